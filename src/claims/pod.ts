@@ -9,7 +9,8 @@ import type { AddressLease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { ipNameConflict } from "./ip-name-conflict.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
-import { type PodInterface, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
+import { placementOf } from "./migration.ts";
+import { interfaceOf, type PodInterface, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
@@ -107,9 +108,13 @@ function claimOf(
     const unfinished = old.reserved && !isComplete(reader, old);
     return desired === undefined && !unfinished ? undefined : { ...claim, desired };
   }
-  // A machine that migrates has two pods: the address is the first one's until that is gone.
-  const first = pods.find((other) => other.uid === old.podUid && other.alive);
-  if (first !== undefined) return { ...claim, desired: firstPodRuns(old, first) };
+  const having = pods.filter((other) => other.alive && interfaceOf(reader, other, provider) !== undefined);
+  const { owner: first, target } = placementOf(reader, having, old.podUid);
+  if (first !== pod) {
+    // A virtual machine that is moved has two pods with one address: the record follows when that has succeeded. The one that it has left keeps what it was told.
+    const has = target?.pod === pod || pod.annotations[podAnnotation(provider, "allocated")] === "true";
+    return has || first === undefined ? undefined : { ...claim, desired: firstPodRuns(old, first) };
+  }
   // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
   const kept = old.reserved || isRetained(reader, old);
   const asked = podRequest(reader, pod, own);

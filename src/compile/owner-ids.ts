@@ -7,6 +7,7 @@
 
 import { NODE_PREFIX } from "../api/port-names.ts";
 import { unitId } from "../desired/unit-kind.ts";
+import type { PodFact } from "../facts/pod.ts";
 
 /** The unit that owns the row of an owner id, for tables whose rows are referred to by other units; absent for other tables. */
 export function ownerUnit(table: string, ownerId: string): string | undefined {
@@ -103,8 +104,12 @@ export const vpcPodsId = (vpc: string): string => `vpc/${vpc}/pods`;
 /** The Load_Balancer_Group of a VPC. */
 export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
 
-/** The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. */
-export const podPortId = (port: string, uid: string): string => `${port}/${uid}`;
+/**
+ * The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. That of a virtual machine is the same for all of its pods:
+ * it must not be recreated while the machine is moved from one to the next.
+ */
+export const podPortId = (port: string, { uid, key, holder }: Pick<PodFact, "uid" | "key" | "holder">): string =>
+  `${port}/${holder === key ? uid : "machine"}`;
 
 /** The Logical_Switch_Port of a subnet's multicast querier. */
 export const querierPortId = (subnet: string): string => `${subnet}/mcast-querier`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { ProjectedMeta } from "./meta.ts";
-import type { StatefulSetFact, VirtualMachineFact } from "./workload.ts";
+import type { MigrationFact, StatefulSetFact, VirtualMachineFact } from "./workload.ts";
 
 /** What {@link projectStatefulSet} reads of a StatefulSet. */
 export interface StatefulSetObject {
@@ -24,5 +24,25 @@ export function projectVirtualMachine({ metadata }: { readonly metadata: Project
   return {
     key: `${metadata.namespace}/${metadata.name}`,
     deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** What {@link projectMigration} reads of a VirtualMachineInstanceMigration. */
+export interface MigrationObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: { readonly vmiName?: string };
+  readonly status?: { readonly phase?: string };
+}
+
+/** The fact of a KubeVirt VirtualMachineInstanceMigration. */
+export function projectMigration({ metadata, spec, status }: MigrationObject): MigrationFact {
+  const { name, namespace, uid, creationTimestamp = "" } = metadata;
+  return {
+    key: `${namespace}/${name}`,
+    uid,
+    // A VirtualMachineInstance has the name of its virtual machine.
+    machine: `${namespace}/${spec?.vmiName ?? ""}`,
+    phase: status?.phase === "Succeeded" ? "succeeded" : status?.phase === "Failed" ? "failed" : "running",
+    created: creationTimestamp,
   };
 }

@@ -4,6 +4,7 @@ import { attachmentKind } from "./attachment.ts";
 import { ipKind } from "./ip.ts";
 import { ipPoolKind } from "./ippool.ts";
 import type { AnyKind } from "./kind.ts";
+import { migrationKind } from "./migration.ts";
 import { nameResolverKind } from "./name-resolver.ts";
 import { namespaceKind } from "./namespace.ts";
 import { nodeKind } from "./node.ts";
@@ -51,5 +52,6 @@ export const KINDS: readonly AnyKind[] = [
   attachmentKind,
   statefulSetKind,
   virtualMachineKind,
+  migrationKind,
   podKind,
 ];

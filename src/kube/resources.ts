@@ -101,3 +101,9 @@ export const DNS_NAME_RESOLVERS: ResourceType = grouped("kubeovn.io", "dnsnamere
 export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);
 /** kubevirt.io/v1 VirtualMachine. */
 export const VIRTUAL_MACHINES: ResourceType = grouped("kubevirt.io", "virtualmachines", "VirtualMachine");
+/** kubevirt.io/v1 VirtualMachineInstanceMigration. */
+export const MIGRATIONS: ResourceType = grouped(
+  "kubevirt.io",
+  "virtualmachineinstancemigrations",
+  "VirtualMachineInstanceMigration",
+);

@@ -74,7 +74,7 @@ export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north
   for (const { family, match } of FAMILIES) {
     const hop = north.hops[family];
     if (hop === undefined) continue;
-    const id = `${podPortId(ip.name, pod.uid)}/north/${family}`;
+    const id = `${podPortId(ip.name, pod)}/north/${family}`;
     build.held("Logical_Router", routerId(subnet.vpc), "policies", "Logical_Router_Policy", id, {
       priority: PRIORITY,
       match: `${match}.src == ${ip[family]} && is_chassis_resident("${ip.name}")`,

@@ -22,7 +22,7 @@ export function addPortDhcp(build: FragmentBuilder, input: PortInput, family: 4 
   if (own === undefined)
     return subnet.enableDhcp ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family)) : undefined;
   const row = dhcpRow(subnet, family, own.options, { port: ip.name });
-  return row && build.row("DHCP_Options", `${podPortId(ip.name, pod.uid)}/dhcpv${family}`, row).uuid;
+  return row && build.row("DHCP_Options", `${podPortId(ip.name, pod)}/dhcpv${family}`, row).uuid;
 }
 
 function ownOptions({ pod, ip }: PortInput, family: 4 | 6): ReadOptions | undefined {

@@ -8,6 +8,7 @@ import { addressesOf } from "../../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { machineOptions } from "./machine-port.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
 import { addPortQos } from "./pod-qos.ts";
@@ -17,7 +18,8 @@ import { addSharedAddresses } from "./shared-addresses.ts";
 
 /** Adds the port of an interface with its memberships: policies apply to each port of a pod, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {
-  const { pod, node, ip, subnet, vpc, shared, groups } = input;
+  const { pod, node, target, ip, subnet, vpc, shared, groups } = input;
+  const options = machineOptions(input);
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
@@ -28,12 +30,13 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
     switchId(subnet.name),
     "ports",
     "Logical_Switch_Port",
-    podPortId(ip.name, pod.uid),
+    podPortId(ip.name, pod),
     {
       name: ip.name,
       type: "",
       addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
       port_security: secured ? [[...new Set([addresses, ...vips, ...shared.addresses])].join(" ")] : [],
+      ...(Object.keys(options).length > 0 && { options }),
       dhcpv4_options: addPortDhcp(build, input, 4),
       dhcpv6_options: addPortDhcp(build, input, 6),
       external_ids: externalIds({
@@ -44,7 +47,9 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
       }),
     },
   );
-  build.member("Port_Group", vpc === undefined ? nodeGroupId(node) : vpcPodsId(vpc), "ports", port.uuid);
+  const nodes = target === undefined ? [node] : [node, target.node];
+  for (const group of vpc === undefined ? nodes.map(nodeGroupId) : [vpcPodsId(vpc)])
+    build.member("Port_Group", group, "ports", port.uuid);
   for (const group of groups) build.member("Port_Group", groupId(group), "ports", port.uuid);
   joinSecurityGroups(build, input, port.uuid);
   addSharedAddresses(build, input);

@@ -21,7 +21,7 @@ export function podQos({ annotations }: PodFact, provider: string): Qos {
 
 /** Adds the rows of an interface's bandwidth limits: of its own port only. */
 export function addPortQos(build: FragmentBuilder, { pod, ip, subnet }: PortInput): void {
-  const port = { id: podPortId(ip.name, pod.uid), name: ip.name, subnet: subnet.name, pod: pod.key };
+  const port = { id: podPortId(ip.name, pod), name: ip.name, subnet: subnet.name, pod: pod.key };
   addQos(build, port, podQos(pod, ip.provider));
 }
 

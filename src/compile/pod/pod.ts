@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { annotationDomain, OVN_PROVIDER, ovnAttachmentProvider, POD } from "../../api/annotations.ts";
+import {
+  annotationDomain,
+  OVN_PROVIDER,
+  ovnAttachmentProvider,
+  POD,
+  type PodKey,
+  podAnnotation,
+} from "../../api/annotations.ts";
 import { podPortName } from "../../api/port-names.ts";
+import { type Placement, placementOf } from "../../claims/migration.ts";
 import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../../claims/pod-interfaces.ts";
 import { isRetained, mayBeKept } from "../../claims/retention.ts";
 import { decodePodQos, encodePodQos, type PodQos } from "../../contract/qos.ts";
@@ -28,6 +36,8 @@ import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 /** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
   readonly pod: PodFact | undefined;
+  /** The record names it, or, of a virtual machine's pods, names another one from which it has the address: the record follows. */
+  readonly own: boolean;
   /** The subnet of its address, if it is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** The address is kept although no pod uses it. */
@@ -102,7 +112,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         if (!kept) effects.push(releaseIp(ip, mayBeKept(ip) && !ip.deleting && !dropped));
         continue;
       }
-      const own = ip.podUid === pod.uid || ip.podUid === "";
+      const { own } = one;
       if (own) effects.push(...markIp(ip, pod));
       // The record of a former pod with this name, which a user is deleting: it must go first.
       if (ip.deleting && !own) effects.push(releaseIp(ip));
@@ -116,11 +126,15 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       ) {
         const port = { ...one, pod, node: pod.node, subnet, groups };
         if (one.onOvn) addPort(build, port);
-        tell(pod, resultsOf(port));
+        const having = one.target === undefined ? [pod] : [pod, one.target.pod];
+        for (const each of having) tell(each, resultsOf({ ...port, pod: each }));
         if (one.onOvn) {
-          const qos = podQos(pod, ip.provider);
-          active.set(pod, { ...active.get(pod), [ip.provider]: qos });
-          reports.push(...reportDhcpOptions(port), ...reportQos(pod, ip.provider, qos));
+          for (const each of having) {
+            const qos = podQos(each, ip.provider);
+            active.set(each, { ...active.get(each), [ip.provider]: qos });
+            reports.push(...reportQos(each, ip.provider, qos));
+          }
+          reports.push(...reportDhcpOptions(port));
         } else reports.push(...reportForeignQos(pod, ip.provider));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
@@ -161,10 +175,9 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   // Addresses that it may have once its network is known are kept meanwhile.
   const without = alive.length > 0 && ofThose.length === 0;
   const dropped = without && !alive.some((pod) => mayHave(reader, pod, provider));
-  const having = pods.filter((pod) => !pod.alive || ofThose.some((one) => one.pod === pod));
-  const pod = without
-    ? undefined
-    : (having.find((candidate) => candidate.uid === ip.podUid) ?? having.find(({ alive }) => alive) ?? having[0]);
+  const having = ofThose.map((one) => one.pod);
+  const place: Placement = placementOf(reader, having, ip.podUid);
+  const pod = without ? undefined : (place.owner ?? (having.length > 0 ? undefined : pods[0]));
   const own = ofThose.find((one) => one.pod === pod)?.found;
   const named = reader.get("subnets", ip.subnet);
   // Whoever has an address of the join subnet is treated as a node.
@@ -175,6 +188,8 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const vpc = named && customVpc(reader, named);
   return {
     pod,
+    own: pod !== undefined && isOwn(ip, pod),
+    ...(place.target !== undefined && { target: place.target }),
     ...(vpc !== undefined && { vpc }),
     ip,
     onOvn,
@@ -188,6 +203,17 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
     strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
   };
+}
+
+/** Whether a pod has the address of a record: a virtual machine's has it from the pod before it as soon as it has been told. */
+function isOwn(ip: IpFact, { uid, key, holder, annotations }: PodFact): boolean {
+  if (ip.podUid === uid || ip.podUid === "") return true;
+  const told = (key: PodKey): string | undefined => annotations[podAnnotation(ip.provider, key)];
+  return (
+    holder !== key &&
+    told("allocated") === "true" &&
+    told("ip_address") === [ip.v4, ip.v6].filter((text) => text !== "").join(",")
+  );
 }
 
 /** The groups of a port; `undefined` while they are not known. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Placement } from "../../claims/migration.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
@@ -22,6 +23,8 @@ export interface NorthGateway {
 export interface PortInput {
   readonly pod: PodFact;
   readonly node: string;
+  /** The pod that a virtual machine is being moved to. */
+  readonly target?: Placement["target"];
   /** The record of its address, whose `provider` is the interface's. */
   readonly ip: IpFact;
   /** Whether it is a port of OVN; otherwise only its address is managed here. */

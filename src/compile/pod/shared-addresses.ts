@@ -54,7 +54,7 @@ export function addSharedAddresses(build: FragmentBuilder, input: PortInput): vo
     switchId(subnet.name),
     "ports",
     "Logical_Switch_Port",
-    `${podPortId(ip.name, pod.uid)}/shared`,
+    `${podPortId(ip.name, pod)}/shared`,
     {
       name,
       type: "",

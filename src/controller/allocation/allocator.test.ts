@@ -216,7 +216,10 @@ t.test("a port of a pod's namesake, as an old copy of the database has it, says 
   const facts = sampleFacts();
   addPod(facts, "again", { node: "weft-1" });
   addPod(facts, "settled", { node: "weft-1" });
-  const uuid = rowUuid("Logical_Switch_Port", podPortId("again.default", "uid-first"));
+  const uuid = rowUuid(
+    "Logical_Switch_Port",
+    podPortId("again.default", { uid: "uid-first", key: "default/again", holder: "default/again" }),
+  );
   const old = { name: "again.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "", uuid };
   const { allocator, records, restored, ipam } = rig(facts, [old]);
   allocator.start();

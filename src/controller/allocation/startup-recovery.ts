@@ -138,7 +138,7 @@ function traceOf(
 
 /** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
 function isOf({ name, uuid }: PortFact, pod: PodFact, rowUuid: RowUuid): boolean {
-  return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod.uid));
+  return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod));
 }
 
 /** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */

@@ -464,6 +464,7 @@ const CLUSTER: readonly Thing[] = [
   ),
   thing("statefulSets", "web", { spec: { replicas: 2, ordinals: { start: 1 } } }, NS),
   thing("virtualMachines", "web", { spec: { running: true } }, NS),
+  thing("migrations", "web", { spec: { vmiName: "web" }, status: { phase: "Running" } }, NS),
 ];
 
 t.test("there is an object of every kind for the worst to be put into", async (t) => {
