@@ -99,6 +99,8 @@ async function setUp(t: Test): Promise<Bench> {
       },
     },
   ]);
+  // It listens before it answers the next request.
+  await folder.tool("ovsdb-client", "list-dbs", server.remote);
   const remote = `ssl:127.0.0.1:${port}`;
   return {
     ...{ folder: folder.path, server, remote, log, central, nodes, files, identity },
