@@ -235,6 +235,8 @@ export const SUBNET = {
    * it or taken it off; daemons read it, and of the Subnet nothing else.
    */
   nodeContract: "weft.kubeovn.io/node-contract",
+  /** Of the subnet of the nodes, written by the controller: UDP flows of Services to endpoints that are gone (`src/contract/ended-flows.ts`). */
+  endedFlows: "weft.kubeovn.io/ended-udp-flows",
 } as const;
 
 /** Labels of our own objects. */

@@ -9,7 +9,7 @@ import { isObject } from "../collections/plain.ts";
 export const CONTRACT_VERSION = 1;
 
 /** Longer texts are not read: none that is written comes near. */
-const MAX_LENGTH = 16 * 1024;
+export const MAX_LENGTH = 16 * 1024;
 
 /**
  * - `malformed`: no JSON object, without a version, or too long

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Logger } from "pino";
+import { SUBNET } from "../api/annotations.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import { annotate, releaseIp, type WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod/pod.ts";
@@ -38,6 +39,7 @@ import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
 import type { AcceptedRecord } from "./status/accepted-records.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
+import { EndedFlowsRecord } from "./status/ended-flows-record.ts";
 import { GatewaySplits } from "./status/gateway-splits.ts";
 import { GatewayWatch } from "./status/gateway-watch.ts";
 import { failedUnit } from "./status/report-failure.ts";
@@ -221,6 +223,8 @@ export class Controller {
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
     facts.subscribe((change) => this.#gateways.noteFact(change), "gateways");
     facts.subscribe((change) => this.#splits.noteFact(change), "gateway splits");
+    const endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
+    northbound.onEndedFlows((ended) => endedFlows.add(ended));
     northbound.feed(facts);
     southbound?.feed(facts);
     northbound.subscribe((changes) => this.engine.noteDatabase(changes));
@@ -373,6 +377,20 @@ export class Controller {
   #recovered(subject: FailureSubject): void {
     const unit = this.#term && failedUnit(subject);
     if (unit !== undefined && this.engine.desired.fragment(unit) !== undefined) this.engine.retry(unit);
+  }
+
+  #recordEndedFlows(text: string): void {
+    const subnet = this.facts.get("subnets", this.#parts.settings.nodeSwitch);
+    if (subnet === undefined) return;
+    const { name, uid } = subnet;
+    const key = "ended-flows";
+    const effects = annotate("subnets", { name, uid, annotations: {} }, { [SUBNET.endedFlows]: text });
+    // Its key is its own: the subnet's unit may want other annotations at the same time.
+    this.#term?.effects.offer(
+      key,
+      effects.map((effect) => ({ ...effect, key })),
+      true,
+    );
   }
 
   #logStuck(pods: readonly PodFact[], count: number): void {

@@ -15,6 +15,7 @@ import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { Probes } from "./probes/probes.ts";
 import { RepairReport } from "./repair-report.ts";
+import { EndedFlowsFlush } from "./services/ended-flows.ts";
 import { ServiceHealth } from "./services/service-health.ts";
 import type { Watches } from "./watches.ts";
 
@@ -27,6 +28,7 @@ export interface Components {
   readonly encaps: PodEncaps;
   readonly tunnels: TunnelReport;
   readonly qosRows: PodQosRows;
+  readonly endedFlows: EndedFlowsFlush;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
@@ -83,6 +85,11 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     warnPod: ({ name, namespace, uids: [uid = ""] }, reason, message) =>
       watches.events.record({ type: PODS, name, namespace, uid }, "Warning", reason, message),
   });
+  const endedFlows = new EndedFlowsFlush({
+    ...{ view, clock, log },
+    record: watches.endedFlows,
+    control: hostIo.control,
+  });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -110,6 +117,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     encaps,
     tunnels,
     qosRows,
+    endedFlows,
     upkeep,
     probes,
     publication,

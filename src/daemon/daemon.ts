@@ -34,7 +34,7 @@ export async function startDaemon(
   const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
-  const { view, lanes, gateway, encaps, qosRows, tunnels, upkeep, probes, publication } = components;
+  const { view, lanes, gateway, encaps, qosRows, endedFlows, tunnels, upkeep, probes, publication } = components;
   const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
 
@@ -55,6 +55,7 @@ export async function startDaemon(
   components.serviceHealth?.start();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
+  for (const part of [endedFlows, watches.endedFlows]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -63,11 +64,13 @@ export async function startDaemon(
       stopping.abort(reason);
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
-      await Promise.all([upkeep, encaps, qosRows, tunnels, publication, gateway, probes].map((part) => part.stop()));
+      await Promise.all(
+        [upkeep, encaps, qosRows, endedFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
+      );
       await components.serviceHealth?.stop();
       await events.stop();
       http.close();
-      await Promise.all([pods, nodes, subnets, services].map((each) => each.stop()));
+      await Promise.all([pods, nodes, subnets, services, watches.endedFlows].map((each) => each.stop()));
       view.mirror.close();
     },
   };

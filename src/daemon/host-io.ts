@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Ip } from "../net/address.ts";
 import { forgetUdpFlows } from "../netlink/conntrack.ts";
 import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
@@ -12,6 +12,7 @@ import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
+import { type Control, vswitchdControl } from "./ovs/vswitchd-control.ts";
 import { type ServeHealth, serveHealth } from "./services/service-health.ts";
 import { watchFile } from "./watch-file.ts";
 
@@ -23,6 +24,8 @@ export interface HostIo {
   serveAdmin(shown: Shown): Promise<Pick<Served, "close">>;
   /** See {@link import("../netlink/conntrack.ts").forgetUdpFlows}. */
   forgetUdpFlows(ip: Ip, port: number): number;
+  /** See {@link vswitchdControl}. */
+  readonly control: Control;
   /** Serves health checks of Services. */
   readonly serveHealth: ServeHealth;
   /** Writes the runtime's network configuration, whatever is there. */
@@ -46,6 +49,7 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
     serveAdmin: (shown) => serve({ metrics: options.metricsPort, health: options.healthPort }, shown),
     serveHealth,
+    control: vswitchdControl(ovsRunFolder(options.ovsRemote)),
     forgetUdpFlows(ip, port) {
       using socket = openNetlink(undefined, NETLINK_NETFILTER);
       return forgetUdpFlows(socket, ip, port);
@@ -57,4 +61,9 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
     ovsSettings: () => readOvsSettings(options.ovsSettings),
     started: () => void releaseStartupPages(),
   };
+}
+
+/** Where Open vSwitch has its sockets: beside that of its database. */
+function ovsRunFolder(remote: string): string {
+  return remote.startsWith("unix:") ? dirname(remote.slice("unix:".length)) : "/run/openvswitch";
 }

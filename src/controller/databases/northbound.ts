@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import { isLoadBalancerGroupName } from "../../api/names.ts";
+import type { EndedFlow, EndedFlows } from "../../contract/ended-flows.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { NORTHBOUND_KINDS } from "../../kinds/database.ts";
@@ -17,6 +18,7 @@ import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
+import { COUNT_UP, countedUp, endedFlows } from "./ended-flows.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
 import { askOptions, missingOptions } from "./tunnel-bfd.ts";
@@ -30,6 +32,9 @@ const CONNECT_MS = 5_000;
 const COMMIT_MS = 30_000;
 /** The same for the question who leads; a later answer would not be believed (`fencing.ts`). */
 const CONFIRM_MS = 5_000;
+
+/** How many ended flows are kept from one transaction to the next at most. */
+const MAX_OWED = 500;
 
 /** The tables that the controller writes. */
 const TABLES: readonly Table[] = [...writtenColumns().keys()];
@@ -92,6 +97,9 @@ export class Northbound {
   readonly lock: Lock;
   /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
   readonly #mirror: Mirror<OvnNbTables>;
+  /** Ended flows of transactions whose outcome is unknown. */
+  #owed: readonly EndedFlow[] = [];
+  #onEndedFlows: (ended: EndedFlows) => void = () => undefined;
 
   constructor(client: OvsdbClient) {
     this.client = client;
@@ -134,16 +142,28 @@ export class Northbound {
     this.#mirror.subscribe((changes) => takeChanges(facts, NORTHBOUND_KINDS, changes));
   }
 
+  /** Has `listener` told of UDP flows that a committed transaction has ended; one listener at most. */
+  onEndedFlows(listener: (ended: EndedFlows) => void): void {
+    this.#onEndedFlows = listener;
+  }
+
   /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
   async commit(plan: Plan): Promise<CommitOutcome> {
     const { operations, faults } = operationsOf(plan);
     const [fault] = faults;
     if (fault !== undefined) return { kind: "refused", error: fault.error, faults };
+    const flows = [...this.#owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
+    const all = flows.length === 0 ? operations : [...operations, ...COUNT_UP];
     try {
-      await this.client.transact(OVN_NB.name, operations, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
+      const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
+      this.#owed = [];
+      const cfg = flows.length === 0 ? undefined : countedUp(answers);
+      if (cfg !== undefined) this.#onEndedFlows({ cfg, flows });
       return { kind: "committed" };
     } catch (error) {
-      return outcomeOf(error);
+      const outcome = outcomeOf(error);
+      if (outcome.kind === "unknown") this.#owed = flows;
+      return outcome;
     }
   }
 

@@ -13,7 +13,7 @@ import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 /** What the daemon reads of the local Open vSwitch database; statistics, which change every few seconds, are not among it. */
 const SELECTION = {
   Open_vSwitch: ["external_ids", "cur_cfg"],
-  Bridge: ["name", "ports", "datapath_type"],
+  Bridge: ["name", "ports", "datapath_type", "external_ids"],
   Port: ["name", "interfaces", "qos", "external_ids"],
   QoS: ["type", "queues", "other_config", "external_ids"],
   Queue: ["other_config", "external_ids"],

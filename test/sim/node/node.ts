@@ -212,6 +212,8 @@ export class SimNode {
       serveAdmin: async () => ({ close: () => undefined }),
       forgetUdpFlows: () => 0,
       serveHealth: async () => ({ close: () => undefined }),
+      // Its ovn-controller installs no numbered configuration, so nothing is flushed.
+      control: async () => "",
       writeConflist: async (text: string) => {
         if (life.process.alive) this.machine.conflist = text;
       },

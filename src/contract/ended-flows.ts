@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Ip, parseIp } from "../net/address.ts";
+import { MAX_LENGTH, readDocument, writeDocument } from "./document.ts";
+
+/** UDP flows that are balanced to an endpoint which is no longer one: `address:port` of the Service, and of the endpoint. */
+export interface EndedFlow {
+  readonly service: string;
+  readonly endpoint: string;
+}
+
+/** Flows that one transaction of the northbound database has ended. */
+export interface EndedFlows {
+  /** `NB_Global.nb_cfg` of the transaction: a chassis that has reached it balances no new flow to these endpoints. */
+  readonly cfg: number;
+  readonly flows: readonly EndedFlow[];
+}
+
+/** An address and port of an {@link EndedFlow}. */
+export interface FlowEnd {
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+/**
+ * The text of the Subnet's annotation `weft.kubeovn.io/ended-udp-flows`, with as many of the last entries as fit in a document. What does not fit is left to
+ * `ct_flush` alone.
+ */
+export function encodeEndedFlows(entries: readonly EndedFlows[]): string {
+  for (let first = 0; first < entries.length; first++) {
+    const text = write(entries.slice(first));
+    if (text.length <= MAX_LENGTH) return text;
+  }
+  const [last] = entries.slice(-1);
+  if (last === undefined || last.flows.length === 0) return write([]);
+  return encodeEndedFlows([{ cfg: last.cfg, flows: last.flows.slice(0, Math.floor(last.flows.length / 2)) }]);
+}
+
+function write(entries: readonly EndedFlows[]): string {
+  const ended = entries.map(({ cfg, flows }) => ({
+    cfg,
+    flows: flows.map(({ service, endpoint }) => `${service} ${endpoint}`),
+  }));
+  return writeDocument({ ended });
+}
+
+/** Reads what {@link encodeEndedFlows} has written; malformed entries are left out. @throws ContractError */
+export function decodeEndedFlows(text: string): readonly EndedFlows[] {
+  const { ended } = readDocument(text);
+  if (!Array.isArray(ended)) return [];
+  return ended.flatMap((entry: { readonly cfg?: unknown; readonly flows?: unknown } | null): readonly EndedFlows[] => {
+    const { cfg, flows } = entry ?? {};
+    if (typeof cfg !== "number" || !Array.isArray(flows)) return [];
+    const read = flows.flatMap((flow: unknown): readonly EndedFlow[] => {
+      const [service = "", endpoint = "", ...more] = typeof flow === "string" ? flow.split(" ") : [];
+      const isFlow = more.length === 0 && parseFlowEnd(service) !== undefined && parseFlowEnd(endpoint) !== undefined;
+      return isFlow ? [{ service, endpoint }] : [];
+    });
+    return [{ cfg, flows: read }];
+  });
+}
+
+/** Reads `address:port` as OVN writes it, IPv6 addresses in brackets; undefined for anything else, such as a template variable. */
+export function parseFlowEnd(text: string): FlowEnd | undefined {
+  const [, v6, v4, number = ""] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/i.exec(text) ?? [];
+  const ip = parseIp(v6 ?? v4 ?? "");
+  const port = Number(number);
+  return ip === undefined || port < 1 || port > 65_535 ? undefined : { ip, port };
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { SUBNET } from "../../api/annotations.ts";
+import { decodeEndedFlows } from "../../contract/ended-flows.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { ENDPOINT_SLICES, SERVICES, SUBNETS } from "../../kube/resources.ts";
+import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { insert } from "../../ovsdb/operation.ts";
+import { candidate, cluster, eventually } from "../testing/cluster.ts";
+
+t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the number of the transaction", async (t) => {
+  const { kube, server } = await cluster(t);
+  await server.edit(OVN_NB, [insert(OVN_NB, "NB_Global", undefined, { nb_cfg: 41 })]);
+  candidate(t, kube, server);
+  const ports = (protocol: string) => [{ name: "p", protocol, port: 53 }];
+  const slice = (name: string, addresses: readonly string[], protocol: string) => ({
+    metadata: { namespace: "default", name: `${name}-1`, labels: { "kubernetes.io/service-name": name } },
+    addressType: "IPv4",
+    ports: [{ name: "p", protocol, port: 5353 }],
+    endpoints: addresses.map((address) => ({ addresses: [address] })),
+  });
+  for (const [name, protocol, address] of [
+    ["dns", "UDP", "10.96.0.10"],
+    ["web", "TCP", "10.96.0.11"],
+  ] as const) {
+    const spec = { clusterIP: address, clusterIPs: [address], ports: ports(protocol) };
+    await kube.create(SERVICES, { metadata: { namespace: "default", name }, spec } as never);
+    await kube.create(ENDPOINT_SLICES, slice(name, ["10.16.0.2", "10.16.0.3"], protocol) as never);
+  }
+  const endpointsOf = (vip: string): string | undefined =>
+    server
+      .rows(OVN_NB, "Load_Balancer")
+      .map(({ vips }) => vips[vip])
+      .find((found) => found !== undefined);
+  const balanced = (vip: string, wanted: string | undefined) =>
+    eventually(`${vip} → ${wanted}`, () => (endpointsOf(vip) === wanted ? true : undefined));
+  const cfg = (): number | undefined => server.rows(OVN_NB, "NB_Global")[0]?.nb_cfg;
+  const record = (): string | undefined =>
+    kube.object<KubeObject>(SUBNETS, { name: "join" })?.metadata.annotations?.[SUBNET.endedFlows];
+  const recorded = (count: number) =>
+    eventually(`${count} entries`, () => {
+      const entries = decodeEndedFlows(record() ?? '{"version":1}');
+      return entries.length === count ? entries : undefined;
+    });
+  await balanced("10.96.0.10:53", "10.16.0.2:5353,10.16.0.3:5353");
+  await balanced("10.96.0.11:53", "10.16.0.2:5353,10.16.0.3:5353");
+
+  const keep = async (name: string, addresses: readonly string[]): Promise<void> => {
+    const body = { endpoints: addresses.map((address) => ({ addresses: [address] })) };
+    await kube.patch(ENDPOINT_SLICES, { namespace: "default", name: `${name}-1` }, { type: "merge", body });
+  };
+  await keep("web", ["10.16.0.2"]);
+  await balanced("10.96.0.11:53", "10.16.0.2:5353");
+  await keep("dns", ["10.16.0.2", "10.16.0.3", "10.16.0.4"]);
+  await balanced("10.96.0.10:53", "10.16.0.2:5353,10.16.0.3:5353,10.16.0.4:5353");
+  t.equal(cfg(), 41, "TCP clients notice it themselves, and one endpoint more ends nothing");
+  t.equal(record(), undefined);
+
+  await keep("dns", ["10.16.0.4"]);
+  const gone = ["10.16.0.2:5353", "10.16.0.3:5353"].map((endpoint) => ({ service: "10.96.0.10:53", endpoint }));
+  const first = { cfg: 42, flows: gone };
+  t.strictSame(await recorded(1), [first]);
+  t.equal(cfg(), 42);
+  await kube.delete(SERVICES, { namespace: "default", name: "dns" });
+  const last = { cfg: 43, flows: [{ service: "10.96.0.10:53", endpoint: "10.16.0.4:5353" }] };
+  t.strictSame(await recorded(2), [first, last], "with the Service the rest");
+});

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { SUBNET } from "../../api/annotations.ts";
+import { type EndedFlows, encodeEndedFlows } from "../../contract/ended-flows.ts";
+import { SUBNETS } from "../../kube/resources.ts";
+import { fakeKube } from "../../kube/testing/fake.ts";
+import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
+import { insert, update } from "../../ovsdb/operation.ts";
+import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { until } from "../../ovsdb/testing/until.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
+import { OvsView } from "../ovs/ovs-view.ts";
+import { ControlError } from "../ovs/vswitchd-control.ts";
+import { EndedFlowsFlush, endedFlowsInformer } from "./ended-flows.ts";
+
+const V4 = { service: "10.96.0.10:53", endpoint: "10.16.0.2:5353" };
+const V6 = { service: "[fd00:10:96::a]:53", endpoint: "[fd00:10:16::2]:5353" };
+const FLUSH_V4 =
+  "dpctl/flush-conntrack netdev@ovs-netdev ct_nw_dst=10.96.0.10,ct_nw_proto=17,ct_tp_dst=53 ct_nw_src=10.16.0.2,ct_nw_proto=17,ct_tp_src=5353";
+const FLUSH_V6 =
+  "dpctl/flush-conntrack netdev@ovs-netdev ct_ipv6_dst=fd00:10:96::a,ct_nw_proto=17,ct_tp_dst=53 ct_ipv6_src=fd00:10:16::2,ct_nw_proto=17,ct_tp_src=5353";
+
+/** A node whose ovs-vswitchd writes down what it is told. */
+async function setup(t: Test, at: number, entries: readonly EndedFlows[] = []) {
+  const [kube, server, bridge] = [fakeKube(), fakeOvsdb(VSWITCH), randomUUID()];
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, { bridges: [bridge] }),
+    insert(VSWITCH, "Bridge", bridge, {
+      ...{ name: "br-int", datapath_type: "netdev" },
+      external_ids: { "ovn-nb-cfg": `${at}`, "ct-zone-a": "1" },
+    }),
+  ]);
+  const annotations = (list: readonly EndedFlows[]) => ({ [SUBNET.endedFlows]: encodeEndedFlows(list) });
+  await kube.create(SUBNETS, { metadata: { name: "join", annotations: annotations(entries) } } as never);
+  await kube.create(SUBNETS, { metadata: { name: "other" } } as never);
+  const view = new OvsView(server.connect());
+  const record = endedFlowsInformer(kube, "join", (error) => t.fail(String(error)), {});
+  const commands: string[] = [];
+  const warnings: string[] = [];
+  const failures: ControlError[] = [];
+  const listeners = new Set<() => void>();
+  const announce = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const flush = new EndedFlowsFlush({
+    ...{ view, record, clock: SYSTEM_CLOCK },
+    log: {
+      info: () => undefined,
+      warn: (_, message) => {
+        warnings.push(message);
+        announce();
+      },
+    },
+    control: async (...words) => {
+      commands.push(words.join(" "));
+      announce();
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      return "";
+    },
+  });
+  t.teardown(async () => {
+    await Promise.all([flush.stop(), record.stop()]);
+    await server.close();
+  });
+  await view.mirror.whenSynced();
+  flush.start();
+  record.start();
+  await record.whenSynced();
+  return {
+    ...{ commands, warnings, failures },
+    /** Waits until so many commands and warnings have come. */
+    seen: (list: readonly string[], count: number) =>
+      until(
+        (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+        () => list.length >= count,
+        `${count} of ${list.length}`,
+      ),
+    ended: (...list: readonly EndedFlows[]) =>
+      kube.patch(SUBNETS, { name: "join" }, { type: "merge", body: { metadata: { annotations: annotations(list) } } }),
+    malformed: () =>
+      kube.patch(
+        SUBNETS,
+        { name: "join" },
+        { type: "merge", body: { metadata: { annotations: { [SUBNET.endedFlows]: "{" } } } },
+      ),
+    installed: (cfg: number) =>
+      server.edit(VSWITCH, [update(VSWITCH, "Bridge", bridge, { external_ids: { "ovn-nb-cfg": `${cfg}` } })]),
+  };
+}
+
+t.test("flows to endpoints that are gone are deleted once the new flows are installed and active", async (t) => {
+  const { commands, seen, ended, installed } = await setup(t, 41);
+  const [before, next, last] = [
+    { cfg: 41, flows: [V6] },
+    { cfg: 42, flows: [V4, V6] },
+    { cfg: 43, flows: [V4] },
+  ];
+  await ended(before, next);
+  await seen(commands, 2);
+  t.same(commands, ["revalidator/wait", FLUSH_V6], "only what ovn-controller has installed");
+  await ended(before, next, last);
+  await installed(42);
+  await seen(commands, 5);
+  t.same(commands.slice(2), ["revalidator/wait", FLUSH_V4, FLUSH_V6]);
+  await installed(44);
+  await seen(commands, 7);
+  t.same(commands.slice(5), ["revalidator/wait", FLUSH_V4], "once each");
+});
+
+t.test("it does not matter whether ovn-controller or the record comes first", async (t) => {
+  const { commands, seen, ended } = await setup(t, 50);
+  await ended({ cfg: 42, flows: [V4] });
+  await seen(commands, 2);
+  t.equal(commands[1], FLUSH_V4);
+});
+
+t.test("what ended before the daemon started is left alone", async (t) => {
+  const { commands, seen, ended } = await setup(t, 50, [{ cfg: 42, flows: [V6] }]);
+  await ended({ cfg: 42, flows: [V6] }, { cfg: 43, flows: [V4] });
+  await seen(commands, 2);
+  t.equal(commands[1], FLUSH_V4);
+});
+
+t.test("it is retried while ovs-vswitchd does not answer, and given up where it refuses", async (t) => {
+  const { commands, seen, failures, warnings, ended } = await setup(t, 50);
+  failures.push(new ControlError("unreachable", "revalidator/wait", "ENOENT"));
+  await ended({ cfg: 42, flows: [V4] });
+  await seen(commands, 3);
+  t.match(warnings, [/retrying/]);
+  failures.push(new ControlError("refused", "revalidator/wait", "can't wait on multiple udpifs."));
+  await ended({ cfg: 43, flows: [V4] });
+  await seen(warnings, 2);
+  t.match(warnings[1], /giving up/);
+  await ended({ cfg: 44, flows: [V6] });
+  await seen(commands, 6);
+  t.same(commands.slice(3), ["revalidator/wait", "revalidator/wait", FLUSH_V6]);
+});
+
+t.test("a malformed record is ignored", async (t) => {
+  const { commands, seen, warnings, malformed, ended } = await setup(t, 50);
+  await malformed();
+  await seen(warnings, 1);
+  t.match(warnings, [/malformed; ignoring it/]);
+  await ended({ cfg: 43, flows: [V4] });
+  await seen(commands, 2);
+});

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { SUBNET } from "../../api/annotations.ts";
+import { ContractError } from "../../contract/document.ts";
+import {
+  decodeEndedFlows,
+  type EndedFlow,
+  type EndedFlows,
+  type FlowEnd,
+  parseFlowEnd,
+} from "../../contract/ended-flows.ts";
+import { type Informer, informer } from "../../kube/informer.ts";
+import type { InformerTime } from "../../kube/informer-options.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { SUBNETS } from "../../kube/resources.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { type Control, ControlError } from "../ovs/vswitchd-control.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+
+/** Transactions whose flows wait to be deleted, at most; the oldest are dropped. */
+const MAX_WAITING = 64;
+
+/** What {@link EndedFlowsFlush} works with. */
+export interface EndedFlowsWorld {
+  readonly view: OvsView;
+  /** The annotation of the nodes' subnet, "" where there is none. */
+  readonly record: Pick<Informer<string>, "values" | "subscribe" | "whenSynced">;
+  readonly control: Control;
+  readonly clock: Pick<Clock, "now" | "after">;
+  readonly log: Record<"info" | "warn", (fields: object, message: string) => void>;
+}
+
+/** The record of ended flows of the subnet that nodes are in. */
+export function endedFlowsInformer(
+  kube: Kube,
+  subnet: string,
+  onError: (error: unknown, context: string) => void,
+  time: InformerTime,
+): Informer<string> {
+  return informer(kube, SUBNETS, {
+    fromMemory: true,
+    fieldSelector: `metadata.name=${subnet}`,
+    project: ({ metadata }) => metadata.annotations?.[SUBNET.endedFlows] ?? "",
+    equal: (a, b) => a === b,
+    onError,
+    ...time,
+  });
+}
+
+/**
+ * Deletes conntrack entries of UDP flows of Services to endpoints that are gone, after ovn-controller has done so (`ct_flush`). A datagram that comes
+ * between that and the moment at which Open vSwitch has renewed its cached flows is sent to the former endpoint once more, and its flow stays there for as
+ * long as the client sends (`findings/ovn-ct-flush-comes-before-new-megaflows.sh`). So they are deleted again after ovn-controller has installed the flows (`ovn-nb-cfg` on
+ * br-int) and the cached ones are renewed (`revalidator/wait`).
+ */
+export class EndedFlowsFlush {
+  readonly #world: EndedFlowsWorld;
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  /** The entries of the record that have been seen, as text: numbers begin anew with a new database. */
+  #seen: ReadonlySet<string> | undefined;
+  #waiting: readonly EndedFlows[] = [];
+
+  constructor(world: EndedFlowsWorld) {
+    this.#world = world;
+    const onError = (error: unknown, retryMs: number): void =>
+      world.log.warn({ err: error, retryMs }, "failed to delete UDP flows to endpoints that are gone; retrying");
+    this.#loop = new ReconcileLoop(() => this.#flush(), onError, {}, world.clock);
+  }
+
+  start(): void {
+    const { view, record } = this.#world;
+    this.#stops.push(
+      record.subscribe(() => this.#read()),
+      view.mirror.onSyncedChange(() => this.#loop.trigger()),
+      view.mirror.subscribe((changes) => {
+        if (changes.some(isInstalled)) this.#loop.trigger();
+      }),
+    );
+    // What ended before this process started ended long ago.
+    record.whenSynced().then(
+      () => this.#read(),
+      () => undefined,
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await this.#loop.stop();
+  }
+
+  #read(): void {
+    const { record, log } = this.#world;
+    const [text = ""] = record.values();
+    let entries: readonly EndedFlows[];
+    try {
+      entries = text === "" ? [] : decodeEndedFlows(text);
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      log.warn({ reason: error.message }, `annotation ${SUBNET.endedFlows} is malformed; ignoring it`);
+      return;
+    }
+    const keyed = entries.map((entry) => ({ entry, key: JSON.stringify(entry) }));
+    const seen = this.#seen;
+    this.#seen = new Set(keyed.map(({ key }) => key));
+    if (seen === undefined) return;
+    const more = keyed.filter(({ key }) => !seen.has(key)).map(({ entry }) => entry);
+    if (more.length === 0) return;
+    this.#waiting = [...this.#waiting, ...more].slice(-MAX_WAITING);
+    this.#loop.hurry();
+  }
+
+  async #flush(): Promise<void> {
+    const { view, control, log } = this.#world;
+    const bridge = view.bridge();
+    if (!view.synced || bridge === undefined) return;
+    const installed = Number(bridge.external_ids[INSTALLED] ?? 0);
+    const due = this.#waiting.filter(({ cfg }) => cfg <= installed);
+    if (due.length === 0) return;
+    const flows = new Map(
+      due.flatMap((entry) => entry.flows).map((flow) => [`${flow.service} ${flow.endpoint}`, flow]),
+    );
+    const datapath = bridge.datapath_type === "netdev" ? "netdev@ovs-netdev" : "system@ovs-system";
+    try {
+      await control("revalidator/wait");
+      for (const flow of flows.values()) await control("dpctl/flush-conntrack", datapath, ...tuples(flow));
+      log.info({ flows: flows.size }, "deleted UDP flows to endpoints that are gone");
+    } catch (error) {
+      if (!(error instanceof ControlError) || error.code !== "refused") throw error;
+      log.warn({ err: error }, "failed to delete UDP flows to endpoints that are gone; giving up");
+    }
+    this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
+  }
+}
+
+/** Where ovn-controller writes the last `nb_cfg` whose flows it has installed (ovn-controller(8)). */
+const INSTALLED = "ovn-nb-cfg";
+
+function isInstalled({ table, old, new: now }: OvsChange): boolean {
+  return table === "Bridge" && now !== undefined && old?.external_ids[INSTALLED] !== now.external_ids[INSTALLED];
+}
+
+/** A flow as ovs-dpctl(8) takes it, by its first packet and by the answer to it; no process of another protocol is touched. */
+function tuples({ service, endpoint }: EndedFlow): readonly string[] {
+  const tuple = (end: FlowEnd | undefined, ipKey: "src" | "dst"): string =>
+    end === undefined
+      ? ""
+      : `${end.ip.family === 6 ? "ct_ipv6" : "ct_nw"}_${ipKey}=${end.ip.text},ct_nw_proto=17,ct_tp_${ipKey}=${end.port}`;
+  return [tuple(parseFlowEnd(service), "dst"), tuple(parseFlowEnd(endpoint), "src")];
+}
