@@ -214,6 +214,22 @@ const WITHOUT_KUBE_PROXY = [
 ];
 
 await t.test(
+  "beside another network plugin controller and daemon know it, and Services are kube-proxy's",
+  { skip },
+  async (t) => {
+    for (const [nonPrimary, ...args] of [[true, "--set=nonPrimaryCNI=true"], [false]] as const) {
+      const objects = await render(...args);
+      const of = (kind: string, name: string) => flags(find(objects, kind, name).spec.template.spec.containers[0]);
+      t.equal("non-primary-cni-mode" in of("DaemonSet", "kube-ovn-cni"), nonPrimary);
+      t.equal(of("Deployment", "kube-ovn-controller")["non-primary-cni-mode"], String(nonPrimary));
+    }
+    const { code, stderr } = await template(...WITHOUT_KUBE_PROXY, "--set=nonPrimaryCNI=true");
+    t.not(code, 0);
+    t.match(stderr, /kubeProxyReplacement cannot be set with nonPrimaryCNI/);
+  },
+);
+
+await t.test(
   "without kube-proxy Weft's processes reach API server and databases without Services",
   { skip },
   async (t) => {

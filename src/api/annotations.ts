@@ -96,9 +96,10 @@ export function ovnAttachmentProvider(nad: string, namespace: string, interfaceN
   return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;
 }
 
-/** The provider of an attachment of another plugin that takes only its address from us: `<nad>.<ns>`. */
-export function ipamAttachmentProvider(nad: string, namespace: string): string {
-  return `${nad}.${namespace}`;
+/** The provider of an attachment of another plugin that takes only its address from us: `<nad>.<ns>`, with the interface's name where it is needed. */
+export function ipamAttachmentProvider(nad: string, namespace: string, interfaceName?: string): string {
+  const provider = `${nad}.${namespace}`;
+  return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;
 }
 
 /** A subnet's provider is OVN's when its pods' ports are logical switch ports: `ovn` or `….ovn`. */

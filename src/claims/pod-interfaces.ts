@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { annotationDomain, ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
+import {
+  annotationDomain,
+  ipamAttachmentProvider,
+  OVN_PROVIDER,
+  ovnAttachmentProvider,
+  podAnnotation,
+} from "../api/annotations.ts";
 import { podPortName } from "../api/port-names.ts";
 import type { NetworkSelectionFact } from "../facts/network-attachment.ts";
 import type { PodFact } from "../facts/pod.ts";
@@ -28,8 +34,8 @@ export interface UnresolvedNetwork {
   readonly providers?: readonly string[];
 }
 
-/** The interfaces that a pod is to have beside its own. */
-export interface SecondaryInterfaces {
+/** The interfaces that a pod is to have. */
+export interface PodInterfaces {
   readonly interfaces: readonly PodInterface[];
   readonly unclear: readonly UnresolvedNetwork[];
 }
@@ -37,7 +43,8 @@ export interface SecondaryInterfaces {
 /** A pod's own interface. */
 export const PRIMARY_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
 
-const NONE: SecondaryInterfaces = { interfaces: [], unclear: [] };
+/** What nearly all pods have. */
+const USUAL: PodInterfaces = { interfaces: [PRIMARY_INTERFACE], unclear: [] };
 
 /** DNS-1123 label: what an interface's name must be where it becomes a part of an annotation and of an object's name. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -45,36 +52,36 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const NAME_LIMIT = 253;
 
 /**
- * The interfaces that a pod is to have beside its own, by the networks that it names and their definitions. What the pod has already
- * it keeps where a definition is gone or has become unclear, or its own annotation has: a mistaken edit cuts nobody off.
+ * The interfaces that a pod is to have: its own, unless another network or network plugin makes that, and those of the networks that it names and
+ * their definitions. What the pod has already it keeps where a definition is gone or has become unclear, or its own annotation has: a mistaken edit cuts nobody off.
  */
-export function secondaryInterfaces(reader: FactReader, pod: PodFact): SecondaryInterfaces {
+export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
   const { networks = [], networksProblem } = pod;
+  const own = hasPrimary(reader, pod);
   if (networksProblem !== undefined) {
     const unclear = { id: "networks", code: "NetworkUnclear", message: networksProblem, value: "networks" } as const;
-    const interfaces = remembered(reader, pod).map((provider) => ({ provider, onOvn: looksOnOvn(provider) }));
-    return { interfaces, unclear: [unclear] };
+    const further = remembered(reader, pod).map((provider) => ({ provider, onOvn: looksOnOvn(provider) }));
+    return { interfaces: own ? [PRIMARY_INTERFACE, ...further] : further, unclear: [unclear] };
   }
-  if (networks.length === 0) return NONE;
-  const interfaces: PodInterface[] = [];
+  if (networks.length === 0 && own) return USUAL;
+  const interfaces: PodInterface[] = own ? [PRIMARY_INTERFACE] : [];
   const unclear: UnresolvedNetwork[] = [];
-  for (const network of networks) {
+  for (const selection of networks) {
+    const named = tellingApart(networks, selection);
+    const network = named === undefined ? selection : { ...selection, interface: named };
     const key = `${network.namespace}/${network.name}`;
     const id = `${key}@${network.interface}`;
     const say = (code: UnresolvedNetwork["code"], message: string, providers: readonly string[] = []): void =>
       void unclear.push({ id, code, message, value: key, providers });
     const definition = reader.get("attachments", key);
     if (definition?.wants === "other") continue;
-    const several = networks.filter((other) => other.namespace === network.namespace && other.name === network.name);
-    // Kube-OVN tells several interfaces on one network apart by their names, where it is OVN's.
-    const named = several.length > 1 && network.interface !== "" ? network.interface : undefined;
     const onOvn: PodInterface = {
       provider: ovnAttachmentProvider(network.name, network.namespace, named),
       onOvn: true,
       network,
     };
     const besides: PodInterface = {
-      provider: ipamAttachmentProvider(network.name, network.namespace),
+      provider: ipamAttachmentProvider(network.name, network.namespace, named),
       onOvn: false,
       network,
     };
@@ -99,21 +106,42 @@ export function secondaryInterfaces(reader: FactReader, pod: PodFact): Secondary
   return { interfaces, unclear };
 }
 
+/**
+ * Whether a pod's own interface is ours. It is not where a default network takes its place, or another network plugin makes it. A pod that has been given it
+ * keeps it: neither annotation nor setting changes a sandbox that runs.
+ */
+function hasPrimary(reader: FactReader, { networks, annotations }: PodFact): boolean {
+  const replaced = networks?.some(({ isDefault }) => isDefault) === true;
+  if (!replaced && reader.get("cluster", "cluster")?.nonPrimary !== true) return true;
+  return annotations[podAnnotation(OVN_PROVIDER, "allocated")] === "true";
+}
+
+/**
+ * What tells one of several interfaces on a network apart, as in Kube-OVN: its name. Those without one get it from Multus, by their place among the networks of
+ * the pod: `net1`, `net2` … If it is one only, it needs no more than the network's name, as in Kube-OVN.
+ */
+export function tellingApart(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string | undefined {
+  const same = networks.filter((other) => other.namespace === one.namespace && other.name === one.name);
+  if (same.length === 1) return undefined;
+  if (one.interface !== "") return one.interface;
+  if (one.isDefault || same.filter((other) => other.interface === "").length === 1) return undefined;
+  return `net${networks.filter(({ isDefault }) => !isDefault).indexOf(one) + 1}`;
+}
+
 /** Why a pod cannot have this interface, whatever there is room for. */
 function unusable(
   pod: PodFact,
-  { provider, onOvn }: PodInterface,
+  { provider }: PodInterface,
   named: string | undefined,
   others: readonly PodInterface[],
 ): string | undefined {
-  if (named !== undefined && onOvn && !LABEL.test(named))
+  if (named !== undefined && !LABEL.test(named))
     return `has an interface name "${named}" that cannot be part of an annotation key; use lower-case letters, digits and "-"`;
-  if (others.some((other) => other.provider === provider)) {
-    const how = onOvn
-      ? 'give each an "interface"'
-      : "a network for which Weft is only the IPAM plugin can be used once per pod";
-    return `is named more than once; ${how}`;
-  }
+  // It would be the provider of the network on OVN of that name.
+  if (named === OVN_PROVIDER)
+    return `has the interface name "${named}", which is reserved where a pod names a network more than once; use another one`;
+  if (others.some((other) => other.provider === provider))
+    return 'is named more than once with the same interface name; give each an "interface" of its own';
   const names = [portOf(pod, provider), annotationDomain(provider)];
   const long = names.find((name) => name.length > NAME_LIMIT);
   return (
@@ -123,13 +151,12 @@ function unusable(
 
 /** The interface of a pod that has this provider, if it is to have it. */
 export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
-  if (provider === OVN_PROVIDER) return PRIMARY_INTERFACE;
-  return secondaryInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
+  return podInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
 }
 
 /** Whether a pod may yet turn out to have an interface of this provider. */
 export function mayHave(reader: FactReader, pod: PodFact, provider: string): boolean {
-  const { interfaces, unclear } = secondaryInterfaces(reader, pod);
+  const { interfaces, unclear } = podInterfaces(reader, pod);
   return (
     interfaces.some((candidate) => candidate.provider === provider) ||
     unclear.some(({ providers }) => providers === undefined || providers.includes(provider))

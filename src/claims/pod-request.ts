@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isOvnProvider, OVN_PROVIDER, POD, podAnnotation } from "../api/annotations.ts";
-import type { NetworkSelectionFact } from "../facts/network-attachment.ts";
+import {
+  ipamAttachmentProvider,
+  isOvnProvider,
+  OVN_PROVIDER,
+  ovnAttachmentProvider,
+  POD,
+  podAnnotation,
+} from "../api/annotations.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
@@ -45,7 +51,7 @@ function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, n
       mac: network?.mac ?? "",
       addressOnly: !onOvn,
     };
-    const bound = boundProvider(provider, network);
+    const bound = boundProvider({ provider, onOvn, ...(network && { network }) });
     const subnets = facts.by("subnets", "provider", bound).filter((subnet) => !subnet.deleting);
     const parsed = requestFromAnnotations({ ...common, subnets: subnets.map(({ name }) => name), attachment });
     if (!parsed.ok) return parsed;
@@ -79,11 +85,9 @@ function noSubnetInVpc({ name, defaultSubnet }: VpcFact, namespace: string): Ref
 }
 
 /** The provider that Subnets have for an interface: the name that tells one of several on a network apart is not part of it. */
-function boundProvider(provider: string, network: NetworkSelectionFact | undefined): string {
-  const suffix = `.${OVN_PROVIDER}.${network?.interface ?? ""}`;
-  return network !== undefined && network.interface !== "" && provider.endsWith(suffix)
-    ? provider.slice(0, -network.interface.length - 1)
-    : provider;
+function boundProvider({ provider, onOvn, network }: PodInterface): string {
+  if (network === undefined) return provider;
+  return (onOvn ? ovnAttachmentProvider : ipamAttachmentProvider)(network.name, network.namespace);
 }
 
 function noSubnet(provider: string, bound: string): Refusal {
@@ -125,9 +129,10 @@ function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["v
 }
 
 /** For one interface of a pod. */
-function purposeOf({ provider: own, onOvn, network }: PodInterface): SubnetEligibility {
+function purposeOf(one: PodInterface): SubnetEligibility {
+  const { provider: own, onOvn } = one;
   if (own === OVN_PROVIDER) return FOR_PRIMARY_INTERFACES;
-  const bound = boundProvider(own, network);
+  const bound = boundProvider(one);
   return {
     accepts: (provider) => provider === bound || isOvnProvider(provider) === onOvn,
     refusal: (provider) =>

@@ -10,7 +10,7 @@ import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { ipNameConflict } from "./ip-name-conflict.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
 import { placementOf } from "./migration.ts";
-import { interfaceOf, type PodInterface, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "./pod-interfaces.ts";
+import { interfaceOf, type PodInterface, PRIMARY_INTERFACE, podInterfaces, portOf } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
@@ -54,9 +54,9 @@ function claimantOf({ key, name, namespace, uid }: PodFact): Claimant {
 
 function claimsOf(reader: FactReader, pod: PodFact, pods: readonly PodFact[]): readonly Claim[] {
   const claims: Claim[] = [];
-  const { interfaces, unclear } = secondaryInterfaces(reader, pod);
+  const { interfaces, unclear } = podInterfaces(reader, pod);
   if (pod.node !== undefined) {
-    for (const own of [PRIMARY_INTERFACE, ...interfaces]) {
+    for (const own of interfaces) {
       const claim = claimOf(reader, pod, pod.node, own, pods);
       if (claim !== undefined) claims.push(claim);
     }

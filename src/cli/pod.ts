@@ -11,6 +11,7 @@ import {
 } from "../api/annotations.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
+import { tellingApart } from "../claims/pod-interfaces.ts";
 import { decodePodQos, showBandwidth, showNetem } from "../contract/qos.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
@@ -48,22 +49,29 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   const port = podPortName(machine ?? name, namespace);
   const ip = await find(kube, IPS, { name: port });
   const record = (ip?.spec ?? {}) as Loose;
-  steps.push({
-    what: "address recorded",
-    ok: ip !== undefined,
-    detail:
-      ip === undefined
-        ? "no IP object: see the pod's Events (AcquireAddressFailed) and `weftctl status`"
-        : `IP ${port}: ${[record["v4IpAddress"], record["v6IpAddress"]].filter(Boolean).join(" ")} ${record["macAddress"]} in subnet ${record["subnet"]}`,
-  });
   const committed = annotations[podAnnotation(OVN_PROVIDER, "routed")] === "true";
-  steps.push({
-    what: "port in OVN",
-    ok: committed,
-    detail: committed
-      ? `logical switch ${annotations[podAnnotation(OVN_PROVIDER, "logical_switch")]}, port ${port}`
-      : "not committed: see the controller's log and `weft-controller plan`",
-  });
+  const addresses = (((pod.status as Loose | undefined)?.["podIPs"] ?? []) as { ip: string }[]).map(
+    (entry) => entry.ip,
+  );
+  const maker = ip === undefined && !committed ? otherPrimary(pod, addresses.length > 0) : undefined;
+  if (maker !== undefined) steps.push({ what: "primary interface", ok: true, detail: maker });
+  else
+    steps.push({
+      what: "address recorded",
+      ok: ip !== undefined,
+      detail:
+        ip === undefined
+          ? "no IP object: see the pod's Events (AcquireAddressFailed) and `weftctl status`"
+          : `IP ${port}: ${[record["v4IpAddress"], record["v6IpAddress"]].filter(Boolean).join(" ")} ${record["macAddress"]} in subnet ${record["subnet"]}`,
+    });
+  if (maker === undefined)
+    steps.push({
+      what: "port in OVN",
+      ok: committed,
+      detail: committed
+        ? `logical switch ${annotations[podAnnotation(OVN_PROVIDER, "logical_switch")]}, port ${port}`
+        : "not committed: see the controller's log and `weft-controller plan`",
+    });
   const node = nodeName === "" ? undefined : await find(kube, NODES, { name: nodeName });
   const chassis = node?.metadata.annotations?.[NODE.chassis];
   const conditions = ((node?.status as Loose | undefined)?.["conditions"] ?? []) as readonly NodeCondition[];
@@ -74,9 +82,6 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
     ok: chassis !== undefined && problem === undefined,
     detail: problem?.message ?? known,
   });
-  const addresses = (((pod.status as Loose | undefined)?.["podIPs"] ?? []) as { ip: string }[]).map(
-    (entry) => entry.ip,
-  );
   steps.push({
     what: "network in the pod",
     ok: addresses.length > 0,
@@ -86,6 +91,13 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
         : `CNI ADD has not succeeded: see the log of weft-daemon on ${nodeName || "its node"}`,
   });
   return [...steps, ...(await networkSteps(kube, pod)), ...qosSteps(annotations)];
+}
+
+/** Who makes the primary interface of a pod for which Weft has no address, if it is not Weft; a pod that runs with an address has one. */
+function otherPrimary({ metadata }: KubeObject, runs: boolean): string | undefined {
+  if (projectNetworks(metadata).networks?.some(({ isDefault }) => isDefault))
+    return `that of the network in ${POD.defaultNetwork}`;
+  return runs ? "another network plugin's; Weft has no part in it" : undefined;
 }
 
 /** The QoS that is active on each interface, as the controller has recorded it. */
@@ -111,10 +123,12 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
   const { networks = [], networksProblem } = projectNetworks(metadata);
   if (networksProblem !== undefined) return [{ what: "further networks", ok: false, detail: networksProblem }];
   const steps: PodStep[] = [];
-  for (const { namespace, name, interface: called } of networks) {
-    const what = `network ${namespace}/${name}${called && ` (${called})`}`;
-    const named = called === "" ? [] : [ovnAttachmentProvider(name, namespace, called)];
-    const providers = [...named, ovnAttachmentProvider(name, namespace), ipamAttachmentProvider(name, namespace)];
+  for (const network of networks) {
+    const { namespace, name, interface: asked } = network;
+    const called = tellingApart(networks, network);
+    const shown = called ?? asked;
+    const what = `network ${namespace}/${name}${shown && ` (${shown})`}`;
+    const providers = [ovnAttachmentProvider(name, namespace, called), ipamAttachmentProvider(name, namespace, called)];
     const provider = providers.find((one) => annotations[podAnnotation(one, "allocated")] === "true");
     if (provider !== undefined) {
       const told = (key: PodKey): string => annotations[podAnnotation(provider, key)] ?? "";

@@ -260,6 +260,7 @@ export class Controller {
       nodeRanges: settings.nodeCidrs,
       nodePorts: settings.nodePorts,
       ...(settings.kubeProxyReplacement && { kubeProxyReplacement: true }),
+      ...(settings.nonPrimary && { nonPrimary: true }),
       keepVmIp: settings.keepVmIp,
     });
     // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.

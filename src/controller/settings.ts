@@ -36,6 +36,8 @@ export interface Settings {
   readonly enableLb: boolean;
   /** Whether nodes reach Services through OVN, so that there need be no kube-proxy. */
   readonly kubeProxyReplacement: boolean;
+  /** Whether another network plugin makes pods' primary interfaces, and ours are those of the networks that they name. */
+  readonly nonPrimary: boolean;
   /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
@@ -110,6 +112,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       boolean,
       false,
     )
+    .option(
+      "--non-primary-cni-mode <boolean>",
+      "create only the interfaces of NetworkAttachmentDefinitions; another network plugin creates pods' primary ones",
+      boolean,
+      false,
+    )
     .option("--keep-vm-ip <boolean>", "keep the addresses of a KubeVirt virtual machine across its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
@@ -129,6 +137,7 @@ interface Flags {
   readonly healthPort: number;
   readonly enableLb: boolean;
   readonly kubeProxyReplacement: boolean;
+  readonly nonPrimaryCniMode: boolean;
   readonly keepVmIp: boolean;
   readonly domainGrace: number;
   readonly ovsdbInactivityTimeout: number;
@@ -157,6 +166,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     ovsdbInactivityS: flags.ovsdbInactivityTimeout,
     enableLb: flags.enableLb,
     kubeProxyReplacement: flags.kubeProxyReplacement,
+    nonPrimary: flags.nonPrimaryCniMode,
     keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,
     healthPort: flags.healthPort,

@@ -52,6 +52,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
   const gateway = new Gateway({
     ...{ view, nodes, subnets, services, report, clock, log, kernel, nft },
     ...{ node: options.nodeName, joinSubnet: options.nodeSwitch, nodePorts: options.nodePorts, mtu: options.mtu },
+    nonPrimary: options.nonPrimary,
     ovsSettings: () => hostIo.ovsSettings(),
     forgetUdpFlows: (ip, port) => hostIo.forgetUdpFlows(ip, port),
     annotateChassis: (chassis) => annotateChassis(kube, options.nodeName, chassis),

@@ -84,7 +84,7 @@ async function node(t: Test) {
     "--health-port=0",
   ];
 
-  const start = async () => {
+  const start = async (...more: readonly string[]) => {
     const client = server.connect();
     const parts = {
       kube,
@@ -97,7 +97,7 @@ async function node(t: Test) {
         return { close: () => void lost.splice(lost.indexOf(onLost), 1) };
       },
     };
-    const daemon = await startDaemon(readOptions(argv, {}), parts, quiet);
+    const daemon = await startDaemon(readOptions([...argv, ...more], {}), parts, quiet);
     return {
       stop: async () => {
         await daemon.stop();
@@ -110,7 +110,7 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  return { kube, server, bridge, links, lost, kernel, scripts: nft.scripts, socket, conflist, start };
+  return { kube, server, bridge, links, lost, kernel, nft, scripts: nft.scripts, socket, conflist, start };
 }
 
 function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {
@@ -178,6 +178,47 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   await daemon.stop();
   t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
 });
+
+t.test(
+  "beside another network plugin it makes the interfaces of networks, and nothing else of the node is its own",
+  async (t) => {
+    const { kube, server, kernel, nft, socket, conflist, start } = await node(t);
+    const wasPrimary = await start();
+    await until(() => existsSync(conflist) && kernel.routes({ protocol: 87 }).length > 0);
+    await wasPrimary.stop();
+    const devices = () => server.rows(VSWITCH, "Interface").map(({ name }) => name);
+    const condition = { type: "NetworkUnavailable", status: "True" } as const;
+    const status = { conditions: [condition] };
+    await kube.patch(NODES, { name: "weft-1" }, { type: "merge", body: { status } }, { subresource: "status" });
+    const forwarding = ["ipv4", "ip_forward"];
+    kernel.setSysctl(forwarding, "0");
+
+    const daemon = await start("--non-primary-cni-mode");
+    await until(() => !existsSync(conflist) && !devices().includes("ovn0"));
+    t.equal((await call(socket, "status", {})).status, 204);
+    t.same(kernel.routes({ protocol: 87 }), []);
+    t.same([...nft.all.keys()], []);
+    t.equal(kernel.sysctl(forwarding), "0", "no setting of the kernel");
+
+    const spec = { nodeName: "weft-1", hostNetwork: false };
+    const provider = "lan.shop.ovn";
+    const annotations = Object.fromEntries(
+      Object.entries(ALLOCATED).map(([key, value]) => [key.replace("ovn.", `${provider}.`), value]),
+    );
+    const pod = await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations }, spec });
+    const asked = { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid };
+    const added = await call(socket, "add", { ...asked, provider, if_name: "net1" });
+    t.match(added, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
+    t.same(devices().length, 1);
+    t.match(await call(socket, "add", { ...asked, network_name: "lan" }), {
+      body: /the network configuration \\"lan\\" has no provider, and Weft does not create primary interfaces/,
+    });
+    const told = kube.object(NODES, { name: "weft-1" }) as Node | undefined;
+    t.match(told?.status?.conditions, [condition], "whether the node has a network is not ours to say");
+    await daemon.stop();
+    t.notOk(existsSync(conflist));
+  },
+);
 
 t.test("a subnet's new gateway reaches a running pod, also one that was changed while no daemon ran", async (t) => {
   const { kube, links, socket, conflist, start } = await node(t);

@@ -92,6 +92,7 @@ function verbWorld(
       return contract.mtu || options.mtu || gateway.plane(contract.nodeNetwork ?? "")?.mtu || gateway.mtu;
     },
     encapOf: (subnet) => encaps.encapOf(subnet),
+    nonPrimary: options.nonPrimary,
     explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     onLeftover: (hostName, failures) => {

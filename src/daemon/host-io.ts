@@ -7,7 +7,7 @@ import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
-import { ensureFile, writeAtomically } from "./cni/conflist.ts";
+import { ensureFile, removeOwn, writeAtomically } from "./cni/conflist.ts";
 import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -32,6 +32,8 @@ export interface HostIo {
   writeConflist(text: string): Promise<void>;
   /** Writes it unless it has that text already. Returns whether it was written. */
   ensureConflist(text: string): Promise<boolean>;
+  /** Removes it if it is ours. Returns whether it was. */
+  removeConflist(): Promise<boolean>;
   /** Calls `listener` whenever that file may have changed; see {@link watchFile}. */
   watchConflist(listener: () => void, onFailure: (error: Error) => void): { close(): void };
   /** Versions of the CNI specification that the node's portmap supports; undefined if it does not report them. */
@@ -56,6 +58,7 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
     },
     writeConflist: (text) => writeAtomically(folder, name, text),
     ensureConflist: (text) => ensureFile(folder, name, text),
+    removeConflist: () => removeOwn(folder, name),
     watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),
     portmapVersions: () => pluginVersions(join(options.cniBinDir, "portmap")),
     ovsSettings: () => readOvsSettings(options.ovsSettings),

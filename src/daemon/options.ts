@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly serviceClusterIpRange: string;
   /** Whether node ports and external addresses of Services are served here, if the controller says how. */
   readonly kubeProxyReplacement: boolean;
+  /** Whether another network plugin makes pods' primary interfaces: then the node's own network and the runtime's configuration are its affair. */
+  readonly nonPrimary: boolean;
   /** Where node ports of Services are. */
   readonly nodePorts: PortRange;
   /** The subnet that `ovn0` is in. */
@@ -67,6 +69,11 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       "serve node ports and external addresses of Services, without kube-proxy",
       false,
     )
+    .option(
+      "--non-primary-cni-mode",
+      "create only the interfaces of NetworkAttachmentDefinitions, and change nothing of the node's network",
+      false,
+    )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
@@ -92,6 +99,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     cniBinDir: String(options["cniBinDir"]),
     serviceClusterIpRange: String(options["serviceClusterIpRange"]),
     kubeProxyReplacement: options["kubeProxyReplacement"] === true,
+    nonPrimary: options["nonPrimaryCniMode"] === true,
     nodePorts,
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),

@@ -92,7 +92,7 @@ export const POD_RULES: readonly AnnotationRule[] = [
   of("exact", POD.northGateway, ADDRESSES),
   of("exact", POD.bgp, ANNOUNCED),
   of("exact", POD.networks, NETWORKS, "kept"),
-  of("exact", POD.defaultNetwork, NETWORKS),
+  of("exact", POD.defaultNetwork, NETWORKS, "kept"),
 ];
 
 /** The rules for a Namespace's annotations; the controller writes these itself. */

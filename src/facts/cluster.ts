@@ -16,6 +16,8 @@ export interface ClusterFact {
   readonly nodePorts?: PortRange;
   /** Nodes reach Services through OVN, so there need be no kube-proxy. Absent: kube-proxy serves nodes and what comes from outside. */
   readonly kubeProxyReplacement?: boolean;
+  /** Another network plugin makes the pods' primary interfaces; ours are those of the networks that pods name. Absent: ours are all. */
+  readonly nonPrimary?: boolean;
   /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */
   readonly keepVmIp?: boolean;
 }

@@ -11,6 +11,8 @@ export interface NetworkSelectionFact {
   readonly ips: string;
   /** The MAC that it asks for; "" for none. */
   readonly mac: string;
+  /** It takes the place of the pod's primary network (Multus' annotation `v1.multus-cni.io/default-network`). */
+  readonly isDefault?: true;
 }
 
 /** One NetworkAttachmentDefinition: what its configuration wants of us. */

@@ -28,7 +28,7 @@ export interface PodFact {
   readonly ports: readonly NamedPortFact[];
   /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
   readonly profile: string;
-  /** The networks that it names beside its own one, in order; absent where it names none, as most do. */
+  /** The networks that it names beside or instead of its own one, in order; absent where it names none, as most do. */
   readonly networks?: readonly NetworkSelectionFact[];
   /** Why what it says of networks cannot be read, in a sentence; then `networks` is absent. */
   readonly networksProblem?: string;

@@ -46,6 +46,8 @@ t.test("what cannot be read is said, with the value and what is accepted", async
     ["[1]", /not an object/],
     ['[{"name":1}]', /"name" that is not a string/],
     ['[{"name":"net1","ips":"10.0.0.5"}]', /"ips" that are not a list/],
+    ['[{"name":"net1","default-route":"10.0.0.1"}]', /"default-route" that is not a list of gateways/],
+    ['[{"name":"net1","default-route":["10.0.0.256"]}]', /"default-route" that is not a list of gateways/],
     [Array.from({ length: 65 }, (_, i) => `net${i}`).join(), /names 65 networks; the limit is 64/],
   ] as const) {
     const { networks, networksProblem } = read(text);
@@ -53,6 +55,24 @@ t.test("what cannot be read is said, with the value and what is accepted", async
     t.match(networksProblem, why);
     t.match(networksProblem, /^Annotation k8s\.v1\.cni\.cncf\.io\/networks \(.*\.$/);
   }
+});
+
+t.test("a default network comes first, and is looked for where Multus looks for it", async (t) => {
+  const own = (text: string, networks = "") =>
+    projectNetworks({
+      name: "web",
+      namespace: "shop",
+      uid: "u",
+      annotations: { "v1.multus-cni.io/default-network": text, "k8s.v1.cni.cncf.io/networks": networks },
+    });
+  const plain = { interface: "", ips: "", mac: "" };
+  t.same(own("net1", "net2").networks, [
+    { namespace: "kube-system", name: "net1", ...plain, isDefault: true },
+    { namespace: "shop", name: "net2", ...plain },
+  ]);
+  t.match(own('[{"name":"net1","namespace":"shop"}]').networks, [{ namespace: "shop", isDefault: true }]);
+  t.match(own("net1,net2").networksProblem, /^Annotation v1\.multus-cni\.io\/default-network .* the limit is 1/);
+  t.match(own("Net1").networksProblem, /^Annotation v1\.multus-cni\.io\/default-network /);
 });
 
 t.test("whatever is written there, it is read or refused", async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { POD } from "../api/annotations.ts";
+import { parseIp } from "../net/address.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkSelectionFact } from "./network-attachment.ts";
 import type { PodFact } from "./pod.ts";
@@ -11,6 +12,8 @@ const LIMIT = 64;
 const FORMS = `it must be names such as "net1,tenant/net2@eth1", or a list such as [{"name":"net1","namespace":"tenant","interface":"eth1"}]`;
 /** A name of Kubernetes (RFC 1123 subdomain). */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+/** Where Multus looks for a pod's default network that is named without a namespace, unless its own `multusNamespace` says otherwise. */
+const MULTUS_NAMESPACE = "kube-system";
 /** IFNAMSIZ of linux/if.h allows 15 bytes. */
 const INTERFACE = /^[^\s/:]{1,15}$/;
 
@@ -18,21 +21,36 @@ const INTERFACE = /^[^\s/:]{1,15}$/;
 class Unreadable extends Error {}
 
 /**
- * What a pod says of further networks, in either of the two forms of its annotation (NPWG "Kubernetes Network Custom Resource
- * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing.
+ * What a pod says of its networks, in either of the two forms of their annotation (NPWG "Kubernetes Network Custom Resource
+ * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing. The network that takes the place of its primary one
+ * (Multus' `v1.multus-cni.io/default-network`) comes first.
  */
 export function projectNetworks(meta: ProjectedMeta): Pick<PodFact, "networks" | "networksProblem"> {
-  const text = meta.annotations?.[POD.networks]?.trim();
-  if (text === undefined || text === "") return {};
+  const own = read(meta, POD.defaultNetwork, MULTUS_NAMESPACE, 1);
+  const further = read(meta, POD.networks, meta.namespace ?? "default", LIMIT);
+  if (typeof own === "string") return { networksProblem: own };
+  if (typeof further === "string") return { networksProblem: further };
+  const networks = [...own.map((one): NetworkSelectionFact => ({ ...one, isDefault: true })), ...further];
+  return networks.length === 0 ? {} : { networks };
+}
+
+/** The networks that an annotation names, or why it cannot be read. */
+function read(
+  { annotations }: ProjectedMeta,
+  key: string,
+  namespace: string,
+  limit: number,
+): readonly NetworkSelectionFact[] | string {
+  const text = annotations?.[key]?.trim() ?? "";
+  if (text === "") return [];
   try {
-    const namespace = meta.namespace ?? "default";
     const networks = /[[{"]/.test(text) ? fromList(text, namespace) : fromText(text, namespace);
-    if (networks.length > LIMIT) throw new Unreadable(`names ${networks.length} networks; the limit is ${LIMIT}`);
-    return networks.length === 0 ? {} : { networks };
+    if (networks.length > limit) throw new Unreadable(`names ${networks.length} networks; the limit is ${limit}`);
+    return networks;
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     const value = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-    return { networksProblem: `Annotation ${POD.networks} (${value}) ${error.message}.` };
+    return `Annotation ${key} (${value}) ${error.message}.`;
   }
 }
 
@@ -66,6 +84,9 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
     const ips: unknown = of["ips"] ?? [];
     if (!Array.isArray(ips) || !ips.every((ip) => typeof ip === "string"))
       throw new Unreadable(`has "ips" that are not a list of addresses; ${FORMS}`);
+    const routers: unknown = of["default-route"] ?? [];
+    if (!Array.isArray(routers) || !routers.every((ip) => typeof ip === "string" && parseIp(ip) !== undefined))
+      throw new Unreadable(`has a "default-route" that is not a list of gateways such as ["10.0.0.1"]`);
     const name = textOf("interface");
     const made = {
       namespace: textOf("namespace") || namespace,

@@ -407,6 +407,7 @@ function settingsOf({ cidrs }: Script): Settings {
     ovsdbInactivityS: 5,
     enableLb: true,
     kubeProxyReplacement: false,
+    nonPrimary: false,
     keepVmIp: true,
     metricsPort: 0,
     healthPort: 0,

@@ -85,6 +85,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{/* Without kube-proxy nobody serves a Service before Weft does. */}}
 {{- define "weft.checkReplacement" -}}
 {{- if .Values.kubeProxyReplacement }}
+{{- if .Values.nonPrimaryCNI }}{{ fail "kubeProxyReplacement cannot be set with nonPrimaryCNI: nodes reach Services through the primary network plugin" }}{{ end }}
 {{- if not .Values.apiServer.host }}{{ fail "kubeProxyReplacement needs apiServer.host: the address of an API server, or of the load balancer in front of several" }}{{ end }}
 {{- if not .Values.controller.nbAddress }}{{ fail "kubeProxyReplacement needs controller.nbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6641" }}{{ end }}
 {{- if not .Values.ovs.sbAddress }}{{ fail "kubeProxyReplacement needs ovs.sbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6642" }}{{ end }}

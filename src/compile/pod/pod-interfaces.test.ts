@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import { podInterfaces } from "../../claims/pod-interfaces.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import type { FactStore } from "../../facts/store.ts";
@@ -14,6 +14,7 @@ import {
   addPod,
   addSubnet,
   NETWORK_CONFIG,
+  SAMPLE_CLUSTER,
   sampleFacts,
 } from "../testing/sample-facts.ts";
 import { podUnit } from "./pod.ts";
@@ -93,8 +94,8 @@ t.test("a definition that means something else by now is another interface", asy
   addNetwork(facts, "net1", NETWORK_CONFIG.ipam("net1"));
   t.same(released(facts), ["a.default.net1.default.ovn"]);
   const pod = facts.get("pods", "default/a");
-  const names = pod && secondaryInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
-  t.same(names, ["net1.default", "lan.default"]);
+  const names = pod && podInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
+  t.same(names, ["ovn", "net1.default", "lan.default"]);
 });
 
 t.test("the addresses of all interfaces are given back with the pod, and kept where its own is kept", async (t) => {
@@ -132,6 +133,68 @@ t.test("what is kept for a pod's place outlives that its network is not known fo
   addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "lan" } });
   t.ok(released(facts).includes(name), "it is not among those that the pod names");
 });
+
+/** The providers of the interfaces that the pod is to have, and what is wrong with the others. */
+function wanted(facts: FactStore): { readonly has: readonly string[]; readonly unclear: readonly string[] } {
+  const pod = facts.get("pods", "default/a");
+  const { interfaces = [], unclear = [] } = pod === undefined ? {} : podInterfaces(facts, pod);
+  return { has: interfaces.map(({ provider }) => provider), unclear: unclear.map(({ message }) => message) };
+}
+
+t.test(
+  "a network that a pod names twice is two interfaces, told apart by the names that Multus gives them",
+  async (t) => {
+    const facts = sample();
+    const of = (annotations: Record<string, string>) => {
+      addPod(facts, "a", { node: "weft-1", annotations });
+      return wanted(facts);
+    };
+    t.same(of({ [NETWORKS]: "net1,lan,net1" }).has, [
+      "ovn",
+      "net1.default.ovn.net1",
+      "lan.default",
+      "net1.default.ovn.net3",
+    ]);
+    t.same(of({ [NETWORKS]: "lan@eth7,lan" }).has, ["ovn", "lan.default.eth7", "lan.default"], "one needs no name");
+    t.same(of({ [NETWORKS]: "lan,lan@eth7,lan" }).has, [
+      "ovn",
+      "lan.default.net1",
+      "lan.default.eth7",
+      "lan.default.net3",
+    ]);
+    for (const [networks, why] of [
+      ["net1@eth7,net1@eth7", /^Network "default\/net1" is named more than once with the same interface name/],
+      ["net1@Eth7,net1", /an interface name "Eth7"/],
+      ["lan@ovn,lan", /the interface name "ovn", which is reserved/],
+    ] as const)
+      t.match(of({ [NETWORKS]: networks }).unclear, [why], networks);
+  },
+);
+
+t.test("a default network takes the place of the pod's own, but of no interface that it has been given", async (t) => {
+  const facts = sample();
+  const annotations = { [NETWORKS]: "net1", "v1.multus-cni.io/default-network": "default/net1" };
+  addPod(facts, "a", { node: "weft-1", annotations });
+  t.same(wanted(facts), { has: ["net1.default.ovn", "net1.default.ovn.net1"], unclear: [] });
+  t.ok(released(facts).includes("a.default"));
+  const told = { ...annotations, "ovn.kubernetes.io/allocated": "true" };
+  addPod(facts, "a", { node: "weft-1", annotations: told });
+  t.equal(wanted(facts).has[0], "ovn");
+  t.notOk(released(facts).includes("a.default"));
+});
+
+t.test(
+  "beside another network plugin a pod has the interfaces of the networks that it names, and no other",
+  async (t) => {
+    const facts = sample();
+    facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, nonPrimary: true });
+    addPod(facts, "a", { node: "weft-1" });
+    t.same(wanted(facts), { has: [], unclear: [] });
+    addPod(facts, "a", { node: "weft-1", annotations: { [NETWORKS]: "net1" } });
+    t.same(wanted(facts).has, ["net1.default.ovn"]);
+    t.same(ports(facts), ["a.default.net1.default.ovn"]);
+  },
+);
 
 t.test("each interface goes by itself", async (t) => {
   const facts = sample();

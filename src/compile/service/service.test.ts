@@ -15,11 +15,15 @@ import {
   addChassis,
   addEndpoints,
   addIp,
+  addNetwork,
   addNode,
+  addPod,
   addService,
   addSubnet,
   addVpc,
   followed,
+  NETWORK_CONFIG,
+  SAMPLE_CLUSTER,
   sampleFacts,
 } from "../testing/sample-facts.ts";
 import { serviceUnit } from "./service.ts";
@@ -89,6 +93,39 @@ t.test(
     golden(t, "dual-stack", facts, "default/web");
   },
 );
+
+t.test("beside another network plugin the endpoints are the pods' first interfaces on OVN", async (t) => {
+  const facts = sampleFacts();
+  facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, nonPrimary: true });
+  addVpc(facts, "team-a", {});
+  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn", vpc: "team-a" });
+  const annotations = { "k8s.v1.cni.cncf.io/networks": "net1" };
+  for (const [name, last] of [
+    ["b", 2],
+    ["c", 3],
+  ] as const) {
+    addPod(facts, name, { node: "weft-1", annotations });
+    const common = { podName: name, namespace: "default", nodeName: "weft-1", v6: "" };
+    addIp(facts, `${name}.default.net1.default.ovn`, { ...common, subnet: "net1", v4: `10.30.0.${last}` });
+  }
+  addPod(facts, "without", { node: "weft-1" });
+  const of = (pod: string, address: string) => ({
+    addresses: [address],
+    targetRef: { kind: "Pod", namespace: "default", name: pod },
+  });
+  addService(facts, "web", { ...DUAL, ports: [HTTP] });
+  const ports = [{ ...HTTP, port: 8080 }];
+  const endpoints = [of("b", "192.168.0.5"), of("c", "10.30.0.3"), of("without", "192.168.0.6"), of("b", "fd00::5")];
+  addEndpoints(facts, "web", "web-1", { ports, endpoints: [...endpoints, ...ready("172.18.0.9")] });
+  t.same(vips(facts, "default/web"), {
+    "10.96.0.20:80": "10.30.0.2:8080,10.30.0.3:8080,172.18.0.9:8080",
+    "[fd00:10:96::20]:80": "",
+  });
+  t.match(effects(facts, "default/web"), [{ kind: "annotate", annotations: { "ovn.kubernetes.io/vpc": "team-a" } }]);
+  facts.set("cluster", "cluster", SAMPLE_CLUSTER);
+  t.match(vips(facts, "default/web"), { "10.96.0.20:80": /192\.168\.0\.5:8080/ });
+});
 
 t.test("a client of a Service with affinity is remembered, and what it sends again is let through", async (t) => {
   const facts = sampleFacts();

@@ -15,6 +15,7 @@ import type { FactReader } from "../../facts/store.ts";
 import { annotate, report, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
+import { slicesOnOvn } from "./secondary-endpoints.ts";
 import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
 import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
 import { addLocal } from "./service-local.ts";
@@ -58,7 +59,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const service = reader.get("services", key);
     if (service === undefined) return undefined;
     const cluster = reader.get("cluster", "cluster");
-    const all = reader.by("endpointSlices", "service", key);
+    const all = slicesOnOvn(reader, reader.by("endpointSlices", "service", key));
     const defaultVpc = cluster?.router ?? "";
     const vpc = vpcOfService(reader, service, all, defaultVpc);
     const slices = slicesInVpc(reader, service, all, vpc);

@@ -2,7 +2,7 @@
 
 import { podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
-import { interfaceOf, PRIMARY_INTERFACE, portOf, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import { interfaceOf, podInterfaces, portOf } from "../../claims/pod-interfaces.ts";
 import { podPortId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
 import type { PortFact } from "../../facts/database.ts";
@@ -82,7 +82,7 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
   }
   for (const pod of facts.all("pods")) {
     if (!pod.alive) continue;
-    for (const { provider } of [PRIMARY_INTERFACE, ...secondaryInterfaces(facts, pod).interfaces]) {
+    for (const { provider } of podInterfaces(facts, pod).interfaces) {
       const owner = portOf(pod, provider);
       if (facts.get("ips", owner) !== undefined) continue;
       const port = committed.get(owner);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { podAnnotation } from "../../api/annotations.ts";
-import { PRIMARY_INTERFACE, secondaryInterfaces } from "../../claims/pod-interfaces.ts";
+import { podInterfaces } from "../../claims/pod-interfaces.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactStore } from "../../facts/store.ts";
@@ -152,7 +152,7 @@ export class StuckPods {
 /** Those interfaces of a pod that is bound of which it was not told that they are there. */
 function unserved(facts: FactStore, pod: PodFact): readonly string[] {
   if (!pod.alive || pod.node === undefined) return [];
-  return [PRIMARY_INTERFACE, ...secondaryInterfaces(facts, pod).interfaces].flatMap(({ provider }) =>
+  return podInterfaces(facts, pod).interfaces.flatMap(({ provider }) =>
     pod.annotations[podAnnotation(provider, "allocated")] === "true" ? [] : [provider],
   );
 }

@@ -31,6 +31,7 @@ export const SETTINGS: Settings = {
   nodeSwitchCidr: "100.64.0.0/24",
   enableLb: true,
   kubeProxyReplacement: false,
+  nonPrimary: false,
   keepVmIp: true,
   serviceCidr: "10.96.0.0/12",
   nodeCidrs: ["0.0.0.0/0", "::/0"],

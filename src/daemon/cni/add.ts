@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { POD } from "../../api/annotations.ts";
+import { OVN_PROVIDER, POD } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
 import { decodePodQos } from "../../contract/qos.ts";
 import { hostLinkName } from "../../node/link-names.ts";
@@ -40,6 +40,8 @@ export interface AddWorld {
   readonly stopping: AbortSignal;
   /** Default: those of this machine. */
   readonly clock?: Clock;
+  /** Another network plugin makes pods' primary interfaces. */
+  readonly nonPrimary?: boolean;
   /** Something could not be rolled back; the collector must remove it. */
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
@@ -59,6 +61,7 @@ export async function addPod(
   watch: Stopwatch,
   signal: AbortSignal,
 ): Promise<CniResponse> {
+  if (world.nonPrimary && request.provider === OVN_PROVIDER) throw notOurs(request);
   const found = await allocated(world, request, watch, signal);
   if (request.ipamOnly) return await addresses(world, request, found.allocation);
 
@@ -150,6 +153,18 @@ async function connect(
   for (const task of tasks) task.catch((error) => failed.abort(error));
   await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/** The primary interface of a pod, or what a configuration without a provider asks for, where that is another plugin's. */
+function notOurs({ podNamespace, podName, network = "" }: PodRequest): CniError {
+  return new CniError(
+    CNI_ERROR.invalidConfig,
+    `pod ${podNamespace}/${podName}: the network configuration ${JSON.stringify(network)} has no provider, and Weft does not create primary interfaces in this cluster`,
+    {
+      details:
+        "Weft runs with nonPrimaryCNI, beside another network plugin: the provider of a NetworkAttachmentDefinition is <name>.<namespace>.ovn",
+    },
+  );
 }
 
 /** An interface whose limits cannot be read is not created without them. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { conflist, writeAtomically } from "./conflist.ts";
+import { conflist, removeOwn, writeAtomically } from "./conflist.ts";
 
 t.test("the conflist chains portmap and lists the versions that it supports", async (t) => {
   const versions = (portmap?: readonly string[]) => {
@@ -33,4 +33,20 @@ t.test("a file is written whole and leaves nothing beside it", async (t) => {
   t.equal(readFileSync(join(folder, "01-kube-ovn.conflist"), "utf8"), "new\n");
   t.same(readdirSync(folder), ["01-kube-ovn.conflist"]);
   await t.rejects(writeAtomically(join(folder, "absent"), "x", "y"), { code: "ENOENT" });
+});
+
+t.test("only a file that is ours is removed", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-conf-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const name = "01-kube-ovn.conflist";
+  const others = ["", "{", "[]", "{}", '{"plugins":[]}', '{"plugins":[{"type":"multus"},{"type":"kube-ovn"}]}'];
+  for (const text of others) {
+    await writeAtomically(folder, name, text);
+    t.notOk(await removeOwn(folder, name), text);
+  }
+  t.same(readdirSync(folder), [name]);
+  await writeAtomically(folder, name, conflist("/run/x.sock"));
+  t.ok(await removeOwn(folder, name));
+  t.same(readdirSync(folder), []);
+  t.notOk(await removeOwn(folder, name), "there is none");
 });

@@ -3,6 +3,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CNI_TYPE, CNI_VERSIONS } from "../../api/cni-message.ts";
+import { isObject } from "../../collections/plain.ts";
 
 /** Supported by every portmap of recent years. */
 const USUAL = CNI_VERSIONS.filter((version) => version <= "1.0.0");
@@ -32,6 +33,25 @@ export async function ensureFile(folder: string, name: string, text: string): Pr
   if (has === text) return false;
   await writeAtomically(folder, name, text);
   return true;
+}
+
+/** Removes a file that is a network configuration whose first plugin is ours. Returns whether it was; a file of another program stays. */
+export async function removeOwn(folder: string, name: string): Promise<boolean> {
+  const path = join(folder, name);
+  const text = await readFile(path, "utf8").catch(() => "");
+  if (!isOwn(text)) return false;
+  await rm(path, { force: true });
+  return true;
+}
+
+function isOwn(text: string): boolean {
+  try {
+    const config: unknown = JSON.parse(text);
+    const [first]: readonly unknown[] = isObject(config) && Array.isArray(config["plugins"]) ? config["plugins"] : [];
+    return isObject(first) && first["type"] === CNI_TYPE;
+  } catch {
+    return false;
+  }
 }
 
 /**

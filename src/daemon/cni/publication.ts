@@ -10,8 +10,11 @@ import { conflist } from "./conflist.ts";
 
 /** What the network configuration is published with. */
 export interface PublicationWorld {
-  readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName">;
-  readonly hostIo: Pick<HostIo, "portmapVersions" | "writeConflist" | "ensureConflist" | "watchConflist" | "started">;
+  readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName" | "nonPrimary">;
+  readonly hostIo: Pick<
+    HostIo,
+    "portmapVersions" | "writeConflist" | "ensureConflist" | "removeConflist" | "watchConflist" | "started"
+  >;
   readonly metrics: Pick<DaemonMetrics, "ready">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
@@ -23,6 +26,8 @@ export interface PublicationWorld {
 /**
  * The network configuration that the container runtime reads: written once pods can get a network here, and restored where another program removes or
  * changes it. It stays when the daemon goes, as do the pods' networks.
+ *
+ * Beside another network plugin that has the runtime's configuration there is none of ours, and one of a time when there was goes.
  */
 export class Publication {
   readonly #world: PublicationWorld;
@@ -41,7 +46,8 @@ export class Publication {
   }
 
   start(): void {
-    const { hostIo, log } = this.#world;
+    const { options, hostIo, log } = this.#world;
+    if (options.nonPrimary) return;
     this.#watched = hostIo.watchConflist(
       () => this.trigger(),
       (error) =>
@@ -64,11 +70,22 @@ export class Publication {
     const reason = this.#world.notReady();
     metrics.ready = reason === undefined;
     if (this.#published !== undefined) {
+      if (options.nonPrimary) return;
       if (!(await hostIo.ensureConflist(this.#published))) return;
       this.#loop.backOff(report.note([`conflist ${options.cniConfName}`]));
       return;
     }
     if (reason !== undefined) return;
+    if (options.nonPrimary) {
+      if (await hostIo.removeConflist())
+        log.info(
+          { file: options.cniConfName },
+          "removed Weft's CNI configuration: it is not the primary network plugin",
+        );
+      this.#published = "";
+      hostIo.started();
+      return;
+    }
     // From now on the runtime calls the shim.
     const text = conflist(options.bindSocket, await hostIo.portmapVersions());
     await hostIo.writeConflist(text);

@@ -53,6 +53,12 @@ export function gatewayState(plan: GatewayPlan, node: GatewayNode): NodeState {
   };
 }
 
+/** The state of a node that is another network plugin's: of Open vSwitch the settings, and nothing else of ours. Pure. */
+export function noGatewayState(ovsSettings: Readonly<Record<string, string>>): NodeState {
+  const ovs = { settings: ovsSettings, bridges: [], ports: [] };
+  return { ovs, links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [], tables: [] };
+}
+
 function portIds(node: string, plan: GatewayPlan): Readonly<Record<string, string>> {
   return {
     [EXTERNAL_ID.ifaceId]: nodePortName(node),

@@ -17,7 +17,7 @@ import type { RepairReport } from "../repair-report.ts";
 import type { ServedServices } from "../services/served-services.ts";
 import { StaleUdp } from "../services/stale-udp.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
-import { gatewayState } from "./gateway-state.ts";
+import { gatewayState, noGatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
 import type { OwnNode } from "./node.ts";
 import { ObservedNode } from "./observed-node.ts";
@@ -42,6 +42,8 @@ export interface GatewayWorld {
   readonly nodePorts: PortRange;
   /** MTU by option; 0: what the tunnels leave. */
   readonly mtu: number;
+  /** Another network plugin has the node: there is no `ovn0`, no route and no rule, and what there was of them goes. */
+  readonly nonPrimary?: boolean;
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -194,11 +196,16 @@ export class Gateway {
     else if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
-    const plan = this.#plan();
+    const unmeasured = this.#measure();
+    if (unmeasured !== undefined) return unmeasured;
+    const plan = this.#world.nonPrimary ? undefined : this.#plan();
     if (typeof plan === "string") return plan;
     if (this.#lost.removing(view)) return "ovs-vswitchd has not released a lost device of this node yet";
     const userspace = bridge.datapath_type === "netdev";
-    const state = gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
+    const state =
+      plan === undefined
+        ? noGatewayState(ovsSettings)
+        : gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
     const devices = OWN_PORTS.map((link) => this.#world.kernel.link(link)?.index).join();
     if (devices !== this.#devices) this.#settled = {};
     this.#devices = devices;
@@ -207,7 +214,7 @@ export class Gateway {
     succeeded(pass);
     // The tables wait for their links.
     if (pass.missing.length === 0) {
-      this.#staleUdp.applied(plan.services);
+      this.#staleUdp.applied(plan?.services);
       this.#lost.found();
       return undefined;
     }
@@ -252,17 +259,22 @@ export class Gateway {
     return { encaps, isNew, isFirst };
   }
 
-  /** What is to be, or what is waited for. */
-  #plan(): GatewayPlan | string {
-    const { view, nodes, subnets, services, joinSubnet, nodePorts, log } = this.#world;
-    const encap = view.encap();
+  /** Finds the MTU of pods. Returns what is waited for, if it is not known. */
+  #measure(): string | undefined {
+    const encap = this.#world.view.encap();
     const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
     if (mtu === undefined)
       return `no interface of this node has the tunnel address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
+    return undefined;
+  }
+
+  /** What is to be, or what is waited for. */
+  #plan(): GatewayPlan | string {
+    const { nodes, subnets, services, joinSubnet, nodePorts, log } = this.#world;
     const facts = {
       joinSubnet,
-      mtu,
+      mtu: this.#mtu,
       nodePorts,
       services: services.current(),
       isLocal: (ip: Ip) => this.#observed.isLocal(ip),
@@ -310,6 +322,8 @@ export class Gateway {
     const node = this.#world.nodes.get(this.#world.node);
     const chassis = this.#world.view.systemId();
     if (chassis !== undefined && node?.chassis !== chassis) await this.#world.annotateChassis(chassis);
+    // Whether the node has a network is for the plugin to say that makes it.
+    if (this.#world.nonPrimary) return;
     if (node !== undefined && node.networkUnavailable !== "False") await this.#world.setNetworkAvailable();
   }
 

@@ -222,6 +222,7 @@ export class SimNode {
         this.machine.conflist = text;
         return true;
       },
+      removeConflist: async () => false,
       watchConflist: () => ({ close: () => undefined }),
       started: () => undefined,
       portmapVersions: async () => undefined,
