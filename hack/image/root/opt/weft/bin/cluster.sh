@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# A member of the raft clusters of OVN's databases, for start-central; sourced, not run. It expects run, data, any and serve_database.
+#
+# A member that has no database of a cluster serves what it has, nothing or a standalone database, until it is known what to do: join the cluster
+# that another member is connected to, or, once every member has answered and none has a cluster, let one of them create it. So no member that comes
+# back with an empty disk ever creates a second cluster beside the one that exists.
+
+# The addresses of all members, and which of them is this node's.
+members=()
+own=
+
+# Reads OVN_CENTRALS; fails where none of POD_IPS is in it. Without it, or with a single member, there is no cluster.
+read_members() {
+  local member address addresses
+  IFS=, read -ra members <<<"${OVN_CENTRALS:-}"
+  [ ${#members[@]} -gt 1 ] || return 0
+  IFS=, read -ra addresses <<<"${POD_IPS:?}"
+  for member in "${members[@]}"; do
+    for address in "${addresses[@]}"; do if [ "$address" = "$member" ]; then own=$member; fi; done
+  done
+  [ -n "$own" ] || fail "this node has the addresses $POD_IPS, none of which is in the list of members: $OVN_CENTRALS"
+}
+
+remote() { printf 'tcp:[%s]:%s' "$1" "$2"; } # ADDRESS PORT
+
+# The remotes of all members, comma-separated, or of all others, one a line.
+all_remotes() { # PORT
+  local member list=
+  for member in "${members[@]}"; do list+=,$(remote "$member" "$1"); done
+  echo "${list:1}"
+}
+other_remotes() { # PORT
+  local member
+  for member in "${members[@]}"; do if [ "$member" != "$own" ]; then printf '%s\n' "$(remote "$member" "$1")"; fi; done
+}
+
+# What another member has of a database, ovsdb-server(5): "none", "standalone", "clustered CID true|false" (whether it is connected to a majority), or
+# "silent" where it does not answer.
+ask() { # REMOTE NAME
+  local answer
+  answer=$(ovsdb-client --timeout=2 query "$1" \
+    '["_Server",{"op":"select","table":"Database","where":[["name","==","'"$2"'"]],"columns":["model","cid","connected"]}]' 2>/dev/null) &&
+    jq -er '.[0].rows | if length == 0 then "none" else .[0] | if .model == "clustered"
+      then "clustered \(if .cid[0] == "uuid" then .cid[1] else "-" end) \(.connected)" else .model end end' <<<"$answer" 2>/dev/null || echo silent
+}
+
+# Asks all others at once: answers[MEMBER].
+declare -A answers=()
+ask_others() { # PORT NAME
+  local member fd
+  local -A from=()
+  for member in "${members[@]}"; do
+    if [ "$member" = "$own" ]; then continue; fi
+    exec {fd}< <(ask "$(remote "$member" "$1")" "$2")
+    from[$member]=$fd
+  done
+  answers=()
+  for member in "${!from[@]}"; do
+    fd=${from[$member]}
+    read -r "answers[$member]" <&"$fd" || answers[$member]=silent
+    exec {fd}<&-
+  done
+}
+
+# The cluster that another member is connected to; fails where there is none.
+living_cluster() {
+  local answer
+  for answer in "${answers[@]}"; do if [[ $answer == clustered\ *\ true ]]; then cut -d ' ' -f 2 <<<"$answer" && return; fi; done
+  return 1
+}
+
+# Why the file of a cluster's member cannot be used here; nothing where it can.
+unusable() { # FILE RAFT_PORT
+  local cid address living answer
+  cid=$(ovsdb-tool db-cid "$1" 2>/dev/null) && address=$(ovsdb-tool db-local-address "$1" 2>/dev/null) || { echo "is unreadable"; return; }
+  if [ "$address" != "$(remote "$own" "$2")" ]; then echo "is of a member with the address $address"; return; fi
+  if living=$(living_cluster); then
+    if [ "$living" != - ] && [ "$living" != "$cid" ]; then echo "is of cluster $cid, and the other members are in cluster $living"; fi
+    return
+  fi
+  # One replica has been in use since.
+  for answer in "${answers[@]}"; do if [ "$answer" = standalone ]; then echo "is older than another member's standalone database"; return; fi; done
+}
+
+# "join", "create", or what is waited for. MINE: none or standalone. Whoever has data creates; with equal claims, the first in the list.
+decide() { # MINE
+  local member first= data_of=
+  if living_cluster >/dev/null; then echo join; return; fi
+  for member in "${members[@]}"; do
+    case ${answers[$member]-$1} in
+      silent) echo "no answer from member $member"; return ;;
+      clustered*) echo "the cluster of member $member has no majority"; return ;;
+      standalone) data_of=${data_of:-$member} ;;
+      *) first=${first:-$member} ;;
+    esac
+  done
+  if [ "${data_of:-$first}" = "$own" ]; then echo create; else echo "member ${data_of:-$first} creates the cluster"; fi
+}
+
+# Starts a member's server of a database; returns when it serves its part of the cluster, whether it is connected or not.
+start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
+  local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema name mine todo reason told=
+  local waiting=$run/weft-waiting-$1 others
+  rm -f "$waiting"
+  name=$(ovsdb-tool schema-name "$schema")
+  mkdir -p "$data"
+  ask_others "$2" "$name"
+  if [ -s "$file" ] && ! ovsdb-tool db-is-standalone "$file" 2>/dev/null; then
+    reason=$(unusable "$file" "$4")
+    if [ -n "$reason" ]; then
+      log "$file $reason; it is kept as $file.set-aside"
+      mv "$file" "$file.set-aside"
+    fi
+  fi
+  if [ -s "$file" ]; then mine=standalone; else mine=none; fi
+  if [ $mine = none ] || ovsdb-tool db-is-standalone "$file"; then
+    if [ $mine = none ]; then serve_database "$1" "$2" "$3" ''; else serve_database "$1" "$2" "$3" standalone; fi
+    while todo=$(decide $mine); [ "$todo" != join ] && [ "$todo" != create ]; do
+      # Ready: the others may wait for this one to be, before they are replaced one by one.
+      touch "$waiting"
+      if [ "$todo" != "$told" ]; then log "$name: waiting: $todo"; fi
+      told=$todo
+      sleep 1
+      ask_others "$2" "$name"
+    done
+    # While it is stopped nobody takes its silence for an answer.
+    stop_database "$1"
+    rm -f "$file.new" "$waiting"
+    if [ "$todo" = join ]; then
+      log "$name: joining the cluster"
+      mapfile -t others < <(other_remotes "$4")
+      ovsdb-tool join-cluster "$file.new" "$name" "$(remote "$own" "$4")" "${others[@]}"
+    else
+      log "$name: creating a cluster of ${#members[@]} members"
+      if [ $mine = none ]; then mine=$schema; else mine=$file; fi
+      ovsdb-tool --election-timer="${OVN_ELECTION_TIMER_MS:-2000}" create-cluster "$file.new" "$mine" "$(remote "$own" "$4")"
+    fi
+    if [ -e "$file" ]; then mv "$file" "$file.standalone"; fi
+    mv "$file.new" "$file"
+  fi
+  serve_database "$1" "$2" "$3" clustered
+  settle_member "$1" "$name" "$schema" &
+}
+
+# Once it is connected: removes the servers that had this address before, which would count for the majority, and converts the schema.
+settle_member() { # nb|sb NAME SCHEMA
+  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl sid
+  ovsdb-client wait "$socket" "$2" connected 2>/dev/null || return 0
+  log "$2: connected to the cluster"
+  while read -r sid; do
+    log "$2: removing server $sid, which had this address before"
+    ovn-appctl -t "$control" cluster/kick "$2" "$sid" || true
+  done < <(ovn-appctl -t "$control" cluster/status "$2" | former_servers)
+  if [ "$(ovsdb-client needs-conversion "$socket" "$3")" = yes ]; then
+    log "$2: converting to the schema of this version"
+    ovsdb-client convert "$socket" "$3" || true
+  fi
+}
+
+# From cluster/status: the ids of servers with this server's address that are not this server.
+former_servers() {
+  awk '/^Address:/ { own = $2 } /^Servers:/ { list = 1; next } list && !/\(self\)/ { sub(/\)$/, "", $4); if ($4 == own) print $1 }'
+}

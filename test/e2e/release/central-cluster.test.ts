@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t, { type Test } from "tap";
+import { createProgress } from "../../../hack/host/progress.ts";
+import { inSandbox } from "../../../hack/image/sandbox.ts";
+
+const progress = createProgress();
+
+/** Three nodes, each with its own network and folders, on which the image's start-central runs. */
+const NODES = `
+ip link add br0 type bridge; ip link set br0 up; ip address add 10.0.0.254/24 dev br0
+declare -A node=() main=()
+make_node() { # N
+  mkdir -p /n/$1/run /n/$1/etc
+  unshare --net --mount bash -c "mkdir -p /run/ovn /etc/ovn; mount --bind /n/$1/run /run/ovn; mount --bind /n/$1/etc /etc/ovn; exec sleep infinity" & node[$1]=$!
+  until [ "$(cat /proc/\${node[$1]}/comm)" = sleep ]; do sleep 0.01; done
+  ip link add n$1 type veth peer name eth0 netns \${node[$1]}; ip link set n$1 master br0 up
+  on $1 "ip link set lo up; ip link set eth0 up; ip address add 10.0.0.$1/24 dev eth0"
+}
+in_node() { local n=$1; shift; nsenter --target=\${node[$n]} --net --mount --root --wd "$@"; }
+on() { local n=$1; shift; in_node $n bash -c "$*"; }
+until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
+start() { # N [MEMBERS]
+  nsenter --target=\${node[$1]} --net --mount --root --wd env OVN_CENTRALS=\${2-10.0.0.1,10.0.0.2,10.0.0.3} POD_IPS=10.0.0.$1 /opt/weft/bin/start-central >>/n/$1/log 2>&1 & main[$1]=$!
+}
+stop() { kill -TERM \${main[$1]}; wait \${main[$1]}; echo "$1 ended with $?"; }
+crash() { kill -9 \${main[$1]} $(cat /n/$1/run/*.pid); wait \${main[$1]} 2>/dev/null; }
+works() { [ ! -e /n/$1/run/weft-waiting-nb ] && [ ! -e /n/$1/run/weft-waiting-sb ] && on $1 /opt/weft/bin/central-health; }
+all_work() { local n; for n in 1 2 3; do until_true 30 works $n && echo "$n works"; done; }
+servers() { on $1 "ovn-appctl -t /run/ovn/ovn$2_db.ctl cluster/status $3" | sed -n '/^Servers:/,$p' | grep -o 'tcp:[^)]*' | sort; }
+northds() { local n; for n in 1 2 3; do on $n "ovn-appctl -t ovn-northd status"; done | sort | uniq -c | sed 's/^ *//'; }
+ask_nb() { ovn-nbctl --timeout=3 --db=tcp:10.0.0.1:6641,tcp:10.0.0.2:6641,tcp:10.0.0.3:6641 "$@"; }
+# ovn-nbctl gives up where the first server that it tries does not answer.
+nb() { until_true 30 ask_nb "$@"; }
+add() { nb --may-exist ls-add $1; }
+switches() { until_true 30 ask_nb show; ask_nb show | sed -n 's/^switch .* (\\(.*\\))/\\1/p' | sort; }
+leader() { local n; for n in 1 2 3; do on $n "ovn-appctl -t /run/ovn/ovn$1_db.ctl cluster/status $2" 2>/dev/null | grep -q '^Role: leader' && echo $n; done; }
+for n in 1 2 3; do make_node $n; done
+`;
+
+async function scenario(t: Test, script: string): Promise<string> {
+  const { stdout, stderr, code } = await inSandbox(`${NODES}\n${script}\nkill \${node[@]}`, progress);
+  t.comment(stdout);
+  if (code !== 0 || stderr !== "") t.comment(stderr);
+  return stdout;
+}
+
+const ALL_WORK = "1 works\n2 works\n3 works\n";
+const MEMBERS = "tcp:[10.0.0.1]:6643\ntcp:[10.0.0.2]:6643\ntcp:[10.0.0.3]:6643\n";
+
+t.test("three centrals make one cluster, whichever starts first, and one northd is active", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start 2; until_true 10 test -e /n/2/run/weft-waiting-nb && echo waits; on 2 /opt/weft/bin/central-health && echo ready
+    start 3; start 1; all_work
+    add first && nb --wait=sb sync && echo written; northds
+    servers 1 nb OVN_Northbound
+    `,
+  );
+  t.match(out, `waits\nready\n${ALL_WORK}written\n1 Status: active\n2 Status: standby\n${MEMBERS}`);
+});
+
+t.test("a member comes back with an empty disk, and with a database that is not of this cluster", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first
+    crash 1; rm -rf /n/1/etc/*; add second; start 1; all_work
+    until_true 10 grep -q 'which had this address before' /n/1/log; sleep 1; servers 1 nb OVN_Northbound
+    stop 3; rm /n/3/etc/ovnnb_db.db; ovsdb-tool create-cluster /n/3/etc/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema tcp:[10.0.0.3]:6643 2>/dev/null
+    cp /n/2/etc/ovnsb_db.db /n/3/etc/ovnsb_db.db; start 3; all_work
+    grep -o 'ovn.b_db.db is of .*' /n/3/log | sed 's/[0-9a-f-]\\{36\\}/ID/g'; switches
+    `,
+  );
+  t.match(out, `${ALL_WORK}${ALL_WORK}${MEMBERS}3 ended with 0\n${ALL_WORK}`);
+  t.match(out, "ovnnb_db.db is of cluster ID, and the other members are in cluster ID; it is kept");
+  t.match(out, "ovnsb_db.db is of a member with the address tcp:[10.0.0.2]:6644; it is kept");
+  t.match(out, /first\nsecond\n$/);
+});
+
+t.test("one replica becomes three and three become one, with every row", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start 1 10.0.0.1; until_true 30 works 1; add first
+    start 2; start 3; until_true 10 test -e /n/2/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; add second; stop 1; start 1; all_work; switches
+    add third; for n in 1 2 3; do stop $n; done; start 2 10.0.0.2; until_true 30 works 2 && echo alone; switches
+    add fourth; start 1; start 3; until_true 10 test -e /n/1/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; stop 2; start 2; all_work; switches
+    `,
+  );
+  t.match(out, `${ALL_WORK}first\nsecond\n`);
+  t.match(out, "alone\nfirst\nsecond\nthird\n");
+  t.match(out, `${ALL_WORK}first\nfourth\nsecond\nthird\n`, "nobody goes back to the cluster of before");
+});
+
+t.test("when the databases' leader hangs or dies the others write on", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first && nb --wait=sb sync
+    hung=$(leader nb OVN_Northbound); kill -STOP $(cat /n/$hung/run/ovnnb_db.pid); since=$SECONDS
+    add second && echo "hung leader: written after about $((SECONDS - since)) s"; kill -CONT $(cat /n/$hung/run/ovnnb_db.pid)
+    dead=$(leader sb OVN_Southbound); crash $dead; since=$SECONDS; nb --wait=sb sync && echo "dead central: northd works after about $((SECONDS - since)) s"
+    start $dead; all_work; northds; switches
+    `,
+  );
+  t.match(out, /hung leader: written .*\ndead central: northd works .*\n1 works\n2 works\n3 works\n/);
+  t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
+});
