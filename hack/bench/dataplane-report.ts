@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { DataplaneBench, PathFigures } from "./dataplane.ts";
+import type { DataplaneBench, PathFigures, QUANTITIES } from "./dataplane.ts";
 import { formatVerdicts, type Verdict } from "./page.ts";
+
+type QuantityName = (typeof QUANTITIES)[number];
 
 /** Shares of the raw path that are wanted, with nothing of Services and policies in use. */
 const GOALS = {
@@ -13,29 +15,28 @@ const GOALS = {
 export function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
   const find = (what: string): PathFigures | undefined => paths.find((path) => path.what === what);
   const verdicts: Verdict[] = [];
-  const share = (what: string, name: string, get: (path: PathFigures) => number, goal: number): void => {
+  const share = (what: string, name: string, of: QuantityName, goal: number): void => {
     const path = find(what);
-    const raw = find(path?.raw ?? "");
-    if (path === undefined || raw === undefined) return;
-    const measured = get(path) / get(raw);
+    if (path === undefined) return;
+    const { low, median, high } = path.quantities[of].ratio;
     verdicts.push({
       what: `${what}: ${name}`,
-      measured: `${measured.toFixed(2)} × raw`,
+      measured: `${median.toFixed(2)} × raw (quartiles ${low.toFixed(2)} to ${high.toFixed(2)})`,
       goal: `≥ ${goal} ×`,
-      met: measured >= goal,
+      met: median >= goal,
     });
   };
   for (const [what, goal] of [
     ["pod to pod, on a node", GOALS.onNode],
     ["pod to pod, across nodes", GOALS.across],
   ] as const) {
-    share(what, "UDP packets/s of 64 bytes", ({ pps64 }) => pps64, goal.pps);
-    share(what, "TCP", ({ tcp }) => tcp, goal.tcp);
-    share(what, "new connections/s", ({ connections }) => connections.perSecond, goal.connections);
+    share(what, "UDP packets/s of 64 bytes", "pps64", goal.pps);
+    share(what, "TCP", "tcp", goal.tcp);
+    share(what, "new connections/s", "perSecond", goal.connections);
   }
   const [plain, both] = [find("pod to pod, on a node"), find("the same under a NetworkPolicy")];
   if (plain !== undefined && both !== undefined) {
-    const measured = both.pps64 / plain.pps64;
+    const measured = both.quantities.pps64.ratio.median / plain.quantities.pps64.ratio.median;
     verdicts.push({
       what: "with a Service and a policy: UDP packets/s of 64 bytes",
       measured: `${measured.toFixed(2)} × without`,
@@ -46,46 +47,35 @@ export function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[]
   return verdicts;
 }
 
-/** The figures for a terminal. */
+/** The columns of the table, and how a value is written. */
+const COLUMNS: readonly (readonly [head: string, quantity: QuantityName, text: (value: number) => string])[] = [
+  ["64 B/s", "pps64", (value) => value.toFixed(0)],
+  ["µs each", "cpuUs", (value) => value.toFixed(1)],
+  ["1300 B/s", "pps1300", (value) => value.toFixed(0)],
+  ["TCP Gbit/s", "tcp", (value) => (value / 1e9).toFixed(2)],
+  ["conn/s", "perSecond", (value) => value.toFixed(0)],
+  ["p50 ms", "p50", (value) => value.toFixed(2)],
+  ["p99 ms", "p99", (value) => value.toFixed(2)],
+];
+
+/** The figures for a terminal: medians, and behind them the median of the turns' ratios and their quartiles. */
 export function formatDataplane(bench: DataplaneBench): string {
-  const head = [
-    "64 B pps",
-    "× raw",
-    "µs/pkt",
-    "1300 B pps",
-    "× raw",
-    "TCP Gbit/s",
-    "× raw",
-    "conn/s",
-    "× raw",
-    "p50 ms",
-    "p99 ms",
-    "failed",
-  ];
   const line = (what: string, cells: readonly string[]): string =>
-    `${what.padEnd(34)}${cells.map((cell) => cell.padStart(11)).join("")}`;
-  const rows = bench.paths.map((path) => {
-    const raw = bench.paths.find(({ what }) => what === path.raw) ?? path;
-    const { connections } = path;
-    const ratio = (get: (of: PathFigures) => number): string => (get(path) / get(raw)).toFixed(2);
-    return line(path.what, [
-      path.pps64.toFixed(0),
-      ratio(({ pps64 }) => pps64),
-      path.cpuUs.toFixed(1),
-      path.pps1300.toFixed(0),
-      ratio(({ pps1300 }) => pps1300),
-      (path.tcp / 1e9).toFixed(2),
-      ratio(({ tcp }) => tcp),
-      connections.perSecond.toFixed(0),
-      ratio((of) => of.connections.perSecond),
-      connections.p50.toFixed(2),
-      connections.p99.toFixed(2),
-      String(connections.failed),
-    ]);
+    `${what.padEnd(31)}${cells.map((cell) => cell.padStart(28)).join("")}`;
+  const rows = bench.paths.map(({ what, raw, quantities, failed }) => {
+    const cells = COLUMNS.map(([, name, text]) => {
+      const { median, ratio } = quantities[name];
+      if (raw === undefined) return text(median);
+      const [low, middle, high] = [ratio.low, ratio.median, ratio.high].map((value) => value.toFixed(2));
+      return `${text(median)} × ${middle} (${low}–${high})`;
+    });
+    return line(what, [...cells, String(failed)]);
   });
+  const { foreign, cpus, loadAverage } = bench.load;
   return [
-    `datapath ${bench.datapath}, medians of ${bench.turns} turns; other work on the machine: ${(bench.load.foreign * 100).toFixed(0)} % of ${bench.load.cpus} CPUs (load average ${bench.load.loadAverage.toFixed(1)})`,
-    line("path", head),
+    `datapath ${bench.datapath}, medians of ${bench.turns} turns, × raw or × node to outside in the same turn (quartiles)`,
+    `other work on the machine: ${(foreign * 100).toFixed(0)} % of ${cpus} CPUs (load average ${loadAverage.toFixed(1)})`,
+    line("path", [...COLUMNS.map(([head]) => head), "failed"]),
     ...rows,
     "",
     formatVerdicts(dataplaneVerdicts(bench)),

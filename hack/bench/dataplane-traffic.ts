@@ -12,15 +12,16 @@ const WORKER = fileURLToPath(new URL("../traffic/connections-worker.ts", import.
 export const IPERF_PORT = 5301;
 const CONNECTIONS_PORT = 5302;
 
-/** How long one measurement takes. */
-const SECONDS = 3;
+/** How long one measurement takes: short, so that a path and the one that it is compared with are close to each other. */
+export const SECONDS = 1;
 /** Connections that are open at the same time. */
 const AT_ONCE = 16;
 
-/** Starts iperf3 and a server of short connections in a network namespace; returns what stops them. */
-export async function startServers(netns: string): Promise<() => Promise<void>> {
+/** Starts iperf3, at one address (so that its datagrams have it as their source) or at all, and a server of short connections in a network namespace; returns what stops them. */
+export async function startServers(netns: string, at?: string): Promise<() => Promise<void>> {
+  const bind = at === undefined ? [] : [`--bind=${at}`];
   const children = [
-    spawn("nsenter", [`--net=${netns}`, "iperf3", "--server", `--port=${IPERF_PORT}`, "--forceflush"]),
+    spawn("nsenter", [`--net=${netns}`, "iperf3", "--server", `--port=${IPERF_PORT}`, "--forceflush", ...bind]),
     spawn("nsenter", [`--net=${netns}`, process.execPath, WORKER, "serve", `${CONNECTIONS_PORT}`]),
   ];
   await Promise.all(children.map(started));

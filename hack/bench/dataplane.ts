@@ -3,34 +3,41 @@
 import { createProgress } from "../host/progress.ts";
 import { IPERF3_IMAGE } from "../lab/images.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
+import { addressOf, EXTERNAL, OUTSIDE } from "../lab/topology.ts";
 import { apply, podNetns, readyPods } from "../traffic/pods.ts";
 import { calm, type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
-import { addRawPath, datapathType, vswitchdCpuMs } from "./dataplane-raw.ts";
-import {
-  type Connections,
-  connections,
-  IPERF_PORT,
-  startServers,
-  tcpThroughput,
-  udpPackets,
-} from "./dataplane-traffic.ts";
+import { addBareOvn, addBridgePlugin } from "./dataplane-others.ts";
+import { addRawPath, datapathType, inside, type PathEnd, vswitchdCpuMs } from "./dataplane-raw.ts";
+import { connections, IPERF_PORT, SECONDS, startServers, tcpThroughput, udpPackets } from "./dataplane-traffic.ts";
 import { quantile } from "./statistics.ts";
 
 const NAMESPACE = "weft-dataplane-bench";
+/** Subnets of which the gateway is one node, and a router outside. */
+const [CENTRAL, EGRESS, EGRESS_CIDR] = ["weft-bench-central", "weft-bench-egress", "10.76.0.0/24"];
+/** The first three numbers of the addresses on the paths beside the pods' own. */
+const [RAW, BARE, PLAIN] = ["10.251.0", "10.252.0", "10.253.0"];
 
-/** Medians over the turns. */
+/** A quantity over the turns: its median, and how it relates to the path that it is compared with. */
+export interface Quantity {
+  readonly median: number;
+  /** Turn by turn × the other path in the same turn: quartiles and median. NaN for a path that is compared with none. */
+  readonly ratio: { readonly low: number; readonly median: number; readonly high: number };
+}
+
+/** What is measured of a path. */
+export const QUANTITIES = ["pps64", "pps1300", "cpuUs", "tcp", "perSecond", "p50", "p99"] as const;
+
+/** The figures of one path. */
 export interface PathFigures {
   readonly what: string;
-  /** The path that it is compared with; absent for the raw ones themselves. */
+  /** The path that it is compared with; absent for those that others are compared with. */
   readonly raw?: string;
-  /** Datagrams per second that came, of 64 and of 1,300 bytes. */
-  readonly pps64: number;
-  readonly pps1300: number;
-  /** CPU of the sender's ovs-vswitchd for each datagram of 64 bytes that came, µs. */
-  readonly cpuUs: number;
-  /** Bit/s. */
-  readonly tcp: number;
-  readonly connections: Connections;
+  /**
+   * `pps64`, `pps1300`: datagrams per second that came, of 64 and of 1,300 bytes; `cpuUs`: CPU of the sender's ovs-vswitchd for each of 64 bytes, µs; `tcp`:
+   * bit/s; `perSecond`, `p50`, `p99`: see {@link Connections}.
+   */
+  readonly quantities: Readonly<Record<(typeof QUANTITIES)[number], Quantity>>;
+  readonly failed: number;
 }
 
 /** The figures of one run. */
@@ -49,22 +56,16 @@ interface Path {
   /** The node of the sender. */
   readonly node: string;
   readonly to: string;
-  /** Before it is measured, and after. */
-  readonly before?: () => Promise<void>;
-  readonly after?: () => Promise<void>;
 }
 
-interface Samples {
-  readonly pps64: number[];
-  readonly pps1300: number[];
-  readonly cpuUs: number[];
-  readonly tcp: number[];
-  readonly connections: Connections[];
-}
+type Sample = Partial<Record<(typeof QUANTITIES)[number] | "failed", number>>;
 
 /**
  * Measures the paths of pods' packets on the lab, by turns with the raw path between the same network namespaces (`addRawPath`). What sends and receives is
  * started outside the pods' cgroups, which have next to no share of a busy CPU; ovs-vswitchd has the share that the chart requests for it.
+ *
+ * Turns are short, and within one all paths are measured for one quantity before the next quantity, in alternating order: a path and the one that it is
+ * compared with are seconds apart, and what is compared are the ratios of each turn. So other work on the machine scatters the ratios, but does not shift them.
  */
 export async function benchDataplane({ turns }: { readonly turns: number }): Promise<DataplaneBench> {
   const progress = createProgress();
@@ -73,72 +74,29 @@ export async function benchDataplane({ turns }: { readonly turns: number }): Pro
   const [first = "", second = ""] = lab.nodes;
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    await progress.step("pods", () => apply(lab, objects(first, second)));
-    undo.push(() => lab.kubectl(["delete", "namespace", NAMESPACE, "--wait=false"]));
-    const pods = await readyPods(lab, NAMESPACE, "bench=dataplane", 120_000);
-    const netns = (name: string): string => podNetns(pods.get(name)?.uid ?? "");
-    const address = (name: string): string => pods.get(name)?.addresses[0] ?? "";
-    for (const name of ["near", "far"]) undo.push(await startServers(netns(name)));
-    undo.push(
-      await addRawPath(lab, [
-        { node: first, netns: netns("client"), address: "10.251.0.1" },
-        { node: first, netns: netns("near"), address: "10.251.0.2" },
-        { node: second, netns: netns("far"), address: "10.251.0.3" },
-      ]),
-    );
-    const { stdout } = await lab.kubectl([
-      "-n",
-      NAMESPACE,
-      "get",
-      "service",
-      "near",
-      "-o",
-      "jsonpath={.spec.clusterIP}",
-    ]);
-    const from = { from: netns("client"), node: first };
-    const policy = (verb: string): Promise<void> =>
-      lab.kubectl([verb, "-f", "-"], { input: JSON.stringify(POLICY) }).then(() => undefined);
-    const paths: readonly Path[] = [
-      { what: "raw, on a node", ...from, to: "10.251.0.2" },
-      { what: "pod to pod, on a node", raw: "raw, on a node", ...from, to: address("near") },
-      { what: "pod to ClusterIP, on a node", raw: "raw, on a node", ...from, to: stdout.trim() },
-      {
-        what: "the same under a NetworkPolicy",
-        raw: "raw, on a node",
-        ...from,
-        to: stdout.trim(),
-        before: () => policy("apply"),
-        after: () => policy("delete"),
-      },
-      {
-        what: "node to pod, on a node",
-        raw: "raw, on a node",
-        from: lab.node(first).netns,
-        node: first,
-        to: address("near"),
-      },
-      { what: "raw, across nodes", ...from, to: "10.251.0.3" },
-      { what: "pod to pod, across nodes", raw: "raw, across nodes", ...from, to: address("far") },
-    ];
-    const samples = new Map<Path, Samples>(
-      paths.map((path) => [path, { pps64: [], pps1300: [], cpuUs: [], tcp: [], connections: [] }]),
-    );
+    const paths = await progress.step("paths", () => pathsOf(lab, [first, second], undo));
+    const samples = new Map<Path, Sample[]>(paths.map((path) => [path, []]));
     const loads: Load[] = [];
     await calm(lab);
     for (let turn = 0; turn < turns; turn++) {
-      for (const path of turn % 2 === 0 ? paths : paths.toReversed()) {
-        await path.before?.();
-        const before = readLoad(lab);
-        await progress.step(`${path.what}, ${turn + 1} of ${turns}`, () => measure(lab, path, samples.get(path)));
-        loads.push(loadBetween(before, readLoad(lab)));
-        await path.after?.();
-      }
+      const before = readLoad(lab);
+      await progress.step(`turn ${turn + 1} of ${turns}`, async (step) => {
+        const order = turn % 2 === 0 ? paths : paths.toReversed();
+        const taken = new Map<Path, Sample>();
+        for (const measure of MEASURES)
+          for (const path of order) {
+            step.update(path.what);
+            taken.set(path, { ...taken.get(path), ...(await measure(lab, path)) });
+          }
+        for (const [path, sample] of taken) samples.get(path)?.push(sample);
+      });
+      loads.push(loadBetween(before, readLoad(lab)));
     }
     return {
       at: new Date().toISOString(),
       turns,
       datapath: await datapathType(lab, first),
-      paths: [...samples].map(([path, of]) => figures(path, of)),
+      paths: paths.map((path) => figures(path, samples)),
       load: sumLoads(loads),
     };
   } finally {
@@ -146,34 +104,88 @@ export async function benchDataplane({ turns }: { readonly turns: number }): Pro
   }
 }
 
-async function measure(lab: Lab, { from, to, node }: Path, into: Samples | undefined): Promise<void> {
-  if (into === undefined) return;
-  const cpu = vswitchdCpuMs(lab, node);
-  const pps = await udpPackets(from, to, IPERF_PORT, 64);
-  into.pps64.push(pps);
-  // iperf3 sends for three seconds.
-  into.cpuUs.push(((vswitchdCpuMs(lab, node) - cpu) * 1000) / (pps * 3));
-  into.pps1300.push(await udpPackets(from, to, IPERF_PORT, 1300));
-  into.tcp.push(await tcpThroughput(from, to, IPERF_PORT));
-  into.connections.push(await connections(from, to));
+/** Makes everything that paths go between; `undo` gets what takes it away. */
+async function pathsOf(
+  lab: Lab,
+  [first, second]: readonly [string, string],
+  undo: (() => Promise<unknown>)[],
+): Promise<readonly Path[]> {
+  await apply(lab, objects(first, second));
+  undo.push(() => lab.kubectl(["delete", "subnet", CENTRAL, EGRESS, "--wait=false"]));
+  undo.push(() => lab.kubectl(["delete", "namespace", NAMESPACE, "--timeout=60s"]));
+  const pods = await readyPods(lab, NAMESPACE, "bench=dataplane", 120_000);
+  const netns = (name: string): string => podNetns(pods.get(name)?.uid ?? "");
+  const address = (name: string): string => pods.get(name)?.addresses[0] ?? "";
+  const nodeNetns = lab.node(first).netns;
+  for (const server of [netns("near"), netns("guarded"), netns("far")]) undo.push(await startServers(server));
+  undo.push(await startServers(lab.node(OUTSIDE).netns, EXTERNAL.v4));
+  const ends = (prefix: string): readonly PathEnd[] => [
+    { node: first, netns: netns("client"), address: `${prefix}.2` },
+    { node: first, netns: netns("near"), address: `${prefix}.3` },
+    { node: second, netns: netns("far"), address: `${prefix}.4` },
+  ];
+  const clusterIp = async (name: string): Promise<string> => {
+    const get = ["get", "service", `--namespace=${NAMESPACE}`, name, "--output=jsonpath={.spec.clusterIP}"];
+    return (await lab.kubectl(get)).stdout.trim();
+  };
+  undo.push(await addRawPath(lab, ends(RAW)));
+  undo.push(await addBareOvn(lab, ends(BARE)));
+  undo.push(await addBridgePlugin(lab, ends(PLAIN).slice(0, 2), await clusterIp("plain")));
+  // Packets to pods whose addresses the world outside sees.
+  const back = ["ip", "route", "replace", EGRESS_CIDR, "via", addressOf(first).v4];
+  await inside(lab.node(OUTSIDE).netns, ...back);
+  undo.push(() => inside(lab.node(OUTSIDE).netns, "ip", "route", "delete", EGRESS_CIDR));
+  const near = { raw: "raw, on a node", node: first };
+  const far = { raw: "raw, across nodes", node: first };
+  const out = { raw: "node to outside", node: first, to: EXTERNAL.v4 };
+  const client = netns("client");
+  return [
+    { what: near.raw, node: first, from: client, to: `${RAW}.3` },
+    { what: "bare OVN, on a node", ...near, from: client, to: `${BARE}.3` },
+    { what: "pod to pod, on a node", ...near, from: client, to: address("near") },
+    { what: "bridge plugin, on a node", ...near, from: client, to: `${PLAIN}.3` },
+    { what: "bridge plugin, kube-proxy", ...near, from: client, to: await clusterIp("plain") },
+    { what: "pod to ClusterIP, on a node", ...near, from: client, to: await clusterIp("near") },
+    { what: "the same under a NetworkPolicy", ...near, from: client, to: await clusterIp("guarded") },
+    { what: "node to pod, on a node", ...near, from: nodeNetns, to: address("near") },
+    { what: far.raw, node: first, from: client, to: `${RAW}.4` },
+    { what: "bare OVN, across nodes", ...far, from: client, to: `${BARE}.4` },
+    { what: "pod to pod, across nodes", ...far, from: client, to: address("far") },
+    { what: "node to pod, across nodes", ...far, from: nodeNetns, to: address("far") },
+    { what: out.raw, node: first, from: nodeNetns, to: EXTERNAL.v4 },
+    { what: "pod to outside, distributed", ...out, from: client },
+    { what: "pod to outside, centralized", ...out, from: netns("central") },
+    { what: "pod to outside, egress gateway", ...out, from: netns("egress") },
+  ];
 }
 
-function figures({ what, raw }: Path, of: Samples): PathFigures {
-  const median = (values: readonly number[]): number => quantile(values, 0.5);
-  const some = (get: (one: Connections) => number): number => median(of.connections.map(get));
+/** What is measured, one after the other, of all paths each. */
+const MEASURES: readonly ((lab: Lab, path: Path) => Promise<Sample>)[] = [
+  async (lab, { from, to, node }) => {
+    const cpu = vswitchdCpuMs(lab, node);
+    const pps64 = await udpPackets(from, to, IPERF_PORT, 64);
+    return { pps64, cpuUs: ((vswitchdCpuMs(lab, node) - cpu) * 1000) / (pps64 * SECONDS) };
+  },
+  async (_, { from, to }) => ({ pps1300: await udpPackets(from, to, IPERF_PORT, 1300) }),
+  async (_, { from, to }) => ({ tcp: await tcpThroughput(from, to, IPERF_PORT) }),
+  async (_, { from, to }) => ({ ...(await connections(from, to)) }),
+];
+
+function figures({ what, raw }: Path, samples: ReadonlyMap<Path, readonly Sample[]>): PathFigures {
+  const of = (name: string | undefined): readonly Sample[] =>
+    [...samples].find(([path]) => path.what === name)?.[1] ?? [];
+  const [own, other] = [of(what), of(raw)];
+  const quantity = (name: (typeof QUANTITIES)[number]): Quantity => {
+    const values = own.map((sample) => sample[name] ?? Number.NaN);
+    const ratios = values.map((value, turn) => value / (other[turn]?.[name] ?? Number.NaN));
+    const [low, median, high] = [quantile(ratios, 0.25), quantile(ratios, 0.5), quantile(ratios, 0.75)];
+    return { median: quantile(values, 0.5), ratio: { low, median, high } };
+  };
   return {
     what,
     ...(raw !== undefined && { raw }),
-    pps64: median(of.pps64),
-    pps1300: median(of.pps1300),
-    cpuUs: median(of.cpuUs),
-    tcp: median(of.tcp),
-    connections: {
-      perSecond: some(({ perSecond }) => perSecond),
-      p50: some(({ p50 }) => p50),
-      p99: some(({ p99 }) => p99),
-      failed: of.connections.reduce((sum, { failed }) => sum + failed, 0),
-    },
+    quantities: Object.fromEntries(QUANTITIES.map((name) => [name, quantity(name)])) as PathFigures["quantities"],
+    failed: own.reduce((sum, { failed = 0 }) => sum + failed, 0),
   };
 }
 
@@ -181,41 +193,58 @@ function figures({ what, raw }: Path, of: Samples): PathFigures {
 const POLICY = {
   apiVersion: "networking.k8s.io/v1",
   kind: "NetworkPolicy",
-  metadata: { namespace: NAMESPACE, name: "near" },
+  metadata: { namespace: NAMESPACE, name: "guarded" },
   spec: {
-    podSelector: { matchLabels: { app: "near" } },
+    podSelector: { matchLabels: { app: "guarded" } },
     ingress: [{ from: [{ podSelector: { matchLabels: { app: "client" } } }] }],
   },
 };
 
 function objects(first: string, second: string): readonly object[] {
-  const pod = (name: string, node: string): object => ({
+  const pod = (name: string, node: string, subnet?: string): object => ({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { namespace: NAMESPACE, name, labels: { bench: "dataplane", app: name } },
+    metadata: {
+      ...{ namespace: NAMESPACE, name, labels: { bench: "dataplane", app: name } },
+      ...(subnet !== undefined && { annotations: { "ovn.kubernetes.io/logical_switch": subnet } }),
+    },
     spec: {
       nodeSelector: { "kubernetes.io/hostname": node },
       terminationGracePeriodSeconds: 0,
       containers: [{ name: "iperf3", image: IPERF3_IMAGE, imagePullPolicy: "Never" }],
     },
   });
-  const port = (name: string, number: number, protocol: string): object => ({
-    name,
-    port: number,
-    targetPort: number,
-    protocol,
+  const ports = [
+    { name: "iperf", port: 5301, protocol: "TCP" },
+    { name: "iperf-udp", port: 5301, protocol: "UDP" },
+    { name: "connections", port: 5302, protocol: "TCP" },
+  ];
+  const service = (name: string, spec: object): object => ({
+    ...{ apiVersion: "v1", kind: "Service", metadata: { namespace: NAMESPACE, name } },
+    spec: { ...spec, ports: ports.map((one) => ({ ...one, targetPort: one.port })) },
+  });
+  const subnet = (name: string, spec: object): object => ({
+    ...{ apiVersion: "kubeovn.io/v1", kind: "Subnet", metadata: { name } },
+    spec: { protocol: "IPv4", ...spec },
   });
   return [
     { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
-    ...[pod("client", first), pod("near", first), pod("far", second)],
+    subnet(CENTRAL, {
+      ...{ cidrBlock: "10.75.0.0/24", gatewayType: "centralized", gatewayNode: second, natOutgoing: true },
+    }),
+    // The second node plays the router outside.
+    subnet(EGRESS, {
+      ...{ cidrBlock: EGRESS_CIDR, externalEgressGateway: addressOf(second).v4 },
+      ...{ policyRoutingTableID: 1000, policyRoutingPriority: 1500 },
+    }),
+    ...[pod("client", first), pod("near", first), pod("guarded", first), pod("far", second)],
+    ...[pod("central", first, CENTRAL), pod("egress", first, EGRESS)],
+    ...[service("near", { selector: { app: "near" } }), service("guarded", { selector: { app: "guarded" } }), POLICY],
+    service("plain", {}),
     {
-      apiVersion: "v1",
-      kind: "Service",
-      metadata: { namespace: NAMESPACE, name: "near" },
-      spec: {
-        selector: { app: "near" },
-        ports: [port("iperf", 5301, "TCP"), port("iperf-udp", 5301, "UDP"), port("connections", 5302, "TCP")],
-      },
+      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4", ports },
+      metadata: { namespace: NAMESPACE, name: "plain-1", labels: { "kubernetes.io/service-name": "plain" } },
+      endpoints: [{ addresses: [`${PLAIN}.3`], conditions: { ready: true } }],
     },
   ];
 }

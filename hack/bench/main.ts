@@ -202,9 +202,9 @@ program
 program
   .command("dataplane")
   .description(
-    "packets, throughput, connections and latency between pods, compared with a bridge of the same Open vSwitch between the same network namespaces. Needs root; about 3 minutes for each turn.",
+    "packets, throughput, connections and latency of pods, to pods, Services and the world outside, compared with a bridge of the same Open vSwitch, bare OVN and the bridge plugin between the same network namespaces. Needs root; about 2 minutes for each turn.",
   )
-  .option("--turns <n>", "number of alternations of the paths", Number, 3)
+  .option("--turns <n>", "number of alternations of the paths", Number, 7)
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json, turns }: { json: boolean; turns: number }) => {
     const [{ benchDataplane }, { formatDataplane }] = await Promise.all([
