@@ -51,10 +51,8 @@ export type Stage = readonly (readonly string[])[];
  */
 const BESIDE: readonly Stage[] = [
   // The examples wait for most of their time. They have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready.
-  // The entry points are started in namespaces of their own, beside the lab.
-  [["docs"], ["crds", "reach", "entry-points"]],
-  // Attempts to connect that have to fail after a second are most of the first.
-  [["admin-policy"], ["vip", "vpc"]],
+  // The entry points are started in namespaces of their own, beside the lab. No policy of the examples selects pods of `explain`.
+  [["docs"], ["crds", "reach", "entry-points", "attachments", "explain", "apiserver-to-pods", "vip", "vpc"]],
 ];
 
 /** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
