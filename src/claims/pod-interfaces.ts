@@ -27,7 +27,7 @@ export interface UnresolvedNetwork {
   /** Tells it from the pod's others. */
   readonly id: string;
   /** What is wrong, in a word and in a sentence. */
-  readonly code: "NetworkUnknown" | "NetworkUnclear";
+  readonly code: "NetworkUnknown" | "NetworkUnclear" | "InterfaceNotSupported";
   readonly message: string;
   readonly value: string;
   /** The providers of what it may turn out to be; absent where that may be any. */
@@ -91,7 +91,11 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
       const either = [onOvn.provider, besides.provider];
       if (kept !== undefined) interfaces.push(kept);
       else if (definition !== undefined)
-        say("NetworkUnclear", `NetworkAttachmentDefinition "${key}": ${definition.problem}.`, either);
+        say(
+          definition.unsupported ? "InterfaceNotSupported" : "NetworkUnclear",
+          `NetworkAttachmentDefinition "${key}": ${definition.problem}.`,
+          either,
+        );
       else {
         const message = `NetworkAttachmentDefinition "${key}", which the pod names, does not exist; create it.`;
         say("NetworkUnknown", message, either);

@@ -8,6 +8,7 @@ import {
   POD,
   podAnnotation,
 } from "../api/annotations.ts";
+import { unsupportedType } from "../api/interface-types.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
@@ -28,6 +29,12 @@ import { ordinalOf } from "./retention.ts";
 
 /** The address that a pod requests for one of its interfaces, from accepted subnets. */
 export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): RequestResult {
+  const type = pod.annotations[podAnnotation(own.provider, "pod_nic_type")] ?? "";
+  const unsupported = own.onOvn ? unsupportedType(type.trim()) : undefined;
+  if (unsupported !== undefined) {
+    const message = `Annotation ${podAnnotation(own.provider, "pod_nic_type")} ${unsupported}.`;
+    return refuse("InterfaceNotSupported", message, { value: type });
+  }
   const desired = addressRequestFor(facts, pod, own);
   return desired.ok ? withEligibleSubnets(facts, desired.request, purposeOf(own)) : desired;
 }

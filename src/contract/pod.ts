@@ -2,6 +2,7 @@
 
 import { OVN_PROVIDER, POD, type PodKey, podAnnotation } from "../api/annotations.ts";
 import type { CniRoute } from "../api/cni-message.ts";
+import { VETH_PAIR } from "../api/interface-types.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
@@ -9,9 +10,6 @@ import { parseMac } from "../net/mac.ts";
 import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, writeDual } from "./annotations.ts";
 import type { ContractError } from "./document.ts";
 import { readPodRoutes } from "./pod-routes.ts";
-
-/** The interfaces that are made here. */
-const VETH_PAIR = "veth-pair";
 
 /** One interface of a pod as the controller has decided it, to be written. Addresses are texts in canonical form. */
 export interface PodInterfaceText {

@@ -27,4 +27,6 @@ export interface NetworkAttachmentFact {
   readonly wants: "ovn" | "ipam" | "other" | "unclear";
   /** What is wrong with the configuration, in a sentence; "" where nothing is. */
   readonly problem: string;
+  /** It asks for a kind of interface that is known and not made; it is `unclear` too. */
+  readonly unsupported?: true;
 }

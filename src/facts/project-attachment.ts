@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ipamAttachmentProvider, ovnAttachmentProvider } from "../api/annotations.ts";
+import { unsupportedDevice, unsupportedResource } from "../api/interface-types.ts";
 import { isObject } from "../collections/plain.ts";
 import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkAttachmentFact } from "./network-attachment.ts";
@@ -14,7 +15,7 @@ export interface AttachmentObject {
   readonly spec?: { readonly config?: string };
 }
 
-type Meaning = Pick<NetworkAttachmentFact, "wants" | "problem">;
+type Meaning = Pick<NetworkAttachmentFact, "wants" | "problem" | "unsupported">;
 type Loose = Readonly<Record<string, unknown>>;
 
 /**
@@ -23,7 +24,11 @@ type Loose = Readonly<Record<string, unknown>>;
  */
 export function projectAttachment({ metadata, spec }: AttachmentObject): NetworkAttachmentFact {
   const { name, namespace = "default" } = metadata;
-  return { key: `${namespace}/${name}`, namespace, name, ...meaningOf(spec?.config ?? "", name, namespace) };
+  const meaning = meaningOf(spec?.config ?? "", name, namespace);
+  // Another plugin's devices are its own matter.
+  const problem = meaning.wants === "ovn" ? unsupportedResource(metadata.annotations) : undefined;
+  const found = problem === undefined ? meaning : unsupported(problem);
+  return { key: `${namespace}/${name}`, namespace, name, ...found };
 }
 
 function meaningOf(text: string, name: string, namespace: string): Meaning {
@@ -41,6 +46,8 @@ function meaningOf(text: string, name: string, namespace: string): Meaning {
     return unclear("plugins in spec.config must be a list of CNI configurations");
   const plugins: readonly Loose[] = list === undefined ? [config] : list;
   const own = plugins.find(({ type }) => type === PLUGIN);
+  const device = own && unsupportedDevice(own);
+  if (device !== undefined) return unsupported(`spec.config ${device}`);
   if (own !== undefined) return known("ovn", "spec.config", own, ovnAttachmentProvider(name, namespace));
   const ipam = plugins.map((plugin) => plugin["ipam"]).find((part) => isObject(part) && part["type"] === PLUGIN);
   if (isObject(ipam)) return known("ipam", "ipam in spec.config", ipam, ipamAttachmentProvider(name, namespace));
@@ -51,6 +58,10 @@ function known(wants: "ovn" | "ipam", where: string, part: Loose, provider: stri
   if (part["provider"] === provider) return { wants, problem: "" };
   const found = part["provider"] === undefined ? "no provider" : `the provider ${JSON.stringify(part["provider"])}`;
   return unclear(`${where} has ${found.slice(0, 300)}; it must be "${provider}"`);
+}
+
+function unsupported(problem: string): Meaning {
+  return { ...unclear(problem), unsupported: true };
 }
 
 function unclear(problem: string): Meaning {

@@ -125,3 +125,31 @@ t.test("a definition says whether its interfaces are OVN's, or only get their ad
   ] as const)
     t.match(meaning(config), { wants: "unclear", problem: why });
 });
+
+t.test(
+  "a definition that asks for SR-IOV or DPDK is known and not supported, unless another plugin makes the interface",
+  async (t) => {
+    const meaning = (config: object, annotations: Record<string, string> = {}) =>
+      projectAttachment({
+        metadata: { name: "net1", namespace: "shop", uid: "u", annotations },
+        spec: { config: JSON.stringify(config) },
+      });
+    const own = { type: "kube-ovn", provider: "net1.shop.ovn" };
+    const resource = { "k8s.v1.cni.cncf.io/resourceName": "mellanox.com/cx5" };
+    for (const [config, annotations, why] of [
+      [
+        { ...own, deviceID: "0000:3b:00.2" },
+        {},
+        /^spec\.config has deviceID "0000:3b:00\.2", but SR-IOV .* not supported/,
+      ],
+      [{ plugins: [{ ...own, vf_driver: "vfio-pci" }] }, {}, /vf_driver "vfio-pci", but SR-IOV/],
+      [{ ...own, vhost_user_socket_volume_name: "sockets" }, {}, /"sockets", but DPDK \(vhost-user\) is not supported/],
+      [{ ...own, vhost_user_socket_consumption: "kubevirt" }, {}, /DPDK/],
+      [own, resource, /^has annotation k8s\.v1\.cni\.cncf\.io\/resourceName "mellanox\.com\/cx5", but SR-IOV/],
+    ] as const)
+      t.match(meaning(config, annotations), { wants: "unclear", unsupported: true, problem: why });
+    const sriov = { type: "sriov", deviceID: "0000:3b:00.2", ipam: { type: "kube-ovn", provider: "net1.shop" } };
+    t.match(meaning(sriov, resource), { wants: "ipam", problem: "" });
+    t.equal(meaning(sriov, resource).unsupported, undefined);
+  },
+);

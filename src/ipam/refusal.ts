@@ -40,6 +40,7 @@ export type RefusalCode =
   // about networks
   | "NetworkUnknown"
   | "NetworkUnclear"
+  | "InterfaceNotSupported"
   | "NameTaken"
   // about annotations
   | "AnnotationUnknown";

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { addIp, addPod, addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
+import {
+  addIp,
+  addNetwork,
+  addPod,
+  addSubnet,
+  NETWORK_CONFIG,
+  sampleFacts,
+} from "../../compile/testing/sample-facts.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import { projectVip } from "../../kinds/vip.ts";
@@ -98,4 +105,34 @@ t.test("who asks for the MAC of a subnet's gateway has it when that subnet is go
   t.same(refused, ["default/b MacInUse"]);
   facts.set("subnets", "other", undefined);
   t.match(records.get("b.default")?.lease, { subnet: "ovn-default", mac });
+});
+
+t.test(
+  "a pod that asks for an interface of another type gets no address until it asks for one that is made",
+  async (t) => {
+    const facts = sampleFacts();
+    const { allocator, records, refused } = rig(facts);
+    allocator.start();
+    for (const type of ["internal-port", "dpdk-port", "offload-port", "sriov", "nonsense"]) {
+      addPod(facts, type, { node: "weft-1", annotations: { "ovn.kubernetes.io/pod_nic_type": type } });
+      t.equal(records.get(`${type}.default`), undefined, type);
+      t.ok(refused.includes(`default/${type} InterfaceNotSupported`), type);
+      addPod(facts, type, { node: "weft-1", annotations: { "ovn.kubernetes.io/pod_nic_type": "veth-pair" } });
+      t.ok(records.get(`${type}.default`), `${type} no more`);
+    }
+  },
+);
+
+t.test("an interface that would be a device gets no address, and the pod's others do", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+  addNetwork(facts, "net1", { ...NETWORK_CONFIG.ovn("net1"), vhost_user_socket_volume_name: "sockets" });
+  const { allocator, records, refused } = rig(facts);
+  allocator.start();
+  addPod(facts, "b", { node: "weft-1", annotations: { "k8s.v1.cni.cncf.io/networks": "net1" } });
+  t.ok(records.get("b.default"));
+  t.equal(records.get("b.default.net1.default.ovn"), undefined);
+  t.same(refused, ["default/b InterfaceNotSupported"]);
+  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+  t.ok(records.get("b.default.net1.default.ovn"));
 });

@@ -287,3 +287,17 @@ t.test(
     );
   },
 );
+
+t.test("a request for a device is refused at once, and by name; its DEL is not", async (t) => {
+  const base = { pod_name: "web-0", pod_namespace: "shop", container_id: "0123456789abcdef", net_ns: "/run/netns/x" };
+  const own = { ...base, cni_type: "kube-ovn", network_name: "fast" };
+  for (const [keys, why] of [
+    [{ deviceID: "0000:3b:00.2" }, /network configuration fast has deviceID "0000:3b:00\.2", but SR-IOV/],
+    [{ vhost_user_socket_volume_name: "sockets" }, /"sockets", but DPDK/],
+  ] as const) {
+    t.throws(() => readPodRequest({ ...own, ...keys }, "add"), { code: 2, message: why });
+    t.equal(readPodRequest({ ...own, ...keys }, "del").podName, "web-0");
+    const other = { ...base, cni_type: "sriov", provider: "fast.shop" };
+    t.ok(readPodRequest({ ...other, ...keys }, "add").ipamOnly, "another plugin's device is its own matter");
+  }
+});

@@ -125,5 +125,5 @@ t.test("nonsense in an annotation is named", async (t) => {
     if (key === "cidr" && value === "10.16.0.0") continue;
     t.throws(() => read({ [key]: value }), { message: new RegExp(`${key}.*of pod shop/web-0`) }, `${key}=${value}`);
   }
-  t.throws(() => read({ pod_nic_type: "offload-port" }), { code: 2, message: /only veth-pair/ });
+  t.throws(() => read({ pod_nic_type: "offload-port" }), { code: 2, message: /must be "veth-pair" \(SR-IOV/ });
 });

@@ -2,6 +2,7 @@
 
 import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
+import { unsupportedType } from "../../api/interface-types.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
@@ -59,12 +60,8 @@ export function readAllocation(
   const { nicType, routes: stated, defaultRoute, ...contract } = state.contract;
   const { addresses } = contract;
   const of = `pod ${pod.namespace}/${pod.name}`;
-  if (nicType !== "veth-pair") {
-    throw new CniError(
-      CNI_ERROR.unsupportedField,
-      `${of} requests an interface of type ${JSON.stringify(nicType)}; only veth-pair is supported`,
-    );
-  }
+  const unsupported = unsupportedType(nicType);
+  if (unsupported !== undefined) throw new CniError(CNI_ERROR.unsupportedField, `${of} ${unsupported}`);
   // Multus can replace the pod's own network by another one, which is eth0 then.
   const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
   const own: CniRoute[] = [

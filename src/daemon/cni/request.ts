@@ -9,6 +9,7 @@ import {
   type CniResult,
   type CniRoute,
 } from "../../api/cni-message.ts";
+import { unsupportedDevice } from "../../api/interface-types.ts";
 import { CniError } from "./cni-error.ts";
 
 /** One interface of one container: the body of ADD, DEL and CHECK, checked. */
@@ -62,6 +63,7 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
   };
   if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or is not a container id");
   if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is not a valid interface name");
+  if (verb === "add" && !request.ipamOnly) refuseDevice(keys);
   if (verb !== "del") {
     requireProvider(keys);
     if (request.podName === "" || request.podNamespace === "") throw wrong("pod_name", "or pod_namespace is missing");
@@ -79,6 +81,18 @@ function readNetwork(keys: Readonly<Record<string, unknown>>): NetworkOf {
     provider: textOf(keys, "provider") || OVN_PROVIDER,
     network: textOf(keys, "network_name") || undefined,
   };
+}
+
+/** Whatever asks for a device gets no veth pair in its place. */
+function refuseDevice(keys: Readonly<Record<string, unknown>>): void {
+  const unsupported = unsupportedDevice(keys);
+  if (unsupported === undefined) return;
+  const network = textOf(keys, "network_name");
+  const where = network === "" ? "the network configuration" : `the network configuration ${network}`;
+  throw new CniError(CNI_ERROR.unsupportedField, `${where} ${unsupported}`, {
+    details:
+      "Multus adds deviceID where the NetworkAttachmentDefinition has the annotation k8s.v1.cni.cncf.io/resourceName",
+  });
 }
 
 function typeOf(keys: Readonly<Record<string, unknown>>): string {
