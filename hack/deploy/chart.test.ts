@@ -146,6 +146,52 @@ await t.test("nodes and controller read one southbound database", { skip }, asyn
   }
 });
 
+const THREE = ["a=10.0.0.1", "c=10.0.0.3", "b=fd00::2"].map((node) => `--set=central.nodes.${node}`);
+
+await t.test(
+  "several replicas of ovn-central know each other, and all their clients know them",
+  { skip },
+  async (t) => {
+    const objects = await render("--set=central.replicas=3", ...THREE);
+    const { spec } = find(objects, "Deployment", "ovn-central");
+    const { affinity, containers } = spec.template.spec;
+    t.match(spec, {
+      replicas: 3,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+    });
+    const variable = ([container]: readonly Any[], name: string): Any =>
+      container.env.find((entry: Any) => entry.name === name);
+    t.equal(
+      variable(containers, "OVN_CENTRALS").value,
+      "10.0.0.1,fd00::2,10.0.0.3",
+      "in the order of the nodes' names",
+    );
+    t.equal(variable(containers, "POD_IPS").valueFrom.fieldRef.fieldPath, "status.podIPs");
+    const terms: Any[] = affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
+    t.same(
+      terms.flatMap(({ matchFields: [{ values }] }) => values),
+      ["a", "b", "c"],
+    );
+    t.equal(affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution.length, 1);
+    const remotes = (port: number): string => `tcp:[10.0.0.1]:${port},tcp:[fd00::2]:${port},tcp:[10.0.0.3]:${port}`;
+    for (const [kind, name, where, port] of [
+      ["Deployment", "kube-ovn-controller", "OVN_NB_ADDR", 6641],
+      ["Deployment", "kube-ovn-controller", "OVN_SB_ADDR", 6642],
+      ["DaemonSet", "ovs-ovn", "OVN_SB_ADDR", 6642],
+    ] as const) {
+      t.equal(variable(find(objects, kind, name).spec.template.spec.containers, where).value, remotes(port), name);
+    }
+    t.equal((await template("--set=central.replicas=3", ...THREE.slice(1))).code, 1, "as many nodes as replicas");
+    const one = find(await render(), "Deployment", "ovn-central").spec;
+    t.equal(one.strategy.type, "Recreate");
+    t.match(one.template.metadata.labels, {
+      "ovn-nb-leader": "true",
+      "ovn-sb-leader": "true",
+      "ovn-northd-leader": "true",
+    });
+  },
+);
+
 await t.test("values that make no sense are refused before anything is installed", { skip }, async (t) => {
   for (const value of [
     "ipFamily=ipv5",
@@ -156,6 +202,7 @@ await t.test("values that make no sense are refused before anything is installed
     "tunnelInterface=eth0 eth1",
     "ovs.sbAddress=tcp:host:6642",
     "controller.replicas=-1",
+    "central.replicas=2",
     "daemon.cniConfName=../x.conflist",
     "logLevel=loud",
     "replica=3",

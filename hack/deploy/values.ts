@@ -3,14 +3,24 @@
 import type { BuiltImage } from "../image/image.ts";
 import { IMAGE } from "../image/image.ts";
 import type { LabSettings } from "../lab/settings.ts";
-import { API_PORT, addressOf, CONTROL, chosen, JOIN_CIDR, nodeName, POD_CIDR, SERVICE_CIDR } from "../lab/topology.ts";
+import {
+  API_PORT,
+  addressOf,
+  CONTROL,
+  chosen,
+  JOIN_CIDR,
+  nodeName,
+  nodeNames,
+  POD_CIDR,
+  SERVICE_CIDR,
+} from "../lab/topology.ts";
 
 /** The annotation that makes a workload roll out when, and only when, what it runs has changed under the same tag. */
 const CONTENT = "weft.local/content";
 
 /** The chart's values for a lab. */
 export function labValues(
-  settings: Pick<LabSettings, "ipFamily"> & Partial<Pick<LabSettings, "kubeProxy">>,
+  settings: Pick<LabSettings, "ipFamily"> & Partial<Pick<LabSettings, "kubeProxy" | "centrals">>,
   image: Pick<BuiltImage, "system" | "whole">,
 ): unknown {
   const family = (version: "v4" | "v6") => ({
@@ -23,6 +33,10 @@ export function labValues(
   const [api] = chosen(settings.ipFamily, addressOf(CONTROL));
   // The node that has the label of the control plane.
   const [central = ""] = chosen(settings.ipFamily, addressOf(nodeName(1)));
+  const { centrals = 1 } = settings;
+  const centralNodes = Object.fromEntries(
+    nodeNames(centrals).map((name) => [name, chosen(settings.ipFamily, addressOf(name))[0]]),
+  );
   const direct = settings.kubeProxy === false;
   const database = (port: number): string => `tcp:[${central}]:${port}`;
   const whole = { podAnnotations: { [CONTENT]: image.whole } };
@@ -34,9 +48,9 @@ export function labValues(
     // eth0 is kubelet's; OVS may come and go on eth1.
     tunnelInterface: "eth1",
     ...(direct && { kubeProxyReplacement: true, apiServer: { host: api, port: API_PORT } }),
-    central: system,
-    ovs: { ...system, ...(direct && { sbAddress: database(6642) }) },
+    central: { ...system, ...(centrals > 1 && { replicas: centrals, nodes: centralNodes }) },
+    ovs: { ...system, ...(direct && centrals === 1 && { sbAddress: database(6642) }) },
     daemon: whole,
-    controller: { ...whole, ...(direct && { nbAddress: database(6641) }) },
+    controller: { ...whole, ...(direct && centrals === 1 && { nbAddress: database(6641) }) },
   };
 }

@@ -22,6 +22,9 @@ PART is one of those that "status" lists:
   ext/echo
 or a node with all of its processes (containers too): NODE, ctl, ext, fabric.`;
 
+/** What `up` is given: commander leaves the numbers of choices as text. */
+type UpOptions = Omit<SettingsChoice, "centrals"> & { readonly centrals?: string };
+
 /** The commands of the lab; their help describes them. */
 function commands(): Command {
   const program = new Command("npm run lab --")
@@ -55,9 +58,14 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
       ]),
     )
     .option("--no-kube-proxy", "no kube-proxy: Weft serves Services to nodes and to what is outside")
-    .action(async ({ kubeProxy, ...rest }: SettingsChoice) => {
-      // commander says true where the option is not given.
-      const choice = kubeProxy === false ? { ...rest, kubeProxy } : rest;
+    .addOption(new Option("--centrals <n>", "replicas of ovn-central, one a node (default 1)").choices(["1", "3"]))
+    .action(async ({ kubeProxy, centrals, ...rest }: UpOptions) => {
+      const choice: SettingsChoice = {
+        ...rest,
+        // commander says true where the option is not given.
+        ...(kubeProxy === false && { kubeProxy }),
+        ...(centrals !== undefined && { centrals: centrals === "3" ? 3 : 1 }),
+      };
       const since = Date.now();
       const settings = await lab.up(choice);
       progress.note(

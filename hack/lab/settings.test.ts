@@ -25,6 +25,7 @@ await test("the settings of a lab", async (t) => {
     { kubeProxy: false },
     { nodes: 0 },
     { nodes: 1.5 },
+    { nodes: 3, centrals: 5 as 3 },
   ] as const) {
     await t.rejects(decideSettings(paths, choice), { code: "other-settings" }, `refuses ${JSON.stringify(choice)}`);
   }

@@ -18,6 +18,8 @@ export interface LabSettings {
   readonly ipFamily: IpFamily;
   /** Whether kube-proxy runs on the nodes; otherwise Weft serves Services to nodes and to what is outside. */
   readonly kubeProxy: boolean;
+  /** How many replicas ovn-central has: on the first nodes, which are those of the control plane. */
+  readonly centrals?: 1 | 3;
   /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
   readonly hostBlock: number;
   /** The Debian suite of Weft's image where it is not the usual one: `WEFT_DEBIAN_SUITE` as last given. */
@@ -35,7 +37,7 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
 }
 
 /** Settings a caller may choose; what is not said is as in the lab that is up, else the default. */
-export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy">>;
+export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy" | "centrals">>;
 
 /**
  * Decides and keeps the settings. A lab that is up can grow, but its network plugin and families stay: rejects with LabError
@@ -57,12 +59,16 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
     throw new LabError("other-settings", `a lab has 1 to ${MAX_NODES} nodes, not ${nodes}`);
   }
+  const centrals = choice.centrals ?? old?.centrals ?? 1;
+  if (centrals > nodes)
+    throw new LabError("other-settings", `${centrals} centrals need as many nodes, and there are ${nodes}`);
   const suite = process.env["WEFT_DEBIAN_SUITE"] ?? old?.suite;
   const settings: LabSettings = {
     nodes,
     cni: choice.cni ?? old?.cni ?? "weft",
     ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
     kubeProxy: choice.kubeProxy ?? old?.kubeProxy ?? true,
+    centrals,
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };

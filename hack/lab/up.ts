@@ -28,7 +28,7 @@ import { findProcesses, signal, stateOf } from "./process.ts";
 import { decideSettings, type LabSettings, readSettings, type SettingsChoice } from "./settings.ts";
 import { createSpace, findSpace, refreshHosts, requireSpace, type Space, spaceMark } from "./space.ts";
 import { gatherSupplies, type Supplies } from "./supplies.ts";
-import { CONTROL, FABRIC, nodeName, nodeNames, OUTSIDE } from "./topology.ts";
+import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
 
 /** Milliseconds from a kubelet's start until its Node is there. */
 const REGISTERED_MS = 60_000;
@@ -134,7 +134,8 @@ async function ensureNodeNetwork(
   await progress.step("nodes registered", async () => {
     const isRegistered = ({ spec }: NodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
     const found = await waitForNodes(api, nodes, "registered", REGISTERED_MS, isRegistered);
-    await labelNode(api, nodeName(1), { "node-role.kubernetes.io/control-plane": "" });
+    for (const name of nodeNames(settings.centrals ?? 1))
+      await labelNode(api, name, { "node-role.kubernetes.io/control-plane": "" });
     if (settings.cni === "bridge") await ensureBridge(paths, settings, found);
   });
   if (settings.cni === "none") return false;

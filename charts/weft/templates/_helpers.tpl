@@ -82,13 +82,57 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end }}
 {{- end }}
 
+{{/* The nodes of ovn-central, names and addresses as JSON; none where one replica may be anywhere. */}}
+{{- define "weft.centralNodes" -}}
+{{- $nodes := .Values.central.nodes | default dict -}}
+{{- $replicas := .Values.central.replicas | int -}}
+{{- if and (gt $replicas 1) (not $nodes) -}}
+{{- $found := dict -}}
+{{- range (lookup "v1" "Node" "" "").items -}}
+{{- if hasKey (.metadata.labels | default dict) "node-role.kubernetes.io/control-plane" -}}
+{{- $name := .metadata.name -}}
+{{- range .status.addresses -}}
+{{- if and (eq .type "InternalIP") (not (hasKey $found $name)) }}{{ $_ := set $found $name .address }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range (slice (keys $found | sortAlpha) 0 (min $replicas (len $found))) }}{{ $_ := set $nodes . (get $found .) }}{{ end -}}
+{{- end -}}
+{{- if and (or (gt $replicas 1) $nodes) (ne (len $nodes) $replicas) -}}
+{{- fail (printf "central.replicas is %d, but there are %d nodes for them: give central.nodes, names and addresses" $replicas (len $nodes)) -}}
+{{- end -}}
+{{- toJson $nodes -}}
+{{- end }}
+
+{{/* The addresses of ovn-central's nodes, comma-separated, in the order of their names. */}}
+{{- define "weft.centralAddresses" -}}
+{{- $nodes := include "weft.centralNodes" . | fromJson -}}
+{{- $list := list -}}
+{{- range (keys $nodes | sortAlpha) }}{{ $list = append $list (get $nodes .) }}{{ end -}}
+{{- join "," $list -}}
+{{- end }}
+
+{{/* Remotes of a database on ovn-central's nodes; nothing where one replica may be anywhere: then there is its Service. Called with (dict "port" PORT "context" $). */}}
+{{- define "weft.centralRemotes" -}}
+{{- $list := list -}}
+{{- $port := .port -}}
+{{- range (splitList "," (include "weft.centralAddresses" .context)) }}{{ if . }}{{ $list = append $list (printf "tcp:[%s]:%d" . $port) }}{{ end }}{{ end -}}
+{{- join "," $list -}}
+{{- end }}
+{{- define "weft.nbAddress" -}}
+{{ .Values.controller.nbAddress | default (include "weft.centralRemotes" (dict "port" 6641 "context" .)) }}
+{{- end }}
+{{- define "weft.sbAddress" -}}
+{{ .Values.ovs.sbAddress | default (include "weft.centralRemotes" (dict "port" 6642 "context" .)) }}
+{{- end }}
+
 {{/* Without kube-proxy nobody serves a Service before Weft does. */}}
 {{- define "weft.checkReplacement" -}}
 {{- if .Values.kubeProxyReplacement }}
 {{- if .Values.nonPrimaryCNI }}{{ fail "kubeProxyReplacement cannot be set with nonPrimaryCNI: nodes reach Services through the primary network plugin" }}{{ end }}
 {{- if not .Values.apiServer.host }}{{ fail "kubeProxyReplacement needs apiServer.host: the address of an API server, or of the load balancer in front of several" }}{{ end }}
-{{- if not .Values.controller.nbAddress }}{{ fail "kubeProxyReplacement needs controller.nbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6641" }}{{ end }}
-{{- if not .Values.ovs.sbAddress }}{{ fail "kubeProxyReplacement needs ovs.sbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6642" }}{{ end }}
+{{- if not (include "weft.nbAddress" .) }}{{ fail "kubeProxyReplacement needs central.nodes, or controller.nbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6641" }}{{ end }}
+{{- if not (include "weft.sbAddress" .) }}{{ fail "kubeProxyReplacement needs central.nodes, or ovs.sbAddress: the address of the node of ovn-central, such as tcp:[10.0.0.1]:6642" }}{{ end }}
 {{- end }}
 {{- end }}
 

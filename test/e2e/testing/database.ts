@@ -27,9 +27,10 @@ const VSWITCHD = {
   Interface: ["name", "type", "external_ids", "error"],
 } as const;
 
-/** Follows the northbound database through its socket in a node's /run. */
-export function followNorthbound(root: string) {
-  const client = openOvsdb({ remotes: [`unix:${root}/run/ovn/ovnnb_db.sock`], database: OVN_NB.name });
+/** Follows the northbound database through its socket in the /run of its nodes; of several, through the leader's. */
+export function followNorthbound(roots: readonly string[]) {
+  const remotes = roots.map((root) => `unix:${root}/run/ovn/ovnnb_db.sock`);
+  const client = openOvsdb({ remotes, database: OVN_NB.name, leaderOnly: true });
   const mirror = client.monitor(OVN_NB, NB);
   const portNamed = mirror.index("Logical_Switch_Port", "name", (row) => row.name);
   const groupNamed = mirror.index("Port_Group", "name", (row) => row.name);

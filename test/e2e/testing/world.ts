@@ -70,8 +70,8 @@ export async function openWorld(t: Test): Promise<World> {
           metadata.deletionTimestamp === undefined &&
           (node === undefined || spec.nodeName === node),
       );
-  const [central] = own("ovn-central");
-  const nb = followNorthbound(lab.node(central?.spec.nodeName ?? "weft-1").root);
+  const centrals = own("ovn-central").map(({ spec }): string => spec.nodeName ?? "weft-1");
+  const nb = followNorthbound(centrals.map((node) => lab.node(node).root));
   const ovs = new Map(lab.nodes.map((node) => [node, followOpenVSwitch(lab.node(node).root)]));
   t.teardown(async () => {
     await Promise.all(Object.values(objects).map((each) => each.stop()));
