@@ -31,6 +31,11 @@ export const NODE_INTERFACE = "ovn0";
 /** The node's interface by which it reaches Services where there is no kube-proxy, an internal port of `br-int`. */
 export const SERVICE_INTERFACE = "ovn-services";
 
+/** The node's interface at which mirrored packets of its pods arrive, an internal port of `br-int`; Kube-OVN's `--mirror-iface`. */
+export const MIRROR_INTERFACE = "mirror0";
+/** The row of Open vSwitch's `Mirror` that sends them there. */
+export const MIRROR_NAME = "m0";
+
 /** `source.component` of every Event that the controller writes. The daemon's Events carry its node's name there. */
 export const CONTROLLER_COMPONENT = "kube-ovn-controller";
 /** Type of the condition of a Node that an InternalIP of it is not used. Its status is True; where all are used, there is no such condition. */
@@ -81,6 +86,11 @@ export function bfdPortName(vpc: string): string {
 /** The virtual port of a Vip without a type: the Vip's name. */
 export function virtualPortName(vip: string): Name {
   return portName(vip, ["vip", vip]);
+}
+
+/** The virtual port of the IPv6 address of a Vip that has an IPv4 address too, which is the other port's. No other port has such a name. */
+export function secondVirtualPortName(vip: string): string {
+  return withDigest(vip, ["vip", vip, "v6"]);
 }
 
 /** The port of a Vip that has a type: as a pod of its name would have it, {@link podPortName}. The plain one is the pod's if there is one. */

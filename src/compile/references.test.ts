@@ -213,6 +213,26 @@ t.test("a pod that names a Vip that is not there is told", async (t) => {
   });
 });
 
+t.test("a pod that names a Vip of a subnet in which it has no interface is told", async (t) => {
+  const facts = sampleFacts();
+  const metadata = { name: "far", uid: "far" };
+  const spec = { subnet: "join", namespace: "default", v4ip: "100.64.0.99" };
+  facts.set("vips", "far", projectVip({ metadata, spec, status: { v4ip: "100.64.0.99" } }));
+  addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/aaps": "far" } });
+  const reports = () => {
+    const input = podUnit.read(facts, "default/a");
+    return input && podUnit.compile(input).effects.filter((effect) => effect.kind === "report");
+  };
+  t.match(reports(), [
+    {
+      reason: "VipInOtherSubnet",
+      message: /aaps names Vip "far" of subnet "join", in which the pod has no interface; the pod does not get its/,
+    },
+  ]);
+  facts.set("vips", "far", undefined);
+  t.match(reports(), [{ reason: "VipNotFound" }]);
+});
+
 t.test("a VPC that names a namespace of an older one does not get its pods, whatever it is called", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "b", { namespaces: ["default"] }, { creationTimestamp: "2026-01-01T00:00:00Z" });

@@ -570,6 +570,19 @@ t.test(
     vip("");
     golden(t, "vip-virtual", vipUnit, facts, "shared");
     golden(t, "pod-with-pair", podUnit, facts, "default/a");
+    const single = facts.get("vips", "shared");
+    const ports = () => {
+      const input = vipUnit.read(facts, "shared");
+      const rows = input === undefined ? [] : vipUnit.compile(input).rows;
+      return rows.map(({ columns: { name, options } }) => ({ name, options }));
+    };
+    if (single !== undefined) facts.set("vips", "shared", { ...single, v6: "fd00:10:16::9" });
+    t.match(ports(), [
+      { name: "shared", options: { "virtual-ip": "10.16.0.9", "virtual-parents": "a.default" } },
+      { name: /^shared_[0-9a-f]{20}$/, options: { "virtual-ip": "fd00:10:16::9", "virtual-parents": "a.default" } },
+    ]);
+    if (single !== undefined) facts.set("vips", "shared", { ...single, v4: "", v6: "fd00:10:16::9" });
+    t.match(ports(), [{ name: "shared", options: { "virtual-ip": "fd00:10:16::9" } }]);
     facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
     const input = vipUnit.read(facts, "shared");
     t.same(input?.parents, [], "the selector leaves the pod out");

@@ -2,7 +2,7 @@
 
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
-import { FINALIZER, vipPortName, virtualPortName } from "../api/names.ts";
+import { FINALIZER, secondVirtualPortName, vipPortName, virtualPortName } from "../api/names.ts";
 import { addressConflictOf } from "../claims/address-conflict.ts";
 import { vipOwner } from "../claims/pod-request.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
@@ -52,7 +52,7 @@ interface VipInput {
 }
 
 /**
- * A Vip: its address as a port. The plain kind is a virtual port (ovn-nb(5) Logical_Switch_Port type `virtual`), which binds
+ * A Vip: its addresses as ports. The plain kind has a virtual port for each address (ovn-nb(5) Logical_Switch_Port type `virtual`), which binds
  * to whichever of its parents announces the address; the others are ports without an interface.
  */
 export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
@@ -151,15 +151,19 @@ function addVirtualPort(
   subnet: SubnetFact,
   parents: readonly string[],
 ): void {
-  // A virtual port has one address; without a namespace there can be no parents, and Kube-OVN makes no port.
-  const address = vip.v4 || vip.v6;
-  if (vip.namespace === "" || address === "") return;
-  build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", vipPortId(vip.name), {
-    name,
-    type: "virtual",
-    options: { "virtual-ip": address, ...(parents.length > 0 && { "virtual-parents": parents.join(",") }) },
-    external_ids: externalIds({ ls: subnet.name }),
-  });
+  // Without a namespace there can be no parents, and Kube-OVN makes no port.
+  if (vip.namespace === "") return;
+  // A virtual port has one address (northd.c, `ip46_parse`). With both, as Kube-OVN writes them, northd makes nothing of it.
+  const [first, second] = [vip.v4, vip.v6].filter((address) => address !== "");
+  const add = (id: string, port: string, address: string): void =>
+    void build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", id, {
+      name: port,
+      type: "virtual",
+      options: { "virtual-ip": address, ...(parents.length > 0 && { "virtual-parents": parents.join(",") }) },
+      external_ids: externalIds({ ls: subnet.name }),
+    });
+  if (first !== undefined) add(vipPortId(vip.name), name, first);
+  if (second !== undefined) add(`${vipPortId(vip.name)}/v6`, secondVirtualPortName(vip.name), second);
 }
 
 function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet: SubnetFact): void {

@@ -32,6 +32,7 @@ import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
+import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
 
 /** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
@@ -48,14 +49,14 @@ interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "su
   readonly groups: readonly string[] | undefined;
   /** Names of security groups that it should be in and that do not exist. */
   readonly missing: readonly string[];
-  /** The Vips that the pod names and whose addresses it cannot have; reported once, with its own interface. */
-  readonly strayVips: readonly string[];
 }
 
 interface PodInput {
   readonly interfaces: readonly InterfaceInput[];
   /** Pods with invalid annotations. */
   readonly mistaken: readonly PodFact[];
+  /** Pods that name Vips whose addresses they cannot have. */
+  readonly strays: readonly { readonly pod: PodFact; readonly vips: StrayVips }[];
   /** Annotations of pods about interfaces that they do not have any more. */
   readonly stale: readonly { readonly pod: PodFact; readonly providers: readonly string[] }[];
 }
@@ -85,10 +86,15 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       const gone = allocatedProviders(pod).filter((provider) => interfaceOf(reader, pod, provider) === undefined);
       return pod.alive && gone.length > 0 ? { pod, providers: gone } : [];
     });
-    return { interfaces, stale, mistaken: pods.filter((pod) => pod.alive && pod.invalidAnnotations !== undefined) };
+    const alive = pods.filter((pod) => pod.alive);
+    const strays = alive.flatMap((pod) => {
+      const vips = strayVips(reader, pod);
+      return vips === NO_STRAYS ? [] : { pod, vips };
+    });
+    return { interfaces, stale, strays, mistaken: alive.filter((pod) => pod.invalidAnnotations !== undefined) };
   },
 
-  compile({ interfaces, stale, mistaken }): Fragment<WeftEffect> {
+  compile({ interfaces, stale, strays, mistaken }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
     /** A pod → its wanted annotations: one patch for all of them. */
@@ -97,7 +103,10 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       void told.set(pod, { ...told.get(pod), ...annotations });
     /** A pod → the QoS of its ports. */
     const active = new Map<PodFact, PodQos>();
-    const reports: WeftEffect[] = mistaken.map(reportInvalidAnnotations);
+    const reports: WeftEffect[] = [
+      ...mistaken.map(reportInvalidAnnotations),
+      ...strays.flatMap(({ pod, vips }) => reportStrayVips(pod, vips)),
+    ];
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>
         providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
@@ -136,7 +145,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
           }
           reports.push(...reportDhcpOptions(port));
         } else reports.push(...reportForeignQos(pod, ip.provider));
-        reports.push(...reportMissingGroups(pod, ip.provider, one.missing), ...reportStrayVips(pod, one.strayVips));
+        reports.push(...reportMissingGroups(pod, ip.provider, one.missing));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }
     }
@@ -201,7 +210,6 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
       pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
     groups: pod === undefined || own === undefined || !onOvn ? [] : named && groupsOf(reader, pod, own, vpc),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
-    strayVips: pod === undefined || provider !== OVN_PROVIDER ? [] : strayVips(reader, pod),
   };
 }
 
@@ -242,19 +250,4 @@ function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean 
 
 function isDisputed(reader: FactReader, ip: IpFact): boolean {
   return reader.get("addressConflicts", ip.name) !== undefined;
-}
-
-/** The Vips that a pod names to share their addresses and that do not exist, or are not for its namespace. */
-function strayVips(reader: FactReader, pod: PodFact): readonly string[] {
-  const names = (pod.annotations[POD.aaps] ?? "").split(",").map((name) => name.trim());
-  return names.filter((name) => name !== "" && reader.get("vips", name)?.namespace !== pod.namespace);
-}
-
-function reportStrayVips(pod: PodFact, names: readonly string[]): readonly WeftEffect[] {
-  if (names.length === 0) return [];
-  const { namespace, name, uid } = pod;
-  const shown = names.map((vip) => `"${vip}"`).join(", ");
-  const message = `annotation ${POD.aaps} names ${shown}, which is no Vip of namespace "${namespace}"; the pod does not get its address`;
-  const about = { resource: "pods", namespace, name, uid } as const;
-  return [{ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message }];
 }

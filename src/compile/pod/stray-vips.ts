@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { POD } from "../../api/annotations.ts";
+import { podInterfaces } from "../../claims/pod-interfaces.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { ReportEffect } from "../effects.ts";
+
+/** The Vips that a pod names to share their addresses (`ovn.kubernetes.io/aaps`) and whose addresses it cannot have. */
+export interface StrayVips {
+  /** Names of those that do not exist, or are not for its namespace. */
+  readonly unknown: readonly string[];
+  /** Those in whose subnet it has no interface. */
+  readonly elsewhere: readonly { readonly name: string; readonly subnet: string }[];
+}
+
+/** For pods that name none such. */
+export const NO_STRAYS: StrayVips = { unknown: [], elsewhere: [] };
+
+/** Finds them. In which subnets a pod is is known when all its interfaces have their records. */
+export function strayVips(reader: FactReader, pod: PodFact): StrayVips {
+  const { annotations, namespace, holder } = pod;
+  const named = annotations[POD.aaps];
+  if (named === undefined) return NO_STRAYS;
+  const ips = reader.by("ips", "holder", holder);
+  const subnets = new Set(ips.map(({ subnet }) => subnet));
+  const { interfaces, unclear } = podInterfaces(reader, pod);
+  const isSettled =
+    unclear.length === 0 && interfaces.every(({ provider }) => ips.some((ip) => ip.provider === provider));
+  const unknown: string[] = [];
+  const elsewhere: { name: string; subnet: string }[] = [];
+  for (const name of new Set(named.split(",").map((part) => part.trim()))) {
+    const vip = name === "" ? undefined : reader.get("vips", name);
+    if (name === "") continue;
+    if (vip?.namespace !== namespace) unknown.push(name);
+    else if (isSettled && !subnets.has(vip.subnet)) elsewhere.push({ name, subnet: vip.subnet });
+  }
+  return { unknown, elsewhere };
+}
+
+/** The Events about them. */
+export function reportStrayVips(pod: PodFact, { unknown, elsewhere }: StrayVips): readonly ReportEffect[] {
+  const { namespace, name, uid } = pod;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const reports: ReportEffect[] = [];
+  if (unknown.length > 0) {
+    const shown = unknown.map((vip) => `"${vip}"`).join(", ");
+    const message = `annotation ${POD.aaps} names ${shown}, which is no Vip of namespace "${namespace}"; the pod does not get its address`;
+    reports.push({ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message });
+  }
+  if (elsewhere.length > 0) {
+    const shown = elsewhere.map((vip) => `"${vip.name}" of subnet "${vip.subnet}"`).join(", ");
+    const message = `annotation ${POD.aaps} names Vip ${shown}, in which the pod has no interface; the pod does not get its address`;
+    reports.push({ kind: "report", key: `report/pods/${uid}/vip-subnets`, about, reason: "VipInOtherSubnet", message });
+  }
+  return reports;
+}
