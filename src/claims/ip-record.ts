@@ -2,9 +2,10 @@
 
 import { ipLabels } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
+import { NO_QOS } from "../contract/qos.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
-import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION } from "../facts/project-ip.ts";
+import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION, QOS_ANNOTATION } from "../facts/project-ip.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import type { RecordWrite } from "./claim.ts";
 import { holderName } from "./pod-interfaces.ts";
@@ -64,7 +65,8 @@ export function reservationRecord(lease: AddressLease, { name, uid, version, nod
 
 function annotationsOf(pod: PodFact | undefined, provider: string | undefined): Readonly<Record<string, string>> {
   return {
-    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid }),
+    // What is recorded of a new pod's QoS is from then on the controller's, see `podQos`.
+    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid, [QOS_ANNOTATION]: NO_QOS }),
     ...(provider !== undefined && { [PROVIDER_ANNOTATION]: provider }),
   };
 }

@@ -49,19 +49,34 @@ export function encodePodQos(qos: PodQos): string | undefined {
 export function decodePodQos(text: string | undefined): PodQos {
   const read = parse(text ?? "");
   const found: Record<string, Qos> = {};
-  for (const [provider, of] of Object.entries(isObject(read) ? read : {})) {
-    if (!isObject(of)) continue;
-    const { ingress, egress, netem, problem, refused } = of;
-    const limits = { ingress: bandwidth(ingress), egress: bandwidth(egress), netem: emulation(netem) };
-    found[provider] = {
-      ...(limits.ingress && { ingress: limits.ingress }),
-      ...(limits.egress && { egress: limits.egress }),
-      ...(limits.netem && { netem: limits.netem }),
-      ...(typeof problem === "string" && { problem }),
-      ...(refused === true && { refused }),
-    };
-  }
+  for (const [provider, of] of Object.entries(isObject(read) ? read : {}))
+    if (isObject(of)) found[provider] = readQos(of);
   return found;
+}
+
+/** The record of one interface that has no QoS. */
+export const NO_QOS = "{}";
+
+/** The record of one interface. */
+export function encodeQos(qos: Qos): string {
+  return JSON.stringify(qos);
+}
+
+/** Reads what {@link encodeQos} has written, as {@link decodePodQos} does. */
+export function decodeQos(text: string): Qos {
+  const read = parse(text);
+  return isObject(read) ? readQos(read) : {};
+}
+
+function readQos({ ingress, egress, netem, problem, refused }: Readonly<Record<string, unknown>>): Qos {
+  const limits = { ingress: bandwidth(ingress), egress: bandwidth(egress), netem: emulation(netem) };
+  return {
+    ...(limits.ingress && { ingress: limits.ingress }),
+    ...(limits.egress && { egress: limits.egress }),
+    ...(limits.netem && { netem: limits.netem }),
+    ...(typeof problem === "string" && { problem }),
+    ...(refused === true && { refused }),
+  };
 }
 
 function parse(text: string): unknown {

@@ -22,6 +22,8 @@ export interface IpFact extends Malformed {
   /** UID of the pod it was given to; "" for objects that Kube-OVN or a user made. */
   readonly podUid: string;
   readonly podType: string;
+  /** The record of the QoS that is active on the interface (`QOS_ANNOTATION`); absent for objects of older versions and of other programs. */
+  readonly qos?: string;
   /** RFC 3339; of two records of one address the older one stands. */
   readonly created: string;
   /** True where a user keeps it although nobody uses it (`ovn.kubernetes.io/ip_reserved=true`). */

@@ -20,6 +20,12 @@ export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
  */
 export const PROVIDER_ANNOTATION = "weft.kubeovn.io/provider";
 
+/**
+ * The annotation on an IP object that holds the QoS that is active on the interface (`encodeQos` in `src/contract/qos.ts`), from the object's creation. It is here and not
+ * only on the Pod because authors of pods can write the Pod.
+ */
+export const QOS_ANNOTATION = "weft.kubeovn.io/qos";
+
 /** What {@link projectIp} reads of an IP. */
 export interface IpObject {
   readonly metadata: ProjectedMeta;
@@ -33,6 +39,7 @@ export function projectIp(ip: IpObject): IpFact {
   // Objects of old versions have only the deprecated joined form.
   const [first = "", second = ""] = (spec.ipAddress ?? "").split(",");
   const joined = [first, second];
+  const qos = annotations[QOS_ANNOTATION];
   return {
     key: name,
     name,
@@ -48,6 +55,7 @@ export function projectIp(ip: IpObject): IpFact {
     version: ip.metadata.resourceVersion ?? "",
     podUid: annotations[POD_UID_ANNOTATION] ?? "",
     podType: spec.podType ?? "",
+    ...(qos !== undefined && { qos }),
     created: ip.metadata.creationTimestamp ?? "",
     reserved: labels[LABEL.ipReserved] === "true",
     deleting: deletionTimestamp !== undefined,

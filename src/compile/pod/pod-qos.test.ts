@@ -6,8 +6,8 @@ import { podUnit } from "./pod.ts";
 
 const RECORD = "weft.kubeovn.io/qos";
 
-/** What a pod with these annotations compiles to. */
-function compile(annotations: Readonly<Record<string, string>>) {
+/** What a pod with these annotations compiles to. `qos`: the record in its IP object; undefined for one of an older version. */
+function compile(annotations: Readonly<Record<string, string>>, qos?: string) {
   const facts = sampleFacts();
   addSubnet(facts, "net", { cidrBlock: "10.40.0.0/24" });
   addPod(facts, "a", { node: "weft-1", annotations });
@@ -18,15 +18,21 @@ function compile(annotations: Readonly<Record<string, string>>) {
     subnet: "net",
     v4: "10.40.0.2",
     v6: "",
+    ...(qos !== undefined && { qos }),
   });
   const input = podUnit.read(facts, "default/a");
   if (input === undefined) throw new Error("no input");
   const { rows, edges, effects } = podUnit.compile(input);
-  const written = effects.find((effect) => effect.kind === "annotate");
+  const written = (resource: string) => {
+    const found = effects.find((effect) => effect.kind === "annotate" && effect.resource === resource);
+    return found?.kind === "annotate" ? found.annotations[RECORD] : undefined;
+  };
   return {
     rules: rows.filter(({ table }) => table === "QoS"),
     edges: edges.filter(({ column }) => column === "qos_rules"),
-    record: written?.kind === "annotate" ? written.annotations[RECORD] : undefined,
+    record: written("pods"),
+    /** What is written into the IP object. */
+    kept: written("ips"),
     event: effects.find((effect) => effect.kind === "report"),
   };
 }
@@ -66,6 +72,42 @@ t.test("a pod without limits has no rule and no record, and one whose limits are
     rules: [],
     record: null,
   });
+  t.end();
+});
+
+t.test("what is active is recorded in the IP object, once, and stays there while an annotation is invalid", (t) => {
+  const limited = { ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "10" };
+  const record = '{"ingress":{"rate":10000,"burst":8000}}';
+  t.equal(compile(limited, "{}").kept, record);
+  t.equal(compile(limited, record).kept, undefined);
+  t.equal(compile(ALLOCATED, record).kept, "{}", "a removed limit");
+  t.equal(compile(ALLOCATED, "{}").kept, undefined);
+  t.equal(compile(ALLOCATED).kept, undefined, "an object of an older version is not written to for nothing");
+  const invalid = compile({ ...limited, "ovn.kubernetes.io/ingress_rate": "fast" }, record);
+  t.match(invalid.rules, [{ columns: { bandwidth: { rate: 10_000 } } }]);
+  t.match(invalid.event, { message: /; 10 Mbit\/s \(burst 8 Mbit\) stays active$/ });
+  t.match(JSON.parse(invalid.kept ?? ""), { ingress: { rate: 10_000 }, problem: /fast/ });
+  t.end();
+});
+
+t.test("what a pod's author writes into the record of a running pod is not what was active before", (t) => {
+  const forged = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
+  const invalid = { ...forged, "ovn.kubernetes.io/ingress_rate": "fast" };
+  t.match(compile(invalid, '{"ingress":{"rate":10000,"burst":8000}}').rules, [
+    { columns: { bandwidth: { rate: 10_000 } } },
+  ]);
+  t.strictSame(compile(invalid, "{}").rules, []);
+  t.equal(compile(forged, "{}").record, null, "and it is removed");
+  t.end();
+});
+
+t.test("the record of an older version, which only the pod has, goes into the IP object", (t) => {
+  const record = '{"ingress":{"rate":10000,"burst":8000}}';
+  const before = { ...ALLOCATED, [RECORD]: `{"ovn":${record}}` };
+  t.equal(compile({ ...before, "ovn.kubernetes.io/ingress_rate": "10" }).kept, record);
+  const invalid = compile({ ...before, "ovn.kubernetes.io/ingress_rate": "fast" });
+  t.match(invalid.rules, [{ columns: { bandwidth: { rate: 10_000 } } }]);
+  t.match(JSON.parse(invalid.kept ?? ""), { ingress: { rate: 10_000 } });
   t.end();
 });
 

@@ -1,28 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { POD, podAnnotation } from "../../api/annotations.ts";
-import { decodePodQos, type Qos } from "../../contract/qos.ts";
+import { decodePodQos, decodeQos, encodeQos, NO_QOS, type Qos } from "../../contract/qos.ts";
 import { readQosRequest } from "../../contract/qos-request.ts";
+import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import type { ReportEffect } from "../effects.ts";
+import { QOS_ANNOTATION } from "../../facts/project-ip.ts";
+import { type AnnotateEffect, annotate, type ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId } from "../owner-ids.ts";
 import { addQos, settleQos } from "../qos.ts";
 import type { PortInput } from "./port-input.ts";
 
-/** The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which the pod's record says. */
-export function podQos({ annotations }: PodFact, provider: string): Qos {
+/**
+ * The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which the record in its IP object says. The pod's own
+ * record, which its author can write, counts only where an older version has left none there.
+ */
+export function podQos({ annotations }: PodFact, { provider, qos }: Pick<IpFact, "provider" | "qos">): Qos {
   const allocated = annotations[podAnnotation(provider, "allocated")] === "true";
-  // Both are written at once: a record without an allocation is not the controller's.
-  const before = allocated ? (decodePodQos(annotations[POD.qos])[provider] ?? {}) : {};
+  const recorded = qos === undefined ? (decodePodQos(annotations[POD.qos])[provider] ?? {}) : decodeQos(qos);
+  // A record without an allocation is not of this pod.
+  const before = allocated ? recorded : {};
   const isNew = !allocated || before.refused === true;
   return settleQos(readQosRequest(annotations, provider), before, isNew);
+}
+
+/** The effect that records in the IP object what is active on its interface; none where there is nothing to record. */
+export function recordQos({ name, uid, qos: recorded }: IpFact, qos: Qos): readonly AnnotateEffect[] {
+  const text = encodeQos(qos);
+  if (recorded === undefined && text === NO_QOS) return [];
+  const annotations = recorded === undefined ? {} : { [QOS_ANNOTATION]: recorded };
+  return annotate("ips", { name, uid, annotations }, { [QOS_ANNOTATION]: text });
 }
 
 /** Adds the rows of an interface's bandwidth limits: of its own port only. */
 export function addPortQos(build: FragmentBuilder, { pod, ip, subnet }: PortInput): void {
   const port = { id: podPortId(ip.name, pod), name: ip.name, subnet: subnet.name, pod: pod.key };
-  addQos(build, port, podQos(pod, ip.provider));
+  addQos(build, port, podQos(pod, ip));
 }
 
 /** The Event that names invalid annotations of an interface's QoS, and what is active instead. */

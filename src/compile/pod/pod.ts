@@ -27,7 +27,7 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
-import { podQos, reportForeignQos, reportQos } from "./pod-qos.ts";
+import { podQos, recordQos, reportForeignQos, reportQos } from "./pod-qos.ts";
 import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
@@ -139,7 +139,8 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         for (const each of having) tell(each, resultsOf({ ...port, pod: each }));
         if (one.onOvn) {
           for (const each of having) {
-            const qos = podQos(each, ip.provider);
+            const qos = podQos(each, ip);
+            if (each === pod) effects.push(...recordQos(ip, qos));
             active.set(each, { ...active.get(each), [ip.provider]: qos });
             reports.push(...reportQos(each, ip.provider, qos));
           }

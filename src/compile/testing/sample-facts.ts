@@ -256,14 +256,17 @@ export const NETWORK_CONFIG = {
   }),
 } as const;
 
-/** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. */
+/** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. `qos`: the record of the QoS of its interface. */
 export function addIp(
   facts: FactStore,
   name: string,
-  of: { podName: string; namespace?: string; nodeName: string; subnet: string; v4: string; v6: string },
+  of: { podName: string; namespace?: string; nodeName: string; subnet: string; v4: string; v6: string; qos?: string },
 ): void {
-  const { v4, v6, ...spec } = of;
-  const annotations = of.namespace === undefined ? {} : { "weft.kubeovn.io/pod-uid": `uid-${of.podName}` };
+  const { v4, v6, qos, ...spec } = of;
+  const annotations = {
+    ...(of.namespace !== undefined && { "weft.kubeovn.io/pod-uid": `uid-${of.podName}` }),
+    ...(qos !== undefined && { "weft.kubeovn.io/qos": qos }),
+  };
   const macAddress = stableMac(name);
   const object = {
     metadata: { name, uid: `uid-ip-${name}`, annotations },
