@@ -43,6 +43,9 @@ export interface PodInterfaces {
 /** A pod's own interface. */
 export const PRIMARY_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
 
+/** That a pod has been given its own interface. */
+const GIVEN = podAnnotation(OVN_PROVIDER, "allocated");
+
 /** What nearly all pods have. */
 const USUAL: PodInterfaces = { interfaces: [PRIMARY_INTERFACE], unclear: [] };
 
@@ -115,9 +118,9 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
  * keeps it: neither annotation nor setting changes a sandbox that runs.
  */
 function hasPrimary(reader: FactReader, { networks, annotations }: PodFact): boolean {
+  if (annotations[GIVEN] === "true") return true;
   const replaced = networks?.some(({ isDefault }) => isDefault) === true;
-  if (!replaced && reader.get("cluster", "cluster")?.nonPrimary !== true) return true;
-  return annotations[podAnnotation(OVN_PROVIDER, "allocated")] === "true";
+  return !replaced && reader.get("cluster", "cluster")?.nonPrimary !== true;
 }
 
 /**
