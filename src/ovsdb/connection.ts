@@ -8,6 +8,7 @@ import type { Dial } from "./dial.ts";
 import { OvsdbError } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import type { Json } from "./json.ts";
+import { LeaderWatch } from "./leader-watch.ts";
 import { Listeners } from "./listeners.ts";
 import type { Lock } from "./lock.ts";
 import { LockSet } from "./lock-set.ts";
@@ -19,6 +20,9 @@ import { type Selected, type Selection, tableRequests } from "./selection.ts";
 import { ServerSession } from "./server-session.ts";
 import type { SeenIndex } from "./server-status.ts";
 import { sendTransaction } from "./transact.ts";
+
+/** How long a server has to answer when another one says that it leads, in ms. */
+const URGENT_MS = 1_000;
 
 /** What {@link Connection} does with the world. */
 export interface ConnectionWorld {
@@ -32,7 +36,14 @@ type Phase =
   | { readonly name: "dialing"; readonly remote: string; readonly abort: AbortController }
   /** Connected to a server, of which it is not known yet whether it will do. */
   | { readonly name: "greeting"; readonly remote: string; readonly server: ServerSession; readonly cancel: () => void }
-  | { readonly name: "connected"; readonly remote: string; readonly server: ServerSession; readonly since: number }
+  | {
+      readonly name: "connected";
+      readonly remote: string;
+      readonly server: ServerSession;
+      readonly since: number;
+      /** Of the other members, where only the leader will do. */
+      readonly watch: LeaderWatch | undefined;
+    }
   | { readonly name: "closed" };
 
 /**
@@ -142,6 +153,7 @@ export class Connection implements OvsdbClient {
     if (phase.name === "waiting" || phase.name === "greeting") phase.cancel();
     // What has been sent may be applied all the same.
     const cut = new OvsdbError("disconnected", "the client was closed before the answer came");
+    if (phase.name === "connected") phase.watch?.stop();
     if (phase.name === "greeting" || phase.name === "connected") phase.server.end(cut);
     for (const mirror of this.#mirrors.values()) mirror.end(error);
     this.#mirrors.clear();
@@ -158,7 +170,8 @@ export class Connection implements OvsdbClient {
   }
 
   #dialNext(): void {
-    const { remotes, connectTimeoutMs = 5000 } = this.#options;
+    const { remotes } = this.#options;
+    const { connectTimeoutMs } = this.#limits;
     const remote = remotes[this.#next] ?? "";
     this.#next = (this.#next + 1) % remotes.length;
     const abort = new AbortController();
@@ -182,8 +195,8 @@ export class Connection implements OvsdbClient {
   }
 
   #greet(remote: string, stream: Duplex, ms: number): void {
-    const { database, leaderOnly = false, maxMessageBytes = 256 * 1024 * 1024 } = this.#options;
-    const { probeIntervalMs = 5000, maxRequests = 1000 } = this.#options;
+    const { database, leaderOnly = false, maxRequests = 1000 } = this.#options;
+    const { probeIntervalMs, maxMessageBytes } = this.#limits;
     const server = new ServerSession(stream, {
       clock: this.#clock,
       probeIntervalMs,
@@ -208,13 +221,24 @@ export class Connection implements OvsdbClient {
   #greeted(remote: string, server: ServerSession): void {
     if (this.#phase.name !== "greeting") return;
     this.#phase.cancel();
-    this.#phase = { name: "connected", remote, server, since: this.#clock.now() };
+    this.#phase = { name: "connected", remote, server, since: this.#clock.now(), watch: this.#watch(remote, server) };
     this.#failures = 0;
     this.#emit({ type: "connected", remote, model: server.model, serverId: server.serverId });
     this.#locks.attach(server);
     for (const mirror of this.#mirrors.values()) this.#restoreMirror(server, mirror);
     // The last requests may have found the connection broken again.
     if (this.#uses(server)) this.#setState("connected");
+  }
+
+  #watch(remote: string, server: ServerSession): LeaderWatch | undefined {
+    const { remotes, database, leaderOnly = false } = this.#options;
+    const others = remotes.filter((other) => other !== remote);
+    if (!leaderOnly || others.length === 0 || server.model !== "clustered") return undefined;
+    return new LeaderWatch({
+      ...{ clock: this.#clock, dial: this.#dial, remotes: others, database, ...this.#limits },
+      // It may be a word of yesterday, from a server that hung itself: ours is asked, and left if it does not answer.
+      onLeads: () => server.urge(URGENT_MS),
+    });
   }
 
   #restoreMirror(server: ServerSession, mirror: MirrorStore): void {
@@ -265,6 +289,7 @@ export class Connection implements OvsdbClient {
       phase.cancel();
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
+      phase.watch?.stop();
       // A connection that lasted as long as the next pause would resets the backoff.
       const stable = this.#clock.now() - phase.since >= backoffDelay(this.#pauses + 1, this.#backoff);
       if (stable) this.#pauses = 0;
@@ -301,7 +326,14 @@ export class Connection implements OvsdbClient {
   }
 
   get #backoff(): BackoffLimits {
-    return { firstMs: 100, maxMs: this.#options.maxBackoffMs ?? 5000 };
+    return { firstMs: 100, maxMs: this.#limits.maxBackoffMs };
+  }
+
+  /** The limits of each connection, this one and those of the watch. */
+  get #limits() {
+    const { probeIntervalMs = 5000, connectTimeoutMs = 5000, maxBackoffMs = 5000 } = this.#options;
+    const { maxMessageBytes = 256 * 1024 * 1024 } = this.#options;
+    return { probeIntervalMs, connectTimeoutMs, maxBackoffMs, maxMessageBytes };
   }
 
   #setState(state: ClientState): void {

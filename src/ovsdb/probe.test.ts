@@ -58,3 +58,19 @@ t.test("a stopped probe does nothing more", async (t) => {
   clock.pass(10_000);
   t.same(log, []);
 });
+
+t.test("a peer that is thought to be gone is asked at once and has less time", async (t) => {
+  const { clock, log, probe: it } = probe();
+  clock.pass(100);
+  it.urge(300);
+  it.urge(300);
+  t.same(log, ["ask"]);
+  clock.pass(200);
+  it.heard();
+  clock.pass(999);
+  t.same(log, ["ask"], "it has answered, and has its turn again");
+  it.urge(300);
+  clock.pass(300);
+  t.equal(log.at(-1), "silent 1299");
+  t.equal(clock.pending, 0);
+});

@@ -20,6 +20,8 @@ export class Probe {
   readonly #actions: ProbeActions;
   #heardAt: number;
   #asked = false;
+  /** It has been asked out of turn, and has little time. */
+  #urged = false;
   #cancel: () => void = () => {};
 
   constructor(clock: Clock, interval: number, actions: ProbeActions) {
@@ -34,6 +36,17 @@ export class Probe {
   heard(): void {
     this.#heardAt = this.#clock.now();
     this.#asked = false;
+    this.#urged = false;
+  }
+
+  /** Asks at once: there is reason to believe that the peer is gone. It is given up after `ms` without a word. */
+  urge(ms: number): void {
+    if (this.#urged) return;
+    this.#cancel();
+    this.#urged = true;
+    this.#asked = true;
+    this.#arm(ms);
+    this.#actions.ask();
   }
 
   stop(): void {
@@ -48,7 +61,7 @@ export class Probe {
   #check(due: number): void {
     const now = this.#clock.now();
     const silence = now - this.#heardAt;
-    if (silence < this.#interval) {
+    if (silence < this.#interval && !this.#urged) {
       this.#arm(this.#interval - silence);
     } else if (this.#asked && now - due < this.#interval / 2) {
       this.#actions.silent(silence);

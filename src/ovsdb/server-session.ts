@@ -22,6 +22,8 @@ export interface ServerSessionOptions {
   readonly onSeen: (seen: SeenIndex) => void;
   /** The server has been found suitable, for the first time on this connection. */
   readonly onSuitable: () => void;
+  /** The server says that it leads its cluster; called at each change of its `_Server` while it does. */
+  readonly onLeads?: () => void;
   /** Notifications other than those about the server itself. */
   readonly onNotification: (method: string, params: readonly Json[]) => void;
   readonly onEnd: (error: OvsdbError) => void;
@@ -99,6 +101,11 @@ export class ServerSession {
     return this.#session.call(method, params, onReply);
   }
 
+  /** See {@link Session.urge}. */
+  urge(ms: number): void {
+    this.#session.urge(ms);
+  }
+
   /** See {@link Session.fail}. */
   fail(error: OvsdbError): void {
     this.#session.fail(error);
@@ -138,6 +145,7 @@ export class ServerSession {
       return;
     }
     if (suitability.seen !== undefined) onSeen(suitability.seen);
+    if (suitability.row.model === "clustered" && suitability.row.leader) this.#options.onLeads?.();
     if (this.#suitable) return;
     this.#suitable = true;
     this.#model = suitability.row.model;

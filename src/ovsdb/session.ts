@@ -73,6 +73,11 @@ export class Session {
     };
   }
 
+  /** Gives the server up unless it says something within `ms`. */
+  urge(ms: number): void {
+    if (!this.#ended) this.#probe.urge(ms);
+  }
+
   /** Ends the session: requests are answered with `error`, the connection is closed, `onEnd` is not called. */
   end(error: OvsdbError): void {
     if (this.#ended) return;
