@@ -26,8 +26,11 @@ export interface AllocationDeadlines {
 /** Long enough for a controller that restarts, short enough that the reason for a refusal soon reaches the pod's Events. */
 export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
 
-/** Why the controller has not allocated, if it reports a reason, for example by an Event on the pod. Must not throw. */
-export type Explain = (pod: NodePod) => Promise<string | undefined>;
+/** Why the controller has not allocated for an interface of a pod, if it reports a reason, for example by an Event on the pod. Must not throw. */
+export type Explain = (
+  pod: Pick<NodePod, "namespace" | "uids">,
+  request: Pick<PodRequest, "provider" | "ifName">,
+) => Promise<string | undefined>;
 
 /** The pod that a request is about, and what the controller has allocated. */
 export interface FoundAllocation {
@@ -98,11 +101,12 @@ export function isAsked(fact: NodePod, request: PodRequest): boolean {
 
 async function notAllocated(
   pod: NodePod,
-  { provider }: PodRequest,
+  request: PodRequest,
   missing: "address" | "route",
   options: { deadlines: AllocationDeadlines; explain: Explain },
 ): Promise<CniError> {
-  const reason = await options.explain(pod);
+  const { provider } = request;
+  const reason = await options.explain(pod, request);
   const seconds = options.deadlines.allocatedMs / 1000;
   const what = missing === "address" ? "no address" : "an address but no route";
   const network = provider === OVN_PROVIDER ? "" : ` for provider ${provider}`;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { OVN_PROVIDER } from "../../api/annotations.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { EVENTS } from "../../kube/resources.ts";
 import type { KubeEvent } from "../../kube/types.ts";
@@ -9,9 +10,17 @@ import type { Explain } from "./await-allocation.ts";
 const DEADLINE_MS = 2_000;
 const MAX_EVENTS = 50;
 
-/** The controller's latest warning about a pod, from its Events. */
+/** The controller's latest warning about a pod, from its Events: about the interface if there is one, else about the pod, else about another of its interfaces. */
 export function explainByEvents(kube: Kube, component: string): Explain {
-  return async (pod) => {
+  return async (pod, { provider, ifName }) => {
+    const own: readonly (string | undefined)[] =
+      provider === OVN_PROVIDER ? [undefined] : [provider, `${provider}.${ifName}`];
+    const rank = ({ message = "" }: KubeEvent): number => {
+      const subject = subjectOf(message);
+      if (own.includes(subject)) return 2;
+      // A network that cannot be read is named by its definition.
+      return subject === undefined || subject.includes("/") ? 1 : 0;
+    };
     const uid = pod.uids[0] ?? "";
     try {
       const { items } = await kube.list<KubeEvent>(EVENTS, {
@@ -22,7 +31,7 @@ export function explainByEvents(kube: Kube, component: string): Explain {
       });
       const latest = items
         .filter((event) => event.source?.component === component || event.reportingComponent === component)
-        .toSorted((a, b) => (a.lastTimestamp ?? "").localeCompare(b.lastTimestamp ?? ""))
+        .toSorted((a, b) => rank(a) - rank(b) || (a.lastTimestamp ?? "").localeCompare(b.lastTimestamp ?? ""))
         .at(-1);
       return latest === undefined ? undefined : `${latest.reason ?? "Warning"}: ${latest.message ?? ""}`;
     } catch {
@@ -30,4 +39,9 @@ export function explainByEvents(kube: Kube, component: string): Explain {
       return undefined;
     }
   };
+}
+
+/** Which interface a warning is about, as the controller begins it (`src/controller/allocation/refusals.ts`); undefined: the pod's own, or the pod. */
+function subjectOf(message: string): string | undefined {
+  return /^(?:\w+: )?Interface "([^"]+)": /.exec(message)?.[1];
 }
