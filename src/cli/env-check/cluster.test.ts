@@ -57,6 +57,22 @@ t.test("each thing that Weft would not work with is one failed line, with what t
   t.same(wrong({ admissionPolicies: false }, { validateAnnotations: false }), [], "what is not used need not be there");
 });
 
+t.test(
+  "with nonPrimaryCNI another network is as it is to be, and its absence and that of Multus are said",
+  async (t) => {
+    const values = { nonPrimaryCNI: true };
+    const cilium = { name: "kube-system/cilium", images: ["cilium:v1"] };
+    const multus = { name: "kube-system/kube-multus-ds", images: ["multus-cni:v4"] };
+    const [proxy] = FACTS.daemonSets;
+    t.same(wrong({ daemonSets: [proxy!, cilium, multus], crds: ["ciliumnodes.cilium.io"] }, values), []);
+    t.match(wrong({ daemonSets: [proxy!, cilium] }), [{ name: "other networks", result: "failed", found: /Cilium/ }]);
+    t.match(wrong({}, values), [
+      { name: "Multus", result: "warning", advice: /attaches Weft's networks/ },
+      { name: "primary network", result: "warning", advice: /creates eth0/ },
+    ]);
+  },
+);
+
 t.test("a node whose kubelet does not report is a warning, for pods are waited for there", async (t) => {
   t.match(wrong({ nodes: [{ ...NODE, reports: false }] }), [
     { name: "kubelet", result: "warning", advice: /delete its Node/ },

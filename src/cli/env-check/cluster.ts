@@ -18,7 +18,7 @@ const ARCHITECTURES = ["amd64", "arm64"];
 export function checkCluster(facts: ClusterFacts, values: Values): readonly Check[] {
   return [
     checkVersion(facts.version),
-    ...checkOtherNetworks(facts),
+    ...checkOtherNetworks(facts, values),
     ...checkRanges(values, facts),
     checkProxy(facts),
     checkAdmission(facts, values),

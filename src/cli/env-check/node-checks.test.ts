@@ -57,6 +57,12 @@ t.test(
   },
 );
 
+t.test("with nonPrimaryCNI a node has another plugin's configuration", async (t) => {
+  const values = { nonPrimaryCNI: true };
+  t.same(wrong({ configurations: [{ file: "00-calico.conflist", types: ["calico"] }] }, values), []);
+  t.match(wrong({}, values), [{ result: "failed", found: "none", advice: /primary network plugin first/ }]);
+});
+
 t.test("containerd's folders are compared with the chart's", async (t) => {
   t.match(wrong({ containerd: undefined }), [{ result: "skipped" }]);
   const k3s = { confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d", binDir: "/opt/cni/bin" };

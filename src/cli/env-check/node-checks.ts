@@ -93,6 +93,12 @@ function mtu({ link }: NodeView, values: Values, line: Line): Check {
 function configurations(view: NodeView, values: Values, line: Line): readonly Check[] {
   const ours = String(daemonValues(values)["cniConfName"] ?? "01-kube-ovn.conflist");
   const others = view.configurations.filter(({ file, types }) => file !== ours && !types.includes("kube-ovn"));
+  if (values["nonPrimaryCNI"] === true) {
+    const found = others.map(({ file, types }) => `${file} (${types.join(", ")})`).join(", ");
+    if (found !== "") return [line("CNI configurations", "ok", found)];
+    const advice = "install the primary network plugin first: with nonPrimaryCNI Weft writes none";
+    return [line("CNI configurations", "failed", "none", advice)];
+  }
   if (others.length === 0) return [line("CNI configurations", "ok", "no other")];
   return others.map(({ file, types }) => {
     const plugin = PLUGINS.find((known) => known.types.some((type) => types.includes(type)))?.name;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Values } from "../install/helm-run.ts";
 import type { Check } from "./check.ts";
 import type { ClusterFacts } from "./facts.ts";
 
@@ -13,6 +14,9 @@ interface Plugin {
   /** `type` of its plugin in a conflist. */
   readonly types: readonly string[];
 }
+
+/** Name of the check of what creates pods' primary interfaces, where that is not Weft. */
+const PRIMARY = "primary network";
 
 /** Plugins that give pods their network. Multus, which calls another one, is not among them. */
 export const PLUGINS: readonly Plugin[] = [
@@ -32,16 +36,22 @@ export const PLUGINS: readonly Plugin[] = [
   { name: "kindnet", daemonSets: /^kindnet$/, types: ["ptp"] },
 ];
 
-/** Whether another network is installed, and whether Kube-OVN or an earlier Weft has left anything. Pure. */
-export function checkOtherNetworks({ daemonSets, crds, deployed, lease }: ClusterFacts): readonly Check[] {
+/** Whether another network is installed, which is to be so with `nonPrimaryCNI` only, and whether Kube-OVN or an earlier Weft has left anything. Pure. */
+export function checkOtherNetworks(
+  { daemonSets, crds, deployed, lease }: ClusterFacts,
+  values: Values,
+): readonly Check[] {
+  const nonPrimary = values["nonPrimaryCNI"] === true;
   const checks: Check[] = [];
   const line = (result: Check["result"], name: string, found: string, advice?: string): unknown =>
     checks.push({ subject: "cluster", name, result, found, ...(advice === undefined ? {} : { advice }) });
   for (const plugin of PLUGINS) {
     const sets = daemonSets.filter(({ name }) => plugin.daemonSets.test(name.split("/")[1] ?? ""));
     const definitions = crds.filter((name) => plugin.crds?.test(name));
-    if (sets.length > 0) {
-      const names = sets.map(({ name }) => name).join(", ");
+    const names = sets.map(({ name }) => name).join(", ");
+    if (nonPrimary) {
+      if (sets.length > 0) line("ok", PRIMARY, `${plugin.name}: DaemonSet ${names}`);
+    } else if (sets.length > 0) {
       line(
         "failed",
         "other networks",
@@ -58,7 +68,23 @@ export function checkOtherNetworks({ daemonSets, crds, deployed, lease }: Cluste
     }
   }
   const multus = daemonSets.find(({ images }) => images.some((image) => /multus/.test(image)));
-  if (multus !== undefined) line("ok", "Multus", `DaemonSet ${multus.name}: Weft is its default network`);
+  const whose = nonPrimary ? "it attaches Weft's networks to pods" : "Weft is its default network";
+  if (multus !== undefined) line("ok", "Multus", `DaemonSet ${multus.name}: ${whose}`);
+  else if (nonPrimary)
+    line(
+      "warning",
+      "Multus",
+      "no DaemonSet of it",
+      "see that it runs on each node: it attaches Weft's networks to pods",
+    );
+  if (nonPrimary && checks.every(({ name }) => name !== PRIMARY)) {
+    line(
+      "warning",
+      PRIMARY,
+      "no DaemonSet of a known plugin",
+      "see that another network plugin creates eth0 of pods (nonPrimaryCNI), or leave nonPrimaryCNI out",
+    );
+  }
   const foreign = daemonSets.find(({ name }) => /\/(kube-ovn-cni|ovs-ovn)$/.test(name));
   if (deployed !== undefined)
     line("ok", "Weft", `version ${deployed.version} is installed (${deployed.image}); it is upgraded`);
