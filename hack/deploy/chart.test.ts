@@ -309,6 +309,38 @@ await t.test(
   },
 );
 
+await t.test("with TLS every process is told so, and has the certificate it shows", { skip }, async (t) => {
+  const objects = await render("--set=tls.enabled=true", "--set=tls.certificateDays=30");
+  for (const [kind, name, at] of [
+    ["Deployment", "ovn-central", "/etc/weft-tls"],
+    ["Deployment", "kube-ovn-controller", "/run/weft-tls"],
+    ["DaemonSet", "ovs-ovn", "/etc/openvswitch"],
+    ["DaemonSet", "kube-ovn-cni", "/etc/openvswitch/tls"],
+  ] as const) {
+    const { containers, volumes } = find(objects, kind, name).spec.template.spec;
+    const mount = containers[0].volumeMounts.find(({ mountPath }: Any) => mountPath === at);
+    t.ok(
+      volumes.find(({ name: volume }: Any) => volume === mount?.name),
+      name,
+    );
+    if (name !== "kube-ovn-cni")
+      t.match(
+        containers[0].env.find((variable: Any) => variable.name === "OVN_TLS"),
+        { value: "true" },
+        name,
+      );
+  }
+  const [controller] = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
+  t.match(flags(controller), { "issue-certificates": "true", "certificate-days": "30" });
+  const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
+  t.equal(flags(daemon)["certificate-dir"], "/etc/openvswitch/tls");
+  for (const address of ["controller.nbAddress=tcp:[10.0.0.1]:6641", "ovs.sbAddress=tcp:[10.0.0.1]:6642"]) {
+    const { code, stderr } = await template("--set=tls.enabled=true", `--set=${address}`);
+    t.not(code, 0);
+    t.match(stderr, /tls.enabled needs ssl: instead of tcp: in /);
+  }
+});
+
 /** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */
 function usedTypes(folder: string): readonly resources.ResourceType[] {
   const used = new Set<resources.ResourceType>();
@@ -333,9 +365,15 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 }
 
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
-  const objects = await render(...WITHOUT_KUBE_PROXY);
+  const [replacement, api] = WITHOUT_KUBE_PROXY;
+  const ssl = ["--set=controller.nbAddress=ssl:[10.0.0.1]:6641", "--set=ovs.sbAddress=ssl:[10.0.0.1]:6642"];
+  const objects = await render(replacement ?? "", api ?? "", ...ssl, "--set=tls.enabled=true");
   // Events and the Lease are written by `src/kube`; `weftctl status`, in the controller's pod, looks for kube-proxy.
-  const elsewhere = ["/events", "coordination.k8s.io/leases", "apps/daemonsets"];
+  const elsewhere = [
+    ...["/events", "coordination.k8s.io/leases", "apps/daemonsets"],
+    // Not a type: the permission to approve and sign for a signer.
+    "certificates.k8s.io/signers",
+  ];
   for (const [folders, followed, account, besides] of [
     [["controller"], KINDS.map(({ type }) => type), "ovn", elsewhere],
     [["daemon"], [], "kube-ovn-cni", []],

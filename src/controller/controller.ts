@@ -248,6 +248,11 @@ export class Controller {
     return this.#term !== undefined;
   }
 
+  /** Resolves when everything has been read from the API server, whatever the databases do. */
+  async whenListed(signal?: AbortSignal): Promise<void> {
+    await this.#sources.whenSynced(signal);
+  }
+
   /** Reads everything, and follows it from then on. Resolves when facts and mirror are complete. */
   async sync(signal?: AbortSignal): Promise<void> {
     const { settings, northbound, southbound } = this.#parts;

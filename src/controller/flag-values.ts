@@ -49,6 +49,15 @@ export function seconds(text: string): number {
   return value;
 }
 
+/** Days from 1 to 3650. */
+export function days(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 3650) {
+    throw new InvalidArgumentError(`"${text}" is not a valid number of days (1 to 3650).`);
+  }
+  return value;
+}
+
 /** Seconds of silence from 1 to 3600: zero, as northd takes it for "never", would leave a controller with a connection that is long dead. */
 export function inactivity(text: string): number {
   const value = Number(text);

@@ -6,7 +6,8 @@ import { connectKube } from "../kube/connect.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
-import { Controller } from "./controller.ts";
+import { Certificates, tlsFilesIn } from "./certificates/certificates.ts";
+import { Controller, type ControllerParts } from "./controller.ts";
 import { openNorthbound } from "./databases/northbound.ts";
 import { openSouthbound } from "./databases/southbound.ts";
 import { dnsClient } from "./domains/dns-client.ts";
@@ -19,8 +20,10 @@ async function build(settings: Settings, logTo: number) {
   const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));
   const connection = await connectKube({ userAgent: "weft-controller" });
   const inactivityMs = settings.ovsdbInactivityS * 1000;
-  const northbound = openNorthbound(settings.ovnNb.split(","), log, inactivityMs);
-  const southbound = settings.ovnSb === "" ? undefined : openSouthbound(settings.ovnSb.split(","), log, inactivityMs);
+  const tls = tlsFilesIn(settings.tlsDir);
+  const northbound = openNorthbound(settings.ovnNb.split(","), log, inactivityMs, tls);
+  const southbound =
+    settings.ovnSb === "" ? undefined : openSouthbound(settings.ovnSb.split(","), log, inactivityMs, tls);
   const parts = {
     kube: connection.kube,
     northbound,
@@ -31,11 +34,22 @@ async function build(settings: Settings, logTo: number) {
     dns: dnsClient(),
     settled: () => void releaseStartupPages(),
   };
-  return { log, connection, northbound, southbound, controller: new Controller(parts), parts };
+  const controller = new Controller(parts);
+  const certificates = settings.issueCertificates ? issuer(settings, parts, controller) : undefined;
+  return { log, connection, northbound, southbound, controller, certificates, parts };
+}
+
+function issuer(settings: Settings, { kube, clock, log }: ControllerParts, controller: Controller): Certificates {
+  const { namespace, tlsDir: folder, certificateDays } = settings;
+  return new Certificates({
+    ...{ kube, clock, log, namespace, folder, days: certificateDays },
+    whenNodesKnown: (signal) => controller.whenListed(signal),
+    nodesOf: (chassis) => controller.facts.by("nodes", "chassis", chassis).map(({ name }) => name),
+  });
 }
 
 async function run(settings: Settings): Promise<void> {
-  const { log, connection, northbound, southbound, controller, parts } = await build(settings, 1);
+  const { log, connection, northbound, southbound, controller, certificates, parts } = await build(settings, 1);
   const ended = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
   });
@@ -63,10 +77,11 @@ async function run(settings: Settings): Promise<void> {
           : "waiting for the first list from the API server or the northbound database",
     },
   );
+  certificates?.start();
   election.start();
   const signal = await ended;
   log.info({ signal }, "stopping");
-  await election.stop();
+  await Promise.all([election.stop(), certificates?.stop()]);
   await Promise.all([northbound.close(), southbound?.close()]);
   connection.close();
   server.close();

@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-range.ts";
-import { boolean, cidrList, cidrs, inactivity, port, portRange, seconds } from "./flag-values.ts";
+import { boolean, cidrList, cidrs, days, inactivity, port, portRange, seconds } from "./flag-values.ts";
 import { hostNetworks } from "./host-networks.ts";
 
 /** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
@@ -44,6 +44,11 @@ export interface Settings {
   /** On the loopback address, for kubelet's probes. */
   readonly healthPort: number;
   readonly logLevel: string;
+  /** Where the certificate for `ssl:` remotes is, see `tlsFilesIn`. */
+  readonly tlsDir: string;
+  /** Whether this process issues it, and those of ovn-central and the nodes. */
+  readonly issueCertificates: boolean;
+  readonly certificateDays: number;
   /** Lets a sweep delete however many rows no unit wants. */
   readonly allowMassDelete: boolean;
   /** Identity of this process among the replicas, for the Lease. */
@@ -123,6 +128,18 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
     .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
+      "--tls-dir <folder>",
+      "key and certificate (tls.pem) and what to trust (ca.pem), for ssl: remotes",
+      "/run/weft-tls",
+    )
+    .option(
+      "--issue-certificates <boolean>",
+      "issue these, those of ovn-central and those of the nodes, by certificate authorities in Secrets",
+      boolean,
+      false,
+    )
+    .option("--certificate-days <days>", "how long certificates are valid; they are renewed earlier", days, 365)
+    .option(
       "--allow-mass-delete",
       "let the first sweep delete more than 50 rows and half of those of one kind of object",
       false,
@@ -142,6 +159,8 @@ interface Flags {
   readonly domainGrace: number;
   readonly ovsdbInactivityTimeout: number;
   readonly allowMassDelete: boolean;
+  readonly issueCertificates: boolean;
+  readonly certificateDays: number;
 }
 
 /** The settings that a parsed command and the environment make. */
@@ -171,6 +190,9 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     metricsPort: flags.metricsPort,
     healthPort: flags.healthPort,
     logLevel: flags["logLevel"] ?? "info",
+    tlsDir: flags["tlsDir"] ?? "",
+    issueCertificates: flags.issueCertificates,
+    certificateDays: flags.certificateDays,
     allowMassDelete: flags.allowMassDelete,
     identity: environment["POD_NAME"] ?? environment["HOSTNAME"] ?? "weft-controller",
     namespace: environment["POD_NAMESPACE"] ?? "kube-system",

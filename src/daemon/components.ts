@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODES, PODS } from "../kube/resources.ts";
+import { NodeCertificate } from "./certificates/node-certificate.ts";
 import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
@@ -32,6 +33,8 @@ export interface Components {
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
+  /** Absent where the databases are reached without TLS. */
+  readonly certificate?: NodeCertificate;
   /** Absent where kube-proxy serves the node. */
   readonly serviceHealth?: ServiceHealth;
   /** Why pods cannot get a network on this node; undefined if they can. */
@@ -109,6 +112,13 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
         eligible: () => nodes.get(options.nodeName)?.isLeaving !== true,
       })
     : undefined;
+  const certificate = options.certificateDir
+    ? new NodeCertificate({
+        ...{ kube, clock, log, node: options.nodeName, namespace: options.namespace, folder: options.certificateDir },
+        systemId: () => view.systemId(),
+        annotate: (chassis) => annotateChassis(kube, options.nodeName, chassis),
+      })
+    : undefined;
   const publication = new Publication({ options, hostIo, metrics, report, clock, log, notReady });
   return {
     view,
@@ -124,6 +134,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     publication,
     notReady,
     ...(serviceHealth && { serviceHealth }),
+    ...(certificate && { certificate }),
   };
 }
 

@@ -34,7 +34,8 @@ export async function startDaemon(
   const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
-  const { view, lanes, gateway, encaps, qosRows, endedFlows, tunnels, upkeep, probes, publication } = components;
+  const { view, lanes, gateway, encaps, qosRows, endedFlows, tunnels, upkeep, probes, publication, certificate } =
+    components;
   const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
 
@@ -48,11 +49,13 @@ export async function startDaemon(
   });
 
   view.mirror.onSyncedChange(() => publication.trigger());
+  view.mirror.subscribe(() => certificate?.noteChassis());
   pods.whenSynced().then(
     () => publication.trigger(),
     () => undefined,
   );
   components.serviceHealth?.start();
+  certificate?.start();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
   for (const part of [endedFlows, watches.endedFlows]) part.start();
@@ -67,7 +70,7 @@ export async function startDaemon(
       await Promise.all(
         [upkeep, encaps, qosRows, endedFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
       );
-      await components.serviceHealth?.stop();
+      await Promise.all([components.serviceHealth?.stop(), certificate?.stop()]);
       await events.stop();
       http.close();
       await Promise.all([pods, nodes, subnets, services, watches.endedFlows].map((each) => each.stop()));

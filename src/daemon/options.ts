@@ -13,6 +13,10 @@ export interface DaemonOptions {
   readonly ovsRemote: string;
   /** File in which `start-ovs` writes down what it has set in Open vSwitch's database. */
   readonly ovsSettings: string;
+  /** Where the certificate of the node's ovn-controller is kept; "": nowhere. */
+  readonly certificateDir: string;
+  /** Where Weft is installed. */
+  readonly namespace: string;
   readonly cniConfDir: string;
   readonly cniConfName: string;
   /** Where the plugins are that our configuration chains. */
@@ -55,6 +59,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--bind-socket <path>", "where the shim finds the daemon", DEFAULT_SERVER_SOCKET)
     .option("--ovs-remote <remote>", "the local Open vSwitch database", "unix:/run/openvswitch/db.sock")
     .option("--ovs-settings <file>", "what start-ovs has set in that database", "/run/openvswitch/weft-settings")
+    .option("--certificate-dir <folder>", "where ovn-controller finds its certificate, which is requested here", "")
     .option("--cni-conf-dir <folder>", "where the container runtime reads network configurations", "/etc/cni/net.d")
     .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
     .option("--cni-bin-dir <folder>", "where the container runtime finds plugins", "/opt/cni/bin")
@@ -94,6 +99,8 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     bindSocket: String(options["bindSocket"]),
     ovsRemote: String(options["ovsRemote"]),
     ovsSettings: String(options["ovsSettings"]),
+    certificateDir: String(options["certificateDir"]),
+    namespace: env["POD_NAMESPACE"] ?? "kube-system",
     cniConfDir: String(options["cniConfDir"]),
     cniConfName: String(options["cniConfName"]),
     cniBinDir: String(options["cniBinDir"]),

@@ -72,7 +72,7 @@ export interface WriteOptions extends CallOptions {
 
 /** Options of the verbs that can go to a subresource. */
 export interface SubresourceOptions extends WriteOptions {
-  readonly subresource?: "status" | "scale" | "binding" | "ephemeralcontainers";
+  readonly subresource?: "status" | "scale" | "binding" | "ephemeralcontainers" | "approval";
 }
 
 /** One step of a JSON patch (RFC 6902). */

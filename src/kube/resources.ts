@@ -41,6 +41,8 @@ export const SERVICES: ResourceType = core("services", "Service");
 export const EVENTS: ResourceType = core("events", "Event");
 /** core/v1 ConfigMap. */
 export const CONFIG_MAPS: ResourceType = core("configmaps", "ConfigMap");
+/** core/v1 Secret. */
+export const SECRETS: ResourceType = core("secrets", "Secret");
 /** core/v1 ServiceAccount. */
 export const SERVICE_ACCOUNTS: ResourceType = core("serviceaccounts", "ServiceAccount");
 /** discovery.k8s.io/v1 EndpointSlice. */
@@ -78,6 +80,13 @@ export const CLUSTER_NETWORK_POLICIES: ResourceType = {
 };
 /** coordination.k8s.io/v1 Lease. */
 export const LEASES: ResourceType = grouped("coordination.k8s.io", "leases", "Lease");
+/** certificates.k8s.io/v1 CertificateSigningRequest. */
+export const CERTIFICATE_REQUESTS: ResourceType = grouped(
+  "certificates.k8s.io",
+  "certificatesigningrequests",
+  "CertificateSigningRequest",
+  false,
+);
 /** apiextensions.k8s.io/v1 CustomResourceDefinition. */
 export const CRDS: ResourceType = grouped(
   "apiextensions.k8s.io",

@@ -160,3 +160,36 @@ export interface Lease extends KubeObject {
     readonly leaseTransitions?: number;
   };
 }
+
+/** core/v1 Secret; values are in base64. */
+export interface Secret extends KubeObject {
+  readonly type?: string;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** core/v1 ConfigMap. */
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** certificates.k8s.io/v1 CertificateSigningRequest. Who asks (`username`, `extra`) is the API server's word. */
+export interface CertificateRequest extends KubeObject {
+  readonly spec: {
+    /** PKCS #10 in PEM, in base64. */
+    readonly request: string;
+    readonly signerName: string;
+    readonly usages?: readonly string[];
+    readonly username?: string;
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
+    /** PEM, in base64. */
+    readonly certificate?: string;
+  };
+}

@@ -126,6 +126,19 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{ .Values.ovs.sbAddress | default (include "weft.centralRemotes" (dict "port" 6642 "context" .)) }}
 {{- end }}
 
+{{/* With TLS nothing listens without it. */}}
+{{- define "weft.checkTls" -}}
+{{- range $name, $address := dict "controller.nbAddress" .Values.controller.nbAddress "ovs.sbAddress" .Values.ovs.sbAddress }}
+{{- if and $.Values.tls.enabled (contains "tcp:" $address) }}{{ fail (printf "tls.enabled needs ssl: instead of tcp: in %s" $name) }}{{ end }}
+{{- end }}
+{{- if and .Values.tls.enabled (gt (int .Values.central.replicas) 1) }}{{ fail "tls.enabled is not supported with more than one of central.replicas" }}{{ end }}
+{{- end }}
+
+{{/* What the entry points do about TLS. */}}
+{{- define "weft.tlsEnv" -}}
+- { name: OVN_TLS, value: {{ .Values.tls.enabled | quote }} }
+{{- end }}
+
 {{/* Without kube-proxy nobody serves a Service before Weft does. */}}
 {{- define "weft.checkReplacement" -}}
 {{- if .Values.kubeProxyReplacement }}

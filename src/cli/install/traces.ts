@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { MADE_BY_CONTROLLER } from "../../api/certificates.ts";
 import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube, Patch, SubresourceOptions } from "../../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
-import { CRDS, NODES, type ResourceType } from "../../kube/resources.ts";
+import { CONFIG_MAPS, CRDS, NODES, type ResourceType, SECRETS } from "../../kube/resources.ts";
 
 /** A kind that Weft's CRDs define. */
 export interface OurKind {
@@ -95,6 +96,16 @@ export async function cleanNodeObjects(kube: Kube): Promise<void> {
       await patchIfThere(kube, NODES, { name }, patch, { subresource: "status" });
     }
   }
+}
+
+/** Deletes the keys and certificates that the controller has made in Weft's namespace; given ones stay. */
+export async function deleteCertificates(kube: Kube, namespace: string): Promise<void> {
+  const labelSelector = Object.entries(MADE_BY_CONTROLLER)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
+  for (const type of [SECRETS, CONFIG_MAPS])
+    for await (const { metadata } of listEach(kube, type, { namespace, labelSelector }))
+      await kube.delete(type, { namespace, name: metadata.name });
 }
 
 /** Deletes the release's CRDs, and with them all objects of their kinds. Resolves with their names. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
+import { MADE_BY_CONTROLLER } from "../../api/certificates.ts";
 import { FINALIZER } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { CRDS, DAEMON_SETS, NODES, PODS, SUBNETS } from "../../kube/resources.ts";
+import { CONFIG_MAPS, CRDS, DAEMON_SETS, NODES, PODS, SECRETS, SUBNETS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import type { Helm } from "./helm-run.ts";
 import { type UninstallOptions, uninstall } from "./uninstall.ts";
@@ -127,6 +128,18 @@ t.test("Weft's finalizers, annotations and conditions go, others' stay, and no p
   t.same(node?.status, { conditions: [{ type: "Ready" }] });
   t.same(kube.objects(PODS), []);
   t.ok(said.includes("kept, and used again by the next installation: 1 subnets"));
+});
+
+t.test("keys and certificates that the controller has made go, given ones stay", async (t) => {
+  const { kube, parts } = await setup(t);
+  await kube.create(SECRETS, { metadata: { name: "weft-node-ca", namespace, labels: MADE_BY_CONTROLLER } });
+  await kube.create(SECRETS, { metadata: { name: "weft-central-ca", namespace } });
+  await kube.create(CONFIG_MAPS, { metadata: { name: "weft-trust", namespace, labels: MADE_BY_CONTROLLER } });
+  await uninstall(parts, OPTIONS);
+  t.strictSame(
+    [...kube.objects(SECRETS), ...kube.objects(CONFIG_MAPS)].map(({ metadata }) => metadata.name),
+    ["weft-central-ca"],
+  );
 });
 
 t.test("--crds deletes the release's CRDs", async (t) => {

@@ -8,7 +8,14 @@ import { type Deployed, readDeployed } from "./deployed.ts";
 import { InstallError } from "./error.ts";
 import type { Helm } from "./helm-run.ts";
 import { networkUsers } from "./network-users.ts";
-import { cleanNodeObjects, deleteCrds, type OurKind, ourKinds, removeFinalizers } from "./traces.ts";
+import {
+  cleanNodeObjects,
+  deleteCertificates,
+  deleteCrds,
+  type OurKind,
+  ourKinds,
+  removeFinalizers,
+} from "./traces.ts";
 
 /** Choices of {@link uninstall}. */
 export interface UninstallOptions {
@@ -86,6 +93,7 @@ export async function uninstall(parts: UninstallParts, options: UninstallOptions
   const results = await withNodePods(kube, nodes, task, signal, (running) => running.results());
   await removeFinalizers(kube, kinds);
   await cleanNodeObjects(kube);
+  await deleteCertificates(kube, namespace);
   const crds = options.crds ? await deleteCrds(kube, kinds) : [];
   return { nodes: [...results].map(([name, result]) => ({ name, ...removalOf(result) })), crds };
 }

@@ -7,7 +7,7 @@ import type { ColumnValue } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { NORTHBOUND_KINDS } from "../../kinds/database.ts";
 import { type NorthboundTable, northboundSelection, writtenColumns } from "../../kinds/northbound.ts";
-import type { OvsdbClient } from "../../ovsdb/client.ts";
+import type { OvsdbClient, TlsFiles } from "../../ovsdb/client.ts";
 import { OvsdbError } from "../../ovsdb/errors.ts";
 import { OVN_NB, type OvnNbTables } from "../../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../../ovsdb/lock.ts";
@@ -194,9 +194,15 @@ export class Northbound {
  * Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. `inactivityMs`: after so long
  * a silence the server is asked whether it is there, and after as long again the connection, and with it the lead, is given up.
  */
-export function openNorthbound(remotes: readonly string[], log: Logger, inactivityMs: number): Northbound {
+export function openNorthbound(
+  remotes: readonly string[],
+  log: Logger,
+  inactivityMs: number,
+  tls?: TlsFiles,
+): Northbound {
   const client = openOvsdb({
     remotes,
+    ...(tls && { tls }),
     database: OVN_NB.name,
     leaderOnly: true,
     probeIntervalMs: inactivityMs,

@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import type { FactStore } from "../../facts/store.ts";
 import { SOUTHBOUND_KINDS } from "../../kinds/database.ts";
-import type { ClientEvent, OvsdbClient } from "../../ovsdb/client.ts";
+import type { ClientEvent, OvsdbClient, TlsFiles } from "../../ovsdb/client.ts";
 import { OVN_SB, type OvnSbTables } from "../../ovsdb/generated/ovn-sb.ts";
 import type { Mirror } from "../../ovsdb/mirror.ts";
 import { openOvsdb } from "../../ovsdb/open.ts";
@@ -49,9 +49,15 @@ export class Southbound {
 }
 
 /** Opens the connection to the southbound database; any member of a raft cluster will do. `inactivityMs`: see `openNorthbound`. */
-export function openSouthbound(remotes: readonly string[], log: Logger, inactivityMs: number): Southbound {
+export function openSouthbound(
+  remotes: readonly string[],
+  log: Logger,
+  inactivityMs: number,
+  tls?: TlsFiles,
+): Southbound {
   const client = openOvsdb({
     remotes,
+    ...(tls && { tls }),
     database: OVN_SB.name,
     probeIntervalMs: inactivityMs,
     onEvent: (event) => note(log, event),

@@ -53,6 +53,7 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
     "/opt/cni/bin/.weft-installed": "portmap\n../../../etc/passwd\n",
     "/etc/openvswitch/conf.db": OVS,
     "/etc/openvswitch/system-id.conf": "id",
+    "/etc/openvswitch/tls/tls.pem": "key and certificate",
     "/run/openvswitch/ovs-vswitchd.pid": "7",
     "/run/openvswitch/db.sock": "",
     "/run/ovn/ovn-controller.pid": "8",

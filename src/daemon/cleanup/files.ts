@@ -74,7 +74,7 @@ export class NodeFiles {
     const database = await readFile(join(this.#root, OVS_ETC, "conf.db"), "utf8").catch(() => "");
     // What every chassis of OVN has; a database of a switch alone is another program's.
     if (database === "" || database.includes("ovn-encap-type")) {
-      await this.#removeMatching(OVS_ETC, /^(conf\.db.*|\.conf\.db\.~lock~|system-id\.conf)$/);
+      await this.#removeMatching(OVS_ETC, /^(conf\.db.*|\.conf\.db\.~lock~|system-id\.conf|tls)$/);
       if (tunnel) await this.#removeMatching(OVS_ETC, /^weft-tunnel(\.new)?$/);
     } else this.#result.kept.push(`${OVS_ETC}: its database is not of a node of OVN`);
     await this.#removeMatching(OVS_RUN, /./);

@@ -44,6 +44,7 @@ type Draft = { metadata: Mutable<ObjectMeta> } & Record<string, unknown>;
 /** Types without a status that is written apart. All others have a status subresource, as most of Kube-OVN's CRDs do. */
 const PLAIN_TYPES = new Set([
   "configmaps",
+  "secrets",
   "events",
   "serviceaccounts",
   "leases",
@@ -55,6 +56,7 @@ const PLAIN_TYPES = new Set([
 /** Types whose objects the API server numbers no generations of. */
 const WITHOUT_GENERATION = new Set([
   "configmaps",
+  "secrets",
   "events",
   "serviceaccounts",
   "leases",

@@ -74,7 +74,8 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
   }
 
   const rulesOf = (call: SubresourceOptions, whole: boolean) => ({
-    status: call.subresource === "status",
+    // An approval is written into the status too.
+    status: call.subresource === "status" || call.subresource === "approval",
     dryRun: call.dryRun ?? false,
     whole,
   });

@@ -114,13 +114,17 @@ stop_daemon() { # NAME PIDFILE COMMAND…
   if [ "$status" -eq 124 ] && kill -9 "$pid" 2>/dev/null; then log "$name (pid $pid) did not end by itself"; fi
 }
 
-# "tcp:ADDRESS:PORT" of a Service, from the variables that kubelet sets for it.
+# How the databases are reached: ssl where OVN_TLS is "true", else tcp.
+scheme=tcp
+[ "${OVN_TLS:-false}" != true ] || scheme=ssl
+
+# "tcp:ADDRESS:PORT" (or ssl:) of a Service, from the variables that kubelet sets for it.
 service_remote() { # VARIABLE_PREFIX
   local host=$1_SERVICE_HOST port=$1_SERVICE_PORT
   # kubelet learns of Services by a watch; in the first moment of an installation a pod can be ahead of it.
   [ -n "${!host:-}" ] || fail "$host is not set: there is no Service yet, or the pod was started before it"
   case ${!host} in
-    *:*) printf 'tcp:[%s]:%s' "${!host}" "${!port}" ;;
-    *) printf 'tcp:%s:%s' "${!host}" "${!port}" ;;
+    *:*) printf '%s:[%s]:%s' $scheme "${!host}" "${!port}" ;;
+    *) printf '%s:%s:%s' $scheme "${!host}" "${!port}" ;;
   esac
 }

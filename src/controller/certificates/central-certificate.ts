@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import {
+  CENTRAL_SECRET,
+  CERTIFICATE_FILE,
+  MADE_BY_CONTROLLER,
+  NODE_ISSUER,
+  NODE_TRUST_FILE,
+  TRUST,
+  TRUST_FILE,
+} from "../../api/certificates.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { KubeError } from "../../kube/errors.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { CONFIG_MAPS, SECRETS } from "../../kube/resources.ts";
+import type { ConfigMap, Secret } from "../../kube/types.ts";
+import { certificatesIn, isIssuedBy, issueKey, type KeyUse, renewalTime } from "../../pki/authority.ts";
+import { type Authority, decode, encode, readSecret } from "./authorities.ts";
+
+/** What a certificate of central's authority is issued with. */
+export interface Issuing {
+  readonly central: Authority;
+  /** Where files may be for a moment. */
+  readonly folder: string;
+  readonly days: number;
+  /** Ms since the epoch. */
+  readonly now: number;
+}
+
+/** Key and certificate in one text. Rejects PkiError. */
+export async function issuePem(commonName: string, usages: readonly KeyUse[], issuing: Issuing): Promise<string> {
+  const { central, folder, now, days } = issuing;
+  const { privateKey, certificate } = await issueKey(folder, central, { commonName, usages, now, days });
+  return privateKey + certificate;
+}
+
+/**
+ * When a text with key and certificate is to be replaced, in ms since the epoch: with a third of its life left; now where there is none in it, or where another
+ * authority has signed it.
+ */
+export function pemRenewalTime(pem: string, authority: Authority): number {
+  const [certificate] = certificatesIn(pem);
+  if (certificate === undefined || !isIssuedBy(certificate, authority.certificate)) return 0;
+  return renewalTime(certificate);
+}
+
+/**
+ * Keeps the Secret that ovn-central's pod mounts: a certificate that is not about to end, and what its servers trust. Resolves with the time when it is to be
+ * called again, in ms since the epoch. Rejects KubeError (`conflict`, `exists`: another replica was faster) or PkiError.
+ */
+export async function ensureCentral(
+  kube: Kube,
+  namespace: string,
+  nodes: Authority,
+  issuing: Issuing,
+): Promise<number> {
+  const ref = { namespace, name: CENTRAL_SECRET };
+  const found = await readSecret(kube, ref);
+  const current = found === undefined ? "" : decode(found, CERTIFICATE_FILE);
+  const pem =
+    pemRenewalTime(current, issuing.central) > issuing.now
+      ? current
+      : await issuePem("ovn-central", ["serverAuth", "clientAuth"], issuing);
+  const data = {
+    [CERTIFICATE_FILE]: encode(pem),
+    [TRUST_FILE]: encode(issuing.central.trusted),
+    [NODE_TRUST_FILE]: encode(issuing.central.trusted + nodes.trusted),
+  };
+  if (found === undefined)
+    await kube.create<Secret>(SECRETS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, type: "Opaque", data });
+  else if (!samePlain(found.data, data)) await kube.update<Secret>(SECRETS, { ...found, data });
+  return pemRenewalTime(pem, issuing.central);
+}
+
+/** Keeps the ConfigMap with what everybody trusts. Rejects KubeError, as {@link ensureCentral}. */
+export async function ensureTrust(kube: Kube, namespace: string, central: Authority, nodes: Authority): Promise<void> {
+  const ref = { namespace, name: TRUST };
+  const data = { [TRUST_FILE]: central.trusted, [NODE_ISSUER]: nodes.certificate };
+  try {
+    const found = await kube.get<ConfigMap>(CONFIG_MAPS, ref);
+    if (!samePlain(found.data, data)) await kube.update<ConfigMap>(CONFIG_MAPS, { ...found, data });
+  } catch (error) {
+    if (!(error instanceof KubeError && error.code === "not-found")) throw error;
+    await kube.create<ConfigMap>(CONFIG_MAPS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, data });
+  }
+}

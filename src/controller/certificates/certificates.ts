@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CENTRAL_CA, CERTIFICATE_FILE, NODE_CA, TRUST_FILE } from "../../api/certificates.ts";
+import type { TlsFiles } from "../../ovsdb/client.ts";
+import { retryDelay } from "../../time/backoff.ts";
+import { ensureAuthority } from "./authorities.ts";
+import { ensureCentral, ensureTrust, type Issuing, issuePem, pemRenewalTime } from "./central-certificate.ts";
+import { Signer, type SignerWorld } from "./signer.ts";
+
+/** How often it is looked whether something has changed, in ms: an authority that an administrator or cert-manager has replaced, a Secret that is gone. */
+const LOOK_MS = 3_600_000;
+
+/** The controller's own files, in a folder: key and certificate, and what it trusts. */
+export function tlsFilesIn(folder: string): TlsFiles {
+  const pem = join(folder, CERTIFICATE_FILE);
+  return { privateKey: pem, certificate: pem, caCertificate: join(folder, TRUST_FILE) };
+}
+
+/**
+ * Issues and renews what the databases and their clients show each other (docs/design/security.md): authorities, ovn-central's certificate, this
+ * process's own, and the nodes'. Every replica does, before it leads and without a database.
+ */
+export class Certificates {
+  readonly #world: SignerWorld;
+  readonly #signer: Signer;
+  #cancel: () => void = () => undefined;
+  #running: Promise<void> = Promise.resolve();
+  #failures = 0;
+  #stopped = false;
+
+  constructor(world: SignerWorld) {
+    this.#world = world;
+    this.#signer = new Signer(world);
+  }
+
+  start(): void {
+    this.#signer.start();
+    this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await Promise.all([this.#signer.stop(), this.#running]);
+  }
+
+  #run(): void {
+    const { clock, log } = this.#world;
+    this.#running = this.#ensure().then(
+      (due) => {
+        this.#failures = 0;
+        this.#schedule(Math.min(LOOK_MS, Math.max(due - clock.wall(), 1_000)));
+      },
+      (error: unknown) => {
+        this.#failures += 1;
+        const retryMs = retryDelay(this.#failures);
+        // The first failure may be another replica that was faster.
+        if (this.#failures === 1) log.debug({ err: error, retryMs }, "failed to issue certificates; retrying");
+        else log.warn({ err: error, retryMs }, "failed to issue certificates; retrying");
+        this.#schedule(retryMs);
+      },
+    );
+  }
+
+  #schedule(ms: number): void {
+    if (!this.#stopped) this.#cancel = this.#world.clock.after(ms, () => this.#run());
+  }
+
+  /** Resolves with the time when the next certificate is to be renewed. */
+  async #ensure(): Promise<number> {
+    const { kube, clock, namespace, folder, days } = this.#world;
+    const now = clock.wall();
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const central = await ensureAuthority(kube, { namespace, name: CENTRAL_CA }, folder, now);
+    const nodes = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
+    const issuing = { central, folder, days, now };
+    // Its own last: when it can connect, the server has what it needs.
+    const due = await ensureCentral(kube, namespace, nodes, issuing);
+    await ensureTrust(kube, namespace, central, nodes);
+    return Math.min(due, await ensureOwn(issuing));
+  }
+}
+
+async function ensureOwn(issuing: Issuing): Promise<number> {
+  const { central, folder, now } = issuing;
+  const { certificate: path, caCertificate } = tlsFilesIn(folder);
+  await writeAtomically(caCertificate, central.trusted);
+  const current = await readFile(path, "utf8").catch(() => "");
+  const due = pemRenewalTime(current, central);
+  if (due > now) return due;
+  const pem = await issuePem("weft-controller", ["clientAuth"], issuing);
+  await writeAtomically(path, pem);
+  return pemRenewalTime(pem, central);
+}
+
+async function writeAtomically(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await chmod(`${path}.new`, 0o600);
+  await rename(`${path}.new`, path);
+}

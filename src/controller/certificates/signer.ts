@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Logger } from "pino";
+import { NODE_CA, SIGNER } from "../../api/certificates.ts";
+import { KubeError } from "../../kube/errors.ts";
+import { type Informer, informer } from "../../kube/informer.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { CERTIFICATE_REQUESTS, NODES } from "../../kube/resources.ts";
+import type { CertificateRequest, Node } from "../../kube/types.ts";
+import { issue } from "../../pki/authority.ts";
+import { retryDelay } from "../../time/backoff.ts";
+import type { Clock } from "../../time/clock.ts";
+import { ensureAuthority } from "./authorities.ts";
+import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
+
+/** What a {@link Signer} works with. */
+export interface SignerWorld {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "info" | "warn" | "debug">;
+  /** Where Weft is installed. */
+  readonly namespace: string;
+  /** Where files may be for a moment. */
+  readonly folder: string;
+  readonly days: number;
+  /** Resolves when all nodes are known. */
+  whenNodesKnown(signal: AbortSignal): Promise<void>;
+  /** Names of the nodes that say they are a chassis. */
+  nodesOf(chassis: string): readonly string[];
+}
+
+/** Signs the requests of nodes, in every replica: who is second finds the certificate there. It needs the API server only, no database. */
+export class Signer {
+  readonly #world: SignerWorld;
+  readonly #requests: Informer<CertificateRequest>;
+  /** Name of a request that waits → how often it was tried, and what cancels the next time. */
+  readonly #waiting = new Map<string, { readonly tries: number; readonly cancel: () => void }>();
+  readonly #stop = new AbortController();
+  /** One after the other: at an installation all nodes ask at once. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(world: SignerWorld) {
+    this.#world = world;
+    this.#requests = informer<CertificateRequest>(world.kube, CERTIFICATE_REQUESTS, {
+      fieldSelector: `spec.signerName=${SIGNER}`,
+      project: (request) => (isPending(request) ? request : undefined),
+      onError: (error) => world.log.warn({ err: error }, "failed to read certificate requests; retrying"),
+      clock: world.clock,
+    });
+    this.#requests.subscribe(({ key, new: request }) => {
+      this.#forget(key);
+      if (request !== undefined) this.#add(key);
+    });
+  }
+
+  start(): void {
+    this.#requests.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const key of [...this.#waiting.keys()]) this.#forget(key);
+    await Promise.all([this.#requests.stop(), this.#work]);
+  }
+
+  #forget(name: string): void {
+    this.#waiting.get(name)?.cancel();
+    this.#waiting.delete(name);
+  }
+
+  #add(name: string): void {
+    this.#work = this.#work.then(() => this.#serve(name));
+  }
+
+  async #serve(name: string): Promise<void> {
+    const request = this.#requests.get(name);
+    if (request === undefined || this.#stop.signal.aborted) return;
+    const { log } = this.#world;
+    try {
+      const verdict = await this.#judge(request);
+      if (verdict.kind === "wait") this.#later(name, verdict.message);
+      else if (verdict.kind === "deny") await this.#deny(request, verdict.message);
+      else await this.#sign(request, verdict.commonName);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      // Of two replicas the second one is refused; its watch then shows that the request is answered.
+      log.debug({ err: error, request: name }, "failed to answer a certificate request");
+      this.#later(name, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Again after a pause, until it is answered or gone (Kubernetes deletes pending requests after a day). */
+  #later(name: string, reason: string): void {
+    const tries = (this.#waiting.get(name)?.tries ?? 0) + 1;
+    // What two replicas do at once has passed by then.
+    if (tries === 3) this.#world.log.warn({ request: name, reason }, "a certificate request is not answered; retrying");
+    this.#forget(name);
+    this.#waiting.set(name, { tries, cancel: this.#world.clock.after(retryDelay(tries), () => this.#add(name)) });
+  }
+
+  async #judge(request: CertificateRequest): Promise<RequestVerdict> {
+    const { kube, namespace, nodesOf, whenNodesKnown } = this.#world;
+    const { signal } = this.#stop;
+    const name = requestingNode(request, namespace);
+    if (typeof name !== "string") return name;
+    await whenNodesKnown(signal);
+    const node = await kube.get<Node>(NODES, { name }, { signal }).catch((error: unknown) => {
+      if (error instanceof KubeError && error.code === "not-found") return undefined;
+      throw error;
+    });
+    return judgeRequest(node, nodesOf);
+  }
+
+  async #deny(request: CertificateRequest, message: string): Promise<void> {
+    const { log } = this.#world;
+    const { name } = request.metadata;
+    log.warn({ request: name, user: request.spec.username, reason: message }, "refused to certify a node");
+    await this.#approval(request, { type: "Denied", status: "True", reason: "Refused", message });
+  }
+
+  async #sign(request: CertificateRequest, commonName: string): Promise<void> {
+    const { kube, log, namespace, folder, days, clock } = this.#world;
+    const { signal } = this.#stop;
+    const { name } = request.metadata;
+    const now = clock.wall();
+    const authority = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
+    const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
+    const certificate = await issue(folder, authority, pem, { commonName, usages: ["clientAuth"], now, days });
+    const message = `chassis ${commonName}`;
+    await this.#approval(request, { type: "Approved", status: "True", reason: "OwnChassis", message });
+    const body = { status: { certificate: Buffer.from(certificate, "utf8").toString("base64") } };
+    const options = { subresource: "status", metadataOnly: true, signal } as const;
+    await kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
+    log.info({ request: name, chassis: commonName }, "certified a node");
+  }
+
+  async #approval(request: CertificateRequest, condition: object): Promise<void> {
+    const { name, uid } = request.metadata;
+    const options = { subresource: "approval", metadataOnly: true, signal: this.#stop.signal } as const;
+    const body = { metadata: { uid }, status: { conditions: [condition] } };
+    await this.#world.kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
+  }
+}
+
+/** Whether it is neither answered nor refused. One that somebody has approved is signed if it is right. */
+function isPending({ status }: CertificateRequest): boolean {
+  const refused = (status?.conditions ?? []).some(({ type }) => type === "Denied" || type === "Failed");
+  return !refused && status?.certificate === undefined;
+}
