@@ -5,7 +5,11 @@ import t from "tap";
 import { labStages, NO_KUBE_PROXY, RELEASE, SMOKE, THREE_NODES, unitFiles } from "./plan.ts";
 
 t.test("each test file of the unit tier and of the lab runs exactly once", async (t) => {
-  const unit = globSync(["src/**/*.test.ts", "hack/**/*.test.ts", "test/{policy-oracle,histories}/**/*.test.ts"]);
+  const unit = globSync([
+    "src/**/*.test.ts",
+    "hack/**/*.test.ts",
+    "test/{policy-oracle,histories,stability}/**/*.test.ts",
+  ]);
   t.same([...unitFiles()].sort(), unit.sort());
   const lab = labStages(SMOKE).flat(2);
   t.same([...lab].sort(), globSync("test/e2e/smoke/*.test.ts").sort());

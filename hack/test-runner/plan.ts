@@ -2,7 +2,7 @@
 
 import { globSync } from "node:fs";
 
-const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/{policy-oracle,histories}/**/*.test.ts"];
+const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/{policy-oracle,histories,stability}/**/*.test.ts"];
 /** What takes longest begins first, so that no processor is idle at the end. */
 const LONGEST = [
   "test/policy-oracle/",

@@ -20,7 +20,7 @@ const LANES = [
   ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
 ];
 /** Pages for maintainers, of which nothing is run on a cluster, and those that need a lab of their own (`test/e2e/non-primary`). */
-const NOT_ON_A_CLUSTER = ["releasing.md", "non-primary.md"];
+const NOT_ON_A_CLUSTER = ["releasing.md", "non-primary.md", "stability.md"];
 const first = ["look-inside.md"];
 const known = [...LANES.flat(), ...NOT_ON_A_CLUSTER, ...first];
 const others = readdirSync(DOCS).filter((name) => name.endsWith(".md") && !known.includes(name));

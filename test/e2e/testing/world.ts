@@ -45,7 +45,7 @@ export function whyNoLab(): string | false {
 }
 
 /** Opens the lab for a test, and lets go of it at the test's end. */
-export async function openWorld(t: Test): Promise<World> {
+export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
   const lab = openLab();
   const connection = await connectKube({ userAgent: "weft-e2e", kubeconfig: lab.paths.kubeconfig });
   const { kube } = connection;

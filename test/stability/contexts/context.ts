@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Stage } from "../run/stage.ts";
+import type { Need } from "../targets/target.ts";
+
+/** What is there before the load begins: a namespace, pods, a Service. It is undone by what it records, see `Stage.record`. */
+export interface Context {
+  /** Contexts are set up from the lowest to the highest, and undone the other way round. */
+  readonly order: number;
+  readonly needs: readonly Need[];
+  /** Names of contexts that must be there too. */
+  readonly requires: readonly string[];
+  setUp(stage: Stage): Promise<void>;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
+
+/** The ports of agnhost's netexec: it answers HTTP requests, and datagrams `echo TEXT` with TEXT. */
+export const HTTP_PORT = 8080;
+export const UDP_PORT = 8081;
+/** The label by which the context `service` finds the pods of `pods`. */
+export const SERVED = { "weft-stability": "served" } as const;
+
+/** A pod with a server (agnhost's netexec), bound to a node; it has done its work at once when it is deleted. */
+export function serverPod(
+  image: string,
+  place: { readonly namespace: string; readonly name: string; readonly node: string },
+  labels: Readonly<Record<string, string>> = {},
+): NewObject<KubeObject> {
+  return {
+    metadata: { namespace: place.namespace, name: place.name, labels },
+    spec: {
+      nodeName: place.node,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      tolerations: [{ operator: "Exists" }],
+      containers: [
+        {
+          name: "server",
+          image,
+          imagePullPolicy: "IfNotPresent",
+          args: ["netexec", `--http-port=${HTTP_PORT}`, `--udp-port=${UDP_PORT}`],
+        },
+      ],
+    },
+  };
+}

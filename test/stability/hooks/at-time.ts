@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { plugin } from "../plugin.ts";
+import { pause } from "../run/pause.ts";
+import type { Trigger } from "./trigger.ts";
+
+/** Fires so many seconds after the load has begun. */
+export const AT_TIME = plugin({
+  name: "seconds",
+  summary: "so many seconds after the load has begun",
+  options: z.number().min(0),
+  bind: (seconds): Trigger => ({
+    shown: `after ${seconds} s`,
+    seconds,
+    async wait({ clock, begun, signal }) {
+      await pause(clock, begun + seconds * 1000 - clock.now(), signal);
+      return !signal.aborted;
+    },
+  }),
+});

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Clock } from "../../../src/time/clock.ts";
+
+/** The progress of the load, as triggers see it. */
+export interface Progress {
+  readonly clock: Clock;
+  /** When the load began. */
+  readonly begun: number;
+  /** Iterations begun by the first load of the run, or by the one named. */
+  iterations(load?: string): number;
+  /** Calls the listener after each iteration that begins; returns what ends that. */
+  subscribe(listener: () => void): () => void;
+  /** Aborted when the load has ended: what has not fired by then never will. */
+  readonly signal: AbortSignal;
+}
+
+/** When a fault is injected. */
+export interface Trigger {
+  readonly shown: string;
+  /** Seconds from the beginning of the load, where it is a time. */
+  readonly seconds?: number;
+  /** The number of the iteration, where it is one, and of which load. */
+  readonly iteration?: { readonly n: number; readonly of?: string };
+  /** Resolves with true when it fires, with false when it never will. */
+  wait(progress: Progress): Promise<boolean>;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { CONTROLLERS } from "./contexts/controllers.ts";
+import { NAMESPACE } from "./contexts/namespace.ts";
+import { SERVER_PODS } from "./contexts/pods.ts";
+import { SERVICE } from "./contexts/service.ts";
+import { COMMAND } from "./faults/command.ts";
+import { CRASH } from "./faults/crash.ts";
+import { PARTITION } from "./faults/partition.ts";
+import { HANG, KILL, RESTART } from "./faults/service.ts";
+import { AT_ITERATION } from "./hooks/at-iteration.ts";
+import { AT_TIME } from "./hooks/at-time.ts";
+import type { Registry } from "./registry.ts";
+import { HTML_REPORT } from "./report/html.ts";
+import { JSON_REPORT } from "./report/json.ts";
+import { JUNIT_REPORT } from "./report/junit.ts";
+import { CONSTANT } from "./runners/constant.ts";
+import { CONSTANT_FOR_DURATION } from "./runners/constant-for-duration.ts";
+import { RANDOM_TIMES } from "./runners/random-times.ts";
+import { RPS } from "./runners/rps.ts";
+import { SERIAL } from "./runners/serial.ts";
+import { DNS } from "./scenarios/dns.ts";
+import { HTTP } from "./scenarios/http.ts";
+import { PING } from "./scenarios/ping.ts";
+import { POD_CHURN } from "./scenarios/pod-churn.ts";
+import { POLICY_EDITS } from "./scenarios/policy-edits.ts";
+import { STREAM } from "./scenarios/stream.ts";
+import { DEGRADATION } from "./sla/degradation.ts";
+import { DOWNTIME, FAILURE_RATE, FAILURES, FIRST_SUCCESS, LONGEST_GAP, RECOVERY } from "./sla/limits.ts";
+import { MAX_SECONDS_PER_ITERATION } from "./sla/max-seconds.ts";
+import { KUBECONFIG } from "./targets/kubeconfig.ts";
+import { LAB } from "./targets/lab.ts";
+import { CONVERGED } from "./verify/converged.ts";
+import { EXTERNAL } from "./verify/external.ts";
+import { NO_DUPLICATES } from "./verify/no-duplicates.ts";
+import { NO_LEAKS } from "./verify/no-leaks.ts";
+import { PODS_READY } from "./verify/pods-ready.ts";
+
+/** The plugins that tasks may name. A new one is a file, and a line here. */
+export const PLUGINS: Registry = {
+  contexts: [CONTROLLERS, NAMESPACE, SERVER_PODS, SERVICE],
+  scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
+  runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
+  triggers: [AT_TIME, AT_ITERATION],
+  faults: [KILL, RESTART, HANG, CRASH, PARTITION, COMMAND],
+  slas: [
+    FAILURES,
+    FAILURE_RATE,
+    LONGEST_GAP,
+    DOWNTIME,
+    RECOVERY,
+    FIRST_SUCCESS,
+    DEGRADATION,
+    MAX_SECONDS_PER_ITERATION,
+  ],
+  verifiers: [NO_LEAKS, NO_DUPLICATES, PODS_READY, CONVERGED, EXTERNAL],
+  targets: [LAB, KUBECONFIG],
+  reports: [JSON_REPORT, HTML_REPORT, JUNIT_REPORT],
+};

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+
+/** Verdicts of SLAs and verifiers. */
+const verdict = z.object({
+  name: z.string(),
+  outcome: z.enum(["passed", "failed", "unmeasurable"]),
+  text: z.string(),
+});
+
+/** Iterations that began within one piece of time: when, in ms from the beginning of the load; how many; how many failed; and how long they took. */
+const bucket = z.object({
+  at: z.number(),
+  count: z.int(),
+  failed: z.int(),
+  meanMs: z.number(),
+  maxMs: z.number(),
+});
+
+const loadResult = z.object({
+  name: z.string(),
+  iterations: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+  /** See `measure/measures.ts`. */
+  measures: z.record(z.string(), z.number()),
+  /** Mean duration of each atomic action in ms, and how often it failed. */
+  actions: z.record(z.string(), z.object({ count: z.int(), failed: z.int(), meanMs: z.number(), maxMs: z.number() })),
+  series: z.array(bucket),
+  /** The commonest reasons of failed iterations. */
+  errors: z.array(z.object({ text: z.string(), count: z.int() })),
+  slas: z.array(verdict),
+});
+
+const repeatResult = z.object({
+  /** `broken`: it could not be judged, or could not be cleaned up. */
+  outcome: z.enum(["passed", "failed", "broken"]),
+  problems: z.array(z.object({ code: z.string(), text: z.string() })),
+  /** ms from the beginning of the load. */
+  faults: z.array(z.object({ name: z.string(), hit: z.string(), begun: z.number(), ended: z.number() })),
+  seconds: z.number(),
+  loads: z.array(loadResult),
+  verdicts: z.array(verdict),
+});
+
+const runResult = z.object({
+  name: z.string(),
+  /** The faults of the run as the task says them. */
+  faults: z.array(z.string()),
+  repeats: z.array(repeatResult),
+});
+
+/** A task's result, as it is stored: the schema of `result.json`. */
+export const TASK_RESULT = z.object({
+  version: z.literal(1),
+  title: z.string(),
+  target: z.string(),
+  seed: z.int(),
+  /** RFC 3339. */
+  started: z.string(),
+  seconds: z.number(),
+  outcome: z.enum(["passed", "failed", "broken", "interrupted"]),
+  runs: z.array(runResult),
+});
+
+/** See {@link TASK_RESULT}. */
+export type TaskResult = z.output<typeof TASK_RESULT>;
+/** One run of a task. */
+export type RunResult = TaskResult["runs"][number];
+/** One repeat of a run. */
+export type RepeatResult = RunResult["repeats"][number];
+/** One load of a repeat. */
+export type LoadResult = RepeatResult["loads"][number];

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Estimate, estimate } from "../measure/interval.ts";
+import { rounded } from "../sla/limit.ts";
+import type { RunResult, TaskResult } from "./result.ts";
+
+/** One cell of the table of scenarios × faults. */
+export interface Cell {
+  readonly outcome: "passed" | "failed" | "broken" | "none";
+  /** The measures over the repeats that could be judged. */
+  readonly measures: Readonly<Record<string, Estimate>>;
+}
+
+/** The table of a result: a row for each load, a column for each run. */
+export interface ResultTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly { readonly load: string; readonly cells: readonly Cell[] }[];
+}
+
+/** What a run's column is called: its faults, or its name where it has none. */
+export function columnName({ name, faults }: RunResult): string {
+  return faults.length === 0 ? name : faults.join(" + ");
+}
+
+/** Puts a result into a table. */
+export function tableOf({ runs }: TaskResult): ResultTable {
+  const loads = [
+    ...new Set(runs.flatMap(({ repeats }) => repeats.flatMap((repeat) => repeat.loads.map(({ name }) => name)))),
+  ];
+  return {
+    columns: runs.map(columnName),
+    rows: loads.map((load) => ({ load, cells: runs.map((run) => cellOf(run, load)) })),
+  };
+}
+
+/** The estimates of one load of a run over its repeats. */
+export function cellOf({ repeats }: RunResult, load: string): Cell {
+  const found = repeats.flatMap((repeat) => {
+    const one = repeat.loads.find(({ name }) => name === load);
+    return one === undefined ? [] : [{ repeat, one }];
+  });
+  if (found.length === 0)
+    return { outcome: repeats.some(({ outcome }) => outcome === "broken") ? "broken" : "none", measures: {} };
+  const names = new Set(found.flatMap(({ one }) => Object.keys(one.measures)));
+  const measures: Record<string, Estimate> = {};
+  for (const name of names) {
+    const of = estimate(found.flatMap(({ one }) => one.measures[name] ?? []));
+    if (of !== undefined) measures[name] = of;
+  }
+  const failed = found.some(({ one }) => one.slas.some(({ outcome }) => outcome === "failed"));
+  const broken = found.some(({ repeat }) => repeat.outcome === "broken");
+  return { outcome: broken ? "broken" : failed ? "failed" : "passed", measures };
+}
+
+/** A mean with its interval: `1.2 (0.9 to 1.5)`. */
+export function shownEstimate({ mean, low, high }: Estimate): string {
+  if (low === undefined || high === undefined || low === high) return rounded(mean);
+  return `${rounded(mean)} (${rounded(low)} to ${rounded(high)})`;
+}
+
+/** The result in a few lines, for a terminal. */
+export function summaryText(result: TaskResult): string {
+  const lines = [`${result.title}: ${result.outcome} (${result.seconds.toFixed(0)} s, target ${result.target})`];
+  for (const run of result.runs) {
+    const outcomes = run.repeats.map(({ outcome }) => outcome).join(", ");
+    lines.push(`  ${run.name}: ${outcomes === "" ? "not run" : outcomes}`);
+    for (const load of new Set(run.repeats.flatMap(({ loads }) => loads.map(({ name }) => name)))) {
+      const { measures } = cellOf(run, load);
+      const shown = ["failures", "longest_gap", "recovery", "first_success", "baseline", "relative_degradation"]
+        .flatMap((name) => {
+          const of = measures[name];
+          return of === undefined ? [] : [`${name} ${shownEstimate(of)}`];
+        })
+        .join(", ");
+      lines.push(`    ${load}: ${shown}`);
+    }
+    for (const repeat of run.repeats) {
+      const verdicts = [
+        ...repeat.verdicts,
+        ...repeat.loads.flatMap(({ name, slas }) => slas.map((sla) => ({ ...sla, text: `${name}: ${sla.text}` }))),
+      ];
+      for (const { outcome, text, name } of verdicts)
+        if (outcome === "failed") lines.push(`    FAILED ${name}: ${text}`);
+      for (const { code, text } of repeat.problems) lines.push(`    BROKEN ${code}: ${text}`);
+    }
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { CONFIG_MAPS } from "../../../src/kube/resources.ts";
+import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
+import { testRegistry } from "../testing/bench.ts";
+import { FakeTarget } from "../testing/fake-target.ts";
+import { clean } from "./clean.ts";
+import { Journal } from "./journal.ts";
+import type { UndoStep } from "./undo-step.ts";
+
+const DELETE: UndoStep = {
+  by: "kubernetes",
+  kind: "delete",
+  resource: CONFIG_MAPS,
+  namespace: "default",
+  name: "thing",
+};
+const HEAL: UndoStep = { by: "target", kind: "heal" };
+const RESUME: UndoStep = { by: "target", kind: "resume", processes: [{ part: "daemon", node: "n1", id: "0" }] };
+
+t.test("what a killed run has left is undone by the next one, the last first", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  const killed = new Journal(path);
+  killed.begin({ name: "fake", options: null });
+  killed.record(DELETE);
+  const done = killed.record({ by: "target", kind: "boot", node: "n2" });
+  killed.record(RESUME);
+  killed.record(HEAL);
+  killed.done(done);
+  // It ends here, without a word; its last line was cut off.
+  appendFileSync(path, '{"id": 9, "st');
+
+  const target = new FakeTarget(new ManualClock());
+  await target.kube.create(CONFIG_MAPS, { metadata: { namespace: "default", name: "thing" } });
+  const said: string[] = [];
+  const next = new Journal(path);
+  await clean(next, testRegistry(target).targets, (message) => said.push(message));
+  t.same(said, [
+    "an earlier run was killed: undoing 3 steps on target fake",
+    "remove all partitions",
+    "resume daemon on n1",
+    "delete ConfigMap default/thing",
+  ]);
+  t.same(target.done.slice(0, 2), ["heal", "SIGCONT daemon/n1"]);
+  t.same(target.kube.objects(CONFIG_MAPS), []);
+  t.notOk(existsSync(path));
+  await clean(next, [], () => t.fail("there is nothing left to do"));
+});
+
+t.test("a step that cannot be undone is told, and all stay for the next time", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  const killed = new Journal(path);
+  killed.begin({ name: "fake", options: null });
+  killed.record(HEAL);
+  const target = new FakeTarget(new ManualClock());
+  target.die();
+  const { targets } = testRegistry(target);
+  await t.rejects(
+    clean(new Journal(path), targets, () => {}),
+    {
+      code: "cleanup",
+      message: "cannot remove all partitions: the fake cluster is gone",
+    },
+  );
+  t.same(new Journal(path).unfinished()?.steps.length, 1);
+  await t.rejects(
+    clean(new Journal(path), [], () => {}),
+    { code: "cleanup", message: /cannot be opened: unknown target/ },
+  );
+});
+
+t.test("a journal goes when all is done, and stays when something is not", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  const journal = new Journal(path);
+  t.throws(() => journal.record(HEAL), { code: "state" });
+  journal.begin({ name: "fake", options: null });
+  const first = journal.record(HEAL);
+  const second = journal.record(RESUME);
+  t.same(
+    journal.open().map(({ id }) => id),
+    [second, first],
+  );
+  journal.done(first);
+  journal.done(first);
+  journal.end();
+  t.ok(existsSync(path));
+  journal.begin({ name: "fake", options: null });
+  journal.end();
+  t.ok(existsSync(path), "what is open stays open");
+});
+
+t.test("a file that is no journal is refused", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  writeFileSync(path, '{"id": 1, "step": {"by": "target", "kind": "explode"}}\n');
+  t.throws(() => new Journal(path).unfinished(), {
+    code: "state",
+    message: /journal\.jsonl:1 is not a line of a journal/,
+  });
+});

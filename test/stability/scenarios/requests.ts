@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { StabilityError } from "../errors.ts";
+import { podsOf, type Stage } from "../run/stage.ts";
+import type { PodPlace, Request } from "../targets/target.ts";
+import type { Prepared } from "./scenario.ts";
+
+/** Options that all scenarios of requests have. */
+export const COMMON = {
+  family: z.enum(["ipv4", "ipv6"]).default("ipv4"),
+  /** Seconds after which a request has failed. */
+  timeout: z.number().positive().max(30).default(1),
+};
+
+/** A pod that asks and one that answers, on two nodes where there are two. */
+export function pair(stage: Stage): { readonly from: PodPlace; readonly to: PodPlace } {
+  const pods = podsOf(stage);
+  const from = pods[0];
+  const to = pods.find(({ node }) => node !== from?.node) ?? pods[1];
+  if (from === undefined || to === undefined)
+    throw new StabilityError("scenario", "two pods are needed: two nodes, or pods: { each_node: 2 }");
+  return { from, to };
+}
+
+/** A scenario whose iterations are one request each, from one pod. */
+export async function requests(stage: Stage, from: PodPlace, action: string, request: Request): Promise<Prepared> {
+  const prober = await stage.target.prober(from);
+  return {
+    async iterate(actions) {
+      const { ok, ms, detail } = await prober.send(request);
+      if (!ok) throw new Error(detail ?? "no answer");
+      actions.measured(action, ms);
+    },
+    stop: () => prober.stop(),
+  };
+}

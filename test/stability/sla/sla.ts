@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Measured } from "../measure/measures.ts";
+import type { LoadRecord } from "../measure/samples.ts";
+
+/** What an SLA, or a verifier, says. */
+export interface Verdict {
+  readonly name: string;
+  /** `unmeasurable`: there was nothing to judge, which is a broken run and no failed one. */
+  readonly outcome: "passed" | "failed" | "unmeasurable";
+  /** What was found and what is allowed. */
+  readonly text: string;
+}
+
+/** A limit for one load of a run. */
+export interface Sla {
+  /** Whether it means nothing without a fault; a task without one is invalid then. */
+  readonly ofFault: boolean;
+  judge(measured: Measured, record: LoadRecord): Verdict;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Lab } from "../../../../hack/lab/lab.ts";
+import { takeInventory } from "../../../e2e/testing/inventory.ts";
+import { openWorld } from "../../../e2e/testing/world.ts";
+import { isPartName, PARTS } from "../parts.ts";
+import type { Inventory } from "../target.ts";
+import { podProcesses, runsInPod } from "./lab-processes.ts";
+
+/**
+ * What pods leave in the databases, in Kubernetes and on the nodes (`takeInventory`), the network namespaces of each node, and how many processes of each
+ * part run. Connections are made anew each time: a node that has crashed since has other sockets.
+ */
+export async function labInventory(lab: Lab): Promise<Inventory> {
+  const ends: (() => unknown)[] = [];
+  const world = await openWorld({ teardown: (end) => void ends.push(end) });
+  try {
+    const inventory: Record<string, readonly string[]> = { ...(await takeInventory(world)) };
+    for (const node of lab.nodes) {
+      const { stdout } = await lab.node(node).exec(["ip", "-json", "netns", "list"]);
+      const spaces = JSON.parse(stdout.trim() === "" ? "[]" : stdout) as readonly { readonly name: string }[];
+      inventory[`${node}: network namespaces`] = [String(spaces.length)];
+    }
+    inventory["namespaces"] = world.namespaces
+      .values()
+      .map(({ metadata }) => metadata.name)
+      .sort();
+    for (const part of Object.keys(PARTS)) {
+      if (!isPartName(part) || !runsInPod(part)) continue;
+      inventory[`processes of ${part}`] = podProcesses(lab.paths.cgroup, part)
+        .map(({ node }) => node)
+        .sort();
+    }
+    return inventory;
+  } finally {
+    for (const end of ends) await end();
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Kube } from "../../../src/kube/kube.ts";
+import type { UndoStep } from "../run/undo-step.ts";
+import type { Part, PartName } from "./parts.ts";
+
+/** What a plugin needs of a target. `signal:etcd` is the right to stop and to kill processes of that part. */
+export type Need =
+  | "kubernetes"
+  | "pod-traffic"
+  | "inventory"
+  | "node-command"
+  | "node-crash"
+  | "partition"
+  | `signal:${PartName}`;
+
+/** A pod as traffic needs it. */
+export interface PodPlace {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  /** IPv4 first. */
+  readonly addresses: readonly string[];
+}
+
+/** What came of one attempt to reach something, as the program in the pod measured it. */
+export interface Reply {
+  readonly ok: boolean;
+  /** Milliseconds until the answer, or until it was given up. */
+  readonly ms: number;
+  /** Why there was none. */
+  readonly detail?: string;
+}
+
+/** An attempt to reach something from a pod. Times are milliseconds. */
+export type Request =
+  | { readonly kind: "udp"; readonly address: string; readonly port: number; readonly timeoutMs: number }
+  | { readonly kind: "http"; readonly address: string; readonly port: number; readonly timeoutMs: number }
+  | { readonly kind: "dns"; readonly name: string; readonly server: string; readonly timeoutMs: number }
+  /** One message on the TCP connection that is open, or on a new one where there is none; its end is the reply's failure. */
+  | { readonly kind: "stream"; readonly address: string; readonly port: number; readonly timeoutMs: number };
+
+/** A program in a pod's network that sends what it is told to. */
+export interface Prober {
+  send(request: Request): Promise<Reply>;
+  stop(): Promise<void>;
+}
+
+/** A running process of a part, as `undo` steps and messages name it. */
+export interface ProcessHandle {
+  readonly part: PartName;
+  readonly node: string;
+  /** What the target knows it by: never another process that got its number. */
+  readonly id: string;
+}
+
+/** All that pods, VPCs and Services leave somewhere: by place, sorted. */
+export type Inventory = Readonly<Record<string, readonly string[]>>;
+
+/** A cluster that runs are made on. Every promise rejects with a StabilityError. */
+export interface Target {
+  /** For messages and reports. */
+  readonly name: string;
+  readonly nodes: readonly string[];
+  readonly kube: Kube;
+  /** The image of agnhost (of Kubernetes) that its nodes can run. */
+  readonly image: string;
+  /** Why it cannot do something; undefined where it can. */
+  lacks(need: Need): string | undefined;
+  /** Rejects with `target-lost` where the cluster as such is gone, which no fault of ours does. Needs no API server. */
+  alive(): Promise<void>;
+  prober(pod: PodPlace): Promise<Prober>;
+  /** The running processes of a part, in the order of the nodes. Of parts with roles, only those in it: `controller leader`. */
+  processes(part: Part): Promise<readonly ProcessHandle[]>;
+  /** Sends a signal; false where the process is gone. SIGKILL resolves when it is. */
+  signal(process: ProcessHandle, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean>;
+  /** Resolves when a part runs on a node in another process than `former`, and serves; starts it where nothing else would. */
+  back(former: ProcessHandle, timeoutMs: number): Promise<void>;
+  /** Runs a command on a node as root; what a non-zero exit code says is rejected. */
+  command(node: string, command: readonly string[]): Promise<string>;
+  /** All processes of a node end at once, as in a power cut. */
+  crash(node: string): Promise<void>;
+  /** Makes a crashed node run again; resolves when it is Ready. */
+  boot(node: string): Promise<void>;
+  /** Cuts packets from `from` to `to` (nodes, or `control-plane`), in this direction; resolves when they are cut. */
+  cut(from: string, to: string): Promise<void>;
+  /** Takes all cuts away. */
+  heal(): Promise<void>;
+  inventory(): Promise<Inventory>;
+  /** Resolves when the nodes have installed what the northbound database says now. */
+  converge(timeoutMs: number): Promise<void>;
+  /** Takes a step of the journal back that the target alone can. */
+  undo(step: Extract<UndoStep, { readonly by: "target" }>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A target as a task or the command line names it. */
+export interface TargetChoice {
+  open(): Promise<Target>;
+}

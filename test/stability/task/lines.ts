@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { StabilityError } from "../errors.ts";
+import type { Issue } from "../plugin.ts";
+import type { Rendered } from "./template.ts";
+
+/** A parsed task that knows where each of its values stands. */
+export interface Located {
+  readonly value: unknown;
+  /** The line of the source at which the value, or the key, of a path stands; that of what encloses it where there is none. */
+  lineOf(path: readonly (string | number)[]): number;
+}
+
+/** So many problems are shown at once. */
+const MAX_SHOWN = 20;
+
+/** Parses rendered YAML. Throws StabilityError `invalid-task` with the line of the source. */
+export function locate(file: string, { text, lines }: Rendered): Located {
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
+  const source = (offset: number): number => lines[counter.linePos(offset).line - 1] ?? 1;
+  const [error] = document.errors;
+  if (error !== undefined)
+    throw new StabilityError("invalid-task", `${file}:${source(error.pos[0])}: ${error.message}`);
+  return {
+    value: document.toJS({ maxAliasCount: 100 }),
+    lineOf: (path) => source(offsetOf(document, path)),
+  };
+}
+
+function offsetOf(document: Document.Parsed, path: readonly (string | number)[]): number {
+  let node: unknown = document.contents;
+  let offset = startOf(document.contents);
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      if (pair === undefined) break;
+      offset = isNode(pair.key) ? startOf(pair.key) : offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      const item: unknown = node.items[Number(step)];
+      if (!isNode(item)) break;
+      offset = startOf(item);
+      node = item;
+    } else break;
+  }
+  return offset;
+}
+
+function startOf(node: Node | null): number {
+  return node?.range?.[0] ?? 0;
+}
+
+/** One error of all issues, each with its line and its path: `task.yaml:7: runs[0].load[1].runner.rps: …`. */
+export function invalid(file: string, located: Located, issues: readonly Issue[]): StabilityError {
+  const lines = issues
+    .map(({ path, message }) => ({ line: located.lineOf(path), text: `${pathText(path)}${message}` }))
+    .sort((a, b) => a.line - b.line)
+    .map(({ line, text }) => `${file}:${line}: ${text}`);
+  const more = lines.length > MAX_SHOWN ? [`and ${lines.length - MAX_SHOWN} more`] : [];
+  return new StabilityError("invalid-task", [...new Set(lines)].slice(0, MAX_SHOWN).concat(more).join("\n"));
+}
+
+function pathText(path: readonly (string | number)[]): string {
+  if (path.length === 0) return "";
+  const text = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`)).join("");
+  return `${text.replace(/^\./, "")}: `;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Test } from "tap";
+import { z } from "zod";
+import { CONFIG_MAPS } from "../../../src/kube/resources.ts";
+import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
+import type { Context } from "../contexts/context.ts";
+import { plugin } from "../plugin.ts";
+import { PLUGINS } from "../plugins.ts";
+import type { Registry } from "../registry.ts";
+import type { TaskResult } from "../report/result.ts";
+import { Journal } from "../run/journal.ts";
+import { pause } from "../run/pause.ts";
+import { runTask } from "../run/run-task.ts";
+import type { Scenario } from "../scenarios/scenario.ts";
+import { isPartName } from "../targets/parts.ts";
+import type { TargetChoice } from "../targets/target.ts";
+import { loadTask } from "../task/load.ts";
+import { FakeTarget } from "./fake-target.ts";
+
+/** Our plugins, with a context, a scenario and a target for tests beside them. */
+export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): Registry {
+  const thing = plugin({
+    name: "thing",
+    summary: "a ConfigMap",
+    options: z.strictObject({
+      name: z.string().default("thing"),
+      fails: z.boolean().default(false),
+      order: z.int().default(50),
+    }),
+    bind: ({ name, fails, order }): Context => ({
+      order,
+      needs: ["kubernetes"],
+      requires: [],
+      async setUp(stage) {
+        stage.record({ by: "kubernetes", kind: "delete", resource: CONFIG_MAPS, namespace: "default", name });
+        await stage.target.kube.create(CONFIG_MAPS, { metadata: { namespace: "default", name } });
+        if (fails) throw new Error("half-way");
+      },
+    }),
+  });
+  const work = plugin({
+    name: "work",
+    summary: "takes some ms; fails while a part is away",
+    options: z.strictObject({
+      ms: z.number().default(5),
+      part: z.string().optional(),
+      fails: z.boolean().default(false),
+    }),
+    bind: ({ ms, part, fails }): Scenario => ({
+      needs: [],
+      requires: [],
+      async prepare({ target: at, clock }) {
+        return {
+          iterate: (actions) =>
+            actions.timed("work", async () => {
+              await pause(clock, ms);
+              const away = part !== undefined && isPartName(part) && !target.runs(part, "n1");
+              if (fails || away) throw new Error(`${part ?? "it"} is away`);
+            }),
+          stop: async () => void target.done.push(`stopped on ${at.name}`),
+        };
+      },
+    }),
+  });
+  const fake = plugin({
+    name: "fake",
+    summary: "in memory",
+    options: z.strictObject({}),
+    bind: (): TargetChoice => ({ open: async () => target }),
+  });
+  return {
+    ...PLUGINS,
+    contexts: [...PLUGINS.contexts, thing, ...(more.contexts ?? [])],
+    scenarios: [...PLUGINS.scenarios, work, ...(more.scenarios ?? [])],
+    targets: [fake],
+    verifiers: [...PLUGINS.verifiers, ...(more.verifiers ?? [])],
+    slas: [...PLUGINS.slas, ...(more.slas ?? [])],
+    faults: [...PLUGINS.faults, ...(more.faults ?? [])],
+    runners: [...PLUGINS.runners, ...(more.runners ?? [])],
+  };
+}
+
+/** A fake target with a clock and a journal of its own, and tasks that run on it at once. */
+export class Bench {
+  readonly clock = new ManualClock();
+  readonly target = new FakeTarget(this.clock);
+  readonly journalPath: string;
+  readonly interrupt = new AbortController();
+  readonly said: string[] = [];
+
+  constructor(t: Test) {
+    this.journalPath = join(t.testdir(), "journal.jsonl");
+  }
+
+  /** Whether something is left to be undone. */
+  get unfinished(): boolean {
+    return existsSync(this.journalPath);
+  }
+
+  /** Runs a task (YAML) to its end, in no time, with plugins besides ours, or `instead` of all of a kind. */
+  async run(source: string, more: Partial<Registry> = {}, instead: Partial<Registry> = {}): Promise<TaskResult> {
+    const registry = { ...testRegistry(this.target, more), ...instead };
+    const task = loadTask("task.yaml", `target: { fake: }\n${source}`, {}, registry);
+    const journal = new Journal(this.journalPath);
+    journal.begin({ name: "fake", options: null });
+    const { clock, target, said } = this;
+    const log = (message: string): void => void said.push(message);
+    const run = runTask(task, { target, clock, journal, signal: this.interrupt.signal, log });
+    try {
+      return await this.until(run);
+    } finally {
+      journal.end();
+    }
+  }
+
+  /** Lets time pass until something has settled. */
+  async until<R>(promise: Promise<R>): Promise<R> {
+    let settled = false;
+    const end = (): void => {
+      settled = true;
+    };
+    promise.then(end, end);
+    for (let turns = 0; !settled; turns++) {
+      if (turns > 100_000) throw new Error("this never ends");
+      await this.clock.advance(20);
+    }
+    return promise;
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { fakeKube } from "../../../src/kube/testing/fake.ts";
+import type { ManualClock } from "../../../src/time/testing/manual-clock.ts";
+import { StabilityError } from "../errors.ts";
+import { PARTS, type Part, type PartName } from "../targets/parts.ts";
+import type { Inventory, Need, Prober, ProcessHandle, Reply, Request, Target } from "../targets/target.ts";
+
+/** How long a part that was killed is away, in ms. */
+export const BACK_AFTER_MS = 2_000;
+
+/** A cluster of two nodes in memory. Parts that are killed come back by themselves after two seconds; one request takes 1 ms. */
+export class FakeTarget implements Target {
+  readonly name = "fake";
+  readonly nodes: readonly string[] = ["n1", "n2"];
+  readonly kube;
+  readonly image = "fake/agnhost:1";
+  /** What it cannot do, and why. */
+  readonly cannot = new Map<Need, string>();
+  /** What was done to it: `SIGKILL daemon/n1`. */
+  readonly done: string[] = [];
+  /** Whether requests of pods get an answer now. */
+  answers = (_request: Request): boolean => true;
+  /** What pods leave: tests change it. */
+  things: Record<string, readonly string[]> = {};
+  #dead = false;
+  #serial = 0;
+  readonly #clock: ManualClock;
+  /** `PART/NODE` → the process, and until when it is away. */
+  readonly #processes = new Map<string, { id: string; awayUntil: number; stopped: boolean }>();
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+    this.kube = fakeKube({ clock });
+    for (const [name, { perNode }] of Object.entries(PARTS))
+      for (const node of perNode ? this.nodes : ["n1"])
+        this.#processes.set(`${name}/${node}`, { id: `${this.#serial++}`, awayUntil: 0, stopped: false });
+  }
+
+  /** From now on it is not there any more. */
+  die(): void {
+    this.#dead = true;
+  }
+
+  /** Whether a part runs on a node, neither killed nor stopped. */
+  runs(part: PartName, node: string): boolean {
+    const process = this.#processes.get(`${part}/${node}`);
+    return process !== undefined && !process.stopped && this.#clock.now() >= process.awayUntil;
+  }
+
+  lacks(need: Need): string | undefined {
+    return this.cannot.get(need);
+  }
+
+  async alive(): Promise<void> {
+    if (this.#dead) throw new StabilityError("target-lost", "the fake cluster is gone");
+  }
+
+  async prober(): Promise<Prober> {
+    const reply = async (request: Request): Promise<Reply> => {
+      await new Promise<void>((resolve) => void this.#clock.after(1, resolve));
+      return this.answers(request) ? { ok: true, ms: 1 } : { ok: false, ms: 1, detail: "no answer" };
+    };
+    return { send: reply, stop: async () => void this.done.push("prober stopped") };
+  }
+
+  async processes({ name }: Part): Promise<readonly ProcessHandle[]> {
+    return this.nodes.flatMap((node) => {
+      const process = this.#processes.get(`${name}/${node}`);
+      return process === undefined || !this.runs(name, node) ? [] : [{ part: name, node, id: process.id }];
+    });
+  }
+
+  async signal({ part, node, id }: ProcessHandle, signal: string): Promise<boolean> {
+    const process = this.#processes.get(`${part}/${node}`);
+    if (process === undefined || process.id !== id) return false;
+    this.done.push(`${signal} ${part}/${node}`);
+    if (signal === "SIGSTOP") process.stopped = true;
+    else if (signal === "SIGCONT") process.stopped = false;
+    else {
+      process.id = `${this.#serial++}`;
+      process.awayUntil = this.#clock.now() + BACK_AFTER_MS;
+    }
+    return true;
+  }
+
+  async back({ part, node, id }: ProcessHandle): Promise<void> {
+    const process = this.#processes.get(`${part}/${node}`);
+    if (process === undefined || process.id === id) return;
+    const left = process.awayUntil - this.#clock.now();
+    if (left > 0) await new Promise<void>((resolve) => void this.#clock.after(left, resolve));
+  }
+
+  async command(node: string, command: readonly string[]): Promise<string> {
+    this.done.push(`${node}: ${command.join(" ")}`);
+    return "";
+  }
+
+  async crash(node: string): Promise<void> {
+    this.done.push(`crash ${node}`);
+  }
+
+  async boot(node: string): Promise<void> {
+    this.done.push(`boot ${node}`);
+  }
+
+  async cut(from: string, to: string): Promise<void> {
+    this.done.push(`cut ${from} ${to}`);
+  }
+
+  async heal(): Promise<void> {
+    this.done.push("heal");
+  }
+
+  async inventory(): Promise<Inventory> {
+    return this.things;
+  }
+
+  async converge(): Promise<void> {}
+
+  async undo(step: Parameters<Target["undo"]>[0]): Promise<void> {
+    await this.alive();
+    if (step.kind === "resume") await Promise.all(step.processes.map((one) => this.signal(one, "SIGCONT")));
+    if (step.kind === "boot") await this.boot(step.node);
+    if (step.kind === "heal") await this.heal();
+    if (step.kind === "command") await this.command(step.node, step.command);
+    if (step.kind === "start") this.done.push(`start ${step.process.part}/${step.process.node}`);
+  }
+
+  async close(): Promise<void> {
+    this.done.push("closed");
+  }
+}

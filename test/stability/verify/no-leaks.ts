@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { plugin } from "../plugin.ts";
+import type { Inventory } from "../targets/target.ts";
+import { eventually } from "./eventually.ts";
+import type { Verifier } from "./verifier.ts";
+
+const options = z.strictObject({ seconds: z.number().min(0).max(600).default(60) });
+
+/** What two inventories differ in. */
+export function differences(before: Inventory, now: Inventory): readonly string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])].sort().flatMap((place) => {
+    const [old, new_] = [before[place] ?? [], now[place] ?? []];
+    const left = without(new_, old).map((name) => `${place}: ${name} was left behind`);
+    const lost = without(old, new_).map((name) => `${place}: ${name} is missing`);
+    return [...left, ...lost];
+  });
+}
+
+/** The names of one list that the other lacks, each as often as it lacks it. */
+function without(names: readonly string[], others: readonly string[]): readonly string[] {
+  const left = [...others];
+  return names.filter((name) => {
+    const at = left.indexOf(name);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** After all was undone the cluster has what it had before: no port, IP object, interface, namespace or process more or less. */
+export const NO_LEAKS = plugin({
+  name: "no_leaks",
+  summary: "after the run there are the same ports, IP objects, interfaces, namespaces and processes as before",
+  options,
+  bind: ({ seconds }): Verifier => ({
+    needs: ["inventory"],
+    when: "cleaned",
+    async begin(target) {
+      const before = await target.inventory();
+      return async (stage) => [
+        await eventually(stage, "no_leaks", seconds * 1000, async () => differences(before, await target.inventory())),
+      ];
+    },
+  }),
+});
