@@ -85,7 +85,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     annotate: (chassis) => annotateUnreachable(kube, options.nodeName, chassis),
   });
   const qosRows = new PodQosRows({
-    ...{ view, pods, clock, log },
+    ...{ view, pods, links, clock, log },
     warnPod: ({ name, namespace, uids: [uid = ""] }, reason, message) =>
       watches.events.record({ type: PODS, name, namespace, uid }, "Warning", reason, message),
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { bytesAttribute, nestedAttribute, textAttribute, u32Attribute } from "./attributes.ts";
+import { invalidArgument } from "./error.ts";
 import { type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from "./message.ts";
 import { decodeRate, encodeRate, rate64 } from "./rate-codec.ts";
 import {
@@ -27,12 +28,21 @@ const TCA_HTB_INIT = 2;
 /** struct tc_tbf_qopt, struct tc_htb_glob */
 const TBF_PARMS = 36;
 const HTB_INIT = 20;
+const TCA_NETEM_LATENCY64 = 10;
+const TCA_NETEM_JITTER64 = 11;
+/** struct tc_netem_qopt */
+const NETEM_PARMS = 24;
+/** ns of a tick of the kernel's packet scheduler (include/net/pkt_sched.h, PSCHED_SHIFT); /proc/net/psched shows it. */
+const TICK_NS = 64;
+/** Packets in a netem's queue where nothing is said, as in iproute2. */
+const NETEM_LIMIT = 1_000;
 
 /**
  * A queueing discipline to put on an interface.
  *
  * - `tbf` (tc-tbf(8)) limits to `rate` with bursts of `burst`, and drops packets when more than `limit` bytes are queued.
  * - `htb` (tc-htb(8)) has classes; packets that no filter classifies go to `defaultClass`, or are not limited.
+ * - `netem` (tc-netem(8)) emulates a network. Needs sch_netem: a kernel without it answers ENOENT.
  * - `ingress` holds the filters for received packets; its handle is "ffff:" and its parent "ingress".
  */
 export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; readonly handle?: TcHandle } & (
@@ -46,6 +56,17 @@ export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; re
       readonly limit: number;
     }
   | { readonly kind: "htb"; readonly defaultClass?: TcHandle }
+  | {
+      readonly kind: "netem";
+      /** ms */
+      readonly latency?: number;
+      /** ms by which the latency varies */
+      readonly jitter?: number;
+      /** Percent of packets that are dropped */
+      readonly loss?: number;
+      /** Packets that wait at once; default 1,000 */
+      readonly limit?: number;
+    }
   | { readonly kind: "ingress" }
 );
 
@@ -72,6 +93,8 @@ export function encodeQdiscSet(spec: QdiscSpec): NetlinkRequest {
   const parts = [tcHeader(requireIndex(name, spec.index), handle, parent), textAttribute(TCA_KIND, spec.kind)];
   if (spec.kind === "tbf") parts.push(nestedAttribute(TCA_OPTIONS, tbfOptions(name, spec)));
   if (spec.kind === "htb") parts.push(nestedAttribute(TCA_OPTIONS, [htbInit(name, spec.defaultClass)]));
+  // No nested attributes: a struct, which attributes may follow.
+  if (spec.kind === "netem") parts.push(bytesAttribute(TCA_OPTIONS, netemOptions(name, spec)));
   // The kernel refuses to replace an ingress qdisc.
   const flags = NLM_F_CREATE | (ingress ? 0 : NLM_F_REPLACE);
   return { type: RTM_NEWQDISC, name, flags, payload: Buffer.concat(parts) };
@@ -87,6 +110,33 @@ function tbfOptions(name: string, spec: { rate: number; burst: number; limit: nu
   // In bytes, which does not depend on the kernel's clock.
   parts.push(u32Attribute(TCA_TBF_BURST, requireU32(name, "a burst of", spec.burst)));
   return parts;
+}
+
+function netemOptions(
+  name: string,
+  spec: { readonly latency?: number; readonly jitter?: number; readonly loss?: number; readonly limit?: number },
+): Buffer {
+  const { latency = 0, jitter = 0, loss = 0, limit = NETEM_LIMIT } = spec;
+  const parms = Buffer.alloc(NETEM_PARMS);
+  const parts: Buffer[] = [parms];
+  for (const [what, ms, offset, attribute] of [
+    ["a latency of", latency, 0, TCA_NETEM_LATENCY64],
+    ["a jitter of", jitter, 20, TCA_NETEM_JITTER64],
+  ] as const) {
+    const ticks = (ms * 1e6) / TICK_NS;
+    if (!(ms >= 0 && ms * 1e6 <= Number.MAX_SAFE_INTEGER)) throw invalidArgument(name, `${what} ${ms} ms`);
+    if (ticks <= 0xffff_ffff) parms.writeUInt32LE(Math.floor(ticks), offset);
+    else {
+      const ns = Buffer.alloc(8);
+      ns.writeBigInt64LE(BigInt(ms) * 1_000_000n);
+      parts.push(bytesAttribute(attribute, ns));
+    }
+  }
+  parms.writeUInt32LE(requireU32(name, "a limit of", limit), 4);
+  if (!(loss >= 0 && loss <= 100)) throw invalidArgument(name, `a loss of ${loss} %`);
+  // A part of all that 32 bits can say, rounded as in iproute2.
+  parms.writeUInt32LE(Math.round((loss / 100) * 0xffff_ffff), 8);
+  return Buffer.concat(parts);
 }
 
 /** struct tc_htb_glob */

@@ -17,6 +17,8 @@ export interface WantedQos {
   readonly pod: string;
   readonly type: "linux-htb" | "linux-netem";
   readonly settings: Settings;
+  /** What is emulated at the pod's end, and in which sandbox: kept here to know it after a restart. */
+  readonly emulated?: string;
   /** Of an htb: those of its one queue. */
   readonly queue?: Settings;
 }
@@ -26,6 +28,15 @@ export type QosView = Pick<VswitchTables["QoS"], "type" | "queues" | "other_conf
   readonly _uuid: string;
 };
 export type QueueView = Pick<VswitchTables["Queue"], "other_config" | "external_ids"> & { readonly _uuid: string };
+
+/** In external_ids of a row of `QoS` or `Queue`: {@link WantedQos.emulated}. */
+const EMULATED = "weft-netem";
+
+/** Logical port → what is emulated at the pod's end, as our rows say. */
+export function emulatedPorts(rows: readonly QosView[]): ReadonlyMap<string, string> {
+  const ours = rows.filter(({ external_ids: ids }) => ids[EXTERNAL_ID.vendor] === VENDOR && ids[EMULATED]);
+  return new Map(ours.map(({ external_ids: ids }) => [ids[EXTERNAL_ID.ifaceId] ?? "", ids[EMULATED] ?? ""]));
+}
 
 /** What there is. */
 export interface FoundQos {
@@ -83,6 +94,7 @@ export function planQosRows(
     const external_ids = {
       ...{ [EXTERNAL_ID.ifaceId]: want.ifaceId, [EXTERNAL_ID.vendor]: VENDOR },
       pod: want.pod,
+      ...(want.emulated !== undefined && { [EMULATED]: want.emulated }),
     };
     const queueUuid = want.queue && (queue?._uuid ?? uuid());
     if (want.queue !== undefined && queueUuid !== undefined) {

@@ -75,7 +75,54 @@ function pod(netns: string, hostName: string): PodLink {
   };
 }
 
+/** Whether the kernel has sch_netem, by tc(8). */
+function hasNetem(netns: string): boolean {
+  const inside = (...args: string[]): void =>
+    void execFileSync("nsenter", [`--net=${netns}`, ...args], { stdio: "ignore" });
+  inside("ip", "link", "set", "lo", "up");
+  try {
+    inside("tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t) => {
+  await t.test("emulation is set and removed, or known to be missing from the kernel", async (t) => {
+    const { links, pod: netns, exec } = namespaces(t);
+    exec("link", "add", "eth0", "type", "veth", "peer", "name", "far");
+    exec("link", "set", "eth0", "up");
+    const shown = (): string =>
+      execFileSync("tc", ["-n", netns.split("/").at(-1) ?? "", "qdisc", "show", "dev", "eth0"]).toString();
+    const has = hasNetem(netns);
+    t.equal(await links.setNetem(netns, "eth0", { latency: 600, loss: 10 }), has ? "done" : "unsupported");
+    if (has) t.match(shown(), /netem 5746: root .*delay 600ms loss 10%/);
+    else t.notMatch(shown(), /netem/);
+    execFileSync("tc", [
+      "-n",
+      netns.split("/").at(-1) ?? "",
+      "qdisc",
+      "replace",
+      "dev",
+      "eth0",
+      "root",
+      "handle",
+      "1:",
+      "tbf",
+      "rate",
+      "1mbit",
+      "burst",
+      "10k",
+      "limit",
+      "10k",
+    ]);
+    t.equal(await links.setNetem(netns, "eth0", undefined), "done");
+    t.match(shown(), /tbf 1: root/, "a qdisc of others is not removed");
+    t.equal(await links.setNetem(netns, "eth7", { loss: 1 }), "absent");
+    t.equal(await links.setNetem("/run/netns/weft-none", "eth0", { loss: 1 }), "absent");
+  });
+
   await t.test("a pair is made, configured, seen and removed", async (t) => {
     const { host, links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}a_h`);

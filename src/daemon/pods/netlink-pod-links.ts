@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CNI_ERROR } from "../../api/cni-message.ts";
+import type { Netem } from "../../contract/qos.ts";
 import { ensureAddress, listAddresses } from "../../netlink/addresses.ts";
 import { announce } from "../../netlink/announce.ts";
 import { NetlinkError } from "../../netlink/error.ts";
@@ -24,8 +25,9 @@ import { isHostLinkName } from "../../node/link-names.ts";
 import { LINK_GROUP, POD_LINK_ALIAS, PROTOCOL } from "../../node/marks.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import { CniError } from "../cni/cni-error.ts";
-import type { HostEnd, ObservedInterface, PodLink, PodLinks } from "./pod-links.ts";
+import type { HostEnd, NetemResult, ObservedInterface, PodLink, PodLinks } from "./pod-links.ts";
 import { readPodAlias } from "./pod-mark.ts";
+import { setNetem } from "./pod-netem.ts";
 
 /** {@link PodLinks} over netlink. Each call is a handful of system calls, so all of them run to their end at once. */
 export class NetlinkPodLinks implements PodLinks {
@@ -100,6 +102,10 @@ export class NetlinkPodLinks implements PodLinks {
       if (error instanceof NetlinkError && error.code === "no-netns") return [];
       throw error;
     }
+  }
+
+  async setNetem(netns: string, ifName: string, netem: Netem | undefined): Promise<NetemResult> {
+    return setNetem(netns, ifName, netem);
   }
 
   announce(wanted: PodLink): void {

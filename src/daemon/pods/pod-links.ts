@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { InterfaceAddress } from "../../contract/pod.ts";
+import type { Netem } from "../../contract/qos.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import type { PodMark } from "./pod-mark.ts";
 
@@ -47,6 +48,9 @@ export interface ObservedInterface {
   readonly defaultsOfOthers: readonly string[];
 }
 
+/** What came of {@link PodLinks.setNetem}. */
+export type NetemResult = "done" | "unsupported" | "absent";
+
 /** What the daemon does to interfaces, in the node's namespace and in pods'. Implemented over netlink, faked in tests. */
 export interface PodLinks {
   /**
@@ -70,6 +74,11 @@ export interface PodLinks {
     wanted: readonly PodRoute[],
     former: readonly PodRoute[],
   ): Promise<readonly string[]>;
+  /**
+   * Has what leaves a pod's interface delayed, dropped and so on, or no longer. `unsupported`: the kernel has no sch_netem; `absent`: the namespace or the interface does not
+   * exist. A qdisc of others is replaced, and only ours is removed.
+   */
+  setNetem(netns: string, ifName: string, netem: Netem | undefined): Promise<NetemResult>;
   /** Tells the neighbours (gratuitous ARP, unsolicited neighbour advertisement). Best effort, never throws. */
   announce(wanted: PodLink): void;
   /** Deletes the host's end and with it the pod's; an absent one is fine. One that another program has marked stays. */

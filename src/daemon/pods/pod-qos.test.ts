@@ -8,7 +8,7 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { OvsPorts } from "../ovs/ovs-ports.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
-import { FakePods } from "../testing/fake-node.ts";
+import { FakeLinks, FakePods } from "../testing/fake-node.ts";
 import { PodQosRows } from "./pod-qos.ts";
 
 const soon = async (condition: () => boolean): Promise<void> => {
@@ -25,13 +25,20 @@ async function setup(t: Test, datapath_type: string) {
   const view = new OvsView(server.connect());
   await view.mirror.whenSynced();
   const ports = new OvsPorts(view);
-  const pods = new FakePods();
+  const [pods, links] = [new FakePods(), new FakeLinks()];
   const warned: string[] = [];
-  const rows = new PodQosRows({
-    ...{ view, pods, clock: SYSTEM_CLOCK, log: { info: () => undefined, warn: () => undefined } },
-    warnPod: ({ name }, reason, message) => void warned.push(`${name} ${reason} ${message}`),
-  });
+  const make = (): PodQosRows =>
+    new PodQosRows({
+      ...{ view, pods, links, clock: SYSTEM_CLOCK, log: { info: () => undefined, warn: () => undefined } },
+      warnPod: ({ name }, reason, message) => void warned.push(`${name} ${reason} ${message}`),
+    });
+  let rows = make();
   rows.start();
+  const restart = async (): Promise<void> => {
+    await rows.stop();
+    rows = make();
+    rows.start();
+  };
   t.teardown(async () => {
     await rows.stop();
     await server.close();
@@ -41,7 +48,7 @@ async function setup(t: Test, datapath_type: string) {
   const attach = async (name: string): Promise<string> => {
     const externalIds = {
       ...{ "iface-id": `${name}.shop`, vendor: "kube-ovn", pod_name: name, pod_namespace: "shop" },
-      ...{ pod_uid: `u-${name}`, container_id: name, if_name: "eth0" },
+      ...{ pod_uid: `u-${name}`, container_id: `c-${name}`, if_name: "eth0", pod_netns: `/run/netns/${name}` },
     };
     const portUuid = randomUUID();
     await ports.attach(
@@ -55,7 +62,7 @@ async function setup(t: Test, datapath_type: string) {
   const bound = (name: string): string | undefined =>
     server.rows(VSWITCH, "Port").find((row) => row.name === `${name}_h`)?.qos;
   const emulated = (): readonly unknown[] => server.rows(VSWITCH, "QoS").map((row) => row.other_config["latency"]);
-  return { server, pods, warned, say, attach, detach, rates, bound, emulated };
+  return { server, pods, links, warned, say, attach, detach, rates, bound, emulated, restart };
 }
 
 const TEN = { ingress: { rate: 10_000, burst: 8_000 } };
@@ -87,17 +94,64 @@ t.test(
 );
 
 t.test("with the userspace datapath there are the rows, and no port has them", async (t) => {
-  const { say, attach, rates, bound, emulated, warned } = await setup(t, "netdev");
+  const { say, attach, rates, bound, warned } = await setup(t, "netdev");
   say("a", TEN);
   await attach("a");
   await soon(() => rates().length === 1);
   t.equal(bound("a"), undefined);
   t.strictSame(warned, []);
+});
+
+t.test("with the userspace datapath emulation is at the pod's end, beside a rate too", async (t) => {
+  const { say, attach, detach, links, rates, bound, emulated, warned } = await setup(t, "netdev");
+  const at = (name: string): unknown => links.emulated.get(`/run/netns/${name} eth0`);
+  const steps: string[] = [];
+  links.onStep = (step) => void steps.push(step);
   say("a", { netem: { latency: 600 } });
+  const port = await attach("a");
+  await soon(() => emulated().includes("600000"));
+  t.strictSame(at("a"), { latency: 600 });
+  t.equal(bound("a"), undefined);
+  say("a", { ...TEN, netem: { latency: 600 } });
+  await soon(() => rates().length === 1);
+  t.strictSame(steps, ["setNetem"], "what is there is not set again");
+  say("a", { ...TEN, netem: { loss: 1 } });
+  await soon(() => steps.length === 2);
+  t.strictSame(at("a"), { loss: 1 });
+  say("a", TEN);
+  await soon(() => steps.length === 3);
+  t.equal(at("a"), undefined);
+  say("b", { netem: { loss: 2 } });
+  await attach("b");
+  await soon(() => at("b") !== undefined);
+  await detach(port);
+  await soon(() => rates().length === 0);
+  t.strictSame(warned, []);
+});
+
+t.test("a daemon that starts knows what is emulated, and removes it where it is no longer asked for", async (t) => {
+  const { say, attach, links, emulated, restart } = await setup(t, "netdev");
+  say("a", { netem: { latency: 600 } });
+  await attach("a");
+  await soon(() => emulated().length === 1);
+  const steps: string[] = [];
+  links.onStep = (step) => void steps.push(step);
+  await restart();
+  say("a", {});
+  await soon(() => emulated().length === 0);
+  t.strictSame(steps, ["setNetem"], "it is removed");
+  t.equal(links.emulated.size, 0);
+});
+
+t.test("a kernel without netem emulates nothing, and an Event says so", async (t) => {
+  const { say, attach, links, bound, emulated, warned } = await setup(t, "netdev");
+  links.hasNetem = false;
+  say("a", { netem: { latency: 600 } });
+  await attach("a");
   await soon(() => emulated().includes("600000"));
   t.equal(bound("a"), undefined);
   t.match(warned, [
-    /^a QoSNotApplied interface of ovn: latency 600 ms is not enforced: this node has Open vSwitch's userspace datapath/,
+    /^a QoSNotApplied interface of ovn: latency 600 ms is not enforced: the kernel of this node has no sch_netem/,
   ]);
   await attach("b");
   t.equal(warned.length, 1, "it is reported once");

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { POD } from "../../api/annotations.ts";
-import { decodePodQos, type Qos, showNetem } from "../../contract/qos.ts";
+import { decodePodQos, type Netem, type Qos, showNetem } from "../../contract/qos.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
-import { planQosRows, qosRows, type WantedQos } from "../ovs/qos-rows.ts";
+import { emulatedPorts, planQosRows, qosRows, type WantedQos } from "../ovs/qos-rows.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What {@link PodQosRows} works with. */
@@ -19,16 +20,25 @@ export interface PodQosWorld {
     whenSynced(): Promise<void>;
     subscribe(listener: (change: { readonly old?: NodePod; readonly new?: NodePod }) => void): () => void;
   };
+  readonly links: Pick<PodLinks, "setNetem">;
   readonly clock: Pick<Clock, "now" | "after" | "uuid">;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Records a Warning about a pod. */
   warnPod(pod: NodePod, reason: string, message: string): void;
 }
 
+/** What is emulated at a pod's end. */
+interface Emulated {
+  /** To be remembered; "" for nothing. */
+  readonly note: string;
+  /** It cannot be, on this kernel. */
+  readonly isUnsupported: boolean;
+}
+
 /**
  * Keeps the rows of Open vSwitch's QoS equal to what is active on the node's pods. With the kernel datapath the ports have them. With the userspace
  * datapath they do not: all pods of a node are sent to by one socket there, and what waits in one pod's queue stops what is sent to the others
- * (`docs/design/qos.md`). There rates are enforced by OVN's meters alone, and emulation is not, which an Event says.
+ * (`docs/design/qos.md`). There rates are enforced by OVN's meters alone, and emulation by a netem at the pod's end, on what leaves it. An Event says where that cannot be.
  */
 export class PodQosRows {
   readonly #world: PodQosWorld;
@@ -70,18 +80,25 @@ export class PodQosRows {
     if (!view.synced || !pods.synced || bridge === undefined) return;
     const isKernel = bridge.datapath_type !== "netdev";
     const reported = new Map<string, string>();
-    const wanted = view.podPorts().flatMap((port): readonly WantedQos[] => {
-      const found = this.#qosOf(port);
-      if (found === undefined) return [];
-      this.#report(found, isKernel, reported);
+    const qosRowsFound = [...view.mirror.rows("QoS")];
+    const emulated = emulatedPorts(qosRowsFound);
+    const wanted: WantedQos[] = [];
+    for (const port of view.podPorts()) {
       const { [EXTERNAL_ID.ifaceId]: ifaceId = "" } = port.externalIds;
+      const found = this.#qosOf(port);
+      const before = emulated.get(ifaceId);
+      // Most pods have neither.
+      if (found === undefined && before === undefined) continue;
+      const { note, isUnsupported } = await this.#emulate(port, isKernel ? undefined : found?.qos.netem, before);
+      if (found === undefined) continue;
+      this.#report(found, { isKernel, isUnsupported }, reported);
       const pod = `${found.pod.namespace}/${found.pod.name}`;
       const rows = qosRows({ portUuid: port.portUuid, ifaceId, pod }, found.qos);
-      return rows === undefined ? [] : [rows];
-    });
+      if (rows !== undefined) wanted.push({ ...rows, ...(note !== "" && { emulated: note }) });
+    }
     this.#reported = reported;
     const found = {
-      qos: [...view.mirror.rows("QoS")],
+      qos: qosRowsFound,
       queues: [...view.mirror.rows("Queue")],
       ofPorts: new Map([...view.mirror.rows("Port")].flatMap(({ _uuid, qos }) => (qos ? [[_uuid, qos] as const] : []))),
     };
@@ -89,6 +106,21 @@ export class PodQosRows {
     if (operations.length === 0) return;
     await view.transact(operations);
     log.info({ operations: operations.length }, "QoS rows of Open vSwitch changed");
+  }
+
+  /** Emulates at the pod's end, or ceases to. Returns a note of what is emulated there, "" for nothing. */
+  async #emulate(port: PodPort, netem: Netem | undefined, before = ""): Promise<Emulated> {
+    const none = { note: "", isUnsupported: false };
+    const mark = markOfPort(port);
+    if ((netem === undefined && before === "") || mark?.netns === undefined) return none;
+    const { netns, ifName, containerId } = mark;
+    // A sandbox that is made anew has none of it.
+    const now = netem === undefined ? "" : `${containerId} ${JSON.stringify(netem)}`;
+    if (now === before) return { note: now, isUnsupported: false };
+    const result = await this.#world.links.setNetem(netns, ifName, netem);
+    return result === "done"
+      ? { note: now, isUnsupported: false }
+      : { ...none, isUnsupported: result === "unsupported" };
   }
 
   #qosOf(port: PodPort): { pod: NodePod; provider: string; qos: Qos } | undefined {
@@ -106,10 +138,10 @@ export class PodQosRows {
 
   #report(
     { pod, provider, qos }: { readonly pod: NodePod; readonly provider: string; readonly qos: Qos },
-    isKernel: boolean,
+    where: { readonly isKernel: boolean; readonly isUnsupported: boolean },
     reported: Map<string, string>,
   ): void {
-    const why = notApplied(qos, isKernel);
+    const why = notApplied(qos, where);
     if (why === undefined) return;
     const key = `${pod.uids.join()}/${provider}`;
     const message = `interface of ${provider}: ${why}`;
@@ -119,12 +151,15 @@ export class PodQosRows {
 }
 
 /** Why emulation is not enforced, if it is asked for and is not. */
-function notApplied({ ingress, netem }: Qos, isKernel: boolean): string | undefined {
+function notApplied(
+  { ingress, netem }: Qos,
+  { isKernel, isUnsupported }: { readonly isKernel: boolean; readonly isUnsupported: boolean },
+): string | undefined {
   if (netem === undefined) return undefined;
   const what = showNetem(netem);
-  if (!isKernel)
-    return `${what} is not enforced: this node has Open vSwitch's userspace datapath, which would delay other pods too; the row of Open vSwitch is for information`;
-  return ingress === undefined
+  if (isUnsupported)
+    return `${what} is not enforced: the kernel of this node has no sch_netem (CONFIG_NET_SCH_NETEM); the row of Open vSwitch is for information`;
+  return ingress === undefined || !isKernel
     ? undefined
     : `${what} is not enforced: a port has one QoS, and ingress_rate has priority; remove either`;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Netem } from "../../contract/qos.ts";
 import type { Watched } from "../../kube/wait.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";
@@ -10,7 +11,7 @@ import { update } from "../../ovsdb/operation.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import type { PodSource } from "../cni/await-allocation.ts";
 import { EXTERNAL_ID, type PodPort, type PortSpec, type Ports } from "../ovs/ports.ts";
-import type { HostEnd, ObservedInterface, PodLink, PodLinks } from "../pods/pod-links.ts";
+import type { HostEnd, NetemResult, ObservedInterface, PodLink, PodLinks } from "../pods/pod-links.ts";
 import { readPodAlias } from "../pods/pod-mark.ts";
 import { type NodePod, nodePod } from "../pods/pods.ts";
 
@@ -31,6 +32,10 @@ export class FakeLinks implements PodLinks {
   readonly announced: string[] = [];
   /** Paths of namespaces that do not exist. */
   readonly goneNetns = new Set<string>();
+  /** netns and interface → what is emulated there. */
+  readonly emulated = new Map<string, Netem>();
+  /** Whether the kernel has sch_netem. */
+  hasNetem = true;
   onStep: OnStep = () => undefined;
 
   async createPair(wanted: PodLink): Promise<void> {
@@ -74,6 +79,15 @@ export class FakeLinks implements PodLinks {
       if (pair.netns !== netns || pair.ifName === except) continue;
       this.pairs.set(name, { ...pair, routes: pair.routes.filter(({ destination }) => !which(destination)) });
     }
+  }
+
+  async setNetem(netns: string, ifName: string, netem: Netem | undefined): Promise<NetemResult> {
+    await this.onStep("setNetem");
+    if (this.goneNetns.has(netns)) return "absent";
+    if (netem === undefined) this.emulated.delete(`${netns} ${ifName}`);
+    else if (!this.hasNetem) return "unsupported";
+    else this.emulated.set(`${netns} ${ifName}`, netem);
+    return "done";
   }
 
   announce(wanted: PodLink): void {

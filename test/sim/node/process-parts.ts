@@ -164,6 +164,8 @@ function podLinks(machine: Machine, call: Call): PodLinks {
         pairs.set(end.wanted.hostName, { ...end, wanted: { ...end.wanted, routes } });
         return texts(routes).filter((text) => !before.includes(text));
       }),
+    // No seed asks for emulation.
+    setNetem: async () => "unsupported",
     announce: () => undefined,
     removePair: (hostName) =>
       call(`removePair ${hostName}`, () => {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { constants } from "node:os";
+import type { Netem } from "../../contract/qos.ts";
+import { NetlinkError } from "../../netlink/error.ts";
+import { getLink } from "../../netlink/links.ts";
+import { deleteQdisc, ensureQdisc, listQdiscs } from "../../netlink/tc.ts";
+import { withNetns } from "../../netlink/with-netns.ts";
+import { QDISC_HANDLE } from "../../node/marks.ts";
+import type { NetemResult } from "./pod-links.ts";
+
+/** See {@link import("./pod-links.ts").PodLinks.setNetem}. @throws NetlinkError for everything else. */
+export function setNetem(netns: string, ifName: string, netem: Netem | undefined): NetemResult {
+  try {
+    return withNetns(netns, ({ netlink }) => {
+      const index = getLink(netlink, ifName)?.index;
+      if (index === undefined) return "absent";
+      if (netem !== undefined) {
+        ensureQdisc(netlink, { index, kind: "netem", handle: QDISC_HANDLE, ...netem });
+        return "done";
+      }
+      const root = listQdiscs(netlink, index).find(({ parent }) => parent === "root");
+      if (root?.kind === "netem" && root.handle === QDISC_HANDLE) deleteQdisc(netlink, index, "root");
+      return "done";
+    });
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    if (error.code === "no-netns") return "absent";
+    // The interface was there a moment ago: it is the kind that is not known, or, as a race, the interface that is gone.
+    if (error.code === "not-found") return error.errno === constants.errno.ENOENT ? "unsupported" : "absent";
+    throw error;
+  }
+}
