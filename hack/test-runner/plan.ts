@@ -52,7 +52,7 @@ export type Stage = readonly (readonly string[])[];
 const BESIDE: readonly Stage[] = [
   // The examples wait for most of their time. They have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready.
   // The entry points are started in namespaces of their own, beside the lab. No policy of the examples selects pods of `explain`.
-  [["docs"], ["crds", "reach", "entry-points", "attachments", "explain", "apiserver-to-pods", "vip", "vpc"]],
+  [["docs"], ["crds", "reach", "entry-points", "explain", "apiserver-to-pods", "vip", "vpc"]],
 ];
 
 /** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */

@@ -48,7 +48,7 @@ const EXTRA_SEEDS = 12;
 /** Number of seeds, from the first one that showed it, in which a mutation must be found. */
 const PATIENCE = 60;
 
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
 t.test(
   "a run is deterministic: the same seed gives the same run again, in another thread and in another process",
