@@ -5,7 +5,7 @@ import { NETWORK_CONFIG } from "../../compile/testing/sample-facts.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { CRDS, EVENTS, IPS, NETWORK_ATTACHMENTS, PODS, SUBNETS, typeName } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
-import { candidate, cluster, eventually } from "../testing/cluster.ts";
+import { candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
 t.test("secondary interfaces come with the type that names them, in one patch with a pod's own", async (t) => {
   const { kube, server } = await cluster(t);
@@ -71,3 +71,30 @@ t.test("secondary interfaces come with the type that names them, in one patch wi
     kube.objects(IPS).some(({ metadata }) => metadata.name.startsWith("late.")) ? undefined : true,
   );
 });
+
+t.test(
+  "beside another network plugin a pod has what its networks give it, and one without networks is not touched",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    const metadata = { namespace: "default", name: "net1" };
+    await kube.create(NETWORK_ATTACHMENTS, { metadata, spec: { config: JSON.stringify(NETWORK_CONFIG.ovn("net1")) } });
+    await kube.create(SUBNETS, {
+      metadata: { name: "net1" },
+      spec: { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" },
+    });
+    const pod = (name: string, annotations: Record<string, string> = {}) =>
+      kube.create(PODS, { metadata: { namespace: "default", name, annotations }, spec: { nodeName: "n1" } });
+    await pod("plain");
+    await pod("asking", { "k8s.v1.cni.cncf.io/networks": "net1,net1" });
+    const { controller } = candidate(t, kube, server, { settings: { ...SETTINGS, nonPrimary: true } });
+    const told = (name: string) => kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations ?? {};
+    await eventually("it is told of both", () => told("asking")["net1.default.ovn.net2.kubernetes.io/allocated"]);
+    t.notOk(Object.keys(told("asking")).some((key) => key.startsWith("ovn.kubernetes.io/ip_address")));
+    t.same(told("plain"), {});
+    const ports = [...controller.facts.all("ports")]
+      .map(({ name }) => name)
+      .filter((name) => !name.startsWith("node-"));
+    t.same(ports.sort(), ["asking.default.net1.default.ovn.net1", "asking.default.net1.default.ovn.net2"]);
+    t.notOk(kube.objects(IPS).some(({ metadata }) => metadata.name.startsWith("plain.")));
+  },
+);
