@@ -71,9 +71,11 @@ const READ_KEYS = [
 
 const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
 
-/** Whether {@link decodePodInterface} may read an annotation, whatever the provider. */
+const READ_WHOLE: readonly string[] = [POD.qos, POD.networks, POD.defaultNetwork];
+
+/** Whether {@link decodePodInterface}, or another reader of a pod's interfaces on its node, may read an annotation, whatever the provider. */
 export function concernsInterface(annotation: string): boolean {
-  return annotation === POD.qos || READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
+  return READ_WHOLE.includes(annotation) || READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
 }
 
 /** The annotations of a pod about one interface. All of them are written at once. */

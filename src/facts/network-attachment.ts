@@ -11,6 +11,8 @@ export interface NetworkSelectionFact {
   readonly ips: string;
   /** The MAC that it asks for; "" for none. */
   readonly mac: string;
+  /** The gateways that it asks for as those of the pod's default routes, by commas (`default-route`); absent for none. */
+  readonly gateways?: string;
   /** It takes the place of the pod's primary network (Multus' annotation `v1.multus-cni.io/default-network`). */
   readonly isDefault?: true;
 }

@@ -24,6 +24,9 @@ t.test("networks are named in a line, or in a list that says more of each", asyn
   });
   const list = [{ name: "net1" }, { name: "net2", namespace: "tenant", interface: "eth1" }];
   t.same(read(JSON.stringify(list)), read("net1,tenant/net2@eth1"), "the same in both forms");
+  t.match(read('[{"name":"net1","default-route":["10.0.0.1","fd00::1"]}]'), {
+    networks: [{ gateways: "10.0.0.1,fd00::1" }],
+  });
   const asking = [{ name: "net1", ips: ["10.0.0.5/24", "fd00::5"], mac: "02:00:00:00:00:05", "cni-args": { x: 1 } }];
   t.match(read(JSON.stringify(asking)), { networks: [{ ips: "10.0.0.5,fd00::5", mac: "02:00:00:00:00:05" }] });
 });

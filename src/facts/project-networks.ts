@@ -95,6 +95,7 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
       // A prefix length is of no use here: the Subnet has it.
       ips: ips.map((ip: string) => ip.trim().replace(/\/\d+$/, "")).join(","),
       mac: textOf("mac"),
+      ...(routers.length > 0 && { gateways: routers.join(",") }),
     };
     return checked(made, name !== "");
   });

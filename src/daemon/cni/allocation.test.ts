@@ -127,3 +127,29 @@ t.test("nonsense in an annotation is named", async (t) => {
   }
   t.throws(() => read({ pod_nic_type: "offload-port" }), { code: 2, message: /must be "veth-pair" \(SR-IOV/ });
 });
+
+t.test(
+  "default-route of the networks annotation is the default route of that interface, and of its families only",
+  async (t) => {
+    const networks = (list: readonly object[]) => {
+      const annotations = {
+        "k8s.v1.cni.cncf.io/networks": JSON.stringify(list),
+        ...Object.fromEntries(
+          Object.entries(BASE).map(([key, value]) => [`net1.shop.ovn.kubernetes.io/${key}`, value]),
+        ),
+      };
+      const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+      const request = { ipamOnly: false, provider: "net1.shop.ovn", ifName: "net2", routes: [] };
+      const state = readAllocation(nodePod({ metadata }), request);
+      return state.state === "ready"
+        ? state.allocation.routes.map(({ destination, gateway }) => `${destination.text} via ${gateway.text}`)
+        : [];
+    };
+    const own = { name: "net1", "default-route": ["10.16.0.20"] };
+    t.same(networks([{ name: "other" }, own]), ["0.0.0.0/0 via 10.16.0.20"], "by its place it is net2");
+    t.same(networks([own, { name: "net1" }]), [], "another interface on the network");
+    t.same(networks([{ ...own, interface: "net2" }]), ["0.0.0.0/0 via 10.16.0.20"]);
+    t.same(networks([{ name: "other" }, { ...own, "default-route": [] }]), []);
+    t.same(networks([{ name: "other", interface: "net2", "default-route": ["10.16.0.20"] }]), []);
+  },
+);

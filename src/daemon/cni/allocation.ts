@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { OVN_PROVIDER, podAnnotation } from "../../api/annotations.ts";
+import { ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
 import { unsupportedType } from "../../api/interface-types.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
+import { projectNetworks } from "../../facts/project-networks.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { NodePod } from "../pods/pods.ts";
@@ -67,6 +68,7 @@ export function readAllocation(
   const own: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
     ...stated,
+    ...askedGateways(pod, request).map((gw) => ({ gw })),
   ];
   const routes = [
     // What a user asks for and cannot be is left out: the controller says so in an Event.
@@ -81,6 +83,22 @@ export function readAllocation(
     }),
   ];
   return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
+}
+
+/**
+ * The gateways of the pod's default routes that it asks for with an interface (`default-route` of its networks). Multus sets them after the plugins; from v4.2.2 on
+ * it does so only where there is no default route yet (its pull request 1552), so they are set here.
+ */
+function askedGateways(pod: NodePod, { provider, ifName }: Pick<PodRequest, "provider" | "ifName">): readonly string[] {
+  const { name, namespace, uids, annotations } = pod;
+  const { networks = [] } = projectNetworks({ name, namespace, uid: uids[0] ?? "", annotations });
+  const further = networks.filter(({ isDefault }) => !isDefault);
+  const its = networks.find((one) => {
+    const providers = [ovnAttachmentProvider(one.name, one.namespace), ipamAttachmentProvider(one.name, one.namespace)];
+    const called = one.interface || (one.isDefault ? "eth0" : `net${further.indexOf(one) + 1}`);
+    return called === ifName && providers.includes(provider);
+  });
+  return (its?.gateways ?? "").split(",").filter((gateway) => gateway !== "");
 }
 
 function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterfaceState {
