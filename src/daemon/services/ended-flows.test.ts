@@ -22,6 +22,9 @@ const FLUSH_V4 =
 const FLUSH_V6 =
   "dpctl/flush-conntrack netdev@ovs-netdev ct_ipv6_dst=fd00:10:96::a,ct_nw_proto=17,ct_tp_dst=53 ct_ipv6_src=fd00:10:16::2,ct_nw_proto=17,ct_tp_src=5353";
 
+/** The cached flows are renewed. */
+const RENEWED = ["revalidator/wait", "revalidator/wait"];
+
 /** A node whose ovs-vswitchd writes down what it is told. */
 async function setup(t: Test, at: number, entries: readonly EndedFlows[] = []) {
   const [kube, server, bridge] = [fakeKube(), fakeOvsdb(VSWITCH), randomUUID()];
@@ -102,44 +105,44 @@ t.test("flows to endpoints that are gone are deleted once the new flows are inst
     { cfg: 43, flows: [V4] },
   ];
   await ended(before, next);
-  await seen(commands, 2);
-  t.same(commands, ["revalidator/wait", FLUSH_V6], "only what ovn-controller has installed");
+  await seen(commands, 3);
+  t.same(commands, [...RENEWED, FLUSH_V6], "only what ovn-controller has installed");
   await ended(before, next, last);
   await installed(42);
-  await seen(commands, 5);
-  t.same(commands.slice(2), ["revalidator/wait", FLUSH_V4, FLUSH_V6]);
-  await installed(44);
   await seen(commands, 7);
-  t.same(commands.slice(5), ["revalidator/wait", FLUSH_V4], "once each");
+  t.same(commands.slice(3), [...RENEWED, FLUSH_V4, FLUSH_V6]);
+  await installed(44);
+  await seen(commands, 10);
+  t.same(commands.slice(7), [...RENEWED, FLUSH_V4], "once each");
 });
 
 t.test("it does not matter whether ovn-controller or the record comes first", async (t) => {
   const { commands, seen, ended } = await setup(t, 50);
   await ended({ cfg: 42, flows: [V4] });
-  await seen(commands, 2);
-  t.equal(commands[1], FLUSH_V4);
+  await seen(commands, 3);
+  t.equal(commands[2], FLUSH_V4);
 });
 
 t.test("what ended before the daemon started is left alone", async (t) => {
   const { commands, seen, ended } = await setup(t, 50, [{ cfg: 42, flows: [V6] }]);
   await ended({ cfg: 42, flows: [V6] }, { cfg: 43, flows: [V4] });
-  await seen(commands, 2);
-  t.equal(commands[1], FLUSH_V4);
+  await seen(commands, 3);
+  t.equal(commands[2], FLUSH_V4);
 });
 
 t.test("it is retried while ovs-vswitchd does not answer, and given up where it refuses", async (t) => {
   const { commands, seen, failures, warnings, ended } = await setup(t, 50);
   failures.push(new ControlError("unreachable", "revalidator/wait", "ENOENT"));
   await ended({ cfg: 42, flows: [V4] });
-  await seen(commands, 3);
+  await seen(commands, 4);
   t.match(warnings, [/retrying/]);
   failures.push(new ControlError("refused", "revalidator/wait", "can't wait on multiple udpifs."));
   await ended({ cfg: 43, flows: [V4] });
   await seen(warnings, 2);
   t.match(warnings[1], /giving up/);
   await ended({ cfg: 44, flows: [V6] });
-  await seen(commands, 6);
-  t.same(commands.slice(3), ["revalidator/wait", "revalidator/wait", FLUSH_V6]);
+  await seen(commands, 8);
+  t.same(commands.slice(4), ["revalidator/wait", ...RENEWED, FLUSH_V6]);
 });
 
 t.test("a malformed record is ignored", async (t) => {
@@ -148,5 +151,5 @@ t.test("a malformed record is ignored", async (t) => {
   await seen(warnings, 1);
   t.match(warnings, [/malformed; ignoring it/]);
   await ended({ cfg: 43, flows: [V4] });
-  await seen(commands, 2);
+  await seen(commands, 3);
 });
