@@ -20,7 +20,7 @@ const CONTENT = "weft.local/content";
 
 /** The chart's values for a lab. */
 export function labValues(
-  settings: Pick<LabSettings, "ipFamily"> & Partial<Pick<LabSettings, "kubeProxy" | "centrals">>,
+  settings: Pick<LabSettings, "ipFamily"> & Partial<Pick<LabSettings, "kubeProxy" | "centrals" | "tls">>,
   image: Pick<BuiltImage, "system" | "whole">,
 ): unknown {
   const family = (version: "v4" | "v6") => ({
@@ -38,7 +38,7 @@ export function labValues(
     nodeNames(centrals).map((name) => [name, chosen(settings.ipFamily, addressOf(name))[0]]),
   );
   const direct = settings.kubeProxy === false;
-  const database = (port: number): string => `tcp:[${central}]:${port}`;
+  const database = (port: number): string => `${settings.tls ? "ssl" : "tcp"}:[${central}]:${port}`;
   const whole = { podAnnotations: { [CONTENT]: image.whole } };
   return {
     image: { ...IMAGE, pullPolicy: "Never" },
@@ -48,6 +48,7 @@ export function labValues(
     // eth0 is kubelet's; OVS may come and go on eth1.
     tunnelInterface: "eth1",
     ...(direct && { kubeProxyReplacement: true, apiServer: { host: api, port: API_PORT } }),
+    ...(settings.tls && { tls: { enabled: true } }),
     central: { ...system, ...(centrals > 1 && { replicas: centrals, nodes: centralNodes }) },
     ovs: { ...system, ...(direct && centrals === 1 && { sbAddress: database(6642) }) },
     daemon: whole,

@@ -20,6 +20,8 @@ export interface LabSettings {
   readonly kubeProxy: boolean;
   /** How many replicas ovn-central has: on the first nodes, which are those of the control plane. */
   readonly centrals?: 1 | 3;
+  /** Whether OVN's databases are reached by TLS. */
+  readonly tls?: boolean;
   /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
   readonly hostBlock: number;
   /** The Debian suite of Weft's image where it is not the usual one: `WEFT_DEBIAN_SUITE` as last given. */
@@ -37,7 +39,9 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
 }
 
 /** Settings a caller may choose; what is not said is as in the lab that is up, else the default. */
-export type SettingsChoice = Partial<Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy" | "centrals">>;
+export type SettingsChoice = Partial<
+  Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy" | "centrals" | "tls">
+>;
 
 /**
  * Decides and keeps the settings. A lab that is up can grow, but its network plugin and families stay: rejects with LabError
@@ -69,6 +73,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
     kubeProxy: choice.kubeProxy ?? old?.kubeProxy ?? true,
     centrals,
+    tls: choice.tls ?? old?.tls ?? false,
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };

@@ -8,6 +8,7 @@ import t from "tap";
 import { parseSubnetAddresses } from "../../../src/net/subnet-addresses.ts";
 import { tryAnnotations } from "../testing/annotations.ts";
 import { type ApiServer, kubeBinaries, startApiServer } from "../testing/apiserver.ts";
+import { tryDaemonToken } from "../testing/daemon-token.ts";
 
 const CRDS = join(import.meta.dirname, "../../../crds");
 const PLURALS: Readonly<Record<string, string>> = {
@@ -965,6 +966,13 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
   t.test(
     "annotations whose form makes no sense are refused where they are written, by the rules of the controller",
     (t) => tryAnnotations(t, server),
+  );
+
+  t.test("the token of a node's daemon changes what that daemon may of its own node, and nothing else", (t) =>
+    tryDaemonToken(t, server, async (objects) => {
+      const file = join(t.testdir({ "objects.yaml": objects }), "objects.yaml");
+      await kubectl("apply", "-f", file);
+    }),
   );
 
   t.test("names, short names and columns are Kube-OVN's", async (t) => {

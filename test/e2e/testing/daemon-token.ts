@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Test } from "tap";
+import { NODE } from "../../../src/api/annotations.ts";
+import type { Answer, ApiServer } from "./apiserver.ts";
+
+const TEMPLATES = join(import.meta.dirname, "../../../charts/weft/templates");
+const SYSTEM = "/api/v1/namespaces/kube-system";
+
+/** A template of the chart without helm: those here have nothing of it but labels, the namespace, and parts for other values. */
+function objectsOf(file: string): string {
+  return readFileSync(join(TEMPLATES, file), "utf8")
+    .replace(/^\{\{- \/\*[\s\S]*?\*\/ ?-?\}\}$/gm, "")
+    .replaceAll("{{ .Release.Namespace }}", "kube-system")
+    .replaceAll(/^\s*\{\{.*\n/gm, "")
+    .replaceAll(/^ {2}labels:\n/gm, "");
+}
+
+/**
+ * Has an API server judge what the token of a node's daemon may do, by the chart's roles and policies: a real token, bound to a pod of that node. `apply` hands objects
+ * to kubectl.
+ */
+export async function tryDaemonToken(
+  t: Test,
+  server: ApiServer,
+  apply: (objects: string) => Promise<unknown>,
+): Promise<void> {
+  const make = async (path: string, body: object): Promise<Answer["body"]> => {
+    const answer = await server.call("POST", path, body);
+    if (answer.status !== 201) throw new Error(answer.text);
+    return answer.body;
+  };
+  for (const name of ["n1", "n2"]) {
+    const metadata = { name, labels: { zone: "a" }, annotations: { "ovn.kubernetes.io/ip_address": "100.64.0.2" } };
+    await make("/api/v1/nodes", { metadata });
+    const status = {
+      addresses: [{ type: "InternalIP", address: "192.0.2.1" }],
+      conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", message: "" }],
+    };
+    await server.call("PATCH", `/api/v1/nodes/${name}/status`, JSON.stringify({ status }), MERGE);
+  }
+  await apply(`${objectsOf("rbac.yaml")}\n---\n${objectsOf("daemon-policy.yaml")}`);
+  const tokenOf = async (node?: string): Promise<string> => {
+    const name = `kube-ovn-cni-${node}`;
+    const spec = { expirationSeconds: 3600 };
+    if (node === undefined) return (await make(TOKEN, { spec })).status.token;
+    const containers = [{ name: "c", image: "i" }];
+    const pod = await make(`${SYSTEM}/pods`, {
+      metadata: { name },
+      spec: { nodeName: node, serviceAccountName: "kube-ovn-cni", containers },
+    });
+    const boundObjectRef = { apiVersion: "v1", kind: "Pod", name, uid: pod.metadata.uid };
+    return (await make(TOKEN, { spec: { ...spec, boundObjectRef } })).status.token;
+  };
+  const [own, other, unbound] = [await tokenOf("n1"), await tokenOf("n2"), await tokenOf()];
+  const patch = (token: string, path: string, body: object): Promise<Answer> =>
+    server.call("PATCH", path, JSON.stringify(body), { ...MERGE, authorization: `Bearer ${token}` });
+  const annotate = (token: string, key: string, value: string | null, subresource = ""): Promise<Answer> =>
+    patch(token, `/api/v1/nodes/n1${subresource}`, { metadata: { annotations: { [key]: value } } });
+
+  // The API server enforces a policy a moment after it has accepted it.
+  const deadline = Date.now() + 30_000;
+  while ((await annotate(other, NODE.chassis, "stolen")).status !== 422) {
+    if (Date.now() > deadline) throw new Error("the policy is not enforced after 30 s");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  t.equal((await annotate(own, NODE.chassis, "chassis-1")).status, 200);
+  t.equal((await annotate(own, NODE.unreachable, "chassis-2")).status, 200);
+  t.equal((await annotate(own, NODE.unreachable, null)).status, 200);
+  for (const [what, token] of [
+    ["another node's token", other],
+    ["a token of no node", unbound],
+  ] as const) {
+    t.match(await annotate(token, NODE.chassis, "stolen"), { status: 422, text: /may not change node n1/ }, what);
+    t.match(await annotate(token, NODE.chassis, "stolen", "/status"), { status: 422 }, what);
+  }
+  const node = "/api/v1/nodes/n1";
+  for (const [what, path, body] of [
+    [
+      "an annotation of the controller",
+      node,
+      { metadata: { annotations: { "ovn.kubernetes.io/ip_address": "1.1.1.1" } } },
+    ],
+    ["its removal", node, { metadata: { annotations: { "ovn.kubernetes.io/ip_address": null } } }],
+    ["the same by the status", `${node}/status`, { metadata: { annotations: { "ovn.kubernetes.io/cidr": "a" } } }],
+    ["a label", node, { metadata: { labels: { zone: "b" } } }],
+    ["a taint", node, { spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }],
+    ["unschedulable", node, { spec: { unschedulable: true } }],
+    ["its addresses", `${node}/status`, { status: { addresses: [{ type: "InternalIP", address: "192.0.2.66" }] } }],
+    ["readiness", `${node}/status`, { status: { conditions: [{ type: "Ready", status: "False" }] } }],
+  ] as const)
+    t.match(await patch(own, path, body), { status: 422 }, what);
+
+  const condition = { type: "NetworkUnavailable", status: "False", reason: "WeftIsReady", message: "m" };
+  const body = { apiVersion: "v1", kind: "Node", metadata: { name: "n1" }, status: { conditions: [condition] } };
+  const applied = await server.call(
+    "PATCH",
+    `${node}/status?fieldManager=weft-daemon&force=true`,
+    JSON.stringify(body),
+    { "content-type": "application/apply-patch+yaml", authorization: `Bearer ${own}` },
+  );
+  t.match(applied, {
+    status: 200,
+    body: { status: { conditions: [{ type: "Ready" }, { type: "NetworkUnavailable" }] } },
+  });
+
+  const event = (host: string) => ({
+    ...{ metadata: { generateName: "e" }, involvedObject: { kind: "Node", name: host }, reason: "r", message: "m" },
+    ...{ type: "Warning", source: { component: "weft-daemon", host } },
+  });
+  const tell = (token: string, host: string): Promise<Answer> =>
+    server.call("POST", "/api/v1/namespaces/default/events", event(host), { authorization: `Bearer ${token}` });
+  t.equal((await tell(own, "n1")).status, 201);
+  t.match(await tell(other, "n1"), { status: 422, text: /Events of its own node/ });
+}
+
+const TOKEN = `${SYSTEM}/serviceaccounts/kube-ovn-cni/token`;
+const MERGE = { "content-type": "application/merge-patch+json" };
