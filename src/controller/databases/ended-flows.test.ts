@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { randomUUID } from "node:crypto";
 import t from "tap";
 import { SUBNET } from "../../api/annotations.ts";
-import { decodeEndedFlows } from "../../contract/ended-flows.ts";
+import { decodeEndedFlows, type EndedFlows } from "../../contract/ended-flows.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { ENDPOINT_SLICES, SERVICES, SUBNETS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert } from "../../ovsdb/operation.ts";
+import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import type { Plan } from "../../reconcile/plan.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
+import { Northbound } from "./northbound.ts";
 
 t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the number of the transaction", async (t) => {
   const { kube, server } = await cluster(t);
@@ -65,4 +69,45 @@ t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the nu
   await kube.delete(SERVICES, { namespace: "default", name: "dns" });
   const last = { cfg: 43, flows: [{ service: "10.96.0.10:53", endpoint: "10.16.0.4:5353" }] };
   t.strictSame(await recorded(2), [first, last], "with the Service the rest");
+});
+
+t.test("what a transaction of unknown outcome has ended comes with the next one", async (t) => {
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  const balancer = randomUUID();
+  await server.edit(OVN_NB, [
+    insert(OVN_NB, "NB_Global", undefined, { nb_cfg: 41 }),
+    insert(OVN_NB, "Load_Balancer", balancer, {
+      ...{ name: "dns", options: { ct_flush: "true" } },
+      vips: { "10.96.0.10:53": "10.16.0.2:53,10.16.0.3:53", "^vip:53": "10.16.0.2:53", "[fd00::a]:53": "[fd00::2]:53" },
+    }),
+  ]);
+  const northbound = new Northbound(server.connect());
+  const ready = () => Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
+  await ready();
+  const ended: EndedFlows[] = [];
+  northbound.onEndedFlows((one) => void ended.push(one));
+  const row = { table: "Load_Balancer", uuid: balancer, label: "dns", columns: {} };
+  const plan = (vips: Readonly<Record<string, string>>): Plan => ({
+    ...{ inserts: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] },
+    updates: [{ row, columns: { vips }, before: {} }],
+  });
+  server.pause();
+  const broken = northbound.commit(plan({ "10.96.0.10:53": "10.16.0.3:53" }));
+  server.cut();
+  t.match(await broken, { kind: "unknown" });
+  t.strictSame(ended, []);
+  server.resume();
+  await ready();
+  const now = { "10.96.0.10:53": "10.16.0.3:53", "[fd00::a]:53": "[fd00::2]:53" };
+  t.same(await northbound.commit(plan(now)), { kind: "committed" });
+  const cfg = server.rows(OVN_NB, "NB_Global")[0]?.nb_cfg;
+  t.equal(ended[0]?.cfg, cfg);
+  t.same(
+    new Set(ended[0]?.flows.map(({ service, endpoint }) => `${service} ${endpoint}`)),
+    new Set(["10.96.0.10:53 10.16.0.2:53", "[fd00::a]:53 [fd00::2]:53"]),
+    "not those of a template",
+  );
+  t.same(await northbound.commit(plan(now)), { kind: "committed" });
+  t.equal(ended.length, 1, "once");
 });
