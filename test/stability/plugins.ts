@@ -6,7 +6,10 @@ import { SERVER_PODS } from "./contexts/pods.ts";
 import { SERVICE } from "./contexts/service.ts";
 import { COMMAND } from "./faults/command.ts";
 import { CRASH } from "./faults/crash.ts";
+import { FLAP } from "./faults/flap.ts";
+import { OLD_BACKUP } from "./faults/old-backup.ts";
 import { PARTITION } from "./faults/partition.ts";
+import { randomOf } from "./faults/random.ts";
 import { HANG, KILL, RESTART } from "./faults/service.ts";
 import { AT_ITERATION } from "./hooks/at-iteration.ts";
 import { AT_TIME } from "./hooks/at-time.ts";
@@ -36,13 +39,16 @@ import { NO_DUPLICATES } from "./verify/no-duplicates.ts";
 import { NO_LEAKS } from "./verify/no-leaks.ts";
 import { PODS_READY } from "./verify/pods-ready.ts";
 
+/** Faults that words can name. */
+const WORDED = [KILL, RESTART, HANG, CRASH, PARTITION];
+
 /** The plugins that tasks may name. A new one is a file, and a line here. */
 export const PLUGINS: Registry = {
   contexts: [CONTROLLERS, NAMESPACE, SERVER_PODS, SERVICE],
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
   runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
   triggers: [AT_TIME, AT_ITERATION],
-  faults: [KILL, RESTART, HANG, CRASH, PARTITION, COMMAND],
+  faults: [...WORDED, FLAP, OLD_BACKUP, COMMAND, randomOf(() => WORDED)],
   slas: [
     FAILURES,
     FAILURE_RATE,

@@ -50,6 +50,7 @@ export const KUBECONFIG = plugin({
           signal: not("node-command"),
           back: not("node-command"),
           command: not("node-command"),
+          beside: not("node-command"),
           crash: not("node-crash"),
           boot: not("node-crash"),
           cut: not("partition"),

@@ -79,6 +79,8 @@ export interface Target {
   back(former: ProcessHandle, timeoutMs: number): Promise<void>;
   /** Runs a command on a node as root; what a non-zero exit code says is rejected. */
   command(node: string, command: readonly string[]): Promise<string>;
+  /** Runs a command in the file system and network of a process: of its container. */
+  beside(process: ProcessHandle, command: readonly string[]): Promise<string>;
   /** All processes of a node end at once, as in a power cut. */
   crash(node: string): Promise<void>;
   /** Makes a crashed node run again; resolves when it is Ready. */

@@ -96,6 +96,11 @@ export class FakeTarget implements Target {
     return "";
   }
 
+  async beside({ part, node }: ProcessHandle, command: readonly string[]): Promise<string> {
+    this.done.push(`beside ${part}/${node}: ${command.join(" ")}`);
+    return "";
+  }
+
   async crash(node: string): Promise<void> {
     this.done.push(`crash ${node}`);
   }

@@ -123,6 +123,11 @@ class LabTarget implements Target {
     return (await this.#lab.node(node).exec(command, { timeoutMs: 60_000 })).stdout;
   }
 
+  async beside(process: ProcessHandle, command: readonly string[]): Promise<string> {
+    const at = [`--target=${processOf(process).pid}`, "--mount", "--net", "--"];
+    return (await run("nsenter", [...at, ...command], { timeoutMs: 60_000 })).stdout;
+  }
+
   crash(node: string): Promise<void> {
     return this.#lab.kill(node);
   }
@@ -166,7 +171,7 @@ class LabTarget implements Target {
     const [nb] = this.#running("nb");
     if (nb === undefined) throw new StabilityError("verify", "no northbound database runs");
     const sync = ["ovn-nbctl", `--timeout=${Math.ceil(timeoutMs / 1000)}`, "--wait=hv", "sync"];
-    await run("nsenter", [`--target=${processOf(nb).pid}`, "--mount", "--net", "--", ...sync]);
+    await this.beside(nb, sync);
   }
 
   async undo(step: Extract<UndoStep, { by: "target" }>): Promise<void> {

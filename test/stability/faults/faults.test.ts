@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { Bench } from "../testing/bench.ts";
+
+/** A run of five seconds with one fault from the first second on. */
+function task(fault: string, seconds: number): string {
+  return `title: test
+runs:
+  - name: one
+    load: [{ scenario: { work: }, runner: { rps: { rps: 10, seconds: 3 } } }]
+    hooks: [{ fault: ${fault}, at: { seconds: 1 }, for: ${seconds} }]
+    settle: 0
+`;
+}
+
+/** What was done to the target, but for the end of the scenario. */
+async function done(bench: Bench, fault: string, seconds = 2): Promise<readonly string[]> {
+  const result = await bench.run(task(fault, seconds));
+  bench.said.push(...(result.runs[0]?.repeats[0]?.problems ?? []).map(({ code, text }) => `${code}: ${text}`));
+  return bench.target.done.filter((what) => !what.startsWith("stopped"));
+}
+
+t.test("kill and restart end processes of a part where they are told to, and wait for others", async (t) => {
+  t.same(await done(new Bench(t), "kill vswitchd service"), ["SIGKILL vswitchd/n1", "SIGKILL vswitchd/n2"]);
+  t.same(await done(new Bench(t), "restart etcd"), ["SIGTERM etcd/n1"]);
+  t.same(await done(new Bench(t), "kill daemon on n2"), ["SIGKILL daemon/n2"]);
+});
+
+t.test("a part that runs nowhere, or not on that node, breaks the run", async (t) => {
+  const bench = new Bench(t);
+  await done(bench, "kill daemon on n7");
+  t.match(bench.said.at(-1), "fault: no daemon runs on n7");
+});
+
+t.test("a node that crashed boots at the end of the fault", async (t) => {
+  t.same(await done(new Bench(t), "crash n2"), ["crash n2", "boot n2"]);
+  const bench = new Bench(t);
+  await done(bench, "crash n9");
+  t.match(bench.said.at(-1), "fault: there is no node n9; the target has n1, n2");
+});
+
+t.test("a partition cuts both ways or one, and is healed", async (t) => {
+  t.same(await done(new Bench(t), "disconnect n1 from others"), ["cut n1 n2", "cut n2 n1", "heal"]);
+  t.same(await done(new Bench(t), "disconnect n1 to control-plane"), ["cut n1 control-plane", "heal"]);
+});
+
+t.test("links flap until the fault ends", async (t) => {
+  const did = await done(new Bench(t), "{ flap: { node: n1, down: 0.5, up: 0.5 } }");
+  t.equal(did.filter((what) => what === "cut n1 n2").length, 2);
+  t.equal(did.at(-1), "heal");
+});
+
+t.test("a command is taken back by another", async (t) => {
+  t.same(await done(new Bench(t), "{ command: { name: x, node: n2, begin: [a, b], end: [c] } }"), ["n2: a b", "n2: c"]);
+});
+
+t.test("a backup is taken at the begin and restored at the end", async (t) => {
+  const [before, after] = await done(new Bench(t), "{ old_backup: { part: nb } }");
+  t.match(before, /^beside nb\/n1: .*ovsdb-client backup/);
+  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore/);
+});
+
+t.test("random faults are different ones of a list, all of which end", async (t) => {
+  const list = '["kill daemon on n1", "freeze nb service", "kill etcd", "disconnect n1 from n2"]';
+  const bench = new Bench(t);
+  const did = await done(bench, `{ random: { of: ${list}, count: 3 } }`);
+  const begun = ["SIGKILL daemon/n1", "SIGSTOP nb/n1", "SIGKILL etcd/n1", "cut n1 n2"].filter((what) =>
+    did.includes(what),
+  );
+  t.equal(begun.length, 3);
+  t.equal(did.includes("SIGSTOP nb/n1"), did.includes("SIGCONT nb/n1"));
+  t.equal(did.includes("cut n1 n2"), did.includes("heal"));
+  t.notOk(bench.unfinished);
+  for (const [wrong, message] of [
+    ["kill nova", 'unknown part "nova"'],
+    ["break it", 'cannot read the fault "break it"'],
+    ["freeze nb for 3 seconds", "must not say for how long"],
+  ] as const)
+    await t.rejects(new Bench(t).run(task(`{ random: { of: ["${wrong}"] } }`, 1)), { message: new RegExp(message) });
+});
