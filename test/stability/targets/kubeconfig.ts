@@ -15,7 +15,7 @@ const options = z.strictObject({
 });
 
 /** Why each need that a cluster known by its kubeconfig alone cannot meet is not met. */
-function lacks(need: Need): string | undefined {
+export function lacks(need: Need): string | undefined {
   if (need === "kubernetes") return undefined;
   if (need === "pod-traffic") return "requests from pods need a program in their network, which is not supported yet";
   if (need === "inventory")

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { fakeKube } from "../../../src/kube/testing/fake.ts";
+import { type FakeKube, fakeKube } from "../../../src/kube/testing/fake.ts";
 import type { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import { StabilityError } from "../errors.ts";
 import { PARTS, type Part, type PartName } from "../targets/parts.ts";
 import type { Inventory, Need, Prober, ProcessHandle, Reply, Request, Target } from "../targets/target.ts";
+import { fakeCluster } from "./fake-cluster.ts";
 
 /** How long a part that was killed is away, in ms. */
 export const BACK_AFTER_MS = 2_000;
@@ -13,7 +14,9 @@ export const BACK_AFTER_MS = 2_000;
 export class FakeTarget implements Target {
   readonly name = "fake";
   readonly nodes: readonly string[] = ["n1", "n2"];
-  readonly kube;
+  /** Behind it kubelets work; tests put objects into `fake` as they are. */
+  readonly kube: FakeKube;
+  readonly fake: FakeKube;
   readonly image = "fake/agnhost:1";
   /** What it cannot do, and why. */
   readonly cannot = new Map<Need, string>();
@@ -31,7 +34,8 @@ export class FakeTarget implements Target {
 
   constructor(clock: ManualClock) {
     this.#clock = clock;
-    this.kube = fakeKube({ clock });
+    this.fake = fakeKube({ clock });
+    this.kube = fakeCluster(this.fake);
     for (const [name, { perNode }] of Object.entries(PARTS))
       for (const node of perNode ? this.nodes : ["n1"])
         this.#processes.set(`${name}/${node}`, { id: `${this.#serial++}`, awayUntil: 0, stopped: false });
