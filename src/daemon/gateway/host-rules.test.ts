@@ -92,7 +92,11 @@ t.test(
         const lines = compileHostRules(input).split("\n");
         const rules = lines.slice(lines.findIndex((line) => line.includes(`hook ${hook} `)) + 1);
         t.match(rules[0], /iifname "ovn0" .*udp dport 6081 counter drop/, `${name}: tunnels, ${hook}`);
-        t.match(rules[1], /iifname "ovn0" .*tcp dport \{ 6641, 6642 \} counter drop/, `${name}: databases, ${hook}`);
+        t.match(
+          rules[1],
+          /iifname "ovn0" .*tcp dport \{ 6641-6644, 6649 \} counter drop/,
+          `${name}: databases, ${hook}`,
+        );
       }
     }
   },
