@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { CniError } from "./cni-error.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./server.ts";
@@ -47,6 +49,24 @@ t.test("only root may use the socket", async (t) => {
   const { path } = await serve(t, {});
   t.equal(statSync(path).mode & 0o777, 0o600);
 });
+
+t.test(
+  "another user is refused, although the folders let it through",
+  {
+    skip: process.getuid?.() === 0 ? false : "needs root: it changes the user",
+  },
+  async (t) => {
+    const { path } = await serve(t, {});
+    for (const parent of [dirname(path), dirname(dirname(path))]) chmodSync(parent, 0o755);
+    const source = `require("node:net").connect(${JSON.stringify(path)}).on("connect", () => process.exit(console.log("connected"))).on("error", (error) => console.log(error.code))`;
+    const as = (uid: number): Promise<string> =>
+      promisify(execFile)(process.execPath, ["-e", source], { uid, gid: uid, cwd: "/" }).then(({ stdout }) =>
+        stdout.trim(),
+      );
+    t.equal(await as(65_534), "EACCES");
+    t.equal(await as(0), "connected");
+  },
+);
 
 t.test("a verb's result is a 200, no result a 204, an error its status with the code", async (t) => {
   const { path } = await serve(t, {
