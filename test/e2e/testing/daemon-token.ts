@@ -9,13 +9,46 @@ import type { Answer, ApiServer } from "./apiserver.ts";
 const TEMPLATES = join(import.meta.dirname, "../../../charts/weft/templates");
 const SYSTEM = "/api/v1/namespaces/kube-system";
 
-/** A template of the chart without helm: those here have nothing of it but labels, the namespace, and parts for other values. */
+/** Templates of the chart without helm: those meant here have nothing of it but labels, the namespace, and parts for other values. */
+export function chartObjects(...files: readonly string[]): string {
+  return files.map(objectsOf).join("\n---\n");
+}
+
 function objectsOf(file: string): string {
   return readFileSync(join(TEMPLATES, file), "utf8")
     .replace(/^\{\{- \/\*[\s\S]*?\*\/ ?-?\}\}$/gm, "")
     .replaceAll("{{ .Release.Namespace }}", "kube-system")
     .replaceAll(/^\s*\{\{.*\n/gm, "")
     .replaceAll(/^ {2}labels:\n/gm, "");
+}
+
+async function make(server: ApiServer, path: string, body: object): Promise<Answer["body"]> {
+  const answer = await server.call("POST", path, body);
+  if (answer.status !== 201) throw new Error(answer.text);
+  return answer.body;
+}
+
+/** A pod to which a token can be bound. */
+export interface BoundPod {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Makes the pod of a node's daemon. */
+export async function daemonPod(server: ApiServer, node: string): Promise<BoundPod> {
+  const containers = [{ name: "c", image: "i" }];
+  const pod = {
+    metadata: { name: `kube-ovn-cni-${node}` },
+    spec: { nodeName: node, serviceAccountName: "kube-ovn-cni", containers },
+  };
+  return (await make(server, `${SYSTEM}/pods`, pod)).metadata;
+}
+
+/** A token of an account in kube-system, bound to a pod as kubelet's are, or to none. */
+export async function tokenOf(server: ApiServer, account: string, pod?: BoundPod): Promise<string> {
+  const boundObjectRef = pod && { apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid };
+  const spec = { expirationSeconds: 3600, ...(boundObjectRef && { boundObjectRef }) };
+  return (await make(server, `${SYSTEM}/serviceaccounts/${account}/token`, { spec })).status.token;
 }
 
 /**
@@ -27,34 +60,20 @@ export async function tryDaemonToken(
   server: ApiServer,
   apply: (objects: string) => Promise<unknown>,
 ): Promise<void> {
-  const make = async (path: string, body: object): Promise<Answer["body"]> => {
-    const answer = await server.call("POST", path, body);
-    if (answer.status !== 201) throw new Error(answer.text);
-    return answer.body;
-  };
   for (const name of ["n1", "n2"]) {
     const metadata = { name, labels: { zone: "a" }, annotations: { "ovn.kubernetes.io/ip_address": "100.64.0.2" } };
-    await make("/api/v1/nodes", { metadata });
+    await make(server, "/api/v1/nodes", { metadata });
     const status = {
       addresses: [{ type: "InternalIP", address: "192.0.2.1" }],
       conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", message: "" }],
     };
     await server.call("PATCH", `/api/v1/nodes/${name}/status`, JSON.stringify({ status }), MERGE);
   }
-  await apply(`${objectsOf("rbac.yaml")}\n---\n${objectsOf("daemon-policy.yaml")}`);
-  const tokenOf = async (node?: string): Promise<string> => {
-    const name = `kube-ovn-cni-${node}`;
-    const spec = { expirationSeconds: 3600 };
-    if (node === undefined) return (await make(TOKEN, { spec })).status.token;
-    const containers = [{ name: "c", image: "i" }];
-    const pod = await make(`${SYSTEM}/pods`, {
-      metadata: { name },
-      spec: { nodeName: node, serviceAccountName: "kube-ovn-cni", containers },
-    });
-    const boundObjectRef = { apiVersion: "v1", kind: "Pod", name, uid: pod.metadata.uid };
-    return (await make(TOKEN, { spec: { ...spec, boundObjectRef } })).status.token;
-  };
-  const [own, other, unbound] = [await tokenOf("n1"), await tokenOf("n2"), await tokenOf()];
+  await apply(chartObjects("rbac.yaml", "daemon-policy.yaml"));
+  const account = "kube-ovn-cni";
+  const own = await tokenOf(server, account, await daemonPod(server, "n1"));
+  const other = await tokenOf(server, account, await daemonPod(server, "n2"));
+  const unbound = await tokenOf(server, account);
   const patch = (token: string, path: string, body: object): Promise<Answer> =>
     server.call("PATCH", path, JSON.stringify(body), { ...MERGE, authorization: `Bearer ${token}` });
   const annotate = (token: string, key: string, value: string | null, subresource = ""): Promise<Answer> =>
@@ -116,5 +135,4 @@ export async function tryDaemonToken(
   t.match(await tell(other, "n1"), { status: 422, text: /Events of its own node/ });
 }
 
-const TOKEN = `${SYSTEM}/serviceaccounts/kube-ovn-cni/token`;
 const MERGE = { "content-type": "application/merge-patch+json" };
