@@ -343,6 +343,13 @@ await t.test("with TLS every process is told so, and has the certificate it show
   }
 });
 
+await t.test("daemons mirror the packets of all pods where debug.ENABLE_MIRROR says so", { skip }, async (t) => {
+  const daemon = async (...args: readonly string[]): Promise<Any> =>
+    find(await render(...args), "DaemonSet", "kube-ovn-cni").spec.template.spec.containers[0];
+  t.notOk("enable-mirror" in flags(await daemon()));
+  t.ok("enable-mirror" in flags(await daemon("--set=debug.ENABLE_MIRROR=true")));
+});
+
 /** The resources that the sources of a component name, by their constants in src/kube/resources.ts. */
 function usedTypes(folder: string): readonly resources.ResourceType[] {
   const used = new Set<resources.ResourceType>();

@@ -67,9 +67,15 @@ const READ_KEYS = [
   "virtualmachine",
   "routes",
   "default_route",
+  "mirror",
 ] as const satisfies readonly PodKey[];
 
 const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
+
+/** Whether a user asks for an interface's packets to be mirrored. Anything but "true" asks for nothing; the controller reports what is malformed. */
+export function isMirrored(annotations: Annotations, provider: string): boolean {
+  return annotations[podAnnotation(provider, "mirror")]?.trim() === "true";
+}
 
 const READ_WHOLE: readonly string[] = [POD.qos, POD.networks, POD.defaultNetwork];
 

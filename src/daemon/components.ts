@@ -11,6 +11,7 @@ import { TunnelReport } from "./gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
 import { PodEncaps } from "./pods/pod-encaps.ts";
+import { PodMirror } from "./pods/pod-mirror.ts";
 import { PodQosRows } from "./pods/pod-qos.ts";
 import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
@@ -30,6 +31,7 @@ export interface Components {
   readonly tunnels: TunnelReport;
   readonly qosRows: PodQosRows;
   readonly endedFlows: EndedFlowsFlush;
+  readonly mirror: PodMirror;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
@@ -94,6 +96,10 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     record: watches.endedFlows,
     control: hostIo.control,
   });
+  const mirror = new PodMirror({
+    ...{ view, kernel, nft, pods, report, clock, log },
+    ...{ all: options.enableMirror, onDemand: options.nonPrimary },
+  });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -129,6 +135,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     tunnels,
     qosRows,
     endedFlows,
+    mirror,
     upkeep,
     probes,
     publication,

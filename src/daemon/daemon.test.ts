@@ -12,10 +12,11 @@ import { encodeSubnetContract } from "../contract/subnet.ts";
 import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../kube/testing/fake.ts";
 import type { KubeEvent, Node } from "../kube/types.ts";
+import { MIRROR_TABLE } from "../node/marks.ts";
 import { FakeKernel } from "../node/testing/fake-kernel.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
-import { fakeOvsdb } from "../ovsdb/testing/fake.ts";
+import { type FakeOvsdb, fakeOvsdb } from "../ovsdb/testing/fake.ts";
 import { startDaemon } from "./daemon.ts";
 import { readOptions } from "./options.ts";
 import { REPAIRED } from "./repair-report.ts";
@@ -28,6 +29,15 @@ const JOINED = {
   "ovn.kubernetes.io/cidr": "100.64.0.0/16",
   "ovn.kubernetes.io/gateway": "100.64.0.1",
 };
+/** The node's own interfaces of br-int. */
+const OWN: readonly string[] = ["mirror0", "ovn0"];
+function names(server: FakeOvsdb): readonly string[] {
+  return server
+    .rows(VSWITCH, "Interface")
+    .map(({ name }) => name)
+    .sort();
+}
+
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Adds a subnet as it is when a controller has accepted it. */
@@ -110,7 +120,9 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  return { kube, server, bridge, links, lost, kernel, nft, scripts: nft.scripts, socket, conflist, start };
+  /** What was applied, but for the table of `mirror0`. */
+  const scripts = (): readonly string[] => nft.scripts.filter((script) => !script.startsWith(`table ${MIRROR_TABLE}`));
+  return { kube, server, bridge, links, lost, kernel, nft, scripts, socket, conflist, start };
 }
 
 function call(socketPath: string, verb: string, body: object): Promise<{ status: number; body: string }> {
@@ -147,7 +159,7 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   t.notOk(existsSync(conflist), "no pod before the node is ready");
   await until(() => existsSync(conflist));
   t.match(JSON.parse(readFileSync(conflist, "utf8")), { plugins: [{ type: "kube-ovn", server_socket: socket }, {}] });
-  t.match(scripts[0], /10\.16\.0\.0\/16/);
+  t.match(scripts()[0], /10\.16\.0\.0\/16/);
   const told = (): Node | undefined => kube.object(NODES, { name: "weft-1" }) as Node | undefined;
   await until(() => told()?.status?.conditions !== undefined);
   t.match(told(), {
@@ -163,18 +175,9 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   await kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations: ALLOCATED } } });
   t.match(await adding, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
   t.ok(links.configured.has("aaaaaaaaaaaa_h"));
-  t.same(
-    server
-      .rows(VSWITCH, "Interface")
-      .map(({ name }) => name)
-      .sort(),
-    ["aaaaaaaaaaaa_h", "ovn0"],
-  );
+  t.same(names(server), ["aaaaaaaaaaaa_h", ...OWN]);
   t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
-  t.same(
-    server.rows(VSWITCH, "Interface").map(({ name }) => name),
-    ["ovn0"],
-  );
+  t.same(names(server), OWN);
   await daemon.stop();
   t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
 });
@@ -263,16 +266,16 @@ t.test("the node's way to the pods of a subnet stays while that is being deleted
     // What comes after it has been seen after it.
     const more = `10.${30 + i}.0.0/16`;
     await addSubnet(kube, `more-${i}`, more);
-    await until(() => scripts.at(-1)?.includes(more) === true);
+    await until(() => scripts().at(-1)?.includes(more) === true);
     const routes = kernel.routes({ protocol: 87 }).map(({ destination }) => destination);
     t.ok(routes.includes(more) && routes.includes("10.16.0.0/16"), `step ${i}`);
-    t.match(scripts.at(-1), /saddr \{ 10\.16\.0\.0\/16, .*natOutgoing/, `step ${i}`);
+    t.match(scripts().at(-1), /saddr \{ 10\.16\.0\.0\/16, .*natOutgoing/, `step ${i}`);
     if (i !== 2) continue;
     await daemon.stop();
     daemon = await start();
   }
   await kube.patch(SUBNETS, { name }, body({ metadata: { finalizers: null } }));
-  await until(() => scripts.at(-1)?.includes("10.16.0.0/16") === false);
+  await until(() => scripts().at(-1)?.includes("10.16.0.0/16") === false);
   t.pass("when it is gone, so is the way");
   await daemon.stop();
 });
@@ -300,7 +303,7 @@ t.test("a transaction that is refused, and a database that goes away, leave noth
   const cut = await call(socket, "add", body("web-0", "bbbbbbbbbbbbbbbb"));
   server.onTransact = undefined;
   if (cut.status !== 200) t.equal(links.pairs.size, 0);
-  await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => name === "ovn0" || links.pairs.has(name)));
+  await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => OWN.includes(name) || links.pairs.has(name)));
   t.pass("what could not be rolled back at once was collected");
   await daemon.stop();
 });
@@ -328,13 +331,7 @@ t.test("a daemon that ends finishes what it has begun and stops what only waits"
   open.resolve();
   t.equal((await works).status, 200);
   await stopped;
-  t.same(
-    server
-      .rows(VSWITCH, "Interface")
-      .map(({ name }) => name)
-      .sort(),
-    ["bbbbbbbbbbbb_h", "ovn0"],
-  );
+  t.same(names(server), ["bbbbbbbbbbbb_h", ...OWN]);
 });
 
 const eventsOf = (kube: FakeKube, reason: string): readonly string[] =>
@@ -388,15 +385,11 @@ t.test("a pod's port that another program removes, alone or with br-int, comes b
     update(VSWITCH, "Open_vSwitch", [], { bridges: [again] }),
   ]);
   await isBack();
-  await until(() => server.rows(VSWITCH, "Interface").length === 2);
+  await until(() => server.rows(VSWITCH, "Interface").length === 1 + OWN.length);
   t.ok(links.pairs.has("aaaaaaaaaaaa_h"), "its interface was no leftover meanwhile");
   await until(() => eventsOf(kube, REPAIRED).some((message) => /port aaaaaaaaaaaa_h of pod shop\/web-0/.test(message)));
   t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
-  t.same(
-    server.rows(VSWITCH, "Interface").map(({ name }) => name),
-    ["ovn0"],
-    "what a request removes stays away",
-  );
+  t.same(names(server), OWN, "what a request removes stays away");
   await daemon.stop();
 });
 
@@ -452,7 +445,7 @@ t.test(
       await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
       await next.stop();
     }
-    t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 2);
+    t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 1 + OWN.length);
   },
 );
 
@@ -476,8 +469,8 @@ t.test("a daemon that starts, or sees an interface go, collects what was left", 
   t.equal((await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
   links.pairs.delete("aaaaaaaaaaaa_h");
   for (const onLost of lost) onLost("aaaaaaaaaaaa_h");
-  await until(() => server.rows(VSWITCH, "Interface").length === 1);
-  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }]);
+  await until(() => server.rows(VSWITCH, "Interface").length === OWN.length);
+  t.same(names(server), OWN);
   await daemon.stop();
 });
 
@@ -492,6 +485,6 @@ t.test("what a pod had goes with it although the runtime, which has lost its san
   t.ok(links.pairs.has("aaaaaaaaaaaa_h"));
   await kube.delete(PODS, ref, { gracePeriodSeconds: 0 });
   await until(() => !links.pairs.has("aaaaaaaaaaaa_h"));
-  t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }]);
+  t.same(names(server), OWN);
   await daemon.stop();
 });

@@ -12,6 +12,8 @@ t.test("options have Kube-OVN's defaults and refuse nonsense", async (t) => {
     mtu: 0,
     metricsPort: 10665,
     healthPort: 10666,
+    enableMirror: false,
   });
+  t.match(readOptions(["--enable-mirror"], {}), { enableMirror: true });
   t.match(readOptions(["--node-name=x", "--mtu=1350"], { KUBE_NODE_NAME: "weft-1" }), { nodeName: "x", mtu: 1350 });
 });

@@ -29,6 +29,8 @@ export interface DaemonOptions {
   readonly nonPrimary: boolean;
   /** Where node ports of Services are. */
   readonly nodePorts: PortRange;
+  /** Whether the packets of all ports of br-int are mirrored, and not only those of pods with the annotation. */
+  readonly enableMirror: boolean;
   /** The subnet that `ovn0` is in. */
   readonly nodeSwitch: string;
   /** 0: what the tunnels leave. */
@@ -79,6 +81,11 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       "create only the interfaces of NetworkAttachmentDefinitions, and change nothing of the node's network",
       false,
     )
+    .option(
+      "--enable-mirror",
+      "mirror the packets of all ports of br-int to mirror0, not only those of annotated pods",
+      false,
+    )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
@@ -108,6 +115,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     kubeProxyReplacement: options["kubeProxyReplacement"] === true,
     nonPrimary: options["nonPrimaryCniMode"] === true,
     nodePorts,
+    enableMirror: options["enableMirror"] === true,
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),

@@ -65,12 +65,15 @@ export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "
 /** The table of nftables for probes of pods in custom VPCs. */
 export const PROBE_TABLE = "inet weft/probes";
 
+/** The table of nftables that keeps mirrored packets from the node's own stack. */
+export const MIRROR_TABLE = "netdev weft/mirror";
+
 /** The node's own network: everything that is not of another owner. */
 export const NODE_OWNER: Owner = {
   protocol: PROTOCOL,
   port: OWNER,
   linkAlias: NODE_LINK_ALIAS,
-  ownsTable: (name) => isOurTable(name) && name !== PROBE_TABLE,
+  ownsTable: (name) => isOurTable(name) && name !== PROBE_TABLE && name !== MIRROR_TABLE,
 };
 
 /** The way to pods of custom VPCs for kubelet's probes (`src/daemon/probes`). */
@@ -79,6 +82,14 @@ export const PROBE_OWNER: Owner = {
   port: "probes",
   linkAlias: "weft: probes",
   ownsTable: (name) => name === PROBE_TABLE,
+};
+
+/** The interface at which mirrored packets arrive (`src/daemon/pods/pod-mirror.ts`). It has no routes or rules. */
+export const MIRROR_OWNER: Owner = {
+  protocol: 89,
+  port: "mirror",
+  linkAlias: "weft: mirror",
+  ownsTable: (name) => name === MIRROR_TABLE,
 };
 
 /** Whether a link is one by which pods of a custom VPC are probed: by its name, which is made of the VPC's. */

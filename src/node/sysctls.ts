@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { MIRROR_INTERFACE } from "../api/names.ts";
 import { NetlinkError } from "../netlink/error.ts";
+import type { Link } from "../netlink/links.ts";
 import { type Driver, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import { isPodLink, isProbeLink } from "./marks.ts";
@@ -21,7 +23,7 @@ export function sysctlDriver(kernel: NodeKernel): Driver {
     list({ sysctls }) {
       if (sysctls === undefined) return undefined;
       const uplinks = sysctls.some(({ key }) => key.includes(EACH_UPLINK))
-        ? kernel.links().filter((link) => !link.loopback && !isPodLink(link) && !isProbeLink(link))
+        ? kernel.links().filter((link) => !link.loopback && !isPodLink(link) && !isOwnDevice(link))
         : [];
       return sysctls
         .filter(({ link }) => link === undefined || kernel.link(link) !== undefined)
@@ -43,6 +45,10 @@ export function sysctlDriver(kernel: NodeKernel): Driver {
       return "done";
     },
   });
+}
+
+function isOwnDevice(link: Pick<Link, "name">): boolean {
+  return isProbeLink(link) || link.name === MIRROR_INTERFACE;
 }
 
 function ofLink(wanted: SysctlState, name: string): SysctlState {

@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
+import { MIRROR_INTERFACE, NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { isProbeLink } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
@@ -72,7 +72,14 @@ async function restoreTunnelInterface({ run }: CleanupParts, root: string, resul
 }
 
 /** Devices that a datapath in userspace makes: taps, which OVS makes persistent, so they outlive it. */
-const TAPS: readonly string[] = [NODE_INTERFACE, SERVICE_INTERFACE, INTEGRATION_BRIDGE, "br-phy", "ovs-netdev"];
+const TAPS: readonly string[] = [
+  NODE_INTERFACE,
+  SERVICE_INTERFACE,
+  MIRROR_INTERFACE,
+  INTEGRATION_BRIDGE,
+  "br-phy",
+  "ovs-netdev",
+];
 
 /** The datapath's devices outlive ovs-vswitchd: those of the kernel's with it, those of one in userspace one by one. */
 async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): Promise<void> {

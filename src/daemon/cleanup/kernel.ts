@@ -3,7 +3,7 @@
 import type { Driver, Results } from "../../node/driver.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { linkDriver } from "../../node/links.ts";
-import { isPodLink, NODE_OWNER, PROBE_OWNER } from "../../node/marks.ts";
+import { isPodLink, MIRROR_OWNER, NODE_OWNER, PROBE_OWNER } from "../../node/marks.ts";
 import { type Nftables, NftTables } from "../../node/nftables.ts";
 import { qdiscDriver } from "../../node/qdiscs.ts";
 import { routeDriver } from "../../node/routes.ts";
@@ -28,7 +28,7 @@ export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Rem
   const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
   const drivers: readonly Driver[] = [
     qdiscDriver(kernel),
-    ...[NODE_OWNER, PROBE_OWNER].flatMap((owner) => [
+    ...[NODE_OWNER, PROBE_OWNER, MIRROR_OWNER].flatMap((owner) => [
       new NftTables(nft, owner).driver(kernel),
       ruleDriver(kernel, owner),
       routeDriver(kernel, owner),

@@ -13,7 +13,8 @@ import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 /** What the daemon reads of the local Open vSwitch database; statistics, which change every few seconds, are not among it. */
 const SELECTION = {
   Open_vSwitch: ["external_ids", "cur_cfg"],
-  Bridge: ["name", "ports", "datapath_type", "external_ids"],
+  Bridge: ["name", "ports", "mirrors", "datapath_type", "external_ids"],
+  Mirror: ["name", "output_port", "select_all", "select_src_port", "select_dst_port", "external_ids"],
   Port: ["name", "interfaces", "qos", "external_ids"],
   QoS: ["type", "queues", "other_config", "external_ids"],
   Queue: ["other_config", "external_ids"],
