@@ -136,7 +136,10 @@ function stateOf(
   const mac = macOf(vip, subnet);
   const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;
   // The allocator, which gives the others theirs, knows of no router's.
-  return say(true, "Ready", message, vip.type === "switch_lb_vip" ? { status: { mac } } : {});
+  if (vip.type === "switch_lb_vip") return say(true, "Ready", message, { status: { mac } });
+  const applied = vip.selector?.map(([key, value]) => `${key}: ${value}`);
+  const isShown = vip.type === "" && applied !== undefined && (applied.length > 0 || vip.accepted !== "");
+  return say(true, "Ready", message, isShown ? { status: { selector: applied } } : {});
 }
 
 /** A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router. */
