@@ -66,9 +66,10 @@ await t.test(
     for (const [name, port] of [
       ["ovn-nb", 6641],
       ["ovn-sb", 6642],
+      ["ovn-northd", 6643],
     ] as const) {
       const { spec } = find(objects, "Service", name);
-      t.strictSame(spec.selector, { app: "ovn-central" });
+      t.strictSame(spec.selector, { app: "ovn-central", [`${name}-leader`]: "true" });
       t.match(spec.ports, [{ port, targetPort: port }]);
     }
   },
@@ -133,17 +134,19 @@ await t.test("the controller is told each network in the families in use", { ski
 
 await t.test("nodes and controller read one southbound database", { skip }, async (t) => {
   const remotes = "tcp:10.0.0.1:6642\\,tcp:10.0.0.2:6642";
-  const address = (objects: readonly Any[], kind: string, name: string): string | undefined => {
-    const [container] = find(objects, kind, name).spec.template.spec.containers;
+  const controller = (objects: readonly Any[]): string | undefined => {
+    const [container] = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
     return container.env.find((variable: Any) => variable.name === "OVN_SB_ADDR")?.value;
   };
-  for (const [kind, name] of [
-    ["DaemonSet", "ovs-ovn"],
-    ["Deployment", "kube-ovn-controller"],
-  ] as const) {
-    t.equal(address(await render(), kind, name), undefined, "by the Service ovn-sb");
-    t.equal(address(await render(`--set=ovs.sbAddress=${remotes}`), kind, name), remotes.replace("\\", ""));
-  }
+  const nodes = (objects: readonly Any[]): string => find(objects, "ConfigMap", "ovn-remotes").data["sb-address"];
+  const [before, after] = [await render(), await render(`--set=ovs.sbAddress=${remotes}`)];
+  t.strictSame([controller(before), nodes(before)], [undefined, ""], "by the Service ovn-sb");
+  t.strictSame([controller(after), nodes(after)], [remotes.replace("\\", ""), remotes.replace("\\", "")]);
+  t.strictSame(
+    find(after, "DaemonSet", "ovs-ovn"),
+    find(before, "DaemonSet", "ovs-ovn"),
+    "another address restarts no switch",
+  );
 });
 
 const THREE = ["a=10.0.0.1", "c=10.0.0.3", "b=fd00::2"].map((node) => `--set=central.nodes.${node}`);
@@ -177,10 +180,10 @@ await t.test(
     for (const [kind, name, where, port] of [
       ["Deployment", "kube-ovn-controller", "OVN_NB_ADDR", 6641],
       ["Deployment", "kube-ovn-controller", "OVN_SB_ADDR", 6642],
-      ["DaemonSet", "ovs-ovn", "OVN_SB_ADDR", 6642],
     ] as const) {
       t.equal(variable(find(objects, kind, name).spec.template.spec.containers, where).value, remotes(port), name);
     }
+    t.equal(find(objects, "ConfigMap", "ovn-remotes").data["sb-address"], remotes(6642));
     t.equal((await template("--set=central.replicas=3", ...THREE.slice(1))).code, 1, "as many nodes as replicas");
     const one = find(await render(), "Deployment", "ovn-central").spec;
     t.equal(one.strategy.type, "Recreate");

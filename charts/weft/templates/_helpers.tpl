@@ -89,7 +89,10 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- if and (gt $replicas 1) (not $nodes) -}}
 {{- $found := dict -}}
 {{- range (lookup "v1" "Node" "" "").items -}}
-{{- if hasKey (.metadata.labels | default dict) "node-role.kubernetes.io/control-plane" -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- $fits := hasKey $labels "node-role.kubernetes.io/control-plane" -}}
+{{- with $.Values.central.nodeSelector }}{{ $fits = true }}{{ range $key, $value := . }}{{ if ne (get $labels $key) $value }}{{ $fits = false }}{{ end }}{{ end }}{{ end -}}
+{{- if $fits -}}
 {{- $name := .metadata.name -}}
 {{- range .status.addresses -}}
 {{- if and (eq .type "InternalIP") (not (hasKey $found $name)) }}{{ $_ := set $found $name .address }}{{ end -}}
@@ -116,7 +119,8 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- define "weft.centralRemotes" -}}
 {{- $list := list -}}
 {{- $port := .port -}}
-{{- range (splitList "," (include "weft.centralAddresses" .context)) }}{{ if . }}{{ $list = append $list (printf "tcp:[%s]:%d" . $port) }}{{ end }}{{ end -}}
+{{- $scheme := ternary "ssl" "tcp" .context.Values.tls.enabled -}}
+{{- range (splitList "," (include "weft.centralAddresses" .context)) }}{{ if . }}{{ $list = append $list (printf "%s:[%s]:%d" $scheme . $port) }}{{ end }}{{ end -}}
 {{- join "," $list -}}
 {{- end }}
 {{- define "weft.nbAddress" -}}

@@ -58,6 +58,8 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
     "/run/openvswitch/db.sock": "",
     "/run/ovn/ovn-controller.pid": "8",
     "/etc/origin/ovn/ovnnb_db.db": "",
+    "/etc/origin/ovn/ovnnb_db.db.set-aside": "",
+    "/etc/origin/ovn/weft-backup/ovnnb_db-20260101T000000Z.db": "",
     "/etc/passwd": "root",
   });
   kernel.createLink({ name: "eth0", kind: "veth", up: true });

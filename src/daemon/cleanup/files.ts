@@ -79,7 +79,7 @@ export class NodeFiles {
     } else this.#result.kept.push(`${OVS_ETC}: its database is not of a node of OVN`);
     await this.#removeMatching(OVS_RUN, /./);
     await this.#removeMatching(OVN_RUN, /./);
-    await this.#removeMatching(dataPath, /^(\.?ovn[ns]b_db\.db.*|\.weft\.lock)$/);
+    await this.#removeMatching(dataPath, /^(\.?ovn[ns]b_db\.db.*|\.weft\.lock|weft-backup)$/);
   }
 
   /** Removes what matches in a folder, and the folder itself if that leaves it empty. */

@@ -108,3 +108,35 @@ t.test("when the databases' leader hangs or dies the others write on", async (t)
   t.match(out, /hung leader: written .*\ndead central: northd works .*\n1 works\n2 works\n3 works\n/);
   t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
 });
+
+t.test("when two of three are lost for good, the third goes on alone, and three are made of it", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first
+    crash 1; crash 3; rm -rf /n/1/etc/* /n/3/etc/*; sleep 5; ask_nb ls-add never 2>/dev/null || echo "no majority"
+    on 2 "/opt/weft/bin/central-health live" && echo "kubelet leaves it alone"; on 2 /opt/weft/bin/central-health 2>/dev/null || echo "not ready"
+    stop 2; start 2 10.0.0.2; until_true 30 works 2 && echo alone; add second
+    start 1; start 3; until_true 10 test -e /n/1/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; stop 2; start 2; all_work; switches
+    `,
+  );
+  t.match(
+    out,
+    `${ALL_WORK}no majority\nkubelet leaves it alone\nnot ready\n2 ended with 0\nalone\n2 ended with 0\n${ALL_WORK}first\nsecond\n`,
+  );
+});
+
+t.test("a backup on one member is what three start from, with the uuids that it had", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first; uuid() { ask_nb --bare --columns=_uuid find Logical_Switch name=first; }; before=$(uuid)
+    for i in 1 2 3; do on 3 "/opt/weft/bin/back-up-databases 2"; sleep 1.1; done; ls /n/3/etc/weft-backup | sed 's/-.*//'; add second
+    for n in 1 2 3; do stop $n; rm -f /n/$n/etc/*.db; done
+    for db in nb sb; do cp $(ls /n/3/etc/weft-backup/ovn\${db}_db-*.db | tail -n 1) /n/3/etc/ovn\${db}_db.db; done
+    for n in 1 2 3; do start $n; done; all_work; switches; [ "$(uuid)" = "$before" ] && echo "same uuid"
+    `,
+  );
+  t.match(out, "ovnnb_db\novnnb_db\novnsb_db\novnsb_db\n", "the newest two of each");
+  t.match(out, `${ALL_WORK}first\nsame uuid\n`);
+});

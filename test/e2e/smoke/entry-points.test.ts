@@ -126,10 +126,12 @@ await t.test(
   },
 );
 
-await t.test("a process that dies is restarted alone", async (t) => {
-  const out = await scenario(
-    t,
-    `
+await t.test(
+  "a process that dies is restarted alone, and the southbound database moves without a restart",
+  async (t) => {
+    const out = await scenario(
+      t,
+      `
     start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready
     controller=$(pid ovn/ovn-controller); db=$(pid openvswitch/ovsdb-server)
     kill -9 $(pid openvswitch/ovs-vswitchd); says_again() { says start-ovs 'ovs-vswitchd has ended'; }; until_true 5 says_again
@@ -140,14 +142,18 @@ await t.test("a process that dies is restarted alone", async (t) => {
     until_true 15 /opt/weft/bin/ovs-health ready && [ $switch = $(pid openvswitch/ovs-vswitchd) ] && echo controller is back
     kill -9 $db; until_true 5 says start-ovs 'ovsdb-server has ended'
     until_true 15 /opt/weft/bin/ovs-health ready && [ $switch = $(pid openvswitch/ovs-vswitchd) ] && echo database is back
+    controller=$(pid ovn/ovn-controller); mkdir -p /etc/weft; echo tcp:127.0.0.2:6642,tcp:127.0.0.1:6642 >/etc/weft/sb-address
+    until_true 10 says start-ovs 'database is now'; until_true 5 grep -q ovn-remote=tcp:127.0.0.2 /run/openvswitch/weft-settings; ovs-vsctl get open . external_ids:ovn-remote
+    until_true 15 /opt/weft/bin/ovs-health ready && [ $controller = $(pid ovn/ovn-controller) ] && echo same controller
     stop
     `,
-  );
-  t.match(
-    out,
-    "ready\nswitch is back\n172.19.0.11/24\nneighbours live\ncontroller is back\ndatabase is back\nended with 0\n",
-  );
-});
+    );
+    t.match(
+      out,
+      'ready\nswitch is back\n172.19.0.11/24\nneighbours live\ncontroller is back\ndatabase is back\n"tcp:127.0.0.2:6642,tcp:127.0.0.1:6642"\nsame controller\nended with 0\n',
+    );
+  },
+);
 
 await t.test("after a crash of all at once the addresses are found again", async (t) => {
   const out = await scenario(
