@@ -134,7 +134,7 @@ ${EXIT_CODES}`,
       return withConnection(options, (connection) =>
         untilInterrupted(async (signal) => {
           const helm = await helmFor(options, signal);
-          const given = { ...releaseValues(options), found: await findValues(connection.kube) };
+          const given = { ...releaseValues(options), found: await findValues(connection.kube, options.namespace) };
           const values = await withChart((chart) => helm.effectiveValues(chart, given));
           const checks = await checksOf(connection, options, values, signal);
           return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };

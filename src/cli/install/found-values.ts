@@ -3,7 +3,7 @@
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { SERVICE_CIDRS } from "../../kube/resources.ts";
+import { DEPLOYMENTS, NODES, SERVICE_CIDRS } from "../../kube/resources.ts";
 import type { Values } from "./helm-run.ts";
 
 interface ServiceCidr extends KubeObject {
@@ -24,13 +24,41 @@ export async function serviceRanges(kube: Kube): Promise<{ readonly v4?: string;
   }
 }
 
-/** Values of the chart that the cluster itself says: families and ranges of Services. What the user says comes above them. */
-export async function findValues(kube: Kube): Promise<Values> {
-  const ranges = await serviceRanges(kube);
-  if (ranges === undefined) return {};
+interface Replicated extends KubeObject {
+  readonly spec?: { readonly replicas?: number };
+}
+
+/** The label of the control plane's nodes. */
+const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
+
+/**
+ * How many replicas of ovn-central there are to be: as many as there are, for a release that exists; else three where the control plane has three nodes,
+ * which the chart then finds.
+ */
+async function centralReplicas(kube: Kube, namespace: string): Promise<number> {
+  try {
+    return (await kube.get<Replicated>(DEPLOYMENTS, { namespace, name: "ovn-central" })).spec?.replicas ?? 1;
+  } catch (error) {
+    if (!(error instanceof KubeError && (error.code === "not-found" || error.code === "forbidden"))) throw error;
+    // Whoever may not look does not install either.
+    if (error.code === "forbidden") return 1;
+  }
+  const { items } = await kube.list(NODES, { labelSelector: CONTROL_PLANE });
+  return items.length >= 3 ? 3 : 1;
+}
+
+/**
+ * Values of the chart that the cluster itself says: families and ranges of Services, and replicas of ovn-central. What the user says comes above them.
+ * `namespace`: of the release.
+ */
+export async function findValues(kube: Kube, namespace: string): Promise<Values> {
+  const [ranges, replicas] = await Promise.all([serviceRanges(kube), centralReplicas(kube, namespace)]);
+  const central = replicas === 3 || replicas === 5 ? { central: { replicas } } : {};
+  if (ranges === undefined) return central;
   const { v4, v6 } = ranges;
   const family = v4 === undefined ? "ipv6" : v6 === undefined ? "ipv4" : "dual";
   return {
+    ...central,
     ipFamily: family,
     ...(v4 === undefined ? {} : { ipv4: { SVC_CIDR: v4 } }),
     ...(v6 === undefined ? {} : { ipv6: { SVC_CIDR: v6 } }),

@@ -32,7 +32,7 @@ export interface InstallParts {
 export async function install(parts: InstallParts, options: InstallOptions): Promise<string> {
   const { connection, helm, say, signal } = parts;
   return await withChart(async (chart) => {
-    const values: ReleaseValues = { ...options, found: await findValues(connection.kube) };
+    const values: ReleaseValues = { ...options, found: await findValues(connection.kube, options.namespace) };
     await parts.check(await helm.effectiveValues(chart, values));
     say(options.dryRun ? "asking the API server what would be applied" : "installing the chart");
     const manifests = await helm.install(chart, values, { dryRun: options.dryRun });
