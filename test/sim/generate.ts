@@ -255,7 +255,10 @@ function makeAction(random: Random, name: GeneratedName, replicas: number, at: n
       return [{ at, do: name, ns, name: random.pick(DEPLOYMENTS), replicas: random.int(0, 6), ...asking }];
     case "machine":
       return [{ at, do: name, ns, name: random.pick(MACHINES), ...asking }];
-    case "migrate-machine":
+    case "migrate-machine": {
+      const ends = pick < 0.5 ? "moved" : pick < 0.65 ? "source-first" : pick < 0.85 ? "failed" : undefined;
+      return [{ at, do: name, ns, name: random.pick(MACHINES), ...(ends && { ends }) }];
+    }
     case "stop-machine":
     case "delete-machine":
       return [{ at, do: name, ns, name: random.pick(MACHINES) }];

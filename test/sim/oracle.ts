@@ -194,6 +194,10 @@ function wrongPorts(evidence: Evidence): string[] {
     }
     if (port.addresses.join() !== addresses) found.push(`port ${name} has ${port.addresses.join()}, not ${addresses}`);
     if (switchOf.get(port._uuid) !== ip.subnet) found.push(`port ${name} is not on switch ${ip.subnet}`);
+    // Whatever migrations there were, a machine is on one node when all is over.
+    const place = port.options["requested-chassis"];
+    if (pod.machine !== undefined && place !== pod.node)
+      found.push(`port ${name} is on ${place}, its pod on ${pod.node}`);
   }
   for (const [name, port] of ports) {
     const isNode = picture.nodes.some((node) => name === `node-${node.name}`);

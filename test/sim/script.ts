@@ -9,6 +9,9 @@ export type Wishes = Readonly<Record<string, string>>;
 /** What a network is: of interfaces on OVN, of another plugin's that get their addresses here, of none of our affair, or unreadable. */
 export type NetworkWant = "ovn" | "ipam" | "other" | "invalid";
 
+/** How a live migration ends: in which order its phase and the end of the source are known, or without success. Absent: nobody tells of a migration. */
+export type MigrationEnd = "moved" | "source-first" | "failed";
+
 /** What a user, an administrator or a program of theirs does. */
 export type UserAction =
   | {
@@ -43,7 +46,7 @@ export type UserAction =
       readonly wishes?: Wishes;
     }
   | { readonly do: "machine"; readonly ns: string; readonly name: string; readonly wishes?: Wishes }
-  | { readonly do: "migrate-machine"; readonly ns: string; readonly name: string }
+  | { readonly do: "migrate-machine"; readonly ns: string; readonly name: string; readonly ends?: MigrationEnd }
   | { readonly do: "stop-machine"; readonly ns: string; readonly name: string }
   | { readonly do: "delete-machine"; readonly ns: string; readonly name: string }
   /** Creates a NetworkAttachmentDefinition of the namespace `default`, or gives it another meaning. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { LABEL } from "../../src/api/annotations.ts";
+import { MIGRATION_LABEL } from "../../src/facts/workload.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {
   CRDS,
   IP_POOLS,
   IPS,
+  MIGRATIONS,
   NAMESPACES,
   NETWORK_ATTACHMENTS,
   NODES,
@@ -19,7 +21,7 @@ import {
 } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { type Cluster, merge, refOf, type SimPod, type SimSet, type Template } from "./cluster.ts";
-import type { NetworkWant, UserAction, Wishes } from "./script.ts";
+import type { MigrationEnd, NetworkWant, UserAction, Wishes } from "./script.ts";
 
 /** The annotation by which pods name networks. */
 export const NETWORKS = "k8s.v1.cni.cncf.io/networks";
@@ -290,11 +292,54 @@ export class Users {
     if (pods.length > 1 || (migrate && old === undefined) || (!migrate && old !== undefined)) return;
     const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name, uid: `vmi-${name}` };
     const pod = `virt-launcher-${name}-${this.#launchers++}`;
-    this.#cluster.createPod(namespace, pod, template(wishes), {
-      metadata: { ownerReferences: [{ ...owner, controller: true }] } as never,
-    });
-    // The migration is over when the old pod has ended.
-    if (old !== undefined) this.#cluster.later(3_000, () => this.#setPhase(old, "Succeeded"));
+    const { labels, ...rest } = template(wishes);
+    const make = (migration?: string): void => {
+      const marked = migration === undefined ? labels : { ...labels, [MIGRATION_LABEL]: migration };
+      this.#cluster.createPod(
+        namespace,
+        pod,
+        { ...rest, ...(marked && { labels: marked }) },
+        {
+          metadata: { ownerReferences: [{ ...owner, controller: true }] } as never,
+        },
+      );
+    };
+    if (old === undefined) make();
+    else if (action.do === "migrate-machine") this.#migrate(old, namespace, { machine: name, pod }, action.ends, make);
+  }
+
+  /** Moves a machine as KubeVirt does; without `ends` the old pod's end is all that tells of it. */
+  #migrate(
+    source: SimPod,
+    namespace: string,
+    { machine, pod }: { readonly machine: string; readonly pod: string },
+    ends: MigrationEnd | undefined,
+    make: (migration?: string) => void,
+  ): void {
+    const endSource = (): void => this.#setPhase(source, "Succeeded");
+    if (ends === undefined) {
+      make();
+      this.#cluster.later(3_000, endSource);
+      return;
+    }
+    const ref = { namespace, name: `move-${pod}` };
+    const say = (phase: string): void =>
+      this.#cluster.ignore(this.#kube.patch(MIGRATIONS, ref, merge({ status: { phase } }), { subresource: "status" }));
+    const spec = { vmiName: machine };
+    const made = this.#kube.create(MIGRATIONS, { metadata: ref, spec, status: { phase: "Scheduling" } } as never);
+    this.#cluster.ignore(made.then(({ metadata }) => make(metadata.uid)));
+    const endTarget = (): void => {
+      const target = this.#kube.object<SimPod>(PODS, { namespace, name: pod });
+      if (target !== undefined) this.#setPhase(target, "Failed");
+    };
+    const ways: Readonly<Record<MigrationEnd, readonly [() => void, () => void]>> = {
+      moved: [() => say("Succeeded"), endSource],
+      "source-first": [endSource, () => say("Succeeded")],
+      failed: [() => say("Failed"), endTarget],
+    };
+    const [first, second] = ways[ends];
+    this.#cluster.later(3_000, first);
+    this.#cluster.later(3_500, second);
   }
 
   #stopMachine(namespace: string, name: string): void {
