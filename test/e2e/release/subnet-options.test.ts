@@ -6,13 +6,13 @@ import { join } from "node:path";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { ping } from "../../../hack/traffic/probe.ts";
-import { SUBNETS } from "../../../src/kube/resources.ts";
+import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { formatIpv6 } from "../../../src/net/address.ts";
 import { capture, castToGroup, joinGroup, leaseV6, solicitRouter } from "../testing/link.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inPod, run, useNamespace } from "../testing/pods.ts";
 import { judged, switchOf, useSubnet } from "../testing/subnets.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const DHCP = "weft-dhcp";
 const MULTICAST = "weft-multicast";
@@ -118,7 +118,10 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
     ipv6RAConfigs: "address_mode=dhcpv6_stateful,mtu=1300,send_periodic=true,max_interval=4,min_interval=3",
   });
   await judged(world, DHCP);
-  const own = { "dhcp-v4-options": "lease_time=120,dns_server=192.0.2.53" };
+  const own = {
+    "dhcp-v4-options": "lease_time=120,dns_server=192.0.2.53",
+    "dhcp-v6-options": 'dns_server=fd00:10:96::53,domain_search="own.example"',
+  };
   const [plain, special] = await run(world, [
     idlePod(namespace, "plain", "weft-1", within(DHCP)),
     idlePod(namespace, "special", "weft-2", within(DHCP, own)),
@@ -145,15 +148,47 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
   });
 
   await t.test("a DHCPv6 client gets its pod's address and name servers", async (t) => {
-    for (const pod of [plain!, special!]) {
+    for (const [pod, server, domain] of [
+      [plain!, "fd00:10:96::a", "shop"],
+      [special!, "fd00:10:96::53", "own"],
+    ] as const) {
       const reply = await leaseV6(pod, macOf(pod));
       t.equal(reply[0], 7, "a Reply");
       const options = optionsOf(reply.subarray(4));
       const address = optionsOf(options.get(3)?.subarray(12) ?? Buffer.alloc(0)).get(5);
       t.equal(ipv6(address?.subarray(0, 16)), addressesOf(pod)[1]);
-      t.equal(ipv6(options.get(23)), "fd00:10:96::a");
-      t.match(options.get(24)?.toString("latin1"), "shop");
+      t.equal(ipv6(options.get(23)), server);
+      t.match(options.get(24)?.toString("latin1"), domain);
     }
+  });
+
+  await t.test("a running pod's own options follow its annotations, and win over the subnet's", async (t) => {
+    const annotate = async (annotations: Record<string, string | null>): Promise<void> => {
+      const { name } = special!.metadata;
+      await world.kube.patch(PODS, { namespace, name }, { type: "merge", body: { metadata: { annotations } } });
+    };
+    const optionsAre = (what: string, wanted: (v4: string, v6: string) => boolean): Promise<unknown> =>
+      world.nb.until(what, () => {
+        const port = world.nb.port(`${special!.metadata.name}.${namespace}`);
+        const of = (uuid: string | undefined): string =>
+          JSON.stringify([...world.nb.mirror.rows("DHCP_Options")].find(({ _uuid }) => _uuid === uuid)?.options ?? {});
+        return wanted(of(port?.dhcpv4_options), of(port?.dhcpv6_options));
+      });
+    await annotate({
+      "ovn.kubernetes.io/dhcp-v4-options": "lease_time=240,dns_server=192.0.2.54",
+      "ovn.kubernetes.io/dhcp-v6-options": "dns_server=fd00:10:96::54",
+    });
+    await optionsAre("the new ones", (v4, v6) => v4.includes("192.0.2.54") && v6.includes("fd00:10:96::54"));
+    await syncNodes(world);
+    t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "240", dns: "192.0.2.54" });
+    const serverOf = async (): Promise<string> =>
+      ipv6(optionsOf((await leaseV6(special!, macOf(special!))).subarray(4)).get(23));
+    t.equal(await serverOf(), "fd00:10:96::54");
+    await annotate({ "ovn.kubernetes.io/dhcp-v4-options": null, "ovn.kubernetes.io/dhcp-v6-options": null });
+    await optionsAre("the subnet's", (v4, v6) => v4.includes("10.96.0.10") && v6.includes("fd00:10:96::a"));
+    await syncNodes(world);
+    t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "3600", dns: "10.96.0.10" });
+    t.equal(await serverOf(), "fd00:10:96::a");
   });
 
   await t.test("router advertisements come unasked and when asked, and follow the Subnet", async (t) => {

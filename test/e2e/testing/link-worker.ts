@@ -13,6 +13,7 @@ if (what === "capture") await capture(args[0] ?? "", args[1] ?? "");
 else if (what === "join") await join(args[0] ?? "", args[1] ?? "", Number(args[2]));
 else if (what === "cast") await cast(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]), Number(args[4]));
 else if (what === "solicit") await solicit(Number(args[0]));
+else if (what === "frames") await frames(Number(args[0]), args[1] ?? "", Number(args[2]));
 else if (what === "dhcpv6") await dhcpv6(args[0] ?? "", args[1] ?? "");
 
 /** A line for each packet that comes to an interface with this destination (`::` for any): hexadecimal digits of all behind the Ethernet header. */
@@ -85,6 +86,20 @@ async function solicit(index: number): Promise<void> {
   setOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255);
   sendTo(fd, Buffer.from("8500000000000000", "hex"), to);
   process.stdout.write("ready\n");
+  await ended;
+}
+
+/** Sends a frame several times, as it is. */
+async function frames(index: number, hex: string, count: number): Promise<void> {
+  const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
+  const to = Buffer.alloc(20);
+  to.writeUInt16LE(AF_PACKET, 0);
+  to.writeInt32LE(index, 4);
+  process.stdout.write("ready\n");
+  for (let i = 0; i < count; i++) {
+    sendTo(fd, Buffer.from(hex, "hex"), to);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   await ended;
 }
 

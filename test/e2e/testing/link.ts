@@ -48,6 +48,11 @@ export async function solicitRouter(pod: Thing): Promise<void> {
   await (await start(pod, ["solicit", await linkIndex(pod)])).stop();
 }
 
+/** A pod sends a frame so many times, from and to whatever MAC it says; `hex` from the Ethernet header on. */
+export async function sendFrames(pod: Thing, hex: string, count: number): Promise<void> {
+  await (await start(pod, ["frames", await linkIndex(pod), hex, String(count)])).stop();
+}
+
 /** A pod asks for an address by DHCPv6: the server's Reply, empty where none came. */
 export async function leaseV6(pod: Thing, mac: string): Promise<Buffer> {
   return Buffer.from((await (await start(pod, ["dhcpv6", "eth0", mac])).stop()).join(""), "hex");
