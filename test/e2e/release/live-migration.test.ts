@@ -146,9 +146,13 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   await t.test("a migration that fails leaves it where it is, and the end of the target removes nothing", async (t) => {
     const stop = await streams();
     const target = await begin("move-2", "launcher-3", "weft-1", "weft-2");
+    await delay(1_000);
+    const told = Date.now();
     await setPhase(world, HOME, "move-2", "Failed");
     await options("weft-2");
+    await delay(1_000);
     await endPod(target.metadata.name);
+    const ended = Date.now();
     await delay(500);
     for (const { what, shots } of await stop()) {
       t.same(
@@ -157,7 +161,9 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
         `${what}: never by both pods`,
       );
       t.ok(silence(shots) < MOST_MS, `${what}: it was answered all the time`);
-      t.comment(`${what}: ${shots.filter(({ echoes }) => echoes.length === 0).length} of ${shots.length} lost`);
+      const lost = shots.flatMap(({ sent, echoes }) => (echoes.length === 0 ? Math.round(sent - told) : []));
+      const when = lost.length === 0 ? "" : `, from ${lost[0]} to ${lost.at(-1)} ms after it was said to have failed`;
+      t.comment(`${what}: ${lost.length} of ${shots.length} lost${when}; the target ended after ${ended - told} ms`);
     }
     t.equal(port()?._uuid, row, "the port is the same row");
     await recorded(second);
