@@ -167,7 +167,9 @@ async function shim(arch: Architecture, progress: Progress): Promise<void> {
         arch === architecture()
           ? []
           : [`--compile-executable-path=${join(await packageFolder(NAMES[arch].bunPackage), "bin/bun")}`];
-      await compile(["--minify", "--bytecode", `--target=${NAMES[arch].bun}`, ...runtime], entry, output);
+      // Multus' daemon calls it in another root without a working directory there, and bun does not start without one.
+      const options = ["--minify", "--bytecode", `--target=${NAMES[arch].bun}`, "--compile-exec-argv=--cwd=/"];
+      await compile([...options, ...runtime], entry, output);
     }),
   );
 }

@@ -117,6 +117,12 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   await t.test("VERSION names what the shim speaks, without the daemon", async (t) => {
     const { code, out } = await call("VERSION", { cniVersion: "1.0.0" });
     t.strictSame([code, out], [0, { cniVersion: "1.0.0", supportedVersions: [...CNI_VERSIONS] }]);
+    // Multus' daemon starts plugins so: in another root, its own working directory being outside of it.
+    const gone =
+      "mkdir /tmp/weft-gone && cd /tmp/weft-gone && rmdir /tmp/weft-gone && CNI_COMMAND=VERSION exec /opt/cni/bin/kube-ovn";
+    const input = JSON.stringify({ cniVersion: "1.0.0" });
+    const { stdout } = await world.lab.node(NODE).exec(["sh", "-c", gone], { input });
+    t.strictSame(JSON.parse(stdout), out, "nor does it need a working directory");
   });
 
   await t.test("STATUS succeeds without output while the daemon can set up pods", async (t) => {
