@@ -114,7 +114,7 @@ async function notAllocated(
   return new CniError(
     CNI_ERROR.tryAgainLater,
     `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
-    { details: provider === OVN_PROVIDER ? see : `${whatNetworksNeed(pod, provider)}; ${see}` },
+    { details: provider === OVN_PROVIDER || reason !== undefined ? see : `${whatNetworksNeed(pod, provider)}; ${see}` },
   );
 }
 
