@@ -6,7 +6,7 @@ import { serverPod } from "../../../hack/traffic/pods.ts";
 import { ping } from "../../../hack/traffic/probe.ts";
 import { runExamples } from "../testing/examples.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
-import { useMultus } from "../testing/multus.ts";
+import { networkStatus, useMultus } from "../testing/multus.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
@@ -15,13 +15,6 @@ import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-multus";
-
-/** What Multus says of a pod's networks: interface → its addresses. */
-function networkStatus(pod: Thing): Readonly<Record<string, readonly string[]>> {
-  const text = pod.metadata.annotations?.["k8s.v1.cni.cncf.io/network-status"] ?? "[]";
-  const list = JSON.parse(text) as readonly { interface?: string; ips?: readonly string[] }[];
-  return Object.fromEntries(list.map((network) => [network.interface ?? "", network.ips ?? []]));
-}
 
 t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
@@ -50,7 +43,7 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
     ] as const) {
       const spec = world.ips.get(`two.${HOME}.${provider}`)?.spec;
       const addresses = [spec.v4IpAddress, spec.v6IpAddress].filter((text: string | undefined) => text);
-      t.same(networkStatus(two)[ifName], addresses, `${ifName} as Multus saw it`);
+      t.same(networkStatus(two).find((one) => one.interface === ifName)?.ips, addresses, `${ifName} as Multus saw it`);
       t.match(
         (await lookInside(two, ifName))?.addresses.map((text) => text.split("/")[0]),
         addresses,

@@ -4,32 +4,172 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { createProgress } from "../../../hack/host/progress.ts";
-import { ensureMultus } from "../../../hack/tools/multus.ts";
+import { BUSYBOX_IMAGE } from "../../../hack/lab/images.ts";
+import { ensureMultus, type MultusProgram } from "../../../hack/tools/multus.ts";
+import { apply } from "../../../hack/traffic/pods.ts";
+import { DAEMON_SETS } from "../../../src/kube/resources.ts";
+import type { Thing } from "./objects.ts";
+import { isReady } from "./pods.ts";
+import { when } from "./when.ts";
 import type { World } from "./world.ts";
 
 const FOLDER = "/etc/cni/net.d";
 /** The runtime takes the first file of the folder. */
 const FILE = `${FOLDER}/00-multus.conf`;
 
-/** Puts Multus between the runtimes and Weft for the length of a test. */
-export async function useMultus(t: Test, world: World): Promise<void> {
-  const binary = await ensureMultus(createProgress());
+/**
+ * Puts Multus between the runtimes and the primary network plugin for the length of a test: the plugin alone, without its daemon ("thin").
+ * `primary` is the file of the primary plugin's configuration, Weft's by default.
+ */
+export async function useMultus(t: Test, world: World, primary = "01-kube-ovn.conflist"): Promise<void> {
   const config = {
     cniVersion: "1.0.0",
     name: "multus-cni-network",
     type: "multus",
     kubeconfig: world.lab.paths.nodeKubeconfig,
-    clusterNetwork: `${FOLDER}/01-kube-ovn.conflist`,
+    clusterNetwork: `${FOLDER}/${primary}`,
   };
   for (const name of world.lab.nodes) {
-    const node = world.lab.node(name);
-    const target = join(node.paths.opt, "cni/bin/multus");
-    await cp(binary, target);
-    t.teardown(async () => {
-      await node.exec(["rm", "-f", FILE]);
-      await rm(target, { force: true });
-    });
+    await install(t, world, name, "multus");
     const script = `cat >${FOLDER}/.new && mv ${FOLDER}/.new ${FILE}`;
-    await node.exec(["sh", "-c", script], { input: JSON.stringify(config) });
+    await world.lab.node(name).exec(["sh", "-c", script], { input: JSON.stringify(config) });
   }
+}
+
+/** The same with Multus' daemon ("thick"), as its manifest `multus-daemonset-thick.yml` runs it: a DaemonSet that writes the runtime's configuration itself. */
+export async function useThickMultus(t: Test, world: World): Promise<void> {
+  for (const name of world.lab.nodes) {
+    await install(t, world, name, "multus-shim");
+    await install(t, world, name, "multus-daemon");
+  }
+  t.teardown(async () => {
+    await world.kube.delete(DAEMON_SETS, { namespace: "kube-system", name: "multus" });
+    await when(
+      (listener) => world.pods.subscribe(listener),
+      () => daemons(world).length === 0,
+      "the pods of Multus' daemon are gone",
+      60_000,
+    );
+  });
+  await apply(world.lab, thickObjects());
+  await when(
+    (listener) => world.pods.subscribe(listener),
+    () => daemons(world).filter((pod) => isReady(pod)).length === world.lab.nodes.length,
+    "Multus' daemon is Ready on each node",
+    90_000,
+  );
+}
+
+async function install(t: Test, world: World, node: string, program: MultusProgram): Promise<void> {
+  const space = world.lab.node(node);
+  const target = join(space.paths.opt, "cni/bin", program);
+  await cp(await ensureMultus(createProgress(), program), target);
+  t.teardown(async () => {
+    await space.exec(["rm", "-f", FILE]);
+    await rm(target, { force: true });
+  });
+}
+
+function daemons(world: World): readonly Thing[] {
+  return world.pods.values().filter(({ metadata }) => metadata.labels?.["name"] === "multus");
+}
+
+function thickObjects(): readonly object[] {
+  const namespace = "kube-system";
+  const config = {
+    chrootDir: "/hostroot",
+    cniVersion: "1.0.0",
+    logLevel: "verbose",
+    logToStderr: true,
+    cniConfigDir: "/host/etc/cni/net.d",
+    multusAutoconfigDir: "/host/etc/cni/net.d",
+    multusConfigFile: "auto",
+    socketDir: "/host/run/multus/",
+  };
+  const paths: Readonly<Record<string, readonly [path: string, at: string]>> = {
+    cni: [FOLDER, "/host/etc/cni/net.d"],
+    cnibin: ["/opt/cni/bin", "/opt/cni/bin"],
+    run: ["/run", "/host/run"],
+    state: ["/var/lib/cni/multus", "/var/lib/cni/multus"],
+    netns: ["/run/netns", "/run/netns"],
+    hostroot: ["/", "/hostroot"],
+  };
+  const container = {
+    name: "multus",
+    image: BUSYBOX_IMAGE,
+    imagePullPolicy: "Never",
+    command: ["/opt/cni/bin/multus-daemon"],
+    securityContext: { privileged: true },
+    env: [{ name: "MULTUS_NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
+    // The runtime calls it from then on.
+    readinessProbe: { exec: { command: ["test", "-e", "/host/etc/cni/net.d/00-multus.conf"] }, periodSeconds: 1 },
+    volumeMounts: [
+      ...Object.entries(paths).map(([name, [, mountPath]]) => ({
+        name,
+        mountPath,
+        ...(["netns", "hostroot"].includes(name) && { mountPropagation: "HostToContainer" }),
+      })),
+      { name: "config", mountPath: "/etc/cni/net.d/multus.d" },
+    ],
+  };
+  const labels = { name: "multus" };
+  return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { namespace, name: "multus" } },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRoleBinding",
+      metadata: { name: "multus" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+      subjects: [{ kind: "ServiceAccount", namespace, name: "multus" }],
+    },
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace, name: "multus-daemon-config" },
+      data: { "daemon-config.json": JSON.stringify(config) },
+    },
+    {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: { namespace, name: "multus" },
+      spec: {
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            hostNetwork: true,
+            hostPID: true,
+            tolerations: [{ operator: "Exists" }],
+            serviceAccountName: "multus",
+            terminationGracePeriodSeconds: 1,
+            containers: [container],
+            volumes: [
+              ...Object.entries(paths).map(([name, [path]]) => ({
+                name,
+                hostPath: { path, ...(name !== "hostroot" && { type: "DirectoryOrCreate" }) },
+              })),
+              { name: "config", configMap: { name: "multus-daemon-config" } },
+            ],
+          },
+        },
+      },
+    },
+  ];
+}
+
+/** What Multus says of one network of a pod (NPWG "Kubernetes Network Custom Resource Definition" 1.3, 5.1). */
+export interface NetworkStatus {
+  readonly name: string;
+  readonly interface?: string;
+  readonly ips?: readonly string[];
+  readonly mac?: string;
+  readonly default?: boolean;
+  readonly gateway?: readonly string[];
+  readonly dns?: object;
+}
+
+/** The annotation `k8s.v1.cni.cncf.io/network-status` of a pod. */
+export function networkStatus(pod: Thing): readonly NetworkStatus[] {
+  const text = pod.metadata.annotations?.["k8s.v1.cni.cncf.io/network-status"] ?? "[]";
+  return JSON.parse(text) as readonly NetworkStatus[];
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { parse } from "yaml";
-import type { Exec } from "../../../hack/traffic/probe.ts";
+import { type Exec, urlHost } from "../../../hack/traffic/probe.ts";
 import { DEFAULT_SERVER_SOCKET } from "../../../src/api/cni-message.ts";
 import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
 import { CRDS, NETWORK_ATTACHMENTS, typeName } from "../../../src/kube/resources.ts";
@@ -69,6 +69,17 @@ export async function lookInside(pod: Thing, name: string): Promise<SeenInterfac
     addresses: addresses.map(({ local, prefixlen }) => `${local}/${prefixlen}`),
     routes: routes.map(({ dst }) => dst),
   };
+}
+
+/**
+ * The address that a web server sees of a pod that connects to it by one of its interfaces; "" where no connection opens. What the pod's kernel sends to a
+ * subnet leaves by the first interface in it, unless a program binds to another one.
+ */
+export async function seenFrom(pod: Thing, ifName: string, server: string): Promise<string> {
+  const url = `http://${urlHost(server)}:8080/clientip`;
+  const options = ["-sS", "-g", "--noproxy", "*", "--max-time", "5", "--interface", ifName];
+  const { stdout } = await inPod(pod)(["curl", ...options, url]);
+  return stdout.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
 interface Info {
