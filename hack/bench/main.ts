@@ -40,6 +40,15 @@ function publish(name: string, bench: object, json: boolean, text: string): void
   console.error(`\nwritten: ${OUT}/${name}.json`);
 }
 
+/** The options of `qos`. */
+interface QosOptions {
+  readonly json: boolean;
+  readonly by: string;
+  readonly svg?: string;
+  readonly seconds: number;
+  readonly rates: number[];
+}
+
 const EXAMPLES = `
 Compare figures of the same run only, because machines are noisy: benches alternate between two builds, and never compare with stored times.
 
@@ -136,9 +145,10 @@ program
 program
   .command("qos")
   .description(
-    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; a change. Needs root; 10 minutes.",
+    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; changes of a rate. Needs root; 8 minutes at most, with a lab that has to be started.",
   )
-  .option("--seconds <n>", "how long each flow is measured", Number, 4)
+  .option("--seconds <n>", "how long each flow is measured; twice as long up to 10 Mbit/s", Number, 3)
+  .option("--svg <file>", "also leave the picture of asked and got in this file")
   .option("--rates <list>", "Mbit/s, with commas", (text) => text.split(",").map(Number), [1, 10, 100, 500])
   .option(
     "--by <command>",
@@ -146,11 +156,16 @@ program
     "",
   )
   .option("--json", "print the figures as JSON", false)
-  .action(async ({ json, by, ...options }: { json: boolean; by: string; seconds: number; rates: number[] }) => {
-    const [{ benchQos }, { formatQos, qosPage }] = await Promise.all([import("./qos.ts"), import("./qos-report.ts")]);
+  .action(async ({ json, by, svg, ...options }: QosOptions) => {
+    const [{ benchQos }, { formatQos, qosPage }, { qosPicture }] = await Promise.all([
+      import("./qos.ts"),
+      import("./qos-report.ts"),
+      import("./qos-picture.ts"),
+    ]);
     const bench = await benchQos({ ...options, by: by.split(" ").filter((word) => word !== "") });
     publish("qos", bench, json, formatQos(bench));
     writeFileSync(`${OUT}/qos.html`, qosPage(bench));
+    if (svg !== undefined) writeFileSync(svg, qosPicture(bench));
   });
 
 program

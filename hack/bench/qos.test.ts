@@ -2,7 +2,46 @@
 
 import t from "tap";
 import type { QosBench } from "./qos.ts";
+import { qosPicture } from "./qos-picture.ts";
+import { offered, planQos, secondsOf, TEN } from "./qos-plan.ts";
 import { jain, qosVerdicts } from "./qos-report.ts";
+
+t.test("the measurements take less than six and a half minutes, and no pod has two at once", (t) => {
+  const plan = planQos([1, 10, 100, 500], 3);
+  t.ok(secondsOf(plan) < 390, `${secondsOf(plan)} s`);
+  const cells = plan.flatMap((batch) => batch.cells);
+  for (const asked of [1, 10, 100, 500]) {
+    const single = cells.filter((cell) => cell.asked === asked && cell.pods.length === 1);
+    t.equal(single.length, 8, `${asked} Mbit/s: TCP and UDP, both directions, near and far`);
+  }
+  for (const { title, cells: together, settle } of plan) {
+    const pods = together.flatMap((cell) => cell.pods);
+    t.equal(new Set(pods).size, pods.length, title);
+    t.ok(pods.every((pod) => pod < TEN));
+    for (const { asked } of together)
+      if (asked > 0) t.ok((asked * 0.8) / (offered(asked) - asked) < settle, "the burst is used up before");
+  }
+  const ten = cells.filter((cell) => cell.pods.length === TEN).map(({ asked }) => asked);
+  t.strictSame([...new Set(ten)], [1, 10, 50]);
+  t.end();
+});
+
+t.test("the picture has a dot for each pod, and what is beyond its edges at the edge", (t) => {
+  const path = { direction: "ingress", protocol: "udp", where: "on a node" } as const;
+  const picture = qosPicture({
+    at: "2026-01-01T00:00:00Z",
+    figures: [
+      { ...path, asked: 10, got: [10] },
+      { ...path, asked: 10, got: [9, 11, 40] },
+    ],
+  });
+  const dots = [...picture.matchAll(/<circle [^>]*cy="([0-9.]+)" r="4"/g)].map(([, y]) => Number(y));
+  t.equal(dots.length, 4);
+  t.equal(dots[3], 60, "the upper edge");
+  t.ok((dots[1] ?? 0) > (dots[0] ?? 0) && (dots[2] ?? 0) < (dots[0] ?? 0), "more is higher");
+  t.match(picture, /^<svg xmlns=.*<\/svg>\n$/s);
+  t.end();
+});
 
 t.test("Jain's index is 1 for equal shares, and 1/n where one has all", (t) => {
   t.equal(jain([5, 5, 5, 5]), 1);
@@ -15,14 +54,15 @@ t.test(
   (t) => {
     const path = { direction: "ingress", protocol: "udp", where: "on a node" } as const;
     const bench = (asked: number, got: readonly number[]): QosBench => ({
-      ...{ at: "now", seconds: 4, changeMs: [90], beside: { alone: 500, together: 490 } },
+      ...{ at: "2026-01-01T00:00:00Z", seconds: 4, took: 9, beside: { alone: 500, together: 490 } },
+      changes: { raised: [90], lowered: [90] },
       unlimited: [{ ...path, asked: 0, got: [500] }],
       figures: [{ ...path, asked, got }],
       load: { cpuMs: 0 } as unknown as QosBench["load"],
     });
     const met = (asked: number, got: readonly number[]) =>
       qosVerdicts(bench(asked, got))
-        .slice(0, -2)
+        .slice(0, -3)
         .map(({ met }) => met);
     t.strictSame(met(10, [10.4]), [true]);
     t.strictSame(met(10, [10.6]), [false]);

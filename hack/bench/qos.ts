@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { connectKube } from "../../src/kube/connect.ts";
 import { createProgress } from "../host/progress.ts";
 import { AGNHOST_IMAGE } from "../lab/images.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { type Arrived, flow, receivedBytes } from "../traffic/flow.ts";
+import { type Arrived, flow } from "../traffic/flow.ts";
 import { apply, podNetns, readyPods } from "../traffic/pods.ts";
 import { type Load, loadBetween, readLoad } from "./controller-load.ts";
+import { type Changes, measureChanges } from "./qos-changes.ts";
+import { offered, planQos, type QosCell, secondsOf, TEN } from "./qos-plan.ts";
 
 const NAMESPACE = "weft-qos-bench";
-/** Pods side by side. */
-const TEN = 10;
 const KEYS = ["ingress_rate", "egress_rate"] as const;
 
 /** One limit, and what arrived of it. */
-export interface QosFigure {
-  /** Mbit/s */
-  readonly asked: number;
-  /** Seen from the limited pod. */
-  readonly direction: "ingress" | "egress";
-  readonly protocol: "tcp" | "udp";
-  readonly where: "on a node" | "across nodes";
+export interface QosFigure extends Omit<QosCell, "pods"> {
   /** Mbit/s with all headers, as the limit counts: of each pod. */
   readonly got: readonly number[];
 }
@@ -28,13 +23,14 @@ export interface QosFigure {
 export interface QosBench {
   readonly at: string;
   readonly seconds: number;
+  /** How long all of it took, s. */
+  readonly took: number;
   readonly figures: readonly QosFigure[];
   /** Without any limit, Mbit/s: what the machine lets through. */
   readonly unlimited: readonly QosFigure[];
   /** TCP of a pod without limits, Mbit/s: alone, and while ten pods beside it use their limits of 10 Mbit/s up. */
   readonly beside: { readonly alone: number; readonly together: number };
-  /** From the request that changes a rate to packets at the new one, ms. */
-  readonly changeMs: readonly number[];
+  readonly changes: Changes;
   readonly load: Load;
 }
 
@@ -45,9 +41,11 @@ export async function benchQos(options: {
   readonly by: readonly string[];
 }): Promise<QosBench> {
   const { seconds, rates, by } = options;
+  const began = performance.now();
   const progress = createProgress();
   const lab = openLab(progress);
   await lab.up({ nodes: 2, cni: "weft" });
+  const connection = await connectKube({ userAgent: "weft-bench", kubeconfig: lab.paths.kubeconfig });
   const [first = "", second = ""] = lab.nodes;
   const before = readLoad(lab);
   try {
@@ -55,58 +53,80 @@ export async function benchQos(options: {
     const pods = await readyPods(lab, NAMESPACE, "bench=qos", 180_000);
     const netns = (name: string): string => podNetns(pods.get(name)?.uid ?? "");
     const address = (name: string): string => pods.get(name)?.addresses[0] ?? "";
-    const send = (from: string, to: string, protocol: "tcp" | "udp", mbit: number, port = 5201): Promise<Arrived> =>
-      flow(netns(from), netns(to), address(to), { protocol, mbit, seconds, settle: 2, port, by });
+    const send = (
+      from: string,
+      to: string,
+      how: { readonly protocol: "tcp" | "udp"; readonly mbit: number; readonly port?: number },
+      timing: { readonly settle: number; readonly seconds: number },
+    ): Promise<Arrived> => flow(netns(from), netns(to), address(to), { ...how, ...timing, by });
     const rate = ({ mbit, seconds: took }: Arrived): number => mbit / took;
 
-    const measure = async (asked: number, count: number): Promise<readonly QosFigure[]> => {
-      const figures: QosFigure[] = [];
-      for (const [where, peer] of [
-        ["on a node", "near"],
-        ["across nodes", "far"],
-      ] as const) {
-        for (const direction of ["ingress", "egress"] as const) {
-          for (const protocol of ["tcp", "udp"] as const) {
-            // A fifth more than is let through shows a limit as well as ten times as much, and costs less CPU.
-            const offered = asked === 0 ? 1_000 : asked * 1.2;
-            const flows = names(count).map((name, index) => {
-              const [from, to] = direction === "ingress" ? [peer, name] : [name, peer];
-              return send(from, to, protocol, offered, 5201 + index);
-            });
-            figures.push({ asked, direction, protocol, where, got: (await Promise.all(flows)).map(rate) });
-          }
-        }
-      }
-      return figures;
+    const measure = async (
+      cell: QosCell,
+      timing: { readonly settle: number; readonly seconds: number },
+      port: number,
+    ): Promise<QosFigure> => {
+      const { pods: numbers, ...path } = cell;
+      const peer = path.where === "on a node" ? "near" : "far";
+      const flows = numbers.map((number, index) => {
+        const [from, to] = path.direction === "ingress" ? [peer, name(number)] : [name(number), peer];
+        return send(from, to, { protocol: path.protocol, mbit: offered(path.asked), port: port + index }, timing);
+      });
+      return { ...path, got: (await Promise.all(flows)).map(rate) };
     };
-    const unlimited = await progress.step("without limits", () => measure(0, 1));
-    const alone = rate(await send("free", "far", "tcp", 0));
+    const plan = planQos(rates, seconds);
+    progress.note(`${plan.length} measurements, ${Math.ceil(secondsOf(plan))} s on a machine that keeps up`);
     const figures: QosFigure[] = [];
-    for (const asked of rates) {
-      await setRate(lab, asked);
-      for (const count of [1, TEN]) {
-        figures.push(...(await progress.step(`${asked} Mbit/s, ${count} pods`, () => measure(asked, count))));
-      }
+    let limit = 0;
+    for (const [index, { title, cells, ...timing }] of plan.entries()) {
+      const asked = cells[0]?.asked ?? 0;
+      if (asked !== limit) await setRate(lab, asked);
+      limit = asked;
+      const found = await progress.step(`${index + 1} of ${plan.length}: ${title}`, () =>
+        Promise.all(cells.map((cell, at) => measure(cell, timing, 5201 + at * TEN))),
+      );
+      figures.push(...found);
+      progress.note(found.map(lineOf).join("\n"));
     }
     await setRate(lab, 10);
-    const [together] = await progress.step("beside limited pods", () =>
+    const timing = { settle: 1, seconds: seconds * 2 };
+    const tcp = { protocol: "tcp", mbit: 0, port: 5400 } as const;
+    const alone = await progress.step("a pod without limits, alone", () => send("free", "far", tcp, timing));
+    const [together] = await progress.step("a pod without limits, beside ten with", () =>
       Promise.all([
-        send("free", "far", "tcp", 0, 5300),
-        ...names(TEN).map((name, index) => send("near", name, "udp", 12, 5201 + index)),
+        send("free", "far", tcp, timing),
+        ...names(TEN).map((each, index) =>
+          send("near", each, { protocol: "udp", mbit: 12, port: 5201 + index }, timing),
+        ),
       ]),
     );
-    const changeMs = await progress.step("changes of a rate", () =>
-      changes(lab, netns("near"), netns(name(0)), address(name(0))),
+    const changes = await progress.step("changes of a rate", () =>
+      measureChanges(connection.kube, { namespace: NAMESPACE, name: name(0) }, [
+        netns("near"),
+        netns(name(0)),
+        address(name(0)),
+      ]),
     );
     return {
       at: new Date().toISOString(),
-      ...{ seconds, figures, unlimited, changeMs },
-      beside: { alone, together: together === undefined ? Number.NaN : rate(together) },
+      seconds,
+      took: (performance.now() - began) / 1_000,
+      figures: figures.filter(({ asked }) => asked > 0),
+      unlimited: figures.filter(({ asked }) => asked === 0),
+      changes,
+      beside: { alone: rate(alone), together: together === undefined ? Number.NaN : rate(together) },
       load: loadBetween(before, readLoad(lab)),
     };
   } finally {
+    connection.close();
     await lab.kubectl(["delete", "namespace", NAMESPACE, "--wait=false"]);
   }
+}
+
+/** A figure in one line. */
+function lineOf({ asked, direction, protocol, where, got }: QosFigure): string {
+  const shown = got.map((value) => value.toFixed(value < 10 ? 2 : 1)).join(" ");
+  return `  ${asked === 0 ? "no limit" : `${asked} Mbit/s`}, ${protocol} ${direction} ${where}: ${shown}`;
 }
 
 const name = (index: number): string => `limited-${index}`;
@@ -116,45 +136,11 @@ const names = (count: number): readonly string[] => Array.from({ length: count }
 async function setRate(lab: Lab, mbit: number): Promise<void> {
   const pods = names(TEN).map((each) => `pod/${each}`);
   await lab.kubectl([
-    "annotate",
-    "-n",
-    NAMESPACE,
-    "--overwrite",
-    ...pods,
+    ...["annotate", "-n", NAMESPACE, "--overwrite", ...pods],
     ...KEYS.map((key) => `ovn.kubernetes.io/${key}=${mbit}`),
   ]);
   const record = `jsonpath={.metadata.annotations.weft\\.kubeovn\\.io/qos}={"ovn":{"ingress":{"rate":${mbit * 1_000},"burst":${mbit * 800}},"egress":{"rate":${mbit * 1_000},"burst":${mbit * 800}}}}`;
   await lab.kubectl(["wait", "-n", NAMESPACE, ...pods, `--for=${record}`, "--timeout=60s"]);
-}
-
-/** Raises the rate of a pod under 40 Mbit/s of datagrams from 1 to 100 Mbit/s, some times: how long it takes until ten milliseconds bring what 1 Mbit/s cannot. */
-async function changes(lab: Lab, from: string, to: string, address: string): Promise<readonly number[]> {
-  const found: number[] = [];
-  for (let turn = 0; turn < 5; turn++) {
-    await setRate(lab, 1);
-    const flowing = flow(from, to, address, { protocol: "udp", mbit: 40, seconds: 6, settle: 3 });
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
-    const started = performance.now();
-    const changed = lab.kubectl([
-      "annotate",
-      "-n",
-      NAMESPACE,
-      "--overwrite",
-      `pod/${name(0)}`,
-      "ovn.kubernetes.io/ingress_rate=100",
-    ]);
-    const { resolve, promise } = Promise.withResolvers<number>();
-    let last = receivedBytes(to);
-    const timer = setInterval(() => {
-      const now = receivedBytes(to);
-      if (now - last > 20 * 1_342) resolve(performance.now() - started);
-      last = now;
-    }, 10);
-    found.push(await promise);
-    clearInterval(timer);
-    await Promise.all([changed, flowing]);
-  }
-  return found;
 }
 
 function objects(first: string, second: string): readonly object[] {

@@ -21,16 +21,18 @@ export interface FlowOptions {
   readonly settle?: number;
   /** Of the server; for several at a time. */
   readonly port?: number;
+  /** The interface at which it is measured; default `eth0`. */
+  readonly link?: string;
   /** Words before the program, such as `["nice", "-n", "-5"]`. */
   readonly by?: readonly string[];
 }
 
 /**
- * Sends from one network namespace to an address of another, both as `podNetns` gives them, with iperf3, and measures what arrives at eth0 by its
+ * Sends from one network namespace to an address of another, both as `podNetns` gives them, with iperf3, and measures what arrives at an interface by its
  * counters: they tell what a queue at the end swallows, and when they were read.
  */
 export async function flow(from: string, to: string, address: string, options: FlowOptions): Promise<Arrived> {
-  const { protocol, mbit, seconds, settle = 0, port = 5201, by = [] } = options;
+  const { protocol, mbit, seconds, settle = 0, port = 5201, link = "eth0", by = [] } = options;
   const start = (netns: string, args: readonly string[]): ChildProcess =>
     spawn("nsenter", [`--net=${netns}`, ...by, "iperf3", `--port=${port}`, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -46,9 +48,9 @@ export async function flow(from: string, to: string, address: string, options: F
     client.stdout?.resume();
     server.stdout?.resume();
     await pause(100 + settle * 1_000);
-    const [before, started] = [receivedBytes(to), performance.now()];
+    const [before, started] = [receivedBytes(to, link), performance.now()];
     await pause(seconds * 1_000);
-    const [after, ended] = [receivedBytes(to), performance.now()];
+    const [after, ended] = [receivedBytes(to, link), performance.now()];
     if (client.exitCode !== null) throw new Error(`iperf3 to ${address}:${port} ended early`);
     return { mbit: ((after - before) * 8) / 1e6, seconds: (ended - started) / 1_000 };
   } finally {
@@ -56,10 +58,12 @@ export async function flow(from: string, to: string, address: string, options: F
   }
 }
 
-/** Bytes that eth0 of a network namespace has received. */
-export function receivedBytes(netns: string): number {
+/** Bytes that an interface of a network namespace has received. @throws Error where there is none of the name. */
+export function receivedBytes(netns: string, link = "eth0"): number {
   const text = readFileSync(netns.replace("/ns/net", "/net/dev"), "utf8");
-  return Number(/eth0:\s*([0-9]+)/.exec(text)?.[1]);
+  const line = text.split("\n").find((each) => each.trim().startsWith(`${link}:`));
+  if (line === undefined) throw new Error(`${netns} has no interface ${link}`);
+  return Number(/:\s*([0-9]+)/.exec(line)?.[1]);
 }
 
 function pause(ms: number): Promise<void> {

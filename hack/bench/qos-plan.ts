@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Pods with limits, all on the first node. */
+export const TEN = 10;
+
+/** What is measured at once: one flow for each of these. */
+export interface QosCell {
+  /** Mbit/s; 0: without a limit. */
+  readonly asked: number;
+  /** Seen from the limited pod. */
+  readonly direction: "ingress" | "egress";
+  readonly protocol: "tcp" | "udp";
+  readonly where: "on a node" | "across nodes";
+  /** Numbers of the limited pods that have a flow each. */
+  readonly pods: readonly number[];
+}
+
+/** Cells that are measured side by side, each with pods of its own. */
+export interface QosBatch {
+  readonly title: string;
+  readonly cells: readonly QosCell[];
+  /** s, before it is measured: a burst that has been saved up is used up by then. */
+  readonly settle: number;
+  /** s */
+  readonly seconds: number;
+}
+
+/** Flows of this rate in all, Mbit/s, do not disturb each other on a machine with two CPUs. */
+const TOGETHER = 200;
+/** Ten pods side by side have at most this rate each, Mbit/s: together they are to need less than the machine has. */
+const MOST_OF_TEN = 50;
+/** Start and end of the programs of a batch, s. */
+const OVERHEAD = 1.5;
+
+const PATHS = (["on a node", "across nodes"] as const).flatMap((where) =>
+  (["ingress", "egress"] as const).flatMap((direction) =>
+    (["tcp", "udp"] as const).map((protocol) => ({ where, direction, protocol })),
+  ),
+);
+
+/**
+ * What is measured: without a limit, then each rate with one pod for each path, as many paths at once as do not disturb each other, then ten pods side by side on a node.
+ * `seconds`: how long a batch is measured; twice as long where TCP has few packets.
+ */
+export function planQos(rates: readonly number[], seconds: number): readonly QosBatch[] {
+  const batches: QosBatch[] = PATHS.map((path) => ({
+    ...{ title: `without a limit: ${path.protocol} ${path.direction} ${path.where}`, settle: 0.5, seconds: 2 },
+    cells: [{ ...path, asked: 0, pods: [0] }],
+  }));
+  for (const asked of rates) {
+    const timing = { settle: 2, seconds: asked <= 10 ? seconds * 2 : seconds };
+    const size = Math.max(1, Math.min(PATHS.length, Math.floor(TOGETHER / asked)));
+    for (let first = 0; first < PATHS.length; first += size) {
+      const cells = PATHS.slice(first, first + size).map((path, index) => ({ ...path, asked, pods: [index] }));
+      batches.push({ title: `${asked} Mbit/s, one pod, ${cells.length} paths at once`, cells, ...timing });
+    }
+  }
+  const pods = Array.from({ length: TEN }, (_, index) => index);
+  for (const asked of new Set(rates.map((rate) => Math.min(rate, MOST_OF_TEN)))) {
+    const timing = { settle: 2, seconds: asked <= 10 ? seconds * 2 : seconds };
+    for (const path of PATHS.filter(({ where }) => where === "on a node")) {
+      const title = `${asked} Mbit/s, ten pods: ${path.protocol} ${path.direction}`;
+      batches.push({ title, cells: [{ ...path, asked, pods }], ...timing });
+    }
+  }
+  return batches.toSorted((a, b) => (a.cells[0]?.asked ?? 0) - (b.cells[0]?.asked ?? 0));
+}
+
+/** How long the batches take on a machine that keeps up, s. */
+export function secondsOf(batches: readonly QosBatch[]): number {
+  return batches.reduce((sum, { settle, seconds }) => sum + settle + seconds + OVERHEAD, 0);
+}
+
+/** What a sender of datagrams offers, Mbit/s: half as much again as is let through uses a burst of 0.8 s up in 1.6 s. */
+export function offered(asked: number): number {
+  return asked === 0 ? 1_000 : asked * 1.5;
+}
