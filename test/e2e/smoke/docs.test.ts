@@ -19,7 +19,7 @@ const LANES = [
   ["policies.md", "security-groups.md", "vpcs.md"],
   ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
 ];
-/** Pages for maintainers, of which nothing is run on a cluster, and those that need a lab of their own (`test/e2e/non-primary`). */
+/** Pages for maintainers, of which nothing is run on a cluster, and the one that needs a lab of another network plugin. */
 const NOT_ON_A_CLUSTER = ["releasing.md", "non-primary.md", "stability.md"];
 const first = ["look-inside.md"];
 const known = [...LANES.flat(), ...NOT_ON_A_CLUSTER, ...first];
