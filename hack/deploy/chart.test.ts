@@ -314,6 +314,19 @@ await t.test(
   },
 );
 
+await t.test("no container can write to its image, and only two are privileged", { skip }, async (t) => {
+  const privileged: string[] = [];
+  for (const { spec } of workloads(await render())) {
+    const { initContainers = [], containers } = spec.template.spec;
+    for (const { name, securityContext } of [...initContainers, ...containers]) {
+      t.equal(securityContext.readOnlyRootFilesystem, true, name);
+      if (securityContext.privileged) privileged.push(name);
+      else t.match(securityContext, { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } }, name);
+    }
+  }
+  t.strictSame(privileged.sort(), ["cni-server", "openvswitch"]);
+});
+
 await t.test("with TLS every process is told so, and has the certificate it shows", { skip }, async (t) => {
   const objects = await render("--set=tls.enabled=true", "--set=tls.certificateDays=30");
   for (const [kind, name, at] of [

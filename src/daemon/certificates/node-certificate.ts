@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CERTIFICATE_FILE, NODE_ISSUER, TRUST, TRUST_FILE } from "../../api/certificates.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
@@ -88,7 +88,9 @@ export class NodeCertificate {
     const { clock, folder, log, systemId, node, namespace, kube, annotate } = this.#world;
     const [chassis, trust] = [systemId(), this.#trust.get(`${namespace}/${TRUST}`)];
     if (chassis === undefined || trust === undefined) return;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await mkdir(folder, { recursive: true });
+    // kubelet may have made it, for everybody.
+    await chmod(folder, 0o700);
     await this.#write(TRUST_FILE, trust[TRUST_FILE] ?? "");
     const [issuer] = certificatesIn(trust[NODE_ISSUER] ?? "");
     const current = await this.#read(CERTIFICATE_FILE);
