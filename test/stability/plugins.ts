@@ -10,6 +10,7 @@ import { FLAP } from "./faults/flap.ts";
 import { OLD_BACKUP } from "./faults/old-backup.ts";
 import { PARTITION } from "./faults/partition.ts";
 import { randomOf } from "./faults/random.ts";
+import { RESET_CONNECTIONS } from "./faults/reset-connections.ts";
 import { HANG, KILL, RESTART } from "./faults/service.ts";
 import { AT_ITERATION } from "./hooks/at-iteration.ts";
 import { AT_TIME } from "./hooks/at-time.ts";
@@ -48,7 +49,7 @@ export const PLUGINS: Registry = {
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
   runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
   triggers: [AT_TIME, AT_ITERATION],
-  faults: [...WORDED, FLAP, OLD_BACKUP, COMMAND, randomOf(() => WORDED)],
+  faults: [...WORDED, FLAP, OLD_BACKUP, RESET_CONNECTIONS, COMMAND, randomOf(() => WORDED)],
   slas: [
     FAILURES,
     FAILURE_RATE,

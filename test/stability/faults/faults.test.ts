@@ -61,6 +61,13 @@ t.test("a backup is taken at the begin and restored at the end", async (t) => {
   t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore/);
 });
 
+t.test("connections to the databases are reset on each node, and no more afterwards", async (t) => {
+  const did = await done(new Bench(t), "{ reset_connections: }");
+  t.equal(did.length, 4);
+  t.match(did[1], /^n2: nft add table .*tcp dport \{ 6641, 6642 \} reject with tcp reset/);
+  t.match(did[3], /^n2: sh -c nft delete table/);
+});
+
 t.test("random faults are different ones of a list, all of which end", async (t) => {
   const list = '["kill daemon on n1", "freeze nb service", "kill etcd", "disconnect n1 from n2"]';
   const bench = new Bench(t);
