@@ -34,6 +34,7 @@ import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
 import { ClusterIdentity } from "./leadership/cluster-identity.ts";
 import { initialSweep, sweepUncompiled } from "./leadership/initial-sweep.ts";
+import { StrayRows } from "./leadership/stray-rows.ts";
 import { Term } from "./leadership/term.ts";
 import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
@@ -125,6 +126,8 @@ export class Controller {
   readonly #splits: GatewaySplits;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
+  /** While this process leads and has swept what it found. */
+  #strays: StrayRows | undefined;
   /** Everything was read after the lock had been won, and it has not been lost since. */
   #fresh = false;
 
@@ -227,7 +230,10 @@ export class Controller {
     northbound.onEndedFlows((ended) => endedFlows.add(ended));
     northbound.feed(facts);
     southbound?.feed(facts);
-    northbound.subscribe((changes) => this.engine.noteDatabase(changes));
+    northbound.subscribe((changes) => {
+      this.engine.noteDatabase(changes);
+      this.#strays?.note(changes);
+    });
     northbound.lock.onChange((state) => {
       if (state !== "held") this.#fresh = false;
     });
@@ -326,6 +332,7 @@ export class Controller {
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete, clock, over };
     await initialSweep(tools);
     if (over()) return;
+    this.#strays = new StrayRows(tools);
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: Math.round(clock.now() - started), compiled, transactions }, "all units are compiled and committed");
     this.#parts.settled?.();
@@ -346,6 +353,8 @@ export class Controller {
   #endTerm(): void {
     const term = this.#term;
     this.#term = undefined;
+    this.#strays?.stop();
+    this.#strays = undefined;
     term?.close();
     this.stuckPods.stop();
     this.engine.stop();

@@ -19,12 +19,16 @@ export interface SweepTools {
 /**
  * Deletes what an earlier run left in the database and no unit wants any more. Done once by each new leader, after every
  * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much. False: it
- * could not be committed and must be retried: the remaining rows may conflict with desired ones.
+ * could not be committed and must be retried: the remaining rows may conflict with desired ones. `isSwept`: which rows may go; all by default.
  */
-export async function sweepOnce({ engine, northbound, log, allowed }: SweepTools): Promise<boolean> {
+export async function sweepOnce(
+  { engine, northbound, log, allowed }: SweepTools,
+  isSwept: (uuid: string) => boolean = () => true,
+): Promise<boolean> {
+  const { desired } = engine;
   const sweep = planSweep(
-    engine.desired,
-    northbound.rows(),
+    desired,
+    Iterator.from(northbound.rows()).filter(({ uuid }) => isSwept(uuid) || desired.row(uuid) !== undefined),
     (table) => northbound.view.isRoot(table),
     EDGE_COLUMNS,
     (unit) => engine.uncompiled.has(unit),

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { SUBNETS } from "../../kube/resources.ts";
+import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { insert, type Operation, remove } from "../../ovsdb/operation.ts";
+import type { FakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { ownerOf } from "../../reconcile/owner.ts";
+import { candidate, cluster, eventually } from "../testing/cluster.ts";
+
+/** Rows of two tables that hold nothing else; others would need their references rewritten. */
+const RESTORED = ["Port_Group", "Address_Set"] as const;
+
+/** What `ovsdb-client restore` does, to some tables: rows are as they were, under other uuids. */
+function restore(server: FakeOvsdb): Promise<unknown> {
+  let serial = 0;
+  const next = (): string => `aaaaaaaa-0000-4000-8000-${String(++serial).padStart(12, "0")}`;
+  const operations = RESTORED.flatMap((table): readonly Operation[] =>
+    server.rows(OVN_NB, table).flatMap(({ _uuid, name }) => {
+      const row = server.rows(OVN_NB, table).find((one) => one._uuid === _uuid);
+      const ids = row !== undefined && "external_ids" in row ? { external_ids: row.external_ids } : {};
+      return [remove(OVN_NB, table, _uuid), insert(OVN_NB, table, next(), { name, ...ids })];
+    }),
+  );
+  return server.edit(OVN_NB, operations);
+}
+
+t.test("a database that is restored from a backup while a controller leads is put right by that one", async (t) => {
+  const { kube, server } = await cluster(t);
+  let settled = 0;
+  const { controller } = candidate(t, kube, server, { settled: () => void settled++ });
+  const rows = (): readonly string[] =>
+    RESTORED.flatMap((table) =>
+      server.rows(OVN_NB, table).map(({ _uuid, name }) => `${table} ${name} ${_uuid}`),
+    ).sort();
+  await eventually("it leads", () => (controller.leading && kube.object(SUBNETS, { name: "join" })) || undefined);
+  // Once when all is read, and once when all is written and swept.
+  await eventually("it has swept", () => settled === 2 || undefined);
+  const before = rows();
+  t.ok(server.rows(OVN_NB, "Port_Group").some((row) => ownerOf(row as never) !== undefined));
+  await restore(server);
+  t.notSame(rows(), before);
+  await eventually(
+    "all rows have their identities again",
+    () => JSON.stringify(rows()) === JSON.stringify(before) || undefined,
+  );
+  t.same(rows(), before);
+});
