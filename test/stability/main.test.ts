@@ -14,6 +14,7 @@ function stability(...args: readonly string[]): Promise<RunResult> {
 }
 
 t.jobs = 2;
+t.setTimeout(120_000);
 
 t.test("an invalid task has an exit code of its own, and its line", async (t) => {
   const file = join(t.testdir(), "task.yaml");
@@ -30,7 +31,10 @@ t.test("variables are values of YAML, and a task can be checked without a target
   const lists = ['--set=killed=["nb"]', "--set=away=[]", "--set=stopped=[]", "--set=repeat=4"];
   const { code, stdout } = await stability("check", join(TASKS, "parts.yaml"), ...lists);
   t.equal(code, EXIT.passed);
-  t.equal(stdout, "Faults of single parts: 2 runs on lab\n  kill nb: kill nb × 4\n  restart nb: restart nb × 4\n");
+  t.equal(
+    stdout,
+    "Faults of single parts: 3 runs on lab\n  nothing happens: nothing × 4\n  kill nb: kill nb × 4\n  restart nb: restart nb × 4\n",
+  );
 });
 
 t.test("a target that cannot be opened is told before anything is done", async (t) => {

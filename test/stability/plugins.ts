@@ -7,6 +7,7 @@ import { SERVICE } from "./contexts/service.ts";
 import { COMMAND } from "./faults/command.ts";
 import { CRASH } from "./faults/crash.ts";
 import { FLAP } from "./faults/flap.ts";
+import { NOTHING } from "./faults/nothing.ts";
 import { OLD_BACKUP } from "./faults/old-backup.ts";
 import { PARTITION } from "./faults/partition.ts";
 import { randomOf } from "./faults/random.ts";
@@ -49,7 +50,7 @@ export const PLUGINS: Registry = {
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
   runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
   triggers: [AT_TIME, AT_ITERATION],
-  faults: [...WORDED, FLAP, OLD_BACKUP, RESET_CONNECTIONS, COMMAND, randomOf(() => WORDED)],
+  faults: [...WORDED, NOTHING, FLAP, OLD_BACKUP, RESET_CONNECTIONS, COMMAND, randomOf(() => WORDED)],
   slas: [
     FAILURES,
     FAILURE_RATE,

@@ -47,7 +47,7 @@ export async function runTask(task: Task, using: Omit<RunWith, "random">): Promi
       const random = new Random(`${task.seed}/${n}/${repeat}`);
       const result = await runOnce(run, { ...using, random: () => random.next() });
       repeats.push(result);
-      log(`${run.name}: ${result.outcome}${result.problems.map(({ text }) => `; ${text}`).join("")}`);
+      log([`${run.name}: ${result.outcome}`, ...faultsOf(result)].join("; "));
       stop = result.problems.some(({ code }) => code === "target-lost" || code === "cleanup");
     }
     runs.push({ name: run.name, faults: run.hooks.map(({ fault }) => fault.shown), repeats });
@@ -62,6 +62,15 @@ export async function runTask(task: Task, using: Omit<RunWith, "random">): Promi
     outcome: signal.aborted ? "interrupted" : outcomeOf(task, runs),
     runs,
   };
+}
+
+/** Why a repeat has not passed. */
+function faultsOf({ problems, verdicts, loads }: RepeatResult): readonly string[] {
+  const judged = [
+    ...verdicts,
+    ...loads.flatMap(({ name, slas }) => slas.map((sla) => ({ ...sla, name, text: `${name}: ${sla.text}` }))),
+  ];
+  return [...problems, ...judged.filter(({ outcome }) => outcome === "failed")].map(({ text }) => text);
 }
 
 function outcomeOf(task: Task, runs: readonly RunResult[]): TaskResult["outcome"] {

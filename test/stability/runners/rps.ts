@@ -9,7 +9,7 @@ const options = z.strictObject({
   rps: z.number().positive().max(200),
   seconds: z.number().positive().max(MAX_SECONDS),
   /** What is due while so many run is skipped, and counted. */
-  max_at_once: z.int().min(1).max(2_000).default(500),
+  max_at_once: z.int().min(1).max(2_000).default(1_000),
 });
 
 /**

@@ -9,8 +9,8 @@ import type { Prepared } from "./scenario.ts";
 /** Options that all scenarios of requests have. */
 export const COMMON = {
   family: z.enum(["ipv4", "ipv6"]).default("ipv4"),
-  /** Seconds after which a request has failed. */
-  timeout: z.number().positive().max(30).default(1),
+  /** Seconds after which a request has failed: what comes later was late, what comes never is lost. A busy machine delays by seconds. */
+  timeout: z.number().positive().max(30).default(5),
 };
 
 /** A pod that asks and one that answers, on two nodes where there are two. */

@@ -21,7 +21,7 @@ async function loadOf(bench: Bench, source: string): Promise<LoadResult | undefi
 
 t.test("scenarios of requests ask what they are for, and fail where no answer comes", async (t) => {
   for (const [scenario, request] of [
-    ["ping: ", { kind: "udp", address: "10.0.0.2", port: 8081, timeoutMs: 1_000 }],
+    ["ping: ", { kind: "udp", address: "10.0.0.2", port: 8081, timeoutMs: 5_000 }],
     ["ping: { family: ipv6 }", { kind: "udp", address: "fd00::2", port: 8081 }],
     ["stream: ", { kind: "stream", address: "10.0.0.2", port: 8080, timeoutMs: 30_000 }],
     ["http: { timeout: 2 }", { kind: "http", address: "10.1.0.1", port: 80, timeoutMs: 2_000 }],

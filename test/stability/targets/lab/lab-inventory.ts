@@ -27,9 +27,9 @@ export async function labInventory(lab: Lab): Promise<Inventory> {
       .sort();
     for (const part of Object.keys(PARTS)) {
       if (!isPartName(part) || !runsInPod(part)) continue;
-      inventory[`processes of ${part}`] = podProcesses(lab.paths.cgroup, part)
-        .map(({ node }) => node)
-        .sort();
+      const nodes = podProcesses(lab.paths.cgroup, part).map(({ node }) => node);
+      // A Deployment may put its pod on another node.
+      inventory[`processes of ${part}`] = PARTS[part].perNode ? nodes.sort() : [`${nodes.length} of them`];
     }
     return inventory;
   } finally {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { plugin } from "../plugin.ts";
+import type { Fault } from "./fault.ts";
+
+/** Nothing is done: the column of a table that shows what a cluster, or a busy machine, loses by itself. */
+export const NOTHING = plugin({
+  name: "nothing",
+  summary: "nothing is done: shows what is lost without a fault",
+  options: z.strictObject({}),
+  bind: (): Fault => ({
+    needs: [],
+    shown: "nothing",
+    lasts: false,
+    inject: async () => ({ hit: "nothing", end: async () => {} }),
+  }),
+});
