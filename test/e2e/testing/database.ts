@@ -22,7 +22,7 @@ const NB = {
 
 const VSWITCHD = {
   Open_vSwitch: ["external_ids"],
-  Bridge: ["name", "ports", "datapath_type"],
+  Bridge: ["name", "ports", "datapath_type", "external_ids"],
   Port: ["name", "interfaces"],
   Interface: ["name", "type", "external_ids", "error"],
 } as const;
