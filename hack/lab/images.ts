@@ -19,6 +19,7 @@ import { PAUSE_IMAGE } from "./node-parts.ts";
 export const BUSYBOX_IMAGE = "weft.local/busybox:1";
 export const AGNHOST_IMAGE = "weft.local/agnhost:1";
 export const IPERF3_IMAGE = "weft.local/iperf3:1";
+export const KEEPALIVED_IMAGE = "weft.local/keepalived:1";
 export const COREDNS_IMAGE = "weft.local/coredns:1";
 
 /** The parts of the images come from these programs. */
@@ -108,6 +109,22 @@ export async function ensureDnsImage(coredns: string, progress: Progress): Promi
     progress.step("building the image of CoreDNS", async () => {
       const tar = await layerTar(work, "coredns", (root) => copyFile(coredns, join(root, "coredns")));
       await buildImage({ name: COREDNS_IMAGE, entrypoint: ["/coredns"], layers: [{ tar }], out });
+    }),
+  );
+  return archive;
+}
+
+/** The archive of an image of busybox and Debian's keepalived, for the tests that use it; `KEEPALIVED` in needs.ts brings the program. */
+export async function ensureKeepalivedImage(progress: Progress): Promise<string> {
+  const programs = { busybox: requireCommand("busybox"), keepalived: requireCommand("keepalived") };
+  const key = keyOf(Object.values(programs), LAYERS.busybox.toString());
+  const [archive = ""] = await ensureArchives([KEEPALIVED_IMAGE], key, ([out = ""], work) =>
+    progress.step("building the image of keepalived", async () => {
+      const layers = [
+        { tar: await layerTar(work, "busybox", (root) => LAYERS.busybox(root, programs)) },
+        { tar: await layerTar(work, "keepalived", (root) => copyProgram(programs.keepalived, root, "bin/keepalived")) },
+      ];
+      await buildImage({ name: KEEPALIVED_IMAGE, entrypoint: ["/bin/keepalived"], layers, out });
     }),
   );
   return archive;

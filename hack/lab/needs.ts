@@ -24,3 +24,6 @@ export const LAB_NEEDS: readonly Need[] = [
   { what: "sysctl", package: "procps" },
   { what: "tar", package: "tar" },
 ];
+
+/** What tests of Vips run in pods. */
+export const KEEPALIVED: Need = { what: "keepalived", package: "keepalived" };

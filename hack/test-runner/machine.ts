@@ -4,7 +4,7 @@ import { ensurePackages } from "../host/packages.ts";
 import { createProgress } from "../host/progress.ts";
 import { ensureRootfs } from "../image/base.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
-import { LAB_NEEDS } from "../lab/needs.ts";
+import { KEEPALIVED, LAB_NEEDS } from "../lab/needs.ts";
 import { ensureMultus } from "../tools/multus.ts";
 
 /**
@@ -14,7 +14,7 @@ import { ensureMultus } from "../tools/multus.ts";
 export async function prepareMachine({ release = false }: { readonly release?: boolean } = {}): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const progress = createProgress();
-  await ensurePackages(LAB_NEEDS, progress);
+  await ensurePackages(release ? [...LAB_NEEDS, KEEPALIVED] : LAB_NEEDS, progress);
   // One is bound by the network and the disk, the other by the processors.
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
   if (release) await ensureMultus(progress);

@@ -116,7 +116,7 @@ t.test("the interface is up only once rules keep its packets from the node, also
   await soon(isUp);
   const second = kernel.link("mirror0")!.index;
   t.not(second, first);
-  const [rules, up] = [done.indexOf("rules"), done.findLastIndex((change) => change === `setLink ${second}`)];
+  const [rules, up] = [done.indexOf("rules"), done.lastIndexOf(`setLink ${second}`)];
   t.ok(rules >= 0 && rules < up, done.join(", "));
 });
 

@@ -24,6 +24,7 @@ const VSWITCHD = {
   Open_vSwitch: ["external_ids"],
   Bridge: ["name", "ports", "datapath_type", "external_ids"],
   Port: ["name", "interfaces"],
+  Mirror: ["name", "select_all", "select_src_port", "select_dst_port"],
   Interface: ["name", "type", "external_ids", "error"],
 } as const;
 
@@ -60,6 +61,13 @@ export function followOpenVSwitch(root: string) {
     /** Interfaces that are a pod's. */
     podInterfaces: () =>
       [...mirror.rows("Interface")].filter((row) => row.external_ids["vendor"] === "kube-ovn" && row.name !== "ovn0"),
+    /** What the row `m0` selects: names of ports, or "all"; undefined where there is no row. */
+    mirrored: (): readonly string[] | "all" | undefined => {
+      const [row] = [...mirror.rows("Mirror")].filter(({ name }) => name === "m0");
+      if (row === undefined) return undefined;
+      const named = (uuid: string): string => mirror.get("Port", uuid)?.name ?? uuid;
+      return row.select_all ? "all" : [...new Set([...row.select_src_port, ...row.select_dst_port])].map(named);
+    },
     until: <R>(what: string, look: () => R | undefined | false, ms = 20_000): Promise<R> =>
       when((listener) => mirror.subscribe(listener), look, `Open vSwitch: ${what}`, ms),
   };
