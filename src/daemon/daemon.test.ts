@@ -12,7 +12,7 @@ import { encodeSubnetContract } from "../contract/subnet.ts";
 import { EVENTS, NODES, PODS, SUBNETS } from "../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../kube/testing/fake.ts";
 import type { KubeEvent, Node } from "../kube/types.ts";
-import { MIRROR_TABLE } from "../node/marks.ts";
+import { MIRROR_TABLE, POD_LINK_TABLE } from "../node/marks.ts";
 import { FakeKernel } from "../node/testing/fake-kernel.ts";
 import { VSWITCH } from "../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../ovsdb/operation.ts";
@@ -121,7 +121,8 @@ async function node(t: Test) {
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
   /** What was applied, but for the table of `mirror0`. */
-  const scripts = (): readonly string[] => nft.scripts.filter((script) => !script.startsWith(`table ${MIRROR_TABLE}`));
+  const scripts = (): readonly string[] =>
+    nft.scripts.filter((script) => ![MIRROR_TABLE, POD_LINK_TABLE].some((name) => script.startsWith(`table ${name} `)));
   return { kube, server, bridge, links, lost, kernel, nft, scripts, socket, conflist, start };
 }
 
@@ -200,7 +201,7 @@ t.test(
     await until(() => !existsSync(conflist) && !devices().includes("ovn0"));
     t.equal((await call(socket, "status", {})).status, 204);
     t.same(kernel.routes({ protocol: 87 }), []);
-    t.same([...nft.all.keys()], []);
+    t.same([...nft.all.keys()], [POD_LINK_TABLE], "only the rules about its own links");
     t.equal(kernel.sysctl(forwarding), "0", "no setting of the kernel");
 
     const spec = { nodeName: "weft-1", hostNetwork: false };

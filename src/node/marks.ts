@@ -65,6 +65,9 @@ export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "
 /** The table of nftables for probes of pods in custom VPCs. */
 export const PROBE_TABLE = "inet weft/probes";
 
+/** The table of nftables that keeps what pods send from the node's own stack. */
+export const POD_LINK_TABLE = "inet weft/pod-links";
+
 /** The table of nftables that keeps mirrored packets from the node's own stack. */
 export const MIRROR_TABLE = "netdev weft/mirror";
 

@@ -3,13 +3,17 @@
 import { NODE_INTERFACE, VENDOR } from "../../api/names.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { linkLocalFromMac } from "../../net/mac.ts";
-import { type AddressState, EACH_UPLINK, type NodeState, type SysctlState } from "../../node/state.ts";
+import { POD_LINK_TABLE } from "../../node/marks.ts";
+import { type AddressState, EACH_UPLINK, type NodeState, type SysctlState, type TableState } from "../../node/state.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
 import { serviceState } from "../services/service-state.ts";
 import { egressRoutes, egressRules } from "./egress.ts";
 import type { GatewayPlan } from "./gateway-plan.ts";
 import { compileHostRules, HOST_TABLE } from "./host-rules.ts";
+import { POD_LINK_RULES } from "./pod-link-rules.ts";
+
+const POD_LINKS: TableState = { name: POD_LINK_TABLE, script: POD_LINK_RULES };
 
 /** Prefix length of link-local addresses (RFC 4291 §2.5.6). */
 const LINK_LOCAL_PREFIX = 64;
@@ -49,14 +53,14 @@ export function gatewayState(plan: GatewayPlan, node: GatewayNode): NodeState {
     routes: [...own, ...(services?.routes ?? []), ...egressRoutes(plan.egress)],
     rules: egressRules(plan.egress),
     qdiscs: [],
-    tables: [{ name: HOST_TABLE, script: compileHostRules(plan.rules), link }, ...(services?.tables ?? [])],
+    tables: [POD_LINKS, { name: HOST_TABLE, script: compileHostRules(plan.rules), link }, ...(services?.tables ?? [])],
   };
 }
 
-/** The state of a node that is another network plugin's: of Open vSwitch the settings, and nothing else of ours. Pure. */
+/** The state of a node that is another network plugin's: of Open vSwitch the settings, and the rules about pods' links, which are ours there too. Pure. */
 export function noGatewayState(ovsSettings: Readonly<Record<string, string>>): NodeState {
   const ovs = { settings: ovsSettings, bridges: [], ports: [] };
-  return { ovs, links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [], tables: [] };
+  return { ovs, links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [], tables: [POD_LINKS] };
 }
 
 function portIds(node: string, plan: GatewayPlan): Readonly<Record<string, string>> {

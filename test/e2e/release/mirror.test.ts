@@ -104,7 +104,7 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
     await selects(world, first, [watched]);
     t.same(await seen(w), OF_WATCHED);
   });
-  await t.test("the node itself gets nothing of what is mirrored", async (t) => {
+  await t.test("the node itself gets nothing of what is mirrored, nor by the pod's host end", async (t) => {
     const { index, mac } = await mirrorLink(world, first);
     const listener = await receiver(netns, PORT);
     const capture = await captureFrames({ netns, index });
@@ -113,11 +113,11 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
     const [gateway4 = "", gateway6 = ""] = String(
       world.pods.get(`${HOME}/watched`)?.metadata.annotations?.["ovn.kubernetes.io/gateway"],
     ).split(",");
-    // Not to all: with the userspace datapath the node gets that by the pod's host end.
-    const frames = [
-      datagram({ mac: w.mac, ip: gateway4 }, { mac, ip: node.v4 }, "to mirror0", [4_000, PORT]),
-      datagram({ mac: w.mac, ip: gateway6 }, { mac, ip: node.v6 }, "to mirror0", [4_000, PORT]),
-    ];
+    // Those to all come to the node by the pod's host end as well (userspace datapath).
+    const frames = [mac, "ff:ff:ff:ff:ff:ff"].flatMap((to) => [
+      datagram({ mac: w.mac, ip: gateway4 }, { mac: to, ip: node.v4 }, "not for the node", [4_000, PORT]),
+      datagram({ mac: w.mac, ip: gateway6 }, { mac: to, ip: node.v6 }, "not for the node", [4_000, PORT]),
+    ]);
     await sendFrames(w, frames);
     await capture.until("all are seen at mirror0", (lines) => frames.every((frame) => hasCome(lines, frame)), 20_000);
     await capture.stop();
