@@ -201,7 +201,11 @@ function wrongPorts(evidence: Evidence): string[] {
   }
   for (const [name, port] of ports) {
     const isNode = picture.nodes.some((node) => name === `node-${node.name}`);
-    const isVip = picture.vips.some((vip) => name === vip.name || name === `${vip.name}.${vip.namespace}`);
+    const virtual = port.type === "virtual" ? (port.options["virtual-ip"] ?? "") : "";
+    const isVip = picture.vips.some(
+      (vip) =>
+        name === vip.name || name === `${vip.name}.${vip.namespace}` || vip.addresses.some((ip) => ip === virtual),
+    );
     if (
       expected.has(name) ||
       isNode ||
