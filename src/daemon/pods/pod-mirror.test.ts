@@ -169,3 +169,14 @@ t.test("on demand, interface and row are there while a pod asks for it", async (
   ask("one", "true");
   await selects([one]);
 });
+
+t.test("on demand, a removal that Open vSwitch's database refuses is retried", async (t) => {
+  const { server, kernel, ask, attach, selects, row } = await setup(t, { onDemand: true });
+  ask("one", "true");
+  await selects([await attach("one")]);
+  let refused = 0;
+  server.onTransact = () => (refused++ === 0 ? { error: "resources exhausted" } : undefined);
+  ask("one", "false");
+  await soon(() => row() === undefined && kernel.link("mirror0") === undefined);
+  t.ok(refused > 1);
+});

@@ -63,8 +63,10 @@ export class PodMirror {
     const { kernel, nft, view, clock, log } = world;
     this.#world = world;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid, owner: MIRROR_OWNER });
-    const onError = (error: unknown, retryMs: number): void =>
-      log.warn({ err: error, retryMs }, `failed to set up ${MIRROR_INTERFACE}; retrying`);
+    const onError = (error: unknown, retryMs: number): void => {
+      this.#suspect = true;
+      log.warn({ err: error, retryMs }, `failed to set up or remove ${MIRROR_INTERFACE}; retrying`);
+    };
     this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, clock);
   }
 
@@ -169,7 +171,6 @@ export class PodMirror {
   }
 
   #fail([failure]: Pass["failures"]): void {
-    this.#suspect = true;
     if (failure !== undefined) throw new Error(failure.what, { cause: failure.error });
   }
 

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
+import { NetlinkError } from "../../netlink/error.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
@@ -140,6 +141,46 @@ t.test("a daemon that starts knows what is emulated, and removes it where it is 
   say("a", {});
   await soon(() => emulated().length === 0);
   t.strictSame(steps, ["setNetem"], "it is removed");
+  t.equal(links.emulated.size, 0);
+});
+
+t.test("a pod whose end refuses a netem affects no other pod, and is retried", async (t) => {
+  const { say, attach, links, rates, emulated } = await setup(t, "netdev");
+  let attempts = 0;
+  let isRefused = true;
+  const setNetem = links.setNetem.bind(links);
+  links.setNetem = async (netns, ifName, netem) => {
+    // Its container has put a qdisc of another kind there.
+    if (netns.endsWith("/bad")) attempts++;
+    if (netns.endsWith("/bad") && isRefused) throw new NetlinkError("invalid", "RTM_NEWQDISC", "another kind");
+    return await setNetem(netns, ifName, netem);
+  };
+  say("bad", { netem: { latency: 1 } });
+  await attach("bad");
+  await soon(() => attempts > 0);
+  say("good", { ...TEN, netem: { latency: 600 } });
+  await attach("good");
+  await soon(() => rates().length === 1);
+  t.strictSame(links.emulated.get("/run/netns/good eth0"), { latency: 600 });
+  isRefused = false;
+  await soon(() => emulated().includes("1000"));
+  t.strictSame(links.emulated.get("/run/netns/bad eth0"), { latency: 1 });
+});
+
+t.test("what could not be removed from a pod's end is removed later", async (t) => {
+  const { server, say, attach, links, emulated } = await setup(t, "netdev");
+  say("a", { netem: { latency: 600 } });
+  await attach("a");
+  await soon(() => emulated().length === 1);
+  let attempts = 0;
+  const setNetem = links.setNetem.bind(links);
+  links.setNetem = async (netns, ifName, netem) => {
+    if (attempts++ === 0) throw new NetlinkError("invalid", "RTM_DELQDISC", "refused");
+    return await setNetem(netns, ifName, netem);
+  };
+  say("a", {});
+  await soon(() => server.rows(VSWITCH, "QoS").length === 0);
+  t.equal(attempts, 2);
   t.equal(links.emulated.size, 0);
 });
 

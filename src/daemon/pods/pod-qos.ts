@@ -83,33 +83,42 @@ export class PodQosRows {
     const qosRowsFound = [...view.mirror.rows("QoS")];
     const emulated = emulatedPorts(qosRowsFound);
     const wanted: WantedQos[] = [];
+    const failures = new Map<string, Error>();
     for (const port of view.podPorts()) {
       const { [EXTERNAL_ID.ifaceId]: ifaceId = "" } = port.externalIds;
       const found = this.#qosOf(port);
       const before = emulated.get(ifaceId);
       // Most pods have neither.
       if (found === undefined && before === undefined) continue;
-      const { note, isUnsupported } = await this.#emulate(port, isKernel ? undefined : found?.qos.netem, before);
-      if (found === undefined) continue;
+      const emulation = await this.#emulate(port, isKernel ? undefined : found?.qos.netem, before);
+      if (emulation instanceof Error) failures.set(ifaceId, emulation);
+      if (emulation instanceof Error || found === undefined) continue;
+      const { note, isUnsupported } = emulation;
       this.#report(found, { isKernel, isUnsupported }, reported);
       const pod = `${found.pod.namespace}/${found.pod.name}`;
       const rows = qosRows({ portUuid: port.portUuid, ifaceId, pod }, found.qos);
       if (rows !== undefined) wanted.push({ ...rows, ...(note !== "" && { emulated: note }) });
     }
     this.#reported = reported;
+    // The rows of a port whose emulation failed stay as they are: they say what was emulated there.
+    const isPlanned = ({ external_ids: ids }: { readonly external_ids: Readonly<Record<string, string>> }): boolean =>
+      !failures.has(ids[EXTERNAL_ID.ifaceId] ?? "");
     const found = {
-      qos: qosRowsFound,
-      queues: [...view.mirror.rows("Queue")],
+      qos: qosRowsFound.filter(isPlanned),
+      queues: [...view.mirror.rows("Queue")].filter(isPlanned),
       ofPorts: new Map([...view.mirror.rows("Port")].flatMap(({ _uuid, qos }) => (qos ? [[_uuid, qos] as const] : []))),
     };
     const operations = planQosRows(wanted, found, isKernel, () => clock.uuid());
-    if (operations.length === 0) return;
-    await view.transact(operations);
-    log.info({ operations: operations.length }, "QoS rows of Open vSwitch changed");
+    if (operations.length > 0) {
+      await view.transact(operations);
+      log.info({ operations: operations.length }, "QoS rows of Open vSwitch changed");
+    }
+    const [failure] = failures.values();
+    if (failure !== undefined) throw failure;
   }
 
-  /** Emulates at the pod's end, or ceases to. Returns a note of what is emulated there, "" for nothing. */
-  async #emulate(port: PodPort, netem: Netem | undefined, before = ""): Promise<Emulated> {
+  /** Emulates at the pod's end, or ceases to. An error is of that pod alone, which may have changed its end as it likes. */
+  async #emulate(port: PodPort, netem: Netem | undefined, before = ""): Promise<Emulated | Error> {
     const none = { note: "", isUnsupported: false };
     const mark = markOfPort(port);
     if ((netem === undefined && before === "") || mark?.netns === undefined) return none;
@@ -117,10 +126,15 @@ export class PodQosRows {
     // A sandbox that is made anew has none of it.
     const now = netem === undefined ? "" : `${containerId} ${JSON.stringify(netem)}`;
     if (now === before) return { note: now, isUnsupported: false };
-    const result = await this.#world.links.setNetem(netns, ifName, netem);
-    return result === "done"
-      ? { note: now, isUnsupported: false }
-      : { ...none, isUnsupported: result === "unsupported" };
+    try {
+      const result = await this.#world.links.setNetem(netns, ifName, netem);
+      return result === "done"
+        ? { note: now, isUnsupported: false }
+        : { ...none, isUnsupported: result === "unsupported" };
+    } catch (cause) {
+      const { [EXTERNAL_ID.podNamespace]: namespace, [EXTERNAL_ID.podName]: name } = port.externalIds;
+      return new Error(`failed to set the netem of ${ifName} of pod ${namespace}/${name}`, { cause });
+    }
   }
 
   #qosOf(port: PodPort): { pod: NodePod; provider: string; qos: Qos } | undefined {
