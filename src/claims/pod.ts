@@ -91,6 +91,8 @@ function claimOf(
     ...(!(provider === PRIMARY_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
   };
   if (old === undefined) {
+    // The target of a failed migration has nothing: compile would release its record, and so on for ever.
+    if (placementOf(reader, [pod], "").owner === undefined) return undefined;
     const asked = podRequest(reader, pod, own);
     const desired = asked.ok ? { ...asked, record: (lease: AddressLease) => newIpRecord(lease, holder) } : asked;
     return { ...claim, fresh: true, desired };

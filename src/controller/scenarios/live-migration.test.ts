@@ -270,3 +270,20 @@ t.test("the second pod of a machine on the node of the first has no network unti
   t.equal(await eventually("it has the address", () => addressOf(kube, "target")), address);
   await recorded("target");
 });
+
+t.test("the target of a failed migration gets no record of its own when the machine is deleted", async (t) => {
+  const { kube, move } = await start(t);
+  await addLauncher(kube, "target", "n2", await move("Scheduling"));
+  await eventually("the target has its address too", () => addressOf(kube, "target"));
+  await move("Failed");
+  await kube.delete(VIRTUAL_MACHINES, keyOf("vm"));
+  kube.requests.length = 0;
+  await kube.delete(PODS, keyOf("source"), { gracePeriodSeconds: 0 });
+  await eventually("the record is gone", () => kube.object(IPS, { name: "vm.default" }) === undefined || undefined);
+  // It waits for nothing else: whoever comes next has an address when the controller has seen all of the above.
+  const metadata = { ...keyOf("next"), labels: {}, ownerReferences: [] };
+  await kube.create(PODS, { metadata, spec: { nodeName: "n1", hostNetwork: false } });
+  await eventually("the next pod has an address", () => addressOf(kube, "next"));
+  const created = kube.requests.filter(({ verb, type }) => verb === "create" && type === IPS);
+  t.equal(created.length, 1, "of the next pod alone");
+});
