@@ -70,7 +70,7 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
   const interfaces: PodInterface[] = own ? [PRIMARY_INTERFACE] : [];
   const unclear: UnresolvedNetwork[] = [];
   for (const selection of networks) {
-    const named = tellingApart(networks, selection);
+    const named = suffixOf(networks, selection, pod.annotations);
     const network = named === undefined ? selection : { ...selection, interface: named };
     const key = `${network.namespace}/${network.name}`;
     const id = `${key}@${network.interface}`;
@@ -124,15 +124,53 @@ function hasPrimary(reader: FactReader, { networks, annotations }: PodFact): boo
 }
 
 /**
- * What tells one of several interfaces on a network apart, as in Kube-OVN: its name. Those without one get it from Multus, by their place among the networks of
- * the pod: `net1`, `net2` … If it is one only, it needs no more than the network's name, as in Kube-OVN.
+ * What is appended to the provider of an interface; undefined for nothing. It depends on the other networks of the pod, which may be changed while it runs: an
+ * interface that it has been given keeps what it has.
+ * @param annotations the pod's; they say what it has been given.
  */
-export function tellingApart(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string | undefined {
-  const same = networks.filter((other) => other.namespace === one.namespace && other.name === one.name);
+export function suffixOf(
+  networks: readonly NetworkSelectionFact[],
+  one: NetworkSelectionFact,
+  annotations: Readonly<Record<string, string>>,
+): string | undefined {
+  const given = (suffix: string | undefined): boolean =>
+    [ovnAttachmentProvider, ipamAttachmentProvider].some(
+      (of) => annotations[podAnnotation(of(one.name, one.namespace, suffix), "allocated")] === "true",
+    );
+  const suffix = tellingApart(networks, one);
+  if (given(suffix)) return suffix;
+  const all = onSameNetwork(networks, one);
+  const isFree = (other: string | undefined): boolean => all.every((each) => tellingApart(networks, each) !== other);
+  const called = interfaceName(networks, one);
+  // It was one of several.
+  if (suffix === undefined) return given(called) && isFree(called) ? called : undefined;
+  // It was the only one.
+  return all[0] === one && given(undefined) && isFree(undefined) ? undefined : suffix;
+}
+
+/**
+ * What tells one of several interfaces on a network apart, as in Kube-OVN: its name. Those without one get it from Multus. If it is one only, it needs no more
+ * than the network's name, as in Kube-OVN.
+ */
+function tellingApart(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string | undefined {
+  const same = onSameNetwork(networks, one);
   if (same.length === 1) return undefined;
   if (one.interface !== "") return one.interface;
   if (one.isDefault || same.filter((other) => other.interface === "").length === 1) return undefined;
-  return `net${networks.filter(({ isDefault }) => !isDefault).indexOf(one) + 1}`;
+  return interfaceName(networks, one);
+}
+
+/** The name of a network's interface in the pod. Multus names those without one by their place among the networks of the pod: `net1`, `net2` … */
+export function interfaceName(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string {
+  if (one.interface !== "") return one.interface;
+  return one.isDefault ? "eth0" : `net${networks.filter(({ isDefault }) => !isDefault).indexOf(one) + 1}`;
+}
+
+function onSameNetwork(
+  networks: readonly NetworkSelectionFact[],
+  { namespace, name }: NetworkSelectionFact,
+): readonly NetworkSelectionFact[] {
+  return networks.filter((other) => other.namespace === namespace && other.name === name);
 }
 
 /** Why a pod cannot have this interface, whatever there is room for. */

@@ -11,7 +11,7 @@ import {
 } from "../api/annotations.ts";
 import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
-import { tellingApart } from "../claims/pod-interfaces.ts";
+import { suffixOf } from "../claims/pod-interfaces.ts";
 import { decodePodQos, showBandwidth, showNetem } from "../contract/qos.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
@@ -125,7 +125,7 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
   const steps: PodStep[] = [];
   for (const network of networks) {
     const { namespace, name, interface: asked } = network;
-    const called = tellingApart(networks, network);
+    const called = suffixOf(networks, network, annotations);
     const shown = called ?? asked;
     const what = `network ${namespace}/${name}${shown && ` (${shown})`}`;
     const providers = [ovnAttachmentProvider(name, namespace, called), ipamAttachmentProvider(name, namespace, called)];

@@ -89,6 +89,36 @@ t.test("a pod keeps what it has where the definition goes, or what it says of ne
   t.same(released(facts).sort(), ["a.default.lan.default", "a.default.net1.default.ovn"]);
 });
 
+t.test("an interface keeps its address and port where its network is named a second time, or once again", (t) => {
+  const facts = sample();
+  const first = "a.default.net1.default.ovn";
+  const providers = (): readonly string[] => {
+    const pod = facts.get("pods", "default/a");
+    return pod === undefined ? [] : podInterfaces(facts, pod).interfaces.map(({ provider }) => provider);
+  };
+  for (const networks of ["net1,lan,net1", "net1@net1,lan,net1@other"]) {
+    name(facts, networks);
+    t.ok(ports(facts).includes(first), networks);
+    t.same(released(facts), [], networks);
+    t.equal(new Set(providers()).size, 4, networks);
+  }
+  name(facts, "net1,lan");
+  t.ok(ports(facts).includes(first), "once again");
+
+  const twice = sampleFacts();
+  addNetwork(twice, "net1", NETWORK_CONFIG.ovn("net1"));
+  addSubnet(twice, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+  name(twice, "net1,net1");
+  const common = { podName: "a", namespace: "default", nodeName: "weft-1", v6: "", subnet: "net1" };
+  addIp(twice, "a.default.net1.default.ovn.net1", { ...common, v4: "10.30.0.2" });
+  addIp(twice, "a.default.net1.default.ovn.net2", { ...common, v4: "10.30.0.3" });
+  name(twice, "net1,net1");
+  name(twice, "net1");
+  t.ok(ports(twice).includes("a.default.net1.default.ovn.net1"), "the first of two");
+  t.same(released(twice), ["a.default.net1.default.ovn.net2"], "the other one is not named any more");
+  t.end();
+});
+
 t.test("a definition that means something else by now is another interface", async (t) => {
   const facts = sample();
   addNetwork(facts, "net1", NETWORK_CONFIG.ipam("net1"));

@@ -153,3 +153,33 @@ t.test(
     t.same(networks([{ name: "other", interface: "net2", "default-route": ["10.16.0.20"] }]), []);
   },
 );
+
+t.test(
+  "an interface does not take the allocation of another one on its network while its own is missing",
+  async (t) => {
+    const one = (provider: string, ip: string): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries({ ...BASE, ip_address: ip }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),
+      );
+    const read = (networks: string, ifName: string, ...given: string[]) => {
+      const told = given.map((provider, i) => one(provider, `10.16.0.${7 + i}`));
+      const annotations = Object.assign({ "k8s.v1.cni.cncf.io/networks": networks }, ...told);
+      const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+      return readAllocation(nodePod({ metadata }), { ipamOnly: false, provider: "lan.shop.ovn", ifName, routes: [] });
+    };
+    t.match(read("lan,lan@foo", "foo", "lan.shop.ovn"), { state: "waiting", missing: "address" });
+    t.match(read("lan,lan@foo", "net1", "lan.shop.ovn"), { allocation: { provider: "lan.shop.ovn" } });
+    t.match(read("lan,lan", "net2", "lan.shop.ovn", "lan.shop.ovn.net1"), { state: "waiting" });
+  },
+);
+
+t.test("a gateway of default-route that the interface has no address of the family of is left out", async (t) => {
+  const annotations = {
+    "k8s.v1.cni.cncf.io/networks": '[{"name":"lan","default-route":["fd00::1"]}]',
+    ...Object.fromEntries(Object.entries(BASE).map(([key, value]) => [`lan.shop.ovn.kubernetes.io/${key}`, value])),
+  };
+  const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+  const request = { ipamOnly: false, provider: "lan.shop.ovn", ifName: "net1", routes: [] };
+  const state = readAllocation(nodePod({ metadata }), request);
+  t.same(state.state === "ready" && state.allocation.routes, []);
+});

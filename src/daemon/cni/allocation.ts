@@ -3,8 +3,10 @@
 import { ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider, podAnnotation } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
 import { unsupportedType } from "../../api/interface-types.ts";
+import { interfaceName, suffixOf } from "../../claims/pod-interfaces.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
+import type { NetworkSelectionFact } from "../../facts/network-attachment.ts";
 import { projectNetworks } from "../../facts/project-networks.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
@@ -53,9 +55,12 @@ export function readAllocation(
   pod: NodePod,
   request: Pick<PodRequest, "ipamOnly" | "provider" | "ifName" | "routes">,
 ): AllocationState {
+  const { networks, its } = networkOf(pod, request);
   const ofInterface = `${request.provider}.${request.ifName}`;
-  const isTwice = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
-  const provider = isTwice ? ofInterface : request.provider;
+  // A pod that names no such network may have been given it nevertheless: the annotation of its networks may have been changed since.
+  const isGiven = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
+  const hasSuffix = its === undefined ? isGiven : suffixOf(networks, its, pod.annotations) !== undefined;
+  const provider = hasSuffix ? ofInterface : request.provider;
   const state = decode(pod, provider, request.ipamOnly);
   if (state.state === "waiting") return state;
   const { nicType, routes: stated, defaultRoute, ...contract } = state.contract;
@@ -68,7 +73,7 @@ export function readAllocation(
   const own: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
     ...stated,
-    ...askedGateways(pod, request).map((gw) => ({ gw })),
+    ...askedGateways(its, addresses).map((gw) => ({ gw })),
   ];
   const routes = [
     // What a user asks for and cannot be is left out: the controller says so in an Event.
@@ -85,20 +90,31 @@ export function readAllocation(
   return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
 }
 
-/**
- * The gateways of the pod's default routes that it asks for with an interface (`default-route` of its networks). Multus sets them after the plugins; from v4.2.2 on
- * it does so only where there is no default route yet (its pull request 1552), so they are set here.
- */
-function askedGateways(pod: NodePod, { provider, ifName }: Pick<PodRequest, "provider" | "ifName">): readonly string[] {
-  const { name, namespace, uids, annotations } = pod;
+/** The networks that a pod names, and which of them a request is about; absent for its primary network. */
+function networkOf(
+  { name, namespace, uids, annotations }: NodePod,
+  { provider, ifName }: Pick<PodRequest, "provider" | "ifName">,
+): { readonly networks: readonly NetworkSelectionFact[]; readonly its?: NetworkSelectionFact } {
   const { networks = [] } = projectNetworks({ name, namespace, uid: uids[0] ?? "", annotations });
-  const further = networks.filter(({ isDefault }) => !isDefault);
   const its = networks.find((one) => {
     const providers = [ovnAttachmentProvider(one.name, one.namespace), ipamAttachmentProvider(one.name, one.namespace)];
-    const called = one.interface || (one.isDefault ? "eth0" : `net${further.indexOf(one) + 1}`);
-    return called === ifName && providers.includes(provider);
+    return interfaceName(networks, one) === ifName && providers.includes(provider);
   });
-  return (its?.gateways ?? "").split(",").filter((gateway) => gateway !== "");
+  return { networks, ...(its && { its }) };
+}
+
+/**
+ * The gateways of the pod's default routes that it asks for with an interface (`default-route` of its networks), of the families that this has addresses of. Multus
+ * sets them after the plugins; from v4.2.2 on it does so only where there is no default route yet (its pull request 1552), so they are set here.
+ */
+function askedGateways(
+  its: NetworkSelectionFact | undefined,
+  addresses: readonly InterfaceAddress[],
+): readonly string[] {
+  return (its?.gateways ?? "").split(",").filter((gateway) => {
+    const family = parseIp(gateway)?.family;
+    return addresses.some(({ ip }) => ip.family === family);
+  });
 }
 
 function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterfaceState {
