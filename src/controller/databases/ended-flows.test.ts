@@ -111,3 +111,46 @@ t.test("what a transaction of unknown outcome has ended comes with the next one"
   t.same(await northbound.commit(plan(now)), { kind: "committed" });
   t.equal(ended.length, 1, "once");
 });
+
+t.test(
+  "what two transactions of unknown outcome have ended comes with the next one, one that is refused included",
+  async (t) => {
+    const server = fakeOvsdb(OVN_NB);
+    t.teardown(() => server.close());
+    const [one, two] = [randomUUID(), randomUUID()];
+    const vip = "10.96.0.10:53";
+    const balancer = (name: string, endpoint: string) => ({
+      ...{ name, options: { ct_flush: "true" } },
+      vips: { [vip]: endpoint },
+    });
+    await server.edit(OVN_NB, [
+      insert(OVN_NB, "NB_Global", undefined, { nb_cfg: 41 }),
+      insert(OVN_NB, "Load_Balancer", one, balancer("one", "10.16.0.2:53")),
+      insert(OVN_NB, "Load_Balancer", two, balancer("two", "10.16.0.3:53")),
+    ]);
+    const northbound = new Northbound(server.connect());
+    const ready = () => Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
+    await ready();
+    const ended: EndedFlows[] = [];
+    northbound.onEndedFlows((flows) => void ended.push(flows));
+    const empty = (uuid: string): Plan => ({
+      ...{ inserts: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] },
+      updates: [{ row: { table: "Load_Balancer", uuid, label: uuid, columns: {} }, columns: { vips: {} }, before: {} }],
+    });
+    server.pause();
+    const broken = [northbound.commit(empty(one)), northbound.commit(empty(two))];
+    server.cut();
+    t.match(await Promise.all(broken), [{ kind: "unknown" }, { kind: "unknown" }]);
+    server.resume();
+    await ready();
+    server.onTransact = () => ({ error: "constraint violation" });
+    t.match(await northbound.commit(empty(one)), { kind: "refused" });
+    server.onTransact = undefined;
+    const unrelated = { ...empty(one), updates: [] };
+    t.match(await northbound.commit(unrelated), { kind: "committed" });
+    t.same(
+      new Set(ended.flatMap(({ flows }) => flows.map(({ endpoint }) => endpoint))),
+      new Set(["10.16.0.2:53", "10.16.0.3:53"]),
+    );
+  },
+);

@@ -152,19 +152,25 @@ export class Northbound {
     const { operations, faults } = operationsOf(plan);
     const [fault] = faults;
     if (fault !== undefined) return { kind: "refused", error: fault.error, faults };
-    const flows = [...this.#owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
+    const owed = this.#owed;
+    // Another commit may end before this one.
+    this.#owed = [];
+    const flows = [...owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
     const all = flows.length === 0 ? operations : [...operations, ...COUNT_UP];
     try {
       const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
-      this.#owed = [];
       const cfg = flows.length === 0 ? undefined : countedUp(answers);
       if (cfg !== undefined) this.#onEndedFlows({ cfg, flows });
       return { kind: "committed" };
     } catch (error) {
       const outcome = outcomeOf(error);
-      if (outcome.kind === "unknown") this.#owed = flows;
+      this.#owe(outcome.kind === "unknown" ? flows : owed);
       return outcome;
     }
+  }
+
+  #owe(flows: readonly EndedFlow[]): void {
+    this.#owed = [...this.#owed, ...flows].slice(-MAX_OWED);
   }
 
   /** Sets the options of the whole database that are ours and that nobody has set. Rejects as {@link OvsdbClient.transact} does. */

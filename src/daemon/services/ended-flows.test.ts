@@ -26,7 +26,7 @@ const FLUSH_V6 =
 const RENEWED = ["revalidator/wait", "revalidator/wait"];
 
 /** A node whose ovs-vswitchd writes down what it is told. */
-async function setup(t: Test, at: number, entries: readonly EndedFlows[] = []) {
+async function setup(t: Test, at: number, entries: readonly EndedFlows[] | string = []) {
   const [kube, server, bridge] = [fakeKube(), fakeOvsdb(VSWITCH), randomUUID()];
   await server.edit(VSWITCH, [
     insert(VSWITCH, "Open_vSwitch", undefined, { bridges: [bridge] }),
@@ -35,14 +35,16 @@ async function setup(t: Test, at: number, entries: readonly EndedFlows[] = []) {
       external_ids: { "ovn-nb-cfg": `${at}`, "ct-zone-a": "1" },
     }),
   ]);
-  const annotations = (list: readonly EndedFlows[]) => ({ [SUBNET.endedFlows]: encodeEndedFlows(list) });
+  const annotations = (list: readonly EndedFlows[] | string) => ({
+    [SUBNET.endedFlows]: typeof list === "string" ? list : encodeEndedFlows(list),
+  });
   await kube.create(SUBNETS, { metadata: { name: "join", annotations: annotations(entries) } } as never);
   await kube.create(SUBNETS, { metadata: { name: "other" } } as never);
   const view = new OvsView(server.connect());
   const record = endedFlowsInformer(kube, "join", (error) => t.fail(String(error)), {});
   const commands: string[] = [];
   const warnings: string[] = [];
-  const failures: ControlError[] = [];
+  const failures: (ControlError | undefined)[] = [];
   const listeners = new Set<() => void>();
   const announce = (): void => {
     for (const listener of listeners) listener();
@@ -143,6 +145,38 @@ t.test("it is retried while ovs-vswitchd does not answer, and given up where it 
   await ended({ cfg: 44, flows: [V6] });
   await seen(commands, 8);
   t.same(commands.slice(4), ["revalidator/wait", ...RENEWED, FLUSH_V6]);
+});
+
+t.test("one flow that ovs-vswitchd refuses keeps no other one", async (t) => {
+  const { commands, seen, failures, warnings, ended } = await setup(t, 50);
+  failures.push(undefined, undefined, new ControlError("refused", "dpctl/flush-conntrack", "unknown family"));
+  await ended({ cfg: 42, flows: [V6, V4] });
+  await seen(commands, 4);
+  t.same(commands, [...RENEWED, FLUSH_V6, FLUSH_V4]);
+  await seen(warnings, 1);
+  await ended({ cfg: 43, flows: [V4] });
+  await seen(commands, 7);
+  t.same(commands.slice(4), [...RENEWED, FLUSH_V4], "it is given up");
+});
+
+t.test("a record that is malformed when the daemon starts is no reason to pass over the next one", async (t) => {
+  const { commands, seen, ended } = await setup(t, 50, "{");
+  await ended({ cfg: 43, flows: [V4] });
+  await seen(commands, 3);
+  t.same(commands, [...RENEWED, FLUSH_V4]);
+});
+
+t.test("what waits for a number of a former database is dropped when numbers begin anew", async (t) => {
+  const { commands, seen, ended, installed } = await setup(t, 900);
+  await ended({ cfg: 1000, flows: [V6] });
+  await ended({ cfg: 1000, flows: [V6] }, { cfg: 2, flows: [V4] });
+  await installed(2);
+  await seen(commands, 3);
+  await installed(1000);
+  await ended({ cfg: 1001, flows: [V4] });
+  await installed(1001);
+  await seen(commands, 6);
+  t.same(commands.slice(3), [...RENEWED, FLUSH_V4]);
 });
 
 t.test("a malformed record is ignored", async (t) => {

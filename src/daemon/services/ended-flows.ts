@@ -99,6 +99,7 @@ export class EndedFlowsFlush {
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
       log.warn({ reason: error.message }, `annotation ${SUBNET.endedFlows} is malformed; ignoring it`);
+      this.#seen ??= new Set();
       return;
     }
     const keyed = entries.map((entry) => ({ entry, key: JSON.stringify(entry) }));
@@ -107,7 +108,9 @@ export class EndedFlowsFlush {
     if (seen === undefined) return;
     const more = keyed.filter(({ key }) => !seen.has(key)).map(({ entry }) => entry);
     if (more.length === 0) return;
-    this.#waiting = [...this.#waiting, ...more].slice(-MAX_WAITING);
+    // A number that goes back is of another database, and those that are waited for do not come.
+    const newest = more.at(-1)?.cfg ?? 0;
+    this.#waiting = [...this.#waiting.filter(({ cfg }) => cfg <= newest), ...more].slice(-MAX_WAITING);
     this.#loop.hurry();
   }
 
@@ -122,15 +125,27 @@ export class EndedFlowsFlush {
       due.flatMap((entry) => entry.flows).map((flow) => [`${flow.service} ${flow.endpoint}`, flow]),
     );
     const datapath = bridge.datapath_type === "netdev" ? "netdev@ovs-netdev" : "system@ovs-system";
-    try {
-      // The first one ends with the round that is under way, which may have passed the flow before it was changed.
-      for (let round = 0; round < 2; round++) await control("revalidator/wait");
-      for (const flow of flows.values()) await control("dpctl/flush-conntrack", datapath, ...tuples(flow));
-      log.info({ flows: flows.size }, "deleted UDP flows to endpoints that are gone");
-    } catch (error) {
-      if (!(error instanceof ControlError) || error.code !== "refused") throw error;
-      log.warn({ err: error }, "failed to delete UDP flows to endpoints that are gone; giving up");
-    }
+    const refusals: ControlError[] = [];
+    const attempt = async (command: string, ...args: readonly string[]): Promise<void> => {
+      try {
+        await control(command, ...args);
+      } catch (error) {
+        if (!(error instanceof ControlError) || error.code !== "refused") throw error;
+        refusals.push(error);
+      }
+    };
+    // The first one ends with the round that is under way, which may have passed the flow before it was changed.
+    for (let round = 0; round < 2 && refusals.length === 0; round++) await attempt("revalidator/wait");
+    const isRenewed = refusals.length === 0;
+    for (const flow of isRenewed ? flows.values() : [])
+      await attempt("dpctl/flush-conntrack", datapath, ...tuples(flow));
+    const [err] = refusals;
+    if (err === undefined) log.info({ flows: flows.size }, "deleted UDP flows to endpoints that are gone");
+    else
+      log.warn(
+        { err, refused: refusals.length, flows: flows.size },
+        "failed to delete UDP flows to endpoints that are gone; giving up",
+      );
     this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
   }
 }
