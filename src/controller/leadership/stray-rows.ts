@@ -44,28 +44,30 @@ export class StrayRows {
     this.#cancel();
     this.#cancel = this.#tools.clock.after(ms, () => {
       this.#sweeping = true;
-      this.#sweep(attempt)
+      this.#sweep()
         .catch((error: unknown) => {
-          this.#tools.log.error({ err: error }, "failed to sweep rows that another client has inserted");
+          this.#tools.log.error({ err: error }, "failed to sweep rows that another client has inserted; retrying");
         })
         .finally(() => {
           this.#sweeping = false;
+          // What failed, and what has come meanwhile.
+          if (this.#strays.size > 0) this.#schedule(retryDelay(attempt), attempt + 1);
         });
     });
   }
 
-  async #sweep(attempt: number): Promise<void> {
+  async #sweep(): Promise<void> {
     const { engine, over, log } = this.#tools;
     await engine.whenIdle();
     // A unit may want them by now.
     for (const uuid of this.#strays) if (engine.desired.row(uuid) !== undefined) this.#strays.delete(uuid);
-    if (over() || this.#strays.size === 0) return;
+    if (over()) this.#strays.clear();
+    if (this.#strays.size === 0) return;
     log.warn(
       { rows: this.#strays.size },
       "another client has inserted rows with our owners (a restored backup?); sweeping them",
     );
-    const isSwept = (uuid: string): boolean => this.#strays.has(uuid);
-    if (await sweepOnce(this.#tools, isSwept)) this.#strays.clear();
-    else if (!over()) this.#schedule(retryDelay(attempt), attempt + 1);
+    const strays = new Set(this.#strays);
+    if (await sweepOnce(this.#tools, (uuid) => strays.has(uuid))) for (const uuid of strays) this.#strays.delete(uuid);
   }
 }

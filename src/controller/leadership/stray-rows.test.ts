@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { OWNER_KEY } from "../../desired/identity.ts";
+import type { Plan } from "../../reconcile/plan.ts";
+import type { SweptRow } from "../../reconcile/sweep.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
+import { StrayRows } from "./stray-rows.ts";
+
+function setup() {
+  const clock = new ManualClock();
+  const rows = new Map<string, SweptRow>();
+  const swept: string[] = [];
+  /** What happens to the database while a sweep is committed. */
+  const meanwhile: (() => void)[] = [];
+  const tools = {
+    ...{ clock, over: () => false, allowed: true },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    engine: {
+      ...{ uncompiled: new Set(), stats: { transactions: 0, operations: 0 } },
+      whenIdle: async () => undefined,
+      desired: { row: () => undefined, members: () => undefined, fragment: () => undefined },
+    },
+    northbound: {
+      rows: () => rows.values(),
+      view: { isRoot: () => true },
+      commit: async ({ deletes }: Plan) => {
+        meanwhile.shift()?.();
+        for (const { uuid } of deletes) {
+          swept.push(uuid);
+          rows.delete(uuid);
+        }
+        return { kind: "committed" };
+      },
+    },
+  };
+  const strays = new StrayRows(tools as never);
+  const insert = (uuid: string): void => {
+    const row = { uuid, external_ids: { [OWNER_KEY]: "pod/default/web" } };
+    rows.set(uuid, { table: "Port_Group", uuid, columns: row });
+    strays.note([{ table: "Port_Group", uuid, old: undefined, new: row }]);
+  };
+  return { clock, rows, swept, meanwhile, insert };
+}
+
+t.test("rows that another client inserts while the former ones are swept are swept as well", async (t) => {
+  const { clock, rows, swept, meanwhile, insert } = setup();
+  meanwhile.push(() => insert("second"));
+  insert("first");
+  for (let turn = 0; turn < 4; turn++) {
+    await clock.advance(1_000);
+  }
+  t.same(swept, ["first", "second"]);
+  t.equal(rows.size, 0);
+});
+
+t.test("a sweep that throws is retried", async (t) => {
+  const { clock, swept, meanwhile, insert } = setup();
+  meanwhile.push(() => {
+    throw new Error("by chance");
+  });
+  insert("first");
+  for (let turn = 0; turn < 4; turn++) {
+    await clock.advance(1_000);
+  }
+  t.same(swept, ["first"]);
+});
