@@ -27,12 +27,17 @@ export type QosDirection = (typeof DIRECTIONS)[number];
 /** OVN's QoS has 32 bits for kbit/s, and for kbit of a burst (ovn-nb(5), `QoS.bandwidth`). */
 const MAX_KBIT = 4_294_967_295;
 const MAX_MBIT = Math.floor(MAX_KBIT / 1_000);
+/**
+ * kbit: a packet of 9,000 bytes with its headers. A packet that is larger than the burst never passes a meter of the userspace datapath (Open vSwitch
+ * lib/dpif-netdev.c, `dp_netdev_run_meter`); the kernel's adds what the rate lets through in a second (net/openvswitch/meter.c).
+ */
+const MIN_BURST = 80;
 const ABSENT = { state: "absent" } as const;
 
 /**
  * Reads what annotations ask of the interface of a provider: Kube-OVN's (Mbit/s, Mbit, ms, packets, percent), and of a pod's own interface also the
  * bandwidth plugin's `kubernetes.io/ingress-bandwidth` and `egress-bandwidth` (a Kubernetes quantity of bit/s) where Kube-OVN's is absent. A rate of
- * 0 is no limit. A burst that is not stated is 80 % of what the rate lets through in a second, as in Kube-OVN.
+ * 0 is no limit. A burst that is not stated is 80 % of what the rate lets through in a second, as in Kube-OVN, and lets a packet of any usual MTU through.
  */
 export function readQosRequest(annotations: Annotations, provider: string): QosRequest {
   return {
@@ -59,7 +64,7 @@ function readBandwidth(annotations: Annotations, provider: string, direction: Qo
   if (burst.text === "") {
     return rate.state === "absent"
       ? rate
-      : valid({ rate: rate.value, burst: Math.max(1, Math.floor(rate.value * 0.8)) });
+      : valid({ rate: rate.value, burst: Math.max(MIN_BURST, Math.floor(rate.value * 0.8)) });
   }
   if (rate.state === "absent") {
     if (text !== "") return ABSENT;

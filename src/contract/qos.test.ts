@@ -45,6 +45,20 @@ t.test("the bandwidth plugin's annotations are quantities of bit/s, and count wh
   t.end();
 });
 
+t.test("the burst that is not stated lets the largest packet through, at the lowest rates too", (t) => {
+  for (const [text, rate, burst] of [
+    ["1k", 1, 80],
+    ["50k", 50, 80],
+    ["100k", 100, 80],
+    ["101k", 101, 80],
+    ["200k", 200, 160],
+  ] as const) {
+    const { ingress } = read({ "kubernetes.io/ingress-bandwidth": text });
+    t.strictSame(ingress, { state: "valid", value: { rate, burst } }, text);
+  }
+  t.end();
+});
+
 t.test("what is invalid says where, what and what would be accepted", (t) => {
   const problem = (annotations: Readonly<Record<string, string>>): string | undefined => {
     const { ingress } = read(annotations);
