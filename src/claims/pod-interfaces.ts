@@ -117,10 +117,9 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
  * Whether a pod's own interface is ours. It is not where a default network takes its place, or another network plugin makes it. A pod that has been given it
  * keeps it: neither annotation nor setting changes a sandbox that runs.
  */
-function hasPrimary(reader: FactReader, { networks, annotations }: PodFact): boolean {
+function hasPrimary(reader: FactReader, { replacesPrimary, annotations }: PodFact): boolean {
   if (annotations[GIVEN] === "true") return true;
-  const replaced = networks?.some(({ isDefault }) => isDefault) === true;
-  return !replaced && reader.get("cluster", "cluster")?.nonPrimary !== true;
+  return !replacesPrimary && reader.get("cluster", "cluster")?.nonPrimary !== true;
 }
 
 /**

@@ -95,8 +95,7 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
 
 /** Who makes the primary interface of a pod for which Weft has no address, if it is not Weft; a pod that runs with an address has one. */
 function otherPrimary({ metadata }: KubeObject, runs: boolean): string | undefined {
-  if (projectNetworks(metadata).networks?.some(({ isDefault }) => isDefault))
-    return `that of the network in ${POD.defaultNetwork}`;
+  if (projectNetworks(metadata).replacesPrimary) return `that of the network in ${POD.defaultNetwork}`;
   return runs ? "another network plugin's; Weft has no part in it" : undefined;
 }
 

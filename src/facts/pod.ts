@@ -32,6 +32,8 @@ export interface PodFact {
   readonly networks?: readonly NetworkSelectionFact[];
   /** Why what it says of networks cannot be read, in a sentence; then `networks` is absent. */
   readonly networksProblem?: string;
+  /** It names a network in place of its primary one (Multus' `v1.multus-cni.io/default-network`), whether or not that can be read. */
+  readonly replacesPrimary?: true;
   /** The controlling owner, for addresses that outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
 }

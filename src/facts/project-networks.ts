@@ -25,13 +25,16 @@ class Unreadable extends Error {}
  * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing. The network that takes the place of its primary one
  * (Multus' `v1.multus-cni.io/default-network`) comes first.
  */
-export function projectNetworks(meta: ProjectedMeta): Pick<PodFact, "networks" | "networksProblem"> {
+export function projectNetworks(
+  meta: ProjectedMeta,
+): Pick<PodFact, "networks" | "networksProblem" | "replacesPrimary"> {
   const own = read(meta, POD.defaultNetwork, MULTUS_NAMESPACE, 1);
+  const replacing = own.length > 0 && ({ replacesPrimary: true } as const);
   const further = read(meta, POD.networks, meta.namespace ?? "default", LIMIT);
-  if (typeof own === "string") return { networksProblem: own };
-  if (typeof further === "string") return { networksProblem: further };
+  if (typeof own === "string") return { networksProblem: own, ...replacing };
+  if (typeof further === "string") return { networksProblem: further, ...replacing };
   const networks = [...own.map((one): NetworkSelectionFact => ({ ...one, isDefault: true })), ...further];
-  return networks.length === 0 ? {} : { networks };
+  return networks.length === 0 ? {} : { networks, ...replacing };
 }
 
 /** The networks that an annotation names, or why it cannot be read. */

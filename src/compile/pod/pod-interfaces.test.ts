@@ -59,6 +59,24 @@ const released = (facts: FactStore) =>
   compile(facts).effects.flatMap((effect) => (effect.kind === "release-ip" ? effect.name : []));
 
 t.test(
+  "a pod that names another primary network gets none of Weft's while that or its other networks cannot be read",
+  async (t) => {
+    const facts = sampleFacts();
+    addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+    const all: readonly Record<string, string>[] = [
+      { "v1.multus-cni.io/default-network": "default/net1", [NETWORKS]: "[{" },
+      { "v1.multus-cni.io/default-network": "[{", [NETWORKS]: "net1" },
+      { "v1.multus-cni.io/default-network": "default/net1,default/net1" },
+    ];
+    for (const annotations of all) {
+      addPod(facts, "a", { node: "weft-1", annotations });
+      t.equal(wanted(facts).unclear.length, 1);
+      t.same(wanted(facts).has, []);
+    }
+  },
+);
+
+t.test(
   "an interface that a pod names no more goes with its port, its address and all that was told of it",
   async (t) => {
     const facts = sample();
