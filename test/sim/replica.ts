@@ -111,7 +111,7 @@ export class Replica {
       },
       { clock: process.clock, dial: server.dialer(process) },
     );
-    const northbound = new Northbound(client);
+    const northbound = new Northbound(client, process.clock);
     const southbound = this.#southboundOf(process);
     const made: ControllerParts = {
       kube: link,

@@ -9,7 +9,9 @@ import { ENDPOINT_SLICES, SERVICES, SUBNETS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
+import { until } from "../../ovsdb/testing/until.ts";
 import type { Plan } from "../../reconcile/plan.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 import { Northbound } from "./northbound.ts";
 
@@ -154,3 +156,49 @@ t.test(
     );
   },
 );
+
+t.test("however many transactions end flows, the number is counted up at most every two seconds", async (t) => {
+  const server = fakeOvsdb(OVN_NB);
+  t.teardown(() => server.close());
+  const [balancer, clock] = [randomUUID(), new ManualClock()];
+  const vip = "10.96.0.10:53";
+  const endpoints = Array.from({ length: 100 }, (_, i) => `10.16.0.${i + 2}:53`);
+  await server.edit(OVN_NB, [
+    insert(OVN_NB, "NB_Global", undefined, { nb_cfg: 41 }),
+    insert(OVN_NB, "Load_Balancer", balancer, {
+      ...{ name: "dns", options: { ct_flush: "true" } },
+      vips: { [vip]: endpoints.join() },
+    }),
+  ]);
+  const northbound = new Northbound(server.connect(), clock);
+  await Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
+  const ended: EndedFlows[] = [];
+  const all = Promise.withResolvers<void>();
+  northbound.onEndedFlows((one) => {
+    ended.push(one);
+    if (ended.length === 2) all.resolve();
+  });
+  const row = { table: "Load_Balancer", uuid: balancer, label: "dns", columns: {} };
+  for (let gone = 1; gone <= endpoints.length; gone++) {
+    const rest = endpoints.slice(gone).join();
+    const vips: Record<string, string> = rest === "" ? {} : { [vip]: rest };
+    await northbound.commit({
+      ...{ inserts: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] },
+      updates: [{ row, columns: { vips }, before: {} }],
+    });
+    await until(
+      (listener) => northbound.subscribe(listener),
+      () =>
+        Object.keys(vips).length === Object.keys(northbound.view.get("Load_Balancer", balancer)?.["vips"] ?? {}).length,
+      "the mirror has it",
+    );
+  }
+  t.match(ended, [{ cfg: 42, flows: [{ service: vip, endpoint: endpoints[0] }] }], "the first at once");
+  clock.pass(2_000);
+  await all.promise;
+  t.equal(ended[1]?.cfg, 43);
+  t.equal(server.rows(OVN_NB, "NB_Global")[0]?.nb_cfg, 43);
+  const flows = ended.flatMap((one) => one.flows.map(({ endpoint }) => endpoint));
+  t.same(new Set(flows), new Set(endpoints));
+  t.equal(clock.pending, 0, "nothing is left to do");
+});

@@ -18,6 +18,7 @@ import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { COUNT_UP, countedUp, endedFlows } from "./ended-flows.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
@@ -35,6 +36,16 @@ const CONFIRM_MS = 5_000;
 
 /** How many ended flows are kept from one transaction to the next at most. */
 const MAX_OWED = 500;
+/**
+ * The shortest time between two counts of `NB_Global.nb_cfg`, in ms. Each count has every ovn-controller write its row of `Chassis_Private`, which cannot be turned
+ * off, and with `ovn-monitor-all` each of these rows is sent to all of them (OVN controller/ovn-controller.c, `store_nb_cfg`, `update_sb_monitors`).
+ */
+const COUNT_EVERY_MS = 2_000;
+
+const NOTHING: Plan = {
+  ...{ inserts: [], updates: [], mutations: [], deletes: [] },
+  ...{ deferred: new Set<string>(), misdirected: [] },
+};
 
 /** The tables that the controller writes. */
 const TABLES: readonly Table[] = [...writtenColumns().keys()];
@@ -97,12 +108,17 @@ export class Northbound {
   readonly lock: Lock;
   /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
   readonly #mirror: Mirror<OvnNbTables>;
-  /** Ended flows of transactions whose outcome is unknown. */
+  readonly #clock: Pick<Clock, "now" | "after">;
+  /** Ended flows of transactions whose outcome is unknown, or that came too soon after the last count. */
   #owed: readonly EndedFlow[] = [];
+  /** When it may be counted next. */
+  #countable = Number.NEGATIVE_INFINITY;
+  #cancelCount: (() => void) | undefined;
   #onEndedFlows: (ended: EndedFlows) => void = () => undefined;
 
-  constructor(client: OvsdbClient) {
+  constructor(client: OvsdbClient, clock: Pick<Clock, "now" | "after"> = SYSTEM_CLOCK) {
     this.client = client;
+    this.#clock = clock;
     this.#mirror = client.monitor(OVN_NB, northboundSelection()) as Mirror<OvnNbTables>;
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
@@ -156,14 +172,20 @@ export class Northbound {
     // Another commit may end before this one.
     this.#owed = [];
     const flows = [...owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
-    const all = flows.length === 0 ? operations : [...operations, ...COUNT_UP];
+    const now = this.#clock.now();
+    const countable = this.#countable;
+    const isCounted = flows.length > 0 && now >= countable;
+    if (isCounted) this.#countable = now + COUNT_EVERY_MS;
+    const all = isCounted ? [...operations, ...COUNT_UP] : operations;
     try {
       const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
-      const cfg = flows.length === 0 ? undefined : countedUp(answers);
+      const cfg = isCounted ? countedUp(answers) : undefined;
       if (cfg !== undefined) this.#onEndedFlows({ cfg, flows });
+      if (!isCounted) this.#owe(flows);
       return { kind: "committed" };
     } catch (error) {
       const outcome = outcomeOf(error);
+      if (isCounted) this.#countable = countable;
       this.#owe(outcome.kind === "unknown" ? flows : owed);
       return outcome;
     }
@@ -171,6 +193,12 @@ export class Northbound {
 
   #owe(flows: readonly EndedFlow[]): void {
     this.#owed = [...this.#owed, ...flows].slice(-MAX_OWED);
+    if (this.#owed.length === 0) return;
+    this.#cancelCount ??= this.#clock.after(COUNT_EVERY_MS, () => {
+      this.#cancelCount = undefined;
+      // Without the lock they wait for the next transaction.
+      if (this.#owed.length > 0 && this.lock.state === "held") void this.commit(NOTHING);
+    });
   }
 
   /** Sets the options of the whole database that are ours and that nobody has set. Rejects as {@link OvsdbClient.transact} does. */
@@ -192,6 +220,7 @@ export class Northbound {
   }
 
   async close(): Promise<void> {
+    this.#cancelCount?.();
     await this.client.close();
   }
 }
