@@ -5,6 +5,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { EVENTS, IPS, MIGRATIONS, NODES, PODS, VIRTUAL_MACHINES } from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { insert, mutate, remove } from "../../ovsdb/operation.ts";
 import { addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
 import { type State, type StateObject, sameRowsHowever } from "../testing/states.ts";
 
@@ -286,4 +287,37 @@ t.test("the target of a failed migration gets no record of its own when the mach
   await eventually("the next pod has an address", () => addressOf(kube, "next"));
   const created = kube.requests.filter(({ verb, type }) => verb === "create" && type === IPS);
   t.equal(created.length, 1, "of the next pod alone");
+});
+
+t.test("the port of a machine that an earlier version made, by the UID of its pod, is replaced", async (t) => {
+  const { kube, server } = await cluster(t);
+  const first = candidate(t, kube, server);
+  await kube.create(VIRTUAL_MACHINES, { metadata: keyOf("vm") });
+  await addLauncher(kube, "source", "n1");
+  const address = await eventually("an address", () => addressOf(kube, "source"));
+  await first.stop();
+  const portOf = () => server.rows(OVN_NB, "Logical_Switch_Port").filter(({ name }) => name === "vm.default");
+  const [now] = portOf();
+  if (now === undefined) throw new Error("vm.default has no port");
+  const former = "aaaaaaaa-0000-4000-8000-000000000001";
+  const { _uuid, ...row } = { ...now, options: {} };
+  const holders = (table: "Logical_Switch" | "Port_Group") =>
+    server.rows(OVN_NB, table).filter(({ ports }) => (ports as readonly string[]).includes(_uuid));
+  await server.edit(OVN_NB, [
+    remove(OVN_NB, "Logical_Switch_Port", _uuid),
+    insert(OVN_NB, "Logical_Switch_Port", former, row),
+    ...(["Logical_Switch", "Port_Group"] as const).flatMap((table) =>
+      holders(table).map((holder) =>
+        mutate(OVN_NB, table, holder._uuid, [
+          ["ports", "insert", [former]],
+          ["ports", "delete", [_uuid]],
+        ]),
+      ),
+    ),
+  ]);
+  t.equal(portOf()[0]?._uuid, former);
+  candidate(t, kube, server);
+  await eventually("replaced", () => portOf()[0]?._uuid === now._uuid || undefined);
+  t.same(portOf()[0], now);
+  t.equal(addressOf(kube, "source"), address);
 });
