@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { generateKeyPair, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPair, X509Certificate } from "node:crypto";
 import { promisify } from "node:util";
 import { PkiError } from "./error.ts";
 import { openssl } from "./openssl.ts";
@@ -110,6 +110,34 @@ export function renewalTime(certificate: string): number {
   const { validFrom, validTo } = readCertificate(certificate);
   const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
   return to - (to - from) / 3;
+}
+
+/** Whether a certificate is of a private key in `pem`; what comes after the key is left out. False where `pem` has no key that can be read. */
+export function isKeyOf(pem: string, certificate: X509Certificate): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(pem));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * When a text with a key and its certificate is to be replaced, in ms since the epoch: 0 where it has not both, readable, or where `isRight` says that the
+ * certificate is another one than it should be. A file or a Secret that something has damaged is replaced like one that is not there.
+ */
+export function pemRenewalTime(pem: string, isRight: (certificate: string) => boolean): number {
+  const [certificate] = certificatesIn(pem);
+  if (certificate === undefined || !isReadable(certificate) || !isKeyOf(pem, readCertificate(certificate))) return 0;
+  return isRight(certificate) ? renewalTime(certificate) : 0;
+}
+
+function isReadable(certificate: string): boolean {
+  try {
+    readCertificate(certificate);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const AUTHORITY = `basicConstraints = critical,CA:TRUE,pathlen:0

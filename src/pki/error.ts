@@ -3,7 +3,7 @@
 /**
  * - `unavailable`: the program `openssl` cannot be run
  * - `refused`: it ran and reported an error: a malformed request, a key that does not fit
- * - `malformed`: a text is no certificate, or a name cannot be one's common name
+ * - `malformed`: a text is no certificate, a Secret has no authority that can be used, or a name cannot be one's common name
  */
 export type PkiErrorCode = "unavailable" | "refused" | "malformed";
 

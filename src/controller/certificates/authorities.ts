@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { MADE_BY_CONTROLLER } from "../../api/certificates.ts";
+import { CENTRAL_CA, MADE_BY_CONTROLLER, NODE_CA } from "../../api/certificates.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { ObjectRef } from "../../kube/object.ts";
 import { SECRETS } from "../../kube/resources.ts";
 import type { Secret } from "../../kube/types.ts";
-import { type CertifiedKey, certificatesIn, makeAuthority } from "../../pki/authority.ts";
+import {
+  type CertifiedKey,
+  certificatesIn,
+  isIssuedBy,
+  isKeyOf,
+  makeAuthority,
+  readCertificate,
+} from "../../pki/authority.ts";
 import { PkiError } from "../../pki/error.ts";
 
 /** An authority of ours is valid for so many days: ten years. */
@@ -18,22 +25,56 @@ export interface Authority extends CertifiedKey {
   readonly trusted: string;
 }
 
+/** The two authorities. */
+export interface Authorities {
+  readonly central: Authority;
+  readonly nodes: Authority;
+}
+
+/**
+ * The two authorities, made where they are not there. Rejects as {@link ensureAuthority}, and with PkiError `malformed` where they are not apart: a server takes
+ * from its client whatever leads to an authority that it trusts, so with a root in common each node's key would open the northbound database.
+ */
+export async function ensureAuthorities(
+  kube: Kube,
+  namespace: string,
+  folder: string,
+  now: number,
+): Promise<Authorities> {
+  const central = await ensureAuthority(kube, { namespace, name: CENTRAL_CA }, folder, now);
+  const nodes = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
+  const trusted = certificatesIn(central.trusted);
+  for (const of of certificatesIn(nodes.trusted))
+    for (const by of trusted)
+      if (hasSameKey(of, by) || isIssuedBy(of, by))
+        throw new PkiError(
+          "malformed",
+          `Secrets ${namespace}/${CENTRAL_CA} and ${namespace}/${NODE_CA} must have no authority in common: the northbound database would accept nodes, because ${readCertificate(by).subject} of the first vouches for ${readCertificate(of).subject} of the second`,
+        );
+  return { central, nodes };
+}
+
+function hasSameKey(one: string, other: string): boolean {
+  const [{ publicKey }, second] = [readCertificate(one), readCertificate(other)];
+  return publicKey.equals(second.publicKey);
+}
+
 /**
  * The authority in a Secret of the form `kubernetes.io/tls`, made there if there is none: so it may be ours, given by an administrator, or kept
  * by cert-manager. One that is there is never overwritten. Rejects KubeError, or PkiError `malformed` where the Secret has no usable one.
  */
-export async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: number): Promise<Authority> {
+async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: number): Promise<Authority> {
   const found = await readSecret(kube, ref);
-  if (found !== undefined) return authorityIn(found, ref);
+  if (found !== undefined) return authorityIn(found, ref, now);
   const { privateKey, certificate } = await makeAuthority(folder, { commonName: ref.name, now, days: AUTHORITY_DAYS });
   const data = { "tls.key": encode(privateKey), "tls.crt": encode(certificate) };
   try {
     const secret = { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, type: "kubernetes.io/tls", data };
-    return authorityIn(await kube.create<Secret>(SECRETS, secret), ref);
+    return authorityIn(await kube.create<Secret>(SECRETS, secret), ref, now);
   } catch (error) {
     // Another replica was faster: what counts is what is there.
     if (!(error instanceof KubeError && error.code === "exists")) throw error;
-    return authorityIn(await kube.get<Secret>(SECRETS, ref), ref);
+    return authorityIn(await kube.get<Secret>(SECRETS, ref), ref, now);
   }
 }
 
@@ -57,15 +98,25 @@ export function encode(text: string): string {
   return Buffer.from(text, "utf8").toString("base64");
 }
 
-function authorityIn(secret: Secret, { namespace, name }: ObjectRef): Authority {
-  const [certificate] = certificatesIn(decode(secret, "tls.crt"));
+function authorityIn(secret: Secret, { namespace, name }: ObjectRef, now: number): Authority {
+  const chain = certificatesIn(decode(secret, "tls.crt"));
+  const [certificate] = chain;
   const privateKey = decode(secret, "tls.key");
-  if (certificate === undefined || !privateKey.includes("PRIVATE KEY"))
-    throw new PkiError(
-      "malformed",
-      `Secret ${namespace}/${name} has no certificate in tls.crt or no private key in tls.key`,
-    );
+  const malformed = (problem: string, cause?: unknown): PkiError =>
+    new PkiError("malformed", `Secret ${namespace}/${name} ${problem}`, { cause });
+  if (certificate === undefined) throw malformed("has no certificate in tls.crt");
   // Of what tls.crt has, further certificates belong to the chain: Open vSwitch sends none, so those who check need them.
-  const all = [...certificatesIn(decode(secret, "tls.crt")), ...certificatesIn(decode(secret, "ca.crt"))];
-  return { certificate, privateKey, trusted: [...new Set(all)].join("") };
+  const all = [...new Set([...chain, ...certificatesIn(decode(secret, "ca.crt"))])];
+  try {
+    for (const one of all) readCertificate(one);
+  } catch (cause) {
+    throw malformed("has a malformed certificate in tls.crt or ca.crt", cause);
+  }
+  const read = readCertificate(certificate);
+  if (!read.ca) throw malformed("has a certificate in tls.crt that is not of an authority (CA:TRUE)");
+  if (!isKeyOf(privateKey, read))
+    throw malformed("has no private key in tls.key that belongs to the certificate in tls.crt");
+  if (Date.parse(read.validTo) <= now)
+    throw malformed(`has a certificate in tls.crt that has ended, on ${read.validTo}`);
+  return { certificate, privateKey, trusted: all.join("") };
 }

@@ -14,7 +14,7 @@ import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS, SECRETS } from "../../kube/resources.ts";
 import type { ConfigMap, Secret } from "../../kube/types.ts";
-import { certificatesIn, isIssuedBy, issueKey, type KeyUse, renewalTime } from "../../pki/authority.ts";
+import { isIssuedBy, issueKey, type KeyUse, pemRenewalTime } from "../../pki/authority.ts";
 import { type Authority, decode, encode, readSecret } from "./authorities.ts";
 
 /** What a certificate of central's authority is issued with. */
@@ -34,14 +34,9 @@ export async function issuePem(commonName: string, usages: readonly KeyUse[], is
   return privateKey + certificate;
 }
 
-/**
- * When a text with key and certificate is to be replaced, in ms since the epoch: with a third of its life left; now where there is none in it, or where another
- * authority has signed it.
- */
-export function pemRenewalTime(pem: string, authority: Authority): number {
-  const [certificate] = certificatesIn(pem);
-  if (certificate === undefined || !isIssuedBy(certificate, authority.certificate)) return 0;
-  return renewalTime(certificate);
+/** When a text with key and certificate is to be replaced, in ms since the epoch: now also where another authority has signed it. */
+export function dueTime(pem: string, authority: Authority): number {
+  return pemRenewalTime(pem, (certificate) => isIssuedBy(certificate, authority.certificate));
 }
 
 /**
@@ -58,7 +53,7 @@ export async function ensureCentral(
   const found = await readSecret(kube, ref);
   const current = found === undefined ? "" : decode(found, CERTIFICATE_FILE);
   const pem =
-    pemRenewalTime(current, issuing.central) > issuing.now
+    dueTime(current, issuing.central) > issuing.now
       ? current
       : await issuePem("ovn-central", ["serverAuth", "clientAuth"], issuing);
   const data = {
@@ -69,7 +64,7 @@ export async function ensureCentral(
   if (found === undefined)
     await kube.create<Secret>(SECRETS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, type: "Opaque", data });
   else if (!samePlain(found.data, data)) await kube.update<Secret>(SECRETS, { ...found, data });
-  return pemRenewalTime(pem, issuing.central);
+  return dueTime(pem, issuing.central);
 }
 
 /** Keeps the ConfigMap with what everybody trusts. Rejects KubeError, as {@link ensureCentral}. */

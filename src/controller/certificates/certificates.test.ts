@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { CENTRAL_CA, CENTRAL_SECRET, NODE_CA, SIGNER, TOKEN_NODE, TRUST } from "
 import { CERTIFICATE_REQUESTS, CONFIG_MAPS, NODES, SECRETS } from "../../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../kube/testing/fake.ts";
 import type { CertificateRequest, ConfigMap, Node, Secret } from "../../kube/types.ts";
-import { isIssuedBy, makeAuthority, makeRequest, newKey } from "../../pki/authority.ts";
+import { type CertifiedKey, isIssuedBy, issueKey, makeAuthority, makeRequest, newKey } from "../../pki/authority.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { decode, encode } from "./authorities.ts";
 import { Certificates } from "./certificates.ts";
@@ -144,16 +144,91 @@ t.test(
   },
 );
 
+/** What an administrator has put into a Secret of the form `kubernetes.io/tls`. */
+const given = (kube: FakeKube, name: string, data: Readonly<Record<string, string>>): Promise<Secret> =>
+  kube.create<Secret>(SECRETS, {
+    metadata: { namespace, name },
+    data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, encode(text)])),
+  });
+
 t.test("a Secret that has no authority in it is reported and never overwritten", { skip }, async (t) => {
-  const kube = fakeKube();
-  const data = { "tls.crt": encode("nonsense"), "tls.key": encode("") };
-  await kube.create<Secret>(SECRETS, { metadata: { namespace, name: CENTRAL_CA }, data });
-  const { lines } = replica(t, kube);
-  const [, fields] = await eventually(t, () => lines.find(([level]) => level === "warn"));
-  t.match(fields["err"], { code: "malformed", message: /kube-system\/weft-central-ca/ });
-  t.strictSame(secret(kube, CENTRAL_CA)?.data, data);
-  t.equal(secret(kube, CENTRAL_SECRET), undefined);
+  const at = { commonName: "given", now: Date.now(), days: 9 };
+  const good = await makeAuthority(scratch(t), at);
+  const [other, ended] = [await newKey(), await makeAuthority(scratch(t), { ...at, now: Date.now() - 10 * DAY })];
+  const leaf = await issueKey(scratch(t), good, { ...at, usages: ["clientAuth"] });
+  const broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  for (const [crt, key, reason, ca = ""] of [
+    ["nonsense", "", /no certificate in tls.crt/],
+    [broken, good.privateKey, /a malformed certificate/],
+    [good.certificate, good.privateKey, /a malformed certificate/, broken],
+    [good.certificate, "", /no private key in tls.key that belongs/],
+    [good.certificate, other, /no private key in tls.key that belongs/],
+    [ended.certificate, ended.privateKey, /that has ended, on /],
+    [leaf.certificate, leaf.privateKey, /not of an authority/],
+  ] as const) {
+    const kube = fakeKube();
+    const { data } = await given(kube, CENTRAL_CA, { "tls.crt": crt, "tls.key": key, "ca.crt": ca });
+    const { lines, certificates } = replica(t, kube);
+    const [, fields] = await eventually(t, () => lines.find(([level]) => level === "warn"));
+    t.match(fields["err"], { code: "malformed", message: /kube-system\/weft-central-ca/ });
+    t.match(fields["err"], { message: reason });
+    t.strictSame(secret(kube, CENTRAL_CA)?.data, data);
+    t.equal(secret(kube, CENTRAL_SECRET), undefined);
+    await certificates.stop();
+  }
 });
+
+t.test(
+  "authorities with a root in common are refused: a node would open the northbound database",
+  { skip },
+  async (t) => {
+    const folder = scratch(t);
+    const root = await makeAuthority(folder, { commonName: "root", now: Date.now(), days: 9 });
+    const nodes = subordinate(folder, root, "nodes");
+    const same = { "tls.crt": root.certificate, "tls.key": root.privateKey };
+    const below = { "tls.crt": nodes.certificate, "tls.key": nodes.privateKey, "ca.crt": root.certificate };
+    for (const secrets of [
+      [same, same],
+      [same, below],
+      [same, { ...below, "ca.crt": "" }],
+    ] as const) {
+      const kube = fakeKube();
+      await given(kube, CENTRAL_CA, secrets[0]);
+      await given(kube, NODE_CA, secrets[1]);
+      await kube.create(NODES, { metadata: { name: "n1", annotations: { [NODE.chassis]: "chassis-1" } } });
+      const { lines, certificates } = replica(t, kube);
+      await ask(t, kube, "r1", { node: "n1" });
+      await eventually(t, () => lines.find(([level, { request }]) => level === "warn" && request === "r1"));
+      const [, fields] = await eventually(t, () =>
+        lines.find(([level, { err }]) => level === "warn" && err !== undefined),
+      );
+      t.match(fields["err"], { code: "malformed", message: /must have no authority in common/ });
+      t.equal(secret(kube, CENTRAL_SECRET), undefined);
+      t.equal(kube.object<CertificateRequest>(CERTIFICATE_REQUESTS, { name: "r1" })?.status, undefined);
+      await certificates.stop();
+    }
+  },
+);
+
+t.test("a damaged certificate of ovn-central is replaced", { skip }, async (t) => {
+  const kube = fakeKube();
+  const broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  await given(kube, CENTRAL_SECRET, { "tls.pem": broken });
+  replica(t, kube);
+  t.equal(new X509Certificate(await centralPem(t, kube, broken)).subject, "CN=ovn-central");
+});
+
+/** An authority that another one has signed, as an administrator makes it with OpenSSL. */
+function subordinate(folder: string, root: CertifiedKey, name: string): CertifiedKey {
+  writeFileSync(join(folder, "root.crt"), root.certificate);
+  writeFileSync(join(folder, "root.key"), root.privateKey);
+  writeFileSync(join(folder, "ca.ext"), "basicConstraints=critical,CA:TRUE\n");
+  const run = (...args: string[]): string => String(execFileSync("openssl", args, { cwd: folder, stdio: "pipe" }));
+  run("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", `/CN=${name}`, "-keyout", "sub.key", "-out", "sub.csr");
+  const by = ["-CA", "root.crt", "-CAkey", "root.key", "-set_serial", "7", "-days", "9", "-extfile", "ca.ext"];
+  const certificate = run("x509", "-req", "-in", "sub.csr", ...by);
+  return { certificate, privateKey: readFileSync(join(folder, "sub.key"), "utf8") };
+}
 
 const DAEMON = "system:serviceaccount:kube-system:kube-ovn-cni";
 

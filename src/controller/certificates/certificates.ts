@@ -2,11 +2,11 @@
 
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CENTRAL_CA, CERTIFICATE_FILE, NODE_CA, TRUST_FILE } from "../../api/certificates.ts";
+import { CERTIFICATE_FILE, TRUST_FILE } from "../../api/certificates.ts";
 import type { TlsFiles } from "../../ovsdb/client.ts";
 import { retryDelay } from "../../time/backoff.ts";
-import { ensureAuthority } from "./authorities.ts";
-import { ensureCentral, ensureTrust, type Issuing, issuePem, pemRenewalTime } from "./central-certificate.ts";
+import { ensureAuthorities } from "./authorities.ts";
+import { dueTime, ensureCentral, ensureTrust, type Issuing, issuePem } from "./central-certificate.ts";
 import { Signer, type SignerWorld } from "./signer.ts";
 
 /** How often it is looked whether something has changed, in ms: an authority that an administrator or cert-manager has replaced, a Secret that is gone. */
@@ -73,8 +73,7 @@ export class Certificates {
     const { kube, clock, namespace, folder, days } = this.#world;
     const now = clock.wall();
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const central = await ensureAuthority(kube, { namespace, name: CENTRAL_CA }, folder, now);
-    const nodes = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
+    const { central, nodes } = await ensureAuthorities(kube, namespace, folder, now);
     const issuing = { central, folder, days, now };
     // Its own last: when it can connect, the server has what it needs.
     const due = await ensureCentral(kube, namespace, nodes, issuing);
@@ -88,11 +87,11 @@ async function ensureOwn(issuing: Issuing): Promise<number> {
   const { certificate: path, caCertificate } = tlsFilesIn(folder);
   await writeAtomically(caCertificate, central.trusted);
   const current = await readFile(path, "utf8").catch(() => "");
-  const due = pemRenewalTime(current, central);
+  const due = dueTime(current, central);
   if (due > now) return due;
   const pem = await issuePem("weft-controller", ["clientAuth"], issuing);
   await writeAtomically(path, pem);
-  return pemRenewalTime(pem, central);
+  return dueTime(pem, central);
 }
 
 async function writeAtomically(path: string, text: string): Promise<void> {

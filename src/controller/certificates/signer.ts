@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Logger } from "pino";
-import { NODE_CA, SIGNER } from "../../api/certificates.ts";
+import { SIGNER } from "../../api/certificates.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
@@ -10,7 +10,7 @@ import type { CertificateRequest, Node } from "../../kube/types.ts";
 import { issue } from "../../pki/authority.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
-import { ensureAuthority } from "./authorities.ts";
+import { ensureAuthorities } from "./authorities.ts";
 import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
 
 /** What a {@link Signer} works with. */
@@ -123,9 +123,9 @@ export class Signer {
     const { signal } = this.#stop;
     const { name } = request.metadata;
     const now = clock.wall();
-    const authority = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
+    const { nodes } = await ensureAuthorities(kube, namespace, folder, now);
     const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
-    const certificate = await issue(folder, authority, pem, { commonName, usages: ["clientAuth"], now, days });
+    const certificate = await issue(folder, nodes, pem, { commonName, usages: ["clientAuth"], now, days });
     const message = `chassis ${commonName}`;
     await this.#approval(request, { type: "Approved", status: "True", reason: "OwnChassis", message });
     const body = { status: { certificate: Buffer.from(certificate, "utf8").toString("base64") } };

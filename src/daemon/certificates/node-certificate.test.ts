@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, watch } from "node:fs";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
@@ -33,14 +33,19 @@ async function setUp(t: Test) {
   const warnings: unknown[] = [];
   const annotated: string[] = [];
   /** `onKept` is called when it has what it needs and waits for the renewal. */
-  const start = (chassis = "chassis-1", ahead = 0, onKept = (): void => undefined): NodeCertificate => {
+  const start = (
+    chassis = "chassis-1",
+    ahead = 0,
+    onKept = (_ms: number): void => undefined,
+    atLeast = 3_600_000,
+  ): NodeCertificate => {
     const certificate = new NodeCertificate({
       ...{ kube, namespace, folder, node: "n1" },
       clock: {
         ...SYSTEM_CLOCK,
         wall: () => Date.now() + ahead,
         after: (ms, run) => {
-          if (ms > 3_600_000) onKept();
+          if (ms > atLeast) onKept(ms);
           return SYSTEM_CLOCK.after(ms, run);
         },
       },
@@ -126,7 +131,7 @@ t.test(
     const first = start();
     await written(await sign(await request()));
     await first.stop();
-    const kept = Promise.withResolvers<void>();
+    const kept = Promise.withResolvers<number>();
     const second = start("chassis-1", 59 * DAY, kept.resolve);
     await kept.promise;
     await second.stop();
@@ -164,4 +169,25 @@ t.test("a refusal is logged with what the signer says, and what is there stays",
   const error = await happens<unknown>((found) => warnings[0] !== undefined && found(warnings[0]));
   t.match(error, { code: "denied", message: /node n2 is chassis chassis-1/ });
   t.strictSame(await readdir(folder), ["ca.pem"]);
+});
+
+t.test("a file that something has damaged is replaced", { skip }, async (t) => {
+  const { start, request, sign, written, folder, central } = await setUp(t);
+  const damaged = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  await mkdir(folder);
+  for (const [count, text] of [damaged, central.certificate].entries()) {
+    await writeFile(join(folder, "tls.pem"), text);
+    const certificate = start();
+    await written(await sign(await request(count)));
+    await certificate.stop();
+  }
+});
+
+t.test("a node whose clock is a year ahead does not ask again at once", { skip }, async (t) => {
+  const { kube, start, request, sign, written } = await setUp(t);
+  const waits = Promise.withResolvers<number>();
+  start("chassis-1", 365 * DAY, (ms) => waits.resolve(ms), 599_999);
+  await written(await sign(await request()));
+  t.equal(await waits.promise, 600_000);
+  t.equal(kube.objects(CERTIFICATE_REQUESTS).length, 1);
 });

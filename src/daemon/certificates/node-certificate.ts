@@ -7,7 +7,15 @@ import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS } from "../../kube/resources.ts";
 import type { ConfigMap } from "../../kube/types.ts";
-import { certificatesIn, isIssuedBy, makeRequest, newKey, readCertificate, renewalTime } from "../../pki/authority.ts";
+import {
+  certificatesIn,
+  isIssuedBy,
+  makeRequest,
+  newKey,
+  pemRenewalTime,
+  readCertificate,
+  renewalTime,
+} from "../../pki/authority.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";
@@ -28,6 +36,8 @@ export interface NodeCertificateWorld {
   annotate(chassis: string): Promise<void>;
 }
 
+/** A node whose clock is months ahead finds each new certificate due at once. It asks so often and no more, in ms. */
+const PAUSE_MS = 600_000;
 /** Timers hold less than 25 days; and a clock may be set. In ms. */
 const LOOK_MS = 24 * 60 * 60_000;
 
@@ -109,7 +119,7 @@ export class NodeCertificate {
       log.info({ chassis, serialNumber, validTo }, "this node has a new certificate");
     }
     this.#cancel();
-    this.#cancel = clock.after(Math.min(LOOK_MS, Math.max(due - clock.wall(), 1_000)), () => this.#loop.trigger());
+    this.#cancel = clock.after(Math.min(LOOK_MS, Math.max(due - clock.wall(), PAUSE_MS)), () => this.#loop.trigger());
   }
 
   #read(name: string): Promise<string> {
@@ -124,9 +134,12 @@ export class NodeCertificate {
   }
 }
 
-/** When what is in a file is to be replaced, in ms since the epoch: now if it is no certificate of this chassis and of the present authority. */
+/** When what is in a file is to be replaced, in ms since the epoch: now if it is no certificate of this chassis and of the present authority, with its key. */
 function renewalDue(pem: string, chassis: string, issuer: string | undefined): number {
-  const [certificate] = certificatesIn(pem);
-  if (certificate === undefined || readCertificate(certificate).subject !== `CN=${chassis}`) return 0;
-  return issuer !== undefined && !isIssuedBy(certificate, issuer) ? 0 : renewalTime(certificate);
+  return pemRenewalTime(
+    pem,
+    (certificate) =>
+      readCertificate(certificate).subject === `CN=${chassis}` &&
+      (issuer === undefined || isIssuedBy(certificate, issuer)),
+  );
 }
