@@ -299,6 +299,7 @@ t.test("nobody gets a certificate who is not the daemon of the node whose chassi
   const { lines } = replica(t, kube);
   for (const [name, by, message] of [
     ["twin", { node: "n2" }, /node n1 is chassis chassis-1, not only n2/],
+    ["owner", { node: "n1" }, /node n2 is chassis chassis-1, not only n1/],
     ["name", { node: "n3" }, /system-id of node n3, "a b", cannot be a name in a certificate/],
     ["gone", { node: "n9" }, /no such Node/],
     ["unbound", {}, /not bound to a pod of a node/],

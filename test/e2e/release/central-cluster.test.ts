@@ -131,12 +131,55 @@ t.test("a backup on one member is what three start from, with the uuids that it 
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first; uuid() { ask_nb --bare --columns=_uuid find Logical_Switch name=first; }; before=$(uuid)
+    mkdir -p /n/3/etc/weft-backup; touch /n/3/etc/weft-backup/ovnnb_db-1.db.new; on 3 "/opt/weft/bin/back-up-databases none" 2>/dev/null || echo refused
     for i in 1 2 3; do on 3 "/opt/weft/bin/back-up-databases 2"; sleep 1.1; done; ls /n/3/etc/weft-backup | sed 's/-.*//'; add second
     for n in 1 2 3; do stop $n; rm -f /n/$n/etc/*.db; done
     for db in nb sb; do cp $(ls /n/3/etc/weft-backup/ovn\${db}_db-*.db | tail -n 1) /n/3/etc/ovn\${db}_db.db; done
     for n in 1 2 3; do start $n; done; all_work; switches; [ "$(uuid)" = "$before" ] && echo "same uuid"
     `,
   );
-  t.match(out, "ovnnb_db\novnnb_db\novnsb_db\novnsb_db\n", "the newest two of each");
+  t.match(out, "refused\novnnb_db\novnnb_db\novnsb_db\novnsb_db\n", "the newest two of each");
   t.match(out, `${ALL_WORK}first\nsame uuid\n`);
+});
+
+t.test("one replica becomes three and three become one on the same node, with every row", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start 1 10.0.0.1; until_true 30 works 1; add first; stop 1; for n in 1 2 3; do start $n; done; all_work; add second
+    for n in 1 2 3; do stop $n; done; start 1 10.0.0.1; until_true 30 works 1 && echo alone; switches
+    `,
+  );
+  t.match(out, `${ALL_WORK}1 ended with 0\n2 ended with 0\n3 ended with 0\nalone\nfirst\nsecond\n`);
+});
+
+t.test("a server that the cluster has removed joins again, with an empty disk", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    export WEFT_REJOIN_SECONDS=3; for n in 1 2 3; do start $n; done; all_work; add first
+    stop 3; cp -r /n/3/etc /n/3/before; rm /n/3/etc/*.db; start 3; all_work; until_true 10 grep -q 'OVN_Southbound: removing server' /n/3/log
+    stop 3; cp /n/3/before/*.db /n/3/etc/; start 3; for i in 1 2; do wait \${main[3]}; echo "ended with $?"; start 3; done; all_work
+    grep -o 'ovn.b_db.db is of a server that the cluster has removed' /n/3/log; servers 1 nb OVN_Northbound; switches
+    `,
+  );
+  const ended = "3 ended with 0\n";
+  const told = "is of a server that the cluster has removed\n";
+  t.match(
+    out,
+    `${ALL_WORK}${ended}${ALL_WORK}${ended}ended with 0\nended with 0\n${ALL_WORK}ovnnb_db.db ${told}ovnsb_db.db ${told}${MEMBERS}first\n`,
+  );
+});
+
+t.test("a server on a node that is no member any more does not count for the majority", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first; make_node 4; touch /n/4/run/weft-waiting-nb
+    for n in 1 2 3; do stop $n; done; for n in 1 2 4; do start $n 10.0.0.1,10.0.0.2,10.0.0.4; done
+    for n in 1 2 4; do until_true 30 works $n && echo "$n works"; done; servers 1 nb OVN_Northbound; servers 4 sb OVN_Southbound; switches
+    `,
+  );
+  const at = (port: number): string => ["1", "2", "4"].map((n) => `tcp:[10.0.0.${n}]:${port}\n`).join("");
+  t.match(out, `1 works\n2 works\n4 works\n${at(6643)}${at(6644)}first\n`);
 });

@@ -100,7 +100,7 @@ decide() { # MINE
 
 # Starts a member's server of a database; returns when it serves its part of the cluster, whether it is connected or not.
 start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
-  local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema name mine todo reason told=
+  local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema name mine todo reason told= known=yes
   local waiting=$run/weft-waiting-$1 others
   rm -f "$waiting"
   name=$(ovsdb-tool schema-name "$schema")
@@ -124,6 +124,7 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
       sleep 1
       ask_others "$2" "$name"
     done
+    known=no
     # While it is stopped nobody takes its silence for an answer.
     stop_database "$1"
     rm -f "$file.new" "$waiting"
@@ -136,29 +137,45 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
       if [ $mine = none ]; then mine=$schema; else mine=$file; fi
       ovsdb-tool --election-timer="${OVN_ELECTION_TIMER_MS:-2000}" create-cluster "$file.new" "$mine" "$(remote "$own" "$4")"
     fi
-    if [ -e "$file" ]; then mv "$file" "$file.standalone"; fi
-    mv "$file.new" "$file"
+    replace_database "$file" "$file.standalone"
   fi
   serve_database "$1" "$2" "$3" clustered
-  settle_member "$1" "$name" "$schema" &
+  settle_member "$1" "$name" "$schema" "$2" "$4" $known &
 }
 
-# Once it is connected: removes the servers that had this address before, which would count for the majority, and converts the schema.
-settle_member() { # nb|sb NAME SCHEMA
-  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl sid
-  ovsdb-client wait "$socket" "$2" connected 2>/dev/null || return 0
+# Once it is connected: removes the servers that count for the majority and are no member (former_servers), and converts the schema. KNOWN: whether its file was
+# there before. Such a file can be of a server that the cluster has removed: its disk was replaced and is back, or the list of members did not have it for a
+# while. Nobody answers it then. When most members have been connected without it the whole time, they have all data: it starts again without the file, and joins.
+settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
+  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 before
+  until ovsdb-client --timeout="${WEFT_REJOIN_SECONDS:-30}" wait "$socket" "$2" connected 2>/dev/null; do
+    running ovsdb-server "$run/ovn$1_db.pid" >/dev/null || return 0
+    if [ "$6" != yes ]; then continue; fi
+    before=$others
+    cid=$(ovsdb-tool db-cid "$file" 2>/dev/null) || continue
+    ask_others "$4" "$2"
+    others=$(printf '%s\n' "${answers[@]}" | grep -cFx "clustered $cid true") || true
+    # Twice: they may have found each other just now, and this one be about to.
+    if [ $((before * 2)) -gt ${#members[@]} ] && [ $((others * 2)) -gt ${#members[@]} ]; then
+      log "$file is of a server that the cluster has removed; it is kept as $file.set-aside, and this member starts again to join"
+      mv "$file" "$file.set-aside"
+      kill -TERM $$
+      return
+    fi
+  done
   log "$2: connected to the cluster"
   while read -r sid; do
-    log "$2: removing server $sid, which had this address before"
+    log "$2: removing server $sid, which had this address before or is no member"
     ovn-appctl -t "$control" cluster/kick "$2" "$sid" || true
-  done < <(ovn-appctl -t "$control" cluster/status "$2" | former_servers)
+  done < <(ovn-appctl -t "$control" cluster/status "$2" | former_servers "$(all_remotes "$5")")
   if [ "$(ovsdb-client needs-conversion "$socket" "$3")" = yes ]; then
     log "$2: converting to the schema of this version"
     ovsdb-client convert "$socket" "$3" || true
   fi
 }
 
-# From cluster/status: the ids of servers with this server's address that are not this server.
-former_servers() {
-  awk '/^Address:/ { own = $2 } /^Servers:/ { list = 1; next } list && !/\(self\)/ { sub(/\)$/, "", $4); if ($4 == own) print $1 }'
+# From cluster/status: the ids of servers with this server's address that are not this server, and of those with an address that no member has.
+former_servers() { # REMOTES
+  awk -v members=",$1," '/^Address:/ { own = $2 } /^Servers:/ { list = 1; next }
+    list && !/\(self\)/ { sub(/\)$/, "", $4); if ($4 == own || ($4 && !index(members, "," $4 ","))) print $1 }'
 }

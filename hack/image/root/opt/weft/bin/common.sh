@@ -33,6 +33,12 @@ wait_for_predecessor() { # NAME PIDFILE
   rm -f "$2" "${2%.pid}".*.ctl
 }
 
+# FILE.new becomes FILE, which is kept as KEPT: in one step, so that a script that is killed never leaves a node without its data.
+replace_database() { # FILE KEPT
+  if [ -e "$1" ]; then ln -f "$1" "$2"; fi
+  mv "$1.new" "$1"
+}
+
 # Makes the database if there is none, converts it if its schema is another, and starts afresh if it is unreadable: the
 # controller and the daemons write again what belongs into it, so a broken copy is worth less than a running node.
 ensure_database() { # FILE SCHEMA
@@ -40,10 +46,9 @@ ensure_database() { # FILE SCHEMA
   mkdir -p "$(dirname "$file")"
   if [ -s "$file" ] && ovsdb-tool db-is-clustered "$file" 2>/dev/null; then
     log "$file was a member of a raft cluster; going on with its data as a single server"
-    if ovsdb-tool cluster-to-standalone "$file.standalone" "$file"; then
-      mv "$file" "$file.clustered"
-      mv "$file.standalone" "$file"
-    fi
+    # ovsdb-tool writes no file that exists: what an earlier change left would stop it, and this one would then be called unreadable.
+    rm -f "$file.new"
+    if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
   fi
   if [ -s "$file" ]; then
     if converts=$(ovsdb-tool needs-conversion "$file" "$schema"); then
