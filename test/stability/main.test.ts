@@ -46,3 +46,16 @@ t.test("a target that cannot be opened is told before anything is done", async (
 t.test("there may be nothing to clean", async (t) => {
   t.same(await stability("clean", `--state=${t.testdir()}`), { code: 0, stdout: "", stderr: "" });
 });
+
+t.test("an error of the runner itself, or of its arguments, is no failed SLA", async (t) => {
+  const state = join(t.testdir({ file: "" }), "file");
+  const broken = await stability(join(TASKS, "smoke.yaml"), `--state=${state}`);
+  t.equal(broken.code, EXIT.broken);
+  t.match(broken.stderr, /file/);
+  t.match(await stability("check", "a.yaml", "--set=a"), { code: EXIT.invalid, stderr: /^error: .*NAME=VALUE/ });
+});
+
+t.test("a kubeconfig may have a colon in its path", async (t) => {
+  const target = `--target=kubeconfig:${join(t.testdir(), "a:b")}`;
+  t.match(await stability("check", join(TASKS, "smoke.yaml"), target), { stderr: /a:b/ });
+});

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { parse } from "yaml";
 import { withFileLock } from "../../hack/host/lock.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
@@ -45,7 +45,7 @@ function load(file: string, { set, target }: RunOptions): Task {
   }
   const task = loadTask(file, source, set, PLUGINS);
   if (target === undefined) return task;
-  const [name = "", path] = target.split(":", 2);
+  const [, name = "", path] = /^([^:]*)(?::(.*))?$/s.exec(target) ?? [];
   const found = PLUGINS.targets.find((one) => one.name === name);
   const options = path === undefined ? null : { path };
   const configured = found?.configure(options);
@@ -107,9 +107,11 @@ function trends({ state, measures, last }: Common & { measures: string; last: st
 
 /** Errors of ours are told in one line each, with an exit code of their own. */
 async function main(): Promise<void> {
-  const program = new Command("npm run stability --").description(
-    `Breaks a cluster on purpose and measures the damage. Exit codes: ${EXIT.passed} passed, ${EXIT.failed} an SLA or a verifier failed, ${EXIT.invalid} the task is invalid or the target cannot do it, ${EXIT.broken} the run is broken, ${EXIT.interrupted} interrupted.`,
-  );
+  const program = new Command("npm run stability --")
+    .exitOverride()
+    .description(
+      `Breaks a cluster on purpose and measures the damage. Exit codes: ${EXIT.passed} passed, ${EXIT.failed} an SLA or a verifier failed, ${EXIT.invalid} the task is invalid or the target cannot do it, ${EXIT.broken} the run is broken, ${EXIT.interrupted} interrupted.`,
+    );
   const withState = (command: Command): Command =>
     command.option("--state <folder>", "where the journal and the results are", "dist/stability");
   const withTask = (command: Command): Command =>
@@ -141,10 +143,16 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync();
   } catch (error) {
-    if (!(error instanceof StabilityError)) throw error;
-    console.error(error.message);
-    process.exitCode = ["invalid-task", "unsupported"].includes(error.code) ? EXIT.invalid : EXIT.broken;
+    process.exitCode = exitOf(error);
   }
+}
+
+/** Tells an error, unless that has been done, and returns the exit code. Node.js and commander would say 1, which is a failed SLA here. */
+function exitOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.passed : EXIT.invalid;
+  console.error(error instanceof StabilityError ? error.message : error);
+  if (error instanceof StabilityError && ["invalid-task", "unsupported"].includes(error.code)) return EXIT.invalid;
+  return EXIT.broken;
 }
 
 await main();
