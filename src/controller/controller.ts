@@ -128,6 +128,7 @@ export class Controller {
   #term: Term | undefined;
   /** While this process leads and has swept what it found. */
   #strays: StrayRows | undefined;
+  readonly #endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
   /** Everything was read after the lock had been won, and it has not been lost since. */
   #fresh = false;
 
@@ -226,8 +227,7 @@ export class Controller {
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
     facts.subscribe((change) => this.#gateways.noteFact(change), "gateways");
     facts.subscribe((change) => this.#splits.noteFact(change), "gateway splits");
-    const endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
-    northbound.onEndedFlows((ended) => endedFlows.add(ended));
+    northbound.onEndedFlows((ended) => this.#endedFlows.add(ended));
     northbound.feed(facts);
     southbound?.feed(facts);
     northbound.subscribe((changes) => {
@@ -355,6 +355,7 @@ export class Controller {
     this.#term = undefined;
     this.#strays?.stop();
     this.#strays = undefined;
+    this.#endedFlows.clear();
     term?.close();
     this.stuckPods.stop();
     this.engine.stop();

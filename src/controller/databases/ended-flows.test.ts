@@ -157,7 +157,7 @@ t.test(
   },
 );
 
-t.test("however many transactions end flows, the number is counted up at most every two seconds", async (t) => {
+t.test("however many transactions end flows, nb_cfg is incremented at most every two seconds", async (t) => {
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   const [balancer, clock] = [randomUUID(), new ManualClock()];

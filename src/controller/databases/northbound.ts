@@ -37,7 +37,7 @@ const CONFIRM_MS = 5_000;
 /** How many ended flows are kept from one transaction to the next at most. */
 const MAX_OWED = 500;
 /**
- * The shortest time between two counts of `NB_Global.nb_cfg`, in ms. Each count has every ovn-controller write its row of `Chassis_Private`, which cannot be turned
+ * The shortest time between two increments of `NB_Global.nb_cfg`, in ms. Each has every ovn-controller write its row of `Chassis_Private`, which cannot be turned
  * off, and with `ovn-monitor-all` each of these rows is sent to all of them (OVN controller/ovn-controller.c, `store_nb_cfg`, `update_sb_monitors`).
  */
 const COUNT_EVERY_MS = 2_000;
@@ -109,9 +109,9 @@ export class Northbound {
   /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
   readonly #mirror: Mirror<OvnNbTables>;
   readonly #clock: Pick<Clock, "now" | "after">;
-  /** Ended flows of transactions whose outcome is unknown, or that came too soon after the last count. */
+  /** Ended flows of transactions whose outcome is unknown, or that came too soon after the last increment. */
   #owed: readonly EndedFlow[] = [];
-  /** When it may be counted next. */
+  /** When `nb_cfg` may be incremented next. */
   #countable = Number.NEGATIVE_INFINITY;
   #cancelCount: (() => void) | undefined;
   #onEndedFlows: (ended: EndedFlows) => void = () => undefined;

@@ -15,6 +15,11 @@ export class EndedFlowsRecord {
     this.#write = write;
   }
 
+  /** The term has ended: another leader replaces the record, and nodes would take what was in it for new. */
+  clear(): void {
+    this.#entries = [];
+  }
+
   add(ended: EndedFlows): void {
     this.#entries = [...this.#entries, ended].slice(-MAX_ENTRIES);
     this.#write(encodeEndedFlows(this.#entries));
