@@ -41,6 +41,11 @@ export function placementOf(reader: FactReader, pods: readonly PodFact[], record
   return { owner, ...(pod?.node !== undefined && { target: { pod, node: pod.node } }) };
 }
 
+/** Whether a pod is the target of a migration that has failed: it is to have nothing, whatever it was told before. */
+export function isFailedTarget(reader: FactReader, pod: PodFact): boolean {
+  return migrationTo(reader, pod)?.phase === "failed";
+}
+
 /** The migration that a pod was made for, if that is one of its own virtual machine. */
 function migrationTo(reader: FactReader, { holder, key, labels }: PodFact): MigrationFact | undefined {
   const uid = labels[MIGRATION_LABEL];

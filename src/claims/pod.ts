@@ -9,7 +9,7 @@ import type { AddressLease } from "../ipam/types.ts";
 import { type Claim, type Claimant, type ClaimKind, claimId } from "./claim.ts";
 import { ipNameConflict } from "./ip-name-conflict.ts";
 import { newIpRecord, takenOverIpRecord } from "./ip-record.ts";
-import { placementOf } from "./migration.ts";
+import { isFailedTarget, placementOf } from "./migration.ts";
 import { interfaceOf, type PodInterface, PRIMARY_INTERFACE, podInterfaces, portOf } from "./pod-interfaces.ts";
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
@@ -91,8 +91,8 @@ function claimOf(
     ...(!(provider === PRIMARY_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
   };
   if (old === undefined) {
-    // The target of a failed migration has nothing: compile would release its record, and so on for ever.
-    if (placementOf(reader, [pod], "").owner === undefined) return undefined;
+    // Its record would be released as soon as it is made, without end.
+    if (isFailedTarget(reader, pod)) return undefined;
     const asked = podRequest(reader, pod, own);
     const desired = asked.ok ? { ...asked, record: (lease: AddressLease) => newIpRecord(lease, holder) } : asked;
     return { ...claim, fresh: true, desired };

@@ -2,6 +2,7 @@
 
 import { podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
+import { isFailedTarget } from "../../claims/migration.ts";
 import { interfaceOf, podInterfaces, portOf } from "../../claims/pod-interfaces.ts";
 import { podPortId } from "../../compile/owner-ids.ts";
 import type { RowUuid } from "../../desired/identity.ts";
@@ -81,7 +82,7 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
     ports.push(traceOf(port, { source: "the northbound database", owner }));
   }
   for (const pod of facts.all("pods")) {
-    if (!pod.alive) continue;
+    if (!pod.alive || isFailedTarget(facts, pod)) continue;
     for (const { provider } of podInterfaces(facts, pod).interfaces) {
       const owner = portOf(pod, provider);
       if (facts.get("ips", owner) !== undefined) continue;
