@@ -15,7 +15,7 @@ export interface Placement {
 /**
  * Decides it for living pods of one holder. A virtual machine has two pods while it is moved (KubeVirt's live migration); of any other holder there is one pod at most.
  * When the migration has succeeded the port is the target's, also while the other pod lives on. When it has failed, the target has nothing,
- * whatever becomes of the other pod. Without a migration, and after it, the pod that the record names keeps it.
+ * whatever becomes of the other pod. Without a migration, and after it, the pod that the record names keeps it. Migrations may be deleted at any time.
  * @param recorded UID of the pod to which the record says that the address was given.
  */
 export function placementOf(reader: FactReader, pods: readonly PodFact[], recorded: string): Placement {
@@ -29,9 +29,11 @@ export function placementOf(reader: FactReader, pods: readonly PodFact[], record
   const running = inPhase("running");
   const last = succeeded.toSorted((a, b) => compare(a.migration, b.migration)).at(-1)?.pod;
   const others = pods.filter((pod) => !failed.includes(pod));
+  const present = others.find(({ uid }) => uid === recorded);
   const owner =
-    last ??
-    others.find(({ uid }) => uid === recorded) ??
+    // The migration to a newer pod, which the record names, may have been deleted already.
+    (isNewer(present, last) ? present : last) ??
+    present ??
     others.find((pod) => !running.includes(pod)) ??
     // Its source has ended, and the migration is about to be told to have succeeded.
     others[0];
@@ -51,6 +53,10 @@ function migrationTo(reader: FactReader, { holder, key, labels }: PodFact): Migr
   const uid = labels[MIGRATION_LABEL];
   if (holder === key || uid === undefined) return undefined;
   return reader.by("migrations", "uid", uid).find(({ machine }) => machine === holder);
+}
+
+function isNewer(pod: PodFact | undefined, other: PodFact | undefined): boolean {
+  return (pod?.created ?? "") > (other?.created ?? "");
 }
 
 function compare(a: MigrationFact, b: MigrationFact): number {

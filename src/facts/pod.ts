@@ -19,6 +19,8 @@ export interface PodFact {
    * pods that the machine runs in.
    */
   readonly holder: string;
+  /** When it was created, RFC 3339; of virtual machines' pods only, of which there may be several. */
+  readonly created?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The annotations under `*.kubernetes.io/` that Weft reads or writes, as far as they have the form that they are to have. */
   readonly annotations: Readonly<Record<string, string>>;

@@ -49,6 +49,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
     ...(pod.spec?.nodeName ? { node: pod.spec.nodeName } : {}),
     alive: phase !== "Succeeded" && phase !== "Failed",
     holder: `${namespace}/${machine?.name ?? name}`,
+    ...(machine && { created: pod.metadata.creationTimestamp ?? "" }),
     labels: pod.metadata.labels ?? {},
     ports,
     profile: profileKey(namespace, pod.metadata.labels ?? {}, ports),

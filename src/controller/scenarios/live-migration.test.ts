@@ -49,10 +49,11 @@ const STATES: { readonly [name: string]: State } = (() => {
     { kind: "namespaces", object: { metadata: at("default") } },
     { kind: "virtualMachines", object: { metadata: at("vm", { namespace: "default" }) } },
   ];
-  const pod = (name: string, nodeName: string, labels: object = {}, phase = "Running"): StateObject => ({
+  const pod = (name: string, nodeName: string, labels: object = {}, phase = "Running", more = {}): StateObject => ({
     kind: "pods",
     object: {
       metadata: at(name, {
+        ...more,
         namespace: "default",
         annotations: told,
         ownerReferences: [OWNER],
@@ -92,6 +93,13 @@ const STATES: { readonly [name: string]: State } = (() => {
     failed: [...base, source, target, record("source"), move("Failed")],
     "target ended": [...base, source, pod("target", "n2", { [LABEL]: "uid-move" }, "Failed"), record("source")],
     "only a failed target": [...base, target, record("source"), move("Failed")],
+    "moved again, and that is forgotten": [
+      ...base,
+      target,
+      pod("second", "n1", { [LABEL]: "uid-second" }, "Running", { creationTimestamp: "2026-01-01T00:09:00Z" }),
+      record("second"),
+      move("Succeeded"),
+    ],
   };
 })();
 
@@ -123,6 +131,7 @@ t.test("the port of a machine that is moved follows from the objects alone, in w
     failed: source,
     "target ended": source,
     "only a failed target": undefined,
+    "moved again, and that is forgotten": source,
   });
 });
 
