@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import t, { type Test } from "tap";
 import { parseIp } from "../../net/address.ts";
 import { parseCidr } from "../../net/cidr.ts";
@@ -99,24 +99,16 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.equal(await links.setNetem(netns, "eth0", { latency: 600, loss: 10 }), has ? "done" : "unsupported");
     if (has) t.match(shown(), /netem 5746: root .*delay 600ms loss 10%/);
     else t.notMatch(shown(), /netem/);
-    execFileSync("tc", [
-      "-n",
-      netns.split("/").at(-1) ?? "",
-      "qdisc",
-      "replace",
-      "dev",
-      "eth0",
-      "root",
-      "handle",
-      "1:",
-      "tbf",
-      "rate",
-      "1mbit",
-      "burst",
-      "10k",
-      "limit",
-      "10k",
-    ]);
+    const tbf = (handle: string): void => {
+      const rate = ["tbf", "rate", "1mbit", "burst", "10k", "limit", "10k"];
+      const inside = ["-n", netns.split("/").at(-1) ?? "", "qdisc"];
+      // There is none to delete on a kernel without netem.
+      spawnSync("tc", [...inside, "del", "dev", "eth0", "root"]);
+      execFileSync("tc", [...inside, "add", "dev", "eth0", "root", "handle", handle, ...rate]);
+    };
+    tbf("5746:");
+    t.equal(await links.setNetem(netns, "eth0", { loss: 1 }), has ? "done" : "unsupported", "a qdisc with our handle");
+    tbf("1:");
     t.equal(await links.setNetem(netns, "eth0", undefined), "done");
     t.match(shown(), /tbf 1: root/, "a qdisc of others is not removed");
     t.equal(await links.setNetem(netns, "eth7", { loss: 1 }), "absent");

@@ -15,12 +15,15 @@ export function setNetem(netns: string, ifName: string, netem: Netem | undefined
     return withNetns(netns, ({ netlink }) => {
       const index = getLink(netlink, ifName)?.index;
       if (index === undefined) return "absent";
+      const root = listQdiscs(netlink, index).find(({ parent }) => parent === "root");
+      const isOurs = root?.handle === QDISC_HANDLE;
       if (netem !== undefined) {
+        // The kernel does not replace a qdisc by one of another kind with the same handle, and a container can make one.
+        if (isOurs && root.kind !== "netem") deleteQdisc(netlink, index, "root");
         ensureQdisc(netlink, { index, kind: "netem", handle: QDISC_HANDLE, ...netem });
         return "done";
       }
-      const root = listQdiscs(netlink, index).find(({ parent }) => parent === "root");
-      if (root?.kind === "netem" && root.handle === QDISC_HANDLE) deleteQdisc(netlink, index, "root");
+      if (isOurs && root.kind === "netem") deleteQdisc(netlink, index, "root");
       return "done";
     });
   } catch (error) {
