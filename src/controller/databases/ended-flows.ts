@@ -35,7 +35,7 @@ export function endedFlows({ updates, deletes }: Plan, view: DatabaseView): read
 }
 
 /**
- * What a transaction has besides so that chassis can tell when they have it: each ovn-controller writes the number of the last one that it has installed
+ * Operations that a transaction has besides its own, so that chassis can tell when they have it: each ovn-controller writes the number of the last one that it has installed
  * into its own Open vSwitch's database (ovn-controller(8), `ovn-nb-cfg`). Run twice, as a clustered database may do, it only skips a number.
  */
 export const COUNT_UP: readonly Operation[] = [

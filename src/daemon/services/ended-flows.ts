@@ -157,7 +157,7 @@ function isInstalled({ table, old, new: now }: OvsChange): boolean {
   return table === "Bridge" && now !== undefined && old?.external_ids[INSTALLED] !== now.external_ids[INSTALLED];
 }
 
-/** A flow as ovs-dpctl(8) takes it, by its first packet and by the answer to it; no process of another protocol is touched. */
+/** A flow as ovs-dpctl(8) takes it, by its first packet and by the answer to it; flows of other protocols stay. */
 function tuples({ service, endpoint }: EndedFlow): readonly string[] {
   const tuple = (end: FlowEnd | undefined, ipKey: "src" | "dst"): string =>
     end === undefined
