@@ -185,6 +185,8 @@ await t.test(
     }
     t.equal(find(objects, "ConfigMap", "ovn-remotes").data["sb-address"], remotes(6642));
     t.equal((await template("--set=central.replicas=3", ...THREE.slice(1))).code, 1, "as many nodes as replicas");
+    const twice = await template("--set=central.replicas=3", ...THREE.slice(1), "--set=central.nodes.a=10.0.0.3");
+    t.match(twice, { code: 1, stderr: /two nodes of central.nodes have the same address/ });
     const one = find(await render(), "Deployment", "ovn-central").spec;
     t.equal(one.strategy.type, "Recreate");
     t.match(one.template.metadata.labels, {

@@ -104,6 +104,9 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- if and (or (gt $replicas 1) $nodes) (ne (len $nodes) $replicas) -}}
 {{- fail (printf "central.replicas is %d, but there are %d nodes for them: give central.nodes, names and addresses" $replicas (len $nodes)) -}}
 {{- end -}}
+{{- if ne (values $nodes | uniq | len) (len $nodes) -}}
+{{- fail "two nodes of central.nodes have the same address" -}}
+{{- end -}}
 {{- toJson $nodes -}}
 {{- end }}
 

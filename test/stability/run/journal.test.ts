@@ -72,6 +72,23 @@ t.test("a step that cannot be undone is told, and all stay for the next time", a
   );
 });
 
+t.test("a step that fails does not stop the others, and is repeated after them", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  const killed = new Journal(path);
+  killed.begin({ name: "fake", options: null });
+  killed.record(RESUME);
+  killed.record(HEAL);
+  const target = new FakeTarget(new ManualClock());
+  const heal = target.heal.bind(target);
+  target.heal = () =>
+    target.done.includes("SIGCONT daemon/n1") ? heal() : Promise.reject(new Error("the daemon is stopped"));
+  const said: string[] = [];
+  await clean(new Journal(path), testRegistry(target).targets, (message) => said.push(message));
+  t.match(said.join(), "cannot remove all partitions: the daemon is stopped");
+  t.same(target.done.slice(0, 2), ["SIGCONT daemon/n1", "heal"]);
+  t.notOk(existsSync(path));
+});
+
 t.test("a journal goes when all is done, and stays when something is not", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const journal = new Journal(path);
