@@ -39,8 +39,9 @@ export function unsupportedType(type: string): string | undefined {
 /** Why an interface on OVN with such a configuration is not made, in the same form; undefined where it is. */
 export function unsupportedDevice(configuration: Readonly<Record<string, unknown>>): string | undefined {
   for (const [key, what] of Object.entries(KEYS)) {
-    const value = configuration[key];
-    if (typeof value === "string" && value !== "") return asksFor(what, key, value);
+    const value = configuration[key] ?? "";
+    // One that is malformed asks for a device too.
+    if (value !== "") return asksFor(what, key, typeof value === "string" ? value : JSON.stringify(value));
   }
   return undefined;
 }

@@ -26,7 +26,7 @@ export interface PodInterface {
 export interface UnresolvedNetwork {
   /** Tells it from the pod's others. */
   readonly id: string;
-  /** What is wrong, in a word and in a sentence. */
+  /** What is wrong: the reason and the message. */
   readonly code: "NetworkUnknown" | "NetworkUnclear" | "InterfaceNotSupported";
   readonly message: string;
   readonly value: string;

@@ -27,7 +27,7 @@ export interface NetworkAttachmentFact {
    * `ovn`: an interface on OVN; `ipam`: another plugin makes it and gets its address here; `other`: nothing; `unclear`: see `problem`.
    */
   readonly wants: "ovn" | "ipam" | "other" | "unclear";
-  /** What is wrong with the configuration, in a sentence; "" where nothing is. */
+  /** The message that says what is wrong with the configuration; "" where nothing is. */
   readonly problem: string;
   /** It asks for a kind of interface that is known and not made; it is `unclear` too. */
   readonly unsupported?: true;

@@ -32,7 +32,7 @@ export interface PodFact {
   readonly profile: string;
   /** The networks that it names beside or instead of its own one, in order; absent where it names none, as most do. */
   readonly networks?: readonly NetworkSelectionFact[];
-  /** Why what it says of networks cannot be read, in a sentence; then `networks` is absent. */
+  /** The message that says why its networks cannot be read; then `networks` is absent. */
   readonly networksProblem?: string;
   /** It names a network in place of its primary one (Multus' `v1.multus-cni.io/default-network`), whether or not that can be read. */
   readonly replacesPrimary?: true;

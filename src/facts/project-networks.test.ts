@@ -44,8 +44,9 @@ t.test("what cannot be read is said, with the value and what is accepted", async
     ["Net1", /has "Net1", which is not a valid name/],
     ["net1@", /has the interface name ""/],
     ["net1@far-too-long-a-name", /15 characters/],
+    ["net1@", /interface name "", which must have 1 to 15 characters/],
     ["[{]", /is not valid JSON/],
-    ['{"name":"net1"}', /is no list/],
+    ['{"name":"net1"}', /is not a list/],
     ["[1]", /not an object/],
     ['[{"name":1}]', /"name" that is not a string/],
     ['[{"name":"net1","ips":"10.0.0.5"}]', /"ips" that are not a list/],
@@ -140,6 +141,7 @@ t.test(
     const own = { type: "kube-ovn", provider: "net1.shop.ovn" };
     const resource = { "k8s.v1.cni.cncf.io/resourceName": "mellanox.com/cx5" };
     for (const [config, annotations, why] of [
+      [{ ...own, deviceID: 7 }, {}, /^spec\.config has deviceID "7", but SR-IOV .* not supported/],
       [
         { ...own, deviceID: "0000:3b:00.2" },
         {},

@@ -74,7 +74,7 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
   } catch {
     throw new Unreadable(`is not valid JSON; ${FORMS}`);
   }
-  if (!Array.isArray(list)) throw new Unreadable(`is no list; ${FORMS}`);
+  if (!Array.isArray(list)) throw new Unreadable(`is not a list; ${FORMS}`);
   return list.map((entry: unknown) => {
     if (typeof entry !== "object" || entry === null)
       throw new Unreadable(`has an entry that is not an object; ${FORMS}`);
@@ -110,7 +110,7 @@ function checked(made: NetworkSelectionFact, named: boolean): NetworkSelectionFa
   }
   if (named && !INTERFACE.test(made.interface))
     throw new Unreadable(
-      `has the interface name "${made.interface}", which may have 15 characters at most, and no "/", ":" or white space`,
+      `has the interface name "${made.interface}", which must have 1 to 15 characters, and no "/", ":" or white space`,
     );
   return made;
 }
