@@ -19,15 +19,17 @@ export interface Placement {
  * @param recorded UID of the pod to which the record says that the address was given.
  */
 export function placementOf(reader: FactReader, pods: readonly PodFact[], recorded: string): Placement {
-  const moves = pods.flatMap((pod) => {
-    const migration = migrationTo(reader, pod);
-    return migration === undefined ? [] : { pod, migration };
-  });
+  // KubeVirt has one at a time; of several that run the oldest counts, so that a newcomer takes no port from a target.
+  const moves = pods
+    .flatMap((pod) => {
+      const migration = migrationTo(reader, pod);
+      return migration === undefined ? [] : { pod, migration };
+    })
+    .sort((a, b) => compare(a.migration, b.migration));
   const inPhase = (phase: MigrationFact["phase"]): readonly PodFact[] =>
     moves.flatMap(({ pod, migration }) => (migration.phase === phase ? pod : []));
-  const [succeeded, failed] = [moves.filter(({ migration }) => migration.phase === "succeeded"), inPhase("failed")];
-  const running = inPhase("running");
-  const last = succeeded.toSorted((a, b) => compare(a.migration, b.migration)).at(-1)?.pod;
+  const [failed, running] = [inPhase("failed"), inPhase("running")];
+  const last = inPhase("succeeded").at(-1);
   const others = pods.filter((pod) => !failed.includes(pod));
   const present = others.find(({ uid }) => uid === recorded);
   const owner =

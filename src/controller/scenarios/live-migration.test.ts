@@ -76,9 +76,13 @@ const STATES: { readonly [name: string]: State } = (() => {
       },
     },
   });
-  const move = (phase: Phase): StateObject => ({
+  const move = (phase: Phase, name = "move", creationTimestamp = "2026-01-01T00:00:00Z"): StateObject => ({
     kind: "migrations",
-    object: { metadata: at("move", { namespace: "default" }), spec: { vmiName: "vm" }, status: { phase } },
+    object: {
+      metadata: at(name, { namespace: "default", creationTimestamp }),
+      spec: { vmiName: "vm" },
+      status: { phase },
+    },
   });
   return {
     before: [...base, source, record("source")],
@@ -93,6 +97,16 @@ const STATES: { readonly [name: string]: State } = (() => {
     failed: [...base, source, target, record("source"), move("Failed")],
     "target ended": [...base, source, pod("target", "n2", { [LABEL]: "uid-move" }, "Failed"), record("source")],
     "only a failed target": [...base, target, record("source"), move("Failed")],
+    "two at once": [
+      ...base,
+      node("n3", 13),
+      source,
+      target,
+      pod("a-second", "n3", { [LABEL]: "uid-second" }),
+      record("source"),
+      move("Running"),
+      move("Running", "second", "2026-01-01T00:09:00Z"),
+    ],
     "moved again, and that is forgotten": [
       ...base,
       target,
@@ -131,6 +145,7 @@ t.test("the port of a machine that is moved follows from the objects alone, in w
     failed: source,
     "target ended": source,
     "only a failed target": undefined,
+    "two at once": both,
     "moved again, and that is forgotten": source,
   });
 });
