@@ -122,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "unknown-is-done",
     bug: "a transaction whose result was lost with the connection counts as committed: its effects happen, and its rows are missing",
-    shown: 12,
+    shown: 509,
     parts: (parts) => {
       const commit = parts.northbound.commit.bind(parts.northbound);
       parts.northbound.commit = async (plan) => {

@@ -30,6 +30,9 @@ export type Answer = { readonly done: Done } | { readonly error: string };
 /** As many runs at once as the machine has processors. */
 export const DEFAULT_JOBS = availableParallelism();
 
+/** Threads that wait for jobs: to load the controller takes seconds. They do not keep the process alive. */
+const idle: Worker[] = [];
+
 /**
  * Runs jobs on worker threads, so many at once, each thread one after the other; `onDone` is called in the order in which they end,
  * and ends everything by answering false. Rejects where a worker fails by itself: that is a fault of the harness.
@@ -38,15 +41,19 @@ export async function runAll(jobs: Iterable<Job>, parallel: number, onDone: (don
   const queue = jobs[Symbol.iterator]();
   let open = true;
   const work = async (): Promise<void> => {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url));
+    const worker = idle.pop() ?? new Worker(new URL("./worker.ts", import.meta.url));
+    worker.ref();
     try {
       for (let next = queue.next(); open && next.done !== true; next = queue.next()) {
         const done = await ask(worker, next.value);
         if (open && !onDone(done)) open = false;
       }
-    } finally {
+    } catch (error) {
       await worker.terminate();
+      throw error;
     }
+    worker.unref();
+    idle.push(worker);
   };
   try {
     await Promise.all(Array.from({ length: Math.max(1, parallel) }, work));
