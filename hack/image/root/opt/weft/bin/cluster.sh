@@ -147,9 +147,16 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
 # there before. Such a file can be of a server that the cluster has removed: its disk was replaced and is back, or the list of members did not have it for a
 # while. Nobody answers it then. When most members have been connected without it the whole time, they have all data: it starts again without the file, and joins.
 settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
-  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 before
-  until ovsdb-client --timeout="${WEFT_REJOIN_SECONDS:-30}" wait "$socket" "$2" connected 2>/dev/null; do
+  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 before since
+  local seconds=${WEFT_REJOIN_SECONDS:-30}
+  while since=$SECONDS; ! ovsdb-client --timeout="$seconds" wait "$socket" "$2" connected 2>/dev/null; do
     running ovsdb-server "$run/ovn$1_db.pid" >/dev/null || return 0
+    # This server itself did not answer, which says nothing about the cluster.
+    if [ $((SECONDS - since + 1)) -lt "$seconds" ]; then
+      others=0
+      sleep 1
+      continue
+    fi
     if [ "$6" != yes ]; then continue; fi
     before=$others
     cid=$(ovsdb-tool db-cid "$file" 2>/dev/null) || continue
