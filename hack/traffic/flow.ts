@@ -37,7 +37,8 @@ export async function flow(from: string, to: string, address: string, options: F
     spawn("nsenter", [`--net=${netns}`, ...by, "iperf3", `--port=${port}`, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-  const server = start(to, ["--server", "--one-off", "--forceflush"]);
+  // Bound, so that the datagrams of its answers have this address as their source too.
+  const server = start(to, ["--server", "--one-off", "--forceflush", `--bind=${address}`]);
   const udp = protocol === "udp" ? ["--udp", `--bandwidth=${mbit}M`, "--length=1300"] : [];
   let client: ChildProcess | undefined;
   try {

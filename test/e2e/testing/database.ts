@@ -18,6 +18,7 @@ const NB = {
   DHCP_Options: "all",
   Load_Balancer: "all",
   Chassis_Template_Var: "all",
+  QoS: "all",
 } as const;
 
 const VSWITCHD = {

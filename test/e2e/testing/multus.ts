@@ -91,7 +91,8 @@ function thickObjects(): readonly object[] {
     cnibin: ["/opt/cni/bin", "/opt/cni/bin"],
     run: ["/run", "/host/run"],
     state: ["/var/lib/cni/multus", "/var/lib/cni/multus"],
-    netns: ["/run/netns", "/run/netns"],
+    // Its release's image has a link at /var/run.
+    netns: ["/run/netns", "/var/run/netns"],
     hostroot: ["/", "/hostroot"],
   };
   const container = {
