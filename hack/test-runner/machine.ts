@@ -17,5 +17,6 @@ export async function prepareMachine({ release = false }: { readonly release?: b
   await ensurePackages(release ? [...LAB_NEEDS, KEEPALIVED] : LAB_NEEDS, progress);
   // One is bound by the network and the disk, the other by the processors.
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
-  if (release) await ensureMultus(progress);
+  if (!release) return;
+  for (const program of ["multus", "multus-shim", "multus-daemon"] as const) await ensureMultus(progress, program);
 }
