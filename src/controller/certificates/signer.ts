@@ -10,7 +10,7 @@ import type { CertificateRequest, Node } from "../../kube/types.ts";
 import { issue } from "../../pki/authority.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
-import { ensureAuthorities } from "./authorities.ts";
+import { encode, ensureAuthorities } from "./authorities.ts";
 import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
 
 /** What a {@link Signer} works with. */
@@ -128,7 +128,7 @@ export class Signer {
     const certificate = await issue(folder, nodes, pem, { commonName, usages: ["clientAuth"], now, days });
     const message = `chassis ${commonName}`;
     await this.#approval(request, { type: "Approved", status: "True", reason: "OwnChassis", message });
-    const body = { status: { certificate: Buffer.from(certificate, "utf8").toString("base64") } };
+    const body = { status: { certificate: encode(certificate) } };
     const options = { subresource: "status", metadataOnly: true, signal } as const;
     await kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
     log.info({ request: name, chassis: commonName }, "certified a node");

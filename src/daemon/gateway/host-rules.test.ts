@@ -8,6 +8,7 @@ import t from "tap";
 import { parseIp } from "../../net/address.ts";
 import { type Cidr, parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
+import { noNft } from "../../netlink/testing/netns.ts";
 import { compileHostRules, type HostRulesInput } from "./host-rules.ts";
 
 const cidrs = (...texts: string[]): Cidr[] => texts.map((text) => parseCidr(text)!);
@@ -164,16 +165,6 @@ t.test("the order of subnets does not matter", async () => {
     ),
   );
 });
-
-/** Why nft cannot be asked here, or false. */
-function noNft(): string | false {
-  try {
-    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "needs root, nft and network namespaces";
-  }
-}
 
 t.test("nft takes the rules, twice over", { skip: noNft() }, async (t) => {
   const run = (input: string, ...more: string[]): string =>

@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import t from "tap";
-import { newNetns, noKernel } from "../../netlink/testing/netns.ts";
+import { newNetns, noNft } from "../../netlink/testing/netns.ts";
 import { LINK_GROUP } from "../../node/marks.ts";
 import { POD_LINK_RULES } from "./pod-link-rules.ts";
 
@@ -20,20 +20,9 @@ const SENDER = `
 const socket = require("node:dgram").createSocket("udp4");
 socket.send(process.argv[1], ${PORT}, "${NODE}", () => socket.close());`;
 
-function missing(): string | false {
-  const why = noKernel();
-  if (why !== false) return why;
-  try {
-    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "needs nft";
-  }
-}
-
 t.test(
   "what a pod sends to all with the node's address does not reach the node's sockets",
-  { skip: missing() },
+  { skip: noNft() },
   async (t) => {
     const [node, pod] = await Promise.all([newNetns(t), newNetns(t)]);
     const inside = (path: string, command: readonly string[], input = ""): string =>

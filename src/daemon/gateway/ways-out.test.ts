@@ -10,7 +10,7 @@ import { parseIp } from "../../net/address.ts";
 import { hostCidr, parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
 import { openNetlink } from "../../netlink/socket.ts";
-import { newNetns, noKernel } from "../../netlink/testing/netns.ts";
+import { newNetns, noNft } from "../../netlink/testing/netns.ts";
 import { type Netns, withNetns } from "../../netlink/with-netns.ts";
 import { NodeEngine } from "../../node/engine.ts";
 import { NetlinkKernel } from "../../node/kernel.ts";
@@ -46,17 +46,6 @@ const [host, localAddress] = process.argv.slice(1);
 const q = require("node:http").get({ host, localAddress, timeout: 1500 }, (a) => a.pipe(process.stdout));
 q.on("timeout", () => q.destroy(new Error("timeout")));
 q.on("error", (error) => { console.log(error.code || error.message); });`;
-
-function missing(): string | false {
-  const why = noKernel();
-  if (why !== false) return why;
-  try {
-    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "needs nft";
-  }
-}
 
 function inside(path: string, command: readonly string[], input = ""): string {
   return execFileSync("nsenter", [`--net=${path}`, ...command], { encoding: "utf8", input });
@@ -142,7 +131,7 @@ async function setup(t: Test) {
   return { node, ip, ask, rules, egress };
 }
 
-t.test("what the outside sees of pods, by packets through a node's kernel", { skip: missing() }, async (t) => {
+t.test("what the outside sees of pods, by packets through a node's kernel", { skip: noNft() }, async (t) => {
   const { node, ip, ask, rules, egress } = await setup(t);
   const each = async (check: (family: Family) => Promise<unknown>): Promise<void> => {
     for (const family of FAMILIES) await check(family);

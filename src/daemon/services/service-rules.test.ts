@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import t from "tap";
 import { parseIp } from "../../net/address.ts";
 import { parseCidr } from "../../net/cidr.ts";
+import { noNft } from "../../netlink/testing/netns.ts";
 import { readNodeService, type ServiceWithPorts } from "./node-services.ts";
 import { compileServiceRules, type ServiceRulesInput } from "./service-rules.ts";
 
@@ -181,16 +182,7 @@ t.test("endpoints of another VPC are not reached by a node, whatever the policy"
   t.match(rules, "tcp . 30080 : 10.96.0.7 . 80", "OVN refuses");
 });
 
-function noNftables(): string | false {
-  try {
-    execFileSync("unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "needs root and nft(8) for a network namespace of its own";
-  }
-}
-
-t.test("nft takes the rules, also in the place of former ones", { skip: noNftables() }, async (t) => {
+t.test("nft takes the rules, also in the place of former ones", { skip: noNft() }, async (t) => {
   for (const each of [input(), FULL]) {
     const script = compileServiceRules(each);
     t.doesNotThrow(() =>

@@ -25,6 +25,18 @@ export function noKernel(): string | false {
   }
 }
 
+/** The same for tests that have nft(8) judge or apply rules in a namespace of their own. */
+export function noNft(): string | false {
+  const why = noKernel();
+  if (why !== false) return why;
+  try {
+    execFileSync("/usr/bin/unshare", ["--net", "nft", "list", "tables"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "needs nft";
+  }
+}
+
 /** Registers the cleanup of a test. */
 interface Teardown {
   teardown(fn: () => void): unknown;

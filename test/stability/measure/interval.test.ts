@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { differ, estimate, mean, quantile } from "./interval.ts";
+import { quantile } from "../../../hack/bench/statistics.ts";
+import { differ, estimate, mean } from "./interval.ts";
 
 const values = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 2, maxLength: 40 });
 const close = (a: number | undefined, b: number | undefined): boolean =>

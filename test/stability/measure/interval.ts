@@ -19,15 +19,6 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The value below which a share `q` (0 to 1) of the values lie, interpolated; NaN of nothing. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (sorted.length - 1) * q;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  const high = sorted[Math.ceil(at)] ?? Number.NaN;
-  return low + (high - low) * (at - Math.floor(at));
-}
-
 /** The mean of repeats and its t interval: right for values that are roughly normal, and wide where there are few. Undefined of nothing. */
 export function estimate(values: readonly number[]): Estimate | undefined {
   const count = values.length;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { mean, quantile } from "./interval.ts";
+import { quantile } from "../../../hack/bench/statistics.ts";
+import { mean } from "./interval.ts";
 import type { FaultSpan, LoadRecord, Sample } from "./samples.ts";
 
 /** A time in which nothing succeeded, in milliseconds of the run's clock. */
