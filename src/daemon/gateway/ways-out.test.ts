@@ -54,6 +54,9 @@ function inside(path: string, command: readonly string[], input = ""): string {
 /** A node between pods (on `ovn0`), its default router (on `eth0`) and another one (on `eth1`), which has the same outside behind it. */
 async function setup(t: Test) {
   const [node, pods, first, second] = await Promise.all([newNetns(t), newNetns(t), newNetns(t), newNetns(t)]);
+  // A node forwards nothing to a neighbour that it has yet to find while its own link-local address is tentative: up to two seconds, longer than clients wait.
+  for (const path of [node, pods, first, second])
+    for (const conf of ["all", "default"]) inside(path, ["tee", `/proc/sys/net/ipv6/conf/${conf}/accept_dad`], "0");
   const ip = (path: string, text: string): string => inside(path, ["ip", ...text.split(" ")]);
   const pid = (path: string): string => path.split("/")[2] ?? "";
   const address = (path: string, link: string, ...list: string[]): void => {
