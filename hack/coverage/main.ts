@@ -42,7 +42,7 @@ async function main({ write, json }: Options): Promise<void> {
 /** Runs the tests beside the source; V8 writes what ran into `folder` (not with the compile cache, which costs precision). Returns what failed. */
 async function runTests(folder: string): Promise<readonly string[]> {
   const results = await pLimit(availableParallelism() + 1).map(globSync("src/**/*.test.ts").sort(), (file) =>
-    runTestFile(file, TIMEOUT_MS, { NODE_V8_COVERAGE: folder }),
+    runTestFile(file, TIMEOUT_MS, { env: { NODE_V8_COVERAGE: folder } }),
   );
   return results.filter(({ failed }) => failed > 0).map(({ file, report }) => `${file} failed\n${report}`);
 }

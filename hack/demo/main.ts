@@ -35,20 +35,24 @@ async function main(options: { json: boolean; ipFamily: IpFamily; picture?: stri
     serviceAddresses: await clusterIps(),
   });
   const line = tableLines(planned);
-  print(line(REACH_HEAD));
+  const table: string[] = [];
+  const printRow = (row: readonly string[]): void => {
+    table.push(line(row));
+    print(line(row));
+  };
+  printRow(REACH_HEAD);
   const reaches: Reach[] = [];
   for (const each of planned) {
     if (each.needsDns) await complete;
     const reach = await tryReach(each);
     reaches.push(reach);
-    print(line(reachRow(reach)));
+    printRow(reachRow(reach));
   }
   await complete;
   const failed = reaches.filter((reach) => !reach.ok).length;
   if (options.json) process.stdout.write(`${JSON.stringify({ nodes, pods, reaches, failed }, null, 2)}\n`);
   if (options.picture !== undefined) {
-    const rows = formatTable(REACH_HEAD, reaches.map(reachRow));
-    writeFileSync(options.picture, pictureOf(`$ npm run demo\n\n${podTable(pods)}\n${rows}`));
+    writeFileSync(options.picture, pictureOf(`$ npm run demo\n\n${podTable(pods)}\n${table.join("")}`));
   }
   print(`\n${farewell(failed, lab.paths.kubeconfig)}`);
   process.exitCode = failed === 0 && reaches.length > 0 ? 0 : 1;

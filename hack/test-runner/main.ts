@@ -42,19 +42,24 @@ interface FileOptions {
   readonly timeoutMs: number;
   /** So many at once. */
   readonly jobs: number;
+  /** As in `ProcessOptions`. */
+  readonly niceness?: number;
   /** A file that fails is run once more; both failures are shown, and the tally counts what passes only then. */
   readonly retry?: boolean;
 }
 
 /** Runs test files in their order and adds them to the tally. Each one that failed or took long is shown as it ends. */
-async function runFiles(files: readonly string[], { timeoutMs, jobs, retry = false }: FileOptions): Promise<void> {
+async function runFiles(
+  files: readonly string[],
+  { timeoutMs, jobs, retry = false, niceness = 0 }: FileOptions,
+): Promise<void> {
   const limit = pLimit(jobs);
   await limit.map(files, async (file) => {
-    const first = await runTestFile(file, timeoutMs);
+    const first = await runTestFile(file, timeoutMs, { niceness });
     show(first);
     if (first.failed === 0 || !retry) return tally.addFile(first);
     console.log(`!! ${file} failed; running it again`);
-    const second = await runTestFile(file, timeoutMs);
+    const second = await runTestFile(file, timeoutMs, { niceness });
     show(second);
     tally.addFile(second);
     if (second.failed === 0) tally.addFlaky(first);
@@ -79,13 +84,15 @@ async function tier(title: string, files: readonly string[], options: FileOption
 
 /**
  * The tests that need the lab: one lab for all of them, taken down at the end whatever happens. Its image is made of the Debian `suite`
- * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment.
+ * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment. `unitTests` run meanwhile; stages that may not run
+ * beside them wait until they have ended.
  */
 async function onLab(
   title: string,
   suite: string,
   stages: readonly Stage[],
   choice: Pick<SettingsChoice, "kubeProxy" | "nodes"> = {},
+  unitTests: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   console.log(`\n== ${title}`);
   if (process.getuid?.() !== 0) {
@@ -99,7 +106,8 @@ async function onLab(
   const since = performance.now();
   try {
     await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual", ...choice });
-    for (const lanes of stages) {
+    for (const { lanes, besideUnitTests } of stages) {
+      if (!besideUnitTests) await unitTests;
       await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 600_000, jobs: 1, retry: true })));
     }
   } catch (error) {
@@ -111,11 +119,15 @@ async function onLab(
   console.log(`${title}: ${seconds(performance.now() - since)}`);
 }
 
+/** Unit tests want all processors for minutes; what runs on the lab beside them waits for most of its time, and is to have them when it wants them. */
+const UNIT_NICENESS = 10;
+
 async function withoutLab(): Promise<void> {
   await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
   const files = [...SIMULATION, ...unitFiles()];
-  // One more than there are processors: many files wait for most of their time, for servers that they start.
-  await tier("unit tests and simulation", files, { timeoutMs: 1_200_000, jobs: availableParallelism() + 1 });
+  // One more than there are processors: many files wait for most of their time, for servers that they start. The lab goes first.
+  const options = { timeoutMs: 1_200_000, jobs: availableParallelism() + 1, niceness: UNIT_NICENESS };
+  await tier("unit tests and simulation", files, options);
 }
 
 function withoutKubeProxy(suite = DEBIAN_SUITE): Promise<void> {
@@ -125,9 +137,10 @@ function withoutKubeProxy(suite = DEBIAN_SUITE): Promise<void> {
 async function main(tierName: string, { suite }: { readonly suite?: string }): Promise<void> {
   const since = performance.now();
   if (tierName !== "unit") await prepareMachine({ release: tierName === "release" });
-  if (["unit", "smoke", "release"].includes(tierName)) await withoutLab();
-  if (["lab", "smoke", "release"].includes(tierName))
-    await onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE));
+  const unitTests = ["unit", "smoke", "release"].includes(tierName) ? withoutLab() : Promise.resolve();
+  const hasLab = ["lab", "smoke", "release"].includes(tierName);
+  const smoke = hasLab && onLab("smoke tests on the lab", suite ?? DEBIAN_SUITE, labStages(SMOKE), {}, unitTests);
+  await Promise.all([unitTests, smoke]);
   if (tierName === "no-kube-proxy") await withoutKubeProxy(suite);
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });

@@ -2,7 +2,9 @@
 
 import { globSync } from "node:fs";
 import t from "tap";
-import { labStages, NO_KUBE_PROXY, RELEASE, SMOKE, THREE_NODES, unitFiles } from "./plan.ts";
+import { labStages, NO_KUBE_PROXY, RELEASE, SMOKE, type Stage, THREE_NODES, unitFiles } from "./plan.ts";
+
+const filesOf = (stages: readonly Stage[]): readonly string[] => stages.flatMap(({ lanes }) => lanes.flat());
 
 t.test("each test file of the unit tier and of the lab runs exactly once", async (t) => {
   const unit = globSync([
@@ -11,24 +13,24 @@ t.test("each test file of the unit tier and of the lab runs exactly once", async
     "test/{policy-oracle,histories,stability}/**/*.test.ts",
   ]);
   t.same([...unitFiles()].sort(), unit.sort());
-  const lab = labStages(SMOKE).flat(2);
+  const lab = filesOf(labStages(SMOKE));
   t.same([...lab].sort(), globSync("test/e2e/smoke/*.test.ts").sort());
 });
 
 t.test("each file of the lab's tests is in the plan", async (t) => {
-  const planned = new Set(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...NO_KUBE_PROXY]).flat(2));
+  const planned = new Set(filesOf(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...NO_KUBE_PROXY])));
   t.same(
     globSync("test/e2e/**/*.test.ts").filter((file) => !planned.has(file)),
     [],
   );
-  t.same(labStages(THREE_NODES).flat(2), ["test/e2e/three-nodes/gateway-failover.test.ts"]);
+  t.same(filesOf(labStages(THREE_NODES)), ["test/e2e/three-nodes/gateway-failover.test.ts"]);
 });
 
 t.test(
-  "the documentation's examples begin, and what counts datagrams or kills processes has nothing beside it",
+  "the documentation's examples begin; what counts datagrams or kills processes has nothing beside it, and comes after what runs beside the unit tests",
   async (t) => {
     const stages = labStages(SMOKE);
-    t.same(stages[0]?.[0], ["test/e2e/smoke/docs.test.ts"]);
+    t.same(stages[0]?.lanes[0], ["test/e2e/smoke/docs.test.ts"]);
     for (const name of [
       "policy",
       "security-groups",
@@ -40,12 +42,15 @@ t.test(
       "node-state",
       "objects",
     ]) {
-      const stage = stages.find((lanes) => lanes.flat().includes(`test/e2e/smoke/${name}.test.ts`));
-      t.equal(stage?.flat().length, 1, name);
+      const stage = stages.find((stage) => filesOf([stage]).includes(`test/e2e/smoke/${name}.test.ts`));
+      t.same(stage, { lanes: [[`test/e2e/smoke/${name}.test.ts`]], besideUnitTests: false });
     }
+    const alone = stages.findIndex(({ besideUnitTests }) => !besideUnitTests);
+    t.ok(alone > 0);
+    t.notOk(stages.slice(alone).some(({ besideUnitTests }) => besideUnitTests));
   },
 );
 
 t.test("tiers of a part of these files have no stage without files", async (t) => {
-  for (const stage of labStages(NO_KUBE_PROXY)) t.ok(stage.flat().length > 0);
+  for (const stage of labStages(NO_KUBE_PROXY)) t.ok(filesOf([stage]).length > 0);
 });

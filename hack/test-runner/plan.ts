@@ -41,26 +41,41 @@ export const VERSIONS = [
   ...["egress-services", "fragments", "services", "sources"].map((name) => `test/e2e/release/${name}.test.ts`),
 ];
 
-/** Lanes of files on one lab: those of a lane run one after the other, the lanes side by side. */
-export type Stage = readonly (readonly string[])[];
+/** Files on one lab that may run side by side. */
+export interface Stage {
+  /** The files of a lane run one after the other, the lanes side by side. */
+  readonly lanes: readonly (readonly string[])[];
+  /** Whether the unit tests may run at the same time, which leave the processors to it but want them. */
+  readonly besideUnitTests: boolean;
+}
 
 /**
- * What may run side by side, by its name among the smoke tests; all else runs alone. Each makes objects of its own, judges these alone, and touches no
+ * What may run side by side, by its name among the smoke tests. Each makes objects of its own, judges these alone, and touches no
  * process of Weft's and nothing that holds for the whole cluster but what no other lane of its stage knows of. None asks for a time of less than some
  * seconds, or for each datagram, as `policy` and `security-groups` do, which send one every 5 ms: while others make VPCs, some are late or lost.
  */
-const BESIDE: readonly Stage[] = [
+const SIDE_BY_SIDE: readonly (readonly string[])[] = [
   // The examples wait for most of their time. They have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready.
   // The entry points are started in namespaces of their own, beside the lab. No policy of the examples selects pods of `explain`.
-  [["docs"], ["crds", "reach", "entry-points", "explain", "apiserver-to-pods", "vip", "vpc"]],
+  ["docs"],
+  ["crds", "reach", "entry-points", "explain", "apiserver-to-pods", "vip", "vpc"],
 ];
 
-/** The stages in which the lab tests of some patterns run. A file that nothing is known of runs alone. */
+/** What has the lab for itself, and asks as little for times and single datagrams as the files above. All else runs when the unit tests have ended. */
+const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "install", "refusals"];
+
+/** The stages in which the lab tests of some patterns run, those beside the unit tests first. A file that nothing is known of runs alone. */
 export function labStages(patterns: readonly string[]): readonly Stage[] {
   const files = globSync(patterns).sort();
-  const beside = BESIDE.map((stage) =>
-    stage.map((lane) => lane.map((name) => `test/e2e/smoke/${name}.test.ts`).filter((file) => files.includes(file))),
-  ).filter((stage) => stage.flat().length > 0);
-  const known = new Set(beside.flat(2));
-  return [...beside, ...files.filter((file) => !known.has(file)).map((file) => [[file]])];
+  const smoke = (name: string): string => `test/e2e/smoke/${name}.test.ts`;
+  const known = [...SIDE_BY_SIDE, ...BESIDE_UNIT_TESTS.map((name) => [name])].flat().map(smoke);
+  const stages = [
+    SIDE_BY_SIDE.map((lane) => lane.map(smoke)),
+    ...BESIDE_UNIT_TESTS.map((name) => [[smoke(name)]]),
+    ...files.filter((file) => !known.includes(file)).map((file) => [[file]]),
+  ];
+  return stages
+    .map((lanes) => lanes.map((lane) => lane.filter((file) => files.includes(file))))
+    .filter((lanes) => lanes.flat().length > 0)
+    .map((lanes) => ({ lanes, besideUnitTests: lanes.flat().every((file) => known.includes(file)) }));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import t from "tap";
@@ -33,6 +34,23 @@ t.test("a file that passes has nothing to report", async (t) => {
   const result = await runTestFile(testFile("passes", "t.ok(true); console.error('a warning');"), LIMIT_MS);
   t.match(result, { passed: 1, failed: 0, skipped: 0, failedTests: [], report: "" });
 });
+
+t.test(
+  "a file leaves the processors to others where that is asked for, and so do the processes that it starts",
+  async (t) => {
+    const code = `
+    import { execFileSync } from "node:child_process";
+    t.equal(execFileSync("nice", { encoding: "utf8" }).trim(), String(process.env.EXPECTED));`;
+    const path = testFile("nice", code);
+    const own = getPriority();
+    const [usual, nicer] = await Promise.all([
+      runTestFile(path, LIMIT_MS, { env: { EXPECTED: String(own) } }),
+      runTestFile(path, LIMIT_MS, { env: { EXPECTED: "19" }, niceness: 19 }),
+    ]);
+    t.match(usual, { passed: 1, failed: 0 });
+    t.match(nicer, { passed: 1, failed: 0 });
+  },
+);
 
 const BROKEN = {
   "that cannot be loaded": ['import "./missing.ts"; t.ok(true);', /ERR_MODULE_NOT_FOUND/],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { once } from "node:events";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { Parser, type Result } from "tap-parser";
@@ -27,6 +28,14 @@ const SHOWN = 20;
 /** Characters that are kept of a file's error output. */
 const KEPT = 10_000;
 
+/** How the process of a test file runs. */
+export interface ProcessOptions {
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** From 0 to 19: the larger, the more it leaves the processors to others (nice(2)). */
+  readonly niceness?: number;
+}
+
 /**
  * Runs a test file in a process of its own, for `timeoutMs` at most, and reads the TAP that it prints. The file is run by Node alone: what `tap`
  * adds to a process (hooks for mocks, for coverage and for source maps) is used by no test, and is most of what a small one takes.
@@ -34,7 +43,7 @@ const KEPT = 10_000;
 export async function runTestFile(
   file: string,
   timeoutMs: number,
-  env: Readonly<Record<string, string>> = { NODE_COMPILE_CACHE: COMPILE_CACHE },
+  { env = { NODE_COMPILE_CACHE: COMPILE_CACHE }, niceness = 0 }: ProcessOptions = {},
 ): Promise<FileResult> {
   const counts = { pass: 0, fail: 0, skip: 0, todo: 0 };
   const failedTests = new Set<string>();
@@ -58,6 +67,7 @@ export async function runTestFile(
     timeout: timeoutMs,
     reject: false,
   });
+  if (child.pid !== undefined && niceness > 0) setPriority(child.pid, niceness);
   child.stdout.pipe(parser);
   const [{ exitCode, signal, timedOut, stderr }] = await Promise.all([child, complete]);
   const { pass: passed, skip, todo } = counts;
