@@ -67,9 +67,10 @@ export async function benchQos(options: {
       port: number,
     ): Promise<QosFigure> => {
       const { pods: numbers, ...path } = cell;
-      const peer = path.where === "on a node" ? "near" : "far";
+      // A counter is of an interface: each flow has a receiver of its own.
       const flows = numbers.map((number, index) => {
-        const [from, to] = path.direction === "ingress" ? [peer, name(number)] : [name(number), peer];
+        const [limited, other] = [name(number), peer(path.where, number)];
+        const [from, to] = path.direction === "ingress" ? [other, limited] : [limited, other];
         return send(from, to, { protocol: path.protocol, mbit: offered(path.asked), port: port + index }, timing);
       });
       return { ...path, got: (await Promise.all(flows)).map(rate) };
@@ -91,18 +92,20 @@ export async function benchQos(options: {
     await setRate(lab, 10);
     const timing = { settle: 1, seconds: seconds * 2 };
     const tcp = { protocol: "tcp", mbit: 0, port: 5400 } as const;
-    const alone = await progress.step("a pod without limits, alone", () => send("free", "far", tcp, timing));
+    const alone = await progress.step("a pod without limits, alone", () =>
+      send("free", peer("across nodes", 0), tcp, timing),
+    );
     const [together] = await progress.step("a pod without limits, beside ten with", () =>
       Promise.all([
-        send("free", "far", tcp, timing),
+        send("free", peer("across nodes", 0), tcp, timing),
         ...names(TEN).map((each, index) =>
-          send("near", each, { protocol: "udp", mbit: 12, port: 5201 + index }, timing),
+          send(peer("on a node", index), each, { protocol: "udp", mbit: 12, port: 5201 + index }, timing),
         ),
       ]),
     );
     const changes = await progress.step("changes of a rate", () =>
       measureChanges(connection.kube, { namespace: NAMESPACE, name: name(0) }, [
-        netns("near"),
+        netns(peer("on a node", 0)),
         netns(name(0)),
         address(name(0)),
       ]),
@@ -130,6 +133,7 @@ function lineOf({ asked, direction, protocol, where, got }: QosFigure): string {
 }
 
 const name = (index: number): string => `limited-${index}`;
+const peer = (where: QosCell["where"], index: number): string => `${where === "on a node" ? "near" : "far"}-${index}`;
 const names = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => name(index));
 
 /** Sets the limits of all ten pods, and waits until the controller has recorded them. */
@@ -157,7 +161,8 @@ function objects(first: string, second: string): readonly object[] {
   return [
     { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
     ...names(TEN).map((each) => pod(each, first)),
-    ...["near", "free"].map((each) => pod(each, first)),
-    pod("far", second),
+    ...names(TEN).map((_, index) => pod(peer("on a node", index), first)),
+    ...names(TEN).map((_, index) => pod(peer("across nodes", index), second)),
+    pod("free", first),
   ];
 }
