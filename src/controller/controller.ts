@@ -26,6 +26,7 @@ import type { Clock } from "../time/clock.ts";
 import { addressState } from "./allocation/address-state.ts";
 import { Allocator } from "./allocation/allocator.ts";
 import { CommitBatching } from "./databases/commit-batching.ts";
+import type { CommitObserver } from "./databases/commit-observer.ts";
 import type { Northbound } from "./databases/northbound.ts";
 import { northboundEngine } from "./databases/northbound-engine.ts";
 import type { Southbound } from "./databases/southbound.ts";
@@ -60,6 +61,8 @@ export interface ControllerParts {
   readonly clock: Clock;
   /** Asks the cluster's DNS for the names that policies have; none: nobody does. */
   readonly dns?: DnsClient;
+  /** Counts the transactions of the northbound database. */
+  readonly observer?: CommitObserver;
   /** Of how many pods and IP objects at most a new leader reads all; see `sources.ts`. */
   readonly listedWhole?: number;
   /** Called when everything has been read, and again when everything is compiled: what only that needed can go. */
@@ -199,7 +202,7 @@ export class Controller {
     });
     this.engine = northboundEngine({
       ...{ facts: this.facts, northbound, batching: this.#batching, reporter: this.#reporter },
-      ...{ failures: this.failures, clock, log },
+      ...{ failures: this.failures, clock, log, observer: parts.observer },
       clusterId: () => identity.id,
       term: () => this.#term,
     });

@@ -2,8 +2,11 @@
 
 import { Command } from "commander";
 import { pino } from "pino";
+import { Registry } from "prom-client";
 import { connectKube } from "../kube/connect.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
+import { apiMetrics } from "../telemetry/api-metrics.ts";
+import { LogLines } from "../telemetry/log-lines.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Certificates, tlsFilesIn } from "./certificates/certificates.ts";
@@ -11,14 +14,21 @@ import { Controller, type ControllerParts } from "./controller.ts";
 import { openNorthbound } from "./databases/northbound.ts";
 import { openSouthbound } from "./databases/southbound.ts";
 import { dnsClient } from "./domains/dns-client.ts";
+import { commitMetrics } from "./engine-metrics.ts";
 import { Election } from "./leadership/election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { printPlan } from "./plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
 
 async function build(settings: Settings, logTo: number) {
-  const log = pino({ level: settings.logLevel, base: null }, pino.destination({ fd: logTo, sync: true }));
-  const connection = await connectKube({ userAgent: "weft-controller" });
+  const registry = new Registry();
+  const lines = new LogLines();
+  lines.register(registry);
+  const log = pino(
+    { level: settings.logLevel, base: null, hooks: lines.hooks },
+    pino.destination({ fd: logTo, sync: true }),
+  );
+  const connection = await connectKube({ userAgent: "weft-controller", onAnswer: apiMetrics(registry) });
   const inactivityMs = settings.ovsdbInactivityS * 1000;
   const tls = tlsFilesIn(settings.tlsDir);
   const northbound = openNorthbound(settings.ovnNb.split(","), log, inactivityMs, tls);
@@ -32,11 +42,12 @@ async function build(settings: Settings, logTo: number) {
     log,
     clock: SYSTEM_CLOCK,
     dns: dnsClient(),
+    observer: commitMetrics(registry),
     settled: () => void releaseStartupPages(),
   };
   const controller = new Controller(parts);
   const certificates = settings.issueCertificates ? issuer(settings, parts, controller) : undefined;
-  return { log, connection, northbound, southbound, controller, certificates, parts };
+  return { log, connection, northbound, southbound, controller, certificates, parts, registry };
 }
 
 function issuer(settings: Settings, { kube, clock, log }: ControllerParts, controller: Controller): Certificates {
@@ -49,7 +60,10 @@ function issuer(settings: Settings, { kube, clock, log }: ControllerParts, contr
 }
 
 async function run(settings: Settings): Promise<void> {
-  const { log, connection, northbound, southbound, controller, certificates, parts } = await build(settings, 1);
+  const { log, connection, northbound, southbound, controller, certificates, parts, registry } = await build(
+    settings,
+    1,
+  );
   const ended = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
   });
@@ -57,10 +71,12 @@ async function run(settings: Settings): Promise<void> {
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
   });
-  const registry = controllerMetrics({
+  controllerMetrics(registry, {
     engine: controller.engine,
     facts: controller.facts,
     ipam: controller.ipam,
+    northbound: () => northbound.synced,
+    switches: () => northbound.switches(),
     southbound: () => southbound?.synced,
     leading: () => controller.leading,
     waiting: () => controller.allocator.waiting,

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FAILURE_PARTS } from "../desired/failures.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Engine } from "../reconcile/engine.ts";
 import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
+import { addressMetrics } from "./address-metrics.ts";
+import { engineMetrics } from "./engine-metrics.ts";
 
 /** What the metrics are read from; nothing is counted twice. */
 export interface MetricSources {
   readonly engine: Engine<WeftEffect>;
   readonly facts: FactStore;
   readonly ipam: Ipam;
+  /** Whether the copy of the northbound database is current. */
+  readonly northbound: () => boolean;
+  /** The logical switches of the northbound database. */
+  readonly switches: () => Iterable<{ readonly uuid: string; readonly name: string; readonly ports: number }>;
   /** Whether what is known of the southbound database is current; undefined where nothing of it is asked for. */
   readonly southbound: () => boolean | undefined;
   readonly leading: () => boolean;
@@ -22,20 +28,13 @@ export interface MetricSources {
   readonly pendingWrites: () => number;
 }
 
-/** The controller's metrics. Those of subnets carry Kube-OVN's names and labels; the others are ours. */
-export function controllerMetrics({
-  engine,
-  facts,
-  ipam,
-  southbound,
-  leading,
-  waiting,
-  unserved,
-  pendingWrites,
-}: MetricSources): Registry {
-  const registry = new Registry();
+/** Registers the controller's metrics. Names that Kube-OVN has are its own, with its labels; the others begin with `weft_`. */
+export function controllerMetrics(registry: Registry, sources: MetricSources): void {
+  const { facts, leading, waiting, unserved, pendingWrites, northbound, southbound } = sources;
   const registers = [registry];
   collectProcessMetrics(registry);
+  engineMetrics(registry, sources.engine);
+  addressMetrics(registry, sources);
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,
@@ -46,25 +45,18 @@ export function controllerMetrics({
       },
     });
   };
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
   gauge("weft_controller_leading", "1 while this process is the leader", () => (leading() ? 1 : 0));
   gauge("weft_controller_waiting_addresses", "Pods and nodes that wait for an address", waiting);
   gauge("weft_controller_pending_writes", "Writes to the Kubernetes API that are queued or under way", pendingWrites);
-  counter(
-    "weft_controller_unserved_pods_total",
-    "Pods that had neither a network nor an Event that says why 5 s after they were bound to a node, and were retried",
-    unserved,
-  );
+  new Counter({
+    name: "weft_controller_unserved_pods_total",
+    help: "Pods that had neither a network nor an Event that says why 5 s after they were bound to a node, and were retried",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(unserved());
+    },
+  });
   new Counter({
     name: "weft_controller_internal_failures_total",
     help: "Internal errors while processing an object or unit, which keeps its current state, by part (projection, index, derived fact, listener, unit, claim, status, task)",
@@ -80,38 +72,21 @@ export function controllerMetrics({
     "Objects and units whose processing fails with an internal error now",
     () => facts.failures.size,
   );
-  counter(
-    "weft_nb_transactions_total",
-    "Transactions committed to the OVN northbound database",
-    () => engine.stats.transactions,
+  gauge("weft_controller_northbound_synced", "1 while the copy of the OVN northbound database is in sync", () =>
+    northbound() ? 1 : 0,
   );
-  counter(
-    "weft_nb_operations_total",
-    "Operations in the transactions committed to the OVN northbound database",
-    () => engine.stats.operations,
-  );
-  counter(
-    "weft_nb_repairs_total",
-    "Operations that restored what another client of the OVN northbound database had changed",
-    () => engine.stats.repairs,
-  );
-  counter(
-    "weft_nb_contended_total",
-    "Operations that restored what another client of the OVN northbound database changes repeatedly; each is followed by a back-off",
-    () => engine.stats.contended,
-  );
-  counter(
-    "weft_nb_refused_total",
-    "Transactions that the OVN northbound database refused",
-    () => engine.stats.failures,
-  );
-  counter("weft_units_compiled_total", "Units compiled", () => engine.stats.compiled);
   gauge("weft_controller_southbound_synced", "1 while the copy of the OVN southbound database is in sync", () =>
     southbound() === true ? 1 : 0,
   );
   gauge("weft_controller_ports_down", "Logical switch ports of pods and nodes that no chassis has bound", () =>
     facts.size("downPorts"),
   );
+  ovnMetrics(registry, sources);
+}
+
+/** What OVN's databases say of chassis, switches, sessions and backends. */
+function ovnMetrics(registry: Registry, { facts, switches }: MetricSources): void {
+  const registers = [registry];
   new Gauge({
     name: "weft_controller_node_chassis_problems",
     help: "Nodes that have no chassis in OVN, or share one",
@@ -121,6 +96,38 @@ export function controllerMetrics({
       this.reset();
       for (const reason of ["ChassisMissing", "ChassisConflict"]) this.set({ reason }, 0);
       for (const { reason } of facts.all("chassisProblems")) this.inc({ reason });
+    },
+  });
+  new Gauge({
+    name: "kube_ovn_chassis_info",
+    help: "Chassis in the OVN southbound database, with the address of its tunnels; always 1",
+    labelNames: ["hostname", "uuid", "name", "ip"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { ip, chassis } of facts.all("encaps"))
+        for (const { key: uuid, name, host: hostname } of facts.by("chassis", "name", chassis))
+          this.set({ hostname, uuid, name, ip }, 1);
+    },
+  });
+  new Gauge({
+    name: "kube_ovn_logical_switch_ports_num",
+    help: "Ports of each logical switch",
+    labelNames: ["uuid", "logical_switch_name"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { uuid, name, ports } of switches()) this.set({ uuid, logical_switch_name: name }, ports);
+    },
+  });
+  new Gauge({
+    name: "kube_ovn_logical_switch_info",
+    help: "Logical switches in the OVN northbound database; always 1",
+    labelNames: ["uuid", "name"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { uuid, name } of switches()) this.set({ uuid, name }, 1);
     },
   });
   const byStatus = (
@@ -146,33 +153,4 @@ export function controllerMetrics({
     "online",
     "offline",
   ]);
-
-  const labelNames = ["subnet_name", "protocol", "subnet_cidr"] as const;
-  const perSubnet = (name: string, help: string, field: "available" | "using"): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const subnet of facts.all("subnets")) {
-          const counts = ipam.counts(subnet.name);
-          for (const family of ["v4", "v6"] as const) {
-            const of = counts?.[family];
-            if (of === undefined) continue;
-            const labels = {
-              subnet_name: subnet.name,
-              protocol: family === "v4" ? "IPv4" : "IPv6",
-              subnet_cidr: subnet.cidr[family] ?? "",
-            };
-            this.set(labels, Number(of[field]));
-          }
-        }
-      },
-    });
-  };
-  perSubnet("subnet_available_ip_count", "Free addresses of the subnet", "available");
-  perSubnet("subnet_used_ip_count", "Addresses of the subnet in use", "using");
-  return registry;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { connectKube } from "../kube/connect.ts";
+import { type ConnectOptions, connectKube } from "../kube/connect.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { NetlinkKernel } from "../node/kernel.ts";
 import { kernelNftables } from "../node/nftables.ts";
@@ -17,9 +17,14 @@ export interface OpenConnections extends DaemonConnections {
 }
 
 /** Connects to the API server, to Open vSwitch and to the kernel of this node. Rejects where there is no way to the API server. */
-export async function openConnections(options: DaemonOptions, log: DaemonLog): Promise<OpenConnections> {
+export async function openConnections(
+  options: DaemonOptions,
+  log: DaemonLog,
+  onAnswer?: ConnectOptions["onAnswer"],
+): Promise<OpenConnections> {
   const connection = await connectKube({
     userAgent: "weft-daemon",
+    ...(onAnswer && { onAnswer }),
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
   });
   const host = openNetlink();

@@ -12,7 +12,7 @@ import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
-import { type Control, vswitchdControl } from "./ovs/vswitchd-control.ts";
+import { type Control, vswitchdControl } from "./ovs/unixctl.ts";
 import { type ServeHealth, serveHealth } from "./services/service-health.ts";
 import { watchFile } from "./watch-file.ts";
 
@@ -67,6 +67,6 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
 }
 
 /** Where Open vSwitch has its sockets: beside that of its database. */
-function ovsRunFolder(remote: string): string {
+export function ovsRunFolder(remote: string): string {
   return remote.startsWith("unix:") ? dirname(remote.slice("unix:".length)) : "/run/openvswitch";
 }

@@ -4,10 +4,21 @@
 import process from "node:process";
 import { CommanderError } from "commander";
 import { pino } from "pino";
+import { apiMetrics } from "../telemetry/api-metrics.ts";
+import { keptFor } from "../telemetry/kept-for.ts";
+import { LogLines } from "../telemetry/log-lines.ts";
+import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { CLEANUP, runCleanup } from "./cleanup/main.ts";
 import { openConnections } from "./connections.ts";
 import { startDaemon } from "./daemon.ts";
+import { healthMetrics } from "./health/health-metrics.ts";
+import { readNodeHealth } from "./health/node-health.ts";
+import { ovsRunFolder } from "./host-io.ts";
+import { DaemonMetrics } from "./metrics.ts";
 import { type DaemonOptions, readOptions } from "./options.ts";
+
+/** So long what the daemons of Open vSwitch and OVN said is shown again, in ms. */
+const HEALTH_MS = 5_000;
 
 function optionsOrExit(): DaemonOptions {
   try {
@@ -25,13 +36,24 @@ async function main(): Promise<void> {
     return;
   }
   const options = optionsOrExit();
+  const metrics = new DaemonMetrics(options.nodeName);
+  const { registry } = metrics;
+  const lines = new LogLines();
+  lines.register(registry);
+  const folders = { ovs: ovsRunFolder(options.ovsRemote), ovn: "/run/ovn" };
+  healthMetrics(
+    registry,
+    options.nodeName,
+    keptFor(SYSTEM_CLOCK, HEALTH_MS, () => readNodeHealth(folders)),
+  );
   const log = pino({
+    hooks: lines.hooks,
     level: options.logLevel,
     base: { node: options.nodeName },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
-  const connections = await openConnections(options, log);
-  const daemon = await startDaemon(options, connections, log);
+  const connections = await openConnections(options, log, apiMetrics(registry));
+  const daemon = await startDaemon(options, { ...connections, metrics }, log);
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {

@@ -4,6 +4,7 @@ import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts"
 import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
 import type { Kube } from "./kube.ts";
 import type { ObjectRef } from "./object.ts";
+import { type ObservedAnswer, observedTransport } from "./observed-transport.ts";
 import { type LogOptions, podLog } from "./pod-log.ts";
 import { restKube } from "./rest.ts";
 import { serverVersion } from "./server-version.ts";
@@ -28,6 +29,8 @@ export interface KubeConnection {
 export interface ConnectOptions extends AccessOptions, ExchangeOptions {
   /** `weft-daemon/0.1.0`: shown in the API server's audit log and metrics. */
   readonly userAgent: string;
+  /** Told of each answer of the API server. */
+  readonly onAnswer?: (answer: ObservedAnswer) => void;
 }
 
 /**
@@ -41,9 +44,11 @@ export async function connectKube(options: ConnectOptions): Promise<KubeConnecti
 /** The same for an access that is known already. */
 export function connectTo(
   access: ClusterAccess,
-  options: ExchangeOptions & { readonly userAgent: string },
+  options: ExchangeOptions & Pick<ConnectOptions, "userAgent" | "onAnswer">,
 ): KubeConnection {
-  const transport = httpTransport(access, options.userAgent);
+  const { onAnswer, userAgent } = options;
+  const plain = httpTransport(access, userAgent);
+  const transport = onAnswer === undefined ? plain : observedTransport(plain, onAnswer);
   const exchange = exchangeOver(transport, options);
   return {
     kube: restKube(exchange),

@@ -70,6 +70,8 @@ export interface EngineStats {
   contended: number;
   compiled: number;
   failures: number;
+  /** Orphaned rows that the last sweep left because it would have deleted too many. */
+  heldBack: number;
 }
 
 /**
@@ -81,7 +83,15 @@ export interface EngineStats {
  * stop everything, here and at every successor.
  */
 export class Engine<E extends Effect> {
-  readonly stats: EngineStats = { transactions: 0, operations: 0, repairs: 0, contended: 0, compiled: 0, failures: 0 };
+  readonly stats: EngineStats = {
+    transactions: 0,
+    operations: 0,
+    repairs: 0,
+    contended: 0,
+    compiled: 0,
+    failures: 0,
+    heldBack: 0,
+  };
   readonly desired = new Desired<E>();
   readonly #options: EngineOptions<E>;
   /** unit → what of it may differ from the database. */
@@ -142,6 +152,11 @@ export class Engine<E extends Effect> {
     this.#failures =
       options.failures ??
       new Failures(options.timers, ({ kind, key, error }) => options.onUnitFailure(unitId(kind, key), error));
+  }
+
+  /** How many units wait: to be compiled, to be compared with the database and committed, and for the next attempt after the database refused them. */
+  get waiting(): { readonly dirty: number; readonly pending: number; readonly refused: number } {
+    return { dirty: this.#options.tracker.dirtyCount, pending: this.#pending.size, refused: this.#failing.size };
   }
 
   /** Units that could not be compiled at the last attempt. They are retried after a back-off. */

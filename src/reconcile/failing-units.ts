@@ -26,6 +26,11 @@ export class FailingUnits {
     this.#onDue = onDue;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#units.size;
+  }
+
   has(unit: string): boolean {
     return this.#units.has(unit);
   }

@@ -14,6 +14,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Term } from "../leadership/term.ts";
 import type { Reporter } from "../status/reporter.ts";
 import type { CommitBatching } from "./commit-batching.ts";
+import type { CommitObserver } from "./commit-observer.ts";
 import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./northbound.ts";
 
 /** What the engine of the northbound database is made of. */
@@ -26,13 +27,15 @@ export interface NorthboundEngineParts {
   readonly failures: Failures;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of each transaction. */
+  readonly observer?: CommitObserver | undefined;
   /** None while this process does not lead. */
   readonly term: () => Term | undefined;
 }
 
 /** The engine that compiles units from facts and keeps the northbound database as they want it. */
 export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffect> {
-  const { facts, northbound, clusterId, batching, reporter, failures, clock, log, term } = parts;
+  const { facts, northbound, clusterId, batching, reporter, failures, clock, log, term, observer } = parts;
   return new Engine<WeftEffect>({
     tracker: new Tracker(UNIT_KINDS, strictReader(facts), rootsOf),
     database: "OVN_Northbound",
@@ -43,7 +46,12 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
     othersKeys: (table, column, keys) =>
       isSharedMap(table, column) ? keys.filter((key) => !isOwnKey(table, column, key)) : undefined,
     onContention: (unit, what, pause) => reporter.contended(unit, what, pause),
-    commit: (plan) => northbound.commit(plan),
+    commit: async (plan) => {
+      const started = performance.now();
+      const outcome = await northbound.commit(plan);
+      observer?.ended(outcome.kind, performance.now() - started);
+      return outcome;
+    },
     whenReady: async () => {
       const present = term();
       if (present !== undefined) await batching.wait(present.recorder);
@@ -55,7 +63,8 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
     failures,
     onUnitFailure: (unit, error) => reporter.unitRefused(unit, error),
     onDeposed: () => log.warn("the northbound database rejected a transaction: this process does not hold the lock"),
-    onCommit: ({ plan, units, repairs, ms }) =>
+    onCommit: ({ plan, units, repairs, ms }) => {
+      observer?.committed(units);
       log.debug(
         {
           units,
@@ -67,6 +76,7 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
           deletes: plan.deletes.length,
         },
         "committed",
-      ),
+      );
+    },
   });
 }

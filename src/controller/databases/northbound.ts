@@ -153,6 +153,12 @@ export class Northbound {
     }
   }
 
+  /** Every logical switch, with the number of its ports. */
+  *switches(): Iterable<{ readonly uuid: string; readonly name: string; readonly ports: number }> {
+    for (const { _uuid: uuid, name, ports } of this.#mirror.rows("Logical_Switch"))
+      yield { uuid, name, ports: ports.length };
+  }
+
   /** Takes what {@link NORTHBOUND_KINDS} names in as facts. Call it at once: what has been read before does not come by again. */
   feed(facts: FactStore): void {
     this.#mirror.subscribe((changes) => takeChanges(facts, NORTHBOUND_KINDS, changes));

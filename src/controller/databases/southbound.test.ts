@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { Registry } from "prom-client";
 import t, { type Test } from "tap";
 import { NODE } from "../../api/annotations.ts";
 import { CHASSIS_CONDITION, CONTROLLER_COMPONENT } from "../../api/names.ts";
@@ -172,10 +173,13 @@ t.test("a node without a chassis says so until it has one", async (t) => {
   const before = { type: CHASSIS_CONDITION, status: "True", reason: "ChassisMissing", message: "as it was" };
   const { sb, told, start } = await controllerWith(t, before);
   const { controller, southbound } = start();
-  const registry = controllerMetrics({
+  const registry = new Registry();
+  controllerMetrics(registry, {
     engine: controller.engine,
     facts: controller.facts,
     ipam: controller.ipam,
+    northbound: () => true,
+    switches: () => [],
     southbound: () => southbound.synced,
     leading: () => controller.leading,
     waiting: () => 0,

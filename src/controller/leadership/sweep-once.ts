@@ -33,10 +33,12 @@ export async function sweepOnce(
     EDGE_COLUMNS,
     (unit) => engine.uncompiled.has(unit),
   );
+  engine.stats.heldBack = 0;
   if (planSize(sweep.plan) === 0) return true;
   const size = { orphans: sweep.orphans.length, owned: sweep.owned };
   const stopped = braked(sweep) && !allowed;
   if (stopped) {
+    engine.stats.heldBack = sweep.orphans.length;
     log.error(
       {
         ...size,

@@ -12,7 +12,7 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { until } from "../../ovsdb/testing/until.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
-import { ControlError } from "../ovs/vswitchd-control.ts";
+import { ControlError } from "../ovs/unixctl.ts";
 import { EndedFlowsFlush, endedFlowsInformer } from "./ended-flows.ts";
 
 const V4 = { service: "10.96.0.10:53", endpoint: "10.16.0.2:5353" };

@@ -15,7 +15,7 @@ import type { Kube } from "../../kube/kube.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
-import { type Control, ControlError } from "../ovs/vswitchd-control.ts";
+import { type Control, ControlError } from "../ovs/unixctl.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 
 /** Transactions whose flows wait to be deleted, at most; the oldest are dropped. */

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { vswitchdControl } from "../../../src/daemon/ovs/vswitchd-control.ts";
+import { vswitchdControl } from "../../../src/daemon/ovs/unixctl.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";

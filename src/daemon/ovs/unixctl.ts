@@ -7,17 +7,23 @@ import { MessageSplitter } from "../../ovsdb/framing.ts";
 import type { JsonObject } from "../../ovsdb/json.ts";
 
 /**
- * - `unreachable`: no ovs-vswitchd answers
+ * - `unreachable`: the daemon does not answer
  * - `refused`: it has answered with an error
  */
 export type ControlErrorCode = "unreachable" | "refused";
 
-/** Why a command of ovs-vswitchd failed. */
+/** Why a command of a daemon of Open vSwitch or OVN failed. */
 export class ControlError extends Error {
   readonly code: ControlErrorCode;
 
-  constructor(code: ControlErrorCode, command: string, detail: string, options?: ErrorOptions) {
-    super(`ovs-vswitchd, ${command}: ${detail}`, options);
+  constructor(
+    code: ControlErrorCode,
+    command: string,
+    detail: string,
+    options?: ErrorOptions,
+    daemon = "ovs-vswitchd",
+  ) {
+    super(`${daemon}, ${command}: ${detail}`, options);
     this.name = "ControlError";
     this.code = code;
   }
@@ -27,24 +33,34 @@ export class ControlError extends Error {
 export type Control = (command: string, ...args: readonly string[]) => Promise<string>;
 
 const DEADLINE_MS = 30_000;
-/** Answers of the commands that are used here have a line at most. */
-const MAX_ANSWER = 64 * 1024;
+/** The longest of those that are used here is a datapath's list of ports, 30 bytes for each. */
+const MAX_ANSWER = 1024 * 1024;
+
+/** The commands of the ovs-vswitchd of this node. `folder` has its pid file and its socket. */
+export function vswitchdControl(folder: string, deadlineMs = DEADLINE_MS): Control {
+  return daemonControl("ovs-vswitchd", () => socketByPid(folder, "ovs-vswitchd"), deadlineMs);
+}
+
+/** The socket of a daemon that was given no other name: `<daemon>.<pid>.ctl` in `folder`, which has its pid file. Rejects with the error of open(2). */
+export async function socketByPid(folder: string, daemon: string): Promise<string> {
+  const pid = (await readFile(join(folder, `${daemon}.pid`), "utf8")).trim();
+  return join(folder, `${daemon}.${pid}.ctl`);
+}
 
 /**
- * The commands of the ovs-vswitchd of this node: JSON-RPC over a unix socket (Open vSwitch, lib/unixctl.c), which ovs-appctl uses too, so no process is
- * started. `folder` has its pid file and its socket.
+ * The commands of a daemon of Open vSwitch or OVN on this node: JSON-RPC over a unix socket (Open vSwitch, lib/unixctl.c), which ovs-appctl uses too, so
+ * no process is started. `daemon` is for messages.
  */
-export function vswitchdControl(folder: string, deadlineMs = DEADLINE_MS): Control {
+export function daemonControl(daemon: string, socket: () => Promise<string>, deadlineMs = DEADLINE_MS): Control {
   return async (command, ...args) => {
     try {
-      const pid = (await readFile(join(folder, "ovs-vswitchd.pid"), "utf8")).trim();
-      const { result, error } = await ask(join(folder, `ovs-vswitchd.${pid}.ctl`), command, args, deadlineMs);
-      if (typeof error === "string") throw new ControlError("refused", command, error.trim());
+      const { result, error } = await ask(await socket(), command, args, deadlineMs);
+      if (typeof error === "string") throw new ControlError("refused", command, error.trim(), undefined, daemon);
       return typeof result === "string" ? result : "";
     } catch (cause) {
       if (cause instanceof ControlError) throw cause;
       const detail = cause instanceof Error ? cause.message : String(cause);
-      throw new ControlError("unreachable", command, detail, { cause });
+      throw new ControlError("unreachable", command, detail, { cause }, daemon);
     }
   };
 }

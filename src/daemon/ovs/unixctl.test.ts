@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { vswitchdControl } from "./vswitchd-control.ts";
+import { vswitchdControl } from "./unixctl.ts";
 
 /** A folder with the socket of a process that answers `reply` in two pieces, or closes the connection. */
 async function folder(t: Test, reply: (request: string) => string | undefined): Promise<string> {
