@@ -180,3 +180,21 @@ t.test(
     t.match(condition?.message, /spec\.policyRoutes\[0\]\.match: .* matches no packet: its parts exclude each other/);
   },
 );
+
+t.test("a route by source that OVN prefers to shorter routes by destination is reported", async (t) => {
+  const apply = vpc();
+  const source = (cidr: string) => ({ cidr, nextHopIP: "10.0.1.10", policy: "policySrc" }) as const;
+  const all = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.11" };
+  const told = (...staticRoutes: NonNullable<Spec["staticRoutes"]>): string | undefined => {
+    const { condition } = apply({ staticRoutes });
+    t.equal(condition?.ready, true);
+    return condition?.reason === "SourceRoutePreferred" ? condition.message : undefined;
+  };
+  t.equal(told(source("10.0.1.0/24")), undefined, "the VPC's subnets have no shorter prefix");
+  t.match(told(source("10.0.1.0/25")), /staticRoutes\[0\]\.cidr: .*sent to 10\.0\.1\.0\/24, which/);
+  t.match(told(all, source("10.0.1.0/24")), /staticRoutes\[1\]\.cidr: .*sent to 0\.0\.0\.0\/0, which/);
+  t.match(told(all, source("0.0.0.0/0")), /0\.0\.0\.0\/0, which/, "written as two halves");
+  t.equal(told({ ...all, routeTable: "t" }, source("10.0.1.0/24")), undefined, "in another table");
+  t.equal(told({ cidr: "::/0", nextHopIP: "fd00::10" }, source("10.0.1.0/24")), undefined, "of the other family");
+  t.match(told(all, source("10.0.1.7/32")), /sent to 10\.0\.1\.0\/24, which/, "for one address before a default route");
+});

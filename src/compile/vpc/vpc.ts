@@ -14,6 +14,7 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { loadBalancerGroupId, routerId, UPLINKS_ID } from "../owner-ids.ts";
 import { malformedNotes, unsupportedNotes, vpcReferences } from "../references.ts";
 import { externalIds } from "../rows.ts";
+import { orderNotes } from "./route-order.ts";
 import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
@@ -175,6 +176,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...peerings.notes,
         ...hops.notes,
         ...routeNotes(routes.staticRoutes, input.sessions),
+        ...orderNotes(
+          routes.staticRoutes,
+          networksOf(input).map(({ cidr }) => cidr),
+        ),
         ...matchNotes(routes.policyRoutes),
         ...bfdNotes(input),
         ...notes,
