@@ -29,7 +29,7 @@ const peak = ({ full, coldStarts }: BuildFigures): number =>
   Math.max(full.peakMiB, ...coldStarts.map(({ use }) => use.peakMiB));
 
 /** What was measured, beside what was wanted. */
-export function controllerVerdicts(bench: ControllerBench): readonly Verdict[] {
+function controllerVerdicts(bench: ControllerBench): readonly Verdict[] {
   const { pods, floor } = bench;
   const [weft, other] = bench.builds;
   if (weft === undefined) return [];

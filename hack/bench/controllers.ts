@@ -58,7 +58,7 @@ export async function onQuietCluster<R>(options: BenchOptions, measure: (bench: 
 }
 
 /** The controllers that the bench has started. */
-export class Controllers {
+class Controllers {
   readonly #lab: Lab;
   readonly #cluster: QuietCluster;
   readonly #options: BenchOptions;

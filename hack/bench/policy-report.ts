@@ -17,7 +17,7 @@ const GOALS = {
 const KUBE_OVN = { oneMs: 413, hundredMs: 2_900 } as const;
 
 /** What was measured, beside what was wanted. */
-export function policyVerdicts({ pods, one, hundred, label, large, lab }: PolicyBench): readonly Verdict[] {
+function policyVerdicts({ pods, one, hundred, label, large, lab }: PolicyBench): readonly Verdict[] {
   const size = `${large.pods.toLocaleString("en")} pods × ${large.policies.toLocaleString("en")} policies`;
   const verdict = (what: string, measured: string, goal: string, met: boolean): Verdict => ({
     what,

@@ -5,7 +5,7 @@ import { bars, dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.t
 import type { Spread } from "./statistics.ts";
 
 /** What was measured, beside what was wanted. */
-export function verdicts(bench: CniBench): readonly Verdict[] {
+function verdicts(bench: CniBench): readonly Verdict[] {
   const above = bench.single.weft.median - bench.single.floor.median;
   const ratio = bench.burst.weft.max / bench.burst.floor.max;
   const daemon = Math.max(...bench.memory.daemon);

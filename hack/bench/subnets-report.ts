@@ -8,7 +8,7 @@ const GOALS = { singleMs: 100, manyMs: 3_000 } as const;
 const KUBE_OVN = { singleMs: "134–267 ms", manyMs: "23 s" } as const;
 
 /** What was measured, beside what was wanted. */
-export function subnetsVerdicts({ builds, subnets }: SubnetsBench): readonly Verdict[] {
+function subnetsVerdicts({ builds, subnets }: SubnetsBench): readonly Verdict[] {
   const [weft] = builds;
   if (weft === undefined) return [];
   const singles = Object.entries(weft.single).map(([kind, { median, max }]) => ({

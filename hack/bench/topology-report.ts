@@ -9,7 +9,7 @@ const GOALS = { changeMs: 50, coldStartMs: 10_000 } as const;
 const OWN_UNITS_OF_A_NODE = 5;
 
 /** What was measured, beside what was wanted. */
-export function topologyVerdicts({ changes, coldStarts, rows, growth }: TopologyBench): readonly Verdict[] {
+function topologyVerdicts({ changes, coldStarts, rows, growth }: TopologyBench): readonly Verdict[] {
   const singles = changes.map(({ what, ms: { median, max } }) => ({
     what: `${what}, until committed`,
     measured: `median ${ms(median)}, slowest ${ms(max)}`,

@@ -20,7 +20,7 @@ import { labValues } from "./values.ts";
 export const NAMESPACE = "kube-system";
 
 /** The workloads of the chart, in the order in which they can become ready. */
-export const WORKLOADS: readonly string[] = [
+const WORKLOADS: readonly string[] = [
   "deployment/ovn-central",
   "daemonset/ovs-ovn",
   "deployment/kube-ovn-controller",

@@ -40,7 +40,7 @@ function namesOf(index: string): ReadonlyMap<string, string> {
 }
 
 /** The images of a node: name → digest. */
-export async function nodeImages(paths: LabPaths, node: Space): Promise<ReadonlyMap<string, string>> {
+async function nodeImages(paths: LabPaths, node: Space): Promise<ReadonlyMap<string, string>> {
   const { stdout } = await runInSpace(paths, node, ["ctr", "--namespace=k8s.io", "images", "list"]);
   const rows = stdout
     .split("\n")

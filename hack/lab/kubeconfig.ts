@@ -14,7 +14,7 @@ export function hostServer(settings: LabSettings): string {
 }
 
 /** The API server's URL for processes in nodes and in `ctl`. */
-export function nodeServer(settings: LabSettings): string {
+function nodeServer(settings: LabSettings): string {
   const [address = ""] = chosen(settings.ipFamily, addressOf(CONTROL));
   return `https://${urlHost(address)}:${API_PORT}`;
 }

@@ -114,7 +114,7 @@ export async function partReady(paths: LabPaths, part: Part): Promise<void> {
 }
 
 /** The last lines of a file. */
-export function tail(path: string, lines = 12): string {
+function tail(path: string, lines = 12): string {
   try {
     return readFileSync(path, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
   } catch {

@@ -21,7 +21,7 @@ export interface Space {
 }
 
 /** The PATH of everything in a space; the lab's own tools come first. */
-export function spacePath(paths: LabPaths): string {
+function spacePath(paths: LabPaths): string {
   return `${paths.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 }
 

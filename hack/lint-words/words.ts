@@ -42,7 +42,7 @@ function patternOf(words: readonly string[]): RegExp {
 }
 
 /** The folder in which a file is counted: the first two of its path (`src/policy`), or `.`. */
-export function folderOf(file: string): string {
+function folderOf(file: string): string {
   const parts = file.split("/").slice(0, -1);
   return parts.length === 0 ? "." : parts.slice(0, 2).join("/");
 }

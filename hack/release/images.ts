@@ -19,7 +19,7 @@ export function imageFile(version: string, arch: Architecture): string {
 }
 
 /** Name of the bill of materials of an image. */
-export function sbomFile(version: string, arch: Architecture): string {
+function sbomFile(version: string, arch: Architecture): string {
   return `weft-image-${version}-linux-${arch}.cdx.json`;
 }
 

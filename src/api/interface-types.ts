@@ -4,7 +4,7 @@
 export const VETH_PAIR = "veth-pair";
 
 /** The annotation of a NetworkAttachmentDefinition by which Multus has a device plugin's device for each interface (NPWG). */
-export const RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName";
+const RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName";
 
 const SRIOV = "SR-IOV and hardware offload are";
 const DPDK = "DPDK (vhost-user) is";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { KubeError } from "../kube/errors.ts";
+import { KubeError, unlessNotFound } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { listEach } from "../kube/pages.ts";
 import { ENDPOINT_SLICES, PODS, SERVICES } from "../kube/resources.ts";
@@ -107,13 +107,8 @@ async function findEnd(kube: Kube, network: Network, end: EndpointArgument): Pro
 
 /** The node of a pod that is on the host's network. */
 async function hostOf(kube: Kube, namespace: string, name: string): Promise<string | undefined> {
-  try {
-    const { spec } = await kube.get<Pod>(PODS, { namespace, name });
-    return spec?.hostNetwork === true ? spec.nodeName : undefined;
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
+  const pod = await kube.get<Pod>(PODS, { namespace, name }).catch(unlessNotFound);
+  return pod?.spec?.hostNetwork === true ? pod.spec.nodeName : undefined;
 }
 
 async function getService(kube: Kube, namespace: string, name: string): Promise<Service> {

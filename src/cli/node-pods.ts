@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { randomBytes } from "node:crypto";
-import { KubeError } from "../kube/errors.ts";
+import { KubeError, unlessNotFound } from "../kube/errors.ts";
 import { informer } from "../kube/informer.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -31,7 +31,7 @@ export type NodeResult =
   | { readonly ended: false; readonly why: string };
 
 /** The label of all pods of one run; its value is the run. */
-export const TASK_LABEL = "weft.kubeovn.io/task";
+const TASK_LABEL = "weft.kubeovn.io/task";
 
 /** Reasons for which a container waits that time alone will not remove. */
 const HOPELESS = ["ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerConfigError"];
@@ -132,12 +132,9 @@ export async function withNodePods<R>(
 }
 
 async function removePod(kube: Kube, namespace: string, name: string): Promise<void> {
-  try {
-    await kube.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0, propagationPolicy: "Background" });
-  } catch (error) {
-    // Not created yet when the run was ended, or gone already.
-    if (!(error instanceof KubeError && error.code === "not-found")) throw error;
-  }
+  // Not created yet when the run was ended, or gone already.
+  const options = { gracePeriodSeconds: 0, propagationPolicy: "Background" } as const;
+  await kube.delete(PODS, { namespace, name }, options).catch(unlessNotFound);
 }
 
 function podOf(task: NodeTask, node: string, name: string, run: string) {

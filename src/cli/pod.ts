@@ -15,7 +15,7 @@ import { suffixOf } from "../claims/pod-interfaces.ts";
 import { decodePodQos, showBandwidth, showNetem } from "../contract/qos.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
-import { KubeError } from "../kube/errors.ts";
+import { unlessNotFound } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../kube/object.ts";
 import { IPS, NETWORK_ATTACHMENTS, NODES, PODS, type ResourceType } from "../kube/resources.ts";
@@ -158,11 +158,6 @@ export function formatSteps(steps: readonly PodStep[]): string {
   );
 }
 
-async function find(kube: Kube, type: ResourceType, ref: ObjectRef): Promise<KubeObject | undefined> {
-  try {
-    return await kube.get(type, ref);
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
+function find(kube: Kube, type: ResourceType, ref: ObjectRef): Promise<KubeObject | undefined> {
+  return kube.get(type, ref).catch(unlessNotFound);
 }

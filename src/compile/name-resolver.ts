@@ -19,7 +19,7 @@ function domainsOf({ egress }: AdminPolicyFact): ReadonlySet<string> {
 }
 
 /** The name that Kube-OVN gives the DNSNameResolver of a policy and a domain. */
-export function resolverName({ kind, name }: Pick<AdminPolicyFact, "kind" | "name">, domain: string): string {
+function resolverName({ kind, name }: Pick<AdminPolicyFact, "kind" | "name">, domain: string): string {
   const policy = policyLabel(kind, name);
   return `anp-${policy}-${createHash("sha256").update(`${domain}.`).digest("hex").slice(0, 8)}`;
 }

@@ -69,7 +69,7 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
 }
 
 /** Adds an ACL to the Port_Group of its group. */
-export function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
+function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
   const { holder, direction, tier, priority, match, action, rule } = spec;
   const content = aclContent([holder, direction, tier, priority, match, action], 12);
   holdAcl(build, "Port_Group", groupId(holder), `${policy}/${rule}/${content}`, {

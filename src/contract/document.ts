@@ -6,7 +6,7 @@ import { isObject } from "../collections/plain.ts";
  * The version of the documents that are written. It goes up when a reader of the former one would do something wrong; a field that such a
  * reader may pass over comes without a new version.
  */
-export const CONTRACT_VERSION = 1;
+const CONTRACT_VERSION = 1;
 
 /** Longer texts are not read: none that is written comes near. */
 export const MAX_LENGTH = 16 * 1024;

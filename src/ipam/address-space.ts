@@ -17,7 +17,7 @@ import { OffsetMap } from "./offset-map.ts";
 import { buildZones, type Layout, type Overlap, type Zone } from "./zones.ts";
 
 /** See `Space.ageFree`. */
-export const LARGE_GAP = 4_096n;
+const LARGE_GAP = 4_096n;
 
 /**
  * The addresses of one family in one subnet: who holds which, and which is given next. `H` is what is known of a

@@ -4,7 +4,7 @@ import { IntervalSet } from "./interval-set.ts";
 import { mergeSpans, type Offset, type Span, spanSize } from "./offset.ts";
 
 /** How many of the latest releases are remembered in their order. What is older is remembered as a set. */
-export const REMEMBERED_RELEASES = 16_384;
+const REMEMBERED_RELEASES = 16_384;
 
 interface Entry {
   readonly at: Offset;

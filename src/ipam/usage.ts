@@ -7,7 +7,7 @@ import type { Counts, Usage } from "./types.ts";
 /**
  * How many ranges a status shows: for people, and each daemon gets each status. A subnet in more pieces than this ends its list with "...".
  */
-export const SHOWN_RANGES = 48;
+const SHOWN_RANGES = 48;
 
 /** The counts of one family: of a subnet, or of one of its pools. O(pools). */
 export function countsOf(space: AddressSpace<unknown>, pool?: string): Counts {

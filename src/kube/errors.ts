@@ -114,6 +114,12 @@ function codeOf(status: number, reason: string | undefined): KubeErrorCode {
   }
 }
 
+/** For `.catch()` of a request: undefined if the API server has no such object. Throws any other error again. */
+export function unlessNotFound(error: unknown): undefined {
+  if (error instanceof KubeError && error.code === "not-found") return undefined;
+  throw error;
+}
+
 function parseStatus(body: string): { reason?: string; message?: string } | undefined {
   if (!body.startsWith("{")) return undefined;
   try {

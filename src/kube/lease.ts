@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { formatMicroTime } from "../time/rfc3339.ts";
-import { KubeError } from "./errors.ts";
+import { KubeError, unlessNotFound } from "./errors.ts";
 import type { CallOptions, Kube } from "./kube.ts";
 import { LEASES } from "./resources.ts";
 import type { Lease } from "./types.ts";
@@ -153,15 +153,10 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   };
 }
 
-async function find(
+function find(
   kube: Kube,
   ref: { readonly namespace: string; readonly name: string },
   options?: CallOptions,
 ): Promise<Lease | undefined> {
-  try {
-    return await kube.get<Lease>(LEASES, ref, options);
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
+  return kube.get<Lease>(LEASES, ref, options).catch(unlessNotFound);
 }

@@ -11,7 +11,7 @@ const FAMILIES = ["v4", "v6"] as const;
 const parsed = new WeakMap<Dual<string>, Dual<NumberRange>>();
 
 /** The ranges of CIDRs or single addresses; none of a family whose text is neither. */
-export function addressRangesOf(texts: Dual<string>): Dual<NumberRange> {
+function addressRangesOf(texts: Dual<string>): Dual<NumberRange> {
   let ranges = parsed.get(texts);
   if (ranges === undefined) {
     const [v4, v6] = FAMILIES.map((family) => rangeOf(texts[family] ?? ""));

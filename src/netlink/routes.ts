@@ -15,7 +15,6 @@ import type { NetlinkSocket } from "./socket.ts";
 
 export type { NextHop, NextHopSpec } from "./next-hop-codec.ts";
 export {
-  ROUTE_PROTOCOL_BOOT,
   ROUTE_PROTOCOL_KERNEL,
   ROUTE_PROTOCOL_STATIC,
   ROUTE_TABLE_LOCAL,

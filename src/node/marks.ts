@@ -53,7 +53,7 @@ export const POD_LINK_ALIAS = "weft: pod ";
 /** `external_ids` key of rows that the drivers make in Open vSwitch's database. */
 export const OVS_OWNER_KEY = "weft-owner";
 /** Its value at an interface of ours … */
-export const OWNER = "node";
+const OWNER = "node";
 /** … and at the interface of a bridge's own name, where the bridge is ours. */
 export const BRIDGE_OWNER = "node/bridge";
 

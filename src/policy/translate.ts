@@ -27,7 +27,7 @@ export function isPolicyKind(kind: string): kind is PolicyKind {
 }
 
 /** Translates a policy by itself. Pure. */
-export function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K]): Policy {
+function translatePolicy<K extends PolicyKind>(kind: K, fact: FactTypes[K]): Policy {
   // The table's type ties each kind to its own function; TypeScript cannot follow that through a generic K.
   return (TRANSLATORS[kind] as (fact: FactTypes[K]) => Policy)(fact);
 }

@@ -207,6 +207,6 @@ function* owners(wanted: WantedMember | undefined): Iterable<[string, Edge]> {
 }
 
 /** Identity of an edge as a string. */
-export function edgeKey(edge: Edge): string {
+function edgeKey(edge: Edge): string {
   return `${edge.row}\0${edge.column}\0${edge.member}`;
 }

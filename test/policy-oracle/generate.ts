@@ -89,9 +89,9 @@ function selector(keys: readonly string[], values: fc.Arbitrary<string> = value)
 }
 
 /** Of pods. */
-export const podSelector = selector(["app", "tier"]);
+const podSelector = selector(["app", "tier"]);
 /** Of namespaces, by their labels or by the label that holds their name. */
-export const namespaceSelector = fc.oneof(
+const namespaceSelector = fc.oneof(
   { weight: 4, arbitrary: selector(["team", "env"]) },
   { weight: 1, arbitrary: selector([NAME_LABEL], fc.constantFrom(...NAMESPACES)) },
 );
@@ -296,7 +296,7 @@ function rules<Action extends string, Port extends object>(
 const priority = fc.constantFrom(0, 1, 2, 50, 99, 100, 101, 1000);
 
 /** The AdminNetworkPolicy whose place in the world is `index`. */
-export function adminNetworkPolicy(index: number): fc.Arbitrary<AdminNetworkPolicy> {
+function adminNetworkPolicy(index: number): fc.Arbitrary<AdminNetworkPolicy> {
   return fc
     .tuple(
       priority,
@@ -310,7 +310,7 @@ export function adminNetworkPolicy(index: number): fc.Arbitrary<AdminNetworkPoli
 }
 
 /** The one BaselineAdminNetworkPolicy that there may be. */
-export const baselineAdminNetworkPolicy: fc.Arbitrary<BaselineAdminNetworkPolicy> = rules(
+const baselineAdminNetworkPolicy: fc.Arbitrary<BaselineAdminNetworkPolicy> = rules(
   ["Allow", "Deny"],
   adminPort,
   "ports",
@@ -318,7 +318,7 @@ export const baselineAdminNetworkPolicy: fc.Arbitrary<BaselineAdminNetworkPolicy
 ).map((spec) => ({ kind: "BaselineAdminNetworkPolicy", metadata: { name: "default" }, spec }));
 
 /** The ClusterNetworkPolicy whose place in the world is `index`. */
-export function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy> {
+function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy> {
   const isNamed = ({ destinationNamedPort }: ClusterProtocol): boolean => destinationNamedPort !== undefined;
   return fc
     .tuple(

@@ -39,7 +39,7 @@ const TEXTS = new Map(
 type AnySchema = DatabaseSchema<Record<string, object>>;
 
 /** A database of the simulated cluster, and the connections to it. */
-export class DatabaseServer<Tables> {
+class DatabaseServer<Tables> {
   readonly #schema: DatabaseSchema<Tables>;
   readonly #scheduler: Scheduler;
   readonly #randomFaults: RandomFaults;

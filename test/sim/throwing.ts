@@ -16,7 +16,7 @@ import type { ThrowAction } from "./script.ts";
  * What the code throws at an input that nobody has thought of. It is none of the errors by which a run tells mistakes of the code
  * (`TypeError` …): this one is expected.
  */
-export class PlantedError extends Error {
+class PlantedError extends Error {
   override readonly name = "PlantedError";
 }
 

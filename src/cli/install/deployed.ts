@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { KubeError } from "../../kube/errors.ts";
+import { unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { DAEMON_SETS, DEPLOYMENTS } from "../../kube/resources.ts";
@@ -38,8 +38,8 @@ interface Template extends KubeObject {
 /** Reads it; undefined where DaemonSet kube-ovn-cni is not there, or is not Weft's. */
 export async function readDeployed(kube: Kube, namespace: string): Promise<Deployed | undefined> {
   const [daemon, central] = await Promise.all([
-    getOrNone(kube.get<Template>(DAEMON_SETS, { namespace, name: "kube-ovn-cni" })),
-    getOrNone(kube.get<Template>(DEPLOYMENTS, { namespace, name: "ovn-central" })),
+    kube.get<Template>(DAEMON_SETS, { namespace, name: "kube-ovn-cni" }).catch(unlessNotFound),
+    kube.get<Template>(DEPLOYMENTS, { namespace, name: "ovn-central" }).catch(unlessNotFound),
   ]);
   const labels = daemon?.metadata.labels ?? {};
   const pod = daemon?.spec?.template?.spec;
@@ -58,13 +58,4 @@ export async function readDeployed(kube: Kube, namespace: string): Promise<Deplo
     cniConfName: confName ?? "01-kube-ovn.conflist",
     dataPath: path(central, (name) => name === "data", "/etc/origin/ovn"),
   };
-}
-
-async function getOrNone<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
 }

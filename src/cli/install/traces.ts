@@ -3,7 +3,7 @@
 import { NODE } from "../../api/annotations.ts";
 import { MADE_BY_CONTROLLER } from "../../api/certificates.ts";
 import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { unlessNotFound } from "../../kube/errors.ts";
 import type { Kube, Patch, SubresourceOptions } from "../../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
@@ -111,13 +111,7 @@ export async function deleteCertificates(kube: Kube, namespace: string): Promise
 /** Deletes the release's CRDs, and with them all objects of their kinds. Resolves with their names. */
 export async function deleteCrds(kube: Kube, kinds: readonly OurKind[]): Promise<readonly string[]> {
   const names = kinds.filter(({ ours }) => ours).map(({ crd }) => crd);
-  for (const name of names) {
-    try {
-      await kube.delete(CRDS, { name });
-    } catch (error) {
-      if (!(error instanceof KubeError && error.code === "not-found")) throw error;
-    }
-  }
+  for (const name of names) await kube.delete(CRDS, { name }).catch(unlessNotFound);
   return names;
 }
 
@@ -133,9 +127,5 @@ async function patchIfThere(
   patch: Patch,
   options?: SubresourceOptions,
 ): Promise<void> {
-  try {
-    await kube.patch(type, ref, patch, options);
-  } catch (error) {
-    if (!(error instanceof KubeError && error.code === "not-found")) throw error;
-  }
+  await kube.patch(type, ref, patch, options).catch(unlessNotFound);
 }

@@ -79,7 +79,7 @@ export function sampleFacts(failures?: Failures): FactStore {
 }
 
 /** Keeps what follows from policies in step with them, as the controller does. */
-export function deriveGroups(facts: FactStore): void {
+function deriveGroups(facts: FactStore): void {
   for (const deriver of [new VpcPeers(facts), new GroupIndex(facts)]) followed(facts, deriver);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CENTRAL_CA, MADE_BY_CONTROLLER, NODE_CA } from "../../api/certificates.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { ObjectRef } from "../../kube/object.ts";
 import { SECRETS } from "../../kube/resources.ts";
@@ -79,13 +79,8 @@ async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: 
 }
 
 /** A Secret, or undefined if there is none. Rejects KubeError. */
-export async function readSecret(kube: Kube, ref: ObjectRef): Promise<Secret | undefined> {
-  try {
-    return await kube.get<Secret>(SECRETS, ref);
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
+export function readSecret(kube: Kube, ref: ObjectRef): Promise<Secret | undefined> {
+  return kube.get<Secret>(SECRETS, ref).catch(unlessNotFound);
 }
 
 /** A value of a Secret as text; "" where there is none. */

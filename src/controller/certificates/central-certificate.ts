@@ -10,7 +10,7 @@ import {
   TRUST_FILE,
 } from "../../api/certificates.ts";
 import { samePlain } from "../../collections/plain.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS, SECRETS } from "../../kube/resources.ts";
 import type { ConfigMap, Secret } from "../../kube/types.ts";
@@ -71,11 +71,8 @@ export async function ensureCentral(
 export async function ensureTrust(kube: Kube, namespace: string, central: Authority, nodes: Authority): Promise<void> {
   const ref = { namespace, name: TRUST };
   const data = { [TRUST_FILE]: central.trusted, [NODE_ISSUER]: nodes.certificate };
-  try {
-    const found = await kube.get<ConfigMap>(CONFIG_MAPS, ref);
-    if (!samePlain(found.data, data)) await kube.update<ConfigMap>(CONFIG_MAPS, { ...found, data });
-  } catch (error) {
-    if (!(error instanceof KubeError && error.code === "not-found")) throw error;
+  const found = await kube.get<ConfigMap>(CONFIG_MAPS, ref).catch(unlessNotFound);
+  if (found === undefined)
     await kube.create<ConfigMap>(CONFIG_MAPS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, data });
-  }
+  else if (!samePlain(found.data, data)) await kube.update<ConfigMap>(CONFIG_MAPS, { ...found, data });
 }

@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import { SIGNER } from "../../api/certificates.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { unlessNotFound } from "../../kube/errors.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CERTIFICATE_REQUESTS, NODES } from "../../kube/resources.ts";
@@ -104,10 +104,7 @@ export class Signer {
     const name = requestingNode(request, namespace);
     if (typeof name !== "string") return name;
     await whenNodesKnown(signal);
-    const node = await kube.get<Node>(NODES, { name }, { signal }).catch((error: unknown) => {
-      if (error instanceof KubeError && error.code === "not-found") return undefined;
-      throw error;
-    });
+    const node = await kube.get<Node>(NODES, { name }, { signal }).catch(unlessNotFound);
     return judgeRequest(node, nodesOf);
   }
 

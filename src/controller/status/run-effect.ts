@@ -16,7 +16,7 @@ import { projectStatefulSet, projectVirtualMachine, type StatefulSetObject } fro
 import type { FactReader } from "../../facts/store.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { typeOf } from "../../kinds/objects.ts";
-import { KubeError, type KubeErrorCode } from "../../kube/errors.ts";
+import { KubeError, type KubeErrorCode, unlessNotFound } from "../../kube/errors.ts";
 import type { JsonPatchStep, Kube, Patch } from "../../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
 import { isReplaced } from "../../kube/replaced.ts";
@@ -269,13 +269,9 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
   const [namespace = "", podName = ""] = ip.holder.split("/");
   const kind = ip.podType === "VirtualMachine" ? "virtualMachines" : "statefulSets";
   const name = kind === "virtualMachines" ? podName : (ordinalOf(podName)?.set ?? podName);
-  let object: KubeObject;
-  try {
-    object = await kube.get(kind === "virtualMachines" ? VIRTUAL_MACHINES : STATEFUL_SETS, { namespace, name });
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return false;
-    throw error;
-  }
+  const type = kind === "virtualMachines" ? VIRTUAL_MACHINES : STATEFUL_SETS;
+  const object = await kube.get(type, { namespace, name }).catch(unlessNotFound);
+  if (object === undefined) return false;
   observed(kind, object);
   const fresh =
     kind === "virtualMachines" ? projectVirtualMachine(object) : projectStatefulSet(object as StatefulSetObject);

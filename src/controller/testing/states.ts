@@ -32,7 +32,7 @@ const FEEDS = feedsOf({ router: SAMPLE_CLUSTER.router, joinSubnet: SAMPLE_CLUSTE
  * The controller from facts to rows, over a database in memory: the derived facts, the units and the engine. What the controller writes into annotations is in the
  * objects' next facts, as if the API server had answered at once.
  */
-export async function stateMachine(t: Test) {
+async function stateMachine(t: Test) {
   const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
   const derived = new DerivedFacts(facts);

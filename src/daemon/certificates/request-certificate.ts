@@ -13,7 +13,7 @@ import type { Clock } from "../../time/clock.ts";
 export type RequestErrorCode = "denied" | "gone";
 
 /** What {@link requestCertificate} rejects with, beside KubeError. */
-export class CertificateRequestError extends Error {
+class CertificateRequestError extends Error {
   override readonly name = "CertificateRequestError";
   readonly code: RequestErrorCode;
 

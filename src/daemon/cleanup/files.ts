@@ -22,7 +22,7 @@ export interface Removal {
 }
 
 /** What `install-cni` writes down of the plugins that it had to install (`hack/image/root/opt/weft/bin/install-cni`). */
-export const INSTALLED_PLUGINS = ".weft-installed";
+const INSTALLED_PLUGINS = ".weft-installed";
 
 /** Where Open vSwitch and OVN are on a node. */
 const OVS_RUN = "/run/openvswitch";

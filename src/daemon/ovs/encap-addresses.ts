@@ -8,7 +8,7 @@ import { tunnelMtu } from "../gateway/tunnel-mtu.ts";
 type Ids = Readonly<Record<string, string>>;
 
 /** Keys of `external_ids` of `Open_vSwitch`. The first three are ovn-controller's (ovn-controller(8)), the others are ours. */
-export const ENCAP_ID = {
+const ENCAP_ID = {
   /** Addresses, separated by commas: a chassis has an `Encap` for each, and a tunnel from each one to each address of the other chassis. */
   ip: "ovn-encap-ip",
   /** The address for interfaces without `encap-ip`. */

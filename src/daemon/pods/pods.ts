@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { concernsInterface } from "../../contract/pod.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { unlessNotFound } from "../../kube/errors.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
@@ -69,12 +69,8 @@ export function podInformer(
 
 /** A pod as the API server has it now; undefined where it has none of that name. */
 export async function readPod(kube: Kube, namespace: string, name: string): Promise<NodePod | undefined> {
-  try {
-    return nodePod(await kube.get<Pod>(PODS, { namespace, name }));
-  } catch (error) {
-    if (error instanceof KubeError && error.code === "not-found") return undefined;
-    throw error;
-  }
+  const pod = await kube.get<Pod>(PODS, { namespace, name }).catch(unlessNotFound);
+  return pod && nodePod(pod);
 }
 
 /** A pod's status changes often while it starts; none of that matters here. */

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
-import { KubeError } from "../../../src/kube/errors.ts";
+import { unlessNotFound } from "../../../src/kube/errors.ts";
 import { IP_POOLS, LEASES, PODS } from "../../../src/kube/resources.ts";
 import { CHURN_CIDR, CHURN_POOL, Churn, fixedAddresses } from "../testing/churn.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
@@ -45,11 +45,7 @@ async function killOne(world: World, leader: string, killed: Set<string>): Promi
     killed.add(uid);
     return name === leader;
   }
-  await world.kube
-    .delete(PODS, { namespace: "kube-system", name }, { gracePeriodSeconds: 0 })
-    .catch((error: unknown) => {
-      if (!(error instanceof KubeError && error.code === "not-found")) throw error;
-    });
+  await world.kube.delete(PODS, { namespace: "kube-system", name }, { gracePeriodSeconds: 0 }).catch(unlessNotFound);
   return name === leader;
 }
 

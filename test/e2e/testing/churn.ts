@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { KubeError } from "../../../src/kube/errors.ts";
+import { unlessNotFound } from "../../../src/kube/errors.ts";
 import { PODS, STATEFUL_SETS } from "../../../src/kube/resources.ts";
 import { idlePod, type Manifest } from "./pods.ts";
 import type { World } from "./world.ts";
@@ -73,10 +73,8 @@ export class Churn {
         const again = this.#living.get(name);
         const ref = { namespace: this.#place.namespace, name };
         // By force: a pod of the same name may come before kubelet has heard of the end of this one.
-        await kube.delete(PODS, ref, { gracePeriodSeconds: 0 }).catch((error: unknown) => {
-          // A set's pod may just not be there.
-          if (!(error instanceof KubeError && error.code === "not-found")) throw error;
-        });
+        // A set's pod may just not be there.
+        await kube.delete(PODS, ref, { gracePeriodSeconds: 0 }).catch(unlessNotFound);
         if (again === undefined) return;
         this.#living.delete(name);
         await this.#make(again);

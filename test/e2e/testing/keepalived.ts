@@ -15,7 +15,7 @@ export async function useKeepalived(world: World): Promise<void> {
 }
 
 /** Seconds between two advertisements of the master. Three missing ones make another the master (RFC 5798 §6.1). */
-export const ADVERTISED_S = 0.2;
+const ADVERTISED_S = 0.2;
 
 /** A pod with keepalived, which has an instance of VRRP for each address: as master while no other of higher priority is. */
 export function keepalivedPod(

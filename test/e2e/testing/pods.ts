@@ -4,7 +4,7 @@ import type { Test } from "tap";
 import { AGNHOST_IMAGE, BUSYBOX_IMAGE } from "../../../hack/lab/images.ts";
 import { podNetns, serverPod } from "../../../hack/traffic/pods.ts";
 import { type Exec, inNetns } from "../../../hack/traffic/probe.ts";
-import { KubeError } from "../../../src/kube/errors.ts";
+import { unlessNotFound } from "../../../src/kube/errors.ts";
 import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
 import { DEPLOYMENTS, NAMESPACES, PODS } from "../../../src/kube/resources.ts";
 import type { Thing } from "./objects.ts";
@@ -92,7 +92,7 @@ export async function run(world: World, manifests: readonly Manifest[], ms = 60_
 export async function remove(world: World, namespace: string, names: readonly string[]): Promise<void> {
   await Promise.all(
     names.map(async (name) => {
-      await world.kube.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0 }).catch(unlessGone);
+      await world.kube.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0 }).catch(unlessNotFound);
       await world.pods.gone(`${namespace}/${name}`);
       await world.ips.gone(`${name}.${namespace}`);
     }),
@@ -103,10 +103,6 @@ export async function remove(world: World, namespace: string, names: readonly st
     const ovs = world.ovs(node);
     await ovs.until(`no interfaces of ${namespace} on ${node}`, () => !ovs.podInterfaces().some(ours), 60_000);
   }
-}
-
-function unlessGone(error: unknown): void {
-  if (!(error instanceof KubeError && error.code === "not-found")) throw error;
 }
 
 /** Makes a namespace for a test, and takes it and its pods away at the test's end. Resolves when pods can be created in it. */

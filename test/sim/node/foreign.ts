@@ -8,7 +8,7 @@ import type { Machine } from "./machine.ts";
 const BIRD = 12;
 /** The next hop of the node's own network. */
 const ROUTER = "172.18.0.1";
-export const UPLINK = "eth0";
+const UPLINK = "eth0";
 
 /** Everything on a node that is not ours: its own connectivity, and what other programs have made. */
 export class Foreign {

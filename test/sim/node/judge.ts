@@ -55,7 +55,7 @@ function missingWay(node: SimNode, picture: Picture, sandbox: Sandbox, vpc: stri
 }
 
 /** By which link the node sends to an address: the longest prefix of its main table whose link is up. */
-export function deviceTo(node: SimNode, address: Address): string | undefined {
+function deviceTo(node: SimNode, address: Address): string | undefined {
   const { kernel } = node.machine;
   const names = new Map(kernel.links().map((link) => [link.index, link]));
   const matching = kernel.routes({ table: MAIN_TABLE }).flatMap((route) => {

@@ -110,7 +110,7 @@ async function ended(stage: Stage, aim: Aim, signal: "SIGKILL" | "SIGTERM"): Pro
 }
 
 /** The processes that are hit. Throws StabilityError `fault` where there is none. */
-export async function choose(stage: Stage, { part, on }: Aim): Promise<readonly ProcessHandle[]> {
+async function choose(stage: Stage, { part, on }: Aim): Promise<readonly ProcessHandle[]> {
   const all = await stage.target.processes(part);
   const there = on === "all" || on === "one" ? all : all.filter(({ node }) => node === on);
   const role = part.role === undefined ? "" : ` (${part.role})`;

@@ -35,7 +35,7 @@ export interface LoadView {
 }
 
 /** Looks at a record as measures need it. */
-export function viewOf(record: LoadRecord): LoadView {
+function viewOf(record: LoadRecord): LoadView {
   const first = record.spans.toSorted((a, b) => a.begun - b.begun)[0];
   const over = record.spans.length === 0 ? undefined : Math.max(...record.spans.map(({ ended }) => ended));
   const isBefore = ({ at, ms }: Sample): boolean => first !== undefined && at + ms < first.begun;

@@ -112,7 +112,7 @@ async function judged(judges: readonly Judge[], when: Verifier["when"], stage: S
 }
 
 /** Undoes all that is open, the last first; a step that fails stays in the journal, and the others are undone all the same. */
-export async function cleanUp(
+async function cleanUp(
   target: Target,
   journal: Journal,
   log: (message: string) => void,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { setTimeout as delay } from "node:timers/promises";
-import { KubeError } from "../../../src/kube/errors.ts";
+import { KubeError, unlessNotFound } from "../../../src/kube/errors.ts";
 import type { ObjectRef } from "../../../src/kube/object.ts";
 import { DEPLOYMENTS } from "../../../src/kube/resources.ts";
 import { StabilityError, textOf } from "../errors.ts";
@@ -20,7 +20,7 @@ export async function undo(target: Target, step: UndoStep): Promise<void> {
     else if (step.kind === "scale") {
       const ref = { namespace: step.namespace, name: step.name };
       const patch = { type: "merge" as const, body: { spec: { replicas: step.replicas } } };
-      await retried(() => target.kube.patch(DEPLOYMENTS, ref, patch, { subresource: "scale" }).catch(unlessGone));
+      await retried(() => target.kube.patch(DEPLOYMENTS, ref, patch, { subresource: "scale" }).catch(unlessNotFound));
     } else await deleted(target, step);
   } catch (error) {
     throw new StabilityError("cleanup", `cannot ${shownStep(step)}: ${textOf(error)}`, { cause: error });
@@ -30,14 +30,14 @@ export async function undo(target: Target, step: UndoStep): Promise<void> {
 async function deleted(target: Target, step: Extract<UndoStep, { kind: "delete" }>): Promise<void> {
   const { resource, namespace, name } = step;
   const ref: ObjectRef = namespace === undefined ? { name } : { namespace, name };
-  await retried(() => target.kube.delete(resource, ref, { propagationPolicy: "Background" }).catch(unlessGone));
+  await retried(() => target.kube.delete(resource, ref, { propagationPolicy: "Background" }).catch(unlessNotFound));
   const deadline = Date.now() + GONE_MS;
   // The end of a namespace is an event of a watch; a poll twice a second needs no state of a connection that faults break.
   for (;;) {
     const there = await retried(() =>
       target.kube.get(resource, ref).then(
         () => true,
-        (error: unknown) => unlessGone(error) ?? false,
+        (error: unknown) => unlessNotFound(error) ?? false,
       ),
     );
     if (!there) return;
@@ -58,9 +58,4 @@ async function retried<R>(work: () => Promise<R>): Promise<R> {
       await delay(500);
     }
   }
-}
-
-function unlessGone(error: unknown): undefined {
-  if (error instanceof KubeError && error.code === "not-found") return undefined;
-  throw error;
 }

@@ -8,7 +8,7 @@ import type { Inventory, Need, Prober, ProcessHandle, Reply, Request, Target } f
 import { fakeCluster } from "./fake-cluster.ts";
 
 /** How long a part that was killed is away, in ms. */
-export const BACK_AFTER_MS = 2_000;
+const BACK_AFTER_MS = 2_000;
 
 /** A cluster of two nodes in memory. Parts that are killed come back by themselves after two seconds; one request takes 1 ms. */
 export class FakeTarget implements Target {
