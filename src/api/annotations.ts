@@ -120,6 +120,8 @@ export const POD = {
   bgp: "ovn.kubernetes.io/bgp",
   /** Multus: attachments of the pod. */
   networks: "k8s.v1.cni.cncf.io/networks",
+  /** Multus: what it has made of them, written by itself. */
+  networkStatus: "k8s.v1.cni.cncf.io/network-status",
   /** Multus: attachment that takes the place of the default network. */
   defaultNetwork: "v1.multus-cni.io/default-network",
   resourceName: "k8s.v1.cni.cncf.io/resourceName",

@@ -56,7 +56,8 @@ const NAME_LIMIT = 253;
 
 /**
  * The interfaces that a pod is to have: its own, unless another network or network plugin makes that, and those of the networks that it names and
- * their definitions. What the pod has already it keeps where a definition is gone or has become unclear, or its own annotation has: a mistaken edit cuts nobody off.
+ * their definitions. What the pod has already it keeps where a definition is gone or has become unclear, or its own annotation has, and as long as Multus says that it has it: a mistaken
+ * edit cuts nobody off.
  */
 export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
   const { networks = [], networksProblem } = pod;
@@ -66,7 +67,7 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
     const further = remembered(reader, pod).map((provider) => ({ provider, onOvn: looksOnOvn(provider) }));
     return { interfaces: own ? [PRIMARY_INTERFACE, ...further] : further, unclear: [unclear] };
   }
-  if (networks.length === 0 && own) return USUAL;
+  if (networks.length === 0 && own && pod.attached === undefined) return USUAL;
   const interfaces: PodInterface[] = own ? [PRIMARY_INTERFACE] : [];
   const unclear: UnresolvedNetwork[] = [];
   for (const selection of networks) {
@@ -110,7 +111,30 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
     if (problem === undefined) interfaces.push(made);
     else say("NetworkUnclear", `Network "${key}" ${problem}.`);
   }
-  return { interfaces, unclear };
+  return { interfaces: [...interfaces, ...stillAttached(reader, pod, interfaces)], unclear };
+}
+
+/**
+ * The interfaces that a pod names no more and still has, as Multus says: it makes and removes them when the sandbox is made and removed, and when one
+ * that changes running pods (multus-dynamic-networks-controller) has removed an interface it says so.
+ */
+function stillAttached(reader: FactReader, pod: PodFact, named: readonly PodInterface[]): readonly PodInterface[] {
+  const { attached } = pod;
+  if (attached === undefined) return [];
+  const records = reader.by("ips", "holder", pod.holder);
+  const has = (provider: string): boolean =>
+    records.some(
+      ({ provider: its, v4, v6, mac }) =>
+        its === provider &&
+        attached.some(({ network, addresses }) => {
+          const [namespace = "", name = ""] = network.split("/");
+          const isOf = `${provider}.`.startsWith(`${ipamAttachmentProvider(name, namespace)}.`);
+          return isOf && [v4, v6, mac].some((text) => text !== "" && addresses.includes(text));
+        }),
+    );
+  return remembered(reader, pod)
+    .filter((provider) => named.every((other) => other.provider !== provider) && has(provider))
+    .map((provider) => ({ provider, onOvn: looksOnOvn(provider) }));
 }
 
 /**

@@ -26,11 +26,25 @@ export function readPodRoutes(text: string, cidrs: readonly Cidr[]): ReadRoutes 
     return { routes: [], problems: ["the routes are ignored: they are not JSON"] };
   }
   if (!Array.isArray(value)) return { routes: [], problems: ["the routes are ignored: they are not a JSON list"] };
+  return readAll(value, cidrs, "route");
+}
+
+/** Reads the gateways of the pod's default routes that a network selection asks for (`default-route`), by commas, in the same way. */
+export function readGateways(text: string, cidrs: readonly Cidr[]): ReadRoutes {
+  const gateways = text.split(",").filter((gateway) => gateway !== "");
+  return readAll(
+    gateways.map((gw) => ({ gw })),
+    cidrs,
+    "default-route",
+  );
+}
+
+function readAll(items: readonly unknown[], cidrs: readonly Cidr[], what: string): ReadRoutes {
   const routes: CniRoute[] = [];
   const problems: string[] = [];
-  for (const item of value) {
+  for (const item of items) {
     const route = readRoute(item, cidrs);
-    if (typeof route === "string") problems.push(`route ${JSON.stringify(item).slice(0, 200)} is ignored: ${route}`);
+    if (typeof route === "string") problems.push(`${what} ${JSON.stringify(item).slice(0, 200)} is ignored: ${route}`);
     else routes.push(route);
   }
   return { routes, problems };

@@ -17,6 +17,14 @@ export interface NetworkSelectionFact {
   readonly isDefault?: true;
 }
 
+/** One interface that a pod has, as Multus says in `k8s.v1.cni.cncf.io/network-status` (the same specification, 5). */
+export interface AttachedInterfaceFact {
+  /** Of the NetworkAttachmentDefinition: `namespace/name`. */
+  readonly network: string;
+  /** Its addresses, and its MAC. */
+  readonly addresses: readonly string[];
+}
+
 /** One NetworkAttachmentDefinition: what its configuration wants of us. */
 export interface NetworkAttachmentFact {
   /** `namespace/name`. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { InvalidAnnotation } from "./annotation-rules.ts";
-import type { NetworkSelectionFact } from "./network-attachment.ts";
+import type { AttachedInterfaceFact, NetworkSelectionFact } from "./network-attachment.ts";
 
 /** One pod that takes part in the pod network (pods on the host's network never become facts). */
 export interface PodFact {
@@ -36,6 +36,8 @@ export interface PodFact {
   readonly networksProblem?: string;
   /** It names a network in place of its primary one (Multus' `v1.multus-cni.io/default-network`), whether or not that can be read. */
   readonly replacesPrimary?: true;
+  /** The interfaces that it has by networks with a definition, as Multus says; absent where there are none. */
+  readonly attached?: readonly AttachedInterfaceFact[];
   /** The controlling owner, for addresses that outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
 }

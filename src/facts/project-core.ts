@@ -9,6 +9,7 @@ import { ourAnnotations, type ProjectedMeta } from "./meta.ts";
 import type { NamespaceFact } from "./namespace.ts";
 import type { NodeFact } from "./node.ts";
 import type { NamedPortFact, PodFact } from "./pod.ts";
+import { projectNetworkStatus } from "./project-network-status.ts";
 import { projectNetworks } from "./project-networks.ts";
 
 interface ContainerObject {
@@ -56,6 +57,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
     annotations,
     ...(invalidAnnotations.length > 0 && { invalidAnnotations }),
     ...projectNetworks(pod.metadata),
+    ...projectNetworkStatus(pod.metadata),
     ...(owner === undefined ? {} : { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { projectAttachment } from "./project-attachment.ts";
 import { projectPod } from "./project-core.ts";
+import { projectNetworkStatus } from "./project-network-status.ts";
 import { projectNetworks } from "./project-networks.ts";
 
 const read = (text: string | undefined) =>
@@ -77,6 +78,26 @@ t.test("a default network comes first, and is looked for where Multus looks for 
   t.match(own('[{"name":"net1","namespace":"shop"}]').networks, [{ namespace: "shop", isDefault: true }]);
   t.match(own("net1,net2").networksProblem, /^Annotation v1\.multus-cni\.io\/default-network .* the limit is 1/);
   t.match(own("Net1").networksProblem, /^Annotation v1\.multus-cni\.io\/default-network /);
+});
+
+t.test("what Multus says of a pod's interfaces counts for those of networks with a definition", async (t) => {
+  const attached = (status: unknown) =>
+    projectNetworkStatus({
+      name: "web",
+      namespace: "shop",
+      uid: "u",
+      annotations: {
+        "k8s.v1.cni.cncf.io/network-status": typeof status === "string" ? status : JSON.stringify(status),
+      },
+    }).attached;
+  const eth0 = { name: "kube-ovn", interface: "eth0", ips: ["10.16.0.5"], mac: "02:00:00:00:00:01", default: true };
+  const net1 = { name: "shop/lan", interface: "net1", ips: ["10.52.0.5", "FD00::5"], mac: "02:00:00:00:00:0A" };
+  t.equal(attached([eth0]), undefined);
+  t.same(attached([eth0, net1]), [{ network: "shop/lan", addresses: ["10.52.0.5", "fd00::5", "02:00:00:00:00:0a"] }]);
+  t.same(attached([{ name: "shop/lan" }]), [{ network: "shop/lan", addresses: [] }]);
+  for (const odd of ["", "/", "[/", '{"/":1}', '["/", null]', [{ name: 7 }, "shop/lan"]])
+    t.equal(attached(odd), undefined, JSON.stringify(odd));
+  t.equal(attached([...Array(80)].map((_, i) => ({ ...net1, name: `shop/${i}` })))?.length, 65, "it has a limit");
 });
 
 t.test("whatever is written there, it is read or refused", async () => {

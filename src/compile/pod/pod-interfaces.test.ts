@@ -107,6 +107,32 @@ t.test("a pod keeps what it has where the definition goes, or what it says of ne
   t.same(released(facts).sort(), ["a.default.lan.default", "a.default.net1.default.ovn"]);
 });
 
+t.test("an interface that a pod names no more stays for as long as Multus says that the pod has it", async (t) => {
+  const facts = sample();
+  const before = ports(facts);
+  const record = facts.get("ips", "a.default.net1.default.ovn");
+  const attached = [{ network: "default/net1", addresses: [record?.mac ?? "", "10.30.0.2"] }];
+  /** The pod names these networks, and Multus says that it has those. */
+  const edit = (networks: string, status: typeof attached): void => {
+    name(facts, networks);
+    const pod = facts.get("pods", "default/a");
+    if (pod !== undefined) facts.set("pods", "default/a", { ...pod, attached: status });
+  };
+  for (const networks of ["lan", "", "lan,other"]) {
+    const pod = facts.get("pods", "default/a");
+    if (pod !== undefined)
+      facts.set("pods", "default/a", { ...pod, attached, annotations: { ...pod.annotations, [NETWORKS]: networks } });
+    edit(networks, attached);
+    t.same(ports(facts), before, networks);
+    t.notOk(released(facts).includes("a.default.net1.default.ovn"), networks);
+  }
+  edit("lan", [{ network: "default/other", addresses: ["10.30.0.2"] }]);
+  t.same(ports(facts), ["a.default"], "an equal address of another network");
+  t.same(released(facts), ["a.default.net1.default.ovn"]);
+  edit("lan", []);
+  t.same(released(facts), ["a.default.net1.default.ovn"]);
+});
+
 t.test("an interface keeps its address and port where its network is named a second time, or once again", (t) => {
   const facts = sample();
   const first = "a.default.net1.default.ovn";
@@ -232,6 +258,32 @@ t.test("a default network takes the place of the pod's own, but of no interface 
 });
 
 t.test(
+  "a running pod whose default network is no longer named keeps it, and may have another one in its next sandbox",
+  async (t) => {
+    const facts = sampleFacts();
+    addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+    addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+    addPod(facts, "a", { node: "weft-1", annotations: { "v1.multus-cni.io/default-network": "default/net1" } });
+    const net1 = "a.default.net1.default.ovn";
+    addIp(facts, net1, {
+      podName: "a",
+      namespace: "default",
+      nodeName: "weft-1",
+      v6: "",
+      subnet: "net1",
+      v4: "10.30.0.2",
+    });
+    t.same(ports(facts), [net1]);
+    addPod(facts, "a", { node: "weft-1", annotations: {} });
+    const pod = facts.get("pods", "default/a")!;
+    facts.set("pods", "default/a", { ...pod, attached: [{ network: "default/net1", addresses: ["10.30.0.2"] }] });
+    t.ok(ports(facts).includes(net1));
+    t.notOk(released(facts).includes(net1));
+    t.same(wanted(facts).has, ["ovn", "net1.default.ovn"]);
+  },
+);
+
+t.test(
   "beside another network plugin a pod has the interfaces of the networks that it names, and no other",
   async (t) => {
     const facts = sample();
@@ -296,4 +348,22 @@ t.test("security groups and other wishes are those of the interface", async (t) 
     kind: "report",
     message: /^interface "net1\.default\.ovn": security group "sg" does not exist/,
   });
+});
+
+t.test("a gateway of default-route that the interface cannot have is told in an Event", async (t) => {
+  const facts = sample();
+  const gateways = (list: readonly string[]) => {
+    const pod = facts.get("pods", "default/a")!;
+    const networks = [{ namespace: "default", name: "net1", interface: "", ips: "", mac: "", gateways: list.join() }];
+    facts.set("pods", "default/a", { ...pod, networks });
+    return compile(facts).effects.flatMap((effect) => (effect.kind === "report" ? [effect] : []));
+  };
+  t.same(gateways(["10.30.0.1"]), []);
+  t.match(gateways(["fd00::1", "10.31.0.1"]), [
+    {
+      reason: "InvalidRoute",
+      message:
+        /^annotation k8s\.v1\.cni\.cncf\.io\/networks, network "default\/net1": default-route .*fd00::1.* is ignored: the interface has no IPv6 address; .*10\.31\.0\.1.* is not in the subnet/,
+    },
+  ]);
 });

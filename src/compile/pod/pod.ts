@@ -202,6 +202,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     ...(place.target !== undefined && { target: place.target }),
     ...(vpc !== undefined && { vpc }),
     ip,
+    ...(own?.network && { network: own.network }),
     onOvn,
     dropped,
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),

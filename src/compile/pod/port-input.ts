@@ -2,6 +2,7 @@
 
 import type { Placement } from "../../claims/migration.ts";
 import type { IpFact } from "../../facts/ip.ts";
+import type { NetworkSelectionFact } from "../../facts/network-attachment.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
@@ -27,6 +28,8 @@ export interface PortInput {
   readonly target?: Placement["target"];
   /** The record of its address, whose `provider` is the interface's. */
   readonly ip: IpFact;
+  /** The network that its pod names for it; absent for its own interface. */
+  readonly network?: NetworkSelectionFact;
   /** Whether it is a port of OVN; otherwise only its address is managed here. */
   readonly onOvn: boolean;
   /** The subnet of its address; it is accepted. */

@@ -173,13 +173,16 @@ t.test(
   },
 );
 
-t.test("a gateway of default-route that the interface has no address of the family of is left out", async (t) => {
-  const annotations = {
-    "k8s.v1.cni.cncf.io/networks": '[{"name":"lan","default-route":["fd00::1"]}]',
-    ...Object.fromEntries(Object.entries(BASE).map(([key, value]) => [`lan.shop.ovn.kubernetes.io/${key}`, value])),
-  };
-  const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
-  const request = { ipamOnly: false, provider: "lan.shop.ovn", ifName: "net1", routes: [] };
-  const state = readAllocation(nodePod({ metadata }), request);
-  t.same(state.state === "ready" && state.allocation.routes, []);
-});
+t.test(
+  "a gateway of default-route that the interface has no address of the family of, or that is outside of its subnet, is left out",
+  async (t) => {
+    const annotations = {
+      "k8s.v1.cni.cncf.io/networks": '[{"name":"lan","default-route":["fd00::1", "192.0.2.1"]}]',
+      ...Object.fromEntries(Object.entries(BASE).map(([key, value]) => [`lan.shop.ovn.kubernetes.io/${key}`, value])),
+    };
+    const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
+    const request = { ipamOnly: false, provider: "lan.shop.ovn", ifName: "net1", routes: [] };
+    const state = readAllocation(nodePod({ metadata }), request);
+    t.same(state.state === "ready" && state.allocation.routes, []);
+  },
+);

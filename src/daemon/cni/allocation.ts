@@ -6,6 +6,7 @@ import { unsupportedType } from "../../api/interface-types.ts";
 import { interfaceName, suffixOf } from "../../claims/pod-interfaces.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
+import { readGateways } from "../../contract/pod-routes.ts";
 import type { NetworkSelectionFact } from "../../facts/network-attachment.ts";
 import { projectNetworks } from "../../facts/project-networks.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
@@ -73,7 +74,7 @@ export function readAllocation(
   const own: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
     ...stated,
-    ...askedGateways(its, addresses).map((gw) => ({ gw })),
+    ...askedRoutes(its, addresses),
   ];
   const routes = [
     // What a user asks for and cannot be is left out: the controller says so in an Event.
@@ -104,17 +105,15 @@ function networkOf(
 }
 
 /**
- * The gateways of the pod's default routes that it asks for with an interface (`default-route` of its networks), of the families that this has addresses of. Multus
- * sets them after the plugins; from v4.2.2 on it does so only where there is no default route yet (its pull request 1552), so they are set here.
+ * The pod's default routes that it asks for with an interface (`default-route` of its networks), by gateways in the interface's subnet. Multus sets them after the
+ * plugins; from v4.2.2 on it does so only where there is no default route yet (its pull request 1552), so they are set here.
  */
-function askedGateways(
+function askedRoutes(
   its: NetworkSelectionFact | undefined,
   addresses: readonly InterfaceAddress[],
-): readonly string[] {
-  return (its?.gateways ?? "").split(",").filter((gateway) => {
-    const family = parseIp(gateway)?.family;
-    return addresses.some(({ ip }) => ip.family === family);
-  });
+): readonly CniRoute[] {
+  const cidrs = addresses.map(({ cidr }) => cidr);
+  return readGateways(its?.gateways ?? "", cidrs).routes;
 }
 
 function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterfaceState {
