@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ipLabels } from "../api/annotations.ts";
+import { ipLabels, OVN_PROVIDER } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
-import { NO_QOS } from "../contract/qos.ts";
+import { encodeQos, NO_QOS } from "../contract/qos.ts";
+import { readQosRequest } from "../contract/qos-request.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION, QOS_ANNOTATION } from "../facts/project-ip.ts";
@@ -14,18 +15,18 @@ import { podTypeOf } from "./retention.ts";
 /** For whom an IP object is. */
 export interface IpHolder {
   readonly node: string;
-  /** Absent for a node. */
+  /** The pod and the provider of its interface; absent for a node. */
   readonly pod?: PodFact;
-  /** The interface's provider, where the object's name does not say it. */
   readonly provider?: string;
 }
 
 /** The IP object of a lease, complete: with its labels and finalizer. */
-export function newIpRecord(lease: AddressLease, { node, pod, provider }: IpHolder): RecordWrite {
+export function newIpRecord(lease: AddressLease, holder: IpHolder): RecordWrite {
+  const { node, pod } = holder;
   const metadata = {
     name: lease.owner,
     labels: ipLabels({ subnet: lease.subnet, node, reserved: false }),
-    annotations: annotationsOf(pod, provider),
+    annotations: annotationsOf(lease.owner, holder),
     finalizers: [FINALIZER],
   };
   const spec = {
@@ -44,7 +45,8 @@ export function newIpRecord(lease: AddressLease, { node, pod, provider }: IpHold
 }
 
 /** The IP object of a namesake, taken over, with what its successor gets beyond it. */
-export function takenOverIpRecord(lease: AddressLease, old: IpFact, { node, pod, provider }: IpHolder): RecordWrite {
+export function takenOverIpRecord(lease: AddressLease, old: IpFact, holder: IpHolder): RecordWrite {
+  const { node, pod } = holder;
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: old.reserved });
   const podType = pod === undefined ? "" : podTypeOf(pod);
   const { v4 = "", v6 = "", mac = "" } = lease;
@@ -52,7 +54,7 @@ export function takenOverIpRecord(lease: AddressLease, old: IpFact, { node, pod,
   // A mark stays: an orphan's successor has the address by it.
   const marked = podType !== "" && podType !== old.podType;
   const spec = { nodeName: node, ...(marked && { podType }), ...(grown && addressFields(lease)) };
-  const metadata = { uid: old.uid, resourceVersion: old.version, labels, annotations: annotationsOf(pod, provider) };
+  const metadata = { uid: old.uid, resourceVersion: old.version, labels, annotations: annotationsOf(old.name, holder) };
   return { verb: "patch", kind: "ips", name: old.name, body: { metadata, spec } };
 }
 
@@ -63,12 +65,22 @@ export function reservationRecord(lease: AddressLease, { name, uid, version, nod
   return { verb: "patch", kind: "ips", name, body };
 }
 
-function annotationsOf(pod: PodFact | undefined, provider: string | undefined): Readonly<Record<string, string>> {
+function annotationsOf(name: string, { pod, provider }: IpHolder): Readonly<Record<string, string>> {
+  if (pod === undefined || provider === undefined) return {};
   return {
-    // What is recorded of a new pod's QoS is from then on the controller's, see `podQos`.
-    ...(pod !== undefined && { [POD_UID_ANNOTATION]: pod.uid, [QOS_ANNOTATION]: NO_QOS }),
-    ...(provider !== undefined && { [PROVIDER_ANNOTATION]: provider }),
+    [POD_UID_ANNOTATION]: pod.uid,
+    [QOS_ANNOTATION]: newQosRecord(pod, provider),
+    ...(provider !== OVN_PROVIDER && !name.endsWith(`.${provider}`) && { [PROVIDER_ANNOTATION]: provider }),
   };
+}
+
+/**
+ * What is recorded of a new pod's QoS; from then on the record is the controller's, see `podQos`. An interface with an invalid setting is refused from the beginning,
+ * whatever the pod's author has written about its state.
+ */
+function newQosRecord({ annotations }: PodFact, provider: string): string {
+  const isInvalid = Object.values(readQosRequest(annotations, provider)).some(({ state }) => state === "invalid");
+  return isInvalid ? encodeQos({ refused: true }) : NO_QOS;
 }
 
 /** The fields of a record that hold addresses. */

@@ -85,11 +85,7 @@ function claimOf(
     recordedIn: { kind: "ips", key: owner },
     explain: (facts: FactReader, refusal: Refusal) => namingOtherList(facts, pod, provider, refusal),
   } as const;
-  const holder = {
-    node,
-    pod,
-    ...(!(provider === PRIMARY_INTERFACE.provider || owner.endsWith(`.${provider}`)) && { provider }),
-  };
+  const holder = { node, pod, provider };
   if (old === undefined) {
     // Its record would be released as soon as it is made, without end.
     if (isFailedTarget(reader, pod)) return undefined;

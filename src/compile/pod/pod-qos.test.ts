@@ -150,6 +150,16 @@ t.test(
   },
 );
 
+t.test("a pod that its author calls allocated is new by its IP object's first record", (t) => {
+  const { event, record } = compile({ ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "fast" }, '{"refused":true}');
+  t.match(event, { message: /; the interface is not created$/ });
+  t.match(JSON.parse(record ?? "{}"), { ovn: { refused: true } });
+  t.match(compile({ ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "2" }, '{"refused":true}'), {
+    kept: '{"ingress":{"rate":2000,"burst":1600}}',
+  });
+  t.end();
+});
+
 t.test("a record that a new pod brings with it is not what was active before", (t) => {
   const forged = { [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
   const { rules, record } = compile({ ...forged, "ovn.kubernetes.io/ingress_rate": "fast" });
