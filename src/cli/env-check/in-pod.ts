@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { untilInterrupted } from "../install/terminal.ts";
 import { viewNode } from "./node-view.ts";
-import { listen, PORTS_BETWEEN_NODES, unreachable } from "./ports.ts";
+import { listen, portsBetweenNodes, unreachable } from "./ports.ts";
 
 /** What fits beside the rest into the 4096 bytes of a termination message. */
 const MAX_UNREACHABLE = 20;
@@ -14,6 +14,7 @@ interface LookOptions {
   readonly message: string;
   readonly confDir: string;
   readonly tunnelInterface: string;
+  readonly centrals: number;
   readonly timeout: number;
 }
 
@@ -22,7 +23,10 @@ export function addPodCommands(program: Command): void {
   program
     .command("env-check-answer", { hidden: true })
     .description("answers on the ports that nodes need of each other, until it is ended")
-    .action(() => untilInterrupted(async (signal) => await (await listen(PORTS_BETWEEN_NODES, signal))()));
+    .option("--centrals <n>", "replicas of ovn-central", Number, 1)
+    .action(({ centrals }: { readonly centrals: number }) =>
+      untilInterrupted(async (signal) => await (await listen(portsBetweenNodes(centrals), signal))()),
+    );
   program
     .command("env-check-node", { hidden: true })
     .description("looks at the node on which it runs, and asks others' ports")
@@ -31,11 +35,12 @@ export function addPodCommands(program: Command): void {
     .requiredOption("--message <file>", "where the result is written")
     .requiredOption("--conf-dir <folder>", "the node's folder of network configurations")
     .option("--tunnel-interface <names>", "as the chart's tunnelInterface", "")
+    .option("--centrals <n>", "replicas of ovn-central", Number, 1)
     .option("--timeout <ms>", "until an address must have answered", Number, 10_000)
     .action(async (addresses: readonly string[], options: LookOptions) => {
       const [view, silent] = await Promise.all([
         viewNode(options),
-        unreachable(addresses, PORTS_BETWEEN_NODES, options.timeout),
+        unreachable(addresses, portsBetweenNodes(options.centrals), options.timeout),
       ]);
       const more = silent.length > MAX_UNREACHABLE ? [`${silent.length - MAX_UNREACHABLE} more`] : [];
       const result = { ...view, unreachable: [...silent.slice(0, MAX_UNREACHABLE), ...more] };

@@ -93,6 +93,15 @@ t.test("the node's files are read as they are there", async (t) => {
     ],
     containerd: { confDir: "/etc/cni/net.d", binDir: "/usr/libexec/cni" },
   });
+  const k3s = join(root, "var/lib/rancher/k3s/agent/etc/containerd");
+  await mkdir(k3s, { recursive: true });
+  await writeFile(
+    join(k3s, "config.toml"),
+    '[plugins."io.containerd.cri.v1.runtime".cni]\n  bin_dirs = ["/var/lib/rancher/k3s/data/cni"]\n  conf_dir = "/var/lib/rancher/k3s/agent/etc/cni/net.d"\n',
+  );
+  t.match(await viewNode({ root, confDir: "/etc/cni/net.d", tunnelInterface: "lo" }), {
+    containerd: { confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d", binDir: "/var/lib/rancher/k3s/data/cni" },
+  });
 });
 
 t.test("the interfaces of default routes are read from /proc", async (t) => {

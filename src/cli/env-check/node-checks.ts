@@ -35,7 +35,7 @@ export function checkNodeView(name: string, view: NodeView, values: Values): rea
         ),
     line("cgroup", "ok", view.cgroup),
     view.unreachable.length === 0
-      ? line("ports", "ok", "the other nodes answer on udp/6081, tcp/6641 and tcp/6642")
+      ? line("ports", "ok", "the other nodes answer on the ports of tunnels and OVN's databases")
       : line("ports", "failed", `no answer from ${view.unreachable.join(", ")}`, "open these ports between all nodes"),
   ];
 }
@@ -127,7 +127,7 @@ function containerd({ containerd: found }: NodeView, values: Values, line: Line)
     return line(
       "CNI folders",
       "skipped",
-      "there is no /etc/containerd/config.toml: compare daemon.cniConfDir and daemon.cniBinDir with the runtime's",
+      "containerd has no config.toml: compare daemon.cniConfDir and daemon.cniBinDir with the runtime's",
     );
   }
   const { cniConfDir, cniBinDir } = daemonValues(values);

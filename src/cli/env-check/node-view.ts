@@ -25,6 +25,12 @@ export interface NodeView {
   readonly unreachable: readonly string[];
 }
 
+/** Configurations of containerd, the first of which counts: k3s and RKE2 have a containerd of their own, and write its file at each start. */
+const CONTAINERD_FILES = [
+  "var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+  "var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+  "etc/containerd/config.toml",
+];
 /** Modules of the kernel's datapath. */
 export const MODULES: readonly string[] = ["openvswitch", "geneve"];
 
@@ -119,8 +125,9 @@ function pluginTypes(configuration: string): readonly string[] {
 }
 
 async function containerdOf(root: string): Promise<NodeView["containerd"]> {
-  const configuration = await text(join(root, "etc/containerd/config.toml"));
-  if (configuration === "") return undefined;
+  const texts = await Promise.all(CONTAINERD_FILES.map((file) => text(join(root, file))));
+  const configuration = texts.find((text) => text !== "");
+  if (configuration === undefined) return undefined;
   return {
     confDir: settingOf(configuration, "conf_dir") ?? "/etc/cni/net.d",
     binDir: settingOf(configuration, "bin_dirs?") ?? "/opt/cni/bin",

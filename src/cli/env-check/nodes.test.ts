@@ -6,6 +6,7 @@ import { PODS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { checkNodes } from "./nodes.ts";
+import { portsBetweenNodes } from "./ports.ts";
 
 const NODES = ["a", "b"].map((name, index) => ({
   ...{ name, os: "linux", reports: true },
@@ -18,6 +19,35 @@ const VIEW = {
   ...{ modules: ["openvswitch", "geneve"], tun: true, link: { name: "eth0", mtu: 1500 }, configurations: [] },
   ...{ cgroup: "v2", unreachable: ["tcp/6641 at 192.0.2.2"] },
 };
+
+t.test("with several replicas of ovn-central the nodes are asked for the ports between these as well", async (t) => {
+  t.strictSame(portsBetweenNodes(1), { udp: [6081], tcp: [6641, 6642] });
+  t.strictSame(portsBetweenNodes(3), { udp: [6081], tcp: [6641, 6642, 6643, 6644, 6649] });
+  const kube = fakeKube();
+  const control = new AbortController();
+  const made: { command: string[]; readinessProbe?: { tcpSocket: { port: number } } }[] = [];
+  const { resourceVersion } = await kube.list(PODS);
+  const kubelet = kube.watch<KubeObject>(
+    PODS,
+    { resourceVersion, timeoutSeconds: 60, signal: control.signal },
+    (event) => {
+      if (event.type !== "ADDED") return;
+      const { metadata, spec } = event.object;
+      made.push(...(spec as { containers: typeof made }).containers);
+      if (metadata.name.includes("-look-")) control.abort();
+      else {
+        const status = { containerStatuses: [{ ready: true, state: { running: {} } }] };
+        void kube.patch(PODS, metadata, { type: "merge", body: { status } }, { subresource: "status" });
+      }
+    },
+  );
+  kubelet.catch(() => undefined);
+  const values = { ...VALUES, central: { replicas: 3 } };
+  const one = { ...FACTS, nodes: FACTS.nodes.slice(0, 1) };
+  await t.rejects(checkNodes(kube, one, values, "kube-system", control.signal));
+  for (const { command } of made) t.ok(command.includes("--centrals=3"), command.join(" "));
+  t.equal(made[0]?.readinessProbe?.tcpSocket.port, 6649);
+});
 
 t.test("pods look once all others answer, none where kubelet does not report, and none is left", async (t) => {
   const kube = fakeKube();

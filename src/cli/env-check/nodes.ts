@@ -8,6 +8,7 @@ import type { Check } from "./check.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { checkNodeView } from "./node-checks.ts";
 import type { NodeView } from "./node-view.ts";
+import { portsBetweenNodes } from "./ports.ts";
 
 /** How long a node's pod asks the others before it says that they do not answer. */
 const ANSWER_MS = 10_000;
@@ -38,9 +39,13 @@ export async function checkNodes(
   });
   const looked = (): Promise<ReadonlyMap<string, NodeResult>> =>
     withNodePods(kube, names, look, signal, (running) => running.results());
-  const answer = task(values, namespace, "answer", ["env-check-answer"], {
+  const answer = task(values, namespace, "answer", ["env-check-answer", centralsOption(values)], {
     // All ports are open once the last of them is.
-    readinessProbe: { tcpSocket: { port: 6642 }, periodSeconds: 1, failureThreshold: 60 },
+    readinessProbe: {
+      tcpSocket: { port: portsBetweenNodes(centralsIn(values)).tcp.at(-1) },
+      periodSeconds: 1,
+      failureThreshold: 60,
+    },
   });
   const results = free
     ? await withNodePods(kube, names, answer, signal, async (running) => {
@@ -77,6 +82,15 @@ function judged(name: string, result: NodeResult, values: Values, free: boolean)
   );
 }
 
+function centralsIn(values: Values): number {
+  const central = values["central"];
+  return isTree(central) && typeof central["replicas"] === "number" ? central["replicas"] : 1;
+}
+
+function centralsOption(values: Values): string {
+  return `--centrals=${centralsIn(values)}`;
+}
+
 function lookOptions(values: Values): readonly string[] {
   const daemon = isTree(values["daemon"]) ? values["daemon"] : {};
   return [
@@ -84,6 +98,7 @@ function lookOptions(values: Values): readonly string[] {
     "--message=/dev/termination-log",
     `--conf-dir=${String(daemon["cniConfDir"] ?? "/etc/cni/net.d")}`,
     `--tunnel-interface=${String(values["tunnelInterface"] ?? "")}`,
+    centralsOption(values),
     `--timeout=${ANSWER_MS}`,
   ];
 }

@@ -6,8 +6,13 @@ import { existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Ports that nodes need of each other: Geneve tunnels, and OVN's databases on the node that has ovn-central. */
-export const PORTS_BETWEEN_NODES = { udp: [6081], tcp: [6641, 6642] } as const;
+/**
+ * Ports that nodes need of each other: Geneve tunnels, and OVN's databases on nodes with ovn-central; with several of these also raft's (6643, 6644)
+ * and the one by which northd reaches the databases of another (6649), see `start-central`.
+ */
+export function portsBetweenNodes(centrals: number): ProbedPorts {
+  return { udp: [6081], tcp: centrals > 1 ? [6641, 6642, 6643, 6644, 6649] : [6641, 6642] };
+}
 
 /** What a listener answers and a prober expects: no other program says it. */
 const WORD = "weft-env-check";

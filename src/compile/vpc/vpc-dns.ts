@@ -18,14 +18,14 @@ import { DNS_NAMESPACE, dnsDeployment, dnsPodAnnotations, dnsRule } from "./vpc-
 const CONFIG_KEY = `${DNS_NAMESPACE}/vpc-dns-config`;
 
 /** The wanted objects of a VpcDns, or why they cannot be created. */
-type Plan =
+type DnsPlan =
   | { readonly ok: true; readonly deployment: DnsDeploymentSpec; readonly vips: readonly string[] }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
 interface DnsInput {
   /** Absent if the VpcDns is gone and only its objects still exist. */
   readonly dns: VpcDnsFact | undefined;
-  readonly plan: Plan;
+  readonly plan: DnsPlan;
   /** VpcDns is turned off: its objects are deleted. */
   readonly off: boolean;
   readonly deployments: readonly DnsDeploymentFact[];
@@ -35,7 +35,7 @@ interface DnsInput {
   readonly rule: SwitchLbRuleFact | undefined;
 }
 
-const GONE: Plan = { ok: false, reason: "", message: "" };
+const GONE: DnsPlan = { ok: false, reason: "", message: "" };
 
 /** A VpcDns: its Deployment, its SwitchLBRule and its condition. If they cannot be planned, existing objects stay as they are. */
 export const vpcDnsUnit: UnitKind<FactReader, DnsInput, WeftEffect> = {
@@ -95,8 +95,8 @@ export const vpcDnsUnit: UnitKind<FactReader, DnsInput, WeftEffect> = {
   },
 };
 
-function planOf(reader: FactReader, dns: VpcDnsFact, config: VpcDnsConfigFact | undefined): Plan {
-  const no = (reason: string, message: string): Plan => ({ ok: false, reason, message });
+function planOf(reader: FactReader, dns: VpcDnsFact, config: VpcDnsConfigFact | undefined): DnsPlan {
+  const no = (reason: string, message: string): DnsPlan => ({ ok: false, reason, message });
   if (config === undefined) return no("ConfigMapNotFound", `ConfigMap ${CONFIG_KEY} does not exist; create it`);
   if (!config.enabled) return no("NotEnabled", `ConfigMap ${CONFIG_KEY}: enable-vpc-dns is false`);
   const parsed = parseDualIp(

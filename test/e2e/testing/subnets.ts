@@ -6,7 +6,7 @@ import type { Thing } from "./objects.ts";
 import type { World } from "./world.ts";
 
 /** A condition of a Subnet. */
-export interface Condition {
+export interface ShownCondition {
   readonly type: string;
   readonly status: string;
   readonly reason: string;
@@ -14,8 +14,8 @@ export interface Condition {
 }
 
 /** The condition Ready of a Subnet or Vpc. */
-export function readiness(object: Thing | undefined): Condition | undefined {
-  const conditions: readonly Condition[] = object?.status?.conditions ?? [];
+export function readiness(object: Thing | undefined): ShownCondition | undefined {
+  const conditions: readonly ShownCondition[] = object?.status?.conditions ?? [];
   return conditions.find(({ type }) => type === "Ready");
 }
 
@@ -32,7 +32,7 @@ export async function useSubnet(t: Test, world: World, name: string, spec: objec
 }
 
 /** Waits until a Subnet's condition Ready has that reason: `Ready`, or why it is not accepted. */
-export function judged(world: World, name: string, reason = "Ready"): Promise<Condition> {
+export function judged(world: World, name: string, reason = "Ready"): Promise<ShownCondition> {
   return world.subnets.until(name, `is ${reason}`, (subnet) => {
     const condition = readiness(subnet);
     return condition?.reason === reason ? condition : false;
