@@ -29,7 +29,8 @@ export async function addBareOvn(lab: Lab, ends: readonly PathEnd[]): Promise<()
   };
 }
 
-async function nbctl(lab: Lab, ...args: readonly string[]): Promise<void> {
+/** Runs ovn-nbctl for the lab's northbound database. */
+export async function nbctl(lab: Lab, ...args: readonly string[]): Promise<void> {
   const socket = "ovn/ovnnb_db.sock";
   const central = lab.nodes.find((node) => existsSync(join(lab.node(node).paths.run, socket))) ?? "";
   const { command } = insideDaemon(lab, central);

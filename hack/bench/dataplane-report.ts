@@ -19,6 +19,8 @@ function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
     const path = find(what);
     if (path === undefined) return;
     const { low, median, high } = path.quantities[of].ratio;
+    // Not measured.
+    if (Number.isNaN(median)) return;
     verdicts.push({
       what: `${what}: ${name}`,
       measured: `${median.toFixed(2)} × raw (quartiles ${low.toFixed(2)} to ${high.toFixed(2)})`,
@@ -44,7 +46,29 @@ function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
       met: measured >= 0.8,
     });
   }
-  return verdicts;
+  return [...verdicts, ...beside(find)];
+}
+
+/** How often Kube-OVN's packets a node should forward between two of its pods. */
+const TIMES_KUBE_OVN = 1.5;
+
+/** Beside Kube-OVN's rows; and how far bare OVN gets, which has no rows that could cost more. */
+function beside(find: (what: string) => PathFigures | undefined): readonly Verdict[] {
+  const [own, theirs] = [find("pod to pod, on a node"), find("Kube-OVN's rows, on a node")];
+  if (own === undefined || theirs === undefined) return [];
+  // Theirs is × ours.
+  const { low, median, high } = theirs.quantities.pps64.ratio;
+  const bare = find("bare OVN, on a node")?.quantities.pps64.ratio.median ?? Number.NaN;
+  const floor = bare / (own.quantities.pps64.ratio.median * median);
+  const times = [1 / median, 1 / high, 1 / low].map((value) => value.toFixed(2));
+  return [
+    {
+      what: "pod to pod, on a node: UDP packets/s of 64 bytes",
+      measured: `${times[0]} × Kube-OVN's rows (quartiles ${times[1]} to ${times[2]}; bare OVN ${floor.toFixed(2)} ×)`,
+      goal: `≥ ${TIMES_KUBE_OVN} ×`,
+      met: 1 / median >= TIMES_KUBE_OVN,
+    },
+  ];
 }
 
 /** The columns of the table, and how a value is written. */
@@ -73,7 +97,7 @@ export function formatDataplane(bench: DataplaneBench): string {
   });
   const { foreign, cpus, loadAverage } = bench.load;
   return [
-    `datapath ${bench.datapath}, medians of ${bench.turns} turns, × raw or × node to outside in the same turn (quartiles)`,
+    `datapath ${bench.datapath}, medians of ${bench.turns} turns, × raw or × node to outside in the same turn (quartiles); Kube-OVN's rows × ours`,
     `other work on the machine: ${(foreign * 100).toFixed(0)} % of ${cpus} CPUs (load average ${loadAverage.toFixed(1)})`,
     line("path", [...COLUMNS.map(([head]) => head), "failed"]),
     ...rows,

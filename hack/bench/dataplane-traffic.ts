@@ -10,7 +10,7 @@ const WORKER = fileURLToPath(new URL("../traffic/connections-worker.ts", import.
 
 /** Ports of the servers. */
 export const IPERF_PORT = 5301;
-const CONNECTIONS_PORT = 5302;
+export const CONNECTIONS_PORT = 5302;
 
 /** How long one measurement takes: short, so that a path and the one that it is compared with are close to each other. */
 export const SECONDS = 1;

@@ -6,6 +6,7 @@ import { type Lab, openLab } from "../lab/lab.ts";
 import { addressOf, EXTERNAL, OUTSIDE } from "../lab/topology.ts";
 import { apply, podNetns, readyPods } from "../traffic/pods.ts";
 import { calm, type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
+import { addKubeOvnRows } from "./dataplane-kube-ovn.ts";
 import { addBareOvn, addBridgePlugin } from "./dataplane-others.ts";
 import { addRawPath, datapathType, inside, type PathEnd, vswitchdCpuMs } from "./dataplane-raw.ts";
 import { connections, IPERF_PORT, SECONDS, startServers, tcpThroughput, udpPackets } from "./dataplane-traffic.ts";
@@ -15,7 +16,9 @@ const NAMESPACE = "weft-dataplane-bench";
 /** Subnets of which the gateway is one node, and a router outside. */
 const [CENTRAL, EGRESS, EGRESS_CIDR] = ["weft-bench-central", "weft-bench-egress", "10.76.0.0/24"];
 /** The first three numbers of the addresses on the paths beside the pods' own. */
-const [RAW, BARE, PLAIN] = ["10.251.0", "10.252.0", "10.253.0"];
+const [RAW, BARE, PLAIN, KUBE_OVN] = ["10.251.0", "10.252.0", "10.253.0", "10.254.0"];
+/** Of Services in Kube-OVN's rows. */
+const KUBE_OVN_SERVICES = "10.254.1";
 
 /** A quantity over the turns: its median, and how it relates to the path that it is compared with. */
 export interface Quantity {
@@ -56,6 +59,8 @@ interface Path {
   /** The node of the sender. */
   readonly node: string;
   readonly to: string;
+  /** What has to be so while it is measured. */
+  readonly during?: <T>(action: () => Promise<T>) => Promise<T>;
 }
 
 type Sample = Partial<Record<(typeof QUANTITIES)[number] | "failed", number>>;
@@ -67,14 +72,24 @@ type Sample = Partial<Record<(typeof QUANTITIES)[number] | "failed", number>>;
  * Turns are short, and within one all paths are measured for one quantity before the next quantity, in alternating order: a path and the one that it is
  * compared with are seconds apart, and what is compared are the ratios of each turn. So other work on the machine scatters the ratios, but does not shift them.
  */
-export async function benchDataplane({ turns }: { readonly turns: number }): Promise<DataplaneBench> {
+export async function benchDataplane({
+  turns,
+  only = /(?:)/,
+  udp = false,
+}: {
+  readonly turns: number;
+  /** Names of the paths that are measured, together with those that they are compared with; default: all. */
+  readonly only?: RegExp;
+  /** Whether only datagrams of 64 bytes are measured. */
+  readonly udp?: boolean;
+}): Promise<DataplaneBench> {
   const progress = createProgress();
   const lab = openLab(progress);
   await lab.up({ nodes: 2, cni: "weft" });
   const [first = "", second = ""] = lab.nodes;
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    const paths = await progress.step("paths", () => pathsOf(lab, [first, second], undo));
+    const paths = chosen(await progress.step("paths", () => pathsOf(lab, [first, second], undo)), only);
     const samples = new Map<Path, Sample[]>(paths.map((path) => [path, []]));
     const loads: Load[] = [];
     await calm(lab);
@@ -83,10 +98,11 @@ export async function benchDataplane({ turns }: { readonly turns: number }): Pro
       await progress.step(`turn ${turn + 1} of ${turns}`, async (step) => {
         const order = turn % 2 === 0 ? paths : paths.toReversed();
         const taken = new Map<Path, Sample>();
-        for (const measure of MEASURES)
+        for (const measure of udp ? MEASURES.slice(0, 1) : MEASURES)
           for (const path of order) {
             step.update(path.what);
-            taken.set(path, { ...taken.get(path), ...(await measure(lab, path)) });
+            const { during = (action) => action() } = path;
+            taken.set(path, { ...taken.get(path), ...(await during(() => measure(lab, path))) });
           }
         for (const [path, sample] of taken) samples.get(path)?.push(sample);
       });
@@ -102,6 +118,14 @@ export async function benchDataplane({ turns }: { readonly turns: number }): Pro
   } finally {
     for (const one of undo.reverse()) await one().catch(() => undefined);
   }
+}
+
+/** The paths whose names match, and those that they are compared with. */
+function chosen(paths: readonly Path[], only: RegExp): readonly Path[] {
+  const wanted = new Set(paths.filter(({ what }) => only.test(what)));
+  // What is added is visited too.
+  for (const { raw } of wanted) for (const path of paths) if (path.what === raw) wanted.add(path);
+  return paths.filter((path) => wanted.has(path));
 }
 
 /** Makes everything that paths go between; `undo` gets what takes it away. */
@@ -124,6 +148,7 @@ async function pathsOf(
     { node: first, netns: netns("near"), address: `${prefix}.3` },
     { node: second, netns: netns("far"), address: `${prefix}.4` },
   ];
+  const guarded = { node: first, netns: netns("guarded"), address: `${KUBE_OVN}.5` };
   const clusterIp = async (name: string): Promise<string> => {
     const get = ["get", "service", `--namespace=${NAMESPACE}`, name, "--output=jsonpath={.spec.clusterIP}"];
     return (await lab.kubectl(get)).stdout.trim();
@@ -131,6 +156,12 @@ async function pathsOf(
   undo.push(await addRawPath(lab, ends(RAW)));
   undo.push(await addBareOvn(lab, ends(BARE)));
   undo.push(await addBridgePlugin(lab, ends(PLAIN).slice(0, 2), await clusterIp("plain")));
+  const [sender, receiver, other] = ends(KUBE_OVN);
+  if (sender === undefined || receiver === undefined || other === undefined) throw new Error("no ends of paths");
+  const kubeOvn = await addKubeOvnRows(lab, [sender, receiver, guarded, other], {
+    ...{ prefix: KUBE_OVN, services: KUBE_OVN_SERVICES },
+  });
+  undo.push(kubeOvn.undo);
   // Packets to pods whose addresses the world outside sees.
   const back = ["ip", "route", "replace", EGRESS_CIDR, "via", addressOf(first).v4];
   await inside(lab.node(OUTSIDE).netns, ...back);
@@ -139,18 +170,26 @@ async function pathsOf(
   const far = { raw: "raw, across nodes", node: first };
   const out = { raw: "node to outside", node: first, to: EXTERNAL.v4 };
   const client = netns("client");
+  /** Kube-OVN's rows of the same path. */
+  const rows = (what: string, raw: string, to: string): Path => ({
+    ...{ what: `Kube-OVN's rows, ${what}`, raw, node: first, from: client, to, during: kubeOvn.during },
+  });
   return [
     { what: near.raw, node: first, from: client, to: `${RAW}.3` },
     { what: "bare OVN, on a node", ...near, from: client, to: `${BARE}.3` },
     { what: "pod to pod, on a node", ...near, from: client, to: address("near") },
+    rows("on a node", "pod to pod, on a node", receiver.address),
     { what: "bridge plugin, on a node", ...near, from: client, to: `${PLAIN}.3` },
     { what: "bridge plugin, kube-proxy", ...near, from: client, to: await clusterIp("plain") },
     { what: "pod to ClusterIP, on a node", ...near, from: client, to: await clusterIp("near") },
+    rows("ClusterIP", "pod to ClusterIP, on a node", kubeOvn.service),
     { what: "the same under a NetworkPolicy", ...near, from: client, to: await clusterIp("guarded") },
+    rows("NetworkPolicy", "the same under a NetworkPolicy", kubeOvn.guarded),
     { what: "node to pod, on a node", ...near, from: nodeNetns, to: address("near") },
     { what: far.raw, node: first, from: client, to: `${RAW}.4` },
     { what: "bare OVN, across nodes", ...far, from: client, to: `${BARE}.4` },
     { what: "pod to pod, across nodes", ...far, from: client, to: address("far") },
+    rows("across nodes", "pod to pod, across nodes", other.address),
     { what: "node to pod, across nodes", ...far, from: nodeNetns, to: address("far") },
     { what: out.raw, node: first, from: nodeNetns, to: EXTERNAL.v4 },
     { what: "pod to outside, distributed", ...out, from: client },

@@ -217,16 +217,22 @@ program
 program
   .command("dataplane")
   .description(
-    "packets, throughput, connections and latency of pods, to pods, Services and the world outside, compared with a bridge of the same Open vSwitch, bare OVN and the bridge plugin between the same network namespaces. Needs root; about 2 minutes for each turn.",
+    "packets, throughput, connections and latency of pods, to pods, Services and the world outside, compared with a bridge of the same Open vSwitch, bare OVN, Kube-OVN's rows and the bridge plugin between the same network namespaces. Needs root; about 2 minutes for each turn.",
   )
   .option("--turns <n>", "number of alternations of the paths", Number, 7)
+  .option(
+    "--only <regex>",
+    "only paths with such names, and those that they are compared with",
+    (text) => new RegExp(text),
+  )
+  .option("--udp", "only datagrams of 64 bytes: two seconds for each path and turn", false)
   .option("--json", "print the figures as JSON", false)
-  .action(async ({ json, turns }: { json: boolean; turns: number }) => {
+  .action(async ({ json, ...options }: { json: boolean; turns: number; only?: RegExp; udp: boolean }) => {
     const [{ benchDataplane }, { formatDataplane }] = await Promise.all([
       import("./dataplane.ts"),
       import("./dataplane-report.ts"),
     ]);
-    const bench = await benchDataplane({ turns });
+    const bench = await benchDataplane(options);
     publish("dataplane", bench, json, `${formatDataplane(bench)}\n`);
   });
 
