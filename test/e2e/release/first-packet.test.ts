@@ -10,7 +10,7 @@ t.test(
   "two hundred pods start under a policy, and no packet gets in that it forbids",
   { skip: whyNoLab() },
   async (t) => {
-    await firstPackets(t, await openWorld(t), { pods: 200, ms: 400_000 });
+    await firstPackets(t, await openWorld(t), { pods: 200, ms: 120_000 });
   },
 );
 
@@ -25,5 +25,5 @@ t.test("no forbidden packet gets in while the controller is killed", { skip: why
       await new Promise((resolve) => setTimeout(resolve, 2_000));
     }
   };
-  await firstPackets(t, world, { pods: 100, disturb, ms: 400_000 });
+  await firstPackets(t, world, { pods: 100, disturb, ms: 120_000 });
 });

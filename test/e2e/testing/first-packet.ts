@@ -5,12 +5,15 @@ import { podNetns } from "../../../hack/traffic/pods.ts";
 import { inNetns } from "../../../hack/traffic/probe.ts";
 import { barrage } from "../../../hack/traffic/stream.ts";
 import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import type { Thing } from "./objects.ts";
 import { idlePod, type Manifest, ready, remove, run, useNamespace } from "./pods.ts";
 import { createPolicy } from "./policies.ts";
 import type { World } from "./world.ts";
 
 const NAMESPACE = "weft-first-packet";
 const SUBNET = "weft-first-packet";
+/** Pods that start at the same time: more of them only take longer, with whatever else the machine does. */
+const AT_ONCE = 25;
 /** Nobody listens on it: what gets in is counted as "no such port". */
 const PORT = 4242;
 
@@ -20,6 +23,7 @@ export interface FirstPacketOptions {
   readonly pods: number;
   /** Called once when about half of the pods are there. */
   readonly disturb?: () => Promise<void>;
+  /** How long pods that start at the same time may take. */
   readonly ms: number;
 }
 
@@ -28,13 +32,17 @@ export interface FirstPacketOptions {
  * both families. No pod may have got a single datagram from the first moment of its network namespace on.
  */
 export async function firstPackets(t: Test, world: World, { pods, disturb, ms }: FirstPacketOptions): Promise<void> {
-  await useNamespace(t, world, NAMESPACE);
   const subnet = {
     metadata: { name: SUBNET },
     spec: { cidrBlock: "10.44.0.0/16,fd00:10:44::/112", namespaces: [NAMESPACE] },
   };
+  // After the namespace's pods: the last one that was added is the first.
+  t.teardown(async () => {
+    await world.kube.delete(SUBNETS, { name: SUBNET }).catch(() => undefined);
+    await world.subnets.gone(SUBNET).catch((error: unknown) => t.comment(`${error}`));
+  });
+  await useNamespace(t, world, NAMESPACE);
   await world.kube.create(SUBNETS, subnet);
-  t.teardown(() => world.kube.delete(SUBNETS, { name: SUBNET }).catch(() => undefined));
   await world.subnets.until(SUBNET, "is accepted", (one) =>
     (one?.status?.conditions ?? []).some(
       ({ type, status }: { type: string; status: string }) => type === "Ready" && status === "True",
@@ -59,11 +67,13 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   const shots = await barrage(podNetns(sender.metadata.uid), targets, PORT, 2);
   const names = [...closed, ...open].map(({ metadata }) => metadata.name ?? "");
   const all = [...closed, ...open];
-  const half = Math.floor(all.length / 2);
-  await Promise.all(all.slice(0, half).map((each) => world.kube.create(PODS, each)));
-  const disturbed = disturb?.();
-  await Promise.all(all.slice(half).map((each) => world.kube.create(PODS, each)));
-  const up = await ready(world, NAMESPACE, names, ms);
+  const up: Thing[] = [];
+  let disturbed: Promise<void> | undefined;
+  for (let i = 0; i < all.length; i += AT_ONCE) {
+    if (i >= all.length / 2) disturbed ??= disturb?.();
+    await Promise.all(all.slice(i, i + AT_ONCE).map((each) => world.kube.create(PODS, each)));
+    up.push(...(await ready(world, NAMESPACE, names.slice(i, i + AT_ONCE), ms)));
+  }
   await disturbed;
   // Once round for all of them, now that they are up.
   await new Promise((resolve) => setTimeout(resolve, Math.max(2_000, targets.length * 2)));
