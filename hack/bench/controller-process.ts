@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Lab } from "../lab/lab.ts";
-import { findProcesses } from "../lab/process.ts";
+import { commandLine, findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
 import { type Build, withBuild } from "./builds.ts";
 import { processCpuMs } from "./process-cpu.ts";
@@ -170,7 +170,7 @@ export function insideDaemon(
   node: string,
 ): { readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>> } {
   for (const { pid } of findProcesses(spaceMark(lab.paths, node))) {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+    const words = commandLine(pid);
     if (!words.some((word) => word.endsWith("/weft-daemon.mjs"))) continue;
     const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     return {

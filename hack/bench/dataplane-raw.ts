@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readFileSync } from "node:fs";
 import { type RunResult, run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
-import { findProcesses } from "../lab/process.ts";
+import { commandLine, findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
 import { insideDaemon } from "./controller-process.ts";
 import { processCpuMs } from "./process-cpu.ts";
@@ -96,7 +95,7 @@ export async function datapathType(lab: Lab, node: string): Promise<string> {
 
 function vswitchd(lab: Lab, node: string): number {
   for (const { pid } of findProcesses(spaceMark(lab.paths, node))) {
-    const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+    const [program = ""] = commandLine(pid);
     if (program.endsWith("ovs-vswitchd") && !program.includes(":")) return pid;
   }
   throw new Error(`ovs-vswitchd does not run on ${node}`);

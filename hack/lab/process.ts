@@ -55,6 +55,15 @@ export function identify(pid: number): ProcessId | undefined {
   return stat === undefined || isDead(stat) ? undefined : { pid: stat.pid, started: stat.started };
 }
 
+/** The words of a process's command line; none where it has ended. */
+export function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+  } catch {
+    return [];
+  }
+}
+
 /** A zombie with threads left is one whose first has ended: until the last has, ports and files are held. */
 function isDead(stat: Stat): boolean {
   return (stat.state === "Z" && stat.threads <= 1) || stat.state === "X";

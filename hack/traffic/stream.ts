@@ -83,7 +83,7 @@ export async function sendThroughTunnel(
 
 /**
  * Sends datagrams from a network namespace to all of `addresses` in turn, as fast as `perMs` a millisecond, and waits for no answer, until
- * it is stopped; `stop` returns how many were sent.
+ * it is stopped; `stop` returns how many were sent, also when it is called again.
  */
 export async function barrage(
   netns: string,
@@ -92,9 +92,8 @@ export async function barrage(
   perMs: number,
 ): Promise<{ stop(): Promise<number> }> {
   const child = await start(netns, ["barrage", `${port}`, `${perMs}`, ...addresses]);
-  return {
-    stop: async () => Number(await end(child)),
-  };
+  let sent: Promise<number> | undefined;
+  return { stop: () => (sent ??= end(child).then(Number)) };
 }
 
 /** Ends a program by closing its standard input; returns what it says at its end. */

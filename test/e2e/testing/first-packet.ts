@@ -65,6 +65,8 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   if (sender === undefined) throw new Error("there is no sender");
   const targets = [...closed, ...open].flatMap((_, i) => addresses(i + 1));
   const shots = await barrage(podNetns(sender.metadata.uid), targets, PORT, 2);
+  // Where the test fails before: the process would not end.
+  t.teardown(() => shots.stop());
   const names = [...closed, ...open].map(({ metadata }) => metadata.name ?? "");
   const all = [...closed, ...open];
   const up: Thing[] = [];
