@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CERTIFICATE_FILE, TRUST_FILE } from "../../api/certificates.ts";
 import type { TlsFiles } from "../../ovsdb/client.ts";
+import { writeKeyFile } from "../../pki/key-file.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import { ensureAuthorities } from "./authorities.ts";
 import { dueTime, ensureCentral, ensureTrust, type Issuing, issuePem } from "./central-certificate.ts";
@@ -85,17 +86,11 @@ export class Certificates {
 async function ensureOwn(issuing: Issuing): Promise<number> {
   const { central, folder, now } = issuing;
   const { certificate: path, caCertificate } = tlsFilesIn(folder);
-  await writeAtomically(caCertificate, central.trusted);
+  await writeKeyFile(caCertificate, central.trusted);
   const current = await readFile(path, "utf8").catch(() => "");
   const due = dueTime(current, central);
   if (due > now) return due;
   const pem = await issuePem("weft-controller", ["clientAuth"], issuing);
-  await writeAtomically(path, pem);
+  await writeKeyFile(path, pem);
   return dueTime(pem, central);
-}
-
-async function writeAtomically(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o600 });
-  await chmod(`${path}.new`, 0o600);
-  await rename(`${path}.new`, path);
 }

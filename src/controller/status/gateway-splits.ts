@@ -4,6 +4,7 @@ import { NODE } from "../../api/annotations.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Clock } from "../../time/clock.ts";
+import { SettlingState } from "./settling-state.ts";
 
 /**
  * A gateway node is taken for dead once only the other node reports that they are disconnected, for this long, in ms. Where just the network of the tunnels is
@@ -19,13 +20,11 @@ const JOINED_MS = 5_000;
 type State = "joined" | "split" | "lost";
 
 interface Watched {
-  state: State;
+  readonly state: SettlingState<State>;
   /** The other node. */
   peer: string;
   /** The node has reported the other one, so it was alive after they were disconnected. */
   spoke: boolean;
-  /** The state that follows if nothing changes until the timer fires. */
-  next?: { readonly state: State; readonly cancel: () => void };
 }
 
 /**
@@ -55,7 +54,7 @@ export class GatewaySplits {
 
   /** Cancels all timers. */
   stop(): void {
-    for (const { next } of this.#watched.values()) next?.cancel();
+    for (const { state } of this.#watched.values()) state.stay();
     this.#watched.clear();
   }
 
@@ -65,7 +64,7 @@ export class GatewaySplits {
     const known = this.#watched.get(node);
     const peer = other && this.#facts.by("nodes", "chassis", other)[0]?.name;
     if (own === undefined || other === undefined || peer === undefined || members.length > 2) {
-      known?.next?.cancel();
+      known?.state.stay();
       this.#watched.delete(node);
       this.#facts.set("gatewaySplits", node, undefined);
       return;
@@ -73,12 +72,11 @@ export class GatewaySplits {
     const reported = this.#reports(other, own);
     const reports = this.#reports(own, other);
     const state = !reported && !reports ? "joined" : reports ? "split" : "lost";
-    const watched: Watched = known ?? { state: "joined", peer, spoke: false };
+    const watched = known ?? this.#watch(node, peer);
     watched.peer = peer;
     if (reports) watched.spoke = true;
-    this.#watched.set(node, watched);
-    if (known === undefined) this.#set(node, watched, state);
-    else this.#follow(node, watched, state);
+    if (known === undefined) watched.state.set(state);
+    else follow(watched, state);
   }
 
   /** Whether the daemon of one chassis reports that it does not reach the other one. */
@@ -87,28 +85,22 @@ export class GatewaySplits {
     return nodes.some(({ annotations }) => annotations[NODE.unreachable] === about);
   }
 
-  #follow(node: string, watched: Watched, target: State): void {
-    // What is known to be disconnected is so at once; who of the two is dead is seen later.
-    if (target !== "joined" && watched.state === "joined") this.#set(node, watched, "split");
-    else if (target === "split" && watched.state === "lost") this.#set(node, watched, "split");
-    if (target === watched.state) this.#stay(watched);
-    else if (target !== watched.next?.state) {
-      this.#stay(watched);
-      const ms = target === "joined" || watched.spoke ? JOINED_MS : LOST_MS;
-      watched.next = { state: target, cancel: this.#clock.after(ms, () => this.#set(node, watched, target)) };
-    }
+  #watch(node: string, peer: string): Watched {
+    const state = new SettlingState<State>("joined", this.#clock, (state) => {
+      if (state !== "split") watched.spoke = false;
+      const fact = { key: node, peer: watched.peer, lost: state === "lost" };
+      this.#facts.set("gatewaySplits", node, state === "joined" ? undefined : fact);
+    });
+    const watched: Watched = { state, peer, spoke: false };
+    this.#watched.set(node, watched);
+    return watched;
   }
+}
 
-  #stay(watched: Watched): void {
-    watched.next?.cancel();
-    delete watched.next;
-  }
-
-  #set(node: string, watched: Watched, state: State): void {
-    this.#stay(watched);
-    watched.state = state;
-    if (state !== "split") watched.spoke = false;
-    const fact = { key: node, peer: watched.peer, lost: state === "lost" };
-    this.#facts.set("gatewaySplits", node, state === "joined" ? undefined : fact);
-  }
+function follow({ state, spoke }: Watched, target: State): void {
+  // What is known to be disconnected is so at once; who of the two is dead is seen later.
+  if (target !== "joined" && state.current === "joined") state.set("split");
+  else if (target === "split" && state.current === "lost") state.set("split");
+  if (target === state.current) state.stay();
+  else state.setAfter(target === "joined" || spoke ? JOINED_MS : LOST_MS, target);
 }

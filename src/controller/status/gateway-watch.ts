@@ -5,6 +5,7 @@ import type { FactChange } from "../../facts/fact-change.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { FactKind } from "../../facts/types.ts";
 import type { Clock } from "../../time/clock.ts";
+import { SettlingState } from "./settling-state.ts";
 
 /**
  * A node is lost once another chassis has had its port for this long, in ms. While the members of a group have no BFD sessions with each other, each
@@ -27,12 +28,8 @@ const LEAST = 3;
 /** The facts that the decision depends on. */
 const JUDGED: ReadonlySet<FactKind> = new Set(["gatewayGroups", "gatewayPorts", "chassis"]);
 
-interface Watched {
-  /** `new`: the port was created while this process watched, and the node has not had it yet. */
-  state: "new" | "up" | "lost";
-  /** The state that follows if nothing changes until the timer fires. */
-  next?: { readonly state: "up" | "lost"; readonly cancel: () => void };
-}
+/** `new`: the port was created while this process watched, and the node has not had it yet. */
+type State = "new" | "up" | "lost";
 
 /**
  * Maintains the facts `gatewayLosses`: gateway nodes whose port (`gatewayUnit`) is on another chassis. If the port is on no chassis, the state does
@@ -41,7 +38,7 @@ interface Watched {
 export class GatewayWatch {
   readonly #facts: FactStore;
   readonly #clock: Pick<Clock, "after">;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new Map<string, SettlingState<State>>();
 
   constructor(facts: FactStore, clock: Pick<Clock, "after">) {
     this.#facts = facts;
@@ -58,7 +55,7 @@ export class GatewayWatch {
 
   /** Cancels all timers. */
   stop(): void {
-    for (const { next } of this.#watched.values()) next?.cancel();
+    for (const state of this.#watched.values()) state.stay();
     this.#watched.clear();
   }
 
@@ -68,42 +65,31 @@ export class GatewayWatch {
     const port = facts.get("gatewayPorts", gatewayName(node));
     const known = this.#watched.get(node);
     if (group === undefined || group.members.length < LEAST) {
-      known?.next?.cancel();
+      known?.stay();
       this.#watched.delete(node);
       facts.set("gatewayLosses", node, undefined);
       return;
     }
     if (port === undefined) return;
     const carrier = port.chassis === undefined ? undefined : facts.get("chassis", port.chassis)?.name;
-    const watched: Watched = known ?? { state: carrier === undefined ? "new" : "up" };
-    this.#watched.set(node, watched);
-    const next = nextState(watched.state, carrier === undefined ? undefined : carrier === group.members[0]);
-    if (next === undefined) this.#stay(watched);
-    else if (known === undefined && next === "lost") this.#set(node, watched, next);
-    else this.#after(node, watched, next);
+    const state = known ?? this.#watch(node, carrier === undefined ? "new" : "up");
+    const next = nextState(state.current, carrier === undefined ? undefined : carrier === group.members[0]);
+    if (next === undefined) state.stay();
+    else if (known === undefined && next === "lost") state.set(next);
+    else state.setAfter(next === "up" ? BACK_MS : state.current === "new" ? NEW_MS : LOST_MS, next);
   }
 
-  #stay(watched: Watched): void {
-    watched.next?.cancel();
-    delete watched.next;
-  }
-
-  #after(node: string, watched: Watched, state: "up" | "lost"): void {
-    if (watched.next?.state === state) return;
-    this.#stay(watched);
-    const ms = state === "up" ? BACK_MS : watched.state === "new" ? NEW_MS : LOST_MS;
-    watched.next = { state, cancel: this.#clock.after(ms, () => this.#set(node, watched, state)) };
-  }
-
-  #set(node: string, watched: Watched, state: "up" | "lost"): void {
-    this.#stay(watched);
-    watched.state = state;
-    this.#facts.set("gatewayLosses", node, state === "lost" ? { key: node } : undefined);
+  #watch(node: string, initial: State): SettlingState<State> {
+    const state = new SettlingState(initial, this.#clock, (state) =>
+      this.#facts.set("gatewayLosses", node, state === "lost" ? { key: node } : undefined),
+    );
+    this.#watched.set(node, state);
+    return state;
   }
 }
 
 /** The state that a node changes to; undefined if it does not. `own`: whether its port is on its own chassis; undefined if it is on none. */
-function nextState(state: Watched["state"], own: boolean | undefined): "up" | "lost" | undefined {
+function nextState(state: State, own: boolean | undefined): "up" | "lost" | undefined {
   if (own === undefined) return undefined;
   const next = own ? "up" : "lost";
   return next === state ? undefined : next;

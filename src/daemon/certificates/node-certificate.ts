@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CERTIFICATE_FILE, NODE_ISSUER, TRUST, TRUST_FILE } from "../../api/certificates.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
@@ -16,6 +16,7 @@ import {
   readCertificate,
   renewalTime,
 } from "../../pki/authority.ts";
+import { writeKeyFile } from "../../pki/key-file.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";
@@ -128,9 +129,7 @@ export class NodeCertificate {
 
   async #write(name: string, text: string): Promise<void> {
     if (text === "" || (await this.#read(name)) === text) return;
-    const path = join(this.#world.folder, name);
-    await writeFile(`${path}.new`, text, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    await writeKeyFile(join(this.#world.folder, name), text);
   }
 }
 
