@@ -312,7 +312,7 @@ t.test("nobody gets a certificate who is not the daemon of the node whose chassi
     t.match(conditions, [{ type: "Denied", message }], name);
     t.match(
       lines.filter(([level, { request }]) => level === "warn" && request === name),
-      [["warn", { reason: message }, "refused to certify a node"]],
+      [["warn", { reason: message }, "denied the certificate request of a node"]],
     );
   }
 });

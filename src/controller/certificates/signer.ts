@@ -93,7 +93,7 @@ export class Signer {
   #later(name: string, reason: string): void {
     const tries = (this.#waiting.get(name)?.tries ?? 0) + 1;
     // What two replicas do at once has passed by then.
-    if (tries === 3) this.#world.log.warn({ request: name, reason }, "a certificate request is not answered; retrying");
+    if (tries === 3) this.#world.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
     this.#forget(name);
     this.#waiting.set(name, { tries, cancel: this.#world.clock.after(retryDelay(tries), () => this.#add(name)) });
   }
@@ -111,7 +111,7 @@ export class Signer {
   async #deny(request: CertificateRequest, message: string): Promise<void> {
     const { log } = this.#world;
     const { name } = request.metadata;
-    log.warn({ request: name, user: request.spec.username, reason: message }, "refused to certify a node");
+    log.warn({ request: name, user: request.spec.username, reason: message }, "denied the certificate request of a node");
     await this.#approval(request, { type: "Denied", status: "True", reason: "Refused", message });
   }
 
@@ -128,7 +128,7 @@ export class Signer {
     const body = { status: { certificate: encode(certificate) } };
     const options = { subresource: "status", metadataOnly: true, signal } as const;
     await kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
-    log.info({ request: name, chassis: commonName }, "certified a node");
+    log.info({ request: name, chassis: commonName }, "signed the certificate of a node");
   }
 
   async #approval(request: CertificateRequest, condition: object): Promise<void> {

@@ -60,7 +60,7 @@ export class NodeCertificate {
     this.#trust = informer<ConfigMap, Readonly<Record<string, string>>>(kube, CONFIG_MAPS, {
       ...{ namespace, fieldSelector: `metadata.name=${TRUST}`, fromMemory: true },
       project: ({ data }) => data ?? {},
-      onError: (error) => log.warn({ err: error }, "failed to read what to trust; retrying"),
+      onError: (error) => log.warn({ err: error }, "failed to read the trusted authorities; retrying"),
       clock,
     });
     this.#loop = new ReconcileLoop(
