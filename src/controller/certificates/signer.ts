@@ -93,7 +93,8 @@ export class Signer {
   #later(name: string, reason: string): void {
     const tries = (this.#waiting.get(name)?.tries ?? 0) + 1;
     // What two replicas do at once has passed by then.
-    if (tries === 3) this.#world.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
+    if (tries === 3)
+      this.#world.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
     this.#forget(name);
     this.#waiting.set(name, { tries, cancel: this.#world.clock.after(retryDelay(tries), () => this.#add(name)) });
   }
@@ -111,7 +112,10 @@ export class Signer {
   async #deny(request: CertificateRequest, message: string): Promise<void> {
     const { log } = this.#world;
     const { name } = request.metadata;
-    log.warn({ request: name, user: request.spec.username, reason: message }, "denied the certificate request of a node");
+    log.warn(
+      { request: name, user: request.spec.username, reason: message },
+      "denied the certificate request of a node",
+    );
     await this.#approval(request, { type: "Denied", status: "True", reason: "Refused", message });
   }
 
