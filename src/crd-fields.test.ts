@@ -100,7 +100,7 @@ const VPC: Samples = {
   "vpcPeerings[].remoteVpc": { value: "other" },
   "vpcPeerings[].localConnectIP": { value: "169.254.0.1/30" },
   enableExternal: { value: true },
-  extraExternalSubnets: { value: ["ext"] },
+  extraExternalSubnets: { base: { enableExternal: true }, value: ["ext"] },
   enableBfd: { value: true },
   "bfdPort.enabled": { base: { bfdPort: { ip: BFD.ip } }, value: true },
   "bfdPort.ip": { base: { bfdPort: BFD }, value: "10.255.255.254" },
@@ -150,6 +150,42 @@ const OVN_EIP: Samples = {
   v4Ip: { value: "10.16.0.78" },
   v6Ip: { value: "fd00:10:16::78" },
   macAddress: { value: "02:00:00:00:00:78" },
+};
+
+const VLAN: Samples = {
+  id: { value: 7 },
+  provider: { value: "elsewhere" },
+  vlanId: { base: { provider: "external" }, value: 7 },
+  providerInterfaceName: { base: { provider: "" }, value: "elsewhere" },
+};
+
+const FIP = { ovnEip: "e", ipName: "a.default" };
+const LITERAL = { ovnEip: "e", vpc: "ovn-cluster", v4Ip: "10.16.0.90" };
+const OVN_FIP: Samples = {
+  ovnEip: { value: "absent" },
+  ipType: { value: "vip" },
+  ipName: { value: "web.default" },
+  vpc: { base: { ...LITERAL, ipName: "" }, value: "other" },
+  v4Ip: { base: { ...LITERAL, ipName: "" }, value: "10.16.0.91" },
+  v6Ip: { base: { ...LITERAL, ipName: "" }, value: "fd00:10:16::91" },
+  type: { value: "distributed" },
+};
+
+const OVN_SNAT_RULE: Samples = {
+  ovnEip: { value: "absent" },
+  vpcSubnet: { base: { vpcSubnet: "ovn-default" }, value: "x-subnet" },
+  ipName: { base: { vpcSubnet: "" }, value: "web.default" },
+  vpc: { base: { vpc: "ovn-cluster", v4IpCidr: "10.16.0.0/24" }, value: "other" },
+  v4IpCidr: { base: { vpc: "ovn-cluster", v4IpCidr: "10.16.0.0/24" }, value: "10.16.1.0/24" },
+  v6IpCidr: { base: { vpc: "ovn-cluster", v6IpCidr: "fd00:10:16::/120" }, value: "fd00:10:16::7" },
+};
+
+const PORT = { externalPort: "80", internalPort: "8080", protocol: "tcp" };
+const OVN_DNAT_RULE: Samples = {
+  ...Object.fromEntries(Object.entries(OVN_FIP).filter(([field]) => field !== "type")),
+  externalPort: { value: "81" },
+  internalPort: { value: "8081" },
+  protocol: { value: "udp" },
 };
 
 const RECORD = "a record of the controller's own doing; the address is in v4IpAddress and v6IpAddress";
@@ -229,6 +265,10 @@ const KINDS = [
   },
   { file: "vpc-dnses", kind: "vpcDnses", base: { vpc: "ovn-cluster", subnet: "ovn-default" }, samples: VPC_DNS },
   { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
+  { file: "vlans", kind: "vlans", base: { provider: "external" }, samples: VLAN },
+  { file: "ovn-fips", kind: "ovnFips", base: FIP, samples: OVN_FIP },
+  { file: "ovn-snat-rules", kind: "ovnSnatRules", base: { ovnEip: "e" }, samples: OVN_SNAT_RULE },
+  { file: "ovn-dnat-rules", kind: "ovnDnatRules", base: { ...FIP, ...PORT }, samples: OVN_DNAT_RULE },
   {
     file: "ips",
     kind: "ips",
@@ -248,7 +288,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   const texts: string[] = [];
   for (const name of ["weft-1", "weft-2"]) {
     const node = facts.get("nodes", name);
-    const labels = { gw: name === "weft-2" ? "yes" : "no" };
+    const labels = { gw: name === "weft-2" ? "yes" : "no", "ovn.kubernetes.io/external-gw": "true" };
     if (node)
       facts.set("nodes", name, {
         ...projectNode({
@@ -271,6 +311,15 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   set("subnetSpecs", "x-subnet", { cidrBlock: "10.50.0.0/24", ...(kind === "vpcs" && { vpc: "x" }) });
   set("securityGroups", "other", {});
   addDnsConfig(facts);
+  // What NAT rules stand on: a subnet of a Vlan, a gateway node, the default VPC's port, and an address.
+  if (kind !== "vlans") set("vlans", "external", { provider: "external" });
+  set("subnetSpecs", "external", { cidrBlock: "172.30.0.0/24", vlan: kind === "vlans" ? "x" : "external" });
+  if (kind.startsWith("ovn")) {
+    const address = (last: number) => ({ v4Ip: `172.30.0.${last}`, macAddress: `02:00:00:00:01:${last}` });
+    set("vpcs", "ovn-cluster", { enableExternal: true });
+    set("ovnEips", "ovn-cluster-external", { type: "lrp" }, address(10));
+    set("ovnEips", "e", {}, address(11));
+  }
   const given =
     kind === "vips"
       ? { mac: "02:00:00:00:00:01" }

@@ -242,6 +242,17 @@ export const SUBNET = {
   endedFlows: "weft.kubeovn.io/ended-udp-flows",
 } as const;
 
+/** Label of a Node, `true` on those that may host routers' ports in external subnets; a user's, or written by the controller. */
+export const EXTERNAL_GATEWAY_LABEL = "ovn.kubernetes.io/external-gw";
+
+/** Annotations of OvnEips and of the rules that use them, as in Kube-OVN. */
+export const NAT = {
+  /** On an OvnEip: a rule that uses it. */
+  rule: "ovn.kubernetes.io/vpc_nat",
+  /** On a rule: its OvnEip. */
+  eip: "ovn.kubernetes.io/vpc_eip",
+} as const;
+
 /** Labels of our own objects. */
 export const LABEL = {
   /** On IP and Vip: the subnet's name. */
@@ -280,6 +291,17 @@ export function ipLabels(of: { subnet: string; node: string; reserved: boolean }
     ...(subnet !== "" && { [subnet]: "" }),
     [LABEL.ipReserved]: String(of.reserved),
   };
+}
+
+/** The labels with the addresses of an OvnEip. A label holds no colon, and begins and ends with a letter or a digit. */
+export function eipLabels({ v4, v6 }: { readonly v4: string; readonly v6: string }): {
+  readonly v4: string;
+  readonly v6: string;
+  readonly labels: Readonly<Record<string, string>>;
+} {
+  const [start, end] = [v6.startsWith(":") ? "0" : "", v6.endsWith(":") ? "0" : ""];
+  const text = start + v6.replaceAll(":", "-") + end;
+  return { v4, v6: text, labels: { [LABEL.eipV4]: v4, [LABEL.eipV6]: text } };
 }
 
 /** An object's name as the value of a label; "" for one of more than 63 characters, with which the API server would refuse the whole object. */

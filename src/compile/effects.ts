@@ -300,6 +300,7 @@ export interface Filling {
   /** Missing fields of the spec of that `generation` or `version`. */
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly generation?: number;
+  /** Labels to set; absent where they are as desired. Only together with `version`. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly version?: string;
 }
@@ -326,13 +327,14 @@ export function fill(
   const placed = finalizers.includes(FINALIZER) === finalizer || (finalizer && deleting);
   const right = placed && !finalizers.includes(DEPRECATED_FINALIZER);
   const annotations = differingAnnotations(object.annotations ?? {}, wanted);
-  const filled = Object.keys(spec).length === 0;
+  const filled = Object.keys(spec).length === 0 && labels === undefined;
   if (right && annotations === undefined && filled) return condition === undefined ? [] : [condition];
   const effect: FillEffect = {
     ...{ kind: "fill", key: `fill/${resource}/${name}`, resource, name, uid, annotated },
     ...(!right && { finalizer }),
     ...(annotations && { annotations }),
-    ...(!filled && { spec, ...(labels && { labels }) }),
+    ...(Object.keys(spec).length > 0 && { spec }),
+    ...(labels && { labels }),
     ...(version === undefined ? !filled && generation !== undefined && { generation } : { version }),
   };
   if (condition === undefined) return [effect];

@@ -14,7 +14,7 @@ import { OWNER_KEY } from "../desired/identity.ts";
 const EXTERNAL_IDS: ReadonlySet<string> = new Set([
   ...[VENDOR_KEY, OWNER_KEY, "ls", "pod", "provider", "shared-by", "subnet", "node", "np", "address-family"],
   ...["policy", "rule", "selector", "sources", "type", "sg", "security_groups", "ippool", "protocol", "port"],
-  ...["namespace", "service", "vpc", "domain", "lrp"],
+  ...["namespace", "service", "vpc", "domain", "lrp", "ipv4_network", "ipv6_network"],
 ]);
 
 /** One for each group of a pod, as Kube-OVN's tools look for them. */
@@ -27,10 +27,11 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   Logical_Router_Static_Route: ["ecmp_symmetric_reply"],
   Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout", "template", "address-family"],
   Load_Balancer_Health_Check: ["interval", "timeout", "success_count", "failure_count"],
+  NAT: ["stateless"],
   Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: [
     ...["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
-    ...["requested-chassis", "activation-strategy"],
+    ...["requested-chassis", "activation-strategy", "network_name"],
   ],
 };
 

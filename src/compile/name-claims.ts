@@ -24,6 +24,12 @@ export const nameCollisionKey = {
 /** The role of the name of a VPC's router port towards a VPC that it is peered with. */
 export const peeringRole = (remote: string): string => `peering/${remote}`;
 
+/** The roles of the names of a VPC's router port in an external subnet, and of its other end at the switch. */
+export const externalRole = {
+  router: (subnet: string): string => `external-router/${subnet}`,
+  switch: (subnet: string): string => `external-switch/${subnet}`,
+};
+
 /** The claim that wins a name: the oldest, among those of the same age the first by key. */
 export function oldestOf<C extends NameClaim>(claims: Iterable<C>): C | undefined {
   const [oldest] = [...claims].sort(

@@ -14,7 +14,7 @@ import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactTypes } from "../facts/types.ts";
-import { type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
+import { externalRole, type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {
@@ -130,15 +130,23 @@ function claimsOfSubnet({ name, vpc, created }: SubnetSpecFact): readonly KeyedN
   ];
 }
 
-/** A peering may be added to a VPC at any time, so it loses against subnets and Vips of any age. */
-function claimsOfVpc({ name, peerings, created }: FactTypes["vpcs"]): readonly KeyedNameClaim[] {
-  return peerings.map(({ remoteVpc }) => ({
-    about: nameCollisionKey.vpc(name),
-    created: `~${created}`,
+/** A peering or an external subnet may be added to a VPC at any time, so it loses against subnets and Vips of any age. */
+function claimsOfVpc({ name, peerings, externals, created }: FactTypes["vpcs"]): readonly KeyedNameClaim[] {
+  const of = { about: nameCollisionKey.vpc(name), created: `~${created}` };
+  const ports = externals.flatMap((subnet) => {
+    const text = `the port of VPC "${name}" in external subnet "${subnet}"`;
+    return [
+      { ...of, text, role: externalRole.router(subnet), name: `port/${routerPortName(name, subnet).plain}` },
+      { ...of, text, role: externalRole.switch(subnet), name: `port/${routerSwitchPortName(subnet, name).plain}` },
+    ];
+  });
+  const links = peerings.map(({ remoteVpc }) => ({
+    ...of,
     text: `the peering of VPC "${name}" with VPC "${remoteVpc}"`,
     role: peeringRole(remoteVpc),
     name: `port/${peeringPortName(name, remoteVpc).plain}`,
   }));
+  return [...links, ...ports];
 }
 
 function claimOfVip({ name, created }: FactTypes["vips"]): KeyedNameClaim {

@@ -13,7 +13,7 @@ export const NOT_SUPPORTED = {
     "u2oFeatures",
     "enableExternalLBAddress",
   ],
-  vpcs: ["enableExternal", "extraExternalSubnets", "enableBfd"],
+  vpcs: ["enableBfd"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Those of the fields (as above) that a spec sets, sorted. A value that says the same as none (false, 0, "", an empty list) sets nothing. */

@@ -6,6 +6,7 @@ import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { readFields, recordsIn, recordText } from "./accepted.ts";
+import { DEFAULT_EXTERNAL_SUBNET } from "./external.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
 import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import { peeringAsWritten, projectPeerings } from "./project-peering.ts";
@@ -37,6 +38,8 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
     peerings: projectPeerings(vpcPeerings, vpc.metadata.name, problems),
     ...(vpc.spec?.bfdPort?.enabled === true && { bfdPort: projectBfdPort(vpc.spec.bfdPort, problems) }),
+    externals: vpc.spec?.enableExternal === true ? externalsOf(vpc.spec) : [],
+    unusedExternals: vpc.spec?.enableExternal === true ? [] : (vpc.spec?.extraExternalSubnets ?? []),
     problems,
     unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     annotated: vpc.metadata.annotations !== undefined,
@@ -44,6 +47,11 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     records: recordsIn(vpc.metadata.annotations),
     former: readFormer(accepted),
   };
+}
+
+/** As in Kube-OVN the default external subnet counts only where no others are named. */
+function externalsOf({ extraExternalSubnets = [] }: VpcSpec): readonly string[] {
+  return extraExternalSubnets.length === 0 ? [DEFAULT_EXTERNAL_SUBNET] : [...new Set(extraExternalSubnets)].sort();
 }
 
 /** The accepted lists by the annotation, with entries as the API has them. A malformed list is ignored. */

@@ -40,6 +40,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
     gatewayNode: ({ gatewayType, gatewayNodes }) =>
       gatewayType !== "centralized" ? [] : gatewayNodes.length > 0 ? gatewayNodes : [""],
     // Those whose rules make ACLs.
+    vlan: ({ vlan }) => (vlan === "" ? [] : [vlan]),
     rules: (subnet) => (subnet.private || subnet.acls.length > 0 ? ["any"] : []),
   },
   verdicts: {},
@@ -67,6 +68,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   cluster: {},
   serviceRanges: {},
   bfdPorts: {},
+  externalGateways: {},
   chassisProblems: {},
   zones: {},
 };

@@ -3,6 +3,7 @@
 import type { ClusterFact, NameCollisionFact, ServedFact } from "./cluster.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
+import type { ExternalGatewaysFact } from "./external.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
 import type { ZoneFact } from "./node.ts";
 import type {
@@ -62,6 +63,7 @@ export interface DerivedFactTypes {
   readonly serviceRanges: ServiceRangesFact;
   readonly chassisProblems: ChassisProblemFact;
   readonly bfdPorts: BfdPortFact;
+  readonly externalGateways: ExternalGatewaysFact;
   readonly zones: ZoneFact;
 }
 
@@ -71,7 +73,16 @@ export interface FactTypes extends DerivedFactTypes {}
 /** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
 export interface FactIndexes {
   readonly addressHolders: "subnet";
-  readonly subnets: "vpc" | "provider" | "namespace" | "private" | "selects" | "egressTable" | "gatewayNode" | "rules";
+  readonly subnets:
+    | "vpc"
+    | "provider"
+    | "namespace"
+    | "private"
+    | "selects"
+    | "egressTable"
+    | "gatewayNode"
+    | "rules"
+    | "vlan";
 }
 
 /** The name of a kind of fact. */

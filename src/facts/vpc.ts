@@ -15,6 +15,10 @@ export interface VpcFact extends CustomObjectFact {
   readonly policyRoutes: readonly PolicyRouteFact[];
   /** At most one for each other VPC, none with itself. */
   readonly peerings: readonly PeeringFact[];
+  /** Names of the external subnets in which its router is to have a port, each once. */
+  readonly externals: readonly string[];
+  /** Those of `extraExternalSubnets` without `enableExternal`, which have no effect. */
+  readonly unusedExternals: readonly string[];
   /** Absent where it is not enabled. */
   readonly bfdPort?: VpcBfdPortFact;
   /** What it sets of `NOT_SUPPORTED`. */

@@ -8,6 +8,7 @@ import { clusterServiceRanges } from "../compile/service/service-ranges.ts";
 import { subnetPolicyUse } from "../compile/subnet/subnet-policy-use.ts";
 import type { Unrecorded } from "../compile/subnet/subnet-verdict.ts";
 import { SubnetVerdicts } from "../compile/subnet/subnet-verdicts.ts";
+import { externalGateways } from "../compile/vpc/external-gateways.ts";
 import { bfdPorts } from "../compile/vpc/vpc-bfd-nodes.ts";
 import { VpcPeers } from "../compile/vpc/vpc-peers.ts";
 import { type Deriver, deriverOf } from "../facts/derivation.ts";
@@ -37,6 +38,7 @@ export class DerivedFacts {
       nameCollisions: new NameCollisions(facts),
       addressHolders: deriverOf(facts, addressHolders),
       bfdPorts: deriverOf(facts, bfdPorts),
+      externalGateways: deriverOf(facts, externalGateways),
       zones: deriverOf(facts, zones),
       serviceRanges: deriverOf(facts, clusterServiceRanges),
       subnets: this.#verdicts,

@@ -8,7 +8,10 @@ import { migrationKind } from "./migration.ts";
 import { nameResolverKind } from "./name-resolver.ts";
 import { namespaceKind } from "./namespace.ts";
 import { nodeKind } from "./node.ts";
+import { ovnDnatRuleKind } from "./ovn-dnat-rule.ts";
 import { ovnEipKind } from "./ovn-eip.ts";
+import { ovnFipKind } from "./ovn-fip.ts";
+import { ovnSnatRuleKind } from "./ovn-snat-rule.ts";
 import { statefulSetKind, virtualMachineKind } from "./owners.ts";
 import { podKind } from "./pod.ts";
 import {
@@ -23,6 +26,7 @@ import { serviceCidrKind } from "./service-cidr.ts";
 import { subnetKind } from "./subnet.ts";
 import { switchLbRuleKind } from "./switch-lb-rule.ts";
 import { vipKind } from "./vip.ts";
+import { vlanKind } from "./vlan.ts";
 import { vpcKind } from "./vpc.ts";
 import { dnsDeploymentKind, vpcDnsConfigKind, vpcDnsKind } from "./vpc-dns.ts";
 
@@ -30,11 +34,15 @@ import { dnsDeploymentKind, vpcDnsConfigKind, vpcDnsKind } from "./vpc-dns.ts";
 export const KINDS: readonly AnyKind[] = [
   vpcKind,
   subnetKind,
+  vlanKind,
   nodeKind,
   namespaceKind,
   ipPoolKind,
   vipKind,
   ovnEipKind,
+  ovnFipKind,
+  ovnSnatRuleKind,
+  ovnDnatRuleKind,
   switchLbRuleKind,
   vpcDnsKind,
   vpcDnsConfigKind,

@@ -17,7 +17,7 @@ function effects(object: Partial<OvnEipObject>) {
   const { unit } = ovnEipKind;
   const input: unknown = unit?.read(facts, "e");
   const fragment = unit?.compile(input);
-  t.same(fragment?.rows, [], "nothing uses it yet");
+  t.same(fragment?.rows, [], "what uses it has the rows");
   return fragment?.effects ?? [];
 }
 
@@ -57,12 +57,12 @@ t.test("what it was given stays although its spec says something else, and its c
   t.match(said, [{ kind: "condition", ready: true, refused: { reason: "AddressesFixed", message: /172\.30\.0\.10/ } }]);
 });
 
-t.test("a port with its address is not supported, and it says so; on a node it is not ready", async (t) => {
-  for (const [type, ready] of [
-    ["lrp", true],
-    ["lsp", false],
+t.test("a port of a node with its address is not supported, and it says so", async (t) => {
+  for (const [type, ready, reason] of [
+    ["lrp", true, "Ready"],
+    ["lsp", false, "NotSupported"],
   ] as const) {
     const condition = conditionsIn(effects({ spec: { type }, status: given }))[0];
-    t.match(condition, { ready: true, reason: "NotSupported", status: { ready, type } });
+    t.match(condition, { ready: true, reason, status: { ready, type } });
   }
 });

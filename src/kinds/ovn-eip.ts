@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { LABEL, labelValue } from "../api/annotations.ts";
+import { eipLabels, LABEL, labelValue, NAT } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import { FINALIZER } from "../api/names.ts";
 import { addressConflictOf } from "../claims/address-conflict.ts";
@@ -12,17 +12,17 @@ import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
+import { DEFAULT_EXTERNAL_SUBNET } from "../facts/external.ts";
 import type { AddressConflictFact } from "../facts/ip.ts";
-import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
+import { type CustomObjectFact, customObjectFields, makerOf, type ProjectedMeta } from "../facts/meta.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Kind } from "./kind.ts";
+import { type EipUses, readUses } from "./ovn-eip-uses.ts";
 
-/** The subnet of an OvnEip that names none: Kube-OVN's flag `--external-gateway-switch`, by its default. */
-const DEFAULT_SUBNET = "external";
 const DEFAULT_TYPE = "nat";
 
 /** An address of each family, "" for none, and the MAC. */
@@ -41,6 +41,10 @@ export interface OvnEipFact extends Addresses, CustomObjectFact {
   readonly type: string;
   /** What it was given, by its status; absent until then. What it asks for is in `v4`, `v6` and `mac`. */
   readonly given?: Addresses;
+  /** UID of the VPC that has made it for its port; "" for none. */
+  readonly makerUid: string;
+  /** What shows who uses it: the label of the VPC and the annotation of a rule; absent where it has none. */
+  readonly shown: { readonly vpc?: string; readonly rule?: string };
   /** Whether spec and labels say what it was given, as Kube-OVN has it. */
   readonly filled: boolean;
 }
@@ -48,6 +52,9 @@ export interface OvnEipFact extends Addresses, CustomObjectFact {
 declare module "../facts/types.ts" {
   interface FactTypes {
     readonly ovnEips: OvnEipFact;
+  }
+  interface FactIndexes {
+    readonly ovnEips: "maker";
   }
 }
 
@@ -60,14 +67,17 @@ export interface OvnEipObject {
 
 /** The fact of an OvnEip. As in Kube-OVN it has its addresses once its status names a MAC. */
 export function projectOvnEip({ metadata, spec = {}, status = {} }: OvnEipObject): OvnEipFact {
-  const subnet = spec.externalSubnet || DEFAULT_SUBNET;
+  const subnet = spec.externalSubnet || DEFAULT_EXTERNAL_SUBNET;
   const type = spec.type || DEFAULT_TYPE;
   const given = addressesOf(status.v4Ip, status.v6Ip, status.macAddress);
   const wanted = filling({ subnet, type }, given);
   const filled = samePart(wanted.spec, { ...spec }) && samePart(wanted.labels, metadata.labels ?? {});
   const asked = addressesOf(spec.v4Ip, spec.v6Ip, spec.macAddress);
   const common = { ...customObjectFields(metadata), version: metadata.resourceVersion ?? "" };
-  return { ...common, subnet, type, ...asked, ...(given.mac !== "" && { given }), filled };
+  const [vpc, rule] = [metadata.labels?.[LABEL.vpc], metadata.annotations?.[NAT.rule]];
+  const shown = { ...(vpc !== undefined && { vpc }), ...(rule !== undefined && { rule }) };
+  const makerUid = makerOf(metadata, "Vpc").uid;
+  return { ...common, subnet, type, ...asked, makerUid, shown, ...(given.mac !== "" && { given }), filled };
 }
 
 function addressesOf(v4 = "", v6 = "", mac = ""): Addresses {
@@ -76,16 +86,9 @@ function addressesOf(v4 = "", v6 = "", mac = ""): Addresses {
 
 /** What Kube-OVN writes into spec and labels. */
 function filling({ subnet, type }: Pick<OvnEipFact, "subnet" | "type">, { v4, v6, mac }: Addresses) {
-  const [start, end] = [v6.startsWith(":") ? "0" : "", v6.endsWith(":") ? "0" : ""];
   return {
     spec: { externalSubnet: subnet, type, v4Ip: v4, v6Ip: v6, macAddress: mac },
-    labels: {
-      [LABEL.subnet]: labelValue(subnet),
-      [LABEL.ovnEipType]: type,
-      [LABEL.eipV4]: v4,
-      // A label's value begins and ends with a letter or a digit.
-      [LABEL.eipV6]: start + v6.replaceAll(":", "-") + end,
-    },
+    labels: { [LABEL.subnet]: labelValue(subnet), [LABEL.ovnEipType]: type, ...eipLabels({ v4, v6 }).labels },
   };
 }
 
@@ -140,9 +143,12 @@ interface OvnEipInput {
   readonly refusal: VerdictFact | undefined;
   /** Who else has the address that its status names. */
   readonly dispute: AddressConflictFact | undefined;
+  readonly uses: EipUses;
 }
 
-/** An OvnEip: no rows, because what uses its address is not supported; its finalizer, its state, and what it was given in its spec and labels. */
+/**
+ * An OvnEip: its finalizer, its state, and what it was given in its spec and labels. What uses its address has rows of its own.
+ */
 const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   name: "ovneip",
   priority: 4,
@@ -155,19 +161,34 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
       refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
       dispute: eip.given && addressConflictOf(reader, ownerOf(eip)),
+      uses: readUses(reader, eip),
     };
   },
 
-  compile({ eip, subnet, refusal, dispute }): Fragment<WeftEffect> {
+  compile({ eip, subnet, refusal, dispute, uses }): Fragment<WeftEffect> {
     const { given, deleting, version } = eip;
-    if (deleting) return new FragmentBuilder().finish(fill("ovnEips", eip, { finalizer: false }));
+    const build = new FragmentBuilder();
+    if (deleting && uses.users.length === 0) return build.finish(fill("ovnEips", eip, { finalizer: false }));
     const problem = given && changedOf(eip, given);
-    const lacks = given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
+    const lacks: Partial<ReturnType<typeof filling>> =
+      given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
     // Before it has an address nothing has to be given back.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
-    const state = stateOf(eip, subnet, refusal, dispute);
-    const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) });
-    return new FragmentBuilder().finish(fill("ovnEips", eip, { finalizer, version, ...lacks }, condition));
+    const state = stateOf(eip, subnet, refusal, dispute, uses);
+    const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) }, uses);
+    const { vpc, rule } = given === undefined ? {} : uses;
+    const shown = vpc !== undefined && vpc !== eip.shown.vpc ? { [LABEL.vpc]: vpc } : undefined;
+    const labels = lacks.labels || shown ? { ...lacks.labels, ...shown } : undefined;
+    const annotations = rule === undefined ? {} : { [NAT.rule]: rule };
+    const present = eip.shown.rule === undefined ? {} : { [NAT.rule]: eip.shown.rule };
+    return build.finish(
+      fill(
+        "ovnEips",
+        { ...eip, annotations: present },
+        { finalizer, version, annotations, ...lacks, ...(labels && { labels }) },
+        condition,
+      ),
+    );
   },
 };
 
@@ -180,11 +201,21 @@ interface State {
 
 /** Nothing as long as nothing has been decided. */
 function stateOf(
-  { given, subnet: of }: OvnEipFact,
+  { given, deleting, subnet: of }: OvnEipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
   dispute: AddressConflictFact | undefined,
+  { users }: EipUses,
 ): State | undefined {
+  if (deleting && given !== undefined) {
+    const shown = users.slice(0, 5).join(", ");
+    const more = users.length > 5 ? ` and ${users.length - 5} more` : "";
+    return {
+      ready: false,
+      reason: "InUse",
+      message: `waiting for what uses the address to be deleted: ${shown}${more}`,
+    };
+  }
   if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
   if (dispute !== undefined) return { ready: false, reason: "AddressInUse", message: dispute.message };
   if (subnet === undefined) {
@@ -202,13 +233,13 @@ function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refuse
   return { reason: "AddressesFixed", message };
 }
 
-function conditionOf(eip: OvnEipFact, state: State): ConditionEffect {
+function conditionOf(eip: OvnEipFact, state: State, { nat }: EipUses): ConditionEffect {
   const { name, uid, generation, type } = eip;
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
   // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
-  const status = { ready: state.ready && type !== "lsp", type, nat: "" };
-  const message = `spec.type "${type}": a port with the address is not supported`;
-  const notes: readonly Note[] = type === DEFAULT_TYPE ? [] : [{ reason: "NotSupported", message }];
+  const status = { ready: state.ready && type !== "lsp", type, nat };
+  const message = `spec.type "${type}": the address is reserved; ports of nodes in external subnets are not supported`;
+  const notes: readonly Note[] = type === "lsp" ? [{ reason: "NotSupported", message }] : [];
   return withNotes({ kind: "condition", ...about, ...state, status }, [...notes, ...malformedNotes(eip)]);
 }
 
@@ -221,9 +252,12 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   facts: "ovnEips",
   type: { group: "kubeovn.io", version: "v1", plural: "ovn-eips", namespaced: false, kind: "OvnEip" },
   project: projectOvnEip,
-  indexes: {},
+  indexes: { maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]) },
   unit: ovnEipUnit,
   claim: ovnEipClaim,
   status: "subresource",
-  access: { verbs: ["patch"], why: "Followed; finalizers, labels and what they were given are patched." },
+  access: {
+    verbs: ["create", "patch", "delete"],
+    why: "Followed; finalizers, labels and what they were given are patched. Those of the ports of VPCs are made and deleted.",
+  },
 };

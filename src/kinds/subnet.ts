@@ -30,7 +30,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   claim: querierClaims,
   rows: {
     Logical_Switch: ["name", "other_config", "external_ids", "ports", "acls", "load_balancer_group"],
-    Logical_Switch_Port: PORT_COLUMNS,
+    Logical_Switch_Port: [...PORT_COLUMNS, "tag"],
     Logical_Router: ["ports", "policies"],
     Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "options", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,

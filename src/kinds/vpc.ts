@@ -14,7 +14,7 @@ declare module "../facts/types.ts" {
     readonly vpcs: VpcFact;
   }
   interface FactIndexes {
-    readonly vpcs: "bfdPort";
+    readonly vpcs: "bfdPort" | "external";
   }
 }
 
@@ -23,11 +23,25 @@ export const vpcKind: Kind<"vpcs"> = {
   facts: "vpcs",
   type: VPCS,
   project: (object, { router }) => projectVpc(object, router),
-  indexes: { bfdPort: ({ bfdPort }) => (bfdPort === undefined ? [] : ["any"]) },
+  indexes: {
+    bfdPort: ({ bfdPort }) => (bfdPort === undefined ? [] : ["any"]),
+    // By the names of the subnets.
+    external: ({ externals }) => externals,
+  },
   unit: vpcUnit,
   rows: {
     Logical_Router: ["name", "options", "external_ids", "ports", "static_routes", "policies"],
-    Logical_Router_Port: ["name", "mac", "networks", "peer", "options", "ha_chassis_group", "external_ids"],
+    Logical_Router_Port: [
+      "name",
+      "mac",
+      "networks",
+      "peer",
+      "options",
+      "ha_chassis_group",
+      "gateway_chassis",
+      "external_ids",
+    ],
+    Gateway_Chassis: ["name", "chassis_name", "priority", "external_ids"],
     HA_Chassis_Group: ["name", "ha_chassis", "external_ids"],
     HA_Chassis: ["chassis_name", "priority", "external_ids"],
     Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "options", "bfd", "external_ids"],

@@ -8,8 +8,8 @@ export interface OvnEipSpec {
   /** Name of the Subnet that the address belongs to. Immutable. Default `external`. */
   readonly externalSubnet?: string;
   /**
-   * What uses the address. `nat`: NAT rules. `lrp`: a port of a VPC's router. `lsp`: a port of a node in the external
-   * subnet. Default `nat`.
+   * What uses the address. `nat`: NAT rules. `lrp`: the port of a VPC's router, which makes the object; NAT rules may
+   * use it too. `lsp`: a port of a node in the external subnet; nodes have no such port yet. Default `nat`.
    */
   readonly type?: string;
   /** The IPv4 address, for example `172.18.200.10`. Default: an available one. */

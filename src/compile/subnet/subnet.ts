@@ -48,6 +48,7 @@ import { addAcls } from "./subnet-acls.ts";
 import { subnetContract } from "./subnet-contract.ts";
 import { addDhcp, dhcpProblems } from "./subnet-dhcp.ts";
 import { egressTableOwner, readEgress } from "./subnet-egress.ts";
+import { addLocalnet, isUnderlay, type Localnet, readLocalnet } from "./subnet-localnet.ts";
 import {
   addQuerierPort,
   type MulticastInput,
@@ -91,17 +92,26 @@ export interface SubnetInput {
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
   /** VIPs for which its router answers ARP and ND. */
   readonly proxied: readonly string[];
+  /** The network outside to which its switch is connected; only for underlay subnets. */
+  readonly localnet: Localnet | undefined;
   /** Names of the ports between its switch and its router. */
   readonly ports: { readonly router: string; readonly switch: string };
 }
 
-/** What is not supported of an accepted subnet; undefined if everything is. */
-function notBuilt({ provider, vlan, protocol }: SubnetFact): { reason: string; message: string } | undefined {
-  // The vlan of another plugin's interfaces is handled by that plugin.
-  if (vlan === "" || !isOvnProvider(provider)) return undefined;
-  const what = protocol === "Mac" ? "MAC addresses" : "addresses";
-  const message = `its pods get ${what} but have no connectivity outside the subnet: provider networks (spec.vlan "${vlan}") are not supported`;
+/** Why an underlay subnet is not connected to its network; undefined if it is. */
+function disconnected({ subnet, localnet }: SubnetInput): { reason: string; message: string } | undefined {
+  if (!isUnderlay(subnet) || localnet !== undefined) return undefined;
+  const what = subnet.protocol === "Mac" ? "MAC addresses" : "addresses";
+  const message = `its pods get ${what} but have no connectivity outside the subnet: there is no Vlan of that name (spec.vlan "${subnet.vlan}")`;
   return { reason: "NoProviderNetwork", message };
+}
+
+/** Pods of an underlay subnet: their gateway is a router outside, of which Weft knows nothing. */
+function underlayNotes({ localnet }: SubnetInput): readonly Note[] {
+  if (localnet === undefined) return [];
+  const message =
+    "spec.vlan: the subnet serves routers' ports, OvnEips and NAT rules; pods in it are not supported (nodes do not reach them, and u2oInterconnection has no effect)";
+  return [{ reason: "UnderlayLimited", message }];
 }
 
 /** The subnet's neighbours are not known yet: it is not accepted. */
@@ -151,6 +161,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, Wef
       egressTableOwner: egressTableOwner(reader, subnet),
       holders: subnet.deleting ? holdersOf(reader, key) : [],
       proxied: proxiedAddresses(reader, key),
+      localnet: readLocalnet(reader, subnet),
       ports: {
         router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
         switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
@@ -191,8 +202,10 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     build.member("Logical_Switch", switchId(name), "load_balancer_group", uuid, owner);
   }
 
+  if (input.localnet !== undefined) addLocalnet(build, subnet, input.localnet);
   const networks = (["v4", "v6"] as const).flatMap((family) => {
-    const [address, block] = [gateway[family], cidr[family]];
+    // The gateway of an underlay subnet is a router outside.
+    const [address, block] = isUnderlay(subnet) ? [] : [gateway[family], cidr[family]];
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
   });
   if (networks.length > 0) {
@@ -228,14 +241,14 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
     // The join switch has the nodes and no pods. Each node adds its own port.
     addGatewaySets(build);
     if (cluster.kubeProxyReplacement === true) addServiceSwitch(build, subnet, cluster);
-  } else
+  } else if (!isUnderlay(subnet))
     addSourceGuard(build, subnet, {
       uplink,
       nodes: vpc === cluster.router,
       joinCidr,
       privateCidrs: input.privateCidrs,
     });
-  if (vpc === cluster.router) addSubnetGateway(build, subnet, cluster, input.gateways);
+  if (vpc === cluster.router && !isUnderlay(subnet)) addSubnetGateway(build, subnet, cluster, input.gateways);
   return build.finish();
 }
 
@@ -262,7 +275,11 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
     const status = { activateGateway, natOutgoingPolicyRules, ...multicastStatus(subnet, input.multicast) };
     return { ...state, ...(refused && { refused }), status };
   };
-  const viaNodes = subnet.vpc === cluster.router && name !== cluster.joinSubnet && isOvnProvider(subnet.provider);
+  const viaNodes =
+    subnet.vpc === cluster.router &&
+    name !== cluster.joinSubnet &&
+    isOvnProvider(subnet.provider) &&
+    !isUnderlay(subnet);
   const gatewayProblems = verdict.ok && viaNodes ? gatewayNotes(subnet, gateways) : [];
   const filled = fill(
     "subnets",
@@ -277,6 +294,7 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       ...gatewayProblems,
       ...notes,
       ...multicastNotes(subnet, input.multicast),
+      ...(verdict.ok ? underlayNotes(input) : []),
       ...unsupportedNotes(subnet),
       ...malformedNotes(subnet),
     ]),
@@ -306,12 +324,13 @@ function wantedAnnotations({
 }
 
 function stateOf(
-  { subnet, verdict, cluster, holders, joinCidr, egressTableOwner }: SubnetInput,
+  input: SubnetInput,
   condition: (ready: boolean, reason: string, message: string) => ConditionEffect,
 ): ConditionEffect {
+  const { subnet, verdict, cluster, holders, joinCidr, egressTableOwner } = input;
   if (!verdict.ok) return condition(false, verdict.reason, verdict.message);
   if (subnet.deleting) return condition(false, "InUse", inUse(holders, cluster));
-  const lack = notBuilt(subnet);
+  const lack = disconnected(input);
   if (lack !== undefined) return condition(false, lack.reason, lack.message);
   const problems = [
     ...translateSubnetRules(subnet, joinCidr).problems,

@@ -123,8 +123,9 @@ export function recordedPeerings(reader: FactReader, vpc: string): readonly Peer
 
 /** The ranges of a VPC's accepted subnets that its router is connected to. */
 export function connectedRanges(reader: FactReader, vpc: string): readonly ConnectedRange[] {
-  return reader.by("subnets", "vpc", vpc).flatMap(({ name, provider, cidr, gateway }) => {
-    if (!isOvnProvider(provider) || reader.get("verdicts", name)?.ok !== true) return [];
+  return reader.by("subnets", "vpc", vpc).flatMap(({ name, provider, vlan, cidr, gateway }) => {
+    // The router of an underlay subnet is outside.
+    if (!isOvnProvider(provider) || vlan !== "" || reader.get("verdicts", name)?.ok !== true) return [];
     return (["v4", "v6"] as const).flatMap((family): ConnectedRange[] => {
       const [block, own] = [cidr[family], gateway[family]];
       return block === undefined ? [] : [{ subnet: name, cidr: block, ...(own !== undefined && { gateway: own }) }];

@@ -16,6 +16,7 @@ import { malformedNotes, unsupportedNotes, vpcReferences } from "../references.t
 import { externalIds } from "../rows.ts";
 import { orderNotes } from "./route-order.ts";
 import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
+import { addExternalPorts, type Externals, externalEffects, externalStatus, readExternals } from "./vpc-external.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
   addPeerings,
@@ -49,6 +50,7 @@ interface VpcInput {
   /** The routing tables that its subnets name, besides the main one. */
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
+  readonly externals: Externals;
   /** The vacant next hops of its routes. */
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
@@ -85,6 +87,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       ranges,
       routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
       peerings,
+      externals: readExternals(reader, vpc),
       vacant: vacantHops(reader, vpc, ranges, peerings.links),
       sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
@@ -96,14 +99,15 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
   },
 
   compile(input): Fragment<WeftEffect> {
-    const { vpc, notes, defaultSubnet, subnets, ranges, peerings } = input;
+    const { vpc, notes, defaultSubnet, subnets, ranges, peerings, externals } = input;
     const build = new FragmentBuilder();
     if (vpc.deleting && subnets.length + input.peeredBy.length === 0)
-      return build.finish(fill("vpcs", vpc, { finalizer: false }));
+      return build.finish([...externalEffects(vpc, externals), ...fill("vpcs", vpc, { finalizer: false })]);
     build.row("Logical_Router", routerId(vpc.name), {
       name: vpc.name,
       options: {
-        always_learn_from_arp_request: "false",
+        // As in Kube-OVN: what is outside may move from one MAC to another.
+        always_learn_from_arp_request: String(externals.links.length > 0),
         dynamic_neigh_routers: "true",
         mac_binding_age_threshold: "300",
       },
@@ -114,6 +118,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc, peerings.links, ranges);
+    addExternalPorts(build, vpc, externals.links, ranges);
     addBfdPort(build, input);
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
     else {
@@ -155,6 +160,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       defaultLogicalSwitch: defaultSubnet,
       subnets,
       vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
+      ...externalStatus(vpc, externals),
       bfdPort: bfdStatus(input),
     };
     const key = `condition/vpcs/${name}`;
@@ -174,6 +180,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       { finalizer: true, annotations: rememberRoutes(vpc, routes, peerings.remembered) },
       withNotes(condition, [
         ...peerings.notes,
+        // The cause before its consequences.
+        ...externals.notes,
         ...hops.notes,
         ...routeNotes(routes.staticRoutes, input.sessions),
         ...orderNotes(
@@ -187,16 +195,22 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...malformedNotes(vpc),
       ]),
     );
-    return build.finish(effects);
+    return build.finish([...externalEffects(vpc, externals), ...effects]);
   },
 };
 
-/** The networks of the router's ports: its subnets and the links to its peers. */
-function networksOf({ ranges, peerings }: VpcInput): readonly RouterNetwork[] {
+/** The networks of the router's ports: its subnets, external ones too, and the links to its peers. */
+function networksOf({ ranges, peerings, externals }: VpcInput): readonly RouterNetwork[] {
   return [
     ...ranges.flatMap(({ cidr, gateway }) => (gateway === undefined ? [] : [{ cidr, address: gateway }])),
     ...peerings.links.flatMap(({ local }) =>
       dualValues(local).map(({ network, address }) => ({ cidr: network, address })),
+    ),
+    ...externals.links.flatMap(({ cidr, address }) =>
+      (["v4", "v6"] as const).flatMap((family) => {
+        const [block, own] = [cidr[family], address[family]];
+        return block === undefined || own === undefined ? [] : [{ cidr: block, address: own }];
+      }),
     ),
   ];
 }

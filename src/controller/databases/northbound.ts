@@ -70,8 +70,11 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
       { column: "ports", exclusive: false },
       { column: "policies", exclusive: false },
       { column: "static_routes", exclusive: false },
+      { column: "nat", exclusive: false },
+      { column: "load_balancer", exclusive: false },
     ],
   ],
+  ["Logical_Router_Port", [{ column: "gateway_chassis", exclusive: true }]],
   [
     "Port_Group",
     [

@@ -195,6 +195,41 @@ const CLUSTER: readonly Thing[] = [
     spec: { externalSubnet: "second", type: "nat", v4Ip: "10.31.0.10", macAddress: "0a:00:00:00:00:0e" },
     status: { v4Ip: "10.31.0.10", v6Ip: "", macAddress: "0a:00:00:00:00:0e", type: "nat" },
   }),
+  thing("vlans", "v", { spec: { id: 7, provider: "external", vlanId: 7, providerInterfaceName: "external" } }),
+  thing("ovnFips", "fip", {
+    spec: {
+      ovnEip: "given",
+      ipType: "ip",
+      ipName: "web.default",
+      vpc: "team",
+      v4Ip: "10.30.0.2",
+      v6Ip: "fd30::2",
+      type: "distributed",
+    },
+  }),
+  thing("ovnSnatRules", "snat", {
+    spec: {
+      ovnEip: "given",
+      vpcSubnet: "inner",
+      ipName: "web.default",
+      vpc: "team",
+      v4IpCidr: "10.30.0.0/24",
+      v6IpCidr: "fd30::/64",
+    },
+  }),
+  thing("ovnDnatRules", "dnat", {
+    spec: {
+      ovnEip: "given",
+      ipType: "ip",
+      ipName: "web.default",
+      vpc: "team",
+      v4Ip: "10.30.0.2",
+      v6Ip: "fd30::2",
+      externalPort: "80",
+      internalPort: "8080",
+      protocol: "tcp",
+    },
+  }),
   thing("ips", "node-n1", {
     spec: {
       podName: "n1",

@@ -18,12 +18,18 @@ const PLURALS: Readonly<Record<string, string>> = {
   IPPool: "ippools",
   Vip: "vips",
   OvnEip: "ovn-eips",
+  OvnFip: "ovn-fips",
+  OvnSnatRule: "ovn-snat-rules",
+  OvnDnatRule: "ovn-dnat-rules",
+  Vlan: "vlans",
   SecurityGroup: "security-groups",
   SwitchLBRule: "switch-lb-rules",
   VpcDns: "vpc-dnses",
 };
 
-type Kind = "Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "OvnEip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns";
+type Kind =
+  | ("Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns")
+  | ("OvnEip" | "OvnFip" | "OvnSnatRule" | "OvnDnatRule" | "Vlan");
 type Fields = Readonly<Record<string, unknown>>;
 
 t.test("every CRD with validation rules has cases here", async (t) => {
@@ -301,6 +307,21 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
     "OvnEip",
     "what a Go client writes",
     { externalSubnet: "external204", v4Ip: "", v6Ip: "", macAddress: "", type: "lsp" },
+  ],
+  ["Vlan", "frames without a tag", { provider: "external" }],
+  ["Vlan", "one of an old version", { vlanId: 7, providerInterfaceName: "external" }],
+  ["OvnFip", "a pod's address", { ovnEip: "e", ipName: "web.default", type: "distributed" }],
+  [
+    "OvnFip",
+    "what a Go client writes",
+    { ovnEip: "e", ipType: "", ipName: "", vpc: "team", v4Ip: "10.0.1.5", v6Ip: "", type: "" },
+  ],
+  ["OvnSnatRule", "a subnet", { ovnEip: "e", vpcSubnet: "inner", ipName: "", vpc: "", v4IpCidr: "", v6IpCidr: "" }],
+  ["OvnSnatRule", "an address and a range", { ovnEip: "e", vpc: "team", v4IpCidr: "10.0.1.5", v6IpCidr: "fd00::/64" }],
+  [
+    "OvnDnatRule",
+    "a port of a Vip",
+    { ovnEip: "e", ipType: "vip", ipName: "v", externalPort: "80", internalPort: "8080", protocol: "TCP" },
   ],
   [
     "SwitchLBRule",
@@ -670,6 +691,33 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
   ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
   ["OvnEip", { macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
+  ["Vlan", {}, "give the name of the network"],
+  ["Vlan", { provider: "p", id: 4096 }, "4095"],
+  ["OvnFip", { ipName: "a.b" }, "give the name of an OvnEip"],
+  ["OvnFip", { ovnEip: "e" }, "give the name of an IP"],
+  ["OvnFip", { ovnEip: "e", vpc: "v" }, "give the name of an IP"],
+  ["OvnFip", { ovnEip: "e", ipName: "a.b", type: "x" }, 'type "x" must be one of: distributed, centralized'],
+  ["OvnFip", { ovnEip: "e", ipName: "a.b", ipType: "ipv4" }, 'ipType "ipv4" must be one of: ip, vip'],
+  ["OvnFip", { ovnEip: "e", vpc: "v", v4Ip: "fd00::1" }, 'v4Ip "fd00::1" is not an IPv4 address'],
+  ["OvnSnatRule", { ovnEip: "e" }, "give the name of a Subnet"],
+  ["OvnSnatRule", { ovnEip: "e", vpc: "v", v4IpCidr: "10.0.0.0/33" }, "neither an IPv4 CIDR"],
+  ["OvnSnatRule", { ovnEip: "e", vpc: "v", v6IpCidr: "10.0.0.0/8" }, "neither an IPv6 CIDR"],
+  [
+    "OvnDnatRule",
+    { ovnEip: "e", ipName: "a.b", externalPort: "0", internalPort: "80", protocol: "tcp" },
+    'externalPort "0" is not a port number',
+  ],
+  [
+    "OvnDnatRule",
+    { ovnEip: "e", ipName: "a.b", externalPort: "80", internalPort: "http", protocol: "tcp" },
+    'internalPort "http" is not a port number',
+  ],
+  [
+    "OvnDnatRule",
+    { ovnEip: "e", ipName: "a.b", externalPort: "80", internalPort: "80", protocol: "icmp" },
+    'protocol "icmp" must be one of: tcp, udp, sctp',
+  ],
+  ["OvnDnatRule", { ovnEip: "e", ipName: "a.b", externalPort: "80", internalPort: "80" }, "give tcp, udp or sctp"],
   ["OvnEip", { type: "distributed" }, 'type "distributed" must be one of: nat, lrp, lsp'],
   ["Vip", { subnet: "s", v4ip: "10.0.0" }, 'v4ip "10.0.0" is not an IPv4 address'],
   ["Vip", { subnet: "s", v6ip: "FD00::1" }, "write fd00::1"],
@@ -984,11 +1032,20 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       ippool: "NAME SUBNET ENABLEADDRESSSET IPS V4USED V4AVAILABLE V6USED V6AVAILABLE",
       vip: "NAME NAMESPACE V4IP V6IP MAC SUBNET TYPE",
       oeip: "NAME V4IP V6IP MAC TYPE NAT READY EXTERNALSUBNET",
+      ofip: "NAME VPC TYPE V4EIP V6EIP V4IP V6IP READY IPTYPE IPNAME",
+      osnat: "NAME VPC V4EIP V6EIP V4IPCIDR V6IPCIDR READY",
+      odnat: "NAME VPC EIP PROTOCOL V4EIP V6EIP V4IP V6IP INTERNALPORT EXTERNALPORT IPNAME READY",
+      vlan: "NAME ID PROVIDER CONFLICT",
       sg: "NAME AGE",
       slr: "NAME VIP PORT(S) SERVICE AGE",
       "vpc-dns": "NAME ACTIVE VPC SUBNET COREFILE",
     };
     await create("SecurityGroup", {});
+    await create("Vlan", { provider: "external" });
+    await create("OvnFip", { ovnEip: "e", ipName: "a.b" });
+    await create("OvnSnatRule", { ovnEip: "e", vpcSubnet: "s" });
+    const port = { externalPort: "80", internalPort: "80", protocol: "tcp" };
+    await create("OvnDnatRule", { ovnEip: "e", ipName: "a.b", ...port });
     await create("SwitchLBRule", { vip: "10.0.0.1", ports: [{ port: 80 }] });
     for (const [short, line] of Object.entries(columns)) {
       const { stdout } = await kubectl("get", short);

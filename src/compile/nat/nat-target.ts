@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { NatTargetFact } from "../../facts/nat-rule.ts";
+import type { FactReader } from "../../facts/store.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { dualValues } from "../../net/dual.ts";
+import type { Note } from "../effects.ts";
+import { connectedRanges } from "../vpc/vpc-peerings.ts";
+import { type NatProblem, natProblem } from "./nat-eip.ts";
+
+/** An address inside a VPC. */
+export interface NatTarget {
+  readonly ok: true;
+  readonly vpc: string;
+  /** "" for none. */
+  readonly v4: string;
+  readonly v6: string;
+  /** The switch port that has it, and its MAC; absent for a Vip, which moves from port to port, and where nobody has the address. */
+  readonly port?: { readonly name: string; readonly mac: string };
+  readonly notes: readonly Note[];
+}
+
+/** Where a rule leads to, by the IP or Vip that it names, or else by its addresses. */
+export function readTarget(reader: FactReader, of: NatTargetFact): NatTarget | NatProblem {
+  const { ipType, ipName } = of;
+  if (ipName === "") return byAddress(reader, of);
+  if (ipType === "vip") {
+    const vip = reader.get("vips", ipName);
+    if (vip === undefined || vip.deleting)
+      return natProblem("VipNotFound", `Vip "${ipName}" (spec.ipName) does not exist`);
+    if (!vip.given) return natProblem("VipNotReady", `Vip "${ipName}" (spec.ipName) has no address yet`);
+    return inSubnet(reader, vip.subnet, { v4: vip.v4, v6: vip.v6 });
+  }
+  const ip = reader.get("ips", ipName);
+  if (ip === undefined || ip.deleting) {
+    const message = `IP "${ipName}" (spec.ipName) does not exist; that of a pod is named <pod>.<namespace>`;
+    return natProblem("IpNotFound", message);
+  }
+  return inSubnet(reader, ip.subnet, { v4: ip.v4, v6: ip.v6, port: { name: ip.name, mac: ip.mac } });
+}
+
+function inSubnet(
+  reader: FactReader,
+  name: string,
+  found: Pick<NatTarget, "v4" | "v6" | "port">,
+): NatTarget | NatProblem {
+  const subnet = reader.get("subnets", name);
+  if (subnet === undefined) return natProblem("SubnetNotReady", `subnet "${name}" of spec.ipName is not ready`);
+  return { ok: true, vpc: subnet.vpc, ...found, notes: [] };
+}
+
+function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarget | NatProblem {
+  if (v4 === "" && v6 === "")
+    return natProblem("TargetMissing", "spec.ipName is empty, and so are spec.v4Ip and spec.v6Ip");
+  if (reader.get("vpcs", vpc) === undefined) return natProblem("VpcNotFound", `VPC "${vpc}" (spec.vpc) does not exist`);
+  const ranges = connectedRanges(reader, vpc);
+  const found = [v4, v6].flatMap((address) => {
+    if (address === "") return [];
+    const range = ranges.find(({ cidr }) => isIn(cidr, address));
+    const ip = reader.by("ips", "address", address).find((one) => one.subnet === range?.subnet);
+    const held =
+      ip !== undefined ||
+      (range !== undefined &&
+        reader.by("addressHolders", "subnet", range.subnet).some((one) => dualValues(one).includes(address)));
+    return [{ address, ip, vacant: range !== undefined && !held, outside: range === undefined }];
+  });
+  const notes = found.flatMap(({ address, vacant, outside }): Note[] => {
+    if (vacant) {
+      const message = `no pod or Vip of VPC "${vpc}" has ${address}: what is sent there is lost`;
+      return [{ reason: "AddressNotFound", message }];
+    }
+    if (!outside) return [];
+    return [{ reason: "AddressNotFound", message: `${address} is in no subnet of VPC "${vpc}"` }];
+  });
+  const ports = found.flatMap(({ ip }) => ip ?? []);
+  const [ip] = ports;
+  // One port for both families, or none.
+  const shared = ip !== undefined && ports.length === found.length && ports.every(({ name }) => name === ip.name);
+  return { ok: true, vpc, v4, v6, ...(shared && { port: { name: ip.name, mac: ip.mac } }), notes };
+}
+
+function isIn(cidr: string, address: string): boolean {
+  const [block, ip] = [parseCidr(cidr), parseIp(address)];
+  return block !== undefined && ip !== undefined && cidrContains(block, ip);
+}

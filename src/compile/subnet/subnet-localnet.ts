@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isOvnProvider } from "../../api/annotations.ts";
+import { localnetPortName } from "../../api/names.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+
+/** The network outside to which a subnet's switch is connected. */
+export interface Localnet {
+  /** Its name in `ovn-bridge-mappings` of nodes. */
+  readonly network: string;
+  /** VLAN id of the frames outside; 0 for frames without a tag. */
+  readonly tag: number;
+}
+
+/** Whether a subnet is of a network outside the cluster: its router is outside too. The vlan of another plugin's interfaces is handled by that plugin. */
+export function isUnderlay({ vlan, provider }: Pick<SubnetFact, "vlan" | "provider">): boolean {
+  return vlan !== "" && isOvnProvider(provider);
+}
+
+/** The network of an underlay subnet; undefined where its Vlan does not exist. */
+export function readLocalnet(reader: FactReader, subnet: SubnetFact): Localnet | undefined {
+  if (!isUnderlay(subnet)) return undefined;
+  const vlan = reader.get("vlans", subnet.vlan);
+  if (vlan === undefined || vlan.network === "") return undefined;
+  return { network: vlan.network, tag: vlan.id };
+}
+
+/** Adds the port of a switch towards the network outside (ovn-nb(5), Logical_Switch_Port type `localnet`). */
+export function addLocalnet(build: FragmentBuilder, { name, cidr }: SubnetFact, localnet: Localnet): void {
+  const port = localnetPortName(name);
+  build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", port, {
+    name: port,
+    type: "localnet",
+    addresses: ["unknown"],
+    options: { network_name: localnet.network },
+    tag: localnet.tag === 0 ? undefined : localnet.tag,
+    external_ids: externalIds({
+      ls: name,
+      ...(cidr.v4 !== undefined && { ipv4_network: cidr.v4 }),
+      ...(cidr.v6 !== undefined && { ipv6_network: cidr.v6 }),
+    }),
+  });
+}

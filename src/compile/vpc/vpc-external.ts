@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createHash } from "node:crypto";
+import { isOvnProvider, LABEL, labelValue } from "../../api/annotations.ts";
+import { spell } from "../../api/name.ts";
+import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
+import { addressConflictOf } from "../../claims/address-conflict.ts";
+import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact } from "../../facts/subnet.ts";
+import type { FactTypes } from "../../facts/types.ts";
+import type { VpcFact } from "../../facts/vpc.ts";
+import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
+import type { Note, WeftEffect } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { externalRole, nameCollisionKey } from "../name-claims.ts";
+import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
+import { routerId, routerPortId, switchId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+import { type ConnectedRange, connectedRanges } from "./vpc-peerings.ts";
+
+type OvnEipFact = FactTypes["ovnEips"];
+
+/** A router's port in an external subnet. */
+export interface ExternalLink {
+  readonly subnet: string;
+  /** The ranges of the subnet, and the routers outside. */
+  readonly cidr: Dual<string>;
+  readonly gateway: Dual<string>;
+  /** The router's own addresses. */
+  readonly address: Dual<string>;
+  readonly mac: string;
+  /** The chassis that may host it; the first one has the highest priority. */
+  readonly chassis: readonly string[];
+  /** Names of the port, and of its other end at the switch. */
+  readonly port: string;
+  readonly switchPort: string;
+}
+
+/** A VPC's connections to external subnets. */
+export interface Externals {
+  readonly links: readonly ExternalLink[];
+  /** Subnets whose OvnEip has to be made. */
+  readonly missing: readonly string[];
+  /** OvnEips that were made for connections that are not wanted any more. */
+  readonly unused: readonly { readonly name: string; readonly uid: string }[];
+  readonly notes: readonly Note[];
+}
+
+/** The OvnEip with the addresses of a VPC's port in an external subnet, as in Kube-OVN. */
+export function externalEipName(vpc: string, subnet: string): string {
+  return `${vpc}-${subnet}`;
+}
+
+/** Whether an OvnEip is that of a port that a VPC is to have. */
+export function isPortEip(reader: FactReader, { name, subnet, type }: OvnEipFact): boolean {
+  if (type !== "lrp") return false;
+  return reader.by("vpcs", "external", subnet).some((vpc) => externalEipName(vpc.name, subnet) === name);
+}
+
+/** Reads a VPC's connections. One that cannot be is named in a note; the others work. */
+export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
+  const links: ExternalLink[] = [];
+  const notes: Note[] = [];
+  const missing: string[] = [];
+  const gone = vpc.deleting && reader.by("subnets", "vpc", vpc.name).length === 0;
+  const wanted = gone ? [] : vpc.externals;
+  const made = reader.by("ovnEips", "maker", vpc.uid);
+  const unused = made
+    .filter((eip) => !eip.deleting && !wanted.some((subnet) => externalEipName(vpc.name, subnet) === eip.name))
+    .map(({ name, uid }) => ({ name, uid }));
+  if (vpc.unusedExternals.length > 0) {
+    const message = "spec.extraExternalSubnets has no effect without spec.enableExternal";
+    notes.push({ reason: "ExternalNotEnabled", message });
+  }
+  if (wanted.length === 0) return { links, notes, missing, unused };
+  const nodes = reader.get("externalGateways", EXTERNAL_GATEWAYS)?.nodes ?? [];
+  const chassis = nodes.map((node) => node.chassis).sort((a, b) => (place(vpc.name, a) < place(vpc.name, b) ? -1 : 1));
+  if (chassis.length === 0) {
+    const message =
+      "no node has the label ovn.kubernetes.io/external-gw=true and a chassis in OVN: the router has no port in external subnets";
+    notes.push({ reason: "NoExternalGateway", message });
+  }
+  const ranges = connectedRanges(reader, vpc.name).map(({ subnet, cidr }) => ({ subnet, cidr }));
+  for (const name of wanted) {
+    const subnet = reader.get("subnets", name);
+    const problem = unusable(reader, name, subnet) ?? overlapOf(name, subnet, ranges);
+    if (problem !== undefined || subnet === undefined) {
+      if (problem !== undefined) notes.push(problem);
+      continue;
+    }
+    const of = { vpc, subnet };
+    const eip = reader.get("ovnEips", externalEipName(vpc.name, name));
+    if (eip === undefined) {
+      missing.push(name);
+      continue;
+    }
+    const address = addressesOf(reader, of, eip);
+    if (!address.ok) {
+      notes.push(address.note);
+      continue;
+    }
+    ranges.push(...dualValues(subnet.cidr).map((cidr) => ({ subnet: name, cidr })));
+    if (chassis.length === 0) continue;
+    links.push({
+      ...{ subnet: name, cidr: subnet.cidr, gateway: subnet.gateway, address: address.of, mac: address.mac, chassis },
+      ...portNames(reader, vpc.name, name),
+    });
+  }
+  return { links, notes, missing, unused };
+}
+
+/** A VPC's connection to one external subnet; undefined if it has none. */
+export function externalLink(reader: FactReader, vpc: string, subnet: string): ExternalLink | undefined {
+  const fact = reader.get("vpcs", vpc);
+  return fact && readExternals(reader, fact).links.find((link) => link.subnet === subnet);
+}
+
+/**
+ * Adds the router's ports in external subnets and their other ends. Each is on the chassis with the highest priority that the others reach by BFD (ovn-nb(5),
+ * Logical_Router_Port `gateway_chassis`). What comes from outside with a source address of the VPC's own subnets, or of nodes, is dropped, because policies trust such addresses.
+ */
+export function addExternalPorts(
+  build: FragmentBuilder,
+  { name: vpc, isDefault }: Pick<VpcFact, "name" | "isDefault">,
+  links: readonly ExternalLink[],
+  ranges: readonly ConnectedRange[],
+): void {
+  for (const { subnet, cidr, address, mac, chassis, port, switchPort } of links) {
+    const networks = (["v4", "v6"] as const).flatMap((family) => {
+      const [own, block] = [address[family], cidr[family]];
+      return own === undefined || block === undefined ? [] : [`${own}/${block.split("/")[1]}`];
+    });
+    build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPortId(port), {
+      name: port,
+      mac,
+      networks: networks.sort(),
+      external_ids: externalIds(),
+    });
+    for (const [i, name] of chassis.entries()) {
+      const id = `${port}-${name}`;
+      build.held("Logical_Router_Port", routerPortId(port), "gateway_chassis", "Gateway_Chassis", id, {
+        name: id,
+        chassis_name: name,
+        priority: Math.max(1, 100 - i),
+        external_ids: externalIds({ lrp: port }),
+      });
+    }
+    build.held("Logical_Switch", switchId(subnet), "ports", "Logical_Switch_Port", routerPortId(switchPort), {
+      name: switchPort,
+      type: "router",
+      addresses: ["router"],
+      options: { "router-port": port },
+      external_ids: externalIds({ ls: subnet }),
+    });
+    for (const family of [4, 6] as const) {
+      const own = ranges.map((range) => range.cidr).filter((range) => range.includes(":") === (family === 6));
+      const sources = [...own.sort(), ...(isDefault ? [`$${nodesAddressSet(family)}`] : [])];
+      if (sources.length === 0) continue;
+      const id = `${vpc}/external/${subnet}/sources/ip${family}`;
+      build.held("Logical_Router", routerId(vpc), "policies", "Logical_Router_Policy", id, {
+        priority: 32767,
+        match: `inport == ${JSON.stringify(port)} && ip${family}.src == {${sources.join(", ")}}`,
+        action: "drop",
+        nexthops: [],
+        external_ids: externalIds({ sources: `ip${family}` }),
+      });
+    }
+  }
+}
+
+/** The effects that make the OvnEips of a VPC's ports, and delete those that are not used any more. */
+export function externalEffects(vpc: VpcFact, { missing, unused }: Externals): readonly WeftEffect[] {
+  return [
+    ...missing.map((subnet) =>
+      makeObject("ovnEips", {
+        metadata: {
+          name: externalEipName(vpc.name, subnet),
+          labels: { [LABEL.subnet]: labelValue(subnet), [LABEL.ovnEipType]: "lrp", [LABEL.vpc]: labelValue(vpc.name) },
+          ownerReferences: ownedBy("Vpc", vpc),
+        },
+        spec: { externalSubnet: subnet, type: "lrp" },
+      }),
+    ),
+    ...unused.map((eip) => dropObject("ovnEips", eip)),
+  ];
+}
+
+/** The connections in the status of their VPC: those that there are. */
+export function externalStatus(vpc: VpcFact, { links }: Externals): Readonly<Record<string, unknown>> {
+  const subnets = links.map(({ subnet }) => subnet);
+  const extra = subnets.filter((name) => name !== DEFAULT_EXTERNAL_SUBNET || vpc.externals.length > 1);
+  return { enableExternal: subnets.length > 0, extraExternalSubnets: extra };
+}
+
+/** Why a subnet is no external one; undefined if it is. */
+function unusable(reader: FactReader, name: string, subnet: SubnetFact | undefined): Note | undefined {
+  if (subnet === undefined)
+    return {
+      reason: "SubnetNotFound",
+      message: `external subnet "${name}" does not exist: the router has no port in it`,
+    };
+  if (reader.get("verdicts", name)?.ok !== true || subnet.deleting)
+    return {
+      reason: "SubnetNotReady",
+      message: `external subnet "${name}" is not ready: the router has no port in it`,
+    };
+  if (subnet.vlan !== "" && isOvnProvider(subnet.provider)) return undefined;
+  const message = `subnet "${name}" is not an external subnet (it has no spec.vlan): the router has no port in it`;
+  return { reason: "NotExternal", message };
+}
+
+function overlapOf(
+  name: string,
+  subnet: SubnetFact | undefined,
+  ranges: readonly { readonly subnet: string; readonly cidr: string }[],
+): Note | undefined {
+  for (const cidr of dualValues(subnet?.cidr ?? {})) {
+    const block = parseCidr(cidr);
+    const other = ranges.find((range) => {
+      const theirs = parseCidr(range.cidr);
+      return block !== undefined && theirs !== undefined && cidrsOverlap(block, theirs);
+    });
+    if (other === undefined) continue;
+    const message = `external subnet "${name}" (${cidr}) overlaps subnet "${other.subnet}" (${other.cidr}) of the VPC: the router has no port in it`;
+    return { reason: "ExternalSubnetConflict", message };
+  }
+  return undefined;
+}
+
+type PortAddresses =
+  | { readonly ok: true; readonly of: Dual<string>; readonly mac: string }
+  | { readonly ok: false; readonly note: Note };
+
+function addressesOf(
+  reader: FactReader,
+  { vpc, subnet }: { readonly vpc: VpcFact; readonly subnet: SubnetFact },
+  eip: OvnEipFact,
+): PortAddresses {
+  const no = (reason: string, why: string): PortAddresses => ({
+    ok: false,
+    note: {
+      reason,
+      message: `OvnEip "${eip.name}" ${why}: the router has no port in external subnet "${subnet.name}"`,
+    },
+  });
+  if (eip.type !== "lrp" || eip.subnet !== subnet.name)
+    return no("AddressNameTaken", `is of type ${eip.type} in subnet "${eip.subnet}", not of the port`);
+  const other = eip.makerUid !== "" && eip.makerUid !== vpc.uid;
+  if (other) return no("AddressNameTaken", "was made for another VPC");
+  const { given } = eip;
+  if (given === undefined) return no("AddressPending", "has no address yet (see its condition)");
+  if (addressConflictOf(reader, `ovnEip/${eip.name}`) !== undefined)
+    return no("AddressInUse", "has an address that is another object's");
+  const of = { ...(given.v4 !== "" && { v4: given.v4 }), ...(given.v6 !== "" && { v6: given.v6 }) };
+  return { ok: true, of, mac: given.mac };
+}
+
+function portNames(reader: FactReader, vpc: string, subnet: string): Pick<ExternalLink, "port" | "switchPort"> {
+  const taken = reader.get("nameCollisions", nameCollisionKey.vpc(vpc))?.taken ?? {};
+  return {
+    port: spell(routerPortName(vpc, subnet), taken[externalRole.router(subnet)] !== undefined),
+    switchPort: spell(routerSwitchPortName(subnet, vpc), taken[externalRole.switch(subnet)] !== undefined),
+  };
+}
+
+/** The order of chassis, as in Kube-OVN, so that VPCs are spread over them. */
+function place(vpc: string, chassis: string): string {
+  return createHash("sha256").update(`${vpc}${chassis}`).digest("hex");
+}

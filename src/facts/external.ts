@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The nodes that may host routers' ports in external subnets; derived by `src/compile/vpc/external-gateways.ts`. Key: {@link EXTERNAL_GATEWAYS}. */
+export interface ExternalGatewaysFact {
+  readonly key: string;
+  /** With the label `ovn.kubernetes.io/external-gw: "true"` and a chassis in OVN, sorted by name. */
+  readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
+}
+
+/** The key of the one {@link ExternalGatewaysFact}. */
+export const EXTERNAL_GATEWAYS = "external";
+
+/** The external subnet of whatever names none: Kube-OVN's flag `--external-gateway-switch`, by its default. */
+export const DEFAULT_EXTERNAL_SUBNET = "external";

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { LABEL, NAT } from "../api/annotations.ts";
+import { ipText } from "../net/address.ts";
+import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "./meta.ts";
+
+/** What facts of OvnFips, OvnSnatRules and OvnDnatRules have in common. */
+export interface EipRuleFact extends CustomObjectFact {
+  /** Its resource version. */
+  readonly version: string;
+  /** Name of its OvnEip. */
+  readonly eip: string;
+  /** The addresses outside, as its labels say. */
+  readonly labels: { readonly v4: string | undefined; readonly v6: string | undefined };
+  /** The OvnEip, as its annotation says; absent where it has none. */
+  readonly shownEip?: string;
+}
+
+/** Where a rule leads to. */
+export interface NatTargetFact {
+  /** What `ipName` is the name of. */
+  readonly ipType: "ip" | "vip";
+  /** "" where the addresses count. */
+  readonly ipName: string;
+  readonly vpc: string;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+/** The common fields of a rule. */
+export function natRuleFields(metadata: ProjectedMeta, eip: string | undefined): EipRuleFact {
+  const { labels = {}, annotations = {}, resourceVersion = "" } = metadata;
+  const shown = annotations[NAT.eip];
+  return {
+    ...customObjectFields(metadata),
+    version: resourceVersion,
+    eip: eip ?? "",
+    labels: { v4: labels[LABEL.eipV4], v6: labels[LABEL.eipV6] },
+    ...(shown !== undefined && { shownEip: shown }),
+  };
+}
+
+/** The target in the spec of an OvnFip or OvnDnatRule. */
+export function natTargetOf(spec: {
+  readonly ipType?: string;
+  readonly ipName?: string;
+  readonly vpc?: string;
+  readonly v4Ip?: string;
+  readonly v6Ip?: string;
+}): NatTargetFact {
+  return {
+    ipType: spec.ipType === "vip" ? "vip" : "ip",
+    ipName: spec.ipName ?? "",
+    vpc: spec.vpc ?? "",
+    v4: ipText(spec.v4Ip ?? "", 4),
+    v6: ipText(spec.v6Ip ?? "", 6),
+  };
+}
+
+/** The keys by which rules with the same target find each other. */
+export function natTargetKeys({ ipType, ipName, vpc, v4, v6 }: NatTargetFact): readonly string[] {
+  if (ipName !== "") return [`${ipType}/${ipName}`];
+  return [v4, v6].filter((address) => address !== "").map((address) => `vpc/${vpc}/${address}`);
+}
+
+/** The rule that is applied, of those that exclude each other: the oldest. */
+export function oldestRule<R extends EipRuleFact>(rules: readonly R[]): R | undefined {
+  return rules
+    .filter((rule) => !rule.deleting)
+    .toSorted((a, b) => (`${a.created}/${a.name}` < `${b.created}/${b.name}` ? -1 : 1))[0];
+}

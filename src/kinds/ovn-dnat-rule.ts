@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { OvnDnatRuleSpec } from "../api/generated/ovndnatrule.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
+import { routerId } from "../compile/owner-ids.ts";
+import { externalIds } from "../compile/rows.ts";
+import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
+import type { ProjectedMeta } from "../facts/meta.ts";
+import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetOf, oldestRule } from "../facts/nat-rule.ts";
+import type { FactReader } from "../facts/store.ts";
+import { POLICY_COLUMNS } from "./columns.ts";
+import type { Kind } from "./kind.ts";
+
+/** A protocol with ports. */
+type Protocol = "tcp" | "udp" | "sctp";
+
+/** One OvnDnatRule. */
+export interface OvnDnatRuleFact extends EipRuleFact {
+  readonly target: NatTargetFact;
+  /** 0 for what is no port. */
+  readonly externalPort: number;
+  readonly internalPort: number;
+  /** Absent where it is none of these. */
+  readonly protocol?: Protocol;
+}
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ovnDnatRules: OvnDnatRuleFact;
+  }
+  interface FactIndexes {
+    readonly ovnDnatRules: "eip" | "port";
+  }
+}
+
+/** What {@link projectOvnDnatRule} reads of an OvnDnatRule. */
+export interface OvnDnatRuleObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: OvnDnatRuleSpec;
+}
+
+/** The fact of an OvnDnatRule. */
+export function projectOvnDnatRule({ metadata, spec = {} }: OvnDnatRuleObject): OvnDnatRuleFact {
+  const protocol = (["tcp", "udp", "sctp"] as const).find((one) => one === spec.protocol?.toLowerCase());
+  return {
+    ...natRuleFields(metadata, spec.ovnEip),
+    target: natTargetOf(spec),
+    externalPort: readPort(spec.externalPort),
+    internalPort: readPort(spec.internalPort),
+    ...(protocol && { protocol }),
+  };
+}
+
+function readPort(text = ""): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port <= 65_535 ? port : 0;
+}
+
+interface DnatInput {
+  readonly rule: OvnDnatRuleFact;
+  readonly eip: NatEip | NatProblem;
+  readonly target: NatTarget | NatProblem;
+  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
+  /** Another rule that excludes this one. */
+  readonly rival: NatProblem | undefined;
+  readonly inDefaultVpc: boolean;
+}
+
+/** An OvnDnatRule: a load balancer of its VPC's router, as in Kube-OVN. */
+const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
+  name: "ovndnatrule",
+  priority: 4,
+
+  read(reader, key) {
+    const rule = reader.get("ovnDnatRules", key);
+    if (rule === undefined) return undefined;
+    const eip = readEip(reader, rule);
+    const target = readTarget(reader, rule.target);
+    return {
+      rule,
+      eip,
+      target,
+      link: eip.ok && target.ok ? linkOf(reader, target.vpc, eip) : undefined,
+      rival: rivalOf(reader, rule),
+      inDefaultVpc: target.ok && isDefaultVpc(reader, target.vpc),
+    };
+  },
+
+  compile({ rule, eip, target, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    const { name, externalPort, internalPort, protocol } = rule;
+    const vpc = target.ok ? target.vpc : "";
+    const pairs = eip.ok && target.ok ? pairsOf(eip, target) : [];
+    const outcome = {
+      eip: eip.ok ? eip : undefined,
+      status: {
+        ...{ vpc, v4Ip: target.ok ? target.v4 : "", v6Ip: target.ok ? target.v6 : "", ipName: rule.target.ipName },
+        ...{ externalPort: portText(externalPort), internalPort: portText(internalPort), protocol: protocol ?? "" },
+      },
+      notes: target.ok ? target.notes : [],
+    };
+    const found = [invalidOf(rule), eip, target, rival, link].find((one): one is NatProblem => one?.ok === false);
+    const problem = found ?? (eip.ok && target.ok && pairs.length === 0 ? familyMismatch(eip, target) : undefined);
+    if (problem !== undefined || link?.ok !== true || protocol === undefined || rule.deleting) {
+      const why = problem ?? natProblem("Pending", "not decided yet");
+      return build.finish(natEffects("ovnDnatRules", rule, { ...outcome, problem: why, message: "" }));
+    }
+    const vips = Object.fromEntries(
+      pairs.map(({ external, logical }) => [endpoint(external, externalPort), endpoint(logical, internalPort)]),
+    );
+    const balancer = build.row("Load_Balancer", `dnat/${name}`, {
+      name,
+      protocol,
+      vips,
+      selection_fields: [],
+      // A UDP client that keeps sending would never leave a former target.
+      options: protocol === "udp" ? { ct_flush: "true" } : {},
+      external_ids: externalIds({ vpc }),
+    });
+    build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
+    if (inDefaultVpc) {
+      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
+      addWayOut(build, `dnat/${name}`, vpc, sources, link, ` && ${protocol}.src == ${internalPort}`);
+    }
+    const message = Object.entries(vips)
+      .map(([outside, inside]) => `${outside} leads to ${inside}`)
+      .join(", ");
+    return build.finish(natEffects("ovnDnatRules", rule, { ...outcome, message }));
+  },
+};
+
+function portText(port: number): string {
+  return port === 0 ? "" : String(port);
+}
+
+function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** What of an object, which the rules of the CRD did not hold to it, cannot be used. */
+function invalidOf({ externalPort, internalPort, protocol }: OvnDnatRuleFact): NatProblem | undefined {
+  if (externalPort === 0 || internalPort === 0) {
+    const field = externalPort === 0 ? "externalPort" : "internalPort";
+    return natProblem("InvalidPort", `spec.${field} is not a port number between 1 and 65535`);
+  }
+  return protocol === undefined
+    ? natProblem("InvalidProtocol", "spec.protocol must be one of: tcp, udp, sctp")
+    : undefined;
+}
+
+/** An older rule for the same port of the same OvnEip. */
+function rivalOf(reader: FactReader, rule: OvnDnatRuleFact): NatProblem | undefined {
+  const older = oldestRule(reader.by("ovnDnatRules", "port", portKey(rule)));
+  if (older === undefined || older.name === rule.name) return undefined;
+  const message = `${rule.protocol ?? ""} port ${rule.externalPort} of OvnEip "${rule.eip}" is that of OvnDnatRule "${older.name}", which is older; use another port or OvnEip`;
+  return natProblem("PortInUse", message);
+}
+
+function portKey({ eip, protocol, externalPort }: OvnDnatRuleFact): string {
+  return `${eip}/${protocol ?? ""}/${externalPort}`;
+}
+
+/** kubeovn.io/v1 OvnDnatRule. */
+export const ovnDnatRuleKind: Kind<"ovnDnatRules"> = {
+  facts: "ovnDnatRules",
+  type: { group: "kubeovn.io", version: "v1", plural: "ovn-dnat-rules", namespaced: false, kind: "OvnDnatRule" },
+  project: projectOvnDnatRule,
+  indexes: { eip: ({ eip }) => [eip], port: (rule) => [portKey(rule)] },
+  unit: ovnDnatRuleUnit,
+  rows: {
+    Logical_Router: ["load_balancer", "policies"],
+    Load_Balancer: ["name", "protocol", "vips", "selection_fields", "options", "external_ids"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+  },
+  status: "subresource",
+  access: { verbs: ["patch"], why: "Followed; finalizers, labels and the annotation with the OvnEip are patched." },
+};

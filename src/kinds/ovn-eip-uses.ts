@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { labelValue } from "../api/annotations.ts";
+import { FINALIZER } from "../api/names.ts";
+import { readTarget } from "../compile/nat/nat-target.ts";
+import { isPortEip } from "../compile/vpc/vpc-external.ts";
+import type { FactReader } from "../facts/store.ts";
+import type { FactTypes } from "../facts/types.ts";
+
+/** What uses the address of an OvnEip. */
+export interface EipUses {
+  /** The kinds of rules, as in Kube-OVN: `dnat`, `fip` and `snat`, separated by commas. */
+  readonly nat: string;
+  /** Objects, for people. */
+  readonly users: readonly string[];
+  /** One of the rules, and the VPC of a rule or of the port, as Kube-OVN shows them; absent where there are none. */
+  readonly rule?: string;
+  readonly vpc?: string;
+}
+
+/** Reads what uses an OvnEip: rules that have been applied, which their finalizer shows, and the port of a VPC. */
+export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses {
+  const { name, subnet } = eip;
+  const applied = ({ finalizers }: { readonly finalizers: readonly string[] }): boolean =>
+    finalizers.includes(FINALIZER);
+  const dnats = reader.by("ovnDnatRules", "eip", name).filter(applied);
+  const fips = reader.by("ovnFips", "eip", name).filter(applied);
+  const snats = reader.by("ovnSnatRules", "eip", name).filter(applied);
+  const port = isPortEip(reader, eip);
+  const [target] = [...fips, ...dnats].map((rule) => rule.target);
+  const found = target && readTarget(reader, target);
+  const [snat] = snats;
+  const ofSnat = snat && (snat.vpc || reader.get("subnets", snat.subnet)?.vpc);
+  const ofPort = port
+    ? reader.by("vpcs", "external", subnet).find((vpc) => `${vpc.name}-${subnet}` === name)?.name
+    : undefined;
+  const vpc = ofPort ?? (found?.ok === true ? found.vpc : undefined) ?? ofSnat;
+  const rule = [...fips, ...dnats, ...snats][0]?.name;
+  return {
+    nat: [dnats.length > 0 && "dnat", fips.length > 0 && "fip", snats.length > 0 && "snat"].filter(Boolean).join(","),
+    users: [
+      ...(ofPort === undefined ? [] : [`VPC ${ofPort}`]),
+      ...dnats.map((one) => `OvnDnatRule ${one.name}`),
+      ...fips.map((one) => `OvnFip ${one.name}`),
+      ...snats.map((one) => `OvnSnatRule ${one.name}`),
+    ],
+    ...(rule !== undefined && { rule }),
+    ...(vpc !== undefined && vpc !== "" && { vpc: labelValue(vpc) }),
+  };
+}

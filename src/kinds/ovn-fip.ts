@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { OvnFipSpec } from "../api/generated/ovnfip.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
+import { routerId } from "../compile/owner-ids.ts";
+import { externalIds } from "../compile/rows.ts";
+import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
+import type { ProjectedMeta } from "../facts/meta.ts";
+import {
+  type EipRuleFact,
+  type NatTargetFact,
+  natRuleFields,
+  natTargetKeys,
+  natTargetOf,
+  oldestRule,
+} from "../facts/nat-rule.ts";
+import type { FactReader } from "../facts/store.ts";
+import { POLICY_COLUMNS } from "./columns.ts";
+import type { Kind } from "./kind.ts";
+
+/** One OvnFip. */
+export interface OvnFipFact extends EipRuleFact {
+  readonly target: NatTargetFact;
+  /** "" for the default. */
+  readonly type: "" | "distributed" | "centralized";
+}
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ovnFips: OvnFipFact;
+  }
+  interface FactIndexes {
+    readonly ovnFips: "eip" | "target";
+  }
+}
+
+/** What {@link projectOvnFip} reads of an OvnFip. */
+export interface OvnFipObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: OvnFipSpec;
+}
+
+/** The fact of an OvnFip. */
+export function projectOvnFip({ metadata, spec = {} }: OvnFipObject): OvnFipFact {
+  const type = spec.type === "distributed" || spec.type === "centralized" ? spec.type : "";
+  return { ...natRuleFields(metadata, spec.ovnEip), target: natTargetOf(spec), type };
+}
+
+interface FipInput {
+  readonly fip: OvnFipFact;
+  readonly eip: NatEip | NatProblem;
+  readonly target: NatTarget | NatProblem;
+  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
+  /** Another floating IP that excludes this one. */
+  readonly rival: NatProblem | undefined;
+  readonly inDefaultVpc: boolean;
+}
+
+/** An OvnFip: its NAT row for each family. */
+const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
+  name: "ovnfip",
+  priority: 4,
+
+  read(reader, key) {
+    const fip = reader.get("ovnFips", key);
+    if (fip === undefined) return undefined;
+    const eip = readEip(reader, fip);
+    const target = readTarget(reader, fip.target);
+    return {
+      fip,
+      eip,
+      target,
+      link: eip.ok && target.ok ? linkOf(reader, target.vpc, eip) : undefined,
+      rival: rivalOf(reader, fip),
+      inDefaultVpc: target.ok && isDefaultVpc(reader, target.vpc),
+    };
+  },
+
+  compile({ fip, eip, target, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    const found = [eip, target, rival, link].find((one): one is NatProblem => one?.ok === false);
+    const vpc = target.ok ? target.vpc : "";
+    const inside = target.ok ? { v4Ip: target.v4, v6Ip: target.v6 } : { v4Ip: "", v6Ip: "" };
+    const mac = fip.type === "distributed" && target.ok ? (target.port?.mac ?? "") : "";
+    const outcome = {
+      eip: eip.ok ? eip : undefined,
+      status: { vpc, ...inside, macAddress: mac },
+      notes: target.ok ? target.notes : [],
+    };
+    const pairs = eip.ok && target.ok ? pairsOf(eip, target) : [];
+    const problem = found ?? (eip.ok && target.ok && pairs.length === 0 ? familyMismatch(eip, target) : undefined);
+    if (problem !== undefined || !target.ok || link?.ok !== true || fip.deleting) {
+      const why = problem ?? natProblem("Pending", "not decided yet");
+      return build.finish(natEffects("ovnFips", fip, { ...outcome, problem: why, message: "" }));
+    }
+    const distributed = fip.type === "distributed";
+    for (const { family, external, logical } of pairs) {
+      build.held("Logical_Router", routerId(vpc), "nat", "NAT", `fip/${fip.name}/${family}`, {
+        type: "dnat_and_snat",
+        external_ip: external,
+        logical_ip: logical,
+        // With both the chassis of the port translates and answers for the address (ovn-nb(5), NAT `external_mac`).
+        external_mac: distributed ? target.port?.mac : undefined,
+        logical_port: distributed ? target.port?.name : undefined,
+        options: { stateless: String(distributed) },
+        external_ids: externalIds(),
+      });
+    }
+    if (inDefaultVpc) {
+      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
+      addWayOut(build, `fip/${fip.name}`, vpc, sources, link);
+    }
+    const message = pairs.map(({ external, logical }) => `${external} is ${logical}`).join(", ");
+    return build.finish(natEffects("ovnFips", fip, { ...outcome, message }));
+  },
+};
+
+/** An older floating IP of the same OvnEip, or of the same target in the same external subnet. */
+function rivalOf(reader: FactReader, fip: OvnFipFact): NatProblem | undefined {
+  const first = oldestRule(reader.by("ovnFips", "eip", fip.eip));
+  if (first !== undefined && first.name !== fip.name)
+    return natProblem(
+      "EipInUse",
+      `OvnEip "${fip.eip}" is that of OvnFip "${first.name}", which is older; use another OvnEip`,
+    );
+  const subnet = reader.get("ovnEips", fip.eip)?.subnet;
+  const same = natTargetKeys(fip.target).flatMap((key) =>
+    reader.by("ovnFips", "target", key).filter((other) => reader.get("ovnEips", other.eip)?.subnet === subnet),
+  );
+  const older = oldestRule(same);
+  if (older === undefined || older.name === fip.name) return undefined;
+  const message = `OvnFip "${older.name}", which is older, has the same target: an address has one floating IP in an external subnet`;
+  return natProblem("TargetInUse", message);
+}
+
+/** kubeovn.io/v1 OvnFip. */
+export const ovnFipKind: Kind<"ovnFips"> = {
+  facts: "ovnFips",
+  type: { group: "kubeovn.io", version: "v1", plural: "ovn-fips", namespaced: false, kind: "OvnFip" },
+  project: projectOvnFip,
+  indexes: { eip: ({ eip }) => [eip], target: ({ target }) => natTargetKeys(target) },
+  unit: ovnFipUnit,
+  rows: {
+    Logical_Router: ["nat", "policies"],
+    NAT: ["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+  },
+  status: "subresource",
+  access: { verbs: ["patch"], why: "Followed; finalizers, labels and the annotation with the OvnEip are patched." },
+};

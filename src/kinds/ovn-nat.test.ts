@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
+import { subnetUnit } from "../compile/subnet/subnet.ts";
+import { addIp, addNode, addSubnet, addVpc, followed, sampleFacts } from "../compile/testing/sample-facts.ts";
+import { externalGateways } from "../compile/vpc/external-gateways.ts";
+import { vpcUnit } from "../compile/vpc/vpc.ts";
+import { rowUuid } from "../desired/identity.ts";
+import type { AnyUnitKind } from "../desired/unit-kind.ts";
+import { deriverOf } from "../facts/derivation.ts";
+import { projectNode } from "../facts/project-core.ts";
+import type { FactReader, FactStore } from "../facts/store.ts";
+import { formatFragment } from "../reconcile/text.ts";
+import type { AnyKind } from "./kind.ts";
+import { ovnDnatRuleKind, projectOvnDnatRule } from "./ovn-dnat-rule.ts";
+import { ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
+import { ovnFipKind, projectOvnFip } from "./ovn-fip.ts";
+import { ovnSnatRuleKind, projectOvnSnatRule } from "./ovn-snat-rule.ts";
+import { projectVlan, vlanKind } from "./vlan.ts";
+
+const FINALIZERS = ["kubeovn.io/kube-ovn-controller"];
+const PROJECT = {
+  ovnEips: projectOvnEip,
+  ovnFips: projectOvnFip,
+  ovnSnatRules: projectOvnSnatRule,
+  ovnDnatRules: projectOvnDnatRule,
+  vlans: projectVlan,
+} as const;
+
+let age = 0;
+
+/** Adds an object; a later one is younger. */
+function add(
+  facts: FactStore,
+  kind: keyof typeof PROJECT,
+  name: string,
+  spec: object,
+  { status = {}, ...metadata }: { readonly status?: object; readonly [field: string]: unknown } = {},
+): void {
+  const created = `2026-01-01T00:00:${String(++age).padStart(2, "0")}Z`;
+  const object = {
+    metadata: {
+      name,
+      uid: `uid-${name}`,
+      generation: 1,
+      creationTimestamp: created,
+      finalizers: FINALIZERS,
+      ...metadata,
+    },
+    spec,
+    status,
+  };
+  facts.set(kind, name, PROJECT[kind](object as never) as never);
+}
+
+/** An OvnEip that has its address. */
+function addEip(facts: FactStore, name: string, last: number, spec: object = {}): void {
+  const status = { v4Ip: `172.30.0.${last}`, v6Ip: `fd00:30::${last}`, macAddress: `02:00:00:00:00:${last}` };
+  add(facts, "ovnEips", name, spec, { status });
+}
+
+/** A VPC `team` with a pod's address, connected to the external subnet by two gateway nodes. */
+function world(): FactStore {
+  const facts = sampleFacts();
+  followed(facts, deriverOf(facts, externalGateways));
+  for (const name of ["gw-1", "gw-2"]) {
+    const annotations = { "ovn.kubernetes.io/chassis": `chassis-${name}` };
+    const labels = { "ovn.kubernetes.io/external-gw": "true" };
+    facts.set("nodes", name, projectNode({ metadata: { name, uid: name, labels, annotations } }));
+  }
+  addNode(facts, "other", "172.18.0.13");
+  add(facts, "vlans", "v100", { id: 100, provider: "external" });
+  addSubnet(facts, "external", { cidrBlock: "172.30.0.0/24,fd00:30::/112", vlan: "v100" });
+  addVpc(facts, "team", {
+    enableExternal: true,
+    staticRoutes: [{ cidr: "0.0.0.0/0", nextHopIP: "172.30.0.1" }],
+  });
+  addSubnet(facts, "inner", { vpc: "team", cidrBlock: "10.0.1.0/24,fd00:10:1::/112" });
+  addIp(facts, "web.default", {
+    ...{ podName: "web", namespace: "default", nodeName: "weft-1" },
+    ...{ subnet: "inner", v4: "10.0.1.5", v6: "fd00:10:1::5" },
+  });
+  addEip(facts, "team-external", 10, { type: "lrp" });
+  addEip(facts, "e1", 11);
+  addEip(facts, "e2", 12);
+  return facts;
+}
+
+/** The routers by the uuids of their rows. */
+const ROUTERS = new Map(
+  ["team", "ovn-cluster"].map((vpc) => [rowUuid("Logical_Router", vpc), `Logical_Router ${vpc}`]),
+);
+
+/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+function golden(
+  t: Test,
+  name: string,
+  kind: AnyUnitKind<FactReader, WeftEffect> | undefined,
+  facts: FactStore,
+  key: string,
+): void {
+  const input: unknown = kind?.read(facts, key);
+  const text =
+    input === undefined || !kind ? "(no unit)\n" : formatFragment(kind.compile(input), (uuid) => ROUTERS.get(uuid));
+  const file = new URL(`./units.golden/${name}.txt`, import.meta.url);
+  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
+  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+}
+
+function compile(facts: FactStore, kind: AnyKind, key: string) {
+  const input: unknown = kind.unit?.read(facts, key);
+  const fragment = input === undefined ? undefined : kind.unit?.compile(input);
+  return { rows: fragment?.rows ?? [], effects: fragment?.effects ?? [] };
+}
+
+/** The condition of an object, and the tables of its rows. */
+function outcome(
+  facts: FactStore,
+  kind: AnyKind,
+  key: string,
+): ConditionEffect & { readonly tables: readonly string[] } {
+  const { rows, effects } = compile(facts, kind, key);
+  const [condition] = conditionsIn(effects);
+  if (condition === undefined) throw new Error(`${key} has no condition`);
+  return { ...condition, tables: rows.map(({ table }) => table) };
+}
+
+t.test(
+  "an external subnet is a switch with a port towards the network outside, and none towards a router",
+  async (t) => {
+    golden(t, "subnet-external", subnetUnit, world(), "external");
+  },
+);
+
+t.test(
+  "a VPC's router has a port in its external subnet on the gateway nodes, each VPC in its own order",
+  async (t) => {
+    const facts = world();
+    golden(t, "vpc-external", vpcUnit, facts, "team");
+    const first = (vpc: string): unknown => {
+      addVpc(facts, vpc, { enableExternal: true });
+      addEip(facts, `${vpc}-external`, 20, { type: "lrp" });
+      const input = vpcUnit.read(facts, vpc);
+      const rows = input === undefined ? [] : vpcUnit.compile(input).rows;
+      return rows.find(({ columns }) => columns["priority"] === 100)?.columns["chassis_name"];
+    };
+    t.equal(new Set(["a", "b", "c", "d", "e", "f", "g", "h"].map(first)).size, 2, "they are spread over the nodes");
+  },
+);
+
+t.test(
+  "a VPC without an OvnEip for its port makes one, and deletes it when the port is not wanted any more",
+  async (t) => {
+    const facts = world();
+    facts.set("ovnEips", "team-external", undefined);
+    const effects = () => {
+      const input = vpcUnit.read(facts, "team");
+      return input === undefined ? [] : vpcUnit.compile(input).effects;
+    };
+    t.match(effects()[0], {
+      kind: "make-object",
+      resource: "ovnEips",
+      body: { metadata: { name: "team-external" }, spec: { externalSubnet: "external", type: "lrp" } },
+    });
+    const owner = { apiVersion: "kubeovn.io/v1", kind: "Vpc", name: "team", uid: "uid-team", controller: true };
+    add(facts, "ovnEips", "team-external", { type: "lrp" }, { ownerReferences: [owner] });
+    t.notMatch(effects()[0], { kind: "make-object" });
+    addVpc(facts, "team", {});
+    t.match(effects()[0], { kind: "drop-object", resource: "ovnEips", name: "team-external" });
+  },
+);
+
+t.test("what keeps a VPC from an external subnet is in its condition, and the rest of the VPC works", async (t) => {
+  const reasonOf = (change: (facts: FactStore) => void): string | undefined => {
+    const facts = world();
+    change(facts);
+    const input = vpcUnit.read(facts, "team");
+    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : vpcUnit.compile(input);
+    t.notOk(rows.some(({ columns }) => columns["name"] === "team-external"));
+    t.ok(rows.some(({ table }) => table === "Logical_Router"));
+    const [condition] = conditionsIn(effects);
+    t.equal(condition?.ready, true);
+    t.match(condition?.status, { enableExternal: false });
+    return condition?.notes?.[0]?.reason;
+  };
+  t.equal(
+    reasonOf((facts) => addVpc(facts, "team", { extraExternalSubnets: ["external"] })),
+    "ExternalNotEnabled",
+  );
+  const extra = (name: string) => (facts: FactStore) =>
+    addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: [name] });
+  t.equal(reasonOf(extra("absent")), "SubnetNotFound");
+  t.equal(reasonOf(extra("ovn-default")), "NotExternal");
+  t.equal(
+    reasonOf((facts) => {
+      for (const name of ["gw-1", "gw-2"]) facts.set("nodes", name, undefined);
+    }),
+    "NoExternalGateway",
+  );
+  t.equal(
+    reasonOf((facts) => addSubnet(facts, "overlap", { vpc: "team", cidrBlock: "172.30.0.0/25" })),
+    "ExternalSubnetConflict",
+  );
+  t.equal(
+    reasonOf((facts) => addEip(facts, "team-external", 10, { type: "nat" })),
+    "AddressNameTaken",
+  );
+  t.equal(
+    reasonOf((facts) => add(facts, "ovnEips", "team-external", { type: "lrp" })),
+    "AddressPending",
+  );
+});
+
+t.test("a floating IP is a NAT row of each family, on the gateway or on the pod's node", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
+  golden(t, "ovn-fip", ovnFipKind.unit, facts, "f");
+  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default", type: "distributed" });
+  golden(t, "ovn-fip-distributed", ovnFipKind.unit, facts, "f");
+  add(facts, "ovnFips", "f", { ovnEip: "e1", vpc: "team", v4Ip: "10.0.1.5", type: "distributed" });
+  t.match(compile(facts, ovnFipKind, "f").rows, [{ columns: { logical_port: "web.default" } }], "also by the address");
+});
+
+t.test("in the default VPC what a floating IP sends leaves by the external subnet, and not by its node", async (t) => {
+  const facts = world();
+  addVpc(facts, "ovn-cluster", { enableExternal: true });
+  addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
+  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "a.default" });
+  golden(t, "ovn-fip-default-vpc", ovnFipKind.unit, facts, "f");
+});
+
+t.test(
+  "a rule for sources is a NAT row of each family, and one for a port a load balancer of the router",
+  async (t) => {
+    const facts = world();
+    add(facts, "ovnSnatRules", "s", { ovnEip: "e1", vpcSubnet: "inner" });
+    golden(t, "ovn-snat-rule", ovnSnatRuleKind.unit, facts, "s");
+    const port = { externalPort: "53", internalPort: "5353", protocol: "UDP" };
+    add(facts, "ovnDnatRules", "d", { ovnEip: "e1", ipName: "web.default", ...port });
+    golden(t, "ovn-dnat-rule", ovnDnatRuleKind.unit, facts, "d");
+    add(facts, "ovnSnatRules", "one", { ovnEip: "e2", vpc: "team", v4IpCidr: "10.0.1.9" });
+    t.match(outcome(facts, ovnSnatRuleKind, "one"), { ready: true, message: "10.0.1.9 leaves as 172.30.0.12" });
+  },
+);
+
+t.test("a rule that cannot be applied has no rows and says why; others go on", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "good", { ovnEip: "e1", ipName: "web.default" });
+  const fip = (spec: object, change: (facts: FactStore) => void = () => undefined): string => {
+    change(facts);
+    add(facts, "ovnFips", "bad", { ovnEip: "e2", ipName: "a.default", ...spec }, { finalizers: [] });
+    const { ready, tables, reason, status } = outcome(facts, ovnFipKind, "bad");
+    t.equal(ready, false);
+    t.same(tables, []);
+    t.match(status, { ready: false });
+    t.equal(outcome(facts, ovnFipKind, "good").ready, true);
+    return reason;
+  };
+  t.equal(fip({ ovnEip: "absent" }), "EipNotFound");
+  t.equal(
+    fip({ ovnEip: "node" }, () => addEip(facts, "node", 14, { type: "lsp" })),
+    "EipNotForNat",
+  );
+  t.equal(
+    fip({ ovnEip: "new" }, () => add(facts, "ovnEips", "new", {})),
+    "EipNotReady",
+  );
+  const given = { status: { v4Ip: "172.30.0.15", macAddress: "02:00:00:00:00:15" } };
+  t.equal(
+    fip({ ovnEip: "going" }, () => add(facts, "ovnEips", "going", {}, { ...given, deletionTimestamp: "now" })),
+    "EipDeleting",
+  );
+  t.equal(fip({ ovnEip: "e1" }), "EipInUse");
+  t.equal(fip({ ipName: "web.default" }), "TargetInUse");
+  t.equal(fip({ ipName: "absent.default" }), "IpNotFound");
+  t.equal(fip({ ipName: "absent", ipType: "vip" }), "VipNotFound");
+  t.equal(fip({ ipName: "", vpc: "absent", v4Ip: "10.0.1.7" }), "VpcNotFound");
+  t.equal(fip({}), "VpcNotConnected", "the default VPC is not");
+  add(facts, "ovnEips", "v4", {}, { status: { v4Ip: "172.30.0.16", macAddress: "02:00:00:00:00:16" } });
+  t.equal(fip({ ovnEip: "v4", ipName: "", vpc: "team", v6Ip: "fd00:10:1::9" }), "FamilyMismatch");
+});
+
+t.test("a floating IP to an address that nobody has is applied, and says that", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "f", { ovnEip: "e1", vpc: "team", v4Ip: "10.0.1.77" });
+  t.match(outcome(facts, ovnFipKind, "f"), { ready: true, reason: "AddressNotFound", tables: ["NAT"] });
+});
+
+t.test("of two rules for one port or one source the older one is applied", async (t) => {
+  const facts = world();
+  const port = { ovnEip: "e1", ipName: "web.default", externalPort: "80", internalPort: "80", protocol: "tcp" };
+  for (const name of ["first", "second"]) {
+    add(facts, "ovnDnatRules", name, port);
+    add(facts, "ovnSnatRules", name, { ovnEip: "e1", vpcSubnet: "inner" });
+  }
+  t.match(outcome(facts, ovnDnatRuleKind, "second"), { ready: false, reason: "PortInUse", tables: [] });
+  t.match(outcome(facts, ovnSnatRuleKind, "second"), { ready: false, reason: "SourceInUse", tables: [] });
+  t.equal(outcome(facts, ovnDnatRuleKind, "first").ready, true);
+  add(facts, "ovnDnatRules", "udp", { ...port, protocol: "udp" });
+  t.equal(outcome(facts, ovnDnatRuleKind, "udp").ready, true, "another protocol is another port");
+  facts.set("ovnDnatRules", "first", undefined);
+  t.equal(outcome(facts, ovnDnatRuleKind, "second").ready, true, "and the next one, when the older one is gone");
+});
+
+t.test("an OvnEip shows what uses it, as in Kube-OVN, and is not given back before that is gone", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
+  add(facts, "ovnSnatRules", "s", { ovnEip: "e1", vpcSubnet: "inner" });
+  const { effects } = compile(facts, ovnEipKind, "e1");
+  t.match(effects[0], {
+    kind: "fill",
+    labels: { "ovn.kubernetes.io/vpc": "team" },
+    annotations: { "ovn.kubernetes.io/vpc_nat": "f" },
+    condition: { status: { nat: "fip,snat", ready: true } },
+  });
+  const status = { v4Ip: "172.30.0.11", v6Ip: "fd00:30::11", macAddress: "02:00:00:00:00:11" };
+  add(facts, "ovnEips", "e1", {}, { status, deletionTimestamp: "now" });
+  t.match(outcome(facts, ovnEipKind, "e1"), { ready: false, reason: "InUse", message: /OvnFip f, OvnSnatRule s/ });
+  t.equal(outcome(facts, ovnFipKind, "f").ready, true, "what uses it goes on");
+  facts.set("ovnFips", "f", undefined);
+  facts.set("ovnSnatRules", "s", undefined);
+  t.match(compile(facts, ovnEipKind, "e1").effects, [{ kind: "fill", finalizer: false }]);
+});
+
+t.test("a subnet without its Vlan says so, and a Vlan names the older one of its id", async (t) => {
+  const facts = world();
+  add(facts, "vlans", "again", { id: 100, provider: "external" });
+  t.match(outcome(facts, vlanKind, "again"), { reason: "VlanConflict", status: { conflict: true, subnets: [] } });
+  t.match(outcome(facts, vlanKind, "v100"), { reason: "Ready", status: { conflict: false, subnets: ["external"] } });
+  facts.set("vlans", "v100", undefined);
+  const input = subnetUnit.read(facts, "external");
+  const [condition] = input === undefined ? [] : conditionsIn(subnetUnit.compile(input).effects);
+  t.match(condition, { ready: false, reason: "NoProviderNetwork", message: /spec\.vlan "v100"/ });
+});

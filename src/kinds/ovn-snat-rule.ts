@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { OvnSnatRuleSpec } from "../api/generated/ovnsnatrule.ts";
+import type { WeftEffect } from "../compile/effects.ts";
+import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { readTarget } from "../compile/nat/nat-target.ts";
+import { routerId } from "../compile/owner-ids.ts";
+import { externalIds } from "../compile/rows.ts";
+import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { UnitKind } from "../desired/unit-kind.ts";
+import type { ProjectedMeta } from "../facts/meta.ts";
+import { type EipRuleFact, natRuleFields, oldestRule } from "../facts/nat-rule.ts";
+import type { FactReader } from "../facts/store.ts";
+import { parseIp } from "../net/address.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { POLICY_COLUMNS } from "./columns.ts";
+import type { Kind } from "./kind.ts";
+
+/** One OvnSnatRule. */
+export interface OvnSnatRuleFact extends EipRuleFact {
+  /** Name of the subnet whose packets are translated; "" for none. */
+  readonly subnet: string;
+  /** Name of the IP whose packets are; "" for none. */
+  readonly ipName: string;
+  readonly vpc: string;
+  /** CIDRs or addresses in canonical form, "" for none: they take precedence. */
+  readonly v4: string;
+  readonly v6: string;
+}
+
+declare module "../facts/types.ts" {
+  interface FactTypes {
+    readonly ovnSnatRules: OvnSnatRuleFact;
+  }
+  interface FactIndexes {
+    readonly ovnSnatRules: "eip" | "source";
+  }
+}
+
+/** What {@link projectOvnSnatRule} reads of an OvnSnatRule. */
+export interface OvnSnatRuleObject {
+  readonly metadata: ProjectedMeta;
+  readonly spec?: OvnSnatRuleSpec;
+}
+
+/** The fact of an OvnSnatRule. */
+export function projectOvnSnatRule({ metadata, spec = {} }: OvnSnatRuleObject): OvnSnatRuleFact {
+  const [v4, v6] = [rangeText(spec.v4IpCidr, 4), rangeText(spec.v6IpCidr, 6)];
+  const fixed = v4 !== "" || v6 !== "";
+  const subnet = fixed ? "" : (spec.vpcSubnet ?? "");
+  const ipName = fixed || subnet !== "" ? "" : (spec.ipName ?? "");
+  return { ...natRuleFields(metadata, spec.ovnEip), subnet, ipName, vpc: spec.vpc ?? "", v4, v6 };
+}
+
+/** A CIDR or an address in canonical form; "" for what is neither. */
+function rangeText(text = "", family: 4 | 6): string {
+  const range = parseCidr(text) ?? parseIp(text);
+  return range?.family === family ? range.text : "";
+}
+
+/** The packets that are translated. */
+interface NatSource {
+  readonly ok: true;
+  readonly vpc: string;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+interface SnatInput {
+  readonly rule: OvnSnatRuleFact;
+  readonly eip: NatEip | NatProblem;
+  readonly source: NatSource | NatProblem;
+  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
+  /** Another rule that excludes this one. */
+  readonly rival: NatProblem | undefined;
+  readonly inDefaultVpc: boolean;
+}
+
+/** An OvnSnatRule: its NAT row for each family. */
+const ovnSnatRuleUnit: UnitKind<FactReader, SnatInput, WeftEffect> = {
+  name: "ovnsnatrule",
+  priority: 4,
+
+  read(reader, key) {
+    const rule = reader.get("ovnSnatRules", key);
+    if (rule === undefined) return undefined;
+    const eip = readEip(reader, rule);
+    const source = sourceOf(reader, rule);
+    return {
+      rule,
+      eip,
+      source,
+      link: eip.ok && source.ok ? linkOf(reader, source.vpc, eip) : undefined,
+      rival: rivalOf(reader, rule),
+      inDefaultVpc: source.ok && isDefaultVpc(reader, source.vpc),
+    };
+  },
+
+  compile({ rule, eip, source, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+    const build = new FragmentBuilder();
+    const { vpc, v4, v6 } = source.ok ? source : { vpc: "", v4: "", v6: "" };
+    const pairs = eip.ok && source.ok ? pairsOf(eip, source) : [];
+    const outcome = {
+      eip: eip.ok ? eip : undefined,
+      status: { vpc, v4IpCidr: v4, v6IpCidr: v6 },
+      notes: [],
+    };
+    const found = [eip, source, rival, link].find((one): one is NatProblem => one?.ok === false);
+    const problem = found ?? (eip.ok && source.ok && pairs.length === 0 ? familyMismatch(eip, source) : undefined);
+    if (problem !== undefined || link?.ok !== true || rule.deleting) {
+      const why = problem ?? natProblem("Pending", "not decided yet");
+      return build.finish(natEffects("ovnSnatRules", rule, { ...outcome, problem: why, message: "" }));
+    }
+    for (const { family, external, logical } of pairs) {
+      build.held("Logical_Router", routerId(vpc), "nat", "NAT", `snat/${rule.name}/${family}`, {
+        type: "snat",
+        external_ip: external,
+        logical_ip: logical,
+        external_mac: undefined,
+        logical_port: undefined,
+        options: {},
+        external_ids: externalIds(),
+      });
+    }
+    if (inDefaultVpc) {
+      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
+      addWayOut(build, `snat/${rule.name}`, vpc, sources, link);
+    }
+    const message = pairs.map(({ external, logical }) => `${logical} leaves as ${external}`).join(", ");
+    return build.finish(natEffects("ovnSnatRules", rule, { ...outcome, message }));
+  },
+};
+
+function sourceOf(reader: FactReader, rule: OvnSnatRuleFact): NatSource | NatProblem {
+  const { subnet: name, ipName, vpc, v4, v6 } = rule;
+  if (name !== "") {
+    const subnet = reader.get("subnets", name);
+    if (subnet === undefined || reader.get("verdicts", name)?.ok !== true) {
+      const message = `subnet "${name}" (spec.vpcSubnet) does not exist or is not ready`;
+      return natProblem("SubnetNotReady", message);
+    }
+    return { ok: true, vpc: subnet.vpc, v4: subnet.cidr.v4 ?? "", v6: subnet.cidr.v6 ?? "" };
+  }
+  if (ipName !== "") {
+    const target = readTarget(reader, { ipType: "ip", ipName, vpc: "", v4: "", v6: "" });
+    return target.ok ? { ok: true, vpc: target.vpc, v4: target.v4, v6: target.v6 } : target;
+  }
+  if (v4 === "" && v6 === "")
+    return natProblem("SourceMissing", "spec.vpcSubnet, spec.ipName, spec.v4IpCidr and spec.v6IpCidr are empty");
+  if (reader.get("vpcs", vpc) === undefined) return natProblem("VpcNotFound", `VPC "${vpc}" (spec.vpc) does not exist`);
+  return { ok: true, vpc, v4, v6 };
+}
+
+/** An older rule of the same source in the same external subnet. */
+function rivalOf(reader: FactReader, rule: OvnSnatRuleFact): NatProblem | undefined {
+  const subnet = reader.get("ovnEips", rule.eip)?.subnet;
+  const same = sourceKeys(rule).flatMap((key) =>
+    reader.by("ovnSnatRules", "source", key).filter((other) => reader.get("ovnEips", other.eip)?.subnet === subnet),
+  );
+  const older = oldestRule(same);
+  if (older === undefined || older.name === rule.name) return undefined;
+  const message = `OvnSnatRule "${older.name}", which is older, has the same source: it leaves with one address in an external subnet`;
+  return natProblem("SourceInUse", message);
+}
+
+function sourceKeys({ subnet, ipName, vpc, v4, v6 }: OvnSnatRuleFact): readonly string[] {
+  if (subnet !== "") return [`subnet/${subnet}`];
+  if (ipName !== "") return [`ip/${ipName}`];
+  return [v4, v6].filter((range) => range !== "").map((range) => `vpc/${vpc}/${range}`);
+}
+
+/** kubeovn.io/v1 OvnSnatRule. */
+export const ovnSnatRuleKind: Kind<"ovnSnatRules"> = {
+  facts: "ovnSnatRules",
+  type: { group: "kubeovn.io", version: "v1", plural: "ovn-snat-rules", namespaced: false, kind: "OvnSnatRule" },
+  project: projectOvnSnatRule,
+  indexes: { eip: ({ eip }) => [eip], source: sourceKeys },
+  unit: ovnSnatRuleUnit,
+  rows: {
+    Logical_Router: ["nat", "policies"],
+    NAT: ["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"],
+    Logical_Router_Policy: POLICY_COLUMNS,
+  },
+  status: "subresource",
+  access: { verbs: ["patch"], why: "Followed; finalizers, labels and the annotation with the OvnEip are patched." },
+};
