@@ -33,7 +33,15 @@ t.test("variables are values of YAML, and a task can be checked without a target
   t.equal(code, EXIT.passed);
   t.equal(
     stdout,
-    "Faults of single parts: 3 runs on lab\n  nothing happens: nothing × 4\n  kill nb: kill nb × 4\n  restart nb: restart nb × 4\n",
+    [
+      "Faults of single parts: 6 runs on lab",
+      "  traffic while nothing happens: nothing × 4",
+      "  new pods while nothing happens: nothing × 4",
+      "  traffic, kill nb: kill nb × 4",
+      "  new pods, kill nb: kill nb × 4",
+      "  traffic, restart nb: restart nb × 4",
+      "  new pods, restart nb: restart nb × 4\n",
+    ].join("\n"),
   );
 });
 

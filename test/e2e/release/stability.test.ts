@@ -2,55 +2,22 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import t from "tap";
 import { run } from "../../../hack/host/run.ts";
-import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
-import { PLUGINS } from "../../stability/plugins.ts";
-import { storeResult } from "../../stability/report/store.ts";
-import { Journal } from "../../stability/run/journal.ts";
-import { runTask } from "../../stability/run/run-task.ts";
 import { openLabTarget } from "../../stability/targets/lab/lab-target.ts";
-import { loadTask } from "../../stability/task/load.ts";
+import { testTask } from "../../stability/testing/on-lab.ts";
 import { whyNoLab } from "../testing/world.ts";
 
 const STABILITY = join(import.meta.dirname, "../../stability");
-const TASK = join(STABILITY, "tasks/minutes.yaml");
 
-// How much is lost meanwhile is told and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams by itself.
 t.test(
   "parts are killed under load, and nothing leaks, doubles or stays away",
   { skip: whyNoLab(), timeout: 580_000 },
   async (t) => {
-    const task = loadTask(TASK, readFileSync(TASK, "utf8"), {}, PLUGINS);
-    const target = await openLabTarget();
-    t.teardown(() => target.close());
-    const folder = t.testdir();
-    const journal = new Journal(join(folder, "journal.jsonl"));
-    journal.begin({ name: "lab", options: null });
-    const log = (message: string): void => t.comment(message);
-    const result = await runTask(task, {
-      target,
-      clock: SYSTEM_CLOCK,
-      journal,
-      signal: new AbortController().signal,
-      log,
-    });
-    journal.end();
-    storeResult(folder, result, PLUGINS.reports);
-    for (const { name, repeats } of result.runs) {
-      for (const { problems, verdicts, loads } of repeats) {
-        t.same(problems, [], `${name} could be judged`);
-        for (const { name: what, outcome, text } of verdicts) t.equal(outcome, "passed", `${name}: ${what}: ${text}`);
-        for (const { name: load, slas, measures } of loads)
-          for (const { outcome, text } of slas)
-            t.comment(
-              `${name}: ${load}: ${outcome}: ${text}; ${measures["baseline_failures"]} failed before the fault`,
-            );
-      }
-    }
+    await testTask(t, "minutes.yaml");
   },
 );
 

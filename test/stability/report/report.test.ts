@@ -67,6 +67,29 @@ t.test("the table has a cell for each load and fault, with intervals over repeat
   t.match(summaryText(aResult(repeats)), /ping: longest_gap 0\.2 \(-0\.048 to 0\.448\)/);
 });
 
+t.test("runs with the same fault stand in one column, unless they have a load in common", async (t) => {
+  const of = (name: string, ...loads: string[]) => ({
+    name,
+    faults: ["kill daemon"],
+    repeats: loads.map((load) => aRepeat(aLoad({}, { name: load }))),
+  });
+  const apart = tableOf(aResult([], { runs: [of("traffic", "ping"), of("pods", "pod_churn")] }));
+  t.same(apart.columns, ["kill daemon"]);
+  t.same(
+    apart.rows.map(({ load, cells }) => [load, cells.map(({ outcome }) => outcome)]),
+    [
+      ["ping", ["passed"]],
+      ["pod_churn", ["passed"]],
+    ],
+  );
+  const { columns, rows } = tableOf(aResult([], { runs: [of("one", "ping"), of("two", "ping", "http")] }));
+  t.same(columns, ["one", "two"]);
+  t.same(
+    rows[1]?.cells.map(({ outcome }) => outcome),
+    ["none", "passed"],
+  );
+});
+
 t.test("a store gives back what it was given, and passes over what is no result", async (t) => {
   const folder = t.testdir({ other: { "result.json": "{}" } });
   const older = aResult([aRepeat(aLoad({ failures: 1 }))]);

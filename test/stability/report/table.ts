@@ -11,7 +11,7 @@ export interface Cell {
   readonly measures: Readonly<Record<string, Estimate>>;
 }
 
-/** The table of a result: a row for each load, a column for each run. */
+/** The table of a result: a row for each load, a column for each fault. */
 export interface ResultTable {
   readonly columns: readonly string[];
   readonly rows: readonly { readonly load: string; readonly cells: readonly Cell[] }[];
@@ -22,15 +22,28 @@ export function columnName({ name, faults }: RunResult): string {
   return faults.length === 0 ? name : faults.join(" + ");
 }
 
-/** Puts a result into a table. */
+/** Puts a result into a table. Runs with the same faults stand in one column, unless they have a load in common: these have their names. */
 export function tableOf({ runs }: TaskResult): ResultTable {
-  const loads = [
-    ...new Set(runs.flatMap(({ repeats }) => repeats.flatMap((repeat) => repeat.loads.map(({ name }) => name)))),
-  ];
+  const groups = [...Map.groupBy(runs, columnName)].flatMap(([name, of]) => {
+    const all = of.flatMap(loadsOf);
+    if (new Set(all).size === all.length) return [{ name, of }];
+    return of.map((run) => ({ name: run.name, of: [run] }));
+  });
+  const loads = [...new Set(runs.flatMap(loadsOf))];
   return {
-    columns: runs.map(columnName),
-    rows: loads.map((load) => ({ load, cells: runs.map((run) => cellOf(run, load)) })),
+    columns: groups.map(({ name }) => name),
+    rows: loads.map((load) => ({
+      load,
+      cells: groups.flatMap(({ of: [first, ...more] }) => {
+        if (first === undefined) return [];
+        return [cellOf([first, ...more].find((run) => loadsOf(run).includes(load)) ?? first, load)];
+      }),
+    })),
   };
+}
+
+function loadsOf({ repeats }: RunResult): readonly string[] {
+  return [...new Set(repeats.flatMap(({ loads }) => loads.map(({ name }) => name)))];
 }
 
 /** The estimates of one load of a run over its repeats. */
@@ -64,7 +77,7 @@ export function summaryText(result: TaskResult): string {
   for (const run of result.runs) {
     const outcomes = run.repeats.map(({ outcome }) => outcome).join(", ");
     lines.push(`  ${run.name}: ${outcomes === "" ? "not run" : outcomes}`);
-    for (const load of new Set(run.repeats.flatMap(({ loads }) => loads.map(({ name }) => name)))) {
+    for (const load of loadsOf(run)) {
       const { measures } = cellOf(run, load);
       const shown = ["failures", "longest_gap", "recovery", "first_success", "baseline", "relative_degradation"]
         .flatMap((name) => {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Test } from "tap";
+import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
+import { PLUGINS } from "../plugins.ts";
+import type { TaskResult } from "../report/result.ts";
+import { storeResult } from "../report/store.ts";
+import { summaryText } from "../report/table.ts";
+import { Journal } from "../run/journal.ts";
+import { runTask } from "../run/run-task.ts";
+import { openLabTarget } from "../targets/lab/lab-target.ts";
+import { loadTask } from "../task/load.ts";
+
+const TASKS = join(import.meta.dirname, "../tasks");
+
+/**
+ * Runs a task of `test/stability/tasks` on the lab and asserts that it could be judged, that its verifiers hold, and that its reports are written. Its
+ * limits (SLA) are told and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams and time by itself.
+ */
+export async function testTask(
+  t: Test,
+  name: string,
+  variables: Readonly<Record<string, unknown>> = {},
+): Promise<TaskResult> {
+  const file = join(TASKS, name);
+  const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
+  const target = await openLabTarget();
+  t.teardown(() => target.close());
+  const folder = t.testdir();
+  const journal = new Journal(join(folder, "journal.jsonl"));
+  journal.begin({ name: "lab", options: null });
+  const log = (message: string): void => t.comment(message);
+  const { signal } = new AbortController();
+  const result = await runTask(task, { target, clock: SYSTEM_CLOCK, journal, signal, log });
+  journal.end();
+  t.comment(summaryText(result));
+  for (const path of storeResult(folder, result, PLUGINS.reports)) t.not(readFileSync(path, "utf8"), "", "a report");
+  for (const { name: run, repeats } of result.runs) {
+    for (const { problems, verdicts } of repeats) {
+      t.same(problems, [], `${run} could be judged`);
+      for (const { name: what, outcome, text } of verdicts) t.equal(outcome, "passed", `${run}: ${what}: ${text}`);
+    }
+  }
+  return result;
+}
