@@ -38,8 +38,8 @@ class LabTarget implements Target {
   readonly kube: Kube;
   readonly #lab: Lab;
   readonly #connection: KubeConnection;
-  /** The processes of a part that there were when it was last hit: what comes back is another one. */
-  readonly #former = new Map<PartName, ReadonlySet<string>>();
+  /** For each process that was hit, by its handle, those of its part that there were: what comes back is another one. */
+  readonly #former = new Map<string, ReadonlySet<string>>();
   #cuts: readonly (readonly [from: string, to: string])[] = [];
 
   constructor(lab: Lab, connection: KubeConnection) {
@@ -92,7 +92,7 @@ class LabTarget implements Target {
   async signal(process: ProcessHandle, name: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean> {
     const id = processOf(process);
     if (stateOf(id) === "dead") return false;
-    if (name !== "SIGCONT") this.#former.set(process.part, new Set(this.#running(process.part).map((one) => one.id)));
+    if (name !== "SIGCONT") this.#former.set(process.id, new Set(this.#running(process.part).map((one) => one.id)));
     if (name !== "SIGKILL") return signal(id, name);
     await killOne(id);
     return true;
@@ -103,7 +103,7 @@ class LabTarget implements Target {
     const what = `${part} on ${node}`;
     try {
       if (!runsInPod(part)) return await this.#lab.start(partId(node, part));
-      const known = this.#former.get(part) ?? new Set([former.id]);
+      const known = this.#former.get(former.id) ?? new Set([former.id]);
       await until(
         `${what} runs again`,
         timeoutMs,
