@@ -4,9 +4,11 @@ import { CONTROLLERS } from "./contexts/controllers.ts";
 import { NAMESPACE } from "./contexts/namespace.ts";
 import { SERVER_PODS } from "./contexts/pods.ts";
 import { SERVICE } from "./contexts/service.ts";
+import { CLOCK_JUMP } from "./faults/clock-jump.ts";
 import { COMMAND } from "./faults/command.ts";
 import { CRASH } from "./faults/crash.ts";
 import { FLAP } from "./faults/flap.ts";
+import { FULL_DISK } from "./faults/full-disk.ts";
 import { NOTHING } from "./faults/nothing.ts";
 import { OLD_BACKUP } from "./faults/old-backup.ts";
 import { PARTITION } from "./faults/partition.ts";
@@ -50,7 +52,17 @@ export const PLUGINS: Registry = {
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
   runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
   triggers: [AT_TIME, AT_ITERATION],
-  faults: [...WORDED, NOTHING, FLAP, OLD_BACKUP, RESET_CONNECTIONS, COMMAND, randomOf(() => WORDED)],
+  faults: [
+    ...WORDED,
+    NOTHING,
+    FLAP,
+    FULL_DISK,
+    CLOCK_JUMP,
+    OLD_BACKUP,
+    RESET_CONNECTIONS,
+    COMMAND,
+    randomOf(() => WORDED),
+  ],
   slas: [
     FAILURES,
     FAILURE_RATE,

@@ -86,3 +86,24 @@ t.test("random faults are different ones of a list, all of which end", async (t)
   ] as const)
     await t.rejects(new Bench(t).run(task(`{ random: { of: ["${wrong}"] } }`, 1)), { message: new RegExp(message) });
 });
+
+t.test("a full disk is put over the folder of a part, its servers start again, and it is taken away", async (t) => {
+  const [begin = "", end = "", ...more] = await done(new Bench(t), "{ full_disk: { part: sb } }");
+  t.match(begin, /^beside sb\/n1: sh -c [\s\S]*mount -t tmpfs[\s\S]*dd [\s\S]* sh \/etc\/ovn \d+ \d+$/);
+  t.match(end, /^beside sb\/n1: sh -c [\s\S]*umount -l[\s\S]* sh \/etc\/ovn \d+ \d+$/);
+  t.same(more, []);
+  const [daemon = ""] = await done(new Bench(t), "{ full_disk: { part: daemon, on: n2 } }");
+  t.match(daemon, /^beside daemon\/n2: [\s\S]* sh \/etc\/cni\/net\.d$/, "no file is open there");
+  const bench = new Bench(t);
+  await done(bench, "{ full_disk: { part: nb, on: n2 } }");
+  t.match(bench.said.at(-1), "fault: no nb runs on n2");
+});
+
+t.test("a clock is set by so many seconds, and back once", async (t) => {
+  const [begin = "", end = ""] = await done(new Bench(t), "{ clock_jump: { node: n1, by: -90 } }");
+  t.match(
+    begin,
+    /^n1: sh -ec echo -90 >\/run\/weft-stability-clock; to=\$\(\(\$\(date \+%s%N\) \+ -90 \* 1000000000\)\); date --set=/,
+  );
+  t.match(end, /^n1: sh -ec \[ -e \/run\/weft-stability-clock \] \|\| exit 0; by=/);
+});

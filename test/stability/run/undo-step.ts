@@ -53,6 +53,8 @@ export const UNDO_STEP = z.discriminatedUnion("kind", [
     node: z.string(),
     command: z.array(z.string()).min(1),
   }),
+  /** Gives a part on a node its own disk back. */
+  z.strictObject({ by: z.literal("part"), kind: z.literal("empty-disk"), part: z.string(), node: z.string() }),
 ]);
 
 /** See {@link UNDO_STEP}. */
@@ -75,5 +77,7 @@ export function shownStep(step: UndoStep): string {
       return "remove all partitions";
     case "command":
       return `run on ${step.node}: ${step.command.join(" ")}`;
+    case "empty-disk":
+      return `empty the disk of ${step.part} on ${step.node}`;
   }
 }

@@ -5,6 +5,7 @@ import { KubeError, unlessNotFound } from "../../../src/kube/errors.ts";
 import type { ObjectRef } from "../../../src/kube/object.ts";
 import { DEPLOYMENTS } from "../../../src/kube/resources.ts";
 import { StabilityError, textOf } from "../errors.ts";
+import { emptyDisk } from "../faults/full-disk.ts";
 import type { Target } from "../targets/target.ts";
 import { shownStep, type UndoStep } from "./undo-step.ts";
 
@@ -17,6 +18,7 @@ const RETRY_MS = 60_000;
 export async function undo(target: Target, step: UndoStep): Promise<void> {
   try {
     if (step.by === "target") await target.undo(step);
+    else if (step.by === "part") await emptyDisk(target, step.part, step.node);
     else if (step.kind === "scale") {
       const ref = { namespace: step.namespace, name: step.name };
       const patch = { type: "merge" as const, body: { spec: { replicas: step.replicas } } };

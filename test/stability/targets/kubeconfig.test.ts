@@ -2,9 +2,9 @@
 
 import t from "tap";
 import { Bench } from "../testing/bench.ts";
-import { lacks } from "./kubeconfig.ts";
+import { lacks } from "./cluster/cluster-target.ts";
 
-t.test("what needs a cluster's nodes is refused before the run, with a line for each", async (t) => {
+t.test("what privileged pods on nodes cannot do is refused before the run, with a line for each", async (t) => {
   const bench = new Bench(t);
   bench.target.lacks = lacks;
   const source = `title: test
@@ -14,15 +14,19 @@ runs:
     load:
       - { scenario: { pod_churn: }, runner: { serial: { times: 1 } } }
       - { scenario: { ping: }, runner: { serial: { times: 1 } } }
-    hooks: [{ fault: kill daemon, at: { seconds: 1 } }]
+    hooks:
+      - { fault: kill daemon, at: { seconds: 1 } }
+      - { fault: freeze kubelet on one node, at: { seconds: 1 }, for: 1 }
+      - { fault: crash one node, at: { seconds: 1 }, for: 1 }
+      - { fault: disconnect one node from others, at: { seconds: 1 }, for: 1 }
     verify: { no_leaks: , pods_ready: }
 `;
   await t.rejects(bench.run(source), {
     code: "unsupported",
     message: [
-      "one: ping needs pod-traffic, which target fake cannot do: requests from pods need a program in their network, which is not supported yet",
-      "one: kill daemon needs signal:daemon, which target fake cannot do: faults need privileged pods on the nodes, which are not supported yet",
-      "one: no_leaks needs inventory, which target fake cannot do: rows and interfaces are read through the nodes' sockets, which is not supported yet",
+      "one: hang kubelet on one node needs signal:kubelet, which target fake cannot do: commands to nodes go by the API server, kubelet and containerd, and the other parts of Kubernetes are not ours to find",
+      "one: crash one node needs node-crash, which target fake cannot do: a pod on a node has no power over it",
+      "one: disconnect one node from others needs partition, which target fake cannot do: a node that is cut off cannot be told to end it; use the fault command",
     ].join("\n"),
   });
   t.same(bench.target.done, []);

@@ -12,6 +12,7 @@ export type Need =
   | "node-command"
   | "node-crash"
   | "partition"
+  | "clock"
   | `signal:${PartName}`;
 
 /** A pod as traffic needs it. */

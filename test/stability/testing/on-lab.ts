@@ -11,22 +11,24 @@ import { summaryText } from "../report/table.ts";
 import { Journal } from "../run/journal.ts";
 import { runTask } from "../run/run-task.ts";
 import { openLabTarget } from "../targets/lab/lab-target.ts";
+import type { Target } from "../targets/target.ts";
 import { loadTask } from "../task/load.ts";
 
 const TASKS = join(import.meta.dirname, "../tasks");
 
 /**
- * Runs a task of `test/stability/tasks` on the lab and asserts that it could be judged, that its verifiers hold, and that its reports are written. Its
+ * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it could be judged, that its verifiers hold, and that its reports are written. Its
  * limits (SLA) are told and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams and time by itself.
  */
 export async function testTask(
   t: Test,
   name: string,
   variables: Readonly<Record<string, unknown>> = {},
+  openTarget: () => Promise<Target> = openLabTarget,
 ): Promise<TaskResult> {
   const file = join(TASKS, name);
   const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
-  const target = await openLabTarget();
+  const target = await openTarget();
   t.teardown(() => target.close());
   const folder = t.testdir();
   const journal = new Journal(join(folder, "journal.jsonl"));

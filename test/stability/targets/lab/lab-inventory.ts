@@ -4,8 +4,9 @@ import type { Lab } from "../../../../hack/lab/lab.ts";
 import { takeInventory } from "../../../e2e/testing/inventory.ts";
 import { openWorld } from "../../../e2e/testing/world.ts";
 import { isPartName, PARTS } from "../parts.ts";
+import { runsInPod } from "../pod-parts.ts";
 import type { Inventory } from "../target.ts";
-import { podProcesses, runsInPod } from "./lab-processes.ts";
+import { podProcesses } from "./lab-processes.ts";
 
 /**
  * What pods leave in the databases, in Kubernetes and on the nodes (`takeInventory`), the network namespaces of each node, and how many processes of each

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { fileURLToPath } from "node:url";
 import { run } from "../../../../hack/host/run.ts";
 import { AGNHOST_IMAGE } from "../../../../hack/lab/images.ts";
 import { type Lab, openLab } from "../../../../hack/lab/lab.ts";
@@ -14,12 +15,14 @@ import { whyNoLab } from "../../../e2e/testing/world.ts";
 import { StabilityError, textOf } from "../../errors.ts";
 import type { UndoStep } from "../../run/undo-step.ts";
 import { PARTS, type Part, type PartName } from "../parts.ts";
-import type { Inventory, PodPlace, Prober, ProcessHandle, Target } from "../target.ts";
+import { runsInPod } from "../pod-parts.ts";
+import { podProber } from "../pod-prober.ts";
+import { inRole, type RoleSource } from "../roles.ts";
+import type { Inventory, Need, PodPlace, Prober, ProcessHandle, Target } from "../target.ts";
 import { labInventory } from "./lab-inventory.ts";
-import { labProber } from "./lab-prober.ts";
-import { podProcesses, runsInPod } from "./lab-processes.ts";
-import { inRole } from "./lab-roles.ts";
+import { podNameOf, podProcesses } from "./lab-processes.ts";
 
+const WORKER = fileURLToPath(new URL("../probe-worker.ts", import.meta.url));
 const TABLE = "bridge weft-stability";
 /** How often it is looked whether a process is there again: kubelet and our supervision tell nobody. */
 const LOOK_MS = 100;
@@ -52,8 +55,9 @@ class LabTarget implements Target {
     return this.#lab.nodes;
   }
 
-  lacks(): undefined {
-    return undefined;
+  lacks(need: Need): string | undefined {
+    if (need !== "clock") return undefined;
+    return "its nodes have the clock of this machine: time namespaces (time_namespaces(7)) have no realtime clock of their own";
   }
 
   async alive(): Promise<void> {
@@ -65,7 +69,7 @@ class LabTarget implements Target {
   }
 
   prober(pod: PodPlace): Promise<Prober> {
-    return labProber(() => podNetns(pod.uid));
+    return podProber(async () => ["nsenter", `--net=${podNetns(pod.uid)}`, process.execPath, WORKER]);
   }
 
   async processes(part: Part): Promise<readonly ProcessHandle[]> {
@@ -73,7 +77,7 @@ class LabTarget implements Target {
     const { role } = part;
     const wanted: ProcessHandle[] = [];
     for (const process of found)
-      if (role === undefined || (await inRole(this.kube, part.name, role, processOf(process)))) wanted.push(process);
+      if (role === undefined || (await inRole(this.kube, part.name, role, roleSource(process)))) wanted.push(process);
     return wanted;
   }
 
@@ -204,4 +208,16 @@ function handleOf({ pid, started }: ProcessId): string {
 function processOf({ id }: ProcessHandle): ProcessId {
   const [pid, started = ""] = id.split(".");
   return { pid: Number(pid), started };
+}
+
+function roleSource(process: ProcessHandle): RoleSource {
+  const id = processOf(process);
+  return {
+    podName: podNameOf(id),
+    async appctl(args) {
+      const command = [`--target=${id.pid}`, "--mount", "--net", "--", "ovn-appctl", "--timeout=5", ...args];
+      const { code, stdout } = await run("nsenter", command, { allowFailure: true, timeoutMs: 10_000 });
+      return code === 0 ? stdout : "";
+    },
+  };
 }

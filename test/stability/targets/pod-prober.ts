@@ -3,12 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { StabilityError, textOf } from "../../errors.ts";
-import type { Prober, Reply, Request } from "../target.ts";
+import { StabilityError, textOf } from "../errors.ts";
+import type { Prober, Reply, Request } from "./target.ts";
 
-const WORKER = fileURLToPath(new URL("probe-worker.ts", import.meta.url));
 const ANSWER = z.object({
   id: z.int(),
   reply: z.object({ ok: z.boolean(), ms: z.number(), detail: z.string().optional() }),
@@ -19,15 +17,18 @@ const PATIENCE_MS = 5_000;
 const RESTART_MS = 500;
 const START_MS = 30_000;
 
-/** Starts the program `probe-worker.ts` in a pod's network namespace, and again when it ends: a node that crashed takes its processes with it. */
-export async function labProber(netns: () => string): Promise<Prober> {
-  const prober = new LabProber(netns);
+/**
+ * Starts the program `probe-worker.ts` in a pod's network by a command, which is asked for each time, and again when it ends: a node that crashed takes
+ * its processes with it.
+ */
+export async function podProber(command: () => Promise<readonly [string, ...string[]]>): Promise<Prober> {
+  const prober = new PodProber(command);
   await prober.start();
   return prober;
 }
 
-class LabProber implements Prober {
-  readonly #netns: () => string;
+class PodProber implements Prober {
+  readonly #command: () => Promise<readonly [string, ...string[]]>;
   #child: ChildProcess | undefined;
   #starting = false;
   #stopped = false;
@@ -35,8 +36,8 @@ class LabProber implements Prober {
   #serial = 0;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
 
-  constructor(netns: () => string) {
-    this.#netns = netns;
+  constructor(command: () => Promise<readonly [string, ...string[]]>) {
+    this.#command = command;
   }
 
   async start(): Promise<void> {
@@ -52,9 +53,8 @@ class LabProber implements Prober {
   }
 
   async #start(): Promise<void> {
-    const child = spawn("nsenter", [`--net=${this.#netns()}`, process.execPath, WORKER], {
-      stdio: ["pipe", "pipe", "ignore"],
-    });
+    const [program, ...args] = await this.#command();
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"] });
     child.stdin.on("error", () => {});
     const ready = Promise.withResolvers<void>();
     const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);

@@ -5,10 +5,10 @@ import { Resolver } from "node:dns/promises";
 import { Agent, get } from "node:http";
 import { isIPv6 } from "node:net";
 import { createInterface } from "node:readline";
-import type { Reply, Request } from "../target.ts";
+import type { Reply, Request } from "./target.ts";
 
 /**
- * Runs in a pod's network namespace, see `lab-prober.ts`: each line of standard input is `{"id": …, "request": …}`, each line printed `{"id": …, "reply": …}`.
+ * Runs in a pod's network namespace, see `pod-prober.ts`: each line of standard input is `{"id": …, "request": …}`, each line printed `{"id": …, "reply": …}`.
  * Ends when its standard input does.
  */
 

@@ -1,9 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-
-import t from "tap";
-import { testTask } from "../../stability/testing/on-lab.ts";
-import { whyNoLab } from "../testing/world.ts";
-
-t.test("several faults at once, by a seed", { skip: whyNoLab(), timeout: 590_000 }, async (t) => {
-  await testTask(t, "random.yaml", { repeat: 2 });
-});

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { plugin } from "../plugin.ts";
+import { chooseNode } from "./crash.ts";
+import type { Fault } from "./fault.ts";
+
+const options = z.strictObject({
+  node: z.string().default("one"),
+  /** Seconds forwards, or backwards where negative. */
+  by: z
+    .int()
+    .min(-86_400)
+    .max(86_400)
+    .refine((by) => by !== 0, "must not be 0"),
+});
+
+/** How far the clock was set is in a file, so that taking it back twice sets it once. */
+const FILE = "/run/weft-stability-clock";
+
+function setBy(seconds: string): string {
+  return `to=$(($(date +%s%N) + ${seconds} * 1000000000)); date --set="@$((to / 1000000000)).$(printf %09d $((to % 1000000000)))"`;
+}
+
+/** A node's realtime clock is set forwards or backwards, and back again when the fault ends. Time synchronization may end it before. */
+export const CLOCK_JUMP = plugin({
+  name: "clock_jump",
+  summary: "a node's clock is set forwards or backwards: node, by (seconds)",
+  options,
+  bind: ({ node: which, by }): Fault => ({
+    needs: ["clock"],
+    shown: `set the clock of ${which === "one" ? "one node" : which} by ${by} s`,
+    lasts: true,
+    async inject(stage) {
+      const node = chooseNode(stage, which);
+      const end = ["sh", "-ec", `[ -e ${FILE} ] || exit 0; by=$(cat ${FILE}); rm ${FILE}; ${setBy("-by")}`];
+      const done = stage.record({ by: "target", kind: "command", node, command: end });
+      await stage.target.command(node, ["sh", "-ec", `echo ${by} >${FILE}; ${setBy(`${by}`)}`]);
+      return {
+        hit: node,
+        async end() {
+          await stage.target.command(node, end);
+          done();
+        },
+      };
+    },
+  }),
+});

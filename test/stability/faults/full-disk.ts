@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { z } from "zod";
+import { StabilityError } from "../errors.ts";
+import { plugin } from "../plugin.ts";
+import type { Stage } from "../run/stage.ts";
+import type { PartName } from "../targets/parts.ts";
+import type { ProcessHandle, Target } from "../targets/target.ts";
+import type { Fault } from "./fault.ts";
+
+/** What each part writes to, and which parts have files open there: their servers start again on the small disk, and from it. */
+const DISKS = {
+  daemon: { folder: "/etc/cni/net.d", servers: [] },
+  "ovsdb-server": { folder: "/etc/openvswitch", servers: ["ovsdb-server"] },
+  nb: { folder: "/etc/ovn", servers: ["nb", "sb"] },
+  sb: { folder: "/etc/ovn", servers: ["nb", "sb"] },
+} as const satisfies Partial<Record<PartName, { folder: string; servers: readonly PartName[] }>>;
+
+const BACK_MS = 60_000;
+
+const options = z.strictObject({
+  part: z.enum(["daemon", "ovsdb-server", "nb", "sb"]),
+  /** `one` (by the seed), or the name of a node. */
+  on: z.string().default("one"),
+});
+
+/** Where the folder below the small disk can be reached meanwhile. */
+const BELOW = "/tmp/weft-stability-below";
+
+/**
+ * Arguments: the folder, then the numbers of its servers. They stand still while the folder is copied to a small file system, which is put over it in the
+ * container, and then start again from there. All that is left of it is filled.
+ */
+const BEGIN = `set -e; folder=$1; shift
+[ $# = 0 ] || kill -STOP "$@"
+mkdir -p ${BELOW}; mount --bind "$folder" ${BELOW}
+mount -t tmpfs -o size=$(($(du -sk "$folder" | cut -f1) + 1024))k tmpfs "$folder"
+cp -a ${BELOW}/. "$folder"/
+[ $# = 0 ] || kill -KILL "$@"
+dd if=/dev/zero of="$folder"/weft-stability-filler bs=4k 2>/dev/null || true`;
+
+/** The same arguments; it may find that there is nothing to do. What was written to the small disk is kept. */
+const END = `set -e; folder=$1; shift
+mountpoint -q ${BELOW} || exit 0
+rm -f "$folder"/weft-stability-filler
+[ $# = 0 ] || kill -STOP "$@"
+cp -a "$folder"/. ${BELOW}/
+umount -l "$folder"
+umount ${BELOW}; rmdir ${BELOW}
+[ $# = 0 ] || kill -KILL "$@"`;
+
+/** Runs a script of the above beside a part on a node, and waits until its servers run again. */
+async function script(target: Target, text: string, part: keyof typeof DISKS, node: string): Promise<void> {
+  const on = async (name: PartName): Promise<readonly ProcessHandle[]> =>
+    (await target.processes({ name })).filter((one) => one.node === node);
+  const [at] = await on(part);
+  if (at === undefined) throw new StabilityError("fault", `no ${part} runs on ${node}`);
+  const { folder, servers } = DISKS[part];
+  const open = (await Promise.all(servers.map(on))).flat();
+  const pids = open.map(({ id }) => id.split(".")[0] ?? "");
+  await target.beside(at, ["sh", "-c", text, "sh", folder, ...pids]);
+  await Promise.all(open.map((server) => target.back(server, BACK_MS)));
+}
+
+/** Gives a part its disk back. Idempotent. */
+export async function emptyDisk(target: Target, part: string, node: string): Promise<void> {
+  if (!isDisk(part)) throw new StabilityError("cleanup", `${part} has no disk that can be filled`);
+  await script(target, END, part, node);
+}
+
+function isDisk(part: string): part is keyof typeof DISKS {
+  return Object.hasOwn(DISKS, part);
+}
+
+/** The file system to which a part writes is small and full, until the fault ends. Servers of databases start again when it begins and when it ends. */
+export const FULL_DISK = plugin({
+  name: "full_disk",
+  summary: "the disk of a part is full: part (daemon, ovsdb-server, nb, sb), on (one, or a node)",
+  options,
+  bind: ({ part, on }): Fault => ({
+    needs: [`signal:${part}`],
+    shown: `fill the disk of ${part}`,
+    lasts: true,
+    async inject(stage) {
+      const { target } = stage;
+      const node = await nodeOf(stage, part, on);
+      const done = stage.record({ by: "part", kind: "empty-disk", part, node });
+      await script(target, BEGIN, part, node);
+      return {
+        hit: `${part} on ${node}`,
+        async end() {
+          await emptyDisk(target, part, node);
+          done();
+        },
+      };
+    },
+  }),
+});
+
+async function nodeOf({ target, random }: Stage, part: PartName, on: string): Promise<string> {
+  const all = (await target.processes({ name: part })).filter(({ node }) => on === "one" || node === on);
+  const found = all[Math.floor(random() * all.length)];
+  if (found === undefined) throw new StabilityError("fault", `no ${part} runs${on === "one" ? "" : ` on ${on}`}`);
+  return found.node;
+}
