@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
-import { belowFloor, byFolder, hasCode, percent, raised, table } from "./floors.ts";
+import { belowFloor, byFolder, type Floors, hasCode, percent, raised, table } from "./floors.ts";
 
 const FOLDERS = { "src/a": { covered: 90, total: 100 }, "src/b": { covered: 1, total: 3 } };
 
@@ -42,4 +44,11 @@ t.test("a file of types has nothing to cover", async (t) => {
     ),
   );
   t.ok(hasCode("/** A. */\nexport const a: number = 1;\n"));
+});
+
+t.test("each folder of src has a floor, and there is none of a folder that is gone", async (t) => {
+  const src = join(import.meta.dirname, "../../src");
+  const folders = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const floors = JSON.parse(readFileSync(join(import.meta.dirname, "floors.json"), "utf8")) as Floors;
+  t.same(Object.keys(floors).sort(), folders.map(({ name }) => `src/${name}`).sort());
 });
