@@ -8,6 +8,7 @@ import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { compile, DIST, inputsOf, unlessCurrent } from "./build.ts";
 import { contentHash } from "./inputs.ts";
+import { makeStartable } from "./macho.ts";
 import { packageFolder, ROOT } from "./npm.ts";
 
 /** What `weftctl` is built for: operating system and architecture as Go and OCI name them. */
@@ -50,7 +51,7 @@ export function chartFiles(): Readonly<Record<string, string>> {
 
 /**
  * Builds `dist/bin/weftctl-OS-ARCH`: one executable for each platform, with the chart, the version and the commit in it. Rejects with HostError
- * `download` where the npm registry does not serve a platform's runtime.
+ * `download` where the npm registry does not serve a platform's runtime, `unsupported` where macOS would not start what was made.
  */
 export async function buildCli(platforms: readonly Platform[], progress: Progress): Promise<void> {
   const entry = await writeEntry();
@@ -64,6 +65,7 @@ export async function buildCli(platforms: readonly Platform[], progress: Progres
             ? []
             : [`--compile-executable-path=${join(await packageFolder(name), "bin/bun")}`];
         await compile(["--minify", "--keep-names", `--target=${target}`, ...runtime], entry.file, output);
+        if (platform.startsWith("darwin")) await makeStartable(output, platform === "darwin-arm64" ? "arm64" : "amd64");
       }),
     );
     if (platform === hostPlatform()) {
@@ -88,7 +90,10 @@ Reflect.set(globalThis, Symbol.for("weft.embedded"), embedded);
 await import("../../src/cli/main.ts");
 `,
   );
-  return { file, hash: contentHash(ROOT, [file, import.meta.filename], [embedded]) };
+  return {
+    file,
+    hash: contentHash(ROOT, [file, import.meta.filename, join(import.meta.dirname, "macho.ts")], [embedded]),
+  };
 }
 
 /** The commit that is checked out, with `-dirty` where the checkout has changes; "unknown" outside a checkout of git. */
