@@ -42,7 +42,7 @@ export const CLI_FOLDER: string = join(DIST, "host");
 export function chartFiles(): Readonly<Record<string, string>> {
   const chart = join(ROOT, "charts/weft");
   const names = [
-    ...globSync("{Chart.yaml,values.yaml,values.schema.json,templates/*}", { cwd: chart }),
+    ...globSync("{Chart.yaml,values.yaml,values.schema.json,templates/*,monitoring/**/*.{yaml,json}}", { cwd: chart }),
     // files/crds is a link to crds/, which glob does not follow.
     ...globSync("*.yaml", { cwd: join(chart, "files/crds/") }).map((name) => `files/crds/${name}`),
   ];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Command } from "commander";
+import { ROOT } from "../build/npm.ts";
 import { HostError } from "../host/error.ts";
 
 /** `npm run generate`: writes generated files, or with `--check` prints which are stale. */
@@ -37,6 +38,12 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   access: {
     about: "the chart's ClusterRole of the controller from src/kinds",
     run: async (options) => ({ stale: await (await import("./access.ts")).generateAccess(options) }),
+  },
+  dashboards: {
+    about: "the chart's Grafana dashboards from hack/monitoring/dashboards.ts",
+    run: async ({ check }) => ({
+      stale: (await import("../monitoring/dashboards.ts")).generateDashboards(ROOT, check),
+    }),
   },
   lock: {
     about: "package-lock.json from package.json",

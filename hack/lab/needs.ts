@@ -20,6 +20,7 @@ export const LAB_NEEDS: readonly Need[] = [
   { what: "nft", package: "nftables" },
   { what: "nsenter", package: "util-linux" },
   { what: "openssl", package: "openssl" },
+  { what: "promtool", package: "prometheus" },
   { what: "runc", package: "runc" },
   { what: "sysctl", package: "procps" },
   { what: "tar", package: "tar" },

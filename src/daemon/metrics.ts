@@ -59,6 +59,7 @@ export class DaemonMetrics {
       labelNames: ["what"],
       registers,
     });
+    for (const what of ["port", "link"] as const) this.collected(what, 0);
     this.#ready = new Gauge({ name: "weft_daemon_ready", help: "1 if pods can get a network on this node", registers });
   }
 
@@ -80,7 +81,7 @@ export class DaemonMetrics {
 
   /** An orphaned object was removed: `port` or `link`. */
   collected(what: "port" | "link", count = 1): void {
-    if (count > 0) this.#collected.inc({ what }, count);
+    this.#collected.inc({ what }, count);
   }
 
   set ready(value: boolean) {
