@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -13,11 +13,12 @@ import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
+import { traceCommand } from "./trace.ts";
 
 interface Options {
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly output: "table" | "json";
+  readonly output: "table" | "json" | "yaml";
   readonly namespace: string;
 }
 
@@ -33,7 +34,9 @@ const program = new Command("weftctl")
     "path to the kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)",
   )
   .option("--context <name>", "context of the kubeconfig")
-  .option("-o, --output <form>", "table or json", "table")
+  .addOption(
+    new Option("-o, --output <form>", "how the answer is printed").choices(["table", "json", "yaml"]).default("table"),
+  )
   .version(embedded().version, "-V, --version", "print the version (see also: weftctl version)")
   .addHelpText("after", EXIT_CODES)
   .exitOverride();
@@ -48,8 +51,6 @@ async function withConnection(
   action: (connection: KubeConnection) => Promise<ExplainReport>,
 ): Promise<void> {
   const { kubeconfig, context, output } = options;
-  if (output !== "table" && output !== "json")
-    throw new Error(`-o ${String(output)} is not supported; must be one of: table, json`);
   const connection = await connectKube({
     userAgent: "weftctl",
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -58,11 +59,18 @@ async function withConnection(
   try {
     const { data, text, ok, warnings = [] } = await action(connection);
     for (const warning of warnings) console.error(`Warning: ${warning}`);
-    process.stdout.write(output === "json" ? `${JSON.stringify(data, null, 2)}\n` : text);
+    process.stdout.write(await rendered(output, data, text));
     if (!ok) process.exitCode = 1;
   } finally {
     connection.close();
   }
+}
+
+async function rendered(output: Options["output"], data: unknown, text: string): Promise<string> {
+  if (output === "table") return text;
+  // Through JSON: what is undefined is left out.
+  const json = JSON.stringify(data, null, 2);
+  return output === "json" ? `${json}\n` : (await import("yaml")).stringify(JSON.parse(json));
 }
 
 program
@@ -92,6 +100,34 @@ program
       const data = await podSteps(kube, namespace, pod);
       return { data, text: formatSteps(data), ok: data.every(({ ok }) => ok) };
     });
+  });
+
+program
+  .command("trace")
+  .description("follow a packet from a pod to its destination, step by step; says who drops it and how to allow it")
+  .argument("<pod>", "NAMESPACE/POD, POD, svc/NAMESPACE/NAME, node/NAME or an IP address")
+  .argument("<dest>", "the same; a Service, by name or address, stands for each of its backends")
+  .argument("[proto]", "tcp, udp, sctp, icmp (default), or tcp/80")
+  .argument("[port]", "a number, or the name of a port of the pod or Service")
+  .option("-n, --namespace <namespace>", "namespace of names without one", "default")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl trace shop/cart shop/db tcp 5432
+  weftctl trace -n shop cart svc/db tcp postgres
+  weftctl trace shop/web 198.51.100.1 udp 53
+  weftctl trace shop/web other/api
+  weftctl trace shop/web other/api tcp 443 -o yaml
+
+It is computed from the objects, as the controller does, with what nodes report of their tunnels; nothing is sent. The account needs to list the
+objects that Weft reads (the role cluster-reader, or get and list of them).
+
+Exit codes: 0 delivered, 1 dropped, 2 the command failed.`,
+  )
+  .action((from: string, to: string, protocol: string | undefined, port: string | undefined, _, command: Command) => {
+    const options = command.optsWithGlobals<Options>();
+    return withKube(options, (kube) => traceCommand(kube, options.namespace, [from, to, protocol, port]));
   });
 
 const policy = program
