@@ -18,6 +18,7 @@ t.test("a question that cannot be answered ends with 2, for 1 is an answer; help
     [["policy", "explain", "a"], 2, /missing required argument 'to'/],
     [["policy", "matrix", "-n", "x"], 2, /\/nonexistent\/kubeconfig/],
     [["plan", "--help"], 0, /Examples:/],
+    [["diagnose", "everything"], 2, /Allowed choices are all, node, subnet, pod, policy/],
   ] as const) {
     const answer = weftctl(...args);
     t.equal(answer.code, code, args.join(" "));

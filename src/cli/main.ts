@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
+import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
 import { addInstallCommands } from "./install/commands.ts";
@@ -128,6 +129,31 @@ Exit codes: 0 delivered, 1 dropped, 2 the command failed.`,
   .action((from: string, to: string, protocol: string | undefined, port: string | undefined, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, (kube) => traceCommand(kube, options.namespace, [from, to, protocol, port]));
+  });
+
+program
+  .command("diagnose")
+  .description("look for what is wrong: each finding with where it was seen and what to do")
+  .addArgument(new Argument("[area]", "what to look at").choices(AREAS).default("all"))
+  .argument("[name]", "one object of it: a node, a subnet, NAMESPACE/POD or NAMESPACE/POLICY")
+  .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl diagnose
+  weftctl diagnose node worker-1
+  weftctl diagnose pod shop/cart -o yaml
+
+It reads the API server only: nodes and their tunnels, Weft's pods, subnets, IP objects, pods without an address, and Weft's Events of the last hour. What the
+account may not read is said, and the rest is looked at.
+
+Exit codes: 0 nothing was found, 1 something was found, or could not be looked at, 2 the command failed.`,
+  )
+  .action((area: (typeof AREAS)[number], name: string | undefined, _, command: Command) => {
+    const options = command.optsWithGlobals<Options>();
+    const question = { area, ...(name !== undefined && { name }) };
+    return withKube(options, (kube) => diagnoseCommand(kube, options.namespace, question, Date.now()));
   });
 
 const policy = program

@@ -38,7 +38,12 @@ export function portArgument(protocol: string | undefined, port: string | undefi
 export async function traceCommand(
   kube: Kube,
   namespace: string,
-  [from, to, protocol, port]: readonly [string, string, string?, string?],
+  [from, to, protocol, port]: readonly [
+    from: string,
+    to: string,
+    protocol?: string | undefined,
+    port?: string | undefined,
+  ],
 ): Promise<ExplainReport> {
   const asked = portArgument(protocol, port);
   const [fromEnd, toEnd] = [parseEndpoint(from, namespace), parseEndpoint(to, namespace)];

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
+import { isObject } from "../../collections/plain.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { Area, Finding } from "./finding.ts";
+
+/** Older Events are not shown. */
+const RECENT_MS = 60 * 60_000;
+/** So many findings of Events of one reason are shown. */
+const SHOWN = 5;
+
+const AREAS: Readonly<Record<string, Area>> = {
+  Node: "node",
+  Subnet: "subnet",
+  Vpc: "subnet",
+  IPPool: "subnet",
+  Vlan: "subnet",
+  ProviderNetwork: "subnet",
+  NetworkPolicy: "policy",
+  AdminNetworkPolicy: "policy",
+  BaselineAdminNetworkPolicy: "policy",
+  SecurityGroup: "policy",
+};
+
+/** What Weft itself has warned of within an hour, the last of each object and reason. `now`: ms since 1970. */
+export function diagnoseEvents(events: Iterable<KubeObject>, now: number): readonly Finding[] {
+  const last = new Map<string, { readonly at: number; readonly reason: string; readonly finding: Finding }>();
+  for (const event of events) {
+    const { type, reason, message, source, involvedObject: about } = event as unknown as Record<string, unknown>;
+    if (type !== "Warning" || !isObject(source) || !isObject(about)) continue;
+    if (source["component"] !== CONTROLLER_COMPONENT && source["component"] !== DAEMON_COMPONENT) continue;
+    const at = timeOf(event);
+    if (!(now - at <= RECENT_MS)) continue;
+    const { kind, namespace, name } = about;
+    const object = `${String(kind)} ${namespace === undefined || namespace === "" ? "" : `${String(namespace)}/`}${String(name)}`;
+    const key = `${object} ${String(reason)}`;
+    if ((last.get(key)?.at ?? 0) > at) continue;
+    const finding: Finding = {
+      area: AREAS[String(kind)] ?? "pod",
+      object,
+      severity: "warning",
+      problem: String(reason),
+      evidence: `Event of ${new Date(at).toISOString()}`,
+      remedy: String(message),
+    };
+    last.set(key, { at, reason: String(reason), finding });
+  }
+  const shown = new Map<string, number>();
+  return [...last.values()]
+    .toSorted((a, b) => b.at - a.at)
+    .flatMap(({ reason, finding }) => {
+      const count = (shown.get(reason) ?? 0) + 1;
+      shown.set(reason, count);
+      return count > SHOWN ? [] : [finding];
+    });
+}
+
+function timeOf(event: KubeObject): number {
+  const { lastTimestamp, eventTime, metadata } = event as unknown as {
+    readonly lastTimestamp?: unknown;
+    readonly eventTime?: unknown;
+    readonly metadata: { readonly creationTimestamp?: string };
+  };
+  for (const text of [lastTimestamp, eventTime, metadata.creationTimestamp])
+    if (typeof text === "string") return Date.parse(text);
+  return Number.NaN;
+}
