@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { basename } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
@@ -14,6 +15,8 @@ import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
+import { addToolCommands } from "./tools/commands.ts";
+import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
 import { traceCommand } from "./trace.ts";
 
 interface Options {
@@ -28,7 +31,7 @@ Exit codes: 0 healthy (allowed), 1 a problem was found (denied), 2 the command f
 
 const program = new Command("weftctl")
   .description(
-    "Installs and inspects a cluster's Weft network. Also runs as `kubectl weft` when linked as kubectl-weft.",
+    "Installs and inspects a cluster's Weft network. Also runs as `kubectl weft` and, with Kube-OVN's verbs, as `kubectl ko`, when linked as kubectl-weft or kubectl-ko.",
   )
   .option(
     "--kubeconfig <file>",
@@ -237,20 +240,35 @@ The API server validates the objects by dry runs if the account may create them;
   });
 
 addInstallCommands(program, withConnection);
+addToolCommands(program, async (options, action) => {
+  const { kubeconfig, context } = options;
+  const connection = await connectKube({
+    userAgent: "weftctl",
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+  });
+  try {
+    return await action(connection.kube);
+  } finally {
+    connection.close();
+  }
+});
 addPodCommands(program);
 
 /** What an answer of "no" is rather than a failure to answer. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];
 
-program.parseAsync().catch((error: unknown) => {
-  // Commander has printed its own; asking for help is no error.
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-    return;
-  }
-  console.error(error instanceof Error ? error.message : error);
-  if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
-    console.error("This account may not do that: choose another with --kubeconfig or --context.");
-  }
-  process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
-});
+program
+  .parseAsync(argumentsFor(basename(process.argv0), process.argv.slice(2)), { from: "user" })
+  .catch((error: unknown) => {
+    // Commander has printed its own; asking for help is no error.
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    console.error(error instanceof Error ? error.message : error);
+    if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
+      console.error("This account may not do that: choose another with --kubeconfig or --context.");
+    }
+    process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
+  });

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Tools whose own arguments follow, and after how many of ours. */
+const TOOLS: Readonly<Record<string, number>> = {
+  ...{ nbctl: 0, sbctl: 0, vsctl: 1, ofctl: 1, dpctl: 1, appctl: 1, tcpdump: 1 },
+};
+
+/**
+ * The arguments of `weftctl` for those of `kubectl ko`, whose programs' options need no `--` before them. The name that the program was called by
+ * decides: `kubectl-ko`; other names leave the arguments as they are.
+ */
+export function argumentsFor(name: string, args: readonly string[]): readonly string[] {
+  if (!/^kubectl-ko(\.exe)?$/.test(name)) return args;
+  const [verb = "", ...rest] = args;
+  if (verb === "ovn-trace") return ["trace", ...rest];
+  const own = TOOLS[verb];
+  return own === undefined ? args : [verb, ...rest.slice(0, own), "--", ...rest.slice(own)];
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { OVN_PROVIDER } from "../../api/annotations.ts";
+import { podPortName } from "../../api/port-names.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { listEach } from "../../kube/pages.ts";
+import { PODS } from "../../kube/resources.ts";
+import type { Pod } from "../../kube/types.ts";
+
+/** A tool that cannot be run, and why. */
+export class ToolError extends Error {
+  override readonly name = "ToolError";
+}
+
+/** Where a program of OVN or Open vSwitch runs. */
+export interface ToolTarget {
+  readonly pod: string;
+  readonly container: string;
+  readonly command: readonly string[];
+}
+
+/** The tools that run beside a database of OVN, and the label of its leader. */
+const CENTRAL = {
+  nbctl: ["ovn-nbctl", "ovn-nb-leader"],
+  sbctl: ["ovn-sbctl", "ovn-sb-leader"],
+} as const;
+/** Those that run on a node. */
+const NODE = { vsctl: "ovs-vsctl", ofctl: "ovs-ofctl", dpctl: "ovs-dpctl", appctl: "ovs-appctl" } as const;
+
+/** Tools for OVN's databases. */
+export type CentralTool = keyof typeof CENTRAL;
+/** Tools for a node's Open vSwitch. */
+export type NodeTool = keyof typeof NODE;
+
+/** `ovn-nbctl ARGS` where the northbound database leads, `ovn-sbctl` likewise. Rejects with {@link ToolError} or `KubeError`. */
+export async function centralTarget(
+  kube: Kube,
+  namespace: string,
+  tool: CentralTool,
+  args: readonly string[],
+): Promise<ToolTarget> {
+  const [program, leader] = CENTRAL[tool];
+  const pods = await podsOf(kube, namespace, `app=ovn-central,${leader}=true`);
+  const pod = pods.find(isReady) ?? pods[0];
+  if (pod === undefined)
+    throw new ToolError(
+      `no pod in namespace ${namespace} has the labels app=ovn-central,${leader}=true: is ovn-central running?`,
+    );
+  return { pod: pod.metadata.name, container: "ovn-central", command: [program, ...args] };
+}
+
+/** A tool of Open vSwitch on a node. Rejects with {@link ToolError} or `KubeError`. */
+export async function nodeTarget(
+  kube: Kube,
+  namespace: string,
+  tool: NodeTool,
+  node: string,
+  args: readonly string[],
+): Promise<ToolTarget> {
+  return { ...(await switchPod(kube, namespace, node)), command: [NODE[tool], ...args] };
+}
+
+/** tcpdump on a pod's interface, at the node's end. Rejects with {@link ToolError} or `KubeError`. */
+export async function captureTarget(
+  kube: Kube,
+  namespace: string,
+  pod: { readonly namespace: string; readonly name: string },
+  args: readonly string[],
+): Promise<ToolTarget> {
+  const { spec, status } = await kube.get<Pod>(PODS, pod);
+  const key = `${pod.namespace}/${pod.name}`;
+  if (spec?.hostNetwork === true) throw new ToolError(`pod ${key} is on its node's network; capture there`);
+  if (!spec?.nodeName) throw new ToolError(`pod ${key} is not bound to a node yet`);
+  if (status?.phase === "Succeeded" || status?.phase === "Failed") throw new ToolError(`pod ${key} has ended`);
+  const port = podPortName(pod.name, pod.namespace, OVN_PROVIDER);
+  // The name of the port is checked by the API server to be a DNS name; it is an argument all the same.
+  const script = `interface=$(ovs-vsctl --data=bare --no-headings --columns=name find Interface "external_ids:iface-id=$1")
+[ -n "$interface" ] || { echo "no interface on this node has iface-id $1" >&2; exit 1; }
+shift; exec tcpdump -nn -i "$interface" "$@"`;
+  return {
+    ...(await switchPod(kube, namespace, spec.nodeName)),
+    command: ["bash", "-c", script, "tcpdump", port, ...args],
+  };
+}
+
+async function switchPod(kube: Kube, namespace: string, node: string): Promise<Omit<ToolTarget, "command">> {
+  const pods = await podsOf(kube, namespace, "app=ovs");
+  const pod = pods.find(({ spec }) => spec?.nodeName === node);
+  if (pod === undefined) {
+    const nodes = pods.flatMap(({ spec }) => spec?.nodeName ?? []).sort();
+    throw new ToolError(
+      `no pod of Open vSwitch runs on node ${node}; it runs on ${nodes.slice(0, 8).join(", ") || "none"}`,
+    );
+  }
+  return { pod: pod.metadata.name, container: "openvswitch" };
+}
+
+async function podsOf(kube: Kube, namespace: string, labelSelector: string): Promise<readonly Pod[]> {
+  return await Array.fromAsync(listEach<Pod>(kube, PODS, { namespace, labelSelector, pageSize: 500 }));
+}
+
+function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Command } from "commander";
+import t from "tap";
+import type { KubeObject } from "../../kube/object.ts";
+import { PODS, SELF_SUBJECT_ACCESS_REVIEWS } from "../../kube/resources.ts";
+import { SampleCluster } from "../testing/sample-cluster.ts";
+import { addToolCommands, permitted } from "./commands.ts";
+import { argumentsFor } from "./kube-ovn-verbs.ts";
+import { execArguments } from "./kubectl.ts";
+import { captureTarget, centralTarget, nodeTarget, type ToolTarget } from "./targets.ts";
+
+async function cluster(): Promise<SampleCluster> {
+  const made = await SampleCluster.make();
+  const pod = (name: string, labels: Record<string, string>, nodeName: string, ready: boolean): Promise<KubeObject> =>
+    made.add(PODS, {
+      metadata: { namespace: "kube-system", name, labels },
+      spec: { nodeName, hostNetwork: true },
+      status: { phase: "Running", conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+    });
+  await pod("central-1", { app: "ovn-central", "ovn-nb-leader": "true" }, "weft-1", true);
+  await pod("central-2", { app: "ovn-central", "ovn-sb-leader": "true" }, "weft-2", true);
+  await pod("ovs-1", { app: "ovs" }, "weft-1", true);
+  await pod("ovs-2", { app: "ovs" }, "weft-2", true);
+  await made.pod("default/web", {}, { node: "weft-2" });
+  return made;
+}
+
+t.test("each tool runs where its database leads, or on the node", async (t) => {
+  const { kube } = await cluster();
+  t.same(await centralTarget(kube, "kube-system", "nbctl", ["show"]), {
+    ...{ pod: "central-1", container: "ovn-central" },
+    command: ["ovn-nbctl", "show"],
+  });
+  t.match(await centralTarget(kube, "kube-system", "sbctl", []), { pod: "central-2", command: ["ovn-sbctl"] });
+  t.same(await nodeTarget(kube, "kube-system", "ofctl", "weft-2", ["dump-flows", "br-int"]), {
+    ...{ pod: "ovs-2", container: "openvswitch" },
+    command: ["ovs-ofctl", "dump-flows", "br-int"],
+  });
+  const capture = await captureTarget(kube, "kube-system", { namespace: "default", name: "web" }, ["-c", "3"]);
+  t.equal(capture.pod, "ovs-2");
+  t.same(capture.command.slice(3), ["tcpdump", "web.default", "-c", "3"]);
+});
+
+t.test(
+  "what cannot be run is said: no such node, no central, a pod on its node's network, a pod that is gone",
+  async (t) => {
+    const { kube } = await cluster();
+    await t.rejects(nodeTarget(kube, "kube-system", "vsctl", "weft-9", []), {
+      name: "ToolError",
+      message: /it runs on weft-1, weft-2/,
+    });
+    await t.rejects(centralTarget(kube, "elsewhere", "nbctl", []), {
+      name: "ToolError",
+      message: /is ovn-central running/,
+    });
+    await t.rejects(captureTarget(kube, "kube-system", { namespace: "kube-system", name: "ovs-1" }, []), {
+      message: /is on its node's network/,
+    });
+    await t.rejects(captureTarget(kube, "kube-system", { namespace: "default", name: "gone" }, []), {
+      code: "not-found",
+    });
+  },
+);
+
+t.test("an account without the right to exec is told which right it lacks, and nothing is run", async (t) => {
+  const { kube } = await cluster();
+  const asked: unknown[] = [];
+  const answering = (allowed: boolean): typeof kube =>
+    Object.create(kube, {
+      create: {
+        value: async (type: typeof PODS, object: { readonly spec?: unknown }) => {
+          t.equal(type, SELF_SUBJECT_ACCESS_REVIEWS);
+          asked.push(object.spec);
+          return { ...object, status: { allowed } };
+        },
+      },
+    }) as typeof kube;
+  const target: ToolTarget = { pod: "p", container: "c", command: [] };
+  t.equal(await permitted(answering(true), "kube-system", async () => target), target);
+  await t.rejects(
+    permitted(answering(false), "kube-system", async () => t.fail("it is run") as never),
+    { name: "ToolError", message: "this account lacks the verb create on pods/exec in namespace kube-system" },
+  );
+  t.same(asked[0], {
+    resourceAttributes: { verb: "create", resource: "pods", subresource: "exec", namespace: "kube-system" },
+  });
+});
+
+t.test("kubectl is called with what weftctl was told, and no shell reads the arguments", async (t) => {
+  const target = { pod: "p", container: "c", command: ["ovn-nbctl", "list", "ACL; rm -rf /"] };
+  t.same(execArguments({ kubeconfig: "/k", context: "x" }, "kube-system", target, false), [
+    ...["--kubeconfig=/k", "--context=x", "-n", "kube-system", "exec", "-i", "p", "-c", "c", "--"],
+    ...["ovn-nbctl", "list", "ACL; rm -rf /"],
+  ]);
+  t.ok(execArguments({}, "kube-system", target, true).includes("-it"));
+});
+
+t.test("as kubectl-ko, Kube-OVN's verbs take the options of programs as they stand", async (t) => {
+  for (const [args, expected] of [
+    [
+      ["nbctl", "--columns=name", "list", "ACL"],
+      ["nbctl", "--", "--columns=name", "list", "ACL"],
+    ],
+    [
+      ["vsctl", "n1", "-f", "json", "show"],
+      ["vsctl", "n1", "--", "-f", "json", "show"],
+    ],
+    [
+      ["tcpdump", "default/web", "-c", "3"],
+      ["tcpdump", "default/web", "--", "-c", "3"],
+    ],
+    [
+      ["trace", "default/web", "10.16.0.9", "tcp", "80"],
+      ["trace", "default/web", "10.16.0.9", "tcp", "80"],
+    ],
+    [
+      ["diagnose", "all"],
+      ["diagnose", "all"],
+    ],
+  ] as const) {
+    t.same(argumentsFor("kubectl-ko", args), expected);
+    t.same(argumentsFor("kubectl-weft", args), args);
+  }
+});
+
+t.test("options behind -- are the program's, those before are weftctl's", async (t) => {
+  const program = new Command("weftctl").option("-o, --output <form>").exitOverride();
+  const seen: unknown[] = [];
+  addToolCommands(program, async (options) => {
+    seen.push(options.namespace);
+    throw new Error("far enough");
+  });
+  const args = ["nbctl", "-n", "net", "--", "-o", "list"];
+  await t.rejects(program.parseAsync(args, { from: "user" }), { message: "far enough" });
+  t.same(seen, ["net"]);
+  t.equal(program.opts()["output"], undefined);
+  t.same(program.commands.find((command) => command.name() === "nbctl")?.args, ["-o", "list"]);
+});
