@@ -5,7 +5,7 @@
  *
  * The shim is a process per pod verb and its imports are its latency: this is the only file of the project that it may
  * import, and this file imports nothing. Message keys are Kube-OVN's (`pkg/request`), so either side can be exchanged
- * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `code` and `details` are ours. Both sides ignore
+ * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `code` and `details` are ours. Both sides ignore
  * keys they do not know.
  *
  * HTTP/1.1 over the unix socket, `POST` to {@link cniPath}. The answer to `add` is 200 with a {@link CniResponse};
@@ -88,6 +88,8 @@ export interface CniRequestBase {
   readonly network_name?: string;
   /** UID of the pod, where the runtime tells it (K8S_POD_UID): a stale request must not get its successor's address. */
   readonly pod_uid?: string;
+  /** The shim's id of this request: in its own errors, the daemon's log and the port's `external_ids`. Absent when Kube-OVN's own shim asks. */
+  readonly request_id?: string;
 }
 
 /** Body of `add`, `del` and `check`: one interface of one container. */

@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
+import { completionScript, SHELLS } from "./completion.ts";
 import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
@@ -254,6 +255,18 @@ addToolCommands(program, async (options, action) => {
   }
 });
 addPodCommands(program);
+
+program
+  .command("completion")
+  .description("print a script that completes weftctl's commands and options")
+  .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
+  .addHelpText(
+    "after",
+    "\nExamples:\n  source <(weftctl completion bash)\n  weftctl completion zsh > ~/.zsh/weftctl.zsh",
+  )
+  .action((shell: (typeof SHELLS)[number]) => {
+    process.stdout.write(completionScript(program, shell));
+  });
 
 /** What an answer of "no" is rather than a failure to answer. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];

@@ -29,7 +29,9 @@ function main(): void {
   if (!process.env["CNI_COMMAND"]) {
     process.stderr.write("weft-cni is a CNI plugin; a container runtime starts it (CNI SPEC 1.1)\n");
   }
-  runPlugin({ env: process.env, readStdin, writeStdout, post }).then(
+  // Unique on a node, and cheaper than random bytes: a process has a pid of its own for as long as it runs.
+  const requestId = `${Date.now().toString(36)}-${process.pid.toString(36)}`;
+  runPlugin({ env: process.env, requestId, readStdin, writeStdout, post }).then(
     (code) => process.exit(code),
     () => process.exit(1),
   );

@@ -267,3 +267,23 @@ t.test("an unreadable stdin is an I/O failure", async (t) => {
   t.equal(exit, 1);
   t.match(JSON.parse(out), { code: 5 });
 });
+
+t.test("a request has an id, which the error names where the daemon does not answer", async (t) => {
+  let out = "";
+  const sent: string[] = [];
+  const exit = await runPlugin({
+    env: { ...ENV, CNI_COMMAND: "ADD" },
+    requestId: "mq1x2-3f",
+    readStdin: () => JSON.stringify(CONF),
+    writeStdout: (text) => {
+      out += text;
+    },
+    post: async (_, __, body) => {
+      sent.push(body);
+      throw new ExchangeError("deadline", "no answer within 90 s");
+    },
+  });
+  t.equal(exit, 1);
+  t.match(JSON.parse(sent[0] ?? ""), { request_id: "mq1x2-3f" });
+  t.match(JSON.parse(out), { details: "no answer within 90 s (request mq1x2-3f)" });
+});

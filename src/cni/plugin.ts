@@ -23,6 +23,8 @@ import { addResult } from "./result.ts";
 /** All that the plugin touches, so that it runs in memory too (as pkg/skel of containernetworking/cni does). */
 export interface PluginWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Tells this request from others of the node; in tests there may be none. */
+  readonly requestId?: string;
   readStdin(): string | Promise<string>;
   writeStdout(text: string): void;
   post(socket: string, path: string, body: string, deadlineMs: number): Promise<HttpAnswer>;
@@ -75,7 +77,7 @@ async function perform(world: PluginWorld, call: Invocation, stdin: string): Pro
   }
   const conf = readConfiguration(stdin, call.verb);
   const verb = call.verb.toLowerCase() as CniVerb;
-  const answer = await ask(world, conf, verb, JSON.stringify(requestOf(conf, call)));
+  const answer = await ask(world, conf, verb, JSON.stringify(requestOf(conf, call, world.requestId)));
   if (answer.status !== 200 && answer.status !== 204) throw refusal(answer);
   if (verb !== "add") return undefined;
   return addResult(conf, call, decodeResponse(answer.body), conf.type !== CNI_TYPE);
@@ -91,18 +93,23 @@ async function ask(world: PluginWorld, conf: Configuration, verb: CniVerb, body:
       refused
         ? `failed to connect to weft-daemon at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
         : `weft-daemon did not answer ${verb.toUpperCase()}`,
-      cause instanceof Error ? cause.message : String(cause),
+      `${cause instanceof Error ? cause.message : String(cause)}${world.requestId === undefined ? "" : ` (request ${world.requestId})`}`,
       cause,
     );
   }
 }
 
-function requestOf(conf: Configuration, call: Invocation): CniRequest | CniGcRequest | CniStatusRequest {
+function requestOf(
+  conf: Configuration,
+  call: Invocation,
+  requestId: string | undefined,
+): CniRequest | CniGcRequest | CniStatusRequest {
   const base = {
     cni_type: conf.type,
     provider: conf.provider,
     cni_version: conf.cniVersion,
     network_name: conf.name,
+    ...(requestId !== undefined && { request_id: requestId }),
   };
   if (call.verb === "STATUS") return base;
   if (call.verb === "GC") return { ...base, valid_attachments: conf.validAttachments ?? [] };

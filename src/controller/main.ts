@@ -6,6 +6,7 @@ import { Registry } from "prom-client";
 import { connectKube } from "../kube/connect.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
+import { logLevelPage } from "../telemetry/log-level.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -91,6 +92,7 @@ async function run(settings: Settings): Promise<void> {
         election.synced && northbound.synced
           ? election.blocked
           : "waiting for the first list from the API server or the northbound database",
+      ...logLevelPage(log),
     },
   );
   certificates?.start();

@@ -25,6 +25,8 @@ export interface DaemonConnections {
   readonly clock?: Clock;
   /** Default: that of {@link nodeHostIo}. */
   readonly hostIo?: HostIo;
+  /** The logger whose level can be changed while the daemon runs; in a test there is none. */
+  readonly logger?: Pick<Logger, "level" | "info">;
   /** Default: those of this process as well. */
   readonly metrics?: DaemonMetrics;
 }

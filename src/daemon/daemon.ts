@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import { logLevelPage } from "../telemetry/log-level.ts";
 import type { Clock } from "../time/clock.ts";
 import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
@@ -42,10 +43,12 @@ export async function startDaemon(
   const stopping = new AbortController();
   const journal = new Journal(context.metrics, log, 1_000, clock.wall);
   const cni = await hostIo.serveCni(cniVerbs(verbWorld(context, watches, components, journal, stopping.signal)));
+  const level = connections.logger && logLevelPage(connections.logger);
   const http = await hostIo.serveAdmin({
     registry: context.metrics.registry,
     notReady: components.notReady,
-    pages: { "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+    pages: { ...level?.pages, "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+    ...(level && { actions: level.actions }),
   });
 
   view.mirror.onSyncedChange(() => publication.trigger());

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     timestamp: pino.stdTimeFunctions.isoTime,
   });
   const connections = await openConnections(options, log, apiMetrics(registry));
-  const daemon = await startDaemon(options, { ...connections, metrics }, log);
+  const daemon = await startDaemon(options, { ...connections, metrics, logger: log }, log);
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {

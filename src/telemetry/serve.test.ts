@@ -2,8 +2,10 @@
 
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
+import { pino } from "pino";
 import { Registry } from "prom-client";
 import t, { type Test } from "tap";
+import { logLevelPage } from "./log-level.ts";
 import { MAX_CONNECTIONS, type Served, serve } from "./serve.ts";
 
 const shown = (reason?: string) => ({
@@ -77,4 +79,28 @@ t.test("a port of 0 is not served", async (t) => {
   const { metrics, health, close } = await serve({ metrics: 0, health: 0 }, shown());
   t.same([metrics, health], [undefined, undefined]);
   close();
+});
+
+t.test("the level of a log is changed on the loopback address, by POST, to one that there is", async (t) => {
+  const written: string[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => written.push(line) });
+  const both = await serve({ metrics: "any", health: "any" }, { ...shown(), ...logLevelPage(log) });
+  t.teardown(() => both.close());
+  const [metrics, health] = [both.metrics, both.health].map((server) => (server!.address() as AddressInfo).port);
+  const ask = async (port: number, query: string, method: string) => {
+    const signal = AbortSignal.timeout(20_000);
+    const answer = await fetch(`http://127.0.0.1:${port}/debug/log-level${query}`, { method, signal });
+    return [answer.status, (await answer.text()).trim()];
+  };
+  log.debug("not written");
+  t.same(await ask(health!, "", "GET"), [200, '{"level":"info"}']);
+  t.same(await ask(health!, "?level=debug", "POST"), [200, '{"level":"debug"}']);
+  log.debug("written");
+  t.same(
+    written.map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ["log level changed", "written"],
+  );
+  t.same(await ask(health!, "?level=loud", "POST"), [400, "level must be one of: trace, debug, info, warn, error"]);
+  t.same(await ask(health!, "?level=info", "GET"), [200, '{"level":"debug"}'], "GET changes nothing");
+  for (const method of ["GET", "POST"]) t.equal((await ask(metrics!, "?level=info", method))[0], 404);
 });

@@ -3,13 +3,15 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 
-/** What a process shows of itself over TCP. It is read-only: a client of the port can change nothing. */
+/** What a process shows of itself over TCP. All but the actions is read-only. */
 export interface Shown {
   readonly registry: Registry;
   /** What keeps the process from doing its work, as a message; undefined where nothing does. */
   readonly notReady: () => string | undefined;
   /** Further pages, shown on the loopback address only: path → what is answered as JSON. */
   readonly pages?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
+  /** What POST does, on the loopback address only: path → what is answered as JSON. What it throws is answered with 400. */
+  readonly actions?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
@@ -31,12 +33,12 @@ const LOOPBACK = "127.0.0.1";
 /**
  * Serves `/metrics` (Prometheus' text), `/healthz` (the event loop turns) and `/readyz` (200, or 503 with the reason) on two ports: `metrics` on all
  * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. A node's addresses are reached by every pod, which could
- * hold all connections of a port there; probes that found none would have the process killed. The further pages are on the latter only.
+ * hold all connections of a port there; probes that found none would have the process killed. The further pages and the actions are on the latter only.
  *
  * Resolves when both listen; rejects with the error of listen(2).
  */
 export async function serve(ports: { readonly metrics: Port; readonly health: Port }, shown: Shown): Promise<Served> {
-  const { pages: _, ...open } = shown;
+  const { pages: _, actions: __, ...open } = shown;
   const health = await listen(ports.health, LOOPBACK, shown);
   const close = (...servers: readonly (Server | undefined)[]): void => {
     for (const server of servers) {
@@ -57,7 +59,9 @@ async function listen(port: Port, host: string | undefined, shown: Shown): Promi
   if (port === 0) return undefined;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://here");
-    void reply(url, response, shown).catch((error: unknown) => send(response, 500, "text/plain", `${String(error)}\n`));
+    void reply(request.method ?? "GET", url, response, shown).catch((error: unknown) =>
+      send(response, 500, "text/plain", `${String(error)}\n`),
+    );
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = 10_000;
@@ -68,7 +72,7 @@ async function listen(port: Port, host: string | undefined, shown: Shown): Promi
   return server;
 }
 
-async function reply(url: URL, response: ServerResponse, shown: Shown): Promise<void> {
+async function reply(method: string, url: URL, response: ServerResponse, shown: Shown): Promise<void> {
   switch (url.pathname) {
     case "/healthz":
       send(response, 200, "text/plain", "ok\n");
@@ -81,6 +85,15 @@ async function reply(url: URL, response: ServerResponse, shown: Shown): Promise<
     case "/metrics":
       send(response, 200, shown.registry.contentType, await shown.registry.metrics());
       return;
+  }
+  const action = method === "POST" ? shown.actions?.[url.pathname] : undefined;
+  if (action !== undefined) {
+    try {
+      send(response, 200, "application/json", `${JSON.stringify(action(url.searchParams))}\n`);
+    } catch (error) {
+      send(response, 400, "text/plain", `${error instanceof Error ? error.message : String(error)}\n`);
+    }
+    return;
   }
   const page = shown.pages?.[url.pathname];
   if (page !== undefined) {

@@ -229,7 +229,11 @@ function portFor(
     portUuid: clock.uuid(),
     interfaceUuid: clock.uuid(),
     name: wanted.hostName,
-    externalIds: { ...portIds(pod, allocation, markOf(request, pod)), ...(encap && { [EXTERNAL_ID.encapIp]: encap }) },
+    externalIds: {
+      ...portIds(pod, allocation, markOf(request, pod)),
+      ...(encap && { [EXTERNAL_ID.encapIp]: encap }),
+      ...(request.requestId !== undefined && { [EXTERNAL_ID.request]: request.requestId }),
+    },
   };
 }
 

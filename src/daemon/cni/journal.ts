@@ -11,6 +11,8 @@ import type { Stopwatch } from "./stopwatch.ts";
 export interface JournalEntry {
   readonly at: string;
   readonly verb: CniVerb;
+  /** The shim's id of it. */
+  readonly request?: string;
   readonly pod?: string;
   readonly container?: string;
   readonly ifName?: string;
@@ -56,6 +58,7 @@ export class Journal {
     const entry: JournalEntry = {
       at: new Date(this.#wall()).toISOString(),
       verb,
+      ...(about.requestId ? { request: about.requestId } : {}),
       ...(about.podName ? { pod: `${about.podNamespace}/${about.podName}` } : {}),
       ...(about.containerId ? { container: about.containerId } : {}),
       ...(about.ifName ? { ifName: about.ifName } : {}),

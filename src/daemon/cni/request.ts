@@ -31,6 +31,8 @@ export interface PodRequest {
   readonly routes: readonly CniRoute[];
   readonly dns: CniDns | undefined;
   readonly prevResult: CniResult | undefined;
+  /** The shim's id of the request; absent where Kube-OVN's shim asks. */
+  readonly requestId?: string;
 }
 
 /** What tells one attachment from another on this node: CNI SPEC 1.1 makes (container id, interface name) its key. */
@@ -40,6 +42,8 @@ export function attachmentKey(request: { readonly containerId: string; readonly 
 
 /** As it stands in CNI_CONTAINERID; it becomes part of interface names and of a lookup key. */
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,255}$/;
+/** It goes into logs and into the database. What has another form is left out: it is no reason to refuse a pod its network. */
+const REQUEST_ID = /^[\w.-]{1,64}$/;
 const IF_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
 
 /**
@@ -60,6 +64,7 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
     routes: listOf(keys, "routes").map(routeOf),
     dns: optionalObject(keys, "dns"),
     prevResult: optionalObject(keys, "prev_result") as CniResult | undefined,
+    ...requestIdOf(keys["request_id"]),
   };
   if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or is not a container id");
   if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is not a valid interface name");
@@ -93,6 +98,10 @@ function refuseDevice(keys: Readonly<Record<string, unknown>>): void {
     details:
       "Multus adds deviceID where the NetworkAttachmentDefinition has the annotation k8s.v1.cni.cncf.io/resourceName",
   });
+}
+
+function requestIdOf(value: unknown): { readonly requestId?: string } {
+  return typeof value === "string" && REQUEST_ID.test(value) ? { requestId: value } : {};
 }
 
 function typeOf(keys: Readonly<Record<string, unknown>>): string {

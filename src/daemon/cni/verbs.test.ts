@@ -67,6 +67,18 @@ t.test("DEL removes port and interface, and is content to find nothing", async (
   await verbs.del(later, here);
 });
 
+t.test("the shim's id of a request is in the log, in the journal and in the port's external_ids", async (t) => {
+  const { verbs, ports, lines, journal } = setup();
+  await verbs.add({ ...BODY, request_id: "mq1x2-3f" }, here);
+  t.match(lines, [{ cni: { verb: "add", request: "mq1x2-3f" } }]);
+  t.match(journal.entries(), [{ request: "mq1x2-3f" }]);
+  t.equal([...ports.ports.values()][0]?.externalIds["weft-request"], "mq1x2-3f");
+  for (const malformed of ['x" y', "a".repeat(65), 7, null]) {
+    await verbs.add({ ...BODY, request_id: malformed }, here);
+    t.notOk("weft-request" in ([...ports.ports.values()][0]?.externalIds ?? {}), `left out: ${malformed}`);
+  }
+});
+
 t.test("DEL removes a port that carries no container id by its name", async (t) => {
   const { verbs, ports } = setup();
   const pod = { pod_name: "web-0", pod_namespace: "shop" };

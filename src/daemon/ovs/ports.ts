@@ -22,7 +22,7 @@ export interface PortSpec {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** What ties a port to its attachment. The keys are Kube-OVN's or ovn-controller's except the last four, which are ours. */
+/** What ties a port to its attachment. The keys are Kube-OVN's or ovn-controller's except the last five, which are ours. */
 export const EXTERNAL_ID = {
   ifaceId: "iface-id",
   /** The KubeVirt virtual machine that owns the port, if any: the port then has its name. */
@@ -40,6 +40,8 @@ export const EXTERNAL_ID = {
   ifName: "if_name",
   /** The network's name, as CNI has it. */
   network: "network_name",
+  /** The request that made the port, as the shim, the daemon's log and `/debug/adds` name it. */
+  request: "weft-request",
 } as const;
 
 /** The integration bridge's ports, as the verbs use them. Implemented over OVSDB. */

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { spawnSync } from "node:child_process";
+import { Argument, Command } from "commander";
+import t from "tap";
+import { completionScript } from "./completion.ts";
+
+const program = new Command("weftctl").option("-o, --output <form>").option("--context <name>");
+program.command("status").option("-n, --namespace <namespace>");
+program.command("diagnose").addArgument(new Argument("[area]").choices(["all", "node"]));
+program.command("policy").command("explain");
+
+/** What bash would offer for the last word of a line. */
+function offered(...words: readonly string[]): readonly string[] {
+  const line = ["weftctl", ...words].map((word) => `'${word}'`).join(" ");
+  const script = `${completionScript(program, "bash")}
+COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _weftctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+  t.equal(stderr, "");
+  return stdout.split("\n").filter((word) => word !== "");
+}
+
+t.test("bash completes subcommands, their options and fixed arguments", async (t) => {
+  t.same(offered("s"), ["status"]);
+  t.same(offered("policy", ""), ["explain", "--output", "--context", "--help"]);
+  t.same(offered("diagnose", "n"), ["node"]);
+  t.same(offered("--context", "x", "status", "--n"), ["--namespace"]);
+  t.same(offered("policy", "explain", "--o"), ["--output"]);
+  t.match(completionScript(program, "zsh"), /^autoload -U \+X bashcompinit/);
+});

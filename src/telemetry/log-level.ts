@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Logger } from "pino";
+import type { Shown } from "./serve.ts";
+
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const PATH = "/debug/log-level";
+
+/**
+ * `GET /debug/log-level` shows the level of a log, and `POST /debug/log-level?level=debug` changes it until the process ends. It holds for the logger
+ * itself, not for children that it has already made.
+ */
+export function logLevelPage(log: Pick<Logger, "level" | "info">): Required<Pick<Shown, "pages" | "actions">> {
+  const shown = (): unknown => ({ level: log.level });
+  return {
+    pages: { [PATH]: shown },
+    actions: {
+      [PATH]: (query) => {
+        const level = query.get("level") ?? "";
+        if (!LEVELS.includes(level)) throw new Error(`level must be one of: ${LEVELS.join(", ")}`);
+        const former = log.level;
+        log.info({ former, level }, "log level changed");
+        log.level = level;
+        return shown();
+      },
+    },
+  };
+}
