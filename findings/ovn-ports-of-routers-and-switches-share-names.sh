@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A Logical_Switch_Port and a Logical_Router_Port of one name: each table of the northbound database takes it, for the indexes on `name` are each
-# table's own. Then every change to a port of that switch fails once in the southbound database and is computed anew from everything.
+# table's own. Then every change to a port of that switch fails once in the southbound database and is computed again from everything.
 #
 # Guessed: two ports, for they are rows of different tables; or one of them is left out, with a warning. Seen with OVN 26.03: the switch's port is left
 # out, and from then on the first southbound transaction of each change to another port of its switch is refused ("multiple rows in Port_Binding …

@@ -118,7 +118,7 @@ export class PodMaker {
     await this.#lab.kubectl(["delete", `clusterrolebinding/${this.#namespace}`]);
   }
 
-  /** Resolves when the last of its pods' IP objects is given back. */
+  /** Resolves when the last of its pods' IP objects is released. */
   async recordsGone(timeoutMs: number): Promise<void> {
     const suffix = `.${this.#namespace}`;
     const records = informer<KubeObject, true>(this.#kube, IPS, {
@@ -131,7 +131,7 @@ export class PodMaker {
     records.subscribe(look);
     records.start();
     const timer = setTimeout(
-      () => done.reject(new Error(`${records.size} IP objects were not given back in ${timeoutMs / 1000} s`)),
+      () => done.reject(new Error(`${records.size} IP objects were not released in ${timeoutMs / 1000} s`)),
       timeoutMs,
     );
     try {

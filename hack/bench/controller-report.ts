@@ -187,7 +187,7 @@ function facts(bench: ControllerBench): readonly (readonly string[])[] {
     ["CPU ms for a pod, by program, floor", programs(floor.load, podsOf(floor.waves))],
     row("other work on the machine", ({ load }) => foreign(load)),
     ["other work on the machine, floor", foreign(floor.load)],
-    [`${pods} pods deleted → addresses given back`, ms(bench.releaseMs)],
+    [`${pods} pods deleted → addresses released`, ms(bench.releaseMs)],
   ];
 }
 

@@ -71,7 +71,7 @@ export interface ControllerBench {
   readonly floor: { readonly waves: readonly Wave[]; readonly podsPerSecond: number; readonly load: Load };
   /** This one first. */
   readonly builds: readonly BuildFigures[];
-  /** Deleting all pods under this build: until their addresses were given back, ms. */
+  /** Deleting all pods under this build: until their addresses were released, ms. */
   readonly releaseMs: number;
 }
 

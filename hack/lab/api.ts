@@ -65,7 +65,7 @@ export class Api {
 
   /**
    * Watches `path` (a collection), with what is there already as events first, until `seen` returns true. A watch that the server
-   * refuses for now (429 while its caches fill, 5xx) or ends is begun anew, until `signal` aborts.
+   * refuses for now (429 while its caches fill, 5xx) or ends is started again, until `signal` aborts.
    */
   async watch(path: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<void> {
     // From the server's cache: a watch without a version needs an etcd of at least 3.4.25, and Debian 12 has 3.4.23.

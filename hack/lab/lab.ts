@@ -20,7 +20,7 @@ export interface LabSpace {
   readonly paths: SpacePaths;
   /** Pid of the process that holds the namespaces. Throws LabError `not-up`. */
   readonly pid: number;
-  /** The network namespace's file, for setns(2). It is another after the space was made anew. */
+  /** The network namespace's file, for setns(2). It is another after the space was recreated. */
   readonly netns: string;
   /** The space's root as the host sees it: `root + "/run/netns/…"`. */
   readonly root: string;

@@ -41,7 +41,7 @@ export async function ensureBridges(paths: LabPaths, fabric: Space): Promise<voi
 }
 
 /**
- * Joins a space to the bridges: each link that is absent or has lost its other end is made anew, with its addresses and routes.
+ * Joins a space to the bridges: each link that is absent or has lost its other end is recreated, with its addresses and routes.
  * A link that is there is left alone: what runs in the node may have moved `eth1` and its address into an OVS bridge.
  * Returns the names of the links made.
  */

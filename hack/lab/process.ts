@@ -21,7 +21,7 @@ export interface Mark {
 /** Milliseconds for killed processes to be gone. */
 const KILL_MS = 30_000;
 
-/** One process as /proc shows it: enough to know it again when its number is used anew. */
+/** One process as /proc shows it: enough to know it again when its number is used again. */
 export interface ProcessId {
   readonly pid: number;
   /** Clock ticks from boot to its start; with the pid it is unique. */

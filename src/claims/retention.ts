@@ -13,10 +13,10 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
 /**
  * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and still counts it
  * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). The owner is known by its
- * name, not by its UID: one that is made anew while its pods live on (`kubectl delete --cascade=orphan`), is restored from a backup or is replaced to
- * change what cannot be changed has the addresses of the former one, as far as those have not been given back by then. A pod of it that asks
+ * name, not by its UID: one that is recreated while its pods live on (`kubectl delete --cascade=orphan`), is restored from a backup or is replaced to
+ * change what cannot be changed has the addresses of the former one, as far as those have not been released by then. A pod of it that asks
  * for something else does not take such an address over. A record that does not say of what kind its pod was may be of an orphan that the set has adopted
- * since, while no controller led (as after a backup was restored): it counts by its name. Addresses that a user reserved are never given back and are no business of this.
+ * since, while no controller led (as after a backup was restored): it counts by its name. Addresses that a user reserved are never released and are no business of this.
  */
 export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");

@@ -18,7 +18,7 @@ function withoutDigests(text: string): string {
   });
 }
 
-/** Compares with `explain.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares with `explain.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 async function golden(
   t: Test,
   name: string,

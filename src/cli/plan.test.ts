@@ -22,7 +22,7 @@ async function plan(cluster: SampleCluster, manifest: string, options: Partial<P
   };
 }
 
-/** Compares what comes before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares what comes before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, whole: string): void {
   const [text = ""] = whole.split("\nNorthbound rows:");
   const file = new URL(`./plan.golden/${name}.txt`, import.meta.url);
@@ -61,7 +61,7 @@ t.test("a new policy: who loses what, why, and the rows; nothing is stored", asy
   t.same(cluster.kube.objects(NETWORK_POLICIES), []);
 });
 
-t.test("deleting it gives back what it took", async (t) => {
+t.test("deleting it releases what it took", async (t) => {
   const cluster = await shop();
   await plan(cluster, DB);
   await cluster.policy("default/db", {

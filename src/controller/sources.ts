@@ -152,7 +152,7 @@ export class Sources {
     this.#informers.get(resource)?.observe(object);
   }
 
-  /** Reads everything anew, or makes sure that it is known; resolves when all is known that the API server had accepted before. `kube` writes. */
+  /** Reads everything again, or makes sure that it is known; resolves when all is known that the API server had accepted before. `kube` writes. */
   async refresh(kube: Kube): Promise<void> {
     const sources = [...this.#informers];
     await Promise.all(

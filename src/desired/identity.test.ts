@@ -33,6 +33,6 @@ t.test("without a cluster id the uuids are those of before there were any", asyn
   t.equal(
     qualify(rowUuid("Logical_Router", "tenant"), "0b0a3c5e-3c0f-4b57-a2a4-5a7f4f4d8a11"),
     "2aa8582c-5e6c-51de-8da4-d4d3c27e12e1",
-    "it may never change: that would make every row anew",
+    "it may never change: that would recreate every row",
   );
 });

@@ -17,7 +17,7 @@ const NAMESPACE = Buffer.from("6f1d4e0a0c5e4d0b9a54c1f0a9b7f2d3", "hex");
  *
  * OVSDB takes a client-chosen uuid on insert, so a reference is known before its row exists, compile stays pure, and
  * the diff is a lookup. The owner id must contain whatever makes the row another row when it changes: a pod's UID, for
- * instance, so that a pod created anew under an old name is a new port.
+ * instance, so that a pod recreated under an old name is a new port.
  */
 export function rowUuid(table: string, ownerId: string): string {
   const name = `${table}\0${ownerId}`;

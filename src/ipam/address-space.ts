@@ -170,8 +170,8 @@ export class AddressSpace<H> {
   }
 
   /**
-   * Cuts the addresses anew, after the subnet's CIDR, exclusions or pools changed. Whoever holds an address keeps it, and
-   * what was given back keeps its place in the queue. O(n log n) in the layout's lists and the addresses held.
+   * Cuts the addresses again, after the subnet's CIDR, exclusions or pools changed. Whoever holds an address keeps it, and
+   * what was released keeps its place in the queue. O(n log n) in the layout's lists and the addresses held.
    */
   rebuild(layout: Layout | undefined): readonly Overlap[] {
     const { zones, overlaps } = layout === undefined ? { zones: [], overlaps: [] } : buildZones(layout);
@@ -189,9 +189,9 @@ export class AddressSpace<H> {
   }
 
   /**
-   * Takes the free addresses among those in use for given back: after a start nobody knows which of them somebody had a moment
+   * Treats the free addresses among those in use as released: after a start nobody knows which of them somebody had a moment
    * ago, and what was never given is better. A gap of more than `LARGE_GAP` addresses ends it: beyond are the ones that somebody
-   * asked for by name. For start, when nothing was given back yet. O(n log n) in the addresses held.
+   * asked for by name. For start, when nothing was released yet. O(n log n) in the addresses held.
    */
   ageFree(): void {
     const lists = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();

@@ -8,7 +8,7 @@ import type { Zone } from "./zones.ts";
 /**
  * The addresses of one pool that are given to who asks for any: the `auto` zones of an IPPool, or of the rest of the
  * subnet. Given first are those that nobody had since the layout was last cut, in order; a cursor stands before them.
- * Only then come those that were given back, the longest waiting first.
+ * Only then come those that were released, the longest waiting first.
  *
  * Invariant: every address of the list is in use, or waiting in `released`, or at or beyond the cursor.
  */

@@ -46,7 +46,7 @@ t.test("addresses are given in order, without network, gateway and broadcast add
   t.end();
 });
 
-t.test("an address that was given back comes last, and the one given back first comes first", (t) => {
+t.test("an address that was released comes last, and the one released first comes first", (t) => {
   const ipam = ipamWith(SMALL);
   for (let i = 2; i <= 4; i++) ipam.allocate(any(`pod-${i}`, "small"));
   ipam.release("pod-3");
@@ -56,7 +56,7 @@ t.test("an address that was given back comes last, and the one given back first 
   t.end();
 });
 
-t.test("what was given back keeps its turn when the subnet changes", (t) => {
+t.test("what was released keeps its turn when the subnet changes", (t) => {
   const ipam = ipamWith(SMALL);
   for (let i = 2; i <= 6; i++) ipam.allocate(any(`pod-${i}`, "small"));
   for (const i of [5, 3, 6, 2]) ipam.release(`pod-${i}`);
@@ -280,7 +280,7 @@ t.test(
     t.match(ipam.allocate(fixed("b", "10.0.0.4", "small")), { lease: { v4: "10.0.0.4" } });
     ipam.release("a");
     ipam.release("b");
-    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 0n }, "nor are they free when they are given back");
+    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 0n }, "nor are they free when they are released");
     t.equal(ipam.usage("small", "p").v4?.availableRange, "");
     ipam.configure(config({ ...SMALL, excludeIps: [] }));
     t.match(ipam.allocate(fixed("c", "10.0.0.3", "small")), { ok: true }, "without the pool they are the subnet's");
@@ -547,8 +547,8 @@ t.test("whatever may help those who were refused makes the subnet's revision gro
   ipam.allocate(any("a", "small"));
   ipam.allocate({ ...any("b", "other"), mac: "02:00:00:00:00:02" });
   t.equal(ipam.revision("small"), last, "giving an address helps nobody");
-  grows("an address is given back", () => ipam.release("a"));
-  grows("a MAC is given back elsewhere in the network", () => ipam.release("b"));
+  grows("an address is released", () => ipam.release("a"));
+  grows("a MAC is released elsewhere in the network", () => ipam.release("b"));
   grows("the subnet changes", () => ipam.configure(config({ ...SMALL, macDomain: "vpc", excludeIps: ["10.0.0.9"] })));
   grows("the network changes", () => ipam.configure(config({ ...SMALL, macDomain: "new" })));
   ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);

@@ -265,7 +265,7 @@ export class Ipam {
 
   /**
    * A number that grows whenever a request that this subnet refused may now be met (an address or a MAC of its network was
-   * given back, the subnet or its pools changed); 0 if there is no such subnet.
+   * released, the subnet or its pools changed); 0 if there is no such subnet.
    */
   revision(name: string): number {
     const subnet = this.#subnets.get(name);

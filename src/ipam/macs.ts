@@ -55,7 +55,7 @@ export class MacTable<H> {
   /** 48-bit number → subnet that says nobody may have it → whose it is (its router port's) */
   readonly #reserved = new Map<number, Map<string, string>>();
 
-  /** How often a MAC was given back. */
+  /** How often a MAC was released. */
   releases = 0;
 
   /** Who has the MAC. */

@@ -15,7 +15,7 @@ interface Entry {
 }
 
 /**
- * Addresses that were given back, in the order in which they came: the one that has lain longest is given again first,
+ * Addresses that were released, in the order in which they came: the one that has lain longest is given again first,
  * because somebody may still remember a young one (neighbour caches, connections). A pool of millions of addresses
  * that pods pass through must not cost memory for each, so the order is kept of the latest `REMEMBERED_RELEASES` (and up
  * to an eighth more) and of those before only the set: they go first, in address order.

@@ -92,7 +92,7 @@ t.test(
   },
 );
 
-t.test("who holds an address is not left outside: the new range waits until it is given back", async (t) => {
+t.test("who holds an address is not left outside: the new range waits until it is released", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
   hold(facts, "s", "10.20.0.200");
@@ -134,7 +134,7 @@ t.test("an address that was given before the subnet's range was recorded keeps t
     }
     t.match(facts.get("verdicts", "s")?.refused, { reason: "AddressesInUse" });
     facts.set("ips", "x.default", undefined);
-    t.same(accepted(facts, "s"), ["10.20.0.0/28", "10.20.0.1"], "until it is given back");
+    t.same(accepted(facts, "s"), ["10.20.0.0/28", "10.20.0.1"], "until it is released");
     t.equal(facts.get("verdicts", "s")?.refused, undefined);
   }
 });

@@ -30,7 +30,7 @@ export class DerivedFacts {
   readonly #derivers: Readonly<Record<string, Deriver>>;
   readonly #started = new Set<Deriver>();
 
-  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
+  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is released. */
   constructor(facts: FactStore, recording?: Unrecorded["holders"]) {
     this.#facts = facts;
     this.#verdicts = new SubnetVerdicts(facts, recording);
@@ -60,7 +60,7 @@ export class DerivedFacts {
     }
   }
 
-  /** Addresses may have been given back without a change of an object: in one subnet, or in whichever. */
+  /** Addresses may have been released without a change of an object: in one subnet, or in whichever. */
   reconsider(subnets?: Iterable<string>): void {
     this.#verdicts.reconsider(subnets);
   }

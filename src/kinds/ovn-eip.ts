@@ -172,7 +172,7 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
     const problem = given && changedOf(eip, given);
     const lacks: Partial<ReturnType<typeof filling>> =
       given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
-    // Before it has an address nothing has to be given back.
+    // Before it has an address nothing has to be released.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
     const state = stateOf(eip, subnet, refusal, dispute, uses);
     const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) }, uses);

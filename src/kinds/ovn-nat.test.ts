@@ -93,7 +93,7 @@ const ROUTERS = new Map(
   ["team", "ovn-cluster"].map((vpc) => [rowUuid("Logical_Router", vpc), `Logical_Router ${vpc}`]),
 );
 
-/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(
   t: Test,
   name: string,
@@ -304,7 +304,7 @@ t.test("of two rules for one port or one source the older one is applied", async
   t.equal(outcome(facts, ovnDnatRuleKind, "second").ready, true, "and the next one, when the older one is gone");
 });
 
-t.test("an OvnEip shows what uses it, as in Kube-OVN, and is not given back before that is gone", async (t) => {
+t.test("an OvnEip shows what uses it, as in Kube-OVN, and is not released before that is gone", async (t) => {
   const facts = world();
   add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
   add(facts, "ovnSnatRules", "s", { ovnEip: "e1", vpcSubnet: "inner" });

@@ -20,7 +20,7 @@ export const statefulSetKind: Kind<"statefulSets"> = {
   indexes: {},
   access: {
     verbs: ["get"],
-    why: "Followed: they keep their pods' addresses. Before one is given back the API server itself is asked, for an informer may lag.",
+    why: "Followed: they keep their pods' addresses. Before one is released the API server itself is asked, for an informer may lag.",
   },
 };
 

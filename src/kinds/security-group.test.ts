@@ -26,7 +26,7 @@ const ALLOW4 = {
   policy: "allow",
 } as const;
 
-/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>, facts: FactStore, key: string): void {
   const input: unknown = kind.read(facts, key);
   const names = new Map(

@@ -47,7 +47,7 @@ export const vipClaims: ClaimKind<"vips"> = {
   },
 };
 
-/** Kube-OVN's Vip has no status subresource: spec and status go in one patch, and what keeps it until the address is given back. */
+/** Kube-OVN's Vip has no status subresource: spec and status go in one patch, and what keeps it until the address is released. */
 function vipRecord(
   lease: AddressLease,
   { name, uid, version, mac: named, type, finalizers: others }: VipFact,

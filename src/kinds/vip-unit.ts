@@ -92,7 +92,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       "vips",
       { ...vip, annotations: vip.records },
       {
-        // It comes with the address, for before that nothing has to be given back.
+        // It comes with the address, for before that nothing has to be released.
         finalizer: vip.given || vip.finalizers.includes(FINALIZER),
         annotations: known ? remembered({ selector: vip.written }) : vip.deleting ? {} : keptRecord(vip.accepted),
         version: vip.version,

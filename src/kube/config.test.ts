@@ -33,7 +33,7 @@ async function kubeconfig(t: Test, user: object, cluster: object = {}): Promise<
 }
 
 t.test(
-  "a pod's service account is found, IPv6 addresses included, and its token is read anew when it changes",
+  "a pod's service account is found, IPv6 addresses included, and its token is read again when it changes",
   async (t) => {
     const folder = t.testdir({ token: "first\n", "ca.crt": "CA", namespace: "kube-system" });
     const clock = new ManualClock();
@@ -138,7 +138,7 @@ t.test("several files in KUBECONFIG are merged; those that do not exist are pass
   });
 });
 
-t.test("a token that the API server refuses is read anew, and the call succeeds", async (t) => {
+t.test("a token that the API server refuses is read again, and the call succeeds", async (t) => {
   const fake = fakeKube();
   await fake.create(SUBNETS, { metadata: { name: "s" } });
   let valid = "one";

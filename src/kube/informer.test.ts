@@ -196,7 +196,7 @@ t.test("after 410 everything is read anew: deletions are found, what is unchange
   }
 });
 
-t.test("an object that was deleted and made anew under its name meanwhile is announced as both", async (t) => {
+t.test("an object that was deleted and recreated under its name meanwhile is announced as both", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -797,7 +797,7 @@ t.test("catchUp is true when the watch has shown the write, and with it all that
     w.pods.catchUp(() => Promise.reject(new Error("no")), 1000),
     { message: "no" },
   );
-  t.equal(await w.pods.catchUp(() => Promise.resolve("1"), 1000), false, "a server that counts anew proves nothing");
+  t.equal(await w.pods.catchUp(() => Promise.resolve("1"), 1000), false, "a server that counts again proves nothing");
 });
 
 t.test("an informer that is stopped at what its first list says ends, and opens no watch", async (t) => {

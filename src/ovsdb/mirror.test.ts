@@ -190,7 +190,7 @@ t.test("a lost connection is caught up with: only what happened meanwhile is sen
   );
 });
 
-t.test("a server without history is read anew, and only what differs is told", async (t) => {
+t.test("a server without history is read again, and only what differs is told", async (t) => {
   const { server, client, events } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: ["name", "generation"], Group: ["name"] });
   const names = mirror.index("Switch", "name", (row) => row.name);

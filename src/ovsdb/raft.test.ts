@@ -133,7 +133,7 @@ t.test(
     t.comment(`away for ${Math.round(longest)} ms at most`);
     t.ok(used.size > 1);
     const resumed = cluster.events.filter((event) => event.type === "synced" && event.resumed);
-    // A server remembers the last hundred transactions; who missed more reads everything anew.
+    // A server remembers the last hundred transactions; who missed more reads everything again.
     t.comment(`${resumed.length} times the new leader sent only what had happened since`);
   },
 );

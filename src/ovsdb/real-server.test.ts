@@ -58,7 +58,7 @@ async function editOffline(bench: Bench, operations: readonly Operation[]): Prom
   await bench.folder.tool("ovsdb-tool", "transact", bench.server.file, JSON.stringify([TEST.name, ...operations]));
 }
 
-t.test("a restarted server is read anew, and only what differs is told", { skip }, async (t) => {
+t.test("a restarted server is read again, and only what differs is told", { skip }, async (t) => {
   const bench = await setUp(t);
   const client = bench.connect();
   const mirror = client.monitor(TEST, { Switch: ["name", "generation", "ids"], Port: "all" });

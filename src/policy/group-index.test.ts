@@ -226,7 +226,7 @@ t.test("a pod compiles no policy unless it is the first or last subject in its V
   t.strictSame(counts, [1, 0, 0, 0, 1, 0, 1]);
 });
 
-t.test("policies that want the same place are compiled anew when one of them comes, changes or goes", async (t) => {
+t.test("policies that want the same place are compiled again when one of them comes, changes or goes", async (t) => {
   const facts = derived();
   const reasons = (name: string): string[] | undefined =>
     facts

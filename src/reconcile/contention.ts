@@ -29,7 +29,7 @@ export interface Contended {
 
 /**
  * What another program changes again and again, while it is put back again and again: two writers that undo each other. From the fourth time in a row
- * on a thing is put back after a pause that doubles up to a minute. What is wanted anew does not wait, nor does anything else of the same row.
+ * on a thing is put back after a pause that doubles up to a minute. What is newly wanted does not wait, nor does anything else of the same row.
  */
 export class Contention {
   readonly #timers: Timers;

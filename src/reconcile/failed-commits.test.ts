@@ -402,7 +402,7 @@ t.test(
     await tamper();
     setPort(facts, "p1", { switch: "s", mac: "3" });
     await engine.whenIdle();
-    t.equal(macOf("p1"), "3", "what is wanted anew does not wait");
+    t.equal(macOf("p1"), "3", "what is newly wanted does not wait");
     t.equal(engine.stats.contended, 2);
     timers.pass(400_000);
     await tamper();

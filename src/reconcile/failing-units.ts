@@ -12,7 +12,7 @@ interface Failing {
 
 /**
  * Units that the database refuses or cannot hold, each with a pause before its next try that doubles from try to try. They are remembered
- * over a loss of the lead, for one of them may have been the reason; the pauses begin anew with the next term.
+ * over a loss of the lead, for one of them may have been the reason; the pauses start over with the next term.
  */
 export class FailingUnits {
   readonly #timers: Timers;

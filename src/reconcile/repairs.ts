@@ -5,7 +5,7 @@ import type { Contended } from "./contention.ts";
 import type { Desired } from "./desired.ts";
 import type { Plan } from "./plan.ts";
 
-/** One thing that a plan puts back; without `what` a row that is made anew. */
+/** One thing that a plan puts back; without `what` a row that is recreated. */
 export interface Repair {
   readonly unit: string;
   readonly what?: Contended;

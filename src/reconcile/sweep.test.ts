@@ -85,7 +85,7 @@ t.test("the brake stops a sweep of more than 50 rows and half of what a kind of 
   t.equal(sweep(61, 60, "vpc"), true);
 });
 
-t.test("pods that were made anew under their names while nobody looked are no reason to stop", async (t) => {
+t.test("pods that were recreated under their names while nobody looked are no reason to stop", async (t) => {
   const desired = new Desired();
   const rows = Array.from({ length: 200 }, (_, i) => {
     const wanted = [{ table: "Port", uuid: `new${i}`, label: "", columns: {} }];

@@ -21,7 +21,7 @@ export interface SweptRow {
 export interface Sweep {
   readonly plan: Plan;
   /**
-   * The part of it that is about rows of units which are there and want others, as pods that were made anew under their names. These are not for the brake,
+   * The part of it that is about rows of units which are there and want others, as pods that were recreated under their names. These are not for the brake,
    * and as long as they stand what is wanted under their names is refused.
    */
   readonly replaced: Plan;
@@ -69,7 +69,7 @@ export function planSweep(
     const kind = unit === undefined ? "" : splitUnitId(unit).kind;
     const counts = kinds.get(kind) ?? { owned: 0, gone: 0 };
     counts.owned++;
-    // A unit that is there and wants other rows has changed while nobody looked: a pod that was made anew under its name.
+    // A unit that is there and wants other rows has changed while nobody looked: a pod that was recreated under its name.
     if (unit === undefined ? desired.row(row.uuid) === undefined : !wantsRows(desired, unit) && !isKept(unit))
       counts.gone++;
     kinds.set(kind, counts);

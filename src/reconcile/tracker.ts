@@ -22,7 +22,7 @@ export interface Compiled<E extends Effect> {
 
 /**
  * Knows which units are to be compiled: those that read a fact, or an index entry, that has changed since. Dependencies are
- * what a unit's `read` asked for, recorded anew each time.
+ * what a unit's `read` asked for, recorded again each time.
  */
 export class Tracker<E extends Effect> {
   readonly #kinds: ReadonlyMap<string, AnyUnitKind<FactReader, E>>;

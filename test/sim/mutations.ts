@@ -387,7 +387,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "former-chassis",
-    bug: "the chassis that a node had first stays in groups and variables when the node has been installed anew",
+    bug: "the chassis that a node had first stays in groups and variables when the node has been reinstalled",
     shown: 3,
     extras: ["chassis"],
     controller: ({ facts }) => {

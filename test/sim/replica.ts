@@ -52,7 +52,7 @@ interface Incarnation {
   readonly southbound: Southbound | undefined;
 }
 
-/** One replica of the controller's Deployment: it is started anew, as another process, whenever it has ended. */
+/** One replica of the controller's Deployment: it is restarted, as another process, whenever it has ended. */
 export class Replica {
   readonly name: string;
   readonly #world: Surroundings;
@@ -136,7 +136,7 @@ export class Replica {
   }
 
   /**
-   * Ends without a word, and is started anew after `downMs`. `server`: whether the database hears of it at once (the kernel closes
+   * Ends without a word, and is restarted after `downMs`. `server`: whether the database hears of it at once (the kernel closes
    * the socket) or has to find out by its probes (the machine is gone).
    */
   crash(downMs: number, server: "at once" | "later"): void {
@@ -156,7 +156,7 @@ export class Replica {
     scheduler.after(downMs, () => this.start());
   }
 
-  /** Ends in good order, as on SIGTERM, and is started anew after `downMs`. */
+  /** Ends in good order, as on SIGTERM, and is restarted after `downMs`. */
   async restart(downMs: number): Promise<void> {
     const { scheduler } = this.#world;
     const ending = this.#running;

@@ -277,7 +277,7 @@ async function carryOut(
     violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
   const before = { ...activity };
   await judgeNow("at rest");
-  // A controller that begins anew finds nothing to do: nothing was kept in memory only.
+  // A controller that starts over finds nothing to do: nothing was kept in memory only.
   for (const replica of replicas) replica.crash(1, "at once");
   nodes?.crash();
   await scheduler.run(60_000);

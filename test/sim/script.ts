@@ -169,7 +169,7 @@ export type NodeAction =
 
 /** What happens to a node's machine with its ovn-controller, and to the southbound database; see `southbound.ts`. */
 export type ChassisAction =
-  /** It is dead, for ever or for a time; then it is what it was, has another tunnel address, or was installed anew and is another chassis. */
+  /** It is dead, for ever or for a time; then it is what it was, has another tunnel address, or was reinstalled and is another chassis. */
   | {
       readonly do: "chassis-dead";
       readonly name: string;
@@ -197,7 +197,7 @@ export type FaultAction =
       readonly replica?: string;
     }
   | { readonly do: "api-down"; readonly for: number }
-  /** The API server forgets its history: what was disconnected must read everything anew (410). */
+  /** The API server forgets its history: what was disconnected must read everything again (410). */
   | { readonly do: "api-compact" }
   | {
       readonly do: "watch-end";

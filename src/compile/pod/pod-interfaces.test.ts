@@ -172,7 +172,7 @@ t.test("a definition that means something else by now is another interface", asy
   t.same(names, ["ovn", "net1.default", "lan.default"]);
 });
 
-t.test("the addresses of all interfaces are given back with the pod, and kept where its own is kept", async (t) => {
+t.test("the addresses of all interfaces are released with the pod, and kept where its own is kept", async (t) => {
   const facts = sample();
   facts.set("pods", "default/a", undefined);
   t.same(released(facts).sort(), ["a.default", "a.default.lan.default", "a.default.net1.default.ovn"]);

@@ -37,7 +37,7 @@ const GROUPS = new Map<string, string>(
 for (const node of ["weft-1", "weft-2"])
   GROUPS.set(rowUuid("Chassis_Template_Var", node), `Chassis_Template_Var ${node}`);
 
-/** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, facts: FactStore, key: string): void {
   const input = serviceUnit.read(facts, key);
   const text =

@@ -32,7 +32,7 @@ export class SubnetVerdicts implements Deriver {
   /** Nodes by their addresses. */
   readonly #nodes = new AddressTable();
 
-  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is given back. */
+  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is released. */
   constructor(facts: FactStore, recording: Unrecorded["holders"] = () => []) {
     this.#facts = facts;
     this.#unrecorded = { last: (subnet) => this.#settled.get(subnet), holders: recording };
@@ -56,7 +56,7 @@ export class SubnetVerdicts implements Deriver {
     }
   }
 
-  /** Addresses may have been given back without a change of an object: in one subnet, or in whichever. */
+  /** Addresses may have been released without a change of an object: in one subnet, or in whichever. */
   reconsider(subnets: Iterable<string> = this.#settled.keys()): void {
     // For which its new addresses may have waited.
     const waiting = (subnet: string): boolean =>
@@ -116,7 +116,7 @@ export class SubnetVerdicts implements Deriver {
     return undefined;
   }
 
-  /** Settles subnets anew; nobody hears of some of them while others are still to be settled. */
+  /** Settles subnets again; nobody hears of some of them while others are still to be settled. */
   #settle(names: readonly string[]): void {
     const facts = this.#facts;
     const settled: Settled[] = [];

@@ -165,7 +165,7 @@ export function addVpc(
   facts.set("vpcs", name, projectVpc(object, "ovn-cluster"));
 }
 
-/** Adds a Subnet and judges all of them anew. */
+/** Adds a Subnet and judges all of them again. */
 export function addSubnet(
   facts: FactStore,
   name: string,

@@ -18,7 +18,7 @@ function isRule({ table, label }: { readonly table: string; readonly label: stri
 /** What the routes lead to: somebody's of whom IPAM knows nothing. */
 const HOPS = ["10.0.1.10..10.0.1.254", "fd00::1..fd00::254"];
 
-/** A VPC whose spec is applied again and again, by a controller that starts anew each time. */
+/** A VPC whose spec is applied again and again, by a controller that restarts each time. */
 function vpc(name = "team") {
   const facts = sampleFacts();
   if (name !== "ovn-cluster") addVpc(facts, name, {});

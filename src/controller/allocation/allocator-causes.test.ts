@@ -39,7 +39,7 @@ function successor(owner: { readonly kind: string; readonly holder: string }) {
 }
 
 t.test(
-  "an address that a StatefulSet keeps is given back when the set shrinks, although its pod cannot have it",
+  "an address that a StatefulSet keeps is released when the set shrinks, although its pod cannot have it",
   async (t) => {
     const { facts, allocator, place, name, refused, discarded } = successor({
       kind: "StatefulSet",
@@ -81,7 +81,7 @@ t.test("what a Vip's condition says of subnets that there are stays true", async
   t.same(refused, ["v SubnetUnknown"], "the Event is not repeated");
 });
 
-t.test("a pod that asks for a MAC of another subnet of its VPC has it when that is given back", async (t) => {
+t.test("a pod that asks for a MAC of another subnet of its VPC has it when that is released", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
   const { allocator, records, refused } = rig(facts);

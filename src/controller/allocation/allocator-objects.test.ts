@@ -28,7 +28,7 @@ function eip(facts: FactStore, name: string, of: Partial<OvnEipObject> & { reado
 const given = (v4Ip: string, macAddress: string) => ({ status: { v4Ip, macAddress, type: "nat" } });
 
 t.test(
-  "an object that was made anew under its name has what it asks for, although nobody saw the former go",
+  "an object that was recreated under its name has what it asks for, although nobody saw the former go",
   async (t) => {
     const { facts, allocator, records, said, ipam } = world();
     allocator.start();

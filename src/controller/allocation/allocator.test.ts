@@ -105,7 +105,7 @@ t.test("a larger subnet serves those who wait", async (t) => {
   t.equal(records.get("c.default")?.lease.subnet, "tiny");
 });
 
-t.test("a pod created anew under its old name takes its address over, if it wants nothing else", async (t) => {
+t.test("a pod recreated under its old name takes its address over, if it wants nothing else", async (t) => {
   const { facts, allocator, records, discarded } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");
@@ -119,7 +119,7 @@ t.test("a pod created anew under its old name takes its address over, if it want
   t.same(discarded, []);
 });
 
-t.test("a pod created anew that wants another address has the old record discarded first", async (t) => {
+t.test("a recreated pod that wants another address has the old record discarded first", async (t) => {
   const { facts, allocator, records, discarded } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");
@@ -395,7 +395,7 @@ t.test("who holds an address that is not in the subnet any more keeps it, also t
   t.equal(facts.get("addressConflicts", "z.default"), undefined);
 });
 
-t.test("what a pod's namesake had is given back if the pod cannot have it", async (t) => {
+t.test("what a pod's namesake had is released if the pod cannot have it", async (t) => {
   const { facts, allocator, discarded, refused } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");

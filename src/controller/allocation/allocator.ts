@@ -33,7 +33,7 @@ export interface AllocatorOptions extends Omit<LeaseRegistryOptions, "kinds">, R
  * Decides who gets which address: the one part of the controller that has a memory. The memory is rebuilt from the IP
  * objects, the Vips, the pods and the northbound database when a leader starts, and follows the informers afterwards.
  *
- * Who wants what are the claims (`src/claims`), which are read anew when something changes that they have read. Whoever is refused by IPAM waits
+ * Who wants what are the claims (`src/claims`), which are read again when something changes that they have read. Whoever is refused by IPAM waits
  * for what is in its way there: room in a subnet, or that another lets go. There is no timer here.
  */
 export class Allocator {
@@ -263,7 +263,7 @@ export class Allocator {
     if (predecessor !== undefined && decision.ok && decision.how === "extended") decision = ipam.allocate(request);
     if (!decision.ok) return explain?.(facts, decision) ?? decision;
     if (predecessor !== undefined && decision.how !== "same" && decision.how !== "extended") {
-      // The successor wants something else than its namesake had: the record is made anew, not bent.
+      // The successor wants something else than its namesake had: the record is recreated, not bent.
       return undefined;
     }
     // The port is still where its owner was before.

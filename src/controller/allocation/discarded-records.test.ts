@@ -11,7 +11,7 @@ const NAME = "a.default";
 /** What pod "a" of the sample cluster had cannot be had by a pod that asks for this. */
 const OTHER = { "ovn.kubernetes.io/ip_address": "10.16.0.99,fd00:10:16::99" };
 
-/** The pod is created anew under its name. */
+/** The pod is recreated under its name. */
 function replace(facts: FactStore, uid: string, annotations: PodFact["annotations"]): void {
   const pod = facts.get("pods", "default/a");
   if (pod === undefined) throw new Error("no pod");

@@ -41,7 +41,7 @@ export function countAnchors(rows: Iterable<SweptRow>, uid: string): Anchors {
 
 /**
  * The id with which this cluster's rows are made: the uid of its namespace kube-system, unless most of the rows are there already without one. So what is
- * in a database decides, whoever made it, and nothing has to be remembered: an upgrade makes no row anew. Where the database has no rows of ours whose
+ * in a database decides, whoever made it, and nothing has to be remembered: an upgrade recreates no row. Where the database has no rows of ours whose
  * uuids we would give (it is new, or was restored with `ovsdb-client restore`, which gives rows other uuids) all rows are new anyway.
  */
 export function clusterIdOf({ plain, own }: Anchors, uid: string): string {

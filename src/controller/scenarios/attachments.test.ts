@@ -67,7 +67,7 @@ t.test("secondary interfaces come with the type that names them, in one patch wi
   );
   t.notOk(controller.facts.get("ports", "late.default.net1.default.ovn"));
   await kube.delete(PODS, { namespace: "default", name: "late" }, { gracePeriodSeconds: 0 });
-  await eventually("all is given back", () =>
+  await eventually("all is released", () =>
     kube.objects(IPS).some(({ metadata }) => metadata.name.startsWith("late.")) ? undefined : true,
   );
 });

@@ -8,7 +8,7 @@ import type { Lease } from "../../kube/types.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
-t.test("a new leader whose watches have gone silent reads anew before it gives addresses or sweeps", async (t) => {
+t.test("a new leader whose watches have gone silent reads again before it gives addresses or sweeps", async (t) => {
   const { kube, server } = await cluster(t);
   const first = candidate(t, kube, server);
   await eventually("the first leads", () => first.controller.leading || undefined);
@@ -40,10 +40,10 @@ t.test("who leads no more writes no statuses, and who leads again writes what ha
   thief.steal("weft_controller");
   await eventually("the lead is lost", () => (only.controller.leading ? undefined : true));
   await new Promise((resolve) => setTimeout(resolve, 1_200));
-  t.equal(using(), 1, "nobody has counted anew with an empty memory");
+  t.equal(using(), 1, "nobody has counted again with an empty memory");
   await kube.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
   await thief.close();
-  await eventually("the address is given back", () =>
+  await eventually("the address is released", () =>
     kube.object(IPS, { name: "a.default" }) === undefined ? true : undefined,
   );
   await eventually("it is counted", () => (using() === 0 ? true : undefined));
@@ -127,7 +127,7 @@ t.test("pods that come together share transactions, and one that comes alone doe
   t.ok(await eventually("the last has its address", () => addressOf(kube, "alone")), "not held back");
 });
 
-t.test("a machine's address is kept beyond its pods, or given back with them", async (t) => {
+t.test("a machine's address is kept beyond its pods, or released with them", async (t) => {
   for (const keepVmIp of [true, false]) {
     const { kube, server } = await cluster(t);
     candidate(t, kube, server, { settings: { ...SETTINGS, keepVmIp } });
@@ -149,7 +149,7 @@ t.test("a machine's address is kept beyond its pods, or given back with them", a
     await eventually("what comes after it is served", () => addressOf(kube, "after"));
     if (keepVmIp) t.ok(kube.object(IPS, { name: record }), "it is kept");
     else
-      await eventually("it is given back", () => (kube.object(IPS, { name: record }) === undefined ? true : undefined));
+      await eventually("it is released", () => (kube.object(IPS, { name: record }) === undefined ? true : undefined));
   }
 });
 

@@ -18,7 +18,7 @@ t.test("Kube-OVN's finalizer of before 1.13 is taken off wherever it is met, and
     const finalizers = type === VPCS ? [DEPRECATED_FINALIZER, theirs] : [DEPRECATED_FINALIZER];
     await kube.create(type, { metadata: { name, finalizers }, spec } as never);
   }
-  // Of a pod that has gone: its address is given back.
+  // Of a pod that has gone: its address is released.
   const spec = { podName: "gone", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.99" };
   await kube.create(IPS, { metadata: { name: "gone.default", finalizers: [DEPRECATED_FINALIZER] }, spec } as never);
   candidate(t, kube, server);

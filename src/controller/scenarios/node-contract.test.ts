@@ -112,7 +112,7 @@ t.test("a contract that somebody takes off, spoils or forges is put back", async
   );
   candidate(t, kube, server);
   await eventually("it is back", () => (contractOf(kube, "s") === IN_FORCE ? true : undefined));
-  t.pass("also by a controller that starts anew");
+  t.pass("also by a controller that restarts");
 });
 
 t.test("what is replaced whole while it is being deleted, with a mistake in it, keeps its contract", async (t) => {

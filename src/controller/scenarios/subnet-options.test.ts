@@ -28,7 +28,7 @@ const switchOf = (server: FakeOvsdb) => server.rows(OVN_NB, "Logical_Switch").fi
 const querierPort = (server: FakeOvsdb) =>
   server.rows(OVN_NB, "Logical_Switch_Port").find(({ name }) => name === QUERIER);
 
-t.test("multicast snooping has a querier with an address of the subnet, which is given back with it", async (t) => {
+t.test("multicast snooping has a querier with an address of the subnet, which is released with it", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   const spec = { cidrBlock: "10.60.0.0/24,fd00:60::/120", enableMulticastSnoop: true };

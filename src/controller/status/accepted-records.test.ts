@@ -59,7 +59,7 @@ t.test("an object that is replaced by an invalid one keeps its accepted configur
   t.equal(
     await eventually("an address", () => addressOf(kube, "a")),
     "10.40.0.51",
-    "also for a controller that starts anew",
+    "also for a controller that restarts",
   );
 });
 

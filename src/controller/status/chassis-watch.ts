@@ -39,7 +39,7 @@ export class ChassisWatch {
     this.#clock = clock;
   }
 
-  /** A fact has changed. All nodes are judged anew once the facts that change together have: nodes and chassis are few, and change rarely. */
+  /** A fact has changed. All nodes are judged again once the facts that change together have: nodes and chassis are few, and change rarely. */
   noteFact({ kind }: FactChange): void {
     if (!JUDGED.has(kind) || this.#due) return;
     this.#due = true;

@@ -41,7 +41,7 @@ export function failureMessage({ error }: Failure): string {
   return `Internal error while processing this object; its last accepted configuration stays active; retrying: ${error.message.slice(0, 300)}`;
 }
 
-/** The unit of the object that a failure was about: what was said of it is to be said anew. */
+/** The unit of the object that a failure was about: what was said of it is to be said again. */
 export function failedUnit(subject: FailureSubject): string | undefined {
   const unit = subject.part === "unit" ? undefined : failedKind(subject)?.unit;
   return unit && unitId(unit.name, subject.key);

@@ -141,7 +141,7 @@ t.test("what a unit has ceased to say is not said after it, however late the ans
   t.same(said, []);
 });
 
-t.test("an address is given back: finalizer and object go", async (t) => {
+t.test("an address is released: finalizer and object go", async (t) => {
   const { kube, tools, release } = await rig();
   await runEffect(tools, release);
   t.equal(kube.object(IPS, REF), undefined);
@@ -180,7 +180,7 @@ t.test("a conflict at a record with `uid` in its name is retried, and one with a
   t.notMatch(kube.object(IPS, ref)?.spec, { podType: "StatefulSet" });
 });
 
-t.test("a StatefulSet is asked for before the address of its pod is given back", async (t) => {
+t.test("a StatefulSet is asked for before the address of its pod is released", async (t) => {
   const { kube, tools, release, observed, facts } = await rig();
   const set = { metadata: { namespace: "default", name: "web" }, spec: { replicas: 3 } };
   const stored = await kube.create(STATEFUL_SETS, set as never);

@@ -55,7 +55,7 @@ t.test(
   },
 );
 
-t.test("who was told why waits for a cause, and is watched anew when an address was decided", async (t) => {
+t.test("who was told why waits for a cause, and is watched again when an address was decided", async (t) => {
   const { facts, unserved, clock, reported, told } = watched();
   told.add("default/b");
   addPod(facts, "b", { node: "weft-1" });

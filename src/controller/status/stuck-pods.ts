@@ -126,7 +126,7 @@ export class StuckPods {
         continue;
       }
       if (entry.due <= now && missing.every((provider) => isTold(pod, provider))) {
-        // It waits for a cause, and begins anew when there is one (`decided`).
+        // It waits for a cause, and starts over when there is one (`decided`).
         entry.due = Number.POSITIVE_INFINITY;
       } else if (entry.due <= now && found.length < LIMIT) {
         found.push(pod);

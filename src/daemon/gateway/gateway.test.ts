@@ -349,7 +349,7 @@ t.test("what a restart of Open vSwitch has recreated is a first set-up, not a ch
   await until(undefined);
   t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
   t.same(repaired, []);
-  // A device of the datapath in user space outlives ovs-vswitchd, which sets some of it anew (TUNSETPERSIST, TUNSETOFFLOAD).
+  // A device of the datapath in user space outlives ovs-vswitchd, which sets some of it again (TUNSETPERSIST, TUNSETOFFLOAD).
   await new Promise((resolve) => setTimeout(resolve, 200));
   server.stop();
   server.cut();

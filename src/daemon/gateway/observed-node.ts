@@ -41,7 +41,7 @@ export class ObservedNode {
     return link === undefined ? undefined : tunnelMtu(link.mtu, encap);
   }
 
-  /** Forgets which further tunnel addresses were asked for: those of the next pass are asked for anew. */
+  /** Forgets which further tunnel addresses were asked for: those of the next pass are asked for again. */
   start(): void {
     this.#links.clear();
     this.#ends.clear();

@@ -102,7 +102,7 @@ t.test("every port is selected where the option says so", async (t) => {
   t.same(row()?.select_src_port, []);
 });
 
-t.test("the interface is up only once rules keep its packets from the node, also after it was made anew", async (t) => {
+t.test("the interface is up only once rules keep its packets from the node, also after it was recreated", async (t) => {
   const { kernel, nft, done, vswitchd } = await setup(t);
   const isUp = (): boolean => kernel.link("mirror0")?.up === true;
   await soon(isUp);

@@ -123,7 +123,7 @@ export class PodQosRows {
     const mark = markOfPort(port);
     if ((netem === undefined && before === "") || mark?.netns === undefined) return none;
     const { netns, ifName, containerId } = mark;
-    // A sandbox that is made anew has none of it.
+    // A sandbox that is recreated has none of it.
     const now = netem === undefined ? "" : `${containerId} ${JSON.stringify(netem)}`;
     if (now === before) return { note: now, isUnsupported: false };
     try {

@@ -166,7 +166,7 @@ t.test("a record that is malformed when the daemon starts is no reason to pass o
   t.same(commands, [...RENEWED, FLUSH_V4]);
 });
 
-t.test("what waits for a number of a former database is dropped when numbers begin anew", async (t) => {
+t.test("what waits for a number of a former database is dropped when numbers start over", async (t) => {
   const { commands, seen, ended, installed } = await setup(t, 900);
   await ended({ cfg: 1000, flows: [V6] });
   await ended({ cfg: 1000, flows: [V6] }, { cfg: 2, flows: [V4] });

@@ -58,7 +58,7 @@ export class EndedFlowsFlush {
   readonly #world: EndedFlowsWorld;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
-  /** The entries of the record that have been seen, as text: numbers begin anew with a new database. */
+  /** The entries of the record that have been seen, as text: numbers start over with a new database. */
   #seen: ReadonlySet<string> | undefined;
   #waiting: readonly EndedFlows[] = [];
 

@@ -47,7 +47,7 @@ export interface NaiveRequest {
 export class NaiveIpam {
   readonly subnets = new Map<string, NaiveSubnet>();
   readonly leases = new Map<string, Held>();
-  /** Addresses that were given back, in order, by subnet and family. */
+  /** Addresses that were released, in order, by subnet and family. */
   readonly released = new Map<string, string[]>();
 
   configure(name: string, subnet: NaiveSubnet): void {

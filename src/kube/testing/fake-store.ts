@@ -211,7 +211,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
       const draft = structuredClone(stored) as unknown as Draft;
       const grace = graceOf(type, stored, options);
       const before = stored.metadata.deletionGracePeriodSeconds;
-      // A second deletion can shorten the period, but not begin it anew.
+      // A second deletion can shorten the period, but not begin it again.
       if (stored.metadata.deletionTimestamp === undefined || (before !== undefined && grace < before)) {
         draft.metadata.deletionTimestamp = formatTime(clock.wall() + grace * 1_000);
         draft.metadata.deletionGracePeriodSeconds = grace;

@@ -299,7 +299,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  await t.test("without snooping the address is given back, and multicast is flooded again", async () => {
+  await t.test("without snooping the address is released, and multicast is flooded again", async () => {
     await change(MULTICAST, { enableMulticastSnoop: false });
     await world.ips.gone(`mcast-querier.${MULTICAST}`);
     for (const group of groups) await flooded(group);

@@ -207,7 +207,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       await scale("db", 2);
       const again = v4(await settled("db", 2));
       t.equal(again[0], before[0]);
-      t.notOk(before.includes(again[1]!), "an address that was given back is not given again at once");
+      t.notOk(before.includes(again[1]!), "an address that was released is not given again at once");
       await discard("statefulset", "db");
     },
   );

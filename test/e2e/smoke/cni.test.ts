@@ -155,7 +155,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     "two ADDs of one container at once and another one later are one, and its network carries packets",
     async (t) => {
       const answers = await Promise.all([call("ADD", V11, attachment), call("ADD", V11, attachment)]);
-      // Those may have been one for the daemon, too; this one makes the interface anew.
+      // Those may have been one for the daemon, too; this one recreates the interface.
       answers.push(await call("ADD", V11, attachment));
       for (const answer of answers) t.strictSame(answer, { code: 0, out: result("1.1.0") });
       const exec = (command: readonly string[]) =>

@@ -82,7 +82,7 @@ export class SimNode {
     return this.#life?.process;
   }
 
-  /** Namespaces whose interface somebody has deleted: their pods have to be made anew. */
+  /** Namespaces whose interface somebody has deleted: their pods have to be recreated. */
   readonly broken = new Set<string>();
 
   /** Whether nobody has meddled, and nothing was down, for so many ms. A daemon that is not there disturbs nobody. */
@@ -133,7 +133,7 @@ export class SimNode {
     );
   }
 
-  /** Ends without a word, and is started anew after `downMs`. */
+  /** Ends without a word, and is restarted after `downMs`. */
   crash(downMs: number): void {
     const life = this.#life;
     if (life === undefined) return;
@@ -149,7 +149,7 @@ export class SimNode {
     });
   }
 
-  /** Ends in good order, and is started anew after `downMs`. */
+  /** Ends in good order, and is restarted after `downMs`. */
   async restart(downMs: number): Promise<void> {
     const life = this.#life;
     if (life?.daemon === undefined) return;

@@ -205,7 +205,7 @@ export class Nodes {
       case "pair": {
         const name = pickOf([...machine.pairs.keys()], thing);
         if (name === undefined) return;
-        // The pod has to be made anew: nobody can put that back.
+        // The pod has to be recreated: nobody can put that back.
         node.broken.add(machine.pairs.get(name)?.wanted.netns ?? "");
         machine.deleteLink(name);
         return;

@@ -74,7 +74,7 @@ export class Vswitch {
     });
   }
 
-  /** ovs-vswitchd ends; its devices go with it where the datapath is its own, and are made anew in any case. */
+  /** ovs-vswitchd ends; its devices go with it where the datapath is its own, and are recreated in any case. */
   stop(withDatabase: boolean): void {
     this.#up = false;
     for (const name of this.#made) this.#world.machine.deleteLink(name);

@@ -60,7 +60,7 @@ export class MemoryStore {
     return [...merged.values()];
   }
 
-  /** Forgets the commits (not the rows), as a server does that starts anew. */
+  /** Forgets the commits (not the rows), as a server does that restarts. */
   forgetHistory(): void {
     this.#history = [];
     this.#last = randomUUID();

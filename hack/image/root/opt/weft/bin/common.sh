@@ -83,7 +83,7 @@ launch() { # NAME PIDFILE COMMAND…
   waiters[$file]=$!
 }
 
-# Starts a daemon that ended again, by the command it was launched with. Scripts with more to do define it anew.
+# Starts a daemon that ended again, by the command it was launched with. Scripts with more to do define it again.
 relaunch() { # NAME PIDFILE
   eval "launch $1 $2 ${commands[$2]}"
 }

@@ -5,7 +5,7 @@
 # The kernel's datapath sends tunnels through the kernel's own stack: the interface stays as it is. A datapath in userspace
 # does its own encapsulation and needs the tunnel's address on one of its bridges (OVS's userspace-tunneling documentation): br-phy holds
 # the interface as its port, and the interface's addresses and routes. br-phy exists as long as ovs-vswitchd does, so what was moved is also in a
-# file, and is given back when OVS stops.
+# file, and is released when OVS stops.
 
 tunnel_bridge=br-phy
 tunnel_state=/etc/openvswitch/weft-tunnel
