@@ -93,6 +93,11 @@ export function secondVirtualPortName(vip: string): string {
   return withDigest(vip, ["vip", vip, "v6"]);
 }
 
+/** The virtual port of an address of a subnet's `vips`. No other port has such a name; Kube-OVN's, without the digest, could be a pod's port's. */
+export function subnetVipPortName(subnet: string, address: string): string {
+  return withDigest(`${subnet}-vip-${address}`, ["subnet vip", subnet, address]);
+}
+
 /** The port of a Vip that has a type: as a pod of its name would have it, {@link podPortName}. The plain one is the pod's if there is one. */
 export function vipPortName(vip: string, namespace: string, provider: string): Name {
   const plain = podPortName(vip, namespace, provider);

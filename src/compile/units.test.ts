@@ -300,6 +300,14 @@ t.test("a pod is a port with all its memberships, and its annotations follow", a
   golden(t, "pod", podUnit, sampleFacts(), "default/a");
 });
 
+t.test("addresses that pods take over from each other are virtual ports of their subnet", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "ovn-default", { cidrBlock: "10.16.0.0/16", vips: ["10.16.0.200", "10.16.0.201"] });
+  settleSubnets(facts);
+  addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/port_vips": "10.16.0.200" } });
+  golden(t, "subnet-vips", subnetUnit, facts, "ovn-default");
+});
+
 t.test("a pod's own wishes shape its port", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "a", {

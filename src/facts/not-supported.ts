@@ -5,14 +5,7 @@
  * what is here although something is done about it.
  */
 export const NOT_SUPPORTED = {
-  subnets: [
-    "vips",
-    "logicalGateway",
-    "u2oInterconnection",
-    "u2oInterconnectionIP",
-    "u2oFeatures",
-    "enableExternalLBAddress",
-  ],
+  subnets: ["logicalGateway", "u2oInterconnection", "u2oInterconnectionIP", "u2oFeatures", "enableExternalLBAddress"],
   vpcs: ["enableBfd"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 

@@ -67,6 +67,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     cidr: addressing.cidr,
     gateway: addressing.gateway,
     excludeIps: addressing.excludeIps,
+    vips: spec.vips ?? [],
     namespaces: spec.namespaces ?? [],
     namespaceSelectors: spec.namespaceSelectors ?? [],
     gatewayType,

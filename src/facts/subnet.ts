@@ -17,6 +17,8 @@ export interface SubnetFact extends CustomObjectFact {
   readonly gateway: Dual<string>;
   /** As written, the gateway added: addresses, `a..b` ranges. */
   readonly excludeIps: readonly string[];
+  /** Addresses that its pods take over from each other, as written. */
+  readonly vips: readonly string[];
   readonly namespaces: readonly string[];
   readonly namespaceSelectors: readonly LabelSelector[];
   readonly gatewayType: "distributed" | "centralized";

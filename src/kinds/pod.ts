@@ -2,6 +2,7 @@
 
 import { podClaims } from "../claims/pod.ts";
 import { podUnit } from "../compile/pod/pod.ts";
+import { addressesOf } from "../facts/annotation-forms.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { PODS } from "../kube/resources.ts";
@@ -13,7 +14,7 @@ declare module "../facts/types.ts" {
     readonly pods: PodFact;
   }
   interface FactIndexes {
-    readonly pods: "holder" | "namespace" | "network";
+    readonly pods: "holder" | "namespace" | "network" | "portVip";
   }
 }
 
@@ -28,6 +29,9 @@ export const podKind: Kind<"pods"> = {
     namespace: (pod) => [pod.namespace],
     // The networks that it names, by `namespace/name`.
     network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
+    // The addresses that it may send from besides its own, by any of its interfaces.
+    portVip: (pod) =>
+      Object.entries(pod.annotations).flatMap(([key, text]) => (key.endsWith("/port_vips") ? addressesOf(text) : [])),
   },
   unit: podUnit,
   rows: {

@@ -107,8 +107,8 @@ export interface SubnetSpec {
    */
   readonly vlan?: string;
   /**
-   * Addresses of the subnet that pods can take over from each other (keepalived): OVN gets a virtual port for each.
-   * List them in `excludeIps` as well, so that they are not allocated to pods.
+   * Addresses of the subnet that pods can take over from each other (keepalived): OVN gets a virtual port for each. The
+   * pods whose annotation `port_vips` names an address may have it. They are allocated only to pods that ask for them.
    */
   readonly vips?: readonly string[];
   /**

@@ -61,6 +61,7 @@ import {
 } from "./subnet-multicast.ts";
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
+import { addSubnetVips, type SubnetVip, subnetVips, vipNotes } from "./subnet-vips.ts";
 
 /** What a subnet is compiled from. */
 export interface SubnetInput {
@@ -74,6 +75,7 @@ export interface SubnetInput {
   readonly nodeContract: SubnetSpecFact["nodeContract"];
   readonly cluster: ClusterFact;
   readonly multicast: MulticastInput;
+  readonly vips: readonly SubnetVip[];
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
   /** Only for a centralized subnet of the default VPC. */
@@ -146,6 +148,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, Wef
       nodeContract: spec?.nodeContract,
       cluster,
       multicast: readMulticast(reader, subnet),
+      vips: subnetVips(reader, subnet),
       balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
       gateways: reader.get("subnetGateways", key),
       notes: subnetReferences(reader, subnet),
@@ -196,6 +199,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
   const other_config = multicastConfig(subnet, input.multicast);
   build.row("Logical_Switch", switchId(name), { name, other_config, external_ids: externalIds() });
   addQuerierPort(build, subnet, input.multicast);
+  addSubnetVips(build, subnet, input.vips);
   if (input.balanced) {
     const group = loadBalancerGroupId(vpc);
     const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
@@ -295,6 +299,7 @@ function compileEffects(input: SubnetInput): readonly WeftEffect[] {
       ...notes,
       ...multicastNotes(subnet, input.multicast),
       ...(verdict.ok ? underlayNotes(input) : []),
+      ...vipNotes(subnet, input.vips),
       ...unsupportedNotes(subnet),
       ...malformedNotes(subnet),
     ]),

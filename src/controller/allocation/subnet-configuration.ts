@@ -4,12 +4,14 @@ import { isOvnProvider } from "../../api/annotations.ts";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { routerMacId } from "../../compile/owner-ids.ts";
 import { subnetAddressesOf } from "../../compile/subnet/subnet-verdict.ts";
+import { readVips } from "../../compile/subnet/subnet-vips.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import { parsePools } from "../../ipam/config.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
 import type { Refusal } from "../../ipam/refusal.ts";
+import { parseRange } from "../../net/range.ts";
 
 /** Configures a subnet and its pools in IPAM, and derives which pools are accepted. Returns the part of the subnet that is in no pool. */
 export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
@@ -29,6 +31,7 @@ export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): rea
     const config = {
       name,
       ...parsed.addresses,
+      exclude: [...parsed.addresses.exclude, ...readVips(subnet).addresses.flatMap((ip) => parseRange(ip) ?? [])],
       macDomain: macDomain(subnet),
       reservedMacs: isOvnProvider(subnet.provider)
         ? [{ mac: stableMac(routerMacId(subnet.vpc, name)), holder: `gateway/${name}` }]

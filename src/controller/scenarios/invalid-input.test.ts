@@ -122,12 +122,11 @@ const CASES: readonly Case[] = [
     ...{ what: `a VPC's ${field}`, ...team, spec: { ...VPC, [field]: true } },
     ...{ reason: "NotSupported", message: new RegExp(field) },
   })),
-  ...[
-    { vips: ["10.50.0.9"] },
-    { u2oInterconnection: true },
-    { logicalGateway: true },
-    { enableExternalLBAddress: true },
-  ].map((more) => ({
+  {
+    ...{ what: "vips outside of the range", ...pods, spec: { ...SUBNET, vips: ["10.50.0.9", "10.99.0.9"] } },
+    ...{ reason: "InvalidVips", message: /spec\.vips.*10\.99\.0\.9 is not in cidrBlock/ },
+  },
+  ...[{ u2oInterconnection: true }, { logicalGateway: true }, { enableExternalLBAddress: true }].map((more) => ({
     ...{ what: `a subnet's ${Object.keys(more)[0]}`, ...pods, spec: { ...SUBNET, ...more } },
     ...{ reason: "NotSupported", message: new RegExp(Object.keys(more)[0] ?? "") },
   })),
