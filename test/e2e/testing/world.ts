@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { join } from "node:path";
 import type { Test } from "tap";
 import { type Lab, openLab } from "../../../hack/lab/lab.ts";
+import { vswitchdControl } from "../../../src/daemon/ovs/unixctl.ts";
 import { connectKube } from "../../../src/kube/connect.ts";
 import type { Kube } from "../../../src/kube/kube.ts";
 import { EVENTS, IPS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
 import { followNorthbound, followOpenVSwitch, type NorthboundRows, type OpenVSwitchRows } from "./database.ts";
 import { Objects, type Thing } from "./objects.ts";
+
+/** Milliseconds for Open vSwitch to look through its cached flows once. */
+const RENEWED_MS = 60_000;
 
 /** A core/v1 Event. */
 export interface EventThing extends Thing {
@@ -93,7 +98,17 @@ export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
   };
 }
 
-/** Resolves when ovn-controller on each node has made flows of all that the northbound database has now. */
+/**
+ * Resolves when each node forwards by all that the northbound database has now: ovn-controller has made flows of it, and Open vSwitch has renewed those that it
+ * caches. On a busy machine that takes seconds.
+ */
 export async function syncNodes(world: World): Promise<void> {
   await world.lab.kubectl(["-n", "kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"]);
+  await Promise.all(
+    world.lab.nodes.map(async (node) => {
+      const vswitchd = vswitchdControl(join(world.lab.node(node).root, "run/openvswitch"), RENEWED_MS);
+      // The first ends with a round that is under way.
+      for (let i = 0; i < 2; i++) await vswitchd("revalidator/wait");
+    }),
+  );
 }
