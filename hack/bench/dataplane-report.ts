@@ -12,7 +12,7 @@ const GOALS = {
 } as const;
 
 /** What was measured, beside what was wanted. */
-function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
+export function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
   const find = (what: string): PathFigures | undefined => paths.find((path) => path.what === what);
   const verdicts: Verdict[] = [];
   const share = (what: string, name: string, of: QuantityName, goal: number): void => {
