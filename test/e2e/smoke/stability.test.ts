@@ -2,17 +2,12 @@
 
 import t from "tap";
 import { testTask } from "../../stability/testing/on-lab.ts";
-import { withoutRestarts } from "../testing/pods.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { whyNoLab } from "../testing/world.ts";
 
 t.test(
   "daemon and controller are killed: no request and no pod fails, nothing leaks",
   { skip: whyNoLab() },
   async (t) => {
-    const world = await openWorld(t);
-    // kubelet starts again at once what it has not started again before.
-    await withoutRestarts(world, "kube-ovn-cni", "weft-2");
-    await withoutRestarts(world, "kube-ovn-controller");
     const { runs } = await testTask(t, "smoke.yaml");
     for (const { slas } of runs.flatMap(({ repeats }) => repeats.flatMap(({ loads }) => loads)))
       for (const { outcome, text } of slas) t.equal(outcome, "passed", text);

@@ -19,15 +19,18 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The mean of repeats and its t interval: right for values that are roughly normal, and wide where there are few. Undefined of nothing. */
-export function estimate(values: readonly number[]): Estimate | undefined {
+/**
+ * The mean of repeats and its t interval: right for values that are roughly normal, and wide where there are few. It does not go below `least`, which no
+ * value can. Undefined of nothing.
+ */
+export function estimate(values: readonly number[], least = Number.NEGATIVE_INFINITY): Estimate | undefined {
   const count = values.length;
   if (count === 0) return undefined;
   const centre = mean(values);
   if (count === 1) return { mean: centre, count };
   const variance = values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (count - 1);
   const half = tQuantile(count - 1) * Math.sqrt(variance / count);
-  return { mean: centre, count, low: centre - half, high: centre + half };
+  return { mean: centre, count, low: Math.max(least, centre - half), high: centre + half };
 }
 
 /** For more degrees of freedom the first terms of the expansion around the normal quantile (Abramowitz and Stegun, 26.7.5). */

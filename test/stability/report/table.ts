@@ -57,7 +57,9 @@ export function cellOf({ repeats }: RunResult, load: string): Cell {
   const names = new Set(found.flatMap(({ one }) => Object.keys(one.measures)));
   const measures: Record<string, Estimate> = {};
   for (const name of names) {
-    const of = estimate(found.flatMap(({ one }) => one.measures[name] ?? []));
+    const values = found.flatMap(({ one }) => one.measures[name] ?? []);
+    // Of all measures only this one is a difference.
+    const of = name === "degradation" ? estimate(values) : estimate(values, 0);
     if (of !== undefined) measures[name] = of;
   }
   const failed = found.some(({ one }) => one.slas.some(({ outcome }) => outcome === "failed"));

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
+import { withoutRestarts } from "../../e2e/testing/pods.ts";
+import { openWorld } from "../../e2e/testing/world.ts";
 import { PLUGINS } from "../plugins.ts";
 import type { TaskResult } from "../report/result.ts";
 import { storeResult } from "../report/store.ts";
@@ -28,6 +30,10 @@ export async function testTask(
 ): Promise<TaskResult> {
   const file = join(TASKS, name);
   const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
+  const world = await openWorld(t);
+  // kubelet starts again at once what it has not started again before.
+  await withoutRestarts(world, "kube-ovn-controller");
+  for (const node of world.lab.nodes) await withoutRestarts(world, "kube-ovn-cni", node);
   const target = await openTarget();
   t.teardown(() => target.close());
   const folder = t.testdir();

@@ -5,6 +5,7 @@ import { IPS, NAMESPACES } from "../../../../src/kube/resources.ts";
 import { isPartName, PARTS } from "../parts.ts";
 import { runsInPod } from "../pod-parts.ts";
 import type { Inventory, Target } from "../target.ts";
+import { AGENTS } from "./agents.ts";
 
 const LINKS = z.array(z.object({ ifname: z.string().optional() }));
 
@@ -15,7 +16,7 @@ export async function clusterInventory(target: Target): Promise<Inventory> {
   const names = async (type: typeof IPS): Promise<readonly string[]> =>
     (await kube.list(type)).items.map(({ metadata }) => metadata.name).sort();
   inventory["IP objects"] = await names(IPS);
-  inventory["namespaces"] = await names(NAMESPACES);
+  inventory["namespaces"] = (await names(NAMESPACES)).filter((name) => name !== AGENTS);
   for (const node of nodes) {
     const links = await target.command(node, ["ip", "-json", "link", "show", "type", "veth"]);
     inventory[`${node}: veth`] = LINKS.parse(JSON.parse(links === "" ? "[]" : links))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readFileSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
 import { z } from "zod";
 import { until } from "../../../../hack/lab/wait.ts";
 import type { KubeConnection } from "../../../../src/kube/connect.ts";
@@ -142,7 +141,7 @@ export class ClusterTarget implements Target {
     return podProber(async () => {
       const [first] = await this.#list(pod.node, [pod.uid]);
       if (first === undefined) throw new StabilityError("scenario", `pod ${pod.name} has no process on ${pod.node}`);
-      const program = ["node", "--input-type=module", "-e", stripTypeScriptTypes(worker)];
+      const program = ["node", "--input-type=module-typescript", "-e", worker];
       return (await this.#open()).command(pod.node, ["nsenter", `--net=/proc/${first.pid}/ns/net`, ...program]);
     });
   }
