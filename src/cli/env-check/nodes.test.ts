@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import type { Kube, WatchEvent } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { PODS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
@@ -20,33 +21,51 @@ const VIEW = {
   ...{ cgroup: "v2", unreachable: ["tcp/6641 at 192.0.2.2"] },
 };
 
+interface StartedPod {
+  readonly metadata: KubeObject["metadata"];
+  readonly spec: {
+    readonly nodeName: string;
+    readonly containers: readonly {
+      readonly command: readonly string[];
+      readonly readinessProbe?: { readonly tcpSocket: { readonly port: number } };
+    }[];
+  };
+}
+
+/** A kubelet that says of each new pod what `stateOf` says of its container; undefined: nothing. */
+async function startKubelet(kube: Kube, signal: AbortSignal, stateOf: (pod: StartedPod) => object | undefined) {
+  const { resourceVersion } = await kube.list(PODS);
+  const onEvent = (event: WatchEvent<KubeObject>): void => {
+    if (event.type !== "ADDED") return;
+    const { name, namespace = "" } = event.object.metadata;
+    const state = stateOf(event.object as KubeObject & StartedPod);
+    if (state === undefined) return;
+    const status = { containerStatuses: [{ ready: "running" in state, state }] };
+    void kube.patch(PODS, { name, namespace }, { type: "merge", body: { status } }, { subresource: "status" });
+  };
+  kube.watch<KubeObject>(PODS, { resourceVersion, timeoutSeconds: 60, signal }, onEvent).catch(() => undefined);
+}
+
 t.test("with several replicas of ovn-central the nodes are asked for the ports between these as well", async (t) => {
   t.strictSame(portsBetweenNodes(1), { udp: [6081], tcp: [6641, 6642] });
   t.strictSame(portsBetweenNodes(3), { udp: [6081], tcp: [6641, 6642, 6643, 6644, 6649] });
   const kube = fakeKube();
   const control = new AbortController();
-  const made: { command: string[]; readinessProbe?: { tcpSocket: { port: number } } }[] = [];
-  const { resourceVersion } = await kube.list(PODS);
-  const kubelet = kube.watch<KubeObject>(
-    PODS,
-    { resourceVersion, timeoutSeconds: 60, signal: control.signal },
-    (event) => {
-      if (event.type !== "ADDED") return;
-      const { metadata, spec } = event.object;
-      made.push(...(spec as { containers: typeof made }).containers);
-      if (metadata.name.includes("-look-")) control.abort();
-      else {
-        const status = { containerStatuses: [{ ready: true, state: { running: {} } }] };
-        void kube.patch(PODS, metadata, { type: "merge", body: { status } }, { subresource: "status" });
-      }
-    },
-  );
-  kubelet.catch(() => undefined);
+  const containers: StartedPod["spec"]["containers"][number][] = [];
+  await startKubelet(kube, control.signal, ({ metadata, spec }) => {
+    containers.push(...spec.containers);
+    if (!metadata.name.includes("-look-")) return { running: {} };
+    control.abort();
+    return undefined;
+  });
   const values = { ...VALUES, central: { replicas: 3 } };
   const one = { ...FACTS, nodes: FACTS.nodes.slice(0, 1) };
   await t.rejects(checkNodes(kube, one, values, "kube-system", control.signal));
-  for (const { command } of made) t.ok(command.includes("--centrals=3"), command.join(" "));
-  t.equal(made[0]?.readinessProbe?.tcpSocket.port, 6649);
+  t.strictSame(
+    containers.map(({ command }) => command.includes("--centrals=3")),
+    [true, true],
+  );
+  t.equal(containers[0]?.readinessProbe?.tcpSocket.port, 6649);
 });
 
 t.test("pods look once all others answer, none where kubelet does not report, and none is left", async (t) => {
@@ -55,25 +74,13 @@ t.test("pods look once all others answer, none where kubelet does not report, an
   const asked: string[] = [];
   const control = new AbortController();
   t.teardown(() => control.abort());
-  const { resourceVersion } = await kube.list(PODS);
-  const kubelet = kube.watch<KubeObject>(
-    PODS,
-    { resourceVersion, timeoutSeconds: 60, signal: control.signal },
-    (event) => {
-      if (event.type !== "ADDED") return;
-      const { name, namespace = "" } = event.object.metadata;
-      const spec = event.object.spec as { nodeName: string; containers: { command: string[] }[] };
-      const looks = name.includes("-look-");
-      order.push(`${looks ? "look" : "answer"} ${spec.nodeName}`);
-      if (looks) asked.push(...(spec.containers[0]?.command.filter((word) => word.startsWith("192.")) ?? []));
-      const state = looks
-        ? { terminated: { exitCode: 0, message: spec.nodeName === "a" ? JSON.stringify(VIEW) : "" } }
-        : { running: {} };
-      const status = { containerStatuses: [{ ready: !looks, state }] };
-      void kube.patch(PODS, { name, namespace }, { type: "merge", body: { status } }, { subresource: "status" });
-    },
-  );
-  kubelet.catch(() => undefined);
+  await startKubelet(kube, control.signal, ({ metadata: { name }, spec: { nodeName, containers } }) => {
+    const looks = name.includes("-look-");
+    order.push(`${looks ? "look" : "answer"} ${nodeName}`);
+    if (!looks) return { running: {} };
+    asked.push(...(containers[0]?.command.filter((word) => word.startsWith("192.")) ?? []));
+    return { terminated: { exitCode: 0, message: nodeName === "a" ? JSON.stringify(VIEW) : "" } };
+  });
   const checks = await checkNodes(kube, FACTS, VALUES, "kube-system", control.signal);
   t.strictSame(order, ["answer a", "answer b", "look a", "look b"]);
   t.strictSame(asked, ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]);
