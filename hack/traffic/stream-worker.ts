@@ -10,7 +10,7 @@ const now = (): number => performance.timeOrigin + performance.now();
 const ended = new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());
 
 if (what === "echo") await echo(Number(args[0]));
-else if (what === "stream") await stream(args[0] ?? "", Number(args[1]), Number(args[2]));
+else if (what === "stream") await stream(args[0] ?? "", Number(args[1]), Number(args[2]), Number(args[3]));
 else if (what === "receive") await receive(Number(args[0]));
 else if (what === "tunnel") await tunnel(args[0] ?? "", args[1] ?? "", args[2] ?? "", Number(args[3]));
 else if (what === "send") await send(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]));
@@ -24,12 +24,14 @@ async function echo(port: number): Promise<void> {
   socket.close();
 }
 
-async function stream(address: string, port: number, everyMs: number): Promise<void> {
+async function stream(address: string, port: number, everyMs: number, lastMs: number): Promise<void> {
   const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
   const shots: { sent: number; echoed?: number }[] = [];
+  let complete: (() => void) | undefined;
   socket.on("message", (message) => {
     const shot = shots[message.readUInt32BE(0)];
     if (shot !== undefined) shot.echoed ??= now();
+    if (shots.slice(-Math.ceil(lastMs / everyMs)).every(({ echoed }) => echoed !== undefined)) complete?.();
   });
   // A refusal (ICMP) is an answer of the network, and no echo.
   socket.on("error", () => {});
@@ -43,7 +45,10 @@ async function stream(address: string, port: number, everyMs: number): Promise<v
   await ended;
   clearInterval(timer);
   // The last ones are on their way.
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise<void>((resolve) => {
+    complete = resolve;
+    setTimeout(resolve, lastMs);
+  });
   socket.close();
   process.stdout.write(JSON.stringify(shots satisfies Shot[]));
 }

@@ -35,15 +35,16 @@ export async function echoServer(netns: string, port: number): Promise<{ stop():
 
 /**
  * Sends a datagram every `everyMs` from a network namespace to an echo server, until it is stopped; `stop` returns what happened to
- * each, in order.
+ * each, in order, once the echoes of the last `lastMs` have come, or after as long a time.
  */
 export async function datagramStream(
   netns: string,
   address: string,
   port: number,
   everyMs: number,
+  lastMs = 100,
 ): Promise<{ stop(): Promise<readonly Shot[]> }> {
-  const child = await start(netns, ["stream", address, `${port}`, `${everyMs}`]);
+  const child = await start(netns, ["stream", address, `${port}`, `${everyMs}`, `${lastMs}`]);
   return {
     stop: async () => JSON.parse(await end(child)) as readonly Shot[],
   };

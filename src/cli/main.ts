@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
+import { addCentralCommands } from "./central/commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
@@ -254,6 +255,7 @@ addToolCommands(program, async (options, action) => {
     connection.close();
   }
 });
+addCentralCommands(program, withConnection);
 addPodCommands(program);
 
 program

@@ -187,3 +187,26 @@ t.test("a server on a node that is no member any more does not count for the maj
   const at = (port: number): string => ["1", "2", "4"].map((n) => `tcp:[10.0.0.${n}]:${port}\n`).join("");
   t.match(out, `1 works\n2 works\n4 works\n${at(6643)}${at(6644)}first\n`);
 });
+
+t.test("a member joins again when it is told to, but not where it may have the only data", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    member() { on $1 "OVN_CENTRALS=10.0.0.1,10.0.0.2,10.0.0.3 POD_IPS=10.0.0.$1 /opt/weft/bin/central-member $2" 2>&1; }
+    told() { jq -r '[.nb.row.model, .nb.row.connected, (.nb.cluster | test("Role: ")), .sb.waiting, .nb.bytes > 0, .northd != ""] | map(tostring) | join(" ")'; }
+    for n in 1 2 3; do start $n; done; all_work; add first; member 1 status | told
+    member 3 rejoin | sed 's/.* weft: //'; wait \${main[3]}; start 3; all_work; ls /n/3/etc/*.set-aside; switches; servers 1 nb OVN_Northbound
+    crash 1; member 3 rejoin | sed 's/.* weft: //'; on 3 /opt/weft/bin/central-health && echo unchanged; crash 2; sleep 5; member 3 status | told; member 3 rejoin | sed 's/.* weft: //'
+    ls /n/3/etc/*.db
+    `,
+  );
+  t.match(out, `${ALL_WORK}clustered true true false true true\n`);
+  t.match(out, /this member starts again and joins the others\n(1|2|3) works/);
+  t.match(out, `/n/3/etc/ovnnb_db.db.set-aside\n/n/3/etc/ovnsb_db.db.set-aside\nfirst\n${MEMBERS}`);
+  t.match(out, /OVN_Northbound: only 1 of the other members are connected .*nothing was changed\nunchanged\n/);
+  t.match(
+    out,
+    /clustered false true false true true\nOVN_Northbound: no other member is connected .*nothing was changed\n/,
+  );
+  t.match(out, "/n/3/etc/ovnnb_db.db\n/n/3/etc/ovnsb_db.db\n", "they are where they were");
+});

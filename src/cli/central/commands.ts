@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Command } from "commander";
+import type { Kube } from "../../kube/kube.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { listEach } from "../../kube/pages.ts";
+import { PODS } from "../../kube/resources.ts";
+import type { CommonOptions, WithConnection } from "../install/commands.ts";
+import { runProgram } from "../install/run.ts";
+import { CentralError, parseMember } from "./member.ts";
+import { formatMembers, type Member, problemsOf } from "./report.ts";
+
+/** The program in the image that looks at one member, or changes it. */
+const PROGRAM = "/opt/weft/bin/central-member";
+
+/** Runs a command in a pod of ovn-central and returns what it prints. Rejects with CentralError `command-failed`. */
+export type InPod = (pod: string, command: readonly string[]) => Promise<string>;
+
+/** Adds `central status`, `central rejoin` and `central backup`. */
+export function addCentralCommands(program: Command, withConnection: WithConnection): void {
+  const central = program
+    .command("central")
+    .description("show and repair the replicas of ovn-central, by kubectl exec in their pods");
+  const namespaced = (name: string): Command =>
+    central.command(name).option("-n, --namespace <namespace>", "namespace of Weft", "kube-system");
+
+  namespaced("status")
+    .description("show what each replica's databases and northd do; exit code 1 if something is wrong")
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>();
+      return withConnection(options, async ({ kube }) => {
+        const members = await readMembers(kube, options.namespace, byKubectl(options));
+        const problems = problemsOf(members);
+        return { data: { members, problems }, text: formatMembers(members, problems), ok: problems.length === 0 };
+      });
+    });
+
+  namespaced("rejoin")
+    .description(
+      "have the replica on a node set its databases aside and join the others with an empty disk; refused where the others are no majority without it",
+    )
+    .argument("<node>", "the replica's node")
+    .action((node: string, _, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>();
+      return withConnection(options, async ({ kube }) => {
+        const pods = await podsOf(kube, options.namespace);
+        const pod = pods.find(({ spec }) => nodeOf(spec) === node);
+        if (pod === undefined)
+          throw new CentralError(
+            "no-such-member",
+            `no pod of ovn-central is on ${node}; there are some on: ${pods.map(({ spec }) => nodeOf(spec)).join(", ")}`,
+          );
+        await byKubectl(options)(pod.metadata.name, [PROGRAM, "rejoin"]);
+        const text = `The replica on ${node} starts again and joins the others: weftctl central status\n`;
+        return { data: { node, pod: pod.metadata.name }, text, ok: true };
+      });
+    });
+
+  namespaced("backup")
+    .description("copy the databases of each replica to weft-backup/ beside them")
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>();
+      return withConnection(options, async ({ kube }) => {
+        const pods = await podsOf(kube, options.namespace);
+        const inPod = byKubectl(options);
+        await Promise.all(pods.map(({ metadata }) => inPod(metadata.name, [PROGRAM, "backup"])));
+        const nodes = pods.map(({ spec }) => nodeOf(spec));
+        return { data: { nodes }, text: `Copied on: ${nodes.join(", ")}\n`, ok: nodes.length > 0 };
+      });
+    });
+}
+
+/** Asks all replicas at once. One that cannot be asked is in the result too, with the reason. Rejects with KubeError. */
+export async function readMembers(kube: Kube, namespace: string, inPod: InPod): Promise<readonly Member[]> {
+  return await Promise.all(
+    (await podsOf(kube, namespace)).map(async ({ metadata, spec, status }): Promise<Member> => {
+      const member = {
+        node: nodeOf(spec),
+        pod: metadata.name,
+        ready: conditionsOf(status).some((each) => each["type"] === "Ready" && each["status"] === "True"),
+        addresses: itemsOf(status, "podIPs").map(({ ip }) => String(ip)),
+      };
+      try {
+        return {
+          ...member,
+          state: parseMember(await inPod(metadata.name, [PROGRAM, "status"])),
+          failure: undefined,
+        };
+      } catch (error) {
+        if (!(error instanceof CentralError)) throw error;
+        return { ...member, state: undefined, failure: error.message };
+      }
+    }),
+  );
+}
+
+/** By the program kubectl, which must be on the PATH, with the kubeconfig of the command. */
+function byKubectl({ kubeconfig, context, namespace }: CommonOptions): InPod {
+  const common = [
+    ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
+    ...(context === undefined ? [] : [`--context=${context}`]),
+  ];
+  return async (pod, command) => {
+    const args = [...common, "-n", namespace, "exec", pod, "--", ...command];
+    const result = await runProgram("kubectl", args).catch((cause: unknown) => {
+      throw new CentralError("command-failed", "kubectl cannot be started; it must be on the PATH", { cause });
+    });
+    if (result.code === 0) return result.stdout;
+    const [last = `exit code ${result.code}`] = result.stderr.trim().split("\n").reverse().filter(isOwn);
+    throw new CentralError("command-failed", last.replace(/^\S+Z weft: /, ""));
+  };
+}
+
+/** Not kubectl's own "command terminated with exit code 1". */
+const isOwn = (line: string): boolean => line !== "" && !line.startsWith("command terminated");
+
+async function podsOf(kube: Kube, namespace: string): Promise<readonly KubeObject[]> {
+  const pods: KubeObject[] = [];
+  for await (const pod of listEach(kube, PODS, { namespace, labelSelector: "app=ovn-central" })) pods.push(pod);
+  const living = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return living.sort((a, b) => (nodeOf(a.spec) < nodeOf(b.spec) ? -1 : 1));
+}
+
+function nodeOf(spec: unknown): string {
+  const { nodeName } = recordOf(spec);
+  return typeof nodeName === "string" ? nodeName : "(not scheduled)";
+}
+
+const conditionsOf = (status: unknown): readonly Readonly<Record<string, unknown>>[] => itemsOf(status, "conditions");
+
+function itemsOf(value: unknown, key: string): readonly Readonly<Record<string, unknown>>[] {
+  const list = recordOf(value)[key];
+  return Array.isArray(list) ? list.map(recordOf) : [];
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Why a member's answer cannot be used, or a command in its pod failed. */
+export class CentralError extends Error {
+  readonly code: "malformed-answer" | "command-failed" | "no-such-member";
+
+  constructor(code: CentralError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "CentralError";
+    this.code = code;
+  }
+}
+
+/** A server that a member counts as one of its cluster. */
+export interface RaftServer {
+  /** The first four digits of its id, as `cluster/status` writes it. */
+  readonly sid: string;
+  /** Such as `tcp:[10.0.0.1]:6643`. */
+  readonly address: string;
+}
+
+/** One database of a member, as ovsdb-server(5) and `cluster/status` of ovsdb-server(1) say. */
+export interface DatabaseState {
+  /** `silent`: the server does not answer; `waiting`: it waits for the other members before it creates or joins a cluster. */
+  readonly role: "leader" | "follower" | "disconnected" | "standalone" | "waiting" | "silent";
+  /** The cluster's id; undefined unless the database is of a cluster. */
+  readonly cid: string | undefined;
+  /** This server's id, in full. */
+  readonly sid: string | undefined;
+  /** The number of the last entry that it has of the log; undefined unless the database is of a cluster. */
+  readonly index: number | undefined;
+  /** The size of its file. */
+  readonly bytes: number;
+  readonly servers: readonly RaftServer[];
+}
+
+/** What `central-member status` says in the pod of a member. */
+export interface MemberState {
+  readonly nb: DatabaseState;
+  readonly sb: DatabaseState;
+  /** `active`, `standby`, or empty where northd does not answer. */
+  readonly northd: string;
+}
+
+/** Reads the output of `central-member status`. @throws CentralError `malformed-answer`. */
+export function parseMember(text: string): MemberState {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch (cause) {
+    throw new CentralError("malformed-answer", "central-member status has printed no JSON", { cause });
+  }
+  const { nb, sb, northd } = objectOf(answer);
+  if (typeof northd !== "string") throw new CentralError("malformed-answer", "northd is not a string");
+  return { nb: databaseOf(nb), sb: databaseOf(sb), northd };
+}
+
+function databaseOf(value: unknown): DatabaseState {
+  const { row, cluster, bytes, waiting } = objectOf(value);
+  if (typeof cluster !== "string" || typeof bytes !== "number")
+    throw new CentralError("malformed-answer", "a database has no cluster status or no size");
+  const state = { bytes, servers: serversOf(cluster) };
+  if (row === null) return { ...state, role: waiting === true ? "waiting" : "silent", ...NO_CLUSTER };
+  const { model, connected, leader, cid, sid, index } = objectOf(row);
+  if (model !== "clustered") return { ...state, role: waiting === true ? "waiting" : "standalone", ...NO_CLUSTER };
+  const role = connected !== true ? "disconnected" : leader === true ? "leader" : "follower";
+  return { ...state, role, cid: uuidOf(cid), sid: uuidOf(sid), index: typeof index === "number" ? index : undefined };
+}
+
+const NO_CLUSTER = { cid: undefined, sid: undefined, index: undefined } as const;
+
+/** `["uuid", U]`, as RFC 7047 writes an optional uuid that is there. */
+function uuidOf(value: unknown): string | undefined {
+  return Array.isArray(value) && value[0] === "uuid" && typeof value[1] === "string" ? value[1] : undefined;
+}
+
+/** The lines below "Servers:": `    1d02 (1d02 at tcp:[10.0.0.1]:6643) (self) last msg 12 ms ago`. */
+function serversOf(status: string): readonly RaftServer[] {
+  const found = status.matchAll(/^ {4}([0-9a-f]{4}) \([0-9a-f]{4} at ([^)]+)\)/gm);
+  return [...found].map(([, sid = "", address = ""]) => ({ sid, address }));
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  throw new CentralError("malformed-answer", "an answer of central-member is not an object");
+}
