@@ -26,7 +26,7 @@ function database({ role = "follower", cid = CLUSTER, index = 10, servers = [1, 
       ...{ model: "clustered", connected: role !== "disconnected", leader: role === "leader", index },
       ...{ cid: ["uuid", cid], sid: ["uuid", "1d02aaaa-2bd9-4b4b-9b5e-2f0d2a3f9f10"] },
     },
-    cluster: `1d02\nName: OVN_Northbound\nAddress: tcp:[10.0.0.1]:6643\nEntries not yet applied: 0\nServers:\n${lines.join("")}`,
+    cluster: `1d02\nName: OVN_Northbound\nRole: ${role}\nAddress: tcp:[10.0.0.1]:6643\nEntries not yet applied: 0\nServers:\n${lines.join("")}`,
     ...{ bytes: 3_000_000, waiting: false },
   };
 }

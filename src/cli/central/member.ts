@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { parseClusterStatus, type RaftServer } from "../../ovsdb/cluster-status.ts";
+
 /** Why a member's answer cannot be used, or a command in its pod failed. */
 export class CentralError extends Error {
   readonly code: "malformed-answer" | "command-failed" | "no-such-member";
@@ -9,14 +11,6 @@ export class CentralError extends Error {
     this.name = "CentralError";
     this.code = code;
   }
-}
-
-/** A server that a member counts as one of its cluster. */
-export interface RaftServer {
-  /** The first four digits of its id, as `cluster/status` writes it. */
-  readonly sid: string;
-  /** Such as `tcp:[10.0.0.1]:6643`. */
-  readonly address: string;
 }
 
 /** One database of a member, as ovsdb-server(5) and `cluster/status` of ovsdb-server(1) say. */
@@ -31,7 +25,8 @@ export interface DatabaseState {
   readonly index: number | undefined;
   /** The size of its file. */
   readonly bytes: number;
-  readonly servers: readonly RaftServer[];
+  /** Those that this one counts as servers of its cluster, itself among them. */
+  readonly servers: readonly Pick<RaftServer, "id" | "address">[];
 }
 
 /** What `central-member status` says in the pod of a member. */
@@ -59,7 +54,7 @@ function databaseOf(value: unknown): DatabaseState {
   const { row, cluster, bytes, waiting } = objectOf(value);
   if (typeof cluster !== "string" || typeof bytes !== "number")
     throw new CentralError("malformed-answer", "a database has no cluster status or no size");
-  const state = { bytes, servers: serversOf(cluster) };
+  const state = { bytes, servers: parseClusterStatus(cluster)?.servers ?? [] };
   if (row === null) return { ...state, role: waiting === true ? "waiting" : "silent", ...NO_CLUSTER };
   const { model, connected, leader, cid, sid, index } = objectOf(row);
   if (model !== "clustered") return { ...state, role: waiting === true ? "waiting" : "standalone", ...NO_CLUSTER };
@@ -72,12 +67,6 @@ const NO_CLUSTER = { cid: undefined, sid: undefined, index: undefined } as const
 /** `["uuid", U]`, as RFC 7047 writes an optional uuid that is there. */
 function uuidOf(value: unknown): string | undefined {
   return Array.isArray(value) && value[0] === "uuid" && typeof value[1] === "string" ? value[1] : undefined;
-}
-
-/** The lines below "Servers:": `    1d02 (1d02 at tcp:[10.0.0.1]:6643) (self) last msg 12 ms ago`. */
-function serversOf(status: string): readonly RaftServer[] {
-  const found = status.matchAll(/^ {4}([0-9a-f]{4}) \([0-9a-f]{4} at ([^)]+)\)/gm);
-  return [...found].map(([, sid = "", address = ""]) => ({ sid, address }));
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { ClusterStatus } from "./cluster-status.ts";
+import type { ClusterStatus } from "../../ovsdb/cluster-status.ts";
 import type { NodeHealth } from "./node-health.ts";
 
 type Labels = Readonly<Record<string, string>>;

@@ -2,8 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type ClusterStatus, parseClusterStatus } from "../../ovsdb/cluster-status.ts";
 import { type Control, daemonControl, socketByPid } from "../ovs/unixctl.ts";
-import { type ClusterStatus, parseClusterStatus } from "./cluster-status.ts";
 
 /** A datapath of Open vSwitch (ovs-dpctl(8), `show`). */
 export interface Datapath {
