@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { RaftServer } from "../../ovsdb/cluster-status.ts";
 import { formatTable } from "../table.ts";
 import type { DatabaseState, MemberState } from "./member.ts";
 
@@ -74,7 +75,7 @@ function mainCluster(states: readonly DatabaseState[]): string | undefined {
   return states.map(({ cid }) => cid).sort((a, b) => weight(b) - weight(a))[0];
 }
 
-const textOf = ({ sid, address }: { readonly sid: string; readonly address: string }): string => `${sid} (${address})`;
+const textOf = ({ id, address }: Pick<RaftServer, "id" | "address">): string => `${id} (${address})`;
 
 /** `10.0.0.1` of `tcp:[10.0.0.1]:6643`. */
 function hostOf(address: string): string {
