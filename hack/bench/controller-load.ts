@@ -36,11 +36,15 @@ export function readLoad(lab: Lab): LoadReading {
     const name = pid === process.pid ? "bench" : use.name;
     programs.set(name, (programs.get(name) ?? 0) + use.ms);
   }
+  return { at: performance.now(), busyMs: busyMs(), programs };
+}
+
+/** CPU time that all programs and the kernel have used since the machine started, of all CPUs together, ms (proc(5), /proc/stat). */
+export function busyMs(): number {
   const [, user, nice, system, , , irq, softIrq] = (readFileSync("/proc/stat", "latin1").split("\n")[0] ?? "")
     .split(/\s+/)
     .map(Number);
-  const ticks = [user, nice, system, irq, softIrq].reduce<number>((sum, value) => sum + (value ?? 0), 0);
-  return { at: performance.now(), busyMs: ticks * 10, programs };
+  return 10 * [user, nice, system, irq, softIrq].reduce<number>((sum, value) => sum + (value ?? 0), 0);
 }
 
 /** The difference of two readings. What a process used that has ended meanwhile counts as foreign. */

@@ -145,9 +145,9 @@ program
 program
   .command("qos")
   .description(
-    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; changes of a rate. Needs root; 8 minutes at most, with a lab that has to be started.",
+    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; changes of a rate. Needs root; 5 minutes on a running lab.",
   )
-  .option("--seconds <n>", "how long each flow is measured; twice as long up to 10 Mbit/s", Number, 3)
+  .option("--seconds <n>", "how long a TCP flow is measured; less for datagrams and for ten pods at once", Number, 10)
   .option("--svg <file>", "also leave the picture of asked and got in this file")
   .option("--rates <list>", "Mbit/s, with commas", (text) => text.split(",").map(Number), [1, 10, 100, 500])
   .option(

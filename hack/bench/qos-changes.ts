@@ -2,30 +2,31 @@
 
 import type { Kube } from "../../src/kube/kube.ts";
 import { PODS } from "../../src/kube/resources.ts";
-import { flow, receivedBytes } from "../traffic/flow.ts";
+import { flow, passedBytes } from "../traffic/flow.ts";
 
-/** From the request that changes a rate to packets at the new one, ms. */
+/** From the request that changes a rate until it is active, ms: by packets. {@link LOOK_MS} stands for that and more. */
 export interface Changes {
   readonly raised: readonly number[];
-  /** Until the last packet beyond the new rate. A changed meter has its burst again, which takes 20 ms of this. */
   readonly lowered: readonly number[];
 }
 
-const TURNS = 10;
-/** s, for all turns. */
-const SECONDS = 30;
+/** What has been sent and has arrived so many ms after a request, bit. */
+export interface Passed {
+  readonly at: number;
+  readonly sent: number;
+  readonly arrived: number;
+}
+
+const TURNS = 20;
+/** ms for which packets are counted after a request. */
+const LOOK_MS = 300;
 /** Mbit/s: the two rates, and what is sent. */
 const [LOW, HIGH, SENT] = [1, 100, 40];
-/** A datagram of `flow` with all headers. */
-const PACKET_BYTES = 1_342;
-/** So many packets in so many ms are beyond the low rate; at what is sent there are 37. */
-const BEYOND = { packets: 10, ms: 10 } as const;
-/** With no more than so many packets in so many ms the low rate is active: it lets 14 through. A sender on a busy machine pauses for less. */
-const WITHIN = { packets: 25, ms: 150 } as const;
-const DEADLINE_MS = 10_000;
+/** bit: of the low rate, which the changed meter has anew. */
+const BURST = LOW * 0.8e6;
 
 /**
- * Raises and lowers the rate of a pod to which datagrams are sent all the time, between two rates that packets tell apart.
+ * Raises and lowers the rate of a pod to which datagrams are sent all the time, between two rates of which one lets all of them through.
  * @param path from, to (network namespaces), and the address.
  */
 export async function measureChanges(
@@ -38,42 +39,49 @@ export async function measureChanges(
     return kube.patch(PODS, pod, { type: "merge", body: { metadata: { annotations } } });
   };
   await set(HIGH);
-  const until = performance.now() + (SECONDS - 2) * 1_000;
-  const flowing = flow(from, to, address, { protocol: "udp", mbit: SENT, seconds: SECONDS });
-  flowing.catch(() => undefined);
   const raised: number[] = [];
   const lowered: number[] = [];
-  await reached(to, "high");
-  for (let turn = 0; turn < TURNS && performance.now() < until; turn++) {
-    for (const [mbit, level, found] of [
-      [LOW, "low", lowered],
-      [HIGH, "high", raised],
-    ] as const) {
-      const started = performance.now();
-      const [at] = await Promise.all([reached(to, level), set(mbit)]);
-      found.push(at - started);
-    }
-  }
-  await flowing;
+  await flow(from, to, address, {
+    ...{ protocol: "udp", mbit: SENT, settle: 1 },
+    during: async () => {
+      for (let turn = 0; turn < TURNS; turn++) {
+        for (const [mbit, found] of [
+          [LOW, lowered],
+          [HIGH, raised],
+        ] as const) {
+          const [samples] = await Promise.all([watch(from, to), set(mbit)]);
+          found.push(activeAfter(samples, mbit === LOW ? "low" : "high"));
+        }
+      }
+    },
+  });
   return { raised, lowered };
 }
 
-/** When packets began to arrive beyond the low rate, or ceased to. */
-async function reached(netns: string, level: "low" | "high"): Promise<number> {
-  const { packets, ms } = level === "high" ? BEYOND : WITHIN;
-  const began = performance.now();
-  let samples: readonly { readonly at: number; readonly bytes: number }[] = [];
-  while (performance.now() < began + DEADLINE_MS) {
-    const now = { at: performance.now(), bytes: receivedBytes(netns) };
-    // The last sample that is old enough stays, to compare with.
-    const old = samples.findLastIndex(({ at }) => at <= now.at - ms);
-    samples = [...samples.slice(Math.max(0, old)), now];
-    const [first = now] = samples;
-    const some = now.bytes - first.bytes > packets * PACKET_BYTES;
-    if (level === "high" && some) return now.at;
-    if (level === "low" && now.at - first.at >= ms && !some) return first.at;
+/** What passes from now on. */
+async function watch(from: string, to: string): Promise<readonly Passed[]> {
+  const samples: Passed[] = [];
+  const read = (): Passed => ({
+    ...{ at: performance.now(), sent: passedBytes(from).sent * 8, arrived: passedBytes(to).received * 8 },
+  });
+  const first = read();
+  while ((samples.at(-1)?.at ?? 0) < LOOK_MS) {
     // There is no event for packets that arrive elsewhere.
     await new Promise((resolve) => setTimeout(resolve, 2));
+    const { at, sent, arrived } = read();
+    samples.push({ at: at - first.at, sent: sent - first.sent, arrived: arrived - first.arrived });
   }
-  throw new Error(`no ${level} rate within ${DEADLINE_MS} ms`);
+  return samples;
+}
+
+/**
+ * When the new rate was active, ms: as long as the high rate was, all that was sent had arrived, and else what the low one lets through. So the sum of what has
+ * arrived tells it, however unevenly it was sent.
+ */
+export function activeAfter(samples: readonly Passed[], rate: "low" | "high"): number {
+  const { at: end, sent, arrived } = samples.at(-1) ?? { at: LOOK_MS, sent: 0, arrived: 0 };
+  const low = (ms: number): number => ms * LOW * 1_000;
+  const isPast = (now: Passed): boolean =>
+    rate === "low" ? now.sent + BURST + low(end - now.at) >= arrived : low(now.at) + sent - now.sent <= arrived;
+  return samples.find(isPast)?.at ?? LOOK_MS;
 }

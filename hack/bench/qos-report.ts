@@ -3,12 +3,9 @@
 import { formatVerdicts, htmlPage, type Verdict } from "./page.ts";
 import type { QosBench, QosFigure } from "./qos.ts";
 import { qosPicture, tolerance } from "./qos-picture.ts";
+import { quantile } from "./statistics.ts";
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
 
 /** Jain's index of fairness (Jain, Chiu, Hawe 1984): 1 where all are equal. */
 export function jain(values: readonly number[]): number {
@@ -53,10 +50,11 @@ export function qosVerdicts(bench: QosBench): readonly Verdict[] {
       verdicts.push({ what: `${what}: Jain's index`, measured: index.toFixed(4), goal: "≥ 0.98", met: index >= 0.98 });
     }
   }
-  const share = bench.beside.together / bench.beside.alone;
+  const { limited, unlimited, idle } = bench.beside;
+  const share = mean(limited) / mean(unlimited);
   verdicts.push({
-    what: "TCP of a pod without limits beside ten with",
-    measured: `${share.toFixed(2)} × alone`,
+    what: "TCP of a pod without limits beside datagrams to ten pods with limits",
+    measured: `${share.toFixed(2)} × beside the same to ten without (${mean(limited).toFixed(0)} of ${mean(unlimited).toFixed(0)} Mbit/s; ${(idle * 100).toFixed(0)} % of the processors idle)`,
     goal: "≥ 0.95 ×",
     met: share >= 0.95,
   });
@@ -64,7 +62,7 @@ export function qosVerdicts(bench: QosBench): readonly Verdict[] {
     const slowest = Math.max(...values);
     verdicts.push({
       what: `a rate that is ${how} is active, ${values.length} times`,
-      measured: `median ${median(values).toFixed(0)} ms, slowest ${slowest.toFixed(0)} ms`,
+      measured: `median ${quantile(values, 0.5).toFixed(0)} ms, slowest ${slowest.toFixed(0)} ms`,
       goal: "≤ 100 ms",
       met: slowest <= 100,
     });

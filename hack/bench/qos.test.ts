@@ -2,13 +2,14 @@
 
 import t from "tap";
 import type { QosBench } from "./qos.ts";
+import { activeAfter, type Passed } from "./qos-changes.ts";
 import { qosPicture } from "./qos-picture.ts";
 import { offered, planQos, secondsOf, TEN } from "./qos-plan.ts";
 import { jain, qosVerdicts } from "./qos-report.ts";
 
-t.test("the measurements take less than six and a half minutes, and no pod has two at once", (t) => {
-  const plan = planQos([1, 10, 100, 500], 3);
-  t.ok(secondsOf(plan) < 390, `${secondsOf(plan)} s`);
+t.test("the measurements take less than four minutes, and no pod has two at once", (t) => {
+  const plan = planQos([1, 10, 100, 500], 10);
+  t.ok(secondsOf(plan) < 240, `${secondsOf(plan)} s`);
   const cells = plan.flatMap((batch) => batch.cells);
   for (const asked of [1, 10, 100, 500]) {
     const single = cells.filter((cell) => cell.asked === asked && cell.pods.length === 1);
@@ -54,7 +55,7 @@ t.test(
   (t) => {
     const path = { direction: "ingress", protocol: "udp", where: "on a node" } as const;
     const bench = (asked: number, got: readonly number[]): QosBench => ({
-      ...{ at: "2026-01-01T00:00:00Z", seconds: 4, took: 9, beside: { alone: 500, together: 490 } },
+      ...{ at: "2026-01-01T00:00:00Z", seconds: 4, took: 9, beside: { limited: [490], unlimited: [500], idle: 0 } },
       changes: { raised: [90], lowered: [90] },
       unlimited: [{ ...path, asked: 0, got: [500] }],
       figures: [{ ...path, asked, got }],
@@ -74,3 +75,25 @@ t.test(
     t.end();
   },
 );
+
+t.test("when a changed rate is active is told by the sum of what arrives, however unevenly it is sent", (t) => {
+  // 40 Mbit/s, all of it in every other 20 ms.
+  const sentAt = (at: number): number => 80_000 * (Math.floor(at / 40) * 20 + Math.min(20, at % 40));
+  const samples = (arrived: (at: number) => number): readonly Passed[] =>
+    Array.from({ length: 150 }, (_, index) => ({
+      at: index * 2,
+      sent: sentAt(index * 2),
+      arrived: arrived(index * 2),
+    }));
+  const change = 50;
+  const burst = 800_000;
+  const lowered = samples((at) => Math.min(sentAt(at), sentAt(change) + burst + 1_000 * Math.max(0, at - change)));
+  t.equal(activeAfter(lowered, "low"), change);
+  const raised = samples((at) => (at <= change ? 1_000 * at : 1_000 * change + sentAt(at) - sentAt(change)));
+  t.equal(activeAfter(raised, "high"), change);
+  const never = samples(sentAt);
+  t.ok(activeAfter(never, "low") > 250, "a rate that does not become active");
+  const neither = samples((at) => 1_000 * at);
+  t.ok(activeAfter(neither, "high") > 290);
+  t.end();
+});
