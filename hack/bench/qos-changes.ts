@@ -76,7 +76,7 @@ async function watch(from: string, to: string): Promise<readonly Passed[]> {
 
 /**
  * When the new rate was active, ms: as long as the high rate was, all that was sent had arrived, and else what the low one lets through. So the sum of what has
- * arrived tells it, however unevenly it was sent.
+ * arrived tells it, however unevenly it was sent. Datagrams that are lost elsewhere make a raised rate late, and a lowered one early.
  */
 export function activeAfter(samples: readonly Passed[], rate: "low" | "high"): number {
   const { at: end, sent, arrived } = samples.at(-1) ?? { at: LOOK_MS, sent: 0, arrived: 0 };
