@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 import { StabilityError } from "../errors.ts";
-import { podsOf, type Stage } from "../run/stage.ts";
+import { addressOfFamily, podsOf, type Stage } from "../run/stage.ts";
 import type { PodPlace, Request } from "../targets/target.ts";
-import type { Prepared } from "./scenario.ts";
+import type { Prepared, Scenario } from "./scenario.ts";
 
 /** Options that all scenarios of requests have. */
 export const COMMON = {
@@ -34,4 +34,17 @@ export async function requests(stage: Stage, from: PodPlace, action: string, req
     },
     stop: () => prober.stop(),
   };
+}
+
+/** Binds a scenario of requests from a pod to one on another node. */
+export function podToPod(action: string, kind: "udp" | "stream", port: number) {
+  return ({ family, timeout }: { readonly family: "ipv4" | "ipv6"; readonly timeout: number }): Scenario => ({
+    needs: ["pod-traffic"],
+    requires: ["pods"],
+    async prepare(stage) {
+      const { from, to } = pair(stage);
+      const address = addressOfFamily(to.addresses, family, to.name);
+      return requests(stage, from, action, { kind, address, port, timeoutMs: timeout * 1000 });
+    },
+  });
 }
