@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
+import { NETWORK_CONFIG } from "../../compile/testing/sample-facts.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { EVENTS, IPS, MIGRATIONS, NODES, PODS, VIRTUAL_MACHINES } from "../../kube/resources.ts";
+import {
+  EVENTS,
+  IPS,
+  MIGRATIONS,
+  NETWORK_ATTACHMENTS,
+  NODES,
+  PODS,
+  SUBNETS,
+  VIRTUAL_MACHINES,
+} from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, remove } from "../../ovsdb/operation.ts";
@@ -268,6 +278,70 @@ for (const crashes of [false, true]) {
     t.equal(uuids.size, 1, "the port was there all the time");
   });
 }
+
+t.test(
+  "a secondary interface moves with its machine: its own port, address and MAC, on both nodes meanwhile",
+  async (t) => {
+    const provider = "net1.default.ovn";
+    const { kube, server } = await cluster(t);
+    await kube.create(NODES, { metadata: { name: "n2" } });
+    await kube.create(SUBNETS, { metadata: { name: "net1" }, spec: { provider, cidrBlock: "10.30.0.0/24" } });
+    await kube.create(NETWORK_ATTACHMENTS, {
+      metadata: keyOf("net1"),
+      spec: { config: JSON.stringify(NETWORK_CONFIG.ovn("net1")) },
+    });
+    candidate(t, kube, server);
+    await kube.create(VIRTUAL_MACHINES, { metadata: keyOf("vm") });
+    const launch = async (name: string, nodeName: string, labels: Record<string, string> = {}): Promise<void> => {
+      const annotations = { "k8s.v1.cni.cncf.io/networks": "net1" };
+      const metadata = { ...keyOf(name), labels, annotations, ownerReferences: [OWNER] };
+      await kube.create(PODS, { metadata, spec: { nodeName, hostNetwork: false } });
+    };
+    const told = (name: string) =>
+      eventually(`${name} has both addresses`, () => {
+        const all = kube.object<KubeObject>(PODS, keyOf(name))?.metadata.annotations ?? {};
+        const its = ["ovn", provider].map((of) => [
+          all[`${of}.kubernetes.io/ip_address`],
+          all[`${of}.kubernetes.io/mac_address`],
+        ]);
+        return its.flat().includes(undefined) ? undefined : its;
+      });
+    const on = (chassis: string) =>
+      eventually(`both ports are on ${chassis}`, () => {
+        const ports = server.rows(OVN_NB, "Logical_Switch_Port");
+        const of = ["vm.default", `vm.default.${provider}`].map(
+          (name) => ports.find((port) => port.name === name)?.options,
+        );
+        return (
+          of.every((options) => (options as Record<string, string> | undefined)?.["requested-chassis"] === chassis) ||
+          undefined
+        );
+      });
+    await launch("source", "n1");
+    const addresses = await told("source");
+    await on("n1");
+    await kube.create(MIGRATIONS, {
+      metadata: keyOf("move"),
+      spec: { vmiName: "vm" },
+      status: { phase: "Running" },
+    } as never);
+    const uid = kube.object<KubeObject>(MIGRATIONS, keyOf("move"))?.metadata.uid ?? "";
+    await launch("target", "n2", { [LABEL]: uid });
+    await on("n1,n2");
+    t.strictSame(await told("target"), addresses);
+    const body = { status: { phase: "Succeeded" } };
+    await kube.patch(MIGRATIONS, keyOf("move"), { type: "merge", body }, { subresource: "status" });
+    await on("n2");
+    await end(kube, "source", "Succeeded");
+    await kube.delete(PODS, keyOf("source"), { gracePeriodSeconds: 0 });
+    await eventually("both records are the target's", () => {
+      const target = kube.object<KubeObject>(PODS, keyOf("target"))?.metadata.uid;
+      const records = ["vm.default", `vm.default.${provider}`].map((name) => kube.object<KubeObject>(IPS, { name }));
+      return records.every((ip) => ip?.metadata.annotations?.[POD_UID] === target) || undefined;
+    });
+    t.strictSame(await told("target"), addresses);
+  },
+);
 
 t.test("while no controller runs a machine may be moved, and everything be gone that told of it", async (t) => {
   const { kube, address, uuids, move, on, recorded, crash } = await start(t);
