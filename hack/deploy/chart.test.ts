@@ -329,6 +329,22 @@ await t.test("no container can write to its image, and only two are privileged",
   t.strictSame(privileged.sort(), ["cni-server", "openvswitch"]);
 });
 
+await t.test("with TLS and several centrals all are given the members' addresses by ssl", { skip }, async (t) => {
+  const nodes = ["a", "b", "c"].map((name, n) => `--set=central.nodes.${name}=10.0.0.${n + 1}`);
+  const objects = await render("--set=tls.enabled=true", "--set=central.replicas=3", ...nodes);
+  const remotes = (port: number): string => [1, 2, 3].map((n) => `ssl:[10.0.0.${n}]:${port}`).join(",");
+  const { containers } = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec;
+  for (const [name, port] of [
+    ["OVN_NB_ADDR", 6641],
+    ["OVN_SB_ADDR", 6642],
+  ] as const)
+    t.match(
+      containers[0].env.find((variable: Any) => variable.name === name),
+      { value: remotes(port) },
+    );
+  t.equal(find(objects, "ConfigMap", "ovn-remotes").data["sb-address"], remotes(6642));
+});
+
 await t.test("with TLS every process is told so, and has the certificate it shows", { skip }, async (t) => {
   const objects = await render("--set=tls.enabled=true", "--set=tls.certificateDays=30");
   for (const [kind, name, at] of [

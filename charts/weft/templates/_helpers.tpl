@@ -138,7 +138,6 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- range $name, $address := dict "controller.nbAddress" .Values.controller.nbAddress "ovs.sbAddress" .Values.ovs.sbAddress }}
 {{- if and $.Values.tls.enabled (contains "tcp:" $address) }}{{ fail (printf "tls.enabled needs ssl: instead of tcp: in %s" $name) }}{{ end }}
 {{- end }}
-{{- if and .Values.tls.enabled (gt (int .Values.central.replicas) 1) }}{{ fail "tls.enabled is not supported with more than one of central.replicas" }}{{ end }}
 {{- end }}
 
 {{/* What the entry points do about TLS. */}}

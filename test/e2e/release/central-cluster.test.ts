@@ -1,58 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import t, { type Test } from "tap";
-import { createProgress } from "../../../hack/host/progress.ts";
-import { inSandbox } from "../../../hack/image/sandbox.ts";
+import t from "tap";
+import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
 
-const progress = createProgress();
-
-/** Three nodes, each with its own network and folders, on which the image's start-central runs. */
-const NODES = `
-ip link add br0 type bridge; ip link set br0 up; ip address add 10.0.0.254/24 dev br0
-declare -A node=() main=()
-make_node() { # N
-  mkdir -p /n/$1/run /n/$1/etc
-  unshare --net --mount bash -c "mkdir -p /run/ovn /etc/ovn; mount --bind /n/$1/run /run/ovn; mount --bind /n/$1/etc /etc/ovn; exec sleep infinity" & node[$1]=$!
-  until [ "$(cat /proc/\${node[$1]}/comm)" = sleep ]; do sleep 0.01; done
-  ip link add n$1 type veth peer name eth0 netns \${node[$1]}; ip link set n$1 master br0 up
-  on $1 "ip link set lo up; ip link set eth0 up; ip address add 10.0.0.$1/24 dev eth0"
-}
-in_node() { local n=$1; shift; nsenter --target=\${node[$n]} --net --mount --root --wd "$@"; }
-on() { local n=$1; shift; in_node $n bash -c "$*"; }
-until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
-start() { # N [MEMBERS]
-  nsenter --target=\${node[$1]} --net --mount --root --wd env OVN_CENTRALS=\${2-10.0.0.1,10.0.0.2,10.0.0.3} POD_IPS=10.0.0.$1 /opt/weft/bin/start-central >>/n/$1/log 2>&1 & main[$1]=$!
-}
-stop() { kill -TERM \${main[$1]}; wait \${main[$1]}; echo "$1 ended with $?"; }
-crash() { kill -9 \${main[$1]} $(cat /n/$1/run/*.pid); wait \${main[$1]} 2>/dev/null; }
-waits() { [ -e /n/$1/run/weft-waiting-nb ] || [ -e /n/$1/run/weft-waiting-sb ]; }
-# It may begin to wait while it is asked.
-works() { ! waits $1 && on $1 /opt/weft/bin/central-health && ! waits $1; }
-unready() { ! on $1 /opt/weft/bin/central-health; }
-all_work() { local n; for n in 1 2 3; do until_true 30 works $n && echo "$n works"; done; }
-servers() { on $1 "ovn-appctl -t /run/ovn/ovn$2_db.ctl cluster/status $3" | sed -n '/^Servers:/,$p' | grep -o 'tcp:[^)]*' | sort; }
-northds() { local n; for n in 1 2 3; do on $n "ovn-appctl -t ovn-northd status"; done | sort | uniq -c | sed 's/^ *//'; }
-ask_nb() { ovn-nbctl --timeout=3 --db=tcp:10.0.0.1:6641,tcp:10.0.0.2:6641,tcp:10.0.0.3:6641 "$@"; }
-# ovn-nbctl gives up where the first server that it tries does not answer.
-nb() { until_true 30 ask_nb "$@"; }
-add() { nb --may-exist ls-add $1; }
-switches() { until_true 30 ask_nb show; ask_nb show | sed -n 's/^switch .* (\\(.*\\))/\\1/p' | sort; }
-leader() { local n; for n in 1 2 3; do on $n "ovn-appctl -t /run/ovn/ovn$1_db.ctl cluster/status $2" 2>/dev/null | grep -q '^Role: leader' && echo $n; done; }
-for n in 1 2 3; do make_node $n; done
-`;
-
-async function scenario(t: Test, script: string): Promise<string> {
-  const { stdout, stderr, code } = await inSandbox(`${NODES}\n${script}\nkill \${node[@]}`, progress);
-  t.comment(stdout);
-  if (code !== 0 || stderr !== "") t.comment(stderr);
-  return stdout;
-}
-
-const ALL_WORK = "1 works\n2 works\n3 works\n";
 const MEMBERS = "tcp:[10.0.0.1]:6643\ntcp:[10.0.0.2]:6643\ntcp:[10.0.0.3]:6643\n";
 
 t.test("three centrals make one cluster, whichever starts first, and one northd is active", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     start 2; until_true 10 test -e /n/2/run/weft-waiting-nb && echo waits; on 2 /opt/weft/bin/central-health && echo ready
@@ -65,7 +19,7 @@ t.test("three centrals make one cluster, whichever starts first, and one northd 
 });
 
 t.test("a member comes back with an empty disk, and with a database that is not of this cluster", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first
@@ -83,7 +37,7 @@ t.test("a member comes back with an empty disk, and with a database that is not 
 });
 
 t.test("one replica becomes three and three become one, with every row", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     start 1 10.0.0.1; until_true 30 works 1; add first
@@ -98,7 +52,7 @@ t.test("one replica becomes three and three become one, with every row", async (
 });
 
 t.test("when the databases' leader hangs or dies the others write on", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first && nb --wait=sb sync
@@ -113,7 +67,7 @@ t.test("when the databases' leader hangs or dies the others write on", async (t)
 });
 
 t.test("when two of three are lost for good, the third goes on alone, and three are made of it", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first
@@ -130,7 +84,7 @@ t.test("when two of three are lost for good, the third goes on alone, and three 
 });
 
 t.test("a backup on one member is what three start from, with the uuids that it had", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first; uuid() { ask_nb --bare --columns=_uuid find Logical_Switch name=first; }; before=$(uuid)
@@ -146,7 +100,7 @@ t.test("a backup on one member is what three start from, with the uuids that it 
 });
 
 t.test("one replica becomes three and three become one on the same node, with every row", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     start 1 10.0.0.1; until_true 30 works 1; add first; stop 1; for n in 1 2 3; do start $n; done; all_work; add second
@@ -157,7 +111,7 @@ t.test("one replica becomes three and three become one on the same node, with ev
 });
 
 t.test("a server that the cluster has removed joins again, with an empty disk", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     export WEFT_REJOIN_SECONDS=3; for n in 1 2 3; do start $n; done; all_work; add first
@@ -175,8 +129,23 @@ t.test("a server that the cluster has removed joins again, with an empty disk", 
   );
 });
 
+t.test("a member of an earlier cluster that starts first does not keep the only replica's data waiting", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    export WEFT_REJOIN_SECONDS=3; for n in 1 2 3; do start $n; done; all_work; add first; for n in 1 2 3; do stop $n; done
+    start 1 10.0.0.1; until_true 30 works 1; add second; stop 1; rm /n/2/etc/*.db
+    { while :; do start 3; wait \${main[3]}; done; } & kubelet=$!
+    until_true 20 in_node 3 ovn-appctl -t /run/ovn/ovnsb_db.ctl version; start 1; start 2; until_true 60 works 1; all_work; kill $kubelet
+    grep -o 'ovn.b_db.db is older than.*database' /n/3/log; switches
+    `,
+  );
+  const told = "is older than another member's standalone database\n";
+  t.match(out, `${ALL_WORK}ovnnb_db.db ${told}ovnsb_db.db ${told}first\nsecond\n`);
+});
+
 t.test("a server on a node that is no member any more does not count for the majority", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     for n in 1 2 3; do start $n; done; all_work; add first; make_node 4; touch /n/4/run/weft-waiting-nb
@@ -189,7 +158,7 @@ t.test("a server on a node that is no member any more does not count for the maj
 });
 
 t.test("a member joins again when it is told to, but not where it may have the only data", async (t) => {
-  const out = await scenario(
+  const out = await onCentrals(
     t,
     `
     member() { on $1 "OVN_CENTRALS=10.0.0.1,10.0.0.2,10.0.0.3 POD_IPS=10.0.0.$1 /opt/weft/bin/central-member $2" 2>&1; }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# A member of the raft clusters of OVN's databases, for start-central; sourced, not run. It expects run, data, any and serve_database.
+# A member of the raft clusters of OVN's databases, for start-central; sourced, not run. It expects run, data, any and serve_database, and common.sh.
 #
 # A member that has no database of a cluster serves what it has, nothing or a standalone database, until it is known what to do: join the cluster
 # that another member is connected to, or, once every member has answered and none has a cluster, let one of them create it. So no member that comes
@@ -9,6 +9,10 @@
 # The addresses of all members, and which of them is this node's.
 members=()
 own=
+# The Secret weft-central, and how programs that ask the databases show it.
+tls=/etc/weft-tls
+ask_options=()
+[ $scheme = tcp ] || ask_options=("--private-key=$tls/tls.pem" "--certificate=$tls/tls.pem" "--ca-cert=$tls/ca.pem")
 
 # Reads OVN_CENTRALS; fails where none of POD_IPS is in it. Without it, or with a single member, there is no cluster.
 read_members() {
@@ -22,7 +26,7 @@ read_members() {
   [ -n "$own" ] || fail "this node has the addresses $POD_IPS, none of which is in the list of members: $OVN_CENTRALS"
 }
 
-remote() { printf 'tcp:[%s]:%s' "$1" "$2"; } # ADDRESS PORT
+remote() { printf '%s:[%s]:%s' $scheme "$1" "$2"; } # ADDRESS PORT
 
 # The remotes of all members, comma-separated, or of all others, one a line.
 all_remotes() { # PORT
@@ -39,7 +43,7 @@ other_remotes() { # PORT
 # "silent" where it does not answer.
 ask() { # REMOTE NAME
   local answer
-  answer=$(ovsdb-client --timeout=2 query "$1" \
+  answer=$(ovsdb-client --timeout=2 "${ask_options[@]}" query "$1" \
     '["_Server",{"op":"select","table":"Database","where":[["name","==","'"$2"'"]],"columns":["model","cid","connected"]}]' 2>/dev/null) &&
     jq -er '.[0].rows | if length == 0 then "none" else .[0] | if .model == "clustered"
       then "clustered \(if .cid[0] == "uuid" then .cid[1] else "-" end) \(.connected)" else .model end end' <<<"$answer" 2>/dev/null || echo silent
@@ -83,6 +87,12 @@ unusable() { # FILE RAFT_PORT
   for answer in "${answers[@]}"; do if [ "$answer" = standalone ]; then echo "is older than another member's standalone database"; return; fi; done
 }
 
+# Whether the file is of this very member, but its servers knew each other by another scheme: TLS has been turned on, or off.
+is_of_other_scheme() { # FILE RAFT_PORT
+  local address
+  address=$(ovsdb-tool db-local-address "$1" 2>/dev/null) && [ "${address%%:*}" != $scheme ] && [ "${address#*:}" = "[$own]:$2" ]
+}
+
 # "join", "create", or what is waited for. MINE: none or standalone. Whoever has data creates; with equal claims, the first in the list.
 decide() { # MINE
   local member first= data_of=
@@ -106,6 +116,12 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
   name=$(ovsdb-tool schema-name "$schema")
   mkdir -p "$data"
   ask_others "$2" "$name"
+  if [ -s "$file" ] && is_of_other_scheme "$file" "$4"; then
+    # Members of the two kinds do not understand each other, so the cluster is made anew, of its data.
+    log "$file is of a cluster that does not use $scheme; going on with its data"
+    rm -f "$file.new"
+    if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
+  fi
   if [ -s "$file" ] && ! ovsdb-tool db-is-standalone "$file" 2>/dev/null; then
     reason=$(unusable "$file" "$4")
     if [ -n "$reason" ]; then
@@ -146,14 +162,15 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
 # Once it is connected: removes the servers that count for the majority and are no member (former_servers), and converts the schema. KNOWN: whether its file was
 # there before. Such a file can be of a server that the cluster has removed: its disk was replaced and is back, or the list of members did not have it for a
 # while. Nobody answers it then. When most members have been connected without it the whole time, they have all data: it starts again without the file, and joins.
+# So it does when another member has a standalone database, which it could not see when it started: one replica has been in use since, and waits for this one.
 settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
-  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 before since
+  local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 alone=0 before since
   local seconds=${WEFT_REJOIN_SECONDS:-30}
   while since=$SECONDS; ! ovsdb-client --timeout="$seconds" wait "$socket" "$2" connected 2>/dev/null; do
     running ovsdb-server "$run/ovn$1_db.pid" >/dev/null || return 0
     # This server itself did not answer, which says nothing about the cluster.
     if [ $((SECONDS - since + 1)) -lt "$seconds" ]; then
-      others=0
+      others=0 alone=0
       sleep 1
       continue
     fi
@@ -165,6 +182,13 @@ settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
     # Twice: they may have found each other just now, and this one be about to.
     if [ $((before * 2)) -gt ${#members[@]} ] && [ $((others * 2)) -gt ${#members[@]} ]; then
       log "$file is of a server that the cluster has removed; it is kept as $file.set-aside, and this member starts again to join"
+      mv "$file" "$file.set-aside"
+      kill -TERM $$
+      return
+    fi
+    if printf '%s\n' "${answers[@]}" | grep -qFx standalone; then alone=$((alone + 1)); else alone=0; fi
+    if [ $alone -gt 1 ]; then
+      log "$file is older than another member's standalone database; it is kept as $file.set-aside, and this member starts again to join"
       mv "$file" "$file.set-aside"
       kill -TERM $$
       return

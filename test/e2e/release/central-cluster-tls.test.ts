@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { issueKey, makeAuthority } from "../../../src/pki/authority.ts";
+import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
+
+const CLIENTS = `
+as() { local who=$1 program=$2 remotes=$3; shift 3; "$program" --timeout=3 --db=$remotes -p /tmp/$who.pem -c /tmp/$who.pem -C /etc/weft-tls/ca.pem "$@" 2>&1; }
+to() { echo ssl:10.0.0.1:$1,ssl:10.0.0.2:$1,ssl:10.0.0.3:$1; }
+write() { until_true 5 as controller ovn-nbctl $(to 6641) --may-exist ls-add $1; }
+seen() { local list; list=$(as controller ovn-nbctl $(to 6641) --bare --columns=name list Logical_Switch | grep . | sort | paste -sd ' '); echo "switches: $list"; }
+datapath() { as n1 ovn-sbctl $(to 6642) --no-leader-only --bare --columns=_uuid find Datapath_Binding external_ids:name=$1 | grep -qE '^[0-9a-f]{8}-'; }
+`;
+
+/** Writes the certificates that the controller would issue. */
+async function certificates(t: Test): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "weft-central-tls-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const at = { now: Date.now(), days: 2 };
+  const central = await makeAuthority(folder, { commonName: "weft-central-ca", ...at });
+  const nodes = await makeAuthority(folder, { commonName: "weft-node-ca", ...at });
+  const pem = async (commonName: string, authority: typeof central, server = false): Promise<string> => {
+    const usages = server ? (["serverAuth", "clientAuth"] as const) : (["clientAuth"] as const);
+    const { privateKey, certificate } = await issueKey(folder, authority, { commonName, usages, ...at });
+    return privateKey + certificate;
+  };
+  const files = {
+    "/etc/weft-tls/tls.pem": await pem("ovn-central", central, true),
+    "/etc/weft-tls/ca.pem": central.certificate,
+    "/etc/weft-tls/ca-nodes.pem": central.certificate + nodes.certificate,
+    "/tmp/controller.pem": await pem("weft-controller", central),
+    "/tmp/n1.pem": await pem("chassis-1", nodes),
+    "/tmp/n2.pem": await pem("chassis-2", nodes),
+  };
+  return [
+    "mkdir -p /etc/weft-tls; umask 077",
+    ...Object.entries(files).map(([path, text]) => `cat >${path} <<'PEM'\n${text}PEM`),
+    "umask 022",
+  ].join("\n");
+}
+
+t.test("three centrals with TLS: nodes are served by relays and reach nothing else", async (t) => {
+  const out = await onCentrals(
+    t,
+    `${CLIENTS}
+    tls=true; for n in 1 2 3; do start $n; done; all_work; write first; until_true 4 datapath first && echo "a node sees it"
+    until_true 3 as n1 ovn-sbctl $(to 6642) --no-leader-only --may-exist chassis-add chassis-1 geneve 192.0.2.1 && echo "a node adds its chassis"
+    refused() { as n2 ovn-sbctl $(to 6642) --no-leader-only chassis-del chassis-1 >/tmp/refused; grep -q RBAC /tmp/refused; }; until_true 2 refused; grep -m1 -o 'RBAC.*prohibit' /tmp/refused | tr -d '\\\\"'
+    for port in 6641 6642 6649 6650 6643 6644; do for n in 1 2 3; do
+      timeout 2 openssl s_client -connect 10.0.0.$n:$port -cert /tmp/n1.pem -key /tmp/n1.pem -quiet </dev/null >/tmp/said 2>&1; grep -qi 'alert' /tmp/said || echo "$n:$port takes a node's certificate"
+    done; done
+    echo then; hung=$(leader sb OVN_Southbound); kill -STOP $(cat /n/$hung/run/ovnsb_db.pid); write second; until_true 5 datapath second && echo "a node sees what came while the leader hung"
+    kill -CONT $(cat /n/$hung/run/ovnsb_db.pid); crash $hung; write third; until_true 5 datapath third && echo "a node sees what came after a crash"
+    rm -rf /n/$hung/etc/*; start $hung; all_work; seen
+    kill -9 $(cat /n/1/run/ovnsb_relay.pid); until_true 2 as n1 ovn-sbctl ssl:10.0.0.1:6642 --no-leader-only --bare list SB_Global && echo "a relay that died is back"
+    `,
+    await certificates(t),
+  );
+  t.match(
+    out,
+    `${ALL_WORK}a node sees it\na node adds its chassis\nRBAC rules for client chassis-2 role ovn-controller prohibit\n${[1, 2, 3].map((n) => `${n}:6642 takes a node's certificate\n`).join("")}`,
+  );
+  t.match(
+    out,
+    `then\na node sees what came while the leader hung\na node sees what came after a crash\n${ALL_WORK}switches: first second third\na relay that died is back\n`,
+  );
+});
+
+t.test("three centrals get TLS one after the other, and lose it again, with every row", async (t) => {
+  const out = await onCentrals(
+    t,
+    `${CLIENTS}
+    for n in 1 2 3; do start $n; done; all_work; add first
+    tls=true; for n in 1 2 3; do stop $n; start $n; if [ $n != 3 ]; then until_true 20 test -e /n/$n/run/weft-waiting-nb && echo "$n waits"; fi; done
+    all_work; write second; seen; grep -o 'is of a cluster that does not use ssl' /n/2/log | sort -u
+    tls=false; for n in 3 1 2; do stop $n; start $n; done; all_work; add third; switches
+    `,
+    await certificates(t),
+  );
+  t.match(out, "1 ended with 0\n1 waits\n2 ended with 0\n2 waits\n3 ended with 0\n");
+  t.match(out, `${ALL_WORK}switches: first second\nis of a cluster that does not use ssl\n`);
+  t.match(out, `${ALL_WORK}first\nsecond\nthird\n`);
+});
