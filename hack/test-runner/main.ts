@@ -17,6 +17,7 @@ import {
   SIMULATION,
   SMOKE,
   type Stage,
+  THREE_CENTRALS,
   THREE_NODES,
   unitFiles,
   VERSIONS,
@@ -91,7 +92,7 @@ async function onLab(
   title: string,
   suite: string,
   stages: readonly Stage[],
-  choice: Pick<SettingsChoice, "kubeProxy" | "nodes"> = {},
+  choice: Pick<SettingsChoice, "kubeProxy" | "nodes" | "centrals"> = {},
   unitTests: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   console.log(`\n== ${title}`);
@@ -147,6 +148,10 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
     await checks({ "more seeds": ["node", "test/sim/main.ts", "--first-seed", "121", "--seeds", "400"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
+    await onLab("tests on a lab of three centrals", suite ?? DEBIAN_SUITE, labStages(THREE_CENTRALS), {
+      nodes: 3,
+      centrals: 3,
+    });
     await withoutKubeProxy(suite);
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));

@@ -2,7 +2,16 @@
 
 import { globSync } from "node:fs";
 import t from "tap";
-import { labStages, NO_KUBE_PROXY, RELEASE, SMOKE, type Stage, THREE_NODES, unitFiles } from "./plan.ts";
+import {
+  labStages,
+  NO_KUBE_PROXY,
+  RELEASE,
+  SMOKE,
+  type Stage,
+  THREE_CENTRALS,
+  THREE_NODES,
+  unitFiles,
+} from "./plan.ts";
 
 const filesOf = (stages: readonly Stage[]): readonly string[] => stages.flatMap(({ lanes }) => lanes.flat());
 
@@ -18,7 +27,9 @@ t.test("each test file of the unit tier and of the lab runs exactly once", async
 });
 
 t.test("each file of the lab's tests is in the plan", async (t) => {
-  const planned = new Set(filesOf(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...NO_KUBE_PROXY])));
+  const planned = new Set(
+    filesOf(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...THREE_CENTRALS, ...NO_KUBE_PROXY])),
+  );
   t.same(
     globSync("test/e2e/**/*.test.ts").filter((file) => !planned.has(file)),
     [],

@@ -35,6 +35,8 @@ export const NO_KUBE_PROXY = [
 ];
 /** What needs three nodes: of two chassis, OVN cannot tell which one is cut off. */
 export const THREE_NODES = ["test/e2e/three-nodes/**/*.test.ts"];
+/** Tests on a lab of three nodes, each with a central. */
+export const THREE_CENTRALS = ["test/e2e/three-centrals/**/*.test.ts"];
 /** What depends on how northd, ovn-controller and the switch do their work. */
 export const VERSIONS = [
   ...SMOKE,
