@@ -16,6 +16,25 @@ const DISKS = {
   sb: { folder: "/etc/ovn", servers: ["nb", "sb"] },
 } as const satisfies Partial<Record<PartName, { folder: string; servers: readonly PartName[] }>>;
 
+/** Where the folder below the small disk can be reached meanwhile. */
+const BELOW = "/tmp/weft-stability-below";
+
+/** Copies the folder (argument) to a small file system, which is put over it in the container, and fills that. */
+const BEGIN = `set -e
+mkdir -p ${BELOW}; mount --bind "$1" ${BELOW}
+mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 1024))k tmpfs "$1"
+cp -a ${BELOW}/. "$1"/
+dd if=/dev/zero of="$1"/weft-stability-filler bs=4k 2>/dev/null || true
+echo changed`;
+
+/** Takes it away again, and keeps what was written to it. It may find that there is nothing to do. */
+const END = `set -e
+mountpoint -q ${BELOW} || exit 0
+rm -f "$1"/weft-stability-filler
+cp -a "$1"/. ${BELOW}/
+umount -l "$1"; umount ${BELOW}; rmdir ${BELOW}
+echo changed`;
+
 const BACK_MS = 60_000;
 
 const options = z.strictObject({
@@ -24,32 +43,7 @@ const options = z.strictObject({
   on: z.string().default("one"),
 });
 
-/** Where the folder below the small disk can be reached meanwhile. */
-const BELOW = "/tmp/weft-stability-below";
-
-/**
- * Arguments: the folder, then the numbers of its servers. They stand still while the folder is copied to a small file system, which is put over it in the
- * container, and then start again from there. All that is left of it is filled.
- */
-const BEGIN = `set -e; folder=$1; shift
-[ $# = 0 ] || kill -STOP "$@"
-mkdir -p ${BELOW}; mount --bind "$folder" ${BELOW}
-mount -t tmpfs -o size=$(($(du -sk "$folder" | cut -f1) + 1024))k tmpfs "$folder"
-cp -a ${BELOW}/. "$folder"/
-[ $# = 0 ] || kill -KILL "$@"
-dd if=/dev/zero of="$folder"/weft-stability-filler bs=4k 2>/dev/null || true`;
-
-/** The same arguments; it may find that there is nothing to do. What was written to the small disk is kept. */
-const END = `set -e; folder=$1; shift
-mountpoint -q ${BELOW} || exit 0
-rm -f "$folder"/weft-stability-filler
-[ $# = 0 ] || kill -STOP "$@"
-cp -a "$folder"/. ${BELOW}/
-umount -l "$folder"
-umount ${BELOW}; rmdir ${BELOW}
-[ $# = 0 ] || kill -KILL "$@"`;
-
-/** Runs a script of the above beside a part on a node, and waits until its servers run again. */
+/** Runs a script of the above beside a part on a node while its servers stand still; then they start again, where it has changed something. */
 async function script(target: Target, text: string, part: keyof typeof DISKS, node: string): Promise<void> {
   const on = async (name: PartName): Promise<readonly ProcessHandle[]> =>
     (await target.processes({ name })).filter((one) => one.node === node);
@@ -57,9 +51,14 @@ async function script(target: Target, text: string, part: keyof typeof DISKS, no
   if (at === undefined) throw new StabilityError("fault", `no ${part} runs on ${node}`);
   const { folder, servers } = DISKS[part];
   const open = (await Promise.all(servers.map(on))).flat();
-  const pids = open.map(({ id }) => id.split(".")[0] ?? "");
-  await target.beside(at, ["sh", "-c", text, "sh", folder, ...pids]);
-  await Promise.all(open.map((server) => target.back(server, BACK_MS)));
+  let changed = false;
+  try {
+    for (const server of open) await target.signal(server, "SIGSTOP");
+    changed = (await target.beside(at, ["sh", "-c", text, "sh", folder])).trim() === "changed";
+  } finally {
+    for (const server of open) await target.signal(server, changed ? "SIGKILL" : "SIGCONT");
+  }
+  if (changed) await Promise.all(open.map((server) => target.back(server, BACK_MS)));
 }
 
 /** Gives a part its disk back. Idempotent. */

@@ -80,7 +80,7 @@ export interface Target {
   back(former: ProcessHandle, timeoutMs: number): Promise<void>;
   /** Runs a command on a node as root; what a non-zero exit code says is rejected. */
   command(node: string, command: readonly string[]): Promise<string>;
-  /** Runs a command in the file system and network of a process: of its container. */
+  /** Runs a command in the file system, the network and among the processes of a process: in its container. */
   beside(process: ProcessHandle, command: readonly string[]): Promise<string>;
   /** All processes of a node end at once, as in a power cut. */
   crash(node: string): Promise<void>;

@@ -24,6 +24,8 @@ export class FakeTarget implements Target {
   readonly done: string[] = [];
   /** Whether requests of pods get an answer now. */
   answers = (_request: Request): boolean => true;
+  /** What commands beside processes print. */
+  says = "";
   /** What pods leave: tests change it. */
   things: Record<string, readonly string[]> = {};
   #dead = false;
@@ -83,6 +85,7 @@ export class FakeTarget implements Target {
     else if (signal === "SIGCONT") process.stopped = false;
     else {
       process.id = `${this.#serial++}`;
+      process.stopped = false;
       process.awayUntil = this.#clock.now() + BACK_AFTER_MS;
     }
     return true;
@@ -102,7 +105,7 @@ export class FakeTarget implements Target {
 
   async beside({ part, node }: ProcessHandle, command: readonly string[]): Promise<string> {
     this.done.push(`beside ${part}/${node}: ${command.join(" ")}`);
-    return "";
+    return this.says;
   }
 
   async crash(node: string): Promise<void> {

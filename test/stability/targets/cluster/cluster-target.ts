@@ -152,7 +152,7 @@ export class ClusterTarget implements Target {
 
   async beside({ node, id }: ProcessHandle, command: readonly string[]): Promise<string> {
     const [pid] = id.split(".");
-    return this.command(node, ["nsenter", `--target=${pid}`, "--mount", "--net", "--", ...command]);
+    return this.command(node, ["nsenter", `--target=${pid}`, "--mount", "--net", "--pid", "--", ...command]);
   }
 
   crash(): Promise<void> {

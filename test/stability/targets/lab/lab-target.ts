@@ -128,7 +128,7 @@ class LabTarget implements Target {
   }
 
   async beside(process: ProcessHandle, command: readonly string[]): Promise<string> {
-    const at = [`--target=${processOf(process).pid}`, "--mount", "--net", "--"];
+    const at = [`--target=${processOf(process).pid}`, "--mount", "--net", "--pid", "--"];
     return (await run("nsenter", [...at, ...command], { timeoutMs: 60_000 })).stdout;
   }
 
