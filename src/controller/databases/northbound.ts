@@ -104,6 +104,11 @@ export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column:
 
 type Row = Readonly<Record<string, ColumnValue>>;
 
+/** Whether a row is ours although it has no owner: of the tables that we write, Load_Balancer_Group alone has no `external_ids`. */
+export function isOursByName(table: string, columns: Readonly<Record<string, ColumnValue>>): boolean {
+  return table === "Load_Balancer_Group" && isLoadBalancerGroupName(String(columns["name"]));
+}
+
 /** The northbound database as the controller uses it: a mirror, transactions, and the lock that makes a leader. */
 export class Northbound {
   readonly client: OvsdbClient;
@@ -150,8 +155,7 @@ export class Northbound {
     for (const table of TABLES) {
       for (const row of this.#mirror.rows(table)) {
         const columns = row as unknown as Row;
-        const ours = table === "Load_Balancer_Group" && isLoadBalancerGroupName(String(columns["name"]));
-        yield { table, uuid: row._uuid, columns, ours };
+        yield { table, uuid: row._uuid, columns, ours: isOursByName(table, columns) };
       }
     }
   }

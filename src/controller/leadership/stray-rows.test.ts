@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { loadBalancerGroupName } from "../../api/names.ts";
 import { OWNER_KEY } from "../../desired/identity.ts";
 import type { Plan } from "../../reconcile/plan.ts";
 import type { SweptRow } from "../../reconcile/sweep.ts";
@@ -40,7 +41,13 @@ function setup() {
     rows.set(uuid, { table: "Port_Group", uuid, columns: row });
     strays.note([{ table: "Port_Group", uuid, old: undefined, new: row }]);
   };
-  return { clock, rows, swept, meanwhile, insert };
+  /** A row of a table without external_ids, which is ours by its name. */
+  const insertGroup = (uuid: string, name: string, ours: boolean): void => {
+    const row = { uuid, name };
+    rows.set(uuid, { table: "Load_Balancer_Group", uuid, columns: row, ours });
+    strays.note([{ table: "Load_Balancer_Group", uuid, old: undefined, new: row }]);
+  };
+  return { clock, rows, swept, meanwhile, insert, insertGroup };
 }
 
 t.test("rows that another client inserts while the former ones are swept are swept as well", async (t) => {
@@ -64,4 +71,12 @@ t.test("a sweep that throws is retried", async (t) => {
     await clock.advance(1_000);
   }
   t.same(swept, ["first"]);
+});
+
+t.test("a row that is ours by its name alone is swept too, and no other", async (t) => {
+  const { clock, swept, insertGroup } = setup();
+  insertGroup("ours", loadBalancerGroupName("ovn-cluster"), true);
+  insertGroup("another's", "clusterLBGroup", false);
+  for (let turn = 0; turn < 4; turn++) await clock.advance(1_000);
+  t.same(swept, ["ours"]);
 });

@@ -3,6 +3,7 @@
 import type { ObservedChange } from "../../reconcile/drift.ts";
 import { ownerOf } from "../../reconcile/owner.ts";
 import { retryDelay } from "../../time/backoff.ts";
+import { isOursByName } from "../databases/northbound.ts";
 import type { InitialSweepTools } from "./initial-sweep.ts";
 import { sweepOnce } from "./sweep-once.ts";
 
@@ -26,9 +27,9 @@ export class StrayRows {
 
   /** Takes in what has changed in the database. */
   note(changes: Iterable<ObservedChange>): void {
-    for (const { uuid, old, new: now } of changes) {
+    for (const { table, uuid, old, new: now } of changes) {
       if (now === undefined) this.#strays.delete(uuid);
-      else if (old === undefined && ownerOf(now) !== undefined && this.#tools.engine.desired.row(uuid) === undefined)
+      else if (old === undefined && isOurs(table, now) && this.#tools.engine.desired.row(uuid) === undefined)
         this.#strays.add(uuid);
     }
     if (this.#strays.size > 0 && !this.#sweeping) this.#schedule(QUIET_MS, 1);
@@ -70,4 +71,8 @@ export class StrayRows {
     const strays = new Set(this.#strays);
     if (await sweepOnce(this.#tools, (uuid) => strays.has(uuid))) for (const uuid of strays) this.#strays.delete(uuid);
   }
+}
+
+function isOurs(table: string, columns: NonNullable<ObservedChange["new"]>): boolean {
+  return ownerOf(columns) !== undefined || isOursByName(table, columns);
 }
