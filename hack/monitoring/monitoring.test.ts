@@ -22,6 +22,7 @@ interface Rule {
 const rules = (
   parse(readFileSync(RULES, "utf8")) as { readonly groups: readonly { readonly rules: readonly Rule[] }[] }
 ).groups.flatMap((group) => group.rules);
+const exported = exportedMetrics();
 const alerts = rules.flatMap(({ alert }) => alert ?? []);
 const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
 const page = readFileSync(join(ROOT, "docs/monitoring.md"), "utf8");
@@ -44,7 +45,6 @@ t.test("queries are read: metrics with the labels of their selectors", async (t)
 
 /** What of a query the code does not export. */
 function unknownIn(query: string): readonly string[] {
-  const exported = exportedMetrics();
   return metricsIn(query).flatMap(({ name, labels }) => {
     if (recorded.has(name)) return [];
     const known = exported.get(name) ?? exported.get(name.replace(/_(bucket|count|sum)$/, ""));
@@ -68,7 +68,7 @@ t.test("every query of the rules and dashboards reads metrics and labels that th
 t.test(
   "each metric is in docs/monitoring.md, and no label has the name of a pod, an address or a URL with names",
   async (t) => {
-    for (const [name, labels] of exportedMetrics()) {
+    for (const [name, labels] of exported) {
       const family = name.replace(/^kube_ovn_cluster_.*/, "kube_ovn_cluster_*");
       t.ok(page.includes(`\`${family}\``), `docs/monitoring.md has ${family}`);
       for (const label of ["pod", "pod_name", "namespace", "interface", "port"])
@@ -118,3 +118,83 @@ t.test("promtool accepts the rules, and each alert fires in its case and not bef
   const tested = await run(promtool ?? "", ["test", "rules", file], { allowFailure: true });
   t.equal(tested.code, 0, tested.stderr + tested.stdout);
 });
+
+/** Values of labels that queries select by; other labels have one value. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  method: ["add", "transact"],
+  db: ["ovn-nb"],
+  code: ["0", "200", "503"],
+  status_code: ["200", "500"],
+  state: ["dirty", "refused"],
+  level: ["WARN", "ERROR"],
+  ready: ["true", "false"],
+  component: ["ovn-northd"],
+  status: ["up", "down"],
+};
+
+/** Series of a metric, all of one instance. A histogram's buckets grow as if all that it observes were small. */
+function seriesOf(name: string, labels: ReadonlySet<string>, isHistogram: boolean): readonly string[] {
+  let sets: readonly string[] = ['instance="a"'];
+  for (const label of labels)
+    sets = sets.flatMap((set) => (VALUES[label] ?? ["x"]).map((value) => `${set},${label}="${value}"`));
+  return sets.flatMap((set) =>
+    isHistogram
+      ? [
+          `${name}_count{${set}}`,
+          `${name}_sum{${set}}`,
+          ...["0.1", "+Inf"].map((le) => `${name}_bucket{${set},le="${le}"}`),
+        ]
+      : [`${name}{${set}}`],
+  );
+}
+
+t.test(
+  "every query of the dashboards and recording rules has a value where the code's metrics have one",
+  { skip },
+  async (t) => {
+    const queries = [...dashboards()].flatMap(([path, text]) => {
+      const { panels } = JSON.parse(text) as {
+        readonly panels: readonly { readonly targets: readonly { expr: string }[] }[];
+      };
+      const filled = panels.flatMap(({ targets }) =>
+        targets.map(({ expr }) => expr.replaceAll("$instance", ".*").replaceAll("$__rate_interval", "5m")),
+      );
+      return filled.map((expr) => [path, expr] as const);
+    });
+    const all = [
+      ...queries,
+      ...rules.flatMap(({ record, expr }) => (record === undefined ? [] : [[record, expr] as const])),
+    ];
+    t.ok(all.length > 60, `${all.length} queries`);
+    const used = new Set(all.flatMap(([, expr]) => metricsIn(expr).map(({ name }) => name)));
+    const series = [...exported].flatMap(([name, labels]) => {
+      const isHistogram = used.has(`${name}_bucket`) || used.has(`${name}_count`);
+      return seriesOf(name, labels, isHistogram);
+    });
+    const file = join(t.testdir({}), "tests.yaml");
+    const test = (expr: string, exp_samples: readonly unknown[]): unknown => ({ expr, eval_time: "30m", exp_samples });
+    writeFileSync(
+      file,
+      JSON.stringify({
+        rule_files: [RULES],
+        evaluation_interval: "1m",
+        tests: [
+          {
+            interval: "1m",
+            // Leading and connected is 1; all else grows.
+            input_series: series.map((one) => ({
+              series: one,
+              values: /^weft_controller_(leading|northbound|southbound)/.test(one) ? "1x40" : "1+1x40",
+            })),
+            promql_expr_test: [
+              ...all.map(([, expr]) => test(`count(${expr}) > bool 0`, [{ labels: "{}", value: 1 }])),
+              test("count(no_such_metric) > bool 0", []),
+            ],
+          },
+        ],
+      }),
+    );
+    const tested = await run(promtool ?? "", ["test", "rules", file], { allowFailure: true });
+    t.equal(tested.code, 0, tested.stderr + tested.stdout);
+  },
+);

@@ -17,7 +17,7 @@ import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
-import { addToolCommands } from "./tools/commands.ts";
+import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
 import { traceCommand } from "./trace.ts";
 
@@ -73,7 +73,7 @@ async function withConnection(
 }
 
 async function rendered(output: Options["output"], data: unknown, text: string): Promise<string> {
-  if (output === "table") return text;
+  if (output === "table") return printable(text);
   // Through JSON: what is undefined is left out.
   const json = JSON.stringify(data, null, 2);
   return output === "json" ? `${json}\n` : (await import("yaml")).stringify(JSON.parse(json));
@@ -242,8 +242,7 @@ The API server validates the objects by dry runs if the account may create them;
   });
 
 addInstallCommands(program, withConnection);
-addToolCommands(program, async (options, action) => {
-  const { kubeconfig, context } = options;
+const forTools: WithKube = async ({ kubeconfig, context }, action) => {
   const connection = await connectKube({
     userAgent: "weftctl",
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -254,7 +253,9 @@ addToolCommands(program, async (options, action) => {
   } finally {
     connection.close();
   }
-});
+};
+addToolCommands(program, forTools);
+addWatchCommands(program, forTools, (options, action) => withKube(options as Options, action));
 addCentralCommands(program, withConnection);
 addPodCommands(program);
 

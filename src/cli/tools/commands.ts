@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Command } from "commander";
+import { setTimeout as delay } from "node:timers/promises";
+import { Argument, type Command, InvalidArgumentError } from "commander";
 import type { Kube } from "../../kube/kube.ts";
-import { execArguments, type KubectlOptions, runKubectl } from "./kubectl.ts";
+import type { ExplainReport } from "../explain.ts";
+import { captureKubectl, execArguments, type KubectlOptions, logArguments, PARTS, runKubectl } from "./kubectl.ts";
 import { hasRight, type Right, rightText } from "./rights.ts";
 import {
   type CentralTool,
@@ -10,16 +12,18 @@ import {
   centralTarget,
   type NodeTool,
   nodeTarget,
+  podOn,
   ToolError,
   type ToolTarget,
 } from "./targets.ts";
+import { topCommand } from "./top.ts";
 
 interface ToolOptions extends KubectlOptions {
   readonly namespace: string;
 }
 
 /** Runs an action with a connection, and ends it. */
-export type WithKube = (options: ToolOptions, action: (kube: Kube) => Promise<ToolTarget>) => Promise<ToolTarget>;
+export type WithKube = <T>(options: ToolOptions, action: (kube: Kube) => Promise<T>) => Promise<T>;
 
 const NOTES = `
 Options of the program itself come after "--". It runs in a pod of Weft, through the API server and kubectl: the account needs to list pods, and the verb
@@ -27,11 +31,93 @@ create on pods/exec in Weft's namespace.
 
 Exit codes: those of the program; 2 if it could not be run.`;
 
-/** Finds where a tool is to run, after it is known that this account may run it. */
-export async function permitted(kube: Kube, namespace: string, find: () => Promise<ToolTarget>): Promise<ToolTarget> {
-  const right: Right = { verb: "create", resource: "pods", subresource: "exec", namespace };
+/** What `find` resolves to, after it is known that this account may run a command in a pod, or read its log. */
+export async function permitted<T>(
+  kube: Kube,
+  namespace: string,
+  find: () => Promise<T>,
+  subresource: Right["subresource"] = "exec",
+): Promise<T> {
+  const right: Right = { verb: subresource === "exec" ? "create" : "get", resource: "pods", subresource, namespace };
   if (!(await hasRight(kube, right))) throw new ToolError(`this account lacks the ${rightText(right)}`);
   return await find();
+}
+
+interface TopOptions extends ToolOptions {
+  readonly interval: number;
+  readonly most: number;
+}
+
+interface LogOptions extends ToolOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+}
+
+/** Adds `top` and `log`. `report` runs an action with a connection and prints its answer. */
+export function addWatchCommands(
+  program: Command,
+  withKube: WithKube,
+  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
+): void {
+  program
+    .command("top")
+    .description("list the pods with the most traffic, by the counters of every node's Open vSwitch")
+    .option("--interval <seconds>", "between the two readings; Open vSwitch counts anew every 5 s", wholeNumber, 5)
+    .option("--most <n>", "how many pods are listed", wholeNumber, 20)
+    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weftctl top\n  weftctl top --interval 30 --most 5 -o json\n\nThe account needs to list pods, and the verb create on pods/exec in Weft's namespace.\n\nExit codes: 0 every node was read, 1 a node is left out, 2 the command failed.",
+    )
+    .action((_, command: Command) => {
+      const options = command.optsWithGlobals<TopOptions>();
+      const { namespace, interval: seconds, most } = options;
+      return report(options, (kube) =>
+        permitted(kube, namespace, () =>
+          topCommand(
+            kube,
+            namespace,
+            { seconds, most },
+            {
+              capture: (target) => captureKubectl(execArguments(options, namespace, target, false)),
+              wait: (ms) => delay(ms),
+              now: () => performance.now(),
+            },
+          ),
+        ),
+      );
+    });
+  program
+    .command("log")
+    .description("print the log of a part of Weft: of all its pods, or of the one on a node")
+    .addArgument(new Argument("<part>", "which part").choices(Object.keys(PARTS)))
+    .argument("[node]", "only the pod on this node")
+    .option("-f, --follow", "go on with what is logged from now on")
+    .option("--since <duration>", "only the last 5m, 2h …")
+    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace. It runs kubectl.",
+    )
+    .action(async (part: keyof typeof PARTS, node: string | undefined, _, command: Command) => {
+      const options = command.optsWithGlobals<LogOptions>();
+      const { namespace, follow, since } = options;
+      const pod = await withKube(options, (kube) =>
+        permitted(kube, namespace, () => podOn(kube, namespace, PARTS[part][0], node), "log"),
+      );
+      const which = {
+        ...(pod !== undefined && { pod }),
+        ...(follow && { follow }),
+        ...(since !== undefined && { since }),
+      };
+      process.exitCode = await runKubectl(logArguments(options, namespace, part, which));
+    });
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 3600) return value;
+  throw new InvalidArgumentError("must be 1 to 3600");
 }
 
 /** Adds `nbctl`, `sbctl`, `vsctl`, `ofctl`, `dpctl`, `appctl` and `tcpdump`. */

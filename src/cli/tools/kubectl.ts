@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { ToolError } from "./targets.ts";
 
 /** How kubectl is to reach the API server: as `weftctl` was told. */
@@ -23,7 +23,7 @@ export function execArguments(
   return [
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
     ...(context === undefined ? [] : [`--context=${context}`]),
-    ...["-n", namespace, "exec", ...(interactive ? ["-it"] : ["-i"]), pod, "-c", container, "--", ...command],
+    ...["-n", namespace, "exec", ...(interactive ? ["-it"] : []), pod, "-c", container, "--", ...command],
   ];
 }
 
@@ -43,3 +43,40 @@ export function runKubectl(args: readonly string[]): Promise<number> {
   });
   return promise;
 }
+
+/** What kubectl prints, 64 MiB at most. Rejects with {@link ToolError}, which has the last line of its errors. */
+export function captureKubectl(args: readonly string[]): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  execFile("kubectl", args, { maxBuffer: 64 * 2 ** 20, timeout: 60_000 }, (error, stdout, stderr) => {
+    if (error === null) resolve(stdout);
+    else reject(new ToolError(stderr.trim().split("\n").at(-1) || error.message, { cause: error }));
+  });
+  return promise;
+}
+
+/** The arguments of kubectl for the logs of a part of Weft: of all its pods, or of the one on `node`. */
+export function logArguments(
+  { kubeconfig, context }: KubectlOptions,
+  namespace: string,
+  part: keyof typeof PARTS,
+  { pod, follow, since }: { readonly pod?: string; readonly follow?: boolean; readonly since?: string },
+): readonly string[] {
+  const [app, container] = PARTS[part];
+  return [
+    ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
+    ...(context === undefined ? [] : [`--context=${context}`]),
+    ...["-n", namespace, "logs", "-c", container, ...(pod === undefined ? ["-l", `app=${app}`, "--prefix"] : [pod])],
+    // Of several pods, kubectl shows ten lines of each otherwise, and follows five at once.
+    ...["--tail=-1", "--max-log-requests=500"],
+    ...(follow ? ["-f"] : []),
+    ...(since === undefined ? [] : [`--since=${since}`]),
+  ];
+}
+
+/** The parts of Weft that have logs: label `app` of their pods, and the container. */
+export const PARTS = {
+  controller: ["kube-ovn-controller", "kube-ovn-controller"],
+  daemon: ["kube-ovn-cni", "cni-server"],
+  central: ["ovn-central", "ovn-central"],
+  ovs: ["ovs", "openvswitch"],
+} as const;

@@ -83,6 +83,32 @@ shift; exec tcpdump -nn -i "$interface" "$@"`;
   };
 }
 
+/** Where Open vSwitch runs, on each node. Rejects with {@link ToolError} or `KubeError`. */
+export async function everySwitch(
+  kube: Kube,
+  namespace: string,
+): Promise<readonly (Omit<ToolTarget, "command"> & { readonly node: string })[]> {
+  const found = (await podsOf(kube, namespace, "app=ovs")).flatMap(({ metadata, spec }) =>
+    spec?.nodeName === undefined ? [] : [{ pod: metadata.name, container: "openvswitch", node: spec.nodeName }],
+  );
+  if (found.length === 0)
+    throw new ToolError(`no pod in namespace ${namespace} has the label app=ovs: is Weft installed there?`);
+  return found;
+}
+
+/** The name of the pod with that label `app` on a node; undefined where no node is named. Rejects with {@link ToolError} or `KubeError`. */
+export async function podOn(
+  kube: Kube,
+  namespace: string,
+  app: string,
+  node: string | undefined,
+): Promise<string | undefined> {
+  if (node === undefined) return undefined;
+  const pod = (await podsOf(kube, namespace, `app=${app}`)).find(({ spec }) => spec?.nodeName === node);
+  if (pod === undefined) throw new ToolError(`no pod with app=${app} runs on node ${node}`);
+  return pod.metadata.name;
+}
+
 async function switchPod(kube: Kube, namespace: string, node: string): Promise<Omit<ToolTarget, "command">> {
   const pods = await podsOf(kube, namespace, "app=ovs");
   const pod = pods.find(({ spec }) => spec?.nodeName === node);

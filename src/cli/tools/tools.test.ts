@@ -7,7 +7,7 @@ import { PODS, SELF_SUBJECT_ACCESS_REVIEWS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import { addToolCommands, permitted } from "./commands.ts";
 import { argumentsFor } from "./kube-ovn-verbs.ts";
-import { execArguments } from "./kubectl.ts";
+import { execArguments, logArguments } from "./kubectl.ts";
 import { captureTarget, centralTarget, nodeTarget, type ToolTarget } from "./targets.ts";
 
 async function cluster(): Promise<SampleCluster> {
@@ -90,7 +90,7 @@ t.test("an account without the right to exec is told which right it lacks, and n
 t.test("kubectl is called with what weftctl was told, and no shell reads the arguments", async (t) => {
   const target = { pod: "p", container: "c", command: ["ovn-nbctl", "list", "ACL; rm -rf /"] };
   t.same(execArguments({ kubeconfig: "/k", context: "x" }, "kube-system", target, false), [
-    ...["--kubeconfig=/k", "--context=x", "-n", "kube-system", "exec", "-i", "p", "-c", "c", "--"],
+    ...["--kubeconfig=/k", "--context=x", "-n", "kube-system", "exec", "p", "-c", "c", "--"],
     ...["ovn-nbctl", "list", "ACL; rm -rf /"],
   ]);
   t.ok(execArguments({}, "kube-system", target, true).includes("-it"));
@@ -136,4 +136,14 @@ t.test("options behind -- are the program's, those before are weftctl's", async 
   t.same(seen, ["net"]);
   t.equal(program.opts()["output"], undefined);
   t.same(program.commands.find((command) => command.name() === "nbctl")?.args, ["-o", "list"]);
+});
+
+t.test("logs are those of a part of Weft, or of its pod on a node", async (t) => {
+  t.same(logArguments({}, "kube-system", "daemon", { since: "5m" }), [
+    ...["-n", "kube-system", "logs", "-c", "cni-server", "-l", "app=kube-ovn-cni", "--prefix"],
+    ...["--tail=-1", "--max-log-requests=500", "--since=5m"],
+  ]);
+  const of = logArguments({ context: "x" }, "net", "ovs", { pod: "ovs-1", follow: true });
+  t.same(of.slice(0, 7), ["--context=x", "-n", "net", "logs", "-c", "openvswitch", "ovs-1"]);
+  t.ok(of.includes("-f"));
 });
