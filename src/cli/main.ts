@@ -17,6 +17,7 @@ import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
+import { printable } from "./table.ts";
 import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
 import { traceCommand } from "./trace.ts";

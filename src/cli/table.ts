@@ -10,3 +10,8 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
       .trimEnd();
   return `${[line(head), ...rows.map(line)].join("\n")}\n`;
 }
+
+/** The text without characters that a terminal obeys (C0 and C1 controls but line feed): names and messages come from whoever made the objects. */
+export function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, "�");
+}
