@@ -591,6 +591,18 @@ t.test(
     ]);
     if (single !== undefined) facts.set("vips", "shared", { ...single, v4: "", v6: "fd00:10:16::9" });
     t.match(ports(), [{ name: "shared", options: { "virtual-ip": "fd00:10:16::9" } }]);
+    if (single !== undefined) facts.set("vips", "shared", single);
+    addIp(facts, "taker.default", {
+      podName: "taker",
+      namespace: "default",
+      nodeName: "weft-1",
+      subnet: "ovn-default",
+      v4: "10.16.0.9",
+      v6: "",
+    });
+    t.same(ports(), [], "a pod has the address, and names the Vip no more");
+    facts.set("ips", "taker.default", undefined);
+    t.equal(ports().length, 1);
     facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
     const input = vipUnit.read(facts, "shared");
     t.same(input?.parents, [], "the selector leaves the pod out");

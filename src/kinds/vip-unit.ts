@@ -179,10 +179,16 @@ function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet
   });
 }
 
-/** Whether a pod names the Vip for its own address. Without a namespace a plain Vip has no port anyway. */
-function isTaken(reader: FactReader, { name, type, namespace }: VipFact): boolean {
+/**
+ * Whether a pod names the Vip for its own address, or has it and names it no more: it keeps its address while it runs. Without a namespace a plain Vip has no port
+ * anyway.
+ */
+function isTaken(reader: FactReader, { name, type, namespace, subnet, v4, v6 }: VipFact): boolean {
   if (type !== "" || namespace === "") return false;
-  return reader.by("pods", "namespace", namespace).some((pod) => pod.alive && names(pod, name));
+  const isRecorded = [v4, v6].some(
+    (address) => address !== "" && reader.by("ips", "address", address).some((ip) => ip.subnet === subnet),
+  );
+  return isRecorded || reader.by("pods", "namespace", namespace).some((pod) => pod.alive && names(pod, name));
 }
 
 function names({ annotations }: PodFact, vip: string): boolean {
