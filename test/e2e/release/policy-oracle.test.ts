@@ -109,7 +109,10 @@ t.test("packets agree with the specification, policy by generated policy", { ski
         if (wrong.length === 0) pairs += count;
       }
     }
-    if (wrong.length > 0) t.fail(`world ${nth} of seed ${seed}: ${wrong.slice(0, 5).join("; ")}`, { described });
+    if (wrong.length > 0)
+      t.fail(`world ${nth} of seed ${seed}, ${wrong.length} differences: ${wrong.slice(0, 5).join("; ")}`, {
+        described,
+      });
     await Promise.all(policies.map(({ metadata }) => kube.delete(NETWORK_POLICIES, metadata)));
   }
   t.ok(
