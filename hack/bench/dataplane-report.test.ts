@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { type DataplaneBench, type PathFigures, QUANTITIES, type Quantity } from "./dataplane.ts";
-import { dataplaneVerdicts } from "./dataplane-report.ts";
+import { dataplaneVerdicts, formatDataplane } from "./dataplane-report.ts";
 
 /** A path of which only datagrams of 64 bytes were measured, × another one. */
 function path(what: string, [low, median, high]: readonly [number, number, number]): PathFigures {
@@ -31,8 +31,10 @@ t.test("our packets are said × Kube-OVN's, whose rows are measured × ours, and
   t.match(verdict([0.9, 1, 1.1]), { met: false });
 });
 
-t.test("what was not measured has no verdict", async (t) => {
-  const verdicts = dataplaneVerdicts(bench(path("pod to pod, on a node", [0.9, 1, 1.1])));
+t.test("what was not measured has no verdict, and NaN in the table", async (t) => {
+  const measured = bench(path("pod to pod, on a node", [0.9, 1, 1.1]));
+  t.match(formatDataplane(measured), /pod to pod, on a node .*NaN/);
+  const verdicts = dataplaneVerdicts(measured);
   t.strictSame(
     verdicts.map(({ what }) => what),
     ["pod to pod, on a node: UDP packets/s of 64 bytes"],
