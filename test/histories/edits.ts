@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import fc from "fast-check";
+import { ovnDnatRuleKind } from "../../src/kinds/ovn-dnat-rule.ts";
+import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
+import { ovnFipKind } from "../../src/kinds/ovn-fip.ts";
+import { ovnSnatRuleKind } from "../../src/kinds/ovn-snat-rule.ts";
 import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
+import { vlanKind } from "../../src/kinds/vlan.ts";
 import { vpcDnsKind } from "../../src/kinds/vpc-dns.ts";
 import type { ObjectRef } from "../../src/kube/object.ts";
 import {
@@ -33,12 +38,17 @@ export const EDITED: readonly ResourceType[] = [
   PODS,
   vpcDnsKind.type,
   switchLbRuleKind.type,
+  ovnFipKind.type,
+  ovnSnatRuleKind.type,
+  ovnDnatRuleKind.type,
+  ovnEipKind.type,
   SERVICES,
   ENDPOINT_SLICES,
   NETWORK_POLICIES,
   VIPS,
   SUBNETS,
   VPCS,
+  vlanKind.type,
   CONFIG_MAPS,
   NETWORK_ATTACHMENTS,
 ];
@@ -46,10 +56,30 @@ export const EDITED: readonly ResourceType[] = [
 /** How long before an edit: at once with the one before, while that is being carried out, or when all is done. In ms. */
 const after = fc.constantFrom(0, 0, 30, 1_000, 5_000, 40_000);
 
-/** Histories of so many edits at most. */
+/** Histories of so many edits at most. Some begin with a VPC that has a floating IP, which few come to by chance. */
 export function histories(length: number): fc.Arbitrary<readonly Edit[]> {
-  return fc.array(edit, { minLength: 1, maxLength: length, size: "max" });
+  const edits = fc.array(edit, { minLength: 1, maxLength: length, size: "max" });
+  return fc.oneof({ weight: 2, arbitrary: edits }, { weight: 1, arbitrary: edits.map((rest) => [...NAT, ...rest]) });
 }
+
+/** What leads to a floating IP. */
+const NAT: readonly Edit[] = (
+  [
+    [NODES, "n2", {}],
+    [vlanKind.type, "vl", { provider: "external" }],
+    [SUBNETS, "out", { vlan: "vl", cidrBlock: "172.30.0.0/28" }],
+    [VPCS, "va", { enableExternal: true, extraExternalSubnets: ["out"] }],
+    [SUBNETS, "sa", { vpc: "va", cidrBlock: "10.50.0.0/24" }],
+    [ovnEipKind.type, "e1", { externalSubnet: "out" }],
+    [ovnFipKind.type, "f1", { ovnEip: "e1", vpc: "va", v4Ip: "10.50.0.9" }],
+  ] as const
+).map(([type, name, spec]): Edit => {
+  const metadata = {
+    labels: { "ovn.kubernetes.io/external-gw": "true" },
+    annotations: { "ovn.kubernetes.io/chassis": "chassis-2" },
+  };
+  return { after: 0, do: "put", type, ref: { name }, body: type === NODES ? { metadata } : { spec } };
+});
 
 /** A line for each edit. */
 export function historyText(history: readonly Edit[]): string {
@@ -126,6 +156,12 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   },
   { weight: 1, arbitrary: edits(NETWORK_ATTACHMENTS, [{ namespace: "default", name: "nad" }], fc.constant(network)) },
   { weight: 2, arbitrary: edits(VIPS, named("v1", "v2"), withSpec(objects.vip)) },
+  { weight: 2, arbitrary: edits(SUBNETS, named("out"), withSpec(objects.externalSubnet)) },
+  { weight: 1, arbitrary: edits(vlanKind.type, named("vl", "vm"), withSpec(objects.vlan)) },
+  { weight: 2, arbitrary: edits(ovnEipKind.type, named("e1", "e2"), withSpec(objects.ovnEip)) },
+  { weight: 2, arbitrary: edits(ovnFipKind.type, named("f1", "f2"), withSpec(objects.ovnFip)) },
+  { weight: 1, arbitrary: edits(ovnSnatRuleKind.type, named("sn1", "sn2"), withSpec(objects.ovnSnatRule)) },
+  { weight: 1, arbitrary: edits(ovnDnatRuleKind.type, named("dn1", "dn2"), withSpec(objects.ovnDnatRule)) },
   { weight: 3, arbitrary: edits(SERVICES, services, withSpec(objects.service, objects.servicePlace)) },
   { weight: 2, arbitrary: edits(ENDPOINT_SLICES, slices, objects.slice) },
   { weight: 2, arbitrary: edits(NETWORK_POLICIES, [{ namespace: "blue", name: "np" }], withSpec(objects.policy)) },

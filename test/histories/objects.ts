@@ -53,6 +53,8 @@ export const vpc = fc.record({
       { maxLength: 4 },
     ),
   ),
+  enableExternal: maybe(fc.boolean()),
+  extraExternalSubnets: maybe(pick([], ["out"], ["sa", "out"], ["nowhere"])),
   vpcPeerings: maybe(
     fc.array(
       fc.record({
@@ -170,6 +172,52 @@ export const vip = fc.record({
   selector: maybe(pick([], ["app: web"])),
 });
 
+/** An external subnet's spec. */
+export const externalSubnet = fc.record({
+  vlan: pick("vl", "vl", "nowhere"),
+  cidrBlock: pick("172.30.0.0/28", "172.30.0.0/28,fd30::/120", "10.50.0.0/24"),
+});
+
+/** A Vlan's spec. */
+export const vlan = fc.record({ id: maybe(pick(0, 7)), provider: pick("external", "x", "") });
+
+/** An OvnEip's spec: its subnet is immutable. */
+export const ovnEip = fc.record({
+  externalSubnet: pick("out", "out", "sa"),
+  type: maybe(pick("nat", "lrp", "lsp")),
+  v4Ip: maybe(pick("172.30.0.5", "172.30.0.6", "10.50.0.9")),
+});
+
+const eipName = pick("e1", "e2", "va-out", "nowhere");
+const target = {
+  ipType: maybe(pick("ip", "vip")),
+  ipName: maybe(pick("p1.blue", "p3.default", "v1", "nowhere", "")),
+  vpc: maybe(vpcName),
+  v4Ip: maybe(pick("10.50.0.9", "10.51.0.7", "10.99.0.1", "")),
+  v6Ip: maybe(pick("fd50::9", "")),
+};
+
+/** An OvnFip's spec. */
+export const ovnFip = fc.record({ ovnEip: eipName, type: maybe(pick("distributed", "centralized")), ...target });
+
+/** An OvnSnatRule's spec. */
+export const ovnSnatRule = fc.record({
+  ovnEip: eipName,
+  vpcSubnet: maybe(subnetName),
+  ipName: maybe(pick("p1.blue", "nowhere")),
+  vpc: maybe(vpcName),
+  v4IpCidr: maybe(pick("10.50.0.0/24", "10.50.0.9", "")),
+});
+
+/** An OvnDnatRule's spec. */
+export const ovnDnatRule = fc.record({
+  ovnEip: eipName,
+  externalPort: pick("80", "53"),
+  internalPort: pick("80", "8080"),
+  protocol: pick("tcp", "udp"),
+  ...target,
+});
+
 /** A Service's spec. */
 export const service = fc
   .record({
@@ -277,4 +325,6 @@ export const nodeLabels = pick<Readonly<Record<string, string>>>(
   {},
   { role: "gateway" },
   { role: "gateway", "topology.kubernetes.io/zone": "z1" },
+  { "ovn.kubernetes.io/external-gw": "true" },
+  { "ovn.kubernetes.io/external-gw": "true", role: "gateway" },
 );
