@@ -13,6 +13,7 @@ import { prepareMachine } from "./machine.ts";
 import {
   labStages,
   NO_KUBE_PROXY,
+  NON_PRIMARY,
   RELEASE,
   SIMULATION,
   SMOKE,
@@ -92,7 +93,7 @@ async function onLab(
   title: string,
   suite: string,
   stages: readonly Stage[],
-  choice: Pick<SettingsChoice, "kubeProxy" | "nodes" | "centrals"> = {},
+  choice: Pick<SettingsChoice, "cni" | "kubeProxy" | "nodes" | "centrals"> = {},
   unitTests: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   console.log(`\n== ${title}`);
@@ -153,6 +154,9 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
       centrals: 3,
     });
     await withoutKubeProxy(suite);
+    await onLab("tests on a lab of another network plugin", suite ?? DEBIAN_SUITE, labStages(NON_PRIMARY), {
+      cni: "bridge",
+    });
     // Without the argument, on the OVN and OVS to come as well.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }

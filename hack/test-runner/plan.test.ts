@@ -5,6 +5,7 @@ import t from "tap";
 import {
   labStages,
   NO_KUBE_PROXY,
+  NON_PRIMARY,
   RELEASE,
   SMOKE,
   type Stage,
@@ -28,7 +29,7 @@ t.test("each test file of the unit tier and of the lab runs exactly once", async
 
 t.test("each file of the lab's tests is in the plan", async (t) => {
   const planned = new Set(
-    filesOf(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...THREE_CENTRALS, ...NO_KUBE_PROXY])),
+    filesOf(labStages([...SMOKE, ...RELEASE, ...THREE_NODES, ...THREE_CENTRALS, ...NO_KUBE_PROXY, ...NON_PRIMARY])),
   );
   t.same(
     globSync("test/e2e/**/*.test.ts").filter((file) => !planned.has(file)),

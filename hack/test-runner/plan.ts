@@ -37,6 +37,8 @@ export const NO_KUBE_PROXY = [
 export const THREE_NODES = ["test/e2e/three-nodes/**/*.test.ts"];
 /** Tests on a lab of three nodes, each with a central. */
 export const THREE_CENTRALS = ["test/e2e/three-centrals/**/*.test.ts"];
+/** What is to be so where another network plugin makes pods' primary interfaces. */
+export const NON_PRIMARY = ["test/e2e/non-primary/**/*.test.ts"];
 /** What depends on how northd, ovn-controller and the switch do their work. */
 export const VERSIONS = [
   ...SMOKE,

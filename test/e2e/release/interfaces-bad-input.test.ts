@@ -6,7 +6,7 @@ import { podPortName } from "../../../src/api/port-names.ts";
 import { NETWORK_ATTACHMENTS, PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { useMultus } from "../testing/multus.ts";
-import { createNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, ready, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -19,7 +19,6 @@ const provider = (name: string): string => `${name}.${HOME}.ovn`;
 
 t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
   await useSubnet(t, world, "bad-lan", { provider: provider("lan"), cidrBlock: "10.54.0.0/24" });

@@ -9,14 +9,7 @@ import { podPortName } from "../../../src/api/port-names.ts";
 import { ENDPOINT_SLICES, NETWORK_POLICIES, SERVICES } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useMultus } from "../testing/multus.ts";
-import {
-  createNetwork,
-  lookInside,
-  macvlanNetwork,
-  ovnNetwork,
-  seenFrom,
-  useNetworkType,
-} from "../testing/networks.ts";
+import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, seenFrom } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
@@ -71,7 +64,6 @@ async function reaches(t: Test, from: Thing, addresses: readonly string[]): Prom
 
 t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, async (t) => {
   world = await openWorld(t);
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
   const cidrBlock = "10.53.0.0/24,fd00:10:53::/120";

@@ -4,14 +4,7 @@ import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useThickMultus } from "../testing/multus.ts";
-import {
-  createNetwork,
-  lookInside,
-  macvlanNetwork,
-  ovnNetwork,
-  seenFrom,
-  useNetworkType,
-} from "../testing/networks.ts";
+import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, seenFrom } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -21,7 +14,6 @@ const HOME = "weft-thick";
 
 t.test("pods with several networks through Multus' daemon", { skip: whyNoLab(), timeout: 300_000 }, async (t) => {
   const world = await openWorld(t);
-  await useNetworkType(t, world);
   await useThickMultus(t, world);
   await useNamespace(t, world, HOME);
   const [lan, wire] = [`lan.${HOME}.ovn`, `wire.${HOME}`];

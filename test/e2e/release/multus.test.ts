@@ -7,7 +7,7 @@ import { ping } from "../../../hack/traffic/probe.ts";
 import { runExamples } from "../testing/examples.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useMultus } from "../testing/multus.ts";
-import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import { createNetwork, lookInside, macvlanNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
@@ -18,7 +18,6 @@ const HOME = "weft-multus";
 
 t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
 

@@ -3,7 +3,7 @@
 import t, { type Test } from "tap";
 import { PODS } from "../../../src/kube/resources.ts";
 import { useMultus } from "../testing/multus.ts";
-import { createNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, run, useNamespace } from "../testing/pods.ts";
 import {
@@ -148,7 +148,6 @@ async function change(world: World, name: string, provider: string, value: strin
 t.test("spoofed frames are dropped under port_security", { skip: whyNoLab(), timeout: 300_000 }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
   await useSubnet(t, world, "ports-lan", { provider: LAN, cidrBlock: "10.57.0.0/24,fd00:10:57::/112" });

@@ -5,7 +5,7 @@ import { flow } from "../../../hack/traffic/flow.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { NODES, PODS } from "../../../src/kube/resources.ts";
 import { useMultus } from "../testing/multus.ts";
-import { createNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
 import { useSubnet } from "../testing/subnets.ts";
@@ -162,7 +162,6 @@ t.test("limits of a node hold for its ovn0", { skip: whyNoLab() }, async (t) => 
 t.test("limits of a secondary interface hold for it, and not for the pod's own", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, NAMESPACE);
   const provider = `lan.${NAMESPACE}.ovn`;

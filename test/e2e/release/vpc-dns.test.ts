@@ -6,7 +6,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { vpcDnsKind } from "../../../src/kinds/vpc-dns.ts";
 import { DEPLOYMENTS, SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import { useMultus } from "../testing/multus.ts";
-import { createNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
+import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { idlePod, inPod, remove, run, useNamespace } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
@@ -56,7 +56,6 @@ const PREREQUISITES = [
 
 t.test("the DNS of a VPC", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
-  await useNetworkType(t, world);
   await useMultus(t, world);
   await useNamespace(t, world, NAME);
   await createNetwork(world, "default", "ovn-nad", ovnNetwork("ovn-nad", "default"));

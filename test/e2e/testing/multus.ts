@@ -7,7 +7,9 @@ import { createProgress } from "../../../hack/host/progress.ts";
 import { BUSYBOX_IMAGE } from "../../../hack/lab/images.ts";
 import { ensureMultus, type MultusProgram } from "../../../hack/tools/multus.ts";
 import { apply } from "../../../hack/traffic/pods.ts";
-import { DAEMON_SETS } from "../../../src/kube/resources.ts";
+import type { NewObject } from "../../../src/kube/object.ts";
+import { DAEMON_SETS, NETWORK_ATTACHMENTS } from "../../../src/kube/resources.ts";
+import { useNetworkType } from "./networks.ts";
 import type { Thing } from "./objects.ts";
 import { isReady } from "./pods.ts";
 import { when } from "./when.ts";
@@ -18,16 +20,21 @@ const FOLDER = "/etc/cni/net.d";
 const FILE = `${FOLDER}/00-multus.conf`;
 
 /**
- * Puts Multus between the runtimes and the primary network plugin for the length of a test: the plugin alone, without its daemon ("thin").
- * `primary` is the file of the primary plugin's configuration, Weft's by default.
+ * Puts Multus between the runtimes and the primary network plugin for the length of a test: the plugin alone, without its daemon ("thin"). Resolves when the type of
+ * networks is served, too.
+ * @param primary the name of the primary network, if it is not Weft's. It is not named by its file, because Multus 4.2.1 to 4.3.0 then calls DEL without the plugins'
+ * own fields (`findings/multus-deletes-without-the-plugins-fields.sh`).
  */
-export async function useMultus(t: Test, world: World, primary = "01-kube-ovn.conflist"): Promise<void> {
+export async function useMultus(t: Test, world: World, primary?: string): Promise<void> {
+  await useNetworkType(t, world);
+  if (primary !== undefined) await world.kube.create<Thing>(NETWORK_ATTACHMENTS, networkOfFile(primary));
   const config = {
     cniVersion: "1.0.0",
     name: "multus-cni-network",
     type: "multus",
     kubeconfig: world.lab.paths.nodeKubeconfig,
-    clusterNetwork: `${FOLDER}/${primary}`,
+    confDir: FOLDER,
+    clusterNetwork: primary ?? `${FOLDER}/01-kube-ovn.conflist`,
   };
   for (const name of world.lab.nodes) {
     await install(t, world, name, "multus");
@@ -38,6 +45,7 @@ export async function useMultus(t: Test, world: World, primary = "01-kube-ovn.co
 
 /** The same with Multus' daemon ("thick"), as its manifest `multus-daemonset-thick.yml` runs it: a DaemonSet that writes the runtime's configuration itself. */
 export async function useThickMultus(t: Test, world: World): Promise<void> {
+  await useNetworkType(t, world);
   for (const name of world.lab.nodes) {
     await install(t, world, name, "multus-shim");
     await install(t, world, name, "multus-daemon");
@@ -58,6 +66,11 @@ export async function useThickMultus(t: Test, world: World): Promise<void> {
     "Multus' daemon is Ready on each node",
     90_000,
   );
+}
+
+/** A definition without a configuration: Multus looks for that name among the files of `confDir`. */
+function networkOfFile(name: string): NewObject<Thing> {
+  return { metadata: { namespace: "kube-system", name }, spec: {}, status: undefined };
 }
 
 async function install(t: Test, world: World, node: string, program: MultusProgram): Promise<void> {
