@@ -116,10 +116,3 @@ export const MIGRATIONS: ResourceType = grouped(
   "virtualmachineinstancemigrations",
   "VirtualMachineInstanceMigration",
 );
-/** authorization.k8s.io/v1 SelfSubjectAccessReview: what the account that asks may do. */
-export const SELF_SUBJECT_ACCESS_REVIEWS: ResourceType = grouped(
-  "authorization.k8s.io",
-  "selfsubjectaccessreviews",
-  "SelfSubjectAccessReview",
-  false,
-);

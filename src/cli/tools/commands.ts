@@ -4,8 +4,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import type { Kube } from "../../kube/kube.ts";
 import type { ExplainReport } from "../explain.ts";
-import { captureKubectl, execArguments, type KubectlOptions, logArguments, PARTS, runKubectl } from "./kubectl.ts";
-import { hasRight, type Right, rightText } from "./rights.ts";
+import {
+  canI,
+  captureKubectl,
+  execArguments,
+  type KubectlOptions,
+  logArguments,
+  PARTS,
+  runKubectl,
+} from "./kubectl.ts";
+import { type HasRight, type Right, rightText } from "./rights.ts";
 import {
   type CentralTool,
   captureTarget,
@@ -33,13 +41,13 @@ Exit codes: those of the program; 2 if it could not be run.`;
 
 /** What `find` resolves to, after it is known that this account may run a command in a pod, or read its log. */
 export async function permitted<T>(
-  kube: Kube,
+  hasRight: HasRight,
   namespace: string,
   find: () => Promise<T>,
   subresource: Right["subresource"] = "exec",
 ): Promise<T> {
   const right: Right = { verb: subresource === "exec" ? "create" : "get", resource: "pods", subresource, namespace };
-  if (!(await hasRight(kube, right))) throw new ToolError(`this account lacks the ${rightText(right)}`);
+  if (!(await hasRight(right))) throw new ToolError(`this account lacks the ${rightText(right)}`);
   return await find();
 }
 
@@ -73,7 +81,7 @@ export function addWatchCommands(
       const options = command.optsWithGlobals<TopOptions>();
       const { namespace, interval: seconds, most } = options;
       return report(options, (kube) =>
-        permitted(kube, namespace, () =>
+        permitted(canI(options), namespace, () =>
           topCommand(
             kube,
             namespace,
@@ -103,7 +111,7 @@ export function addWatchCommands(
       const options = command.optsWithGlobals<LogOptions>();
       const { namespace, follow, since } = options;
       const pod = await withKube(options, (kube) =>
-        permitted(kube, namespace, () => podOn(kube, namespace, PARTS[part][0], node), "log"),
+        permitted(canI(options), namespace, () => podOn(kube, namespace, PARTS[part][0], node), "log"),
       );
       const which = {
         ...(pod !== undefined && { pod }),
@@ -125,7 +133,7 @@ export function addToolCommands(program: Command, withKube: WithKube): void {
   const run = async (command: Command, find: (kube: Kube, namespace: string) => Promise<ToolTarget>): Promise<void> => {
     const options = command.optsWithGlobals<ToolOptions>();
     const { namespace } = options;
-    const target = await withKube(options, (kube) => permitted(kube, namespace, () => find(kube, namespace)));
+    const target = await withKube(options, (kube) => permitted(canI(options), namespace, () => find(kube, namespace)));
     const terminal = process.stdin.isTTY && process.stdout.isTTY;
     process.exitCode = await runKubectl(execArguments(options, namespace, target, terminal));
   };

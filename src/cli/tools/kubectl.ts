@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { execFile, spawn } from "node:child_process";
+import type { HasRight } from "./rights.ts";
 import { ToolError } from "./targets.ts";
 
 /** How kubectl is to reach the API server: as `weftctl` was told. */
@@ -80,3 +81,22 @@ export const PARTS = {
   central: ["ovn-central", "ovn-central"],
   ovs: ["ovs", "openvswitch"],
 } as const;
+
+/** Asks the API server, by `kubectl auth can-i`, whether this account has a right. Rejects with {@link ToolError} where there is no answer. */
+export function canI({ kubeconfig, context }: KubectlOptions): HasRight {
+  return ({ verb, resource, subresource, namespace }) => {
+    const args = [
+      ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
+      ...(context === undefined ? [] : [`--context=${context}`]),
+      ...["auth", "can-i", verb, resource, `--subresource=${subresource}`, "-n", namespace],
+    ];
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    execFile("kubectl", args, { timeout: 60_000 }, (error, stdout, stderr) => {
+      // It ends with 1 where the answer is no.
+      const answer = stdout.trim().split(/\s/, 1)[0];
+      if (answer === "yes" || answer === "no") resolve(answer === "yes");
+      else reject(new ToolError(stderr.trim().split("\n").at(-1) || `kubectl: ${error?.message}`, { cause: error }));
+    });
+    return promise;
+  };
+}

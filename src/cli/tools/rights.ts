@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isObject } from "../../collections/plain.ts";
-import type { Kube } from "../../kube/kube.ts";
-import { SELF_SUBJECT_ACCESS_REVIEWS } from "../../kube/resources.ts";
-
 /** What a verb needs of the API server beyond reading pods. */
 export interface Right {
   readonly verb: "create" | "get";
@@ -17,11 +13,5 @@ export function rightText({ verb, resource, subresource, namespace }: Right): st
   return `verb ${verb} on ${resource}/${subresource} in namespace ${namespace}`;
 }
 
-/** Whether this account has a right, as the API server says (SelfSubjectAccessReview, which every account may create). Rejects with a `KubeError`. */
-export async function hasRight(kube: Kube, right: Right): Promise<boolean> {
-  const review = await kube.create(SELF_SUBJECT_ACCESS_REVIEWS, {
-    metadata: { name: "" },
-    spec: { resourceAttributes: right },
-  });
-  return isObject(review.status) && review.status["allowed"] === true;
-}
+/** Whether this account has a right; see `canI` of kubectl.ts. */
+export type HasRight = (right: Right) => Promise<boolean>;
