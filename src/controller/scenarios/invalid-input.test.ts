@@ -118,10 +118,14 @@ const CASES: readonly Case[] = [
     ...{ what: "a policy that matches no packet", ...team, spec: policy("ip4 && ip6.dst == fd00::1") },
     ...{ reason: "MatchWithoutEffect", message: /spec\.policyRoutes\[1\]\.match/ },
   },
-  ...["enableExternal", "enableBfd"].map((field) => ({
-    ...{ what: `a VPC's ${field}`, ...team, spec: { ...VPC, [field]: true } },
-    ...{ reason: "NotSupported", message: new RegExp(field) },
-  })),
+  {
+    ...{ what: "a VPC's enableExternal without a gateway node", ...team, spec: { ...VPC, enableExternal: true } },
+    ...{ reason: "NoExternalGateway", message: /no node has the label .*external-gw=true/ },
+  },
+  {
+    ...{ what: "a VPC's enableBfd", ...team, spec: { ...VPC, enableBfd: true } },
+    ...{ reason: "NotSupported", message: /enableBfd/ },
+  },
   {
     ...{ what: "vips outside of the range", ...pods, spec: { ...SUBNET, vips: ["10.50.0.9", "10.99.0.9"] } },
     ...{ reason: "InvalidVips", message: /spec\.vips.*10\.99\.0\.9 is not in cidrBlock/ },
