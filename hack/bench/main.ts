@@ -145,7 +145,7 @@ program
 program
   .command("qos")
   .description(
-    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; changes of a rate. Needs root; 5 minutes on a running lab.",
+    "limits of pods, asked and got, for TCP and UDP, each direction, one pod and ten, on a node and across; an unlimited pod beside them; changes of a rate. Needs root; 5 to 6 minutes on a running lab.",
   )
   .option("--seconds <n>", "how long a TCP flow is measured; less for datagrams and for ten pods at once", Number, 10)
   .option("--svg <file>", "also leave the picture of asked and got in this file")
