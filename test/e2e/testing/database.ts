@@ -27,6 +27,8 @@ const VSWITCHD = {
   Port: ["name", "interfaces"],
   Mirror: ["name", "select_all", "select_src_port", "select_dst_port"],
   Interface: ["name", "type", "external_ids", "error"],
+  QoS: ["type", "queues", "other_config", "external_ids"],
+  Queue: ["other_config", "external_ids"],
 } as const;
 
 /** Follows the northbound database through its socket in the /run of its nodes; of several, through the leader's. */
