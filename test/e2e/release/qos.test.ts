@@ -25,8 +25,8 @@ const LIMITED = {
 };
 
 /** The least and the most of the limit that may arrive: how busy a machine is lowers a rate, and cannot raise it. */
-function atMost({ seconds }: { readonly seconds: number }, rate = RATE): number {
-  return (rate * seconds + BURST) * 1.05;
+function atMost({ seconds }: { readonly seconds: number }, rate = RATE, burst = BURST): number {
+  return (rate * seconds + burst) * 1.05;
 }
 
 /** A sender or receiver: its network namespace, address and interface. */
@@ -88,6 +88,17 @@ t.test("limits of a pod hold for TCP and UDP in both directions, near and far", 
     await holds(t, endOf(limited, family), endOf(near, family), `a pod on its node, IPv${family}`);
     await holds(t, endOf(limited, family), endOf(far, family), `a pod on another node, IPv${family}`);
   }
+  await t.test("the bandwidth plugin's annotations are the same limits", async (t) => {
+    const annotations = { "kubernetes.io/ingress-bandwidth": "5M", "kubernetes.io/egress-bandwidth": "5M" };
+    const [upstream] = (await run(world, [idlePod(NAMESPACE, "upstream", first, annotations)])) as [Thing];
+    for (const [from, to] of [
+      [near, upstream],
+      [upstream, far],
+    ] as const) {
+      const got = await traffic(endOf(from), endOf(to), "udp");
+      t.ok(got.mbit <= atMost(got, 5, 4) && got.mbit > 0.2 * 5 * got.seconds, `${got.mbit} Mbit in ${got.seconds} s`);
+    }
+  });
   await t.test("pods without limits are not limited", async (t) => {
     const got = await traffic(endOf(near), endOf(far), "udp");
     t.ok(got.mbit > 2 * atMost(got), `${got.mbit} Mbit in ${got.seconds} s`);
