@@ -6,7 +6,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { serverPod } from "../../../hack/traffic/pods.ts";
 import { http, ping } from "../../../hack/traffic/probe.ts";
 import { podPortName } from "../../../src/api/port-names.ts";
-import { ENDPOINT_SLICES, NETWORK_POLICIES, SERVICES } from "../../../src/kube/resources.ts";
+import { ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useMultus } from "../testing/multus.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, seenFrom } from "../testing/networks.ts";
@@ -189,6 +189,20 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     });
     t.match(await lookInside(moved, "eth0"), { mac });
     t.equal(world.ips.get(`moved.${HOME}`), undefined, "it has no address of the default subnet");
+    await reaches(t, peer, addresses);
+    await reaches(t, moved, addressesOf(aside));
+    t.match(await ping(inPod(moved), recordOf("peer", WIRE).addresses[0] ?? ""), { ok: true }, "net1");
+
+    const edited = { "v1.multus-cni.io/default-network": null, [NETWORKS]: null };
+    const ref = { namespace: HOME, name: "moved" };
+    await world.kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations: edited } } });
+    // The address that another sandbox would have: the controller has seen the edit.
+    await world.ips.until(`moved.${HOME}`, "is recorded", (ip) => ip !== undefined);
+    await world.nb.until("it has both ports", () =>
+      [`moved.${HOME}`, `moved.${HOME}.${LAN}`].every((name) => world.nb.port(name) !== undefined),
+    );
+    await syncNodes(world);
+    t.same(recordOf("moved", LAN), { addresses, mac }, "when the annotations are removed it keeps what it has");
     await reaches(t, peer, addresses);
     await reaches(t, moved, addressesOf(aside));
     t.match(await ping(inPod(moved), recordOf("peer", WIRE).addresses[0] ?? ""), { ok: true }, "net1");
