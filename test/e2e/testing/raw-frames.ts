@@ -99,6 +99,17 @@ export function datagram(from: Side, to: Side, text: string, ports: readonly [nu
   return packet(from, to, UDP, Buffer.concat([udp, payload]), 6, 64);
 }
 
+/** An ARP announcement (RFC 5227 §3): a request for one's own address. Linux takes it at once, but a reply only when the entry is a second old (`locktime`). */
+export function arpAnnouncement({ mac, ip }: Side): Buffer {
+  return ethernet(mac, "ff:ff:ff:ff:ff:ff", ARP, [
+    Buffer.from("0001080006040001", "hex"),
+    bytes(mac),
+    address(ip),
+    Buffer.alloc(6),
+    address(ip),
+  ]);
+}
+
 /** An ARP reply (RFC 826) that says that `says.ip` is at `says.mac`. */
 export function arpReply(from: string, says: Side, to: Side): Buffer {
   return ethernet(from, to.mac, ARP, [
