@@ -4,17 +4,16 @@ import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { untilInterrupted } from "../install/terminal.ts";
 import { viewNode } from "./node-view.ts";
-import { listen, portsBetweenNodes, unreachable } from "./ports.ts";
+import { type CentralChoice, listen, portsBetweenNodes, unreachable } from "./ports.ts";
 
 /** What fits beside the rest into the 4096 bytes of a termination message. */
 const MAX_UNREACHABLE = 20;
 
-interface LookOptions {
+interface LookOptions extends CentralChoice {
   readonly root: string;
   readonly message: string;
   readonly confDir: string;
   readonly tunnelInterface: string;
-  readonly centrals: number;
   readonly timeout: number;
 }
 
@@ -24,8 +23,9 @@ export function addPodCommands(program: Command): void {
     .command("env-check-answer", { hidden: true })
     .description("answers on the ports that nodes need of each other, until it is ended")
     .option("--centrals <n>", "replicas of ovn-central", Number, 1)
-    .action(({ centrals }: { readonly centrals: number }) =>
-      untilInterrupted(async (signal) => await (await listen(portsBetweenNodes(centrals), signal))()),
+    .option("--tls", "whether OVN's databases speak TLS", false)
+    .action((choice: CentralChoice) =>
+      untilInterrupted(async (signal) => await (await listen(portsBetweenNodes(choice), signal))()),
     );
   program
     .command("env-check-node", { hidden: true })
@@ -36,11 +36,12 @@ export function addPodCommands(program: Command): void {
     .requiredOption("--conf-dir <folder>", "the node's folder of network configurations")
     .option("--tunnel-interface <names>", "as the chart's tunnelInterface", "")
     .option("--centrals <n>", "replicas of ovn-central", Number, 1)
+    .option("--tls", "whether OVN's databases speak TLS", false)
     .option("--timeout <ms>", "until an address must have answered", Number, 10_000)
     .action(async (addresses: readonly string[], options: LookOptions) => {
       const [view, silent] = await Promise.all([
         viewNode(options),
-        unreachable(addresses, portsBetweenNodes(options.centrals), options.timeout),
+        unreachable(addresses, portsBetweenNodes(options), options.timeout),
       ]);
       const more = silent.length > MAX_UNREACHABLE ? [`${silent.length - MAX_UNREACHABLE} more`] : [];
       const result = { ...view, unreachable: [...silent.slice(0, MAX_UNREACHABLE), ...more] };

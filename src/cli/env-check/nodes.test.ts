@@ -47,8 +47,11 @@ async function startKubelet(kube: Kube, signal: AbortSignal, stateOf: (pod: Star
 }
 
 t.test("with several replicas of ovn-central the nodes are asked for the ports between these as well", async (t) => {
-  t.strictSame(portsBetweenNodes(1), { udp: [6081], tcp: [6641, 6642] });
-  t.strictSame(portsBetweenNodes(3), { udp: [6081], tcp: [6641, 6642, 6643, 6644, 6649] });
+  for (const tls of [false, true])
+    t.strictSame(portsBetweenNodes({ centrals: 1, tls }), { udp: [6081], tcp: [6641, 6642] });
+  const members = [6641, 6642, 6643, 6644, 6649];
+  t.strictSame(portsBetweenNodes({ centrals: 3, tls: false }), { udp: [6081], tcp: members });
+  t.strictSame(portsBetweenNodes({ centrals: 3, tls: true }), { udp: [6081], tcp: [...members, 6650] });
   const kube = fakeKube();
   const control = new AbortController();
   const containers: StartedPod["spec"]["containers"][number][] = [];
@@ -58,14 +61,14 @@ t.test("with several replicas of ovn-central the nodes are asked for the ports b
     control.abort();
     return undefined;
   });
-  const values = { ...VALUES, central: { replicas: 3 } };
+  const values = { ...VALUES, central: { replicas: 3 }, tls: { enabled: true } };
   const one = { ...FACTS, nodes: FACTS.nodes.slice(0, 1) };
   await t.rejects(checkNodes(kube, one, values, "kube-system", control.signal));
   t.strictSame(
-    containers.map(({ command }) => command.includes("--centrals=3")),
+    containers.map(({ command }) => command.includes("--centrals=3") && command.includes("--tls")),
     [true, true],
   );
-  t.equal(containers[0]?.readinessProbe?.tcpSocket.port, 6649);
+  t.equal(containers[0]?.readinessProbe?.tcpSocket.port, 6650);
 });
 
 t.test("pods look once all others answer, none where kubelet does not report, and none is left", async (t) => {

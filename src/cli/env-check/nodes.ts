@@ -8,7 +8,7 @@ import type { Check } from "./check.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { checkNodeView } from "./node-checks.ts";
 import type { NodeView } from "./node-view.ts";
-import { portsBetweenNodes } from "./ports.ts";
+import { type CentralChoice, portsBetweenNodes } from "./ports.ts";
 
 /** How long a node's pod asks the others before it says that they do not answer. */
 const ANSWER_MS = 10_000;
@@ -39,7 +39,7 @@ export async function checkNodes(
   });
   const looked = (): Promise<ReadonlyMap<string, NodeResult>> =>
     withNodePods(kube, names, look, signal, (running) => running.results());
-  const answer = task(values, namespace, "answer", ["env-check-answer", centralsOption(values)], {
+  const answer = task(values, namespace, "answer", ["env-check-answer", ...centralOptions(values)], {
     // All ports are open once the last of them is.
     readinessProbe: {
       tcpSocket: { port: portsBetweenNodes(centralsIn(values)).tcp.at(-1) },
@@ -82,13 +82,14 @@ function judged(name: string, result: NodeResult, values: Values, free: boolean)
   );
 }
 
-function centralsIn(values: Values): number {
-  const central = values["central"];
-  return isTree(central) && typeof central["replicas"] === "number" ? central["replicas"] : 1;
+function centralsIn({ central, tls }: Values): CentralChoice {
+  const centrals = isTree(central) && typeof central["replicas"] === "number" ? central["replicas"] : 1;
+  return { centrals, tls: isTree(tls) && tls["enabled"] === true };
 }
 
-function centralsOption(values: Values): string {
-  return `--centrals=${centralsIn(values)}`;
+function centralOptions(values: Values): readonly string[] {
+  const { centrals, tls } = centralsIn(values);
+  return [`--centrals=${centrals}`, ...(tls ? ["--tls"] : [])];
 }
 
 function lookOptions(values: Values): readonly string[] {
@@ -98,7 +99,7 @@ function lookOptions(values: Values): readonly string[] {
     "--message=/dev/termination-log",
     `--conf-dir=${String(daemon["cniConfDir"] ?? "/etc/cni/net.d")}`,
     `--tunnel-interface=${String(values["tunnelInterface"] ?? "")}`,
-    centralsOption(values),
+    ...centralOptions(values),
     `--timeout=${ANSWER_MS}`,
   ];
 }

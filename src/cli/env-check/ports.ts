@@ -8,10 +8,19 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /**
  * Ports that nodes need of each other: Geneve tunnels, and OVN's databases on nodes with ovn-central; with several of these also raft's (6643, 6644)
- * and the one by which northd reaches the databases of another (6649), see `start-central`.
+ * and the one by which northd reaches the databases of another (6649), and with TLS that of the southbound members behind the relays (6650), see
+ * `start-central`.
  */
-export function portsBetweenNodes(centrals: number): ProbedPorts {
-  return { udp: [6081], tcp: centrals > 1 ? [6641, 6642, 6643, 6644, 6649] : [6641, 6642] };
+export function portsBetweenNodes({ centrals, tls }: CentralChoice): ProbedPorts {
+  const members = centrals > 1 ? [6643, 6644, 6649, ...(tls ? [6650] : [])] : [];
+  return { udp: [6081], tcp: [6641, 6642, ...members] };
+}
+
+/** What of the chart's values decides which ports there are. */
+export interface CentralChoice {
+  /** Replicas of ovn-central. */
+  readonly centrals: number;
+  readonly tls: boolean;
 }
 
 /** What a listener answers and a prober expects: no other program says it. */

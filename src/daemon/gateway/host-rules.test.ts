@@ -95,7 +95,7 @@ t.test(
         t.match(rules[0], /iifname "ovn0" .*udp dport 6081 counter drop/, `${name}: tunnels, ${hook}`);
         t.match(
           rules[1],
-          /iifname "ovn0" .*tcp dport \{ 6641-6644, 6649 \} counter drop/,
+          /iifname "ovn0" .*tcp dport \{ 6641-6644, 6649-6650 \} counter drop/,
           `${name}: databases, ${hook}`,
         );
       }

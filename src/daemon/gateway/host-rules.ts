@@ -83,12 +83,12 @@ export function compileHostRules(input: HostRulesInput): string {
 
 /**
  * What listens on nodes and authenticates nobody. Open vSwitch accepts a tunnel packet (Geneve, RFC 8926) from another node's address for any port of any
- * VPC, and a pod leaves with its node's address. Whoever reaches the databases, or the ports of a cluster's members (6643, 6644, 6649), can write what all nodes do where there is no TLS. What nodes themselves send does not come by
+ * VPC, and a pod leaves with its node's address. Whoever reaches the databases, or the ports of a cluster's members (6643, 6644, 6649, 6650), can write what all nodes do where there is no TLS. What nodes themselves send does not come by
  * `ovn0`; pods may send to each other on these ports.
  */
 const TRUSTING = [
   { what: "tunnels", match: "udp dport 6081" },
-  { what: "OVN's databases", match: "tcp dport { 6641-6644, 6649 }" },
+  { what: "OVN's databases", match: "tcp dport { 6641-6644, 6649-6650 }" },
 ] as const;
 
 /** After translation, so whatever address was asked for; and after defragmentation. */

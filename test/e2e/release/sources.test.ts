@@ -109,7 +109,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     for (const { address } of linksOf(first)) {
       for (const from of [far, near]) {
         await sendThroughTunnel(netns(from), address.v4, { mac, address: addressesOf(near)[0] }, PORT);
-        for (const port of [6641, 6642, 6643, 6649]) {
+        for (const port of [6641, 6642, 6643, 6649, 6650]) {
           const { code } = await inPod(from)(["curl", "-s", "--connect-timeout", "1", `http://${address.v4}:${port}`]);
           t.equal(code, 28, `${from.metadata.name} to ${address.v4}:${port}: no answer in time`);
         }
