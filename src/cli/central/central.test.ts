@@ -4,7 +4,7 @@ import t from "tap";
 import { PODS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { readMembers } from "./commands.ts";
+import { backUp, readMembers } from "./commands.ts";
 import { CentralError, parseMember } from "./member.ts";
 import { formatMembers, type Member, problemsOf } from "./report.ts";
 
@@ -94,11 +94,20 @@ t.test("a member that waits, one that is alone and one whose server is silent ar
 
 t.test("a pod that cannot be asked does not keep the others from being shown", async (t) => {
   const kube = fakeKube({ clock: new ManualClock() });
-  for (const n of [2, 1]) {
+  // What an eviction has left of a pod is not a replica.
+  for (const [name, n, phase] of [
+    ["ovn-central-2", 2, "Running"],
+    ["ovn-central-1", 1, "Running"],
+    ["evicted", 1, "Failed"],
+  ] as const) {
     const pod = {
-      metadata: { name: `ovn-central-${n}`, namespace: "kube-system", labels: { app: "ovn-central" } },
+      metadata: { name, namespace: "kube-system", labels: { app: "ovn-central" } },
       spec: { nodeName: `node-${n}` },
-      status: { podIPs: [{ ip: `10.0.0.${n}` }], conditions: [{ type: "Ready", status: n === 1 ? "True" : "False" }] },
+      status: {
+        phase,
+        podIPs: [{ ip: `10.0.0.${n}` }],
+        conditions: [{ type: "Ready", status: n === 1 ? "True" : "False" }],
+      },
     };
     await kube.create(PODS, pod);
     await kube.patch(PODS, pod.metadata, { type: "merge", body: { status: pod.status } }, { subresource: "status" });
@@ -112,4 +121,17 @@ t.test("a pod that cannot be asked does not keep the others from being shown", a
     { node: "node-1", ready: true, addresses: ["10.0.0.1"], failure: undefined },
     { node: "node-2", ready: false, state: undefined, failure: "container not found" },
   ]);
+  t.equal(members.length, 2);
+});
+
+t.test("a replica that cannot be copied does not hide that others were", async (t) => {
+  const pods = [1, 2, 3].map((n) => ({ metadata: { name: `ovn-central-${n}` }, spec: { nodeName: `node-${n}` } }));
+  const asked: string[] = [];
+  const result = await backUp(pods, async (pod, command) => {
+    asked.push(command.join(" "));
+    if (pod === "ovn-central-2") throw new CentralError("command-failed", "no space left");
+    return "";
+  });
+  t.same(result, { nodes: ["node-1", "node-3"], failures: [{ node: "node-2", why: "no space left" }] });
+  t.same(new Set(asked), new Set(["/opt/weft/bin/central-member backup"]));
 });

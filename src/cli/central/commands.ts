@@ -62,12 +62,42 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
       const options = command.optsWithGlobals<CommonOptions>();
       return withConnection(options, async ({ kube }) => {
         const pods = await podsOf(kube, options.namespace);
-        const inPod = byKubectl(options);
-        await Promise.all(pods.map(({ metadata }) => inPod(metadata.name, [PROGRAM, "backup"])));
-        const nodes = pods.map(({ spec }) => nodeOf(spec));
-        return { data: { nodes }, text: `Copied on: ${nodes.join(", ")}\n`, ok: nodes.length > 0 };
+        const { nodes, failures } = await backUp(pods, byKubectl(options));
+        const copied = `Copied on: ${nodes.join(", ") || "no node"}\n`;
+        const failed = failures.map(({ node, why }) => `Problem: not on ${node}: ${why}.\n`);
+        return {
+          data: { nodes, failures },
+          text: copied + failed.join(""),
+          ok: nodes.length > 0 && failed.length === 0,
+        };
       });
     });
+}
+
+/** Has each replica copy its databases. One that cannot does not hide that others have. */
+export async function backUp(
+  pods: readonly { readonly metadata: { readonly name: string }; readonly spec?: unknown }[],
+  inPod: InPod,
+): Promise<{
+  readonly nodes: readonly string[];
+  readonly failures: readonly { readonly node: string; readonly why: string }[];
+}> {
+  const done = await Promise.all(
+    pods.map(async ({ metadata, spec }) => {
+      const node = nodeOf(spec);
+      try {
+        await inPod(metadata.name, [PROGRAM, "backup"]);
+        return { node };
+      } catch (error) {
+        if (!(error instanceof CentralError)) throw error;
+        return { node, why: error.message };
+      }
+    }),
+  );
+  return {
+    nodes: done.flatMap(({ node, why }) => (why === undefined ? [node] : [])),
+    failures: done.flatMap(({ node, why }) => (why === undefined ? [] : [{ node, why }])),
+  };
 }
 
 /** Asks all replicas at once. One that cannot be asked is in the result too, with the reason. Rejects with KubeError. */
@@ -114,10 +144,14 @@ function byKubectl({ kubeconfig, context, namespace }: CommonOptions): InPod {
 /** Not kubectl's own "command terminated with exit code 1". */
 const isOwn = (line: string): boolean => line !== "" && !line.startsWith("command terminated");
 
+/** Not those that are being deleted, nor those that have ended: what an eviction leaves of a pod stays until it is collected. */
 async function podsOf(kube: Kube, namespace: string): Promise<readonly KubeObject[]> {
   const pods: KubeObject[] = [];
   for await (const pod of listEach(kube, PODS, { namespace, labelSelector: "app=ovn-central" })) pods.push(pod);
-  const living = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const living = pods.filter(
+    ({ metadata, status }) =>
+      metadata.deletionTimestamp === undefined && !["Failed", "Succeeded"].includes(String(recordOf(status)["phase"])),
+  );
   return living.sort((a, b) => (nodeOf(a.spec) < nodeOf(b.spec) ? -1 : 1));
 }
 
