@@ -12,7 +12,7 @@ import type { OvsdbClient } from "../../ovsdb/client.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { refusedMatches } from "../../policy/testing/ovn-matches.ts";
-import { SYSTEM_CLOCK } from "../../time/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { Controller, type ControllerParts } from "../controller.ts";
 import { Northbound } from "../databases/northbound.ts";
 import { Election } from "../leadership/election.ts";
@@ -54,9 +54,9 @@ export const SETTINGS: Settings = {
 const quiet = (): void => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
 
-/** A fake API server with a node and a namespace, and a fake northbound database. */
-export async function cluster(t: Test): Promise<{ kube: FakeKube; server: FakeOvsdb }> {
-  const kube = fakeKube();
+/** A fake API server with a node and a namespace, and a fake northbound database. `clock`: the API server's. */
+export async function cluster(t: Test, clock: Clock = SYSTEM_CLOCK): Promise<{ kube: FakeKube; server: FakeOvsdb }> {
+  const kube = fakeKube({ clock });
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   server.onTransact = (operations) => {

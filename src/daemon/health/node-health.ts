@@ -47,7 +47,6 @@ export interface HealthFolders {
   readonly ovn: string;
 }
 
-/** Who does not answer within this time, in ms, is not well. */
 const DEADLINE_MS = 2_000;
 const DATABASES = [
   ["OVN_Northbound", "ovnnb_db"],
@@ -56,17 +55,17 @@ const DATABASES = [
 /** The readiness probe of ovn-central writes here how long the databases' files are, see `hack/image/root/opt/weft/bin/central-health`. */
 const SIZES = "weft-db-sizes";
 
-/** Asks the daemons of this node. Never rejects: what does not answer is said not to. */
-export async function readNodeHealth(folders: HealthFolders): Promise<NodeHealth> {
+/** Asks the daemons of this node. Never rejects: what does not answer within `deadlineMs` is said not to. */
+export async function readNodeHealth(folders: HealthFolders, deadlineMs = DEADLINE_MS): Promise<NodeHealth> {
   const of = (folder: string, daemon: string): Control =>
-    daemonControl(daemon, () => socketByPid(folder, daemon), DEADLINE_MS);
+    daemonControl(daemon, () => socketByPid(folder, daemon), deadlineMs);
   const vswitchd = of(folders.ovs, "ovs-vswitchd");
   const [show, ovsdb, connection, databases, northd] = await Promise.all([
     answer(vswitchd("dpctl/show")),
     answer(of(folders.ovs, "ovsdb-server")("version")),
     answer(of(folders.ovn, "ovn-controller")("connection-status")),
-    readDatabases(folders.ovn),
-    readNorthd(folders.ovn),
+    readDatabases(folders.ovn, deadlineMs),
+    readNorthd(folders.ovn, deadlineMs),
   ]);
   return {
     ovs: { "ovsdb-server": ovsdb !== undefined, "ovs-vswitchd": show !== undefined },
@@ -77,21 +76,21 @@ export async function readNodeHealth(folders: HealthFolders): Promise<NodeHealth
   } as NodeHealth;
 }
 
-async function readNorthd(folder: string): Promise<NodeHealth["northd"]> {
+async function readNorthd(folder: string, deadlineMs: number): Promise<NodeHealth["northd"]> {
   const socket = await answer(socketByPid(folder, "ovn-northd"));
   if (socket === undefined) return undefined;
-  const status = (await answer(daemonControl("ovn-northd", async () => socket, DEADLINE_MS)("status"))) ?? "";
+  const status = (await answer(daemonControl("ovn-northd", async () => socket, deadlineMs)("status"))) ?? "";
   return status.includes("active") ? "active" : status.includes("standby") ? "standby" : "failed";
 }
 
-async function readDatabases(folder: string): Promise<NodeHealth["databases"]> {
+async function readDatabases(folder: string, deadlineMs: number): Promise<NodeHealth["databases"]> {
   const pids = await Promise.all(DATABASES.map(([, file]) => answer(readFile(join(folder, `${file}.pid`), "utf8"))));
   const here = DATABASES.filter((_, index) => pids[index] !== undefined);
   if (here.length === 0) return [];
   const sizes = parseSizes((await answer(readFile(join(folder, SIZES), "utf8"))) ?? "");
   return await Promise.all(
     here.map(async ([name, file]) => {
-      const control = daemonControl(file, async () => join(folder, `${file}.ctl`), DEADLINE_MS);
+      const control = daemonControl(file, async () => join(folder, `${file}.ctl`), deadlineMs);
       const [storage, memory, status] = await Promise.all([
         answer(control("ovsdb-server/get-db-storage-status", name)),
         answer(control("memory/show")),

@@ -13,6 +13,8 @@ async function folder(t: Test, reply: (request: string) => string | undefined): 
   const path = mkdtempSync(join(tmpdir(), "weft-control-"));
   writeFileSync(join(path, "ovs-vswitchd.pid"), "77\n");
   const server = createServer((socket) => {
+    // Who asked may be gone before it is answered.
+    socket.on("error", () => undefined);
     socket.once("data", (chunk) => {
       const answer = reply(String(chunk));
       if (answer === undefined) socket.destroy();
