@@ -75,8 +75,9 @@ async function run(file: string, options: RunOptions): Promise<void> {
     for (const path of paths) console.log(relative(process.cwd(), path));
     process.exitCode = EXIT[result.outcome];
   } finally {
-    journal.end();
+    // The journal stays where the target cannot take away what it has put into the cluster.
     await target.close();
+    journal.end();
   }
 }
 

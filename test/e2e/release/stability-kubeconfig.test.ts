@@ -5,7 +5,6 @@ import t from "tap";
 import { AGNHOST_IMAGE } from "../../../hack/lab/images.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { AGENTS } from "../../stability/targets/cluster/agents.ts";
-import { KUBECONFIG } from "../../stability/targets/kubeconfig.ts";
 import { testTask } from "../../stability/testing/on-lab.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
@@ -15,8 +14,6 @@ t.test("the same task runs on a cluster by its kubeconfig", { skip: whyNoLab(), 
   t.teardown(async () => world.namespaces.gone(AGENTS, 60_000));
   const { paths } = openLab();
   const options = { path: paths.kubeconfig, kubectl: join(paths.bin, "kubectl"), image: AGNHOST_IMAGE };
-  const choice = KUBECONFIG.configure(options);
-  if (!choice.ok) throw new Error("the options of the target are not valid");
-  const { runs } = await testTask(t, "smoke.yaml", {}, () => choice.value.open());
+  const { runs } = await testTask(t, "smoke.yaml", {}, { name: "kubeconfig", options });
   t.equal(runs[0]?.repeats[0]?.faults.length, 2, "both faults were injected");
 });

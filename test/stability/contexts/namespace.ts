@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { z } from "zod";
+import { unlessNotFound } from "../../../src/kube/errors.ts";
 import { NAMESPACES, SERVICE_ACCOUNTS } from "../../../src/kube/resources.ts";
+import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
 import type { Context } from "./context.ts";
 import { follow } from "./follow.ts";
@@ -24,6 +26,12 @@ export const NAMESPACE = plugin({
     requires: [],
     async setUp(stage) {
       const { kube } = stage.target;
+      // What is undone is the deletion, of all that is in it.
+      if ((await kube.get(NAMESPACES, { name }).catch(unlessNotFound)) !== undefined)
+        throw new StabilityError(
+          "context",
+          `namespace ${name} exists already; delete it, or give the run another name`,
+        );
       stage.record({ by: "kubernetes", kind: "delete", resource: NAMESPACES, name });
       await kube.create(NAMESPACES, { metadata: { name } });
       stage.made.namespace = name;

@@ -15,11 +15,13 @@ const options = z.strictObject({
     .refine((by) => by !== 0, "must not be 0"),
 });
 
-/** How far the clock was set is in a file, so that taking it back twice sets it once. */
+/** By how many nanoseconds the clock was ahead of the node's uptime (proc_uptime(5), in hundredths of a second), before it was set. */
 const FILE = "/run/weft-stability-clock";
+const UPTIME = "read -r up idle </proc/uptime; up=$(($(echo $up | tr -d .) * 10000000))";
 
-function setBy(seconds: string): string {
-  return `to=$(($(date +%s%N) + ${seconds} * 1000000000)); date --set="@$((to / 1000000000)).$(printf %09d $((to % 1000000000)))"`;
+/** Sets the clock to what FILE says of it, plus so many seconds: however often, and whether or not it was set before. */
+function setTo(seconds: number): string {
+  return `to=$(($(cat ${FILE}) + up + ${seconds} * 1000000000)); date --set="@$((to / 1000000000)).$(printf %09d $((to % 1000000000)))"`;
 }
 
 /** A node's realtime clock is set forwards or backwards, and back again when the fault ends. Time synchronization may end it before. */
@@ -33,9 +35,10 @@ export const CLOCK_JUMP = plugin({
     lasts: true,
     async inject(stage) {
       const node = chooseNode(stage, which);
-      const end = ["sh", "-ec", `[ -e ${FILE} ] || exit 0; by=$(cat ${FILE}); rm ${FILE}; ${setBy("-by")}`];
+      const end = ["sh", "-ec", `[ -e ${FILE} ] || exit 0; ${UPTIME}; ${setTo(0)}; rm ${FILE}`];
       const done = stage.record({ by: "target", kind: "command", node, command: end });
-      await stage.target.command(node, ["sh", "-ec", `echo ${by} >${FILE}; ${setBy(`${by}`)}`]);
+      const note = `[ -e ${FILE} ] || echo $(($(date +%s%N) - up)) >${FILE}`;
+      await stage.target.command(node, ["sh", "-ec", `${UPTIME}; ${note}; ${setTo(by)}`]);
       return {
         hit: node,
         async end() {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { spawnSync } from "node:child_process";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { Bench } from "../testing/bench.ts";
 
@@ -58,7 +61,7 @@ t.test("a command is taken back by another", async (t) => {
 t.test("a backup is taken at the begin and restored at the end", async (t) => {
   const [before, after] = await done(new Bench(t), "{ old_backup: { part: nb } }");
   t.match(before, /^beside nb\/n1: .*ovsdb-client backup/);
-  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore/);
+  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is told");
 });
 
 t.test("connections to the databases are reset on each node, and no more afterwards", async (t) => {
@@ -110,11 +113,38 @@ t.test("servers go on where there is no disk to be taken away", async (t) => {
   t.match(bench.said.at(-1), "fault: no nb runs on n2");
 });
 
-t.test("a clock is set by so many seconds, and back once", async (t) => {
-  const [begin = "", end = ""] = await done(new Bench(t), "{ clock_jump: { node: n1, by: -90 } }");
-  t.match(
-    begin,
-    /^n1: sh -ec echo -90 >\/run\/weft-stability-clock; to=\$\(\(\$\(date \+%s%N\) \+ -90 \* 1000000000\)\); date --set=/,
+t.test("a clock is set by so many seconds, and back to what it would be, also where a step failed", async (t) => {
+  const did = await done(new Bench(t), "{ clock_jump: { node: n1, by: -90 } }");
+  const folder = t.testdir({
+    date: `#!/bin/sh
+case $1 in
+  --set=@*) [ ! -e fails ] || exit 1; echo "\${1#--set=@}" >clock ;;
+  +%s%N) tr -d . <clock ;;
+esac
+`,
+  });
+  chmodSync(join(folder, "date"), 0o755);
+  const [begin = "", end = ""] = did.map((what) =>
+    what.replace(/^n1: sh -ec /, "").replaceAll("/run/weft-stability-clock", join(folder, "noted")),
   );
-  t.match(end, /^n1: sh -ec \[ -e \/run\/weft-stability-clock \] \|\| exit 0; by=/);
+  const run = (script: string): number | null =>
+    spawnSync("sh", ["-ec", script], { cwd: folder, env: { PATH: `${folder}:${process.env["PATH"]}` } }).status;
+  const clock = (): number => Number(readFileSync(join(folder, "clock"), "utf8"));
+  const set = (): void => writeFileSync(join(folder, "clock"), "1700000000.000000001\n");
+  /** Whether the clock differs from what was set by so many seconds, and by the time that has passed since. */
+  const isOff = (seconds: number): boolean => {
+    const more = clock() - 1_700_000_000 - seconds;
+    return more >= 0 && more < 60;
+  };
+  set();
+  t.equal(run(begin), 0);
+  t.ok(isOff(-90), `${clock()}`);
+  t.equal(run(end), 0);
+  t.ok(isOff(0), `${clock()}`);
+  t.same([run(end), isOff(0)], [0, true], "once more");
+  writeFileSync(join(folder, "fails"), "");
+  t.not(run(begin), 0);
+  t.not(run(end), 0);
+  rmSync(join(folder, "fails"));
+  t.same([run(end), isOff(0)], [0, true], "what was never set is not set back");
 });

@@ -18,21 +18,29 @@ const DISKS = {
 
 /** Where the folder below the small disk can be reached meanwhile. */
 const BELOW = "/tmp/weft-stability-below";
+/** It is there once the copy on the small disk is whole. */
+const FILLER = "weft-stability-filler";
 
-/** Copies the folder (argument) to a small file system, which is put over it in the container, and fills that. */
-const BEGIN = `set -e
+/** A script that copies the folder (argument) to a small file system, which is put over it in the container, and fills that. */
+export const BEGIN = `set -e
+if mountpoint -q ${BELOW}; then echo "a small disk is over a folder already" >&2; exit 1; fi
 mkdir -p ${BELOW}; mount --bind "$1" ${BELOW}
 mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 1024))k tmpfs "$1"
 cp -a ${BELOW}/. "$1"/
-dd if=/dev/zero of="$1"/weft-stability-filler bs=4k 2>/dev/null || true
+dd if=/dev/zero of="$1"/${FILLER} bs=4k 2>/dev/null || true
 echo changed`;
 
-/** Takes it away again, and keeps what was written to it. It may find that there is nothing to do. */
-const END = `set -e
+/**
+ * A script that takes it away again, and keeps what was written to it, but nothing of a copy that was never whole. BEGIN or this may have ended at any line
+ * before; it may find that there is nothing to do.
+ */
+export const END = `set -e
 mountpoint -q ${BELOW} || exit 0
-rm -f "$1"/weft-stability-filler
-cp -a "$1"/. ${BELOW}/
-umount -l "$1"; umount ${BELOW}; rmdir ${BELOW}
+if [ "$(stat -c %d "$1")" != "$(stat -c %d ${BELOW})" ]; then
+  if [ -e "$1"/${FILLER} ]; then cp -a "$1"/. ${BELOW}/; rm -f ${BELOW}/${FILLER}; fi
+  umount -l "$1"
+fi
+umount ${BELOW}; rmdir ${BELOW}
 echo changed`;
 
 const BACK_MS = 60_000;
@@ -44,7 +52,13 @@ const options = z.strictObject({
 });
 
 /** Runs a script of the above beside a part on a node while its servers stand still; then they start again, where it has changed something. */
-async function script(target: Target, text: string, part: keyof typeof DISKS, node: string): Promise<void> {
+async function script(
+  target: Target,
+  text: string,
+  part: keyof typeof DISKS,
+  node: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const on = async (name: PartName): Promise<readonly ProcessHandle[]> =>
     (await target.processes({ name })).filter((one) => one.node === node);
   const [at] = await on(part);
@@ -52,19 +66,22 @@ async function script(target: Target, text: string, part: keyof typeof DISKS, no
   const { folder, servers } = DISKS[part];
   const open = (await Promise.all(servers.map(on))).flat();
   let changed = false;
+  let sent: readonly PromiseSettledResult<boolean>[] = [];
   try {
     for (const server of open) await target.signal(server, "SIGSTOP");
     changed = (await target.beside(at, ["sh", "-c", text, "sh", folder])).trim() === "changed";
   } finally {
-    for (const server of open) await target.signal(server, changed ? "SIGKILL" : "SIGCONT");
+    // One that cannot be told does not keep the others stopped.
+    sent = await Promise.allSettled(open.map((server) => target.signal(server, changed ? "SIGKILL" : "SIGCONT")));
   }
-  if (changed) await Promise.all(open.map((server) => target.back(server, BACK_MS)));
+  for (const each of sent) if (each.status === "rejected") throw each.reason;
+  if (changed) await Promise.all(open.map((server) => target.back(server, BACK_MS, signal)));
 }
 
 /** Gives a part its disk back. Idempotent. */
-export async function emptyDisk(target: Target, part: string, node: string): Promise<void> {
+export async function emptyDisk(target: Target, part: string, node: string, signal?: AbortSignal): Promise<void> {
   if (!isDisk(part)) throw new StabilityError("cleanup", `${part} has no disk that can be filled`);
-  await script(target, END, part, node);
+  await script(target, END, part, node, signal);
 }
 
 function isDisk(part: string): part is keyof typeof DISKS {
@@ -81,14 +98,14 @@ export const FULL_DISK = plugin({
     shown: `fill the disk of ${part}`,
     lasts: true,
     async inject(stage) {
-      const { target } = stage;
+      const { target, signal } = stage;
       const node = await nodeOf(stage, part, on);
       const done = stage.record({ by: "part", kind: "empty-disk", part, node });
-      await script(target, BEGIN, part, node);
+      await script(target, BEGIN, part, node, signal);
       return {
         hit: `${part} on ${node}`,
         async end() {
-          await emptyDisk(target, part, node);
+          await emptyDisk(target, part, node, signal);
           done();
         },
       };

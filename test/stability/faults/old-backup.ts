@@ -17,7 +17,7 @@ export const OLD_BACKUP = plugin({
     shown: `restore an old backup of ${part}`,
     lasts: true,
     async inject({ target }) {
-      const [server] = await target.processes({ name: part });
+      const [server] = await target.processes({ name: part, role: "leader" });
       if (server === undefined) throw new StabilityError("fault", `no ${part} runs`);
       const socket = `unix:/run/ovn/ovn${part}_db.sock`;
       const file = `/run/ovn/weft-stability-${part}.backup`;
@@ -25,7 +25,7 @@ export const OLD_BACKUP = plugin({
       return {
         hit: `${part} on ${server.node}`,
         async end() {
-          await target.beside(server, ["sh", "-c", `ovsdb-client --force restore ${socket} <${file}; rm ${file}`]);
+          await target.beside(server, ["sh", "-c", `ovsdb-client --force restore ${socket} <${file} && rm ${file}`]);
         },
       };
     },

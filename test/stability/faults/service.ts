@@ -82,7 +82,9 @@ export const HANG = plugin({
           const alive = await Promise.all(hit.map((process) => stage.target.signal(process, "SIGCONT")));
           done();
           // A probe may have had it killed meanwhile.
-          await Promise.all(hit.filter((_, n) => !alive[n]).map((process) => stage.target.back(process, BACK_MS)));
+          await Promise.all(
+            hit.filter((_, n) => !alive[n]).map((process) => stage.target.back(process, BACK_MS, stage.signal)),
+          );
         },
       };
     },
@@ -103,7 +105,7 @@ async function ended(stage: Stage, aim: Aim, signal: "SIGKILL" | "SIGTERM"): Pro
   return {
     hit: shownProcesses(hit),
     async end() {
-      await Promise.all(hit.map((process) => stage.target.back(process, BACK_MS)));
+      await Promise.all(hit.map((process) => stage.target.back(process, BACK_MS, stage.signal)));
       for (const each of done) each();
     },
   };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { asStabilityError, StabilityError, textOf } from "../errors.ts";
-import { find, type Plugin } from "../plugin.ts";
+import { StabilityError, textOf } from "../errors.ts";
+import type { Plugin } from "../plugin.ts";
+import { openTarget } from "../targets/open-target.ts";
 import type { TargetChoice } from "../targets/target.ts";
 import type { Journal } from "./journal.ts";
 import { undo } from "./undo.ts";
@@ -10,7 +11,8 @@ import { shownStep, type UndoStep } from "./undo-step.ts";
 /**
  * Undoes what a run that was killed has left in the journal, the last first. A step that fails does not stop the others, and is repeated after them: an
  * object can only be deleted once the API server is resumed. Rejects with StabilityError `cleanup` where one failed again (the journal then keeps all, and
- * steps can be repeated), or where the target cannot be opened any more.
+ * steps can be repeated), or where the target cannot be opened any more. What the target itself has put into a cluster goes when it is closed, also where
+ * there is no step.
  */
 export async function clean(
   journal: Journal,
@@ -20,16 +22,15 @@ export async function clean(
   const left = journal.unfinished();
   if (left === undefined) return;
   log(`an earlier run was killed: undoing ${left.steps.length} steps on target ${left.target.name}`);
-  const found = find(targets, "target", left.target.name);
-  const configured = found.ok ? found.value.configure(left.target.options) : found;
-  if (!configured.ok)
-    throw new StabilityError(
-      "cleanup",
-      `the target of an earlier run cannot be opened: ${configured.issues[0]?.message}`,
-    );
-  const target = await configured.value.open().catch((error: unknown) => {
-    throw asStabilityError("cleanup", "the target of an earlier run cannot be opened", error);
+  const target = await openTarget(targets, left.target).catch((error: unknown): undefined => {
+    const message = `the target of an earlier run cannot be opened: ${textOf(error)}`;
+    if (left.steps.length > 0) throw new StabilityError("cleanup", message, { cause: error });
+    // Then nothing of a run is there either.
+    log(message);
+    journal.forget();
+    return undefined;
   });
+  if (target === undefined) return;
   try {
     const failed: UndoStep[] = [];
     for (const { step } of left.steps) {

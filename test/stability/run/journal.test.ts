@@ -72,6 +72,25 @@ t.test("a step that cannot be undone is told, and all stay for the next time", a
   );
 });
 
+t.test("a run that was killed between two steps leaves its target to be closed", async (t) => {
+  const path = join(t.testdir(), "journal.jsonl");
+  const kill = (): void => {
+    const killed = new Journal(path);
+    killed.begin({ name: "fake", options: null });
+    killed.done(killed.record(HEAL));
+  };
+  kill();
+  const target = new FakeTarget(new ManualClock());
+  await clean(new Journal(path), testRegistry(target).targets, () => {});
+  t.same(target.done, ["closed"]);
+  t.notOk(existsSync(path));
+  kill();
+  const said: string[] = [];
+  await clean(new Journal(path), [], (message) => said.push(message));
+  t.match(said[1], "the target of an earlier run cannot be opened", "there is nothing to do on it");
+  t.notOk(existsSync(path));
+});
+
 t.test("a step that fails does not stop the others, and is repeated after them", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const killed = new Journal(path);

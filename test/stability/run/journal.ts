@@ -16,7 +16,7 @@ const LINE = z.union([
 export interface Unfinished {
   /** The name and the options of the target plugin. */
   readonly target: { readonly name: string; readonly options: unknown };
-  /** What is to be undone, the last first. */
+  /** What is to be undone, the last first; none where the run was killed between two of them. */
   readonly steps: readonly { readonly id: number; readonly step: UndoStep }[];
 }
 
@@ -52,7 +52,7 @@ export class Journal {
       else if ("step" in entry) open.set(entry.id, entry.step);
       else open.delete(entry.done);
     }
-    if (target === undefined || open.size === 0) return undefined;
+    if (target === undefined) return undefined;
     return { target, steps: [...open].map(([id, step]) => ({ id, step })).reverse() };
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { CONFIG_MAPS } from "../../../src/kube/resources.ts";
+import { CONFIG_MAPS, NAMESPACES } from "../../../src/kube/resources.ts";
 import { Bench } from "../testing/bench.ts";
 
 /** A task of one run with one load; what is given replaces parts of it. */
@@ -109,6 +109,25 @@ t.test("an interrupted run ends its faults and cleans up", async (t) => {
   t.same(bench.target.kube.objects(CONFIG_MAPS), []);
   t.ok(result.seconds < 4);
   t.notOk(bench.unfinished);
+});
+
+t.test("an interrupted run does not wait for a part that stays away", async (t) => {
+  const bench = new Bench(t);
+  bench.target.backAfterMs = 300_000;
+  bench.clock.after(2_500, () => bench.interrupt.abort());
+  const result = await bench.run(task({ hooks: KILL }));
+  t.equal(result.outcome, "interrupted");
+  t.ok(result.seconds < 4, `${result.seconds}`);
+  t.notOk(bench.unfinished);
+});
+
+t.test("a namespace that exists already is not the run's, and is left alone", async (t) => {
+  const bench = new Bench(t);
+  await bench.target.fake.create(NAMESPACES, { metadata: { name: "shop" } });
+  const result = await bench.run(task({ more: "    context: { namespace: { name: shop } }" }));
+  t.equal(result.outcome, "broken");
+  t.match(result.runs[0]?.repeats[0]?.problems, [{ code: "context", text: /^namespace shop exists already/ }]);
+  t.ok(bench.target.fake.object(NAMESPACES, { name: "shop" }));
 });
 
 t.test("what a target cannot do is said before anything is done", async (t) => {

@@ -76,8 +76,11 @@ export interface Target {
   processes(part: Part): Promise<readonly ProcessHandle[]>;
   /** Sends a signal; false where the process is gone. SIGKILL resolves when it is. */
   signal(process: ProcessHandle, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean>;
-  /** Resolves when a part runs on a node in another process than `former`, and serves; starts it where nothing else would. */
-  back(former: ProcessHandle, timeoutMs: number): Promise<void>;
+  /**
+   * Resolves when a part runs on a node in another process than `former`, and serves; starts it where nothing else would. Also when the signal aborts:
+   * whoever waits looks at it.
+   */
+  back(former: ProcessHandle, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Runs a command on a node as root; what a non-zero exit code says is rejected. */
   command(node: string, command: readonly string[]): Promise<string>;
   /** Runs a command in the file system, the network and among the processes of a process: in its container. */

@@ -3,12 +3,10 @@
 import { type FakeKube, fakeKube } from "../../../src/kube/testing/fake.ts";
 import type { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import { StabilityError } from "../errors.ts";
+import { pause } from "../run/pause.ts";
 import { PARTS, type Part, type PartName } from "../targets/parts.ts";
 import type { Inventory, Need, Prober, ProcessHandle, Reply, Request, Target } from "../targets/target.ts";
 import { fakeCluster } from "./fake-cluster.ts";
-
-/** How long a part that was killed is away, in ms. */
-const BACK_AFTER_MS = 2_000;
 
 /** A cluster of two nodes in memory. Parts that are killed come back by themselves after two seconds; one request takes 1 ms. */
 export class FakeTarget implements Target {
@@ -26,6 +24,8 @@ export class FakeTarget implements Target {
   answers = (_request: Request): boolean => true;
   /** What commands beside processes print. */
   says = "";
+  /** How long a part that was killed is away. */
+  backAfterMs = 2_000;
   /** What pods leave: tests change it. */
   things: Record<string, readonly string[]> = {};
   #dead = false;
@@ -86,16 +86,15 @@ export class FakeTarget implements Target {
     else {
       process.id = `${this.#serial++}`;
       process.stopped = false;
-      process.awayUntil = this.#clock.now() + BACK_AFTER_MS;
+      process.awayUntil = this.#clock.now() + this.backAfterMs;
     }
     return true;
   }
 
-  async back({ part, node, id }: ProcessHandle): Promise<void> {
+  async back({ part, node, id }: ProcessHandle, _timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const process = this.#processes.get(`${part}/${node}`);
     if (process === undefined || process.id === id) return;
-    const left = process.awayUntil - this.#clock.now();
-    if (left > 0) await new Promise<void>((resolve) => void this.#clock.after(left, resolve));
+    await pause(this.#clock, process.awayUntil - this.#clock.now(), signal);
   }
 
   async command(node: string, command: readonly string[]): Promise<string> {

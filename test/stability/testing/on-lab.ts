@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
+import { openLab } from "../../../hack/lab/lab.ts";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
 import { withoutRestarts } from "../../e2e/testing/pods.ts";
 import { openWorld } from "../../e2e/testing/world.ts";
@@ -10,10 +11,10 @@ import { PLUGINS } from "../plugins.ts";
 import type { TaskResult } from "../report/result.ts";
 import { storeResult } from "../report/store.ts";
 import { summaryText } from "../report/table.ts";
+import { clean } from "../run/clean.ts";
 import { Journal } from "../run/journal.ts";
 import { runTask } from "../run/run-task.ts";
-import { openLabTarget } from "../targets/lab/lab-target.ts";
-import type { Target } from "../targets/target.ts";
+import { type NamedTarget, openTarget } from "../targets/open-target.ts";
 import { loadTask } from "../task/load.ts";
 
 const TASKS = join(import.meta.dirname, "../tasks");
@@ -26,20 +27,22 @@ export async function testTask(
   t: Test,
   name: string,
   variables: Readonly<Record<string, unknown>> = {},
-  openTarget: () => Promise<Target> = openLabTarget,
+  on: NamedTarget = { name: "lab", options: null },
 ): Promise<TaskResult> {
   const file = join(TASKS, name);
   const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
+  const log = (message: string): void => t.comment(message);
+  // With the lab's files, which outlive a test that is killed; and before anything is asked of parts that it may have stopped.
+  const journal = new Journal(join(openLab().paths.state, "stability-journal.jsonl"));
+  await clean(journal, PLUGINS.targets, log);
   const world = await openWorld(t);
   // kubelet starts again at once what it has not started again before.
   await withoutRestarts(world, "kube-ovn-controller");
   for (const node of world.lab.nodes) await withoutRestarts(world, "kube-ovn-cni", node);
-  const target = await openTarget();
+  const target = await openTarget(PLUGINS.targets, on);
   t.teardown(() => target.close());
   const folder = t.testdir();
-  const journal = new Journal(join(folder, "journal.jsonl"));
-  journal.begin({ name: "lab", options: null });
-  const log = (message: string): void => t.comment(message);
+  journal.begin(on);
   const { signal } = new AbortController();
   const result = await runTask(task, { target, clock: SYSTEM_CLOCK, journal, signal, log });
   journal.end();

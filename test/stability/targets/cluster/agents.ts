@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { run } from "../../../../hack/host/run.ts";
-import { KubeError } from "../../../../src/kube/errors.ts";
+import { KubeError, unlessNotFound } from "../../../../src/kube/errors.ts";
 import type { Kube } from "../../../../src/kube/kube.ts";
 import type { KubeObject, NewObject } from "../../../../src/kube/object.ts";
 import { DAEMON_SETS, NAMESPACES, PODS } from "../../../../src/kube/resources.ts";
@@ -16,6 +16,8 @@ const IMAGE = z.object({
   template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string() })).min(1) }) }),
 });
 const READY_MS = 120_000;
+/** How long the pods of an earlier run may take to be gone. */
+const GONE_MS = 120_000;
 
 /**
  * A privileged pod on each node, in the node's process and network namespaces, of Weft's own image, which the nodes have: commands reach it by kubectl.
@@ -30,8 +32,17 @@ export class Agents {
     this.#kubectl = kubectl;
   }
 
-  /** Resolves when the pods run. Those that a killed run has left are used again. `kubectl` is the program with its options. */
+  /**
+   * Resolves when the pods run. Those that a killed run has left are used again, and those that are being deleted waited for. `kubectl` is the program with
+   * its options.
+   */
   static async open(kube: Kube, nodes: readonly string[], kubectl: readonly [string, ...string[]]): Promise<Agents> {
+    const there = await kube.get(NAMESPACES, { name: AGENTS }).catch(unlessNotFound);
+    if (there?.metadata.deletionTimestamp !== undefined) {
+      await using namespaces = follow(kube, NAMESPACES, { fieldSelector: `metadata.name=${AGENTS}` });
+      await namespaces.ready();
+      await namespaces.gone(AGENTS, GONE_MS);
+    }
     const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
     await kube.create(NAMESPACES, { metadata: { name: AGENTS, labels } }).catch(unlessThere);
     const { spec } = await kube.get(DAEMON_SETS, SWITCHES);
@@ -45,13 +56,8 @@ export class Agents {
 
   /** Whether pods of a killed run are there. */
   static async left(kube: Kube): Promise<boolean> {
-    try {
-      await kube.get(NAMESPACES, { name: AGENTS });
-      return true;
-    } catch (error) {
-      if (error instanceof KubeError && error.code === "not-found") return false;
-      throw error;
-    }
+    const there = await kube.get(NAMESPACES, { name: AGENTS }).catch(unlessNotFound);
+    return there !== undefined && there.metadata.deletionTimestamp === undefined;
   }
 
   /** The command that runs another one on a node with its standard input and output. */
@@ -67,7 +73,7 @@ export class Agents {
 
   /** Deletes the pods with their namespace; does not wait until they are gone. */
   async close(): Promise<void> {
-    await this.#kube.delete(NAMESPACES, { name: AGENTS });
+    await this.#kube.delete(NAMESPACES, { name: AGENTS }).catch(unlessNotFound);
   }
 }
 

@@ -125,11 +125,12 @@ export class ClusterTarget implements Target {
     return (await this.#node(node, SIGNAL, ...id.split("."), name)).trim() === "true";
   }
 
-  async back(former: ProcessHandle, timeoutMs: number): Promise<void> {
+  async back(former: ProcessHandle, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const { part, node, id } = former;
     if (!runsInPod(part)) return;
     const known = this.#former.get(id) ?? new Set([id]);
     const isBack = async (): Promise<boolean> =>
+      signal?.aborted === true ||
       (await this.#running(part)).some((one) => !known.has(one.id) && (!PARTS[part].perNode || one.node === node));
     await until(`${part} on ${node} runs again`, timeoutMs, isBack, LOOK_MS).catch((error: unknown) => {
       throw new StabilityError("fault", `${part} on ${node} did not come back: ${textOf(error)}`, { cause: error });

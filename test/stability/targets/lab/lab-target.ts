@@ -102,7 +102,7 @@ class LabTarget implements Target {
     return true;
   }
 
-  async back(former: ProcessHandle, timeoutMs: number): Promise<void> {
+  async back(former: ProcessHandle, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const { part, node } = former;
     const what = `${part} on ${node}`;
     try {
@@ -112,6 +112,7 @@ class LabTarget implements Target {
         `${what} runs again`,
         timeoutMs,
         async () => {
+          if (signal?.aborted) return true;
           await this.alive();
           return this.#running(part).some((one) => !known.has(one.id) && (!PARTS[part].perNode || one.node === node));
         },
