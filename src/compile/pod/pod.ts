@@ -33,6 +33,7 @@ import { missingSecurityGroups, reportMissingGroups } from "./pod-security-group
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
+import { reportUnsupportedAnnotations } from "./unsupported-annotations.ts";
 
 /** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
@@ -53,8 +54,8 @@ interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "su
 
 interface PodInput {
   readonly interfaces: readonly InterfaceInput[];
-  /** Pods with invalid annotations. */
-  readonly mistaken: readonly PodFact[];
+  /** The pods that run or are to run. */
+  readonly alive: readonly PodFact[];
   /** Pods that name Vips whose addresses they cannot have. */
   readonly strays: readonly { readonly pod: PodFact; readonly vips: StrayVips }[];
   /** Annotations of pods about interfaces that they do not have any more. */
@@ -91,10 +92,10 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       const vips = strayVips(reader, pod);
       return vips === NO_STRAYS ? [] : { pod, vips };
     });
-    return { interfaces, stale, strays, mistaken: alive.filter((pod) => pod.invalidAnnotations !== undefined) };
+    return { interfaces, stale, strays, alive };
   },
 
-  compile({ interfaces, stale, strays, mistaken }): Fragment<WeftEffect> {
+  compile({ interfaces, stale, strays, alive }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
     /** A pod → its wanted annotations: one patch for all of them. */
@@ -104,7 +105,8 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     /** A pod → the QoS of its ports. */
     const active = new Map<PodFact, PodQos>();
     const reports: WeftEffect[] = [
-      ...mistaken.map(reportInvalidAnnotations),
+      ...alive.flatMap(reportInvalidAnnotations),
+      ...alive.flatMap(reportUnsupportedAnnotations),
       ...strays.flatMap(({ pod, vips }) => reportStrayVips(pod, vips)),
     ];
     for (const { pod, providers } of stale) {
@@ -165,14 +167,11 @@ function waitingQos(pod: PodFact, interfaces: readonly InterfaceInput[]): PodQos
 }
 
 /** The Event about a pod's invalid annotations. */
-function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): WeftEffect {
-  return {
-    kind: "report",
-    key: `report/pods/${uid}/annotations`,
-    about: { resource: "pods", namespace, name, uid },
-    reason: "InvalidAnnotation",
-    message: invalidAnnotations.map(({ message }) => message).join(". "),
-  };
+function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): readonly WeftEffect[] {
+  if (invalidAnnotations.length === 0) return [];
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const message = invalidAnnotations.map((one) => one.message).join(". ");
+  return [{ kind: "report", key: `report/pods/${uid}/annotations`, about, reason: "InvalidAnnotation", message }];
 }
 
 function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): InterfaceInput {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { POD } from "../../api/annotations.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { ReportEffect } from "../effects.ts";
+
+/** Kube-OVN's annotations of pods that nothing is done about → what does the same. */
+const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[] = [
+  [POD.eip, "create an OvnFip"],
+  [POD.snat, "create an OvnSnatRule"],
+  [POD.bgp, ""],
+];
+
+/** The Event that names annotations of a pod which are not supported; none where it has none. */
+export function reportUnsupportedAnnotations({ namespace, name, uid, annotations }: PodFact): readonly ReportEffect[] {
+  const set = NOT_SUPPORTED.flatMap(([key, instead]) =>
+    (annotations[key] ?? "") === "" ? [] : `${key}${instead && ` (${instead})`}`,
+  );
+  if (set.length === 0) return [];
+  const about = { resource: "pods", namespace, name, uid } as const;
+  const message = `these annotations are not supported and have no effect: ${set.join(", ")}`;
+  return [{ kind: "report", key: `report/pods/${uid}/unsupported`, about, reason: "NotSupported", message }];
+}
