@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { decodeQos, type Qos } from "../../contract/qos.ts";
 import { addIp, addNetwork, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "../testing/sample-facts.ts";
 import { podUnit } from "./pod.ts";
 
@@ -159,6 +160,28 @@ t.test("a pod that its author calls allocated is new by its IP object's first re
   });
   t.end();
 });
+
+t.test(
+  "a pod that its author calls allocated is new to an IP object that was not made for it, such as a reservation",
+  (t) => {
+    const facts = sampleFacts();
+    const forged = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
+    addPod(facts, "a", { node: "weft-1", annotations: { ...forged, "ovn.kubernetes.io/ingress_rate": "fast" } });
+    const kept = (qos?: string): Qos => {
+      const ip = facts.get("ips", "a.default");
+      if (ip === undefined) throw new Error("no IP object");
+      facts.set("ips", "a.default", { ...ip, podUid: "", reserved: true, ...(qos !== undefined && { qos }) });
+      const input = podUnit.read(facts, "default/a");
+      const effects = input === undefined ? [] : podUnit.compile(input).effects;
+      const found = effects.find((effect) => effect.kind === "annotate" && effect.resource === "ips");
+      return decodeQos((found?.kind === "annotate" && found.annotations[RECORD]) || "");
+    };
+    t.match(kept(), { refused: true, problem: /; the interface is not created$/ });
+    t.match(kept("{}"), { refused: true }, "of which a former pod has had the address");
+    t.match(kept('{"ingress":{"rate":10000,"burst":8000}}'), { ingress: { rate: 10_000 }, problem: /stays active$/ });
+    t.end();
+  },
+);
 
 t.test("a record that a new pod brings with it is not what was active before", (t) => {
   const forged = { [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };

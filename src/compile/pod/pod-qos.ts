@@ -14,14 +14,19 @@ import type { PortInput } from "./port-input.ts";
 
 /**
  * The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which the record in its IP object says. The pod's own
- * record, which its author can write, counts only where an older version has left none there.
+ * record, which its author can write, counts only where an older version has left none there. On an IP object that the controller did not make for the pod, such as a reservation, the
+ * author's word that the interface is in use does not count: there an invalid value refuses it, unless the object records a limit that stays active.
  */
-export function podQos({ annotations }: PodFact, { provider, qos }: Pick<IpFact, "provider" | "qos">): Qos {
+export function podQos(
+  { annotations }: PodFact,
+  { provider, qos, podUid }: Pick<IpFact, "provider" | "qos" | "podUid">,
+): Qos {
   const allocated = annotations[podAnnotation(provider, "allocated")] === "true";
-  const recorded = qos === undefined ? (decodePodQos(annotations[POD.qos])[provider] ?? {}) : decodeQos(qos);
+  const told = podUid === "" ? {} : (decodePodQos(annotations[POD.qos])[provider] ?? {});
+  const recorded = qos === undefined ? told : decodeQos(qos);
   // A record without an allocation is not of this pod.
   const before = allocated ? recorded : {};
-  const isNew = !allocated || before.refused === true;
+  const isNew = !allocated || before.refused === true || podUid === "";
   return settleQos(readQosRequest(annotations, provider), before, isNew);
 }
 

@@ -114,3 +114,26 @@ t.test("an invalid setting of a running pod leaves the last valid one active, an
   }
   t.match(kube.object(IPS, { name: "running.default" })?.metadata.annotations?.[RECORD], /"rate":3000/);
 });
+
+t.test(
+  "an invalid setting refuses the interface of a pod that takes a reserved address, whatever its author writes",
+  async (t) => {
+    const { kube } = await start(t);
+    const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+    const spec = { podName: "kept", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.77" };
+    await kube.create(IPS, { metadata: { name: "kept.default", labels }, spec } as never);
+    await eventually(
+      "it is complete",
+      () =>
+        kube.object<Pod & { spec: { macAddress?: string } }>(IPS, { name: "kept.default" })?.spec.macAddress ||
+        undefined,
+    );
+    for (const annotations of [{ [RATE]: "fast", ...ALLOCATED }, { [RATE]: "fast" }]) {
+      await addPod(kube, "kept", annotations);
+      const qos = await eventually("record", () => active(kube, "kept"));
+      t.equal(qos.refused, true);
+      t.match(await event(kube, "kept", "InvalidQoS"), /; the interface is not created$/);
+      await kube.delete(PODS, ref("kept"), { gracePeriodSeconds: 0 });
+    }
+  },
+);
