@@ -15,6 +15,7 @@ import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactTypes } from "../facts/types.ts";
 import { externalRole, type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
+import { isUnderlay } from "./subnet/subnet-localnet.ts";
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {
@@ -72,7 +73,8 @@ export class NameCollisions {
     const subnet = this.#facts.get("subnetSpecs", name);
     this.#set(
       nameCollisionKey.subnet(name),
-      subnet === undefined || !isOvnProvider(subnet.provider) ? [] : claimsOfSubnet(subnet),
+      // The switch of an underlay subnet has no port towards its VPC's router.
+      subnet === undefined || !isOvnProvider(subnet.provider) || isUnderlay(subnet) ? [] : claimsOfSubnet(subnet),
     );
   }
 

@@ -7,6 +7,15 @@ export interface ExternalGatewaysFact {
   readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
+/** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-vpcs.ts`. Absent where it is used in none. */
+export interface EipVpcFact {
+  /** Name of the OvnEip. */
+  readonly key: string;
+  readonly vpc: string;
+  /** What uses it there, for messages. */
+  readonly user: string;
+}
+
 /** The key of the one {@link ExternalGatewaysFact}. */
 export const EXTERNAL_GATEWAYS = "external";
 

@@ -60,7 +60,12 @@ export function natTargetOf(spec: {
 /** The keys by which rules with the same target find each other. */
 export function natTargetKeys({ ipType, ipName, vpc, v4, v6 }: NatTargetFact): readonly string[] {
   if (ipName !== "") return [`${ipType}/${ipName}`];
-  return [v4, v6].filter((address) => address !== "").map((address) => `vpc/${vpc}/${address}`);
+  return addressKeys(vpc, v4, v6);
+}
+
+/** Those of addresses, or ranges, in a VPC; "" for none. */
+export function addressKeys(vpc: string, ...addresses: readonly string[]): readonly string[] {
+  return addresses.filter((address) => address !== "").map((address) => `vpc/${vpc}/${address}`);
 }
 
 /** The rule that is applied, of those that exclude each other: the oldest. */

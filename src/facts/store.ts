@@ -69,6 +69,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   serviceRanges: {},
   bfdPorts: {},
   externalGateways: {},
+  eipVpcs: {},
   chassisProblems: {},
   zones: {},
 };

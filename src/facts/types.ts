@@ -3,7 +3,7 @@
 import type { ClusterFact, NameCollisionFact, ServedFact } from "./cluster.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
-import type { ExternalGatewaysFact } from "./external.ts";
+import type { EipVpcFact, ExternalGatewaysFact } from "./external.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
 import type { ZoneFact } from "./node.ts";
 import type {
@@ -64,6 +64,7 @@ export interface DerivedFactTypes {
   readonly chassisProblems: ChassisProblemFact;
   readonly bfdPorts: BfdPortFact;
   readonly externalGateways: ExternalGatewaysFact;
+  readonly eipVpcs: EipVpcFact;
   readonly zones: ZoneFact;
 }
 

@@ -3,6 +3,7 @@
 import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
+import { EipVpcs } from "../compile/nat/eip-vpcs.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { clusterServiceRanges } from "../compile/service/service-ranges.ts";
 import { subnetPolicyUse } from "../compile/subnet/subnet-policy-use.ts";
@@ -20,7 +21,7 @@ import { zones } from "./zones.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
- * objects hold addresses, which nodes are the gateways of a subnet, which VPCs are peered, and which zones there are. What they
+ * objects hold addresses, which nodes are the gateways of a subnet, in which VPC an OvnEip is used, which VPCs are peered, and which zones there are. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -46,6 +47,7 @@ export class DerivedFacts {
       subnetGateways: deriverOf(facts, subnetGateways),
       nodeSubnets: new NodeSubnets(facts),
       gatewayGroups: new GatewayGroups(facts),
+      eipVpcs: new EipVpcs(facts),
       vpcPeers: new VpcPeers(facts),
       "security groups": new SecurityGroupIndex(facts),
       groups: new GroupIndex(facts),

@@ -3,7 +3,7 @@
 import { labelValue } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
-import { isPortEip } from "../compile/vpc/vpc-external.ts";
+import { portVpcOf } from "../compile/vpc/vpc-external.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
 
@@ -20,20 +20,17 @@ export interface EipUses {
 
 /** Reads what uses an OvnEip: rules that have been applied, which their finalizer shows, and the port of a VPC. */
 export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses {
-  const { name, subnet } = eip;
+  const { name } = eip;
   const applied = ({ finalizers }: { readonly finalizers: readonly string[] }): boolean =>
     finalizers.includes(FINALIZER);
   const dnats = reader.by("ovnDnatRules", "eip", name).filter(applied);
   const fips = reader.by("ovnFips", "eip", name).filter(applied);
   const snats = reader.by("ovnSnatRules", "eip", name).filter(applied);
-  const port = isPortEip(reader, eip);
   const [target] = [...fips, ...dnats].map((rule) => rule.target);
   const found = target && readTarget(reader, target);
   const [snat] = snats;
   const ofSnat = snat && (snat.vpc || reader.get("subnets", snat.subnet)?.vpc);
-  const ofPort = port
-    ? reader.by("vpcs", "external", subnet).find((vpc) => `${vpc.name}-${subnet}` === name)?.name
-    : undefined;
+  const ofPort = portVpcOf(reader, eip);
   const vpc = ofPort ?? (found?.ok === true ? found.vpc : undefined) ?? ofSnat;
   const rule = [...fips, ...dnats, ...snats][0]?.name;
   return {

@@ -4,6 +4,7 @@ import type { OvnFipSpec } from "../api/generated/ovnfip.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
 import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
 import { routerId } from "../compile/owner-ids.ts";
@@ -77,7 +78,7 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
       eip,
       target,
       link: eip.ok && target.ok ? linkOf(reader, target.vpc, eip) : undefined,
-      rival: rivalOf(reader, fip),
+      rival: rivalOf(reader, fip, target.ok ? target.keys : natTargetKeys(fip.target)),
       inDefaultVpc: target.ok && isDefaultVpc(reader, target.vpc),
     };
   },
@@ -121,21 +122,17 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
   },
 };
 
-/** An older floating IP of the same OvnEip, or of the same target in the same external subnet. */
-function rivalOf(reader: FactReader, fip: OvnFipFact): NatProblem | undefined {
+/** An older floating IP of the same OvnEip, or rule of the same target in the same external subnet. */
+function rivalOf(reader: FactReader, fip: OvnFipFact, keys: readonly string[]): NatProblem | undefined {
   const first = oldestRule(reader.by("ovnFips", "eip", fip.eip));
   if (first !== undefined && first.name !== fip.name)
     return natProblem(
       "EipInUse",
       `OvnEip "${fip.eip}" is that of OvnFip "${first.name}", which is older; use another OvnEip`,
     );
-  const subnet = reader.get("ovnEips", fip.eip)?.subnet;
-  const same = natTargetKeys(fip.target).flatMap((key) =>
-    reader.by("ovnFips", "target", key).filter((other) => reader.get("ovnEips", other.eip)?.subnet === subnet),
-  );
-  const older = oldestRule(same);
-  if (older === undefined || older.name === fip.name) return undefined;
-  const message = `OvnFip "${older.name}", which is older, has the same target: an address has one floating IP in an external subnet`;
+  const older = olderSourceRule(reader, "OvnFip", fip, keys);
+  if (older === undefined) return undefined;
+  const message = `${older}, which is older, translates the same address: it leaves with one address in an external subnet`;
   return natProblem("TargetInUse", message);
 }
 

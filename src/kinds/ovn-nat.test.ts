@@ -3,8 +3,20 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
+import { NameCollisions } from "../compile/name-collisions.ts";
+import { EipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
-import { addIp, addNode, addSubnet, addVpc, followed, sampleFacts } from "../compile/testing/sample-facts.ts";
+import {
+  addIp,
+  addNode,
+  addPod,
+  addSubnet,
+  addVpc,
+  followed,
+  sampleFacts,
+  settleSubnets,
+} from "../compile/testing/sample-facts.ts";
 import { externalGateways } from "../compile/vpc/external-gateways.ts";
 import { vpcUnit } from "../compile/vpc/vpc.ts";
 import { rowUuid } from "../desired/identity.ts";
@@ -13,6 +25,7 @@ import { deriverOf } from "../facts/derivation.ts";
 import { projectNode } from "../facts/project-core.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
+import { addressHolders } from "./address-holders.ts";
 import type { AnyKind } from "./kind.ts";
 import { ovnDnatRuleKind, projectOvnDnatRule } from "./ovn-dnat-rule.ts";
 import { ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
@@ -64,7 +77,8 @@ function addEip(facts: FactStore, name: string, last: number, spec: object = {})
 /** A VPC `team` with a pod's address, connected to the external subnet by two gateway nodes. */
 function world(): FactStore {
   const facts = sampleFacts();
-  followed(facts, deriverOf(facts, externalGateways));
+  for (const deriver of [deriverOf(facts, externalGateways), deriverOf(facts, addressHolders), new EipVpcs(facts)])
+    followed(facts, deriver);
   for (const name of ["gw-1", "gw-2"]) {
     const annotations = { "ovn.kubernetes.io/chassis": `chassis-${name}` };
     const labels = { "ovn.kubernetes.io/external-gw": "true" };
@@ -193,6 +207,21 @@ t.test("what keeps a VPC from an external subnet is in its condition, and the re
     addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: [name] });
   t.equal(reasonOf(extra("absent")), "SubnetNotFound");
   t.equal(reasonOf(extra("ovn-default")), "NotExternal");
+  t.equal(
+    reasonOf((facts) => {
+      addSubnet(facts, "bare", { vlan: "v100" });
+      addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: ["bare"] });
+      const mac = { macAddress: "02:00:00:00:00:10" };
+      add(facts, "ovnEips", "team-bare", { type: "lrp", externalSubnet: "bare" }, { status: mac });
+    }),
+    "NotExternal",
+    "a subnet without addresses",
+  );
+  t.equal(
+    reasonOf((facts) => facts.set("vlans", "v100", undefined)),
+    "SubnetNotReady",
+    "a subnet whose Vlan is gone",
+  );
   t.equal(
     reasonOf((facts) => {
       for (const name of ["gw-1", "gw-2"]) facts.set("nodes", name, undefined);
@@ -333,4 +362,142 @@ t.test("a subnet without its Vlan says so, and a Vlan names the older one of its
   const input = subnetUnit.read(facts, "external");
   const [condition] = input === undefined ? [] : conditionsIn(subnetUnit.compile(input).effects);
   t.match(condition, { ready: false, reason: "NoProviderNetwork", message: /spec\.vlan "v100"/ });
+});
+
+t.test("an OvnEip is used in one VPC: that of its port, or else of the oldest rule", async (t) => {
+  const facts = world();
+  addVpc(facts, "other", { enableExternal: true });
+  addSubnet(facts, "others", { vpc: "other", cidrBlock: "10.0.1.0/24" });
+  addEip(facts, "other-external", 20, { type: "lrp" });
+  const port = { externalPort: "80", internalPort: "80", protocol: "tcp" };
+  add(facts, "ovnDnatRules", "first", { ovnEip: "e1", ipName: "web.default", ...port });
+  add(facts, "ovnSnatRules", "second", { ovnEip: "e1", vpcSubnet: "others" });
+  add(facts, "ovnSnatRules", "same", { ovnEip: "e1", vpcSubnet: "inner" });
+  t.match(outcome(facts, ovnSnatRuleKind, "second"), {
+    ready: false,
+    reason: "EipInUse",
+    message: /OvnEip "e1" is used in VPC "team" by OvnDnatRule "first"/,
+    tables: [],
+  });
+  for (const [kind, name] of [
+    [ovnDnatRuleKind, "first"],
+    [ovnSnatRuleKind, "same"],
+  ] as const)
+    t.equal(outcome(facts, kind, name).ready, true, name);
+  add(facts, "ovnSnatRules", "ports", { ovnEip: "team-external", vpc: "other", v4IpCidr: "10.0.1.0/25" });
+  t.match(outcome(facts, ovnSnatRuleKind, "ports"), { reason: "EipInUse", message: /the port of VPC "team"/ });
+  facts.set("ovnDnatRules", "first", undefined);
+  t.equal(outcome(facts, ovnSnatRuleKind, "second").ready, true, "the next one has it then");
+  t.match(outcome(facts, ovnSnatRuleKind, "same"), { reason: "EipInUse", message: /VPC "other"/ });
+});
+
+t.test("an address leaves a VPC with one address, by whatever name rules know it", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "named", { ovnEip: "e1", ipName: "web.default" });
+  add(facts, "ovnFips", "address", { ovnEip: "e2", vpc: "team", v4Ip: "10.0.1.5" });
+  t.match(outcome(facts, ovnFipKind, "address"), { reason: "TargetInUse", message: /OvnFip "named"/, tables: [] });
+  add(facts, "ovnSnatRules", "host", { ovnEip: "e2", vpc: "team", v4IpCidr: "10.0.1.5/32" });
+  t.match(outcome(facts, ovnSnatRuleKind, "host"), { reason: "SourceInUse", message: /OvnFip "named"/, tables: [] });
+  add(facts, "ovnSnatRules", "subnet", { ovnEip: "e2", vpcSubnet: "inner" });
+  t.equal(outcome(facts, ovnSnatRuleKind, "subnet").ready, true, "a longer prefix counts in OVN");
+  add(facts, "ovnSnatRules", "range", { ovnEip: "e1", vpc: "team", v4IpCidr: "10.0.1.0/24" });
+  t.match(outcome(facts, ovnSnatRuleKind, "range"), { reason: "SourceInUse", message: /OvnSnatRule "subnet"/ });
+  facts.set("ovnFips", "named", undefined);
+  t.equal(outcome(facts, ovnFipKind, "address").ready, true);
+  add(facts, "ovnFips", "late", { ovnEip: "e1", ipName: "web.default" });
+  t.match(outcome(facts, ovnFipKind, "late"), { reason: "TargetInUse", message: /OvnFip "address"/ });
+});
+
+t.test("the OvnEip that was made for a VPC that has been recreated since is released", async (t) => {
+  const facts = world();
+  const former = { apiVersion: "kubeovn.io/v1", kind: "Vpc", name: "team", uid: "former", controller: true };
+  const status = { v4Ip: "172.30.0.10", macAddress: "02:00:00:00:00:10" };
+  const metadata = { ownerReferences: [former], status, deletionTimestamp: "now" };
+  add(facts, "ovnEips", "team-external", { type: "lrp" }, metadata);
+  t.match(compile(facts, ovnEipKind, "team-external").effects, [{ kind: "fill", finalizer: false }]);
+});
+
+t.test("an external subnet that is being deleted keeps what is connected to it, and gets nothing new", async (t) => {
+  const facts = world();
+  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
+  const spec = { cidrBlock: "172.30.0.0/24,fd00:30::/112", vlan: "v100" };
+  addSubnet(facts, "external", spec, { deletionTimestamp: "now" });
+  t.equal(outcome(facts, ovnFipKind, "f").ready, true);
+  addVpc(facts, "late", { enableExternal: true });
+  const input = vpcUnit.read(facts, "late");
+  const { effects } = input === undefined ? { effects: [] } : vpcUnit.compile(input);
+  t.notOk(effects.some(({ kind }) => kind === "make-object"));
+  t.match(conditionsIn(effects)[0]?.notes, [{ reason: "SubnetNotReady" }]);
+});
+
+t.test("two nodes that say they are one chassis are one candidate", async (t) => {
+  const facts = world();
+  const labels = { "ovn.kubernetes.io/external-gw": "true" };
+  const annotations = { "ovn.kubernetes.io/chassis": "chassis-gw-1" };
+  facts.set("nodes", "copy", projectNode({ metadata: { name: "copy", uid: "copy", labels, annotations } }));
+  const input = vpcUnit.read(facts, "team");
+  const rows = input === undefined ? [] : vpcUnit.compile(input).rows;
+  t.equal(rows.filter(({ table }) => table === "Gateway_Chassis").length, 2);
+});
+
+t.test("the default VPC's port in its external subnet has Kube-OVN's name", async (t) => {
+  const facts = world();
+  followed(facts, new NameCollisions(facts));
+  addVpc(facts, "ovn-cluster", { enableExternal: true });
+  addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
+  const input = vpcUnit.read(facts, "ovn-cluster");
+  const rows = input === undefined ? [] : vpcUnit.compile(input).rows;
+  for (const name of ["ovn-cluster-external", "external-ovn-cluster"])
+    t.ok(
+      rows.some(({ columns }) => columns["name"] === name),
+      name,
+    );
+});
+
+t.test("what comes from outside with an address of a peered VPC is dropped, as policies trust that", async (t) => {
+  const facts = world();
+  addSubnet(facts, "peers", { vpc: "peer", cidrBlock: "10.0.7.0/24" });
+  addVpc(facts, "peer", { vpcPeerings: [{ remoteVpc: "team", localConnectIP: "169.254.0.2/30" }] });
+  addVpc(facts, "team", {
+    enableExternal: true,
+    vpcPeerings: [{ remoteVpc: "peer", localConnectIP: "169.254.0.1/30" }],
+  });
+  settleSubnets(facts);
+  const input = vpcUnit.read(facts, "team");
+  const rows = input === undefined ? [] : vpcUnit.compile(input).rows;
+  t.ok(
+    rows.some(
+      ({ columns }) => columns["match"] === 'inport == "team-external" && ip4.src == {10.0.1.0/24, 10.0.7.0/24}',
+    ),
+  );
+});
+
+t.test("the router outside is a pod's north gateway once the default VPC has a port in its subnet", async (t) => {
+  const facts = world();
+  addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/north_gateway": "172.30.0.1" } });
+  const compiled = () => {
+    const input = podUnit.read(facts, "default/a");
+    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : podUnit.compile(input);
+    const events = effects.flatMap((effect) => (effect.kind === "report" ? effect.message : []));
+    return { hops: rows.flatMap(({ columns }) => columns["nexthops"] ?? []), events };
+  };
+  t.match(compiled(), {
+    hops: [],
+    events: [/172\.30\.0\.1 is in external subnet external, in which VPC .* has no port/],
+  });
+  addVpc(facts, "ovn-cluster", { enableExternal: true });
+  addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
+  t.same(compiled(), { hops: ["172.30.0.1"], events: [] });
+});
+
+t.test("a pod in a network outside sends from its own addresses only, whatever its author writes", async (t) => {
+  const facts = world();
+  const annotations = { "ovn.kubernetes.io/port_security": "false", "ovn.kubernetes.io/port_vips": "172.30.0.11" };
+  addPod(facts, "thief", { node: "weft-1", annotations });
+  const place = { podName: "thief", namespace: "default", nodeName: "weft-1", subnet: "external" };
+  addIp(facts, "thief.default", { ...place, v4: "172.30.0.66", v6: "" });
+  const input = podUnit.read(facts, "default/thief");
+  const rows = input === undefined ? [] : podUnit.compile(input).rows;
+  const port = rows.find(({ columns }) => columns["name"] === "thief.default");
+  t.match(port?.columns["port_security"], [/^[0-9a-f:]{17} 172\.30\.0\.66$/]);
 });

@@ -4,15 +4,17 @@ import type { OvnSnatRuleSpec } from "../api/generated/ovnsnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
 import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
+import { connectedRanges } from "../compile/vpc/vpc-peerings.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
-import { type EipRuleFact, natRuleFields, oldestRule } from "../facts/nat-rule.ts";
+import { addressKeys, type EipRuleFact, natRuleFields } from "../facts/nat-rule.ts";
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
@@ -58,7 +60,7 @@ export function projectOvnSnatRule({ metadata, spec = {} }: OvnSnatRuleObject): 
 /** A CIDR or an address in canonical form; "" for what is neither. */
 function rangeText(text = "", family: 4 | 6): string {
   const range = parseCidr(text) ?? parseIp(text);
-  return range?.family === family ? range.text : "";
+  return range?.family === family ? range.text.replace(family === 4 ? /\/32$/ : /\/128$/, "") : "";
 }
 
 /** The packets that are translated. */
@@ -67,6 +69,8 @@ interface NatSource {
   readonly vpc: string;
   readonly v4: string;
   readonly v6: string;
+  /** Under which rules with this source are found, by whatever they name it. */
+  readonly keys: readonly string[];
 }
 
 interface SnatInput {
@@ -94,7 +98,7 @@ const ovnSnatRuleUnit: UnitKind<FactReader, SnatInput, WeftEffect> = {
       eip,
       source,
       link: eip.ok && source.ok ? linkOf(reader, source.vpc, eip) : undefined,
-      rival: rivalOf(reader, rule),
+      rival: rivalOf(reader, rule, source.ok ? source.keys : sourceKeys(rule)),
       inDefaultVpc: source.ok && isDefaultVpc(reader, source.vpc),
     };
   },
@@ -142,34 +146,36 @@ function sourceOf(reader: FactReader, rule: OvnSnatRuleFact): NatSource | NatPro
       const message = `subnet "${name}" (spec.vpcSubnet) does not exist or is not ready`;
       return natProblem("SubnetNotReady", message);
     }
-    return { ok: true, vpc: subnet.vpc, v4: subnet.cidr.v4 ?? "", v6: subnet.cidr.v6 ?? "" };
+    const { vpc, cidr } = subnet;
+    const [v4 = "", v6 = ""] = [cidr.v4, cidr.v6];
+    return { ok: true, vpc, v4, v6, keys: [...sourceKeys(rule), ...addressKeys(vpc, v4, v6)] };
   }
   if (ipName !== "") {
     const target = readTarget(reader, { ipType: "ip", ipName, vpc: "", v4: "", v6: "" });
-    return target.ok ? { ok: true, vpc: target.vpc, v4: target.v4, v6: target.v6 } : target;
+    return target;
   }
   if (v4 === "" && v6 === "")
     return natProblem("SourceMissing", "spec.vpcSubnet, spec.ipName, spec.v4IpCidr and spec.v6IpCidr are empty");
   if (reader.get("vpcs", vpc) === undefined) return natProblem("VpcNotFound", `VPC "${vpc}" (spec.vpc) does not exist`);
-  return { ok: true, vpc, v4, v6 };
+  const subnets = connectedRanges(reader, vpc).filter(({ cidr }) => cidr === v4 || cidr === v6);
+  // Of a range that is no address nobody has one of this name.
+  const inside = readTarget(reader, { ipType: "ip", ipName: "", vpc, v4, v6 });
+  const keys = [...(inside.ok ? inside.keys : []), ...subnets.map(({ subnet }) => `subnet/${subnet}`)];
+  return { ok: true, vpc, v4, v6, keys };
 }
 
 /** An older rule of the same source in the same external subnet. */
-function rivalOf(reader: FactReader, rule: OvnSnatRuleFact): NatProblem | undefined {
-  const subnet = reader.get("ovnEips", rule.eip)?.subnet;
-  const same = sourceKeys(rule).flatMap((key) =>
-    reader.by("ovnSnatRules", "source", key).filter((other) => reader.get("ovnEips", other.eip)?.subnet === subnet),
-  );
-  const older = oldestRule(same);
-  if (older === undefined || older.name === rule.name) return undefined;
-  const message = `OvnSnatRule "${older.name}", which is older, has the same source: it leaves with one address in an external subnet`;
+function rivalOf(reader: FactReader, rule: OvnSnatRuleFact, keys: readonly string[]): NatProblem | undefined {
+  const older = olderSourceRule(reader, "OvnSnatRule", rule, keys);
+  if (older === undefined) return undefined;
+  const message = `${older}, which is older, has the same source: it leaves with one address in an external subnet`;
   return natProblem("SourceInUse", message);
 }
 
 function sourceKeys({ subnet, ipName, vpc, v4, v6 }: OvnSnatRuleFact): readonly string[] {
   if (subnet !== "") return [`subnet/${subnet}`];
   if (ipName !== "") return [`ip/${ipName}`];
-  return [v4, v6].filter((range) => range !== "").map((range) => `vpc/${vpc}/${range}`);
+  return addressKeys(vpc, v4, v6);
 }
 
 /** kubeovn.io/v1 OvnSnatRule. */

@@ -43,8 +43,13 @@ export function readEip(reader: FactReader, { eip: name, finalizers }: EipRuleFa
   return { ok: true, name, subnet: eip.subnet, v4: eip.given.v4, v6: eip.given.v6 };
 }
 
-/** The connection of a VPC to the subnet of an OvnEip. */
+/** The connection of a VPC to the subnet of an OvnEip that is used in no other VPC. */
 export function linkOf(reader: FactReader, vpc: string, eip: NatEip): (ExternalLink & { ok: true }) | NatProblem {
+  const used = reader.get("eipVpcs", eip.name);
+  if (used !== undefined && used.vpc !== vpc) {
+    const message = `OvnEip "${eip.name}" is used in VPC "${used.vpc}" by ${used.user}; an address is used in one VPC, use another OvnEip`;
+    return natProblem("EipInUse", message);
+  }
   const link = externalLink(reader, vpc, eip.subnet);
   if (link !== undefined) return { ok: true, ...link };
   const how = "set spec.enableExternal of the Vpc, and spec.extraExternalSubnets if the subnet is not the default one";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NatTargetFact } from "../../facts/nat-rule.ts";
+import { addressKeys, type NatTargetFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { parseIp } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";
@@ -18,6 +18,8 @@ export interface NatTarget {
   readonly v6: string;
   /** The switch port that has it, and its MAC; absent for a Vip, which moves from port to port, and where nobody has the address. */
   readonly port?: { readonly name: string; readonly mac: string };
+  /** Under which rules with this target are found, by whatever they name it (`natTargetKeys`). */
+  readonly keys: readonly string[];
   readonly notes: readonly Note[];
 }
 
@@ -30,24 +32,26 @@ export function readTarget(reader: FactReader, of: NatTargetFact): NatTarget | N
     if (vip === undefined || vip.deleting)
       return natProblem("VipNotFound", `Vip "${ipName}" (spec.ipName) does not exist`);
     if (!vip.given) return natProblem("VipNotReady", `Vip "${ipName}" (spec.ipName) has no address yet`);
-    return inSubnet(reader, vip.subnet, { v4: vip.v4, v6: vip.v6 });
+    return inSubnet(reader, `vip/${ipName}`, vip.subnet, { v4: vip.v4, v6: vip.v6 });
   }
   const ip = reader.get("ips", ipName);
   if (ip === undefined || ip.deleting) {
     const message = `IP "${ipName}" (spec.ipName) does not exist; that of a pod is named <pod>.<namespace>`;
     return natProblem("IpNotFound", message);
   }
-  return inSubnet(reader, ip.subnet, { v4: ip.v4, v6: ip.v6, port: { name: ip.name, mac: ip.mac } });
+  return inSubnet(reader, `ip/${ipName}`, ip.subnet, { v4: ip.v4, v6: ip.v6, port: { name: ip.name, mac: ip.mac } });
 }
 
 function inSubnet(
   reader: FactReader,
+  key: string,
   name: string,
   found: Pick<NatTarget, "v4" | "v6" | "port">,
 ): NatTarget | NatProblem {
   const subnet = reader.get("subnets", name);
   if (subnet === undefined) return natProblem("SubnetNotReady", `subnet "${name}" of spec.ipName is not ready`);
-  return { ok: true, vpc: subnet.vpc, ...found, notes: [] };
+  const keys = [key, ...addressKeys(subnet.vpc, found.v4, found.v6)];
+  return { ok: true, vpc: subnet.vpc, ...found, keys, notes: [] };
 }
 
 function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarget | NatProblem {
@@ -59,11 +63,10 @@ function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarge
     if (address === "") return [];
     const range = ranges.find(({ cidr }) => isIn(cidr, address));
     const ip = reader.by("ips", "address", address).find((one) => one.subnet === range?.subnet);
-    const held =
-      ip !== undefined ||
-      (range !== undefined &&
-        reader.by("addressHolders", "subnet", range.subnet).some((one) => dualValues(one).includes(address)));
-    return [{ address, ip, vacant: range !== undefined && !held, outside: range === undefined }];
+    const others = range === undefined ? [] : reader.by("addressHolders", "subnet", range.subnet);
+    const holder = others.find((one) => dualValues(one).includes(address));
+    const vacant = range !== undefined && ip === undefined && holder === undefined;
+    return [{ address, ip, holder, vacant, outside: range === undefined }];
   });
   const notes = found.flatMap(({ address, vacant, outside }): Note[] => {
     if (vacant) {
@@ -77,7 +80,12 @@ function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarge
   const [ip] = ports;
   // One port for both families, or none.
   const shared = ip !== undefined && ports.length === found.length && ports.every(({ name }) => name === ip.name);
-  return { ok: true, vpc, v4, v6, ...(shared && { port: { name: ip.name, mac: ip.mac } }), notes };
+  const keys = [
+    ...addressKeys(vpc, v4, v6),
+    ...ports.map(({ name }) => `ip/${name}`),
+    ...found.flatMap(({ holder }) => (holder?.key.startsWith("vips/") ? `vip/${holder.key.slice(5)}` : [])),
+  ];
+  return { ok: true, vpc, v4, v6, keys, ...(shared && { port: { name: ip.name, mac: ip.mac } }), notes };
 }
 
 function isIn(cidr: string, address: string): boolean {

@@ -12,6 +12,8 @@ import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { isUnderlay } from "../subnet/subnet-localnet.ts";
+import { externalLink } from "../vpc/vpc-external.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 
 /** Kube-OVN's priority (NorthGatewayRoutePolicyPriority): before the way out of the pod's subnet, after policies for destinations in the cluster. */
@@ -61,6 +63,10 @@ function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): st
     return range !== undefined && cidrContains(range, hop) && reader.get("verdicts", name)?.ok === true;
   });
   if (holder === undefined) return `${hop.text} is in no subnet of VPC "${router}"`;
+  if (isUnderlay(holder))
+    return externalLink(reader, router, holder.name) === undefined
+      ? `${hop.text} is in external subnet ${holder.name}, in which VPC "${router}" has no port`
+      : undefined;
   if (holder.gateway[family] === hop.text)
     return `${hop.text} is the router's own address, the gateway of subnet ${holder.name}`;
   return undefined;

@@ -8,6 +8,7 @@ import { addressesOf } from "../../facts/annotation-forms.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { isUnderlay } from "../subnet/subnet-localnet.ts";
 import { machineOptions } from "./machine-port.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
@@ -23,8 +24,10 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
-  const vips = addressesOf(wish("port_vips") ?? "");
-  const secured = wish("port_security") === "true";
+  // In a network outside a pod could answer for the router there, or for OvnEips of others, and no rule of the subnet prevents that.
+  const outside = isUnderlay(subnet);
+  const vips = outside ? [] : addressesOf(wish("port_vips") ?? "");
+  const secured = outside || wish("port_security") === "true";
   const port = build.held(
     "Logical_Switch",
     switchId(subnet.name),

@@ -24,7 +24,9 @@ export const externalGateways: Derivation<"externalGateways"> = {
         const chassis = chassisOf(node);
         return chassis === undefined ? [] : [{ name: node.name, chassis }];
       })
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      // Two nodes that say they are one chassis, as copies of a machine do, are one candidate.
+      .filter(({ chassis }, i, all) => all.findIndex((other) => other.chassis === chassis) === i),
   }),
 };
 

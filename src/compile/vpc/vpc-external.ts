@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from "node:crypto";
-import { isOvnProvider, LABEL, labelValue } from "../../api/annotations.ts";
+import { LABEL, labelValue } from "../../api/annotations.ts";
 import { spell } from "../../api/name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
 import { addressConflictOf } from "../../claims/address-conflict.ts";
@@ -18,6 +18,7 @@ import { externalRole, nameCollisionKey } from "../name-claims.ts";
 import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
 import { routerId, routerPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { isUnderlay, readLocalnet } from "../subnet/subnet-localnet.ts";
 import { type ConnectedRange, connectedRanges } from "./vpc-peerings.ts";
 
 type OvnEipFact = FactTypes["ovnEips"];
@@ -53,10 +54,12 @@ export function externalEipName(vpc: string, subnet: string): string {
   return `${vpc}-${subnet}`;
 }
 
-/** Whether an OvnEip is that of a port that a VPC is to have. */
-export function isPortEip(reader: FactReader, { name, subnet, type }: OvnEipFact): boolean {
-  if (type !== "lrp") return false;
-  return reader.by("vpcs", "external", subnet).some((vpc) => externalEipName(vpc.name, subnet) === name);
+/** The VPC that an OvnEip is for: its router is to have a port with the address. One that was made for a former VPC of that name is for none. */
+export function portVpcOf(reader: FactReader, { name, subnet, type, makerUid }: OvnEipFact): string | undefined {
+  if (type !== "lrp") return undefined;
+  const isFor = (vpc: VpcFact): boolean =>
+    externalEipName(vpc.name, subnet) === name && (makerUid === "" || makerUid === vpc.uid);
+  return reader.by("vpcs", "external", subnet).find(isFor)?.name;
 }
 
 /** Reads a VPC's connections. One that cannot be is named in a note; the others work. */
@@ -93,7 +96,9 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
     const of = { vpc, subnet };
     const eip = reader.get("ovnEips", externalEipName(vpc.name, name));
     if (eip === undefined) {
-      missing.push(name);
+      // It would get no address.
+      if (subnet.deleting) notes.push(notReady(name));
+      else missing.push(name);
       continue;
     }
     const address = addressesOf(reader, of, eip);
@@ -119,7 +124,7 @@ export function externalLink(reader: FactReader, vpc: string, subnet: string): E
 
 /**
  * Adds the router's ports in external subnets and their other ends. Each is on the chassis with the highest priority that the others reach by BFD (ovn-nb(5),
- * Logical_Router_Port `gateway_chassis`). What comes from outside with a source address of the VPC's own subnets, or of nodes, is dropped, because policies trust such addresses.
+ * Logical_Router_Port `gateway_chassis`). What comes from outside with a source address of the VPC's own subnets, of those of its peers (`ranges`), or of nodes, is dropped, because policies trust such addresses.
  */
 export function addExternalPorts(
   build: FragmentBuilder,
@@ -201,14 +206,18 @@ function unusable(reader: FactReader, name: string, subnet: SubnetFact | undefin
       reason: "SubnetNotFound",
       message: `external subnet "${name}" does not exist: the router has no port in it`,
     };
-  if (reader.get("verdicts", name)?.ok !== true || subnet.deleting)
-    return {
-      reason: "SubnetNotReady",
-      message: `external subnet "${name}" is not ready: the router has no port in it`,
-    };
-  if (subnet.vlan !== "" && isOvnProvider(subnet.provider)) return undefined;
-  const message = `subnet "${name}" is not an external subnet (it has no spec.vlan): the router has no port in it`;
-  return { reason: "NotExternal", message };
+  if (reader.get("verdicts", name)?.ok !== true) return notReady(name);
+  const lack = isUnderlay(subnet) ? dualValues(subnet.cidr).length === 0 && "spec.cidrBlock" : "spec.vlan";
+  if (lack !== false) {
+    const message = `subnet "${name}" is not an external subnet (it has no ${lack}): the router has no port in it`;
+    return { reason: "NotExternal", message };
+  }
+  return readLocalnet(reader, subnet) === undefined ? notReady(name) : undefined;
+}
+
+function notReady(subnet: string): Note {
+  const message = `external subnet "${subnet}" is not ready (see its conditions), or is being deleted: the router has no port in it`;
+  return { reason: "SubnetNotReady", message };
 }
 
 function overlapOf(

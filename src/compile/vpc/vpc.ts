@@ -51,6 +51,8 @@ interface VpcInput {
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
   readonly externals: Externals;
+  /** The ranges of the VPCs that it is peered with; read only where it has a port in an external subnet. */
+  readonly peerRanges: readonly ConnectedRange[];
   /** The vacant next hops of its routes. */
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
@@ -78,6 +80,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const defaultSubnet = vpc.isDefault ? (cluster?.defaultSubnet ?? "") : (defaultOfVpc(reader, vpc)?.name ?? "");
     const ranges = connectedRanges(reader, key);
     const peerings = readPeerings(reader, vpc);
+    const externals = readExternals(reader, vpc);
     return {
       vpc,
       notes: vpcReferences(reader, vpc),
@@ -87,7 +90,11 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       ranges,
       routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
       peerings,
-      externals: readExternals(reader, vpc),
+      externals,
+      peerRanges:
+        externals.links.length === 0
+          ? []
+          : peerings.links.flatMap(({ remoteVpc }) => connectedRanges(reader, remoteVpc)),
       vacant: vacantHops(reader, vpc, ranges, peerings.links),
       sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
@@ -118,7 +125,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc, peerings.links, ranges);
-    addExternalPorts(build, vpc, externals.links, ranges);
+    addExternalPorts(build, vpc, externals.links, [...ranges, ...input.peerRanges]);
     addBfdPort(build, input);
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
     else {
