@@ -157,6 +157,20 @@ t.test("a server on a node that is no member any more does not count for the maj
   t.match(out, `1 works\n2 works\n4 works\n${at(6643)}${at(6644)}first\n`);
 });
 
+t.test("two backups at once are both whole, and one is made without a majority too", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first
+    for n in 1 2 3; do on $n "/opt/weft/bin/back-up-databases 9" & one=$!; on $n "/opt/weft/bin/back-up-databases 9"; echo "$?"; wait $one; echo "$?"; done
+    for n in 1 2 3; do ls -A /n/$n/etc/weft-backup | sed 's/-.*//' | sort -u; done
+    crash 1; crash 2; until_true 20 unready 3; rm -r /n/3/etc/weft-backup; on 3 "/opt/weft/bin/back-up-databases 9"; echo "alone: $?"; ls /n/3/etc/weft-backup | sed 's/-.*//'
+    `,
+  );
+  t.match(out, `${ALL_WORK}${"0\n0\n".repeat(3)}${".lock\novnnb_db\novnsb_db\n".repeat(3)}`);
+  t.match(out, "alone: 0\novnnb_db\novnsb_db\n");
+});
+
 t.test("a member joins again when it is told to, but not where it may have the only data", async (t) => {
   const out = await onCentrals(
     t,
