@@ -35,7 +35,10 @@ t.test("each file of the lab's tests is in the plan", async (t) => {
     globSync("test/e2e/**/*.test.ts").filter((file) => !planned.has(file)),
     [],
   );
-  t.same(filesOf(labStages(THREE_NODES)), ["test/e2e/three-nodes/gateway-failover.test.ts"]);
+  t.same(filesOf(labStages(THREE_NODES)), [
+    "test/e2e/three-nodes/gateway-failover.test.ts",
+    "test/e2e/three-nodes/ovn-nat.test.ts",
+  ]);
 });
 
 t.test(
