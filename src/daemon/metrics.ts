@@ -36,6 +36,12 @@ export class DaemonMetrics {
       buckets: BUCKETS,
       registers,
     });
+    // A series that begins with its first request has no rate until the second.
+    for (const [method, status_code] of [
+      ["add", "200"],
+      ["del", "204"],
+    ] as const)
+      this.#operations.zero({ node_name: node, method, status_code });
     this.#parts = new Histogram({
       name: "weft_cni_part_seconds",
       help: "Duration of the parts of CNI requests in seconds",
@@ -45,7 +51,9 @@ export class DaemonMetrics {
     });
     for (const [part, name] of Object.entries(WAITS)) {
       const help = `Seconds that ADD requests spent in ${part}`;
-      this.#waits.set(part, new Counter({ name, help, labelNames: ["node_name"], registers }));
+      const counter = new Counter({ name, help, labelNames: ["node_name"], registers });
+      counter.inc({ node_name: node }, 0);
+      this.#waits.set(part, counter);
     }
     this.#repairs = new Counter({
       name: "weft_node_repairs_total",

@@ -3,7 +3,7 @@
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { pino } from "pino";
-import { Registry } from "prom-client";
+import { Gauge, Registry } from "prom-client";
 import t, { type Test } from "tap";
 import { logLevelPage } from "./log-level.ts";
 import { MAX_CONNECTIONS, type Served, serve } from "./serve.ts";
@@ -103,4 +103,40 @@ t.test("the level of a log is changed on the loopback address, by POST, to one t
   t.same(await ask(health!, "?level=loud", "POST"), [400, "level must be one of: trace, debug, info, warn, error"]);
   t.same(await ask(health!, "?level=info", "GET"), [200, '{"level":"debug"}'], "GET changes nothing");
   for (const method of ["GET", "POST"]) t.equal((await ask(metrics!, "?level=info", method))[0], 404);
+});
+
+t.test("a path that is no URL is not found, and the process goes on", async (t) => {
+  const { ports } = await served(t);
+  for (const port of [ports.metrics, ports.health])
+    for (const path of ["//", "//[", "/%", "//metrics?level=%"]) t.equal((await get(port, path)).status, 404, path);
+  t.equal((await get(ports.health, "/healthz")).status, 200);
+});
+
+t.test("scrapes at one time are one reading of the metrics", async (t) => {
+  const registry = new Registry();
+  let reads = 0;
+  const first = Promise.withResolvers<void>();
+  new Gauge({
+    ...{ name: "reads", help: "-", registers: [registry] },
+    async collect() {
+      reads += 1;
+      await first.promise;
+      this.set(reads);
+    },
+  });
+  const both = await serve({ metrics: "any", health: 0 }, { ...shown(), registry });
+  t.teardown(() => both.close());
+  const { port } = both.metrics!.address() as AddressInfo;
+  let arrived = 0;
+  const all = new Promise<void>((resolve) =>
+    both.metrics!.on("request", () => {
+      arrived += 1;
+      if (arrived === 10) resolve();
+    }),
+  );
+  const scrapes = Array.from({ length: 10 }, () => get(port, "/metrics"));
+  await all;
+  first.resolve();
+  for (const { body } of await Promise.all(scrapes)) t.match(body, /^reads 1$/m);
+  t.match((await get(port, "/metrics")).body, /^reads 2$/m);
 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
+import { requestTarget } from "./request-target.ts";
 
 /** What a process shows of itself over TCP. All but the actions is read-only. */
 export interface Shown {
@@ -57,9 +58,9 @@ export async function serve(ports: { readonly metrics: Port; readonly health: Po
 
 async function listen(port: Port, host: string | undefined, shown: Shown): Promise<Server | undefined> {
   if (port === 0) return undefined;
+  const metrics = shared(() => shown.registry.metrics());
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? "/", "http://here");
-    void reply(request.method ?? "GET", url, response, shown).catch((error: unknown) =>
+    void reply(request, response, shown, metrics).catch((error: unknown) =>
       send(response, 500, "text/plain", `${String(error)}\n`),
     );
   });
@@ -72,8 +73,25 @@ async function listen(port: Port, host: string | undefined, shown: Shown): Promi
   return server;
 }
 
-async function reply(method: string, url: URL, response: ServerResponse, shown: Shown): Promise<void> {
-  switch (url.pathname) {
+/** `read`, once at a time: who asks while it runs gets its answer. So many that ask at once cost no more than one. */
+function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= read().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
+async function reply(
+  { method, url }: IncomingMessage,
+  response: ServerResponse,
+  shown: Shown,
+  metrics: () => Promise<string>,
+): Promise<void> {
+  const { path, query } = requestTarget(url);
+  switch (path) {
     case "/healthz":
       send(response, 200, "text/plain", "ok\n");
       return;
@@ -83,21 +101,21 @@ async function reply(method: string, url: URL, response: ServerResponse, shown: 
       return;
     }
     case "/metrics":
-      send(response, 200, shown.registry.contentType, await shown.registry.metrics());
+      send(response, 200, shown.registry.contentType, await metrics());
       return;
   }
-  const action = method === "POST" ? shown.actions?.[url.pathname] : undefined;
+  const action = method === "POST" ? shown.actions?.[path] : undefined;
   if (action !== undefined) {
     try {
-      send(response, 200, "application/json", `${JSON.stringify(action(url.searchParams))}\n`);
+      send(response, 200, "application/json", `${JSON.stringify(action(query))}\n`);
     } catch (error) {
       send(response, 400, "text/plain", `${error instanceof Error ? error.message : String(error)}\n`);
     }
     return;
   }
-  const page = shown.pages?.[url.pathname];
+  const page = shown.pages?.[path];
   if (page !== undefined) {
-    send(response, 200, "application/json", `${JSON.stringify(page(url.searchParams))}\n`);
+    send(response, 200, "application/json", `${JSON.stringify(page(query))}\n`);
     return;
   }
   const known = ["/healthz", "/readyz", "/metrics", ...Object.keys(shown.pages ?? {})];

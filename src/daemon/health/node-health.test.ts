@@ -139,3 +139,15 @@ t.test("a node on which nothing answers says so, and nothing of daemons that do 
     northd: "failed",
   });
 });
+
+t.test("a daemon that answers with an error is up", async (t) => {
+  const { ovs, ovn } = folders(t);
+  for (const name of ["ovs-vswitchd", "ovsdb-server"]) {
+    writeFileSync(join(ovs, `${name}.pid`), "7\n");
+    await daemon(t, join(ovs, `${name}.7.ctl`), {});
+  }
+  t.match(await readNodeHealth({ ovs, ovn }, SLOW_MS), {
+    ovs: { "ovsdb-server": true, "ovs-vswitchd": true },
+    datapaths: [],
+  });
+});

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClusterStatus, parseClusterStatus } from "../../ovsdb/cluster-status.ts";
-import { type Control, daemonControl, socketByPid } from "../ovs/unixctl.ts";
+import { type Control, ControlError, daemonControl, socketByPid } from "../ovs/unixctl.ts";
 
 /** A datapath of Open vSwitch (ovs-dpctl(8), `show`). */
 export interface Datapath {
@@ -60,15 +60,17 @@ export async function readNodeHealth(folders: HealthFolders, deadlineMs = DEADLI
   const of = (folder: string, daemon: string): Control =>
     daemonControl(daemon, () => socketByPid(folder, daemon), deadlineMs);
   const vswitchd = of(folders.ovs, "ovs-vswitchd");
-  const [show, ovsdb, connection, databases, northd] = await Promise.all([
-    answer(vswitchd("dpctl/show")),
-    answer(of(folders.ovs, "ovsdb-server")("version")),
+  const shown = vswitchd("dpctl/show");
+  const [show, up, ovsdbUp, connection, databases, northd] = await Promise.all([
+    answer(shown),
+    answers(shown),
+    answers(of(folders.ovs, "ovsdb-server")("version")),
     answer(of(folders.ovn, "ovn-controller")("connection-status")),
     readDatabases(folders.ovn, deadlineMs),
     readNorthd(folders.ovn, deadlineMs),
   ]);
   return {
-    ovs: { "ovsdb-server": ovsdb !== undefined, "ovs-vswitchd": show !== undefined },
+    ovs: { "ovsdb-server": ovsdbUp, "ovs-vswitchd": up },
     datapaths: parseDatapaths(show ?? ""),
     controllerConnected: connection && connection.trim() === "connected",
     databases,
@@ -138,4 +140,12 @@ function parseSizes(text: string): ReadonlyMap<string, number> {
 /** What a promise resolves to; undefined where it rejects. */
 function answer<T>(promise: Promise<T>): Promise<T | undefined> {
   return promise.catch(() => undefined);
+}
+
+/** Whether a daemon has answered, be it with an error, as ovs-vswitchd does where it cannot open a datapath. */
+function answers(promise: Promise<string>): Promise<boolean> {
+  return promise.then(
+    () => true,
+    (error: unknown) => error instanceof ControlError && error.code === "refused",
+  );
 }

@@ -106,4 +106,6 @@ t.test("it is answered over HTTP as JSON, and a port in use rejects", async (t) 
   t.equal(response.headers.get("content-type"), "application/json");
   t.equal(response.headers.get("x-test"), "1");
   t.same(await response.json(), { localEndpoints: 0 });
+  // Clients outside reach the port; what is no URL must not end the daemon.
+  for (const path of ["//", "//[", "/%"]) t.equal((await fetch(`http://127.0.0.1:${port}${path}`)).status, 503, path);
 });

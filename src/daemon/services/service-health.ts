@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createServer, type Server } from "node:http";
+import { requestTarget } from "../../telemetry/request-target.ts";
 import type { Clock } from "../../time/clock.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
@@ -135,7 +136,7 @@ export class ServiceHealth {
 /** {@link ServeHealth} on the real node. */
 export async function serveHealth(port: number, answer: (path: string) => HealthAnswer): Promise<{ close(): void }> {
   const server: Server = createServer((request, response) => {
-    const { status, body, headers } = answer(new URL(request.url ?? "/", "http://here").pathname);
+    const { status, body, headers } = answer(requestTarget(request.url).path);
     const text = `${JSON.stringify(body)}\n`;
     const fixed = { "content-type": "application/json", "x-content-type-options": "nosniff" };
     response.writeHead(status, { ...fixed, ...headers, "content-length": Buffer.byteLength(text) });
