@@ -14,18 +14,19 @@ export function completionScript(program: Command, shell: (typeof SHELLS)[number
     const options = [...command.options, ...program.options].flatMap(({ long }) => long ?? []);
     const fixed = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
     const words = [...command.commands.map((sub) => sub.name()), ...fixed, ...new Set(options), "--help"];
-    return `    ${quoted(path)}) words=${quoted(words.join(" "))} ;;`;
+    return `    ${quoted(path)}) offer=${quoted(words.join(" "))} ;;`;
   });
   const paths = [...commands(program, "")].map(([path]) => path).filter((path) => path !== "");
+  // The variables `path` and `words` are zsh's own.
   return `${shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""}_weftctl() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} path= word words=
+  local cur=\${COMP_WORDS[COMP_CWORD]} verb= word offer=
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$path/$word" in ${paths.map(quoted).join("|")}) path=$path/$word ;; esac
+    case "$verb/$word" in ${paths.map(quoted).join("|")}) verb=$verb/$word ;; esac
   done
-  case "$path" in
+  case "$verb" in
 ${cases.join("\n")}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  COMPREPLY=($(compgen -W "$offer" -- "$cur"))
 }
 complete -o default -F _weftctl weftctl kubectl-weft
 `;

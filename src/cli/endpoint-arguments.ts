@@ -45,6 +45,14 @@ export function parseEndpoint(text: string, namespace: string): EndpointArgument
   return { kind: kind ?? "pod", ...named };
 }
 
+/** Reads the name of a pod: `NAMESPACE/POD`, or `POD` of `namespace`. Throws {@link EndpointError}. */
+export function parsePod(text: string, namespace: string): { readonly namespace: string; readonly name: string } {
+  const [first = "", second, ...more] = text.split("/");
+  if (first === "" || second === "" || more.length > 0)
+    throw new EndpointError(`${JSON.stringify(text)} is not a valid name of a pod: write POD or NAMESPACE/POD`);
+  return second === undefined ? { namespace, name: first } : { namespace: first, name: second };
+}
+
 /** The ends that a FROM stands for: itself, or each backend of a Service. Rejects with {@link EndpointError} or `KubeError`. */
 export async function findSources(kube: Kube, network: Network, end: EndpointArgument): Promise<readonly Endpoint[]> {
   if (end.kind !== "service") return [await findEnd(kube, network, end)];

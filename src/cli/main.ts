@@ -8,6 +8,7 @@ import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
+import { parsePod } from "./endpoint-arguments.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
 import { addInstallCommands } from "./install/commands.ts";
@@ -65,7 +66,7 @@ async function withConnection(
   });
   try {
     const { data, text, ok, warnings = [] } = await action(connection);
-    for (const warning of warnings) console.error(`Warning: ${warning}`);
+    for (const warning of warnings) console.error(printable(`Warning: ${warning}`));
     process.stdout.write(await rendered(output, data, text));
     if (!ok) process.exitCode = 1;
   } finally {
@@ -102,9 +103,9 @@ program
   .option("-n, --namespace <namespace>", "the pod's namespace", "default")
   .action((name: string, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
-    const [namespace, pod] = name.includes("/") ? (name.split("/", 2) as [string, string]) : [options.namespace, name];
+    const pod = parsePod(name, options.namespace);
     return withKube(options, async (kube) => {
-      const data = await podSteps(kube, namespace, pod);
+      const data = await podSteps(kube, pod.namespace, pod.name);
       return { data, text: formatSteps(data), ok: data.every(({ ok }) => ok) };
     });
   });
@@ -130,7 +131,7 @@ Examples:
 It is computed from the objects, as the controller does, with what nodes report of their tunnels; nothing is sent. The account needs to list the
 objects that Weft reads (the role cluster-reader, or get and list of them).
 
-Exit codes: 0 delivered, 1 dropped, 2 the command failed.`,
+Exit codes: 0 delivered, or leaves the cluster, 1 dropped, or a node or tunnel on the way is not known to work, 2 the command failed.`,
   )
   .action((from: string, to: string, protocol: string | undefined, port: string | undefined, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
@@ -283,7 +284,7 @@ program
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    console.error(error instanceof Error ? error.message : error);
+    console.error(printable(error instanceof Error ? error.message : String(error)));
     if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
       console.error("This account may not do that: choose another with --kubeconfig or --context.");
     }

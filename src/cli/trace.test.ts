@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { PODS, VPCS } from "../kube/resources.ts";
+import { NODES, PODS, VPCS } from "../kube/resources.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
-import { portArgument, traceCommand } from "./trace.ts";
+import { portArgument, type Trace, traceCommand } from "./trace.ts";
 
 type Asked = Parameters<typeof traceCommand>[2];
 
@@ -87,7 +87,7 @@ t.test("a Service is followed to each backend", async (t) => {
   await cluster.service("default/kubernetes", "10.96.0.1", 443, 6443, ["192.0.2.9"]);
   const api = await trace(cluster, "client", "svc/kubernetes", "tcp", "443");
   t.equal(api.ok, true);
-  t.match(api.text, "? 192.0.2.9: is outside of the cluster's networks");
+  t.match(api.text, "· 192.0.2.9: is outside of the cluster's networks");
   await cluster.service("default/empty", "10.96.0.11", 80, 8080, []);
   const { text, ok } = await trace(cluster, "client", "svc/empty", "tcp", "80");
   t.equal(ok, false);
@@ -100,8 +100,35 @@ t.test("what leaves the cluster is followed to where it leaves", async (t) => {
   const { text, ok } = await trace(cluster, "a", "198.51.100.1", "udp", "53");
   t.equal(ok, true);
   t.match(text, "leaves by the pod's own node weft-1, with the node's address as its source (natOutgoing)");
-  t.match(text, "? 198.51.100.1: is outside of the cluster's networks");
+  t.match(text, "· 198.51.100.1: is outside of the cluster's networks");
+  t.match(text, /\n {2}Leaves the cluster\.\n$/);
+  t.notMatch(text, "Delivered");
+  t.equal(
+    ((await traceCommand(cluster.kube, "default", ["a", "198.51.100.1"])) as { data: Trace }).data.verdict,
+    "leaves",
+  );
+  const back = await trace(cluster, "198.51.100.1", "a", "tcp", "80");
+  t.match(back.text, /· 198\.51\.100\.1: is outside[\s\S]*\n {2}Delivered\.\n/);
 });
+
+t.test(
+  "a packet through tunnels that a node reports to be down, or to a node that is not Ready, is not said to be delivered",
+  async (t) => {
+    const cluster = await SampleCluster.make();
+    await cluster.pod("default/a");
+    await cluster.pod("other/b", {}, { node: "weft-2" });
+    const chassis = (name: string, annotations: Readonly<Record<string, string>>) =>
+      cluster.kube.patch(NODES, { name }, { type: "merge", body: { metadata: { annotations } } });
+    await chassis("weft-2", { "ovn.kubernetes.io/chassis": "c2" });
+    await chassis("weft-1", { "ovn.kubernetes.io/chassis": "c1", "weft.kubeovn.io/unreachable-chassis": "c2" });
+    const { text, ok } = await trace(cluster, "a", "other/b", "tcp", "80");
+    t.equal(ok, false);
+    t.match(text, "? node weft-1 → node weft-2: node weft-1 reports that its tunnels to weft-2 are down");
+    t.match(text, "Nothing drops it, but it may not arrive");
+    t.notMatch(text, "Delivered.");
+    t.equal((await trace(cluster, "a", "198.51.100.1")).ok, true);
+  },
+);
 
 t.test("pods of VPCs that nothing joins do not reach each other", async (t) => {
   const cluster = await SampleCluster.make();

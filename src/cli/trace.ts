@@ -4,7 +4,7 @@ import type { Kube } from "../kube/kube.ts";
 import { parseIp } from "../net/address.ts";
 import { addressEndpoint, type Endpoint, EndpointError } from "../reachability/endpoint.ts";
 import { type Explanation, explain } from "../reachability/explain.ts";
-import { type Itinerary, itinerary } from "../reachability/itinerary.ts";
+import { type Itinerary, itinerary, type PathOutcome } from "../reachability/itinerary.ts";
 import type { Network } from "../reachability/network.ts";
 import { type PortQuestion, parsePort } from "../reachability/port.ts";
 import { probing } from "../reachability/probe.ts";
@@ -18,7 +18,8 @@ export interface Trace {
   readonly from: string;
   readonly to: string;
   readonly port: string;
-  readonly verdict: "delivered" | "dropped";
+  /** Of several paths, the worst. */
+  readonly verdict: PathOutcome;
   /** A Service's translation, where one is on the way. */
   readonly service?: string;
   readonly paths: readonly Itinerary[];
@@ -62,7 +63,7 @@ export async function traceCommand(
   return {
     data: traces.length === 1 ? traces[0] : traces,
     text: traces.map(formatTrace).join("\n"),
-    ok: traces.every(({ verdict }) => verdict === "delivered"),
+    ok: traces.every(({ verdict }) => verdict === "delivered" || verdict === "leaves"),
     warnings,
   };
 }
@@ -100,17 +101,27 @@ function traced(network: Network, answer: Explanation, from: Endpoint, to: Endpo
   const { verdict, problem, paths, port } = answer;
   const sender = probing(network, from, to);
   const ends = { from: "problem" in sender ? from : sender, to };
+  const ways = paths.map((path) => itinerary(network, path, ends));
+  const worst = OUTCOMES.find((outcome) => ways.some((way) => way.verdict === outcome)) ?? "dropped";
   return {
     from: answer.from,
     to: answer.to,
     port,
-    verdict: verdict === "allowed" ? "delivered" : "dropped",
-    paths: paths.map((path) => itinerary(network, path, ends)),
+    verdict: verdict === "allowed" ? worst : "dropped",
+    paths: ways,
     ...(problem !== undefined && { problem }),
   };
 }
 
-const MARKS = { passes: "✓", dropped: "✗", unknown: "?" } as const;
+/** The worst first. */
+const OUTCOMES: readonly PathOutcome[] = ["dropped", "uncertain", "leaves", "delivered"];
+const ENDINGS: Readonly<Record<Exclude<PathOutcome, "dropped">, string>> = {
+  delivered: "Delivered.",
+  leaves: "Leaves the cluster.",
+  uncertain: "Nothing drops it, but it may not arrive: see the steps marked ?.",
+};
+
+const MARKS = { passes: "✓", dropped: "✗", unknown: "?", outside: "·" } as const;
 
 /** A trace for people, whole lines. */
 export function formatTrace({ from, to, port, service, verdict, paths, problem }: Trace): string {
@@ -119,7 +130,7 @@ export function formatTrace({ from, to, port, service, verdict, paths, problem }
   for (const path of paths) {
     lines.push("", `${path.family}  ${path.source} → ${path.destination}`);
     for (const { at, what, verdict: mark } of path.steps) lines.push(`  ${MARKS[mark]} ${at}: ${what}`);
-    if (path.verdict === "delivered") lines.push("  Delivered.");
+    if (path.verdict !== "dropped") lines.push(`  ${ENDINGS[path.verdict]}`);
     else {
       lines.push(`  Dropped by ${path.droppedBy}.`);
       if (path.remedy !== undefined)

@@ -12,9 +12,19 @@ import { formatRemedy, remedyFor } from "./remedy.ts";
 export interface ItineraryStep {
   readonly at: string;
   readonly what: string;
-  /** `unknown`: the packet leaves what Weft knows, or a node does not report that it is well. */
-  readonly verdict: "passes" | "dropped" | "unknown";
+  /** `unknown`: a node or a tunnel is not known to work; `outside`: what happens there is not Weft's to know. */
+  readonly verdict: "passes" | "dropped" | "unknown" | "outside";
 }
+
+/**
+ * How a packet's way ends:
+ *
+ * - `delivered`: an end in the cluster receives it
+ * - `leaves`: it leaves the cluster; what happens outside is not known
+ * - `uncertain`: nothing drops it, but a node or tunnel on its way is not known to work
+ * - `dropped`
+ */
+export type PathOutcome = "delivered" | "leaves" | "uncertain" | "dropped";
 
 /** A packet's way from end to end. */
 export interface Itinerary {
@@ -22,9 +32,9 @@ export interface Itinerary {
   readonly source: string;
   readonly destination: string;
   readonly port: string;
-  readonly verdict: "delivered" | "dropped";
+  readonly verdict: PathOutcome;
   readonly steps: readonly ItineraryStep[];
-  /** What dropped it, and how to allow it; absent where it is delivered. */
+  /** What dropped it, and how to allow it; absent where nothing does. */
   readonly droppedBy?: string;
   readonly remedy?: string;
 }
@@ -43,7 +53,7 @@ export function itinerary(network: Network, path: ExplainedPath, ends: Itinerary
     steps.push({ at, what, verdict: step });
   const { from, to } = ends;
   if (from.place !== undefined) add(interfaceOf(from), `sends from ${source}, subnet ${from.place.switch}`);
-  else add(from.label, "is outside of the cluster's networks", "unknown");
+  else add(from.label, "is outside of the cluster's networks", "outside");
   if (from.node !== undefined) nodeState(network, from.node, add);
   let routed = false;
   let tunnelled = false;
@@ -67,7 +77,9 @@ export function itinerary(network: Network, path: ExplainedPath, ends: Itinerary
     tunnel();
     if (to.pod !== undefined && !judged("ingress")) add(`ingress policies of ${to.label}`, NO_POLICY);
     arrival(network, ends, source, add);
-    return { family, source, destination, port, verdict: "delivered", steps };
+    const uncertain = steps.some((step) => step.verdict === "unknown");
+    const outcome = uncertain ? "uncertain" : to.place === undefined ? "leaves" : "delivered";
+    return { family, source, destination, port, verdict: outcome, steps };
   }
   const droppedBy = denied === undefined ? "nothing leads there" : `${placeOf(denied)}: ${denied.because}`;
   const remedy = denied && formatRemedy(remedyFor(denied, ends, port));
@@ -111,7 +123,7 @@ function arrival(network: Network, { from, to }: ItineraryEnds, source: string, 
   }
   const subnet = from.place && network.facts.get("subnets", from.place.switch);
   if (subnet !== undefined) add(`subnet ${subnet.name}`, leaving(network, subnet, from, source));
-  add(to.label, "is outside of the cluster's networks: what happens there is not known here", "unknown");
+  add(to.label, "is outside of the cluster's networks: what happens there is not known here", "outside");
 }
 
 /** How what leaves a subnet leaves the cluster. */

@@ -3,12 +3,12 @@
 import { DEFAULT_VPC } from "../../api/names.ts";
 import { isRetained } from "../../claims/retention.ts";
 import type { IpFact } from "../../facts/ip.ts";
-import type { ClusterModel } from "../cluster-model.ts";
+import type { ClusterModel, ClusterObjects } from "../cluster-model.ts";
 import type { Finding } from "./finding.ts";
 
 /** Records that two have of one address, records that nobody uses, and pods on a node that have none. `now`: ms since 1970. */
-export function diagnoseAddresses(model: ClusterModel, now: number): readonly Finding[] {
-  return [...duplicates(model), ...leaks(model, now), ...withoutAddress(model)];
+export function diagnoseAddresses(model: ClusterModel, objects: ClusterObjects, now: number): readonly Finding[] {
+  return [...duplicates(model), ...leaks(model, now), ...withoutAddress(model, objects, now)];
 }
 
 function duplicates({ facts }: ClusterModel): readonly Finding[] {
@@ -28,6 +28,7 @@ function duplicates({ facts }: ClusterModel): readonly Finding[] {
     return [
       {
         ...{ area: "pod", object: `IP ${others.map(({ name }) => name).join(", ")}`, severity: "error" },
+        concerns: ips.map(({ holder }) => holder).filter((holder) => holder !== ""),
         problem: `has the address ${address}, which IP ${oldest?.name} has as well`,
         evidence: `spec of the IP objects; the oldest, ${oldest?.name}, stands`,
         remedy: "delete the pod of the later one, or give it another address; its pod has no network",
@@ -48,7 +49,7 @@ function leaks({ facts }: ClusterModel, now: number): readonly Finding[] {
     if (Number.isFinite(age) && age < LEFT_MS) return [];
     return [
       {
-        ...{ area: "pod", object: `IP ${name}`, severity: "warning" },
+        ...{ area: "pod", object: `IP ${name}`, severity: "warning", concerns: [holder] },
         problem: `holds ${[v4, v6].filter(Boolean).join(" and ")} of subnet ${subnet}, and there is no pod ${holder}`,
         evidence: deleting ? `it is being deleted; finalizers: ${ip.finalizers.join(", ")}` : `created ${created}`,
         remedy: `is a controller leading? If so and it stays, \`kubectl delete ip ${name}\``,
@@ -57,9 +58,14 @@ function leaks({ facts }: ClusterModel, now: number): readonly Finding[] {
   });
 }
 
-function withoutAddress({ facts, network }: ClusterModel): readonly Finding[] {
+/** A new pod has an address within this time. The lists are not of one moment either: a pod may be in one, and its record not in the other. */
+const SERVED_MS = 10_000;
+
+function withoutAddress({ facts, network }: ClusterModel, objects: ClusterObjects, now: number): readonly Finding[] {
   return facts.all("pods").flatMap((pod): readonly Finding[] => {
     if (pod.node === undefined || !pod.alive || pod.replacesPrimary || network.podPort(pod) !== undefined) return [];
+    const created = objects.get("pods")?.get(pod.key)?.metadata.creationTimestamp;
+    if (now - Date.parse(created ?? "") < SERVED_MS) return [];
     return [
       {
         ...{ area: "pod", object: `Pod ${pod.key}`, severity: "warning", problem: "has no address" },

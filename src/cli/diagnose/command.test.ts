@@ -12,7 +12,7 @@ import { diagnoseSubnets } from "./subnets.ts";
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const LATER = Date.now() + 3_600_000;
 
-async function findings(kube: Kube, area: "all" | "node" | "pod" = "all", name?: string, now = NOW) {
+async function findings(kube: Kube, area: "all" | "node" | "subnet" | "pod" = "all", name?: string, now = NOW) {
   const { data, ok } = await diagnoseCommand(kube, "kube-system", { area, ...(name !== undefined && { name }) }, now);
   const { findings: found } = data as { readonly findings: readonly Finding[] };
   t.equal(ok, found.length === 0);
@@ -142,4 +142,73 @@ t.test("what an account may not read is said, and the rest is looked at", async 
     [{ object: "Events", evidence: "list events: forbidden" }],
   );
   t.ok(found.length > 1);
+});
+
+t.test("who asks about one object learns that there is none of that name", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("other/b");
+  const ask = (area: "all" | "node" | "subnet" | "pod", name: string) =>
+    diagnoseCommand(cluster.kube, "kube-system", { area, name }, NOW);
+  for (const [area, name, message] of [
+    ["pod", "other/gone", "there is no pod other/gone"],
+    ["pod", "b", "there is no pod default/b"],
+    ["node", "weft-9", "there is no node weft-9"],
+    ["subnet", "web", "there is no subnet web"],
+    ["pod", "a/b/c", '"a/b/c" is not a valid name of a pod: write POD or NAMESPACE/POD'],
+    ["pod", "other/", '"other/" is not a valid name of a pod: write POD or NAMESPACE/POD'],
+    ["all", "b", "b of what? Write one of: node b, subnet b, pod b, policy b"],
+  ] as const)
+    await t.rejects(ask(area, name), { name: "EndpointError", message });
+});
+
+t.test("of one pod: what its IP object has in common with another's, and that no controller leads", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
+  const of = { podName: "b", namespace: "default", nodeName: "weft-1", subnet: "ovn-default" };
+  await cluster.ip("b.default", of, "10.16.0.2", "");
+  const found = await findings(cluster.kube, "pod", "a");
+  t.match(
+    found.map(({ object, problem }) => `${object} ${problem}`),
+    [/^Deployment kube-ovn-controller no controller leads/, /^IP b.default has the address 10.16.0.2/],
+  );
+});
+
+t.test(
+  "of many Events of one reason a few are told, how many more there are, and each if it is asked for",
+  async (t) => {
+    const cluster = await SampleCluster.make();
+    for (let i = 0; i < 8; i++) {
+      await cluster.pod(`default/p${i}`);
+      await cluster.add(EVENTS, {
+        ...{ metadata: { namespace: "default", name: `e${i}` }, type: "Warning", reason: "AcquireAddressFailed" },
+        ...{ message: "NoAvailableAddress", source: { component: "kube-ovn-controller" } },
+        lastTimestamp: new Date(NOW - i * 60_000).toISOString(),
+        involvedObject: { kind: "Pod", namespace: "default", name: `p${i}` },
+      });
+    }
+    await cluster.add(EVENTS, {
+      ...{ metadata: { namespace: "default", name: "forged" }, type: "Warning", reason: "a; rm -rf /", message: "x" },
+      ...{ source: { component: "kube-ovn-controller" }, lastTimestamp: new Date(NOW).toISOString() },
+      involvedObject: { kind: "Pod", namespace: "default", name: "p0" },
+    });
+    const of = async (name?: string) =>
+      (await findings(cluster.kube, "pod", name))
+        .filter(({ evidence }) => evidence.startsWith("Event"))
+        .map(({ object }) => object);
+    t.same(await of(), [...[0, 1, 2, 3, 4].map((i) => `Pod default/p${i}`), "3 more, such as Pod default/p5"]);
+    t.same(await of("p7"), ["Pod default/p7"]);
+  },
+);
+
+t.test("a pod that was just created is given time to get its address", async (t) => {
+  const cluster = await SampleCluster.make();
+  const { metadata } = await cluster.add(PODS, {
+    metadata: { namespace: "default", name: "new" },
+    spec: { nodeName: "weft-1" },
+  });
+  const created = Date.parse(metadata.creationTimestamp ?? "");
+  const at = async (seconds: number) =>
+    of(await findings(cluster.kube, "pod", "new", created + seconds * 1000), "Pod default/new");
+  t.same(await at(2), []);
+  t.same(await at(30), ["has no address"]);
 });

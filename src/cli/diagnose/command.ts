@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { KubeError } from "../../kube/errors.ts";
+import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
-import type { KubeObject } from "../../kube/object.ts";
+import type { KubeObject, ObjectRef } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
-import { EVENTS, PODS } from "../../kube/resources.ts";
+import { EVENTS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
+import { EndpointError } from "../../reachability/endpoint.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
+import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
 import { readStatus } from "../status.ts";
 import { diagnoseAddresses } from "./addresses.ts";
 import { diagnoseEvents } from "./events.ts";
-import type { Area, Finding } from "./finding.ts";
+import { type Area, type Finding, isAbout } from "./finding.ts";
 import { diagnoseNodes } from "./nodes.ts";
 import { diagnoseSubnets } from "./subnets.ts";
 
 /** What `diagnose` can be asked for. */
 export const AREAS = ["all", "node", "subnet", "pod", "policy"] as const;
 
-/** What to look at: an area, and an object of it by name (`NAMESPACE/NAME` of a pod or policy). */
+/** What to look at: an area, and an object of it by name (`NAMESPACE/NAME` of a pod or policy; a pod without a namespace is of `default`). */
 export interface DiagnoseQuestion {
   readonly area: (typeof AREAS)[number];
   readonly name?: string;
@@ -26,14 +28,20 @@ export interface DiagnoseQuestion {
 
 /**
  * Looks for what is wrong, by the API server alone. A part that the account may not read is a finding of its own; the others are looked at all the same.
- * `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` where the API server cannot be reached.
+ * `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` where the API server cannot be reached, and with an `EndpointError` where there is
+ * no object of that name.
  */
 export async function diagnoseCommand(
   kube: Kube,
   namespace: string,
-  { area, name }: DiagnoseQuestion,
+  question: DiagnoseQuestion,
   now: number,
 ): Promise<ExplainReport> {
+  const { area } = question;
+  const name = await existing(kube, question);
+  const isAsked = (finding: Finding): boolean =>
+    (area === "all" || finding.area === area || finding.area === "controller" || finding.severity === "unchecked") &&
+    (name === undefined || isAbout(finding, name));
   const parts = await Promise.all([
     checked("controller", "the controller, subnets and VPCs", async () => {
       const status = await readStatus(kube, namespace, now);
@@ -59,18 +67,41 @@ export async function diagnoseCommand(
     checked("node", "nodes, pods and addresses", async () => {
       const [objects, own] = await Promise.all([readObjects(kube), collect<Pod>(kube, PODS, namespace)]);
       const model = buildClusterModel(objects);
-      return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, now)];
+      return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, objects, now)];
     }),
-    checked("pod", "Events", async () => diagnoseEvents(await collect(kube, EVENTS), now)),
+    checked("pod", "Events", async () => diagnoseEvents(await collect(kube, EVENTS), now, isAsked)),
   ]);
-  const findings = parts
-    .flat()
-    .filter(
-      (finding) =>
-        area === "all" || finding.area === area || finding.area === "controller" || finding.severity === "unchecked",
-    )
-    .filter(({ object, severity }) => name === undefined || severity === "unchecked" || object.endsWith(` ${name}`));
+  const findings = parts.flat().filter(isAsked);
   return { data: { findings }, text: formatFindings(findings), ok: findings.length === 0 };
+}
+
+/** The full name of the object that is asked about. Rejects with an `EndpointError` where there is none: nothing would be found wrong with it. */
+async function existing(kube: Kube, { area, name }: DiagnoseQuestion): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  if (area === "all")
+    throw new EndpointError(`${name} of what? Write one of: node ${name}, subnet ${name}, pod ${name}, policy ${name}`);
+  // Policies are of several kinds, and some have no namespace.
+  if (area === "policy") return name;
+  const ref = area === "pod" ? parsePod(name, "default") : { name };
+  const types = { node: [NODES], subnet: [SUBNETS, VPCS], pod: [PODS] }[area];
+  const found = await Promise.all(types.map((type) => exists(kube, type, ref)));
+  const full = area === "pod" && !name.includes("/") ? `default/${name}` : name;
+  if (!found.includes(true)) throw new EndpointError(`there is no ${area} ${full}`);
+  return full;
+}
+
+/** What the account may not read may be there. */
+async function exists(kube: Kube, type: ResourceType, ref: ObjectRef): Promise<boolean> {
+  try {
+    return (await kube.get(type, ref).catch(unlessNotFound)) !== undefined;
+  } catch (error) {
+    if (isDenied(error)) return true;
+    throw error;
+  }
+}
+
+function isDenied(error: unknown): error is KubeError {
+  return error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized");
 }
 
 /** A part's findings, or that this account may not look at it. */
@@ -78,7 +109,7 @@ async function checked(area: Area, what: string, look: () => Promise<readonly Fi
   try {
     return await look();
   } catch (error) {
-    if (!(error instanceof KubeError) || (error.code !== "forbidden" && error.code !== "unauthorized")) throw error;
+    if (!isDenied(error)) throw error;
     return [
       {
         ...{ area, object: what, severity: "unchecked", problem: "could not be looked at", evidence: error.message },

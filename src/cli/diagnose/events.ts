@@ -23,37 +23,50 @@ const AREAS: Readonly<Record<string, Area>> = {
   SecurityGroup: "policy",
 };
 
-/** What Weft itself has warned of within an hour, the last of each object and reason. `now`: ms since 1970. */
-export function diagnoseEvents(events: Iterable<KubeObject>, now: number): readonly Finding[] {
+/**
+ * What Weft itself has warned of within an hour, the last of each object and reason, as far as it is asked for; of a reason that many objects have, the
+ * last few. `now`: ms since 1970.
+ */
+export function diagnoseEvents(
+  events: Iterable<KubeObject>,
+  now: number,
+  isAsked: (finding: Finding) => boolean,
+): readonly Finding[] {
   const last = new Map<string, { readonly at: number; readonly reason: string; readonly finding: Finding }>();
   for (const event of events) {
     const { type, reason, message, source, involvedObject: about } = event as unknown as Record<string, unknown>;
     if (type !== "Warning" || !isObject(source) || !isObject(about)) continue;
+    // Anybody may create Events: a reason of Weft is one word.
+    if (typeof reason !== "string" || !/^\w+$/.test(reason)) continue;
     if (source["component"] !== CONTROLLER_COMPONENT && source["component"] !== DAEMON_COMPONENT) continue;
     const at = timeOf(event);
     if (!(now - at <= RECENT_MS)) continue;
     const { kind, namespace, name } = about;
     const object = `${String(kind)} ${namespace === undefined || namespace === "" ? "" : `${String(namespace)}/`}${String(name)}`;
-    const key = `${object} ${String(reason)}`;
+    const key = `${object} ${reason}`;
     if ((last.get(key)?.at ?? 0) > at) continue;
     const finding: Finding = {
       area: AREAS[String(kind)] ?? "pod",
       object,
       severity: "warning",
-      problem: String(reason),
+      problem: reason,
       evidence: `Event of ${new Date(at).toISOString()}`,
       remedy: String(message),
     };
-    last.set(key, { at, reason: String(reason), finding });
+    last.set(key, { at, reason: reason, finding });
   }
-  const shown = new Map<string, number>();
-  return [...last.values()]
-    .toSorted((a, b) => b.at - a.at)
-    .flatMap(({ reason, finding }) => {
-      const count = (shown.get(reason) ?? 0) + 1;
-      shown.set(reason, count);
-      return count > SHOWN ? [] : [finding];
-    });
+  const latest = [...last.values()].filter(({ finding }) => isAsked(finding)).toSorted((a, b) => b.at - a.at);
+  return [...Map.groupBy(latest, ({ reason }) => reason)].flatMap(([reason, all]) => {
+    const shown = all.slice(0, SHOWN).map(({ finding }) => finding);
+    const next = all[SHOWN]?.finding;
+    if (next === undefined) return shown;
+    const more = {
+      ...next,
+      object: `${all.length - SHOWN} more, such as ${next.object}`,
+      remedy: `\`kubectl get events -A --field-selector reason=${reason}\` lists them`,
+    };
+    return [...shown, more];
+  });
 }
 
 function timeOf(event: KubeObject): number {

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import type { Kube } from "../../kube/kube.ts";
+import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
 import {
   canI,
@@ -105,7 +106,7 @@ export function addWatchCommands(
     .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
     .addHelpText(
       "after",
-      "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace. It runs kubectl.",
+      "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace. It runs kubectl.\n\nExit codes: those of kubectl; 2 if it could not be run.",
     )
     .action(async (part: keyof typeof PARTS, node: string | undefined, _, command: Command) => {
       const options = command.optsWithGlobals<LogOptions>();
@@ -177,7 +178,7 @@ export function addToolCommands(program: Command, withKube: WithKube): void {
     .argument("<pod>", "POD of namespace default, or NAMESPACE/POD")
     .argument("[args...]", "arguments of tcpdump")
     .action((pod: string, args: readonly string[], _, command: Command) => {
-      const [namespace, name] = pod.includes("/") ? (pod.split("/", 2) as [string, string]) : ["default", pod];
-      return run(command, (kube, own) => captureTarget(kube, own, { namespace, name }, args));
+      const which = parsePod(pod, "default");
+      return run(command, (kube, own) => captureTarget(kube, own, which, args));
     });
 }

@@ -10,6 +10,9 @@ export interface KubectlOptions {
   readonly context?: string;
 }
 
+/** Of an answer that is captured. */
+const DEADLINE_MS = 60_000;
+
 /** The arguments of kubectl for a command in a container. */
 export function execArguments(
   { kubeconfig, context }: KubectlOptions,
@@ -32,25 +35,46 @@ export function execArguments(
 export function runKubectl(args: readonly string[]): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const child = spawn("kubectl", args, { stdio: "inherit" });
-  child.once("error", (cause) =>
-    reject(new ToolError("kubectl is not on the PATH; weftctl runs commands in pods through it", { cause })),
-  );
-  // Ctrl-C is the whole terminal's: what runs in the pod ends, and then kubectl.
-  const ignore = (): void => undefined;
-  process.on("SIGINT", ignore);
+  // Ctrl-C is the whole terminal's: what runs in the pod ends, and then kubectl. Other signals are sent to this process alone.
+  const handlers = {
+    SIGINT: (): void => undefined,
+    SIGTERM: (): void => void child.kill("SIGTERM"),
+    SIGHUP: (): void => void child.kill("SIGHUP"),
+  };
+  const signals = Object.entries(handlers) as readonly [NodeJS.Signals, () => void][];
+  for (const [signal, handler] of signals) process.on(signal, handler);
+  const ended = (): void => {
+    for (const [signal, handler] of signals) process.off(signal, handler);
+  };
+  child.once("error", (cause) => {
+    ended();
+    reject(kubectlError(cause, ""));
+  });
   child.once("close", (code) => {
-    process.off("SIGINT", ignore);
+    ended();
     resolve(code ?? 2);
   });
   return promise;
 }
 
+/** Why kubectl gave no answer: it is not there, it took too long, or the last line of its errors. */
+function kubectlError(
+  cause: Error & { readonly code?: unknown; readonly killed?: boolean },
+  stderr: string,
+): ToolError {
+  const last = stderr.trim().split("\n").at(-1);
+  if (cause.code === "ENOENT")
+    return new ToolError("kubectl is not on the PATH; weftctl runs commands in pods through it", { cause });
+  if (cause.killed === true) return new ToolError(`kubectl has not answered within ${DEADLINE_MS / 1000} s`, { cause });
+  return new ToolError(last || `kubectl: ${cause.message}`, { cause });
+}
+
 /** What kubectl prints, 64 MiB at most. Rejects with {@link ToolError}, which has the last line of its errors. */
 export function captureKubectl(args: readonly string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  execFile("kubectl", args, { maxBuffer: 64 * 2 ** 20, timeout: 60_000 }, (error, stdout, stderr) => {
+  execFile("kubectl", args, { maxBuffer: 64 * 2 ** 20, timeout: DEADLINE_MS }, (error, stdout, stderr) => {
     if (error === null) resolve(stdout);
-    else reject(new ToolError(stderr.trim().split("\n").at(-1) || error.message, { cause: error }));
+    else reject(kubectlError(error, stderr));
   });
   return promise;
 }
@@ -91,11 +115,11 @@ export function canI({ kubeconfig, context }: KubectlOptions): HasRight {
       ...["auth", "can-i", verb, resource, `--subresource=${subresource}`, "-n", namespace],
     ];
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    execFile("kubectl", args, { timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile("kubectl", args, { timeout: DEADLINE_MS }, (error, stdout, stderr) => {
       // It ends with 1 where the answer is no.
       const answer = stdout.trim().split(/\s/, 1)[0];
       if (answer === "yes" || answer === "no") resolve(answer === "yes");
-      else reject(new ToolError(stderr.trim().split("\n").at(-1) || `kubectl: ${error?.message}`, { cause: error }));
+      else reject(kubectlError(error ?? new Error(`unknown answer ${JSON.stringify(stdout)}`), stderr));
     });
     return promise;
   };
