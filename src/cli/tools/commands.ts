@@ -136,7 +136,8 @@ export function addToolCommands(program: Command, withKube: WithKube): void {
     const { namespace } = options;
     const target = await withKube(options, (kube) => permitted(canI(options), namespace, () => find(kube, namespace)));
     const terminal = process.stdin.isTTY && process.stdout.isTTY;
-    process.exitCode = await runKubectl(execArguments(options, namespace, target, terminal));
+    const held = target.endsWithInput === true && !terminal;
+    process.exitCode = await runKubectl(execArguments(options, namespace, target, terminal), held);
   };
   const add = (name: string, description: string, example: string): Command =>
     program

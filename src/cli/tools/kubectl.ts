@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import type { HasRight } from "./rights.ts";
-import { ToolError } from "./targets.ts";
+import { ToolError, type ToolTarget } from "./targets.ts";
 
 /** How kubectl is to reach the API server: as `weftctl` was told. */
 export interface KubectlOptions {
@@ -17,24 +17,33 @@ const DEADLINE_MS = 60_000;
 export function execArguments(
   { kubeconfig, context }: KubectlOptions,
   namespace: string,
-  {
-    pod,
-    container,
-    command,
-  }: { readonly pod: string; readonly container: string; readonly command: readonly string[] },
+  { pod, container, command, endsWithInput }: ToolTarget,
   interactive: boolean,
 ): readonly string[] {
   return [
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
     ...(context === undefined ? [] : [`--context=${context}`]),
-    ...["-n", namespace, "exec", ...(interactive ? ["-it"] : []), pod, "-c", container, "--", ...command],
+    ...[
+      "-n",
+      namespace,
+      "exec",
+      ...(interactive ? ["-it"] : endsWithInput ? ["-i"] : []),
+      pod,
+      "-c",
+      container,
+      "--",
+      ...command,
+    ],
   ];
 }
 
-/** Runs kubectl with this process' terminal. Resolves with its exit code; rejects with {@link ToolError} where there is no kubectl. */
-export function runKubectl(args: readonly string[]): Promise<number> {
+/**
+ * Runs kubectl with this process' terminal; `held`: with an input that ends when this process does. Resolves with its exit code; rejects with {@link ToolError} where there is
+ * no kubectl.
+ */
+export function runKubectl(args: readonly string[], held = false): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const child = spawn("kubectl", args, { stdio: "inherit" });
+  const child = spawn("kubectl", args, { stdio: [held ? "pipe" : "inherit", "inherit", "inherit"] });
   // Ctrl-C is the whole terminal's: what runs in the pod ends, and then kubectl. Other signals are sent to this process alone.
   const handlers = {
     SIGINT: (): void => undefined,
@@ -46,6 +55,7 @@ export function runKubectl(args: readonly string[]): Promise<number> {
   const ended = (): void => {
     for (const [signal, handler] of signals) process.off(signal, handler);
   };
+  child.stdin?.on("error", () => undefined);
   child.once("error", (cause) => {
     ended();
     reject(kubectlError(cause, ""));

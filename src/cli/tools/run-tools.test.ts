@@ -8,14 +8,20 @@ import { PODS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import { addToolCommands, addWatchCommands } from "./commands.ts";
 
-/** A kubectl that answers `auth can-i` and notes the other calls; `undefined`: there is none. */
-function useKubectl(t: Test, answer: "yes" | "no" | undefined, code = 0): () => readonly (readonly string[])[] {
+/** A kubectl that does `then` and ends with `code`. It answers `auth can-i` and notes the other calls. Where `answer` is undefined, there is none. */
+function useKubectl(
+  t: Test,
+  answer: "yes" | "no" | undefined,
+  code = 0,
+  then = "",
+): () => readonly (readonly string[])[] {
   const folder = t.testdir({ calls: "" });
   const calls = join(folder, "calls");
   if (answer !== undefined) {
     const script = `#!/bin/sh
 case " $* " in *" auth can-i "*) echo ${answer}; [ ${answer} = yes ]; exit;; esac
 printf '%s\\t' "$@" >> ${calls}; echo >> ${calls}
+${then}
 exit ${code}
 `;
     writeFileSync(join(folder, "kubectl"), script);
@@ -105,4 +111,12 @@ t.test("what is no name of a pod is refused before anything is asked", async (t)
   await weftctl("tcpdump", "web", "--", "-c", "3", "port 80; reboot");
   // The script for the pod has several lines.
   t.same(calls().at(-1)?.slice(-5), ["tcpdump", "web.default", "-c", "3", "port 80; reboot"]);
+});
+
+t.test("a capture ends with kubectl: its input is a socket of weftctl's", async (t) => {
+  const calls = useKubectl(t, "yes", 7, "case $(readlink /proc/$$/fd/0) in socket:*) ;; *) exit 1;; esac");
+  await weftctl("tcpdump", "web");
+  t.equal(process.exitCode, 7);
+  const [exec = ""] = calls().map((call) => call.slice(0, 4).join(" "));
+  t.equal(exec, "-n kube-system exec -i");
 });

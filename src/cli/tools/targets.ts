@@ -17,6 +17,8 @@ export interface ToolTarget {
   readonly pod: string;
   readonly container: string;
   readonly command: readonly string[];
+  /** The command ends when its standard input does, so the input is to be held open for as long as the command is wanted. */
+  readonly endsWithInput?: true;
 }
 
 /** The tools that run beside a database of OVN, and the label of its leader. */
@@ -76,10 +78,15 @@ export async function captureTarget(
   // The name of the port is checked by the API server to be a DNS name; it is an argument all the same.
   const script = `interface=$(ovs-vsctl --data=bare --no-headings --columns=name find Interface "external_ids:iface-id=$1")
 [ -n "$interface" ] || { echo "no interface on this node has iface-id $1" >&2; exit 1; }
-shift; exec tcpdump -nn -i "$interface" "$@"`;
+shift
+# Without a terminal, nothing in the pod notices that kubectl is gone: tcpdump would go on for ever. Its input ends with kubectl.
+exec 3<&0
+if [ ! -t 3 ]; then (exec <&3 3<&- >/dev/null 2>&1; while read -r _; do :; done; kill $$) & fi
+exec tcpdump -nn -i "$interface" "$@" 3<&-`;
   return {
     ...(await switchPod(kube, namespace, spec.nodeName)),
     command: ["bash", "-c", script, "tcpdump", port, ...args],
+    endsWithInput: true,
   };
 }
 
