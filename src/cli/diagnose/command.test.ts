@@ -110,16 +110,19 @@ t.test("subnets: not accepted, nearly full, full", async (t) => {
 
 t.test("Events of Weft of the last hour are told, the last of each object and reason", async (t) => {
   const cluster = await SampleCluster.make();
+  await cluster.pod("default/a");
   const event = (name: string, component: string, minute: number, message: string) =>
     cluster.add(EVENTS, {
       ...{ metadata: { namespace: "default", name }, type: "Warning", reason: "AcquireAddressFailed", message },
       ...{ source: { component }, lastTimestamp: new Date(NOW - minute * 60_000).toISOString() },
-      involvedObject: { kind: "Pod", namespace: "default", name: "a" },
+      involvedObject: { kind: "Pod", namespace: "default", name: name === "five" ? "gone" : "a" },
     });
   await event("one", "kube-ovn-controller", 30, "NoAvailableAddress: first");
   await event("two", "kube-ovn-controller", 10, "NoAvailableAddress: last");
   await event("three", "kubelet", 10, "another's");
   await event("four", "kube-ovn-controller", 90, "old");
+  await event("five", "kube-ovn-controller", 5, "of a pod that is gone");
+  t.same(of(await findings(cluster.kube, "pod"), "Pod default/gone"), []);
   t.match(
     (await findings(cluster.kube, "pod")).filter(({ object }) => object === "Pod default/a"),
     [{ problem: "AcquireAddressFailed", remedy: "NoAvailableAddress: last" }],

@@ -42,6 +42,7 @@ export async function diagnoseCommand(
   const isAsked = (finding: Finding): boolean =>
     (area === "all" || finding.area === area || finding.area === "controller" || finding.severity === "unchecked") &&
     (name === undefined || isAbout(finding, name));
+  const reading = readObjects(kube);
   const parts = await Promise.all([
     checked("controller", "the controller, subnets and VPCs", async () => {
       const status = await readStatus(kube, namespace, now);
@@ -65,11 +66,20 @@ export async function diagnoseCommand(
       return [...leads, ...blocked, ...diagnoseSubnets(status)];
     }),
     checked("node", "nodes, pods and addresses", async () => {
-      const [objects, own] = await Promise.all([readObjects(kube), collect<Pod>(kube, PODS, namespace)]);
+      const [objects, own] = await Promise.all([reading, collect<Pod>(kube, PODS, namespace)]);
       const model = buildClusterModel(objects);
       return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, objects, now)];
     }),
-    checked("pod", "Events", async () => diagnoseEvents(await collect(kube, EVENTS), now, isAsked)),
+    checked("pod", "Events", async () => {
+      // Events outlive their pods. Where the pods may not be read, each is shown.
+      const [events, pods] = await Promise.all([
+        collect(kube, EVENTS),
+        reading.then((objects) => objects.get("pods")).catch(() => undefined),
+      ]);
+      const isGone = ({ object }: Finding): boolean =>
+        object.startsWith("Pod ") && pods?.has(object.slice("Pod ".length)) === false;
+      return diagnoseEvents(events, now, (finding) => isAsked(finding) && !isGone(finding));
+    }),
   ]);
   const findings = parts.flat().filter(isAsked);
   return { data: { findings }, text: formatFindings(findings), ok: findings.length === 0 };
