@@ -26,5 +26,7 @@ t.test("bash completes subcommands, their options and fixed arguments", async (t
   t.same(offered("diagnose", "n"), ["node"]);
   t.same(offered("--context", "x", "status", "--n"), ["--namespace"]);
   t.same(offered("policy", "explain", "--o"), ["--output"]);
+  // zsh: "unrecognized modifier".
+  t.notMatch(completionScript(program, "zsh"), /\$\{[^}]*:[A-Z]/);
   t.match(completionScript(program, "zsh"), /^autoload -U \+X bashcompinit/);
 });

@@ -17,10 +17,10 @@ export function completionScript(program: Command, shell: (typeof SHELLS)[number
     return `    ${quoted(path)}) offer=${quoted(words.join(" "))} ;;`;
   });
   const paths = [...commands(program, "")].map(([path]) => path).filter((path) => path !== "");
-  // The variables `path` and `words` are zsh's own.
+  // The variables `path` and `words` are zsh's own, and it reads a letter after a colon as a modifier.
   return `${shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""}_weftctl() {
   local cur=\${COMP_WORDS[COMP_CWORD]} verb= word offer=
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     case "$verb/$word" in ${paths.map(quoted).join("|")}) verb=$verb/$word ;; esac
   done
   case "$verb" in
