@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
+import { type RunResult, run as runProgram } from "../../../hack/host/run.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { type ProcessId, signal } from "../../../hack/lab/process.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
@@ -13,6 +15,7 @@ import { inContainer, killProcess, PROGRAM, requireProcess } from "../testing/pr
 import { timed, when } from "../testing/when.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
+const WEFTCTL = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const PORT = 9_000;
 const EVERY_MS = 10;
 /** How late an echo may be on a busy machine: it is not lost. */
@@ -147,5 +150,28 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
       return () => world.pods.gone(`kube-system/${metadata.name}`);
     }),
   );
+  await t.test("weftctl shows the members, and has one join again", async (t) => {
+    const central = (...args: readonly string[]): Promise<RunResult> =>
+      runProgram(process.execPath, [WEFTCTL, `--kubeconfig=${world.lab.paths.kubeconfig}`, "central", ...args], {
+        env: { PATH: `${world.lab.paths.bin}:${process.env["PATH"]}` },
+        allowFailure: true,
+      });
+    await suffer(t, "a member that joins again", async () => {
+      const { spec } = await leaderOf(world, "sb");
+      t.match((await central("rejoin", spec.nodeName)).stdout, /starts again and joins the others/);
+      return async () => {
+        await whole(world);
+      };
+    });
+    const { code, stdout } = await central("status");
+    t.equal(code, 0, stdout);
+    t.match(stdout, /weft-1 +yes.*\n *weft-2 +yes.*\n *weft-3 +yes/);
+    t.equal((await central("backup")).code, 0);
+    const unknown = await central("rejoin", "weft-9");
+    t.match(
+      [unknown.code, unknown.stderr],
+      [2, /no pod of ovn-central is on weft-9; there are some on: weft-1, weft-2, weft-3/],
+    );
+  });
   await ready(world, namespace, ["client", "server"]);
 });
