@@ -158,7 +158,14 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 2, arbitrary: edits(VIPS, named("v1", "v2"), withSpec(objects.vip)) },
   { weight: 2, arbitrary: edits(SUBNETS, named("out"), withSpec(objects.externalSubnet)) },
   { weight: 1, arbitrary: edits(vlanKind.type, named("vl", "vm"), withSpec(objects.vlan)) },
-  { weight: 2, arbitrary: edits(ovnEipKind.type, named("e1", "e2"), withSpec(objects.ovnEip)) },
+  {
+    weight: 2,
+    arbitrary: fc.oneof(
+      ...Object.entries(objects.ovnEips).map(([name, spec]) =>
+        edits(ovnEipKind.type, named(name), fc.constant({ spec })),
+      ),
+    ),
+  },
   { weight: 2, arbitrary: edits(ovnFipKind.type, named("f1", "f2"), withSpec(objects.ovnFip)) },
   { weight: 1, arbitrary: edits(ovnSnatRuleKind.type, named("sn1", "sn2"), withSpec(objects.ovnSnatRule)) },
   { weight: 1, arbitrary: edits(ovnDnatRuleKind.type, named("dn1", "dn2"), withSpec(objects.ovnDnatRule)) },

@@ -181,14 +181,15 @@ export const externalSubnet = fc.record({
 /** A Vlan's spec. */
 export const vlan = fc.record({ id: maybe(pick(0, 7)), provider: pick("external", "x", "") });
 
-/** An OvnEip's spec: its subnet is immutable. */
-export const ovnEip = fc.record({
-  externalSubnet: pick("out", "out", "sa"),
-  type: maybe(pick("nat", "lrp", "lsp")),
-  v4Ip: maybe(pick("172.30.0.5", "172.30.0.6", "10.50.0.9")),
-});
+/** Specs of OvnEips by name: nothing of them can be changed once the addresses have been given. */
+export const ovnEips: Readonly<Record<string, object>> = {
+  e1: { externalSubnet: "out" },
+  e2: { externalSubnet: "out", type: "nat", v4Ip: "172.30.0.5" },
+  e3: { externalSubnet: "out", type: "lsp", v4Ip: "172.30.0.5" },
+  e4: { externalSubnet: "sa", v4Ip: "10.50.0.9" },
+};
 
-const eipName = pick("e1", "e2", "va-out", "nowhere");
+const eipName = pick("e1", "e2", "e3", "e4", "va-out", "nowhere");
 const target = {
   ipType: maybe(pick("ip", "vip")),
   ipName: maybe(pick("p1.blue", "p3.default", "v1", "nowhere", "")),
