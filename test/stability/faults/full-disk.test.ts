@@ -8,6 +8,9 @@ import { BEGIN, END } from "./full-disk.ts";
 
 const skip = process.getuid?.() !== 0 && "needs root: it mounts file systems";
 
+/** Where the test's folder is seen while a /tmp of its own hides what the checkout may be in. */
+const HERE = "/mnt";
+
 /** Runs a script among mounts of its own, in which `begin` and `end` do so with folder `disk`, and `cp` fails half-way while `CP_FAILS` is set. */
 function inMounts(t: Test, script: string): string {
   const folder = t.testdir({
@@ -15,11 +18,15 @@ function inMounts(t: Test, script: string): string {
     disk: { db: "whole" },
   });
   chmodSync(join(folder, "cp"), 0o755);
-  const result = spawnSync("unshare", ["--mount", "sh", "-c", `mount -t tmpfs tmpfs /tmp\n${script}`], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { PATH: `${folder}:${process.env["PATH"]}`, BEGIN, END, D: join(folder, "disk") },
-  });
+  const result = spawnSync(
+    "unshare",
+    ["--mount", "sh", "-c", `mount --bind "$PWD" ${HERE} && mount -t tmpfs tmpfs /tmp\n${script}`],
+    {
+      cwd: folder,
+      encoding: "utf8",
+      env: { PATH: `${HERE}:${process.env["PATH"]}`, BEGIN, END, D: join(HERE, "disk") },
+    },
+  );
   t.comment(result.stderr);
   return result.stdout;
 }
