@@ -46,8 +46,8 @@ export function accessRules(): readonly AccessRule[] {
     {
       group: EVENTS.group,
       resource: EVENTS.plural,
-      verbs: ["create", "patch"],
-      why: "Why something did not work, told at the object that it is about; repeats are patched.",
+      verbs: ["list", "create", "patch"],
+      why: "Why something did not work, told at the object that it is about; repeats are patched. `weftctl diagnose` lists them.",
     },
   ];
 }
