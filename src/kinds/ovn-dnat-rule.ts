@@ -3,12 +3,12 @@
 import type { OvnDnatRuleSpec } from "../api/generated/ovndnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
-import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
+import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
-import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
@@ -64,12 +64,10 @@ function readPort(text = ""): number {
 
 interface DnatInput {
   readonly rule: OvnDnatRuleFact;
-  readonly eip: NatEip | NatProblem;
+  readonly use: NatUse;
   readonly target: NatTarget | NatProblem;
-  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
   /** Another rule that excludes this one. */
   readonly rival: NatProblem | undefined;
-  readonly inDefaultVpc: boolean;
 }
 
 /** An OvnDnatRule: a load balancer of its VPC's router, as in Kube-OVN. */
@@ -80,37 +78,26 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
   read(reader, key) {
     const rule = reader.get("ovnDnatRules", key);
     if (rule === undefined) return undefined;
-    const eip = readEip(reader, rule);
     const target = readTarget(reader, rule.target);
-    return {
-      rule,
-      eip,
-      target,
-      link: eip.ok && target.ok ? linkOf(reader, target.vpc, eip) : undefined,
-      rival: rivalOf(reader, rule),
-      inDefaultVpc: target.ok && isDefaultVpc(reader, target.vpc),
-    };
+    return { rule, use: readUse(reader, rule, target), target, rival: rivalOf(reader, rule) };
   },
 
-  compile({ rule, eip, target, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+  compile({ rule, use, target, rival }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const { name, externalPort, internalPort, protocol } = rule;
     const vpc = target.ok ? target.vpc : "";
-    const pairs = eip.ok && target.ok ? pairsOf(eip, target) : [];
     const outcome = {
-      eip: eip.ok ? eip : undefined,
+      eip: use.eip.ok ? use.eip : undefined,
       status: {
         ...{ vpc, v4Ip: target.ok ? target.v4 : "", v6Ip: target.ok ? target.v6 : "", ipName: rule.target.ipName },
         ...{ externalPort: portText(externalPort), internalPort: portText(internalPort), protocol: protocol ?? "" },
       },
       notes: target.ok ? target.notes : [],
     };
-    const found = [invalidOf(rule), eip, target, rival, link].find((one): one is NatProblem => one?.ok === false);
-    const problem = found ?? (eip.ok && target.ok && pairs.length === 0 ? familyMismatch(eip, target) : undefined);
-    if (problem !== undefined || link?.ok !== true || protocol === undefined || rule.deleting) {
-      const why = problem ?? natProblem("Pending", "not decided yet");
-      return build.finish(natEffects("ovnDnatRules", rule, { ...outcome, problem: why, message: "" }));
-    }
+    const decision = decideUse(use, rule, target, { invalid: invalidOf(rule), rival });
+    if (!decision.ok)
+      return build.finish(natEffects("ovnDnatRules", rule, { ...outcome, problem: decision, message: "" }));
+    const { pairs, link } = decision;
     const vips = Object.fromEntries(
       pairs.map(({ external, logical }) => [endpoint(external, externalPort), endpoint(logical, internalPort)]),
     );
@@ -124,10 +111,7 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
       external_ids: externalIds({ vpc }),
     });
     build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
-    if (inDefaultVpc) {
-      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
-      addWayOut(build, `dnat/${name}`, vpc, sources, link, ` && ${protocol}.src == ${internalPort}`);
-    }
+    if (use.inDefaultVpc) addWayOut(build, `dnat/${name}`, vpc, pairs, link, ` && ${protocol}.src == ${internalPort}`);
     const message = Object.entries(vips)
       .map(([outside, inside]) => `${outside} leads to ${inside}`)
       .join(", ");

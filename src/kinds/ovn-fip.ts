@@ -3,13 +3,13 @@
 import type { OvnFipSpec } from "../api/generated/ovnfip.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
 import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
-import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
-import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
@@ -55,12 +55,10 @@ export function projectOvnFip({ metadata, spec = {} }: OvnFipObject): OvnFipFact
 
 interface FipInput {
   readonly fip: OvnFipFact;
-  readonly eip: NatEip | NatProblem;
+  readonly use: NatUse;
   readonly target: NatTarget | NatProblem;
-  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
   /** Another floating IP that excludes this one. */
   readonly rival: NatProblem | undefined;
-  readonly inDefaultVpc: boolean;
 }
 
 /** An OvnFip: its NAT row for each family. */
@@ -71,35 +69,29 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
   read(reader, key) {
     const fip = reader.get("ovnFips", key);
     if (fip === undefined) return undefined;
-    const eip = readEip(reader, fip);
     const target = readTarget(reader, fip.target);
     return {
       fip,
-      eip,
+      use: readUse(reader, fip, target),
       target,
-      link: eip.ok && target.ok ? linkOf(reader, target.vpc, eip) : undefined,
       rival: rivalOf(reader, fip, target.ok ? target.keys : natTargetKeys(fip.target)),
-      inDefaultVpc: target.ok && isDefaultVpc(reader, target.vpc),
     };
   },
 
-  compile({ fip, eip, target, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+  compile({ fip, use, target, rival }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
-    const found = [eip, target, rival, link].find((one): one is NatProblem => one?.ok === false);
     const vpc = target.ok ? target.vpc : "";
     const inside = target.ok ? { v4Ip: target.v4, v6Ip: target.v6 } : { v4Ip: "", v6Ip: "" };
-    const mac = fip.type === "distributed" && target.ok ? (target.port?.mac ?? "") : "";
+    const port = target.ok ? target.port : undefined;
+    const mac = fip.type === "distributed" ? (port?.mac ?? "") : "";
     const outcome = {
-      eip: eip.ok ? eip : undefined,
+      eip: use.eip.ok ? use.eip : undefined,
       status: { vpc, ...inside, macAddress: mac },
       notes: target.ok ? target.notes : [],
     };
-    const pairs = eip.ok && target.ok ? pairsOf(eip, target) : [];
-    const problem = found ?? (eip.ok && target.ok && pairs.length === 0 ? familyMismatch(eip, target) : undefined);
-    if (problem !== undefined || !target.ok || link?.ok !== true || fip.deleting) {
-      const why = problem ?? natProblem("Pending", "not decided yet");
-      return build.finish(natEffects("ovnFips", fip, { ...outcome, problem: why, message: "" }));
-    }
+    const decision = decideUse(use, fip, target, { rival });
+    if (!decision.ok) return build.finish(natEffects("ovnFips", fip, { ...outcome, problem: decision, message: "" }));
+    const { pairs, link } = decision;
     const distributed = fip.type === "distributed";
     for (const { family, external, logical } of pairs) {
       build.held("Logical_Router", routerId(vpc), "nat", "NAT", `fip/${fip.name}/${family}`, {
@@ -107,16 +99,13 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
         external_ip: external,
         logical_ip: logical,
         // With both the chassis of the port translates and answers for the address (ovn-nb(5), NAT `external_mac`).
-        external_mac: distributed ? target.port?.mac : undefined,
-        logical_port: distributed ? target.port?.name : undefined,
+        external_mac: distributed ? port?.mac : undefined,
+        logical_port: distributed ? port?.name : undefined,
         options: { stateless: String(distributed) },
         external_ids: externalIds(),
       });
     }
-    if (inDefaultVpc) {
-      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
-      addWayOut(build, `fip/${fip.name}`, vpc, sources, link);
-    }
+    if (use.inDefaultVpc) addWayOut(build, `fip/${fip.name}`, vpc, pairs, link);
     const message = pairs.map(({ external, logical }) => `${external} is ${logical}`).join(", ");
     return build.finish(natEffects("ovnFips", fip, { ...outcome, message }));
   },

@@ -3,13 +3,13 @@
 import type { OvnSnatRuleSpec } from "../api/generated/ovnsnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "../compile/nat/nat-eip.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
 import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
-import { addWayOut, familyMismatch, isDefaultVpc, natEffects, pairsOf } from "../compile/nat/nat-rule.ts";
+import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
-import type { ExternalLink } from "../compile/vpc/vpc-external.ts";
 import { connectedRanges } from "../compile/vpc/vpc-peerings.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
@@ -75,12 +75,10 @@ interface NatSource {
 
 interface SnatInput {
   readonly rule: OvnSnatRuleFact;
-  readonly eip: NatEip | NatProblem;
+  readonly use: NatUse;
   readonly source: NatSource | NatProblem;
-  readonly link: (ExternalLink & { readonly ok: true }) | NatProblem | undefined;
   /** Another rule that excludes this one. */
   readonly rival: NatProblem | undefined;
-  readonly inDefaultVpc: boolean;
 }
 
 /** An OvnSnatRule: its NAT row for each family. */
@@ -91,33 +89,27 @@ const ovnSnatRuleUnit: UnitKind<FactReader, SnatInput, WeftEffect> = {
   read(reader, key) {
     const rule = reader.get("ovnSnatRules", key);
     if (rule === undefined) return undefined;
-    const eip = readEip(reader, rule);
     const source = sourceOf(reader, rule);
     return {
       rule,
-      eip,
+      use: readUse(reader, rule, source),
       source,
-      link: eip.ok && source.ok ? linkOf(reader, source.vpc, eip) : undefined,
       rival: rivalOf(reader, rule, source.ok ? source.keys : sourceKeys(rule)),
-      inDefaultVpc: source.ok && isDefaultVpc(reader, source.vpc),
     };
   },
 
-  compile({ rule, eip, source, link, rival, inDefaultVpc }): Fragment<WeftEffect> {
+  compile({ rule, use, source, rival }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const { vpc, v4, v6 } = source.ok ? source : { vpc: "", v4: "", v6: "" };
-    const pairs = eip.ok && source.ok ? pairsOf(eip, source) : [];
     const outcome = {
-      eip: eip.ok ? eip : undefined,
+      eip: use.eip.ok ? use.eip : undefined,
       status: { vpc, v4IpCidr: v4, v6IpCidr: v6 },
       notes: [],
     };
-    const found = [eip, source, rival, link].find((one): one is NatProblem => one?.ok === false);
-    const problem = found ?? (eip.ok && source.ok && pairs.length === 0 ? familyMismatch(eip, source) : undefined);
-    if (problem !== undefined || link?.ok !== true || rule.deleting) {
-      const why = problem ?? natProblem("Pending", "not decided yet");
-      return build.finish(natEffects("ovnSnatRules", rule, { ...outcome, problem: why, message: "" }));
-    }
+    const decision = decideUse(use, rule, source, { rival });
+    if (!decision.ok)
+      return build.finish(natEffects("ovnSnatRules", rule, { ...outcome, problem: decision, message: "" }));
+    const { pairs, link } = decision;
     for (const { family, external, logical } of pairs) {
       build.held("Logical_Router", routerId(vpc), "nat", "NAT", `snat/${rule.name}/${family}`, {
         type: "snat",
@@ -129,10 +121,7 @@ const ovnSnatRuleUnit: UnitKind<FactReader, SnatInput, WeftEffect> = {
         external_ids: externalIds(),
       });
     }
-    if (inDefaultVpc) {
-      const sources = Object.fromEntries(pairs.map(({ family, logical }) => [family, logical]));
-      addWayOut(build, `snat/${rule.name}`, vpc, sources, link);
-    }
+    if (use.inDefaultVpc) addWayOut(build, `snat/${rule.name}`, vpc, pairs, link);
     const message = pairs.map(({ external, logical }) => `${logical} leaves as ${external}`).join(", ");
     return build.finish(natEffects("ovnSnatRules", rule, { ...outcome, message }));
   },
@@ -151,8 +140,7 @@ function sourceOf(reader: FactReader, rule: OvnSnatRuleFact): NatSource | NatPro
     return { ok: true, vpc, v4, v6, keys: [...sourceKeys(rule), ...addressKeys(vpc, v4, v6)] };
   }
   if (ipName !== "") {
-    const target = readTarget(reader, { ipType: "ip", ipName, vpc: "", v4: "", v6: "" });
-    return target;
+    return readTarget(reader, { ipType: "ip", ipName, vpc: "", v4: "", v6: "" });
   }
   if (v4 === "" && v6 === "")
     return natProblem("SourceMissing", "spec.vpcSubnet, spec.ipName, spec.v4IpCidr and spec.v6IpCidr are empty");

@@ -69,21 +69,21 @@ export function natEffects(
   );
 }
 
-/** In the default VPC: leads packets from these addresses to the routers of the external subnet. `more`: further conditions. */
+/** In the default VPC: leads packets from what is inside to the routers of the external subnet. `more`: further conditions. */
 export function addWayOut(
   build: FragmentBuilder,
   id: string,
   vpc: string,
-  sources: Dual<string>,
+  pairs: readonly NatPair[],
   { subnet, gateway }: { readonly subnet: string; readonly gateway: Dual<string> },
   more = "",
 ): void {
-  for (const family of ["v4", "v6"] as const) {
-    const [source, hop] = [sources[family], gateway[family]];
-    if (source === undefined || hop === undefined) continue;
+  for (const { family, logical } of pairs) {
+    const hop = gateway[family];
+    if (hop === undefined) continue;
     build.held("Logical_Router", routerId(vpc), "policies", "Logical_Router_Policy", `${id}/${family}`, {
       priority: PRIORITY,
-      match: `ip${family === "v4" ? 4 : 6}.src == ${source}${more}`,
+      match: `ip${family === "v4" ? 4 : 6}.src == ${logical}${more}`,
       action: "reroute",
       nexthops: [hop],
       external_ids: externalIds({ subnet }),
@@ -96,11 +96,18 @@ export function isDefaultVpc(reader: FactReader, vpc: string): boolean {
   return reader.get("vpcs", vpc)?.isDefault === true;
 }
 
+/** The addresses, or ranges, of a family: outside and inside. */
+export interface NatPair {
+  readonly family: "v4" | "v6";
+  readonly external: string;
+  readonly logical: string;
+}
+
 /** The addresses, or ranges, that both sides have, by family. */
 export function pairsOf(
   outside: { readonly v4: string; readonly v6: string },
   inside: { readonly v4: string; readonly v6: string },
-): readonly { readonly family: "v4" | "v6"; readonly external: string; readonly logical: string }[] {
+): readonly NatPair[] {
   return (["v4", "v6"] as const).flatMap((family) => {
     const [external, logical] = [outside[family], inside[family]];
     return external === "" || logical === "" ? [] : [{ family, external, logical }];
