@@ -50,6 +50,20 @@ export async function datagramStream(
   };
 }
 
+/** The longest time in which no echo came of datagrams that were sent every `everyMs`, in s. */
+export function longestSilence(shots: readonly Shot[], everyMs: number): number {
+  let longest = 0;
+  let since: number | undefined;
+  for (const { sent, echoed } of shots) {
+    if (echoed !== undefined) since = undefined;
+    else {
+      since ??= sent;
+      longest = Math.max(longest, sent + everyMs - since);
+    }
+  }
+  return longest / 1000;
+}
+
 /**
  * Takes datagrams to `port` in a network namespace until it is stopped; each is a line with its source and size, as `10.16.0.5 3000`. What was sent
  * may still be on its way: wait until the last datagram has come before stopping it.

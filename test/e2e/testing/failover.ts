@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Test } from "tap";
 import { addressOf, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
-import { datagramStream, echoServer, type Shot } from "../../../hack/traffic/stream.ts";
+import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
 import type { Thing } from "./objects.ts";
 import { idlePod, isReady, run, useNamespace } from "./pods.ts";
 import { judged, useSubnet } from "./subnets.ts";
@@ -55,20 +55,6 @@ export interface FailoverWorld {
   links(node: string, state: "up" | "down", bridges?: readonly string[]): Promise<unknown>;
   /** Runs a fault under datagrams from each pod each 10 ms, and checks how many of them are lost. */
   suffer(t: Test, fault: Fault): Promise<void>;
-}
-
-/** The longest time in which none of the datagrams sent came back, in s. */
-function lostSeconds(shots: readonly Shot[]): number {
-  let longest = 0;
-  let since: number | undefined;
-  for (const { sent, echoed } of shots) {
-    if (echoed !== undefined) since = undefined;
-    else {
-      since ??= sent;
-      longest = Math.max(longest, sent + EVERY_MS - since);
-    }
-  }
-  return longest / 1000;
 }
 
 /** What one flow has lost. */
@@ -198,9 +184,14 @@ export async function useFailover(t: Test, world: World, name: string, nodes: Fa
         const before = shots.filter(({ sent }) => sent < begun);
         const through = before.slice(-10).some(({ echoed }) => echoed !== undefined);
         t.ok(through, `${flow}: it went through before`);
-        const seconds = lostSeconds(shots.filter(({ sent }) => sent >= begun && sent < ended));
+        const seconds = longestSilence(
+          shots.filter(({ sent }) => sent >= begun && sent < ended),
+          EVERY_MS,
+        );
         t.ok(seconds <= MOST_S, `${flow} has lost ${seconds.toFixed(2)} s`);
-        t.comment(`${what}, ${flow}: ${seconds.toFixed(2)} s lost, ${lostSeconds(before).toFixed(2)} s before`);
+        t.comment(
+          `${what}, ${flow}: ${seconds.toFixed(2)} s lost, ${longestSilence(before, EVERY_MS).toFixed(2)} s before`,
+        );
         lost.push({ node, ecmp, seconds });
       }
       judgeShares(t, lost, loses);

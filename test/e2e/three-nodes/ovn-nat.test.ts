@@ -8,7 +8,7 @@ import { EXTERNAL, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.t
 import { until } from "../../../hack/lab/wait.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
-import { datagramStream, echoServer, type Shot } from "../../../hack/traffic/stream.ts";
+import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
 import { ovnDnatRuleKind } from "../../../src/kinds/ovn-dnat-rule.ts";
 import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
 import { ovnFipKind } from "../../../src/kinds/ovn-fip.ts";
@@ -151,20 +151,6 @@ async function activeNode(vpc: string): Promise<string> {
 async function links(node: string, state: "up" | "down"): Promise<void> {
   for (const { port } of linksOf(node)) await world.lab.node(FABRIC).exec(["ip", "link", "set", port, state]);
   await world.lab.node(OUTSIDE).exec(["ip", "link", "set", `out-${node}`, state]);
-}
-
-/** The longest time in which none of the datagrams sent came back, in s. */
-function longestSilence(shots: readonly Shot[]): number {
-  let longest = 0;
-  let since: number | undefined;
-  for (const { sent, echoed } of shots) {
-    if (echoed !== undefined) since = undefined;
-    else {
-      since ??= sent;
-      longest = Math.max(longest, sent + EVERY_MS - since);
-    }
-  }
-  return longest / 1000;
 }
 
 /** The source address that a server saw; "" where it was not reached. */
@@ -315,7 +301,10 @@ t.test("NAT of VPCs", { skip: noLab(), timeout: 540_000 }, async (whole) => {
           before.some(({ echoed }) => echoed !== undefined),
           `${family}: it went through before`,
         );
-        const seconds = longestSilence(shots.filter(({ sent }) => sent >= begun));
+        const seconds = longestSilence(
+          shots.filter(({ sent }) => sent >= begun),
+          EVERY_MS,
+        );
         t.ok(seconds <= MOST_S, `${family}: ${seconds.toFixed(2)} s lost`);
         t.comment(`${what}, ${family}: ${seconds.toFixed(2)} s lost`);
       }
