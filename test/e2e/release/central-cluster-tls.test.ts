@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import t, { type Test } from "tap";
-import { issueKey, makeAuthority } from "../../../src/pki/authority.ts";
+import t from "tap";
+import { centralCertificates } from "../testing/central-certificates.ts";
 import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
 
 const CLIENTS = `
@@ -14,33 +11,6 @@ write() { until_true 5 as controller ovn-nbctl $(to 6641) --may-exist ls-add $1;
 seen() { local list; list=$(as controller ovn-nbctl $(to 6641) --bare --columns=name list Logical_Switch | grep . | sort | paste -sd ' '); echo "switches: $list"; }
 datapath() { as n1 ovn-sbctl $(to 6642) --no-leader-only --bare --columns=_uuid find Datapath_Binding external_ids:name=$1 | grep -qE '^[0-9a-f]{8}-'; }
 `;
-
-/** Writes the certificates that the controller would issue. */
-async function certificates(t: Test): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "weft-central-tls-"));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const at = { now: Date.now(), days: 2 };
-  const central = await makeAuthority(folder, { commonName: "weft-central-ca", ...at });
-  const nodes = await makeAuthority(folder, { commonName: "weft-node-ca", ...at });
-  const pem = async (commonName: string, authority: typeof central, server = false): Promise<string> => {
-    const usages = server ? (["serverAuth", "clientAuth"] as const) : (["clientAuth"] as const);
-    const { privateKey, certificate } = await issueKey(folder, authority, { commonName, usages, ...at });
-    return privateKey + certificate;
-  };
-  const files = {
-    "/etc/weft-tls/tls.pem": await pem("ovn-central", central, true),
-    "/etc/weft-tls/ca.pem": central.certificate,
-    "/etc/weft-tls/ca-nodes.pem": central.certificate + nodes.certificate,
-    "/tmp/controller.pem": await pem("weft-controller", central),
-    "/tmp/n1.pem": await pem("chassis-1", nodes),
-    "/tmp/n2.pem": await pem("chassis-2", nodes),
-  };
-  return [
-    "mkdir -p /etc/weft-tls; umask 077",
-    ...Object.entries(files).map(([path, text]) => `cat >${path} <<'PEM'\n${text}PEM`),
-    "umask 022",
-  ].join("\n");
-}
 
 t.test("three centrals with TLS: nodes are served by relays and reach nothing else", async (t) => {
   const out = await onCentrals(
@@ -57,7 +27,7 @@ t.test("three centrals with TLS: nodes are served by relays and reach nothing el
     rm -rf /n/$hung/etc/*; start $hung; all_work; seen
     kill -9 $(cat /n/1/run/ovnsb_relay.pid); until_true 2 as n1 ovn-sbctl ssl:10.0.0.1:6642 --no-leader-only --bare list SB_Global && echo "a relay that died is back"
     `,
-    await certificates(t),
+    await centralCertificates(t),
   );
   t.match(
     out,
@@ -78,7 +48,7 @@ t.test("three centrals get TLS one after the other, and lose it again, with ever
     all_work; write second; seen; grep -o 'is of a cluster that does not use ssl' /n/2/log | sort -u
     tls=false; for n in 3 1 2; do stop $n; start $n; done; all_work; add third; switches
     `,
-    await certificates(t),
+    await centralCertificates(t),
   );
   t.match(out, "1 ended with 0\n1 waits\n2 ended with 0\n2 waits\n3 ended with 0\n");
   t.match(out, `${ALL_WORK}switches: first second\nis of a cluster that does not use ssl\n`);
