@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Logger } from "pino";
-import { SUBNET } from "../api/annotations.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
-import { annotate, releaseIp, type WeftEffect } from "../compile/effects.ts";
+import type { WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { type FailureSubject, Failures } from "../desired/failures.ts";
 import { unitId } from "../desired/unit-kind.ts";
-import { recordAnnotations } from "../facts/accepted.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactStore } from "../facts/store.ts";
@@ -18,75 +15,53 @@ import { DerivedFacts } from "../kinds/derived.ts";
 import { KINDS } from "../kinds/index.ts";
 import { knownAs } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
-import type { Kube } from "../kube/kube.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
-import { parseDualCidr } from "../net/dual.ts";
 import type { Engine } from "../reconcile/engine.ts";
 import type { Clock } from "../time/clock.ts";
-import { addressState } from "./allocation/address-state.ts";
 import { Allocator } from "./allocation/allocator.ts";
+import { clusterFact } from "./cluster-fact.ts";
+import type { ControllerParts } from "./controller-parts.ts";
 import { CommitBatching } from "./databases/commit-batching.ts";
-import type { CommitObserver } from "./databases/commit-observer.ts";
-import type { Northbound } from "./databases/northbound.ts";
 import { northboundEngine } from "./databases/northbound-engine.ts";
-import type { Southbound } from "./databases/southbound.ts";
 import { ensureDefaults } from "./defaults.ts";
-import type { DnsClient } from "./domains/dns-client.ts";
 import { Domains } from "./domains/domains.ts";
 import { ClusterIdentity } from "./leadership/cluster-identity.ts";
 import { initialSweep, sweepUncompiled } from "./leadership/initial-sweep.ts";
 import { StrayRows } from "./leadership/stray-rows.ts";
 import { Term } from "./leadership/term.ts";
-import type { Settings } from "./settings.ts";
 import { Sources } from "./sources.ts";
-import type { AcceptedRecord } from "./status/accepted-records.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
 import { EndedFlowsRecord } from "./status/ended-flows-record.ts";
 import { GatewaySplits } from "./status/gateway-splits.ts";
 import { GatewayWatch } from "./status/gateway-watch.ts";
+import {
+  discardRecord,
+  type KeyedEffects,
+  keepRecord,
+  recordEndedFlows,
+  restoreAccepted,
+} from "./status/record-effects.ts";
 import { failedUnit } from "./status/report-failure.ts";
 import { Reporter } from "./status/reporter.ts";
 import type { StatusResource } from "./status/status-writer.ts";
+import { stuckPodState } from "./status/stuck-pod-state.ts";
 import { StuckPods } from "./status/stuck-pods.ts";
 
-/** What a controller is made of. Everything that touches the world is handed to it. */
-export interface ControllerParts {
-  readonly kube: Kube;
-  readonly northbound: Northbound;
-  /** None: its facts are not known. */
-  readonly southbound?: Southbound;
-  readonly settings: Settings;
-  readonly log: Logger;
-  /** Time and chance, so that a simulation can own them. */
-  readonly clock: Clock;
-  /** Asks the cluster's DNS for the names that policies have; none: nobody does. */
-  readonly dns?: DnsClient;
-  /** Counts the transactions of the northbound database. */
-  readonly observer?: CommitObserver;
-  /** Of how many pods and IP objects at most a new leader reads all; see `sources.ts`. */
-  readonly listedWhole?: number;
-  /** Called when everything has been read, and again when everything is compiled: what only that needed can go. */
-  readonly settled?: () => void;
-}
-
-/** How long a start waits for the lock, in ms, before it reads as a standby. */
+/** How long a starting process waits for the lock, in ms, before it reads as a standby. */
 const LOCK_MS = 300;
 
 /**
- * How long a process that starts waits for the southbound database, in ms: without it, a new leader would have pods leave by a gateway node that is dead and
- * still counts as Ready. If it cannot be reached, kubelet's state decides.
+ * How long a starting process waits for the southbound database, in ms. Without it, a new leader may choose a gateway node that is dead but
+ * still Ready. If the database cannot be reached, kubelet's conditions decide.
  */
 const SOUTHBOUND_MS = 2_000;
 
-/** So often what throws at an object when everything is read is tried before this process decides without it. */
+/** Attempts at an object that throws while everything is read, before this process decides without it. */
 const ATTEMPTS = 3;
 
-/** How long a transaction waits, in ms, for the pods whose addresses are being recorded just then. */
+/** The longest that a transaction waits, in ms, for pods whose addresses are being recorded. */
 const BATCH_MS = 400;
-/**
- * What comes in bursts, with what is derived from it; whatever else changes (a policy, a subnet, a node) hurries the transaction that is being
- * held back.
- */
+/** Kinds that change in bursts, and what is derived from them. A change of any other kind (a policy, a subnet, a node) starts a waiting transaction. */
 const BURSTS: ReadonlySet<FactKind> = new Set([
   "pods",
   "ips",
@@ -97,7 +72,7 @@ const BURSTS: ReadonlySet<FactKind> = new Set([
   "downPorts",
 ]);
 
-/** Addresses of a domain name and family; ms between two questions for it. */
+/** Addresses for each domain name and family; ms between two queries for it. */
 const DOMAIN_LIMITS = { addresses: 128, minPauseMs: 1000, maxPauseMs: 300_000 };
 
 /** The kinds whose status has counters of addresses. */
@@ -106,10 +81,10 @@ const COUNTED = KINDS.filter(({ counters }) => counters !== undefined);
 /**
  * The controller: Kubernetes → facts → units → the northbound database, and back into annotations, statuses and Events.
  *
- * A standby does everything but decide and write, so that its caches are warm when it becomes the leader.
+ * A standby reads and compiles but does not allocate or write, so its caches are warm when it becomes the leader.
  */
 export class Controller {
-  /** What our own code throws, at whichever object. */
+  /** Exceptions thrown by our own code, by object. */
   readonly failures: Failures;
   readonly facts: FactStore;
   readonly engine: Engine<WeftEffect>;
@@ -129,10 +104,10 @@ export class Controller {
   readonly #splits: GatewaySplits;
   #macSource: MacSource | undefined;
   #term: Term | undefined;
-  /** While this process leads and has swept what it found. */
+  /** Set while this process leads and has completed the initial sweep. */
   #strays: StrayRows | undefined;
   readonly #endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
-  /** Everything was read after the lock had been won, and it has not been lost since. */
+  /** Everything was read after the lock was acquired, and the lock has not been lost since. */
   #fresh = false;
 
   constructor(parts: ControllerParts) {
@@ -153,7 +128,7 @@ export class Controller {
       if (gone) this.#term?.statuses.forget(resource, name);
       else this.#term?.statuses.touch(resource, name);
     };
-    this.#sources = new Sources(parts, this.facts, onStatus, (record) => this.#restoreRecord(record));
+    this.#sources = new Sources(parts, this.facts, onStatus, (record) => this.#offer(restoreAccepted(record), true));
     this.#events = eventRecorder(kube, {
       component: CONTROLLER_COMPONENT,
       clock,
@@ -184,9 +159,8 @@ export class Controller {
       ipam: this.ipam,
       record: (record) => this.#term?.recorder.record(record),
       withdraw: (name) => this.#term?.recorder.withdraw(name) ?? true,
-      // Its key is its own: the pod's unit may release the same record.
-      discard: (ip) => this.#term?.effects.offer(discarding(ip.name), [{ ...releaseIp(ip), key: discarding(ip.name) }]),
-      keep: (name) => this.#term?.effects.offer(discarding(name), []),
+      discard: (ip) => this.#offer(discardRecord(ip)),
+      keep: (name) => this.#offer(keepRecord(name)),
       refused: (claimant, refusal) => this.#reporter.addressRefused(claimant, refusal),
       decided: (claimant) => {
         if (claimant.kind === "pods") this.stuckPods.decided(claimant);
@@ -242,12 +216,12 @@ export class Controller {
     });
   }
 
-  /** How many effects and records wait to be written to Kubernetes. */
+  /** The number of effects and records that wait to be written to Kubernetes. */
   get pendingWrites(): number {
     return this.#term?.pending ?? 0;
   }
 
-  /** How many facts of each kind there are. */
+  /** The number of facts of each kind. */
   counts(): Readonly<Record<string, number>> {
     return this.#sources.counts();
   }
@@ -257,27 +231,16 @@ export class Controller {
     return this.#term !== undefined;
   }
 
-  /** Resolves when everything has been read from the API server, whatever the databases do. */
+  /** Resolves when everything has been read from the API server, independent of the databases. */
   async whenListed(signal?: AbortSignal): Promise<void> {
     await this.#sources.whenSynced(signal);
   }
 
-  /** Reads everything, and follows it from then on. Resolves when facts and mirror are complete. */
+  /** Lists and watches everything. Resolves when facts and mirror are complete. */
   async sync(signal?: AbortSignal): Promise<void> {
     const { settings, northbound, southbound } = this.#parts;
-    this.facts.set("cluster", "cluster", {
-      key: "cluster",
-      router: settings.clusterRouter,
-      defaultSubnet: settings.defaultSubnet,
-      joinSubnet: settings.nodeSwitch,
-      serviceCidr: cidrTexts(settings.serviceCidr),
-      nodeRanges: settings.nodeCidrs,
-      nodePorts: settings.nodePorts,
-      ...(settings.kubeProxyReplacement && { kubeProxyReplacement: true }),
-      ...(settings.nonPrimary && { nonPrimary: true }),
-      keepVmIp: settings.keepVmIp,
-    });
-    // A controller that is alone has the lock in an instant. What it reads afterwards need not be read again when it leads.
+    this.facts.set("cluster", "cluster", clusterFact(settings));
+    // A single controller acquires the lock at once. What it reads after that need not be read again when it leads.
     await until(northbound.lock.whenHeld(signal), LOCK_MS, this.#parts.clock);
     this.#fresh = northbound.lock.state === "held";
     this.#sources.start();
@@ -294,8 +257,8 @@ export class Controller {
   }
 
   /**
-   * Begins to decide and to write. Call only when synced. Everything is read once more before, or the watches show how far they have come, for one that lags or is half open
-   * would hide what the last leader has done: its addresses would be given again, and its ports be swept.
+   * Starts allocation and writes. To be called only after `sync`. First everything is listed again, or the watches prove to be current: a watch that
+   * lags or hangs would hide writes of the last leader, so that its addresses would be allocated again and its ports be swept.
    */
   async lead(): Promise<void> {
     const { settings, log, northbound, clock } = this.#parts;
@@ -319,18 +282,18 @@ export class Controller {
     try {
       await ensureDefaults(term.kube, settings, this.#sources);
     } catch (error) {
-      // Who leads no more need not give up.
+      // The error does not matter if leadership has been lost meanwhile.
       if (!over()) throw error;
     }
-    // What threw by chance is known by then, and nobody is taken for gone who could not be read at first.
+    // Transient errors are over by then: an object that could not be read at first must not count as deleted.
     await this.failures.whenTried(ATTEMPTS);
     if (over()) return;
-    // What the last term was recording is an object by now, or never will be.
+    // A record of the last term is either an object by now or was never written.
     this.#derived.reconsider();
     this.allocator.start();
     this.stuckPods.start();
     this.#domains.lead();
-    for (const record of this.#sources.records.lost()) this.#restoreRecord(record);
+    for (const record of this.#sources.records.lost()) this.#offer(restoreAccepted(record), true);
     this.engine.start();
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete, clock, over };
     await initialSweep(tools);
@@ -347,7 +310,7 @@ export class Controller {
     );
   }
 
-  /** Stops deciding and writing; goes on reading. */
+  /** Stops allocation and writes; continues to read. */
   follow(): void {
     this.#endTerm();
     this.engine.keepWarm();
@@ -367,7 +330,7 @@ export class Controller {
     term?.clear();
   }
 
-  /** Ends everything. */
+  /** Stops everything. */
   async stop(): Promise<void> {
     this.#endTerm();
     this.#chassis.stop();
@@ -386,13 +349,13 @@ export class Controller {
     });
   }
 
-  /** New MACs depend on the cluster, so that two clusters on one wire differ where their pods have the same names. */
+  /** MACs depend on the cluster, so that pods with equal names in two clusters on one network have different ones. */
   #macs(owner: string, attempt: number): Uint8Array {
     this.#macSource ??= hashedMacs(this.facts.get("namespaces", "kube-system")?.uid ?? "weft");
     return this.#macSource(owner, attempt);
   }
 
-  /** A unit works again: its effects are due again, for its condition says otherwise. */
+  /** A unit compiles again: offers its effects again, because its condition still reports the failure. */
   #recovered(subject: FailureSubject): void {
     const unit = this.#term && failedUnit(subject);
     if (unit !== undefined && this.engine.desired.fragment(unit) !== undefined) this.engine.retry(unit);
@@ -401,51 +364,24 @@ export class Controller {
   #recordEndedFlows(text: string): void {
     const subnet = this.facts.get("subnets", this.#parts.settings.nodeSwitch);
     if (subnet === undefined) return;
-    const { name, uid } = subnet;
-    const key = "ended-flows";
-    const effects = annotate("subnets", { name, uid, annotations: {} }, { [SUBNET.endedFlows]: text });
-    // Its key is its own: the subnet's unit may want other annotations at the same time.
-    this.#term?.effects.offer(
-      key,
-      effects.map((effect) => ({ ...effect, key })),
-      true,
-    );
+    this.#offer(recordEndedFlows(subnet, text), true);
+  }
+
+  #offer({ key, effects }: KeyedEffects, renew = false): void {
+    this.#term?.effects.offer(key, effects, renew);
   }
 
   #logStuck(pods: readonly PodFact[], count: number): void {
-    const states = pods.map((pod) => ({
-      pod: pod.key,
-      node: pod.node,
-      address: addressState(this.facts, this.allocator, pod),
-      unit: this.engine.stateOf(unitId(podUnit.name, pod.holder)),
-    }));
-    const { pendingWrites, engine } = this;
+    const { facts, allocator, engine, pendingWrites } = this;
+    const states = pods.map((pod) => stuckPodState(pod, { facts, allocator, engine }));
     this.#parts.log.warn(
       { count, pods: states, engineIdle: engine.idle, pendingWrites },
       "pods have had neither a network nor an Event that says why for 5 s or longer; retrying",
     );
   }
-
-  /** Restores the accepted configuration that another client has removed from an object. What is there again need not be restored. */
-  #restoreRecord({ resource, name, uid, text, lost }: AcceptedRecord): void {
-    const key = `record:${resource}/${name}`;
-    const effects = annotate(resource, { name, uid, annotations: {} }, recordAnnotations(text));
-    // Its key is its own: the object's unit may want other annotations at the same time.
-    this.#term?.effects.offer(key, lost ? effects.map((effect) => ({ ...effect, key })) : [], true);
-  }
 }
 
-function cidrTexts(text: string): { v4?: string; v6?: string } {
-  const { v4, v6 } = parseDualCidr(text) ?? {};
-  return { ...(v4 && { v4: v4.text }), ...(v6 && { v6: v6.text }) };
-}
-
-/** The key of the effect that deletes a record which is in the way. */
-function discarding(name: string): string {
-  return `discard:${name}`;
-}
-
-/** Resolves when `promise` does or fails, or after `ms`. */
+/** Resolves when `promise` settles, or after `ms`. */
 async function until(promise: Promise<void>, ms: number, clock: Clock): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const cancel = clock.after(ms, resolve);

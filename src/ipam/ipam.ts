@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Family, Ip } from "../net/address.ts";
+import type { Ip } from "../net/address.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
-import { type AllocationPlan, type AllocationView, decide } from "./decide.ts";
-import { type MacSource, MacTable } from "./macs.ts";
-import { OwnerMap } from "./owner-map.ts";
+import { type AllocationView, decide } from "./decide.ts";
+import { type FreedListener, LeaseTable, leaseView, planView } from "./lease-table.ts";
+import { MacDomains, macDomainOf } from "./mac-domains.ts";
+import type { MacSource } from "./macs.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { poolNotForNamespace } from "./refusal-messages.ts";
 import { hold, type IpRecord } from "./reserve.ts";
-import { LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
+import { type LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
 import type {
   AddressLease,
   AddressRequest,
@@ -24,16 +25,12 @@ import type {
 } from "./types.ts";
 import { countsOf, usageOf } from "./usage.ts";
 
-/** Something of a subnet is free, or may be: what `owner` held, or more than that where it is absent. */
-export type FreedListener = (subnet: string, owner?: string) => void;
-
 /**
- * All subnets, and who holds which address. No I/O, no clock and no randomness of its own: the same calls give the same
- * answers. Nothing that users write makes it throw; a no is a value.
+ * All subnets, and the owner of each address. Without I/O, clock and randomness: the same calls give the same results. Invalid input of users
+ * never makes it throw; a refusal is a returned value.
  *
- * What it promises: no address of a subnet and no MAC of a broadcast domain has two holders; an owner has one lease and
- * gets the same one whenever it asks for the same; a lease goes only by `release`, by a request that moves, or with
- * its subnet.
+ * Guarantees: no address of a subnet and no MAC of a broadcast domain has two holders; an owner has one lease, and the same request gives the
+ * same lease; a lease ends only by `release`, by a request that moves it, or with its subnet.
  */
 export class Ipam {
   readonly #macs: MacSource;
@@ -41,10 +38,8 @@ export class Ipam {
   readonly #subnets = new Map<string, SubnetState>();
   /** IPPool → its subnet */
   readonly #pools = new Map<string, SubnetState>();
-  /** owner → what it holds */
-  #leases = new OwnerMap<LeaseRecord>();
-  /** MAC domain → its MACs, and how many subnets share it */
-  readonly #domains = new Map<string, { readonly table: MacTable<LeaseRecord>; subnets: number }>();
+  readonly #leases = new LeaseTable((subnet, owner) => this.#freed(subnet, owner));
+  readonly #domains = new MacDomains();
   /** address → the node that has it */
   #nodes = new Map<string, NodeIp>();
   readonly #view: AllocationView;
@@ -63,22 +58,22 @@ export class Ipam {
   }
 
   /**
-   * Whom to tell, one listener, that what was refused may now be met: something of a subnet is free, or that its configuration has changed.
-   * It only takes note, for it is called in the midst of things.
+   * Sets the listener that is called when a refused request may now succeed: something of a subnet is free, or its configuration has changed.
+   * It is called in the middle of an operation and must not call back.
    */
   onFreed(listener: FreedListener): void {
     this.#freed = listener;
   }
 
-  /** Adds a subnet, or takes a new configuration of it over. Leases stay, also those that it now leaves outside. */
+  /** Adds a subnet or changes its configuration. Leases stay, including those outside the new ranges. */
   configure(config: SubnetConfig): ConfigurationResult {
     let subnet = this.#subnets.get(config.name);
-    const domain = config.macDomain ?? `subnet/${config.name}`;
+    const domain = macDomainOf(config);
     const problems: Refusal[] = [];
     if (subnet === undefined) {
-      subnet = new SubnetState(config, this.#joinDomain(domain));
+      subnet = new SubnetState(config, this.#domains.join(domain));
       this.#subnets.set(config.name, subnet);
-    } else if ((subnet.config.macDomain ?? `subnet/${config.name}`) !== domain) {
+    } else if (macDomainOf(subnet.config) !== domain) {
       this.#changeDomain(subnet, domain, problems);
     }
     this.#disownPools(subnet);
@@ -91,7 +86,7 @@ export class Ipam {
     return { problems, outside: this.#outside(subnet) };
   }
 
-  /** Says which addresses nodes have: all of them, each time. They are given in no subnet from now on. */
+  /** Sets the addresses of all nodes. No subnet gives them to anyone else from now on. */
   setNodeAddresses(nodes: readonly NodeAddress[]): void {
     const before = this.#nodes;
     this.#nodes = new Map();
@@ -111,7 +106,7 @@ export class Ipam {
     }
   }
 
-  /** Forgets a subnet. Refused while anything is held in it, unless forced; then its leases go too. */
+  /** Removes a subnet. Refused while it has leases, unless forced; then they are dropped. */
   remove(name: string, options: { readonly force?: boolean } = {}): { readonly ok: true } | Refusal {
     const subnet = this.#subnets.get(name);
     if (subnet === undefined) return { ok: true };
@@ -123,29 +118,29 @@ export class Ipam {
       }
       for (const lease of [...this.#leases.values()]) {
         if (subnet.leases === 0) break;
-        if (lease.subnet === subnet) this.#drop(lease);
+        if (lease.subnet === subnet) this.#leases.drop(lease);
       }
     }
     this.#disownPools(subnet);
-    this.#leaveDomain(subnet);
+    this.#domains.leave(macDomainOf(subnet.config));
     for (const { holder } of subnet.config.reservedMacs ?? []) this.#freed(name, holder);
     subnet.apply({ name, cidr: {}, gateway: {}, exclude: [], pools: [] }, []);
     this.#subnets.delete(name);
     return { ok: true };
   }
 
-  /** Forgets everything: subnets, leases, node addresses. For one who is no longer the leader. */
+  /** Forgets everything: subnets, leases, node addresses. To be called when leadership is lost. */
   clear(): void {
     this.#subnets.clear();
     this.#pools.clear();
-    this.#leases = new OwnerMap();
+    this.#leases.clear();
     this.#domains.clear();
     this.#nodes.clear();
   }
 
   /**
-   * Holds what a record says is held already. For start: most trusted records first. What disagrees with what is known is
-   * named in `conflicts` and not taken from its holder; the rest of the record is held. The same record twice is fine.
+   * Restores a lease from a record. To be called at the start, with the most trusted records first. What another owner already holds stays with
+   * that owner and is named in `conflicts`; the rest of the record is restored. Idempotent.
    */
   reserve(record: IpRecord): Reservation {
     const subnet = this.#subnets.get(record.subnet);
@@ -156,14 +151,11 @@ export class Ipam {
     }
     const existing = this.#leases.get(record.owner);
     const { lease, conflicts } = hold(subnet, record, existing);
-    if (lease !== undefined && existing === undefined) {
-      this.#leases.add(lease);
-      subnet.leases++;
-    }
+    if (lease !== undefined && existing === undefined) this.#leases.add(lease);
     return { lease: lease && leaseView(lease), conflicts };
   }
 
-  /** Why a record may not have what it names, where that is an IPPool's of other namespaces; it may hold it all the same. */
+  /** The refusal if a record names an address of an IPPool that is reserved for other namespaces. Its lease is not changed. */
   poolRefusal(record: IpRecord, namespace: string): Refusal | undefined {
     const subnet = this.#subnets.get(record.subnet);
     for (const ip of [record.v4, record.v6].flatMap((text) => parseIp(text ?? "") ?? [])) {
@@ -175,7 +167,7 @@ export class Ipam {
     return undefined;
   }
 
-  /** All that is held has been loaded: the gaps in it are given last. See `Space.ageFree`. */
+  /** All records have been restored: free addresses between them are given last. See `AddressSpace.ageFree`. */
   loaded(): void {
     for (const { v4, v6 } of this.#subnets.values()) {
       v4?.ageFree();
@@ -183,39 +175,39 @@ export class Ipam {
     }
   }
 
-  /** What `allocate` would answer. Takes nothing. */
+  /** The result that `allocate` would return. Changes nothing. */
   decide(request: AddressRequest): AllocationDecision {
     const plan = decide(this.#view, request);
     return plan.ok ? { ok: true, how: plan.how, lease: planView(request.owner, plan) } : plan;
   }
 
-  /** Decides a request and, if it is met, holds what was decided. Microseconds, whatever the size of the subnet. */
+  /** Decides a request and, unless it is refused, takes the addresses. Takes microseconds, independent of the size of the subnet. */
   allocate(request: AddressRequest): AllocationDecision {
     const plan = decide(this.#view, request);
     if (!plan.ok) return plan;
     if (plan.how !== "same") {
       if (request.from !== undefined) this.release(request.from);
-      this.#carryOut(request.owner, plan);
+      this.#leases.carryOut(request.owner, plan);
     }
     return { ok: true, how: plan.how, lease: planView(request.owner, plan) };
   }
 
-  /** Lets go of what an owner holds. Gives what that was; `undefined` if it held nothing. */
+  /** Releases the lease of an owner and returns it; `undefined` if there is none. */
   release(owner: string): AddressLease | undefined {
     const lease = this.#leases.get(owner);
     if (lease === undefined) return undefined;
     const view = leaseView(lease);
-    this.#drop(lease);
+    this.#leases.drop(lease);
     return view;
   }
 
-  /** What an owner holds. */
+  /** The lease of an owner. */
   leaseOf(owner: string): AddressLease | undefined {
     const lease = this.#leases.get(owner);
     return lease && leaseView(lease);
   }
 
-  /** Who holds an address of a subnet; `undefined` also for what is no address. */
+  /** The owner of an address of a subnet; `undefined` if it has none or the text is not an address. */
   holderOf(subnet: string, address: string): string | undefined {
     const state = this.#subnets.get(subnet);
     const space = address.includes(":") ? state?.v6 : state?.v4;
@@ -223,7 +215,7 @@ export class Ipam {
     return at === undefined ? undefined : space?.holder(at)?.owner;
   }
 
-  /** Who holds an address, in whichever subnets: those of different VPCs may have the same ones. Looks at every subnet. */
+  /** The owners of an address in all subnets: subnets of different VPCs may have equal addresses. O(subnets). */
   holdersOf(address: string): { readonly subnet: string; readonly owner: string }[] {
     return [...this.#subnets.keys()].flatMap((subnet) => {
       const owner = this.holderOf(subnet, address);
@@ -231,19 +223,19 @@ export class Ipam {
     });
   }
 
-  /** Who has a MAC in the broadcast domain of a subnet. */
+  /** The owner of a MAC in the broadcast domain of a subnet. */
   macHolder(subnet: string, mac: string): string | undefined {
     const number = parseMacNumber(mac);
     const macs = this.#subnets.get(subnet)?.macs;
     return number === undefined ? undefined : (macs?.holder(number)?.owner ?? macs?.reservedFor(number));
   }
 
-  /** What is held in a subnet, in no particular order. Looks at every lease there is. */
+  /** The leases of a subnet, in no particular order. O(all leases). */
   *leases(subnet: string): Generator<AddressLease, undefined, undefined> {
     for (const lease of this.#leases.values()) if (lease.subnet.name === subnet) yield leaseView(lease);
   }
 
-  /** How many leases there are in a subnet. */
+  /** The number of leases in a subnet. */
   leaseCount(subnet: string): number {
     return this.#subnets.get(subnet)?.leases ?? 0;
   }
@@ -253,12 +245,12 @@ export class Ipam {
     return this.#subnets.keys();
   }
 
-  /** How many addresses are free and in use, in a subnet or in one of its pools. Cheap. */
+  /** The numbers of free and used addresses in a subnet or in one of its pools. Cheap. */
   counts(subnet: string, pool?: string): Dual<Counts> {
     return this.#perFamily(subnet, (space) => countsOf(space, pool));
   }
 
-  /** `counts`, and which they are. Costs as much as there are ranges. */
+  /** `counts` with the ranges of these addresses. O(ranges). */
   usage(subnet: string, pool?: string): Dual<Usage> {
     return this.#perFamily(subnet, (space) => usageOf(space, pool));
   }
@@ -280,50 +272,6 @@ export class Ipam {
     return result;
   }
 
-  #carryOut(owner: string, plan: AllocationPlan): void {
-    const { subnet, v4, v6, mac } = plan;
-    let lease = plan.existing;
-    if (lease !== undefined && lease.subnet !== subnet) {
-      this.#drop(lease);
-      lease = undefined;
-    }
-    if (lease === undefined) {
-      lease = new LeaseRecord(owner, subnet, undefined, undefined, undefined);
-      this.#leases.add(lease);
-      subnet.leases++;
-    }
-    if (lease.v4 !== v4) {
-      if (lease.v4 !== undefined) subnet.v4?.release(lease.v4);
-      lease.v4 = v4;
-      if (v4 !== undefined) subnet.v4?.take(v4, lease);
-    }
-    if (lease.v6 !== v6) {
-      if (lease.v6 !== undefined) subnet.v6?.release(lease.v6);
-      lease.v6 = v6;
-      if (v6 !== undefined) subnet.v6?.take(v6, lease);
-    }
-    if (lease.mac !== mac) {
-      if (lease.mac !== undefined) subnet.macs.release(lease.mac, lease);
-      lease.mac = mac;
-      if (mac !== undefined) subnet.macs.take(mac, lease);
-    }
-    if (plan.how === "moved") {
-      subnet.revision++;
-      this.#freed(subnet.name, owner);
-    }
-  }
-
-  #drop(lease: LeaseRecord): void {
-    const { subnet } = lease;
-    if (lease.v4 !== undefined) subnet.v4?.release(lease.v4);
-    if (lease.v6 !== undefined) subnet.v6?.release(lease.v6);
-    if (lease.mac !== undefined) subnet.macs.release(lease.mac, lease);
-    this.#leases.delete(lease.owner);
-    subnet.leases--;
-    subnet.revision++;
-    this.#freed(subnet.name, lease.owner);
-  }
-
   #outside(subnet: SubnetState): AddressLease[] {
     const found = new Set<LeaseRecord>();
     for (const space of [subnet.v4, subnet.v6]) for (const lease of space?.outside() ?? []) found.add(lease);
@@ -334,27 +282,14 @@ export class Ipam {
     for (const { name } of subnet.config.pools) if (this.#pools.get(name) === subnet) this.#pools.delete(name);
   }
 
-  #joinDomain(name: string): MacTable<LeaseRecord> {
-    const domain = this.#domains.get(name) ?? { table: new MacTable<LeaseRecord>(), subnets: 0 };
-    domain.subnets++;
-    this.#domains.set(name, domain);
-    return domain.table;
-  }
-
-  #leaveDomain(subnet: SubnetState): void {
-    const name = subnet.config.macDomain ?? `subnet/${subnet.name}`;
-    const domain = this.#domains.get(name);
-    if (domain !== undefined && --domain.subnets === 0) this.#domains.delete(name);
-  }
-
-  /** Moves a subnet's MACs to another domain. A MAC that somebody there has stays with both, and is named. */
+  /** Moves a subnet's MACs to another domain. A MAC that is in use there keeps both owners and is reported in `problems`. */
   #changeDomain(subnet: SubnetState, name: string, problems: Refusal[]): void {
     for (const { mac } of subnet.config.reservedMacs ?? [])
       subnet.macs.unreserve(parseMacNumber(mac) ?? 0, subnet.name);
-    this.#leaveDomain(subnet);
+    this.#domains.leave(macDomainOf(subnet.config));
     const before = subnet.macs;
-    subnet.macs = this.#joinDomain(name);
-    // What the new domain has counted may be less than what the old one had: `revision` must not fall.
+    subnet.macs = this.#domains.join(name);
+    // The counter of the new domain may be lower than that of the old one; `revision` must not decrease.
     subnet.revision += before.releases;
     for (const lease of this.#leases.values()) {
       if (lease.subnet !== subnet || lease.mac === undefined) continue;
@@ -370,32 +305,4 @@ export class Ipam {
       problems.push(refuse("MacInUse", message, { subnet: subnet.name, value: mac, holder: other.owner }));
     }
   }
-}
-
-function leaseView(lease: LeaseRecord): AddressLease {
-  return view(lease.owner, lease.subnet, lease.v4, lease.v6, lease.mac);
-}
-
-function planView(owner: string, plan: AllocationPlan): AddressLease {
-  return view(owner, plan.subnet, plan.v4, plan.v6, plan.mac);
-}
-
-function view(
-  owner: string,
-  subnet: SubnetState,
-  v4: LeaseRecord["v4"],
-  v6: LeaseRecord["v6"],
-  mac: number | undefined,
-): AddressLease {
-  return {
-    owner,
-    subnet: subnet.name,
-    v4: v4 === undefined ? undefined : text(subnet, 4, v4),
-    v6: v6 === undefined ? undefined : text(subnet, 6, v6),
-    mac: mac === undefined ? undefined : macFromNumber(mac),
-  };
-}
-
-function text(subnet: SubnetState, family: Family, at: NonNullable<LeaseRecord["v4"]>): string | undefined {
-  return subnet.space(family)?.text(at);
 }

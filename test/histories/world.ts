@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ControllerParts } from "../../src/controller/controller.ts";
+import type { ControllerParts } from "../../src/controller/controller-parts.ts";
 import { SETTINGS } from "../../src/controller/testing/cluster.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";

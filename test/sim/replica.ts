@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Logger } from "pino";
-import { Controller, type ControllerParts } from "../../src/controller/controller.ts";
+import { Controller } from "../../src/controller/controller.ts";
+import type { ControllerParts } from "../../src/controller/controller-parts.ts";
 import { Northbound } from "../../src/controller/databases/northbound.ts";
 import { Southbound } from "../../src/controller/databases/southbound.ts";
 import { Election } from "../../src/controller/leadership/election.ts";

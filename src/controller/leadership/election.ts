@@ -4,7 +4,8 @@ import { CONTROLLER_POD } from "../../api/annotations.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type PublishedLease, publishLease } from "../../kube/lease.ts";
 import { PODS } from "../../kube/resources.ts";
-import type { Controller, ControllerParts } from "../controller.ts";
+import type { Controller } from "../controller.ts";
+import type { ControllerParts } from "../controller-parts.ts";
 import { findForeignRows, foreignRowsMessage, isForeign } from "./foreign-rows.ts";
 
 /** The Lease that shows people who leads; its name is Kube-OVN's. */

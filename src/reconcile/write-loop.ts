@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Timers } from "../time/clock.ts";
+
+/** What {@link WriteLoop} runs. */
+export interface WriteLoopOptions {
+  readonly timers: Timers;
+  /** Does one batch. Resolves with the pause before the next one, in ms, or with `undefined` if there was nothing to do. */
+  readonly step: () => Promise<number | undefined>;
+  /** Whether a step would find something to do. */
+  readonly hasWork: () => boolean;
+  /** A step has thrown; the loop ends until it is kicked again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Runs one step at a time while it is active and there is work. */
+export class WriteLoop {
+  readonly #options: WriteLoopOptions;
+  #active = false;
+  #busy = false;
+  /** Ends the current pause. */
+  #wake: () => void = () => undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(options: WriteLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Whether steps may run. */
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** Whether no step runs and there is no work. */
+  get idle(): boolean {
+    return !this.#busy && !this.#options.hasWork();
+  }
+
+  /** Resolves when the loop is next idle. */
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Allows steps to run. The first one runs after `kick`. */
+  start(): void {
+    this.#active = true;
+  }
+
+  /** Starts no further step. The current one completes. */
+  stop(): void {
+    this.#active = false;
+    this.#wake();
+  }
+
+  /** There may be work. */
+  kick(): void {
+    if (!this.#active || this.#busy) return;
+    this.#busy = true;
+    // The current task may cause more changes: wait for its end and process them together.
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#active) {
+        const pause = await this.#options.step();
+        if (pause === undefined) break;
+        if (pause > 0) await this.#pause(pause);
+      }
+    } catch (error) {
+      this.#options.onError(error);
+    } finally {
+      this.#busy = false;
+      if (this.idle || !this.#active) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.timers.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
