@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The value of a key, which is made and added where there is none. */
+/** The value of a key; created and added if there is none. */
 export function getOrAdd<K, V extends object>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Keys with any number of different values each. Nearly all keys of an index over pods have one value, which is held by itself: a set for it
- * would cost some 300 bytes. Values must not be sets.
+ * Keys with any number of different values each. Nearly all keys of an index over pods have one value, which is stored without a set: a set costs
+ * about 300 bytes. Values must not be sets.
  */
 export class MultiMap<K, V> {
   readonly #values = new Map<K, V | Set<V>>();
 
-  /** The values of a key, in the order in which they came. What is added or deleted meanwhile may or may not be seen. */
+  /** The values of a key in insertion order. Values added or deleted during the iteration may or may not be included. */
   get(key: K): Iterable<V> {
     const found = this.#values.get(key);
     if (found instanceof Set) return found;
     return found === undefined ? NONE : [found];
   }
 
-  /** The values of a key as they are now, in the order in which they came. */
+  /** A copy of the values of a key in insertion order. */
   list(key: K): readonly V[] {
     const found = this.#values.get(key);
     if (found === undefined) return NONE;
@@ -39,7 +39,7 @@ export class MultiMap<K, V> {
     else if (found !== value) this.#values.set(key, new Set([found, value]));
   }
 
-  /** Takes one value away, and the key with its last one. */
+  /** Removes one value, and the key with its last value. */
   delete(key: K, value: V): void {
     const found = this.#values.get(key);
     if (found instanceof Set) {

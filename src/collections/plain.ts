@@ -2,7 +2,7 @@
 
 /**
  * Whether two plain values (what JSON can hold, plus `undefined` and bigint) are the same. An absent property equals one
- * that is `undefined`. Arrays are compared in order: sets are kept sorted by whoever makes them.
+ * that is `undefined`. Arrays are compared in order, so sets must be sorted arrays.
  */
 export function samePlain(a: unknown, b: unknown): boolean {
   if (a === b) return true;
@@ -20,7 +20,7 @@ export function samePlain(a: unknown, b: unknown): boolean {
   return true;
 }
 
-/** Whether a value is an object with keys, neither an array nor `null`: for what comes from outside. */
+/** Whether a value is an object with keys, neither an array nor `null`. For untrusted input. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

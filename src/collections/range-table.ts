@@ -7,8 +7,7 @@ export interface NumberRange {
 }
 
 /**
- * Names with ranges, of which those that overlap a range are found in O(log n + found) if few overlap each other. Sorted again at the first question
- * after a change.
+ * Named ranges. Finds those that overlap a range in O(log n + found) if few overlap each other. Sorted again at the first lookup after a change.
  */
 export class RangeTable {
   readonly #ranges = new Map<string, readonly NumberRange[]>();
@@ -38,7 +37,7 @@ export class RangeTable {
       else high = middle;
     }
     const found: string[] = [];
-    // None further down reaches `first` where `reach` does not.
+    // If `reach` is below `first`, so are the ends of all earlier ranges.
     for (let i = end - 1; i >= 0; i--) {
       const range = sorted[i];
       if (range === undefined || range.reach < first) break;

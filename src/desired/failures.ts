@@ -3,20 +3,20 @@
 import { retryDelay } from "../time/backoff.ts";
 import type { Timers } from "../time/clock.ts";
 
-/** What may throw, each about one fact, object or unit. */
+/** Code that may throw, each call for one fact, object or unit. */
 export const FAILURE_PARTS = [
   ...(["projection", "index", "derived fact", "listener", "unit", "claim"] as const),
-  // What is written into the status of an object; and what runs by itself, at no object.
+  // `status` writes the status of an object; `task` runs without an object.
   ...(["status", "task"] as const),
 ] as const;
 
 /** One of them. */
 export type FailurePart = (typeof FAILURE_PARTS)[number];
 
-/** About what something threw. */
+/** What failed. */
 export interface FailureSubject {
   readonly part: FailurePart;
-  /** Which derived facts, which listener or which task; "" where `part` says it all. */
+  /** The derived facts, the listener or the task; "" if `part` is enough. */
   readonly where: string;
   /** The kind of the fact or of the unit. */
   readonly kind: string;
@@ -28,7 +28,7 @@ export interface FailureSubject {
 /** An unexpected exception in our own code. The object that it is about keeps its state, and is retried. */
 export interface Failure extends FailureSubject {
   readonly error: Error;
-  /** So often running. */
+  /** Attempts in a row that failed. */
   readonly attempts: number;
 }
 
@@ -39,10 +39,10 @@ interface Entry {
 }
 
 /**
- * What threw and has not succeeded since: each is retried after a back-off that doubles up to a minute, is reported and counted. Shared by all
- * parts of a process, so that an odd input stops nothing but itself.
+ * The calls that threw and have not succeeded since. Each is reported, counted and retried after a back-off that doubles up to a minute. Shared by
+ * all parts of a process, so that unexpected input affects only its own object.
  *
- * Without `onFailure` what threw is thrown on: tests, and commands that look once, want to hear of it.
+ * Without `onFailure` the exception is rethrown, for tests and for commands that run once.
  */
 export class Failures {
   readonly #timers: Timers | undefined;
@@ -50,10 +50,10 @@ export class Failures {
   readonly #entries = new Map<string, Entry>();
   readonly #counts = new Map<FailurePart, number>();
   readonly #onRecovered: (subject: FailureSubject) => void;
-  /** Those who wait for entries to be tried. */
+  /** Callers that wait until entries have been retried. */
   readonly #waiting = new Set<() => void>();
 
-  /** `onFailure` is called for each failure, `onRecovered` when what had failed succeeds or is not wanted any more. Neither may throw. */
+  /** `onFailure` is called for each failure, `onRecovered` when a failed call succeeds or is no longer needed. Neither may throw. */
   constructor(
     timers?: Timers,
     onFailure?: (failure: Failure) => void,
@@ -69,14 +69,14 @@ export class Failures {
     return this.#entries.size;
   }
 
-  /** How often something threw since the start, by part. */
+  /** The number of exceptions since the start, by part. */
   get counts(): ReadonlyMap<FailurePart, number> {
     return this.#counts;
   }
 
   /**
-   * Resolves when what is failing now has been tried so often, or has succeeded: what fails by chance seldom does so often. Units are left out, for
-   * they are tried only while somebody writes: whoever waits before that would wait for ever.
+   * Resolves when every current failure has been tried `attempts` times or has succeeded: transient failures are over by then. Units are not waited
+   * for: they are retried only while the engine writes, so a caller that waits before that would wait for ever.
    */
   whenTried(attempts: number): Promise<void> {
     const ids = [...this.#entries].flatMap(([id, { subject }]) => (subject.part === "unit" ? [] : [id]));
@@ -91,7 +91,7 @@ export class Failures {
     });
   }
 
-  /** Does `work` now, and once more after each pause as long as it throws. Returns whether it has succeeded now. */
+  /** Calls `work` now, and again after each pause until it does not throw. Returns whether the first call succeeded. */
   run(subject: FailureSubject, work: () => void): boolean {
     try {
       work();
@@ -103,7 +103,7 @@ export class Failures {
     return true;
   }
 
-  /** It threw. `again` is called after a pause; it is to call `failed` or `succeeded` once more. */
+  /** Records a failure. `again` is called after a pause and must call `failed` or `succeeded`. */
   failed(subject: FailureSubject, thrown: unknown, again: () => void): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
     if (this.#onFailure === undefined) throw error;
@@ -118,7 +118,7 @@ export class Failures {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** It did not throw, or is not wanted any more. */
+  /** Records a success, or that the call is no longer needed. */
   succeeded(subject: FailureSubject): void {
     if (this.#entries.size === 0) return;
     const id = idOf(subject);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What a unit compiles to. A fragment is plain immutable data: it says what must be true of the database and of
- * Kubernetes, never how to get there.
+ * What a unit compiles to. A fragment is plain immutable data: the desired state in the database and in Kubernetes, not the steps towards it.
  */
 
 /** A value of one column in the canonical form of `src/ovsdb` (sets as sorted arrays, optional scalars as `undefined`). */
@@ -17,7 +16,7 @@ export type ColumnValue =
 /** The databases that units have rows in, by the names of their schemas: ovn-nb(5), ovn-ic-nb(5). */
 export type Database = "OVN_Northbound" | "OVN_IC_Northbound";
 
-/** One row that must exist. Only the named columns are compared and repaired; all others belong to somebody else. */
+/** One row that must exist. Only the named columns are compared and repaired; other clients own the rest. */
 export interface DesiredRow {
   /** The OVSDB table, for example `Logical_Switch`. */
   readonly table: string;
@@ -26,13 +25,13 @@ export interface DesiredRow {
   /** A name for people, used in plans, logs and golden files. */
   readonly label: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
-  /** The columns that refer to rows of another client, as users name them: their uuids are not made by us, nor qualified. */
+  /** The columns that refer to rows of another client, given by users: these uuids are used as they are (see `qualify`). */
   readonly foreign?: readonly string[];
 }
 
 /**
  * One member that a set-valued column, or one entry that a map, must contain. Columns fed by several units (the ports of a switch or a port group)
- * are never written whole: rewriting a 10,000-port column for each pod would cost about 480 KB a pod.
+ * are never rewritten: 10,000 ports are about 480 KB for each pod that changes.
  */
 export interface Edge {
   readonly table: string;
@@ -45,10 +44,10 @@ export interface Edge {
    */
   readonly member: string;
   /**
-   * The unit that is to own the row that holds the set: nothing is put into another's. Absent where whose it is does not matter.
+   * The unit that must own the row that holds the set; no member is added to a row of another unit. Absent: any owner.
    */
   readonly holderUnit?: string;
-  /** The unit that is to own the row that is the member; absent where that is the unit of the edge itself. */
+  /** The unit that must own the member's row. Absent: the unit of the edge. */
   readonly memberUnit?: string;
 }
 

@@ -6,18 +6,17 @@ import { createHash, hash } from "node:crypto";
 export const OWNER_KEY = "weft-owner";
 
 /**
- * The namespace of all row ids of Weft (a random UUID, fixed for ever: changing it would re-create every row of every
- * cluster).
+ * The namespace of all row ids of Weft (a random UUID, must never change: every row of every cluster would be recreated).
  */
 const NAMESPACE = Buffer.from("6f1d4e0a0c5e4d0b9a54c1f0a9b7f2d3", "hex");
 
 /**
- * The `_uuid` of a row: a UUID of version 5 (RFC 9562 §5.5) of the table and the owner id. Fragments have these; in the database there is
- * what {@link qualify} makes of them.
+ * The `_uuid` of a row: a UUID of version 5 (RFC 9562 §5.5) of the table and the owner id. Fragments contain these; {@link qualify} turns them into
+ * those of the database.
  *
  * OVSDB takes a client-chosen uuid on insert, so a reference is known before its row exists, compile stays pure, and
- * the diff is a lookup. The owner id must contain whatever makes the row another row when it changes: a pod's UID, for
- * instance, so that a pod recreated under an old name is a new port.
+ * the diff is a lookup. The owner id must contain everything that identifies the row: a pod's UID, for instance, so that a pod recreated with the
+ * same name has a new port.
  */
 export function rowUuid(table: string, ownerId: string): string {
   const name = `${table}\0${ownerId}`;
@@ -30,18 +29,18 @@ export function rowUuid(table: string, ownerId: string): string {
 }
 
 /**
- * The `_uuid` that a row has in the database of the cluster with this id: no two clusters make the same, so that they can share one. The
- * empty id is that of clusters whose rows were there before ids were: their uuids are the plain ones of {@link rowUuid}.
+ * The `_uuid` that a row has in the database of the cluster with this id: the uuids of two clusters differ, so that they can share a database. The
+ * empty id is for clusters whose rows were created without an id: their uuids are those of {@link rowUuid}.
  */
 export function qualify(plainUuid: string, clusterId: string): string {
-  // No table is called like a cluster.
+  // No table has the name of a cluster id.
   return clusterId === "" ? plainUuid : rowUuid(clusterId, plainUuid);
 }
 
-/** {@link rowUuid} as the database of one cluster has it. */
+/** {@link rowUuid} in the database of one cluster. */
 export type RowUuid = typeof rowUuid;
 
-/** Name → its UUID. The rows that many pods refer to (switches, groups) are asked for again and again. */
+/** Name → its UUID. A cache: many pods refer to the same switches and groups. */
 const KNOWN = new Map<string, string>();
 const MAX_KNOWN = 1024;
 

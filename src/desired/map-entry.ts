@@ -2,7 +2,7 @@
 
 /**
  * A map that several units fill is a set of entries, so that an {@link import("./fragment.ts").Edge} can name one of them: `key=value`.
- * Whoever fills a map keeps to keys of its own; no key contains `=`.
+ * The keys of different units differ; no key contains `=`.
  */
 export function mapEntry(key: string, value: string): string {
   return `${key}=${value}`;

@@ -3,20 +3,19 @@
 import type { Effect, Fragment } from "./fragment.ts";
 
 /**
- * A kind of unit: the smallest thing that is compiled whole (a pod, a subnet, a VPC …).
+ * A kind of unit: the smallest object that is compiled at once (a pod, a subnet, a VPC …).
  *
- * `read` takes what the unit needs through a recording reader, so its dependencies are what it read and are never
- * written by hand. `compile` is a pure function of that input. They are apart so that an unchanged input is cut off
- * before it is compiled.
+ * `read` gets the unit's input through a reader that records the dependencies. `compile` is a pure function of that input. They are separate so that
+ * an unchanged input is not compiled again.
  */
 export interface UnitKind<Reader, Input, E extends Effect = Effect> {
   /** Unique among kinds; a unit's id is `<name>:<key>`. */
   readonly name: string;
-  /** Smaller goes first when there is more to do than fits in one transaction. */
+  /** Lower values first, when more is to be done than fits into one transaction. */
   readonly priority: number;
   /**
-   * True where all that became dirty together must be committed together, however much that is: a policy that moves from one
-   * group to another must not leave the pods of both without it. See `EngineOptions.batch`.
+   * True if all units that became dirty together must be committed together, however many: a policy that moves from one group to another must not
+   * leave the pods of both without rules. See `EngineOptions.batch`.
    */
   readonly atomic?: true;
   /** The input of the unit `key`, or `undefined` where the unit does not exist. */
@@ -24,7 +23,7 @@ export interface UnitKind<Reader, Input, E extends Effect = Effect> {
   compile(input: Input): Fragment<E>;
 }
 
-/** A kind whose input type is of no concern to its holder. */
+/** A kind with any input type. */
 // biome-ignore lint/suspicious/noExplicitAny: an existential type; only the kind itself ever sees its input.
 export type AnyUnitKind<Reader, E extends Effect = Effect> = UnitKind<Reader, any, E>;
 

@@ -16,23 +16,23 @@ import {
 import { OffsetMap } from "./offset-map.ts";
 import { buildZones, type Layout, type Overlap, type Zone } from "./zones.ts";
 
-/** See `Space.ageFree`. */
+/** See `AddressSpace.ageFree`. */
 const LARGE_GAP = 4_096n;
 
 /**
- * The addresses of one family in one subnet: who holds which, and which is given next. `H` is what is known of a
- * holder. Nothing is kept for addresses that nobody has or had.
+ * The addresses of one family in one subnet: their holders, and the order in which free ones are allocated. `H`: the type of a holder. An address
+ * that was never allocated needs no memory.
  */
 export class AddressSpace<H> {
   readonly family: Family;
-  /** What offsets count from. It stays when the CIDR changes, so that offsets stay. */
+  /** The origin of offsets. It does not change with the CIDR, so that offsets stay valid. */
   readonly #origin: bigint;
   readonly #originV4: number;
   readonly #originGroups: readonly number[];
-  /** offset → who holds the address, also where it no longer lies in the CIDR */
+  /** offset → holder, also of addresses outside the current CIDR */
   readonly #holders = new OffsetMap<H>();
   #zones: readonly Zone[] = [];
-  /** `first` of every zone: searched often, so kept in a row. */
+  /** `first` of every zone: an array of its own because it is searched often. */
   #starts: readonly Offset[] = [];
   /** pool → its free list; "" is the rest of the subnet */
   #freeLists = new Map<string, FreeList>();
@@ -45,7 +45,7 @@ export class AddressSpace<H> {
     this.#originGroups = family === 6 ? ipv6Groups(origin) : [];
   }
 
-  /** How many addresses are held, wherever they lie. */
+  /** The number of held addresses, including those outside the CIDR. */
   get held(): number {
     return this.#holders.size;
   }
@@ -55,7 +55,7 @@ export class AddressSpace<H> {
     return this.#zones;
   }
 
-  /** The addresses in use, in order, each run of them as one span. Sorts them: O(n log n). */
+  /** The addresses in use as ascending spans. O(n log n). */
   *usedSpans(): Generator<Span, undefined, undefined> {
     let first: Offset | undefined;
     let last: Offset = 0;
@@ -81,7 +81,7 @@ export class AddressSpace<H> {
     return this.#freeLists.get(pool);
   }
 
-  /** Reads an address of this family. */
+  /** Parses an address of this family. */
   parse(text: string): Offset | undefined {
     if (this.family === 4) {
       const value = parseIpv4(text);
@@ -91,12 +91,12 @@ export class AddressSpace<H> {
     return value === undefined ? undefined : offsetOf(value - this.#origin);
   }
 
-  /** Where an address of this family lies. */
+  /** The offset of an address of this family. */
   offset(ip: Ip): Offset {
     return offsetOf(ip.value - this.#origin);
   }
 
-  /** Where a number of this family lies. */
+  /** The offset of an address of this family given as a number. */
   offsetOfValue(value: bigint): Offset {
     return offsetOf(value - this.#origin);
   }
@@ -120,7 +120,7 @@ export class AddressSpace<H> {
     return this.#holders.get(c);
   }
 
-  /** Who holds the addresses that a pool gives, in the order of the addresses. */
+  /** The holders of a pool's addresses, by ascending address. */
   *holdersOf(pool: string): Generator<H, undefined, undefined> {
     for (const { first, last } of this.#freeLists.get(pool)?.zones ?? []) {
       for (let c = first; c <= last; c = successor(c)) {
@@ -136,12 +136,12 @@ export class AddressSpace<H> {
     return zone !== undefined && c <= zone.last ? zone : undefined;
   }
 
-  /** The address that the pool gives next, if it has one left; nothing is taken. */
+  /** The next free address of the pool, if there is one. Does not take it. */
   next(pool: string): Offset | undefined {
     return this.#freeLists.get(pool)?.next(this.#holders);
   }
 
-  /** Gives an address, which nobody may hold, to a holder. */
+  /** Assigns a free address to a holder. */
   take(c: Offset, holder: H): void {
     this.#holders.set(c, holder);
     const zone = this.zoneOf(c);
@@ -155,7 +155,7 @@ export class AddressSpace<H> {
     }
   }
 
-  /** Takes an address back. It is given again after all others that are free now. */
+  /** Releases an address. It is allocated again after all addresses that are free now. */
   release(c: Offset): void {
     if (!this.#holders.delete(c)) return;
     const zone = this.zoneOf(c);
@@ -170,8 +170,8 @@ export class AddressSpace<H> {
   }
 
   /**
-   * Cuts the addresses again, after the subnet's CIDR, exclusions or pools changed. Whoever holds an address keeps it, and
-   * what was released keeps its place in the queue. O(n log n) in the layout's lists and the addresses held.
+   * Applies a changed CIDR, exclusions or pools. Holders keep their addresses, and released addresses keep their place in the queue. O(n log n) in
+   * the layout's lists and the addresses held.
    */
   rebuild(layout: Layout | undefined): readonly Overlap[] {
     const { zones, overlaps } = layout === undefined ? { zones: [], overlaps: [] } : buildZones(layout);
@@ -189,9 +189,9 @@ export class AddressSpace<H> {
   }
 
   /**
-   * Treats the free addresses among those in use as released: after a start nobody knows which of them somebody had a moment
-   * ago, and what was never given is better. A gap of more than `LARGE_GAP` addresses ends it: beyond are the ones that somebody
-   * asked for by name. For start, when nothing was released yet. O(n log n) in the addresses held.
+   * Treats free addresses between used ones as released: after a start it is unknown which of them were in use recently, and addresses that were
+   * never allocated are preferred. Stops at a gap of more than `LARGE_GAP` addresses: those beyond were requested explicitly. To be called at the
+   * start, before any release. O(n log n) in the addresses held.
    */
   ageFree(): void {
     const lists = new Map<string, { gaps: Span[]; known: number; ended: boolean }>();
@@ -209,7 +209,7 @@ export class AddressSpace<H> {
       while (used.done !== true && used.value.first <= zone.last) {
         const part: Span = used.value;
         if (part.first > from) gap(from, predecessor(part.first));
-        // Only what has somebody behind it counts.
+        // Only gaps with a used address behind them count.
         if (zone.kind === "auto" && !list.ended) list.known = list.gaps.length;
         from = successor(part.last);
         if (part.last > zone.last) break;
@@ -224,7 +224,7 @@ export class AddressSpace<H> {
     }
   }
 
-  /** Those who hold an address that does not lie in the CIDR. */
+  /** The holders of addresses outside the CIDR. */
   *outside(): Generator<H, undefined, undefined> {
     for (const [c, holder] of this.#holders.entries()) if (this.zoneOf(c) === undefined) yield holder;
   }
@@ -246,7 +246,7 @@ export class AddressSpace<H> {
     waiting.sort((a, b) => a.tick - b.tick);
     for (const { at, tick } of waiting) {
       const zone = this.zoneOf(at);
-      // What can no longer be given to anyone is forgotten; should it come back, it counts as never given.
+      // Released addresses outside the new layout are forgotten; if the layout includes them again, they count as never allocated.
       if (zone?.kind === "auto") this.#freeLists.get(zone.pool)?.released.push(at, tick);
     }
   }

@@ -20,12 +20,12 @@ export interface PoolFields {
   readonly namespaces?: readonly string[] | undefined;
 }
 
-/** What the fields come to. A bad pool does not spoil the subnet: the entries that can be read are used. */
+/** The parsed fields. An invalid pool does not make the subnet invalid: its valid entries are used. */
 export type ParsedSubnet =
   | { readonly ok: true; readonly config: SubnetConfig; readonly poolProblems: readonly Refusal[] }
   | { readonly ok: false; readonly problems: readonly SubnetAddressProblem[] };
 
-/** Reads the fields of a Subnet and its IPPools, and says all that is wrong with them. */
+/** Parses the fields of a Subnet and its IPPools, and returns all problems. */
 export function subnetConfig({ name, pools = [], macDomain, reservedMacs, ...fields }: SubnetFields): ParsedSubnet {
   const parsed = parseSubnetAddresses(fields);
   if (!parsed.ok) return parsed;
@@ -34,7 +34,7 @@ export function subnetConfig({ name, pools = [], macDomain, reservedMacs, ...fie
   return { ok: true, config: { name, ...parsed.addresses, pools: read, macDomain, reservedMacs }, poolProblems };
 }
 
-/** Reads the IPPools of a subnet. The entries that can be read are used; what is wrong with the others is added to `problems`. */
+/** Parses the IPPools of a subnet. Valid entries are used; problems of the others are added to `problems`. */
 export function parsePools(subnet: string, pools: readonly PoolFields[], problems: Refusal[]): readonly PoolConfig[] {
   return pools.map((pool) => {
     const ranges: IpRange[] = [];

@@ -22,19 +22,19 @@ import {
 import type { LeaseRecord, SubnetState } from "./subnet.ts";
 import type { AddressAllocation, AddressRequest, Want } from "./types.ts";
 
-/** What a decision reads. */
+/** The state that a decision reads. */
 export interface AllocationView {
   subnet(name: string): SubnetState | undefined;
   /** The subnet of an IPPool. */
   poolSubnet(pool: string): SubnetState | undefined;
   lease(owner: string): LeaseRecord | undefined;
-  /** All there are, for a refusal that says what would be accepted. */
+  /** All names, for the message of a refusal. */
   subnetNames(): Iterable<string>;
   poolNames(): Iterable<string>;
   readonly macs: MacSource;
 }
 
-/** A decision that can be carried out: what the owner will hold. */
+/** A decision that can be carried out: the new lease of the owner. */
 export interface AllocationPlan {
   readonly ok: true;
   readonly how: AddressAllocation["how"];
@@ -42,19 +42,19 @@ export interface AllocationPlan {
   readonly v4: Offset | undefined;
   readonly v6: Offset | undefined;
   readonly mac: number | undefined;
-  /** What the owner holds now. */
+  /** The current lease of the owner. */
   readonly existing: LeaseRecord | undefined;
 }
 
-/** One place to look: a subnet, and a pool of it ("" for none). */
+/** One candidate: a subnet and one of its pools ("" for none). */
 interface Candidate {
   readonly subnet: SubnetState;
   readonly pool: string;
 }
 
 /**
- * Decides a request: where, which addresses and which MAC; or why not. Both families or none. Takes nothing. What the
- * owner already holds is kept wherever the request allows it.
+ * Decides a request: subnet, addresses and MAC, or a refusal. Both families or none. Changes nothing. The owner keeps its current addresses where the
+ * request allows it.
  */
 export function decide(view: AllocationView, request: AddressRequest): AllocationPlan | Refusal {
   const existing = view.lease(request.owner);
@@ -149,7 +149,7 @@ function attempt(
   return { ok: true, how: compare(subnet, v4, v6, mac, existing), subnet, v4, v6, mac, existing };
 }
 
-/** The address of one family: the one that was named, the one that is held, or the next. */
+/** The address of one family: the requested one, the current one, or the next free one. */
 function pick(
   subnet: SubnetState,
   family: Family,
@@ -170,7 +170,7 @@ function pick(
   return space.next(pool);
 }
 
-/** Why addresses that somebody names cannot be had from this subnet, if so. */
+/** The refusal if this subnet cannot give the requested addresses. */
 function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip>): Refusal | undefined {
   for (const ip of dualValues(named)) {
     if (request.family !== undefined && ip.family !== request.family) {
@@ -183,7 +183,7 @@ function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip
     if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
     if (zone.kind !== "auto" && zone.kind !== "excluded") return addressReserved(subnet, ip, zone);
     const holder = space.holder(at);
-    // Who has it keeps it, whomever the pool is for by now.
+    // The current holder keeps it, even if the pool is reserved for other namespaces now.
     if (holder?.owner === request.owner) continue;
     if (!subnet.poolIsFor(zone.pool, request.namespace))
       return poolNotForNamespace(subnet, zone.pool, request.namespace, ip);
@@ -192,7 +192,7 @@ function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip
   return undefined;
 }
 
-/** The first of several that is free, but before that the one that the owner holds. */
+/** The one that the owner holds, otherwise the first free one of several. */
 function choose(
   subnet: SubnetState,
   request: AddressRequest,
@@ -226,8 +226,7 @@ function pickMac(
   request: AddressRequest,
   existing: LeaseRecord | undefined,
 ): number | undefined | Refusal {
-  // Where there are no addresses to be had the MAC is all there is.
-  // What a record of before says stays with it.
+  // In a subnet without addresses a lease has a MAC only. Addresses from an earlier record are kept.
   if (request.mac === "none" && (subnet.has(4) || subnet.has(6)))
     return existing?.subnet === subnet ? existing.mac : undefined;
   if (request.mac === undefined || request.mac === "none") {
@@ -271,7 +270,7 @@ function isHeld(subnet: SubnetState, held: LeaseRecord, ip: Ip): boolean {
   return at !== undefined && at === (ip.family === 4 ? held.v4 : held.v6);
 }
 
-/** Whether what an owner holds is of this place. */
+/** Whether the lease of an owner is from this candidate. */
 function keepsAddresses({ subnet, pool }: Candidate, want: Want, existing: LeaseRecord): boolean {
   if (existing.subnet !== subnet) return false;
   if (want.kind !== "pool") return true;

@@ -6,9 +6,8 @@ import { ReleasedQueue } from "./released.ts";
 import type { Zone } from "./zones.ts";
 
 /**
- * The addresses of one pool that are given to who asks for any: the `auto` zones of an IPPool, or of the rest of the
- * subnet. Given first are those that nobody had since the layout was last cut, in order; a cursor stands before them.
- * Only then come those that were released, the longest waiting first.
+ * The addresses of one pool that are allocated without an explicit request: the `auto` zones of an IPPool, or of the rest of the subnet. Addresses
+ * not used since the layout last changed come first, in order from a cursor; then released ones, the longest released first.
  *
  * Invariant: every address of the list is in use, or waiting in `released`, or at or beyond the cursor.
  */
@@ -21,9 +20,9 @@ export class FreeList {
   readonly released = new ReleasedQueue();
   /** How many addresses of `zones` are in use. */
   used = 0;
-  /** How many addresses of the pool are in use that lie outside `zones`, where only who asks for them gets them. */
+  /** The number of used addresses of the pool outside `zones`, which are allocated on explicit request only. */
   usedOutside = 0;
-  /** `size`, rounded where it is beyond 2^53: only ever compared with how many are in use. */
+  /** `size`, rounded above 2^53: it is only compared with the number of used addresses. */
   readonly #room: number;
   #zone = 0;
   #cursor: Offset;
@@ -36,14 +35,14 @@ export class FreeList {
     this.#cursor = zones[0]?.first ?? 0;
   }
 
-  /** How many addresses can still be given. */
+  /** The number of free addresses. */
   get available(): bigint {
     return this.size - BigInt(this.used);
   }
 
   /**
-   * The address that is given next, if any is left; nothing is taken. The cursor steps over what is in use or waiting
-   * once and for all, so that each costs one look in its whole life, and a decision O(1) on average.
+   * The next free address, if there is one. Does not take it. The cursor passes used and waiting addresses and never returns, so a decision is O(1)
+   * on average.
    */
   next(holders: OffsetMap<unknown>): Offset | undefined {
     if (this.#room - this.used - this.released.size <= 0) return this.released.first();

@@ -2,7 +2,7 @@
 
 import { lastAtOrBefore, type Offset, predecessor, type Span, successor } from "./offset.ts";
 
-/** As many intervals as one chunk holds before it is split. Small enough that moving them is cheap. */
+/** The number of intervals in a chunk before it is split. Small, so that moving them is cheap. */
 const CHUNK = 256;
 
 /** Intervals in order. `first[i] <= last[i] < first[i + 1] - 1`. Never empty while it is in a set. */
@@ -12,18 +12,18 @@ interface Chunk {
 }
 
 /**
- * A set of addresses, kept as the fewest intervals in order. Finding costs O(log n) in the number of intervals, and
- * changing that plus a move within one chunk; memory goes with the intervals and not with the addresses.
+ * A set of addresses, stored as the fewest ascending intervals. A lookup is O(log n) in the number of intervals, and a change that plus a move within
+ * one chunk. Memory depends on the number of intervals, not of addresses.
  */
 export class IntervalSet {
   #chunks: Chunk[] = [];
-  /** `first[0]` of every chunk: searched on every call, so kept in a row. */
+  /** `first[0]` of every chunk: an array of its own because each call searches it. */
   #starts: Offset[] = [];
-  /** Where `#seek` stopped: the last interval that begins at or before what was sought; `#at` is -1 if there is none. */
+  /** The position of `#seek`: the last interval that begins at or before the sought address; `#at` is -1 if there is none. */
   #in = 0;
   #at = -1;
 
-  /** Whether there is nothing in the set. */
+  /** Whether the set is empty. */
   get empty(): boolean {
     return this.#chunks.length === 0;
   }
@@ -74,7 +74,7 @@ export class IntervalSet {
     }
   }
 
-  /** Takes an address out; `false` if it was not in the set. */
+  /** Removes an address; `false` if it was not in the set. */
   remove(c: Offset): boolean {
     const last = this.endOf(c);
     const chunk = this.#chunks[this.#in];
@@ -115,7 +115,7 @@ export class IntervalSet {
     chunk.last.splice(at, 0, last);
     if (at === 0) this.#starts[index] = first;
     if (chunk.first.length > CHUNK) {
-      // What comes in order is not split in the middle: it would leave half of every chunk empty.
+      // Ascending insertions do not split a chunk in the middle, which would leave half of every chunk empty.
       const cut = at === CHUNK ? CHUNK : CHUNK >>> 1;
       const right = { first: chunk.first.splice(cut), last: chunk.last.splice(cut) };
       this.#chunks.splice(index + 1, 0, right);
@@ -134,7 +134,7 @@ export class IntervalSet {
       return;
     }
     this.#starts[index] = start;
-    // A chunk that has become small joins its neighbour, so that chunks stay few.
+    // A small chunk is merged with its neighbour, so that there are few chunks.
     const right = this.#chunks[index + 1];
     if (right !== undefined && right.first.length + chunk.first.length <= CHUNK >>> 1) {
       chunk.first.push(...right.first);

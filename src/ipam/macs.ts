@@ -4,15 +4,14 @@ import { macNumberFromBytes } from "../net/mac.ts";
 import { NumberMap } from "./number-map.ts";
 
 /**
- * Where new MAC addresses come from: six bytes for an owner's n-th attempt (from 0). The lowest two bits of the first byte
- * are overwritten. It may be random or, like `hashedMacs`, a function of its arguments. The bytes are read before the next
- * call, so a source may use one array for all.
+ * A source of new MAC addresses: six bytes for an owner's n-th attempt (from 0). The lowest two bits of the first byte are overwritten. It may be
+ * random or, like `hashedMacs`, a function of its arguments. The bytes are read before the next call, so a source may reuse one array.
  */
 export type MacSource = (owner: string, attempt: number) => Uint8Array;
 
 /**
- * A MAC source without randomness: a hash of salt, owner and attempt (FNV-1a, twice over, mixed). An owner therefore
- * gets the same MAC again even where all memory of it was lost. The salt keeps two clusters on one wire apart.
+ * A MAC source without randomness: a hash of salt, owner and attempt (FNV-1a, twice over, mixed). An owner therefore gets the same MAC again even if
+ * its record was lost. The salt makes the MACs of two clusters on one network differ.
  */
 export function hashedMacs(salt: string): MacSource {
   const saltLow = fnv1a(salt, 0x811c9dc5);
@@ -45,30 +44,30 @@ function mix(hash: number): number {
   return h ^ (h >>> 16);
 }
 
-/** How many attempts a source gets before a request is refused. Two in a row are already a one in 2^40 event. */
+/** The number of attempts before a request is refused. Two collisions in a row have a probability of about 2^-40. */
 const ATTEMPTS = 64;
 
-/** The MAC addresses of one broadcast domain: who has which. `H` is what is known of a holder. */
+/** The MAC addresses of one broadcast domain and their holders. `H`: the type of a holder. */
 export class MacTable<H> {
-  /** 48-bit number → who has it */
+  /** 48-bit number → holder */
   readonly #holders = new NumberMap<H>();
-  /** 48-bit number → subnet that says nobody may have it → whose it is (its router port's) */
+  /** 48-bit number → subnet that reserves it → for whom (its router port) */
   readonly #reserved = new Map<number, Map<string, string>>();
 
-  /** How often a MAC was released. */
+  /** The number of releases. */
   releases = 0;
 
-  /** Who has the MAC. */
+  /** The holder of a MAC. */
   holder(mac: number): H | undefined {
     return this.#holders.get(mac);
   }
 
-  /** Whose the MAC is, if it is one that nobody may have. */
+  /** For whom a MAC is reserved, if it is. */
   reservedFor(mac: number): string | undefined {
     return this.#reserved.get(mac)?.values().next().value;
   }
 
-  /** A free MAC for an owner; `undefined` if the source names only taken ones. */
+  /** A free MAC for an owner; `undefined` if all candidates of the source are in use. */
   generate(source: MacSource, owner: string): number | undefined {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const mac = macNumberFromBytes(source(owner, attempt));
@@ -77,26 +76,26 @@ export class MacTable<H> {
     return undefined;
   }
 
-  /** Gives a MAC, which nobody may have, to a holder. */
+  /** Assigns a free MAC to a holder. */
   take(mac: number, holder: H): void {
     this.#holders.set(mac, holder);
   }
 
-  /** Takes a MAC back, unless somebody else has it. */
+  /** Releases a MAC if this holder has it. */
   release(mac: number, holder: H): void {
     if (this.#holders.get(mac) !== holder) return;
     this.#holders.delete(mac);
     this.releases++;
   }
 
-  /** Says, on behalf of a subnet, that nobody may have the MAC. Whoever has it already keeps it. */
+  /** Reserves a MAC on behalf of a subnet, so that it is not allocated. A current holder keeps it. */
   reserve(mac: number, subnet: string, holder: string): void {
     const reservations = this.#reserved.get(mac);
     if (reservations === undefined) this.#reserved.set(mac, new Map([[subnet, holder]]));
     else reservations.set(subnet, holder);
   }
 
-  /** Takes back what `reserve` said. */
+  /** Undoes `reserve`. */
   unreserve(mac: number, subnet: string): void {
     const reservations = this.#reserved.get(mac);
     if (reservations?.delete(subnet) !== true || reservations.size > 0) return;

@@ -4,9 +4,9 @@
 const SMALLEST = 16;
 
 /**
- * A map from numbers (safe integers) to values, for hundreds of thousands of entries that are looked up at random. Where
- * `Map` follows three pointers for such a key, this looks into one array of doubles: half the time and half the memory for
- * keys beyond 31 bits. Open addressing with linear probing; deleting moves what follows back, so nothing is left behind.
+ * A map from numbers (safe integers) to values, for hundreds of thousands of entries with random lookups. `Map` follows three pointers for such a
+ * key; this reads one array of doubles, with half the time and half the memory for keys beyond 31 bits. Open addressing with linear probing; a
+ * deletion moves later entries back instead of leaving a marker.
  */
 export class NumberMap<V> {
   /** NaN where a slot is empty. */
@@ -48,7 +48,7 @@ export class NumberMap<V> {
     this.#size++;
   }
 
-  /** Takes a key out; `false` if it was not there. */
+  /** Removes a key; `false` if it was not there. */
   delete(key: number): boolean {
     const keys = this.#keys;
     const values = this.#values;
@@ -58,7 +58,7 @@ export class NumberMap<V> {
       if (Number.isNaN(keys[hole] as number)) return false;
       hole = (hole + 1) & mask;
     }
-    // Whatever stands behind the hole and would be found through it moves into it.
+    // An entry behind the gap whose probe sequence passes the gap is moved into it.
     for (let i = (hole + 1) & mask; !Number.isNaN(keys[i] as number); i = (i + 1) & mask) {
       const wanted = home(keys[i] as number, this.#shift);
       if (((i - wanted) & mask) >= ((i - hole) & mask)) {
@@ -110,8 +110,8 @@ function emptyKeys(slots: number): Float64Array {
 }
 
 /**
- * Where a key belongs. Eight keys in a row lie in a row, which is a line of the processor's cache: addresses are mostly given in
- * order, and the next one is then at hand. Such rows land far apart and evenly (Fibonacci hashing: the highest bits are the best).
+ * The slot of a key. Eight consecutive keys share a line of the processor's cache, because addresses are mostly allocated in order. The groups of
+ * eight are spread evenly (Fibonacci hashing: the highest bits are the best).
  */
 function home(key: number, shift: number): number {
   const high = Math.floor(key / 2 ** 32) | 0;

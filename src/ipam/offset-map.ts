@@ -24,7 +24,7 @@ export class OffsetMap<V> {
     else this.#far.set(c, value);
   }
 
-  /** Takes an offset out; `false` if it was not there. */
+  /** Removes an offset; `false` if it was not there. */
   delete(c: Offset): boolean {
     return typeof c === "number" ? this.#near.delete(c) : this.#far.delete(c);
   }

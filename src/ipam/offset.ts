@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Where an address lies, counted from an origin that a subnet fixes once (its first network address): a number while
- * that is exact (53 bits), a bigint beyond. Each place has exactly one such value, so `===` and map keys work; and
- * JavaScript compares numbers with bigints exactly, so `<` works across the two. All of IPv4, and the low part of any
- * IPv6 subnet, where addresses are given first, therefore runs on plain numbers.
+ * The position of an address, counted from the fixed origin of its subnet (its first network address): a number while that is exact (53 bits), a
+ * bigint beyond. Each position has exactly one such value, so `===` and map keys work; JavaScript compares numbers with bigints exactly, so `<` works
+ * for both. All of IPv4, and the low part of any IPv6 subnet, where allocation begins, therefore uses plain numbers.
  */
 export type Offset = number | bigint;
 

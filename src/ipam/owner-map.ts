@@ -3,42 +3,42 @@
 import { NumberMap } from "./number-map.ts";
 
 /**
- * What has an owner, by the owner's name. A `Map` looks at the names of all that share a place to find that none is meant, which is most of
- * what an allocation among 100,000 would wait for; this looks at a number of 53 bits first.
+ * A map by owner name. A `Map` compares the strings of all keys with the same hash, which would be most of the time of an allocation among 100,000;
+ * this compares hashes of 53 bits first.
  */
 export class OwnerMap<V extends { readonly owner: string }> {
   readonly #byHash = new NumberMap<V>();
-  /** Those whose place in `#byHash` was another's when they came. */
+  /** Entries whose hash was already in `#byHash`. */
   readonly #others = new Map<string, V>();
   readonly #hash: (owner: string) => number;
 
-  /** `hashOf` gives a safe integer; a test may give one that is bad. */
+  /** `hashOf` returns a safe integer; a test may pass one with collisions. */
   constructor(hashOf: (owner: string) => number = hash) {
     this.#hash = hashOf;
   }
 
-  /** What an owner has. */
+  /** The value of an owner. */
   get(owner: string): V | undefined {
     const found = this.#byHash.get(this.#hash(owner));
     if (found?.owner === owner) return found;
     return this.#others.size === 0 ? undefined : this.#others.get(owner);
   }
 
-  /** Adds what an owner has, who must have had nothing. */
+  /** Adds the value of an owner that has none. */
   add(value: V): void {
     const key = this.#hash(value.owner);
     if (this.#byHash.get(key) === undefined) this.#byHash.set(key, value);
     else this.#others.set(value.owner, value);
   }
 
-  /** Takes out what an owner has. */
+  /** Removes the value of an owner. */
   delete(owner: string): void {
     const key = this.#hash(owner);
     if (this.#byHash.get(key)?.owner === owner) this.#byHash.delete(key);
     else this.#others.delete(owner);
   }
 
-  /** All there is, in no particular order. The map must not change meanwhile. */
+  /** All values, in no particular order. The map must not change meanwhile. */
   *values(): Generator<V, undefined, undefined> {
     for (const [, value] of this.#byHash.entries()) yield value;
     yield* this.#others.values();

@@ -18,7 +18,7 @@ export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
   );
 }
 
-/** An address that somebody else holds. */
+/** An address that is in use by another owner. */
 export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refusal {
   return refuse(
     "AddressInUse",
@@ -27,13 +27,13 @@ export function addressInUse(subnet: SubnetState, ip: Ip, holder: string): Refus
   );
 }
 
-/** Owners that are no objects have a prefix that says what they are. */
+/** Owners that are not objects have a prefix for their type. */
 const HOLDERS: readonly (readonly [string, (name: string) => string])[] = [
   ["port/", (name) => `port "${name}" of the northbound database, which has no owner and will be deleted`],
   ["gateway/", (name) => `the gateway of subnet "${name}"`],
 ];
 
-/** Who holds something, in words that lead to the object: an IP object by its name, another one by its kind (`vip`, `ovnEip`), a slash and its name. */
+/** The holder in a message: an IP object by its name, another object by kind (`vip`, `ovnEip`), slash and name. */
 export function holderText(owner: string): string {
   for (const [prefix, text] of HOLDERS) if (owner.startsWith(prefix)) return text(owner.slice(prefix.length));
   const slash = owner.indexOf("/");
@@ -41,7 +41,7 @@ export function holderText(owner: string): string {
   return `${owner.slice(0, 1).toUpperCase()}${owner.slice(1, slash)} "${owner.slice(slash + 1)}"`;
 }
 
-/** A subnet that there is not. */
+/** A subnet that does not exist. */
 export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
   return refuse("SubnetUnknown", `Subnet "${name}" does not exist; ${instead("subnet", name, known)}.`, {
     subnet: name,
@@ -49,14 +49,14 @@ export function subnetUnknown(name: string, known: Iterable<string>): Refusal {
   });
 }
 
-/** An IPPool that there is not. */
+/** An IPPool that does not exist. */
 export function poolUnknown(name: string, known: Iterable<string>): Refusal {
   return refuse("PoolUnknown", `IPPool "${name}" does not exist; create it, or ${instead("IPPool", name, known)}.`, {
     value: name,
   });
 }
 
-/** An IPPool that is for other namespaces. `ip`: the address of it that was named, if one was. */
+/** An IPPool that is reserved for other namespaces. `ip`: the requested address of it, if any. */
 export function poolNotForNamespace(
   subnet: SubnetState,
   pool: string,
@@ -73,14 +73,14 @@ export function poolNotForNamespace(
   return refuse("PoolNotForNamespace", message, { subnet: subnet.name, value: ip?.text ?? pool, holder: pool });
 }
 
-/** A Vip that there is not. */
+/** A Vip that does not exist. */
 export function vipUnknown(name: string, known: Iterable<string>): Refusal {
   return refuse("VipUnknown", `Vip "${name}" does not exist; create it, or ${instead("Vip", name, known)}.`, {
     value: name,
   });
 }
 
-/** What could have been meant by a name that does not exist: those that are nearly it, else some that there are. */
+/** Suggestions for a name that does not exist: similar names, otherwise some existing ones. */
 function instead(kind: string, name: string, known: Iterable<string>): string {
   const all = [...known].sort();
   const close = all.filter((candidate) => isLikelyTypo(candidate, name));
@@ -89,7 +89,7 @@ function instead(kind: string, name: string, known: Iterable<string>): string {
   return `choose one of: ${listOf(all.map((text) => `"${text}"`))}`;
 }
 
-/** An address that the subnet gives to nobody. */
+/** An address that the subnet never allocates. */
 export function addressReserved(subnet: SubnetState, ip: Ip, zone: Zone): Refusal {
   const about = { subnet: subnet.name, value: ip.text };
   const cidr = formatDual(subnet.config.cidr);
@@ -127,13 +127,13 @@ export function addressReserved(subnet: SubnetState, ip: Ip, zone: Zone): Refusa
 export function wrongFamily(subnet: SubnetState, family: Family): Refusal {
   return refuse(
     "FamilyMismatch",
-    // The first half is Kube-OVN's, word for word: its tests look for it.
+    // The first half is Kube-OVN's message, which its tests look for.
     `requested ip family IPv${family} does not match subnet ${subnet.name} protocol IPv${family === 4 ? 6 : 4}, which has only ${formatDual(subnet.config.cidr)}; remove the ip_family annotation, or choose a subnet with IPv${family}.`,
     { subnet: subnet.name, value: `ipv${family}` },
   );
 }
 
-/** A pool or subnet without room. */
+/** A pool or subnet without free addresses. */
 export function nothingAvailable(subnet: SubnetState, family: Family, pool: string, request: AddressRequest): Refusal {
   const list = subnet.space(family)?.freeList(pool);
   const about = { subnet: subnet.name, value: pool === "" ? undefined : pool };
@@ -160,10 +160,10 @@ export function nothingAvailable(subnet: SubnetState, family: Family, pool: stri
   );
 }
 
-/** How many holders of a pool's addresses are named. */
+/** The number of holders named in a message. */
 const NAMED = 4;
 
-/** A MAC that somebody else has. */
+/** A MAC that is in use by another owner. */
 export function macInUse(subnet: SubnetState, mac: string, holder: string): Refusal {
   return refuse(
     "MacInUse",
@@ -172,7 +172,7 @@ export function macInUse(subnet: SubnetState, mac: string, holder: string): Refu
   );
 }
 
-/** Codes that only say that one looked in the wrong place. */
+/** Codes of subnets or pools that cannot serve the request at all, so another refusal is more useful. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   "AddressOutOfSubnet",
   "SubnetUnknown",
@@ -181,10 +181,10 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   "SubnetHasNoAddresses",
 ]);
 
-/** How many refusals of one request are shown: an Event's message ends at 1,024 characters. */
+/** The number of refusals shown for one request: an Event's message has at most 1,024 characters. */
 const SHOWN = 4;
 
-/** One refusal for a request that several places refused: the one that says most, or all of them together. */
+/** One refusal for a request that several subnets or pools refused: the most useful one, or all of them joined. */
 export function mostSpecificRefusal(request: AddressRequest, refusals: readonly Refusal[]): Refusal {
   const [first] = refusals;
   if (first === undefined) {

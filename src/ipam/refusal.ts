@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Why the allocator says no. Closed: a new reason needs a new name here. */
+/** The codes of refusals. A closed list. */
 export type RefusalCode =
   // about addresses
   | "NoAvailableAddress"
@@ -45,23 +45,23 @@ export type RefusalCode =
   // about annotations
   | "AnnotationUnknown";
 
-/** A no. Never thrown: it is one of the values that a decision has. */
+/** A refused request. Never thrown: it is a returned value. */
 export interface Refusal {
   readonly ok: false;
   readonly code: RefusalCode;
-  /** A whole sentence, for an Event or a condition: the value, who holds it, and what would be accepted. */
+  /** The message for an Event or a condition: the value, its holder, and what would be accepted. */
   readonly message: string;
-  /** The subnet that said so, where it was one. */
+  /** The subnet that refused, if it was one. */
   readonly subnet?: string | undefined;
   /** The value that was refused: an address, a MAC, a pool, an annotation. */
   readonly value?: string | undefined;
-  /** Who holds the value, where somebody does. */
+  /** The holder of the value, if any. */
   readonly holder?: string | undefined;
-  /** The IPPool whose definition is at fault. */
+  /** The invalid IPPool. */
   readonly pool?: string | undefined;
 }
 
-/** Kube-OVN's words for what refuses an address (`pkg/ipam`): its users, and its tests, look for them in Events. */
+/** Kube-OVN's error names for refused addresses (`pkg/ipam`): its users and tests look for them in Events. */
 const KUBE_OVN_WORDS: { readonly [code in RefusalCode]?: string } = {
   NoAvailableMac: "NoAvailableAddress",
   PoolListTooShort: "NoAvailableAddress",
@@ -78,7 +78,7 @@ const KUBE_OVN_WORDS: { readonly [code in RefusalCode]?: string } = {
   FamilyMalformed: "InvalidIPFamily",
 };
 
-/** What an Event says of a refusal: Kube-OVN's word where it has one, and the sentence. */
+/** The Event's message for a refusal: Kube-OVN's error name, if there is one, and our message. */
 export function eventMessage({ code, message }: Refusal): string {
   return `${KUBE_OVN_WORDS[code] ?? code}: ${message}`;
 }

@@ -3,7 +3,7 @@
 import { IntervalSet } from "./interval-set.ts";
 import { mergeSpans, type Offset, type Span, spanSize } from "./offset.ts";
 
-/** How many of the latest releases are remembered in their order. What is older is remembered as a set. */
+/** The number of recent releases whose order is kept. Older ones are kept as a set. */
 const REMEMBERED_RELEASES = 16_384;
 
 interface Entry {
@@ -15,22 +15,21 @@ interface Entry {
 }
 
 /**
- * Addresses that were released, in the order in which they came: the one that has lain longest is given again first,
- * because somebody may still remember a young one (neighbour caches, connections). A pool of millions of addresses
- * that pods pass through must not cost memory for each, so the order is kept of the latest `REMEMBERED_RELEASES` (and up
- * to an eighth more) and of those before only the set: they go first, in address order.
+ * Released addresses in order of release: the one released longest ago is allocated first, because caches and connections may still refer to recent
+ * ones. A pool of millions of addresses must not need memory for each, so the order is kept for the latest `REMEMBERED_RELEASES` (and up to an eighth
+ * more) only; older ones are a set and come first, in address order.
  */
 export class ReleasedQueue {
   readonly #limit: number;
-  /** How many are forgotten at a time: sorted, they are put into the set far faster than one by one. */
+  /** The number moved into the set at a time: sorted, that is far faster than one by one. */
   readonly #batch: number;
   #old = new IntervalSet();
   #oldCount = 0;
-  /** offset → its place in the queue */
+  /** offset → its position in the queue */
   readonly #entries = new Map<Offset, Entry>();
   #head: Entry | undefined;
   #tail: Entry | undefined;
-  /** No address that waits or has ever waited lies beyond this one: what was never given is told from it by one comparison. */
+  /** The highest address that was ever released: a higher one is known not to wait by one comparison. */
   #highest: Offset = Number.NEGATIVE_INFINITY;
 
   constructor(limit: number = REMEMBERED_RELEASES) {
@@ -49,12 +48,12 @@ export class ReleasedQueue {
     return this.#entries.has(c) || (this.#oldCount > 0 && this.#old.has(c));
   }
 
-  /** The one to be given again next. It stays in the queue. */
+  /** The next address to be allocated again. It stays in the queue. */
   first(): Offset | undefined {
     return this.#oldCount > 0 ? this.#old.first() : this.#head?.at;
   }
 
-  /** Puts an address at the end. It must not be in the queue; ticks must not run backwards. */
+  /** Adds an address at the end. It must not be in the queue; ticks must not decrease. */
   push(c: Offset, tick: number): void {
     const entry: Entry = { at: c, tick, previous: this.#tail, next: undefined };
     if (this.#tail === undefined) this.#head = entry;
@@ -65,14 +64,14 @@ export class ReleasedQueue {
     if (this.#entries.size >= this.#limit + this.#batch) this.#forgetOldest();
   }
 
-  /** Puts addresses among those whose order is forgotten. None may be in the queue. */
+  /** Adds addresses to the set without order. None may be in the queue. */
   pushOld(span: Span, count: number): void {
     this.#old.add(span.first, span.last);
     this.#oldCount += count;
     if (span.last > this.#highest) this.#highest = span.last;
   }
 
-  /** Takes an address out, wherever it stands; `false` if it was not waiting. */
+  /** Removes an address; `false` if it was not waiting. */
   delete(c: Offset): boolean {
     if (c > this.#highest) return false;
     const entry = this.#entries.get(c);
@@ -89,12 +88,12 @@ export class ReleasedQueue {
     return true;
   }
 
-  /** Those whose order is forgotten, in address order. */
+  /** The set without order of release, in address order. */
   oldSpans(): Iterable<Span> {
     return this.#old.spans();
   }
 
-  /** The rest, longest waiting first. */
+  /** The others, the longest released first. */
   *entries(): Generator<{ readonly at: Offset; readonly tick: number }, undefined, undefined> {
     for (let entry = this.#head; entry !== undefined; entry = entry.next) yield entry;
   }

@@ -8,19 +8,19 @@ import { listOf, type Refusal, refuse } from "./refusal.ts";
 import type { AddressRequest, Want } from "./types.ts";
 import { findMisspelledAnnotation } from "./typos.ts";
 
-/** What a pod says of the address of one of its interfaces, and where it may come from. */
+/** A pod's annotations for the address of one interface, and the subnets and pools it may come from. */
 export interface RequestInput {
-  /** Name of the IP object to be. */
+  /** Name of the IP object. */
   readonly owner: string;
   readonly annotations: Readonly<Record<string, string>>;
-  /** The interface's provider, which its annotations carry in front: `<provider>.kubernetes.io/ip_address`. */
+  /** The interface's provider, the prefix of its annotations: `<provider>.kubernetes.io/ip_address`. */
   readonly provider: string;
-  /** The subnets of the namespace, or of the attachment, in order. A `logical_switch` annotation takes their place. */
+  /** The subnets of the namespace, or of the attachment, in order. A `logical_switch` annotation overrides them. */
   readonly subnets: readonly string[];
   /** IPPools of the namespace, in order, if it has any: used unless the pod names an address or a pool itself. */
   readonly namespacePools?: readonly string[] | undefined;
   /**
-   * The pod's number, where it belongs to a StatefulSet: which entry of an address list in `ip_pool` is its own. Kube-OVN
+   * The pod's ordinal in a StatefulSet: the index of its entry of an address list in `ip_pool`. Kube-OVN
    * takes the number in the pod's name, whatever `.spec.ordinals.start` is.
    */
   readonly ordinal?: number | undefined;
@@ -30,19 +30,19 @@ export interface RequestInput {
 
 /** What else a secondary interface may request. */
 export interface Attachment {
-  /** Another form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, goes first. */
+  /** Another form of address and MAC, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`, takes precedence. */
   readonly nad: string;
   readonly namespace: string;
   /** "" where the pod does not name it. */
   readonly interfaceName: string;
-  /** What the pod's list of networks asks for goes before the annotations of the provider; "" where it asks for nothing. */
+  /** The request in the pod's list of networks, which takes precedence over the annotations of the provider; "" if there is none. */
   readonly ips: string;
   readonly mac: string;
-  /** Another plugin makes it: its MAC is no affair of ours. */
+  /** Another plugin creates the interface and its MAC. */
   readonly addressOnly: boolean;
 }
 
-/** Reads a pod's annotations as a request. Pure; every mistake is a sentence that says what would be accepted. */
+/** Parses a pod's annotations as a request. Pure. The message for an invalid one says what would be accepted. */
 export function requestFromAnnotations(
   input: RequestInput,
 ): { readonly ok: true; readonly request: AddressRequest } | Refusal {
@@ -52,7 +52,7 @@ export function requestFromAnnotations(
     const value = annotations[key]?.trim();
     return value === undefined || value === "" ? undefined : { key, value };
   };
-  /** The first that says something of an interface's address or MAC. */
+  /** The first entry with an address or MAC. */
   const findFixed = (name: "ip_address" | "mac_address"): Annotation | undefined => {
     if (attachment === undefined) return find(key(name));
     const { nad, namespace, interfaceName, ips, mac } = attachment;
@@ -69,7 +69,7 @@ export function requestFromAnnotations(
 
   const family = readFamily(find(key("ip_family")));
   if (typeof family === "object") return family;
-  // Where another plugin makes the interface, its MAC is that plugin's affair, whatever is asked of it (as in Kube-OVN).
+  // If another plugin creates the interface, a requested MAC is left to that plugin (as in Kube-OVN).
   const mac = attachment?.addressOnly === true ? "none" : readMac(findFixed("mac_address"));
   if (typeof mac === "object") return mac;
 
@@ -95,7 +95,7 @@ export function requestFromAnnotations(
     return ask(subnets, pools.length > 0 ? { kind: "pool", pools } : { kind: "any" });
   }
   if (!/[;,]/.test(pool.value) && parseIp(pool.value) === undefined) {
-    // The pool says which subnet it is of, unless the pod names one too.
+    // The pool determines the subnet, unless the pod names one too.
     return ask(named === undefined ? [] : subnets, { kind: "pool", pools: [pool.value] });
   }
   const tuples = readTuples(pool);

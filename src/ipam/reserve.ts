@@ -7,19 +7,19 @@ import type { Offset } from "./offset.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { LeaseRecord, type SubnetState } from "./subnet.ts";
 
-/** What some object says that an owner holds: an IP object, a Pod's annotations, or a northbound row. */
+/** The lease of an owner as recorded in an IP object, a Pod's annotations, or a northbound row. */
 export interface IpRecord {
   readonly owner: string;
   readonly subnet: string;
-  /** Empty is as good as absent: IP objects have empty fields. */
+  /** Empty means absent: IP objects have empty fields. */
   readonly v4?: string | undefined;
   readonly v6?: string | undefined;
   readonly mac?: string | undefined;
 }
 
 /**
- * Holds for an owner what a record says, as far as nobody else holds it. An address that could not be given today (outside
- * the CIDR, the gateway, a node's) is held too, so that nobody else gets it, and named in `conflicts`.
+ * Restores an owner's lease from a record, except for what another owner holds. An address that could not be allocated now (outside the CIDR, the
+ * gateway, a node's) is restored too, so that it is not allocated to another owner, and reported in `conflicts`.
  */
 export function hold(
   subnet: SubnetState,
@@ -52,7 +52,7 @@ function holdAddress(
 ): Offset | undefined {
   if (text === undefined || text === "") return held;
   const { owner } = lease;
-  // Nearly every record has a space to be in, and a text that is read without the detour over a bigint.
+  // The fast path without a bigint, for nearly every record.
   let space = subnet.space(family);
   let at = space?.parse(text);
   if (space === undefined || at === undefined) {

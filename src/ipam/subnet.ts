@@ -11,7 +11,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import type { PoolConfig, SubnetConfig } from "./types.ts";
 import type { Layout, Special } from "./zones.ts";
 
-/** What an owner holds, as the allocator keeps it: offsets and numbers in place of texts. */
+/** A lease as the allocator stores it: offsets and numbers instead of strings. */
 export class LeaseRecord {
   readonly owner: string;
   readonly subnet: SubnetState;
@@ -48,7 +48,7 @@ export class SubnetState {
   v6: AddressSpace<LeaseRecord> | undefined;
   macs: MacTable<LeaseRecord>;
   #pools: ReadonlyMap<string, PoolConfig>;
-  /** How many leases there are, whatever they hold. */
+  /** The number of leases. */
   leases = 0;
   /** Grows whenever something that was refused may now succeed. */
   revision = 0;
@@ -66,8 +66,8 @@ export class SubnetState {
   }
 
   /**
-   * The space of a family, made if need be: an address can be held in a subnet that has no CIDR of its family, or no
-   * longer has, and must be remembered should it come back.
+   * The space of a family, created if necessary: an address may be held in a subnet without a CIDR of its family, and must be known if the CIDR is
+   * added again.
    */
   spaceFor(ip: Ip): AddressSpace<LeaseRecord> {
     const space = this.space(ip.family) ?? new AddressSpace<LeaseRecord>(ip.family, ip.value);
@@ -81,7 +81,7 @@ export class SubnetState {
     return this.#pools.get(name);
   }
 
-  /** Whether addresses of a pool ("" for none) are for who is of this namespace. */
+  /** Whether this namespace may use addresses of a pool ("" for none). */
   poolIsFor(name: string, namespace = ""): boolean {
     const namespaces = this.#pools.get(name)?.namespaces ?? [];
     return namespaces.length === 0 || namespaces.includes(namespace);
@@ -92,7 +92,7 @@ export class SubnetState {
     return (family === 4 ? this.config.cidr.v4 : this.config.cidr.v6) !== undefined;
   }
 
-  /** Takes a configuration over. Leases stay. Gives what of it could not be done. */
+  /** Applies a configuration. Leases stay. Returns the parts that cannot be applied. */
   apply(config: SubnetConfig, nodes: readonly NodeIp[]): Refusal[] {
     for (const { mac } of this.config.reservedMacs ?? []) this.macs.unreserve(parseMacNumber(mac) ?? 0, this.name);
     for (const { mac, holder } of config.reservedMacs ?? []) {
@@ -108,7 +108,7 @@ export class SubnetState {
     return problems;
   }
 
-  /** Some of those who hold addresses of a pool, at most `limit`. Looks at the pool's addresses in order until it has found them. */
+  /** Up to `limit` holders of addresses of a pool, by ascending address. */
   holdersIn(family: Family, pool: string, limit: number): string[] {
     const space = this.space(family);
     const found: string[] = [];
@@ -136,7 +136,7 @@ export class SubnetState {
   ): AddressSpace<LeaseRecord> | undefined {
     const cidr = family === 4 ? this.config.cidr.v4 : this.config.cidr.v6;
     if (cidr === undefined) {
-      // Leases outlive the family, so that their addresses are not given to others should it come back.
+      // Leases are kept when the family is removed, so that their addresses are not allocated to others if it is added again.
       if (space === undefined || space.held === 0) return undefined;
       space.rebuild(undefined);
       return space;

@@ -6,63 +6,63 @@ import type { IpRange } from "../net/range.ts";
 import type { SubnetAddresses } from "../net/subnet-addresses.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** What the allocator must know of a subnet. `subnetConfig` makes it from the fields of a Subnet. */
+/** The configuration of a subnet. `subnetConfig` creates it from the fields of a Subnet. */
 export interface SubnetConfig extends SubnetAddresses {
   readonly name: string;
-  /** IPPools of the subnet. Their addresses are given only to those who name the pool, or the address. */
+  /** IPPools of the subnet. Their addresses are allocated only to requests that name the pool or the address. */
   readonly pools: readonly PoolConfig[];
-  /** The broadcast domain in which MACs must differ, by any name: usually the VPC's. The subnet's own name if absent. */
+  /** The name of the broadcast domain in which MACs must be unique, usually that of the VPC. Absent: one for this subnet alone. */
   readonly macDomain?: string | undefined;
-  /** MACs that nobody may have, and whose they are: `gateway/<subnet>` for the router port's. */
+  /** MACs that are never allocated, and their holders: `gateway/<subnet>` for the router port's. */
   readonly reservedMacs?: readonly { readonly mac: string; readonly holder: string }[] | undefined;
 }
 
-/** An IPPool: a slice of one subnet's addresses. */
+/** An IPPool: a part of one subnet's addresses. */
 export interface PoolConfig {
   /** Unique in the cluster, not only in the subnet. */
   readonly name: string;
   readonly ranges: readonly IpRange[];
-  /** Only these may have its addresses, whatever others name; all namespaces where there is none. */
+  /** The namespaces that may use its addresses; all if empty. */
   readonly namespaces: readonly string[];
 }
 
-/** An address that a node has, and which is therefore never given. */
+/** An address of a node, which is never allocated. */
 export interface NodeAddress {
   readonly address: string;
   readonly node: string;
 }
 
-/** Which address somebody wants. */
+/** The requested address. */
 export type Want =
-  /** Any that is free. */
+  /** Any free address. */
   | { readonly kind: "any" }
   /** This one, or these two. In a dual-stack subnet a family that is not named is filled with any that is free. */
   | { readonly kind: "static"; readonly addresses: Dual<Ip> }
-  /** The first of these that is free. */
+  /** The first free one of these. */
   | { readonly kind: "choice"; readonly tuples: readonly Dual<Ip>[] }
-  /** Any that is free in one of these IPPools, the first with room. */
+  /** Any free address of these IPPools, from the first with free addresses. */
   | { readonly kind: "pool"; readonly pools: readonly string[] };
 
-/** What somebody asks of the allocator. */
+/** A request to the allocator. */
 export interface AddressRequest {
-  /** Who asks: the name of the IP object to be. One owner holds at most one lease, and asking again gives the same one. */
+  /** The owner: the name of the IP object. An owner has at most one lease; the same request returns it again. */
   readonly owner: string;
-  /** Subnets in the order in which they are tried; the first with room wins. May be empty where `want` names pools. */
+  /** Subnets in the order in which they are tried; the first with free addresses is used. May be empty if `want` names pools. */
   readonly subnets: readonly string[];
   readonly want: Want;
-  /** For whom it is; absent for what is of no namespace. Some IPPools are for some namespaces only. */
+  /** The namespace of the owner, if it has one: IPPools may be restricted to namespaces. */
   readonly namespace?: string | undefined;
   /** Only this family, in a dual-stack subnet. */
   readonly family?: Family | undefined;
-  /** A MAC of the caller's choice, canonical; "none" for ports that get theirs elsewhere. A new one if absent. */
+  /** A canonical MAC; "none" for ports that get their MAC elsewhere. Absent: a new MAC. */
   readonly mac?: string | undefined;
-  /** An owner that gives up what it holds if that is what is asked for: a Vip for the pod that takes it. */
+  /** An owner whose address is handed over if it is the requested one: a Vip's, to the pod that takes it. */
   readonly from?: string | undefined;
-  /** Whether an owner that holds something else lets go of that, once the new is found. Otherwise that is refused. */
+  /** Whether an owner with another lease is moved to the new one. Otherwise such a request is refused. */
   readonly move?: boolean | undefined;
 }
 
-/** What an owner holds. Texts are canonical. */
+/** The lease of an owner. All texts are canonical. */
 export interface AddressLease {
   readonly owner: string;
   readonly subnet: string;
@@ -71,42 +71,42 @@ export interface AddressLease {
   readonly mac?: string | undefined;
 }
 
-/** The answer to a request that is met. */
+/** The result of a granted request. */
 export interface AddressAllocation {
   readonly ok: true;
   readonly lease: AddressLease;
-  /** `same`: the owner held exactly this; `extended`: it held a part; `moved`: it held something else and has let go. */
+  /** `same`: the owner had exactly this lease; `extended`: it had a part of it; `moved`: it had another lease, which was released. */
   readonly how: "new" | "same" | "extended" | "moved";
 }
 
-/** The answer to a request. */
+/** The result of a request. */
 export type AllocationDecision = AddressAllocation | Refusal;
 
-/** The outcome of loading what is already held. */
+/** The result of restoring a lease. */
 export interface Reservation {
-  /** What the owner holds now; `undefined` if nothing of the record could be held. */
+  /** The lease; `undefined` if nothing of the record could be restored. */
   readonly lease: AddressLease | undefined;
-  /** What of the record disagrees with what is already known. Parts that do not are held all the same. */
+  /** The parts of the record that conflict with other leases. The other parts are restored. */
   readonly conflicts: readonly Refusal[];
 }
 
-/** The outcome of a new configuration. It is always active afterwards. */
+/** The result of a new configuration, which is always applied. */
 export interface ConfigurationResult {
-  /** What of it could not be done, and what was done instead. */
+  /** The parts that could not be applied, and what was done instead. */
   readonly problems: readonly Refusal[];
-  /** Leases with an address that is not, or no longer, in the subnet's CIDR. They stay. */
+  /** Leases with an address outside the subnet's CIDR. They stay. */
   readonly outside: readonly AddressLease[];
 }
 
-/** How many addresses of one family are free and how many are in use. Exact beyond 2^53. */
+/** The numbers of free and used addresses of one family. Exact above 2^53. */
 export interface Counts {
-  /** Those that are given to who asks for any. */
+  /** Free addresses that are allocated without an explicit request. */
   readonly available: bigint;
   /** Of a subnet: those in use that are not excluded, as Kube-OVN counts. Of an IPPool: all that are in use. */
   readonly using: bigint;
 }
 
-/** `Counts`, and which they are, as Kube-OVN writes it: "10.16.0.2-10.16.0.9,10.16.0.11". */
+/** `Counts` and the ranges in Kube-OVN's form: "10.16.0.2-10.16.0.9,10.16.0.11". */
 export interface Usage extends Counts {
   readonly availableRange: string;
   readonly usingRange: string;

@@ -2,15 +2,15 @@
 
 import { annotationDomain } from "../api/annotations.ts";
 
-/** The annotations that decide a pod's address: a slip in one of these would silently give it another address. */
+/** The annotations that decide a pod's address: a typing error in one of these would silently result in another address. */
 const OURS = ["ip_address", "mac_address", "ip_pool", "ip_family", "logical_switch"];
 
-/** How many letters may be wrong, missing, too many or swapped in a word that is still recognised. */
+/** The largest edit distance at which a word is still recognised. */
 const SLIPS = 2;
 
 /**
- * Finds an annotation that is almost, but not quite, one of those that decide an address: the key is off
- * (`ovn.kubernetes.io/ip_adress`), or the domain is (`ovn.kubernets.io/ip_address`).
+ * Finds an annotation that is almost, but not quite, one of those that decide an address: an error in the key (`ovn.kubernetes.io/ip_adress`) or in
+ * the domain (`ovn.kubernets.io/ip_address`).
  */
 export function findMisspelledAnnotation(
   keys: readonly string[],
@@ -23,7 +23,7 @@ export function findMisspelledAnnotation(
     const prefix = key.slice(0, slash);
     const name = key.slice(slash + 1);
     if (prefix === domain) {
-      // With an interface behind it, it is another form.
+      // A key followed by an interface is another form.
       if (OURS.includes(name) || /^(?:ip|mac)_address\./.test(name)) continue;
       const meant = OURS.find((own) => isLikelyTypo(own, name.toLowerCase().replaceAll("-", "_")));
       if (meant !== undefined) return { key, meant: `${domain}/${meant}` };

@@ -5,7 +5,7 @@ import { intersectSpans, type Offset, predecessor, type Span, successor } from "
 import type { Counts, Usage } from "./types.ts";
 
 /**
- * How many ranges a status shows: for people, and each daemon gets each status. A subnet in more pieces than this ends its list with "...".
+ * The largest number of ranges in a status, because each daemon receives each status. A longer list ends with "...".
  */
 const SHOWN_RANGES = 48;
 
@@ -41,7 +41,7 @@ export function usageOf(space: AddressSpace<unknown>, pool?: string, limit: numb
         using.add(part.first, part.last);
         from = successor(part.last);
       }
-      // One that reaches beyond this zone is also of the next.
+      // A span that ends behind this zone is also counted in the next one.
       if (span.last > zone.last) break;
       used = spans.next();
     }

@@ -10,41 +10,41 @@ import {
   successor,
 } from "./offset.ts";
 
-/** What may become of an address: given to who asks for any, given only to who asks for it (`excluded`), or never. */
+/** How an address may be allocated: without an explicit request (`auto`), on explicit request only (`excluded`), or never. */
 export type ZoneKind = "auto" | "excluded" | "gateway" | "network" | "broadcast" | "node";
 
-/** Addresses in a row that are treated alike. */
+/** Consecutive addresses of one kind. */
 export interface Zone extends Span {
   readonly kind: ZoneKind;
   /** The IPPool that they belong to; "" for the rest of the subnet. */
   readonly pool: string;
-  /** Whose address it is, where `kind` is `node`. */
+  /** The node, if `kind` is `node`. */
   readonly holder: string | undefined;
 }
 
-/** An address that is never given. */
+/** An address that is never allocated. */
 export interface Special {
   readonly at: Offset;
   readonly kind: "gateway" | "network" | "broadcast" | "node";
   readonly holder?: string | undefined;
 }
 
-/** What a subnet says about one family's addresses. */
+/** A subnet's configuration of one family. */
 export interface Layout {
   readonly cidr: Span;
-  /** Where two name one address, the first one counts. */
+  /** If two contain the same address, the first one applies. */
   readonly specials: readonly Special[];
   readonly excluded: readonly Span[];
   readonly pools: readonly { readonly name: string; readonly spans: readonly Span[] }[];
 }
 
-/** Addresses that two pools claim. The earlier pool keeps them. */
+/** Addresses in two pools. The first pool keeps them. */
 export interface Overlap extends Span {
   readonly pool: string;
   readonly keptBy: string;
 }
 
-/** Cuts a CIDR into zones that cover it without a gap, in order. O(n log n) in what the layout lists. */
+/** Divides a CIDR into ascending zones without gaps. O(n log n) in the entries of the layout. */
 export function buildZones(layout: Layout): { zones: Zone[]; overlaps: Overlap[] } {
   const { first, last } = layout.cidr;
   const specials = new Map<Offset, Special>();
@@ -86,7 +86,7 @@ export function buildZones(layout: Layout): { zones: Zone[]; overlaps: Overlap[]
   return { zones, overlaps };
 }
 
-/** Gives every address that pools name to the first pool that names it; the result is in order. */
+/** Assigns every address of the pools to the first pool that contains it. Ascending. */
 function claimPools(pools: Layout["pools"]): { claims: (Span & { pool: string })[]; overlaps: Overlap[] } {
   let claims: (Span & { pool: string })[] = [];
   const overlaps: Overlap[] = [];

@@ -7,10 +7,10 @@ import type { Dual } from "./dual.ts";
 
 const FAMILIES = ["v4", "v6"] as const;
 
-/** Parsed texts are cached: a change of one subnet or node asks for those of others too. */
+/** Parsed texts are cached, because a change of one subnet or node reads those of others too. */
 const parsed = new WeakMap<Dual<string>, Dual<NumberRange>>();
 
-/** The ranges of CIDRs or single addresses; none of a family whose text is neither. */
+/** The ranges of CIDRs or single addresses; none for a family with an invalid text. */
 function addressRangesOf(texts: Dual<string>): Dual<NumberRange> {
   let ranges = parsed.get(texts);
   if (ranges === undefined) {

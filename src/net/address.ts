@@ -22,7 +22,7 @@ export function hostPrefix(family: Family): 32 | 128 {
 
 /**
  * Reads an address. Strict: no mask, no zone, no white space, no brackets, and no leading zero in an IPv4 octet (some
- * programs read those as octal). An IPv4-mapped IPv6 address stays IPv6. `undefined` for all else.
+ * programs read those as octal). An IPv4-mapped IPv6 address stays IPv6. `undefined` for any other text.
  */
 export function parseIp(text: string): Ip | undefined {
   const v4 = parseIpv4(text);
@@ -31,7 +31,7 @@ export function parseIp(text: string): Ip | undefined {
   return v6 === undefined ? undefined : { family: 6, value: v6, text: formatIpv6(v6) };
 }
 
-/** The canonical text of an address of that family; "" where the text is none. */
+/** The canonical text of an address of that family; "" if the text is not one. */
 export function ipText(text: string, family: Family): string {
   const ip = parseIp(text);
   return ip?.family === family ? ip.text : "";

@@ -13,7 +13,7 @@ export interface Cidr {
 
 /**
  * Reads "address/length". Host bits may be set, as Kube-OVN allows (10.16.0.1/16): they are masked off.
- * The address is as strict as `parseIp`; the length is a plain decimal number.
+ * The address is parsed as strictly as by `parseIp`; the length is a plain decimal number.
  */
 export function parseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf("/");
@@ -44,12 +44,12 @@ export function cidrSize(c: Cidr): bigint {
   return 1n << BigInt(hostPrefix(c.family) - c.prefix);
 }
 
-/** Whether the address is in the prefix; never so across families. */
+/** Whether the address is in the prefix; false for different families. */
 export function cidrContains(c: Cidr, ip: Ip): boolean {
   return c.family === ip.family && ip.value >= c.base && ip.value < c.base + cidrSize(c);
 }
 
-/** Whether two prefixes share an address; never so across families. */
+/** Whether two prefixes share an address; false for different families. */
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   return a.family === b.family && a.base < b.base + cidrSize(b) && b.base < a.base + cidrSize(a);
 }
@@ -93,8 +93,8 @@ export function usableSize(c: Cidr): bigint {
 }
 
 /**
- * The gateway of a subnet that names none: its first usable address; of an IPv4 /31 the other one, for OVN's routers drop what comes from the
- * last address of any IPv4 network as from its broadcast address (seen with 25.03).
+ * The default gateway of a subnet: its first usable address; in an IPv4 /31 the other one, because OVN's routers drop packets from the last address
+ * of any IPv4 network as if it were its broadcast address (seen with 25.03).
  */
 export function gatewayOf(c: Cidr): Ip {
   return c.family === 4 && c.prefix === 31 ? lastUsable(c) : firstUsable(c);

@@ -3,13 +3,13 @@
 import { type Ip, parseIp } from "./address.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
 
-/** At most one thing for each family. Kube-OVN writes it as a list of one or two with a comma. */
+/** At most one value for each family. Kube-OVN writes it as a list of one or two with a comma. */
 export interface Dual<T> {
   readonly v4?: T;
   readonly v6?: T;
 }
 
-/** Reads "10.16.0.5", "fd00::5" or both with a comma, in either order. `undefined` for two of one family or none at all. */
+/** Reads "10.16.0.5", "fd00::5" or both with a comma, in either order. `undefined` for two of one family or for none. */
 export function parseDualIp(csv: string): Dual<Ip> | undefined {
   return parseDual(csv, parseIp);
 }
@@ -19,14 +19,14 @@ export function parseDualCidr(csv: string): Dual<Cidr> | undefined {
   return parseDual(csv, parseCidr);
 }
 
-/** "v4,v6", IPv4 first; the one there is; or the empty string. */
+/** "v4,v6", IPv4 first; or the only one; or the empty string. */
 export function formatDual(d: Dual<{ readonly text: string }>): string {
   return dualValues(d)
     .map((item) => item.text)
     .join(",");
 }
 
-/** What is there, IPv4 first. */
+/** The present values, IPv4 first. */
 export function dualValues<T>(d: Dual<T>): T[] {
   const values: T[] = [];
   if (d.v4 !== undefined) values.push(d.v4);
@@ -34,7 +34,7 @@ export function dualValues<T>(d: Dual<T>): T[] {
   return values;
 }
 
-/** Sorts things into their families; `undefined` if there are two of one family. */
+/** Groups values by family; `undefined` if there are two of one family. */
 export function dualOf<T extends { readonly family: 4 | 6 }>(items: readonly T[]): Dual<T> | undefined {
   const dual: { v4?: T; v6?: T } = {};
   for (const item of items) {

@@ -5,20 +5,20 @@ import { type Ip, ipFromValue } from "./address.ts";
 const FORMS = [
   /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/,
   /^[0-9a-f]{2}(-[0-9a-f]{2}){5}$/,
-  // Cisco's way of writing; Go's net.ParseMAC, and with it Kube-OVN, takes it too.
+  // Cisco's notation, which Go's net.ParseMAC and therefore Kube-OVN accept too.
   /^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/,
 ];
 
 /**
- * Reads the MAC address of an interface and gives it as "aa:bb:cc:dd:ee:ff". Colons, hyphens and Cisco's dots are
- * taken, in either case. `undefined` for anything else, for multicast addresses and for 00:00:00:00:00:00.
+ * Parses the MAC address of an interface and returns it as "aa:bb:cc:dd:ee:ff". Colons, hyphens and Cisco's dots are accepted, in either case.
+ * `undefined` for anything else, for multicast addresses and for 00:00:00:00:00:00.
  */
 export function parseMac(text: string): string | undefined {
   const number = parseMacNumber(text);
   return number === undefined ? undefined : macFromNumber(number);
 }
 
-/** Like `parseMac`, but gives the address as an unsigned 48-bit number. */
+/** Like `parseMac`, but returns the address as an unsigned 48-bit number. */
 export function parseMacNumber(text: string): number | undefined {
   const lower = text.toLowerCase();
   if (!FORMS.some((form) => form.test(lower))) return undefined;
@@ -27,7 +27,10 @@ export function parseMacNumber(text: string): number | undefined {
   return number === 0 || (firstByte & 1) === 1 ? undefined : number;
 }
 
-/** The link-local address that an interface with this MAC gives itself (modified EUI-64, RFC 4291 appendix A): "fe80::ff:fe00:2". `undefined` as `parseMac`. */
+/**
+ * The link-local address that an interface with this MAC gives itself (modified EUI-64, RFC 4291 appendix A): "fe80::ff:fe00:2". `undefined` as
+ * `parseMac`.
+ */
 export function linkLocalFromMac(text: string): Ip | undefined {
   const mac = parseMacNumber(text);
   if (mac === undefined) return undefined;
@@ -36,7 +39,7 @@ export function linkLocalFromMac(text: string): Ip | undefined {
   return ipFromValue(6, value);
 }
 
-/** The text of an unsigned 48-bit number. All at once, as one is made for every address given: pieces cost twice as much. */
+/** The text of an unsigned 48-bit number. Written for speed, because one is made for each allocated address: joined parts take twice as long. */
 export function macFromNumber(number: number): string {
   const high = Math.floor(number / 2 ** 24) | 0;
   const low = (number % 2 ** 24) | 0;

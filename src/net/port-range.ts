@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Ports in a row, both ends included. */
+/** A range of ports, both ends included. */
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** What kube-apiserver has as `--service-node-port-range` where it is told nothing. */
+/** The default of kube-apiserver's `--service-node-port-range`. */
 export const DEFAULT_NODE_PORTS: PortRange = { first: 30_000, last: 32_767 };
 
 /** Reads `first-last` as kube-apiserver's `--service-node-port-range` has it; `undefined` for anything else. */

@@ -3,7 +3,7 @@
 import { type Family, hostPrefix, type Ip, ipFromValue, parseIp } from "./address.ts";
 import { type Cidr, cidrOf, cidrSize, parseCidr } from "./cidr.ts";
 
-/** Addresses in a row, both ends included. */
+/** A range of addresses, both ends included. */
 export interface IpRange {
   readonly family: Family;
   readonly first: bigint;
@@ -12,7 +12,7 @@ export interface IpRange {
 
 /**
  * Reads what `Subnet.spec.excludeIps` and `IPPool.spec.ips` hold: an address, a range "10.16.0.10..10.16.0.20", or a prefix (all
- * of its addresses). `undefined` for anything else, for ends of two families, and for a range that runs backwards.
+ * of its addresses). `undefined` for anything else, for ends of two families, and if the first address is above the last.
  */
 export function parseRange(text: string): IpRange | undefined {
   if (text.includes("/")) {
@@ -33,12 +33,12 @@ export function rangeOfCidr(cidr: Cidr): IpRange {
   return { family: cidr.family, first: cidr.base, last: cidr.base + cidrSize(cidr) - 1n };
 }
 
-/** Whether the address is in the range; never so across families. */
+/** Whether the address is in the range; false for different families. */
 export function rangeContains(range: IpRange, ip: Ip): boolean {
   return range.family === ip.family && ip.value >= range.first && ip.value <= range.last;
 }
 
-/** What two ranges share, if anything. */
+/** The intersection of two ranges, if it is not empty. */
 export function intersectRanges(a: IpRange, b: IpRange): IpRange | undefined {
   if (a.family !== b.family) return undefined;
   let { first, last } = a;
@@ -53,7 +53,7 @@ export function formatRange(range: IpRange): string {
   return range.first === range.last ? first : `${first}..${ipFromValue(range.family, range.last).text}`;
 }
 
-/** The fewest CIDRs that together are the range, in order. */
+/** The smallest list of CIDRs that is equal to the range, ascending. */
 export function cidrsOfRange({ family, first, last }: IpRange): Cidr[] {
   const bits = BigInt(hostPrefix(family));
   const cidrs: Cidr[] = [];

@@ -15,24 +15,24 @@ import {
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "./dual.ts";
 import { type IpRange, parseRange } from "./range.ts";
 
-/** The fields of `Subnet.spec` that say which addresses it has, as they are written. */
+/** The fields of `Subnet.spec` for its addresses, unparsed. */
 export interface SubnetAddressFields {
   readonly cidrBlock?: string | undefined;
   readonly gateway?: string | undefined;
   readonly excludeIps?: readonly string[] | undefined;
 }
 
-/** What they mean. */
+/** The parsed fields. */
 export interface SubnetAddresses {
   /** Neither family: a subnet whose ports have a MAC and get addresses elsewhere (Kube-OVN's protocol "Mac"). */
   readonly cidr: Dual<Cidr>;
-  /** One for each family of `cidr`; the first usable address where none is written. */
+  /** One for each family of `cidr`; by default the first usable address. */
   readonly gateway: Dual<Ip>;
-  /** Given only to those who ask for one of them. */
+  /** Allocated on explicit request only. */
   readonly exclude: readonly IpRange[];
 }
 
-/** What is wrong with one of the fields. */
+/** A problem with one of the fields. */
 export interface SubnetAddressProblem {
   /** One CamelCase word, the reason of a condition. */
   readonly reason: "InvalidCIDR" | "CidrNotUnicast" | "InvalidGateway" | "GatewayIsReserved" | "InvalidExcludeIps";
@@ -40,12 +40,12 @@ export interface SubnetAddressProblem {
   readonly message: string;
 }
 
-/** What comes of reading them: all problems, at least one, where there is any. */
+/** The result of parsing: the addresses, or all problems. */
 export type ParsedSubnetAddresses =
   | { readonly ok: true; readonly addresses: SubnetAddresses }
   | { readonly ok: false; readonly problems: readonly [SubnetAddressProblem, ...SubnetAddressProblem[]] };
 
-/** Where no pod can have its address. */
+/** Ranges in which no pod can have an address. */
 const SPECIAL: readonly (readonly [range: string, what: string])[] = [
   ["0.0.0.0/32", "the unspecified address"],
   ["127.0.0.0/8", "loopback"],
@@ -56,14 +56,14 @@ const SPECIAL: readonly (readonly [range: string, what: string])[] = [
   ["::1/128", "loopback"],
   ["fe80::/10", "link-local"],
   ["ff00::/8", "multicast"],
-  // `PROBE_NETWORK` of `src/api/names.ts`; what it is in IPv4 is link-local.
+  // `PROBE_NETWORK` of `src/api/names.ts`; its IPv4 counterpart is link-local.
   ["fd69::8/126", "reserved for kubelet's probes"],
 ];
 
 /**
- * Reads which addresses a subnet has. This is the one place where these rules are written for the controller; what the API server refuses by the
- * rules in `crds/subnets.yaml` is refused here as well (`test/e2e/smoke/crds.test.ts`), for objects that were there before these rules; but
- * a gateway without a CIDR of its family, which it refuses, is passed over here, as in Kube-OVN.
+ * Parses the addresses of a subnet. The only place with these rules in the controller. Everything that the rules in `crds/subnets.yaml` refuse is
+ * refused here as well (`test/e2e/smoke/crds.test.ts`), for objects older than these rules; except that a gateway without a CIDR of its family is
+ * ignored here, as in Kube-OVN.
  */
 export function parseSubnetAddresses(fields: SubnetAddressFields): ParsedSubnetAddresses {
   const { cidrBlock = "", gateway: gateways = "", excludeIps = [] } = fields;
@@ -84,7 +84,7 @@ export function parseSubnetAddresses(fields: SubnetAddressFields): ParsedSubnetA
   return { ok: true, addresses: { cidr: cidr ?? {}, gateway, exclude } };
 }
 
-/** `undefined` where there is a problem with it. */
+/** `undefined` if it is invalid. */
 function readCidr(text: string, problems: SubnetAddressProblem[]): Dual<Cidr> | undefined {
   if (text === "") return {};
   const cidr = parseDualCidr(text);
@@ -120,7 +120,7 @@ function readGateway(text: string, cidr: Dual<Cidr>, problems: SubnetAddressProb
   for (const family of ["v4", "v6"] as const) {
     const block = cidr[family];
     const ip = named[family];
-    // A gateway of a family that the subnet does not have, any more perhaps, is nobody's.
+    // A gateway of a family that the subnet does not have is ignored.
     if (block === undefined) continue;
     const problem = ip && gatewayProblem(ip, block);
     if (problem !== undefined) problems.push(problem);
@@ -134,7 +134,7 @@ function gatewayProblem(ip: Ip, block: Cidr): SubnetAddressProblem | undefined {
     const message = `spec.gateway ${ip.text} is outside ${block.text}; name an address of it, or none to get the first one`;
     return { reason: "InvalidGateway", message };
   }
-  // IPv6 has no broadcast address: its last one is given to no pod, as in Kube-OVN, but a router may have it.
+  // IPv6 has no broadcast address: its last address is not allocated to pods, as in Kube-OVN, but a router may have it.
   const highest = block.family === 6 ? lastAddress(block) : lastUsable(block);
   if (ip.value < firstUsable(block).value || ip.value > highest.value) {
     const message = `spec.gateway ${ip.text} is the first or last address of ${block.text}; name one from ${firstUsable(block).text} to ${highest.text}`;

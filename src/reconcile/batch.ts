@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a batch is chosen from. */
+/** The state that a batch is chosen from. */
 export interface BatchOptions {
-  /** Units with something to be committed, in the order in which that came up. */
+  /** Units with pending changes, the oldest first. */
   readonly pending: () => Iterable<string>;
-  /** Units whose effects only are to be offered. */
+  /** Units of which only the effects are to be offered. */
   readonly unoffered: () => Iterable<string>;
-  /** Takes the next unit that is to be compiled and compiles it; nothing: there is none left. */
+  /** Compiles the next dirty unit; `undefined` if there is none. */
   readonly compileNext: () => string | undefined;
-  /** Called when there is none left. */
+  /** Called when no unit is dirty. */
   readonly onCompiled: () => void;
-  /** Whether a unit does not back off just now. */
+  /** Whether a unit is not in a back-off. */
   readonly isReady: (unit: string) => boolean;
   /** Whether a unit must be committed with what is dirty together with it. */
   readonly isAtomic: (unit: string) => boolean;
   /** Whether a unit has rows, and the database has none of them. */
   readonly isNew: (unit: string) => boolean;
-  /** Units that count, at most. */
+  /** The largest number of units that count. */
   readonly limit: number;
 }
 
 /**
- * Chooses the units of the next transaction, and compiles what is dirty on the way. Where a unit is `atomic` all that became dirty together goes
- * together, and only what brings new rows and is not atomic counts for the limit: a port that is not there yet carries no traffic.
+ * Chooses the units of the next transaction, and compiles dirty units to find them. If a unit is `atomic`, all units that became dirty together are
+ * committed together; then only units that are not atomic and add new rows count towards the limit, because a port that does not exist yet carries no
+ * traffic.
  */
 export function chooseBatch(options: BatchOptions): string[] {
   const { pending, unoffered, compileNext, onCompiled, isReady, isAtomic, isNew, limit } = options;
@@ -34,14 +35,14 @@ export function chooseBatch(options: BatchOptions): string[] {
     if (batch.has(unit) || !isReady(unit)) return;
     atomic ||= isAtomic(unit);
     const counts = !atomic || (!isAtomic(unit) && isNew(unit));
-    // What does not fit stays pending.
+    // The others stay pending.
     if (counts && counted >= limit) return;
     batch.add(unit);
     if (counts) counted++;
   };
-  // First what an earlier transaction did not bring about: a pod that is new must not get ahead of the policies for it.
+  // First the units left by earlier transactions: a new pod must not be committed before its policies.
   for (const unit of pending()) if (isAtomic(unit)) add(unit);
-  // Behind more new ports than fit there may be ports that are there, and they must not be left out.
+  // Existing ports may follow more new ports than fit, and must not be left out.
   while (atomic || counted < limit) {
     const unit = compileNext();
     if (unit === undefined) {

@@ -5,11 +5,11 @@ import type { ColumnValue } from "../desired/fragment.ts";
 import { retryDelay } from "../time/backoff.ts";
 import type { Timers } from "../time/clock.ts";
 
-/** So often running something is put back at once. */
+/** The number of times in a row that a value is restored without a pause. */
 const AT_ONCE = 3;
-/** What nobody has changed for so long after it was put back is not contended any more, in ms. */
+/** A value that stays unchanged for this long after it was restored is no longer contended, in ms. */
 const QUIET_MS = 300_000;
-/** So many are remembered: a database that was restored has more, once. */
+/** The largest number of values remembered; a restored database may have more at once. */
 const MOST = 10_000;
 
 interface Entry {
@@ -28,8 +28,8 @@ export interface Contended {
 }
 
 /**
- * What another program changes again and again, while it is put back again and again: two writers that undo each other. From the fourth time in a row
- * on a thing is put back after a pause that doubles up to a minute. What is newly wanted does not wait, nor does anything else of the same row.
+ * Values that another program changes again each time they are restored. From the fourth time in a row, a value is restored after a pause that
+ * doubles up to a minute. A new desired value and other columns of the row are written without a pause.
  */
 export class Contention {
   readonly #timers: Timers;
@@ -42,21 +42,21 @@ export class Contention {
     this.#onDue = onDue;
   }
 
-  /** How many pauses are under way. */
+  /** The number of current pauses. */
   get held(): number {
     let held = 0;
     for (const entry of this.#entries.values()) if (entry.held) held++;
     return held;
   }
 
-  /** Whether something is not to be put back yet. `wanted`: the value, or for a member whether it is to be there. */
+  /** Whether a value must not be restored yet. `wanted`: the value, or for a member whether it is to be present. */
   isHeld(what: Contended, wanted: ColumnValue): boolean {
     if (this.#entries.size === 0) return false;
     const entry = this.#entries.get(keyOf(what));
     return entry?.held === true && samePlain(entry.wanted, wanted);
   }
 
-  /** It has been put back. Returns the pause before that is done again, in ms, where there is to be one. */
+  /** A value has been restored. Returns the pause before it is restored again, in ms, if there is one. */
   repaired(what: Contended, wanted: ColumnValue): number | undefined {
     const key = keyOf(what);
     const former = this.#entries.get(key);

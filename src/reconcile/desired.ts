@@ -15,43 +15,42 @@ export interface OwnedRow {
 export interface WantedMember {
   readonly unit: string;
   readonly edge: Edge;
-  /** Further units that want it there, with their edges: it stays until all have gone. Nearly always there is one owner. */
+  /** Other units with an edge to it: the member stays until all of them are gone. Nearly always there is one owner. */
   readonly others?: ReadonlyMap<string, Edge>;
 }
 
-/** All who want a member in a set, the one whose row it is first. */
+/** All units that want a member in a set, the owner of the member's row first. */
 export function* ownersOf({ unit, edge, others }: WantedMember): Iterable<{ unit: string; edge: Edge }> {
   yield { unit, edge };
   for (const [other, theirs] of others ?? []) yield { unit: other, edge: theirs };
 }
 
-/** What comes of a unit's new fragment. */
+/** The result of a unit's new fragment. */
 export interface Replaced {
-  /** What may now differ from the database. */
+  /** What may differ from the database now. */
   readonly touched: Touched;
   /** Rows of the fragment that another unit owns. */
   readonly conflicts: readonly DesiredRow[];
-  /** Units with a row that this one owned until now: they are to be placed again. */
+  /** Units that want a row that this unit has released: they must be placed again. */
   readonly freed: readonly string[];
 }
 
 /**
- * The desired state: the union of all fragments, indexed so that a changed fragment, or a changed row of the database, is
- * related to what it concerns without a scan.
+ * The desired state: the union of all fragments, indexed so that a changed fragment or a changed row of the database is processed without a scan.
  *
- * Invariants: a row has one owner, and its own edges are the only ones for it of those who want the same row; a member of a set has all the
- * units as owners that want it there; `#holders` is exactly the inverse of `#members`.
+ * Invariants: a row has one owner, and of several units with the same row only the owner's edges to it count; a member of a set has all units that
+ * want it there as owners; `#holders` is exactly the inverse of `#members`.
  */
 export class Desired<E extends Effect = Effect> {
   /** unit → its fragment. */
   readonly #fragments = new Map<string, Fragment<E>>();
   /** row uuid → the row and its owner. */
   readonly #rows = new Map<string, OwnedRow>();
-  /** holder row uuid → column → member → who wants it there. */
+  /** holder row uuid → column → member → units that want it there. */
   readonly #members = new Map<string, Map<string, Map<string, WantedMember>>>();
   /** member → edges that name it. */
   readonly #holders = new MultiMap<string, Edge>();
-  /** row uuid → units that want the row although it is another's. */
+  /** row uuid → units that want the row although another unit owns it. */
   readonly #contested = new Map<string, Set<string>>();
 
   fragment(unit: string): Fragment<E> | undefined {
@@ -87,8 +86,8 @@ export class Desired<E extends Effect = Effect> {
   }
 
   /**
-   * Puts `fragment` in the place of the unit's former one (or takes it away). A row already owned by another unit stays with that unit, and
-   * what would put it into a set is left out: it would be the other's row that got there.
+   * Replaces the unit's fragment, or removes it. A row that another unit owns stays with that unit, and edges that would add it to a set are left
+   * out.
    */
   replace(unit: string, fragment: Fragment<E> | undefined): Replaced {
     const touched = new Touched();
@@ -113,7 +112,7 @@ export class Desired<E extends Effect = Effect> {
       if (before !== undefined && samePlain(before, row)) continue;
       this.#rows.set(row.uuid, { unit, row });
       touched.row(row.table, row.uuid);
-      // The database may have it of an earlier run, without the members that it is to have.
+      // The database may have the row from an earlier run, without these members.
       if (before === undefined) this.#touchMembers(row, touched);
     }
     for (const row of oldRows.values()) {
@@ -172,7 +171,7 @@ export class Desired<E extends Effect = Effect> {
     this.#holders.add(edge.member, edge);
   }
 
-  /** Of several owners the one whose own row the member is comes first: it says where that belongs. Then who came last. */
+  /** Of several owners, the owner of the member's row comes first, then the latest one. */
   #owned(member: string, all: Map<string, Edge>): WantedMember {
     const own = this.#rows.get(member)?.unit ?? "";
     const unit = all.has(own) ? own : ([...all.keys()].at(-1) ?? "");

@@ -14,9 +14,9 @@ export interface ObservedChange {
 }
 
 /**
- * Notes what a change in the database touches of the desired state: the row itself, the members that a set lost, and,
- * where a row came or went, everything that it holds or that holds it. Our own transactions come by here as well; they
- * touch rows that then compare equal. `exclusive`: the sets of a table whose members are all ours in a row of ours; what another client adds is removed.
+ * Finds the parts of the desired state that a change of the database concerns: the row, the members that a set lost, and, if a row was inserted or
+ * deleted, everything that it holds or that holds it. Our own transactions are included; the rows that they touch compare equal. `exclusive`: the
+ * sets of a table whose members are all ours in a row of ours; what another client adds is removed.
  */
 export function noteDrift(
   desired: Desired,

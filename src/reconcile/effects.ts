@@ -6,8 +6,7 @@ import { retryDelay } from "../time/backoff.ts";
 import type { Timers } from "../time/clock.ts";
 
 /**
- * What the runner does with an effect. A rejection makes it try again later. `isWanted`: whether its unit still returns this very effect, which
- * may change while it is being carried out.
+ * Carries out an effect. It is retried after a rejection. `isWanted`: whether its unit still returns this effect, which may change meanwhile.
  */
 export type RunEffect<E extends Effect> = (effect: E, isWanted: () => boolean) => Promise<void>;
 
@@ -18,7 +17,7 @@ interface Entry<E extends Effect> {
   /** The effect that was carried out last; equal ones are not repeated while the unit keeps returning them. */
   done?: E;
   running: boolean;
-  /** To be carried out once more when it has been. */
+  /** To be carried out again after the current run. */
   again?: boolean;
   attempts: number;
   retry?: () => void;
@@ -54,19 +53,18 @@ export class EffectRunner<E extends Effect> {
     this.#onError = options.onError;
   }
 
-  /** How many effects wait or run. */
+  /** The number of waiting and running effects. */
   get pending(): number {
     return this.#ready.size + this.#running;
   }
 
   /**
-   * States all that `unit` wants done now; what it wanted before and does not name any more is withdrawn. `renew`: also what has
-   * been done already is done again.
+   * Sets the effects of a unit; earlier ones that are not in the list are withdrawn. `renew`: effects that were carried out are repeated.
    */
   offer(unit: string, effects: readonly E[], renew = false): void {
     if (this.#stopped) return;
     const before = this.#byUnit.get(unit) ?? [];
-    // A handful at most.
+    // There are few.
     const keys = effects.map((effect) => effect.key);
     for (const key of before) if (!keys.includes(key)) this.#withdraw(key, unit);
     if (keys.length === 0) this.#byUnit.delete(unit);
@@ -75,7 +73,7 @@ export class EffectRunner<E extends Effect> {
     this.#pump();
   }
 
-  /** Stops starting effects; those under way end by themselves. */
+  /** Starts no further effects; running ones complete. */
   stop(): void {
     this.#stopped = true;
     for (const entry of this.#entries.values()) entry.retry?.();

@@ -10,40 +10,39 @@ import type { DatabaseView, OthersKeys, Plan } from "./plan.ts";
 import type { Tracker } from "./tracker.ts";
 import type { RowIdentity } from "./with-cluster-id.ts";
 
-/** What the engine is given. It knows neither OVN nor Kubernetes. */
+/** The engine's dependencies. It knows neither OVN nor Kubernetes. */
 export interface EngineOptions<E extends Effect> {
   readonly tracker: Tracker<E>;
-  /** The one database that it writes. A unit with rows of another cannot be compiled here. */
+  /** The database that it writes. A unit with rows of another database fails to compile. */
   readonly database: Database;
   readonly view: DatabaseView;
-  /** None: rows have the uuids that fragments say. */
+  /** Absent: rows have the uuids of the fragments. */
   readonly identity?: RowIdentity;
   readonly commit: (plan: Plan) => Promise<CommitOutcome>;
   /** Resolves when the view is current and writing is possible; a plan against a stale view would be refused. */
   readonly whenReady: () => Promise<void>;
-  /** `renew`: what was carried out of them has been undone since. */
+  /** `renew`: effects that were carried out may have been undone. */
   readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
-  /** Where units that cannot be compiled are told of; without it by `onUnitFailure`. */
+  /** Reports units that cannot be compiled; by default `onUnitFailure` does. */
   readonly failures?: Failures;
-  /** A unit whose rows the database refuses or cannot hold, or that wants a row of another unit; it is retried by itself. */
+  /** A unit whose rows the database refuses, or that wants a row of another unit. The engine retries it. */
   readonly onUnitFailure: (unit: string, error: Error) => void;
   readonly onDeposed: () => void;
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
   readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
   /**
-   * Units per transaction at most; default 200. Where a kind of unit asks for it (`UnitKind.atomic`), only those count of whose rows
-   * the database has none: a port that is not there yet carries no traffic, so it may come later, whereas what
-   * changes for the ports that are there changes all at once.
+   * The largest number of units in a transaction; default 200. If a unit is atomic (`UnitKind.atomic`), only units count of whose rows the database
+   * has none: a port that does not exist yet carries no traffic and may be added later, but changes for existing ports must be committed together.
    */
   readonly batch?: number;
   /** The sets of a table all of whose members are ours in a row of ours: what another client adds is removed. */
   readonly exclusive?: (table: string) => readonly string[];
   /** See {@link PlanLimits.othersKeys}. */
   readonly othersKeys?: OthersKeys;
-  /** Another program changes again and again what this unit wants; it is put back after a pause in ms. */
+  /** Another program repeatedly changes a value of this unit; it is restored after a pause in ms. */
   readonly onContention?: (unit: string, what: Contended, pause: number) => void;
-  /** Sets that are put right in the first transaction after every unit has compiled; see {@link findOrphanedMembers}. */
+  /** Sets that are corrected in the first transaction after every unit has compiled; see {@link findOrphanedMembers}. */
   readonly ownColumns?: readonly OwnColumn[];
 }
 
@@ -53,7 +52,7 @@ export interface EngineStats {
   operations: number;
   /** Operations that restored what another client had changed. */
   repairs: number;
-  /** Those of them that another program had undone again and again, so that there was a pause. */
+  /** Repairs of a value that another program changes repeatedly, so that there is a pause. */
   contended: number;
   compiled: number;
   failures: number;

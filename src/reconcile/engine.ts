@@ -24,12 +24,12 @@ import { withOwner } from "./with-owner.ts";
 import { WriteLoop } from "./write-loop.ts";
 
 /**
- * The one loop: dirty units → fragments → what they touch, compared with the database → one transaction → effects.
+ * Dirty units → fragments → rows and edges compared with the database → one transaction → effects.
  *
- * One transaction is in flight at a time; what becomes dirty meanwhile makes the next one, so batches grow under load by
- * themselves. A batch that the database refuses is divided until the bad unit stands alone; that one backs off while the
- * rest goes on. So is one with which the connection breaks twice running: a value that kills the server, or its parser, would otherwise
- * stop everything, here and at every successor.
+ * One transaction is in flight at a time; units that become dirty meanwhile are in the next one, so batches grow under load. A batch that the
+ * database refuses is divided until the failing unit is alone; it backs off while the others are committed. A batch is also divided if the connection
+ * breaks twice in a row when it is committed: a value that crashes the server, or its parser, would otherwise stop everything, also on the next
+ * leader.
  */
 export class Engine<E extends Effect> {
   readonly stats: EngineStats = {
@@ -43,11 +43,11 @@ export class Engine<E extends Effect> {
   };
   readonly desired = new Desired<E>();
   readonly #options: EngineOptions<E>;
-  /** unit → what of it may differ from the database. */
+  /** unit → its rows and edges that may differ from the database. */
   readonly #pending = new Map<string, Touched>();
-  /** Units with a row that another one owns; their effects wait until it owns it no more. */
+  /** Units with a row that another unit owns; their effects wait until it is released. */
   readonly #contesting = new Set<string>();
-  /** Units with an edge to another's row than was meant → what was said of the last one. */
+  /** Units with an edge to a row of an unexpected owner → the last message about it. */
   readonly #misdirected = new Map<string, string>();
   readonly #effects: EffectOffers<E>;
   readonly #failing: FailingUnits;
@@ -59,7 +59,7 @@ export class Engine<E extends Effect> {
   readonly #warmUp: WarmUp;
   /** Units pending only because the database changed, not because they were compiled. */
   readonly #drifted = new Set<string>();
-  /** Whether what an earlier run left behind in our sets has been looked for. */
+  /** Whether orphaned members of our sets have been searched. */
   #cleared = false;
 
   constructor(options: EngineOptions<E>) {
@@ -115,7 +115,7 @@ export class Engine<E extends Effect> {
     });
   }
 
-  /** How many units wait: to be compiled, to be compared with the database and committed, and for the next attempt after the database refused them. */
+  /** The numbers of units that are to be compiled, to be committed, and in a back-off after the database refused them. */
   get waiting(): { readonly dirty: number; readonly pending: number; readonly refused: number } {
     return { dirty: this.#options.tracker.dirtyCount, pending: this.#pending.size, refused: this.#failing.size };
   }
@@ -125,7 +125,7 @@ export class Engine<E extends Effect> {
     return this.#compiler.failed;
   }
 
-  /** Resolves when no unit is left that could not be compiled. */
+  /** Resolves when every unit could be compiled. */
   whenCompiled(): Promise<void> {
     return this.#compiler.whenCompiled();
   }
@@ -162,7 +162,7 @@ export class Engine<E extends Effect> {
     this.#warmUp.schedule();
   }
 
-  /** Compiles a unit, compares all of it with the database and carries its effects out, whatever of that has been done already. */
+  /** Compiles a unit again, compares all its rows with the database and repeats its effects. */
   retry(unit: string): void {
     const fragment = this.desired.fragment(unit);
     const touched = this.#touchedOf(unit);
@@ -174,7 +174,7 @@ export class Engine<E extends Effect> {
     this.#loop.kick();
   }
 
-  /** How far a unit has got, for people. */
+  /** The progress of a unit, for logs. */
   stateOf(unit: string): string {
     if (this.#options.tracker.isDirty(unit)) return "to be compiled";
     if (this.#compiler.failed.has(unit)) return "cannot be compiled";
@@ -186,18 +186,18 @@ export class Engine<E extends Effect> {
     return fragment.rows.length === 0 ? "compiled to no rows" : "committed";
   }
 
-  /** Begins to write. Until now everything was only noted. What an earlier start left undone outside the database is offered again. */
+  /** Begins to write. Before, changes are only recorded. The effects of all units are offered again, because earlier ones may be incomplete. */
   start(): void {
     this.#loop.start();
     this.#cleared = false;
     for (const unit of this.desired.units()) this.#effects.repeat(unit);
-    // Those who find rows of theirs taken say so: nobody heard them until now.
+    // Report conflicts about rows: a standby does not report them.
     for (const unit of [...this.#contesting]) this.#place(unit, this.desired.fragment(unit));
     this.#failing.start();
     this.#loop.kick();
   }
 
-  /** Writes nothing more, except what is in flight, and compiles nothing more. */
+  /** Stops compiling and writing, except for the transaction in flight. */
   stop(): void {
     this.#loop.stop();
     this.#warmUp.stop();
@@ -275,7 +275,7 @@ export class Engine<E extends Effect> {
     return rows.some((row) => this.#options.view.get(row.table, row.uuid) === undefined);
   }
 
-  /** Whether a unit has rows, and the database has none of them: a port that is there may carry traffic, whatever else its unit has that is new. */
+  /** Whether a unit has rows, and none of them is in the database. An existing port may carry traffic even if other rows of its unit are new. */
   #isAllNew(unit: string): boolean {
     const rows = this.desired.fragment(unit)?.rows ?? [];
     return rows.length > 0 && rows.every((row) => this.#options.view.get(row.table, row.uuid) === undefined);
@@ -301,7 +301,7 @@ export class Engine<E extends Effect> {
     this.#place(unit, ours && withOwner(unit, ours));
   }
 
-  /** Puts a fragment into the desired state, and then those that had to wait for a row which it has no more. */
+  /** Puts a fragment into the desired state, and then the fragments of units that waited for a row that it has released. */
   #place(unit: string, fragment: Fragment<E> | undefined): void {
     const { touched, conflicts, freed } = this.desired.replace(unit, fragment);
     this.#contesting.delete(unit);
@@ -309,7 +309,7 @@ export class Engine<E extends Effect> {
     for (const row of conflicts) {
       this.#contesting.add(unit);
       this.#effects.renew(unit);
-      // Of what a standby finds it speaks when it starts, if that is still so.
+      // A standby reports it at `start`, if the conflict still exists.
       if (!this.#loop.active) continue;
       const owner = this.desired.row(row.uuid)?.unit;
       this.#options.onUnitFailure(
@@ -401,7 +401,7 @@ export class Engine<E extends Effect> {
 
   readonly #isKept = (unit: string): boolean => this.#compiler.failed.has(unit);
 
-  /** What is to be done for what is touched of these units. Units that failed do not come along with them. */
+  /** The plan for these units. Rows of failing units are not included. */
   #plan(taken: ReadonlyMap<string, Touched>): Plan {
     const { view, othersKeys } = this.#options;
     const touched = new Touched();
@@ -414,10 +414,10 @@ export class Engine<E extends Effect> {
     });
   }
 
-  /** A unit is to blame, by itself. */
+  /** The database refuses this unit alone. */
   #fail(unit: string, error: Error): void {
     this.#failing.add(unit);
-    // When it is served after all, what was said of it is wrong.
+    // When it succeeds later, its effects must replace the reported failure.
     if (this.#effects.repeat(unit)) this.#effects.renew(unit);
     this.#options.onUnitFailure(unit, error);
   }

@@ -7,44 +7,44 @@ import type { CommitOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 import type { Touched } from "./touched.ts";
 
-/** So often running a refused transaction is planned again because the database has changed; then it is divided all the same. */
+/** The number of times in a row that a refused transaction is planned again because the database has changed, before it is divided anyway. */
 const MOST_OVERTAKEN = 3;
 
-/** What {@link FailedCommits} asks of the engine. */
+/** What {@link FailedCommits} needs from the engine. */
 export interface FailedCommitsOptions {
   readonly desired: Desired;
   /** Whether a unit must be committed with what is dirty together with it. */
   readonly isAtomic: (unit: string) => boolean;
   /** Whether a unit has a row that the database does not have. */
   readonly isNew: (unit: string) => boolean;
-  /** What would be committed now for these units. */
+  /** The current plan for these units. */
   readonly replan: (taken: ReadonlyMap<string, Touched>) => Plan;
-  /** What of a unit is still to be committed. */
+  /** The pending changes of a unit. */
   readonly touchedOf: (unit: string) => Touched;
-  /** A unit is to blame, by itself: it backs off and says so. */
+  /** This unit alone fails: it is reported and backs off. */
   readonly fail: (unit: string, error: Error) => void;
 }
 
 /**
- * Finds out whose fault it is that a batch did not get into the database. What is refused is divided until the bad unit stands alone; what a
- * connection breaks with twice running likewise, over as many terms as that takes. All units of such a batch are pending again.
+ * Finds the unit because of which a batch cannot be committed. A refused batch is divided until the failing unit is alone; so is a batch with which
+ * the connection breaks twice in a row, over several terms if necessary. All units of such a batch are pending again.
  */
 export class FailedCommits {
   readonly #options: FailedCommitsOptions;
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
-  /** Units → with how many commits of theirs running the connection broke. They keep that when the lead is lost, as it then is. */
+  /** Units → number of their commits in a row with which the connection broke. Kept when leadership is lost, which a broken connection causes. */
   readonly #suspects = new Map<string, number>();
-  /** Refusals running after which the database was found changed. */
+  /** Refusals in a row after which the database had changed. */
   #overtaken = 0;
-  /** Commits running of which the outcome is unknown although the connection held. */
+  /** Commits in a row with an unknown outcome although the connection was up. */
   #unknown = 0;
 
   constructor(options: FailedCommitsOptions) {
     this.#options = options;
   }
 
-  /** Whether parts of a refused batch are to come yet. */
+  /** Whether parts of a refused batch are still to be committed. */
   get dividing(): boolean {
     return this.#splits.length > 0;
   }
@@ -55,27 +55,27 @@ export class FailedCommits {
   }
 
   /**
-   * How long to wait before the next commit, in ms: whoever answers at once that it cannot be done now would be asked in a loop; a connection
-   * that broke has its own pauses.
+   * The pause before the next commit, in ms: without it, a server that refuses at once would be asked in a loop. A broken connection has its own
+   * back-off.
    */
   get pause(): number {
     return this.#unknown > 1 ? retryDelay(this.#unknown - 1) : 0;
   }
 
-  /** A transaction has got through. */
+  /** A transaction was committed. */
   committed(): void {
     this.#overtaken = 0;
     this.#unknown = 0;
   }
 
-  /** Nothing speaks against a unit any more. */
+  /** Forgets earlier failures of a unit. */
   clear(unit: string): void {
     this.#suspects.delete(unit);
   }
 
-  /** It is not known whether these were committed. */
+  /** The outcome for these units is unknown. */
   unknown(units: readonly string[], { error, dropped }: Extract<CommitOutcome, { kind: "unknown" }>): void {
-    // What was to follow this part must not get ahead of it; all of it is pending still.
+    // The parts after this one must not be committed first; all of them are still pending.
     this.#splits = [];
     if (dropped === true) this.#dropped(units, error);
     else this.#unknown++;
@@ -97,14 +97,14 @@ export class FailedCommits {
           : this.#options.desired.members(fault.row, fault.member.column)?.get(fault.member.value)?.unit;
       if (unit === undefined) continue;
       guilty.set(unit, fault.error);
-      // It may have come along with another unit.
+      // It may have been included because of another unit.
       if (owned?.unit === unit) this.#options.touchedOf(unit).row(owned.row.table, fault.row);
     }
     for (const [unit, reason] of guilty) this.#options.fail(unit, reason);
-    // The others are pending, and go on without them.
+    // The others are pending and are committed without them.
     if (guilty.size > 0) return;
     if (faults.length === 0 && this.#overtaken < MOST_OVERTAKEN && !this.#isStill(plan, taken)) {
-      // It was applied despite the answer, or another client was faster: the remaining work is planned again.
+      // It was applied despite the error, or another client wrote first: plan the remaining changes again.
       this.#overtaken++;
       return;
     }
@@ -112,20 +112,23 @@ export class FailedCommits {
     this.#divide([...taken.keys()], error);
   }
 
-  /** What is to be written for these units could not be found out, for our own code threw. */
+  /** Our own code threw while the changes of these units were computed. */
   unplanned(units: readonly string[], cause: unknown): void {
     const message = cause instanceof Error ? cause.message : String(cause);
     this.#divide(units, new Error(`failed to compute the changes (${message})`, { cause }));
   }
 
-  /** Whether the same plan would be made now. Before it was refused, the mirror has heard of all that the database did until then. */
+  /** Whether the plan would be the same now. The mirror has received all changes of the database up to the refusal. */
   #isStill(plan: Plan, taken: ReadonlyMap<string, Touched>): boolean {
     const { deferred: _, ...now } = this.#options.replan(taken);
     const { deferred: __, ...then } = plan;
     return samePlain(now, then);
   }
 
-  /** The connection broke while these were being committed. Once may be chance; who was there twice running is taken apart. */
+  /**
+   * The connection broke while these units were being committed. The first time may be a coincidence; units with two such commits in a row are
+   * divided.
+   */
   #dropped(units: readonly string[], error: Error): void {
     for (const unit of units) this.#suspects.set(unit, (this.#suspects.get(unit) ?? 0) + 1);
     const suspects = units.filter((unit) => (this.#suspects.get(unit) ?? 0) > 1);
@@ -146,8 +149,8 @@ export class FailedCommits {
   }
 
   /**
-   * Two parts of a refused batch, the one to begin with last. What must be atomic and all that is there already stay together once more, for
-   * most likely something new is wrong; only where nothing is new, or everything, it is halved.
+   * Divides a refused batch in two; the part to commit first is last. Atomic units and existing ones stay together at first, because most likely a
+   * new unit fails. If all or none are new, the batch is halved.
    */
   #split(units: readonly string[]): string[][] {
     const { isAtomic, isNew } = this.#options;

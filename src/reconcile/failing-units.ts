@@ -5,14 +5,14 @@ import type { Timers } from "../time/clock.ts";
 
 interface Failing {
   attempts: number;
-  /** Whether its next try may be made. */
+  /** Whether it may be retried now. */
   due: boolean;
   cancel: () => void;
 }
 
 /**
- * Units that the database refuses or cannot hold, each with a pause before its next try that doubles from try to try. They are remembered
- * over a loss of the lead, for one of them may have been the reason; the pauses start over with the next term.
+ * Units that the database refuses, each with a pause before its next attempt that doubles. They are kept when leadership is lost, because one of them
+ * may have been the reason; the pauses start again with the next term.
  */
 export class FailingUnits {
   readonly #timers: Timers;
@@ -26,7 +26,7 @@ export class FailingUnits {
     this.#onDue = onDue;
   }
 
-  /** How many there are. */
+  /** The number of failing units. */
   get size(): number {
     return this.#units.size;
   }
@@ -40,7 +40,7 @@ export class FailingUnits {
     return this.#units.get(unit)?.due !== false;
   }
 
-  /** A unit has failed, once more perhaps. */
+  /** A unit has failed, for the first time or again. */
   add(unit: string): void {
     const former = this.#units.get(unit);
     former?.cancel();
@@ -49,7 +49,7 @@ export class FailingUnits {
     if (this.#running) this.#arm(failing);
   }
 
-  /** A new version of the unit deserves a try at once. */
+  /** The unit has a new version: it is retried at once. */
   hurry(unit: string): void {
     const failing = this.#units.get(unit);
     if (failing !== undefined) failing.due = true;
@@ -61,7 +61,7 @@ export class FailingUnits {
     this.#units.delete(unit);
   }
 
-  /** Lets time run, from the beginning of each pause. */
+  /** Starts the timers, each pause from its beginning. */
   start(): void {
     this.#running = true;
     for (const failing of this.#units.values()) if (!failing.due) this.#arm(failing);

@@ -38,7 +38,7 @@ export function contains(value: ColumnValue, member: string): boolean {
   return false;
 }
 
-/** The entry of a map that is in the way of `member`: one with its key and another value, which OVSDB would keep (RFC 7047 §5.1 `insert`). */
+/** The entry of a map with the key of `member` and another value, which OVSDB would keep (RFC 7047 §5.1 `insert`). */
 export function displacedBy(value: ColumnValue, member: string): string | undefined {
   if (!isMap(value)) return undefined;
   const [key, item] = splitMapEntry(member);

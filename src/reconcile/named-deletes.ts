@@ -2,7 +2,7 @@
 
 import type { ColumnValue } from "../desired/fragment.ts";
 
-/** A row that is to go. */
+/** A row to be deleted. */
 interface GoingRow {
   readonly table: string;
   readonly uuid: string;
@@ -10,8 +10,8 @@ interface GoingRow {
 }
 
 /**
- * The rows that a transaction must delete by name, of those that are to go: the roots, and the rows that refer to one of these. The others are collected with
- * their last strong reference (RFC 7047 §3.2). ovsdb-server checks references before it collects: a row that is only collected in the same transaction
+ * The rows that a transaction must delete explicitly: roots, and rows that refer to a deleted root. The others are garbage-collected with their last
+ * strong reference (RFC 7047 §3.2). ovsdb-server checks references before it collects garbage: a row that is only collected in the same transaction
  * still counts as a reference, and the transaction is refused with a "referential integrity violation".
  */
 export function namedDeletes(

@@ -5,7 +5,7 @@ import type { Desired } from "./desired.ts";
 import { ownerOf } from "./owner.ts";
 import type { DatabaseView } from "./plan.ts";
 
-/** A set-valued column in which every member is ours, so that one that no edge names is orphaned. */
+/** A set-valued column with members of ours only, so that a member without an edge is orphaned. */
 export interface OwnColumn {
   readonly table: string;
   readonly column: string;
@@ -14,8 +14,8 @@ export interface OwnColumn {
 }
 
 /**
- * The members that an earlier run left in sets of rows that are still wanted, each with the unit of that row. They matter at once, and
- * cannot wait for the sweep: an ACL of a policy that has changed since would be active for pods that are created now. To be called only
+ * The members that an earlier run left in sets of rows that are still wanted, each with the unit of that row. They cannot wait for the sweep: an ACL
+ * of a policy that has changed since would apply to new pods. To be called only
  * when every unit has compiled once. Those of units that could not be compiled (`isKept`) stay.
  */
 export function* findOrphanedMembers(

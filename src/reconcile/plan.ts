@@ -9,13 +9,13 @@ import { namedDeletes } from "./named-deletes.ts";
 import { ownerOf } from "./owner.ts";
 import type { Touched } from "./touched.ts";
 
-/** What a plan needs to know of the database: its present rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */
+/** The database as a plan reads it: its current rows and which tables are roots (RFC 7047 §3.2 `isRoot`). */
 export interface DatabaseView {
   get(table: string, uuid: string): Readonly<Record<string, ColumnValue>> | undefined;
   isRoot(table: string): boolean;
 }
 
-/** Columns of one row that change, with what they were. */
+/** Columns of one row that change, with their old values. */
 export interface RowUpdate {
   readonly row: DesiredRow;
   readonly columns: Readonly<Record<string, ColumnValue>>;
@@ -42,33 +42,33 @@ export interface Plan {
    * as garbage in the same transaction. They are planned again when the holder appears.
    */
   readonly deferred: ReadonlySet<string>;
-  /** Members that are not put into a set, or are taken out of it, because the set, or the member, is another unit's than was meant. */
+  /** Members that are not added to a set, or are removed from it, because the set or the member has an unexpected owner. */
   readonly misdirected: readonly { readonly unit: string; readonly message: string }[];
 }
 
-/** What a plan goes by besides the desired state. */
+/** What a plan depends on besides the desired state. */
 export interface PlanLimits {
-  /** Units whose rows are not to come along with others, for the database refuses them; who refers to them does so when they come. */
+  /** Units whose rows are not included with other units because the database refuses them; references to them are added when they exist. */
   readonly isApart?: (unit: string) => boolean;
-  /** Units that could not be compiled: whatever the database has of them is to stay as it is. */
+  /** Units that could not be compiled: their rows in the database are not changed. */
   readonly isKept?: (unit: string) => boolean;
-  /** Keys of maps that others write as well, which are left alone; nothing: the map is ours whole. */
+  /** Keys of maps that other programs write as well, which are not changed. Absent: all keys are ours. */
   readonly othersKeys?: OthersKeys;
-  /** What another program changes again and again, and what is not to be put back yet. */
+  /** Values that another program changes repeatedly and that are not to be restored yet. */
   readonly isHeld?: (what: Contended, wanted: ColumnValue) => boolean;
 }
 
-/** The keys of a map in the database that are not ours; undefined where the whole map is. */
+/** The keys of a map in the database that are not ours; `undefined` if all are. */
 export type OthersKeys = (table: string, column: string, keys: readonly string[]) => readonly string[] | undefined;
 
-/** How many operations a plan has. */
+/** The number of operations of a plan. */
 export function planSize(plan: Plan): number {
   return plan.inserts.length + plan.updates.length + plan.mutations.length + plan.deletes.length;
 }
 
 /**
- * Compares what was touched with the database and returns the transaction that makes the two agree. Pure. Whatever is
- * as it should be costs a lookup and adds nothing.
+ * Compares the touched rows and edges with the database and returns the transaction that makes the two equal. Pure. A row without a difference costs
+ * one lookup.
  */
 export function planChanges(desired: Desired, view: DatabaseView, touched: Touched, limits: PlanLimits = {}): Plan {
   const planner = new Planner(desired, view, limits);
@@ -86,12 +86,12 @@ class Planner {
   readonly #isContended: (what: Contended, wanted: ColumnValue) => boolean;
   readonly #inserts = new Map<string, DesiredRow>();
   readonly #updates: RowUpdate[] = [];
-  /** uuid → table of the root rows that go. */
+  /** uuid → table of the deleted root rows. */
   readonly #deletes = new Map<string, string>();
-  /** All rows that go. */
+  /** All deleted rows. */
   readonly #going: { table: string; uuid: string; columns: Readonly<Record<string, ColumnValue>> }[] = [];
   readonly #deferred = new Set<string>();
-  /** Rows already looked at. */
+  /** Rows already compared. */
   readonly #seen = new Set<string>();
   /** Edges to compare once it is known which rows are inserted. */
   readonly #edges = new Map<string, Edge>();
@@ -123,7 +123,7 @@ class Planner {
 
   edge(edge: Edge): void {
     this.#compareLater(edge);
-    // A member that is itself a missing row must come in the same transaction, or the reference would dangle.
+    // A member that is a missing row must be inserted in the same transaction, or the reference would be invalid.
     const member = this.#desired.row(edge.member);
     if (member === undefined || this.#isApart(member.unit)) return;
     if (this.#view.get(member.row.table, edge.member) === undefined) {
@@ -136,8 +136,8 @@ class Planner {
   }
 
   /**
-   * A new row comes with the sets that hold it and with those members that exist. It does not draw in members that are
-   * missing: they belong to other units, which may be refused, and which are planned when the row has appeared.
+   * A new row is added to the sets that hold it, and gets those of its members that exist. Missing members are not included: they belong to other
+   * units, which may be refused, and are planned when this row exists.
    */
   #insert(wanted: DesiredRow): void {
     this.#inserts.set(wanted.uuid, wanted);
@@ -163,7 +163,7 @@ class Planner {
     if (Object.keys(columns).length > 0) this.#updates.push({ row: wanted, columns, before });
   }
 
-  /** A map as it is to be: our keys as they are wanted, and others' as they are. */
+  /** The desired map: our keys with their desired values, other programs' keys unchanged. */
   #withOthersKeys(table: string, column: string, own: ColumnValue, present: ColumnValue): ColumnValue {
     if (!isMap(own) || !isMap(present)) return own;
     const keys = this.#othersKeys(table, column, Object.keys(present));
@@ -219,7 +219,7 @@ class Planner {
     };
   }
 
-  /** Why an edge leads to another's row than was meant, if so. */
+  /** The message if an edge leads to a row of an unexpected owner. */
   #strangerOf({ unit, edge }: WantedMember): string | undefined {
     const holder = this.#desired.row(edge.row)?.unit ?? ownerOf(this.#view.get(edge.table, edge.row) ?? {});
     const member = this.#desired.row(edge.member);
@@ -230,7 +230,7 @@ class Planner {
     return `${member.row.table} ${member.row.label} belongs to ${member.unit}, not to ${memberUnit}; it is not added to ${edge.column} of ${edge.table}`;
   }
 
-  /** Parks the inserts that nothing in the database would hold, and then whatever they alone would have held. */
+  /** Defers the inserts that no row in the database would hold, and then those that only deferred rows would hold. */
   #park(): void {
     for (let changed = true; changed; ) {
       changed = false;
@@ -249,7 +249,7 @@ class Planner {
     return false;
   }
 
-  /** Whether the row of an edge is there and to stay: what an earlier run left for the sweep is to gain nothing. */
+  /** Whether the row of an edge exists and stays: an orphaned row gets no members. */
   #takesMembers({ table, row }: Edge): boolean {
     if (!this.#exists(table, row)) return false;
     if (this.#desired.row(row) !== undefined) return true;
@@ -257,7 +257,7 @@ class Planner {
     return owner === undefined || this.#isKept(owner);
   }
 
-  /** Whether a reference to `member` would hold: it is no row of ours, or one that exists or comes with this plan. */
+  /** Whether a reference to `member` is valid: it is not a row of ours, or the row exists or is inserted by this plan. */
   #isMember(member: string): boolean {
     const row = this.#desired.row(member)?.row;
     return row === undefined || this.#exists(row.table, member);

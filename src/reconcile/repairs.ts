@@ -5,15 +5,15 @@ import type { Contended } from "./contention.ts";
 import type { Desired } from "./desired.ts";
 import type { Plan } from "./plan.ts";
 
-/** One thing that a plan puts back; without `what` a row that is recreated. */
+/** One value that a plan restores; without `what` a row that is recreated. */
 export interface Repair {
   readonly unit: string;
   readonly what?: Contended;
-  /** The value, or for a member whether it is to be there. */
+  /** The value, or for a member whether it is to be present. */
   readonly wanted?: ColumnValue;
 }
 
-/** The part of a plan that restores what another client changed. `isDrifted`: units that are in it only because the database has changed. */
+/** The part of a plan that restores what another client changed. `isDrifted`: units that are included only because the database has changed. */
 export function* repairsIn(plan: Plan, desired: Desired, isDrifted: (unit: string) => boolean): Iterable<Repair> {
   const drifted = (unit: string | undefined): unit is string => unit !== undefined && isDrifted(unit);
   for (const row of plan.inserts) {

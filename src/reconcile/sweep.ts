@@ -8,27 +8,27 @@ import { namedDeletes } from "./named-deletes.ts";
 import { ownerOf } from "./owner.ts";
 import type { Plan, PlannedMutation } from "./plan.ts";
 
-/** A row as the sweep sees it. */
+/** A row that the sweep examines. */
 export interface SweptRow {
   readonly table: string;
   readonly uuid: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
-  /** True where something else than `weft-owner` says that the row is ours: some tables have no `external_ids`. */
+  /** True if the row is known to be ours without `weft-owner`: some tables have no `external_ids`. */
   readonly ours?: boolean;
 }
 
-/** What is to be swept, and what the brake goes by. */
+/** What is to be swept, and the figures for the limit of mass deletion. */
 export interface Sweep {
   readonly plan: Plan;
   /**
-   * The part of it that is about rows of units which are there and want others, as pods that were recreated under their names. These are not for the brake,
-   * and as long as they stand what is wanted under their names is refused.
+   * The part with rows of units that exist and want other rows, such as pods recreated with the same name. The limit does not apply to them, because
+   * rows with their names are refused until they are deleted.
    */
   readonly replaced: Plan;
   readonly orphans: readonly SweptRow[];
-  /** How many rows are owned. */
+  /** The number of rows with an owner. */
   readonly owned: number;
-  /** Kind of unit → how many rows its units own, and how many of these belong to units that there are no more. */
+  /** Kind of unit → the number of rows that its units own, and how many of these belong to units that no longer exist. */
   readonly kinds: ReadonlyMap<string, { readonly owned: number; readonly gone: number }>;
 }
 
@@ -36,20 +36,20 @@ export interface Sweep {
 export interface EdgeColumn {
   readonly column: string;
   /**
-   * True where in a row of ours every member is ours (the ports of a port group, the addresses of an address set). False
-   * where others may add members of their own (an administrator's port on a switch): then only rows with an owner leave.
+   * True if every member in a row of ours is ours (the ports of a port group, the addresses of an address set). False if others may add members (an
+   * administrator's port on a switch): then only rows with an owner are removed.
    */
   readonly exclusive: boolean;
 }
 
 /**
- * Finds what an earlier run left behind: rows that carry an owner but that no unit wants, and members of our sets that no
- * edge names. To be called only when every unit has compiled once, for before that everything looks like an orphan.
+ * Finds orphaned rows of earlier runs: rows with an owner that no unit wants, and members of our sets without an edge. To be called only when every
+ * unit has compiled once, because before that everything looks orphaned.
  *
- * Rows of non-root tables are deleted by taking them out of the columns that hold them.
+ * Rows of non-root tables are deleted by removing them from the columns that hold them.
  *
- * `isKept`: units that could not be compiled. What the database has of them stays, and so does whatever holds such a row, with all that
- * it holds: it is theirs as well (the group of a policy).
+ * `isKept`: units that could not be compiled. Their rows stay, and so do the rows that hold them with all members, which may belong to them as well
+ * (the group of a policy).
  */
 export function planSweep(
   desired: Desired,
@@ -69,7 +69,7 @@ export function planSweep(
     const kind = unit === undefined ? "" : splitUnitId(unit).kind;
     const counts = kinds.get(kind) ?? { owned: 0, gone: 0 };
     counts.owned++;
-    // A unit that is there and wants other rows has changed while nobody looked: a pod that was recreated under its name.
+    // The unit exists and wants other rows: it changed while no controller ran, such as a pod recreated with the same name.
     if (unit === undefined ? desired.row(row.uuid) === undefined : !wantsRows(desired, unit) && !isKept(unit))
       counts.gone++;
     kinds.set(kind, counts);
@@ -83,7 +83,7 @@ export function planSweep(
   for (const holder of holders) {
     if (gone.has(holder.uuid) || (kept.has(holder.uuid) && desired.row(holder.uuid) === undefined)) continue;
     for (const { column, exclusive } of edgeColumns.get(holder.table) ?? []) {
-      // A set that its own unit writes whole is compared with the row, not with edges.
+      // A set that one unit writes completely is compared with the row, not with edges.
       if (desired.row(holder.uuid)?.row.columns[column] !== undefined) continue;
       const members = membersOf(holder.columns[column]);
       const wanted = desired.members(holder.uuid, column);
@@ -108,7 +108,7 @@ export function planSweep(
   };
 }
 
-/** The rows of units that could not be compiled, and those that hold them, over as many steps as there are. */
+/** The rows of units that could not be compiled, and those that hold them, transitively. */
 function keptRows(
   owned: ReadonlyMap<string, SweptRow>,
   holders: readonly SweptRow[],
@@ -136,7 +136,7 @@ function keptRows(
 
 const NOTHING = { inserts: [], updates: [], deferred: new Set<string>(), misdirected: [] } as const;
 
-/** What of the mutations takes these rows out of what holds them. */
+/** The mutations that remove these rows from their holders. */
 function membersAmong(mutations: readonly PlannedMutation[], rows: ReadonlySet<string>): PlannedMutation[] {
   return mutations.flatMap((mutation) => {
     const members = mutation.delete.filter((member) => rows.has(member));
@@ -148,13 +148,13 @@ function wantsRows(desired: Desired, unit: string): boolean {
   return (desired.fragment(unit)?.rows.length ?? 0) > 0;
 }
 
-/** So many units' rows may go in any case. */
+/** Rows of this many units may always be deleted. */
 const FEW = 50;
 
 /**
- * Whether a sweep must stop and ask: of the rows of one kind of unit more than 50, and more than half, are of units that there are no
- * more. That is what an empty or wrong cluster, a lost CRD or a bug looks like, and deleting is the one thing that cannot be undone.
- * It is not what the pods look like that went while no controller ran.
+ * Whether a sweep must not delete without permission: more than 50 rows of one kind of unit, and more than half of them, belong to units that no
+ * longer exist. This indicates an empty or wrong cluster, a lost CRD or a bug, and a deletion cannot be undone. Pods that were deleted while no
+ * controller ran do not reach this limit.
  */
 export function braked({ kinds }: Pick<Sweep, "kinds">): boolean {
   return [...kinds.values()].some(({ owned, gone }) => gone > Math.max(FEW, owned / 2));

@@ -8,21 +8,21 @@ import { Dependents } from "../facts/dependents.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import { type FactReader, recordingReader } from "../facts/store.ts";
 
-/** Which unit a fact stands for by its mere existence: a pod fact makes a pod unit. */
+/** The units that exist because a fact exists: a pod fact makes a pod unit. */
 export type RootsOf = (change: FactChange) => readonly { readonly kind: string; readonly key: string }[];
 
-/** In place of the input of a unit that could not be read or compiled: it is like no other. */
+/** Stands for the input of a unit that could not be read or compiled; it is different from every input. */
 const FAILED = Symbol("failed");
 
-/** What came of compiling one unit. `changed` is false where the input was as before, and the fragment with it. */
+/** The result of compiling one unit. `changed` is false if the input, and therefore the fragment, is the same as before. */
 export interface Compiled<E extends Effect> {
   readonly changed: boolean;
   readonly fragment: Fragment<E> | undefined;
 }
 
 /**
- * Knows which units are to be compiled: those that read a fact, or an index entry, that has changed since. Dependencies are
- * what a unit's `read` asked for, recorded again each time.
+ * Knows which units are to be compiled: those that read a fact, or an index entry, that has changed since. A unit depends on what its `read` has
+ * read, recorded again each time.
  */
 export class Tracker<E extends Effect> {
   readonly #kinds: ReadonlyMap<string, AnyUnitKind<FactReader, E>>;
@@ -31,7 +31,7 @@ export class Tracker<E extends Effect> {
   readonly #dependents = new Dependents();
   /** unit → the input that it had last. */
   readonly #inputs = new Map<string, unknown>();
-  /** priority → units to compile, in the order in which they became so. */
+  /** priority → dirty units, the oldest first. */
   readonly #dirty = new Map<number, Set<string>>();
   #dirtyCount = 0;
 
@@ -44,7 +44,7 @@ export class Tracker<E extends Effect> {
     this.#rootsOf = rootsOf;
   }
 
-  /** How many units are to be compiled. */
+  /** The number of dirty units. */
   get dirtyCount(): number {
     return this.#dirtyCount;
   }
@@ -88,9 +88,8 @@ export class Tracker<E extends Effect> {
   }
 
   /**
-   * Reads and, if its input changed, compiles a unit. What these throw is thrown on: a fault of ours, with an input that nobody has thought of, or
-   * an `UnreadFactError`. The unit is compiled again when something changes that it has read, or when it is marked. `check` may throw as well, at what
-   * the unit compiles to.
+   * Reads and, if its input changed, compiles a unit. Rethrows what they throw: a bug that this input triggers, or an `UnreadFactError`. The unit is
+   * compiled again when something changes that it has read, or when it is marked. `check` may throw as well, if it rejects the fragment.
    */
   compile(unit: string, check: (fragment: Fragment<E>) => void = () => undefined): Compiled<E> {
     const { kind: kindName, key } = splitUnitId(unit);

@@ -3,17 +3,16 @@
 import type { ColumnValue, DesiredRow, Edge, Effect, Fragment } from "../desired/fragment.ts";
 import { qualify } from "../desired/identity.ts";
 
-/** How the rows of one cluster are known in a database that others may have rows in as well. */
+/** The identity of one cluster's rows in a database that several clusters may share. */
 export interface RowIdentity {
-  /** See {@link qualify}; asked whenever a unit is compiled, and always the same. */
+  /** See {@link qualify}; called for each compiled unit, always with the same result. */
   readonly clusterId: () => string;
   /** Whether the values of a column are uuids of rows. */
   readonly isReference: (table: string, column: string) => boolean;
 }
 
 /**
- * The fragment as the database of one cluster is to have it: every uuid in it is that cluster's, be it a row's own or a reference. The only place
- * where fragments learn of which cluster they are.
+ * The fragment with the uuids of one cluster, for rows and references. The only place where fragments depend on the cluster.
  */
 export function withClusterId<E extends Effect>(fragment: Fragment<E>, identity: RowIdentity): Fragment<E> {
   const id = identity.clusterId();

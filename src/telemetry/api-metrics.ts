@@ -5,16 +5,16 @@ import { Counter, Histogram, type Registry } from "prom-client";
 /** A request to the API server that was answered. */
 export interface ApiAnswer {
   readonly method: string;
-  /** With its query. */
+  /** Including the query. */
   readonly path: string;
   readonly status: number;
-  /** Until the head of the answer. */
+  /** Until the header of the response. */
   readonly seconds: number;
 }
 
 /**
- * Registers and returns what counts requests to the API server, under client-go's and Kube-OVN's names. Names of objects and namespaces are
- * no labels: there is a series for each kind of object and verb.
+ * Registers and returns the metrics of requests to the API server, under client-go's and Kube-OVN's names. Names of objects and namespaces are not
+ * labels: there is one series for each kind of object and verb.
  */
 export function apiMetrics(registry: Registry): (answer: ApiAnswer) => void {
   const registers = [registry];
@@ -37,12 +37,12 @@ export function apiMetrics(registry: Registry): (answer: ApiAnswer) => void {
   };
 }
 
-/** A path of the API server without what only one object has: `/api/v1/namespaces/a/pods/b/status` → `/api/v1/pods/status`. */
+/** A path of the API server without names of objects and namespaces: `/api/v1/namespaces/a/pods/b/status` → `/api/v1/pods/status`. */
 export function pathTemplate(path: string): string {
   const segments = (path.split("?", 1)[0] ?? "").split("/").filter((part) => part !== "");
   const root = segments[0] === "api" ? 2 : 3;
   const [head, rest] = [segments.slice(0, root), segments.slice(root)];
-  // `namespaces/NAME` alone is the object; with more behind it, it is where the object is.
+  // `namespaces/NAME` at the end is the object; otherwise it is the namespace of the object.
   const [kind, , ...subresource] = rest[0] === "namespaces" && rest.length > 2 ? rest.slice(2) : rest;
   return `/${[...head, ...(kind === undefined ? [] : [kind]), ...subresource].join("/")}`;
 }

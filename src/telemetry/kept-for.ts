@@ -3,8 +3,8 @@
 import type { Clock } from "../time/clock.ts";
 
 /**
- * `read`, at most once in `ms`: who asks meanwhile gets the same answer. So all metrics of one scrape are of one moment, and a Prometheus that scrapes
- * too often costs no more than one that does not.
+ * Calls `read` at most once in `ms` and returns the same result meanwhile. All metrics of one scrape are of one moment, and frequent scrapes cost no
+ * more than rare ones.
  */
 export function keptFor<T>(clock: Pick<Clock, "now">, ms: number, read: () => Promise<T>): () => Promise<T> {
   let kept: { readonly since: number; readonly answer: Promise<T> } | undefined;

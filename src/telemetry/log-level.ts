@@ -7,8 +7,8 @@ const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const PATH = "/debug/log-level";
 
 /**
- * `GET /debug/log-level` shows the level of a log, and `POST /debug/log-level?level=debug` changes it until the process ends. It holds for the logger
- * itself, not for children that it has already made.
+ * `GET /debug/log-level` shows the level of a log, and `POST /debug/log-level?level=debug` changes it until the process ends. It applies to the
+ * logger itself, not to existing child loggers.
  */
 export function logLevelPage(log: Pick<Logger, "level" | "info">): Required<Pick<Shown, "pages" | "actions">> {
   const shown = (): unknown => ({ level: log.level });

@@ -6,7 +6,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 
 /**
  * The process' own figures, under the names that Prometheus' client libraries give them. prom-client's collection of its own is not
- * used: it wakes an idle process a hundred times a second to measure the event loop's delay, and observes each garbage collection.
+ * used: it wakes an idle process a hundred times a second to measure the event loop's delay, and tracks each garbage collection.
  */
 export function collectProcessMetrics(registry: Registry): void {
   const registers = [registry];
@@ -31,7 +31,7 @@ export function collectProcessMetrics(registry: Registry): void {
     help: "Number of open file descriptors",
     registers,
     collect() {
-      // One of them is the folder's own.
+      // One of them is the directory itself.
       this.set(readdirSync("/proc/self/fd").length - 1);
     },
   });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Path and query of an HTTP request's target (RFC 9112, 3.2). Any text is accepted: who sends it is not known, and `new URL` throws at `//`. What is no
- * path of ours, as the absolute form is, is found nowhere.
+ * Path and query of an HTTP request's target (RFC 9112, 3.2). Any text is accepted, because the sender is not trusted and `new URL` throws for `//`.
+ * The absolute form and unknown paths are answered with 404.
  */
 export function requestTarget(target = "/"): { readonly path: string; readonly query: URLSearchParams } {
   const mark = target.indexOf("?");

@@ -4,37 +4,38 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Registry } from "prom-client";
 import { requestTarget } from "./request-target.ts";
 
-/** What a process shows of itself over TCP. All but the actions is read-only. */
+/** What a process serves over HTTP. Everything except the actions is read-only. */
 export interface Shown {
   readonly registry: Registry;
-  /** What keeps the process from doing its work, as a message; undefined where nothing does. */
+  /** Why the process is not ready, as a message; `undefined` if it is. */
   readonly notReady: () => string | undefined;
-  /** Further pages, shown on the loopback address only: path → what is answered as JSON. */
+  /** Additional pages, on the loopback address only: path → the response as JSON. */
   readonly pages?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
-  /** What POST does, on the loopback address only: path → what is answered as JSON. What it throws is answered with 400. */
+  /** Actions of POST, on the loopback address only: path → the response as JSON. An exception is answered with 400. */
   readonly actions?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
 export type Port = number | "any";
 
-/** What listens. */
+/** The listening servers. */
 export interface Served {
   readonly metrics: Server | undefined;
   readonly health: Server | undefined;
-  /** Ends both and every connection. */
+  /** Closes both and every connection. */
   close(): void;
 }
 
-/** Connections of one listener at a time. */
+/** The largest number of connections to one listener. */
 export const MAX_CONNECTIONS = 64;
-/** kubelet is on this node, and so are those who debug it. Pods, whatever they send, are not. */
+/** kubelet and administrators use this node's loopback address. Pods cannot reach it. */
 const LOOPBACK = "127.0.0.1";
 
 /**
  * Serves `/metrics` (Prometheus' text), `/healthz` (the event loop turns) and `/readyz` (200, or 503 with the reason) on two ports: `metrics` on all
- * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. A node's addresses are reached by every pod, which could
- * hold all connections of a port there; probes that found none would have the process killed. The further pages and the actions are on the latter only.
+ * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. Every pod can reach a node's addresses and could use up all
+ * connections of a port there; probes would then fail and kubelet would kill the process. The additional pages and the actions are on the latter
+ * only.
  *
  * Resolves when both listen; rejects with the error of listen(2).
  */
@@ -73,7 +74,7 @@ async function listen(port: Port, host: string | undefined, shown: Shown): Promi
   return server;
 }
 
-/** `read`, once at a time: who asks while it runs gets its answer. So many that ask at once cost no more than one. */
+/** Runs `read` once at a time: calls during a run get its result, so that many calls at once cost no more than one. */
 function shared<T>(read: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => {

@@ -8,7 +8,7 @@ export interface BackoffLimits {
   readonly maxMs: number;
 }
 
-/** For work of ours that failed: 0.5 s to a minute. */
+/** For internal retries: 0.5 s to a minute. */
 const RETRY: BackoffLimits = { firstMs: 500, maxMs: 60_000 };
 
 /** The pause after `failures` failures in a row (1, 2, 3 …), in milliseconds. */
@@ -16,20 +16,20 @@ export function backoffDelay(failures: number, { firstMs, maxMs }: BackoffLimits
   return Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));
 }
 
-/** The pause before work of ours is retried that has failed `failures` times in a row: 0.5 s, doubling, at most a minute. In ms. */
+/** The pause before an internal retry after `failures` failures in a row: 0.5 s, doubling, at most a minute. In ms. */
 export function retryDelay(failures: number): number {
   return backoffDelay(failures, RETRY);
 }
 
 /**
- * A pause made shorter by up to a half at random (`random` as in `Clock`), in whole milliseconds: clients that lost one server do not come
- * back in the same millisecond.
+ * A pause made shorter by up to a half at random (`random` as in `Clock`), in whole milliseconds: clients that lost the same server do not reconnect
+ * in the same millisecond.
  */
 export function withJitter(ms: number, random: () => number): number {
   return Math.round(ms * (1 - random() / 2));
 }
 
-/** Counts failures in a row for one client, and says how long to wait after each: {@link backoffDelay} with jitter. */
+/** Counts failures in a row for one client, and returns the pause after each: {@link backoffDelay} with jitter. */
 export class Backoff {
   readonly #limits: BackoffLimits;
   readonly #random: () => number;

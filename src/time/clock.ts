@@ -2,11 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 
-/** Time and chance as a process sees them, handed in so that tests and simulations own them. Who needs less takes part of it. */
+/** Time and randomness of a process, passed in so that tests and simulations control them. */
 export interface Clock {
-  /** Milliseconds from some fixed moment. Never goes back: for durations and deadlines. */
+  /** Milliseconds since an arbitrary moment. Monotonic: for durations and deadlines. */
   now(): number;
-  /** Milliseconds since the epoch, as the machine's clock is set: for what people and other machines read. */
+  /** Milliseconds since the epoch by the machine's clock: for people and other machines. */
   wall(): number;
   /** Calls `run` once after `ms` milliseconds; the function returned cancels that, at any time and any number of times. */
   after(ms: number, run: () => void): () => void;
@@ -16,7 +16,7 @@ export interface Clock {
   uuid(): string;
 }
 
-/** The part of a clock that calls something later. */
+/** The part of a clock with timers. */
 export type Timers = Pick<Clock, "after">;
 
 /** The machine's. Its timers keep the process alive: a controller that only waits for a retry has not finished. */

@@ -10,7 +10,7 @@ export function formatMicroTime(ms: number): string {
   return new Date(ms).toISOString().replace("Z", "000Z");
 }
 
-/** The time that a text in RFC 3339 says, in milliseconds since the epoch; undefined where it is none. */
+/** Parses RFC 3339, in milliseconds since the epoch; `undefined` if the text is invalid. */
 export function parseTime(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
   const ms = Date.parse(text.toUpperCase());
