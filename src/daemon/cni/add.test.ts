@@ -2,6 +2,7 @@
 
 import t from "tap";
 import { CNI_ERROR } from "../../api/cni-message.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { type AddWorld, addPod } from "./add.ts";
 import { CniError } from "./cni-error.ts";
@@ -124,6 +125,53 @@ t.test("an ADD that is repeated lets ovs-vswitchd forget the first interface bef
   await addPod(world, request(), new Stopwatch(), quiet);
   t.same(steps.slice(0, 2), ["vacate", "createPair"]);
   t.equal(world.ports.ports.size, 1);
+});
+
+t.test("an ADD waits for a database that is away or cannot write, and does not fail", async (t) => {
+  const world = { ...setup(), deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 5_000 } };
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  const clock = new ManualClock();
+  const steps: string[] = [];
+  world.ports.onStep = async (what) => {
+    if (what !== "whenConnected" && what !== "attach") return;
+    steps.push(what);
+    if (what === "attach" && steps.length < 5) throw new CniError(CNI_ERROR.tryAgainLater, "I/O error: write failed");
+  };
+  const adding = addPod({ ...world, clock }, request(), new Stopwatch(), quiet);
+  await clock.advance(2_000);
+  t.match(await adding, { nicname: "eth0" });
+  t.same(steps, ["whenConnected", "attach", "whenConnected", "attach", "whenConnected", "attach"]);
+});
+
+t.test("a port that was committed although its connection broke is not added again", async (t) => {
+  const world = { ...setup(), deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 5_000 } };
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  const clock = new ManualClock();
+  let attempts = 0;
+  world.ports.onStep = async (what) => {
+    if (what === "attach") attempts++;
+    if (what === "attach done") throw new CniError(CNI_ERROR.tryAgainLater, "disconnected");
+  };
+  const adding = addPod({ ...world, clock }, request(), new Stopwatch(), quiet);
+  await clock.advance(2_000);
+  await adding;
+  t.same([attempts, world.ports.ports.size], [1, 1]);
+});
+
+t.test("a database that does not accept the port in time is named, with its own error", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+  const clock = new ManualClock();
+  world.ports.onStep = async (what) => {
+    if (what === "attach") throw new CniError(CNI_ERROR.tryAgainLater, "I/O error: write failed");
+  };
+  const failed = t.rejects(addPod({ ...world, clock }, request(), new Stopwatch(), quiet), {
+    code: CNI_ERROR.tryAgainLater,
+    message: /I\/O error: write failed/,
+  });
+  await clock.advance(2_000);
+  await failed;
+  nothingLeft(t, world);
 });
 
 t.test("the request waits for the controller by event", async (t) => {

@@ -3,6 +3,7 @@
 import { OVN_PROVIDER, POD } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
 import { decodePodQos } from "../../contract/qos.ts";
+import { pause } from "../../kube/abort.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { portIds } from "../ovs/port-ids.ts";
@@ -46,8 +47,11 @@ export interface AddWorld {
   onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
 
-/** How long ovn-controller may take to install a port's flows. */
+/** How long Open vSwitch's database may take to accept a port, and ovn-controller to install its flows: each so long. */
 export const DEFAULT_INSTALLED_MS = 30_000;
+
+/** Between two attempts to write to a database that is there and does not accept it, as where its disk is full: nothing says when that ends. */
+const REFUSED_MS = 500;
 
 /**
  * CNI SPEC 1.1 ADD for one interface of a pod. Everything that it created is rolled back when it fails or `signal` fires.
@@ -143,7 +147,7 @@ async function connect(
   const failed = new AbortController();
   const signal = AbortSignal.any([outer, failed.signal]);
   const port = async (): Promise<void> => {
-    await watch.measure("ovsdb", () => step("adding the port to br-int", world.ports.attach(spec, signal)));
+    await watch.measure("ovsdb", () => step("adding the port to br-int", attached(world, spec, signal)));
     await watch.measure("ovn-installed", () => installed(world, spec, signal));
   };
   const inside = (): Promise<void> =>
@@ -180,6 +184,35 @@ async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal):
       details: "is ovs-vswitchd of this node (DaemonSet ovs-ovn) running?",
     });
   await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late, world.clock);
+}
+
+/**
+ * Adds the port, and retries while the database is away or cannot write: to an ADD that fails kubelet comes back after 10 to 15 s (`backOffPeriod` of
+ * pkg/kubelet/kubelet.go, with jitter), long after the database has.
+ */
+async function attached(
+  { ports, deadlines, clock = SYSTEM_CLOCK }: AddWorld,
+  spec: PortSpec,
+  outer: AbortSignal,
+): Promise<void> {
+  let last = new CniError(CNI_ERROR.tryAgainLater, "not connected to Open vSwitch's database on this node", {
+    details: "is this node's pod of DaemonSet ovs-ovn running?",
+  });
+  const attach = async (signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      await ports.whenConnected(signal);
+      // An attempt whose connection broke may have been committed.
+      if (ports.byName(spec.name)?.portUuid === spec.portUuid) return;
+      try {
+        return await ports.attach(spec, signal);
+      } catch (thrown) {
+        if (!(thrown instanceof CniError && thrown.code === CNI_ERROR.tryAgainLater) || signal.aborted) throw thrown;
+        last = thrown;
+      }
+      await pause(clock, REFUSED_MS, signal);
+    }
+  };
+  await withDeadline(deadlines.installedMs, outer, attach, () => last, clock);
 }
 
 async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): Promise<void> {

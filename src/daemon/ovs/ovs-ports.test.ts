@@ -181,6 +181,10 @@ t.test("without Open vSwitch or br-int the error says what is missing", async (t
   server.cut();
   if (view.synced) await new Promise<void>((resolve) => view.mirror.onSyncedChange(() => resolve()));
   await t.rejects(ports.attach(spec("c1_h"), here), { code: 11, message: /not connected/ });
+  const caller = new AbortController();
+  const connected = ports.whenConnected(caller.signal);
+  caller.abort(new Error("enough"));
+  await t.rejects(connected, /enough/);
   await t.rejects(ports.detach([]), { code: 11 }, "no port is known, which is not the same as none");
 });
 

@@ -30,6 +30,11 @@ export class OvsPorts implements Ports {
     return this.#view.bridge()?.datapath_type === "netdev";
   }
 
+  async whenConnected(signal: AbortSignal): Promise<void> {
+    // The mirror would say so in its own words.
+    await untilAborted(this.#view.mirror.whenSynced(), signal);
+  }
+
   async attach(spec: PortSpec, signal: AbortSignal): Promise<void> {
     const bridge = this.#bridge();
     const stale = [

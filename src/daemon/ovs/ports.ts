@@ -48,6 +48,8 @@ export const EXTERNAL_ID = {
 export interface Ports {
   /** The bridge's datapath is userspace (`datapath_type=netdev`). */
   readonly userspace: boolean;
+  /** Resolves when Open vSwitch's database is connected to and known; the signal's reason when that fires. */
+  whenConnected(signal: AbortSignal): Promise<void>;
   /**
    * Adds the port in one transaction that also removes every port of ours with the same `iface-id` or name.
    * @throws CniError 11 where Open vSwitch cannot be reached or has no integration bridge.

@@ -146,6 +146,11 @@ export class FakePorts implements Ports {
   installs = true;
   onStep: OnStep = () => undefined;
 
+  async whenConnected(signal: AbortSignal): Promise<void> {
+    await this.onStep("whenConnected");
+    signal.throwIfAborted();
+  }
+
   async attach(spec: PortSpec, signal: AbortSignal): Promise<void> {
     await this.onStep("attach");
     signal.throwIfAborted();

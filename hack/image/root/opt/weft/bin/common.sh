@@ -68,8 +68,8 @@ ensure_database() { # FILE SCHEMA
   fi
 }
 
-# The daemons that this script started: pid file → name, command, process that waits for its end.
-declare -A launched=() commands=() waiters=()
+# The daemons that this script started: pid file → name, command, process that waits for its end, when it ended (the last four times, in seconds).
+declare -A launched=() commands=() waiters=() ended=()
 
 # Starts a daemon, or starts it again. Returns when it serves.
 launch() { # NAME PIDFILE COMMAND…
@@ -89,16 +89,18 @@ relaunch() { # NAME PIDFILE
 }
 
 # Waits for daemons to end and starts them again: what the others hold (flows, connections, the databases' data) stays, and
-# kubelet's growing delays do not keep a node without network. Returns when they end too often for that to help.
+# kubelet's growing delays do not keep a node without network. Returns when one of them ends too often for that to help.
 supervise() {
-  local file ends=()
+  local file ends
   while :; do
     wait -n "${waiters[@]}" || true
     for file in "${!waiters[@]}"; do
       if kill -0 "${waiters[$file]}" 2>/dev/null; then continue; fi
-      ends+=("$SECONDS")
-      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[-4])) -lt 60 ]; then
-        log "${launched[$file]} has ended, the fourth end of a daemon within a minute"
+      read -ra ends <<<"${ended[$file]:-} $SECONDS"
+      if [ ${#ends[@]} -gt 4 ]; then ends=("${ends[@]: -4}"); fi
+      ended[$file]=${ends[*]}
+      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[0])) -lt 60 ]; then
+        log "${launched[$file]} has ended, for the fourth time within a minute"
         return
       fi
       log "${launched[$file]} has ended; starting it again"
