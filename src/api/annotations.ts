@@ -3,9 +3,9 @@
 /**
  * Annotations and labels, with Kube-OVN's names.
  *
- * Most belong to one interface of a pod and carry its provider in front: `<provider>.kubernetes.io/<key>`. The provider
- * is `ovn` for the pod's own interface, `<nad>.<ns>.ovn` for a further one through OVN, `<nad>.<ns>` where we give an
- * address to another plugin, and gets the interface's name appended where one pod uses the same attachment twice.
+ * Most belong to one interface of a pod and have its provider as prefix: `<provider>.kubernetes.io/<key>`. The provider
+ * is `ovn` for the pod's own interface, `<nad>.<ns>.ovn` for a secondary interface on OVN, `<nad>.<ns>` if another plugin creates the interface and
+ * gets an address from us, with the interface's name appended if a pod uses the same attachment twice.
  */
 
 /** The provider of a pod's own interface. */
@@ -55,7 +55,7 @@ const DAEMON_KEYS = ["vf_representor", "vf", "pod_nic_type"] as const;
 /** Keys that the controller writes on a pod: the outcome of an allocation. */
 export type PodResultKey = (typeof RESULT_KEYS)[number];
 
-/** Keys that a user writes on a pod: what the interface is to be. Some are also results. */
+/** Keys that a user sets on a pod to configure an interface. Some are also results. */
 export type PodRequestKey = (typeof REQUEST_KEYS)[number];
 
 /** Keys that the daemon writes on a pod (SR-IOV). */
@@ -64,10 +64,10 @@ export type PodDaemonKey = (typeof DAEMON_KEYS)[number];
 /** Every key that exists once for each interface of a pod. */
 export type PodKey = PodResultKey | PodRequestKey | PodDaemonKey;
 
-/** The {@link PodKey}s: what an annotation `<provider>.kubernetes.io/<key>` of ours may end in. */
+/** The {@link PodKey}s: possible keys of an annotation `<provider>.kubernetes.io/<key>` of ours. */
 export const POD_KEYS: ReadonlySet<string> = new Set<PodKey>([...RESULT_KEYS, ...REQUEST_KEYS, ...DAEMON_KEYS]);
 
-/** What all annotations of one interface have in front of the slash. */
+/** The prefix of all annotations of one interface. */
 export function annotationDomain(provider: string): string {
   return `${provider}.kubernetes.io`;
 }
@@ -78,7 +78,7 @@ export function podAnnotation(provider: string, key: PodKey): string {
 }
 
 /**
- * The user's form of a fixed address where one attachment is used for several interfaces:
+ * The annotation of a fixed address if one attachment is used for several interfaces:
  * `<nad>.<ns>.kubernetes.io/ip_address.<interface>`.
  */
 export function interfaceAnnotation(
@@ -96,7 +96,7 @@ export function ovnAttachmentProvider(nad: string, namespace: string, interfaceN
   return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;
 }
 
-/** The provider of an attachment of another plugin that takes only its address from us: `<nad>.<ns>`, with the interface's name where it is needed. */
+/** The provider of an attachment of another plugin that only gets its address from us: `<nad>.<ns>`, with the interface's name if necessary. */
 export function ipamAttachmentProvider(nad: string, namespace: string, interfaceName?: string): string {
   const provider = `${nad}.${namespace}`;
   return interfaceName === undefined ? provider : `${provider}.${interfaceName}`;
@@ -107,7 +107,7 @@ export function isOvnProvider(provider: string): boolean {
   return provider === OVN_PROVIDER || provider.endsWith(`.${OVN_PROVIDER}`);
 }
 
-/** Annotations of a pod that exist once, whatever its interfaces. */
+/** Annotations of a pod that do not belong to an interface. */
 export const POD = {
   /** Name of a Vip whose address the pod takes. */
   vip: "ovn.kubernetes.io/vip",
@@ -120,9 +120,9 @@ export const POD = {
   bgp: "ovn.kubernetes.io/bgp",
   /** Multus: attachments of the pod. */
   networks: "k8s.v1.cni.cncf.io/networks",
-  /** Multus: what it has made of them, written by itself. */
+  /** Multus: the resulting interfaces, written by Multus. */
   networkStatus: "k8s.v1.cni.cncf.io/network-status",
-  /** Multus: attachment that takes the place of the default network. */
+  /** Multus: attachment that replaces the default network. */
   defaultNetwork: "v1.multus-cni.io/default-network",
   resourceName: "k8s.v1.cni.cncf.io/resourceName",
   /** The upstream bandwidth plugin's limits of the pod's own interface, quantities of bit/s. */
@@ -144,7 +144,7 @@ export const NAMESPACE = {
   ipPool: "ovn.kubernetes.io/ip_pool",
 } as const;
 
-/** Annotations of a Node: where it joins the default VPC, and what a user says about its traffic. */
+/** Annotations of a Node: how it joins the default VPC, and settings of users. */
 export const NODE = {
   allocated: "ovn.kubernetes.io/allocated",
   ipAddress: "ovn.kubernetes.io/ip_address",
@@ -156,16 +156,17 @@ export const NODE = {
   /** `node-<node>`. */
   portName: "ovn.kubernetes.io/port_name",
   /**
-   * Of the node's own addresses those by which pods know it (one of each family, by commas), written by the controller once what is sent
-   * to them finds the way back: from them the node speaks to pods.
+   * The node's addresses that it uses as source towards pods (one of each family, separated by commas). The controller writes it when packets to them
+   * are routed back to the node.
    */
   source: "weft.kubeovn.io/source",
-  /** Settings of the cluster that nodes go by (`src/contract/node.ts`), written by the controller. */
+  /** Settings of the cluster for nodes (`src/contract/node.ts`), written by the controller. */
   contract: "weft.kubeovn.io/node-contract",
   /** OVN's name of the node's chassis (`system-id`), written by the daemon. */
   chassis: "ovn.kubernetes.io/chassis",
   /**
-   * The only chassis that this node's tunnels are monitored to (BFD), while they are all down: OVN's name of it, written by the daemon and removed when one is up again.
+   * OVN's name of the only chassis that this node monitors by BFD, while all tunnels to it are down. Written by the daemon and removed when one is up
+   * again.
    * The controller reads it in clusters of two nodes.
    */
   unreachable: "weft.kubeovn.io/unreachable-chassis",
@@ -181,20 +182,21 @@ export const NODE = {
 
 /** Annotations of a controller's own Pod. */
 export const CONTROLLER_POD = {
-  /** Why this controller does not lead although no other does, in words, written by itself. */
+  /** Why this controller does not lead although no other does, as a message. Written by the controller. */
   notLeading: "weft.kubeovn.io/not-leading",
 } as const;
 
 /**
- * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/desired/identity.ts`), for tools. Absent
+ * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/desired/identity.ts`), for tools.
+ * Absent
  * where they are made without one.
  */
 export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";
 
-/** On one pod and one IP object: written by a new leader, whose watches show by it how far they have come. */
+/** On one pod and one IP object: written by a new leader to check that its watches are current. */
 export const CAUGHT_UP = "weft.kubeovn.io/caught-up";
 
-/** What a node says of one provider network. `err_mesg` is an annotation of the daemon's pod, the others are labels. */
+/** The state of one provider network on a node. `err_mesg` is an annotation of the daemon's pod, the others are labels. */
 export type ProviderNetworkKey = "ready" | "interface" | "mtu" | "exclude" | "vlan_interfaces" | "err_mesg";
 
 /** A node's label (or the daemon's annotation) about a provider network: `<pn>.provider-network.kubernetes.io/<key>`. */
@@ -206,7 +208,7 @@ export function providerNetworkLabel(providerNetwork: string, key: ProviderNetwo
 export const SERVICE = {
   /** Written by the controller: the VPC of its endpoints. */
   vpc: "ovn.kubernetes.io/vpc",
-  /** Together with the switch: the VPC that a user chooses, whatever its endpoints. */
+  /** Together with the switch: the VPC that a user chooses, independent of the endpoints. */
   logicalRouter: "ovn.kubernetes.io/logical_router",
   logicalSwitch: "ovn.kubernetes.io/logical_switch",
   switchLbVip: "ovn.kubernetes.io/switch_lb_vip",
@@ -225,7 +227,7 @@ export const NETWORK_POLICY = {
   logRate: "ovn.kubernetes.io/acl_log_meter_rate",
   /** `standard` or `lax`. */
   enforcement: "ovn.kubernetes.io/network_policy_enforcement",
-  /** Which providers' interfaces the policy is for. */
+  /** The providers of the interfaces that the policy applies to. */
   policyFor: "ovn.kubernetes.io/network_policy_for",
 } as const;
 
@@ -234,15 +236,15 @@ export const SUBNET = {
   /** `true`, `cluster` or `local`: announce the CIDR or the pods' addresses by BGP. */
   bgp: "ovn.kubernetes.io/bgp",
   /**
-   * What every node is to do for it (`src/contract/subnet.ts`). The controller writes it after the commit, and again where somebody else has changed
-   * it or taken it off; daemons read it, and of the Subnet nothing else.
+   * What every node must do for it (`src/contract/subnet.ts`). The controller writes it after the commit, and restores it if another client changes
+   * or removes it; daemons read nothing else of the Subnet.
    */
   nodeContract: "weft.kubeovn.io/node-contract",
   /** Of the subnet of the nodes, written by the controller: UDP flows of Services to endpoints that are gone (`src/contract/ended-flows.ts`). */
   endedFlows: "weft.kubeovn.io/ended-udp-flows",
 } as const;
 
-/** Label of a Node, `true` on those that may host routers' ports in external subnets; a user's, or written by the controller. */
+/** Label of a Node, `true` if it may host routers' ports in external subnets; set by a user or by the controller. */
 export const EXTERNAL_GATEWAY_LABEL = "ovn.kubernetes.io/external-gw";
 
 /** Annotations of OvnEips and of the rules that use them, as in Kube-OVN. */
@@ -259,11 +261,11 @@ export const LABEL = {
   subnet: "ovn.kubernetes.io/subnet",
   /** On IP: the node's name. */
   nodeName: "ovn.kubernetes.io/node-name",
-  /** On IP: `true` when a user made it, so that it outlives its pod; `false` when the controller did. */
+  /** On IP: `true` if a user created it, so that it outlives its pod; `false` if the controller did. */
   ipReserved: "ovn.kubernetes.io/ip_reserved",
-  /** On whatever belongs to one VPC. */
+  /** On objects of one VPC. */
   vpc: "ovn.kubernetes.io/vpc",
-  /** On what uses an external address: that address; the IPv6 one with `-` for `:`, which a label cannot hold. */
+  /** On objects that use an external address: that address; the IPv6 one with `-` for `:`, which a label must not contain. */
   eipV4: "ovn.kubernetes.io/eip_v4_ip",
   eipV6: "ovn.kubernetes.io/eip_v6_ip",
   vpcNatGateway: "ovn.kubernetes.io/vpc-nat-gw",
@@ -293,7 +295,7 @@ export function ipLabels(of: { subnet: string; node: string; reserved: boolean }
   };
 }
 
-/** The labels with the addresses of an OvnEip. A label holds no colon, and begins and ends with a letter or a digit. */
+/** The labels with the addresses of an OvnEip. A label has no colon, and begins and ends with a letter or a digit. */
 export function eipLabels({ v4, v6 }: { readonly v4: string; readonly v6: string }): {
   readonly v4: string;
   readonly v6: string;
@@ -309,5 +311,5 @@ export function labelValue(name: string): string {
   return name.length > 63 ? "" : name;
 }
 
-/** The label that says in which zone a node is (k8s.io/api/core/v1 `LabelTopologyZone`). */
+/** The label with the zone of a node (k8s.io/api/core/v1 `LabelTopologyZone`). */
 export const ZONE_LABEL = "topology.kubernetes.io/zone";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What the shim and the daemon say to each other, and what both need of the CNI specification.
+ * The messages between shim and daemon, and the parts of the CNI specification that both need.
  *
  * The shim is a process per pod verb and its imports are its latency: this is the only file of the project that it may
  * import, and this file imports nothing. Message keys are Kube-OVN's (`pkg/request`), so either side can be exchanged
  * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `code` and `details` are ours. Both sides ignore
- * keys they do not know.
+ * unknown keys.
  *
  * HTTP/1.1 over the unix socket, `POST` to {@link cniPath}. The answer to `add` is 200 with a {@link CniResponse};
  * `del`, `check`, `gc` and `status` answer 204. A refusal is a 4xx, a failure a 5xx, both with a {@link CniFailure}.
@@ -29,12 +29,12 @@ export function cniPath(verb: CniVerb): string {
 /** Versions of the CNI specification whose results we can print, oldest first (CNI SPEC 1.1 VERSION). */
 export const CNI_VERSIONS = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
-/** A version of the CNI specification that we speak. */
+/** A supported version of the CNI specification. */
 export type CniVersion = (typeof CNI_VERSIONS)[number];
 
 /**
- * Error codes (CNI SPEC 1.1 "Error", and `internal` as libcni has it). 100 and above are a plugin's own; we use none.
- * `tryAgainLater` makes kubelet repeat the sandbox, which it does after every other code too.
+ * Error codes (CNI SPEC 1.1 "Error", and `internal` as libcni has it). Codes from 100 are specific to a plugin; we use none. kubelet creates the
+ * sandbox again after `tryAgainLater`, as after every other code.
  */
 export const CNI_ERROR = {
   incompatibleVersion: 1,
@@ -76,27 +76,27 @@ export interface CniAttachment {
   readonly ifname: string;
 }
 
-/** What every request carries. */
+/** Fields of every request. */
 export interface CniRequestBase {
   /** `type` of the network configuration: {@link CNI_TYPE}, or another plugin's name when we are only its IPAM. */
   readonly cni_type: string;
-  /** Which network: `ovn` for a pod's own interface, `<nad>.<ns>.ovn` or `<nad>.<ns>` for attachments. */
+  /** The provider: `ovn` for a pod's own interface, `<nad>.<ns>.ovn` or `<nad>.<ns>` for attachments. */
   readonly provider: string;
-  /** `cniVersion` of the network configuration; absent when Kube-OVN's own shim asks. */
+  /** `cniVersion` of the network configuration; absent in requests of Kube-OVN's shim. */
   readonly cni_version?: string;
-  /** `name` of the network configuration; absent when Kube-OVN's own shim asks. Two networks may have one provider. */
+  /** `name` of the network configuration; absent in requests of Kube-OVN's shim. Two networks may have one provider. */
   readonly network_name?: string;
-  /** UID of the pod, where the runtime tells it (K8S_POD_UID): a stale request must not get its successor's address. */
+  /** UID of the pod, if the runtime passes it (K8S_POD_UID): a stale request must not get the address of a newer pod of the same name. */
   readonly pod_uid?: string;
-  /** The shim's id of this request: in its own errors, the daemon's log and the port's `external_ids`. Absent when Kube-OVN's own shim asks. */
+  /** The shim's id of this request: in its own errors, the daemon's log and the port's `external_ids`. Absent in requests of Kube-OVN's shim. */
   readonly request_id?: string;
 }
 
 /** Body of `add`, `del` and `check`: one interface of one container. */
 export interface CniRequest extends CniRequestBase {
-  /** `K8S_POD_NAME`; "" where a DEL came without `CNI_ARGS`. */
+  /** `K8S_POD_NAME`; "" for a DEL without `CNI_ARGS`. */
   readonly pod_name: string;
-  /** `K8S_POD_NAMESPACE`; "" where a DEL came without `CNI_ARGS`. */
+  /** `K8S_POD_NAMESPACE`; "" for a DEL without `CNI_ARGS`. */
   readonly pod_namespace: string;
   /** `CNI_CONTAINERID`, the sandbox. */
   readonly container_id: string;
@@ -115,13 +115,13 @@ export interface CniRequest extends CniRequestBase {
   readonly vhost_user_socket_volume_name?: string;
   /** DPDK: the socket's name inside that volume. */
   readonly vhost_user_socket_name?: string;
-  /** DPDK: who opens the socket; `kubevirt` has a folder layout of its own. */
+  /** DPDK: the program that opens the socket; `kubevirt` has a folder layout of its own. */
   readonly vhost_user_socket_consumption?: string;
-  /** `prevResult` of the configuration (CHECK needs it, DEL may have it), as the runtime gave it. */
+  /** `prevResult` of the configuration (required for CHECK, optional for DEL), unchanged. */
   readonly prev_result?: CniResult | null;
 }
 
-/** Body of `gc`: all that is not listed is to be removed. */
+/** Body of `gc`: everything that is not listed must be removed. */
 export interface CniGcRequest extends CniRequestBase {
   readonly valid_attachments: readonly CniAttachment[];
 }
@@ -136,19 +136,19 @@ export interface CniAddress {
   readonly ip: string;
   /** The subnet, whose prefix length is the address's. */
   readonly cidr: string;
-  /** Only where the interface has the default route: without `routes` the shim makes one of it. */
+  /** Set only if the interface has the default route: without `routes` the shim derives the route from it. */
   readonly gateway?: string;
 }
 
 /** Body of the 200 that answers `add`. */
 export interface CniResponse {
-  /** IPv4 before IPv6; empty when the subnet hands out MAC addresses only. */
+  /** IPv4 before IPv6; empty if the subnet has MAC addresses only. */
   readonly ips: readonly CniAddress[] | null;
-  /** The interface's MAC inside the pod; "" when we gave only an address. */
+  /** The interface's MAC inside the pod; "" if only an address was allocated. */
   readonly mac_address: string;
   /** Routes that were set in the pod; empty means one default route for each gateway of `ips`. */
   readonly routes: readonly CniRoute[] | null;
-  /** MTU in bytes; 0 when we gave only an address. */
+  /** MTU in bytes; 0 if only an address was allocated. */
   readonly mtu: number;
   /** The interface's name inside the pod. */
   readonly nicname: string;
@@ -161,14 +161,14 @@ export interface CniResponse {
 export interface CniFailure {
   /** A message for people; it becomes the CNI error's `msg`. */
   readonly error: string;
-  /** What the shim is to print; absent from Kube-OVN's daemon, then `tryAgainLater`. */
+  /** The code that the shim prints; absent in answers of Kube-OVN's daemon, then `tryAgainLater`. */
   readonly code?: CniErrorCode;
-  /** More, where there is more; it becomes the CNI error's `details`. */
+  /** Optional details; they become the CNI error's `details`. */
   readonly details?: string;
 }
 
 /**
- * The result of ADD on stdout, for every version we speak (CNI SPEC 1.1 "ADD Success"). `ips[].version` exists before
+ * The result of ADD on stdout, for every supported version (CNI SPEC 1.1 "ADD Success"). `ips[].version` exists before
  * 1.0.0 only; `interfaces[].mtu` from 1.1.0 on.
  */
 export interface CniResult {

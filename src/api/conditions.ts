@@ -13,20 +13,20 @@ export interface Condition {
   readonly reason?: string;
   /** A message for people. */
   readonly message?: string;
-  /** `metadata.generation` of the object that the condition was found on. */
+  /** `metadata.generation` of the object when the condition was evaluated. */
   readonly observedGeneration?: number;
-  /** When anything of the condition last changed. */
+  /** When any field of the condition last changed. */
   readonly lastUpdateTime: string;
   /** When `status` last changed. */
   readonly lastTransitionTime: string;
 }
 
-/** A condition as its finder states it; the times are {@link setCondition}'s. */
+/** A condition without times, which {@link setCondition} adds. */
 export type ConditionUpdate = Omit<Condition, "lastUpdateTime" | "lastTransitionTime">;
 
 /**
- * The list with `update` in it. The same array comes back when nothing but time has passed, so that a caller can see by
- * identity that there is nothing to write. Other conditions and their order stay. `now` is RFC 3339, see `formatTime`.
+ * The list with `update` applied. Returns the same array if nothing has changed except the time, so that a caller can compare by identity. Other
+ * conditions and their order stay. `now` is RFC 3339, see `formatTime`.
  */
 export function setCondition(
   conditions: readonly Condition[],

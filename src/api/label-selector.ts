@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Kubernetes' selector of labels (meta/v1 LabelSelector): all that it says must hold; an empty one matches everything. */
+/** Kubernetes' selector of labels (meta/v1 LabelSelector): all requirements must match; an empty selector matches everything. */
 export interface LabelSelector {
-  /** Label name → the value that it must have. */
+  /** Label name → required value. */
   readonly matchLabels?: Readonly<Record<string, string>>;
   readonly matchExpressions?: readonly LabelSelectorRequirement[];
 }

@@ -3,19 +3,18 @@
 import { createHash } from "node:crypto";
 
 /**
- * A name that is made of the names of objects, in both of its spellings. Kube-OVN puts parts together in such a way that different
- * ones may come to the same: VPC `team` and subnet `a-web`, VPC `team-a` and subnet `web`. Of the objects that exist the oldest has the plain
- * spelling for as long as it lives (fact `nameCollisions`), and the others the distinct one. Where an object of a kind that never gives way might have the
- * plain spelling, both are the distinct one.
+ * A name composed of the names of objects, in two forms. Kube-OVN's composition is ambiguous: VPC `team` and subnet `a-web`, VPC `team-a` and subnet
+ * `web`. Of the objects that exist, the oldest has the plain form as long as it exists (fact `nameCollisions`), and the others have the distinct
+ * form. If an object of a kind with fixed names could have the plain form, both forms are the distinct one.
  */
 export interface Name {
-  /** Kube-OVN's spelling. */
+  /** Kube-OVN's name. */
   readonly plain: string;
-  /** The plain spelling, `_` and a digest of the parts. No name in Kubernetes has a `_`, so it is no other object's plain spelling. */
+  /** The plain form, `_` and a digest of the parts. No name in Kubernetes has a `_`, so it is never the plain form of another object. */
   readonly distinct: string;
 }
 
-/** How a name is spelled, where its plain spelling is taken by another object or is not. */
+/** The form of a name, depending on whether the plain form is taken by another object. */
 export function spell({ plain, distinct }: Name, taken: boolean): string {
   return taken ? distinct : plain;
 }
@@ -26,8 +25,7 @@ export function withDigest(plain: string, parts: readonly string[]): string {
 }
 
 /**
- * SHA-1 of a plain value (what a name or an id is made of), as `length` hexadecimal digits; 20 are 80 bits, too many for somebody to look for
- * two values with the same.
+ * SHA-1 of a plain value (the parts of a name or an id), as `length` hexadecimal digits; 20 are 80 bits, enough against a search for a collision.
  */
 export function digestOf(value: unknown, length = 20): string {
   return createHash("sha1").update(JSON.stringify(value)).digest("hex").slice(0, length);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What {@link nodePortTarget} reads of a Service. */
+/** The part of a Service that {@link nodePortTarget} reads. */
 export interface PoliciesAndPorts {
   readonly type?: string;
   readonly internalTrafficPolicy?: string;
@@ -11,9 +11,10 @@ export interface PoliciesAndPorts {
 }
 
 /**
- * The port of the ClusterIP to which a node translates a node port or an external address, where no kube-proxy does that. It is the Service's port, but
- * for a Service with `internalTrafficPolicy: Local` whose clients outside use the endpoints of all nodes: at its port OVN balances to those of one node.
- * There it is the number of the node port, at which OVN balances to all; unless the Service has that number as a port of the same protocol.
+ * The port of the ClusterIP to which a node translates a node port or an external address without kube-proxy. It is the Service's port, except for a
+ * Service with `internalTrafficPolicy: Local` whose external clients use the endpoints of all nodes: at the Service's port OVN balances to the
+ * endpoints of one node. Then it is the number of the node port, at which OVN balances to all endpoints, unless the Service has a port with that
+ * number and protocol.
  */
 export function nodePortTarget(spec: PoliciesAndPorts, { protocol, port, nodePort }: Port): number {
   const outside = spec.type === "NodePort" || spec.type === "LoadBalancer";
@@ -22,7 +23,7 @@ export function nodePortTarget(spec: PoliciesAndPorts, { protocol, port, nodePor
   return nodePort > 0 && !taken ? nodePort : port;
 }
 
-/** One port of the Service; 0: it has no node port. */
+/** One port of the Service; 0: no node port. */
 interface Port {
   readonly protocol: string;
   readonly port: number;

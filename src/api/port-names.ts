@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Names of the logical ports whose owners must know them without asking anybody: the daemon makes them for OVS, and IP objects are called so.
- * So they depend on their parts alone, never on which other objects there are. They are Kube-OVN's wherever no other parts come to the same;
- * otherwise a digest follows. What is ambiguous is divided so that the more usual one has the plain name:
+ * Names of logical ports that can be computed without other objects: the daemon uses them for OVS, and IP objects have these names. They depend on
+ * their parts only. They are Kube-OVN's if the parts are unambiguous; otherwise a digest follows. Of two ambiguous names, the more usual one has no
+ * digest:
  *
- * | name | may be | plain |
+ * | name | may be | without digest |
  * | --- | --- | --- |
  * | `node-x.y` | pod `node-x` in `y`; node `x.y` | the pod's |
  * | `node-x.y.z` | pod `node-x.y` in `z`; node `x.y.z` | the node's |
@@ -14,15 +14,15 @@
 import { OVN_PROVIDER } from "./annotations.ts";
 import { digestOf } from "./name.ts";
 
-/** What the port names of nodes begin with. */
+/** The prefix of the port names of nodes. */
 export const NODE_PREFIX = "node-";
 
-/** What names of other ports begin with, before the first dot. */
+/** The prefixes of other port names, before the first dot. */
 const U2O = "u2o-interconnection";
 const QUERIER = "mcast-querier";
 const FIRST_LABELS: ReadonlySet<string> = new Set([U2O, QUERIER, "localnet"]);
 
-/** How a name with a digest ends; no plain one does. */
+/** The end of a name with a digest; no other name has it. */
 const DIGEST = /-x[0-9a-f]{20}$/;
 const DIGEST_LENGTH = 22;
 /** The longest name of an object: an RFC 1123 subdomain. */
@@ -30,8 +30,7 @@ const LIMIT = 253;
 
 /**
  * The logical switch port of one interface of a pod, and with it the `IP` object of that interface and the `iface-id`
- * of the OVS port: `<pod>.<ns>` or `<pod>.<ns>.<provider>`, at most 253 characters. `owner` is the pod's name, or the virtual machine's where
- * the pod belongs to one.
+ * of the OVS port: `<pod>.<ns>` or `<pod>.<ns>.<provider>`, at most 253 characters. `owner` is the pod's name, or that of its virtual machine.
  */
 export function podPortName(owner: string, namespace: string, provider: string = OVN_PROVIDER): string {
   const own = provider === OVN_PROVIDER;
@@ -40,7 +39,7 @@ export function podPortName(owner: string, namespace: string, provider: string =
   return portName(plain, clear, ["pod", owner, namespace, provider]);
 }
 
-/** Whether the name of a pod's own interface can be nothing else. */
+/** Whether the name of a pod's own interface is unambiguous. */
 function isClear(owner: string, namespace: string): boolean {
   const labels = owner.split(".");
   if (FIRST_LABELS.has(labels[0] ?? "")) return false;
@@ -52,7 +51,7 @@ function isClearFurther(owner: string, namespace: string, provider: string): boo
   return isFurther([owner, namespace, ...provider.split(".")]);
 }
 
-/** Whether labels may be pod, namespace, and a provider `<nad>.<ns>`, `<nad>.<ns>.ovn` or `<nad>.<ns>.ovn.<interface>`. */
+/** Whether labels can be a pod, a namespace, and a provider `<nad>.<ns>`, `<nad>.<ns>.ovn` or `<nad>.<ns>.ovn.<interface>`. */
 function isFurther(labels: readonly string[]): boolean {
   if (labels.length === 4) return true;
   return (labels.length === 5 || labels.length === 6) && labels[4] === OVN_PROVIDER;

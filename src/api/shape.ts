@@ -2,7 +2,7 @@
 
 import { cutText } from "./text.ts";
 
-/** What a CRD's schema says of the type of a value. `count`: a number or a text. */
+/** The type of a value in a CRD's schema. `count`: a number or a string. */
 export type Shape = "text" | "number" | "flag" | "count" | ListShape | MapShape | FieldsShape;
 
 interface ListShape {
@@ -17,10 +17,10 @@ interface FieldsShape {
   readonly fields: Readonly<Record<string, Shape>>;
 }
 
-/** An object of which every field that the schema knows has the type that the schema gives it. */
+/** An object whose fields have the types of the schema. */
 export interface Shaped {
   readonly value: Readonly<Record<string, unknown>>;
-  /** What had another type; of many only the first ones. */
+  /** The first fields that had another type. */
   readonly malformed: readonly MalformedField[];
 }
 
@@ -32,15 +32,15 @@ export interface MalformedField {
   readonly message: string;
 }
 
-/** So many fields are named. */
+/** The largest number of fields that are named. */
 const NAMED = 5;
-/** UTF-16 units of a value that is shown. */
+/** The largest number of UTF-16 units of a shown value. */
 const SHOWN = 60;
 
 /**
- * Gives fields of a `spec` the types that its schema says, for an object may be older than the schema or the cluster's CRD may validate less than
- * ours. A value of another type becomes one that says nothing sensible in its place: a text for a text, a list with one such entry for a list, and for
- * a number or a flag none. So it is handled like any other invalid input of a user. `null` is none.
+ * Converts fields of a `spec` to the types of the schema, because an object may be older than the schema, or the cluster's CRD may validate less than
+ * ours. A value of another type is replaced by an invalid value of the right type: a string for a string, a list with one such entry for a list, and
+ * no value for a number or a boolean. It is then handled like any other invalid input. `null` is no value.
  */
 export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
   const reader = new Reader(unreadable);
@@ -48,7 +48,7 @@ export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
   return { value: isRecord(read) ? read : {}, malformed: reader.found };
 }
 
-/** The same for a `status`, which is ours: what has another type is left out, so that it is written again. */
+/** The same for a `status`, which is ours: values of another type are left out, so that they are written again. */
 export function shapedStatus(value: unknown, shape: FieldsShape): Readonly<Record<string, unknown>> {
   const read = new Reader(() => undefined).read(value ?? {}, shape, "status");
   return isRecord(read) ? read : {};
@@ -56,7 +56,7 @@ export function shapedStatus(value: unknown, shape: FieldsShape): Readonly<Recor
 
 class Reader {
   readonly found: MalformedField[] = [];
-  /** What is put in the place of a value of another type; `undefined`: nothing. */
+  /** The replacement for a value of another type; `undefined`: none. */
   readonly #instead: (shape: Shape, value: unknown) => unknown;
 
   constructor(instead: (shape: Shape, value: unknown) => unknown) {
@@ -71,7 +71,7 @@ class Reader {
       return this.#same(value, items) ? value : items.filter((item) => item !== undefined);
     }
     if (!isRecord(value)) return this.#wrong(value, shape, path);
-    // Nearly all are as they should be: a copy is made where the first one is not.
+    // Nearly all are valid: a copy is made at the first invalid one.
     let copy: Record<string, unknown> | undefined;
     for (const key of Object.keys(value)) {
       const field = value[key];

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Texts that come from outside: what OVSDB and a JSON document can hold of them, and how people are shown them. */
+/** Untrusted strings: what OVSDB and JSON can hold, and how messages show them. */
 
-/** Whether OVSDB takes the text (RFC 7047 §5.1: no U+0000; and as JSON in UTF-8 no surrogate without its other half). */
+/** Whether OVSDB accepts the text (RFC 7047 §5.1: no U+0000; and, as JSON in UTF-8, no unpaired surrogate). */
 export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
 
-/** The text with U+FFFD in place of what OVSDB does not take: for what only people read. */
+/** The text with U+FFFD for characters that OVSDB does not accept. For text that only people read. */
 export function storable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\uFFFD");
 }
 
-/** The first `length` UTF-16 units; one less where that would cut a character in two. */
+/** The first `length` UTF-16 units; one less if that would split a character. */
 export function cutText(text: string, length: number): string {
   const cut = text.slice(0, length);
   const splits =
@@ -20,7 +20,7 @@ export function cutText(text: string, length: number): string {
   return splits ? cut.slice(0, -1) : cut;
 }
 
-/** A text as a message shows it: in quotes, on one line, of `length` at most. */
+/** A text for a message: in quotes, on one line, at most `length` long. */
 export function quoted(text: string, length = 80): string {
   const shown = text.toWellFormed();
   return JSON.stringify(shown.length > length ? `${cutText(shown, length)}…` : shown);

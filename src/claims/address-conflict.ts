@@ -5,8 +5,8 @@ import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 
 /**
- * Who else holds the addresses that an object's status names, as in a copy of an object; nothing where nobody does. An address that a pod has from
- * the object (`takes`) is in no dispute, and neither is what a pod that is gone is about to give back.
+ * The other holder of addresses in an object's status, for example of a copied object; `undefined` if there is none. An address that a pod has from
+ * the object (`takes`) is not a conflict, nor is one that a deleted pod is about to release.
  */
 export function addressConflictOf(
   reader: FactReader,
@@ -16,7 +16,7 @@ export function addressConflictOf(
   const dispute = reader.get("addressConflicts", owner);
   if (dispute?.holder === undefined || dispute.holder.includes("/")) return dispute;
   const ip = reader.get("ips", dispute.holder);
-  // A pod's record is about to be written.
+  // The pod's record is not written yet.
   if (ip === undefined) return undefined;
   if (ip.reserved || ip.holder.startsWith("node:")) return dispute;
   const pods = reader.by("pods", "holder", ip.holder);

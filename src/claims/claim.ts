@@ -8,7 +8,7 @@ import type { Refusal } from "../ipam/refusal.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import type { AddressLease, AddressRequest } from "../ipam/types.ts";
 
-/** The object that an address is for, as far as it is told what came of that. */
+/** The object that an address is for, and to which the result is reported. */
 export interface Claimant {
   readonly kind: ObjectKind;
   readonly key: string;
@@ -17,16 +17,16 @@ export interface Claimant {
   readonly uid: string;
 }
 
-/** How a lease is written into Kubernetes: one write, of an object that becomes facts of `kind`. */
+/** How a lease is recorded in Kubernetes: one write of an object, which becomes facts of `kind`. */
 export type RecordWrite =
   | { readonly verb: "create"; readonly kind: ObjectKind; readonly body: RecordBody }
-  /** A merge patch; its `metadata` names the UID and the resource version on which it was decided. */
+  /** A merge patch; its `metadata` has the UID and the resource version that the decision is based on. */
   | {
       readonly verb: "patch";
       readonly kind: ObjectKind;
       readonly name: string;
       readonly body: RecordBody;
-      /** Where the record is the status, and that is written beside the object. */
+      /** If the record is in the status, which is written separately. */
       readonly subresource?: "status";
     };
 
@@ -35,67 +35,66 @@ interface RecordBody {
   readonly [field: string]: unknown;
 }
 
-/** A request that may be met. */
+/** A valid request. */
 export interface Wanted {
   readonly ok: true;
   readonly request: AddressRequest;
-  /** What is to be written when it is. */
+  /** The record to write when it is granted. */
   readonly record: (lease: AddressLease) => RecordWrite;
 }
 
-/** Somebody wants an address that it does not have yet. Whoever has what it wants makes no claim. */
+/** An object wants an address that it does not have yet. An object that has it has no claim. */
 export interface Claim {
   readonly claimant: Claimant;
-  /** Which of several that one object wants (an interface of a pod), in words: refusals begin with it. */
+  /** Distinguishes the claims of one object (the interface of a pod) in messages: refusals begin with it. */
   readonly subject?: string;
-  /** Who holds the address in IPAM; absent where that cannot be said as things are. */
+  /** The owner in IPAM; absent if it is not known. */
   readonly owner?: string;
-  /** What is wanted, or why it cannot be; absent while what is in its way is about to go. */
+  /** The request, or why it is invalid; absent while an obstacle is about to be removed. */
   readonly desired: Wanted | Refusal | undefined;
-  /** The object that is the record of the address, or will be. */
+  /** The object that records the address. */
   readonly recordedIn: { readonly kind: ObjectKind; readonly key: string };
-  /** No object speaks for what the owner holds, if anything: what it may not have it does not keep. */
+  /** No object records the owner's lease, so it does not keep what it may not have. */
   readonly fresh?: true;
   /**
-   * The record of its namesake's, which is taken over if that is what is wanted, and goes otherwise; unless it is `kept` for a better successor where
-   * this one is refused.
+   * The record of an earlier object with the same name. It is taken over if the address is the requested one, and deleted otherwise; unless the claim
+   * is refused and it is `kept` for another successor.
    */
   readonly predecessor?: { readonly ip: IpFact; readonly kept: boolean };
-  /** The key of the verdict that says why it was refused, for whoever has a condition, or is waited for by others. */
+  /** The key of the verdict with the refusal, for objects that have conditions or that others wait for. */
   readonly verdict?: string;
-  /** IPAM's refusal with what only facts tell. */
+  /** IPAM's refusal with details that only facts have. */
   readonly explain?: (reader: FactReader, refusal: Refusal) => Refusal;
 }
 
 /**
- * A kind of objects that want addresses. What `read` asks for is recorded, so what makes it worth another try is never listed by hand: that
- * something changes that was read, or that IPAM gets room where it had none.
+ * A kind of objects that want addresses. What `read` reads is recorded, so a claim is tried again when any of that changes, or when addresses become
+ * free in IPAM where there were none.
  */
 export interface ClaimKind<K extends FactKind = FactKind> {
-  /** The facts of the objects. No two kinds have the same. */
+  /** The facts of the objects, different for each kind. */
   readonly facts: K;
-  /** Smaller goes first where several are to be decided at once. */
+  /** Lower values are decided first. */
   readonly rank: number;
-  /** The keys to read because of a change, where that is not the key of each fact of the kind. */
+  /** The keys to read because of a change, if they differ from the keys of the facts. */
   readonly keysOf?: (change: FactChange) => readonly string[];
-  /** The claims of what has this key; `undefined` where there is no such thing, and nobody need look again until `keysOf` names it. */
+  /** The claims of the object with this key; `undefined` if it does not exist and need not be read again until `keysOf` returns it. */
   readonly read: (reader: FactReader, key: string) => readonly Claim[] | undefined;
   /**
-   * What such an object holds by its own word, once its claim is recorded in it. For kinds whose claims are recorded in IP objects: nothing,
-   * these speak for themselves.
+   * The lease that such an object records itself. For kinds whose leases are recorded in IP objects: nothing.
    */
   readonly holds?: (fact: FactTypes[K]) => IpRecord | undefined;
 }
 
-/** A kind of whichever facts. */
+/** A kind with any facts. */
 export type AnyClaimKind = { [K in FactKind]: ClaimKind<K> }[FactKind];
 
-/** A claim's id: its object's kind and key, and what tells it from the object's others. */
+/** A claim's id: the kind and key of its object, and what distinguishes it from the object's other claims. */
 export function claimId({ claimant: { kind, key }, subject }: Pick<Claim, "claimant" | "subject">): string {
   return subject === undefined ? `${kind}/${key}` : `${kind}/${key}/${subject}`;
 }
 
-/** Whether two claims are the same one, of the same object. */
+/** Whether two claims are equal and of the same object. */
 export function isSameClaim(a: Claim, b: Claim): boolean {
   return a === b || (a.owner === b.owner && a.claimant.uid === b.claimant.uid && claimId(a) === claimId(b));
 }

@@ -7,15 +7,15 @@ import { type Refusal, refuse } from "../ipam/refusal.ts";
 import type { AddressRequest } from "../ipam/types.ts";
 import { isUsable } from "./namespace-subnets.ts";
 
-/** A request, or why there is none. */
+/** A request or a refusal. */
 export type RequestResult = { readonly ok: true; readonly request: AddressRequest } | Refusal;
 
-/** Which subnets may give an address, by their provider: those of pods' own interfaces, of any on OVN, or others as well. */
+/** Which subnets may give an address, by their provider: those for pods' own interfaces, for any interface on OVN, or others as well. */
 export interface SubnetEligibility {
   readonly accepts: (provider: string) => boolean;
-  /** Why not, and what would do. */
+  /** Why not, and which would be eligible. */
   readonly refusal: (provider: string) => string;
-  /** Whether it is for nodes: nobody else has an address of the join subnet, which hosts and rules take for a node's. */
+  /** Whether it is for nodes: only nodes have addresses of the join subnet, because hosts and rules treat them as a node's. */
   readonly nodes?: boolean;
 }
 
@@ -29,10 +29,10 @@ export const FOR_PRIMARY_INTERFACES: SubnetEligibility = {
     `is for secondary interfaces (provider "${provider}"), not for a pod's primary one; name a subnet of provider "${OVN_PROVIDER}"`,
 };
 
-/** For what a user keeps free. */
+/** For reservations of users. */
 export const FOR_RESERVATIONS: SubnetEligibility = { accepts: () => true, refusal: () => "", nodes: true };
 
-/** The part of a request that asks accepted subnets: IPAM also knows the others, because of the addresses in use. A refusal where there is none. */
+/** The request limited to accepted subnets: IPAM also knows the others, because of addresses in use. A refusal if none is left. */
 export function withEligibleSubnets(
   facts: FactReader,
   request: AddressRequest,

@@ -12,7 +12,7 @@ import type { RecordWrite } from "./claim.ts";
 import { holderName } from "./pod-interfaces.ts";
 import { podTypeOf } from "./retention.ts";
 
-/** For whom an IP object is. */
+/** The owner of an IP object. */
 export interface IpHolder {
   readonly node: string;
   /** The pod and the provider of its interface; absent for a node. */
@@ -44,21 +44,21 @@ export function newIpRecord(lease: AddressLease, holder: IpHolder): RecordWrite 
   return { verb: "create", kind: "ips", body: { metadata, spec } };
 }
 
-/** The IP object of a namesake, taken over, with what its successor gets beyond it. */
+/** The IP object of an earlier pod with the same name, taken over and completed for its successor. */
 export function takenOverIpRecord(lease: AddressLease, old: IpFact, holder: IpHolder): RecordWrite {
   const { node, pod } = holder;
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: old.reserved });
   const podType = pod === undefined ? "" : podTypeOf(pod);
   const { v4 = "", v6 = "", mac = "" } = lease;
   const grown = v4 !== old.v4 || v6 !== old.v6 || mac !== old.mac;
-  // A mark stays: an orphan's successor has the address by it.
+  // The mark stays: the successor of an orphaned pod has the address by it.
   const marked = podType !== "" && podType !== old.podType;
   const spec = { nodeName: node, ...(marked && { podType }), ...(grown && addressFields(lease)) };
   const metadata = { uid: old.uid, resourceVersion: old.version, labels, annotations: annotationsOf(old.name, holder) };
   return { verb: "patch", kind: "ips", name: old.name, body: { metadata, spec } };
 }
 
-/** A user's reservation, with what it lacked. */
+/** A user's reservation, completed with address and MAC. */
 export function reservationRecord(lease: AddressLease, { name, uid, version, node }: IpFact): RecordWrite {
   const labels = ipLabels({ subnet: lease.subnet, node, reserved: true });
   const body = { metadata: { uid, resourceVersion: version, labels }, spec: addressFields(lease) };
@@ -75,15 +75,15 @@ function annotationsOf(name: string, { pod, provider }: IpHolder): Readonly<Reco
 }
 
 /**
- * What is recorded of a new pod's QoS; from then on the record is the controller's, see `podQos`. An interface with an invalid setting is refused from the beginning,
- * whatever the pod's author has written about its state.
+ * The QoS record of a new pod; from then on the controller owns the record, see `podQos`. An interface with an invalid setting is refused from the
+ * beginning, whatever state the pod's annotations claim.
  */
 function newQosRecord({ annotations }: PodFact, provider: string): string {
   const isInvalid = Object.values(readQosRequest(annotations, provider)).some(({ state }) => state === "invalid");
   return isInvalid ? encodeQos({ refused: true }) : NO_QOS;
 }
 
-/** The fields of a record that hold addresses. */
+/** The address fields of a record. */
 export function addressFields(lease: AddressLease): Readonly<Record<string, string>> {
   return {
     ipAddress: [lease.v4, lease.v6].filter((address) => address !== undefined).join(","),

@@ -12,10 +12,10 @@ import { ipNameConflict } from "./ip-name-conflict.ts";
 import { addressFields } from "./ip-record.ts";
 import { querierVerdictKey } from "./verdict-keys.ts";
 
-/** What stands in `IpFact.holder` of a querier's record, before the subnet's name. */
+/** The prefix of `IpFact.holder` of a querier's record, before the subnet's name. */
 export const SUBNET_HOLDER = "subnet:";
 
-/** Whether a subnet has a multicast querier: OVN then asks its pods which groups they are members of. */
+/** Whether a subnet has a multicast querier: OVN then queries the multicast groups of its pods. */
 export function hasQuerier({ enableMulticastSnoop, provider, protocol, vlan }: SubnetFact): boolean {
   return enableMulticastSnoop && isOvnProvider(provider) && protocol !== "Mac" && vlan === "";
 }
@@ -25,7 +25,7 @@ export function isQuerierOf({ holder }: IpFact, subnet: string): boolean {
   return holder === `${SUBNET_HOLDER}${subnet}`;
 }
 
-/** The address and MAC that a subnet's multicast queries come from. */
+/** The source address and MAC of a subnet's multicast queries. */
 export const querierClaims: ClaimKind<"subnetSpecs"> = {
   facts: "subnetSpecs",
   rank: 1,
@@ -48,7 +48,7 @@ export const querierClaims: ClaimKind<"subnetSpecs"> = {
   },
 };
 
-/** As Kube-OVN writes it: the namespace is `default`, whatever that means for a subnet. */
+/** As in Kube-OVN the namespace is `default`, although a subnet has none. */
 function recordOf(lease: AddressLease): RecordWrite {
   const labels = ipLabels({ subnet: lease.subnet, node: "", reserved: false });
   const spec = {

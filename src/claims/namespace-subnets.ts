@@ -10,10 +10,10 @@ import { matchesLabels } from "../policy/labels.ts";
 /**
  * The subnets that pods of a namespace get addresses from, in the order in which they are tried: the default subnet of the
  * VPC that the namespace is bound to (`spec.defaultSubnet`, or the one in it with `spec.default`), then those bound to the
- * namespace by name or by selector, by name of the subnet; where there is none of these, and the namespace is of no VPC, the cluster's default subnet.
+ * namespace by name or by selector, by name of the subnet; if there is none of these and the namespace belongs to no custom VPC, the cluster's
+ * default subnet.
  *
- * Subnets that are being deleted are left out. Those that are not ready are not: their pods wait, rather than come up in
- * another network than the one that they were meant for.
+ * Subnets that are being deleted are left out. Subnets that are not ready are included: their pods wait instead of starting in another network.
  */
 export function subnetsOfNamespace(reader: FactReader, namespace: string): readonly SubnetFact[] {
   const fact = reader.get("namespaces", namespace);
@@ -26,27 +26,27 @@ export function subnetsOfNamespace(reader: FactReader, namespace: string): reado
     .filter((subnet, i, all) => all.indexOf(subnet) === i)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const usable = [...(first === undefined ? [] : [first]), ...bound].filter((subnet) => !subnet.deleting);
-  // Those of its VPC may still be to come: its pods are not for the default VPC.
+  // Subnets of its VPC may be created later: its pods must not be in the default VPC.
   if (usable.length > 0 || vpc !== undefined) return usable;
   const fallback = reader.get("subnets", reader.get("cluster", "cluster")?.defaultSubnet ?? "");
   return fallback === undefined || fallback.deleting ? [] : [fallback];
 }
 
 /**
- * The VPC of its own that a namespace belongs to. Of several that name it the oldest: one that comes later, by mistake perhaps, does not take the
- * namespace's next pods out of their network.
+ * The custom VPC that a namespace belongs to. Of several that name it the oldest, so that a later one does not move the namespace's next pods to
+ * another network by mistake.
  */
 export function vpcOfNamespace(reader: FactReader, namespace: string): VpcFact | undefined {
   return oldest(reader.all("vpcs").filter(({ isDefault, namespaces }) => !isDefault && namespaces.includes(namespace)));
 }
 
-/** Of those of one age the first by name, as which they come. */
+/** Of those of equal age the first by name: they are sorted. */
 function oldest<F extends { readonly created: string }>(facts: readonly F[]): F | undefined {
   return facts.reduce<F | undefined>((first, one) => (first && first.created <= one.created ? first : one), undefined);
 }
 
 /**
- * The default subnet of a VPC of its own. One that is of another VPC is none of its; of several that say so of themselves it is the oldest, as above.
+ * The default subnet of a custom VPC. A subnet of another VPC does not count; of several with `spec.default` the oldest counts, as above.
  */
 export function defaultOfVpc(reader: FactReader, vpc: VpcFact): SubnetFact | undefined {
   const named = vpc.defaultSubnet === "" ? undefined : reader.get("subnets", vpc.defaultSubnet);

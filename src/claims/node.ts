@@ -25,7 +25,7 @@ export const nodeClaims: ClaimKind<"nodes"> = {
     if (node === undefined) return undefined;
     const owner = nodePortName(key);
     const old = reader.get("ips", owner);
-    // Its record may have the name that an earlier version gave it.
+    // Its record may have the name that an earlier version used.
     if (reader.by("ips", "holder", `node:${key}`).length > 0) return [];
     const { name, uid } = node;
     const claim = {

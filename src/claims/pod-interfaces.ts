@@ -14,27 +14,27 @@ import type { FactReader } from "../facts/store.ts";
 
 /** One interface of a pod that gets its address here. */
 export interface PodInterface {
-  /** In front of its annotations, and at the end of its name. */
+  /** The prefix of its annotations and the end of its name. */
   readonly provider: string;
-  /** Whether it is a port of OVN. Otherwise another plugin makes it, and it only has an address. */
+  /** Whether it is a port of OVN. Otherwise another plugin creates it, and it only has an address. */
   readonly onOvn: boolean;
-  /** The network that the pod names for it; absent for its own interface, and where the name cannot be read any more. */
+  /** The network that the pod names for it; absent for its own interface, and if the annotation is not valid any more. */
   readonly network?: NetworkSelectionFact;
 }
 
-/** A network that a pod names and that it cannot have as things are. */
+/** A network of a pod that it cannot have now. */
 export interface UnresolvedNetwork {
-  /** Tells it from the pod's others. */
+  /** Distinguishes it from the pod's other networks. */
   readonly id: string;
-  /** What is wrong: the reason and the message. */
+  /** The problem: reason and message. */
   readonly code: "NetworkUnknown" | "NetworkUnclear" | "InterfaceNotSupported";
   readonly message: string;
   readonly value: string;
-  /** The providers of what it may turn out to be; absent where that may be any. */
+  /** The providers that it may have later; absent if that may be any. */
   readonly providers?: readonly string[];
 }
 
-/** The interfaces that a pod is to have. */
+/** The desired interfaces of a pod. */
 export interface PodInterfaces {
   readonly interfaces: readonly PodInterface[];
   readonly unclear: readonly UnresolvedNetwork[];
@@ -43,21 +43,21 @@ export interface PodInterfaces {
 /** A pod's own interface. */
 export const PRIMARY_INTERFACE: PodInterface = { provider: OVN_PROVIDER, onOvn: true };
 
-/** That a pod has been given its own interface. */
+/** Whether a pod has been given its own interface. */
 const GIVEN = podAnnotation(OVN_PROVIDER, "allocated");
 
-/** What nearly all pods have. */
+/** The result for nearly all pods. */
 const USUAL: PodInterfaces = { interfaces: [PRIMARY_INTERFACE], unclear: [] };
 
-/** DNS-1123 label: what an interface's name must be where it becomes a part of an annotation and of an object's name. */
+/** DNS-1123 label: an interface's name that is part of an annotation and of an object's name. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-/** RFC 1123 subdomain: the name of an object, and what is in front of an annotation. */
+/** RFC 1123 subdomain: the name of an object, and the prefix of an annotation. */
 const NAME_LIMIT = 253;
 
 /**
- * The interfaces that a pod is to have: its own, unless another network or network plugin makes that, and those of the networks that it names and
- * their definitions. What the pod has already it keeps where a definition is gone or has become unclear, or its own annotation has, and as long as Multus says that it has it: a mistaken
- * edit cuts nobody off.
+ * The desired interfaces of a pod: its own, unless another network or network plugin creates it, and those of the networks that it names. The pod
+ * keeps an interface that it has if the definition or its annotation was deleted or became invalid, and as long as Multus reports it: an incorrect
+ * edit must not disconnect a pod.
  */
 export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
   const { networks = [], networksProblem } = pod;
@@ -115,8 +115,8 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
 }
 
 /**
- * The interfaces that a pod names no more and still has, as Multus says: it makes and removes them when the sandbox is made and removed, and when one
- * that changes running pods (multus-dynamic-networks-controller) has removed an interface it says so.
+ * The interfaces that a pod does not name any more but still has according to Multus, which creates and removes them with the sandbox. If
+ * multus-dynamic-networks-controller removes an interface of a running pod, the status shows it.
  */
 function stillAttached(reader: FactReader, pod: PodFact, named: readonly PodInterface[]): readonly PodInterface[] {
   const { attached } = pod;
@@ -138,8 +138,8 @@ function stillAttached(reader: FactReader, pod: PodFact, named: readonly PodInte
 }
 
 /**
- * Whether a pod's own interface is ours. It is not where a default network takes its place, or another network plugin makes it. A pod that has been given it
- * keeps it: neither annotation nor setting changes a sandbox that runs.
+ * Whether a pod's own interface is ours. It is not if a default network replaces it, or another network plugin creates it. A pod that has it keeps
+ * it: neither annotation nor setting changes a running sandbox.
  */
 function hasPrimary(reader: FactReader, { replacesPrimary, annotations }: PodFact): boolean {
   if (annotations[GIVEN] === "true") return true;
@@ -147,9 +147,9 @@ function hasPrimary(reader: FactReader, { replacesPrimary, annotations }: PodFac
 }
 
 /**
- * What is appended to the provider of an interface; undefined for nothing. It depends on the other networks of the pod, which may be changed while it runs: an
- * interface that it has been given keeps what it has.
- * @param annotations the pod's; they say what it has been given.
+ * The suffix of the provider of an interface; `undefined` for none. It depends on the other networks of the pod, which may change while it runs: an
+ * existing interface keeps its suffix.
+ * @param annotations the pod's; they record what it has been given.
  */
 export function suffixOf(
   networks: readonly NetworkSelectionFact[],
@@ -172,8 +172,8 @@ export function suffixOf(
 }
 
 /**
- * What tells one of several interfaces on a network apart, as in Kube-OVN: its name. Those without one get it from Multus. If it is one only, it needs no more
- * than the network's name, as in Kube-OVN.
+ * The name that distinguishes several interfaces on a network, as in Kube-OVN. Without a name, Multus assigns one. A single interface needs only the
+ * network's name, as in Kube-OVN.
  */
 function tellingApart(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string | undefined {
   const same = onSameNetwork(networks, one);
@@ -183,7 +183,7 @@ function tellingApart(networks: readonly NetworkSelectionFact[], one: NetworkSel
   return interfaceName(networks, one);
 }
 
-/** The name of a network's interface in the pod. Multus names those without one by their place among the networks of the pod: `net1`, `net2` … */
+/** The name of a network's interface in the pod. Multus names those without one by their position among the networks of the pod: `net1`, `net2` … */
 export function interfaceName(networks: readonly NetworkSelectionFact[], one: NetworkSelectionFact): string {
   if (one.interface !== "") return one.interface;
   return one.isDefault ? "eth0" : `net${networks.filter(({ isDefault }) => !isDefault).indexOf(one) + 1}`;
@@ -196,7 +196,7 @@ function onSameNetwork(
   return networks.filter((other) => other.namespace === namespace && other.name === name);
 }
 
-/** Why a pod cannot have this interface, whatever there is room for. */
+/** Why a pod cannot have this interface, independent of free addresses. */
 function unusable(
   pod: PodFact,
   { provider }: PodInterface,
@@ -205,7 +205,7 @@ function unusable(
 ): string | undefined {
   if (named !== undefined && !LABEL.test(named))
     return `has an interface name "${named}" that cannot be part of an annotation key; use lower-case letters, digits and "-"`;
-  // It would be the provider of the network on OVN of that name.
+  // It would be the provider of another network, on OVN.
   if (named === OVN_PROVIDER)
     return `has the interface name "${named}", which is reserved where a pod names a network more than once; use another one`;
   if (others.some((other) => other.provider === provider))
@@ -217,12 +217,12 @@ function unusable(
   );
 }
 
-/** The interface of a pod that has this provider, if it is to have it. */
+/** The desired interface of a pod with this provider. */
 export function interfaceOf(reader: FactReader, pod: PodFact, provider: string): PodInterface | undefined {
   return podInterfaces(reader, pod).interfaces.find((candidate) => candidate.provider === provider);
 }
 
-/** Whether a pod may yet turn out to have an interface of this provider. */
+/** Whether a pod may have an interface of this provider later. */
 export function mayHave(reader: FactReader, pod: PodFact, provider: string): boolean {
   const { interfaces, unclear } = podInterfaces(reader, pod);
   return (
@@ -231,7 +231,7 @@ export function mayHave(reader: FactReader, pod: PodFact, provider: string): boo
   );
 }
 
-/** Under which name a pod's addresses are held: its own, or its machine's. */
+/** The name under which a pod's addresses are held: its own, or that of its virtual machine. */
 export function holderName({ namespace, holder }: Pick<PodFact, "namespace" | "holder">): string {
   return holder.slice(namespace.length + 1);
 }
@@ -241,7 +241,7 @@ export function portOf(pod: Pick<PodFact, "namespace" | "holder">, provider: str
   return podPortName(holderName(pod), pod.namespace, provider);
 }
 
-/** The providers beside its own of which a pod's annotations say that it was given something. */
+/** The providers, except its own interface's, for which a pod's annotations record an allocation. */
 export function allocatedProviders(pod: PodFact): readonly string[] {
   const told = Object.keys(pod.annotations).flatMap((key) => {
     const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
@@ -250,7 +250,7 @@ export function allocatedProviders(pod: PodFact): readonly string[] {
   return told.sort();
 }
 
-/** The providers of what a pod has already beside its own interface: by its records, and by what it was told. */
+/** The providers of a pod's existing secondary interfaces, by its IP objects and annotations. */
 function remembered(reader: FactReader, pod: PodFact): readonly string[] {
   const recorded = reader
     .by("ips", "holder", pod.holder)
@@ -258,7 +258,7 @@ function remembered(reader: FactReader, pod: PodFact): readonly string[] {
   return [...new Set([...recorded, ...allocatedProviders(pod)])].sort();
 }
 
-/** What kind an interface is of which only the provider is known: `<nad>.<namespace>.ovn`, perhaps with `.<interface>` behind that. */
+/** The kind of an interface of which only the provider is known: `<nad>.<namespace>.ovn`, perhaps with `.<interface>` behind that. */
 function looksOnOvn(provider: string): boolean {
   return /^[^.]+\..+\.ovn(?:\.[^.]+)?$/.test(provider);
 }

@@ -82,7 +82,7 @@ function addressRequestFor(facts: FactReader, pod: PodFact, { provider, onOvn, n
   return { ok: true, request: { ...request, namespace: pod.namespace, move: true } };
 }
 
-/** A namespace of a VPC whose subnets are still to come. */
+/** A namespace of a VPC that has no subnets yet. */
 function noSubnetInVpc({ name, defaultSubnet }: VpcFact, namespace: string): Refusal {
   const message =
     defaultSubnet === ""
@@ -91,7 +91,7 @@ function noSubnetInVpc({ name, defaultSubnet }: VpcFact, namespace: string): Ref
   return refuse("SubnetUnknown", message, { value: name });
 }
 
-/** The provider that Subnets have for an interface: the name that tells one of several on a network apart is not part of it. */
+/** The provider in the Subnet of an interface: without the name that distinguishes several interfaces on a network. */
 function boundProvider({ provider, onOvn, network }: PodInterface): string {
   if (network === undefined) return provider;
   return (onOvn ? ovnAttachmentProvider : ipamAttachmentProvider)(network.name, network.namespace);
@@ -102,7 +102,7 @@ function noSubnet(provider: string, bound: string): Refusal {
   return refuse("SubnetUnknown", message, { value: bound });
 }
 
-/** A pod that takes a Vip's addresses, and its MAC, for as long as it is there. */
+/** A pod that uses a Vip's addresses and MAC as long as the pod exists. */
 function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: string): RequestResult {
   const vip = facts.get("vips", name);
   if (vip === undefined)
@@ -119,7 +119,7 @@ function vipRequestFor(facts: FactReader, pod: PodFact, owner: string, name: str
   return { ok: true, request };
 }
 
-/** Why a pod cannot take a Vip's addresses, if so. */
+/** Why a pod cannot use a Vip's addresses, if it cannot. */
 function vipRefusal(pod: PodFact, { name, given, type, namespace }: FactTypes["vips"]): Refusal | undefined {
   const say = (code: Refusal["code"], message: string): Refusal => refuse(code, message, { value: name, holder: name });
   if (type !== "") {

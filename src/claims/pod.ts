@@ -17,7 +17,7 @@ import { isRetained } from "./retention.ts";
 import { namingOtherList } from "./static-ip-conflict.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
 
-/** The pods of one holder: one pod, or those of one machine. Each interface is a claim by itself, and waits for no other. */
+/** The pods of one holder: one pod, or those of one virtual machine. Each interface is a separate claim and waits for no other. */
 export const podClaims: ClaimKind<"pods"> = {
   facts: "pods",
   rank: 3,
@@ -43,7 +43,7 @@ export function podClaimId(pod: PodFact, provider: string): string {
   return claimId({ claimant: claimantOf(pod), ...subjectOf(provider) });
 }
 
-/** Under which subject refusals of an interface are told; none for a pod's own. */
+/** The subject of refusals of an interface; none for a pod's own. */
 function subjectOf(provider: string): { readonly subject?: string } {
   return provider === PRIMARY_INTERFACE.provider ? {} : { subject: provider };
 }
@@ -87,33 +87,34 @@ function claimOf(
   } as const;
   const holder = { node, pod, provider };
   if (old === undefined) {
-    // Its record would be released as soon as it is made, without end.
+    // Its record would be released as soon as it is created, in a loop.
     if (isFailedTarget(reader, pod)) return undefined;
     const asked = podRequest(reader, pod, own);
     const desired = asked.ok ? { ...asked, record: (lease: AddressLease) => newIpRecord(lease, holder) } : asked;
     return { ...claim, fresh: true, desired };
   }
-  // An object on its way out frees its name first; its deletion wakes this pod again.
+  // An object that is being deleted must free its name first; its deletion triggers this claim again.
   if (old.deleting) return { ...claim, desired: undefined };
   const dispute = reader.get("addressConflicts", owner);
-  // A disputed record that the controller made goes; one that a user made is left to the user.
+  // A conflicting record of the controller is deleted; one of a user is left to the user.
   if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationDisputed(old, dispute) : undefined };
   if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: ipNameConflict(old) };
   if (old.podUid === pod.uid || old.podUid === "") {
     if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
     const desired = unusable(reader, old);
-    // What a user's reservation for it lacks is about to be recorded.
+    // A user's reservation for it is about to be completed.
     const unfinished = old.reserved && !isComplete(reader, old);
     return desired === undefined && !unfinished ? undefined : { ...claim, desired };
   }
   const having = pods.filter((other) => other.alive && interfaceOf(reader, other, provider) !== undefined);
   const { owner: first, target } = placementOf(reader, having, old.podUid);
   if (first !== pod) {
-    // A virtual machine that is moved has two pods with one address: the record follows when that has succeeded. The one that it has left keeps what it was told.
+    // A virtual machine has two pods with one address during a migration: the record is changed when the migration has succeeded. The source pod
+    // keeps its annotations.
     const has = target?.pod === pod || pod.annotations[podAnnotation(provider, "allocated")] === "true";
     return has || first === undefined ? undefined : { ...claim, desired: firstPodRuns(old, first) };
   }
-  // What its namesake had is nobody's if the successor cannot have it, unless it is kept for a better one.
+  // The address of an earlier pod with the same name is released if this pod cannot have it, unless it is kept for another successor.
   const kept = old.reserved || isRetained(reader, old);
   const asked = podRequest(reader, pod, own);
   const desired = asked.ok
@@ -122,7 +123,7 @@ function claimOf(
   return { ...claim, predecessor: { ip: old, kept }, desired };
 }
 
-/** Why a pod that has a record, its own or a user's for it, has no network by that; nothing where it has or is about to. */
+/** Why a pod with a record, its own or a user's, has no network; `undefined` if it has or is about to. */
 function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refusal | undefined {
   const about = { subnet, value: subnet };
   if (reader.get("subnets", subnet) === undefined) {
@@ -138,13 +139,13 @@ function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refus
   return refuse("ReservationUnmet", message, { value: name });
 }
 
-/** A reservation, which a pod is to have, names what it may not. */
+/** A reservation for a pod names an address that the pod may not have. */
 function reservationDisputed({ name }: IpFact, { message }: AddressConflictFact): Refusal {
   const text = `IP object "${name}", which reserves an address for this pod, is in conflict: ${message} Delete or change the object.`;
   return refuse("ReservationDisputed", text, { value: name });
 }
 
-/** Of two pods of one machine, as while it migrates, one has the address. */
+/** Of two pods of one virtual machine, as during a migration, one has the address. */
 function firstPodRuns({ v4, v6, name }: IpFact, first: PodFact): Refusal {
   const address = [v4, v6].filter((text) => text !== "").join(",");
   const message = `The address of IP object "${name}" (${address}) is in use by pod "${first.key}"; this pod gets it when that pod has ended.`;

@@ -10,7 +10,7 @@ import { reservationRecord } from "./ip-record.ts";
 import { requestedAddressesOf } from "./requested-addresses.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
 
-/** An address that a user keeps free with an IP object: what the object lacks of address and MAC. */
+/** An address that a user reserves with an IP object: the address and MAC that the object lacks. */
 export const reservationClaims: ClaimKind<"ips"> = {
   facts: "ips",
   rank: 1,
@@ -41,12 +41,12 @@ export const reservationClaims: ClaimKind<"ips"> = {
   },
 };
 
-/** Whether a reservation names all that it is to have. */
+/** Whether a reservation is complete. */
 export function isComplete(reader: FactReader, ip: IpFact): boolean {
   return requestedAddressesOf(ip).kind === "static" && (ip.mac !== "" || !hasMac(reader, ip));
 }
 
-/** Where another plugin makes the interface its MAC is that plugin's affair. */
+/** If another plugin creates the interface, it chooses the MAC. */
 function hasMac(reader: FactReader, { subnet }: IpFact): boolean {
   const provider = reader.get("subnets", subnet)?.provider;
   return provider === undefined || isOvnProvider(provider);

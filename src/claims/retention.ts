@@ -11,12 +11,12 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
 }
 
 /**
- * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and still counts it
- * among its replicas, and a virtual machine's, as long as the machine exists (`ClusterFact` may say that they keep none). The owner is known by its
- * name, not by its UID: one that is recreated while its pods live on (`kubectl delete --cascade=orphan`), is restored from a backup or is replaced to
- * change what cannot be changed has the addresses of the former one, as far as those have not been released by then. A pod of it that asks
- * for something else does not take such an address over. A record that does not say of what kind its pod was may be of an orphan that the set has adopted
- * since, while no controller led (as after a backup was restored): it counts by its name. Addresses that a user reserved are never released and are no business of this.
+ * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and the pod is one of its replicas, and a
+ * virtual machine's, as long as the machine exists (unless `ClusterFact` disables it). The owner is identified by name, not by UID: one that is
+ * recreated while its pods exist (`kubectl delete --cascade=orphan`), restored from a backup, or replaced to change an immutable field has the
+ * addresses of the earlier one, unless they have been released by then. A pod of it with another request does not take over such an address. A record
+ * without the kind of its pod may be of an orphaned pod that the set has adopted while no controller led (as after a backup was restored): it counts
+ * by its name. Addresses that a user reserved are never released and are not considered here.
  */
 export function isRetained(reader: FactReader, ip: IpFact): boolean {
   const [namespace = "", podName = ""] = ip.holder.split("/");
@@ -32,12 +32,12 @@ export function isRetained(reader: FactReader, ip: IpFact): boolean {
   return place.ordinal >= set.start && place.ordinal < set.start + set.replicas;
 }
 
-/** Whether the API server itself is to be asked before an address goes: a StatefulSet or machine may keep it, and informers lag. */
+/** Whether the API server must be asked before an address is released: a StatefulSet or virtual machine may keep it, and informers lag. */
 export function mayBeKept({ holder, podType }: IpFact): boolean {
   return podType !== "" || ordinalOf(holder.split("/")[1] ?? "") !== undefined;
 }
 
-/** Kube-OVN's mark (`IP.spec.podType`) on addresses that outlive their pod; "" where a pod has no owner that would keep them. */
+/** Kube-OVN's mark (`IP.spec.podType`) on addresses that outlive their pod; "" if no owner of the pod keeps them. */
 export function podTypeOf({ holder, key, owner }: PodFact): "" | "StatefulSet" | "VirtualMachine" {
   if (holder !== key) return "VirtualMachine";
   return owner?.kind === "StatefulSet" ? "StatefulSet" : "";

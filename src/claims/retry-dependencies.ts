@@ -9,17 +9,17 @@ const ROOM = new Topic("room");
 const LEASE = new Topic("lease");
 const RECORDING = new Topic("recording");
 
-/** What of IPAM a claim may wait for. These are dependencies beside those on facts. */
+/** The events in IPAM that a claim may wait for, in addition to changes of facts. */
 export const ipamDependency = {
-  /** Something of a subnet is free, or it is configured otherwise. */
+  /** Something of a subnet is free, or its configuration has changed. */
   room: (subnet: string): Dependency => ({ topic: ROOM, value: subnet }),
-  /** What an owner holds has come free. */
+  /** The lease of an owner has been released. */
   lease: (owner: string): Dependency => ({ topic: LEASE, value: owner }),
-  /** What was decided for an owner is recorded, or given up. */
+  /** A decision for an owner is recorded or withdrawn. */
   recording: (owner: string): Dependency => ({ topic: RECORDING, value: owner }),
 };
 
-/** What is in the way of a request that IPAM has refused: who holds what it names, or else whatever is held where it may come from. */
+/** What a request that IPAM has refused waits for: the holders of the requested addresses, otherwise any free address in its subnets. */
 export function dependenciesOfRefusal(
   reader: FactReader,
   { subnets, want }: AddressRequest,
@@ -28,7 +28,7 @@ export function dependenciesOfRefusal(
   const pools = want.kind === "pool" ? want.pools : [];
   const places = [...subnets, ...pools.flatMap((pool) => reader.get("ipPools", pool)?.subnet ?? [])];
   const rooms = places.map(ipamDependency.room);
-  // Their sentences name those that there are.
+  // Their messages list the existing names.
   if (code === "SubnetUnknown") return [...rooms, dependency.all("subnets")];
   if (code === "PoolUnknown") return [...rooms, dependency.all("ipPools")];
   if (holder === undefined || (code !== "AddressInUse" && code !== "MacInUse")) return rooms;
@@ -36,7 +36,7 @@ export function dependenciesOfRefusal(
   return places.length === 1 ? [lease] : [...rooms, lease];
 }
 
-/** What is the same for all who ask for the same, whoever they are. */
+/** A key that is equal for equal requests of different owners. */
 export function sameRequestKey(request: AddressRequest): string {
   return JSON.stringify({ ...request, owner: "" }, (_key, value) =>
     typeof value === "bigint" ? String(value) : value,

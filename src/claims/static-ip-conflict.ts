@@ -6,7 +6,7 @@ import type { FactReader } from "../facts/store.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { parseIp } from "../net/address.ts";
 
-/** The refusal of an entry of the `ip_pool` list of a pod's interface, with a word on the other workload whose list has it as well, if there is one. */
+/** The refusal of an entry of the `ip_pool` list of a pod's interface, naming the other workload whose list contains it as well, if there is one. */
 export function namingOtherList(facts: FactReader, pod: PodFact, provider: string, refusal: Refusal): Refusal {
   const { code, value, holder } = refusal;
   if (code !== "AddressInUse" || value === undefined || holder === undefined || !lists(pod, provider, value))

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The keys of what is neither a subnet's nor a unit's among the verdicts: no subnet's name holds a slash. */
+/** The keys of verdicts that belong neither to a subnet nor to a unit: no subnet's name contains a slash. */
 
 /** Whether an IPPool is accepted. */
 export function poolVerdictKey(pool: string): string {
   return `ippool/${pool}`;
 }
 
-/** Why a Vip was given no address. */
+/** Why a Vip has no address. */
 export function vipVerdictKey(vip: string): string {
   return `vip/${vip}`;
 }
 
-/** Why the multicast querier of a subnet was given no address. */
+/** Why the multicast querier of a subnet has no address. */
 export function querierVerdictKey(subnet: string): string {
   return `mcast/${subnet}`;
 }
 
-/** Why a reservation was not given what it lacks. */
+/** Why a reservation could not be completed. */
 export function reservationVerdictKey(ip: string): string {
   return `ip/${ip}`;
 }

@@ -4,10 +4,10 @@ import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import { ContractError } from "./document.ts";
 
-/** Annotations as an object has them. */
+/** The annotations of an object. */
 export type Annotations = Readonly<Record<string, string>>;
 
-/** Annotations as they are to be; `undefined`: none of that name. */
+/** Desired annotations; `undefined`: to be removed. */
 export type WantedAnnotations = Readonly<Record<string, string | undefined>>;
 
 /** A dual value as Kube-OVN writes it: `v4`, `v6` or `v4,v6`; "" for none. */
@@ -22,7 +22,7 @@ export function invalidAnnotation(annotations: Annotations, name: string, why: s
   });
 }
 
-/** A list of an annotation, separated by commas, each item turned by `parse`; empty where there is none. @throws ContractError */
+/** A comma-separated list in an annotation, each item parsed by `parse`; empty if there is none. @throws ContractError */
 export function readCsv<T>(
   annotations: Annotations,
   name: string,

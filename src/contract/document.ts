@@ -3,25 +3,25 @@
 import { isObject } from "../collections/plain.ts";
 
 /**
- * The version of the documents that are written. It goes up when a reader of the former one would do something wrong; a field that such a
- * reader may pass over comes without a new version.
+ * The version of written documents. It is increased when a reader of the earlier version would do something wrong; a field that such a reader may
+ * ignore does not need a new version.
  */
 const CONTRACT_VERSION = 1;
 
-/** Longer texts are not read: none that is written comes near. */
+/** Longer texts are rejected; no written document is nearly as long. */
 export const MAX_LENGTH = 16 * 1024;
 
 /**
- * - `malformed`: no JSON object, without a version, or too long
- * - `unsupported-version`: of a version that is not known here
- * - `invalid-field`: a field is absent or has a value that it cannot have
+ * - `malformed`: not a JSON object, without a version, or too long
+ * - `unsupported-version`: of an unknown version
+ * - `invalid-field`: a field is absent or has an invalid value
  */
 export type ContractErrorCode = "malformed" | "unsupported-version" | "invalid-field";
 
 /** A text that is not a valid contract. Its reader keeps the last valid one. */
 export class ContractError extends Error {
   readonly code: ContractErrorCode;
-  /** Of an `invalid-field`: its name, of an annotation the whole name. */
+  /** For `invalid-field`: its name; for an annotation the full name. */
   readonly field: string | undefined;
 
   constructor(code: ContractErrorCode, message: string, options: ErrorOptions & { readonly field?: string } = {}) {
@@ -32,16 +32,16 @@ export class ContractError extends Error {
   }
 }
 
-/** The fields of a document of {@link CONTRACT_VERSION}. Those that are not known here are passed over. */
+/** The fields of a document of {@link CONTRACT_VERSION}. Unknown fields are ignored. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Fields as the text of a document. Equal fields in one order give equal texts. */
+/** Serialises fields as a document. Equal fields in equal order give equal texts. */
 export function writeDocument(fields: Fields): string {
   return JSON.stringify({ version: CONTRACT_VERSION, ...fields });
 }
 
 /**
- * Reads what {@link writeDocument} has written, by this version or another one.
+ * Parses the output of {@link writeDocument} of this or another version.
  * @throws ContractError
  */
 export function readDocument(text: string): Fields {
@@ -73,7 +73,7 @@ export function readBoolean(fields: Fields, name: string): boolean {
   return value;
 }
 
-/** A field that is a whole number between two others, both included. @throws ContractError */
+/** A field that is a whole number in a range, both ends included. @throws ContractError */
 export function readInteger(fields: Fields, name: string, [least, most]: readonly [number, number]): number {
   const value = fields[name];
   if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
@@ -87,7 +87,7 @@ export function readWord<W extends string>(fields: Fields, name: string, words: 
   return found;
 }
 
-/** A field that is a list, each item turned by `parse`. @throws ContractError */
+/** A field that is a list, each item parsed by `parse`. @throws ContractError */
 export function readList<T>(
   fields: Fields,
   name: string,

@@ -3,15 +3,15 @@
 import { type Ip, parseIp } from "../net/address.ts";
 import { MAX_LENGTH, readDocument, writeDocument } from "./document.ts";
 
-/** UDP flows that are balanced to an endpoint which is no longer one: `address:port` of the Service, and of the endpoint. */
+/** UDP flows that are balanced to a removed endpoint: `address:port` of the Service, and of the endpoint. */
 export interface EndedFlow {
   readonly service: string;
   readonly endpoint: string;
 }
 
-/** Flows that one transaction of the northbound database has ended. */
+/** Flows whose endpoints one transaction of the northbound database has removed. */
 export interface EndedFlows {
-  /** `NB_Global.nb_cfg` of the transaction: a chassis that has reached it balances no new flow to these endpoints. */
+  /** `NB_Global.nb_cfg` of the transaction: a chassis with this value or a higher one balances no new flow to these endpoints. */
   readonly cfg: number;
   readonly flows: readonly EndedFlow[];
 }
@@ -23,7 +23,7 @@ export interface FlowEnd {
 }
 
 /**
- * The text of the Subnet's annotation `weft.kubeovn.io/ended-udp-flows`, with as many of the last entries as fit in a document. What does not fit is left to
+ * The text of the Subnet's annotation `weft.kubeovn.io/ended-udp-flows`, with as many of the last entries as fit in a document. The others rely on
  * `ct_flush` alone.
  */
 export function encodeEndedFlows(entries: readonly EndedFlows[]): string {
@@ -44,7 +44,7 @@ function write(entries: readonly EndedFlows[]): string {
   return writeDocument({ ended });
 }
 
-/** Reads what {@link encodeEndedFlows} has written; malformed entries are left out. @throws ContractError */
+/** Parses the output of {@link encodeEndedFlows}; malformed entries are left out. @throws ContractError */
 export function decodeEndedFlows(text: string): readonly EndedFlows[] {
   const { ended } = readDocument(text);
   if (!Array.isArray(ended)) return [];
@@ -60,7 +60,7 @@ export function decodeEndedFlows(text: string): readonly EndedFlows[] {
   });
 }
 
-/** Reads `address:port` as OVN writes it, IPv6 addresses in brackets; undefined for anything else, such as a template variable. */
+/** Parses OVN's `address:port`, IPv6 addresses in brackets; `undefined` for anything else, such as a template variable. */
 export function parseFlowEnd(text: string): FlowEnd | undefined {
   const [, v6, v4, number = ""] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/i.exec(text) ?? [];
   const ip = parseIp(v6 ?? v4 ?? "");

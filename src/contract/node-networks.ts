@@ -4,14 +4,14 @@ import { isObject } from "../collections/plain.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 
-/** Further networks of a node by their names → the node's address in each, in canonical form, where its tunnels end. */
+/** Additional networks of a node: name → the node's address in it, in canonical form, at which tunnels end. */
 export type NodeNetworks = Readonly<Record<string, string>>;
 
-/** Longer texts are not read. */
+/** Longer texts are rejected. */
 const MAX_TEXT = 4_096;
 const MAX_NETWORKS = 16;
 const MAX_NAME = 63;
-/** Addresses that several hosts have, or none. */
+/** Addresses that no single host can have. */
 const NOT_OF_ONE_HOST = [
   "0.0.0.0/8",
   "127.0.0.0/8",
@@ -23,13 +23,13 @@ const NOT_OF_ONE_HOST = [
 ];
 const BLOCKS = NOT_OF_ONE_HOST.flatMap((text) => parseCidr(text) ?? []);
 
-/** What the annotation `NODE.nodeNetworks` says. */
+/** The parsed annotation `NODE.nodeNetworks`. */
 export type NodeNetworksResult =
   | { readonly ok: true; readonly networks: NodeNetworks; readonly problems: readonly NodeNetworkProblem[] }
-  /** It is not a JSON object of texts that can be read: nothing of it counts. */
+  /** It is not a valid JSON object of strings: all of it is ignored. */
   | { readonly ok: false; readonly message: string };
 
-/** Why one entry does not count. */
+/** Why one entry is ignored. */
 export interface NodeNetworkProblem {
   readonly network: string;
   readonly message: string;
@@ -68,7 +68,7 @@ function refusal(network: string, address: unknown, ip: Ip | undefined): string 
   return isOfOneHost(ip) ? undefined : `${ip.text} cannot be the address of one host`;
 }
 
-/** Whether tunnels may end at the address: it is no loopback, link-local, multicast or mapped one. */
+/** Whether tunnels may end at the address: it is not a loopback, link-local, multicast or mapped one. */
 export function isOfOneHost(ip: Ip): boolean {
   return !isMapped(ip) && !BLOCKS.some((block) => block.family === ip.family && cidrContains(block, ip));
 }

@@ -19,8 +19,8 @@ import { ContractError, type Fields, invalidField, readDocument, readList, write
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
 
 /**
- * What one node is to do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and those settings of the cluster that nodes and
- * controller must agree on, in a document with a version (`NODE.contract`).
+ * What one node must do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and the settings of the cluster that nodes and
+ * controller must agree on, in a versioned document (`NODE.contract`).
  */
 export interface NodeContract {
   readonly mac: string;
@@ -28,34 +28,34 @@ export interface NodeContract {
   readonly addresses: readonly { readonly ip: Ip; readonly cidr: Cidr }[];
   /** The join subnet's gateways: next hops to the subnets. */
   readonly gateways: readonly Ip[];
-  /** The node's own addresses from which it speaks to pods, see `NODE.source`. */
+  /** The node's source addresses towards pods, see `NODE.source`. */
   readonly sources: readonly Ip[];
   /** Name of the join subnet. */
   readonly joinSubnet: string;
-  /** Where node ports of Services are. Absent: the controller has not said. */
+  /** The range of node ports of Services. Absent: the controller has not written it. */
   readonly nodePorts?: PortRange;
-  /** Its further networks and its address in each. */
+  /** Its additional networks and its address in each. */
   readonly networks: NodeNetworks;
-  /** How it reaches Services through OVN, for itself and for what comes from outside. Absent: kube-proxy does that. */
+  /** How it reaches Services through OVN, for its own packets and those from outside. Absent: kube-proxy does that. */
   readonly services?: NodeServices;
 }
 
 /** How a node reaches Services through OVN. */
 export interface NodeServices {
-  /** Of its port on the switch of Services, whose name is `portName`. */
+  /** The MAC of its port on the switch of Services, whose name is `portName`. */
   readonly mac: string;
   readonly portName: string;
-  /** The addresses from which it does, one of each family at most; no interface has them. */
+  /** The source addresses, one of each family at most; no interface has them. */
   readonly sources: readonly Ip[];
   /** The next hops to Services. */
   readonly gateways: readonly Ip[];
   /** The Services' ranges. */
   readonly cidrs: readonly Cidr[];
-  /** Name of the VPC that nodes are in: they do not reach Services of other VPCs. */
+  /** Name of the VPC of nodes: they do not reach Services of other VPCs. */
   readonly vpc: string;
 }
 
-/** A contract as it is written: addresses are texts in canonical form. */
+/** A contract to be written: addresses are canonical strings. */
 export interface NodeContractText {
   readonly mac: string;
   readonly addresses: Dual<string>;
@@ -66,12 +66,12 @@ export interface NodeContractText {
   /** Name of its port on the join switch. */
   readonly portName: string;
   readonly nodePorts?: PortRange;
-  /** Absent where there are none and were none. */
+  /** Absent if there are none and were none. */
   readonly networks?: NodeNetworks;
   readonly services?: NodeServicesText;
 }
 
-/** {@link NodeServices} as they are written. */
+/** {@link NodeServices} to be written. */
 export interface NodeServicesText {
   readonly mac: string;
   readonly portName: string;
@@ -112,7 +112,7 @@ function writeSettings({ nodePorts, networks = {}, services }: NodeContractText)
   });
 }
 
-/** The networks that a node has been told to use; none where its contract cannot be read. */
+/** The networks that a node's contract contains; none if the contract is invalid. */
 export function acceptedNetworks(annotations: Annotations): NodeNetworks {
   const text = annotations[NODE.contract];
   try {
@@ -124,7 +124,7 @@ export function acceptedNetworks(annotations: Annotations): NodeNetworks {
 }
 
 /**
- * Reads what {@link encodeNodeContract} has written; `undefined` where the controller has not yet given the node an address.
+ * Parses the output of {@link encodeNodeContract}; `undefined` if the controller has not allocated an address to the node yet.
  * @throws ContractError
  */
 export function decodeNodeContract(annotations: Annotations): NodeContract | undefined {
@@ -165,7 +165,7 @@ function readNetworks(value: unknown): NodeNetworks {
 
 function readServices(fields: Fields): NodeServices | undefined {
   if (fields["serviceSources"] === undefined) return undefined;
-  // Controllers from before the field have told daemons of the default name only.
+  // Older controllers without the field support the default name only.
   const { serviceMac, servicePort, serviceVpc = DEFAULT_VPC } = fields;
   const mac = typeof serviceMac === "string" ? parseMac(serviceMac) : undefined;
   if (mac === undefined) throw invalidField("serviceMac", "a MAC address");

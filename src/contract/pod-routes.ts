@@ -5,17 +5,17 @@ import { isObject } from "../collections/plain.ts";
 import { parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 
-/** The routes of an annotation `routes` that an interface can have, and what is wrong with the others. */
+/** The valid routes of an annotation `routes`, and the problems of the others. */
 export interface ReadRoutes {
   readonly routes: readonly CniRoute[];
-  /** Each names the route, and says why it is ignored. */
+  /** Each names the route and why it is ignored. */
   readonly problems: readonly string[];
 }
 
 /**
- * Reads `[{"dst":"10.0.0.0/8","gw":"10.16.0.254"}]`. Without `dst` a route is the default one of its gateway's family, without `gw` it is by the subnet's gateway.
- * A route that the interface cannot have is left out, and the others count: so a mistake in one does not keep the pod from starting.
- * @param cidrs the ranges of the interface's subnet; a gateway outside of them answers nobody there.
+ * Reads `[{"dst":"10.0.0.0/8","gw":"10.16.0.254"}]`. Without `dst` a route is the default one of its gateway's family, without `gw` it uses the
+ * subnet's gateway. An invalid route is left out, and the others are used, so that one invalid route does not keep the pod from starting.
+ * @param cidrs the ranges of the interface's subnet; a gateway outside of them is not reachable there.
  */
 export function readPodRoutes(text: string, cidrs: readonly Cidr[]): ReadRoutes {
   if (text.trim() === "") return { routes: [], problems: [] };
@@ -29,7 +29,7 @@ export function readPodRoutes(text: string, cidrs: readonly Cidr[]): ReadRoutes 
   return readAll(value, cidrs, "route");
 }
 
-/** Reads the gateways of the pod's default routes that a network selection asks for (`default-route`), by commas, in the same way. */
+/** Parses the gateways of the pod's default routes in a network selection (`default-route`), separated by commas, in the same way. */
 export function readGateways(text: string, cidrs: readonly Cidr[]): ReadRoutes {
   const gateways = text.split(",").filter((gateway) => gateway !== "");
   return readAll(
@@ -50,7 +50,7 @@ function readAll(items: readonly unknown[], cidrs: readonly Cidr[], what: string
   return { routes, problems };
 }
 
-/** The route, or why it cannot be. */
+/** The route, or why it is invalid. */
 function readRoute(value: unknown, cidrs: readonly Cidr[]): CniRoute | string {
   if (!isObject(value)) return "it is not an object with dst and gw";
   const { dst = "", gw = "" } = value;

@@ -11,9 +11,9 @@ import { type Annotations, invalidAnnotation, readCsv, type WantedAnnotations, w
 import type { ContractError } from "./document.ts";
 import { readPodRoutes } from "./pod-routes.ts";
 
-/** One interface of a pod as the controller has decided it, to be written. Addresses are texts in canonical form. */
+/** One interface of a pod as the controller has decided it, to be written. Addresses are canonical strings. */
 export interface PodInterfaceText {
-  /** It is a port of OVN; otherwise another plugin makes the interface. */
+  /** It is a port of OVN; otherwise another plugin creates the interface. */
   readonly onOvn: boolean;
   readonly addresses: Dual<string>;
   /** "" where another plugin chooses. */
@@ -23,34 +23,34 @@ export interface PodInterfaceText {
   readonly subnet: string;
   /** Name of the VPC. */
   readonly router: string;
-  /** The KubeVirt machine whose address it is. */
+  /** The KubeVirt virtual machine whose address it is. */
   readonly machine?: string;
 }
 
-/** One address of an interface, with the subnet that it is from. */
+/** One address of an interface, with the range of its subnet. */
 export interface InterfaceAddress {
   readonly ip: Ip;
   readonly cidr: Cidr;
   readonly gateway: Ip | undefined;
 }
 
-/** One interface of a pod as a node is to make it: what the controller has decided, and what the pod's user asks of its routes. */
+/** One interface of a pod as the node must create it: the controller's decision and the user's routes. */
 export interface PodInterfaceContract {
-  /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
+  /** IPv4 before IPv6; empty if the subnet has MAC addresses only. */
   readonly addresses: readonly InterfaceAddress[];
   /** "" where another plugin chooses. */
   readonly mac: string;
   readonly subnet: string;
   readonly machine?: string;
-  /** `veth-pair`, or what a user asks for instead. */
+  /** `veth-pair`, or another type that a user requests. */
   readonly nicType: string;
   /** The user's routes, in this order. */
   readonly routes: readonly CniRoute[];
-  /** Whether the interface is to have the pod's default route; absent where the user does not say. */
+  /** Whether the interface must have the pod's default route; absent if the user has not set it. */
   readonly defaultRoute?: boolean;
 }
 
-/** `missing`: what the controller has yet to write. */
+/** `missing`: the annotation that the controller has not written yet. */
 export type PodInterfaceState =
   | { readonly state: "decided"; readonly contract: PodInterfaceContract }
   | { readonly state: "waiting"; readonly missing: "address" | "route" };
@@ -72,14 +72,14 @@ const READ_KEYS = [
 
 const READ_SUFFIXES = READ_KEYS.map((key) => podAnnotation("", key));
 
-/** Whether a user asks for an interface's packets to be mirrored. Anything but "true" asks for nothing; the controller reports what is malformed. */
+/** Whether a user requests a mirror of an interface's packets: only "true" does. The controller reports invalid values. */
 export function isMirrored(annotations: Annotations, provider: string): boolean {
   return annotations[podAnnotation(provider, "mirror")]?.trim() === "true";
 }
 
 const READ_WHOLE: readonly string[] = [POD.qos, POD.networks, POD.defaultNetwork];
 
-/** Whether {@link decodePodInterface}, or another reader of a pod's interfaces on its node, may read an annotation, whatever the provider. */
+/** Whether {@link decodePodInterface}, or other code on the node, may read an annotation, for any provider. */
 export function concernsInterface(annotation: string): boolean {
   return READ_WHOLE.includes(annotation) || READ_SUFFIXES.some((suffix) => annotation.endsWith(suffix));
 }
@@ -102,7 +102,7 @@ export function encodePodInterface(provider: string, of: PodInterfaceText): Want
 }
 
 /**
- * Reads what {@link encodePodInterface} has written, and what users write beside it. `optionalMac`: another plugin makes the interface, and may choose.
+ * Parses the output of {@link encodePodInterface} and users' annotations. `optionalMac`: another plugin creates the interface and may choose the MAC.
  * @throws ContractError whose `field` is the annotation.
  */
 export function decodePodInterface(
@@ -116,7 +116,7 @@ export function decodePodInterface(
   const list = <T>(key: PodKey, parse: (text: string) => T | undefined, why: string): readonly T[] =>
     readCsv(annotations, podAnnotation(provider, key), parse, why);
   if (get("allocated") !== "true") return { state: "waiting", missing: "address" };
-  // Only the pod's own interface is written in two steps by some; `routed` says that policies and routes are in place too.
+  // Kube-OVN writes the pod's own interface in two steps; `routed` means that policies and routes are in place too.
   if (provider === OVN_PROVIDER && get("routed") !== "true") return { state: "waiting", missing: "route" };
 
   const mac = optionalMac && get("mac_address") === "" ? "" : parseMac(get("mac_address"));
@@ -135,7 +135,7 @@ export function decodePodInterface(
       `has no address, but ${podAnnotation(provider, "cidr")} is ${JSON.stringify(get("cidr"))}`,
     );
   }
-  // What a user writes wrongly counts as not written; the controller says so in an Event.
+  // Invalid values of users are ignored; the controller reports them in an Event.
   const stated = get("default_route").trim();
   const machine = get("virtualmachine");
   const contract = {

@@ -5,13 +5,13 @@ import { quoted } from "../api/text.ts";
 import type { Annotations } from "./annotations.ts";
 import type { Bandwidth, Netem } from "./qos.ts";
 
-/** What a user asks for one direction or for emulation: nothing, a value, or something that is invalid. */
+/** A user's request for one direction or for emulation: none, a value, or an invalid one. */
 export type Asked<T> =
   | { readonly state: "absent" }
   | { readonly state: "valid"; readonly value: T }
   | { readonly state: "invalid"; readonly annotation: string; readonly problem: string };
 
-/** What annotations ask of one interface. */
+/** The requests of annotations for one interface. */
 export interface QosRequest {
   /** To the interface. */
   readonly ingress: Asked<Bandwidth>;
@@ -20,7 +20,7 @@ export interface QosRequest {
   readonly netem: Asked<Netem>;
 }
 
-/** The directions, by the names that annotations have for them. */
+/** The directions, by their names in annotations. */
 export const DIRECTIONS = ["ingress", "egress"] as const;
 export type QosDirection = (typeof DIRECTIONS)[number];
 
@@ -29,15 +29,15 @@ const MAX_KBIT = 4_294_967_295;
 const MAX_MBIT = Math.floor(MAX_KBIT / 1_000);
 /**
  * kbit: a packet of 9,000 bytes with its headers. A packet that is larger than the burst never passes a meter of the userspace datapath (Open vSwitch
- * lib/dpif-netdev.c, `dp_netdev_run_meter`); the kernel's adds what the rate lets through in a second (net/openvswitch/meter.c).
+ * lib/dpif-netdev.c, `dp_netdev_run_meter`); the kernel's meter adds the amount of one second at the rate (net/openvswitch/meter.c).
  */
 const MIN_BURST = 80;
 const ABSENT = { state: "absent" } as const;
 
 /**
- * Reads what annotations ask of the interface of a provider: Kube-OVN's (Mbit/s, Mbit, ms, packets, percent), and of a pod's own interface also the
- * bandwidth plugin's `kubernetes.io/ingress-bandwidth` and `egress-bandwidth` (a Kubernetes quantity of bit/s) where Kube-OVN's is absent. A rate of
- * 0 is no limit. A burst that is not stated is 80 % of what the rate lets through in a second, as in Kube-OVN, and lets a packet of any usual MTU through.
+ * Parses the annotations for the interface of a provider: Kube-OVN's (Mbit/s, Mbit, ms, packets, percent), and for a pod's own interface also the
+ * bandwidth plugin's `kubernetes.io/ingress-bandwidth` and `egress-bandwidth` (a Kubernetes quantity of bit/s) if Kube-OVN's is absent. A rate of 0
+ * is no limit. The default burst is 80 % of the amount of one second at the rate, as in Kube-OVN, but at least a packet of any usual MTU.
  */
 export function readQosRequest(annotations: Annotations, provider: string): QosRequest {
   return {

@@ -2,7 +2,7 @@
 
 import { isObject } from "../collections/plain.ts";
 
-/** What lets through `rate`, and `burst` of it at once. */
+/** A limit: a rate, and a burst that passes at once. */
 export interface Bandwidth {
   /** kbit/s, at least 1 */
   readonly rate: number;
@@ -10,28 +10,28 @@ export interface Bandwidth {
   readonly burst: number;
 }
 
-/** What is done to packets to an interface, to try programs out (tc-netem(8)). */
+/** Network emulation for packets to an interface, for tests (tc-netem(8)). */
 export interface Netem {
   /** Milliseconds */
   readonly latency?: number;
   /** Milliseconds by which the latency varies */
   readonly jitter?: number;
-  /** Packets that wait at once */
+  /** Length of the queue in packets */
   readonly limit?: number;
   /** Percent of packets that are dropped */
   readonly loss?: number;
 }
 
-/** The QoS of one interface, from the view of the pod or node. */
+/** The QoS of one interface, from the point of view of the pod or node. */
 export interface Qos {
   /** To it; absent: not limited. */
   readonly ingress?: Bandwidth;
   /** From it; absent: not limited. */
   readonly egress?: Bandwidth;
   readonly netem?: Netem;
-  /** What of the annotations is invalid, with what is active instead; absent where nothing is. */
+  /** The invalid annotations, and what is active instead; absent if all are valid. */
   readonly problem?: string;
-  /** The interface is not to be made: there is a problem, and nothing that was active before. */
+  /** The interface must not be created: there is a problem and no earlier active value. */
   readonly refused?: true;
 }
 
@@ -45,7 +45,7 @@ export function encodePodQos(qos: PodQos): string | undefined {
   return JSON.stringify(Object.fromEntries(some.toSorted(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-/** Reads what {@link encodePodQos} has written. What is malformed, and fields of a later version, are left out. */
+/** Parses the output of {@link encodePodQos}. Malformed parts and fields of a later version are left out. */
 export function decodePodQos(text: string | undefined): PodQos {
   const read = parse(text ?? "");
   const found: Record<string, Qos> = {};
@@ -62,7 +62,7 @@ export function encodeQos(qos: Qos): string {
   return JSON.stringify(qos);
 }
 
-/** Reads what {@link encodeQos} has written, as {@link decodePodQos} does. */
+/** Parses the output of {@link encodeQos}, as {@link decodePodQos} does. */
 export function decodeQos(text: string): Qos {
   const read = parse(text);
   return isObject(read) ? readQos(read) : {};

@@ -18,62 +18,73 @@ import {
 const GATEWAY_TYPES = ["distributed", "centralized"] as const;
 const NAT_ACTIONS = ["nat", "forward"] as const;
 
-/** An exception to `natOutgoing`: what its lists match is sent with the node's address (`nat`) or with its own (`forward`). An empty list matches all. */
+/**
+ * An exception to `natOutgoing`: packets that its lists match are sent with the node's address (`nat`) or their own (`forward`). An empty list
+ * matches all.
+ */
 export interface NatRule<C = Cidr> {
   readonly action: (typeof NAT_ACTIONS)[number];
   readonly source: readonly C[];
   readonly destination: readonly C[];
 }
 
-/** The router outside by which a subnet leaves: the next hop (one of each family at most) of a routing table of the node. */
+/** The external router of a subnet: the next hop (one of each family at most) of a routing table of the node. */
 export interface EgressGateway<A = Ip> {
   readonly gateways: readonly A[];
   readonly table: number;
-  /** Of the rule that leads into the table. */
+  /** The priority of the rule for the table. */
   readonly priority: number;
 }
 
-/** The same as it is written. */
+/** The same, to be written. */
 export type EgressText = EgressGateway<string>;
 
-/** A rule as it is written: its ranges are texts in canonical form. */
+/** A rule to be written: its ranges are canonical strings. */
 export type NatRuleText = NatRule<string>;
 
 /**
- * What every node is to do for one subnet: annotation `SUBNET.nodeContract`. While a subnet has rows in OVN it stays as it is, whatever its
- * conditions say.
+ * What every node must do for one subnet: annotation `SUBNET.nodeContract`. It does not change while the subnet has rows in OVN, whatever its
+ * conditions are.
  */
 export interface SubnetContract {
   /**
-   * What nodes reach by `ovn0`: its ranges where it is accepted, on OVN and in the default VPC; otherwise none, and then the subnet is no
-   * concern of the node's own network.
+   * The ranges that nodes reach through `ovn0`: those of an accepted subnet on OVN in the default VPC; otherwise none, and the subnet does not
+   * concern the node's own network.
    */
   readonly cidrs: readonly Cidr[];
-  /** What its pods send outside of the cluster leaves with the node's address. */
+  /** Packets of its pods to outside of the cluster leave with the node's address. */
   readonly natOutgoing: boolean;
-  /** From which addresses gateway nodes send it instead, each node from the one that it has. Daemons from before it ignore the field: the version stays. */
+  /**
+   * The source addresses that gateway nodes use instead, each node the one that it has. Older daemons ignore the field, so the version is the same.
+   */
   readonly natSources?: readonly Ip[];
-  /** The exceptions to that, if any; the first one that matches decides. Daemons from before them ignore the field: the version stays. */
+  /** The exceptions to that; the first match decides. Older daemons ignore the field, so the version is the same. */
   readonly natRules?: readonly NatRule[];
-  /** Where what its pods send outside leaves the cluster, if not by the node's main table. Daemons from before it ignore the field: the version stays. */
+  /**
+   * The external router for packets to outside of the cluster, instead of the node's main table. Older daemons ignore the field, so the version is
+   * the same.
+   */
   readonly egress?: EgressGateway;
-  /** `distributed`: what its pods send outside leaves by their own node; `centralized`: by gateway nodes. */
+  /** `distributed`: packets to outside leave by the pod's own node; `centralized`: by gateway nodes. */
   readonly gatewayType: (typeof GATEWAY_TYPES)[number];
   /** MTU of its pods' interfaces, in bytes; 0: the node's own. */
   readonly mtu: number;
-  /** Which of a node's networks the tunnels of its pods use, by name. Absent: the node's default one. */
+  /** Name of the node's network that the tunnels of its pods use. Absent: the default one. */
   readonly nodeNetwork?: string;
-  /** Of a subnet of a custom VPC: nodes reach its pods for probes (`src/daemon/probes`). Daemons from before it ignore the field: the version stays. */
+  /**
+   * For a subnet of a custom VPC: how nodes reach its pods for probes (`src/daemon/probes`). Older daemons ignore the field, so the version is the
+   * same.
+   */
   readonly probe?: ProbedSubnet;
 }
 
-/** The VPC, and the ranges in which its pods' addresses are. */
+/** The VPC and the ranges of its pods' addresses. */
 export interface ProbedSubnet<C = Cidr> {
   readonly vpc: string;
   readonly cidrs: readonly C[];
 }
 
-/** A contract as it is written: its ranges are texts in canonical form. */
+/** A contract to be written: its ranges are canonical strings. */
 export type SubnetContractText = Omit<SubnetContract, "natSources" | "cidrs" | "natRules" | "egress" | "probe"> & {
   readonly cidrs: readonly string[];
   readonly probe?: ProbedSubnet<string>;
@@ -96,7 +107,7 @@ export function encodeSubnetContract(contract: SubnetContractText): string {
 }
 
 /**
- * Reads what {@link encodeSubnetContract} has written.
+ * Parses the output of {@link encodeSubnetContract}.
  * @throws ContractError
  */
 export function decodeSubnetContract(text: string): SubnetContract {
@@ -121,7 +132,7 @@ export function decodeSubnetContract(text: string): SubnetContract {
   };
 }
 
-/** The rules of a document; none where it has no such field. @throws ContractError */
+/** The rules of a document; none if it has no such field. @throws ContractError */
 function readNatRules({ natRules = [] }: Fields): readonly NatRule[] {
   if (!Array.isArray(natRules)) throw invalidField("natRules", "a list of rules");
   return natRules.map((rule: unknown) => {
@@ -145,7 +156,7 @@ function readEgress({ egress }: Fields): EgressGateway | undefined {
   };
 }
 
-/** The VPC from which nodes probe; none where the document has no such field. @throws ContractError */
+/** The VPC to probe; none if the document has no such field. @throws ContractError */
 function readProbe({ probe }: Fields): ProbedSubnet | undefined {
   if (probe === undefined) return undefined;
   if (!isObject(probe) || typeof probe["vpc"] !== "string" || probe["vpc"] === "")

@@ -9,9 +9,9 @@ import type { ProjectedMeta } from "./meta.ts";
 export interface AcceptedSubnet {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
-  /** Of the object; absent in a record of an earlier version, or as below. A copy of an object has the record of another one, which does not count. */
+  /** UID of the object; absent in a record of an earlier version, or as below. The record on a copy of an object has another UID and is ignored. */
   readonly uid?: string;
-  /** Absent where it is not known: in a record of an earlier version, or where it is too long for an annotation. */
+  /** Absent if unknown: in a record of an earlier version, or if it is too long for an annotation. */
   readonly excludeIps?: readonly string[];
   /** Absent as above. */
   readonly namespaceSelectors?: readonly LabelSelector[];
@@ -19,14 +19,14 @@ export interface AcceptedSubnet {
 
 /**
  * The annotation on an object that records its accepted configuration: of a Subnet `<cidrBlock> <gateway> <JSON of other fields>`, of other kinds the
- * JSON alone. What is written into its spec later is judged against it, and does not count where it cannot be read or cannot be: a mistake in one
- * field must not take back what was said in it, or in others, before. The controller writes it after the commit.
+ * JSON alone. A later change of the spec is compared with it and ignored if it is invalid: an invalid field must not undo the earlier configuration
+ * of this or other fields. The controller writes the annotation after the commit.
  */
 export const ACCEPTED_ANNOTATION = "weft.kubeovn.io/accepted";
 
 /**
- * The name of {@link ACCEPTED_ANNOTATION} before it had that one. Both are written, with one text, so that controllers and daemons of the release before
- * can take over. Those change this one only: where the two differ, this one was written later. Whoever stops writing it has to remove it.
+ * The earlier name of {@link ACCEPTED_ANNOTATION}. Both are written with the same text, so that controllers and daemons of the release before can
+ * take over. Those change this one only: if the two differ, this one was written later. A version that stops writing it must remove it.
  */
 export const FORMER_ACCEPTED_ANNOTATION = "weft.kubeovn.io/in-force";
 
@@ -38,12 +38,12 @@ export function recordAnnotations(text: string): RecordAnnotations {
   return { [ACCEPTED_ANNOTATION]: text, [FORMER_ACCEPTED_ANNOTATION]: text };
 }
 
-/** Those of an object's annotations that are records, as they are. */
+/** The records among an object's annotations, unchanged. */
 export function recordsIn(annotations: Readonly<Record<string, string>> = {}): RecordAnnotations {
   return Object.fromEntries(NAMES.flatMap((name) => (name in annotations ? [[name, annotations[name] ?? ""]] : [])));
 }
 
-/** The text of the record that counts: the one that was written last, or the other one where that is malformed; "" where there is none. */
+/** The text of the valid record: the one that was written last, or the other one if that is malformed; "" if there is none. */
 export function recordText(
   annotations: Readonly<Record<string, string>> | undefined,
   isReadable: (text: string) => boolean = (text) => readFields(text) !== undefined,
@@ -52,10 +52,10 @@ export function recordText(
   return texts.find(isReadable) ?? texts[0] ?? "";
 }
 
-/** The one that was written last first, see {@link FORMER_ACCEPTED_ANNOTATION}. */
+/** The latest first, see {@link FORMER_ACCEPTED_ANNOTATION}. */
 const NAMES = [FORMER_ACCEPTED_ANNOTATION, ACCEPTED_ANNOTATION];
 
-/** Longer ones are not written: the API server takes 256 KiB for all annotations of an object. */
+/** Longer ones are not written: the API server accepts 256 KiB for all annotations of an object. */
 const MAX_RECORD = 128 * 1024;
 
 /** The text of {@link ACCEPTED_ANNOTATION} of a Subnet. */
@@ -72,7 +72,7 @@ export function writeAcceptedSubnet({
   return fields === undefined ? addresses : `${addresses} ${fields}`;
 }
 
-/** What {@link writeAcceptedSubnet} has written; `undefined` for anything else. */
+/** Parses the output of {@link writeAcceptedSubnet}; `undefined` for anything else. */
 export function readAcceptedSubnet(text: string): AcceptedSubnet | undefined {
   const [blocks = "", gateways = "", ...more] = text.split(" ");
   const cidr = parseDualCidr(blocks);
@@ -94,7 +94,7 @@ export function readAcceptedSubnet(text: string): AcceptedSubnet | undefined {
   };
 }
 
-/** What the record of an object says; `undefined` where it has none, or one that was made for another object. */
+/** The parsed record of an object; `undefined` if it has none, or one of another object. */
 export function acceptedSubnetOf({
   uid,
   annotations = {},
@@ -103,13 +103,13 @@ export function acceptedSubnetOf({
   return (accepted?.uid ?? uid) === uid ? accepted : undefined;
 }
 
-/** Fields of a spec as the text of an annotation; `undefined` where it would be too long. */
+/** Fields of a spec as the text of an annotation; `undefined` if that is too long. */
 export function writeFields(fields: Readonly<Record<string, unknown>>): string | undefined {
   const text = JSON.stringify(fields);
   return text.length > MAX_RECORD ? undefined : text;
 }
 
-/** What {@link writeFields} has written; `undefined` for anything else. Who reads a field of it checks that. */
+/** Parses the output of {@link writeFields}; `undefined` for anything else. Callers must validate the fields. */
 export function readFields(text: string): Readonly<Record<string, unknown>> | undefined {
   let value: unknown;
   try {

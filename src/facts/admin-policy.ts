@@ -6,11 +6,11 @@ import type { LabelSelector } from "../api/label-selector.ts";
 export type AdminPolicyKind = "anp" | "banp" | "cnp";
 
 /**
- * One AdminNetworkPolicy, BaselineAdminNetworkPolicy (both v1alpha1) or ClusterNetworkPolicy (v1alpha2), in one shape: they differ
- * in how fields are spelled. What cannot be understood is kept as it is, or as absent; `src/policy` says what it means.
+ * One AdminNetworkPolicy, BaselineAdminNetworkPolicy (both v1alpha1) or ClusterNetworkPolicy (v1alpha2), in one form: they differ in the names of
+ * fields. Unknown values are kept, or absent; `src/policy` interprets them.
  */
 export interface AdminPolicyFact {
-  /** The object's name: they belong to the whole cluster. */
+  /** The object's name: they are cluster-scoped. */
   readonly key: string;
   /** Always "". */
   readonly namespace: string;
@@ -18,9 +18,9 @@ export interface AdminPolicyFact {
   readonly uid: string;
   readonly generation: number;
   readonly kind: AdminPolicyKind;
-  /** `Admin` or `Baseline`, or whatever was written instead. */
+  /** `Admin`, `Baseline` or an invalid value. */
   readonly tier: string;
-  /** As written; absent where it is not, and for a BaselineAdminNetworkPolicy. */
+  /** Unparsed; absent if not set, and for a BaselineAdminNetworkPolicy. */
   readonly priority?: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly subject: AdminPeerFact;
@@ -34,11 +34,11 @@ export interface AdminRuleFact {
   /** `Allow` (ClusterNetworkPolicy: `Accept`), `Deny` or `Pass`. */
   readonly action: string;
   readonly peers: readonly AdminPeerFact[];
-  /** Absent where the rule does not look at ports. */
+  /** Absent if the rule applies to all ports. */
   readonly ports?: readonly AdminPortFact[];
 }
 
-/** One peer, or a policy's subject. Exactly one field is set, unless the API has a field that is not known here. */
+/** One peer, or a policy's subject. Exactly one field is set, unless the API has an unknown field. */
 export interface AdminPeerFact {
   readonly namespaces?: LabelSelector;
   readonly pods?: { readonly namespaceSelector?: LabelSelector; readonly podSelector?: LabelSelector };
@@ -47,7 +47,7 @@ export interface AdminPeerFact {
   readonly domainNames?: readonly string[];
 }
 
-/** One port: by number (`first` to `last`, of `protocol`) or by name (of any protocol). None of both: not understood. */
+/** One port: by number (`first` to `last`, of `protocol`) or by name (of any protocol). Neither: unknown. */
 export interface AdminPortFact {
   readonly protocol?: string;
   readonly first?: number;
@@ -55,7 +55,7 @@ export interface AdminPortFact {
   readonly name?: string;
 }
 
-/** The priorities of OVN's ACLs that are a policy's own: `first`, and `count - 1` below it. */
+/** The priorities of a policy's ACLs in OVN: `first`, and `count - 1` below it. */
 export interface AdminSlots {
   /** OVN's tier (ovn-nb(5), ACL `tier`); NetworkPolicies are in 2. */
   readonly tier: 1 | 3;
@@ -68,9 +68,9 @@ export const ADMIN_PRIORITIES = { first: 0, last: 1000 } as const;
 
 /**
  * A policy's ACL priorities. Kube-OVN's formulas as far as they reach: AdminNetworkPolicy `30000 - priority * 100` and 99 below, to
- * priority 99; ClusterNetworkPolicy `30000 - priority * 25` and 24 below; BaselineAdminNetworkPolicy 1800 and 99 below. The
- * AdminNetworkPolicies from 100 to 1000, which Kube-OVN refuses, share what is left below 20000: 22 each. A priority that is
- * out of range counts as the nearest that is not, a missing one as the last.
+ * priority 99; ClusterNetworkPolicy `30000 - priority * 25` and 24 below; BaselineAdminNetworkPolicy 1800 and 99 below. The AdminNetworkPolicies from
+ * 100 to 1000, which Kube-OVN refuses, share the range below 20000: 22 each. A priority out of range counts as the nearest valid one, a missing one
+ * as the last.
  */
 export function adminSlots({ kind, tier, priority }: AdminPolicyFact): AdminSlots {
   if (kind === "banp") return { tier: 3, first: 1800, count: 100 };
@@ -82,8 +82,8 @@ export function adminSlots({ kind, tier, priority }: AdminPolicyFact): AdminSlot
 }
 
 /**
- * The places of a policy in its tier, in steps of 25 priorities: two policies whose ACL priorities overlap have one in common.
- * An index over these finds them.
+ * The slots of a policy in its tier, in steps of 25 priorities: two policies with overlapping ACL priorities share one. An index over these finds
+ * them.
  */
 export function adminPlaces(fact: AdminPolicyFact): readonly string[] {
   const { tier, first, count } = adminSlots(fact);

@@ -6,14 +6,14 @@ import { parseDualIp } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
 
 /**
- * A form that an annotation's value may have: judged here by `accepts`, and in the API server by the same in CEL (Kubernetes
- * "Common Expression Language", with its IP, CIDR and strings libraries). Both are given the value without blanks around it, and
- * never an empty one. `npm run generate -- admission` brings the CEL into the chart, and a test has both judge the same values.
+ * A form of an annotation's value: checked here by `accepts`, and in the API server by the equivalent in CEL (Kubernetes
+ * "Common Expression Language", with its IP, CIDR and strings libraries). Both get the value without surrounding blanks, and never an empty one. `npm
+ * run generate -- admission` writes the CEL into the chart, and a test compares both for the same values.
  */
 export interface Form {
-  /** What is wanted, as the end of a sentence: "an address such as …". */
+  /** The valid form, as the end of a message: "an address such as …". */
   readonly wanted: string;
-  /** Values longer than this are not of the form, or, with `unjudged`, are let pass: CEL has a budget. In UTF-16 units. */
+  /** Longer values are invalid or, with `unjudged`, accepted: CEL has a budget. In UTF-16 units. */
   readonly limit: number;
   readonly unjudged?: true;
   readonly accepts: (value: string) => boolean;
@@ -28,25 +28,25 @@ export function isOfForm({ accepts, limit, unjudged }: Form, value: string): boo
   return text.length > limit ? unjudged === true : accepts(text);
 }
 
-/** The whole of the form's condition in CEL. */
+/** The form's complete condition in CEL. */
 export function celOf({ cel, limit, unjudged }: Form): string {
   const most = unjudged ? `size(v) > ${limit} ||` : `size(v) <= ${limit} &&`;
   return `v == '' || ${most} (${cel})`;
 }
 
-/** A form that one regular expression says, in the syntax that RE2 and ECMAScript share. */
+/** A form given by one regular expression, in the common syntax of RE2 and ECMAScript. */
 function pattern(wanted: string, source: string, more: Partial<Form> = {}): Form {
   const expression = new RegExp(source);
   const cel = `v.matches(r'${source}')`;
   return { wanted, limit: 253, accepts: (value) => expression.test(value), cel, ...more };
 }
 
-/** The members of a list: all of them, also empty ones, without blanks around. */
+/** The members of a list, including empty ones, without surrounding blanks. */
 function split(value: string, separator: string | RegExp): readonly string[] {
   return value.split(separator).map((member) => member.trim());
 }
 
-/** An IPv4-mapped address is none for CEL's `isIP`, and no interface has one. */
+/** CEL's `isIP` rejects an IPv4-mapped address, and no interface has one. */
 function isIp(text: string): boolean {
   return parseIp(text) !== undefined && !/^::ffff:/.test(parseIp(text)?.text ?? "");
 }
@@ -61,7 +61,7 @@ const NAME = `${LABEL}([.]${LABEL})*`;
 /** RFC 1123 subdomain: the name of an object. */
 export const OBJECT_NAME: Form = pattern("the name of an object: small letters, digits, - and .", `^${NAME}$`);
 
-/** Names of objects by commas. */
+/** Names of objects separated by commas. */
 export const OBJECT_NAMES: Form = pattern(
   "names of objects, with commas between them",
   `^(${NAME})?([ ]*,[ ]*(${NAME})?)*$`,
@@ -71,16 +71,16 @@ export const OBJECT_NAMES: Form = pattern(
 /** `true` or `false`. */
 export const BOOLEAN: Form = pattern("true or false", "^(true|false)$");
 
-/** How routes are announced. */
+/** Values of BGP annotations. */
 export const ANNOUNCED: Form = pattern("true, cluster or local", "^(true|false|cluster|local)$");
 
 /** A family of addresses. */
 export const FAMILY: Form = pattern("ipv4 or ipv6 (or absent, for all families of the subnet)", "^(ipv4|ipv6)$");
 
-/** A rate, a size, a time: as Kube-OVN reads them. */
+/** A rate, a size or a time, as Kube-OVN parses them. */
 export const NUMBER: Form = pattern("a whole number of 0 or more", "^[0-9]{1,15}$");
 
-/** Of a hundred. */
+/** A percentage. */
 export const PERCENT: Form = pattern("a number from 0 to 100", "^(100([.]0+)?|[0-9]{1,2}([.][0-9]+)?)$");
 
 /** An address, or one of each family. */
@@ -91,19 +91,19 @@ export const ADDRESSES: Form = {
   cel: "v.split(',').size() <= 2 && v.split(',').all(a, isIP(a.trim())) && (v.split(',').size() == 1 || ip(v.split(',')[0].trim()).family() != ip(v.split(',')[1].trim()).family())",
 };
 
-/** The members of an {@link ADDRESS_LIST} as OVN takes them; one that is neither an address nor a CIDR is left out. */
+/** The members of an {@link ADDRESS_LIST} in OVN's form; members that are neither an address nor a CIDR are left out. */
 export function addressesOf(text: string): readonly string[] {
   return split(text, ",").flatMap((member) => {
     const ip = parseIp(member);
     if (ip !== undefined) return ip.text;
-    // With its host bits: OVN tells an address on a network from a network by them.
+    // With its host bits: OVN distinguishes an address on a network from a network by them.
     const [address = "", length = ""] = member.split("/");
     const [host, cidr] = [parseIp(address), parseCidr(member)];
     return host === undefined || cidr === undefined ? [] : `${host.text}/${length}`;
   });
 }
 
-/** Addresses and CIDRs by commas. */
+/** Addresses and CIDRs separated by commas. */
 export const ADDRESS_LIST: Form = {
   wanted: "addresses or CIDRs, with commas between them",
   limit: 4096,
@@ -132,7 +132,7 @@ export const POOL: Form = {
   cel: `v.matches('[;,]') ? v.split(';').all(e, e.split(',').all(a, isIP(a.trim()))) : isIP(v) || size(v) <= 253 && ${OBJECT_NAME.cel}`,
 };
 
-/** The CIDRs of subnets: those of one by commas, subnets by semicolons. */
+/** The CIDRs of subnets: those of one separated by commas, subnets by semicolons. */
 export const CIDRS: Form = {
   wanted: "CIDRs, those of one subnet with a comma, subnets with semicolons",
   limit: 4096,
@@ -141,7 +141,7 @@ export const CIDRS: Form = {
   cel: "v.split(';').all(s, s.split(',').all(c, c.trim() == '' || isCIDR(c.trim())))",
 };
 
-/** The excluded addresses of subnets: a CIDR is there where the controller keeps a whole subnet closed. */
+/** The excluded addresses of subnets: a CIDR if the controller excludes a whole subnet. */
 export const RANGES: Form = {
   wanted: 'addresses, ranges "a..b" and CIDRs, those of one subnet with commas, subnets with semicolons',
   limit: 4096,
@@ -154,7 +154,7 @@ export const RANGES: Form = {
   cel: "v.split(';').all(s, s.split(',').all(r, r.trim() == '' || isCIDR(r.trim()) || r.split('..').size() <= 2 && r.split('..').all(a, isIP(a.trim()))))",
 };
 
-/** RFC 8259, in the syntax of regular expressions: what stands for itself, and what one object holds whose values are no lists. */
+/** RFC 8259 as regular expressions: scalar values, and one object without lists as values. */
 const BLANK = "[ \\t\\n\\r]*";
 const STRING = String.raw`"([^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"`;
 const SCALAR = `(${STRING}|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?|true|false|null)`;
@@ -168,10 +168,10 @@ export const ROUTES: Form = pattern(
   { limit: 4096, unjudged: true },
 );
 
-/** With any blanks around it, as Multus takes it: people write a network a line. */
+/** With any surrounding blanks, as Multus accepts: people write one network per line. */
 const SELECTION = `${BLANK}(${NAME}/)?${NAME}(@[^\\]\\[{}"@/:, \\t\\n\\r]{1,15})?${BLANK}`;
 
-/** The two forms of network selections; of the one in JSON its words are looked at, not how they stand together. */
+/** The two forms of network selections; of the JSON form only the tokens are checked, not the structure. */
 export const NETWORKS: Form = pattern(
   'names such as "net1,tenant/net2@eth1", or a JSON list such as [{"name":"net1","namespace":"tenant"}]',
   `^(\\[([\\[\\]{}:, \\t\\n\\r]|${SCALAR})*\\]|${SELECTION}(,${SELECTION})*)$`,

@@ -23,23 +23,22 @@ import {
 } from "./annotation-forms.ts";
 
 /**
- * Of which annotations a rule is, `<domain>/<key>`:
- * - `exact`: the one whose whole name `key` is;
- * - `ovn`: those of a pod's interfaces on OVN, its own and further ones;
- * - `any`: also those of interfaces that only get their addresses from us. Not for a key that a container may be called, for
+ * The annotations `<domain>/<key>` that a rule applies to: - `exact`: the one with the full name `key`;
+ * - `ovn`: those of a pod's interfaces on OVN, primary and secondary;
+ * - `any`: also those of interfaces that only get their addresses from us. Not for a key that can be the name of a container, because
  *   `container.apparmor.security.beta.kubernetes.io/<container>` looks like one of these.
  * - `named`: also with the interface's name behind the key, `<nad>.<ns>.kubernetes.io/ip_address.<interface>`.
  */
 export type AnnotationScope = "exact" | "ovn" | "any" | "named";
 
-/** What form the annotations of a name have. */
+/** The form of annotations of a name. */
 export interface AnnotationRule {
   readonly scope: AnnotationScope;
   readonly key: string;
   readonly form: Form;
   /**
-   * What a value counts as that is not of the form: nothing (as if it were not there), what closes, or those of its `parts` that are right;
-   * `kept` where whoever reads it refuses it himself, with all that he knows.
+   * How an invalid value is treated: as absent, as a value that denies, or reduced to its valid `parts`; `kept` if its reader rejects it with a more
+   * specific message.
    */
   readonly otherwise: "absent" | "parts" | "kept" | { readonly value: string };
 }
@@ -62,20 +61,20 @@ const own = (
 
 /** The rules for a pod's annotations, and those of a workload's template. */
 export const POD_RULES: readonly AnnotationRule[] = [
-  // Without a readable address a pod waits; `src/ipam/request.ts` says why.
+  // A pod with an invalid address waits; `src/ipam/request.ts` reports why.
   own("named", "ip_address", ADDRESSES, "kept"),
   own("named", "mac_address", MAC, "kept"),
   own("any", "ip_pool", POOL, "kept"),
   own("any", "ip_family", FAMILY, "kept"),
   own("any", "logical_switch", OBJECT_NAME, "kept"),
-  // A name that nobody can have closes.
+  // A name that no object can have, so that everything is denied.
   own("any", "security_groups", OBJECT_NAMES, "kept"),
   own("any", "port_security", BOOLEAN, { value: "true" }),
   own("any", "port_vips", ADDRESS_LIST, "parts"),
   own("any", "layer2_forward", BOOLEAN),
   own("any", "default_route", BOOLEAN),
   own("ovn", "routes", ROUTES),
-  // Whoever is limited stays so: an invalid value leaves the last valid one active (`src/compile/qos.ts`).
+  // An invalid value leaves the last valid limit active (`src/compile/qos.ts`).
   own("any", "ingress_rate", NUMBER, "kept"),
   own("any", "egress_rate", NUMBER, "kept"),
   own("any", "ingress_burst", NUMBER, "kept"),
@@ -117,7 +116,7 @@ export const SERVICE_RULES: readonly AnnotationRule[] = [
 
 const OWN = annotationDomain(OVN_PROVIDER);
 
-/** Whether a rule is of an annotation with this name. */
+/** Whether a rule applies to an annotation with this name. */
 function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
   if (scope === "exact") return name === key;
   const slash = name.indexOf("/");
@@ -128,10 +127,10 @@ function isAbout({ scope, key }: AnnotationRule, name: string): boolean {
   return domain === OWN || (scope === "ovn" ? domain.includes(".ovn.") : domain.split(".").length >= 4);
 }
 
-/** The rules of a list by their keys: a pod has some dozen annotations, and there are many pods. */
+/** The rules of a list by their keys: there are many pods with some dozen annotations each. */
 const BY_KEY = new WeakMap<readonly AnnotationRule[], ReadonlyMap<string, AnnotationRule>>();
 
-/** The rule that is of an annotation with this name, if there is one. */
+/** The rule for an annotation with this name, if there is one. */
 export function ruleFor(name: string, rules: readonly AnnotationRule[]): AnnotationRule | undefined {
   const byKey = BY_KEY.get(rules) ?? new Map(rules.map((rule) => [rule.key, rule]));
   BY_KEY.set(rules, byKey);
@@ -148,16 +147,16 @@ export function isAboutInCel({ scope, key }: AnnotationRule): string {
   return `(k.endsWith('.kubernetes.io/${key}')${named}) && (k.startsWith('${OWN}/') || ${further})`;
 }
 
-/** An annotation whose value is not of the form that it is to have. */
+/** An annotation with an invalid value. */
 export interface InvalidAnnotation {
   readonly key: string;
-  /** A sentence: the value, what it counts as, and what would be accepted. */
+  /** A message: the value, how it is treated, and what would be accepted. */
   readonly message: string;
 }
 
 const MEANING = { absent: "it is ignored", parts: "its invalid parts are ignored" } as const;
 
-/** What annotations count as, and which are invalid; those that are `kept` are for others to tell. */
+/** The effective annotations, and the invalid ones; `kept` ones are reported by their readers. */
 export function judgeAnnotations(
   annotations: Readonly<Record<string, string>>,
   rules: readonly AnnotationRule[],

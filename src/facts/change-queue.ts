@@ -9,24 +9,23 @@ interface Listener {
   readonly name: string;
   readonly derives: boolean;
   readonly note: (change: FactChange) => void;
-  /** `kind/key` → what it threw at: told again as one change from what it last took to what is there. */
+  /** `kind/key` → the change at which it threw: delivered again as one change from the last accepted fact to the current one. */
   readonly missed: Map<string, FactChange>;
 }
 
 /**
- * Tells of changes in the order in which they were made, each to all listeners before the next one, also where a listener makes changes
- * itself. First everything is told to those who derive facts from facts, until nothing more follows; only then do the others hear of the
- * first change. So they find a state from which everything has been derived, whichever change they are told of.
+ * Delivers changes in order, each to all listeners before the next one, also if a listener makes changes. First all changes are delivered to the
+ * derivations of facts, until nothing more follows; then to the other listeners. They therefore always see a state with all derived facts.
  *
- * A listener that throws keeps nobody from hearing; it is told again after a pause, or with the next change of the same fact.
+ * A listener that throws does not affect the others; the change is delivered to it again after a pause, or with the next change of the same fact.
  */
 export class ChangeQueue {
   readonly #failures: Failures;
   readonly #derivers: Listener[] = [];
   readonly #listeners: Listener[] = [];
-  /** Changes from which facts are yet to be derived. */
+  /** Changes not yet delivered to derivations. */
   #underived: FactChange[] = [];
-  /** Changes of which the listeners are yet to hear. */
+  /** Changes not yet delivered to listeners. */
   #untold: FactChange[] = [];
   #draining = false;
 
@@ -34,7 +33,7 @@ export class ChangeQueue {
     this.#failures = failures;
   }
 
-  /** Adds a listener; the function returned takes it away. */
+  /** Adds a listener; the returned function removes it. */
   add(name: string, derives: boolean, note: (change: FactChange) => void): () => void {
     const listeners = derives ? this.#derivers : this.#listeners;
     const listener: Listener = { name, derives, note, missed: new Map() };
@@ -47,7 +46,7 @@ export class ChangeQueue {
     };
   }
 
-  /** A change has been made. Unless this is called by a listener, everybody has been told of it when it returns. */
+  /** Delivers a change. Unless a listener calls this, all listeners have received it when it returns. */
   push(change: FactChange): void {
     this.#underived.push(change);
     this.#drain();
@@ -66,7 +65,7 @@ export class ChangeQueue {
         }
       }
     } finally {
-      // Something is left only where what threw is thrown on.
+      // Changes are left only if an exception was rethrown.
       this.#underived = [];
       this.#untold = [];
       this.#draining = false;
@@ -99,7 +98,7 @@ export class ChangeQueue {
     this.#failures.succeeded(subjectOf(listener, change));
   }
 
-  /** A pause is over. */
+  /** The pause of a failed delivery is over. */
   #again(listener: Listener, id: string): void {
     const missed = listener.missed.get(id);
     if (missed === undefined) return;
@@ -117,7 +116,7 @@ function idOf({ kind, key }: FactChange): string {
   return `${kind}/${key}`;
 }
 
-/** Two changes of one fact as one. */
+/** Merges two changes of one fact. */
 function joined(first: FactChange, second: FactChange): FactChange {
   const { kind, key } = second;
   const touched = [...first.touched, ...second.touched.filter((entry) => !includesDependency(first.touched, entry))];

@@ -10,30 +10,30 @@ export interface ClusterFact {
   readonly defaultSubnet: string;
   readonly joinSubnet: string;
   readonly serviceCidr: Dual<string>;
-  /** CIDRs in which addresses of nodes count. */
+  /** Only addresses of nodes in these CIDRs are used. */
   readonly nodeRanges: readonly string[];
-  /** Where node ports of Services are, kube-apiserver's `--service-node-port-range`. Absent: nobody has said. */
+  /** The range of node ports, kube-apiserver's `--service-node-port-range`. Absent: not configured. */
   readonly nodePorts?: PortRange;
-  /** Nodes reach Services through OVN, so there need be no kube-proxy. Absent: kube-proxy serves nodes and what comes from outside. */
+  /** Nodes reach Services through OVN, so kube-proxy is not needed. Absent: kube-proxy serves nodes and packets from outside. */
   readonly kubeProxyReplacement?: boolean;
-  /** Another network plugin makes the pods' primary interfaces; ours are those of the networks that pods name. Absent: ours are all. */
+  /** Another network plugin creates the pods' primary interfaces; ours are those of the networks that pods name. Absent: all are ours. */
   readonly nonPrimary?: boolean;
-  /** Whether a KubeVirt machine has an address as long as it exists; otherwise each of its pods has one of its own. Absent: it has. */
+  /** Whether a KubeVirt virtual machine keeps its address as long as it exists; otherwise each of its pods has its own. Absent: it does. */
   readonly keepVmIp?: boolean;
 }
 
-/** That a type which the cluster need not serve, or a database which need not be reachable, has been read; the key is the kind of its fact. */
+/** An optional type or database has been read; the key is the kind of its fact. */
 export interface ServedFact {
   readonly key: string;
 }
 
 /**
- * Which names that an object would have in the northbound database are an older one's, so that its own have a digest behind them; derived. No
- * fact: none is, which is nearly always so. See `src/compile/name-collisions.ts`.
+ * The names of an object in the northbound database that an older object has already, so that a digest is appended to its own; derived. No fact:
+ * none, which is nearly always so. See `src/compile/name-collisions.ts`.
  */
 export interface NameCollisionFact {
   /** `subnet/<name>` (ports), `node/<name>` (its group), `vip/<name>` or `ippool/<name>`. */
   readonly key: string;
-  /** What it is the name of → who has it, for people. */
+  /** Type of the name → the object that has it, for messages. */
   readonly taken: Readonly<Record<string, string>>;
 }

@@ -4,8 +4,8 @@ import { getOrAdd } from "../collections/get-or-add.ts";
 import type { FactKind } from "./types.ts";
 
 /**
- * What is looked up by one value: the facts of a kind by their keys, a kind's index by its values, or something beside the facts. Topics are
- * constants and compared by identity, so noting what was read joins no texts and hashes none.
+ * A collection that is looked up by a value: the facts of a kind by key, a kind's index by value, or something other than facts. Topics are constants
+ * and compared by identity, so recording a dependency neither joins nor hashes strings.
  */
 export class Topic {
   /** For people. */
@@ -16,14 +16,14 @@ export class Topic {
   }
 }
 
-/** What an answer depends on: what its topic has under this value. */
+/** What a result depends on: the entries of a topic under this value. */
 export interface Dependency {
   readonly topic: Topic;
   readonly value: string;
 }
 
 const ALL = new Topic("all");
-/** One for each kind and one for each index, made when it is first asked for. */
+/** One for each kind and each index, created at first use. */
 const FACTS = new Map<FactKind, Topic>();
 const INDEXES = new Map<FactKind, Map<string, Topic>>();
 
@@ -37,14 +37,14 @@ function factTopic(kind: FactKind): Topic {
   return getOrAdd(FACTS, kind, () => new Topic(kind));
 }
 
-/** What a reader's calls depend on. */
+/** The dependencies of a reader's calls. */
 export const dependency = {
   fact: (kind: FactKind, key: string): Dependency => ({ topic: factTopic(kind), value: key }),
   index: (kind: FactKind, index: string, value: string): Dependency => ({ topic: indexTopic(kind, index), value }),
   all: (kind: FactKind): Dependency => ({ topic: ALL, value: kind }),
 };
 
-/** Whether a list has a dependency. For short lists. */
+/** Whether a list contains a dependency. For short lists. */
 export function includesDependency(list: readonly Dependency[], { topic, value }: Dependency): boolean {
   return list.some((other) => other.topic === topic && other.value === value);
 }

@@ -3,43 +3,43 @@
 import { getOrAdd } from "../collections/get-or-add.ts";
 import type { Dependency, Topic } from "./dependency.ts";
 
-/** A dependency that somebody has read. It is kept for as long as it has readers. */
+/** A dependency with readers. It is kept as long as it has any. */
 interface Entry extends Dependency {
-  /** Nearly all have one, which is held by itself. */
+  /** Nearly all have one reader, which is stored without a set. */
   readers: string | Set<string>;
-  /** The last call of {@link Dependents.set} that named it. */
+  /** The last call of {@link Dependents.set} that contained it. */
   named: number;
 }
 
 const NOTHING: readonly never[] = [];
 
-/** Who depends on what, by what each read last. */
+/** The readers of dependencies, by their last reads. */
 export class Dependents {
   readonly #entries = new Map<Topic, Map<string, Entry>>();
-  /** reader → what it read, each once. */
+  /** reader → its dependencies, each once. */
   readonly #read = new Map<string, readonly Entry[]>();
   #calls = 0;
 
-  /** How many dependencies have readers: none is kept that has none. */
+  /** The number of dependencies with readers. */
   get size(): number {
     let size = 0;
     for (const entries of this.#entries.values()) size += entries.size;
     return size;
   }
 
-  /** How many readers have read anything. */
+  /** The number of readers with dependencies. */
   get readers(): number {
     return this.#read.size;
   }
 
-  /** Who read a dependency, in the order in which they did so first. */
+  /** The readers of a dependency, in order of their first read. */
   of({ topic, value }: Dependency): readonly string[] {
     const readers = this.#entries.get(topic)?.get(value)?.readers;
     if (readers === undefined) return NOTHING;
     return typeof readers === "string" ? [readers] : [...readers];
   }
 
-  /** A reader has read this, and no longer what it read before. */
+  /** Replaces the dependencies of a reader. */
   set(reader: string, seen: readonly Dependency[]): void {
     const call = ++this.#calls;
     const before = this.#read.get(reader) ?? NOTHING;
@@ -56,17 +56,17 @@ export class Dependents {
       else this.#remove(entry, reader);
     }
     if (after.length === 0) this.#read.delete(reader);
-    // There is one for each pod: where it is the same the former one stays. A copy has no room for more, as a list has to which things were added.
+    // There is one list for each pod: an equal list is kept. A copy has no spare capacity, unlike a list that was appended to.
     else if (kept !== before.length || kept !== after.length) this.#read.set(reader, after.slice());
   }
 
-  /** A reader is gone. */
+  /** Removes a reader. */
   delete(reader: string): void {
     for (const entry of this.#read.get(reader) ?? NOTHING) this.#remove(entry, reader);
     this.#read.delete(reader);
   }
 
-  /** All readers are gone. */
+  /** Removes all readers. */
   clear(): void {
     this.#entries.clear();
     this.#read.clear();

@@ -4,22 +4,22 @@ import type { FactChange } from "./fact-change.ts";
 import type { FactStore } from "./store.ts";
 import type { DerivedKind, FactTypes } from "./types.ts";
 
-/** Maintains facts that follow from other facts alone, whatever the order in which these came. */
+/** Maintains facts that depend on other facts only, independent of the order of changes. */
 export interface Deriver {
   /** Processes all facts at once. */
   start(): void;
-  /** A fact has changed. Called before units are notified, so that they find what follows from it; never before {@link start}. */
+  /** A fact has changed. Called before units are notified, so that they see the derived facts; never before {@link start}. */
   noteFact(change: FactChange): void;
 }
 
-/** A kind of derived facts each of which follows from few others. */
+/** A kind of derived facts, each of which depends on few others. */
 export interface Derivation<K extends DerivedKind> {
   readonly kind: K;
-  /** The keys under which there may be a fact. */
+  /** The keys of possible facts. */
   keys(facts: FactStore): Iterable<string>;
-  /** The keys of the facts that a change may change. */
+  /** The keys of derived facts that a change may affect. */
   changedBy(change: FactChange, facts: FactStore): Iterable<string>;
-  /** The fact of a key; undefined if there is none. If it throws, the former fact stays, and it is retried. */
+  /** The fact of a key; `undefined` if there is none. If it throws, the earlier fact stays, and it is retried. */
   derive(facts: FactStore, key: string): FactTypes[K] | undefined;
 }
 
@@ -40,7 +40,7 @@ export function deriverOf<K extends DerivedKind>(
   };
 }
 
-/** A change as one of a fact of that kind; undefined if it is another's. */
+/** A change as one of a fact of that kind; `undefined` for other kinds. */
 export function changeOf<K extends keyof FactTypes>(kind: K, change: FactChange): FactChange<K> | undefined {
   return change.kind === kind ? (change as FactChange as FactChange<K>) : undefined;
 }

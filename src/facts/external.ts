@@ -7,17 +7,17 @@ export interface ExternalGatewaysFact {
   readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
-/** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-vpcs.ts`. Absent where it is used in none. */
+/** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-vpcs.ts`. Absent if it is not used. */
 export interface EipVpcFact {
   /** Name of the OvnEip. */
   readonly key: string;
   readonly vpc: string;
-  /** What uses it there, for messages. */
+  /** The object that uses it, for messages. */
   readonly user: string;
 }
 
 /** The key of the one {@link ExternalGatewaysFact}. */
 export const EXTERNAL_GATEWAYS = "external";
 
-/** The external subnet of whatever names none: Kube-OVN's flag `--external-gateway-switch`, by its default. */
+/** The default external subnet: Kube-OVN's flag `--external-gateway-switch`, by its default. */
 export const DEFAULT_EXTERNAL_SUBNET = "external";

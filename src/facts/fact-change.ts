@@ -4,8 +4,8 @@ import type { Dependency } from "./dependency.ts";
 import type { FactKind, FactTypes } from "./types.ts";
 
 /**
- * A change of one fact, with the dependencies it touches (see `dependency`). `old` or `new` is absent where the fact
- * came or went; both are where there is none but an object that could not be read (see `FactStore.setUnread`).
+ * A change of one fact, with the dependencies it touches (see `dependency`). `old` or `new` is absent if the fact was added or removed; both are
+ * absent for an object that could not be read (see `FactStore.setUnread`).
  */
 export interface FactChange<K extends FactKind = FactKind> {
   readonly kind: K;

@@ -24,30 +24,30 @@ export interface ProjectedMeta {
   }[];
 }
 
-/** What every fact of a custom object may have. */
+/** Optional fields of facts of custom objects. */
 export interface Malformed {
-  /** Fields of its spec of another type than its CRD says, the first ones; absent where there are none. */
+  /** The first fields of its spec with another type than in its CRD; absent if there are none. */
   readonly malformed?: readonly MalformedField[];
 }
 
-/** What every fact of an object has that Weft writes to: by these a patch knows which object it was decided for. */
+/** Fields of every fact of an object that Weft writes to: the preconditions of a patch. */
 export interface ObjectFact {
-  /** The object's name; with its namespace in front, `namespace/name`, where it has one. */
+  /** The object's name, or `namespace/name`. */
   readonly key: string;
   readonly name: string;
   readonly uid: string;
 }
 
-/** What every fact of a custom object of the whole cluster has. */
+/** Fields of every fact of a cluster-scoped custom object. */
 export interface CustomObjectFact extends ObjectFact, Malformed {
   readonly generation: number;
-  /** RFC 3339; of two objects that conflict the older one keeps what it has. */
+  /** RFC 3339; of two conflicting objects the older one is valid. */
   readonly created: string;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
 }
 
-/** Name and UID of the object of ours that has made another one, by its owner reference; "" for none. */
+/** Name and UID of the object of ours that has created another one, by its owner reference; "" for none. */
 export function makerOf(
   { ownerReferences = [] }: ProjectedMeta,
   ofKind: string,
@@ -66,8 +66,8 @@ export function customObjectFields(metadata: ProjectedMeta): Omit<CustomObjectFa
 }
 
 /**
- * Those annotations that Weft reads or writes, `<provider>.kubernetes.io/…` of ours, and those that seem to be meant so
- * (`ovn.kubernets.io/ip_address`), about which somebody is to be told. Others must not wake a unit.
+ * The annotations that Weft reads or writes, `<provider>.kubernetes.io/…` of ours, and similar ones that are reported as typing errors
+ * (`ovn.kubernets.io/ip_address`). Others must not trigger a unit.
  */
 export function ourAnnotations(meta: ProjectedMeta): Readonly<Record<string, string>> {
   const ours: Record<string, string> = {};
@@ -86,5 +86,5 @@ function isOfAttachment(key: string): boolean {
 const OURS =
   /^weft\.kubeovn\.io\/|^kubernetes\.io\/(?:in|e)gress-bandwidth$|(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//;
 
-/** An annotation that decides an address, of a domain that other people do not have either: about `ovn.kubernetes.io`. */
+/** An annotation that decides an address, in a domain similar to `ovn.kubernetes.io` that nobody else uses. */
 const LOOKS_OURS = /^[a-z.]{14,20}\/(?:ip_address|mac_address|ip_pool|ip_family|logical_switch)$/;

@@ -4,23 +4,23 @@ import { LABEL, NAT } from "../api/annotations.ts";
 import { ipText } from "../net/address.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "./meta.ts";
 
-/** What facts of OvnFips, OvnSnatRules and OvnDnatRules have in common. */
+/** Common fields of facts of OvnFips, OvnSnatRules and OvnDnatRules. */
 export interface EipRuleFact extends CustomObjectFact {
   /** Its resource version. */
   readonly version: string;
   /** Name of its OvnEip. */
   readonly eip: string;
-  /** The addresses outside, as its labels say. */
+  /** The external addresses in its labels. */
   readonly labels: { readonly v4: string | undefined; readonly v6: string | undefined };
-  /** The OvnEip, as its annotation says; absent where it has none. */
+  /** The OvnEip in its annotation; absent if there is none. */
   readonly shownEip?: string;
 }
 
-/** Where a rule leads to. */
+/** The target of a rule. */
 export interface NatTargetFact {
-  /** What `ipName` is the name of. */
+  /** The kind of `ipName`. */
   readonly ipType: "ip" | "vip";
-  /** "" where the addresses count. */
+  /** "" if the addresses are used. */
   readonly ipName: string;
   readonly vpc: string;
   readonly v4: string;
@@ -57,18 +57,18 @@ export function natTargetOf(spec: {
   };
 }
 
-/** The keys by which rules with the same target find each other. */
+/** The keys for an index of rules by target. */
 export function natTargetKeys({ ipType, ipName, vpc, v4, v6 }: NatTargetFact): readonly string[] {
   if (ipName !== "") return [`${ipType}/${ipName}`];
   return addressKeys(vpc, v4, v6);
 }
 
-/** Those of addresses, or ranges, in a VPC; "" for none. */
+/** The keys of addresses or ranges in a VPC; "" for none. */
 export function addressKeys(vpc: string, ...addresses: readonly string[]): readonly string[] {
   return addresses.filter((address) => address !== "").map((address) => `vpc/${vpc}/${address}`);
 }
 
-/** The rule that is applied, of those that exclude each other: the oldest. */
+/** The rule that is applied of conflicting ones: the oldest. */
 export function oldestRule<R extends EipRuleFact>(rules: readonly R[]): R | undefined {
   return rules
     .filter((rule) => !rule.deleting)

@@ -5,19 +5,19 @@ export interface NetworkSelectionFact {
   readonly namespace: string;
   /** Of the NetworkAttachmentDefinition. */
   readonly name: string;
-  /** What the interface is to be called; "" where the pod does not say. */
+  /** The name of the interface; "" if the pod does not set it. */
   readonly interface: string;
-  /** The addresses that it asks for, without prefix lengths, by commas; "" for none. */
+  /** The requested addresses, without prefix lengths, separated by commas; "" for none. */
   readonly ips: string;
-  /** The MAC that it asks for; "" for none. */
+  /** The requested MAC; "" for none. */
   readonly mac: string;
-  /** The gateways that it asks for as those of the pod's default routes, by commas (`default-route`); absent for none. */
+  /** The requested gateways of the pod's default routes, separated by commas (`default-route`); absent for none. */
   readonly gateways?: string;
-  /** It takes the place of the pod's primary network (Multus' annotation `v1.multus-cni.io/default-network`). */
+  /** It replaces the pod's primary network (Multus' annotation `v1.multus-cni.io/default-network`). */
   readonly isDefault?: true;
 }
 
-/** One interface that a pod has, as Multus says in `k8s.v1.cni.cncf.io/network-status` (the same specification, 5). */
+/** One interface of a pod, as Multus reports it in `k8s.v1.cni.cncf.io/network-status` (the same specification, 5). */
 export interface AttachedInterfaceFact {
   /** Of the NetworkAttachmentDefinition: `namespace/name`. */
   readonly network: string;
@@ -25,18 +25,18 @@ export interface AttachedInterfaceFact {
   readonly addresses: readonly string[];
 }
 
-/** One NetworkAttachmentDefinition: what its configuration wants of us. */
+/** One NetworkAttachmentDefinition: what its configuration requires from us. */
 export interface NetworkAttachmentFact {
   /** `namespace/name`. */
   readonly key: string;
   readonly namespace: string;
   readonly name: string;
   /**
-   * `ovn`: an interface on OVN; `ipam`: another plugin makes it and gets its address here; `other`: nothing; `unclear`: see `problem`.
+   * `ovn`: an interface on OVN; `ipam`: another plugin creates it and gets its address here; `other`: not ours; `unclear`: see `problem`.
    */
   readonly wants: "ovn" | "ipam" | "other" | "unclear";
-  /** The message that says what is wrong with the configuration; "" where nothing is. */
+  /** The problem of the configuration, as a message; "" for none. */
   readonly problem: string;
-  /** It asks for a kind of interface that is known and not made; it is `unclear` too. */
+  /** It requests a type of interface that is not supported; then it is `unclear` too. */
   readonly unsupported?: true;
 }

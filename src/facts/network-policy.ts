@@ -2,7 +2,7 @@
 
 import type { LabelSelector } from "../api/label-selector.ts";
 
-/** One NetworkPolicy (networking.k8s.io/v1). Its spec is kept as written: `src/policy` says what it means. */
+/** One NetworkPolicy (networking.k8s.io/v1). Its spec is unparsed: `src/policy` interprets it. */
 export interface NetworkPolicyFact {
   /** `namespace/name`. */
   readonly key: string;

@@ -2,7 +2,7 @@
 
 import type { Dual } from "../net/dual.ts";
 
-/** A zone that some node is in (label `topology.kubernetes.io/zone`); derived. The zone "" is that of nodes without the label. */
+/** A zone with nodes (label `topology.kubernetes.io/zone`); derived. The zone "" is that of nodes without the label. */
 export interface ZoneFact {
   readonly key: string;
 }
@@ -12,13 +12,13 @@ export interface NodeFact {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
-  /** RFC 3339; of two objects whose names run together the older has the plain one. */
+  /** RFC 3339; of two objects with ambiguous names the older one has the plain name. */
   readonly created: string;
   /** Its InternalIP of each family. */
   readonly internal: Dual<string>;
-  /** Whether its kubelet says that it is; true where nobody says anything. */
+  /** Its condition Ready; true if there is none. */
   readonly ready: boolean;
-  /** What its status says in condition `ADDRESS_CONDITION`; absent where it has none. */
+  /** The status of its condition `ADDRESS_CONDITION`; absent if it has none. */
   readonly addressProblem?: { readonly reason: string; readonly message: string };
   /** The same of condition `CHASSIS_CONDITION`. */
   readonly chassisProblem?: { readonly reason: string; readonly message: string };

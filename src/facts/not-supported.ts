@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The fields of a Subnet's and a VPC's spec that nothing is done about, by their paths; `[]` stands for each entry of a list. An object that sets one of them says so in its condition. `src/crd-fields.test.ts` walks `crds/` and finds what is missing here, and
- * what is here although something is done about it.
+ * The fields of a Subnet's and a VPC's spec that are not supported, by their paths; `[]` stands for each entry of a list. An object that sets one of
+ * them has a condition. `src/crd-fields.test.ts` compares this list with `crds/` and the code.
  */
 export const NOT_SUPPORTED = {
   subnets: ["logicalGateway", "u2oInterconnection", "u2oInterconnectionIP", "u2oFeatures", "enableExternalLBAddress"],
   vpcs: ["enableBfd"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Those of the fields (as above) that a spec sets, sorted. A value that says the same as none (false, 0, "", an empty list) sets nothing. */
+/** The fields (as above) that a spec sets, sorted. A value that is equal to none (false, 0, "", an empty list) does not count. */
 export function unsupportedFields(fields: readonly string[], spec: unknown): readonly string[] {
   return fields.filter((path) => isSet(spec, path.split("."))).toSorted();
 }

@@ -10,39 +10,38 @@ export interface PodFact {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** The node it is bound to; absent until the scheduler has decided. */
+  /** The node it is bound to; absent until it is scheduled. */
   readonly node?: string;
-  /** False once its containers have ended for good (phase Succeeded or Failed): its address may be given away. */
+  /** False if its containers have terminated (phase Succeeded or Failed): its address may be allocated to others. */
   readonly alive: boolean;
   /**
-   * Whose address it uses: its own (`namespace/name`), or its virtual machine's (`namespace/machine`), which outlives the
-   * pods that the machine runs in.
+   * The owner of its address: the pod (`namespace/name`), or its virtual machine (`namespace/machine`), which outlives its pods.
    */
   readonly holder: string;
-  /** When it was created, RFC 3339; of virtual machines' pods only, of which there may be several. */
+  /** Time of creation, RFC 3339; only for pods of virtual machines, of which there may be several. */
   readonly created?: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The annotations under `*.kubernetes.io/` that Weft reads or writes, as far as they have the form that they are to have. */
+  /** The valid annotations under `*.kubernetes.io/` that Weft reads or writes. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** What is wrong with others; absent where nothing is. */
+  /** The problems of the invalid ones; absent if there are none. */
   readonly invalidAnnotations?: readonly InvalidAnnotation[];
   /** The named ports of its containers, in a fixed order; policies may name them. */
   readonly ports: readonly NamedPortFact[];
-  /** Stands for its namespace, labels and named ports: pods with the same one are the same to every selector. */
+  /** A key for its namespace, labels and named ports: pods with the same one match the same selectors. */
   readonly profile: string;
-  /** The networks that it names beside or instead of its own one, in order; absent where it names none, as most do. */
+  /** The networks that it names in addition to its own or in place of it, in order; absent if it names none, as most pods. */
   readonly networks?: readonly NetworkSelectionFact[];
-  /** The message that says why its networks cannot be read; then `networks` is absent. */
+  /** Why its networks are invalid, as a message; then `networks` is absent. */
   readonly networksProblem?: string;
-  /** It names a network in place of its primary one (Multus' `v1.multus-cni.io/default-network`), whether or not that can be read. */
+  /** It names a network in place of its primary one (Multus' `v1.multus-cni.io/default-network`), valid or not. */
   readonly replacesPrimary?: true;
-  /** The interfaces that it has by networks with a definition, as Multus says; absent where there are none. */
+  /** Its interfaces on networks with a definition, as Multus reports them; absent if there are none. */
   readonly attached?: readonly AttachedInterfaceFact[];
-  /** The controlling owner, for addresses that outlive a pod. */
+  /** The controlling owner, because addresses may outlive a pod. */
   readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
 }
 
-/** A port of a container that has a name. */
+/** A named port of a container. */
 export interface NamedPortFact {
   readonly name: string;
   readonly protocol: string;

@@ -3,22 +3,22 @@
 import type { LabelSelector } from "../api/label-selector.ts";
 import type { NamedPortFact } from "./pod.ts";
 
-/** Which groups the ports in one VPC of the pods of one profile are in; derived from the policies. A pod without it gets no port there. */
+/** The groups of the ports in one VPC of the pods of one profile; derived from the policies. A pod without it gets no port there. */
 export interface ProfileFact {
   /** See {@link profileKey}. */
   readonly key: string;
   /** Sorted. */
   readonly groups: readonly string[];
-  /** Those of the groups that not all of a pod's interfaces are in → the providers of those that are; absent where there is none. */
+  /** Groups that contain only some of a pod's interfaces → the providers of these; absent if there are none. */
   readonly limited?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The key of the fact `profiles` for ports in a custom VPC, or in the default VPC where `vpc` is undefined. */
+/** The key of the fact `profiles` for ports in a custom VPC, or in the default VPC if `vpc` is undefined. */
 export function profileKey(profile: string, vpc: string | undefined): string {
   return vpc === undefined ? profile : `${profile}@${vpc}`;
 }
 
-/** The custom VPCs in which pods are that a selector selects; derived from the pods and their addresses. Absent where there is none. */
+/** The custom VPCs with pods that match a selector; derived from the pods and their addresses. Absent if there are none. */
 export interface GroupVpcsFact {
   /** The name of the selector's group in the default VPC. */
   readonly key: string;
@@ -26,7 +26,7 @@ export interface GroupVpcsFact {
   readonly vpcs: readonly string[];
 }
 
-/** The VPCs with which one has an active peering; derived by `src/compile/vpc/vpc-peers.ts`. Absent where there is none. */
+/** The VPCs with which a VPC has an active peering; derived by `src/compile/vpc/vpc-peers.ts`. Absent if there are none. */
 export interface VpcPeersFact {
   /** Name of the VPC. */
   readonly key: string;
@@ -41,7 +41,7 @@ export interface GroupFact {
   readonly group: GroupMeaning;
 }
 
-/** What a group consists of. */
+/** The members of a group. */
 export type GroupMeaning =
   | { readonly kind: "pods"; readonly selector: PodSelectorFact }
   | { readonly kind: "nodes"; readonly selector: LabelSelector }
@@ -50,7 +50,7 @@ export type GroupMeaning =
   /** Without kube-proxy: the addresses from which nodes send to Services, of those whose InternalIP is in `cidr` and in none of `except`. */
   | { readonly kind: "sources"; readonly cidr: string; readonly except: readonly string[] };
 
-/** The groups of kind `sources` that a node may be in by its InternalIPs; derived. Absent where there is none. */
+/** The groups of kind `sources` that may contain a node because of its InternalIPs; derived. Absent if there are none. */
 export interface NodeSourcesFact {
   /** Name of the node. */
   readonly key: string;
@@ -59,22 +59,22 @@ export interface NodeSourcesFact {
 }
 
 /**
- * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all of them where both are absent) and the
+ * Pods by labels. Both parts must hold: the namespace (exactly one, or by its labels; all if both are absent) and the
  * pod's own labels.
  */
 export interface PodSelectorFact {
-  /** Only ports in this custom VPC; where it is absent, only those in the default VPC. */
+  /** Only ports in this custom VPC; absent: only those in the default VPC. */
   readonly vpc?: string;
   readonly namespace?: string;
   readonly namespaceSelector?: LabelSelector;
   readonly podSelector: LabelSelector;
-  /** Only pods one of whose containers calls this number by this name. */
+  /** Only pods with a container port of this name and number. */
   readonly port?: NamedPortFact;
-  /** Of pods with several interfaces only those with one of these providers, sorted; all of them where it is absent. */
+  /** Only interfaces with one of these providers, sorted; absent: all. */
   readonly providers?: readonly string[];
 }
 
-/** The numbers that pods mean by one name of a port; derived from the pods. Its key is `TCP/http`. */
+/** The numbers of a named port in all pods; derived from the pods. Its key is `TCP/http`. */
 export interface PortNumbersFact {
   readonly key: string;
   /** Ascending. */
@@ -82,7 +82,7 @@ export interface PortNumbersFact {
 }
 
 /**
- * Whether any policy is there, so that nodes need the ACLs by which they always reach their own pods. Key `cluster`: a policy that
+ * Exists if there is any policy, so that the ACLs that allow nodes to reach their own pods are needed. Key `cluster`: a policy that
  * selects pods; key `securityGroups`: a SecurityGroup.
  */
 export interface PolicyUseFact {
@@ -90,7 +90,7 @@ export interface PolicyUseFact {
   readonly any: true;
 }
 
-/** The custom VPCs in which pods are that name a SecurityGroup for an interface there; derived. Absent where there is none. */
+/** The custom VPCs with pods that name a SecurityGroup for an interface there; derived. Absent if there are none. */
 export interface SecurityGroupVpcsFact {
   /** Name of the group, which need not exist. */
   readonly key: string;
@@ -98,7 +98,7 @@ export interface SecurityGroupVpcsFact {
   readonly vpcs: readonly string[];
 }
 
-/** That a SecurityGroup exists; derived, so that its members are woken when it comes or goes, not when its rules change. */
+/** A SecurityGroup exists; derived, so that its members are triggered when it is created or deleted, not when its rules change. */
 export interface SecurityGroupPresenceFact {
   readonly key: string;
 }

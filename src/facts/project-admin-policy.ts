@@ -74,7 +74,7 @@ function rule(kind: AdminPolicyKind, entry: RuleObject, peers: readonly AdminPee
   return { ...(name && { name: storable(name) }), action, peers: peers.map(peer), ...(ports && { ports }) };
 }
 
-/** Only the fields that are known: another one must not look like a peer without a meaning that has one. */
+/** Only known fields: a peer with an unknown field must not look like one with fewer conditions. */
 function peer({ namespaces, pods, nodes, networks, domainNames }: AdminPeerFact): AdminPeerFact {
   return {
     ...(namespaces && { namespaces }),

@@ -19,20 +19,20 @@ type Meaning = Pick<NetworkAttachmentFact, "wants" | "problem" | "unsupported">;
 type Loose = Readonly<Record<string, unknown>>;
 
 /**
- * The fact of a NetworkAttachmentDefinition: whether its configuration (of one CNI plugin, or a list with `plugins`) is for us, and how.
- * The provider in it must be the one that Kube-OVN makes of the definition's name: pods' annotations and Subnets go by that.
+ * The fact of a NetworkAttachmentDefinition: whether its configuration (of one CNI plugin, or a list with `plugins`) concerns us, and how. Its
+ * provider must be the one that Kube-OVN derives from the definition's name, because pods' annotations and Subnets use that.
  */
 export function projectAttachment({ metadata, spec }: AttachmentObject): NetworkAttachmentFact {
   const { name, namespace = "default" } = metadata;
   const meaning = meaningOf(spec?.config ?? "", name, namespace);
-  // Another plugin's devices are its own matter.
+  // Devices of other plugins do not concern us.
   const problem = meaning.wants === "ovn" ? unsupportedResource(metadata.annotations) : undefined;
   const found = problem === undefined ? meaning : unsupported(problem);
   return { key: `${namespace}/${name}`, namespace, name, ...found };
 }
 
 function meaningOf(text: string, name: string, namespace: string): Meaning {
-  // Without a configuration its name is that of a file on the node.
+  // Without a configuration, the configuration is a file on the node.
   if (text.trim() === "") return { wants: "other", problem: "" };
   let config: unknown;
   try {

@@ -23,7 +23,7 @@ export interface PodObject {
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
     readonly containers?: readonly ContainerObject[];
-    /** Those with `restartPolicy: Always` run beside the others, and their ports count. */
+    /** Those with `restartPolicy: Always` are sidecars, so their ports count. */
     readonly initContainers?: readonly (ContainerObject & { readonly restartPolicy?: string })[];
   };
   readonly status?: { readonly phase?: string };
@@ -34,7 +34,7 @@ export function projectPod(pod: PodObject, keepVmIp = true): PodFact | undefined
   if (pod.spec?.hostNetwork === true) return undefined;
   const { name, namespace = "default", uid, ownerReferences = [] } = pod.metadata;
   const owner = ownerReferences.find((reference) => reference.controller === true);
-  // KubeVirt gives a VirtualMachineInstance the name of its machine.
+  // A VirtualMachineInstance has the name of its VirtualMachine.
   const machine = ownerReferences.find(
     ({ kind, apiVersion = "" }) =>
       keepVmIp && kind === "VirtualMachineInstance" && apiVersion.startsWith("kubevirt.io/"),
@@ -73,7 +73,7 @@ function namedPorts(spec: PodObject["spec"]): readonly NamedPortFact[] {
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, port]) => port);
 }
 
-/** The key of a profile: a digest, because labels may be many and pods are. */
+/** The key of a profile: a digest, because there are many pods, perhaps with many labels. */
 function profileKey(
   namespace: string,
   labels: Readonly<Record<string, string>>,
@@ -100,12 +100,12 @@ export interface NodeObject {
   };
 }
 
-/** The fact of a node: the first InternalIP of each family counts. */
+/** The fact of a node: the first InternalIP of each family is used. */
 export function projectNode(node: NodeObject): NodeFact {
   const internal: { v4?: string; v6?: string } = {};
   const addresses = new Set<string>();
   for (const { type, address } of node.status?.addresses ?? []) {
-    // Host names are among them.
+    // They include host names.
     const ip = parseIp(address);
     if (ip !== undefined) addresses.add(ip.text);
     if (type !== "InternalIP") continue;

@@ -9,20 +9,19 @@ import type { IpFact } from "./ip.ts";
 import type { ProjectedMeta } from "./meta.ts";
 
 /**
- * The annotation on an IP object that holds the UID of the pod it was given to. It tells a pod from its successor of the
- * same name. Objects of Kube-OVN have none.
+ * The annotation on an IP object with the UID of its pod. It distinguishes a pod from its successor of the same name. Objects of Kube-OVN have none.
  */
 export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
 
 /**
- * The annotation on an IP object that holds the provider of the interface it is for, where its name does not say it (`podPortName`). It counts
- * only if the name is the one that this provider makes.
+ * The annotation on an IP object with the provider of its interface, if the name does not contain it (`podPortName`). It is used only if the name
+ * matches this provider.
  */
 export const PROVIDER_ANNOTATION = "weft.kubeovn.io/provider";
 
 /**
- * The annotation on an IP object that holds the QoS that is active on the interface (`encodeQos` in `src/contract/qos.ts`), from the object's creation. It is here and not
- * only on the Pod because authors of pods can write the Pod.
+ * The annotation on an IP object with the active QoS of the interface (`encodeQos` in `src/contract/qos.ts`), from the object's creation. It is here
+ * and not only on the Pod because users can write the Pod.
  */
 export const QOS_ANNOTATION = "weft.kubeovn.io/qos";
 
@@ -36,7 +35,7 @@ export interface IpObject {
 export function projectIp(ip: IpObject): IpFact {
   const { name, uid, labels = {}, annotations = {}, deletionTimestamp, finalizers = [] } = ip.metadata;
   const spec = ip.spec ?? {};
-  // Objects of old versions have only the deprecated joined form.
+  // Objects of old versions have only the deprecated combined field.
   const [first = "", second = ""] = (spec.ipAddress ?? "").split(",");
   const joined = [first, second];
   const qos = annotations[QOS_ANNOTATION];
@@ -48,7 +47,7 @@ export function projectIp(ip: IpObject): IpFact {
     provider: providerOf(name, spec, annotations[PROVIDER_ANNOTATION]),
     subnet: spec.subnet ?? "",
     node: spec.nodeName ?? "",
-    // What is no address is none: its holder has no port until the record says one.
+    // An invalid address is ignored: its holder has no port until the record has a valid one.
     v4: ipText(spec.v4IpAddress || (joined.find((address) => address.includes(".")) ?? ""), 4),
     v6: ipText(spec.v6IpAddress || (joined.find((address) => address.includes(":")) ?? ""), 6),
     mac: parseMac(spec.macAddress ?? "") ?? "",
@@ -63,7 +62,7 @@ export function projectIp(ip: IpObject): IpFact {
   };
 }
 
-/** An object is named after the port: `<pod>.<namespace>`, and for a secondary interface `.<provider>` behind that, or a digest of all. */
+/** An object has the name of the port: `<pod>.<namespace>`, for a secondary interface followed by `.<provider>`, or a digest of all. */
 function providerOf(
   name: string,
   { podName, namespace }: NonNullable<IpObject["spec"]>,
@@ -75,16 +74,18 @@ function providerOf(
   return name.startsWith(own) ? name.slice(own.length) : OVN_PROVIDER;
 }
 
-/** A node's IP object has no namespace and is named after its port; that of a subnet's multicast querier is named after its port as well; every other one belongs to a pod. */
+/**
+ * A node's IP object has no namespace and the name of its port; that of a subnet's multicast querier has the name of its port as well; every other
+ * one belongs to a pod.
+ */
 function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
   if (!spec.namespace) {
-    // Either will do: the object goes on being the node's when somebody edits one of them.
-    // An earlier version gave it the plain name whatever that might be.
+    // One of them is enough: the object stays the node's if a user edits one of them. An earlier version always used the plain name.
     const isNamed = (node: string): boolean => name === nodePortName(node) || name === `${NODE_PREFIX}${node}`;
     const node = [spec.nodeName, spec.podName].find((candidate) => candidate && isNamed(candidate));
     return node === undefined ? "" : `node:${node}`;
   }
-  // A subnet's querier is its own pod, as Kube-OVN writes it; no pod's port has such a name.
+  // A subnet's querier has itself as pod, as in Kube-OVN; no pod's port has such a name.
   if (spec.podName === name && spec.subnet && name === multicastQuerierName(spec.subnet))
     return `subnet:${spec.subnet}`;
   return spec.podName ? `${spec.namespace}/${spec.podName}` : "";

@@ -4,7 +4,7 @@ import { parseIp } from "../net/address.ts";
 import type { NameResolverFact } from "./domain.ts";
 import type { ProjectedMeta } from "./meta.ts";
 
-/** The label by which Kube-OVN finds the DNSNameResolvers of a policy, whichever kind it is. */
+/** The label by which Kube-OVN finds the DNSNameResolvers of a policy of any kind. */
 export const RESOLVER_POLICY_LABEL = "anp";
 
 /** What {@link projectNameResolver} reads of a kubeovn.io/v1 DNSNameResolver. */
@@ -18,14 +18,14 @@ export interface NameResolverObject {
   };
 }
 
-/** A domain name in the one form that facts and groups have: lower case, no dot at the end. */
+/** A domain name in the form of facts and groups: lower case, no dot at the end. */
 export function canonicalDomain(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 
 /**
- * The fact of a DNSNameResolver: the addresses of all names in it. Those of a name that fails to resolve stay for as long as the
- * plugin keeps them: it drops them after some failures, when their TTL has run out.
+ * The fact of a DNSNameResolver: the addresses of all names in it. Those of a name that fails to resolve stay as long as the plugin keeps them: it
+ * removes them after some failures, when their TTL has expired.
  */
 export function projectNameResolver({ metadata, spec, status }: NameResolverObject): NameResolverFact {
   const found = { v4: new Set<string>(), v6: new Set<string>() };

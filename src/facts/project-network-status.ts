@@ -12,8 +12,8 @@ import type { PodFact } from "./pod.ts";
 const LIMIT = 65;
 
 /**
- * The interfaces that a pod has, as Multus says. Only those by networks with a definition, which the usual primary network has not: so most pods have none. What
- * cannot be read counts as absent.
+ * The interfaces of a pod, as Multus reports them. Only those of networks with a definition, which the usual primary network does not have: so most
+ * pods have none. Invalid values count as absent.
  */
 export function projectNetworkStatus({ annotations }: ProjectedMeta): Pick<PodFact, "attached"> {
   const text = annotations?.[POD.networkStatus];

@@ -6,23 +6,23 @@ import type { ProjectedMeta } from "./meta.ts";
 import type { NetworkSelectionFact } from "./network-attachment.ts";
 import type { PodFact } from "./pod.ts";
 
-/** More than anybody has; a pod that names a thousand networks is a mistake. */
+/** More than any real pod has. */
 const LIMIT = 64;
 
 const FORMS = `it must be names such as "net1,tenant/net2@eth1", or a list such as [{"name":"net1","namespace":"tenant","interface":"eth1"}]`;
 /** A name of Kubernetes (RFC 1123 subdomain). */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-/** Where Multus looks for a pod's default network that is named without a namespace, unless its own `multusNamespace` says otherwise. */
+/** The namespace in which Multus looks for a pod's default network that is named without one; the default of its `multusNamespace`. */
 const MULTUS_NAMESPACE = "kube-system";
 /** IFNAMSIZ of linux/if.h allows 15 bytes. */
 const INTERFACE = /^[^\s/:]{1,15}$/;
 
-/** Thrown and caught here: a sentence. */
+/** Thrown and caught in this file; the message is for users. */
 class Unreadable extends Error {}
 
 /**
- * What a pod says of its networks, in either of the two forms of their annotation (NPWG "Kubernetes Network Custom Resource
- * Definition" 4.1.2): all of it, or why it cannot be read. Nothing where it says nothing. The network that takes the place of its primary one
+ * The networks of a pod, in either of the two forms of the annotation (NPWG "Kubernetes Network Custom Resource Definition" 4.1.2), or why the
+ * annotation is invalid. Empty without an annotation. The network that replaces its primary one
  * (Multus' `v1.multus-cni.io/default-network`) comes first.
  */
 export function projectNetworks(
@@ -37,7 +37,7 @@ export function projectNetworks(
   return networks.length === 0 ? {} : { networks, ...replacing };
 }
 
-/** The networks that an annotation names, or why it cannot be read. */
+/** The networks that an annotation names, or why it is invalid. */
 function read(
   { annotations }: ProjectedMeta,
   key: string,
@@ -95,7 +95,7 @@ function fromList(text: string, namespace: string): readonly NetworkSelectionFac
       namespace: textOf("namespace") || namespace,
       name: textOf("name"),
       interface: name,
-      // A prefix length is of no use here: the Subnet has it.
+      // A prefix length is ignored: the Subnet has it.
       ips: ips.map((ip: string) => ip.trim().replace(/\/\d+$/, "")).join(","),
       mac: textOf("mac"),
       ...(routers.length > 0 && { gateways: routers.join(",") }),

@@ -11,8 +11,8 @@ import type { LinkAddress, PeeringFact, VpcFact } from "./vpc.ts";
 type Problem = VpcFact["problems"][number];
 
 /**
- * The peerings of a spec. One that cannot be is left out; one whose VPC is known but whose address cannot be used is kept without addresses, so that
- * the one that was active before can stay. `problems` gets what is wrong.
+ * The peerings of a spec. An invalid one is left out; one with a valid VPC but an invalid address is kept without addresses, so that the one that was
+ * active before can stay. Problems are added to `problems`.
  */
 export function projectPeerings(
   entries: readonly Partial<VpcPeering>[],
@@ -46,7 +46,7 @@ export function projectPeerings(
   return found;
 }
 
-/** A peering as the API has it. */
+/** A peering in the API. */
 export function peeringAsWritten({ remoteVpc, local }: PeeringFact): Required<VpcPeering> {
   const addresses = dualValues(local).map(({ address, network }) => `${address}/${network.split("/")[1]}`);
   return { remoteVpc, localConnectIP: addresses.join(",") };

@@ -13,7 +13,7 @@ export interface SecurityGroupObject {
 }
 
 type Rule = Partial<SecurityGroupIngressRule>;
-/** A part of a rule that is wrong: what is said of it. */
+/** An invalid part of a rule: the message. */
 type Complain = (message: string) => undefined;
 
 /** Kube-OVN's limits; 1 is decided first. */
@@ -21,9 +21,8 @@ const FIRST_PRIORITY = 1;
 const LAST_PRIORITY = 16384;
 
 /**
- * The fact of a SecurityGroup. A part of a rule that cannot be understood is absent from the rule's fact, and `problems` says so in a
- * sentence: `src/policy/security-group.ts` closes what that leaves open. The API server refuses most of these, but not in
- * objects that are older than the schema.
+ * The fact of a SecurityGroup. An invalid part of a rule is absent from the rule's fact and reported in `problems`; `src/policy/security-group.ts`
+ * makes such a rule deny rather than allow. The API server refuses most of these, but not in objects that are older than the schema.
  */
 export function projectSecurityGroup({ metadata, spec = {} }: SecurityGroupObject): SecurityGroupFact {
   const { name, uid, generation = 0 } = metadata;
@@ -88,7 +87,7 @@ function policyOf(text: string | undefined, complain: Complain): SecurityGroupRu
   return complain(`policy "${text ?? ""}" must be one of: allow, drop, pass`);
 }
 
-/** The nearest priority there is, so that what is closed because of it is closed where the author thought. */
+/** The nearest valid priority, so that a rule that denies is evaluated close to the intended position. */
 function priorityOf(priority: number | undefined, complain: Complain): number {
   const given = Number(priority ?? 0);
   if (Number.isInteger(given) && given >= FIRST_PRIORITY && given <= LAST_PRIORITY) return given;
@@ -151,7 +150,7 @@ function sourcePortsOf(
   return withoutPorts("sourcePortRange", first, last, protocol, complain);
 }
 
-/** What has no ports may come with the range of all of them, which some tools write everywhere. */
+/** A protocol without ports may have the range of all ports, which some tools always write. */
 function withoutPorts(
   field: string,
   first: number,

@@ -59,14 +59,15 @@ export interface EndpointSliceObject {
 /** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
 const SERVICE_LABEL = "kubernetes.io/service-name";
 
-/** `sessionAffinityConfig.clientIP.timeoutSeconds` where it is not stated (core/v1): three hours. */
+/** The default of `sessionAffinityConfig.clientIP.timeoutSeconds` (core/v1): three hours. */
 const DEFAULT_AFFINITY_S = 10_800;
-/** What OVN can keep: 16 bits (ovn-nb(5), Load_Balancer `affinity_timeout`). */
+/** OVN's maximum: 16 bits (ovn-nb(5), Load_Balancer `affinity_timeout`). */
 const MAX_AFFINITY_S = 65_535;
 
 /**
- * The fact of a Service; none for one without a cluster address (headless, ExternalName, or not given one yet), unless it has a VIP or may be a rule's. Each address and port is read by
- * itself: OVN installs nothing at all for a load balancer's address of which it cannot read one endpoint.
+ * The fact of a Service; none for one without a cluster address (headless, ExternalName, or not allocated yet), unless it has a VIP or may belong to
+ * a SwitchLBRule. Each address and port is checked separately: OVN installs nothing for an address of a load balancer if one of its endpoints is
+ * invalid.
  */
 export function projectService(service: ServiceObject): ServiceFact | undefined {
   const { metadata, spec = {}, status = {} } = service;
@@ -80,7 +81,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     return [...new Set(found)].filter((address) => !others.includes(address)).sort();
   };
   const externalIps = read(spec.externalIPs ?? [], (i) => `spec.externalIPs[${i}]`, addresses);
-  // An absent mode is VIP (core/v1).
+  // The default mode is VIP (core/v1).
   const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip = "", ipMode }) => (ipMode === "Proxy" ? "" : ip));
   const ingressIps = read(ingress, (i) => `status.loadBalancer.ingress[${i}].ip`, [...addresses, ...externalIps]);
   problems.push(...limits(spec));
@@ -115,8 +116,8 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
 }
 
 /**
- * The fact of an EndpointSlice; none where it belongs to no Service. An endpoint counts with the first of its addresses, as in
- * kube-proxy; a condition that is not stated means: ready, serving, not terminating (discovery.k8s.io/v1).
+ * The fact of an EndpointSlice; none if it belongs to no Service. Of an endpoint the first address is used, as in kube-proxy; conditions default to:
+ * ready, serving, not terminating (discovery.k8s.io/v1).
  */
 export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceFact | undefined {
   const { name, namespace = "default", uid, labels = {} } = slice.metadata;
@@ -159,7 +160,7 @@ function isOutside({ type, externalIPs }: NonNullable<ServiceObject["spec"]>): b
   return type === "NodePort" || type === "LoadBalancer" || (externalIPs ?? []).length > 0;
 }
 
-/** What of a Service OVN does in another way than it asks for. */
+/** The requests of a Service that OVN does differently. */
 function limits({ trafficDistribution, sessionAffinity, internalTrafficPolicy }: NonNullable<ServiceObject["spec"]>) {
   const found: ProblemFact[] = [];
   const say = (field: string, message: string): unknown =>
@@ -177,7 +178,7 @@ function limits({ trafficDistribution, sessionAffinity, internalTrafficPolicy }:
   return found;
 }
 
-/** OVN reads IPv4-mapped addresses as IPv4, and then they do not fit the address that they stand behind. */
+/** OVN parses IPv4-mapped addresses as IPv4, so the family differs from that of the Service's address. */
 function readAddress(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
   const ip = parseIp(text);
   if (ip !== undefined && !isMapped(ip)) return ip;
@@ -199,7 +200,7 @@ function readPort(
   problems: ProblemFact[],
 ): readonly ServicePortFact[] {
   const known = protocol ?? "TCP";
-  // An EndpointSlice without a number has none to send to (discovery.k8s.io/v1: not to be interpreted).
+  // A port without a number in an EndpointSlice has no destination (discovery.k8s.io/v1: must not be interpreted).
   if (port === undefined || port === null) return [];
   if (known !== "TCP" && known !== "UDP" && known !== "SCTP") {
     const message = `"${known}" must be one of: TCP, UDP, SCTP; the port is not load-balanced`;

@@ -19,11 +19,11 @@ export interface SubnetObject {
   readonly spec?: Partial<SubnetSpec>;
 }
 
-/** What some defaults depend on: names of the cluster's own objects, and the controller's flags. */
+/** Inputs of some defaults: names of the cluster's own objects, and the controller's flags. */
 export interface SubnetDefaults {
   readonly router: string;
   readonly joinSubnet: string;
-  /** What `spec.enableLb` is where a subnet does not say; true if this does not say either. */
+  /** The default of `spec.enableLb`; true if absent. */
   readonly enableLb?: boolean;
 }
 
@@ -32,16 +32,15 @@ const KUBE_OVN_DEFAULTS: SubnetDefaults = { router: DEFAULT_VPC, joinSubnet: JOI
 type Problem = NonNullable<SubnetFact["problem"]>;
 
 /**
- * The fact of a Subnet, its defaults filled in as Kube-OVN fills them. What the object lacks is in `missing`, to be
- * written back; what makes it unusable is in `problem`, and then its addresses are empty: nothing is given out of a
- * subnet that cannot be understood.
+ * The fact of a Subnet, its defaults filled in as Kube-OVN fills them. Fields that the object lacks are in `missing`, to be written back; the reason
+ * why it is invalid is in `problem`, and then its addresses are empty: nothing is allocated from an invalid subnet.
  */
 export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = KUBE_OVN_DEFAULTS): SubnetSpecFact {
   const { name } = subnet.metadata;
   const spec = subnet.spec ?? {};
   const nodeContract = subnet.metadata.annotations?.[SUBNET.nodeContract];
   const accepted = acceptedSubnetOf(subnet.metadata);
-  // Names that cannot be held are nobody's, and are not to reach the database either.
+  // Invalid names match no node and must not be written to the database.
   const provider = storable(spec.provider || OVN_PROVIDER);
   const vpc = storable(spec.vpc || defaults.router);
   const addressing = projectAddressing(spec, accepted);
@@ -51,9 +50,9 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   if (!spec.vpc) missing["vpc"] = vpc;
   if (!spec.gatewayType && vpc === defaults.router && name !== defaults.joinSubnet)
     missing["gatewayType"] = gatewayType;
-  // The join subnet has nodes only, whose traffic kube-proxy has translated before.
+  // The join subnet has nodes only, whose packets kube-proxy has already translated.
   const joins = name === defaults.joinSubnet;
-  // Nodes themselves, and other plugins' interfaces, do not choose where tunnels end.
+  // Subnets of nodes and of other plugins' interfaces do not choose the network of tunnels.
   const hasTunnels = !joins && isOvnProvider(provider);
   const enableLb = spec.enableLb ?? defaults.enableLb ?? true;
   if (spec.enableLb === undefined && !joins) missing["enableLb"] = enableLb;
@@ -117,7 +116,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
   };
 }
 
-/** The subnet with its former addresses in place of those of its spec. Its exclusions are those of its spec, where these can be read. */
+/** The subnet with its accepted addresses in place of those of its spec. Its exclusions are those of its spec, if they are valid. */
 export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
   const {
     accepted,
@@ -130,7 +129,7 @@ export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
   if (accepted === undefined) return rest;
   const { cidr, gateway } = accepted;
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";
-  // Nothing is filled into a spec that does not count.
+  // Defaults are not written to a spec that is not accepted.
   return { ...rest, protocol, cidr, gateway, missing: {} };
 }
 
@@ -154,7 +153,7 @@ function projectAddressing(spec: NonNullable<SubnetObject["spec"]>, accepted: Ac
       protocol: spec.protocol ?? "",
       cidr: {},
       gateway: {},
-      // Exclusions that cannot be read leave the former ones; where these are not known, all addresses may be among them.
+      // If the exclusions are invalid, the accepted ones stay; if those are unknown, all addresses are excluded.
       excludeIps: unread ? (accepted?.excludeIps ?? Object.values(accepted?.cidr ?? {})) : excludeIps,
       missing: {},
       ...(problem !== undefined && { problem }),
@@ -196,7 +195,10 @@ export function joinDual(dual: Dual<string>): string {
   });
 }
 
-/** `spec.gatewayNode`: `n1,n2`, or `n1:ip,n2:ip` (a node may be named once for each family) where each node sends what it translates from that address. */
+/**
+ * `spec.gatewayNode`: `n1,n2`, or `n1:ip,n2:ip` (a node may be named once for each family) where each node sends what it translates from that
+ * address.
+ */
 function projectGatewayNodes(text: string): Pick<SubnetSpecFact, "gatewayNodes" | "gatewaySources"> {
   const names: string[] = [];
   const ips: string[] = [];

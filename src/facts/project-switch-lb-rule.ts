@@ -10,7 +10,7 @@ import type { ProblemFact } from "./service.ts";
 import type { SwitchLbRuleFact } from "./switch-lb-rule.ts";
 import type { RuleOwnedFact, RulePortFact, RuleServiceFact, VipServiceFact } from "./vip-service.ts";
 
-/** The annotations that a rule hands on to its Service, and so which it takes off it. The VIPs are the rule's own. */
+/** The annotations that a rule copies to its Service, and therefore removes from it. The VIPs belong to the rule. */
 const HANDED_ON = [SERVICE.logicalRouter, SERVICE.logicalSwitch, SERVICE.healthCheck];
 const RULE_ANNOTATIONS = [SERVICE.switchLbVip, ...HANDED_ON];
 
@@ -20,7 +20,7 @@ export interface SwitchLbRuleObject {
   readonly spec?: SwitchLBRuleSpec;
 }
 
-/** The fact of a SwitchLBRule. A spec with a problem makes no Service, and leaves the one that it has made as it is. */
+/** The fact of a SwitchLBRule. An invalid spec creates no Service and does not change an existing one. */
 export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject): SwitchLbRuleFact {
   const problems: ProblemFact[] = [];
   const problem = (path: string, reason: string, message: string): void => {
@@ -83,7 +83,7 @@ function readVips(text: string, path: string, problems: ProblemFact[]): readonly
   return found;
 }
 
-/** What an EndpointSlice may have, or the API server refuses it (`ValidateNonSpecialIP` of Kubernetes). */
+/** Addresses that the API server accepts in an EndpointSlice (`ValidateNonSpecialIP` of Kubernetes). */
 function readEndpoint(text: string, path: string, problems: ProblemFact[]): Ip | undefined {
   const ip = readIp(text, path, problems);
   const special = ip && NOT_ENDPOINTS.find(([range]) => cidrContains(range, ip));
@@ -170,12 +170,12 @@ export interface VipServiceObject {
   };
 }
 
-/** Whether a Service without cluster addresses is of concern: it has a VIP, or a rule may want its name. */
+/** Whether a Service without cluster addresses is needed: it has a VIP, or a rule may need its name. */
 export function mayHaveVip({ metadata }: VipServiceObject): boolean {
   return isRuleServiceName(metadata.name) || Boolean(metadata.annotations?.[SERVICE.switchLbVip]);
 }
 
-/** The part of a Service's fact that is about its VIPs and its rule. An address that cannot be read is a problem. */
+/** The part of a Service's fact for its VIPs and its rule. An invalid address is a problem. */
 export function vipService({ metadata, spec = {} }: VipServiceObject, problems: ProblemFact[]): VipServiceFact {
   const { annotations = {} } = metadata;
   const path = `metadata.annotations[${SERVICE.switchLbVip}]`;
@@ -187,7 +187,7 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
     name,
     protocol: protocol as RulePortFact["protocol"],
     port,
-    // A name is nothing that a rule writes, and so not what is wanted.
+    // Rules do not write port names, so a named target port is not the desired one.
     targetPort: typeof targetPort === "number" ? targetPort : 0,
   }));
   const written: RuleServiceFact = {
@@ -202,7 +202,7 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
   return { ...common, written: { ...written, headless: spec.clusterIP === "None" } };
 }
 
-/** The rule that has made an object, by its owner reference. */
+/** The rule that has created an object, by its owner reference. */
 export function ruleOwned(metadata: ProjectedMeta): RuleOwnedFact {
   const { name, uid } = makerOf(metadata, "SwitchLBRule");
   return { rule: name, ruleUid: uid };

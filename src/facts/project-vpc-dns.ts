@@ -5,7 +5,7 @@ import { vpcDnsName } from "../api/names.ts";
 import { customObjectFields, makerOf, type ProjectedMeta } from "./meta.ts";
 import type { DnsDeploymentFact, VpcDnsConfigFact, VpcDnsFact } from "./vpc-dns.ts";
 
-/** Name of CoreDNS' container, and of the cluster's own Deployment of it. */
+/** Name of CoreDNS' container and of the cluster's Deployment of CoreDNS. */
 export const COREDNS = "coredns";
 /** The volume with the Corefile. */
 export const COREFILE_VOLUME = "config-volume";
@@ -34,7 +34,7 @@ export interface ConfigMapObject {
   readonly data?: Readonly<Record<string, string>> | null;
 }
 
-/** The settings, by Kube-OVN's keys. Without `enable-vpc-dns` they are in use. */
+/** The settings, by Kube-OVN's keys. `enable-vpc-dns` defaults to true. */
 export function projectVpcDnsConfig({ metadata, data }: ConfigMapObject): VpcDnsConfigFact {
   const value = (key: string): string => data?.[key]?.trim() ?? "";
   return {
@@ -68,7 +68,7 @@ export interface DeploymentObject {
   };
 }
 
-/** The fact of a Deployment that a VpcDns has made, or may want the name of, or that is the cluster's CoreDNS; none of others. */
+/** The fact of a Deployment that a VpcDns has created, or with a name that a VpcDns may need, or of the cluster's CoreDNS; none for others. */
 export function projectDnsDeployment({ metadata, spec = {} }: DeploymentObject): DnsDeploymentFact | undefined {
   const { name, namespace = "", uid } = metadata;
   const owner = makerOf(metadata, "VpcDns");

@@ -18,7 +18,7 @@ export interface VpcObject {
   readonly spec?: VpcSpec;
 }
 
-/** The fact of a Vpc. Entries that cannot be are not in it, and `problems` says which and why. */
+/** The fact of a Vpc. Invalid entries are left out and reported in `problems`. */
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const problems: Problem[] = [];
   const accepted = recordText(vpc.metadata.annotations);
@@ -49,12 +49,12 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   };
 }
 
-/** As in Kube-OVN the default external subnet counts only where no others are named. */
+/** As in Kube-OVN the default external subnet is used only if no others are named. */
 function externalsOf({ extraExternalSubnets = [] }: VpcSpec): readonly string[] {
   return extraExternalSubnets.length === 0 ? [DEFAULT_EXTERNAL_SUBNET] : [...new Set(extraExternalSubnets)].sort();
 }
 
-/** The accepted lists by the annotation, with entries as the API has them. A malformed list is ignored. */
+/** The accepted lists in the annotation, in the form of the API. A malformed list is ignored. */
 function readFormer(text: string): VpcFact["former"] {
   const fields = readFields(text);
   const problems: Problem[] = [];
@@ -70,7 +70,7 @@ function readFormer(text: string): VpcFact["former"] {
   };
 }
 
-/** The lists of {@link VpcFact} as the API has them, for the annotation. */
+/** The lists of {@link VpcFact} in the form of the API, for the annotation. */
 export function routesAsWritten(of: VpcFact["former"]): Readonly<Record<string, unknown>> {
   const { staticRoutes, policyRoutes, vpcPeerings } = of;
   return {
@@ -112,7 +112,7 @@ function isEntry(value: unknown): value is Entry {
 
 type Problem = VpcFact["problems"][number];
 
-/** northd's own parser takes octets beyond 255 and cuts them, so that another address would be used without a word. */
+/** northd's parser accepts octets above 255 and truncates them, so that another address would be used without an error. */
 function projectStaticRoute(
   { policy, cidr = "", nextHopIP = "", routeTable = "", ecmpMode = "", bfdId = "" }: Partial<VpcStaticRoute>,
   path: string,
@@ -135,7 +135,7 @@ function projectStaticRoute(
 }
 
 function projectBfdPort({ ip = "", nodeSelector }: VpcBfdPort, problems: Problem[]): VpcBfdPortFact {
-  // A prefix length, which Kube-OVN takes as well, says nothing: the port is alone in its network.
+  // A prefix length, which Kube-OVN accepts as well, is ignored: the port is alone in its network.
   const texts = ip.split(",").map((text) => text.trim().split("/")[0] ?? "");
   const read = parseDualIp(texts.join(","));
   if (read === undefined) {

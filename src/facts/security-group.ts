@@ -8,19 +8,19 @@ export interface SecurityGroupFact extends Malformed {
   readonly uid: string;
   readonly generation: number;
   readonly allowSameGroupTraffic: boolean;
-  /** Absent where it is neither. */
+  /** Absent if it is invalid. */
   readonly tier?: 0 | 1;
   readonly rules: readonly SecurityGroupRuleFact[];
-  /** What of the group itself cannot be understood. */
+  /** Problems of the group itself. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
 }
 
-/** One rule of a SecurityGroup. A part is absent where it cannot be understood; `problems` says why, each in a sentence. */
+/** One rule of a SecurityGroup. An invalid part is absent; `problems` has a message for each. */
 export interface SecurityGroupRuleFact {
   readonly direction: "ingress" | "egress";
-  /** Its place in the list of its direction. */
+  /** Its index in the list of its direction. */
   readonly index: number;
-  /** 1 to 16384; the nearest of these where it is another. */
+  /** 1 to 16384; an invalid one is replaced by the nearest valid one. */
   readonly priority: number;
   readonly family?: 4 | 6;
   readonly protocol?: "all" | "icmp" | "tcp" | "udp";

@@ -11,14 +11,14 @@ export interface ServiceCidrFact {
   readonly cidrs: readonly string[];
 }
 
-/** From where ClusterIPs are given; one fact, key `services`, derived. */
+/** The ranges of ClusterIPs; one fact, key `services`, derived. */
 export interface ServiceRangesFact {
   readonly key: "services";
   /** Sorted; the controller's flag and all ServiceCIDRs. */
   readonly cidrs: readonly string[];
 }
 
-/** networking.k8s.io/v1 ServiceCIDR. One that is being deleted counts until it is gone: until then Services may have addresses of it. */
+/** networking.k8s.io/v1 ServiceCIDR. One that is being deleted counts until it is deleted, because Services may have addresses of it until then. */
 export function projectServiceCidr({
   metadata: { name },
   spec,

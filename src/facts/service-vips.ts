@@ -4,8 +4,8 @@ import type { ServiceFact } from "./service.ts";
 import type { FactReader } from "./store.ts";
 
 /**
- * The VIPs of a Service that its SwitchLBRule vouches for. Whoever may write Services of one namespace must not take addresses of the whole VPC, so
- * an annotation alone gives none. A rule with an invalid spec leaves its Service the VIPs that it has.
+ * The VIPs of a Service that its SwitchLBRule confirms. A user who may write Services of one namespace must not take addresses of the whole VPC, so
+ * the annotation alone is ignored. If the spec of the rule is invalid, its Service keeps its VIPs.
  */
 export function vipsByRule(reader: FactReader, { rule: name, ruleUid, vips }: ServiceFact): readonly string[] {
   if (vips.length === 0 || name === "") return [];

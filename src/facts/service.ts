@@ -12,27 +12,27 @@ export interface ServiceFact extends VipServiceFact {
   readonly addresses: readonly string[];
   /** Its `externalIPs`, which are not `addresses` as well. */
   readonly externalIps: readonly string[];
-  /** `status.loadBalancer.ingress[].ip` of mode VIP, which are not among the others as well: those of mode Proxy are a load balancer's own. */
+  /** `status.loadBalancer.ingress[].ip` of mode VIP that are not among the others: those of mode Proxy belong to a load balancer. */
   readonly ingressIps: readonly string[];
-  /** The families of whose `ingressIps` not every client may be served: `loadBalancerSourceRanges`. */
+  /** The families whose `ingressIps` are restricted to some clients: `loadBalancerSourceRanges`. */
   readonly restrictedFamilies: readonly (4 | 6)[];
   readonly ports: readonly ServicePortFact[];
-  /** `sessionAffinity: ClientIP`: for so many seconds after its last connection a client keeps its endpoint; 0: it has none to keep. */
+  /** `sessionAffinity: ClientIP`: seconds after its last connection for which a client keeps its endpoint; 0: no affinity. */
   readonly affinity: number;
   /** `internalTrafficPolicy: Local`: only endpoints on the client's node. */
   readonly nodeLocal: boolean;
-  /** It has affinity, and node ports or external addresses. */
+  /** It has affinity and node ports or external addresses. */
   readonly stickyOutside?: true;
   /**
-   * The ports of its cluster addresses at which the endpoints of all nodes are used, although it is `nodeLocal`: see {@link
-   * import("../api/node-port-target.ts").nodePortTarget}. Absent where there is none.
+   * The ports of its cluster addresses that use the endpoints of all nodes although it is `nodeLocal`: see {@link
+   * import("../api/node-port-target.ts").nodePortTarget}. Absent if there are none.
    */
   readonly wide?: readonly { readonly of: ServicePortFact; readonly port: number }[];
-  /** By a label it is another proxy's, or nobody's (`isLeftToOthers`). */
+  /** A label leaves it to another proxy or to none (`isLeftToOthers`). */
   readonly leftToOthers: boolean;
-  /** The VPC that its annotation names, which the controller writes; "" where none does. */
+  /** The VPC in its annotation, which the controller writes; "" for none. */
   readonly vpc: string;
-  /** The VPC that a user has chosen for it by naming router and switch; "" where it follows its endpoints. */
+  /** The VPC that a user has chosen for it by naming router and switch; "" if it follows its endpoints. */
   readonly chosenVpc: string;
   /** What of it cannot be balanced. */
   readonly problems: readonly ProblemFact[];
@@ -40,7 +40,7 @@ export interface ServiceFact extends VipServiceFact {
 
 /** One port of a Service, or of its endpoints. */
 export interface ServicePortFact {
-  /** What a Service's port and its endpoints' have in common; "" for the only one of a Service. */
+  /** The name that a Service's port and its endpoints' port share; "" for the only one of a Service. */
   readonly name: string;
   readonly protocol: "TCP" | "UDP" | "SCTP";
   readonly port: number;
@@ -54,38 +54,38 @@ export interface EndpointSliceFact extends RuleOwnedFact {
   readonly namespace: string;
   /** Key of the Service. */
   readonly service: string;
-  /** With the numbers of its own endpoints: a named target port may have another one in each slice. */
+  /** With the port numbers of its endpoints: a named target port may differ in each slice. */
   readonly ports: readonly ServicePortFact[];
-  /** Those that may be sent to, each address once, sorted by address. */
+  /** The usable endpoints, each address once, sorted by address. */
   readonly endpoints: readonly EndpointFact[];
   /** What of it cannot be balanced. */
   readonly problems: readonly ProblemFact[];
 }
 
-/** One endpoint that may be sent to. */
+/** One usable endpoint. */
 export interface EndpointFact {
   readonly address: string;
-  /** Ready; or it ends but still serves. */
+  /** Ready, or terminating but still serving. */
   readonly state: "ready" | "draining";
-  /** The node that it is on; "" where it is not said. */
+  /** Its node; "" if unknown. */
   readonly node: string;
-  /** The pod that it is (`namespace/name`), by its `targetRef`; "" where that names none. */
+  /** Its pod (`namespace/name`), by its `targetRef`; "" for none. */
   readonly pod: string;
-  /** `hints.forZones`: the zones whose clients are to use it. */
+  /** `hints.forZones`: the zones whose clients should use it. */
   readonly forZones: readonly string[];
 }
 
-/** What of an object cannot be as it is written. */
+/** An invalid part of an object. */
 export interface ProblemFact {
   /** The field, as a path: `spec.ports[0].port`. */
   readonly path: string;
   /** One CamelCase word. */
   readonly reason: string;
-  /** Names the value, what is wrong, and what would be accepted. */
+  /** The value, the problem, and what would be accepted. */
   readonly message: string;
 }
 
-/** The addresses at which pods' switches balance a Service, each once: all but those that not every client may use, which OVN cannot tell. */
+/** The addresses at which pods' switches balance a Service, each once: all except those restricted to some clients, which OVN cannot distinguish. */
 export function balancedAddresses({
   addresses,
   externalIps,

@@ -11,8 +11,8 @@ import type { FactChange } from "./fact-change.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
 /**
- * The indexes of one kind of fact: index name → the values under which a fact is found. Only what some unit looks up is here; an index entry is also
- * the grain of invalidation, so a unit that reads `ips by subnet=a` is not woken by subnet b.
+ * The indexes of one kind of fact: index name → the values under which a fact is found. Only lookups of units are here; an index entry is also the
+ * granularity of invalidation, so a unit that reads `ips by subnet=a` is not triggered by subnet b.
  */
 export type Indexes<K extends FactKind> = {
   readonly [I in IndexName<K>]: (fact: FactTypes[K]) => readonly (string | undefined)[];
@@ -24,22 +24,22 @@ export type IndexName<K extends FactKind> = K extends keyof FactIndexes ? FactIn
 /** Those of every kind. */
 export type FactIndexTable = { readonly [K in FactKind]: Indexes<K> };
 
-/** The indexes of facts that follow from others. Those of objects are declared with their kinds, in `src/kinds`. */
+/** The indexes of derived facts. Those of objects are declared with their kinds, in `src/kinds`. */
 export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   subnets: {
     vpc: (subnet) => [subnet.vpc],
-    // Those of pods' own interfaces are looked for otherwise.
+    // Those of pods' own interfaces are found in another way.
     provider: (subnet) => (subnet.provider === OVN_PROVIDER ? [] : [subnet.provider]),
     namespace: (subnet) => subnet.namespaces,
-    // By VPC: only its own pods send from there.
+    // By VPC: only its own pods have these source addresses.
     private: (subnet) => (subnet.private ? [subnet.vpc] : []),
     egressTable: ({ egress }) => (egress.gateway === "" ? [] : [String(egress.table)]),
-    // Those that any namespace may be bound to by its labels.
+    // Subnets that select namespaces by labels.
     selects: (subnet) => (subnet.namespaceSelectors.length > 0 ? ["any"] : []),
-    // Of those with a centralized gateway; "" where nodes are chosen by their labels.
+    // Subnets with a centralized gateway; "" if they select nodes by labels.
     gatewayNode: ({ gatewayType, gatewayNodes }) =>
       gatewayType !== "centralized" ? [] : gatewayNodes.length > 0 ? gatewayNodes : [""],
-    // Those whose rules make ACLs.
+    // Groups whose rules make ACLs.
     vlan: ({ vlan }) => (vlan === "" ? [] : [vlan]),
     rules: (subnet) => (subnet.private || subnet.acls.length > 0 ? ["any"] : []),
   },
@@ -74,30 +74,29 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   zones: {},
 };
 
-/** How facts are looked up. Units get one that records each call as a dependency. */
+/** Reads facts. Units get a reader that records each call as a dependency. */
 export interface FactReader {
   get<K extends FactKind>(kind: K, key: string): FactTypes[K] | undefined;
   /** The facts found under `value`, by key. */
   by<K extends FactKind>(kind: K, index: IndexName<K>, value: string): readonly FactTypes[K][];
-  /** All facts of a kind, by key. Whoever calls this is woken by each change of the kind. */
+  /** All facts of a kind, by key. A unit that calls this is triggered by each change of the kind. */
   all<K extends FactKind>(kind: K): readonly FactTypes[K][];
 }
 
-/** All facts that there are as if each had just come: for one who follows changes, and was not there when they came. */
+/** All existing facts as additions, for a listener that starts later. */
 export function* everyFact(facts: FactStore): Generator<FactChange, void, undefined> {
   for (const kind of facts.kinds) {
     for (const fact of facts.all(kind)) yield { kind, key: fact.key, new: fact, touched: [] };
   }
 }
 
-/** An object is there whose fact is not known, because it could not be read: whoever needs it stays as it was. */
+/** An object exists whose fact is unknown, because it could not be read: units that need it keep their state. */
 export class UnreadFactError extends Error {
   override readonly name = "UnreadFactError";
 }
 
 /**
- * All facts with their indexes. Writing an equal fact changes nothing and tells nobody: this is the cut-off that
- * keeps status updates and resyncs from compiling anything.
+ * All facts with their indexes. Writing an equal fact notifies no listener, so status updates and resyncs do not cause compilation.
  *
  * A fact at which an index function throws is not stored: the previous one stays, and it is retried after a back-off.
  */
@@ -107,15 +106,15 @@ export class FactStore implements FactReader {
   /** index → value → keys of the facts under it. */
   readonly #entries = new Map<Topic, MultiMap<string, string>>();
   readonly #indexes: FactIndexTable;
-  /** kind → its index functions, which are asked for each fact that is set. */
+  /** kind → its index functions, which are called for each fact that is set. */
   readonly #functions = new Map<FactKind, readonly IndexFunction[]>();
-  /** kind → keys of facts that are not known although their objects are there. */
+  /** kind → keys of existing objects whose facts are unknown. */
   readonly #unread = new MultiMap<FactKind, string>();
   readonly #changes: ChangeQueue;
-  /** What threw at facts: at index functions and listeners here, and elsewhere. */
+  /** Failures of index functions and listeners, and of other code for facts. */
   readonly failures: Failures;
 
-  /** `indexes`: see `src/kinds/store.ts`. `failures`: without it what throws is thrown on. */
+  /** `indexes`: see `src/kinds/store.ts`. `failures`: without it exceptions are rethrown. */
   constructor(indexes: FactIndexTable, failures = new Failures()) {
     this.#indexes = indexes;
     this.failures = failures;
@@ -149,12 +148,12 @@ export class FactStore implements FactReader {
     return [...this.#table(kind).values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** How many facts of a kind there are. */
+  /** The number of facts of a kind. */
   size(kind: FactKind): number {
     return this.#table(kind).size;
   }
 
-  /** Sets or, with `undefined`, removes a fact. Returns the change, or nothing where it was so already, or is not taken. */
+  /** Sets or, with `undefined`, removes a fact. Returns the change; `undefined` if there is none, or the fact is not stored. */
   set<K extends FactKind>(kind: K, key: string, fact: FactTypes[K] | undefined): FactChange<K> | undefined {
     const table = this.#table(kind);
     const old = table.get(key);
@@ -193,8 +192,8 @@ export class FactStore implements FactReader {
   }
 
   /**
-   * Says that an object is there of which no fact is known, for it could not be read; or, with `false`, that it is not so any more. Facts that
-   * are known stay, so nothing is said where there is one. Units that ask for such a fact cannot be compiled: what they have stays.
+   * Marks an object as existing but unreadable, or, with `false`, removes the mark. Known facts stay, so there is no mark if there is a fact. Units
+   * that read such a fact cannot be compiled and keep their state.
    */
   setUnread(kind: FactKind, key: string, unread: boolean): void {
     const known = this.isUnread(kind, key);
@@ -204,35 +203,35 @@ export class FactStore implements FactReader {
     this.#changes.push({ kind, key, touched: [dependency.fact(kind, key), dependency.index(kind, OWN_NAME, key)] });
   }
 
-  /** Whether an object is there whose fact is not known. */
+  /** Whether an object exists whose fact is unknown. */
   isUnread(kind: FactKind, key: string): boolean {
     return this.#unread.includes(kind, key);
   }
 
-  /** Keys of the objects of a kind that are there and whose facts are not known. */
+  /** Keys of existing objects of a kind whose facts are unknown. */
   unread(kind: FactKind): readonly string[] {
     return [...this.#unread.get(kind)];
   }
 
   /**
-   * Calls `listener` after each change, when everything has been derived that follows from it (see {@link derive}); returns how to stop it.
-   * Changes that a listener makes are told when all have heard of the present one. `name` is for people.
+   * Calls `listener` after each change, when all derived facts are updated (see {@link derive}). Changes made by a listener are delivered after the
+   * current one. `name` is for logs. Returns a function that unsubscribes.
    */
   subscribe(listener: (change: FactChange) => void, name = "facts"): () => void {
     return this.#changes.add(name, false, listener);
   }
 
-  /** Calls `listener` after each change, before all who have subscribed: for those who derive facts from facts. Returns how to stop it. */
+  /** Calls `listener` after each change, before all subscribers: for derivations of facts. Returns a function that unsubscribes. */
   derive(listener: (change: FactChange) => void, name = "facts"): () => void {
     return this.#changes.add(name, true, listener);
   }
 
-  /** The index entries that a fact has. */
+  /** The index entries of a fact. */
   #entriesOf<K extends FactKind>(kind: K, fact: FactTypes[K]): readonly Dependency[] {
     try {
       return this.#indexEntries(kind, fact);
     } catch {
-      // It did not throw when the fact was taken. What it said then is looked for.
+      // It did not throw when the fact was stored, and returns the same entries now.
       return Object.keys(this.#indexes[kind]).flatMap((index) => {
         const topic = indexTopic(kind, index);
         const entries = this.#indexed(topic);
@@ -258,7 +257,7 @@ export class FactStore implements FactReader {
   #indexEntries<K extends FactKind>(kind: K, fact: FactTypes[K]): Dependency[] {
     const entries: Dependency[] = [];
     for (const [topic, valuesOf] of getOrAdd(this.#functions, kind, () => this.#functionsOf(kind))) {
-      // The table's type ties each kind to its own functions; TypeScript cannot follow that through a generic K.
+      // The table's type has the functions of each kind; TypeScript cannot infer that for a generic K.
       for (const value of valuesOf(fact as never)) if (value !== undefined) entries.push({ topic, value });
     }
     return entries;
@@ -273,10 +272,10 @@ type IndexFunction = readonly [topic: Topic, valuesOf: (fact: never) => readonly
 
 const NONE: readonly never[] = [];
 
-/** The index whose values are the objects' own names, but for those that stand for something else (a machine's pods). */
+/** The index by the objects' own names, except for those that represent something else (a virtual machine's pods). */
 const OWN_NAME = "holder";
 
-/** A reader to which a fact that is not known although its object is there is not the same as none: it throws an {@link UnreadFactError}. */
+/** A reader that throws an {@link UnreadFactError} for the unknown fact of an existing object. */
 export function strictReader(facts: FactStore): FactReader {
   return {
     get: (kind, key) => {
@@ -292,7 +291,7 @@ export function strictReader(facts: FactStore): FactReader {
   };
 }
 
-/** A reader that notes every dependency of what is asked of `facts` in `seen`. */
+/** A reader that records every dependency in `seen`. */
 export function recordingReader(facts: FactReader, seen: Dependency[]): FactReader {
   return {
     get: (kind, key) => {

@@ -15,38 +15,38 @@ export interface SubnetFact extends CustomObjectFact {
   /** Canonical CIDRs. */
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
-  /** As written, the gateway added: addresses, `a..b` ranges. */
+  /** Unparsed, with the gateway: addresses, `a..b` ranges. */
   readonly excludeIps: readonly string[];
-  /** Addresses that its pods take over from each other, as written. */
+  /** Addresses that its pods take over from each other, unparsed. */
   readonly vips: readonly string[];
   readonly namespaces: readonly string[];
   readonly namespaceSelectors: readonly LabelSelector[];
   readonly gatewayType: "distributed" | "centralized";
   /** Node names of a centralized gateway, in order. */
   readonly gatewayNodes: readonly string[];
-  /** The addresses that `gatewayNode` gives beside nodes' names, from which these send, in canonical form; others as they are written. */
+  /** The source addresses of nodes in `gatewayNode`, in canonical form; invalid ones unparsed. */
   readonly gatewaySources: { readonly ips: readonly string[]; readonly invalid: readonly string[] };
-  /** Its nodes by their labels; they count where `gatewayNodes` is empty. */
+  /** Its gateway nodes by labels; used if `gatewayNodes` is empty. */
   readonly gatewayNodeSelectors: readonly LabelSelector[];
   readonly enableEcmp: boolean;
   readonly natOutgoing: boolean;
-  /** The exceptions to it, in order, as written. */
+  /** The exceptions to it, in order, unparsed. */
   readonly natRules: readonly NatRuleFact[];
-  /** The router outside by which it leaves ("" for none), as written; 0 for a number that is not set. */
+  /** Its external router ("" for none), unparsed; 0 for a number that is not set. */
   readonly egress: { readonly gateway: string; readonly table: number; readonly priority: number };
   readonly enableDhcp: boolean;
   readonly dhcpV4Options: string;
   readonly dhcpV6Options: string;
   readonly enableIpv6Ra: boolean;
   readonly ipv6RaConfigs: string;
-  /** Whether OVN balances what its pods send to Services. */
+  /** Whether OVN balances its pods' packets to Services. */
   readonly enableLb: boolean;
-  /** Multicast goes to members only. */
+  /** Multicast snooping: multicast is sent to members only. */
   readonly enableMulticastSnoop: boolean;
   readonly mtu: number;
   /** The routing table of its VPC's router by which its pods' packets are routed; "" for the main one. */
   readonly routeTable: string;
-  /** Which of the nodes' networks the tunnels of its pods use; "" for the default one. */
+  /** The nodes' network that the tunnels of its pods use; "" for the default one. */
   readonly nodeNetwork: string;
   /** Only its own pods, the nodes and `allowSubnets` reach its pods. */
   readonly private: boolean;
@@ -54,11 +54,11 @@ export interface SubnetFact extends CustomObjectFact {
   readonly allowSubnets: readonly string[];
   readonly allowEwTraffic: boolean;
   readonly acls: readonly SubnetAclFact[];
-  /** What it sets of `NOT_SUPPORTED`. */
+  /** The fields of `NOT_SUPPORTED` that it sets. */
   readonly unsupported: readonly string[];
   /** Spec fields that are empty in the object and that the controller fills in, as Kube-OVN does. */
   readonly missing: Readonly<Record<string, unknown>>;
-  /** Why the spec cannot be used, in a sentence; absent where it can. */
+  /** Why the spec is invalid, as a message; absent if it is valid. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
 
@@ -66,14 +66,14 @@ export interface SubnetFact extends CustomObjectFact {
 export interface SubnetSpecFact extends SubnetFact {
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** See `ACCEPTED_ANNOTATION`; absent where it never was accepted. */
+  /** See `ACCEPTED_ANNOTATION`; absent if it was never accepted. */
   readonly accepted?: AcceptedSubnet;
   readonly records: RecordAnnotations;
-  /** Its annotation that says what nodes are to do for it, as it is; absent where it has none. */
+  /** Its annotation with the contract for nodes, unparsed; absent if it has none. */
   readonly nodeContract?: string;
 }
 
-/** One entry of `Subnet.spec.acls`, as written; the API server vouches for direction and action. */
+/** One entry of `Subnet.spec.acls`, unparsed; the API server validates direction and action. */
 export interface SubnetAclFact {
   readonly direction: "from-lport" | "to-lport";
   readonly priority: number;
@@ -81,7 +81,7 @@ export interface SubnetAclFact {
   readonly action: "allow" | "allow-related" | "allow-stateless" | "drop" | "reject" | "pass";
 }
 
-/** One entry of `Subnet.spec.natOutgoingPolicyRules`, as written; "" for what it lacks. */
+/** One entry of `Subnet.spec.natOutgoingPolicyRules`, unparsed; "" for absent fields. */
 export interface NatRuleFact {
   readonly action: string;
   readonly srcIPs: string;
@@ -93,15 +93,17 @@ export interface GatewayNodeFact {
   readonly name: string;
   /** Its addresses on the join switch. */
   readonly join: Dual<string>;
-  /** Why nothing should be led to it, in words that follow its name; absent where it is ready. */
+  /** Why it is not usable, to be appended to its name in a message; absent if it is ready. */
   readonly problem?: string;
-  /** Its problem is only that other nodes are said not to reach it: they may be the dead ones. */
+  /** Its only problem is that other nodes report that they do not reach it: they may be the failed ones. */
   readonly unreached?: true;
 }
 
 /**
- * The chassis that watch a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by `src/compile/gateway/gateway-groups.ts`. Key: the
- * node. Absent where there is no other gateway node to fail over to. In a group of two, OVN decides nothing: each node reports what it sees of the other ({@link GatewaySplitFact}).
+ * The chassis that monitor a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by
+ * `src/compile/gateway/gateway-groups.ts`. Key: the
+ * node. Absent if there is no other gateway node to fail over to. In a group of two, OVN decides nothing: each node reports the state of its tunnels
+ * to the other one ({@link GatewaySplitFact}).
  */
 export interface GatewayGroupFact {
   readonly key: string;
@@ -109,50 +111,54 @@ export interface GatewayGroupFact {
   readonly members: readonly string[];
 }
 
-/** That the other members of its group do not reach a gateway node; derived by `src/controller/status/gateway-watch.ts`. Key: the node. */
+/** The other members of its group do not reach this gateway node; derived by `src/controller/status/gateway-watch.ts`. Key: the node. */
 export interface GatewayLossFact {
   readonly key: string;
 }
 
 /**
- * In a cluster of two nodes: that the tunnels between a gateway node and the other one are down; derived by `src/controller/status/gateway-splits.ts`. Key: the
+ * In a cluster of two nodes: the tunnels between this gateway node and the other one are down; derived by `src/controller/status/gateway-splits.ts`.
+ * Key: the
  * gateway node.
  */
 export interface GatewaySplitFact {
   readonly key: string;
   /** Name of the other node. */
   readonly peer: string;
-  /** The other node reports it, and the gateway node itself does not report the other one: it is taken for dead. */
+  /** The other node reports it, and the gateway node does not report the other one: it is considered dead. */
   readonly lost: boolean;
 }
 
 /** The gateway nodes of a centralized subnet of the default VPC; derived by `src/compile/gateway/gateway-nodes.ts`. Key: the subnet. */
 export interface SubnetGatewaysFact {
   readonly key: string;
-  /** Those that exist, in the order in which they are preferred. */
+  /** The existing ones, in order of preference. */
   readonly nodes: readonly GatewayNodeFact[];
-  /** Names of those that do not. */
+  /** Names of nodes that do not exist. */
   readonly missing: readonly string[];
-  /** Tunnels between its two gateway nodes, which are the cluster's only nodes, are down: pods leave by their own node. */
+  /** The tunnels between its two gateway nodes, the only nodes of the cluster, are down: packets leave by the pod's own node. */
   readonly split: boolean;
 }
 
-/** In which subnet of the default VPC a node's InternalIP is, by family; derived by `src/compile/node/node-subnets.ts`. Key: the node; none for a node of which no address is. */
+/**
+ * The subnet of the default VPC that contains a node's InternalIP, by family; derived by `src/compile/node/node-subnets.ts`. Key: the node; none if
+ * no address is in a subnet.
+ */
 export interface NodeSubnetsFact extends Dual<string> {
   readonly key: string;
 }
 
 /**
- * Whether a subnet is accepted; derived from the subnet, its neighbours and the nodes, and kept as a fact so that pods
- * are woken by a change of the verdict only. A subnet that is not accepted has no rows and gives no addresses.
+ * Whether a subnet is accepted; derived from the subnet, its neighbours and the nodes, and stored as a fact so that pods are triggered by a change of
+ * the verdict only. A subnet that is not accepted has no rows and allocates no addresses.
  */
 export interface VerdictFact {
   readonly key: string;
   readonly ok: boolean;
   /** One CamelCase word. */
   readonly reason: string;
-  /** A sentence that names the value, what it clashes with, and what would be accepted. */
+  /** A message: the value, what it conflicts with, and what would be accepted. */
   readonly message: string;
-  /** Of a subnet whose last accepted addresses stay active: why its new ones are not accepted. */
+  /** If the last accepted addresses stay active: why the new ones are not accepted. */
   readonly refused?: { readonly reason: string; readonly message: string };
 }

@@ -6,17 +6,17 @@ import type { RuleServiceFact } from "./vip-service.ts";
 
 /** One SwitchLBRule. */
 export interface SwitchLbRuleFact extends CustomObjectFact {
-  /** Name and UID of the VpcDns that has made it; "" for none. */
+  /** Name and UID of the VpcDns that has created it; "" for none. */
   readonly dns: string;
   readonly dnsUid: string;
   /** One address of each family at most. */
   readonly vips: readonly string[];
-  /** What the Service is to be that it makes; absent while the spec has problems. */
+  /** Its desired Service; absent if the spec is invalid. */
   readonly service?: RuleServiceFact & { readonly namespace: string };
-  /** Addresses of the endpoints, sorted; empty where the Service selects pods. */
+  /** Addresses of the endpoints, sorted; empty if the Service selects pods. */
   readonly endpoints: readonly string[];
-  /** `spec.selector` is set beside `spec.endpoints` and so not used. */
+  /** `spec.selector` is set but ignored because of `spec.endpoints`. */
   readonly selectorUnused: boolean;
-  /** What of the spec is invalid. */
+  /** The invalid parts of the spec. */
   readonly problems: readonly ProblemFact[];
 }

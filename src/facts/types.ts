@@ -30,12 +30,11 @@ import type {
 import type { BfdPortFact } from "./vpc.ts";
 
 /**
- * The facts: what compile and allocation may know of Kubernetes. Each is a narrow projection of one object, so that a
- * change of anything else (a status, a heartbeat, somebody's annotation) is cut off before it costs anything.
- * All addresses are canonical texts; all lists keep their order.
+ * The facts: what compile and allocation may read of Kubernetes. Each is a narrow projection of one object, so that other changes (a status, a
+ * heartbeat, a foreign annotation) are ignored early. All addresses are canonical strings; all lists keep their order.
  */
 
-/** The facts that follow from others, by the name of their table in the store. */
+/** The derived facts, by the name of their table in the store. */
 export interface DerivedFactTypes {
   readonly subnets: SubnetFact;
   readonly verdicts: VerdictFact;
@@ -71,7 +70,7 @@ export interface DerivedFactTypes {
 /** Every kind of fact by the name of its table in the store. Those of objects and of rows are added by their kinds (`src/kinds`). */
 export interface FactTypes extends DerivedFactTypes {}
 
-/** The names of the indexes of each kind that has any. Added to by kinds of objects and rows as well. */
+/** The names of the indexes of each kind. Kinds of objects and rows add theirs. */
 export interface FactIndexes {
   readonly addressHolders: "subnet";
   readonly subnets:
@@ -89,11 +88,11 @@ export interface FactIndexes {
 /** The name of a kind of fact. */
 export type FactKind = keyof FactTypes;
 
-/** That of one which follows from others. */
+/** The name of a kind of derived fact. */
 export type DerivedKind = keyof DerivedFactTypes;
 
 /** The kinds of facts that have these fields. */
 export type FactKindWith<Fields> = { [K in FactKind]: FactTypes[K] extends Fields ? K : never }[FactKind];
 
-/** The kinds of facts each of which is of one object. */
+/** The kinds of facts of objects. */
 export type ObjectKind = FactKindWith<{ readonly name: string; readonly uid: string }>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a SwitchLBRule writes into a Service; also read back from there. */
+/** The fields of a Service that a SwitchLBRule writes, also read from the Service. */
 export interface RuleServiceFact {
   /** Annotations of {@link RULE_ANNOTATIONS}. */
   readonly annotations: Readonly<Record<string, string>>;
@@ -19,22 +19,22 @@ export interface RulePortFact {
   readonly targetPort: number;
 }
 
-/** The object that a SwitchLBRule has made, by its owner reference. */
+/** The object that a SwitchLBRule has created, by its owner reference. */
 export interface RuleOwnedFact {
-  /** Name and UID of the rule; "" where the object has no such owner. */
+  /** Name and UID of the rule; "" if the object has no such owner. */
   readonly rule: string;
   readonly ruleUid: string;
 }
 
-/** What is known of a Service because it has a VIP, or may be a rule's by its name. */
+/** Fields of a Service that has a VIP, or may belong to a rule by its name. */
 export interface VipServiceFact extends RuleOwnedFact {
   /** Addresses in its annotation `switch_lb_vip`, which OVN balances although they are not cluster addresses. */
   readonly vips: readonly string[];
   /** Whether OVN checks the endpoints of the VIPs. */
   readonly healthCheck: boolean;
-  /** What the API server has of what a rule writes; absent for Services that are no rule's. */
+  /** The current values of the fields that a rule writes; absent for Services without a rule. */
   readonly written?: RuleServiceFact & {
-    /** Whether it has no cluster address. */
+    /** Whether it is headless. */
     readonly headless: boolean;
   };
 }

@@ -15,19 +15,19 @@ export interface VpcDnsFact extends CustomObjectFact {
 export interface VpcDnsConfigFact {
   readonly key: string;
   readonly enabled: boolean;
-  /** The address that pods ask; an address of each family at most, separated by a comma. */
+  /** The address of the DNS server for pods; an address of each family at most, separated by a comma. */
   readonly vip: string;
   /** "": that of the cluster's CoreDNS. */
   readonly image: string;
   /** NetworkAttachmentDefinition of the interface towards the API server, in namespace `default`. */
   readonly nadName: string;
   readonly nadProvider: string;
-  /** Where CoreDNS finds the API server; "": at the address of Service `default/kubernetes`. */
+  /** The API server's address for CoreDNS; "": that of Service `default/kubernetes`. */
   readonly apiHost: string;
   readonly apiPort: string;
 }
 
-/** What a VpcDns writes into a Deployment; also read back from there. */
+/** The fields of a Deployment that a VpcDns writes, also read from the Deployment. */
 export interface DnsDeploymentSpec {
   readonly replicas: number;
   readonly image: string;
@@ -36,10 +36,10 @@ export interface DnsDeploymentSpec {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A Deployment of `kube-system` that is a VpcDns', or the cluster's own CoreDNS. */
+/** A Deployment of `kube-system` that belongs to a VpcDns, or the cluster's CoreDNS. */
 export interface DnsDeploymentFact extends ObjectFact {
   readonly namespace: string;
-  /** Name and UID of the VpcDns that has made it, by its owner reference; "" for none. */
+  /** Name and UID of the VpcDns that has created it, by its owner reference; "" for none. */
   readonly dns: string;
   readonly dnsUid: string;
   readonly present: DnsDeploymentSpec;

@@ -9,7 +9,7 @@ import type { CustomObjectFact } from "./meta.ts";
 export interface VpcFact extends CustomObjectFact {
   readonly isDefault: boolean;
   readonly namespaces: readonly string[];
-  /** The subnet of pods in those namespaces. */
+  /** The default subnet of pods in those namespaces. */
   readonly defaultSubnet: string;
   readonly staticRoutes: readonly StaticRouteFact[];
   readonly policyRoutes: readonly PolicyRouteFact[];
@@ -17,31 +17,31 @@ export interface VpcFact extends CustomObjectFact {
   readonly peerings: readonly PeeringFact[];
   /** Names of the external subnets in which its router is to have a port, each once. */
   readonly externals: readonly string[];
-  /** Those of `extraExternalSubnets` without `enableExternal`, which have no effect. */
+  /** The `extraExternalSubnets` without `enableExternal`, which have no effect. */
   readonly unusedExternals: readonly string[];
-  /** Absent where it is not enabled. */
+  /** Absent if it is not enabled. */
   readonly bfdPort?: VpcBfdPortFact;
-  /** What it sets of `NOT_SUPPORTED`. */
+  /** The fields of `NOT_SUPPORTED` that it sets. */
   readonly unsupported: readonly string[];
-  /** What of it cannot be. */
+  /** Its invalid parts. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its record of the accepted configuration says; "" where it has none. */
+  /** Its record of the accepted configuration; "" if it has none. */
   readonly accepted: string;
   readonly records: RecordAnnotations;
-  /** The lists that were last accepted, as far as that is known. */
+  /** The last accepted lists, if known. */
   readonly former: {
     readonly staticRoutes?: readonly StaticRouteFact[];
     readonly policyRoutes?: readonly PolicyRouteFact[];
-    /** Those that were active. */
+    /** The lists that were active. */
     readonly vpcPeerings?: readonly PeeringFact[];
   };
 }
 
 /** `Vpc.spec.bfdPort`, enabled. */
 export interface VpcBfdPortFact {
-  /** Empty where `ip` cannot be read, and `problems` says why. */
+  /** Empty if `ip` is invalid, which `problems` reports. */
   readonly ip: Dual<string>;
   /** Absent: any nodes. */
   readonly nodeSelector?: LabelSelector;
@@ -50,16 +50,16 @@ export interface VpcBfdPortFact {
 /** The nodes that may host the BFD port of a VPC; derived (`src/compile/vpc/vpc-bfd-nodes.ts`). Key: the VPC. */
 export interface BfdPortFact {
   readonly key: string;
-  /** The first one is to host it, while its chassis lives. */
+  /** The first one hosts it while its chassis is alive. */
   readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
 /** One entry of `Vpc.spec.vpcPeerings`. */
 export interface PeeringFact {
-  /** Where it is in the spec. */
+  /** Its path in the spec. */
   readonly path: string;
   readonly remoteVpc: string;
-  /** This router's end of the link; empty where `localConnectIP` cannot be used, and `problems` says why. */
+  /** This router's end of the link; empty if `localConnectIP` is invalid, which `problems` reports. */
   readonly local: Dual<LinkAddress>;
 }
 
@@ -72,22 +72,22 @@ export interface LinkAddress {
 
 /** One entry of `Vpc.spec.staticRoutes`. */
 export interface StaticRouteFact {
-  /** Where it is in the spec. */
+  /** Its path in the spec. */
   readonly path: string;
   readonly policy: "policyDst" | "policySrc";
   /** A CIDR or an address. */
   readonly cidr: string;
   readonly nextHopIp: string;
   readonly routeTable: string;
-  /** As written: `ecmp_symmetric_reply`, or "". */
+  /** Unparsed: `ecmp_symmetric_reply` or "". */
   readonly ecmpMode: string;
-  /** The uuid of a row of table BFD, as written; "" for none. */
+  /** The uuid of a row of table BFD, unparsed; "" for none. */
   readonly bfdId: string;
 }
 
 /** One entry of `Vpc.spec.policyRoutes`. */
 export interface PolicyRouteFact {
-  /** Where it is in the spec. */
+  /** Its path in the spec. */
   readonly path: string;
   readonly priority: number;
   /** As written. */

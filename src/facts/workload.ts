@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One StatefulSet: which of its pods' addresses are kept while they are away. */
+/** One StatefulSet: the addresses of its pods are kept while the pods do not exist. */
 export interface StatefulSetFact {
   readonly key: string;
   readonly replicas: number;
@@ -15,18 +15,18 @@ export interface VirtualMachineFact {
   readonly deleting: boolean;
 }
 
-/** One KubeVirt VirtualMachineInstanceMigration: a virtual machine is moved from one pod, and node, to another. */
+/** One KubeVirt VirtualMachineInstanceMigration: a virtual machine is migrated from one pod, and node, to another. */
 export interface MigrationFact {
   readonly key: string;
-  /** The target's pod has it in the label `MIGRATION_LABEL`. */
+  /** The target pod has it in the label `MIGRATION_LABEL`. */
   readonly uid: string;
   /** `namespace/machine`. */
   readonly machine: string;
-  /** `running`: not over yet, whatever KubeVirt's phase. */
+  /** `running`: not completed, in any of KubeVirt's phases. */
   readonly phase: "running" | "succeeded" | "failed";
   /** RFC 3339. */
   readonly created: string;
 }
 
-/** The label of the pod that a virtual machine is moved to: the UID of the migration (KubeVirt's `MigrationJobLabel`). */
+/** The label of the pod that a virtual machine is migrated to: the UID of the migration (KubeVirt's `MigrationJobLabel`). */
 export const MIGRATION_LABEL = "kubevirt.io/migrationJobUID";
