@@ -14,7 +14,8 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ compile: 5 },
   ...{ kinds: 6 },
   ...{ reconcile: 7, reachability: 7 },
-  ...{ controller: 8, daemon: 8, cni: 8, cli: 8 },
+  ...{ recording: 8 },
+  ...{ controller: 9, daemon: 9, cni: 9, cli: 9 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
 const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability"];

@@ -69,10 +69,15 @@ export function buildClusterModel(objects: ClusterObjects): ClusterModel {
     }
   }
   new DerivedFacts(facts).start();
-  const identity = { clusterId: () => clusterIdIn(objects), isReference: isNorthboundReference };
+  return { ...modelOfFacts(facts, clusterIdIn(objects)), warnings: unknownDomains(facts) };
+}
+
+/** What the controller would make of all facts, those that follow from others among them. `clusterId`: see `qualify` in `src/desired/identity.ts`. */
+export function modelOfFacts(facts: FactStore, clusterId: string): ClusterModel {
+  const identity = { clusterId: () => clusterId, isReference: isNorthboundReference };
   const fragments = new Map([...compileAll(facts)].map(([unit, each]) => [unit, withClusterId(each, identity)]));
   const network = new Network(facts, fragments.values());
-  return { facts, fragments, network, book: new PolicyIndex(facts), warnings: unknownDomains(facts) };
+  return { facts, fragments, network, book: new PolicyIndex(facts), warnings: [] };
 }
 
 /** The id that the controller makes rows with, so that an ACL is found in the database by the uuid that is shown. */

@@ -17,6 +17,7 @@ import { InstallError } from "./install/error.ts";
 import { type MatrixOptions, matrixCommand } from "./matrix.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
+import { addReplayCommand } from "./replay/command.ts";
 import { formatStatus, readStatus } from "./status.ts";
 import { printable } from "./table.ts";
 import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
@@ -243,6 +244,13 @@ The API server validates the objects by dry runs if the account may create them;
     return withKube(options, (kube) => planCommand(kube, options));
   });
 
+addReplayCommand(program, async (options, action) => {
+  const { output } = options as Options;
+  const { data, text, ok, warnings = [] } = await action();
+  for (const warning of warnings) console.error(printable(`Warning: ${warning}`));
+  process.stdout.write(await rendered(output, data, text));
+  if (!ok) process.exitCode = 1;
+});
 addInstallCommands(program, withConnection);
 const forTools: WithKube = async ({ kubeconfig, context }, action) => {
   const connection = await connectKube({

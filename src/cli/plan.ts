@@ -62,7 +62,8 @@ async function readInput(file: string): Promise<string> {
   }
 }
 
-function reachPart({ changes, totals }: ReachChanges): string {
+/** Who gains or loses what, as text for people; at most 50 lines. */
+export function reachPart({ changes, totals }: ReachChanges): string {
   if (changes.length === 0) return "Reachability: nobody gains or loses anything.\n";
   const rows = changes
     .slice(0, SHOWN.changes)
@@ -83,7 +84,8 @@ function reachPart({ changes, totals }: ReachChanges): string {
   ].join("\n");
 }
 
-function rowsPart(text: string, all: boolean): string {
+/** The rows that change, as text for people; at most 120 lines unless `all`. */
+export function rowsPart(text: string, all: boolean): string {
   if (text === "") return "Northbound rows: no change.\n";
   const lines = text.trimEnd().split("\n");
   const shown = all ? lines : lines.slice(0, SHOWN.rows);

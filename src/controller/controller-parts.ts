@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import type { Kube } from "../kube/kube.ts";
+import type { OpenSink } from "../recording/recorder.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CommitObserver } from "./databases/commit-observer.ts";
 import type { Northbound } from "./databases/northbound.ts";
@@ -24,6 +25,8 @@ export interface ControllerParts {
   readonly observer?: CommitObserver;
   /** Up to how many pods and IP objects a new leader lists all of them; see `sources.ts`. */
   readonly listedWhole?: number;
+  /** Records what this process is told and what it commits while it leads; absent: nothing is recorded. */
+  readonly record?: OpenSink;
   /** Called when everything has been read, and again when everything is compiled: memory that only this needed can be freed. */
   readonly settled?: () => void;
 }

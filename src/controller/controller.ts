@@ -17,6 +17,7 @@ import { knownAs } from "../kinds/objects.ts";
 import { factStore } from "../kinds/store.ts";
 import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import type { Engine } from "../reconcile/engine.ts";
+import { Recorder } from "../recording/recorder.ts";
 import type { Clock } from "../time/clock.ts";
 import { Allocator } from "./allocation/allocator.ts";
 import { clusterFact } from "./cluster-fact.ts";
@@ -106,6 +107,7 @@ export class Controller {
   #term: Term | undefined;
   /** Set while this process leads and has completed the initial sweep. */
   #strays: StrayRows | undefined;
+  readonly #recorder: Recorder | undefined;
   readonly #endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
   /** Everything was read after the lock was acquired, and the lock has not been lost since. */
   #fresh = false;
@@ -204,6 +206,9 @@ export class Controller {
     facts.subscribe((change) => this.#chassis.noteFact(change), "chassis");
     facts.subscribe((change) => this.#gateways.noteFact(change), "gateways");
     facts.subscribe((change) => this.#splits.noteFact(change), "gateway splits");
+    const clusterId = (): string => identity.id;
+    const process = parts.settings.identity;
+    this.#recorder = parts.record && new Recorder({ facts, northbound, clusterId, process, clock }, parts.record);
     northbound.onEndedFlows((ended) => this.#endedFlows.add(ended));
     northbound.feed(facts);
     southbound?.feed(facts);
@@ -290,6 +295,7 @@ export class Controller {
     if (over()) return;
     // A record of the last term is either an object by now or was never written.
     this.#derived.reconsider();
+    this.#recorder?.begin();
     this.allocator.start();
     this.stuckPods.start();
     this.#domains.lead();
@@ -323,6 +329,7 @@ export class Controller {
     this.#strays = undefined;
     this.#endedFlows.clear();
     term?.close();
+    this.#recorder?.end();
     this.stuckPods.stop();
     this.engine.stop();
     this.#domains.follow();

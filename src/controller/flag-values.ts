@@ -49,6 +49,15 @@ export function seconds(text: string): number {
   return value;
 }
 
+/** Mebibytes, from 8 to a tebibyte. */
+export function mebibytes(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 8 || value > 2 ** 20) {
+    throw new InvalidArgumentError(`"${text}" is not a valid size in MiB (8 to 1048576).`);
+  }
+  return value;
+}
+
 /** Days from 1 to 3650. */
 export function days(text: string): number {
   const value = Number(text);

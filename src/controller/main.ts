@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Command } from "commander";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { connectKube } from "../kube/connect.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
+import type { OpenSink } from "../recording/recorder.ts";
+import { SegmentWriter } from "../recording/segments.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { logLevelPage } from "../telemetry/log-level.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
@@ -46,10 +48,17 @@ async function build(settings: Settings, logTo: number) {
     dns: dnsClient(),
     observer: commitMetrics(registry),
     settled: () => void releaseStartupPages(),
+    ...(settings.recordTo !== "" && { record: recordTo(settings, log) }),
   };
   const controller = new Controller(parts);
   const certificates = settings.issueCertificates ? issuer(settings, parts, controller) : undefined;
   return { log, connection, northbound, southbound, controller, certificates, parts, registry };
+}
+
+function recordTo({ recordTo: folder, recordLimitMib, identity: process }: Settings, log: Logger): OpenSink {
+  const limit = recordLimitMib * 2 ** 20;
+  const onError = (err: unknown, message: string): void => log.error({ err }, message);
+  return (snapshot) => new SegmentWriter({ folder, limit, process, clock: SYSTEM_CLOCK, onError }, snapshot);
 }
 
 function issuer(settings: Settings, { kube, clock, log }: ControllerParts, controller: Controller): Certificates {

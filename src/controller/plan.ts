@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { EDGE_COLUMNS } from "../kinds/edge-columns.ts";
 import { planSize } from "../reconcile/plan.ts";
 import { planSweep } from "../reconcile/sweep.ts";
 import { formatPlan } from "../reconcile/text.ts";
 import type { Controller } from "./controller.ts";
-import { EDGE_COLUMNS, type Northbound } from "./databases/northbound.ts";
+import type { Northbound } from "./databases/northbound.ts";
 
 /** What the controller would commit now, and what its first sweep would delete, as text. Writes nothing. */
 export async function printPlan(controller: Controller, northbound: Northbound): Promise<string> {

@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-range.ts";
-import { boolean, cidrList, cidrs, days, inactivity, port, portRange, seconds } from "./flag-values.ts";
+import { boolean, cidrList, cidrs, days, inactivity, mebibytes, port, portRange, seconds } from "./flag-values.ts";
 import { hostNetworks } from "./host-networks.ts";
 
 /** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
@@ -49,6 +49,10 @@ export interface Settings {
   /** Whether this process issues it, and those of ovn-central and the nodes. */
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
+  /** The folder to which is recorded what this process is told and what it commits; empty: nothing is. */
+  readonly recordTo: string;
+  /** MiB that a recording has at most. */
+  readonly recordLimitMib: number;
   /** Lets a sweep delete however many rows no unit wants. */
   readonly allowMassDelete: boolean;
   /** Identity of this process among the replicas, for the Lease. */
@@ -140,6 +144,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--certificate-days <days>", "how long certificates are valid; they are renewed earlier", days, 365)
     .option(
+      "--record <folder>",
+      "record what this process is told and what it commits while it leads, for weftctl replay; empty to disable",
+      "",
+    )
+    .option("--record-limit <MiB>", "size of the recording at most; its oldest files are removed", mebibytes, 256)
+    .option(
       "--allow-mass-delete",
       "let the first sweep delete more than 50 rows and half of those of one kind of object",
       false,
@@ -161,6 +171,7 @@ interface Flags {
   readonly allowMassDelete: boolean;
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
+  readonly recordLimit: number;
 }
 
 /** The settings that a parsed command and the environment make. */
@@ -193,6 +204,8 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,
     certificateDays: flags.certificateDays,
+    recordTo: flags["record"] ?? "",
+    recordLimitMib: flags.recordLimit,
     allowMassDelete: flags.allowMassDelete,
     identity: environment["POD_NAME"] ?? environment["HOSTNAME"] ?? "weft-controller",
     namespace: environment["POD_NAMESPACE"] ?? "kube-system",

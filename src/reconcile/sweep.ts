@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { EdgeColumn } from "../desired/edge-column.ts";
 import type { ColumnValue } from "../desired/fragment.ts";
 import { splitUnitId } from "../desired/unit-kind.ts";
 import type { Desired } from "./desired.ts";
@@ -30,16 +31,6 @@ export interface Sweep {
   readonly owned: number;
   /** Kind of unit → the number of rows that its units own, and how many of these belong to units that no longer exist. */
   readonly kinds: ReadonlyMap<string, { readonly owned: number; readonly gone: number }>;
-}
-
-/** A set-valued column that edges feed. */
-export interface EdgeColumn {
-  readonly column: string;
-  /**
-   * True if every member in a row of ours is ours (the ports of a port group, the addresses of an address set). False if others may add members (an
-   * administrator's port on a switch): then only rows with an owner are removed.
-   */
-  readonly exclusive: boolean;
 }
 
 /**

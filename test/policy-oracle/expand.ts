@@ -2,9 +2,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { EDGE_COLUMNS, OWN_COLUMNS } from "../../src/controller/databases/northbound.ts";
+import { OWN_COLUMNS } from "../../src/controller/databases/northbound.ts";
 import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { everyFact } from "../../src/facts/store.ts";
+import { EDGE_COLUMNS } from "../../src/kinds/edge-columns.ts";
 import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { planSize } from "../../src/reconcile/plan.ts";

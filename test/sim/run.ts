@@ -416,6 +416,8 @@ function settingsOf({ cidrs }: Script): Settings {
     issueCertificates: false,
     certificateDays: 365,
     allowMassDelete: false,
+    recordTo: "",
+    recordLimitMib: 256,
     identity: "",
     namespace: "kube-system",
     ...cidrs,

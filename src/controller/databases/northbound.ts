@@ -6,6 +6,7 @@ import type { EndedFlow, EndedFlows } from "../../contract/ended-flows.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { NORTHBOUND_KINDS } from "../../kinds/database.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { type NorthboundTable, northboundSelection, writtenColumns } from "../../kinds/northbound.ts";
 import type { OvsdbClient, TlsFiles } from "../../ovsdb/client.ts";
 import { OvsdbError } from "../../ovsdb/errors.ts";
@@ -17,7 +18,7 @@ import type { ObservedChange } from "../../reconcile/drift.ts";
 import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
-import type { EdgeColumn, SweptRow } from "../../reconcile/sweep.ts";
+import type { SweptRow } from "../../reconcile/sweep.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { COUNT_UP, countedUp, endedFlows } from "./ended-flows.ts";
 import { operationsOf } from "./operations.ts";
@@ -53,44 +54,6 @@ const TABLES: readonly Table[] = [...writtenColumns().keys()];
 /** A table of the northbound database. */
 type Table = NorthboundTable;
 
-/** The sets and maps that edges feed, see {@link EdgeColumn}. */
-export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map([
-  [
-    "Logical_Switch",
-    [
-      { column: "ports", exclusive: false },
-      { column: "acls", exclusive: false },
-      { column: "qos_rules", exclusive: false },
-      { column: "load_balancer_group", exclusive: false },
-    ],
-  ],
-  [
-    "Logical_Router",
-    [
-      { column: "ports", exclusive: false },
-      { column: "policies", exclusive: false },
-      { column: "static_routes", exclusive: false },
-      { column: "nat", exclusive: false },
-      { column: "load_balancer", exclusive: false },
-    ],
-  ],
-  ["Logical_Router_Port", [{ column: "gateway_chassis", exclusive: true }]],
-  [
-    "Port_Group",
-    [
-      { column: "ports", exclusive: true },
-      { column: "acls", exclusive: true },
-    ],
-  ],
-  ["Address_Set", [{ column: "addresses", exclusive: true }]],
-  ["Load_Balancer", [{ column: "health_check", exclusive: true }]],
-  ["Load_Balancer_Group", [{ column: "load_balancer", exclusive: true }]],
-  // A map: its members are its entries.
-  ["Chassis_Template_Var", [{ column: "variables", exclusive: true }]],
-  ["HA_Chassis_Group", [{ column: "ha_chassis", exclusive: true }]],
-  ["Meter", [{ column: "bands", exclusive: true }]],
-]);
-
 /** The sets of a table all of whose members are ours in a row of ours. */
 export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
   [...EDGE_COLUMNS].map(([table, columns]) => [
@@ -123,6 +86,7 @@ export class Northbound {
   #countable = Number.NEGATIVE_INFINITY;
   #cancelCount: (() => void) | undefined;
   #onEndedFlows: (ended: EndedFlows) => void = () => undefined;
+  #onCommitted: (plan: Plan) => void = () => undefined;
 
   constructor(client: OvsdbClient, clock: Pick<Clock, "now" | "after"> = SYSTEM_CLOCK) {
     this.client = client;
@@ -176,6 +140,11 @@ export class Northbound {
     this.#onEndedFlows = listener;
   }
 
+  /** Has `listener` told of each plan that has been committed; one listener at most. */
+  onCommitted(listener: (plan: Plan) => void): void {
+    this.#onCommitted = listener;
+  }
+
   /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
   async commit(plan: Plan): Promise<CommitOutcome> {
     const { operations, faults } = operationsOf(plan);
@@ -195,6 +164,7 @@ export class Northbound {
       const cfg = isCounted ? countedUp(answers) : undefined;
       if (cfg !== undefined) this.#onEndedFlows({ cfg, flows });
       if (!isCounted) this.#owe(flows);
+      if (plan !== NOTHING) this.#onCommitted(plan);
       return { kind: "committed" };
     } catch (error) {
       const outcome = outcomeOf(error);

@@ -2,10 +2,11 @@
 
 import type { Logger } from "pino";
 import type { WeftEffect } from "../../compile/effects.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import type { Engine } from "../../reconcile/engine.ts";
 import { planSize } from "../../reconcile/plan.ts";
 import { braked, planSweep } from "../../reconcile/sweep.ts";
-import { EDGE_COLUMNS, type Northbound } from "../databases/northbound.ts";
+import type { Northbound } from "../databases/northbound.ts";
 
 /** What a sweep needs. */
 export interface SweepTools {

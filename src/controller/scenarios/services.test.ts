@@ -2,10 +2,10 @@
 
 import t from "tap";
 import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sample-facts.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { planSize } from "../../reconcile/plan.ts";
 import { braked, planSweep } from "../../reconcile/sweep.ts";
-import { EDGE_COLUMNS } from "../databases/northbound.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
 const SERVICES = 5_000;

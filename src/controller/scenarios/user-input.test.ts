@@ -7,13 +7,14 @@ import type { ClusterFact } from "../../facts/cluster.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { compileAll } from "../../kinds/compile-all.ts";
 import { DerivedFacts } from "../../kinds/derived.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { feedsOf } from "../../kinds/feeds.ts";
 import { KINDS } from "../../kinds/index.ts";
 import { factStore } from "../../kinds/store.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { findOvsTools } from "../../ovsdb/testing/ovs-tools.ts";
 import { TestFolder } from "../../ovsdb/testing/server.ts";
-import { EDGE_COLUMNS, openNorthbound } from "../databases/northbound.ts";
+import { openNorthbound } from "../databases/northbound.ts";
 
 const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;

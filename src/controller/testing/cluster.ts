@@ -48,6 +48,8 @@ export const SETTINGS: Settings = {
   issueCertificates: false,
   certificateDays: 365,
   allowMassDelete: false,
+  recordTo: "",
+  recordLimitMib: 256,
   identity: "test",
   namespace: "kube-system",
 };

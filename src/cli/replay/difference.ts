@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import { everyFact } from "../../facts/store.ts";
+import { reachChanges } from "../../reachability/change.ts";
+import type { Replay } from "../../recording/replay.ts";
+import { modelOfFacts } from "../cluster-model.ts";
+import type { ExplainReport } from "../explain.ts";
+import { reachPart, rowsPart } from "../plan.ts";
+import { planRows } from "../rows.ts";
+import { stamp } from "./overview.ts";
+
+/** At most so many facts are printed. */
+const SHOWN = 50;
+
+/** What changed between two times: facts, who gained or lost what, and rows. */
+export function differenceReport(before: Replay, after: Replay, allRows: boolean): ExplainReport {
+  const [old, now] = [before, after].map(({ facts, header }) => modelOfFacts(facts, header.clusterId));
+  if (old === undefined || now === undefined) throw new TypeError("two states are compared");
+  const reachability = reachChanges(old, now, now.facts.all("pods"));
+  const { plan, text: rows } = planRows(old.fragments, now.fragments);
+  const { deferred: _, ...changed } = plan;
+  const facts = changedFacts(before, after);
+  const data = { from: stamp(before.last), to: stamp(after.last), facts, reachability, rows: changed };
+  const rest = facts.length - SHOWN;
+  const factsText =
+    facts.length === 0
+      ? "Facts: no change.\n"
+      : `${["Facts:", ...facts.slice(0, SHOWN).map((line) => `  ${line}`), ...(rest > 0 ? [`and ${rest} more (-o json has all)`] : [])].join("\n")}\n`;
+  return { data, text: [factsText, reachPart(reachability), rowsPart(rows, allRows)].join("\n"), ok: true };
+}
+
+function changedFacts(before: Replay, after: Replay): readonly string[] {
+  const gone = [...everyFact(before.facts)].flatMap(({ kind, key }) =>
+    after.facts.get(kind, key) === undefined ? [`- ${kind} ${key}`] : [],
+  );
+  const come = [...everyFact(after.facts)].flatMap(({ kind, key, new: fact }) => {
+    const former = before.facts.get(kind, key);
+    if (former === undefined) return [`+ ${kind} ${key}`];
+    return samePlain(former, fact) ? [] : [`~ ${kind} ${key}`];
+  });
+  return [...gone, ...come];
+}

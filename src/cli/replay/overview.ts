@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Segment } from "../../recording/read.ts";
+import type { Replay } from "../../recording/replay.ts";
+import type { ExplainReport } from "../explain.ts";
+import { formatTable } from "../table.ts";
+
+/** What there is in a recording: its segments, and until when they reach. */
+export function overviewReport(segments: readonly Segment[], last: Replay): ExplainReport {
+  const list = segments.map(({ path, bytes, header }) => ({
+    from: stamp(header.at),
+    process: header.process,
+    bytes,
+    path,
+  }));
+  const data = { from: list[0]?.from, to: stamp(last.last), segments: list };
+  const rows = list.map(({ from, process, bytes, path }) => [from, process, `${Math.ceil(bytes / 1024)} KiB`, path]);
+  const text = `Recorded from ${data.from} to ${data.to}.\n\n${formatTable(["FROM", "CONTROLLER", "SIZE", "FILE"], rows)}`;
+  return { data, text, ok: true };
+}
+
+/** A time as RFC 3339 with milliseconds: transactions follow each other faster than seconds. */
+export function stamp(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { splitUnitId } from "../desired/unit-kind.ts";
+import { type Dependency, includesDependency } from "../facts/dependency.ts";
+import { recordingReader } from "../facts/store.ts";
+import { UNIT_KINDS } from "../kinds/units.ts";
+import type { RecordedChange, RecordedCommit, Replay } from "./replay.ts";
+
+/** The facts that a unit reads, as far as it can be read. Empty where there is no such unit any more. */
+export function dependenciesOf(replay: Replay, unit: string): readonly Dependency[] {
+  const { kind, key } = splitUnitId(unit);
+  const seen: Dependency[] = [];
+  try {
+    UNIT_KINDS.find(({ name }) => name === kind)?.read(recordingReader(replay.facts, seen), key);
+  } catch {
+    // What it read before counts.
+  }
+  return seen;
+}
+
+/**
+ * Why a transaction changed a unit: the changes, since the transaction before it that changed the same unit, of facts that the unit reads or exists because of;
+ * newest first. Empty where the cause is older than what is kept, or where another client had changed the rows.
+ */
+export function causesOf(
+  replay: Replay,
+  commit: RecordedCommit,
+  unit: string,
+  most: number,
+): readonly RecordedChange[] {
+  const { first, list } = replay.changes;
+  const earlier = replay.commits.filter((one) => one.after < commit.after && one.units.includes(unit));
+  const since = earlier.at(-1)?.after ?? 0;
+  const read = dependenciesOf(replay, unit);
+  const causes: RecordedChange[] = [];
+  for (let i = commit.after - 1; i >= Math.max(since, first) && causes.length < most; i--) {
+    const one = list[i - first];
+    if (one === undefined) continue;
+    if (one.roots.includes(unit) || one.change.touched.some((touched) => includesDependency(read, touched)))
+      causes.push(one);
+  }
+  return causes;
+}
