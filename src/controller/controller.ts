@@ -282,8 +282,8 @@ export class Controller {
         log.warn({ err: error }, "failed to annotate namespace kube-system with the cluster id"),
       );
     northbound
-      .setOptions()
-      .catch((error: unknown) => log.warn({ err: error }, "failed to set the options of NB_Global for BFD in tunnels"));
+      .setOptions(settings.ovnNb.includes(","))
+      .catch((error: unknown) => log.warn({ err: error }, "failed to set the options of NB_Global"));
     try {
       await ensureDefaults(term.kube, settings, this.#sources);
     } catch (error) {

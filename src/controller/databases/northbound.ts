@@ -21,6 +21,7 @@ import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import type { SweptRow } from "../../reconcile/sweep.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { COUNT_UP, countedUp, endedFlows } from "./ended-flows.ts";
+import { northdProbe } from "./northd-probe.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
 import { askOptions, missingOptions } from "./tunnel-bfd.ts";
@@ -184,11 +185,14 @@ export class Northbound {
     });
   }
 
-  /** Sets the options of the whole database that are ours and that nobody has set. Rejects as {@link OvsdbClient.transact} does. */
-  async setOptions(): Promise<void> {
+  /**
+   * Sets the options of the whole database that are ours and that nobody has set. `several`: the database has several members. Rejects as
+   * {@link OvsdbClient.transact} does.
+   */
+  async setOptions(several: boolean): Promise<void> {
     const limits = { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS };
     const [answer] = await this.client.transact(OVN_NB.name, [askOptions()], limits);
-    const operations = missingOptions(answer);
+    const operations = [...missingOptions(answer), ...northdProbe(answer, several)];
     if (operations.length > 0) await this.client.transact(OVN_NB.name, operations, limits);
   }
 

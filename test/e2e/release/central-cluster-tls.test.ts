@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { NORTHD_PROBE_MS } from "../../../src/controller/databases/northd-probe.ts";
 import { centralCertificates } from "../testing/central-certificates.ts";
 import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
 
@@ -22,8 +23,9 @@ t.test("three centrals with TLS: nodes are served by relays and reach nothing el
     for port in 6641 6642 6649 6650 6643 6644; do for n in 1 2 3; do
       timeout 2 openssl s_client -connect 10.0.0.$n:$port -cert /tmp/n1.pem -key /tmp/n1.pem -quiet </dev/null >/tmp/said 2>&1; grep -qi 'alert' /tmp/said || echo "$n:$port takes a node's certificate"
     done; done
-    echo then; hung=$(leader sb OVN_Southbound); kill -STOP $(cat /n/$hung/run/ovnsb_db.pid); write second; until_true 5 datapath second && echo "a node sees what came while the leader hung"
-    kill -CONT $(cat /n/$hung/run/ovnsb_db.pid); crash $hung; write third; until_true 5 datapath third && echo "a node sees what came after a crash"
+    as controller ovn-nbctl $(to 6641) set NB_Global . options:northd_probe_interval=${NORTHD_PROBE_MS}
+    echo then; hung=$(leader sb OVN_Southbound); kill -STOP $(cat /n/$hung/run/ovnsb_db.pid); write second; until_true 10 datapath second && echo "a node sees what came while the leader hung"
+    kill -CONT $(cat /n/$hung/run/ovnsb_db.pid); crash $hung; write third; until_true 10 datapath third && echo "a node sees what came after a crash"
     rm -rf /n/$hung/etc/*; start $hung; all_work; seen
     kill -9 $(cat /n/1/run/ovnsb_relay.pid); until_true 2 as n1 ovn-sbctl ssl:10.0.0.1:6642 --no-leader-only --bare list SB_Global && echo "a relay that died is back"
     `,

@@ -19,7 +19,7 @@ make_node() { # N
 }
 in_node() { local n=$1; shift; nsenter --target=\${node[$n]} --net --mount --root --wd "$@"; }
 on() { local n=$1; shift; in_node $n bash -c "$*"; }
-until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
+until_true() { local end=$(($(date +%s%N) + $1 * 1000000000)); shift; until "$@" >/dev/null 2>&1; do [ $(date +%s%N) -lt $end ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
 start() { # N [MEMBERS]
   nsenter --target=\${node[$1]} --net --mount --root --wd env OVN_TLS=\${tls:-false} OVN_CENTRALS=\${2-10.0.0.1,10.0.0.2,10.0.0.3} POD_IPS=10.0.0.$1 /opt/weft/bin/start-central >>/n/$1/log 2>&1 & main[$1]=$!
 }
