@@ -78,7 +78,7 @@ export function peeringPortName(vpc: string, remote: string): Name {
   return portName(`${vpc}-${remote}`, ["peering", vpc, remote]);
 }
 
-/** The router port of a VPC for its BFD sessions, and the group of chassis that may host it. No other port has an `@` in its name. */
+/** The router port of a VPC for its BFD sessions, its router, and the group of chassis that may host it. No other port has an `@` in its name. */
 export function bfdPortName(vpc: string): string {
   return `bfd@${vpc}`;
 }
@@ -290,6 +290,11 @@ export const PROBE_MAC = "0a:58:a9:fe:a9:0a";
 /** The switch of a VPC from which its pods are probed. No subnet or port has such a name, because of its `/`; the same holds for the ports below. */
 export function probeSwitchName(vpc: string): string {
   return `weft/probe/${vpc}`;
+}
+
+/** The port of the VPC's router on that switch. */
+export function probeRouterPortName(vpc: string): string {
+  return `${probeSwitchName(vpc)}/router`;
 }
 
 /** The port of nodes on that switch, and the `iface-id` of the interface that a node has for the VPC. */

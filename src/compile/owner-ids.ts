@@ -14,7 +14,8 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
   const [first = "", second = ""] = ownerId.split("/");
   switch (table) {
     case "Logical_Router":
-      return unitId("vpc", ownerId);
+      // Names of VPCs have no slash.
+      return unitId("vpc", first === "bfd" && second !== "" ? second : ownerId);
     case "Logical_Switch":
       // Switches of Subnets, whose names have no slash, and others.
       return (first === "vpc" || first === "gateway") && second !== ""
@@ -41,6 +42,9 @@ export const gatewaySwitchId = (node: string): string => `gateway/${node}`;
 
 /** The Logical_Router of a VPC. */
 export const routerId = (vpc: string): string => vpc;
+
+/** The Logical_Router of a VPC's BFD port. */
+export const bfdRouterId = (vpc: string): string => `bfd/${vpc}`;
 
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The fields of a Subnet's and a VPC's spec that are not supported, by their paths; `[]` stands for each entry of a list. An object that sets one of
+ * The fields of a Subnet's spec that are not supported, by their paths; `[]` stands for each entry of a list. An object that sets one of
  * them has a condition. `src/crd-fields.test.ts` compares this list with `crds/` and the code.
  */
 export const NOT_SUPPORTED = {
   subnets: ["logicalGateway", "u2oInterconnection", "u2oInterconnectionIP", "u2oFeatures", "enableExternalLBAddress"],
-  vpcs: ["enableBfd"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** The fields (as above) that a spec sets, sorted. A value that is equal to none (false, 0, "", an empty list) does not count. */

@@ -8,7 +8,6 @@ import { parseDualIp } from "../net/dual.ts";
 import { readFields, recordsIn, recordText } from "./accepted.ts";
 import { DEFAULT_EXTERNAL_SUBNET } from "./external.ts";
 import { customObjectFields, type ProjectedMeta } from "./meta.ts";
-import { NOT_SUPPORTED, unsupportedFields } from "./not-supported.ts";
 import { peeringAsWritten, projectPeerings } from "./project-peering.ts";
 import type { PolicyRouteFact, StaticRouteFact, VpcBfdPortFact, VpcFact } from "./vpc.ts";
 
@@ -40,8 +39,8 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     ...(vpc.spec?.bfdPort?.enabled === true && { bfdPort: projectBfdPort(vpc.spec.bfdPort, problems) }),
     externals: vpc.spec?.enableExternal === true ? externalsOf(vpc.spec) : [],
     unusedExternals: vpc.spec?.enableExternal === true ? [] : (vpc.spec?.extraExternalSubnets ?? []),
+    enableBfd: vpc.spec?.enableBfd === true,
     problems,
-    unsupported: unsupportedFields(NOT_SUPPORTED.vpcs, vpc.spec),
     annotated: vpc.metadata.annotations !== undefined,
     accepted,
     records: recordsIn(vpc.metadata.annotations),

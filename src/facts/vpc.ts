@@ -19,10 +19,10 @@ export interface VpcFact extends CustomObjectFact {
   readonly externals: readonly string[];
   /** The `extraExternalSubnets` without `enableExternal`, which have no effect. */
   readonly unusedExternals: readonly string[];
+  /** Whether BFD monitors next hops in its external subnets. */
+  readonly enableBfd: boolean;
   /** Absent if it is not enabled. */
   readonly bfdPort?: VpcBfdPortFact;
-  /** The fields of `NOT_SUPPORTED` that it sets. */
-  readonly unsupported: readonly string[];
   /** Its invalid parts. */
   readonly problems: readonly { readonly path: string; readonly reason: string; readonly message: string }[];
   /** Whether it has any annotations. */

@@ -32,6 +32,7 @@ import { ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 import { ovnFipKind, projectOvnFip } from "./ovn-fip.ts";
 import { ovnSnatRuleKind, projectOvnSnatRule } from "./ovn-snat-rule.ts";
 import { projectVlan, vlanKind } from "./vlan.ts";
+import { vpcKind } from "./vpc.ts";
 
 const FINALIZERS = ["kubeovn.io/kube-ovn-controller"];
 const PROJECT = {
@@ -500,4 +501,49 @@ t.test("a pod in a network outside sends from its own addresses only, whatever i
   const rows = input === undefined ? [] : podUnit.compile(input).rows;
   const port = rows.find(({ columns }) => columns["name"] === "thief.default");
   t.match(port?.columns["port_security"], [/^[0-9a-f:]{17} 172\.30\.0\.66$/]);
+});
+
+t.test("with enableBfd the routers outside that share a destination are monitored, and one alone is not", async (t) => {
+  const facts = world();
+  const routes = (...hops: readonly string[]) =>
+    hops.map((nextHopIP) => ({ cidr: nextHopIP.includes(":") ? "::/0" : "0.0.0.0/0", nextHopIP }));
+  const apply = (staticRoutes: readonly { cidr: string; nextHopIP: string; bfdId?: string }[], enableBfd = true) => {
+    addVpc(facts, "team", { enableExternal: true, enableBfd, staticRoutes });
+    const { rows, effects } = compile(facts, vpcKind, "team");
+    const of = (table: string) => rows.filter((row) => row.table === table);
+    return {
+      sessions: of("BFD").map(({ label }) => label),
+      uuids: of("BFD").map(({ uuid }) => uuid),
+      used: of("Logical_Router_Static_Route").map(({ columns }) => columns["bfd"]),
+      condition: conditionsIn(effects)[0],
+    };
+  };
+  const hops = ["172.30.0.2", "172.30.0.3", "fd00:30::2", "fd00:30::3"] as const;
+  const ids = hops.map((hop) => `team-external/${hop}`);
+  const both = apply(routes(...hops));
+  t.same(both.sessions, ids);
+  t.same(both.used, both.uuids, "by its route");
+  t.match(both.condition, { reason: "Ready", status: { enableBfd: true } });
+  golden(t, "vpc-external-bfd", vpcKind.unit, facts, "team");
+
+  for (const [i, status] of (["up", "down"] as const).entries()) {
+    const [uuid = "", address = ""] = [both.uuids[i], hops[i]];
+    const key = `team-external/${address}`;
+    facts.set("bfdSessions", key, { key, uuid, port: "team-external", address, status });
+  }
+  const { condition } = apply(routes(...hops));
+  t.match(condition, { ready: true, reason: "BfdDown", message: /next hop 172\.30\.0\.3 does not answer BFD/ });
+
+  const alone = apply([...routes("172.30.0.2"), { cidr: "10.9.0.0/16", nextHopIP: "172.30.0.2" }]);
+  t.same([alone.sessions, alone.used], [[], [undefined, undefined]]);
+  t.match(alone.condition, { reason: "BfdUnused", status: { enableBfd: false } });
+  const inside = apply(routes("172.30.0.2", "10.0.1.9"));
+  t.same(inside.sessions, ["team-external/172.30.0.2"], "none with what is inside");
+  const named = apply(
+    routes("172.30.0.2", "172.30.0.3").map((route) => ({ ...route, bfdId: "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a" })),
+  );
+  t.same(named.sessions, [], "none where the route names one");
+  const off = apply(routes(...hops), false);
+  t.same(off.sessions, []);
+  t.match(off.condition, { reason: "Ready", status: { enableBfd: false } });
 });

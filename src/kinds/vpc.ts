@@ -2,7 +2,6 @@
 
 import { vpcUnit } from "../compile/vpc/vpc.ts";
 import { readFields } from "../facts/accepted.ts";
-import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectVpc } from "../facts/project-vpc.ts";
 import type { VpcFact } from "../facts/vpc.ts";
 import { VPCS } from "../kube/resources.ts";
@@ -44,8 +43,12 @@ export const vpcKind: Kind<"vpcs"> = {
     Gateway_Chassis: ["name", "chassis_name", "priority", "external_ids"],
     HA_Chassis_Group: ["name", "ha_chassis", "external_ids"],
     HA_Chassis: ["chassis_name", "priority", "external_ids"],
-    Logical_Router_Static_Route: ["ip_prefix", "nexthop", "policy", "route_table", "options", "bfd", "external_ids"],
+    Logical_Router_Static_Route: [
+      ...(["ip_prefix", "nexthop", "output_port", "policy", "route_table", "options", "bfd"] as const),
+      "external_ids",
+    ],
     Logical_Router_Policy: POLICY_COLUMNS,
+    BFD: ["logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "external_ids"],
     Load_Balancer_Group: ["name"],
     Port_Group: ["name", "external_ids", "acls"],
     Logical_Switch: ["name", "external_ids", "ports", "acls"],
@@ -53,7 +56,6 @@ export const vpcKind: Kind<"vpcs"> = {
     ACL: ACL_COLUMNS,
   },
   status: "subresource",
-  notSupported: NOT_SUPPORTED.vpcs,
   remembers: (text) => readFields(text) !== undefined,
   access: {
     verbs: ["create", "patch"],

@@ -28,8 +28,8 @@ export interface VpcSpec {
   /** Names of additional external Subnets (with a `vlan`) in which the router gets a port. */
   readonly extraExternalSubnets?: readonly string[];
   /**
-   * Whether BFD monitors the default routes through external gateway nodes, so that failed nodes are not used. Default
-   * false.
+   * Whether BFD monitors next hops in external subnets of static routes that share a destination, so that failed ones
+   * are not used. Default false.
    */
   readonly enableBfd?: boolean;
   /** A router port for BFD, required by egress gateways that BFD monitors. */
@@ -129,7 +129,7 @@ export interface VpcStatus {
   readonly enableExternal?: boolean;
   /** `spec.extraExternalSubnets`, as applied. */
   readonly extraExternalSubnets?: readonly string[];
-  /** `spec.enableBfd`, as applied. */
+  /** Whether BFD monitors a route because of `spec.enableBfd`. */
   readonly enableBfd?: boolean;
   /** The port of `spec.bfdPort`, once it exists. */
   readonly bfdPort?: VpcStatusBfdPort;

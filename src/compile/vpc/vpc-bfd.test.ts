@@ -29,11 +29,21 @@ function node(facts: FactStore, name: string, chassis: string, labels: Record<st
 function compile(facts: FactStore, spec: Partial<VpcSpec>) {
   addVpc(facts, "team", spec);
   addSubnet(facts, "pods", { vpc: "team", cidrBlock: "10.0.1.0/24", excludeIps: ["10.0.1.8..10.0.1.9"] });
-  const input = vpcUnit.read(facts, "team");
+  return read(facts, "team");
+}
+
+function read(facts: FactStore, vpc: string) {
+  const input = vpcUnit.read(facts, vpc);
   const { rows, effects } = input ? vpcUnit.compile(input) : { rows: [], effects: [] };
   const of = (name: string) => rows.flatMap(({ table, columns }) => (table === name ? [columns] : []));
   return {
     port: of("Logical_Router_Port").find(({ name }) => name === "bfd@team"),
+    router: of("Logical_Router").find(({ name }) => name === "bfd@team"),
+    switchPort: of("Logical_Switch_Port").find(({ name }) => name === "bfd@team/switch"),
+    ways: of("Logical_Router_Static_Route").map(
+      ({ ip_prefix: to, nexthop, output_port: by, route_table: table }) => `${table} ${to} to ${nexthop} by ${by}`,
+    ),
+    policies: of("Logical_Router_Policy").map(({ priority, match, action }) => `${priority} ${match} ${action}`),
     group: of("HA_Chassis_Group")[0],
     chassis: of("HA_Chassis").map(({ chassis_name: name, priority }) => [name, priority]),
     routes: of("Logical_Router_Static_Route"),
@@ -46,7 +56,7 @@ const enabled = (more: object = {}) => ({ bfdPort: { enabled: true, ip: "10.255.
 t.test("the BFD port of a VPC may be on any three nodes, or on those that it selects", async (t) => {
   const facts = cluster(["n1", "n2", "n3", "n4", "n5"]);
   const any = compile(facts, enabled());
-  t.match(any.port, { networks: ["10.255.255.255/32"], options: { "bfd-only": "true" } });
+  t.match(any.port, { networks: ["10.255.255.255/32"] });
   t.match(any.group, { name: "bfd@team", external_ids: { lrp: "bfd@team" } });
   t.equal(any.chassis.length, 3);
   t.same(
@@ -55,7 +65,7 @@ t.test("the BFD port of a VPC may be on any three nodes, or on those that it sel
   );
   const { bfdPort } = any.condition?.status ?? {};
   t.match(bfdPort, { name: "bfd@team", ip: "10.255.255.255", nodes: { length: 3 } });
-  t.match(any.condition, { ready: true, reason: "BfdPortLimited" });
+  t.match(any.condition, { ready: true, reason: "Ready" });
 
   node(facts, "n4", "chassis-n4", { gw: "yes" });
   const chosen = compile(facts, enabled({ nodeSelector: { matchLabels: { gw: "yes" } } }));
@@ -68,6 +78,40 @@ t.test("the BFD port of a VPC may be on any three nodes, or on those that it sel
   const off = compile(facts, { bfdPort: { enabled: false, ip: "10.255.255.255" } });
   t.same([off.port, off.group], [undefined, undefined]);
   t.match(off.condition, { reason: "Ready", status: { bfdPort: { name: "", ip: "", nodes: [] } } });
+});
+
+t.test(
+  "the BFD port is on a router of its own at the switch of probes, and each routing table leads to it",
+  async (t) => {
+    const facts = cluster(["n1"]);
+    addSubnet(facts, "apart", { vpc: "team", cidrBlock: "10.0.2.0/24", routeTable: "apart" });
+    const { router, ways, switchPort, policies } = compile(facts, enabled({ ip: "10.255.255.255,fd00:ff::1" }));
+    t.match(router, { name: "bfd@team" });
+    t.match(switchPort, { type: "router", options: { "router-port": "bfd@team" } });
+    t.same(ways, [
+      " 0.0.0.0/0 to 169.254.169.9 by bfd@team",
+      " 10.255.255.255/32 to 10.255.255.255 by weft/probe/team/router",
+      "apart 10.255.255.255/32 to 10.255.255.255 by weft/probe/team/router",
+      " ::/0 to fd69::9 by bfd@team",
+      " fd00:ff::1/128 to fd00:ff::1 by weft/probe/team/router",
+      "apart fd00:ff::1/128 to fd00:ff::1 by weft/probe/team/router",
+    ]);
+    for (const match of ["ip4.dst == 10.255.255.255", "ip6.dst == fd00:ff::1"])
+      t.ok(policies.includes(`32767 ${match} allow`), match);
+  },
+);
+
+t.test("the BFD port of the default VPC is at the join switch", async (t) => {
+  const facts = cluster(["n1"]);
+  const join = facts.get("subnets", "join");
+  facts.set("subnets", "join", join && { ...join, gateway: { v4: "100.64.0.1" } });
+  addVpc(facts, "ovn-cluster", enabled({ ip: "10.255.255.255,fd00:ff::1" }));
+  const { ways, condition } = read(facts, "ovn-cluster");
+  t.same(
+    ways.filter((way) => way.includes("bfd@ovn-cluster") || way.includes("10.255")),
+    [" 0.0.0.0/0 to 100.64.0.1 by bfd@ovn-cluster", " 10.255.255.255/32 to 10.255.255.255 by ovn-cluster-join"],
+  );
+  t.match(condition, { message: /nothing reaches fd00:ff::1: the join subnet has no range of its IP family/ });
 });
 
 t.test("a node that comes or is labelled changes nothing of a VPC that it is not to host", async (t) => {

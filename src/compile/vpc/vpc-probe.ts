@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { PROBE_MAC, PROBE_NETWORK, probePortName, probeSwitchName } from "../../api/names.ts";
+import { PROBE_MAC, PROBE_NETWORK, probePortName, probeRouterPortName, probeSwitchName } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import { holdAcl } from "../acl-row.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
@@ -33,7 +33,7 @@ const FAMILIES = [
 export function addVpcProbe(build: FragmentBuilder, vpc: string): void {
   const name = probeSwitchName(vpc);
   const port = probePortName(vpc);
-  const [routerPort, switchPort] = [`${name}/router`, `${name}/switch`];
+  const [routerPort, switchPort] = [probeRouterPortName(vpc), `${name}/switch`];
   const holder = probeSwitchId(vpc);
   const ids = externalIds({ vpc });
   build.row("Logical_Switch", holder, { name, external_ids: ids });

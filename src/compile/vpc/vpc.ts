@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { loadBalancerGroupName, UPLINKS_GROUP } from "../../api/names.ts";
+import { spell } from "../../api/name.ts";
+import {
+  loadBalancerGroupName,
+  PROBE_NETWORK,
+  probeRouterPortName,
+  routerPortName,
+  UPLINKS_GROUP,
+} from "../../api/names.ts";
 import { defaultOfVpc } from "../../claims/namespace-subnets.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { BfdSessionFact } from "../../facts/database.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { BfdPortFact, StaticRouteFact, VpcFact } from "../../facts/vpc.ts";
+import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
-import { loadBalancerGroupId, routerId, UPLINKS_ID } from "../owner-ids.ts";
-import { malformedNotes, unsupportedNotes, vpcReferences } from "../references.ts";
+import { loadBalancerGroupId, probeSwitchId, routerId, switchId, UPLINKS_ID } from "../owner-ids.ts";
+import { malformedNotes, vpcReferences } from "../references.ts";
 import { externalIds } from "../rows.ts";
 import { orderNotes } from "./route-order.ts";
-import { addBfdPort, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
+import { addStaticRoutes } from "./static-routes.ts";
+import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { addExternalPorts, type Externals, externalEffects, externalStatus, readExternals } from "./vpc-external.ts";
+import { addExternalSessions, readSessions, sessionNotes } from "./vpc-external-bfd.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
   addPeerings,
@@ -28,13 +37,7 @@ import {
 } from "./vpc-peerings.ts";
 import { addVpcPods } from "./vpc-pods.ts";
 import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
-import { matchNotes, rememberRoutes, routeNotes, SYMMETRIC, settleVpcRoutes } from "./vpc-routes.ts";
-
-/** The two halves of all addresses of a family. */
-const HALVES: Readonly<Record<string, readonly string[]>> = {
-  "0.0.0.0/0": ["0.0.0.0/1", "128.0.0.0/1"],
-  "::/0": ["::/1", "8000::/1"],
-};
+import { matchNotes, rememberRoutes, routeNotes, settleVpcRoutes } from "./vpc-routes.ts";
 
 interface VpcInput {
   readonly vpc: VpcFact;
@@ -57,6 +60,9 @@ interface VpcInput {
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
+  readonly bfdLink: BfdLink;
+  /** The states of its own sessions in external subnets, by their ids. */
+  readonly sessionStates: Readonly<Record<string, string>>;
   /** The nodes that may host its BFD port. */
   readonly bfdNodes: BfdPortFact["nodes"];
   /** Whether there are policies, so that a rule must allow nodes to reach its pods; `false` for the default VPC, whose pods are in groups of nodes. */
@@ -99,6 +105,20 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
       ),
+      sessionStates: readSessions(reader, vpc, externals.links),
+      bfdLink:
+        vpc.isDefault && cluster !== undefined
+          ? {
+              holder: switchId(cluster.joinSubnet),
+              // The join subnet is as old as the VPC, so no other port has the name.
+              routerPort: spell(routerPortName(key, cluster.joinSubnet), false),
+              gateway: join?.gateway ?? {},
+            }
+          : {
+              holder: probeSwitchId(key),
+              routerPort: probeRouterPortName(key),
+              gateway: { v4: PROBE_NETWORK.v4.router, v6: PROBE_NETWORK.v6.router },
+            },
       bfdNodes: vpc.bfdPort === undefined ? [] : (reader.get("bfdPorts", key)?.nodes ?? []),
       policies: !vpc.isDefault && reader.all("policyUse").length > 0,
       peeredBy: vpc.deleting ? peeredBy(reader, vpc) : [],
@@ -126,7 +146,6 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc, peerings.links, ranges);
     addExternalPorts(build, vpc, externals.links, [...ranges, ...input.peerRanges]);
-    addBfdPort(build, input);
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
     else {
       addVpcProbe(build, vpc.name);
@@ -134,7 +153,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     }
     const routes = settleVpcRoutes(vpc);
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
-    addStaticRoutes(build, input, routes.staticRoutes);
+    const tables = new Set(["", ...input.routeTables, ...routes.staticRoutes.map(({ routeTable }) => routeTable)]);
+    const sessions = addStaticRoutes(build, input, routes.staticRoutes, tables);
+    addExternalSessions(build, vpc.name, sessions);
+    addBfdPort(build, input, tables);
     for (const { priority, match, action, nextHops } of hops.policyRoutes) {
       const id = `${vpc.name}/policy/${priority}/${match}`;
       build.held("Logical_Router", routerId(vpc.name), "policies", "Logical_Router_Policy", id, {
@@ -168,6 +190,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       subnets,
       vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
       ...externalStatus(vpc, externals),
+      enableBfd: sessions.length > 0,
       bfdPort: bfdStatus(input),
     };
     const key = `condition/vpcs/${name}`;
@@ -196,9 +219,9 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
           networksOf(input).map(({ cidr }) => cidr),
         ),
         ...matchNotes(routes.policyRoutes),
+        ...sessionNotes(vpc, sessions, input.sessionStates),
         ...bfdNotes(input),
         ...notes,
-        ...unsupportedNotes(vpc),
         ...malformedNotes(vpc),
       ]),
     );
@@ -222,70 +245,10 @@ function networksOf({ ranges, peerings, externals }: VpcInput): readonly RouterN
   ];
 }
 
-/**
- * The static routes of the spec. In the default VPC also the route to the nodes, in each routing table: a port with a routing table does not use
- * routes of other tables (ovn-nb(5), Logical_Router_Static_Route `route_table`).
- */
-function addStaticRoutes(
-  build: FragmentBuilder,
-  { vpc, joinGateway, routeTables, sessions }: VpcInput,
-  staticRoutes: readonly StaticRouteFact[],
-): void {
-  const route = (
-    of: string,
-    columns: { ip_prefix: string; nexthop: string; policy: "dst-ip" | "src-ip"; route_table: string },
-    { bfd, symmetric = false }: { readonly bfd?: string | undefined; readonly symmetric?: boolean } = {},
-  ): void => {
-    const router = routerId(vpc.name);
-    const row = { ...columns, bfd, options: symmetric ? { ecmp_symmetric_reply: "true" } : {} };
-    const id = `${vpc.name}/${of}`;
-    build.held(
-      "Logical_Router",
-      router,
-      "static_routes",
-      "Logical_Router_Static_Route",
-      id,
-      { ...row, external_ids: externalIds() },
-      ["bfd"],
-    );
-  };
-  for (const table of new Set(["", ...routeTables, ...staticRoutes.map(({ routeTable }) => routeTable)])) {
-    const suffix = table === "" ? "" : `/${table}`;
-    const way = { policy: "dst-ip", route_table: table } as const;
-    if (joinGateway.v4 !== undefined)
-      route(`default4${suffix}`, { ...way, ip_prefix: "0.0.0.0/0", nexthop: joinGateway.v4 });
-    if (joinGateway.v6 !== undefined)
-      route(`default6${suffix}`, { ...way, ip_prefix: "::/0", nexthop: joinGateway.v6 });
-  }
-  const known = new Set<string>();
-  for (const { policy, cidr, nextHopIp, routeTable, ecmpMode, bfdId } of staticRoutes.flatMap(inOvn)) {
-    const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
-    // Equal routes are one row.
-    if (known.has(id)) continue;
-    known.add(id);
-    const side = policy === "policySrc" ? "src-ip" : "dst-ip";
-    const session = sessions.find(({ uuid }) => uuid === bfdId);
-    route(
-      id,
-      { ip_prefix: cidr, nexthop: nextHopIp, policy: side, route_table: routeTable },
-      { bfd: session?.address === nextHopIp ? session.uuid : undefined, symmetric: ecmpMode === SYMMETRIC },
-    );
-  }
-}
-
 function inUse({ subnets, peeredBy }: VpcInput): string {
   const parts = [
     ...(subnets.length === 0 ? [] : [`subnets of the VPC to be deleted: ${subnets.join(", ")}`]),
     ...(peeredBy.length === 0 ? [] : [`peerings with it to be removed from VPCs: ${peeredBy.join(", ")}`]),
   ];
   return `waiting for ${parts.join("; and for ")}`;
-}
-
-/**
- * A route in the form for OVN. A source route for all addresses becomes two, one for each half: northd gives it the same priority as the router's own
- * flow that drops (26.03, findings/ovn-source-default-route-ties-with-drop.sh).
- */
-function inOvn(route: StaticRouteFact): StaticRouteFact[] {
-  const halves = route.policy === "policySrc" ? HALVES[route.cidr] : undefined;
-  return halves === undefined ? [route] : halves.map((cidr) => ({ ...route, cidr }));
 }

@@ -123,8 +123,8 @@ const CASES: readonly Case[] = [
     ...{ reason: "NoExternalGateway", message: /no node has the label .*external-gw=true/ },
   },
   {
-    ...{ what: "a VPC's enableBfd", ...team, spec: { ...VPC, enableBfd: true } },
-    ...{ reason: "NotSupported", message: /enableBfd/ },
+    ...{ what: "a VPC's enableBfd without routes to monitor", ...team, spec: { ...VPC, enableBfd: true } },
+    ...{ reason: "BfdUnused", message: /spec\.enableBfd: BFD monitors nothing/ },
   },
   {
     ...{ what: "vips outside of the range", ...pods, spec: { ...SUBNET, vips: ["10.50.0.9", "10.99.0.9"] } },

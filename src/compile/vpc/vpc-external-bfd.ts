@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { FactReader } from "../../facts/store.ts";
+import type { StaticRouteFact, VpcFact } from "../../facts/vpc.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { dualValues } from "../../net/dual.ts";
+import type { Note } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { externalIds } from "../rows.ts";
+import type { ExternalLink } from "./vpc-external.ts";
+
+/** Kube-OVN's defaults: ms between packets, and how many may be lost. */
+const PACE = { min_tx: 100, min_rx: 100, detect_mult: 3 } as const;
+
+/** A BFD session between a router's port in an external subnet and a router there that is a next hop. */
+export interface ExternalSession {
+  /** Name of the port. */
+  readonly port: string;
+  readonly address: string;
+}
+
+/** The owner id of a session's row, and the key of its fact. */
+export function sessionId({ port, address }: ExternalSession): string {
+  return `${port}/${address}`;
+}
+
+/**
+ * The session that monitors a static route of a VPC with `enableBfd`, whose next hop is in an external subnet; undefined where none does. A route without
+ * another one to the same destination is not monitored: nothing would be won by not using it.
+ */
+export function sessionOfRoute(
+  { enableBfd }: Pick<VpcFact, "enableBfd">,
+  links: readonly ExternalLink[],
+  routes: readonly StaticRouteFact[],
+  route: StaticRouteFact,
+): ExternalSession | undefined {
+  if (!enableBfd || route.bfdId !== "" || !routes.some((other) => isAlternative(route, other))) return undefined;
+  return sessionOf(links, route.nextHopIp);
+}
+
+/** The status of each session that the VPC may have, as northd says it. Session id → status. */
+export function readSessions(
+  reader: FactReader,
+  vpc: VpcFact,
+  links: readonly ExternalLink[],
+): Readonly<Record<string, string>> {
+  if (!vpc.enableBfd) return {};
+  const routes = [...vpc.staticRoutes, ...(vpc.former.staticRoutes ?? [])];
+  return Object.fromEntries(
+    routes.flatMap(({ nextHopIp }) => {
+      const session = sessionOf(links, nextHopIp);
+      const fact = session && reader.get("bfdSessions", sessionId(session));
+      return fact === undefined ? [] : [[fact.key, fact.status]];
+    }),
+  );
+}
+
+/** Adds the rows of the sessions. */
+export function addExternalSessions(build: FragmentBuilder, vpc: string, sessions: readonly ExternalSession[]): void {
+  for (const session of sessions)
+    build.row("BFD", sessionId(session), {
+      ...{ logical_port: session.port, dst_ip: session.address },
+      ...PACE,
+      external_ids: externalIds({ vpc }),
+    });
+}
+
+/** What a user should know about the sessions. */
+export function sessionNotes(
+  { enableBfd }: Pick<VpcFact, "enableBfd">,
+  sessions: readonly ExternalSession[],
+  statuses: Readonly<Record<string, string>>,
+): readonly Note[] {
+  if (!enableBfd) return [];
+  if (sessions.length === 0) {
+    const message =
+      "spec.enableBfd: BFD monitors nothing: no two static routes with one destination have a next hop in an external subnet";
+    return [{ reason: "BfdUnused", message }];
+  }
+  return sessions.flatMap((session) => {
+    const status = statuses[sessionId(session)];
+    if (status !== "down" && status !== "init") return [];
+    const message = `spec.enableBfd: next hop ${session.address} does not answer BFD (port ${session.port}); routes through it are not used`;
+    return [{ reason: "BfdDown", message }];
+  });
+}
+
+/** The session that would monitor a next hop; undefined where that is in no external subnet. */
+function sessionOf(links: readonly ExternalLink[], address: string): ExternalSession | undefined {
+  const ip = parseIp(address);
+  const link = links.find(({ cidr }) =>
+    dualValues(cidr).some((range) => {
+      const block = parseCidr(range);
+      return block !== undefined && ip !== undefined && cidrContains(block, ip);
+    }),
+  );
+  return link && { port: link.port, address };
+}
+
+function isAlternative(route: StaticRouteFact, other: StaticRouteFact): boolean {
+  const same = (["policy", "cidr", "routeTable"] as const).every((field) => route[field] === other[field]);
+  return same && route.nextHopIp !== other.nextHopIp;
+}
