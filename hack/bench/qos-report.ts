@@ -3,6 +3,7 @@
 import { formatVerdicts, htmlPage, type Verdict } from "./page.ts";
 import type { QosBench, QosFigure } from "./qos.ts";
 import { qosPicture, tolerance } from "./qos-picture.ts";
+import { showLimit } from "./qos-plan.ts";
 import { quantile } from "./statistics.ts";
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -25,8 +26,8 @@ function ceiling(bench: QosBench, { direction, protocol, where, got }: QosFigure
 export function qosVerdicts(bench: QosBench): readonly Verdict[] {
   const verdicts: Verdict[] = [];
   for (const figure of bench.figures) {
-    const { asked, direction, protocol, where, got } = figure;
-    const what = `${asked} Mbit/s ${direction}, ${protocol}, ${where}, ${got.length === 1 ? "one pod" : `${got.length} pods`}`;
+    const { asked, burst, direction, protocol, where, got } = figure;
+    const what = `${showLimit(asked, burst)} ${direction}, ${protocol}, ${where}, ${got.length === 1 ? "one pod" : `${got.length} pods`}`;
     const least = ceiling(bench, figure) * 0.8;
     if (asked > least) {
       verdicts.push({

@@ -9,7 +9,7 @@ import { apply, podNetns, readyPods } from "../traffic/pods.ts";
 import { type Load, loadBetween, readLoad } from "./controller-load.ts";
 import { type Beside, measureBeside } from "./qos-beside.ts";
 import { type Changes, measureChanges } from "./qos-changes.ts";
-import { offered, planQos, type QosCell, type QosTiming, secondsOf, TEN } from "./qos-plan.ts";
+import { offered, planQos, type QosCell, type QosTiming, secondsOf, showLimit, TEN } from "./qos-plan.ts";
 
 const NAMESPACE = "weft-qos-bench";
 /**
@@ -18,6 +18,7 @@ const NAMESPACE = "weft-qos-bench";
  */
 const CONGESTION = "cubic";
 const KEYS = ["ingress_rate", "egress_rate"] as const;
+const BURSTS = ["ingress_burst", "egress_burst"] as const;
 
 /** One limit, and what arrived of it. */
 export interface QosFigure extends Omit<QosCell, "pods"> {
@@ -79,11 +80,11 @@ export async function benchQos(options: {
     const plan = planQos(rates, seconds);
     progress.note(`${plan.length} measurements, ${Math.ceil(secondsOf(plan))} s on a machine that keeps up`);
     const figures: QosFigure[] = [];
-    let limit = 0;
+    let limit = showLimit(0);
     for (const [index, { title, cells, ...timing }] of plan.entries()) {
-      const asked = cells[0]?.asked ?? 0;
-      if (asked !== limit) await setRate(lab, asked);
-      limit = asked;
+      const { asked = 0, burst } = cells[0] ?? {};
+      if (showLimit(asked, burst) !== limit) await setRate(lab, asked, burst);
+      limit = showLimit(asked, burst);
       const found = await progress.step(`${index + 1} of ${plan.length}: ${title}`, () =>
         Promise.all(cells.map((cell, at) => measure(cell, timing, 5201 + at * TEN))),
       );
@@ -126,23 +127,25 @@ export async function benchQos(options: {
 }
 
 /** A figure in one line. */
-function lineOf({ asked, direction, protocol, where, got }: QosFigure): string {
+function lineOf({ asked, burst, direction, protocol, where, got }: QosFigure): string {
   const shown = got.map((value) => value.toFixed(value < 10 ? 2 : 1)).join(" ");
-  return `  ${asked === 0 ? "no limit" : `${asked} Mbit/s`}, ${protocol} ${direction} ${where}: ${shown}`;
+  return `  ${showLimit(asked, burst)}, ${protocol} ${direction} ${where}: ${shown}`;
 }
 
 const name = (index: number): string => `limited-${index}`;
 const peer = (where: QosCell["where"], index: number): string => `${where === "on a node" ? "near" : "far"}-${index}`;
 const names = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => name(index));
 
-/** Sets the limits of all ten pods, and waits until the controller has recorded them. */
-async function setRate(lab: Lab, mbit: number): Promise<void> {
+/** Sets the limits of all ten pods, and waits until the controller has recorded them. `burst`: Mbit; absent: the default. */
+async function setRate(lab: Lab, mbit: number, burst?: number): Promise<void> {
   const pods = names(TEN).map((each) => `pod/${each}`);
   await lab.kubectl([
     ...["annotate", "-n", NAMESPACE, "--overwrite", ...pods],
     ...KEYS.map((key) => `ovn.kubernetes.io/${key}=${mbit}`),
+    ...BURSTS.map((key) => `ovn.kubernetes.io/${key}${burst === undefined ? "-" : `=${burst}`}`),
   ]);
-  const record = `jsonpath={.metadata.annotations.weft\\.kubeovn\\.io/qos}={"ovn":{"ingress":{"rate":${mbit * 1_000},"burst":${mbit * 800}},"egress":{"rate":${mbit * 1_000},"burst":${mbit * 800}}}}`;
+  const limit = { rate: mbit * 1_000, burst: (burst ?? mbit * 0.8) * 1_000 };
+  const record = `jsonpath={.metadata.annotations.weft\\.kubeovn\\.io/qos}=${JSON.stringify({ ovn: { ingress: limit, egress: limit } })}`;
   await lab.kubectl(["wait", "-n", NAMESPACE, ...pods, `--for=${record}`, "--timeout=60s"]);
 }
 
