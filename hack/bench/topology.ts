@@ -70,6 +70,7 @@ const CHANGES: readonly {
   },
   { what: "one more pod", change: ({ kube, size }, n) => addPod(kube, size.pods + n, size) },
   { what: "a pod is gone", change: ({ kube, size }, n) => removePod(kube, size.pods + n, size) },
+  { what: "a changed bandwidth limit", change: ({ kube, size }, n) => setRate(kube, n + 1, size) },
   { what: "one endpoint more", change: ({ kube, size }, n) => setEndpoints(kube, n, size, 4) },
   { what: "one endpoint less", change: ({ kube, size }, n) => setEndpoints(kube, n, size, 3) },
   {
@@ -89,6 +90,12 @@ type World = TopologyWorld["kube"];
 
 async function removePod(kube: World, n: number, size: TopologySize): Promise<void> {
   await kube.delete(PODS, { namespace: `ns-${n % size.subnets}`, name: `pod-${n}` }, { gracePeriodSeconds: 0 });
+}
+
+async function setRate(kube: World, mbit: number, size: TopologySize): Promise<void> {
+  const ref = { namespace: `ns-${1 % size.subnets}`, name: "pod-1" };
+  const annotations = { "ovn.kubernetes.io/ingress_rate": `${mbit}` };
+  await kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations } } } as never);
 }
 
 async function setEndpoints(kube: World, n: number, size: TopologySize, count: number): Promise<void> {
