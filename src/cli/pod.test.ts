@@ -65,6 +65,20 @@ t.test(
   },
 );
 
+t.test("limits of a pod on its node's network are said not to be enforced", async (t) => {
+  const kube = fakeKube();
+  const spec = { hostNetwork: true, nodeName: "n1" };
+  const add = (name: string, annotations: Record<string, string>) =>
+    kube.create(PODS, { metadata: { namespace: "default", name, annotations }, spec });
+  await add("a", { "ovn.kubernetes.io/ingress_rate": "5", "kubernetes.io/egress-bandwidth": "fast" });
+  t.match((await podSteps(kube, "default", "a")).at(-1), {
+    ...{ what: "QoS", ok: false },
+    detail: /^limits \(ingress, egress\) of a pod on its node's network are not enforced/,
+  });
+  await add("b", { "ovn.kubernetes.io/ingress_rate": "0" });
+  t.match((await podSteps(kube, "default", "b")).at(-1), { what: "network", ok: true });
+});
+
 t.test("the limits that are active are shown, and what is invalid beside them", async (t) => {
   const kube = fakeKube();
   const qos = {

@@ -13,6 +13,7 @@ import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import { suffixOf } from "../claims/pod-interfaces.ts";
 import { decodePodQos, showBandwidth, showNetem } from "../contract/qos.ts";
+import { readQosRequest } from "../contract/qos-request.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
 import { unlessNotFound } from "../kube/errors.ts";
@@ -40,7 +41,11 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   const annotations = pod.metadata.annotations ?? {};
   const steps: PodStep[] = [{ what: "pod", ok: true, detail: `uid ${pod.metadata.uid}` }];
   if (spec["hostNetwork"] === true)
-    return [...steps, { what: "network", ok: true, detail: "the node's own; Weft has no part in it" }];
+    return [
+      ...steps,
+      { what: "network", ok: true, detail: "the node's own; Weft has no part in it" },
+      ...hostQosSteps(annotations),
+    ];
   const nodeName = String(spec["nodeName"] ?? "");
   steps.push({ what: "bound to a node", ok: nodeName !== "", detail: nodeName || "the scheduler has not decided yet" });
 
@@ -97,6 +102,15 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
 function otherPrimary({ metadata }: KubeObject, runs: boolean): string | undefined {
   if (projectNetworks(metadata).replacesPrimary) return `that of the network in ${POD.defaultNetwork}`;
   return runs ? "another network plugin's; Weft has no part in it" : undefined;
+}
+
+/** What a pod on its node's network asks for in vain: it has no port. */
+function hostQosSteps(annotations: Readonly<Record<string, string>>): readonly PodStep[] {
+  const asked = Object.entries(readQosRequest(annotations, OVN_PROVIDER)).filter(([, { state }]) => state !== "absent");
+  if (asked.length === 0) return [];
+  const which = asked.map(([what]) => what).join(", ");
+  const detail = `limits (${which}) of a pod on its node's network are not enforced; annotations ${podAnnotation(OVN_PROVIDER, "ingress_rate")} and egress_rate of the Node limit the node's ovn0`;
+  return [{ what: "QoS", ok: false, detail }];
 }
 
 /** The QoS that is active on each interface, as the controller has recorded it. */

@@ -32,6 +32,12 @@ import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
+import {
+  NO_STRAY_ANNOTATIONS,
+  reportStrayAnnotations,
+  type StrayAnnotations,
+  strayAnnotations,
+} from "./stray-annotations.ts";
 import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
 import { reportUnsupportedAnnotations } from "./unsupported-annotations.ts";
 
@@ -58,6 +64,8 @@ interface PodInput {
   readonly alive: readonly PodFact[];
   /** Pods that name Vips whose addresses they cannot have. */
   readonly strays: readonly { readonly pod: PodFact; readonly vips: StrayVips }[];
+  /** Pods with annotations about interfaces that they do not have. */
+  readonly astray: readonly { readonly pod: PodFact; readonly annotations: StrayAnnotations }[];
   /** Annotations of pods about interfaces that they do not have any more. */
   readonly stale: readonly { readonly pod: PodFact; readonly providers: readonly string[] }[];
 }
@@ -92,10 +100,14 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       const vips = strayVips(reader, pod);
       return vips === NO_STRAYS ? [] : { pod, vips };
     });
-    return { interfaces, stale, strays, alive };
+    const astray = alive.flatMap((pod) => {
+      const annotations = strayAnnotations(reader, pod);
+      return annotations === NO_STRAY_ANNOTATIONS ? [] : { pod, annotations };
+    });
+    return { interfaces, stale, strays, astray, alive };
   },
 
-  compile({ interfaces, stale, strays, alive }): Fragment<WeftEffect> {
+  compile({ interfaces, stale, strays, astray, alive }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
     /** A pod → its wanted annotations: one patch for all of them. */
@@ -108,6 +120,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       ...alive.flatMap(reportInvalidAnnotations),
       ...alive.flatMap(reportUnsupportedAnnotations),
       ...strays.flatMap(({ pod, vips }) => reportStrayVips(pod, vips)),
+      ...astray.flatMap(({ pod, annotations }) => reportStrayAnnotations(pod, annotations)),
     ];
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { annotationDomain, interfaceAnnotation, OVN_PROVIDER } from "../../api/annotations.ts";
+import { allocatedProviders, podInterfaces } from "../../claims/pod-interfaces.ts";
+import { POD_RULES, ruleFor } from "../../facts/annotation-rules.ts";
+import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { ReportEffect } from "../effects.ts";
+
+/** What a pod's annotations ask of interfaces that it does not have, such as a limit under the name of another network. */
+export interface StrayAnnotations {
+  readonly keys: readonly string[];
+  /** The providers of those that it has. */
+  readonly providers: readonly string[];
+}
+
+/** For pods that ask for nothing of the kind. */
+export const NO_STRAY_ANNOTATIONS: StrayAnnotations = { keys: [], providers: [] };
+
+/** So many are named in an Event. */
+const SHOWN = 5;
+
+/** Finds them. Nothing is known to be astray while it is not clear which interfaces a pod is to have. */
+export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotations {
+  const own = annotationDomain(OVN_PROVIDER);
+  const mayLackOwn = pod.replacesPrimary === true || reader.get("cluster", "cluster")?.nonPrimary === true;
+  const asked = Object.keys(pod.annotations).filter(
+    (key) => (mayLackOwn || !key.startsWith(`${own}/`)) && isOfInterface(key),
+  );
+  if (asked.length === 0) return NO_STRAY_ANNOTATIONS;
+  const { interfaces, unclear } = podInterfaces(reader, pod);
+  if (unclear.length > 0) return NO_STRAY_ANNOTATIONS;
+  const providers = interfaces.map(({ provider }) => provider);
+  // What it has been given and is to have no more is taken away with its annotations.
+  const domains = new Set([...providers, ...allocatedProviders(pod)].map(annotationDomain));
+  const fixed = new Set(
+    interfaces.flatMap(({ network }) =>
+      network === undefined || network.interface === ""
+        ? []
+        : (["ip_address", "mac_address"] as const).map((key) =>
+            interfaceAnnotation(network.name, network.namespace, key, network.interface),
+          ),
+    ),
+  );
+  const keys = asked.filter((key) => !domains.has(key.slice(0, key.indexOf("/"))) && !fixed.has(key));
+  return keys.length === 0 ? NO_STRAY_ANNOTATIONS : { keys: keys.sort(), providers };
+}
+
+/** The Event that names them. */
+export function reportStrayAnnotations(
+  { namespace, name, uid }: PodFact,
+  { keys, providers }: StrayAnnotations,
+): readonly ReportEffect[] {
+  if (keys.length === 0) return [];
+  const more = keys.length > SHOWN ? ` and ${keys.length - SHOWN} more` : "";
+  const has = providers.length === 0 ? "none" : providers.map(annotationDomain).join(", ");
+  const message = `annotations ${keys.slice(0, SHOWN).join(", ")}${more} belong to no interface of the pod and have no effect; annotations of its interfaces begin with: ${has}`;
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return [{ kind: "report", key: `report/pods/${uid}/stray`, about, reason: "InterfaceNotFound", message }];
+}
+
+function isOfInterface(key: string): boolean {
+  const rule = ruleFor(key, POD_RULES);
+  return rule !== undefined && rule.scope !== "exact";
+}
