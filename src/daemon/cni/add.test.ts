@@ -114,6 +114,25 @@ t.test("a virtual machine's pod gets the virtual machine's port, which has its a
   t.match([...world.ports.ports.values()], [{ externalIds: ids }]);
 });
 
+t.test("nothing passes at a virtual machine's interface before its flows are installed", async (t) => {
+  const world = setup();
+  world.pods.set("shop", "web-0", "u-1", MACHINE);
+  const host = () => world.links.pairs.get("0123456789ab_h");
+  const flows = Promise.withResolvers<void>();
+  const waiting = Promise.withResolvers<void>();
+  world.ports.onStep = (step) => {
+    if (step !== "whenInstalled") return;
+    waiting.resolve();
+    return flows.promise;
+  };
+  const adding = addPod(world, request(), new Stopwatch(), quiet);
+  await waiting.promise;
+  t.equal(host()?.startsDown, true);
+  flows.resolve();
+  await adding;
+  t.ok(host() !== undefined && host()?.startsDown === undefined, "and then it is connected");
+});
+
 t.test("an ADD that is repeated lets ovs-vswitchd forget the first interface before it makes another", async (t) => {
   const world = setup();
   world.pods.set("shop", "web-0", "u-1", ALLOCATED);
@@ -251,12 +270,15 @@ const STEPS = [
   "configure",
   "configure done",
   "whenInstalled",
+  "connect",
 ] as const;
+/** Its ADD has all of them. */
+const MACHINE = { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" };
 
 t.test("whichever step fails, nothing is left", async (t) => {
   for (const failing of STEPS) {
     const world = setup();
-    world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+    world.pods.set("shop", "web-0", "u-1", MACHINE);
     let inside = 0;
     world.links.onStep = world.ports.onStep = async (step) => {
       inside += 1;
@@ -274,7 +296,7 @@ t.test("whichever step fails, nothing is left", async (t) => {
 t.test("stopped at whichever step, nothing is left", async (t) => {
   for (const stopping of STEPS) {
     const world = setup();
-    world.pods.set("shop", "web-0", "u-1", ALLOCATED);
+    world.pods.set("shop", "web-0", "u-1", MACHINE);
     const caller = new AbortController();
     world.links.onStep = world.ports.onStep = (step) => {
       if (step === stopping) caller.abort(new Error("a DEL came"));

@@ -149,6 +149,7 @@ async function connect(
   const port = async (): Promise<void> => {
     await watch.measure("ovsdb", () => step("adding the port to br-int", attached(world, spec, signal)));
     await watch.measure("ovn-installed", () => installed(world, spec, signal));
+    if (wanted.startsDown) await step("connecting the pod's interface", world.links.connect(wanted.hostName));
   };
   const inside = (): Promise<void> =>
     watch.measure("netns", () => step("configuring the pod's interface", world.links.configure(wanted)));
@@ -248,6 +249,9 @@ function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }:
     routes: allocation.routes,
     alias: podAlias(markOf(request, pod), pod.namespace, pod.name),
     txChecksumOff: world.ports.userspace,
+    // A virtual machine that is moved has its port on two nodes. OVN 25.03 to 26.03 keep it closed here until the virtual machine is announced, but not before ovn-controller has
+    // written to the southbound database that it has the port, which it puts off while another write of its own is unanswered (physical.c, setup_activation_strategy).
+    ...(allocation.machine !== undefined && { startsDown: true }),
   };
 }
 

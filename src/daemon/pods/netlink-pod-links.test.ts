@@ -152,6 +152,22 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await links.removePair(wanted.hostName);
   });
 
+  await t.test("a pair that starts down is configured all the same, and is up when it is connected", async (t) => {
+    const { host, links, pod: netns, exec } = namespaces(t);
+    const wanted: PodLink = { ...pod(netns, `t${process.pid % 100000}g_h`), startsDown: true };
+    const isUp = (): boolean | undefined => listLinks(host).find(({ name }) => name === wanted.hostName)?.up;
+    await links.createPair(wanted);
+    t.teardown(() => links.removePair(wanted.hostName));
+    await links.configure(wanted);
+    t.equal(isUp(), false);
+    await links.connect(wanted.hostName);
+    t.equal(isUp(), true);
+    t.match(exec("route"), /default via 10\.16\.0\.1 dev eth0/);
+    t.match(exec("-6", "route"), /default via fd00:10:16::1 dev eth0/);
+    t.notMatch(exec("-6", "addr", "show", "dev", "eth0"), /fd00:10:16::7.*tentative/, "no time is lost on DAD");
+    await t.rejects(links.connect("weft-none"), /removed meanwhile/);
+  });
+
   await t.test("no neighbour becomes a pod's router by an advertisement", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}f_h`);

@@ -52,7 +52,13 @@ export class NetlinkPodLinks implements PodLinks {
       ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.hostName, "disable_ipv6"], 1));
       if (wanted.txChecksumOff) setTxChecksum(ns, wanted.hostName, false);
     });
-    setLink(this.#host, link.index, { up: true, alias: wanted.alias });
+    setLink(this.#host, link.index, { ...(wanted.startsDown !== true && { up: true }), alias: wanted.alias });
+  }
+
+  async connect(hostName: string): Promise<void> {
+    const link = getLink(this.#host, hostName);
+    if (link === undefined) throw new CniError(CNI_ERROR.internal, `interface ${hostName} was removed meanwhile`);
+    setLink(this.#host, link.index, { up: true });
   }
 
   #create(wanted: PodLink, spec: VethSpec): ReturnType<typeof createVeth> {

@@ -20,6 +20,8 @@ export interface PodLink {
   readonly alias: string;
   /** A userspace datapath does not finish checksums that the kernel left to a network card. */
   readonly txChecksumOff: boolean;
+  /** The host's end is down, so that nothing passes, until {@link PodLinks.connect}. */
+  readonly startsDown?: true;
 }
 
 /** A veth of the node's namespace, and what it says of itself. */
@@ -54,11 +56,13 @@ export type NetemResult = "done" | "unsupported" | "absent";
 /** What the daemon does to interfaces, in the node's namespace and in pods'. Implemented over netlink, faked in tests. */
 export interface PodLinks {
   /**
-   * Makes the pair, the pod's end at once in its namespace with its name, MAC and MTU, and sets the host's end up. A host
+   * Makes the pair, the pod's end at once in its namespace with its name, MAC and MTU, and sets the host's end up, unless it starts down. A host
    * end of that name that a killed daemon left is deleted first.
    * @throws CniError 8 where the namespace does not exist.
    */
   createPair(wanted: PodLink): Promise<void>;
+  /** Sets the host's end up. @throws CniError where it does not exist. */
+  connect(hostName: string): Promise<void>;
   /** Inside of the pod: up, addresses, routes. */
   configure(wanted: PodLink): Promise<void>;
   /** Takes the default routes of these families away from all interfaces of the namespace but `ifName`, which is to have them. */

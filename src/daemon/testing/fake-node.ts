@@ -45,6 +45,12 @@ export class FakeLinks implements PodLinks {
     await this.onStep("createPair done");
   }
 
+  async connect(hostName: string): Promise<void> {
+    await this.onStep("connect");
+    const { startsDown: _, ...pair } = this.pairs.get(hostName) ?? {};
+    this.pairs.set(hostName, pair as PodLink);
+  }
+
   async configure(wanted: PodLink): Promise<void> {
     await this.onStep("configure");
     this.configured.add(wanted.hostName);

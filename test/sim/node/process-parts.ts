@@ -130,9 +130,15 @@ function podLinks(machine: Machine, call: Call): PodLinks {
       await call("setLink", () => {
         const link = kernel.link(wanted.hostName);
         if (link === undefined) throw new Error(`${wanted.hostName} vanished`);
-        kernel.setLink(link.index, { up: true, alias: wanted.alias });
+        kernel.setLink(link.index, { ...(!wanted.startsDown && { up: true }), alias: wanted.alias });
       });
     },
+    connect: (hostName) =>
+      call("connect", () => {
+        const link = kernel.link(hostName);
+        if (link === undefined) throw new Error(`${hostName} vanished`);
+        kernel.setLink(link.index, { up: true });
+      }),
     configure: (wanted) =>
       call("configure", () => {
         const end = pairs.get(wanted.hostName);
