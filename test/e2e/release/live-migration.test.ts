@@ -2,202 +2,181 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import t, { type Test } from "tap";
+import { podPortName } from "../../../src/api/port-names.ts";
 import { MIGRATIONS, PODS, VIRTUAL_MACHINES } from "../../../src/kube/resources.ts";
-import { type Echo, type Guest, guestIn, pinging } from "../testing/guest.ts";
-import { createMigration, launcherPod, setPhase, useKubeVirtTypes } from "../testing/kubevirt.ts";
+import { launcherPod, setPhase, useKubeVirtTypes } from "../testing/kubevirt.ts";
+import { judge, MOST_MS, MovedMachine, neverByBoth, silence, streams } from "../testing/migrating.ts";
+import { useMultus } from "../testing/multus.ts";
+import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, idlePod, ownReady, ready, run, useNamespace } from "../testing/pods.ts";
+import { addressesOf, idlePod, ownReady, run, useNamespace } from "../testing/pods.ts";
+import { useSubnet } from "../testing/subnets.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-live-migration";
-const EVERY_MS = 10;
-/** What is still right on a machine with much else to do, in ms. What it took is in a comment. */
-const MOST_MS = 5_000;
+const PORT = `vm.${HOME}`;
 
-/** The longest time without an answer, in ms: from one answered request to the next one. */
-function silence(shots: readonly Echo[]): number {
-  let longest = 0;
-  let last: number | undefined;
-  for (const { sent, echoes } of shots) {
-    if (echoes.length === 0) continue;
-    if (last !== undefined) longest = Math.max(longest, sent - last - EVERY_MS);
-    last = sent;
-  }
-  return longest;
-}
-
-/** What a move has cost one stream of pings. */
-function judge(t: Test, what: string, shots: readonly Echo[], paused: number, announced: number): void {
-  const before = shots.filter(({ sent }) => sent < paused);
-  const after = shots.filter(({ echoes }) => echoes.some((at) => at > announced));
-  t.ok(
-    before.some(({ echoes }) => echoes.length > 0),
-    `${what}: it was answered before`,
-  );
-  t.same(
-    shots.filter(({ echoes }) => echoes.length > 1),
-    [],
-    `${what}: never by both pods`,
-  );
-  const first = Math.min(...after.flatMap(({ echoes }) => echoes));
-  const cutOver = first - announced;
-  t.ok(cutOver < MOST_MS, `${what}: it is answered from the other node`);
-  const later = shots.filter(({ sent }) => sent > first);
-  t.ok(silence(later) < MOST_MS, `${what}: and goes on to be`);
-  const lost = shots.filter(({ sent, echoes }) => sent > paused && sent < first && echoes.length === 0).length;
-  const share = later.filter(({ echoes }) => echoes.length === 0).length;
-  t.comment(
-    `${what}: first answer ${cutOver.toFixed(0)} ms after the announcement, ${(first - paused).toFixed(0)} ms after the pause (${lost} pings); ` +
-      `after that ${share} of ${later.length} lost, longest silence ${silence(later).toFixed(0)} ms; before ${silence(before).toFixed(0)} ms`,
-  );
+/** KubeVirt's types, which the controller has run without until now, and a virtual machine beside two pods. */
+async function useMachine(
+  t: Test,
+  world: World,
+  ports: Readonly<Record<string, string>>,
+  annotations?: Record<string, string>,
+): Promise<{ readonly machine: MovedMachine; readonly pods: readonly [near: Thing, far: Thing, first: Thing] }> {
+  await useKubeVirtTypes(t, world);
+  await world.kube.create(VIRTUAL_MACHINES, { metadata: { namespace: HOME, name: "vm" } });
+  const pods = (await run(world, [
+    idlePod(HOME, "near", "weft-1", annotations),
+    idlePod(HOME, "far", "weft-2", annotations),
+    launcherPod(HOME, "vm", "launcher-1", "weft-1", undefined, annotations),
+  ])) as readonly [Thing, Thing, Thing];
+  const machine = new MovedMachine(world, HOME, "vm", ports);
+  t.teardown(() => machine.stop());
+  await machine.isOn("weft-1");
+  return { machine, pods };
 }
 
 t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
-  const world: World = await openWorld(t);
+  const world = await openWorld(t);
   await useNamespace(t, world, HOME);
-  // The controller has run without the types until now.
-  await useKubeVirtTypes(t, world);
-  await world.kube.create(VIRTUAL_MACHINES, { metadata: { namespace: HOME, name: "vm" } });
-  const [near, far, first] = (await run(world, [
-    idlePod(HOME, "near", "weft-1"),
-    idlePod(HOME, "far", "weft-2"),
-    launcherPod(HOME, "vm", "launcher-1", "weft-1"),
-  ])) as readonly [Thing, Thing, Thing];
+  const { machine, pods } = await useMachine(t, world, { eth0: PORT });
+  const [near, far, first] = pods;
   const addresses = addressesOf(first);
-  const port = () => world.nb.port(`vm.${HOME}`);
-  const row = port()?._uuid;
-  const options = (chassis: string, strategy?: string) =>
-    world.nb.until(`the port is on ${chassis}`, () => {
-      const { "requested-chassis": on, "activation-strategy": how } = port()?.options ?? {};
-      return on === chassis && how === strategy;
-    });
-  const recorded = (pod: Thing) =>
-    world.ips.until(
-      `vm.${HOME}`,
-      `is of ${pod.metadata.name}`,
-      (ip) =>
-        ip?.metadata.annotations?.["weft.kubeovn.io/pod-uid"] === pod.metadata.uid &&
-        ip.spec.nodeName === pod.spec.nodeName,
-    );
-  const interfaces = (node: string): readonly string[] =>
-    world
-      .ovs(node)
-      .podInterfaces()
-      .flatMap(({ external_ids: ids }) => (ids["iface-id"] === `vm.${HOME}` ? (ids["pod_name"] ?? "") : []));
-  const streams = async () => {
-    const all = [near, far].flatMap((pod) => addresses.map((address) => ({ pod, address })));
-    const begun = await Promise.all(
-      all.map(async ({ pod, address }) => ({
-        what: `${address.includes(":") ? "IPv6" : "IPv4"} from ${pod.spec.nodeName}`,
-        stream: await pinging(pod, address, EVERY_MS),
-      })),
-    );
-    return async () => Promise.all(begun.map(async ({ what, stream }) => ({ what, shots: await stream.stop() })));
+  const rows = machine.rows();
+  const begin = async (migration: string, name: string, node: string, from: string): Promise<Thing> => {
+    const target = await machine.begin(migration, { name, node }, from);
+    t.strictSame(addressesOf(target), addresses, "the target has the same addresses");
+    return target;
   };
-  /** KubeVirt makes a migration and its target. */
-  const begin = async (name: string, to: string, node: string, from: string): Promise<Thing> => {
-    const uid = await createMigration(world, HOME, "vm", name);
-    await world.kube.create(PODS, launcherPod(HOME, "vm", to, node, uid));
-    const [target] = await ready(world, HOME, [to]);
-    await options(`${from},${node}`, "rarp");
-    t.strictSame(addressesOf(target!), addresses, "the target has the same addresses");
-    return target!;
-  };
-  const endPod = async (name: string): Promise<void> => {
-    await world.kube.delete(PODS, { namespace: HOME, name }, { gracePeriodSeconds: 0 });
-    await world.pods.gone(`${HOME}/${name}`);
-    for (const node of world.lab.nodes)
-      await world.ovs(node).until(`no interface of ${name}`, () => !interfaces(node).includes(name), 60_000);
-  };
-  /** It goes on at the target: QEMU's part. */
-  const move = async (source: Guest, target: Guest): Promise<{ paused: number; announced: number }> => {
-    const paused = await source.pause();
-    return { paused, announced: await target.announce() };
-  };
-  const guests = new Map<string, Guest>();
-  const guest = async (pod: Thing): Promise<Guest> => {
-    const { name } = pod.metadata;
-    const made = guests.get(name) ?? (await guestIn(pod));
-    guests.set(name, made);
-    return made;
-  };
-  t.teardown(() => Promise.all([...guests.values()].map((each) => each.stop())));
-  await options("weft-1");
 
   let second!: Thing;
   await t.test("traffic follows the announcement, and nothing is lost when the migration has succeeded", async (t) => {
-    const stop = await streams();
+    const stop = await streams([near, far], addresses);
     second = await begin("move-1", "launcher-2", "weft-2", "weft-1");
-    t.same([interfaces("weft-1"), interfaces("weft-2")], [["launcher-1"], ["launcher-2"]]);
+    t.same([machine.interfaces("weft-1"), machine.interfaces("weft-2")], [["launcher-1"], ["launcher-2"]]);
     await setPhase(world, HOME, "move-1", "Running");
     // Both pods have the address meanwhile, and only one answers.
     await delay(1_000);
-    const { paused, announced } = await move(await guest(first), await guest(second));
+    const [move] = (await machine.move(first, second)).values();
     await delay(1_000);
     await setPhase(world, HOME, "move-1", "Succeeded");
-    await options("weft-2");
-    await recorded(second);
-    await endPod("launcher-1");
+    await machine.isOn("weft-2");
+    await machine.isRecordedFor(second);
+    await machine.endPod("launcher-1");
     await delay(500);
-    for (const { what, shots } of await stop()) judge(t, what, shots, paused, announced);
-    t.equal(port()?._uuid, row, "the port is the same row");
+    for (const stream of await stop()) judge(t, stream, move!);
+    t.same(machine.rows(), rows, "the port is the same row");
   });
 
   await t.test("a migration that fails leaves it where it is, and the end of the target removes nothing", async (t) => {
-    const stop = await streams();
+    const stop = await streams([near, far], addresses);
     const target = await begin("move-2", "launcher-3", "weft-1", "weft-2");
     await delay(1_000);
     const told = Date.now();
     await setPhase(world, HOME, "move-2", "Failed");
-    await options("weft-2");
+    await machine.isOn("weft-2");
     await delay(1_000);
-    await endPod(target.metadata.name);
+    await machine.endPod(target.metadata.name);
     const ended = Date.now();
     await delay(500);
-    for (const { what, shots } of await stop()) {
-      t.same(
-        shots.filter(({ echoes }) => echoes.length > 1),
-        [],
-        `${what}: never by both pods`,
-      );
+    for (const stream of await stop()) {
+      const { what, shots } = stream;
+      neverByBoth(t, stream, machine.begun);
       t.ok(silence(shots) < MOST_MS, `${what}: it was answered all the time`);
       const lost = shots.flatMap(({ sent, echoes }) => (echoes.length === 0 ? Math.round(sent - told) : []));
       const when = lost.length === 0 ? "" : `, from ${lost[0]} to ${lost.at(-1)} ms after it was said to have failed`;
       t.comment(`${what}: ${lost.length} of ${shots.length} lost${when}; the target ended after ${ended - told} ms`);
     }
-    t.equal(port()?._uuid, row, "the port is the same row");
-    await recorded(second);
+    t.same(machine.rows(), rows, "the port is the same row");
+    await machine.isRecordedFor(second);
   });
 
   await t.test(
     "back to the first node, while the controller dies and the source ends before its migration is told",
     async (t) => {
-      const stop = await streams();
+      const stop = await streams([near, far], addresses);
       const third = await begin("move-3", "launcher-4", "weft-1", "weft-2");
       await setPhase(world, HOME, "move-3", "Running");
-      const { paused, announced } = await move(await guest(second), await guest(third));
+      const [move] = (await machine.move(second, third)).values();
       const [controller] = world.own("kube-ovn-controller");
       await world.kube.delete(
         PODS,
         { namespace: "kube-system", name: controller!.metadata.name },
         { gracePeriodSeconds: 0 },
       );
-      await endPod("launcher-2");
+      await machine.endPod("launcher-2");
       await ownReady(world, "kube-ovn-controller", undefined, controller!.metadata.uid);
-      await options("weft-1");
-      await recorded(third);
+      await machine.isOn("weft-1");
+      await machine.isRecordedFor(third);
       await setPhase(world, HOME, "move-3", "Succeeded");
       await world.kube.delete(MIGRATIONS, { namespace: HOME, name: "move-3" });
       await delay(500);
-      for (const { what, shots } of await stop()) judge(t, what, shots, paused, announced);
-      await options("weft-1");
-      t.equal(port()?._uuid, row, "the port is the same row");
-      t.same([interfaces("weft-1"), interfaces("weft-2")], [["launcher-4"], []]);
+      for (const stream of await stop()) judge(t, stream, move!);
+      await machine.isOn("weft-1");
+      t.same(machine.rows(), rows, "the port is the same row");
+      t.same([machine.interfaces("weft-1"), machine.interfaces("weft-2")], [["launcher-4"], []]);
     },
   );
 
   await world.kube.delete(VIRTUAL_MACHINES, { namespace: HOME, name: "vm" });
-  await endPod("launcher-4");
-  await world.ips.gone(`vm.${HOME}`, 60_000);
-  t.equal(port(), undefined, "nothing is left");
+  await machine.endPod("launcher-4");
+  await machine.isGone();
+  t.same(machine.rows(), [undefined], "nothing is left");
 });
+
+t.test(
+  "a virtual machine with a secondary interface is moved with it",
+  { skip: whyNoLab(), timeout: 400_000 },
+  async (t) => {
+    const world = await openWorld(t);
+    await useMultus(t, world);
+    const provider = `lan.${HOME}.ovn`;
+    await useSubnet(t, world, "moved-lan", { provider, cidrBlock: "10.57.0.0/24,fd00:10:57::/120" });
+    const annotations = { "k8s.v1.cni.cncf.io/networks": "lan" };
+    const lan = podPortName("vm", HOME, provider);
+    await useNamespace(t, world, HOME);
+    await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
+    const { machine, pods } = await useMachine(t, world, { eth0: PORT, net1: lan }, annotations);
+    const [near, far, first] = pods;
+    const { v4IpAddress: v4 = "", v6IpAddress: v6 = "" } = world.ips.get(lan)?.spec ?? {};
+    const addresses = { eth0: addressesOf(first), net1: [v4, v6] };
+    const rows = machine.rows();
+    const there = (name: string) => [name, name];
+    let present = first;
+    for (const [migration, name, node, from] of [
+      ["move-1", "launcher-2", "weft-2", "weft-1"],
+      ["move-2", "launcher-3", "weft-1", "weft-2"],
+    ] as const) {
+      await t.test(`from ${from} to ${node}: each interface follows its own announcement`, async (t) => {
+        const stops = await Promise.all(
+          (["eth0", "net1"] as const).map(async (link) => ({
+            link,
+            stop: await streams([near, far], addresses[link]),
+          })),
+        );
+        const target = await machine.begin(migration, { name, node, annotations }, from);
+        t.strictSame(addressesOf(target), addresses.eth0);
+        t.same([machine.interfaces(from), machine.interfaces(node)], [there(present.metadata.name), there(name)]);
+        await setPhase(world, HOME, migration, "Running");
+        // Both pods have the addresses meanwhile, and only one answers.
+        await delay(1_000);
+        const moves = await machine.move(present, target);
+        await delay(1_000);
+        await setPhase(world, HOME, migration, "Succeeded");
+        await machine.isOn(node);
+        await machine.isRecordedFor(target);
+        await machine.endPod(present.metadata.name);
+        await delay(500);
+        for (const { link, stop } of stops)
+          for (const { what, shots } of await stop()) judge(t, { what: `${link}, ${what}`, shots }, moves.get(link)!);
+        t.same(machine.rows(), rows, "the ports are the same rows");
+        t.equal(world.ips.get(lan)?.spec.v4IpAddress, v4, "and the address of the secondary interface is the same");
+        present = target;
+      });
+    }
+    await world.kube.delete(VIRTUAL_MACHINES, { namespace: HOME, name: "vm" });
+    await machine.endPod(present.metadata.name);
+    await machine.isGone();
+    t.same(machine.rows(), [undefined, undefined], "nothing is left");
+  },
+);

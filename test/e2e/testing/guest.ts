@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { podNetns } from "../../../hack/traffic/pods.ts";
-import { macOf } from "./frames.ts";
 import type { Thing } from "./objects.ts";
 import { inPod } from "./pods.ts";
 
@@ -69,10 +68,11 @@ export async function pinging(
   };
 }
 
-/** Stands in for the virtual machine of a pod. */
-export async function guestIn(pod: Thing): Promise<Guest> {
-  const link = await inPod(pod)(["ip", "-o", "link", "show", "eth0"]);
-  const { child, lines } = await start(pod, ["guest", /^(\d+):/.exec(link.stdout)?.[1] ?? "", macOf(pod)]);
+/** Stands in for the virtual machine of a pod, on one of its interfaces. */
+export async function guestIn(pod: Thing, link: string): Promise<Guest> {
+  const { stdout } = await inPod(pod)(["ip", "-o", "link", "show", link]);
+  const [, index = "", mac = ""] = /^(\d+):.* link\/ether (\S+)/.exec(stdout) ?? [];
+  const { child, lines } = await start(pod, ["guest", index, mac]);
   const say = async (command: string): Promise<number> => {
     const answer = once(lines, "line");
     child.stdin?.write(`${command}\n`);

@@ -38,8 +38,9 @@ export function launcherPod(
   name: string,
   node: string,
   migrationUid?: string,
+  annotations?: Record<string, string>,
 ): Manifest {
-  const manifest = idlePod(namespace, name, node);
+  const manifest = idlePod(namespace, name, node, annotations);
   const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name: machine, uid: `vmi-${machine}` };
   const labels = { "kubevirt.io": "virt-launcher", "vm.kubevirt.io/name": machine };
   const move = migrationUid === undefined ? {} : { "kubevirt.io/migrationJobUID": migrationUid };
