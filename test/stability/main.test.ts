@@ -28,19 +28,19 @@ t.test("an invalid task has an exit code of its own, and its line", async (t) =>
 });
 
 t.test("variables are values of YAML, and a task can be checked without a target", async (t) => {
-  const lists = ['--set=killed=["nb"]', "--set=away=[]", "--set=stopped=[]", "--set=repeat=4"];
-  const { code, stdout } = await stability("check", join(TASKS, "parts.yaml"), ...lists);
+  const lists = ['--set=parts=["nb"]', '--set=actions=["kill"]', "--set=repeat=4"];
+  const { code, stdout } = await stability("check", join(TASKS, "parts-databases.yaml"), ...lists);
   t.equal(code, EXIT.passed);
   t.equal(
     stdout,
     [
-      "Faults of single parts: 6 runs on lab",
+      "Faults of OVN's databases: 6 runs on lab",
       "  traffic while nothing happens: nothing × 4",
       "  new pods while nothing happens: nothing × 4",
       "  traffic, kill nb: kill nb × 4",
       "  new pods, kill nb: kill nb × 4",
-      "  traffic, restart nb: restart nb × 4",
-      "  new pods, restart nb: restart nb × 4\n",
+      "  traffic, stop nb: hang nb × 4",
+      "  new pods, stop nb: hang nb × 4\n",
     ].join("\n"),
   );
 });

@@ -3,13 +3,13 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { StabilityError } from "../errors.ts";
 import type { Issue } from "../plugin.ts";
-import type { Rendered } from "./template.ts";
+import { type Place, type Rendered, shownPlace } from "./template.ts";
 
 /** A parsed task that knows where each of its values stands. */
 export interface Located {
   readonly value: unknown;
-  /** The line of the source at which the value, or the key, of a path stands; that of what encloses it where there is none. */
-  lineOf(path: readonly (string | number)[]): number;
+  /** Where in the source the value, or the key, of a path stands; where what encloses it does if there is none. */
+  placeOf(path: readonly (string | number)[]): Place;
 }
 
 /** So many problems are shown at once. */
@@ -19,13 +19,13 @@ const MAX_SHOWN = 20;
 export function locate(file: string, { text, lines }: Rendered): Located {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
-  const source = (offset: number): number => lines[counter.linePos(offset).line - 1] ?? 1;
+  const source = (offset: number): Place => lines[counter.linePos(offset).line - 1] ?? { file, line: 1 };
   const [error] = document.errors;
   if (error !== undefined)
-    throw new StabilityError("invalid-task", `${file}:${source(error.pos[0])}: ${error.message}`);
+    throw new StabilityError("invalid-task", `${shownPlace(source(error.pos[0]))}: ${error.message}`);
   return {
     value: document.toJS({ maxAliasCount: 100 }),
-    lineOf: (path) => source(offsetOf(document, path)),
+    placeOf: (path) => source(offsetOf(document, path)),
   };
 }
 
@@ -53,11 +53,11 @@ function startOf(node: Node | null): number {
 }
 
 /** One error of all issues, each with its line and its path: `task.yaml:7: runs[0].load[1].runner.rps: …`. */
-export function invalid(file: string, located: Located, issues: readonly Issue[]): StabilityError {
+export function invalid(located: Located, issues: readonly Issue[]): StabilityError {
   const lines = issues
-    .map(({ path, message }) => ({ line: located.lineOf(path), text: `${pathText(path)}${message}` }))
-    .sort((a, b) => a.line - b.line)
-    .map(({ line, text }) => `${file}:${line}: ${text}`);
+    .map(({ path, message }) => ({ at: located.placeOf(path), text: `${pathText(path)}${message}` }))
+    .sort((a, b) => a.at.line - b.at.line)
+    .map(({ at, text }) => `${shownPlace(at)}: ${text}`);
   const more = lines.length > MAX_SHOWN ? [`and ${lines.length - MAX_SHOWN} more`] : [];
   return new StabilityError("invalid-task", [...new Set(lines)].slice(0, MAX_SHOWN).concat(more).join("\n"));
 }

@@ -155,7 +155,7 @@ t.test("the tasks that ship are valid", async (t) => {
   const files = globSync("*.yaml", { cwd: folder });
   t.ok(files.length >= 2);
   for (const file of files) {
-    const { runs } = loadTask(file, readFileSync(join(folder, file), "utf8"), {}, PLUGINS);
+    const { runs } = loadTask(join(folder, file), readFileSync(join(folder, file), "utf8"), {}, PLUGINS);
     t.ok(runs.length > 0, file);
   }
 });

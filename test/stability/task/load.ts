@@ -21,14 +21,14 @@ const DEFAULT_TARGET = "lab";
  * all that was found, each with its line. `file` is for these messages.
  */
 export function loadTask(file: string, source: string, variables: Variables, registry: Registry): Task {
-  const located = locate(file, render(source, variables));
+  const located = locate(file, render(file, source, variables));
   const shape = check(TASK, located.value);
-  if (!shape.ok) throw invalid(file, located, shape.issues);
+  if (!shape.ok) throw invalid(located, shape.issues);
   const issues: Issue[] = [];
   const task = new Builder(registry, issues).task(shape.value);
-  if (issues.length > 0 || task === undefined) throw invalid(file, located, issues);
+  if (issues.length > 0 || task === undefined) throw invalid(located, issues);
   const misfits = consistent(task);
-  if (misfits.length > 0) throw invalid(file, located, misfits);
+  if (misfits.length > 0) throw invalid(located, misfits);
   return task;
 }
 

@@ -15,7 +15,7 @@ const hook = z.strictObject({
   ),
   at: oneOf,
   /** Seconds. */
-  for: z.number().positive().max(3_600).optional(),
+  for: z.number().min(0).max(3_600).optional(),
 });
 
 const load = z.strictObject({

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { join } from "node:path";
 import t from "tap";
-import { render } from "./template.ts";
+import { render, shownPlace } from "./template.ts";
 
-const text = (source: string, given = {}): string => render(source, given).text;
+const text = (source: string, given = {}): string => render("t.yaml", source, given).text;
 
 t.test("variables, defaults and values set in the task are put in; what is given wins", async (t) => {
   t.equal(text("repeat: {{ repeat }}", { repeat: 3 }), "repeat: 3");
@@ -23,9 +24,26 @@ t.test("loops repeat lines, also within each other, and each line knows where it
     "{% endfor %}",
     "end: true",
   ];
-  const rendered = render(source.join("\n"), {});
+  const rendered = render("t.yaml", source.join("\n"), {});
   t.equal(rendered.text, "- nb1\n- nb2\n- sb1\n- sb2\nend: true");
-  t.same(rendered.lines, [3, 3, 3, 3, 6]);
+  t.same(rendered.lines.map(shownPlace), ["t.yaml:3", "t.yaml:3", "t.yaml:3", "t.yaml:3", "t.yaml:6"]);
+});
+
+t.test("an included file stands where it is named, sees the variables, and has lines of its own", async (t) => {
+  const folder = t.testdir({
+    "parts.yaml": "runs:\n{% for part in parts %}\n- {{ part }}\n{% endfor %}",
+    loop: '{% include "loop" %}',
+  });
+  const file = join(folder, "t.yaml");
+  const rendered = render(file, 'title: t\n{% set parts = ["nb"] %}\n{% include "parts.yaml" %}\nend: true', {});
+  t.equal(rendered.text, "title: t\nruns:\n- nb\nend: true");
+  const parts = join(folder, "parts.yaml");
+  t.same(rendered.lines.map(shownPlace), [`${file}:1`, `${parts}:1`, `${parts}:3`, `${file}:4`]);
+  const failing = (source: string, message: string): void =>
+    void t.throws(() => render(file, source, {}), { code: "invalid-task", message: new RegExp(escaped(message)) });
+  failing('{% include "parts.yaml" %}', `${parts}:2: parts has no value`);
+  failing('a\n{% include "none.yaml" %}', `${file}:2: cannot include ${join(folder, "none.yaml")}: ENOENT`);
+  failing('{% include "loop" %}', `${join(folder, "loop")}:1: files include each other more than 8 deep`);
 });
 
 t.test("comments keep their braces", async (t) => {
@@ -34,24 +52,28 @@ t.test("comments keep their braces", async (t) => {
 
 t.test("what is malformed is said with its line", async (t) => {
   for (const [source, message] of [
-    ["a\nb: {{ unknown }}", "line 2: {{ unknown }} has no value; give it with --set unknown=VALUE"],
-    ["b: {{ 1 + 1 }}", "line 1: cannot read {{ 1 + 1 }}"],
-    ["a\n{% for n in [1] %}\n- {{ n }}", "line 2: for without an endfor"],
-    ["{% endfor %}", "line 1: endfor without a for"],
-    ["{% if x %}", 'line 1: unknown directive "if x"'],
-    ["a: {% set n = 1 %}", "line 1: {% … %} must stand on a line of its own"],
-    ["{% set n = [1, %}", "line 1: [1, is neither a name nor JSON"],
-    ["{% for n in 3 %}\n{% endfor %}", 'line 1: "3" is not a list'],
-    ["{% for n in names %}\n{% endfor %}", "line 1: names has no value"],
+    ["a\nb: {{ unknown }}", "t.yaml:2: {{ unknown }} has no value; give it with --set unknown=VALUE"],
+    ["b: {{ 1 + 1 }}", "t.yaml:1: cannot read {{ 1 + 1 }}"],
+    ["a\n{% for n in [1] %}\n- {{ n }}", "t.yaml:2: for without an endfor"],
+    ["{% endfor %}", "t.yaml:1: endfor without a for"],
+    ["{% if x %}", 't.yaml:1: unknown directive "if x"'],
+    ["a: {% set n = 1 %}", "t.yaml:1: {% … %} must stand on a line of its own"],
+    ["{% set n = [1, %}", "t.yaml:1: [1, is neither a name nor JSON"],
+    ["{% for n in 3 %}\n{% endfor %}", 't.yaml:1: "3" is not a list'],
+    ["{% for n in names %}\n{% endfor %}", "t.yaml:1: names has no value"],
   ] as const) {
-    t.throws(() => render(source, {}), { code: "invalid-task", message: new RegExp(escaped(message)) }, source);
+    t.throws(
+      () => render("t.yaml", source, {}),
+      { code: "invalid-task", message: new RegExp(escaped(message)) },
+      source,
+    );
   }
 });
 
 t.test("loops that would fill the memory end with an error", async (t) => {
   const list = JSON.stringify(Array.from({ length: 200 }, (_, n) => n));
   const source = `{% set l = ${list} %}\n{% for a in l %}\n{% for b in l %}\n- 1\n{% endfor %}\n{% endfor %}`;
-  t.throws(() => render(source, {}), { message: /line 4: the task has more than 20000 lines/ });
+  t.throws(() => render("t.yaml", source, {}), { message: /t.yaml:4: the task has more than 20000 lines/ });
 });
 
 function escaped(text: string): string {
