@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { LabPaths } from "./paths.ts";
 import { until } from "./wait.ts";
@@ -29,8 +30,12 @@ export function cgroupHierarchies(): readonly CgroupHierarchy[] {
     });
 }
 
-/** Makes the cgroup that is the root of a node's pods, in every hierarchy. */
-export async function ensureNodeCgroups(paths: LabPaths, node: string): Promise<void> {
+/**
+ * Makes the cgroup that is the root of a node's pods, in every hierarchy. Its share of the processors is what kubelet gives the pods of a node that has a
+ * machine of its own, and the lab's is that of all its `nodes`. With the kernel's default, the pods of all nodes together (among them Open vSwitch, which
+ * is the data path) have the share of one process, and a busy machine loses packets that no fault of the product's has lost.
+ */
+export async function ensureNodeCgroups(paths: LabPaths, node: string, nodes: number): Promise<void> {
   for (const { path, version } of cgroupHierarchies()) {
     const chain = [path, join(path, paths.cgroup), join(path, paths.cgroup, node)];
     for (const [index, folder] of chain.entries()) {
@@ -43,7 +48,18 @@ export async function ensureNodeCgroups(paths: LabPaths, node: string): Promise<
         if (version === 1 && existsSync(join(folder, file)))
           await writeFile(join(folder, file), await readFile(join(parent, file)));
       }
+      await setShare(folder, availableParallelism() * (index === 1 ? nodes : 1));
     }
+  }
+}
+
+/** So many times the share that a cgroup, or a process beside it, has by default (sched-design-CFS.rst and cgroup-v2.rst): kubelet's, of that many processors. */
+async function setShare(folder: string, processors: number): Promise<void> {
+  for (const [file, one, most] of [
+    ["cpu.shares", 1_024, 262_144],
+    ["cpu.weight", 100, 10_000],
+  ] as const) {
+    if (existsSync(join(folder, file))) await writeFile(join(folder, file), String(Math.min(most, one * processors)));
   }
 }
 

@@ -228,7 +228,7 @@ async function ensureNode(
   progress: Progress,
 ): Promise<void> {
   const [containerd, kubelet, proxy] = nodeParts(paths, settings, node);
-  await ensureNodeCgroups(paths, node);
+  await ensureNodeCgroups(paths, node, settings.nodes);
   const space = findSpace(paths, node);
   if (space === undefined) throw new LabError("not-up", `${node} has stopped`);
   await installPlugins(space);
