@@ -99,8 +99,8 @@ supervise() {
       read -ra ends <<<"${ended[$file]:-} $SECONDS"
       if [ ${#ends[@]} -gt 4 ]; then ends=("${ends[@]: -4}"); fi
       ended[$file]=${ends[*]}
-      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[0])) -lt 60 ]; then
-        log "${launched[$file]} has ended, for the fourth time within a minute"
+      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[0])) -lt 30 ]; then
+        log "${launched[$file]} has ended, for the fourth time within 30 s"
         return
       fi
       log "${launched[$file]} has ended; starting it again"
