@@ -3,7 +3,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { Agent, get } from "node:http";
-import { isIPv6 } from "node:net";
+import { isIPv6, type Socket as TcpSocket } from "node:net";
 import { createInterface } from "node:readline";
 import type { Reply, Request } from "./target.ts";
 
@@ -15,7 +15,7 @@ import type { Reply, Request } from "./target.ts";
 /** One socket for each destination: all datagrams to it are one flow. */
 const sockets = new Map<string, { readonly socket: Socket; readonly waiting: Map<string, (reply: Reply) => void> }>();
 let serial = 0;
-const stream = { agent: new Agent({ keepAlive: true, maxSockets: 1 }), open: false };
+const stream: { readonly agent: Agent; socket?: TcpSocket } = { agent: new Agent({ keepAlive: true, maxSockets: 1 }) };
 
 function timed(
   timeoutMs: number,
@@ -69,12 +69,14 @@ function http({ address, port, timeoutMs }: Extract<Request, { kind: "http" }>):
   });
 }
 
-async function onStream({ address, port, timeoutMs }: Extract<Request, { kind: "stream" }>): Promise<Reply> {
-  const reply = await timed(timeoutMs, (done) => {
+function onStream({ address, port, timeoutMs }: Extract<Request, { kind: "stream" }>): Promise<Reply> {
+  return timed(timeoutMs, (done) => {
     let answered = false;
     const request = get({ host: address, port, path: "/hostname", agent: stream.agent }, (response) => {
       response.resume();
-      const again = stream.open && !request.reusedSocket;
+      // Not `reusedSocket`, which Node.js leaves false on a request that waited for the connection.
+      const again = stream.socket !== undefined && stream.socket !== response.socket;
+      stream.socket = response.socket;
       response.on("end", () => {
         answered = true;
         if (again) done(false, "the connection had ended");
@@ -87,8 +89,6 @@ async function onStream({ address, port, timeoutMs }: Extract<Request, { kind: "
       if (!answered) request.destroy();
     };
   });
-  stream.open = true;
-  return reply;
 }
 
 function dns({ name, server, timeoutMs }: Extract<Request, { kind: "dns" }>): Promise<Reply> {
