@@ -51,6 +51,10 @@ t.test("a target that cannot be opened is told before anything is done", async (
   t.match(stderr, /^target kubeconfig cannot be used: /m);
 });
 
+t.test("without arguments it says how it is used, which is no failed SLA", async (t) => {
+  t.match(await stability(), { code: EXIT.invalid, stderr: /Usage: [\s\S]*docs\/stability\.md/ });
+});
+
 t.test("there may be nothing to clean", async (t) => {
   t.same(await stability("clean", `--state=${t.testdir()}`), { code: 0, stdout: "", stderr: "" });
 });

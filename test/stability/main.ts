@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { withFileLock } from "../../hack/host/lock.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 import { EXIT, StabilityError, textOf } from "./errors.ts";
+import { FORMS } from "./faults/words.ts";
 import { PLUGINS } from "./plugins.ts";
 import { readStore, storeResult } from "./report/store.ts";
 import { summaryText } from "./report/table.ts";
@@ -14,7 +15,8 @@ import { trendsOf, trendsText } from "./report/trends.ts";
 import { clean } from "./run/clean.ts";
 import { Journal } from "./run/journal.ts";
 import { runTask, unsupported } from "./run/run-task.ts";
-import { loadTask } from "./task/load.ts";
+import { PARTS } from "./targets/parts.ts";
+import { loadTask, onlyRuns } from "./task/load.ts";
 import type { Task } from "./task/task.ts";
 
 /** Options of all commands. */
@@ -26,7 +28,17 @@ interface Common {
 interface RunOptions extends Common {
   readonly set: Readonly<Record<string, unknown>>;
   readonly target?: string;
+  readonly only?: string;
 }
+
+/** What to begin with. */
+const EXAMPLES = `Examples:
+  npm run lab -- up --ip-family dual
+  npm run stability -- test/stability/tasks/minutes.yaml
+  npm run stability -- test/stability/tasks/disks.yaml --only "full disk of nb" --set repeat=3
+  npm run stability -- check test/stability/tasks/minutes.yaml --target kubeconfig:$HOME/.kube/config
+
+The shipped tasks, what is measured, and how to write a task and a plugin: docs/stability.md`;
 
 const log = (message: string): void => console.error(`${new Date().toISOString().slice(11, 23)} ${message}`);
 
@@ -36,14 +48,14 @@ function addVariable(text: string, before: Record<string, unknown>): Record<stri
   return { ...before, [name]: parse(value) as unknown };
 }
 
-function load(file: string, { set, target }: RunOptions): Task {
+function load(file: string, { set, target, only }: RunOptions): Task {
   let source: string;
   try {
     source = readFileSync(file, "utf8");
   } catch (error) {
     throw new StabilityError("invalid-task", `cannot read ${file}: ${textOf(error)}`, { cause: error });
   }
-  const task = loadTask(file, source, set, PLUGINS);
+  const task = onlyRuns(loadTask(file, source, set, PLUGINS), only);
   if (target === undefined) return task;
   const [, name = "", path] = /^([^:]*)(?::(.*))?$/s.exec(target) ?? [];
   const found = PLUGINS.targets.find((one) => one.name === name);
@@ -99,6 +111,15 @@ function listPlugins(): void {
     console.log(`${kind}:`);
     for (const { name, summary } of plugins) console.log(`  ${name.padEnd(26)}${summary}`);
   }
+  console.log(["faults in words:", ...FORMS.map((form) => `  ${form}`)].join("\n"));
+  console.log("parts:");
+  for (const [name, { shown, roles, also }] of Object.entries(PARTS)) {
+    const more = [
+      ...(roles.length === 0 ? [] : [`roles: ${roles.join(", ")}`]),
+      ...(also.length === 0 ? [] : [`also called ${also.join(", ")}`]),
+    ];
+    console.log(`  ${name.padEnd(26)}${[shown, ...more].join("; ")}`);
+  }
 }
 
 function trends({ state, measures, last }: Common & { measures: string; last: string }): void {
@@ -112,13 +133,15 @@ async function main(): Promise<void> {
     .exitOverride()
     .description(
       `Breaks a cluster on purpose and measures the damage. Exit codes: ${EXIT.passed} passed, ${EXIT.failed} an SLA or a verifier failed, ${EXIT.invalid} the task is invalid or the target cannot do it, ${EXIT.broken} the run is broken, ${EXIT.interrupted} interrupted.`,
-    );
+    )
+    .addHelpText("after", `\n${EXAMPLES}`);
   const withState = (command: Command): Command =>
     command.option("--state <folder>", "where the journal and the results are", "dist/stability");
   const withTask = (command: Command): Command =>
     withState(command)
       .argument("<task>", "a task (YAML)")
       .option("--set <name=value>", "a variable of the task; repeat for more", addVariable, {})
+      .option("--only <text>", "only the runs with this text in their names")
       .option("--target <target>", "lab, or kubeconfig[:PATH], instead of the task's");
   withTask(
     program.command("run", { isDefault: true }).description("runs a task, after cleaning up what a killed run left"),
@@ -141,6 +164,11 @@ async function main(): Promise<void> {
     .option("--measures <names>", "comma-separated", "failures,longest_gap,recovery,first_success,relative_degradation")
     .option("--last <n>", "so many results", "5")
     .action(trends);
+  if (process.argv.length <= 2) {
+    program.outputHelp({ error: true });
+    process.exitCode = EXIT.invalid;
+    return;
+  }
   try {
     await program.parseAsync();
   } catch (error) {

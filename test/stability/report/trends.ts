@@ -49,6 +49,7 @@ function changeOf(points: Trend["points"]): Trend["change"] {
 
 /** Trends as lines of text, the newest results last. */
 export function trendsText(trends: readonly Trend[], last: number): string {
+  if (trends.length === 0) return "no results are stored that have these measures";
   return trends
     .map(({ run, load, measure, points, change }) => {
       const shown = points.slice(-last).map(({ estimate }) => shownEstimate(estimate));

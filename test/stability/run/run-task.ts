@@ -43,7 +43,8 @@ export async function runTask(task: Task, using: Omit<RunWith, "random">): Promi
   for (const [n, run] of task.runs.entries()) {
     const repeats: RepeatResult[] = [];
     for (let repeat = 0; repeat < run.repeat && !stop && !signal.aborted; repeat++) {
-      log(`${run.name}${run.repeat > 1 ? ` (${repeat + 1} of ${run.repeat})` : ""}`);
+      const times = run.repeat > 1 ? ` (${repeat + 1} of ${run.repeat})` : "";
+      log(`run ${n + 1} of ${task.runs.length}: ${run.name}${times}`);
       const random = new Random(`${task.seed}/${n}/${repeat}`);
       const result = await runOnce(run, { ...using, random: () => random.next() });
       repeats.push(result);

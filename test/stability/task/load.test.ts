@@ -7,7 +7,7 @@ import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import { PLUGINS } from "../plugins.ts";
 import { testRegistry } from "../testing/bench.ts";
 import { FakeTarget } from "../testing/fake-target.ts";
-import { loadTask } from "./load.ts";
+import { loadTask, onlyRuns } from "./load.ts";
 
 const registry = testRegistry(new FakeTarget(new ManualClock()));
 const load = (source: string) => loadTask("t.yaml", `target: { fake: }\n${source}`, {}, registry);
@@ -139,6 +139,13 @@ t.test("what can never work is found before anything is run", async (t) => {
       t.match(error instanceof Error ? error.message : "", message);
     }
   }
+});
+
+t.test("some runs of a task can be chosen by their names", async (t) => {
+  const two = load(`${task()}  - { name: b, load: [{ scenario: { work: }, runner: { serial: { times: 1 } } }] }`);
+  const names = (text?: string): readonly string[] => onlyRuns(two, text).runs.map(({ name }) => name);
+  t.same([names(), names("b")], [["a", "b"], ["b"]]);
+  t.throws(() => names("c"), { code: "invalid-task", message: 'no run has "c" in its name; there are:\n  a\n  b' });
 });
 
 t.test("all problems of a task are told at once", async (t) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { StabilityError } from "../errors.ts";
 import type { Fault } from "../faults/fault.ts";
 import { FORMS, parseWords } from "../faults/words.ts";
 import { type Configured, check, find, type Issue, type Plugin } from "../plugin.ts";
@@ -30,6 +31,14 @@ export function loadTask(file: string, source: string, variables: Variables, reg
   const misfits = consistent(task);
   if (misfits.length > 0) throw invalid(located, misfits);
   return task;
+}
+
+/** The task with those of its runs whose names contain a text. Throws StabilityError `invalid-task` where there is none. */
+export function onlyRuns(task: Task, text = ""): Task {
+  const runs = task.runs.filter(({ name }) => name.includes(text));
+  if (runs.length > 0) return { ...task, runs };
+  const names = task.runs.map(({ name }) => `  ${name}`).join("\n");
+  throw new StabilityError("invalid-task", `no run has "${text}" in its name; there are:\n${names}`);
 }
 
 /** Binds what a task names to plugins, and collects what is wrong. */
