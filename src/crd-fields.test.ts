@@ -159,6 +159,18 @@ const VLAN: Samples = {
   providerInterfaceName: { base: { provider: "" }, value: "elsewhere" },
 };
 
+const PROVIDER_NETWORK: Samples = {
+  defaultInterface: { value: "eth2" },
+  "customInterfaces[].interface": { base: { customInterfaces: [{ nodes: ["weft-1"] }] }, value: "eth2" },
+  "customInterfaces[].nodes": { base: { customInterfaces: [{ interface: "eth2" }] }, value: ["weft-1"] },
+  nodeSelector: { value: { matchLabels: { gw: "yes" } } },
+  excludeNodes: { value: ["weft-1"] },
+  exchangeLinkName: { value: true },
+  autoCreateVlanSubinterfaces: { value: true },
+  preserveVlanInterfaces: { value: true },
+  vlanInterfaces: { value: ["eth1.10"] },
+};
+
 const FIP = { ovnEip: "e", ipName: "a.default" };
 const LITERAL = { ovnEip: "e", vpc: "ovn-cluster", v4Ip: "10.16.0.90" };
 const OVN_FIP: Samples = {
@@ -266,6 +278,12 @@ const KINDS = [
   { file: "vpc-dnses", kind: "vpcDnses", base: { vpc: "ovn-cluster", subnet: "ovn-default" }, samples: VPC_DNS },
   { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   { file: "vlans", kind: "vlans", base: { provider: "external" }, samples: VLAN },
+  {
+    file: "provider-networks",
+    kind: "providerNetworks",
+    base: { defaultInterface: "eth1" },
+    samples: PROVIDER_NETWORK,
+  },
   { file: "ovn-fips", kind: "ovnFips", base: FIP, samples: OVN_FIP },
   { file: "ovn-snat-rules", kind: "ovnSnatRules", base: { ovnEip: "e" }, samples: OVN_SNAT_RULE },
   { file: "ovn-dnat-rules", kind: "ovnDnatRules", base: { ...FIP, ...PORT }, samples: OVN_DNAT_RULE },

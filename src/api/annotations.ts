@@ -170,6 +170,8 @@ export const NODE = {
    * The controller reads it in clusters of two nodes.
    */
   unreachable: "weft.kubeovn.io/unreachable-chassis",
+  /** Which networks outside the node is connected to (`src/contract/uplinks.ts`), written by the daemon. */
+  uplinks: "weft.kubeovn.io/uplinks",
   /** Interface whose address tunnels end at. */
   tunnelInterface: "ovn.kubernetes.io/tunnel_interface",
   /** JSON object, network name → address that its tunnels end at. */
@@ -196,7 +198,7 @@ export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";
 /** On one pod and one IP object: written by a new leader to check that its watches are current. */
 export const CAUGHT_UP = "weft.kubeovn.io/caught-up";
 
-/** The state of one provider network on a node. `err_mesg` is an annotation of the daemon's pod, the others are labels. */
+/** The state of one provider network on a node. `err_mesg` is an annotation of Kube-OVN's daemon pod, which Weft does not write. The others are labels. */
 export type ProviderNetworkKey = "ready" | "interface" | "mtu" | "exclude" | "vlan_interfaces" | "err_mesg";
 
 /** A node's label (or the daemon's annotation) about a provider network: `<pn>.provider-network.kubernetes.io/<key>`. */

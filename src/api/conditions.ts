@@ -8,6 +8,8 @@ export type ConditionType = "Ready" | "Validated" | "Init" | "Error";
 /** One condition. Times are RFC 3339 in UTC, whole seconds, as Kubernetes writes them. */
 export interface Condition {
   readonly type: ConditionType;
+  /** The node that it is about, in a ProviderNetwork; absent: the object. */
+  readonly node?: string;
   readonly status: "True" | "False" | "Unknown";
   /** One CamelCase word for programs. */
   readonly reason?: string;
@@ -33,7 +35,7 @@ export function setCondition(
   update: ConditionUpdate,
   now: string,
 ): readonly Condition[] {
-  const at = conditions.findIndex((condition) => condition.type === update.type);
+  const at = conditions.findIndex((condition) => condition.type === update.type && condition.node === update.node);
   const old = conditions[at];
   if (old === undefined) {
     return [...conditions, { ...update, lastUpdateTime: now, lastTransitionTime: now }];

@@ -117,8 +117,19 @@ export interface ConditionEffect {
   readonly refused?: { readonly reason: string; readonly message: string };
   /** Warnings about an accepted object; see {@link withNotes}. */
   readonly notes?: readonly Note[];
+  /** Conditions of nodes, which some kinds have beside their own. */
+  readonly nodes?: readonly ConditionOnNode[];
   /** Further fields of the status that follow from the spec. */
   readonly status?: Readonly<Record<string, unknown>>;
+}
+
+/** The state of an object on one node. */
+export interface ConditionOnNode {
+  readonly node: string;
+  readonly ready: boolean;
+  /** One CamelCase word. */
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** A warning about an accepted object. */

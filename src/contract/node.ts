@@ -17,6 +17,7 @@ import {
 } from "./annotations.ts";
 import { ContractError, type Fields, invalidField, readDocument, readList, writeDocument } from "./document.ts";
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
+import { type NodeUplinks, readUplinks } from "./uplinks.ts";
 
 /**
  * What one node must do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and the settings of the cluster that nodes and
@@ -36,6 +37,8 @@ export interface NodeContract {
   readonly nodePorts?: PortRange;
   /** Its additional networks and its address in each. */
   readonly networks: NodeNetworks;
+  /** Its interfaces to networks outside. Absent: the controller has not written it, and what there is stays. */
+  readonly uplinks?: NodeUplinks;
   /** How it reaches Services through OVN, for its own packets and those from outside. Absent: kube-proxy does that. */
   readonly services?: NodeServices;
 }
@@ -68,6 +71,8 @@ export interface NodeContractText {
   readonly nodePorts?: PortRange;
   /** Absent if there are none and were none. */
   readonly networks?: NodeNetworks;
+  /** Absent where there are none and were none. */
+  readonly uplinks?: NodeUplinks;
   readonly services?: NodeServicesText;
 }
 
@@ -93,14 +98,15 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
     [NODE.logicalSwitch]: of.joinSubnet,
     [NODE.portName]: of.portName,
     [NODE.source]: sources === "" ? undefined : sources,
-    ...((of.nodePorts || of.networks || of.services) && { [NODE.contract]: writeSettings(of) }),
+    ...((of.nodePorts || of.networks || of.uplinks || of.services) && { [NODE.contract]: writeSettings(of) }),
   };
 }
 
-function writeSettings({ nodePorts, networks = {}, services }: NodeContractText): string {
+function writeSettings({ nodePorts, networks = {}, uplinks, services }: NodeContractText): string {
   return writeDocument({
     ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
     ...(Object.keys(networks).length > 0 && { networks }),
+    ...(uplinks && { uplinks }),
     ...(services && {
       serviceMac: services.mac,
       servicePort: services.portName,
@@ -119,6 +125,18 @@ export function acceptedNetworks(annotations: Annotations): NodeNetworks {
     return text === undefined ? {} : readNetworks(readDocument(text)["networks"]);
   } catch (error) {
     if (error instanceof ContractError) return {};
+    throw error;
+  }
+}
+
+/** The interfaces to networks outside that a node has been told to use; undefined where its contract says nothing of them or cannot be read. */
+export function acceptedUplinks(annotations: Annotations): NodeUplinks | undefined {
+  const text = annotations[NODE.contract];
+  try {
+    const uplinks = text === undefined ? undefined : readDocument(text)["uplinks"];
+    return uplinks === undefined ? undefined : readUplinks(uplinks);
+  } catch (error) {
+    if (error instanceof ContractError) return undefined;
     throw error;
   }
 }
@@ -153,6 +171,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     joinSubnet: annotations[NODE.logicalSwitch] ?? "",
     ...(nodePorts && { nodePorts }),
     ...(services && { services }),
+    ...(document["uplinks"] !== undefined && { uplinks: readUplinks(document["uplinks"]) }),
     networks: readNetworks(document["networks"]),
   };
 }

@@ -6,7 +6,7 @@ import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { annotateChassis, annotateUnreachable, setNetworkAvailable } from "./gateway/node.ts";
+import { annotateChassis, annotateUnreachable, annotateUplinks, setNetworkAvailable } from "./gateway/node.ts";
 import { TunnelReport } from "./gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
@@ -19,6 +19,7 @@ import { Probes } from "./probes/probes.ts";
 import { RepairReport } from "./repair-report.ts";
 import { EndedFlowsFlush } from "./services/ended-flows.ts";
 import { ServiceHealth } from "./services/service-health.ts";
+import { Uplinks } from "./uplinks/uplinks.ts";
 import type { Watches } from "./watches.ts";
 
 /** The parts of the daemon that act on the node, wired together. */
@@ -35,6 +36,7 @@ export interface Components {
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly publication: Publication;
+  readonly uplinks: Uplinks;
   /** Absent where the databases are reached without TLS. */
   readonly certificate?: NodeCertificate;
   /** Absent where kube-proxy serves the node. */
@@ -125,6 +127,11 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
         annotate: (chassis) => annotateChassis(kube, options.nodeName, chassis),
       })
     : undefined;
+  const uplinks = new Uplinks({
+    ...{ view, kernel, nft, nodes, report, clock, log },
+    ...{ node: options.nodeName, bootId: hostIo.bootId },
+    annotate: (text) => annotateUplinks(kube, options.nodeName, text),
+  });
   const publication = new Publication({ options, hostIo, metrics, report, clock, log, notReady });
   return {
     view,
@@ -139,6 +146,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     upkeep,
     probes,
     publication,
+    uplinks,
     notReady,
     ...(serviceHealth && { serviceHealth }),
     ...(certificate && { certificate }),

@@ -61,7 +61,7 @@ export async function startDaemon(
   certificate?.start();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
-  for (const part of [endedFlows, watches.endedFlows, components.mirror]) part.start();
+  for (const part of [endedFlows, watches.endedFlows, components.mirror, components.uplinks]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -74,6 +74,7 @@ export async function startDaemon(
         [upkeep, encaps, qosRows, endedFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
       );
       await Promise.all([components.serviceHealth?.stop(), certificate?.stop(), components.mirror.stop()]);
+      await components.uplinks.stop();
       await events.stop();
       http.close();
       await Promise.all([pods, nodes, subnets, services, watches.endedFlows].map((each) => each.stop()));

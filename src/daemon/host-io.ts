@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Ip } from "../net/address.ts";
 import { forgetUdpFlows } from "../netlink/conntrack.ts";
@@ -40,6 +41,8 @@ export interface HostIo {
   portmapVersions(): Promise<readonly string[] | undefined>;
   /** What `start-ovs` has set in Open vSwitch's database, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
+  /** Tells one start of the machine from another (/proc/sys/kernel/random/boot_id). */
+  bootId(): string;
   /** Start-up is complete: what only that needed can go. */
   started(): void;
 }
@@ -62,6 +65,7 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
     watchConflist: (listener, onFailure) => watchFile(folder, name, listener, onFailure),
     portmapVersions: () => pluginVersions(join(options.cniBinDir, "portmap")),
     ovsSettings: () => readOvsSettings(options.ovsSettings),
+    bootId: () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     started: () => void releaseStartupPages(),
   };
 }

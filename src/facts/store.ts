@@ -72,6 +72,11 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   eipVpcs: {},
   chassisProblems: {},
   zones: {},
+  providerNodes: {
+    // Those that are to be connected.
+    network: ({ network, interface: name }) => (name === undefined ? [] : [network]),
+    node: ({ node }) => [node],
+  },
 };
 
 /** Reads facts. Units get a reader that records each call as a dependency. */

@@ -17,6 +17,7 @@ import type {
   SecurityGroupVpcsFact,
   VpcPeersFact,
 } from "./policy-group.ts";
+import type { ProviderNodeFact } from "./provider.ts";
 import type { ServiceRangesFact } from "./service-cidr.ts";
 import type {
   GatewayGroupFact,
@@ -65,6 +66,7 @@ export interface DerivedFactTypes {
   readonly externalGateways: ExternalGatewaysFact;
   readonly eipVpcs: EipVpcFact;
   readonly zones: ZoneFact;
+  readonly providerNodes: ProviderNodeFact;
 }
 
 /** Every kind of fact by the name of its table in the store. Those of objects and of rows are added by their kinds (`src/kinds`). */
@@ -73,6 +75,7 @@ export interface FactTypes extends DerivedFactTypes {}
 /** The names of the indexes of each kind. Kinds of objects and rows add theirs. */
 export interface FactIndexes {
   readonly addressHolders: "subnet";
+  readonly providerNodes: "network" | "node";
   readonly subnets:
     | "vpc"
     | "provider"

@@ -4,6 +4,7 @@ import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { EipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { providerNodes } from "../compile/nat/provider-nodes.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { clusterServiceRanges } from "../compile/service/service-ranges.ts";
 import { subnetPolicyUse } from "../compile/subnet/subnet-policy-use.ts";
@@ -21,7 +22,7 @@ import { zones } from "./zones.ts";
 
 /**
  * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
- * objects hold addresses, which nodes are the gateways of a subnet, in which VPC an OvnEip is used, which VPCs are peered, and which zones there are. What they
+ * objects hold addresses, which nodes are the gateways of a subnet, which are connected to which networks outside, in which VPC an OvnEip is used, which VPCs are peered, and which zones there are. What they
  * say depends on the facts, not on the order in which these came.
  */
 export class DerivedFacts {
@@ -41,6 +42,7 @@ export class DerivedFacts {
       bfdPorts: deriverOf(facts, bfdPorts),
       externalGateways: deriverOf(facts, externalGateways),
       zones: deriverOf(facts, zones),
+      providerNodes: deriverOf(facts, providerNodes),
       serviceRanges: deriverOf(facts, clusterServiceRanges),
       subnets: this.#verdicts,
       subnetPolicyUse: deriverOf(facts, subnetPolicyUse),

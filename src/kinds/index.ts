@@ -20,6 +20,7 @@ import {
   clusterNetworkPolicyKind,
   networkPolicyKind,
 } from "./policies.ts";
+import { providerNetworkKind } from "./provider-network.ts";
 import { securityGroupKind } from "./security-group.ts";
 import { endpointSliceKind, serviceKind } from "./service.ts";
 import { serviceCidrKind } from "./service-cidr.ts";
@@ -35,6 +36,7 @@ export const KINDS: readonly AnyKind[] = [
   vpcKind,
   subnetKind,
   vlanKind,
+  providerNetworkKind,
   nodeKind,
   namespaceKind,
   ipPoolKind,

@@ -23,7 +23,7 @@ declare module "../facts/types.ts" {
     readonly vlans: VlanFact;
   }
   interface FactIndexes {
-    readonly vlans: "tag";
+    readonly vlans: "tag" | "network";
   }
 }
 
@@ -109,7 +109,10 @@ export const vlanKind: Kind<"vlans"> = {
   facts: "vlans",
   type: { group: "kubeovn.io", version: "v1", plural: "vlans", namespaced: false, kind: "Vlan" },
   project: projectVlan,
-  indexes: { tag: (vlan) => (vlan.id === 0 ? [] : [tagOf(vlan)]) },
+  indexes: {
+    tag: (vlan) => (vlan.id === 0 ? [] : [tagOf(vlan)]),
+    network: ({ network }) => (network === "" ? [] : [network]),
+  },
   unit: vlanUnit,
   status: "subresource",
   access: { verbs: ["patch"], why: "Followed; finalizers are patched." },

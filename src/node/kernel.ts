@@ -14,6 +14,14 @@ import {
   setLink,
 } from "../netlink/links.ts";
 import {
+  deleteNeighbour,
+  ensureNeighbour,
+  listNeighbours,
+  type Neighbour,
+  type NeighbourKey,
+  type NeighbourSpec,
+} from "../netlink/neighbours.ts";
+import {
   addRoute,
   deleteRoute,
   ensureRoute,
@@ -52,6 +60,10 @@ export interface NodeKernel {
   setRoute(spec: RouteSpec): void;
   /** Deletes the first route that has everything the key names. */
   deleteRoute(key: RouteSpec): boolean;
+  /** Of one interface. */
+  neighbours(index: number): readonly Neighbour[];
+  setNeighbour(spec: NeighbourSpec): void;
+  deleteNeighbour(key: NeighbourKey): boolean;
   rules(): readonly Rule[];
   /** Throws `exists` where the very same is there. */
   addRule(spec: RuleSpec): void;
@@ -105,6 +117,9 @@ export class NetlinkKernel implements NodeKernel {
   addRoute = (spec: RouteSpec): void => addRoute(this.#host, spec);
   setRoute = (spec: RouteSpec): void => ensureRoute(this.#host, spec);
   deleteRoute = (key: RouteSpec): boolean => deleteRoute(this.#host, key);
+  neighbours = (index: number): readonly Neighbour[] => listNeighbours(this.#host, { index });
+  setNeighbour = (spec: NeighbourSpec): void => ensureNeighbour(this.#host, spec);
+  deleteNeighbour = (key: NeighbourKey): boolean => deleteNeighbour(this.#host, key);
   rules = (): readonly Rule[] => listRules(this.#host);
   addRule = (spec: RuleSpec): void => addRule(this.#host, spec);
   deleteRule = (spec: RuleSpec): boolean => deleteRule(this.#host, spec);

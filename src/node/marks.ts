@@ -71,12 +71,15 @@ export const POD_LINK_TABLE = "inet weft/pod-links";
 /** The table of nftables that keeps mirrored packets from the node's own stack. */
 export const MIRROR_TABLE = "netdev weft/mirror";
 
+/** The table of nftables that keeps from the node's own stack what arrives at interfaces which are ports of a userspace datapath's bridges to networks outside. */
+export const UPLINK_TABLE = "netdev weft/uplinks";
+
 /** The node's own network: everything that is not of another owner. */
 export const NODE_OWNER: Owner = {
   protocol: PROTOCOL,
   port: OWNER,
   linkAlias: NODE_LINK_ALIAS,
-  ownsTable: (name) => isOurTable(name) && name !== PROBE_TABLE && name !== MIRROR_TABLE,
+  ownsTable: (name) => isOurTable(name) && ![PROBE_TABLE, MIRROR_TABLE, UPLINK_TABLE].includes(name),
 };
 
 /** The way to pods of custom VPCs for kubelet's probes (`src/daemon/probes`). */

@@ -16,6 +16,7 @@ import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { NodeFact } from "../../facts/node.ts";
+import type { ProviderNodeFact } from "../../facts/provider.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "../effects.ts";
@@ -30,6 +31,7 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
 import { addNodeSources, blocksOfNode, type NodeBlocks } from "./node-sources.ts";
+import { labelUplinks, uplinksOf } from "./node-uplinks.ts";
 
 interface Problem {
   readonly reason: string;
@@ -42,6 +44,8 @@ interface NodeInput {
   readonly addresses: NodeAddresses;
   /** Its further networks. */
   readonly networks: JudgedNetworks | undefined;
+  /** The networks outside, also those that it is excluded from. */
+  readonly uplinks: readonly ProviderNodeFact[];
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until it has been allocated. */
@@ -76,13 +80,27 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const join = reader.get("subnets", cluster.joinSubnet);
     const networks = node && judgeNodeNetworks(reader, node);
     const blocks = blocksOfNode(reader, key);
-    return { node, addresses, networks, cluster, join, ip, policies, blocks, group, ...(chassis && { chassis }) };
+    const uplinks = reader.by("providerNodes", "node", key);
+    return {
+      node,
+      addresses,
+      networks,
+      uplinks,
+      cluster,
+      join,
+      ip,
+      policies,
+      blocks,
+      group,
+      ...(chassis && { chassis }),
+    };
   },
 
   compile({
     node,
     addresses: { accepted, refused },
     networks,
+    uplinks: outside,
     cluster,
     join,
     ip,
@@ -104,7 +122,9 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const [source] = balanced ? serviceAddresses(own, join) : [{}];
     if (policies) compileNodeAcls(build, node.name, [accepted, own, source], group);
     addNodeSources(build, blocks, accepted, source ?? {});
+    const uplinks = uplinksOf(node, outside);
     const said = [
+      ...labelUplinks(node, outside),
       ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
       ...tell(node, SERVICES_CONDITION, node.servicesProblem, balanced ? serviceSourceProblem(own, join) : undefined),
@@ -148,6 +168,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       portName: port,
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
       ...(networks?.used && { networks: networks.accepted }),
+      ...(uplinks && { uplinks }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
     });
     const qos = addNodeQos(build, node, port, join.name);

@@ -197,6 +197,18 @@ const CLUSTER: readonly Thing[] = [
     status: { v4Ip: "10.31.0.10", v6Ip: "", macAddress: "0a:00:00:00:00:0e", type: "nat" },
   }),
   thing("vlans", "v", { spec: { id: 7, provider: "external", vlanId: 7, providerInterfaceName: "external" } }),
+  thing("providerNetworks", "net", {
+    spec: {
+      defaultInterface: "eth1",
+      customInterfaces: [{ interface: "eth2", nodes: ["n1"] }],
+      nodeSelector: SELECTOR,
+      excludeNodes: ["n2"],
+      exchangeLinkName: true,
+      autoCreateVlanSubinterfaces: true,
+      preserveVlanInterfaces: true,
+      vlanInterfaces: ["eth1.10"],
+    },
+  }),
   thing("ovnFips", "fip", {
     spec: {
       ovnEip: "given",

@@ -218,18 +218,27 @@ export class StatusWriter {
   }
 
   #conditions(current: readonly Condition[], state: ConditionEffect): readonly Condition[] {
-    const { ready, reason, message, generation, refused } = state;
+    const { ready, reason, message, generation, refused, nodes = [] } = state;
     const now = this.#options.now();
+    const names = new Set(nodes.map(({ node }) => node));
+    const present = current.filter(({ node }) => node === undefined || names.has(node));
     const status = ready ? "True" : "False";
     const valid = refused === undefined && (ready || SOUND.has(reason)) ? "True" : "False";
     const common = { reason, message, ...(generation !== undefined && { observedGeneration: generation }) };
-    const validated = setCondition(current, { type: "Validated", status: valid, ...common, ...refused }, now);
-    return setCondition(validated, { type: "Ready", status, ...common }, now);
+    const validated = setCondition(present, { type: "Validated", status: valid, ...common, ...refused }, now);
+    let conditions = setCondition(validated, { type: "Ready", status, ...common }, now);
+    for (const { node, ready, reason, message } of nodes)
+      conditions = setCondition(
+        conditions,
+        { type: "Ready", node, status: ready ? "True" : "False", reason, message },
+        now,
+      );
+    return conditions;
   }
 }
 
 /** Reasons for which an object is not ready although there is nothing wrong with its spec. */
-const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress"]);
+const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress", "NodesNotReady"]);
 
 function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usage>): Record<string, unknown> {
   const status: Record<string, unknown> = {};

@@ -20,6 +20,8 @@ export interface OwnNode {
   readonly chassis: string | undefined;
   /** The chassis that this daemon has written there as unreachable; undefined where it has written none. */
   readonly unreachable: string | undefined;
+  /** What this daemon has written there about networks outside; undefined where it has not. */
+  readonly uplinks: string | undefined;
   /** Names of interfaces whose address its tunnels are to have, as its user wrote them. */
   readonly tunnelInterface: string | undefined;
   /** It is being deleted, or its autoscaler is about to: load balancers are to send nothing new to it. */
@@ -48,6 +50,7 @@ export class NodeReader {
       contract: this.#contract(uid, annotations),
       chassis: annotations[NODE.chassis],
       unreachable: annotations[NODE.unreachable],
+      uplinks: annotations[NODE.uplinks],
       isLeaving:
         metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => key === LEAVING_TAINT),
       tunnelInterface: annotations[NODE.tunnelInterface],
@@ -103,6 +106,12 @@ export async function annotateChassis(kube: Kube, name: string, chassis: string)
 /** Writes which chassis this node does not reach; undefined: none. */
 export async function annotateUnreachable(kube: Kube, name: string, chassis: string | undefined): Promise<void> {
   const body = { metadata: { annotations: { [NODE.unreachable]: chassis ?? null } } };
+  await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
+}
+
+/** Writes which networks outside this node is connected to; undefined: nothing is to be said of any. */
+export async function annotateUplinks(kube: Kube, name: string, text: string | undefined): Promise<void> {
+  const body = { metadata: { annotations: { [NODE.uplinks]: text ?? null } } };
   await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
 }
 

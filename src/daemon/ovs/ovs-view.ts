@@ -18,7 +18,7 @@ const SELECTION = {
   Port: ["name", "interfaces", "qos", "external_ids"],
   QoS: ["type", "queues", "other_config", "external_ids"],
   Queue: ["other_config", "external_ids"],
-  Interface: ["name", "type", "mac", "mtu_request", "external_ids", "error", "bfd", "bfd_status"],
+  Interface: ["name", "type", "ofport", "mac", "mtu_request", "external_ids", "error", "bfd", "bfd_status"],
 } as const;
 
 type ViewTables = Selected<VswitchTables, typeof SELECTION>;

@@ -5,6 +5,7 @@ import { cidrContains, cidrOf, parseCidr } from "../../net/cidr.ts";
 import type { Address, AddressKey, AddressSpec } from "../../netlink/addresses.ts";
 import { NetlinkError } from "../../netlink/error.ts";
 import type { Link, LinkChange, LinkSpec } from "../../netlink/links.ts";
+import type { Neighbour } from "../../netlink/neighbours.ts";
 import {
   ROUTE_PROTOCOL_KERNEL,
   ROUTE_PROTOCOL_STATIC,
@@ -222,6 +223,11 @@ export class FakeKernel implements NodeKernel {
     this.#tell({ type: "qdisc", change: "removed", qdisc });
     return true;
   }
+
+  /** There are none, and none is remembered. */
+  neighbours = (): readonly Neighbour[] => [];
+  setNeighbour = (): void => this.onChange("setNeighbour");
+  deleteNeighbour = (): boolean => false;
 
   /** Every key has a value, at first "0". */
   sysctl = (key: readonly string[]): string => this.#sysctls.get(key.join("/")) ?? "0";

@@ -22,6 +22,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   OvnSnatRule: "ovn-snat-rules",
   OvnDnatRule: "ovn-dnat-rules",
   Vlan: "vlans",
+  ProviderNetwork: "provider-networks",
   SecurityGroup: "security-groups",
   SwitchLBRule: "switch-lb-rules",
   VpcDns: "vpc-dnses",
@@ -29,7 +30,7 @@ const PLURALS: Readonly<Record<string, string>> = {
 
 type Kind =
   | ("Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns")
-  | ("OvnEip" | "OvnFip" | "OvnSnatRule" | "OvnDnatRule" | "Vlan");
+  | ("OvnEip" | "OvnFip" | "OvnSnatRule" | "OvnDnatRule" | "Vlan" | "ProviderNetwork");
 type Fields = Readonly<Record<string, unknown>>;
 
 t.test("every CRD with validation rules has cases here", async (t) => {
@@ -309,6 +310,12 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
     { externalSubnet: "external204", v4Ip: "", v6Ip: "", macAddress: "", type: "lsp" },
   ],
   ["Vlan", "frames without a tag", { provider: "external" }],
+  [
+    "ProviderNetwork",
+    "nodes with an interface of their own",
+    { defaultInterface: "eth1", customInterfaces: [{ interface: "eth2", nodes: ["n1"] }], excludeNodes: ["n2"] },
+  ],
+  ["ProviderNetwork", "nodes by their labels", { defaultInterface: "eth1", nodeSelector: { matchLabels: { a: "b" } } }],
   ["Vlan", "one of an old version", { vlanId: 7, providerInterfaceName: "external" }],
   ["OvnFip", "a pod's address", { ovnEip: "e", ipName: "web.default", type: "distributed" }],
   [
@@ -691,6 +698,9 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["OvnEip", { v4Ip: "10.0.0" }, 'v4Ip "10.0.0" is not an IPv4 address'],
   ["OvnEip", { v6Ip: "FD00::1" }, "write fd00::1"],
   ["OvnEip", { macAddress: "00-00-00-53-6b-b6" }, "six bytes such as"],
+  ["ProviderNetwork", {}, "Required value"],
+  ["ProviderNetwork", { defaultInterface: "with a blank" }, "should match"],
+  ["ProviderNetwork", { defaultInterface: "sixteen-letters-" }, "Too long"],
   ["Vlan", {}, "give the name of the network"],
   ["Vlan", { provider: "p", id: 4096 }, "4095"],
   ["OvnFip", { ipName: "a.b" }, "give the name of an OvnEip"],
@@ -1036,12 +1046,14 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
       osnat: "NAME VPC V4EIP V6EIP V4IPCIDR V6IPCIDR READY",
       odnat: "NAME VPC EIP PROTOCOL V4EIP V6EIP V4IP V6IP INTERNALPORT EXTERNALPORT IPNAME READY",
       vlan: "NAME ID PROVIDER CONFLICT",
+      pn: "NAME DEFAULTINTERFACE READY",
       sg: "NAME AGE",
       slr: "NAME VIP PORT(S) SERVICE AGE",
       "vpc-dns": "NAME ACTIVE VPC SUBNET COREFILE",
     };
     await create("SecurityGroup", {});
     await create("Vlan", { provider: "external" });
+    await create("ProviderNetwork", { defaultInterface: "eth1" });
     await create("OvnFip", { ovnEip: "e", ipName: "a.b" });
     await create("OvnSnatRule", { ovnEip: "e", vpcSubnet: "s" });
     const port = { externalPort: "80", internalPort: "80", protocol: "tcp" };

@@ -227,6 +227,7 @@ export class SimNode {
       started: () => undefined,
       portmapVersions: async () => undefined,
       ovsSettings: () => ({}),
+      bootId: () => "boot",
     };
   }
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Generated from crds/provider-networks.yaml by `npm run generate -- crds`. Do not edit.
+import type { LabelSelector } from "../label-selector.ts";
+
+/** Desired state of the network. */
+export interface ProviderNetworkSpec {
+  /** Name of the interface on nodes that `customInterfaces` does not list. Cannot be changed. */
+  readonly defaultInterface: string;
+  /** Nodes with another interface. */
+  readonly customInterfaces?: readonly ProviderNetworkCustomInterface[];
+  /** Which nodes are connected, by their labels. If it is set, `excludeNodes` is not considered. Default: all nodes. */
+  readonly nodeSelector?: LabelSelector;
+  /** Names of nodes that are not connected. */
+  readonly excludeNodes?: readonly string[];
+  /** Not supported. In Kube-OVN the bridge gets the interface's name, and the interface that of the bridge. */
+  readonly exchangeLinkName?: boolean;
+  /** Not supported. */
+  readonly autoCreateVlanSubinterfaces?: boolean;
+  /** Not supported. */
+  readonly preserveVlanInterfaces?: boolean;
+  /** Not supported. */
+  readonly vlanInterfaces?: readonly string[];
+}
+
+/** An interface, and the nodes that have it. */
+export interface ProviderNetworkCustomInterface {
+  /** Name of the interface. */
+  readonly interface?: string;
+  /** Names of the nodes. */
+  readonly nodes?: readonly string[];
+}
+
+/** Observed state. */
+export interface ProviderNetworkStatus {
+  /** Whether all nodes that are to be connected are. */
+  readonly ready?: boolean;
+  /** Names of the nodes that are connected. */
+  readonly readyNodes?: readonly string[];
+  /** Names of the nodes that are to be connected and are not; the conditions tell why. */
+  readonly notReadyNodes?: readonly string[];
+  /** Names of the Vlans of the network. */
+  readonly vlans?: readonly string[];
+  /** Conditions of the object, and one of each node that is to be connected. */
+  readonly conditions?: readonly ProviderNetworkStatusCondition[];
+}
+
+/** One condition. */
+export interface ProviderNetworkStatusCondition {
+  /** The node that the condition is about. Empty for the object. */
+  readonly node?: string;
+  /** Type of the condition: `Ready`, `Validated`, `Init` or `Error`. */
+  readonly type?: string;
+  /** `True`, `False` or `Unknown`. */
+  readonly status?: string;
+  /** Reason for `status`: one word in CamelCase, for programs. */
+  readonly reason?: string;
+  /** Message with details, for people. */
+  readonly message?: string;
+  /** `metadata.generation` of the object that the condition is about. */
+  readonly observedGeneration?: number;
+  /** When any field of the condition last changed. */
+  readonly lastUpdateTime?: string;
+  /** When `status` last changed. */
+  readonly lastTransitionTime?: string;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NODE } from "../../api/annotations.ts";
+import { samePlain } from "../../collections/plain.ts";
+import { readUplinkState } from "../../contract/uplinks.ts";
+import { changeOf, type Derivation } from "../../facts/derivation.ts";
+import type { NodeFact } from "../../facts/node.ts";
+import type { ProviderNodeFact } from "../../facts/provider.ts";
+import type { FactStore } from "../../facts/store.ts";
+import type { FactTypes } from "../../facts/types.ts";
+import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
+
+/**
+ * The facts `providerNodes`: which node is to be connected to which network outside, by which interface, and what its daemon says of it. So neither a node's
+ * unit nor a network's reads all of the others.
+ */
+export const providerNodes: Derivation<"providerNodes"> = {
+  kind: "providerNodes",
+  keys: (facts) => facts.all("providerNetworks").flatMap(({ name }) => keysOf(facts, name)),
+  changedBy(change, facts) {
+    const network = changeOf("providerNetworks", change);
+    if (network !== undefined) return keysOf(facts, change.key);
+    const vlan = changeOf("vlans", change);
+    if (vlan !== undefined) return networksOf(vlan.old, vlan.new).flatMap((name) => keysOf(facts, name));
+    const node = changeOf("nodes", change);
+    if (node === undefined || sameForNetworks(node.old, node.new)) return [];
+    return facts.all("providerNetworks").map(({ name }) => keyOf(name, change.key));
+  },
+  derive(facts, key) {
+    const at = key.indexOf("/");
+    const [network, node] = [facts.get("providerNetworks", key.slice(0, at)), facts.get("nodes", key.slice(at + 1))];
+    if (network === undefined || node === undefined || isGone(facts, network)) return undefined;
+    return factOf(network, node);
+  },
+};
+
+/** A network that is deleted goes when the last Vlan of it has gone. */
+function isGone(facts: FactStore, { name, deleting }: FactTypes["providerNetworks"]): boolean {
+  return deleting && !facts.has("vlans", "network", name);
+}
+
+function factOf(network: FactTypes["providerNetworks"], node: NodeFact): ProviderNodeFact {
+  const { name } = network;
+  const key = keyOf(name, node.name);
+  if (!isSelected(network, node)) return { key, network: name, node: node.name };
+  const state = readUplinkState(node.annotations[NODE.uplinks], name);
+  const custom = network.customInterfaces.find(({ nodes }) => nodes.includes(node.name));
+  return {
+    ...{ key, network: name, node: node.name, interface: custom?.interface ?? network.interface },
+    ...(state !== undefined && { state }),
+  };
+}
+
+/** As in Kube-OVN: with a selector, the list of excluded nodes is not considered. An invalid selector selects no node. */
+function isSelected(
+  { nodeSelector, excludeNodes }: FactTypes["providerNetworks"],
+  { name, labels }: NodeFact,
+): boolean {
+  if (nodeSelector === undefined) return !excludeNodes.includes(name);
+  return selectorProblem(nodeSelector) === undefined && matchesLabels(nodeSelector, labels);
+}
+
+function keysOf(facts: FactStore, network: string): readonly string[] {
+  return facts.all("nodes").map(({ name }) => keyOf(network, name));
+}
+
+function keyOf(network: string, node: string): string {
+  return `${network}/${node}`;
+}
+
+function networksOf(...vlans: readonly (FactTypes["vlans"] | undefined)[]): readonly string[] {
+  return [...new Set(vlans.flatMap((vlan) => vlan?.network || []))];
+}
+
+function sameForNetworks(old: NodeFact | undefined, now: NodeFact | undefined): boolean {
+  return (
+    old !== undefined &&
+    now !== undefined &&
+    samePlain(old.labels, now.labels) &&
+    old.annotations[NODE.uplinks] === now.annotations[NODE.uplinks]
+  );
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type ProviderNetworkKey, providerNetworkLabel } from "../../api/annotations.ts";
+import { acceptedUplinks } from "../../contract/node.ts";
+import type { NodeUplinks } from "../../contract/uplinks.ts";
+import type { NodeFact } from "../../facts/node.ts";
+import type { ProviderNodeFact } from "../../facts/provider.ts";
+import type { PatchObjectEffect } from "../effects.ts";
+import { patchObject } from "../owned-object.ts";
+
+/** The keys of the labels that are the controller's. */
+const KEYS = ["ready", "interface", "mtu", "exclude"] as const satisfies readonly ProviderNetworkKey[];
+
+/** What follows the name of a network in these labels. */
+const SUFFIXES = KEYS.map((key) => providerNetworkLabel("", key));
+
+/** A value that a label may have (Kubernetes, "Labels and Selectors"); an interface may have another name. */
+const LABEL_VALUE = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+/**
+ * The interfaces by which a node's daemon is to connect it to networks outside. Absent where there are none and were none: a daemon leaves everything as it is then.
+ */
+export function uplinksOf({ annotations }: NodeFact, networks: readonly ProviderNodeFact[]): NodeUplinks | undefined {
+  const wanted = networks.flatMap(({ network, interface: name }) => (name === undefined ? [] : [[network, name]]));
+  if (wanted.length === 0 && acceptedUplinks(annotations) === undefined) return undefined;
+  return Object.fromEntries(wanted);
+}
+
+/**
+ * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them; here it may not change labels, by which
+ * pods are scheduled, and says what it has done in an annotation.
+ */
+export function labelUplinks(node: NodeFact, networks: readonly ProviderNodeFact[]): readonly PatchObjectEffect[] {
+  const wanted = new Map(networks.flatMap(labelsOf));
+  const labels: Record<string, string | null> = {};
+  for (const [name, value] of wanted) if (node.labels[name] !== value) labels[name] = value;
+  for (const name of Object.keys(node.labels))
+    if (!wanted.has(name) && SUFFIXES.some((suffix) => name.endsWith(suffix))) labels[name] = null;
+  return Object.keys(labels).length === 0
+    ? []
+    : [patchObject("nodes", node, { metadata: { name: node.name, labels } })];
+}
+
+function labelsOf({ network, interface: wanted, state }: ProviderNodeFact): readonly (readonly [string, string])[] {
+  const label = (key: ProviderNetworkKey, value: string) => [providerNetworkLabel(network, key), value] as const;
+  if (wanted === undefined) return [label("exclude", "true")];
+  if (state === undefined || !("mtu" in state) || state.interface !== wanted) return [];
+  const name = LABEL_VALUE.test(wanted) ? [label("interface", wanted)] : [];
+  return [label("ready", "true"), ...name, label("mtu", String(state.mtu))];
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { isObject } from "../collections/plain.ts";
+import { invalidField } from "./document.ts";
+
+/** Networks outside the cluster that a node is to be connected to → the interface by which. */
+export type NodeUplinks = Readonly<Record<string, string>>;
+
+/** What a node's daemon says of one network: connected, with the interface and its MTU in bytes, or why it is not. */
+export type UplinkReport =
+  | { readonly interface: string; readonly mtu: number }
+  | { readonly reason: string; readonly message: string };
+
+/** Longer texts are not read. */
+const MAX_TEXT = 16_384;
+/** More networks than interfaces that a machine has. */
+const MAX_NETWORKS = 64;
+
+/** Reads the field `uplinks` of a node's contract. @throws ContractError */
+export function readUplinks(value: unknown): NodeUplinks {
+  const wanted = "an object of interfaces by the names of networks";
+  if (!isObject(value)) throw invalidField("uplinks", wanted);
+  const entries = Object.entries(value);
+  if (entries.length > MAX_NETWORKS) throw invalidField("uplinks", `${wanted}, ${MAX_NETWORKS} at most`);
+  return Object.fromEntries(
+    entries.map(([network, name]) => {
+      if (typeof name !== "string" || !/^[^/\s]{1,15}$/.test(name)) throw invalidField("uplinks", wanted);
+      return [network, name];
+    }),
+  );
+}
+
+/** What a daemon writes on its node about all networks. Equal states give equal texts. */
+export function writeUplinkStates(states: ReadonlyMap<string, UplinkReport>): string {
+  return JSON.stringify(Object.fromEntries([...states].sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** What a daemon has written about one network; undefined for nothing that can be read. */
+export function readUplinkState(text: string | undefined, network: string): UplinkReport | undefined {
+  if (text === undefined || text.length > MAX_TEXT) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const state = isObject(value) && Object.hasOwn(value, network) ? value[network] : undefined;
+  if (!isObject(state)) return undefined;
+  const { interface: name, mtu, reason, message } = state;
+  if (typeof name === "string" && typeof mtu === "number") return { interface: name, mtu };
+  if (typeof reason === "string" && typeof message === "string") return { reason, message };
+  return undefined;
+}

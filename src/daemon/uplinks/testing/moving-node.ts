@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { randomUUID } from "node:crypto";
+import type { Test } from "tap";
+import { openNetlink } from "../../../netlink/socket.ts";
+import { newNetns, runIn } from "../../../netlink/testing/netns.ts";
+import { type Netns, withNetns } from "../../../netlink/with-netns.ts";
+import { NetlinkKernel } from "../../../node/kernel.ts";
+import { VSWITCH } from "../../../ovsdb/generated/vswitch.ts";
+import { insert } from "../../../ovsdb/operation.ts";
+import { fakeOvsdb } from "../../../ovsdb/testing/fake.ts";
+import { OvsView } from "../../ovs/ovs-view.ts";
+import { FakeNftables } from "../../testing/fake-node.ts";
+import type { UplinkParts } from "../uplink-node.ts";
+import type { UplinkStep } from "../uplink-plan.ts";
+import { describeStep, runUplink } from "../uplink-run.ts";
+import { kernelSwitch } from "./kernel-switch.ts";
+
+/** The uplink of {@link movingNode}. */
+export const KEY = { network: "net", interface: "eth1", bridge: "br-net" };
+/** How long the emulated switch may take, ms. */
+const PATIENCE_MS = 5_000;
+
+/** The daemon is killed here. */
+class Killed extends Error {}
+
+/** A node whose only way out is by eth1, and a host at the other end. */
+export async function movingNode(t: Test) {
+  const [path, outside] = [await newNetns(t), await newNetns(t)];
+  const ip = (...args: string[]): string => runIn(path, "ip", ...args);
+  const far = (...args: string[]): string => runIn(outside, "ip", ...args);
+  const batch = (netns: string, lines: string): void => void runIn(netns, "sh", "-ec", lines.replaceAll(/^ip/gm, "ip"));
+  batch(path, "ip link set lo up\nip link add eth1 address 02:00:00:00:77:11 mtu 1400 type veth peer name far");
+  runIn(path, "ip", "link", "set", "far", "netns", outside.split("/")[2] ?? "");
+  batch(
+    outside,
+    [
+      "ip link set lo up",
+      "ip address add 192.0.2.1/24 dev far",
+      "ip address add 2001:db8:1::1/64 dev far nodad",
+      "ip link set far mtu 1400 up",
+    ].join("\n"),
+  );
+  batch(
+    path,
+    [
+      "ip link set eth1 up",
+      "ip address add 192.0.2.11/24 brd 192.0.2.255 dev eth1",
+      "ip address add 192.0.2.12/24 dev eth1",
+      "ip address add 203.0.113.5/32 dev eth1",
+      "ip address add 2001:db8:1::11/64 dev eth1 nodad",
+      "ip route add default via 192.0.2.1 dev eth1",
+      "ip route add 198.51.100.0/24 via 192.0.2.1 src 192.0.2.12 metric 50 mtu 1300",
+      "ip route add 198.51.101.0/24 dev eth1 src 203.0.113.5",
+      "ip route add default via 192.0.2.1 dev eth1 table 100",
+      "ip route add 198.51.102.0/24 nexthop via 192.0.2.1 weight 2 nexthop via 192.0.2.9",
+      "ip -6 route add default via 2001:db8:1::1 dev eth1",
+      "ip -6 route add 2001:db8:9::/64 via 2001:db8:1::1 dev eth1 metric 77",
+      "ip neighbour add 192.0.2.9 lladdr 02:00:00:00:99:09 dev eth1 nud permanent",
+    ].join("\n"),
+  );
+  const server = fakeOvsdb(VSWITCH);
+  const bridge = randomUUID();
+  const ids = { "ovn-bridge-mappings": "other:br-other", "system-id": "c1" };
+  await server.edit(VSWITCH, [
+    insert(VSWITCH, "Open_vSwitch", undefined, { bridges: [bridge], external_ids: ids }),
+    insert(VSWITCH, "Bridge", bridge, { name: "br-int", datapath_type: "system" }),
+  ]);
+  t.teardown(() => server.close());
+  await kernelSwitch(server.connect(), ip);
+  const host = openNetlink(path);
+  t.teardown(() => host.close());
+  const kernel = new NetlinkKernel(host, (work: (ns: Netns) => void) => withNetns(path, work));
+  /** A daemon that has just started. */
+  const start = async (): Promise<UplinkParts & { end(): Promise<void> }> => {
+    const client = server.connect();
+    const view = new OvsView(client);
+    await view.mirror.whenSynced();
+    const parts = { view, kernel, nft: new FakeNftables(), boot: "boot", uuid: () => randomUUID() };
+    return { ...parts, end: async () => void (await client.close()) };
+  };
+  /** What there is for the node's own traffic, with a word for whatever device has it. */
+  const look = (device: string): string =>
+    runIn(
+      path,
+      "sh",
+      "-c",
+      [
+        `ip -4 -oneline address show dev ${device}`,
+        `ip -6 -oneline address show dev ${device} scope global`,
+        `ip route show table all dev ${device}`,
+        "ip route show 198.51.102.0/24",
+        `ip -6 route show table all dev ${device}`,
+        `ip neighbour show dev ${device} nud permanent`,
+      ].join("; "),
+    )
+      .replaceAll(new RegExp(`\\b${device}\\b`, "g"), "DEVICE")
+      .replaceAll(/^\d+: /gm, "")
+      .split("\n")
+      // The kernel's own, of addresses; and what is of the link alone.
+      .filter((line) => !/^((local |anycast )?fe80|multicast|anycast|ff00|broadcast)|^$/.test(line))
+      .map((line) => line.trim())
+      .sort()
+      .join("\n");
+  /** Whether the node answers at its addresses. */
+  const answers = (): boolean => {
+    const pings = ["192.0.2.11", "192.0.2.12", "2001:db8:1::11"].map((to) => `busybox ping -c 1 -W 1 -q ${to}`);
+    return !runIn(outside, "sh", "-c", `${pings.join(" & ")} & wait`).includes(" 0 packets received");
+  };
+  return { server, ip, far, outside, start, look, answers };
+}
+
+/** See {@link movingNode}. */
+export type MovingNode = Awaited<ReturnType<typeof movingNode>>;
+
+/** Goes on until nothing is left to do, as a daemon does with each event; killed before the step of that number. */
+export async function runDaemon(
+  node: MovingNode,
+  isWanted: boolean,
+  killAt = Number.POSITIVE_INFINITY,
+): Promise<readonly string[]> {
+  const daemon = await node.start();
+  const steps: string[] = [];
+  const before = (step: UplinkStep): void => {
+    if (steps.length === killAt) throw new Killed();
+    steps.push(describeStep(KEY, step));
+  };
+  try {
+    const until = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const changed = Promise.withResolvers<void>();
+      const stop = daemon.view.mirror.subscribe(() => changed.resolve());
+      const { outcome } = await runUplink(daemon, KEY, isWanted ? KEY : undefined, before);
+      if ("wait" in outcome && Date.now() < until)
+        await Promise.race([changed.promise, new Promise((r) => setTimeout(r, 20))]);
+      stop();
+      if ("wait" in outcome && Date.now() < until) continue;
+      if (!("done" in outcome) && !("gone" in outcome)) throw new Error(JSON.stringify(outcome));
+      return steps;
+    }
+  } catch (error) {
+    if (error instanceof Killed) return steps;
+    throw error;
+  } finally {
+    await daemon.end();
+  }
+}

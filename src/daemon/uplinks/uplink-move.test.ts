@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { existsSync } from "node:fs";
+import t from "tap";
+import { noKernel } from "../../netlink/testing/netns.ts";
+import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
+import { movingNode, runDaemon } from "./testing/moving-node.ts";
+
+const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busybox, for ping");
+
+t.test("an interface moves into a bridge and back with all that it has", { skip }, async (t) => {
+  const node = await movingNode(t);
+  const before = node.look("eth1");
+  t.match(before, /default via 192\.0\.2\.1/);
+  t.ok(node.answers());
+  await runDaemon(node, true);
+  t.equal(node.look("br-net"), before, "the bridge has what the interface had");
+  t.notMatch(node.ip("address", "show", "dev", "eth1"), /192\.0\.2|2001:db8/, "and the interface nothing");
+  t.match(node.ip("link", "show", "br-net"), /mtu 1400[\s\S]*02:00:00:00:77:11/);
+  const [root] = node.server.rows(VSWITCH, "Open_vSwitch");
+  t.match(root?.external_ids, {
+    ...{ "ovn-bridge-mappings": "other:br-other,net:br-net", "ovn-chassis-mac-mappings": /^net:0a:/ },
+  });
+  t.same(await runDaemon(node, true), [], "then there is nothing to do");
+  await runDaemon(node, false);
+  t.equal(node.look("eth1"), before);
+  t.throws(() => node.ip("link", "show", "br-net"), "the bridge is gone");
+  t.same(node.server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids["ovn-bridge-mappings"], "other:br-other");
+});
+
+t.test("a daemon killed half way goes on, and the node answers meanwhile", { skip }, async (t) => {
+  // Every step: test/e2e/release/uplink-crash-points.test.ts
+  const node = await movingNode(t);
+  const before = node.look("eth1");
+  for (const killAt of [5, 10, 18]) {
+    await runDaemon(node, true, killAt);
+    t.ok(node.answers());
+    await runDaemon(node, true);
+    t.equal(node.look("br-net"), before);
+    await runDaemon(node, false, killAt);
+    t.ok(node.answers());
+    await runDaemon(node, false);
+    t.equal(node.look("eth1"), before);
+  }
+});

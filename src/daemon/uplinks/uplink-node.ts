@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Link } from "../../netlink/links.ts";
+import { ROUTE_TABLE_MAIN } from "../../netlink/routes.ts";
+import type { NodeKernel } from "../../node/kernel.ts";
+import { UPLINK_TABLE } from "../../node/marks.ts";
+import type { Nftables } from "../../node/nftables.ts";
+import type { Operation } from "../../ovsdb/operation.ts";
+import type { OvsView } from "../ovs/ovs-view.ts";
+import type { Device, ObservedUplink, Problem, UplinkStep } from "./uplink-plan.ts";
+import {
+  attachPort,
+  deleteBridge,
+  detachPort,
+  isUplinkBridge,
+  makeBridge,
+  mapNetwork,
+  mappingOf,
+  portNamed,
+  uplinkBridges,
+  writeRecordRow,
+} from "./uplink-rows.ts";
+import { learnedBy, routeSpec, stateOf } from "./uplink-state.ts";
+
+/** The parts of a node that an uplink is made of. */
+export interface UplinkParts {
+  readonly view: OvsView;
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
+  /** Of the kernel that runs: /proc/sys/kernel/random/boot_id. */
+  readonly boot: string;
+  uuid(): string;
+}
+
+/** Which uplink. */
+export interface UplinkKey {
+  readonly network: string;
+  readonly interface: string;
+  readonly bridge: string;
+}
+
+/** What there is of an uplink on the node. */
+export async function observeUplink(parts: UplinkParts, key: UplinkKey): Promise<ObservedUplink> {
+  const { view, kernel, nft, boot } = parts;
+  const bridge = uplinkBridges(view).find(({ name }) => name === key.bridge);
+  const isUserspace = view.bridge()?.datapath_type === "netdev";
+  const link = kernel.link(key.interface);
+  // A link's alternative name also finds it.
+  const nic = link?.name === key.interface ? link : undefined;
+  const face = kernel.link(key.bridge);
+  const mac = bridge?.record?.mac;
+  const renamed =
+    nic !== undefined || mac === undefined
+      ? undefined
+      : kernel.links().find((other) => other.mac === mac && other.name !== key.bridge && other.kind !== "openvswitch");
+  const device = (of: Link | undefined): Device | undefined =>
+    of && {
+      link: of,
+      leavesChecksums: isUserspace && kernel.checksum(of.name),
+      state: stateOf(kernel, of.index),
+      learned: learnedBy(kernel, of.index),
+    };
+  return {
+    ...{ boot, isUserspace, bridge },
+    nic: device(nic),
+    renamed: device(renamed),
+    device: bridge === undefined ? undefined : device(face),
+    port: portNamed(view, key.interface),
+    isHidden: hiddenIn(await nft.list(UPLINK_TABLE)).includes(nic?.name ?? key.interface),
+    mapping: mappingOf(view, key.network),
+    refusal: nic && refusalOf(parts, key, nic, isUserspace, bridge !== undefined),
+  };
+}
+
+/** Why an interface cannot become a port of the bridge. */
+function refusalOf(
+  { view, kernel }: UplinkParts,
+  { interface: name, bridge }: UplinkKey,
+  nic: Link,
+  isUserspace: boolean,
+  hasBridge: boolean,
+): Problem | undefined {
+  const unusable = (message: string): Problem => ({ reason: "InterfaceNotUsable", message });
+  const inUse = (message: string): Problem => ({ reason: "InterfaceInUse", message });
+  const row = view.interfaceNamed(name);
+  if (nic.loopback) return unusable(`${name} is a loopback interface`);
+  if (nic.mac === undefined) return unusable(`${name} has no MAC address: it is no Ethernet interface`);
+  if (row !== undefined && row.type !== "" && row.type !== "system")
+    return unusable(`${name} is a device of Open vSwitch`);
+  const port = portNamed(view, name);
+  if (port !== undefined && port.bridge !== bridge)
+    return inUse(`${name} is a port of bridge ${port.bridge} of Open vSwitch`);
+  if (port === undefined && nic.master !== undefined) {
+    const master = kernel.links().find(({ index }) => index === nic.master)?.name ?? `interface ${nic.master}`;
+    return inUse(`${name} is a port of ${master}: use ${master} instead`);
+  }
+  const other = [...view.bridges()].find((candidate) => candidate.name === bridge);
+  if (other !== undefined && !isUplinkBridge(other))
+    return inUse(`another program has made bridge ${bridge} of Open vSwitch`);
+  if (!hasBridge && kernel.link(bridge) !== undefined) return inUse(`the node has another interface ${bridge}`);
+  if (isUserspace && hasOnlyDefaultRoute(kernel, nic))
+    return inUse(
+      `${name} has the node's only default route, and Open vSwitch runs without its kernel module: the node could not be reached whenever Open vSwitch is restarted`,
+    );
+  return undefined;
+}
+
+function hasOnlyDefaultRoute(kernel: NodeKernel, { index }: Link): boolean {
+  const all = kernel
+    .routes({ table: ROUTE_TABLE_MAIN })
+    .filter(({ destination }) => /^(0\.0\.0\.0|::)\/0$/.test(destination));
+  return ([4, 6] as const).some((family) => {
+    const devices = all.filter((route) => route.family === family).map(({ device }) => device);
+    return devices.includes(index) && devices.every((device) => device === index);
+  });
+}
+
+/** Does one step. */
+export async function applyUplinkStep(
+  parts: UplinkParts,
+  key: UplinkKey,
+  observed: ObservedUplink,
+  step: UplinkStep,
+): Promise<void> {
+  const { view, kernel, nft } = parts;
+  const { bridge, port } = observed;
+  const uuid = (): string => parts.uuid();
+  const transact = (operations: readonly Operation[]): Promise<unknown> => view.transact(operations);
+  switch (step.do) {
+    case "make-bridge":
+      return void (await transact(makeBridge(view, key.bridge, observed.isUserspace, step.record, uuid)));
+    case "record":
+      return void (bridge && (await transact(writeRecordRow(bridge, step.record))));
+    case "attach":
+      return void (bridge && (await transact(attachPort(bridge, key.interface, uuid))));
+    case "detach":
+      return void (port && (await transact(detachPort(port))));
+    case "delete-bridge":
+      return void (bridge && (await transact(deleteBridge(view, bridge))));
+    case "map":
+      return void (await transact(mapNetwork(view, key.network, key.bridge, macOf(uuid()))));
+    case "unmap":
+      return void (await transact(mapNetwork(view, key.network, undefined, "")));
+    case "hide":
+    case "show": {
+      const hidden = new Set(hiddenIn(await nft.list(UPLINK_TABLE)).filter((name) => kernel.link(name) !== undefined));
+      if (step.do === "hide") hidden.add(key.interface);
+      else for (const name of [observed.nic?.link.name, key.interface]) hidden.delete(name ?? "");
+      return await nft.apply(hideScript([...hidden].sort()));
+    }
+    case "up":
+      return kernel.setLink(step.link.index, { up: true });
+    case "checksum":
+      return kernel.setChecksum(step.link.name, false);
+    case "address":
+      // Duplicate address detection would find the other holder of the moment.
+      return kernel.setAddress({ index: step.link.index, ...step.address, noDad: true });
+    case "delete-address":
+      return void kernel.deleteAddress({ index: step.link.index, ...step.address });
+    case "route":
+      return kernel.setRoute(routeSpec(step.route, step.link.index));
+    case "delete-route":
+      return void kernel.deleteRoute(routeSpec(step.route, step.link.index));
+    case "learn":
+      for (const neighbour of step.neighbours)
+        kernel.setNeighbour({ index: step.link.index, ...neighbour, state: "reachable" });
+      return;
+    case "neighbour":
+      return kernel.setNeighbour({ index: step.link.index, ...step.neighbour });
+    case "delete-neighbour":
+      return void kernel.deleteNeighbour({ index: step.link.index, address: step.neighbour.address });
+  }
+}
+
+/** A MAC of those that nobody else gives out (IEEE 802, locally administered). */
+function macOf(uuid: string): string {
+  return `0a:${(uuid.replaceAll("-", "").slice(0, 10).match(/../g) ?? []).join(":")}`;
+}
+
+/** The interfaces whose packets are kept from the node's stack, in a listing of the table. */
+function hiddenIn(listing: string): readonly string[] {
+  return [...listing.matchAll(/device "?([^"\s;]+)"?/g)].flatMap(([, name]) => name ?? []);
+}
+
+/**
+ * With a datapath in userspace Open vSwitch reads copies of what arrives; the kernel would process the originals as well, and answer for the bridge's addresses. Copies are made before
+ * this hook.
+ */
+function hideScript(names: readonly string[]): string {
+  const chains = names.flatMap((name, i) => [
+    `  chain uplink-${i} {`,
+    `    type filter hook ingress device "${name}" priority -500; policy drop;`,
+    "  }",
+  ]);
+  const table = names.length === 0 ? [] : [`table ${UPLINK_TABLE} {`, ...chains, "}"];
+  return [`table ${UPLINK_TABLE} {}`, `delete table ${UPLINK_TABLE}`, ...table, ""].join("\n");
+}

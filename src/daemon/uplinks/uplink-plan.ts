@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import type { Link } from "../../netlink/links.ts";
+import {
+  NO_STATE,
+  type UplinkAddress,
+  type UplinkNeighbour,
+  type UplinkRecord,
+  type UplinkRoute,
+  type UplinkState,
+} from "./uplink-record.ts";
+import { isEmpty, union, without } from "./uplink-state.ts";
+
+/** So many neighbours are told at the most: the others are asked for again. */
+const MOST_LEARNED = 256;
+
+/** A device of the node, with what it has. */
+export interface Device {
+  readonly link: Link;
+  /** It leaves checksums to hardware, which a userspace datapath is not. */
+  readonly leavesChecksums: boolean;
+  /** Neighbours that the kernel has found by itself. */
+  readonly learned: readonly UplinkNeighbour[];
+  readonly state: UplinkState;
+}
+
+/** A bridge of Open vSwitch for a network outside. */
+export interface UplinkBridge {
+  readonly uuid: string;
+  readonly name: string;
+  /** Absent where it cannot be read, or Kube-OVN made the bridge. */
+  readonly record?: UplinkRecord;
+}
+
+/** A port of Open vSwitch with the name of the interface. */
+export interface UplinkPort {
+  readonly bridge: string;
+  readonly bridgeUuid: string;
+  readonly uuid: string;
+  /** ovs-vswitchd has taken the interface in. */
+  readonly isOpen: boolean;
+  /** Why it has not, "" for none. */
+  readonly error: string;
+}
+
+/** What there is of one network on the node. */
+export interface ObservedUplink {
+  readonly boot: string;
+  readonly isUserspace: boolean;
+  /** The interface; undefined where there is none of that name. */
+  readonly nic: Device | undefined;
+  /** An interface of another name that has the MAC of the record, where there is none of the name. */
+  readonly renamed: Device | undefined;
+  /** The bridge's own device: ovs-vswitchd makes it, and in userspace takes it along when it ends. */
+  readonly device: Device | undefined;
+  readonly bridge: UplinkBridge | undefined;
+  readonly port: UplinkPort | undefined;
+  /** Whether the kernel's stack is kept from what arrives at the interface (datapath in userspace). */
+  readonly isHidden: boolean;
+  /** Of the network in `ovn-bridge-mappings`. */
+  readonly mapping: string | undefined;
+  /** Why the interface cannot become a port, where it is none of the bridge's yet. */
+  readonly refusal: Problem | undefined;
+}
+
+/** Why a node is not connected. */
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How a node is to be connected to a network. */
+export interface WantedUplink {
+  readonly network: string;
+  readonly interface: string;
+  /** Name of the bridge. */
+  readonly bridge: string;
+}
+
+/** One change. Each is done whole or not at all, and after each the node can be reached. */
+export type UplinkStep =
+  | { readonly do: "make-bridge"; readonly record: UplinkRecord }
+  | { readonly do: "record"; readonly record: UplinkRecord }
+  | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
+  | { readonly do: "up" | "checksum"; readonly link: Link }
+  | { readonly do: "learn"; readonly link: Link; readonly neighbours: readonly UplinkNeighbour[] }
+  | { readonly do: "address" | "delete-address"; readonly link: Link; readonly address: UplinkAddress }
+  | { readonly do: "route" | "delete-route"; readonly link: Link; readonly route: UplinkRoute }
+  | { readonly do: "neighbour" | "delete-neighbour"; readonly link: Link; readonly neighbour: UplinkNeighbour };
+
+/** What comes next. */
+export type UplinkOutcome =
+  | { readonly step: UplinkStep }
+  /** Something else has to happen first, which is an event. */
+  | { readonly wait: string }
+  | { readonly problem: Problem }
+  | { readonly done: { readonly interface: string; readonly mtu: number } }
+  /** There is nothing left of it. */
+  | { readonly gone: true };
+
+/**
+ * The next step by which a node is connected to a network, or disconnected (`wanted` undefined), as it is now. It is asked again after each step and after each event, and remembers
+ * nothing, so a daemon that starts after a crash at any step goes on from there, to either side.
+ *
+ * Addresses and routes are on the bridge's device where that exists and has the interface as its port, and otherwise on the interface. They come to their new device before they leave
+ * the old one: a route changes its device in one request of the kernel, an address is on both for a moment.
+ */
+export function planUplink(observed: ObservedUplink, wanted: WantedUplink | undefined): UplinkOutcome {
+  const { bridge } = observed;
+  const isOther = bridge?.record !== undefined && wanted !== undefined && bridge.record.interface !== wanted.interface;
+  if (isOther) return { wait: `${bridge.record?.interface} is still a port of ${bridge.name}` };
+  return wanted === undefined ? release(observed) : take(observed, wanted);
+}
+
+function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
+  const { bridge, nic, device, port, boot } = observed;
+  const isOurs = port !== undefined && port.bridge === wanted.bridge;
+  if (nic === undefined) {
+    const to = observed.renamed?.link.name;
+    const hint = to === undefined ? "" : `; ${to} has its MAC address: it was renamed`;
+    // The node keeps its addresses: on the interface, whatever its name, or on the bridge, for one that comes back.
+    const moved = to === undefined ? undefined : release(observed);
+    if (moved !== undefined && "step" in moved) return moved;
+    return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}${hint}` } };
+  }
+  if (!isOurs && observed.refusal !== undefined) {
+    // What there is of an earlier attempt goes.
+    const undone = release(observed);
+    return "step" in undone ? undone : { problem: observed.refusal };
+  }
+  const { mtu } = nic.link;
+  const mac = nic.link.mac ?? "";
+  const base = { network: wanted.network, interface: wanted.interface, mac, mtu, boot };
+  if (bridge === undefined)
+    return { step: { do: "make-bridge", record: { ...base, holder: nic.link.index, ...nic.state } } };
+  const known = usable(observed);
+  if (known !== undefined && (known.mac !== mac || known.mtu !== mtu))
+    return { step: { do: "record", record: { ...known, mac, mtu } } };
+  if (device === undefined || (isOurs && port.error !== "")) {
+    const moved = move(observed, nic, device, base, undefined);
+    if (moved !== undefined) return moved;
+    if (device === undefined) return { wait: `ovs-vswitchd has yet to make the device ${wanted.bridge}` };
+    return { problem: { reason: "PortFailed", message: `Open vSwitch: ${port?.error ?? ""}` } };
+  }
+  if (device.link.mac !== mac) return { wait: `ovs-vswitchd has yet to give ${wanted.bridge} the MAC ${mac}` };
+  const attached = (): UplinkOutcome | undefined => {
+    if (!isOurs) return { step: { do: "attach" } };
+    if (!port.isOpen) return { wait: `ovs-vswitchd has yet to open ${wanted.interface}` };
+    if (!nic.link.up) return { step: { do: "up", link: nic.link } };
+    if (!observed.isUserspace) return undefined;
+    for (const { link, leavesChecksums } of [device, nic])
+      if (leavesChecksums) return { step: { do: "checksum", link } };
+    return observed.isHidden ? undefined : { step: { do: "hide" } };
+  };
+  const moved = move(observed, device, nic, base, attached);
+  if (moved !== undefined) return moved;
+  if (observed.mapping !== wanted.bridge) return { step: { do: "map" } };
+  return { done: { interface: wanted.interface, mtu } };
+}
+
+/** The interface gets back what the bridge has, and the bridge goes. */
+function release(observed: ObservedUplink): UplinkOutcome {
+  const { bridge, device, port, boot } = observed;
+  const nic = observed.nic ?? observed.renamed;
+  if (bridge === undefined) return { gone: true };
+  if (observed.mapping === bridge.name) return { step: { do: "unmap" } };
+  const isOurs = port !== undefined && port.bridge === bridge.name;
+  const last: UplinkOutcome = { step: { do: isOurs ? "detach" : "delete-bridge" } };
+  if (nic === undefined) return last;
+  const { name, mtu } = nic.link;
+  const base = { network: bridge.record?.network ?? "", interface: name, mac: nic.link.mac ?? "", mtu, boot };
+  // The bridge lets the interface go last: as long as a route leads by the bridge, it has to lead on.
+  return move(observed, nic, device, base, undefined) ?? last;
+}
+
+/**
+ * The next step by which `to` gets all that `from` has; undefined where it has it all. `between` comes when the addresses are on both, and before a route changes its device: it makes the
+ * interface a port of the bridge.
+ */
+function move(
+  observed: ObservedUplink,
+  to: Device,
+  from: Device | undefined,
+  base: Omit<UplinkRecord, "holder" | keyof UplinkState>,
+  between: (() => UplinkOutcome | undefined) | undefined,
+): UplinkOutcome | undefined {
+  const known = usable(observed);
+  const left = from?.state ?? NO_STATE;
+  // What the device has that has it all is the truth, for its administrator may have changed it; while it is moved, or where the device is another one, it is the record.
+  const isSettled = known?.holder === to.link.index || (from !== undefined && known?.holder === from.link.index);
+  const all = union(isSettled ? to.state : union(known ?? NO_STATE, to.state), left);
+  const missing = without(all, to.state);
+  const isMoving = !isEmpty(missing) || !isEmpty(left);
+  if (isMoving && (known === undefined || isSettled || !isEmpty(without(all, known))))
+    return { step: { do: "record", record: { ...base, holder: 0, ...all } } };
+  if (to !== observed.device && observed.isHidden) return { step: { do: "show" } };
+  if (!to.link.up) return { step: { do: "up", link: to.link } };
+  const [address] = missing.addresses;
+  if (address !== undefined) return { step: { do: "address", link: to.link, address } };
+  const first = between?.();
+  if (first !== undefined) return first;
+  // Answers to new questions come to the other device as long as routes and port are not of one mind.
+  const learned = isEmpty(left) ? [] : notLearned(from?.learned ?? [], to);
+  if (learned.length > 0) return { step: { do: "learn", link: to.link, neighbours: learned } };
+  const [route] = missing.routes;
+  if (route !== undefined) return { step: { do: "route", link: to.link, route } };
+  const [neighbour] = missing.neighbours;
+  if (neighbour !== undefined) return { step: { do: "neighbour", link: to.link, neighbour } };
+  const rest = from === undefined ? undefined : leave(from);
+  if (rest !== undefined) return { step: rest };
+  const settled = { ...base, holder: to.link.index, ...to.state };
+  return samePlain(known, settled) ? undefined : { step: { do: "record", record: settled } };
+}
+
+function notLearned(learned: readonly UplinkNeighbour[], { learned: has, state }: Device): readonly UplinkNeighbour[] {
+  const known = new Set([...has, ...state.neighbours].map(({ address }) => address));
+  return learned.filter(({ address }) => !known.has(address)).slice(0, MOST_LEARNED);
+}
+
+/** The next thing to be taken from a device; undefined where nothing is left. */
+function leave({ link, state: { addresses, routes, neighbours } }: Device): UplinkStep | undefined {
+  const [route] = routes;
+  if (route !== undefined) return { do: "delete-route", link, route };
+  const [neighbour] = neighbours;
+  if (neighbour !== undefined) return { do: "delete-neighbour", link, neighbour };
+  // The last one first: with the first of a prefix the kernel would take its others along.
+  const address = addresses.at(-1);
+  return address === undefined ? undefined : { do: "delete-address", link, address };
+}
+
+/** The record, unless it is of before a reboot. */
+function usable({ bridge, boot }: ObservedUplink): UplinkRecord | undefined {
+  return bridge?.record?.boot === boot ? bridge.record : undefined;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import { applyUplinkStep, observeUplink, type UplinkKey, type UplinkParts } from "./uplink-node.ts";
+import { planUplink, type UplinkOutcome, type UplinkStep, type WantedUplink } from "./uplink-plan.ts";
+
+/** More steps than any move has: an interface with so many addresses and routes is not moved further in one run. */
+const MOST_STEPS = 2_000;
+
+/** What a run came to. */
+export interface UplinkRun {
+  readonly outcome: Exclude<UplinkOutcome, { readonly step: unknown }>;
+  /** What was done, in words. */
+  readonly steps: readonly string[];
+}
+
+/** These need Open vSwitch's database. */
+const ROWS: ReadonlySet<UplinkStep["do"]> = new Set([
+  "make-bridge",
+  "record",
+  "attach",
+  "detach",
+  "map",
+  "unmap",
+  "delete-bridge",
+]);
+
+/**
+ * Goes on with an uplink until something else has to happen, or nothing is left to do. Rejects with what a step rejects with.
+ * @param before called before each step.
+ */
+export async function runUplink(
+  parts: UplinkParts,
+  key: UplinkKey,
+  wanted: WantedUplink | undefined,
+  before: (step: UplinkStep) => void = () => undefined,
+): Promise<UplinkRun> {
+  const steps: string[] = [];
+  let last: UplinkStep | undefined;
+  while (steps.length < MOST_STEPS) {
+    const observed = await observeUplink(parts, key);
+    const outcome = planUplink(observed, wanted);
+    if (!("step" in outcome)) return { outcome, steps };
+    const { step } = outcome;
+    if (!parts.view.synced && ROWS.has(step.do))
+      return { outcome: { wait: "Open vSwitch's database is not connected" }, steps };
+    if (samePlain(step, last)) throw new Error(`${describeStep(key, step)} had no effect`);
+    last = step;
+    before(step);
+    await applyUplinkStep(parts, key, observed, step);
+    steps.push(describeStep(key, step));
+  }
+  throw new Error(`more than ${MOST_STEPS} steps`);
+}
+
+/** A step in words, for logs. */
+export function describeStep({ interface: name, bridge, network }: UplinkKey, step: UplinkStep): string {
+  switch (step.do) {
+    case "make-bridge":
+      return `bridge ${bridge}`;
+    case "record":
+      return step.record.holder === 0 ? `record what ${name} has` : `record which device has it`;
+    case "attach":
+      return `port ${name} of ${bridge}`;
+    case "detach":
+      return `port ${name} of ${bridge} (no longer wanted)`;
+    case "delete-bridge":
+      return `bridge ${bridge} (no longer wanted)`;
+    case "map":
+      return `mapping of network ${network} to ${bridge}`;
+    case "unmap":
+      return `mapping of network ${network} to ${bridge} (no longer wanted)`;
+    case "hide":
+      return `packets at ${name} are kept from the node's stack`;
+    case "show":
+      return `packets at ${name} reach the node's stack`;
+    case "up":
+      return `link ${step.link.name} up`;
+    case "checksum":
+      return `checksum ${step.link.name}`;
+    case "learn":
+      return `neighbours on ${step.link.name}`;
+    case "address":
+      return `address ${step.address.address}/${step.address.prefix} on ${step.link.name}`;
+    case "delete-address":
+      return `address ${step.address.address}/${step.address.prefix} on ${step.link.name} (moved)`;
+    case "route":
+      return `route ${step.route.destination} by ${step.link.name}`;
+    case "delete-route":
+      return `route ${step.route.destination} by ${step.link.name} (moved)`;
+    case "neighbour":
+      return `neighbour ${step.neighbour.address} on ${step.link.name}`;
+    case "delete-neighbour":
+      return `neighbour ${step.neighbour.address} on ${step.link.name} (moved)`;
+  }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import type { Address } from "../../netlink/addresses.ts";
+import type { Neighbour, NeighbourState } from "../../netlink/neighbours.ts";
+import { ROUTE_PROTOCOL_KERNEL, ROUTE_TABLE_LOCAL, type Route, type RouteSpec } from "../../netlink/routes.ts";
+import type { NodeKernel } from "../../node/kernel.ts";
+import type { UplinkAddress, UplinkHop, UplinkNeighbour, UplinkRoute, UplinkState } from "./uplink-record.ts";
+
+/** linux/if_addr.h, of IPv6: made by privacy extensions, and no longer to be used for new connections. */
+const IFA_F_TEMPORARY = 0x01;
+const IFA_F_DEPRECATED = 0x20;
+
+/** What a device has for the node's own traffic. What the kernel makes of an address by itself is not part of it, nor is what is of the link alone. */
+export function stateOf(kernel: NodeKernel, index: number): UplinkState {
+  return {
+    addresses: kernel.addresses({ index }).filter(isMoved).map(addressOf),
+    routes: kernel
+      .routes({ device: index })
+      .filter(isRouteMoved)
+      .map((route) => routeOf(route, index)),
+    neighbours: kernel.neighbours(index).flatMap(neighbourOf),
+  };
+}
+
+/** The neighbours that the kernel has found by itself and believes to be there. */
+export function learnedBy(kernel: NodeKernel, index: number): readonly UplinkNeighbour[] {
+  return kernel
+    .neighbours(index)
+    .flatMap(({ address, mac, state, proxy }) =>
+      mac !== undefined && !proxy && LEARNED.has(state) ? [{ address, mac }] : [],
+    );
+}
+
+const LEARNED: ReadonlySet<NeighbourState> = new Set(["reachable", "stale", "delay", "probe"]);
+
+function isMoved({ family, address, flags, dadFailed }: Address): boolean {
+  if (isLinkLocal(address)) return false;
+  // For IPv4 the first bit says that it is not the first of its prefix.
+  return family === 4 || ((flags & (IFA_F_TEMPORARY | IFA_F_DEPRECATED)) === 0 && !dadFailed);
+}
+
+function isRouteMoved({ type, table, protocol, destination }: Route): boolean {
+  if (type !== "unicast" || table === ROUTE_TABLE_LOCAL || protocol === ROUTE_PROTOCOL_KERNEL) return false;
+  return !isLinkLocal(destination) && !destination.startsWith("ff");
+}
+
+/** RFC 3927, RFC 4291 §2.5.6. */
+function isLinkLocal(text: string): boolean {
+  return text.startsWith("169.254.") || /^fe[89ab]/.test(text);
+}
+
+function addressOf({ address, prefix, peer, broadcast, scope, noPrefixRoute }: Address): UplinkAddress {
+  return {
+    ...{ address, prefix },
+    ...(peer !== undefined && { peer }),
+    ...(broadcast !== undefined && { broadcast }),
+    ...(scope !== "global" && { scope }),
+    ...(noPrefixRoute && { noPrefixRoute }),
+  };
+}
+
+function routeOf(route: Route, index: number): UplinkRoute {
+  const { destination, table, metric, protocol, scope, gateway, onlink, source, mtu, nextHops } = route;
+  const hops = nextHops.map(
+    ({ gateway: via, device, weight, onlink: direct }): UplinkHop => ({
+      ...{ device: device === index ? 0 : device, weight },
+      ...(via !== undefined && { gateway: via }),
+      ...(direct && { onlink: direct }),
+    }),
+  );
+  return {
+    ...{ destination, table, metric, protocol, scope },
+    ...(gateway !== undefined && { gateway }),
+    ...(onlink && { onlink }),
+    ...(source !== undefined && { source }),
+    ...(mtu !== undefined && { mtu }),
+    ...(hops.length > 0 && { nextHops: hops }),
+  };
+}
+
+function neighbourOf({ address, mac, state, proxy }: Neighbour): readonly UplinkNeighbour[] {
+  return state === "permanent" && mac !== undefined && !proxy && !isLinkLocal(address) ? [{ address, mac }] : [];
+}
+
+/** The route on a device. */
+export function routeSpec(route: UplinkRoute, device: number): RouteSpec {
+  const { nextHops, ...rest } = route;
+  if (nextHops === undefined) return { ...rest, device };
+  return { ...rest, nextHops: nextHops.map((hop) => ({ ...hop, device: hop.device === 0 ? device : hop.device })) };
+}
+
+/** What the first or the second has, in the order of the first. */
+export function union(a: UplinkState, b: UplinkState): UplinkState {
+  return {
+    addresses: joined(a.addresses, b.addresses, sameAddress),
+    routes: joined(a.routes, b.routes, sameRoute),
+    neighbours: joined(a.neighbours, b.neighbours, sameNeighbour),
+  };
+}
+
+/** What the first has and the second has not. */
+export function without(a: UplinkState, b: UplinkState): UplinkState {
+  return {
+    addresses: a.addresses.filter((one) => !b.addresses.some((other) => sameAddress(one, other))),
+    routes: a.routes.filter((one) => !b.routes.some((other) => samePlain(one, other))),
+    neighbours: a.neighbours.filter((one) => !b.neighbours.some((other) => samePlain(one, other))),
+  };
+}
+
+/** Whether there is nothing in it. */
+export function isEmpty({ addresses, routes, neighbours }: UplinkState): boolean {
+  return addresses.length + routes.length + neighbours.length === 0;
+}
+
+function joined<T>(a: readonly T[], b: readonly T[], same: (one: T, other: T) => boolean): readonly T[] {
+  return [...a, ...b.filter((one) => !a.some((other) => same(one, other)))];
+}
+
+function sameAddress(a: UplinkAddress, b: UplinkAddress): boolean {
+  return a.address === b.address && a.prefix === b.prefix && a.peer === b.peer;
+}
+
+/** One takes the place of the other (rtnetlink(7), NLM_F_REPLACE). */
+function sameRoute(a: UplinkRoute, b: UplinkRoute): boolean {
+  return a.destination === b.destination && a.table === b.table && a.metric === b.metric;
+}
+
+function sameNeighbour(a: UplinkNeighbour, b: UplinkNeighbour): boolean {
+  return a.address === b.address;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samePlain } from "../../collections/plain.ts";
+import { type NodeUplinks, readUplinkState, type UplinkReport, writeUplinkStates } from "../../contract/uplinks.ts";
+import type { NetlinkEvent } from "../../netlink/watch.ts";
+import type { NodeKernel } from "../../node/kernel.ts";
+import type { Nftables } from "../../node/nftables.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { OwnNode } from "../gateway/node.ts";
+import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import type { RepairReport } from "../repair-report.ts";
+import type { UplinkKey, UplinkParts } from "./uplink-node.ts";
+import type { UplinkBridge } from "./uplink-plan.ts";
+import { isUplinkBridge, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
+import { runUplink, type UplinkRun } from "./uplink-run.ts";
+
+/** What is waited for is told after so long, in ms: mostly it comes sooner. */
+const PATIENCE_MS = 5_000;
+/** A message that the Node's annotation has. */
+const MOST_TEXT = 400;
+
+/** What {@link Uplinks} works with. */
+export interface UplinksWorld {
+  readonly view: OvsView;
+  readonly kernel: NodeKernel;
+  readonly nft: Nftables;
+  readonly node: string;
+  readonly nodes: { get(key: string): OwnNode | undefined; subscribe(listener: () => void): () => void };
+  readonly report: Pick<RepairReport, "note">;
+  readonly clock: Clock;
+  readonly log: Record<"info" | "warn", (fields: object, message: string) => void>;
+  /** See {@link UplinkParts.boot}. */
+  bootId(): string;
+  /** Writes to the API server which networks this node is connected to. */
+  annotate(text: string | undefined): Promise<void>;
+}
+
+/** An uplink to look after, with whether it is wanted. */
+interface Task {
+  readonly key: UplinkKey;
+  readonly isWanted: boolean;
+}
+
+/**
+ * Connects the node to networks outside, as its contract says: the interface becomes a port of a bridge of Open vSwitch, and what it has for the node's own traffic moves to the bridge's
+ * device, and back (`uplink-plan.ts`). While nothing is known of the contract, what there is stays, and what was begun is finished.
+ */
+export class Uplinks {
+  readonly #world: UplinksWorld;
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  /** Names of the devices of the last pass. */
+  #names: ReadonlySet<string> = new Set();
+  #indexes: ReadonlySet<number> = new Set();
+  /** Some interface is missing: any that comes may be it. */
+  #isMissing = false;
+  /** Network → since when something is waited for. */
+  readonly #waiting = new Map<string, number>();
+  #cancel: () => void = () => undefined;
+  /** Network → with what a pass found nothing to do; what changes then was changed by another program. */
+  readonly #settled = new Map<string, string>();
+
+  constructor(world: UplinksWorld) {
+    this.#world = world;
+    const onError = (error: unknown, retryMs: number): void =>
+      world.log.warn({ err: error, retryMs }, "failed to connect the node to a network outside; retrying");
+    // Between a port that is open and the routes that follow it nothing is to be lost.
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, { restMs: 0 }, world.clock);
+  }
+
+  start(): void {
+    const { view, nodes, kernel } = this.#world;
+    const trigger = (): void => this.#loop.trigger();
+    const watched = kernel.watch((event) => {
+      if (this.#concerns(event)) trigger();
+    });
+    this.#stops.push(
+      nodes.subscribe(trigger),
+      view.mirror.onSyncedChange(trigger),
+      view.mirror.subscribe((changes) => {
+        if (changes.some((change) => this.#concernsRow(change))) trigger();
+      }),
+      () => watched.close(),
+    );
+    trigger();
+  }
+
+  /** Ends the upkeep. What was set up stays. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#cancel();
+    await this.#loop.stop();
+  }
+
+  async #reconcile(): Promise<void> {
+    const { view, kernel, nft, clock, nodes, node, bootId } = this.#world;
+    // Open vSwitch has not been heard of since this daemon started.
+    if (view.root() === undefined) return;
+    const own = nodes.get(node);
+    const wanted = typeof own?.contract === "object" ? own.contract.uplinks : undefined;
+    const tasks = tasksOf(uplinkBridges(view), wanted);
+    if (tasks.length === 0 && own?.uplinks === undefined) return;
+    const parts: UplinkParts = { view, kernel, nft, boot: bootId(), uuid: () => clock.uuid() };
+    const states = new Map<string, UplinkReport>();
+    const failures: unknown[] = [];
+    this.#isMissing = false;
+    for (const { key, isWanted } of tasks) {
+      this.#follow(tasks);
+      const state = await this.#settle(parts, key, isWanted).catch((error: unknown): UplinkReport => {
+        failures.push(error);
+        return { reason: "Failed", message: error instanceof Error ? error.message : String(error) };
+      });
+      const kept = state ?? readUplinkState(own?.uplinks, key.network);
+      if (kept !== undefined && isWanted) states.set(key.network, shortened(kept));
+    }
+    this.#follow(tasks);
+    const text = states.size === 0 ? undefined : writeUplinkStates(states);
+    if (own !== undefined && wanted !== undefined && text !== own.uplinks) await this.#world.annotate(text);
+    const [failure] = failures;
+    if (failure !== undefined) throw new Error("an uplink could not be set up", { cause: failure });
+  }
+
+  /** The state to report; undefined: the former one. */
+  async #settle(parts: UplinkParts, key: UplinkKey, isWanted: boolean): Promise<UplinkReport | undefined> {
+    const { log, clock } = this.#world;
+    const { outcome, steps } = await runUplink(parts, key, isWanted ? key : undefined);
+    if (steps.length > 0) log.info({ ...key, steps }, "interface to a network outside");
+    this.#judge(key, isWanted, { outcome, steps });
+    if (!("wait" in outcome)) this.#waiting.delete(key.network);
+    if ("done" in outcome) return outcome.done;
+    if ("problem" in outcome) {
+      this.#isMissing ||= outcome.problem.reason === "InterfaceNotFound";
+      return outcome.problem;
+    }
+    if ("gone" in outcome) return undefined;
+    const since = this.#waiting.get(key.network) ?? clock.now();
+    this.#waiting.set(key.network, since);
+    const left = since + PATIENCE_MS - clock.now();
+    if (left <= 0) return { reason: "Waiting", message: outcome.wait };
+    this.#cancel();
+    this.#cancel = clock.after(left, () => this.#loop.trigger());
+    return undefined;
+  }
+
+  /** Has changes that another program makes again and again undone less and less often. */
+  #judge({ network, bridge, interface: name }: UplinkKey, isWanted: boolean, { outcome, steps }: UplinkRun): void {
+    const { kernel, report } = this.#world;
+    const devices = [bridge, name].map((link) => kernel.link(link)?.index ?? 0);
+    const now = `${isWanted} ${name} ${devices.join(" ")}`;
+    const isSame = this.#settled.get(network) === now;
+    const changes = steps.filter((step) => !step.startsWith("record "));
+    if (isSame && changes.length > 0) this.#loop.backOff(report.note(changes));
+    if ("done" in outcome) this.#settled.set(network, now);
+    else this.#settled.delete(network);
+  }
+
+  /** From now on events of these devices count. */
+  #follow(tasks: readonly Task[]): void {
+    this.#names = new Set(tasks.flatMap(({ key }) => [key.interface, key.bridge]));
+    this.#indexes = new Set([...this.#names].flatMap((name) => this.#world.kernel.link(name)?.index ?? []));
+  }
+
+  #concerns(event: NetlinkEvent): boolean {
+    switch (event.type) {
+      case "link":
+        return this.#isMissing || this.#names.has(event.link.name) || this.#indexes.has(event.link.index);
+      case "address":
+        return this.#indexes.has(event.address.index);
+      case "route":
+        return (
+          this.#indexes.has(event.route.device ?? 0) ||
+          event.route.nextHops.some((hop) => this.#indexes.has(hop.device))
+        );
+      case "overrun":
+      case "failed":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #concernsRow({ table, old, new: now }: OvsChange): boolean {
+    if (table === "Interface") return this.#names.has((now ?? old)?.name ?? "");
+    if (table === "Open_vSwitch") return !samePlain(old?.external_ids, now?.external_ids);
+    if (table !== "Bridge") return false;
+    const row = now ?? old;
+    return row !== undefined && (isUplinkBridge(row) || old === undefined || now === undefined);
+  }
+}
+
+/** What is to be looked after, each network once. Bridges that are no longer wanted come first: an interface may move from one network to another. */
+function tasksOf(bridges: readonly UplinkBridge[], wanted: NodeUplinks | undefined): readonly Task[] {
+  const tasks: Task[] = [];
+  const names = new Map(Object.entries(wanted ?? {}));
+  for (const { name: bridge, record } of bridges) {
+    if (record === undefined) continue;
+    const { network, interface: old } = record;
+    const isWanted = wanted === undefined || names.get(network) === old;
+    tasks.push({ key: { network, interface: old, bridge }, isWanted });
+  }
+  tasks.sort((a, b) => Number(a.isWanted) - Number(b.isWanted));
+  for (const [network, name] of names) {
+    if (tasks.some(({ key, isWanted }) => isWanted && key.network === network)) continue;
+    tasks.push({ key: { network, interface: name, bridge: uplinkBridgeName(network) }, isWanted: true });
+  }
+  return tasks;
+}
+
+function shortened(state: UplinkReport): UplinkReport {
+  return "mtu" in state ? state : { reason: state.reason, message: state.message.slice(0, MOST_TEXT) };
+}

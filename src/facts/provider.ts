@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One node and one network outside the cluster (ProviderNetwork); derived by `src/compile/nat/provider-nodes.ts`. Key: `<network>/<node>`. */
+export interface ProviderNodeFact {
+  readonly key: string;
+  readonly network: string;
+  readonly node: string;
+  /** The interface by which the node is to be connected; absent for a node that is not to be. */
+  readonly interface?: string;
+  /** What the node's daemon says of it; absent where it has said nothing. */
+  readonly state?:
+    | { readonly interface: string; readonly mtu: number }
+    | { readonly reason: string; readonly message: string };
+}
