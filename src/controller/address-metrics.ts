@@ -4,7 +4,7 @@ import { Gauge, type Registry } from "prom-client";
 import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 
-/** What {@link addressMetrics} reads. */
+/** The sources of {@link addressMetrics}. */
 export interface AddressSources {
   readonly facts: FactStore;
   readonly ipam: Ipam;
@@ -15,7 +15,7 @@ const FAMILIES = [
   ["v6", "IPv6"],
 ] as const;
 
-/** Registers how full each subnet and each IPPool is, and where centralized subnets leave. */
+/** Registers the free and used addresses of each subnet and IPPool, and the gateway nodes of centralized subnets. */
 export function addressMetrics(registry: Registry, { facts, ipam }: AddressSources): void {
   const registers = [registry];
   const perSubnet = (name: string, help: string, field: "available" | "using"): void => {

@@ -7,15 +7,15 @@ import type { KubeObject } from "../kube/object.ts";
 import { CRDS, type ResourceType, typeName } from "../kube/resources.ts";
 import type { Clock } from "../time/clock.ts";
 
-/** What of a CustomResourceDefinition says that a version of it is served. */
+/** The part of a CustomResourceDefinition that shows whether a version is served. */
 interface Definition extends KubeObject {
   readonly spec?: { readonly versions?: readonly { readonly name: string; readonly served: boolean }[] };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
 /**
- * Watches for the definition of a type that the cluster does not serve, and says when it does. While the type is there, nothing
- * is watched: definitions are large, and most clusters have the types that they will ever have.
+ * Watches the CustomResourceDefinition of a type that the cluster does not serve, and reports when it is served. A served type needs no watch:
+ * definitions are large, and most clusters do not add types.
  */
 export class AwaitedType {
   readonly #type: ResourceType;
@@ -25,7 +25,7 @@ export class AwaitedType {
   #stopping: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  /** `onServed` is called whenever the definition is seen to have become effective. */
+  /** `onServed` is called when the definition has become effective. */
   constructor(
     parts: { readonly kube: Kube; readonly clock: Clock; readonly log: Logger },
     type: ResourceType,
@@ -49,7 +49,7 @@ export class AwaitedType {
       });
   }
 
-  /** Whether the type was found absent. */
+  /** Whether the type is not served. */
   note(absent: boolean): void {
     if (this.#stopped || absent === (this.#watch !== undefined)) return;
     const old = this.#watch;

@@ -8,15 +8,15 @@ import type { KubeObject, NewObject } from "../kube/object.ts";
 import { SUBNETS, VPCS } from "../kube/resources.ts";
 import type { Settings } from "./settings.ts";
 
-/** What the informers know already, and how they learn of what is made here before their watch tells them. */
+/** The informers: what they know, and how created objects are added before the watch delivers them. */
 export interface Known {
   has(kind: "vpcs" | "subnets", name: string): boolean;
   made(kind: "vpcs" | "subnets", object: KubeObject): void;
 }
 
 /**
- * Creates what every cluster needs where it is missing: the default VPC, the join subnet and the default subnet. What
- * exists is left as it is, whatever the flags say: the objects are the administrator's from then on.
+ * Creates the default VPC, the join subnet and the default subnet if they are missing. Existing objects are not changed, even if flags differ: they
+ * belong to the administrator.
  */
 export async function ensureDefaults(kube: Kube, settings: Settings, known: Known): Promise<void> {
   const ensure = async (kind: "vpcs" | "subnets", object: NewObject<KubeObject>): Promise<void> => {

@@ -5,7 +5,7 @@ import type { WeftEffect } from "../compile/effects.ts";
 import type { Engine } from "../reconcile/engine.ts";
 import type { CommitObserver } from "./databases/commit-observer.ts";
 
-/** Registers what the engine counts: units that wait, transactions, repairs. */
+/** Registers the engine's counters: waiting units, transactions, repairs. */
 export function engineMetrics(registry: Registry, engine: Engine<WeftEffect>): void {
   const registers = [registry];
   const counter = (name: string, help: string, read: () => number): void => {
@@ -65,7 +65,7 @@ export function engineMetrics(registry: Registry, engine: Engine<WeftEffect>): v
   });
 }
 
-/** Registers and returns what observes each transaction of the northbound database. */
+/** Registers and returns the observer of transactions of the northbound database. */
 export function commitMetrics(registry: Registry): CommitObserver {
   const registers = [registry];
   // Name, labels and values of `db`, `method` and `code` ("0": success) are Kube-OVN's (pkg/ovs).

@@ -13,7 +13,7 @@ export function cidrs(text: string): string {
   return text;
 }
 
-/** CIDRs with commas between them. */
+/** CIDRs separated by commas. */
 export function cidrList(text: string): readonly string[] {
   const list = text
     .split(",")
@@ -24,7 +24,7 @@ export function cidrList(text: string): readonly string[] {
   return list;
 }
 
-/** A TCP port; 0 switches a server off. */
+/** A TCP port; 0 disables the server. */
 export function port(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535) {
@@ -67,7 +67,7 @@ export function days(text: string): number {
   return value;
 }
 
-/** Seconds of silence from 1 to 3600: zero, as northd takes it for "never", would leave a controller with a connection that is long dead. */
+/** Seconds of silence from 1 to 3600. Zero, which means "never" for northd, would leave a controller with a dead connection. */
 export function inactivity(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 3600) {

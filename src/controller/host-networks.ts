@@ -5,8 +5,8 @@ import { NODE_INTERFACE, SERVICE_INTERFACE } from "../api/names.ts";
 import { parseCidr } from "../net/cidr.ts";
 
 /**
- * The networks of a host's own interfaces, canonical and sorted, as os.networkInterfaces() gives them: without the loopback interface, without link-local
- * addresses and without `ovn0`, whose network is the cluster's.
+ * The networks of a host's own interfaces, canonical and sorted, from os.networkInterfaces(): without the loopback interface, link-local addresses
+ * and `ovn0`, whose network belongs to the cluster.
  */
 export function hostNetworks(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): readonly string[] {
   const found = new Set<string>();

@@ -10,7 +10,7 @@ import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
 import { addressMetrics } from "./address-metrics.ts";
 import { engineMetrics } from "./engine-metrics.ts";
 
-/** What the metrics are read from; nothing is counted twice. */
+/** The sources of the metrics. */
 export interface MetricSources {
   readonly engine: Engine<WeftEffect>;
   readonly facts: FactStore;
@@ -19,16 +19,16 @@ export interface MetricSources {
   readonly northbound: () => boolean;
   /** The logical switches of the northbound database. */
   readonly switches: () => Iterable<{ readonly uuid: string; readonly name: string; readonly ports: number }>;
-  /** Whether what is known of the southbound database is current; undefined where nothing of it is asked for. */
+  /** Whether the copy of the southbound database is current; `undefined` if it is not used. */
   readonly southbound: () => boolean | undefined;
   readonly leading: () => boolean;
   readonly waiting: () => number;
-  /** How often a pod had waited for 5 s and been neither served nor told why. */
+  /** The number of times that a pod had neither a network nor an Event with the reason after 5 s. */
   readonly unserved: () => number;
   readonly pendingWrites: () => number;
 }
 
-/** Registers the controller's metrics. Names that Kube-OVN has are its own, with its labels; the others begin with `weft_`. */
+/** Registers the controller's metrics. Metrics of Kube-OVN have its names and labels; the others begin with `weft_`. */
 export function controllerMetrics(registry: Registry, sources: MetricSources): void {
   const { facts, leading, waiting, unserved, pendingWrites, northbound, southbound } = sources;
   const registers = [registry];
@@ -84,7 +84,7 @@ export function controllerMetrics(registry: Registry, sources: MetricSources): v
   ovnMetrics(registry, sources);
 }
 
-/** What OVN's databases say of chassis, switches, sessions and backends. */
+/** Chassis, switches, sessions and backends in OVN's databases. */
 function ovnMetrics(registry: Registry, { facts, switches }: MetricSources): void {
   const registers = [registry];
   new Gauge({

@@ -7,11 +7,11 @@ import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-r
 import { boolean, cidrList, cidrs, days, inactivity, mebibytes, port, portRange, seconds } from "./flag-values.ts";
 import { hostNetworks } from "./host-networks.ts";
 
-/** What the controller is told when it starts. Names of flags are Kube-OVN's where it has them. */
+/** The controller's flags. They have Kube-OVN's names where it has them. */
 export interface Settings {
-  /** Remotes of the northbound database, `tcp:[host]:port` or `ssl:` or `unix:`, by commas. */
+  /** Remotes of the northbound database, `tcp:[host]:port` or `ssl:` or `unix:`, separated by commas. */
   readonly ovnNb: string;
-  /** The same of the southbound database; empty: nothing is read of it. */
+  /** The same for the southbound database; empty: it is not used. */
   readonly ovnSb: string;
   readonly clusterRouter: string;
   readonly defaultSubnet: string;
@@ -21,39 +21,39 @@ export interface Settings {
   readonly nodeSwitch: string;
   readonly nodeSwitchCidr: string;
   readonly serviceCidr: string;
-  /** CIDRs in which nodes' addresses are. */
+  /** CIDRs of nodes' addresses. */
   readonly nodeCidrs: readonly string[];
   readonly nodePorts: PortRange;
-  /** The cluster's DNS, `address` or `address:port` by commas; empty: the ClusterIPs of `dnsService`. */
+  /** The cluster's DNS, `address` or `address:port` separated by commas; empty: the ClusterIPs of `dnsService`. */
   readonly dnsServers: string;
   /** `namespace/name`. */
   readonly dnsService: string;
-  /** For so many seconds after its TTL an address of a domain name still counts. */
+  /** Seconds after its TTL for which an address of a domain name stays active. */
   readonly domainGraceS: number;
-  /** After so many seconds of silence the database is asked whether it is there, and after as many again the connection is given up. */
+  /** Seconds without data after which an echo is sent to the database, and without an answer after which the connection is closed. */
   readonly ovsdbInactivityS: number;
-  /** Whether subnets that do not say (`spec.enableLb`) have what their pods send to Services balanced by OVN. */
+  /** The default of `spec.enableLb`: whether OVN balances pods' connections to Services. */
   readonly enableLb: boolean;
-  /** Whether nodes reach Services through OVN, so that there need be no kube-proxy. */
+  /** Whether nodes reach Services through OVN, so that kube-proxy is not needed. */
   readonly kubeProxyReplacement: boolean;
-  /** Whether another network plugin makes pods' primary interfaces, and ours are those of the networks that they name. */
+  /** Whether another network plugin creates pods' primary interfaces, and ours are those of the networks that they name. */
   readonly nonPrimary: boolean;
-  /** Whether a KubeVirt machine has an address as long as it exists, or each of its pods one of its own. */
+  /** Whether a KubeVirt virtual machine keeps its address as long as it exists, or each of its pods has its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
   /** On the loopback address, for kubelet's probes. */
   readonly healthPort: number;
   readonly logLevel: string;
-  /** Where the certificate for `ssl:` remotes is, see `tlsFilesIn`. */
+  /** The folder of the certificate for `ssl:` remotes, see `tlsFilesIn`. */
   readonly tlsDir: string;
-  /** Whether this process issues it, and those of ovn-central and the nodes. */
+  /** Whether this process issues it and those of ovn-central and the nodes. */
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
-  /** The folder to which is recorded what this process is told and what it commits; empty: nothing is. */
+  /** The folder in which facts and committed plans are recorded; empty: no recording. */
   readonly recordTo: string;
-  /** MiB that a recording has at most. */
+  /** The maximum size of a recording in MiB. */
   readonly recordLimitMib: number;
-  /** Lets a sweep delete however many rows no unit wants. */
+  /** Allows a sweep to delete any number of rows. */
   readonly allowMassDelete: boolean;
   /** Identity of this process among the replicas, for the Lease. */
   readonly identity: string;
@@ -156,7 +156,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     );
 }
 
-/** The flags that are not texts. */
+/** The flags that are not strings. */
 interface Flags {
   readonly nodeCidrs?: readonly string[];
   readonly serviceNodePortRange?: PortRange;
@@ -174,7 +174,7 @@ interface Flags {
   readonly recordLimit: number;
 }
 
-/** The settings that a parsed command and the environment make. */
+/** The settings from a parsed command and the environment. */
 export function readSettings(command: Command, environment: Readonly<Record<string, string | undefined>>): Settings {
   const flags = command.opts<Record<string, string> & Flags>();
   return {

@@ -18,7 +18,7 @@ import type { Settings } from "./settings.ts";
 import { type AcceptedRecord, AcceptedRecords } from "./status/accepted-records.ts";
 import type { Status, StatusResource } from "./status/status-writer.ts";
 
-/** What the sources are made of. */
+/** The dependencies of {@link Sources}. */
 export interface SourceParts {
   readonly kube: Kube;
   readonly settings: Settings;
@@ -29,39 +29,39 @@ export interface SourceParts {
 }
 
 /**
- * Types of which there may be so many objects that reading them takes seconds, which a new leader does not have. With more than `listedWhole` of them a
- * leader writes an annotation at one of them, which this controller annotates anyway, and waits until its watch shows that: see {@link Informer.catchUp}.
+ * Types with perhaps so many objects that a list takes seconds, which is too long for a new leader. With more than `listedWhole` of them a leader
+ * writes an annotation to one of them, which this controller annotates anyway, and waits until its watch delivers it: see {@link Informer.catchUp}.
  */
 const CATCH_UP: ReadonlySet<FactKind> = new Set(["pods", "ips"]);
 const LISTED_WHOLE = 500;
-/** How long for the watch, in ms; then all is read after all. */
+/** How long to wait for the watch, in ms; then all objects are listed. */
 const CATCH_UP_MS = 1_000;
 
-/** What the informers give for one object: its fact, and its status where that is written here. */
+/** An informer's projection of one object: its fact, and its status if the controller writes it. */
 interface Projected {
   readonly fact: unknown;
   readonly status?: Status;
 }
 
 /**
- * A type that is not served is asked for once in so many ms, although its definition is watched: what serves it need not be a
- * definition, and the watch may be forbidden.
+ * The interval, in ms, of lists of a type that is not served. Its definition is watched too, but an aggregated API server may serve it, and the watch
+ * may be forbidden.
  */
 const ABSENT_MS = 60_000;
 
-/** The informers are stopped before they have read everything. */
+/** The informers were stopped before they had read everything. */
 const quiet = (): void => undefined;
 
-/** The facts by which a status that is written here is known. A Subnet's accepted configuration is another fact than its spec. */
+/** The kind of fact for a status. A Subnet's accepted configuration is another fact than its spec. */
 function resourceOf(facts: FactKind): StatusResource | undefined {
   const kind = kindOf(facts);
   return kind?.status === undefined ? undefined : (knownAs(kind) as StatusResource);
 }
 
-/** The informers, each feeding one kind of fact. What a projection drops is not kept in memory. */
+/** The informers, each for one kind of fact. Only the projections are kept in memory. */
 export class Sources {
   readonly #facts: FactStore;
-  /** kind → its informer; "subnets" for what is written of subnets. */
+  /** kind → its informer; "subnets" for the statuses of subnets. */
   readonly #informers = new Map<FactKind, Informer<Projected>>();
 
   readonly #parts: SourceParts;
@@ -72,7 +72,7 @@ export class Sources {
   /** Watch for the types that the cluster does not serve. */
   readonly #awaited: AwaitedType[] = [];
 
-  /** `onStatus` is called when a status was seen to have changed, or its object to be gone; `onRecord`: see {@link AcceptedRecords}. */
+  /** `onStatus` is called when a status has changed or its object was deleted; `onRecord`: see {@link AcceptedRecords}. */
   constructor(
     parts: SourceParts,
     facts: FactStore,
@@ -89,7 +89,7 @@ export class Sources {
       const { type, project, fieldSelector, absent } = feed;
       const resource = resourceOf(kind);
       const made = informer<KubeObject, Projected>(kube, type, {
-        // What a projection reads of an object is its own, structural type; the API server promises the rest.
+        // Each projection has its own structural type of the object; the API server guarantees it.
         project: (object) => {
           const fact = project(this.records.keep(kind, object) as never);
           if (fact === undefined) return undefined;
@@ -102,7 +102,7 @@ export class Sources {
           if (served) log.warn({ err: error, resource: type.plural, context }, "list/watch failed; retrying");
           else log.info({ resource: type.plural }, "the API server does not serve this type yet");
         },
-        // An equal fact is not kept beside the one in the store. (Who writes a status hears of each that was seen.)
+        // An equal fact is not stored again. (The status writer is notified of each status.)
         ...(resource === undefined && { equal: samePlain }),
         failures: { failures: facts.failures, kind },
         clock,
@@ -114,7 +114,7 @@ export class Sources {
         if (state === "absent") facts.set("served", kind, undefined);
         if (state === "watching") facts.set("served", kind, { key: kind });
       };
-      // Whoever leads as soon as all is read must know which types are served: the watch is opened later.
+      // The watch is opened later, but a leader must know which types are served as soon as everything is read.
       if (absent !== undefined) made.whenSynced().then(() => made.state !== "absent" && noteState("watching"), quiet);
       const awaited = absent && new AwaitedType({ kube, clock, log }, type, () => made.retryNow());
       if (awaited !== undefined) this.#awaited.push(awaited);
@@ -127,7 +127,7 @@ export class Sources {
     }
   }
 
-  /** Begins to read. */
+  /** Starts the informers. */
   start(): void {
     for (const source of this.#informers.values()) source.start();
   }
@@ -137,22 +137,25 @@ export class Sources {
     await Promise.all([...this.#informers.values()].map((source) => source.whenSynced(signal)));
   }
 
-  /** Whether the informers know an object. */
+  /** Whether an informer has an object. */
   has(kind: FactKind, key: string): boolean {
     return this.#facts.get(kind, key) !== undefined;
   }
 
-  /** Takes an object in as a write returned it, unless its informer knows better by now. */
+  /** Adds an object that a write returned, unless its informer has a newer version. */
   made(kind: FactKind, object: KubeObject): void {
     this.#informers.get(kind)?.observe(object);
   }
 
-  /** The same for an object whose status was written. */
+  /** The same for a write of a status. */
   written(resource: StatusResource, object: KubeObject): void {
     this.#informers.get(resource)?.observe(object);
   }
 
-  /** Reads everything again, or makes sure that it is known; resolves when all is known that the API server had accepted before. `kube` writes. */
+  /**
+   * Lists everything again or checks that the watches are current; resolves when all writes that the API server had accepted before are known.
+   * `kube`: the client for writes.
+   */
   async refresh(kube: Kube): Promise<void> {
     const sources = [...this.#informers];
     await Promise.all(
@@ -162,14 +165,14 @@ export class Sources {
     );
   }
 
-  /** Whether a type is known to be known without reading it. */
+  /** Whether the watch of a type is known to be current without a list. */
   async #catchUp(kube: Kube, kind: FactKind, source: Informer<Projected>): Promise<boolean> {
     const { clock, listedWhole = LISTED_WHOLE } = this.#parts;
     const [key = ""] = source.entries().next().value ?? [];
     if (!CATCH_UP.has(kind) || source.size <= listedWhole) return false;
     const slash = key.indexOf("/");
     const ref = slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-    // One that was there already would be no change.
+    // An annotation that exists already would be no change.
     const value = `${clock.wall()}-${clock.random()}`;
     const body = { metadata: { annotations: { [CAUGHT_UP]: value } } };
     try {
@@ -179,7 +182,7 @@ export class Sources {
         return object.metadata.resourceVersion;
       }, CATCH_UP_MS);
     } catch {
-      // The object may be gone by now. What else is wrong, reading will say.
+      // The object may be deleted by now. A list reports other errors.
       return false;
     }
   }
@@ -189,13 +192,13 @@ export class Sources {
     return this.#informers.get(resource)?.get(name)?.status;
   }
 
-  /** Ends all. */
+  /** Stops all informers. */
   async stop(): Promise<void> {
     await Promise.all(this.#awaited.map((type) => type.stop()));
     await Promise.all([...this.#informers.values()].map((source) => source.stop()));
   }
 
-  /** How many facts of each kind there are, for the log. */
+  /** The number of facts of each kind, for the log. */
   counts(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#informers.keys()].map((kind) => [kind, this.#facts.size(kind)]));
   }

@@ -39,8 +39,8 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
     // Subnets with a centralized gateway; "" if they select nodes by labels.
     gatewayNode: ({ gatewayType, gatewayNodes }) =>
       gatewayType !== "centralized" ? [] : gatewayNodes.length > 0 ? gatewayNodes : [""],
-    // Groups whose rules make ACLs.
     vlan: ({ vlan }) => (vlan === "" ? [] : [vlan]),
+    // Subnets with rules of their own, which make ACLs.
     rules: (subnet) => (subnet.private || subnet.acls.length > 0 ? ["any"] : []),
   },
   verdicts: {},

@@ -6,9 +6,9 @@ import { KINDS } from "./index.ts";
 /** One rule of a ClusterRole (rbac.authorization.k8s.io/v1 PolicyRule) about one resource, and what it is for. */
 export interface AccessRule {
   readonly group: string;
-  /** The plural, with `/status` behind it where the rule is about the subresource. */
+  /** The plural, followed by `/status` if the rule is for the subresource. */
   readonly resource: string;
-  /** The only objects that it is about, by their names; absent where it is about all of them. */
+  /** Names of the objects that it is restricted to; absent: all. */
   readonly names?: readonly string[];
   readonly verbs: readonly string[];
   /** Only in Weft's own namespace: a rule of a Role. */
@@ -16,7 +16,7 @@ export interface AccessRule {
   readonly why: string;
 }
 
-/** What the controller needs to be allowed of the whole cluster: of each kind of object, and of what the API serves beside them. */
+/** The controller's permissions in the whole cluster: for each kind of object, and for other resources. */
 export function accessRules(): readonly AccessRule[] {
   const rules = KINDS.flatMap(({ type, status, access }): AccessRule[] => {
     const { names, own, verbs, why: what } = access;

@@ -6,7 +6,7 @@ import type { FactKind } from "../facts/types.ts";
 import type { IpRecord } from "../ipam/reserve.ts";
 import { KINDS } from "./index.ts";
 
-/** Kind of fact → what an object of it holds, where that is recorded in the object itself. */
+/** Kind of fact → the addresses of an object that records them itself. */
 type HolderOf = (key: string, fact: never) => AddressHolderFact | undefined;
 
 const HOLDER_OF: ReadonlyMap<FactKind, HolderOf> = new Map(
@@ -27,8 +27,8 @@ const HOLDER_OF: ReadonlyMap<FactKind, HolderOf> = new Map(
 );
 
 /**
- * The facts `addressHolders`: the addresses that objects hold without an IP object, whatever kind they are of. What is asked of a subnet (is an address
- * in use, may it go) need not know the kinds then.
+ * The facts `addressHolders`: the addresses that objects of any kind hold without an IP object. Code that checks whether addresses of a subnet are in
+ * use does not need to know the kinds.
  */
 export const addressHolders: Derivation<"addressHolders"> = {
   kind: "addressHolders",

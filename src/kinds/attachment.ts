@@ -11,7 +11,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition: defines secondary interfaces of pods, where Multus is installed. */
+/** k8s.cni.cncf.io/v1 NetworkAttachmentDefinition: defines secondary interfaces of pods, if Multus is installed. */
 export const attachmentKind: Kind<"attachments"> = {
   facts: "attachments",
   type: NETWORK_ATTACHMENTS,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Columns that rows of several kinds have, see `Kind.rows`. */
+/** Columns of rows that several kinds write, see `Kind.rows`. */
 
-/** Of an ACL, whoever holds it. */
+/** Of an ACL. */
 export const ACL_COLUMNS = [
   ...(["name", "direction", "priority", "match", "action", "tier"] as const),
   ...(["log", "severity", "meter", "options", "external_ids"] as const),

@@ -6,7 +6,7 @@ import { unitId } from "../desired/unit-kind.ts";
 import { everyFact, type FactStore } from "../facts/store.ts";
 import { rootsOf, UNIT_KINDS } from "./units.ts";
 
-/** Compiles every unit once: what the database must be as a whole. Unit → its fragment, in the order of the kinds of facts. */
+/** Compiles every unit once: the complete desired state of the database. Unit → its fragment, in the order of the kinds of facts. */
 export function compileAll(facts: FactStore): ReadonlyMap<string, Fragment<WeftEffect>> {
   const kinds = new Map(UNIT_KINDS.map((kind) => [kind.name, kind]));
   const fragments = new Map<string, Fragment<WeftEffect>>();

@@ -36,20 +36,20 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** Which rows of one table of a database become one kind of fact, and how. */
+/** The projection of rows of one table to one kind of fact. */
 export interface TableKind<Tables, T extends TableName<Tables>, C extends ColumnName<Tables[T]>, K extends FactKind> {
   readonly facts: K;
   readonly table: T;
-  /** What the projection reads. Of tables that the controller does not mirror anyway no more is asked for; a change of other columns costs nothing. */
+  /** The columns that the projection reads. Of tables that the controller does not write no other columns are monitored. */
   readonly columns: readonly C[];
-  /** Rows that meet any of these only: the server sends no others. */
+  /** Only rows that match any of these are monitored. */
   readonly whereAny?: readonly WhereClause<Tables[T]>[];
   readonly indexes: Indexes<K>;
-  /** The fact of a row; nothing where it has none. */
+  /** The fact of a row; `undefined` if it has none. */
   readonly project: (row: MirrorRow<Pick<Tables[T], C>>) => FactTypes[K] | undefined;
 }
 
-/** A {@link TableKind} whose types are of no concern to its holder: whoever mirrors its columns may hand it the rows. */
+/** A {@link TableKind} of any type. */
 export interface AnyTableKind<Tables> {
   readonly facts: FactKind;
   readonly table: TableName<Tables>;
@@ -67,7 +67,7 @@ function tablesOf<Tables>() {
 const northbound = tablesOf<OvnNbTables>();
 const southbound = tablesOf<OvnSbTables>();
 
-/** What the northbound database says beside what the controller writes there. */
+/** Facts of rows and columns of the northbound database that other programs write. */
 export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
   northbound({
     facts: "ports",
@@ -96,8 +96,7 @@ export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
 ];
 
 /**
- * What the southbound database says of the nodes. There is a Port_Binding for each pod, and its flows are many more: of these tables
- * only what is named here is asked for.
+ * Facts of the southbound database. There is a Port_Binding for each pod, and many more flows: only the rows and columns named here are monitored.
  */
 export const SOUTHBOUND_KINDS: readonly AnyTableKind<OvnSbTables>[] = [
   southbound({
@@ -145,7 +144,7 @@ export const SOUTHBOUND_KINDS: readonly AnyTableKind<OvnSbTables>[] = [
   }),
 ];
 
-/** The fact of a port of a pod or a node, as far as its addresses can be read. Other ports are none. */
+/** The fact of a port of a pod or a node with its valid addresses; none for other ports. */
 function projectPort(
   row: MirrorRow<Pick<OvnNbTables["Logical_Switch_Port"], "name" | "addresses" | "external_ids">>,
 ): PortFact | undefined {

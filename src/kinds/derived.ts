@@ -21,18 +21,21 @@ import { addressHolders } from "./address-holders.ts";
 import { zones } from "./zones.ts";
 
 /**
- * The facts that follow from other facts alone: verdicts on subnets, who is in which group, which security groups exist, whose names run together, which
- * objects hold addresses, which nodes are the gateways of a subnet, which are connected to which networks outside, in which VPC an OvnEip is used, which VPCs are peered, and which zones there are. What they
- * say depends on the facts, not on the order in which these came.
+ * The derived facts: verdicts on subnets, members of groups, existing security groups, name collisions, objects that hold addresses, gateway nodes of
+ * subnets, connections of nodes to external networks, VPCs of OvnEips, peered VPCs, and zones. They depend on the facts only, not on the order of
+ * changes.
  */
 export class DerivedFacts {
   readonly #facts: FactStore;
   readonly #verdicts: SubnetVerdicts;
-  /** By name, in the order in which they are told of a change: subnets before groups, for whatever else a change wakes must find the accepted configuration of now. */
+  /** By name, in the order of notification: subnets before groups, because the others must read the current accepted configuration. */
   readonly #derivers: Readonly<Record<string, Deriver>>;
   readonly #started = new Set<Deriver>();
 
-  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is released. */
+  /**
+   * `recording` returns the owners whose addresses in a subnet are being recorded; {@link reconsider} must be called when such an address is
+   * released.
+   */
   constructor(facts: FactStore, recording?: Unrecorded["holders"]) {
     this.#facts = facts;
     this.#verdicts = new SubnetVerdicts(facts, recording);
@@ -56,7 +59,7 @@ export class DerivedFacts {
     };
   }
 
-  /** Takes in all facts at once. */
+  /** Processes all facts at once. */
   start(): void {
     for (const deriver of Object.values(this.#derivers)) {
       this.#started.add(deriver);
@@ -64,12 +67,12 @@ export class DerivedFacts {
     }
   }
 
-  /** Addresses may have been released without a change of an object: in one subnet, or in whichever. */
+  /** Addresses may have been released without a change of an object: in the given subnets, or in any. */
   reconsider(subnets?: Iterable<string>): void {
     this.#verdicts.reconsider(subnets);
   }
 
-  /** Begins to hear of changes. One part that throws keeps the others from nothing. */
+  /** Subscribes to changes. An exception in one derivation does not affect the others. */
   follow(): void {
     for (const [name, deriver] of Object.entries(this.#derivers))
       this.#facts.derive((change) => {

@@ -7,17 +7,17 @@ import type { ResourceType } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";
 import type { ProjectionSettings } from "./kind.ts";
 
-/** Which objects become one kind of fact, and how. */
+/** The projection of objects to one kind of fact. */
 export interface Feed<K extends FactKind = FactKind> {
   readonly type: ResourceType;
-  /** What a projection reads of an object is its own, structural type; the API server promises the rest. */
+  /** Each projection has its own structural type of the object; the API server guarantees it. */
   readonly project: (object: never) => FactTypes[K] | undefined;
   readonly fieldSelector?: string;
-  /** A cluster that does not serve the type has none of it. */
+  /** Optional: a cluster need not serve the type. */
   readonly absent?: "empty";
 }
 
-/** Every kind of fact that comes from objects: for the controller, which follows them, and for commands, which look once. */
+/** Every kind of fact of objects: for the controller, which watches them, and for commands, which list them once. */
 export function feedsOf(settings: ProjectionSettings): { readonly [K in FactKind]?: Feed<K> } {
   const feeds = KINDS.map(({ facts, type, project, fieldSelector, absent }) => {
     const feed: Feed = {
@@ -40,7 +40,7 @@ interface Parts {
   readonly status?: unknown;
 }
 
-/** The object as its CRD says that it is, whatever the API server has let through (see {@link shapedSpec}); the same one where it is so. */
+/** The object with the types of its CRD, even if the API server accepted others (see {@link shapedSpec}); the same object if all are correct. */
 export function shapedObject<T extends Parts>(
   object: T,
   { plural, group }: ResourceType,

@@ -31,7 +31,7 @@ import { vlanKind } from "./vlan.ts";
 import { vpcKind } from "./vpc.ts";
 import { dnsDeploymentKind, vpcDnsConfigKind, vpcDnsKind } from "./vpc-dns.ts";
 
-/** Every kind of object that Weft knows. A new kind is one file, named here. */
+/** Every kind of object. A new kind is one file, listed here. */
 export const KINDS: readonly AnyKind[] = [
   vpcKind,
   subnetKind,

@@ -20,14 +20,13 @@ declare module "../facts/types.ts" {
 }
 
 /**
- * kubeovn.io/v1 IP: the record of one address. It stands for its holder, so that an address whose pod or node is gone still has a unit to give it
- * back.
+ * kubeovn.io/v1 IP: the record of one address. It creates the unit of its holder, so that the address of a deleted pod or node is still released.
  */
 export const ipKind: Kind<"ips"> = {
   facts: "ips",
   type: IPS,
   project: projectIp,
-  // VPCs may have the same addresses: there may be several of one.
+  // VPCs may have equal addresses: there may be several IP objects of one address.
   indexes: {
     holder: (ip) => [ip.holder],
     subnet: (ip) => [ip.subnet],

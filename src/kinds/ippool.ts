@@ -31,16 +31,16 @@ import type { Kind } from "./kind.ts";
 /** One IPPool. */
 export interface IpPoolFact extends CustomObjectFact {
   readonly subnet: string;
-  /** Addresses, `a..b` ranges, CIDRs: as written, or the former ones where those cannot be read. */
+  /** Addresses, `a..b` ranges, CIDRs: unparsed, or the accepted ones if these are invalid. */
   readonly ips: readonly string[];
   readonly namespaces: readonly string[];
   readonly enableAddressSet: boolean;
   /** Whether it has any annotations. */
   readonly annotated: boolean;
-  /** What its record of the accepted configuration says; "" where it has none. */
+  /** Its record of the accepted configuration; "" if it has none. */
   readonly accepted: string;
   readonly records: RecordAnnotations;
-  /** What of it cannot be read. */
+  /** Its invalid parts. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
 
@@ -59,7 +59,7 @@ export interface IpPoolObject {
   readonly spec?: Partial<IPPoolSpec>;
 }
 
-/** The fact of an IPPool. Of addresses that cannot be read the former ones count, where they are known. */
+/** The fact of an IPPool. If its addresses are invalid, the accepted ones are used, if known. */
 export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact {
   const written = spec.ips ?? [];
   const unread = written.find((text) => parseRange(text) === undefined);
@@ -85,16 +85,16 @@ export function projectIpPool({ metadata, spec = {} }: IpPoolObject): IpPoolFact
 
 interface IpPoolInput {
   readonly pool: IpPoolFact;
-  /** What of it names nothing that is there. */
+  /** References to objects that do not exist. */
   readonly notes: readonly Note[];
   readonly verdict: VerdictFact | undefined;
-  /** The IP objects that hold its addresses, asked for only when it is being deleted. */
+  /** The IP objects that hold its addresses; read only while it is being deleted. */
   readonly holders: readonly string[];
-  /** Who has the plain name of its address set; absent where it has that itself. */
+  /** The object with the plain name of its address set; absent if it has that itself. */
   readonly namesake: string | undefined;
 }
 
-/** An IPPool: an address set of its addresses where it is asked for, and its state. Its slice is carved out by IPAM. */
+/** An IPPool: an address set of its addresses if requested, and its condition. IPAM allocates its addresses. */
 export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
   name: "ippool",
   priority: 4,
@@ -120,7 +120,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     const build = new FragmentBuilder();
     const setName = ipPoolAddressSetName(pool.name);
     if (pool.enableAddressSet && verdict?.ok === true) {
-      // Single addresses are written without a length, as in Kube-OVN.
+      // Single addresses have no prefix length, as in Kube-OVN.
       const addresses = pool.ips.flatMap((text) => {
         const range = parseRange(text);
         return range === undefined ? [] : cidrsOfRange(range).map(({ text }) => text.replace(/\/(32|128)$/, ""));
@@ -154,7 +154,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         ...malformedNotes(pool),
       ]);
     }
-    // What of it can be read counts, whatever else keeps it from being ready.
+    // Its valid parts are recorded, even if it is not ready for another reason.
     const readable = verdict !== undefined && !pool.deleting && pool.problem === undefined;
     const annotations = readable ? remembered({ ips: pool.ips }) : pool.deleting ? {} : keptRecord(pool.accepted);
     const wanted = { finalizer: true, annotations };
@@ -180,7 +180,7 @@ export const ipPoolKind: Kind<"ipPools"> = {
   rows: { Address_Set: ["name", "addresses", "external_ids"] },
   status: "subresource",
   counters: {
-    // Kube-OVN spells a pool's and a subnet's differently.
+    // Kube-OVN's names differ between pools and subnets.
     fields: {
       available: "AvailableIPs",
       using: "UsingIPs",

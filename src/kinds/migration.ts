@@ -14,7 +14,10 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** kubevirt.io/v1 VirtualMachineInstanceMigration: where the port of a virtual machine is while it is moved. Clusters without KubeVirt do not serve it. */
+/**
+ * kubevirt.io/v1 VirtualMachineInstanceMigration: the nodes of a virtual machine's port during a migration. Clusters without KubeVirt do not serve
+ * it.
+ */
 export const migrationKind: Kind<"migrations"> = {
   facts: "migrations",
   type: MIGRATIONS,

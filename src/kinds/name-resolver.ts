@@ -15,7 +15,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** kubeovn.io/v1 DNSNameResolver: what a plugin of CoreDNS has seen a domain name of a policy resolve to. */
+/** kubeovn.io/v1 DNSNameResolver: the addresses that a plugin of CoreDNS has seen for a domain name of a policy. */
 export const nameResolverKind: Kind<"nameResolvers"> = {
   facts: "nameResolvers",
   type: DNS_NAME_RESOLVERS,

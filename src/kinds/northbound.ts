@@ -6,13 +6,13 @@ import { NORTHBOUND_KINDS } from "./database.ts";
 import { KINDS } from "./index.ts";
 import type { NorthboundColumns } from "./kind.ts";
 
-/** Those that units of no kind write: the groups that policies share. */
+/** Columns of units without a kind of object: the groups that policies share. */
 const GROUP_ROWS: NorthboundColumns = {
   Port_Group: ["name", "external_ids"],
   Address_Set: ["name", "addresses", "external_ids"],
 };
 
-/** What watches gateway nodes. */
+/** Columns of the rows that monitor gateway nodes. */
 const GATEWAY_ROWS: NorthboundColumns = {
   HA_Chassis_Group: ["name", "ha_chassis", "external_ids"],
   HA_Chassis: ["chassis_name", "priority", "external_ids"],
@@ -23,12 +23,12 @@ const GATEWAY_ROWS: NorthboundColumns = {
 /** A table of the northbound database. */
 export type NorthboundTable = keyof OvnNbTables;
 
-/** What the units write of the northbound database: table → columns, both sorted. */
+/** The columns of the northbound database that units write: table → columns, both sorted. */
 export function writtenColumns(): ReadonlyMap<NorthboundTable, readonly string[]> {
   return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS, GATEWAY_ROWS]);
 }
 
-/** What the controller mirrors of the northbound database: what the units write, and what facts are made of besides. */
+/** The columns of the northbound database that the controller mirrors: those that units write or facts read. */
 export function northboundSelection(): Selection<OvnNbTables> {
   const read = NORTHBOUND_KINDS.map(({ table, columns }) => ({ [table]: columns }));
   return Object.fromEntries(union([Object.fromEntries(writtenColumns()), ...read]));

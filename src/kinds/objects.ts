@@ -9,12 +9,12 @@ const KIND_OF: ReadonlyMap<FactKind, AnyKind> = new Map(
   KINDS.flatMap((kind) => [[kind.facts, kind] as const, ...(kind.accepted ? [[kind.accepted, kind] as const] : [])]),
 );
 
-/** The kind of object that a kind of fact is of: the one projected from it, or its accepted configuration. */
+/** The kind of object of a kind of fact: its projection or its accepted configuration. */
 export function kindOf(facts: FactKind): AnyKind | undefined {
   return KIND_OF.get(facts);
 }
 
-/** The type of the objects that a kind of fact is of. */
+/** The resource of the objects of a kind of fact. */
 export function typeOf(facts: ObjectKind): ResourceType {
   const kind = KIND_OF.get(facts);
   // Facts with a name and a UID are objects' facts: a kind declares each of them.
@@ -22,7 +22,7 @@ export function typeOf(facts: ObjectKind): ResourceType {
   return kind.type;
 }
 
-/** The facts by which units and effects know the objects of a kind. */
+/** The kind of facts that units and effects use for the objects of a kind. */
 export function knownAs({ facts, accepted }: AnyKind): FactKind {
   return accepted ?? facts;
 }

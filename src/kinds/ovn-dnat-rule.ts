@@ -106,7 +106,7 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
       protocol,
       vips,
       selection_fields: [],
-      // A UDP client that keeps sending would never leave a former target.
+      // Otherwise a UDP client that keeps sending would stay with a former target.
       options: protocol === "udp" ? { ct_flush: "true" } : {},
       external_ids: externalIds({ vpc }),
     });
@@ -127,7 +127,7 @@ function endpoint(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What of an object, which the rules of the CRD did not hold to it, cannot be used. */
+/** Invalid parts of an object that is older than the rules of the CRD. */
 function invalidOf({ externalPort, internalPort, protocol }: OvnDnatRuleFact): NatProblem | undefined {
   if (externalPort === 0 || internalPort === 0) {
     const field = externalPort === 0 ? "externalPort" : "internalPort";

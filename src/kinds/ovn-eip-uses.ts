@@ -7,18 +7,18 @@ import { portVpcOf } from "../compile/vpc/vpc-external.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
 
-/** What uses the address of an OvnEip. */
+/** The uses of an OvnEip's address. */
 export interface EipUses {
   /** The kinds of rules, as in Kube-OVN: `dnat`, `fip` and `snat`, separated by commas. */
   readonly nat: string;
-  /** Objects, for people. */
+  /** The objects, for messages. */
   readonly users: readonly string[];
-  /** One of the rules, and the VPC of a rule or of the port, as Kube-OVN shows them; absent where there are none. */
+  /** One of the rules, and the VPC of a rule or of the port, as in Kube-OVN; absent if there are none. */
   readonly rule?: string;
   readonly vpc?: string;
 }
 
-/** Reads what uses an OvnEip: rules that have been applied, which their finalizer shows, and the port of a VPC. */
+/** Reads the uses of an OvnEip: applied rules, which have a finalizer, and the port of a VPC. */
 export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses {
   const { name } = eip;
   const applied = ({ finalizers }: { readonly finalizers: readonly string[] }): boolean =>

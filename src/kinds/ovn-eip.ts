@@ -39,13 +39,13 @@ export interface OvnEipFact extends Addresses, CustomObjectFact {
   readonly subnet: string;
   /** `nat`, `lrp` or `lsp`. */
   readonly type: string;
-  /** What it was given, by its status; absent until then. What it asks for is in `v4`, `v6` and `mac`. */
+  /** The allocated addresses, from its status; absent until then. The requested ones are in `v4`, `v6` and `mac`. */
   readonly given?: Addresses;
-  /** UID of the VPC that has made it for its port; "" for none. */
+  /** UID of the VPC that has created it for its port; "" for none. */
   readonly makerUid: string;
-  /** What shows who uses it: the label of the VPC and the annotation of a rule; absent where it has none. */
+  /** Its users: the label of the VPC and the annotation of a rule; absent if it has none. */
   readonly shown: { readonly vpc?: string; readonly rule?: string };
-  /** Whether spec and labels say what it was given, as Kube-OVN has it. */
+  /** Whether spec and labels contain the allocated addresses, as in Kube-OVN. */
   readonly filled: boolean;
 }
 
@@ -84,7 +84,7 @@ function addressesOf(v4 = "", v6 = "", mac = ""): Addresses {
   return { v4: ipText(v4, 4), v6: ipText(v6, 6), mac: parseMac(mac) ?? "" };
 }
 
-/** What Kube-OVN writes into spec and labels. */
+/** The fields of spec and labels that Kube-OVN writes. */
 function filling({ subnet, type }: Pick<OvnEipFact, "subnet" | "type">, { v4, v6, mac }: Addresses) {
   return {
     spec: { externalSubnet: subnet, type, v4Ip: v4, v6Ip: v6, macAddress: mac },
@@ -139,15 +139,15 @@ interface OvnEipInput {
   readonly eip: OvnEipFact;
   /** Its subnet, if that is accepted. */
   readonly subnet: SubnetFact | undefined;
-  /** Why it was given no address. */
+  /** Why it has no address. */
   readonly refusal: VerdictFact | undefined;
-  /** Who else has the address that its status names. */
+  /** The other holder of the address in its status. */
   readonly dispute: AddressConflictFact | undefined;
   readonly uses: EipUses;
 }
 
 /**
- * An OvnEip: its finalizer, its state, and what it was given in its spec and labels. What uses its address has rows of its own.
+ * An OvnEip: its finalizer, its condition, and the allocated addresses in its spec and labels. The objects that use its address have the rows.
  */
 const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   name: "ovneip",
@@ -172,7 +172,7 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
     const problem = given && changedOf(eip, given);
     const lacks: Partial<ReturnType<typeof filling>> =
       given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
-    // Before it has an address nothing has to be released.
+    // Before it has an address there is nothing to release.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
     const state = stateOf(eip, subnet, refusal, dispute, uses);
     const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) }, uses);
@@ -199,7 +199,7 @@ interface State {
   readonly refused?: { readonly reason: string; readonly message: string };
 }
 
-/** Nothing as long as nothing has been decided. */
+/** No condition until there is a decision. */
 function stateOf(
   { given, deleting, subnet: of }: OvnEipFact,
   subnet: SubnetFact | undefined,
@@ -225,7 +225,7 @@ function stateOf(
   return { ready: true, reason: "Ready", message: `it has ${texts(given)}` };
 }
 
-/** What of an older object, which the rules of the CRD did not hold to it, is not what it was given. */
+/** Fields that differ from the allocated addresses, in an object that is older than the rules of the CRD. */
 function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refused"] {
   const same = (asked: string, has: string): boolean => asked === "" || asked === has;
   if (same(v4, given.v4) && same(v6, given.v6) && same(mac, given.mac)) return undefined;
@@ -236,7 +236,7 @@ function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refuse
 function conditionOf(eip: OvnEipFact, state: State, { nat }: EipUses): ConditionEffect {
   const { name, uid, generation, type } = eip;
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
-  // A port on a node makes one of type `lsp` ready, as in Kube-OVN.
+  // A node's port would make one of type `lsp` ready, as in Kube-OVN.
   const status = { ready: state.ready && type !== "lsp", type, nat };
   const message = `spec.type "${type}": the address is reserved; ports of nodes in external subnets are not supported`;
   const notes: readonly Note[] = type === "lsp" ? [{ reason: "NotSupported", message }] : [];

@@ -98,7 +98,7 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
         type: "dnat_and_snat",
         external_ip: external,
         logical_ip: logical,
-        // With both the chassis of the port translates and answers for the address (ovn-nb(5), NAT `external_mac`).
+        // With both set, the chassis of the port translates and answers ARP for the address (ovn-nb(5), NAT `external_mac`).
         external_mac: distributed ? port?.mac : undefined,
         logical_port: distributed ? port?.name : undefined,
         options: { stateless: String(distributed) },

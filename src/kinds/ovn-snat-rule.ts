@@ -69,7 +69,7 @@ interface NatSource {
   readonly vpc: string;
   readonly v4: string;
   readonly v6: string;
-  /** Under which rules with this source are found, by whatever they name it. */
+  /** The keys under which rules with this source are found, independent of how they name it. */
   readonly keys: readonly string[];
 }
 
@@ -146,7 +146,7 @@ function sourceOf(reader: FactReader, rule: OvnSnatRuleFact): NatSource | NatPro
     return natProblem("SourceMissing", "spec.vpcSubnet, spec.ipName, spec.v4IpCidr and spec.v6IpCidr are empty");
   if (reader.get("vpcs", vpc) === undefined) return natProblem("VpcNotFound", `VPC "${vpc}" (spec.vpc) does not exist`);
   const subnets = connectedRanges(reader, vpc).filter(({ cidr }) => cidr === v4 || cidr === v6);
-  // Of a range that is no address nobody has one of this name.
+  // A range that is not one address has no IP object.
   const inside = readTarget(reader, { ipType: "ip", ipName: "", vpc, v4, v6 });
   const keys = [...(inside.ok ? inside.keys : []), ...subnets.map(({ subnet }) => `subnet/${subnet}`)];
   return { ok: true, vpc, v4, v6, keys };

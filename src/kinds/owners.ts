@@ -12,7 +12,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** apps/v1 StatefulSet: it keeps its pods' addresses for as long as it exists. */
+/** apps/v1 StatefulSet: it keeps its pods' addresses as long as it exists. */
 export const statefulSetKind: Kind<"statefulSets"> = {
   facts: "statefulSets",
   type: STATEFUL_SETS,

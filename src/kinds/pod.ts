@@ -18,7 +18,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** core/v1 Pod: those that take part in the pod network. A unit is of a holder of addresses, not of a pod. */
+/** core/v1 Pod, except pods on the host's network. A unit is for a holder of addresses, not for a pod. */
 export const podKind: Kind<"pods"> = {
   facts: "pods",
   type: PODS,
@@ -29,7 +29,7 @@ export const podKind: Kind<"pods"> = {
     namespace: (pod) => [pod.namespace],
     // The networks that it names, by `namespace/name`.
     network: (pod) => pod.networks?.map(({ namespace, name }) => `${namespace}/${name}`) ?? [],
-    // The addresses that it may send from besides its own, by any of its interfaces.
+    // The additional source addresses of its interfaces.
     portVip: (pod) =>
       Object.entries(pod.annotations).flatMap(([key, text]) => (key.endsWith("/port_vips") ? addressesOf(text) : [])),
   },

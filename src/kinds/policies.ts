@@ -27,7 +27,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** What a policy of whichever kind becomes. */
+/** The rows of a policy of any kind. */
 const POLICY_ROWS: NorthboundColumns = {
   Port_Group: ["acls"],
   ACL: ACL_COLUMNS,
@@ -35,7 +35,7 @@ const POLICY_ROWS: NorthboundColumns = {
   Meter_Band: ["action", "rate", "external_ids"],
 };
 
-/** networking.k8s.io/v1 NetworkPolicy. It has no status: what is wrong with it is told in Events. */
+/** networking.k8s.io/v1 NetworkPolicy. It has no status: problems are reported in Events. */
 export const networkPolicyKind: Kind<"networkPolicies"> = {
   facts: "networkPolicies",
   type: NETWORK_POLICIES,

@@ -27,7 +27,7 @@ declare module "../facts/types.ts" {
 }
 
 interface SecurityGroupInput {
-  /** Absent for the group of all who name any. */
+  /** Absent for the built-in group of all ports with a SecurityGroup. */
   readonly group?: SecurityGroupFact;
   /** Names of groups that its rules refer to and that exist. */
   readonly known: readonly string[];
@@ -45,9 +45,9 @@ interface Place {
 }
 
 /**
- * A SecurityGroup: its Port_Group and its ACLs. Its members are not its own matter: each pod adds itself, in the transaction that makes its
- * port. Rules refer to the members of a group by the address sets that OVN derives from its Port_Group (ovn-nb(5)), so Kube-OVN's
- * `ovn.sg.<name>.associated.v4` and `.v6` are not kept: they would say the same a second time, and later.
+ * A SecurityGroup: its Port_Group and its ACLs. Each pod adds itself as member, in the transaction that creates its port. Rules refer to the members
+ * of a group by the address sets that OVN derives from its Port_Group (ovn-nb(5)), so Kube-OVN's `ovn.sg.<name>.associated.v4` and `.v6` are not
+ * needed.
  */
 export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEffect> = {
   name: "securitygroup",
@@ -119,7 +119,7 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
   },
 };
 
-/** The default VPC always counts, because its Port_Group is there; a custom one counts for the groups that have members there. */
+/** The default VPC always counts, because its Port_Group exists; a custom one counts for groups with members there. */
 function placeIn(
   reader: FactReader,
   groups: readonly string[],
@@ -151,14 +151,14 @@ function addPortGroup(build: FragmentBuilder, name: string, vpc?: string): void 
   });
 }
 
-/** The id of an ACL is its content, so that what stays the same in a changed group is not written; equal ones are one. */
+/** The id of an ACL is derived from its content, so that unchanged ACLs of a changed group are not written; equal ones are one row. */
 function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, vpc?: string): void {
   const { direction, tier, priority, match, action, rule } = acl;
   const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
   if (build.has("ACL", id)) return;
   holdAcl(build, "Port_Group", securityGroupId(name, vpc), id, {
     name: aclName("sg", name, rule),
-    // A connection is judged by where it really goes, from its first packet to its last (ovn-nb(5), ACL options).
+    // A connection is evaluated with its destination after load balancing, from its first packet to its last (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
     tier,
     priority,
@@ -168,7 +168,7 @@ function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, vpc
   });
 }
 
-/** Kube-OVN has the MD5 of the rules there, to see changes by; here it is that of the ACLs of one direction. */
+/** Kube-OVN stores the MD5 of the rules there to detect changes; here it is that of the ACLs of one direction. */
 function digest(acls: readonly SecurityGroupAcl[], direction: Direction): string {
   const own = acls.filter((acl) => acl.direction === direction);
   return createHash("md5").update(JSON.stringify(own)).digest("hex");

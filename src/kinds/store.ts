@@ -5,10 +5,10 @@ import { DERIVED_INDEXES, type FactIndexTable, FactStore } from "../facts/store.
 import { NORTHBOUND_KINDS, SOUTHBOUND_KINDS } from "./database.ts";
 import { KINDS } from "./index.ts";
 
-/** A store of all facts: those of every kind of object and row, and those that follow from them. `failures`: see {@link FactStore}. */
+/** A store of all facts: those of every kind of object and row, and the derived ones. `failures`: see {@link FactStore}. */
 export function factStore(failures?: Failures): FactStore {
   const kinds = [...KINDS, ...NORTHBOUND_KINDS, ...SOUTHBOUND_KINDS];
   const declared = Object.fromEntries(kinds.map(({ facts, indexes }) => [facts, indexes]));
-  // The kinds' own types tie each of them to its facts; TypeScript cannot follow that through a list.
+  // The types of each kind match its facts; TypeScript cannot infer that for a list.
   return new FactStore({ ...declared, ...DERIVED_INDEXES } as unknown as FactIndexTable, failures);
 }

@@ -51,7 +51,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
     of: (facts, ipam, name) => {
       const { v4, v6 } = ipam.usage(name);
       if (facts.get("verdicts", name)?.ok === true) return { ...(v4 && { v4 }), ...(v6 && { v6 }) };
-      // One that is not accepted has addresses in use, but none to allocate.
+      // A subnet that is not accepted has used addresses, but none to allocate.
       const closed = { available: 0n, availableRange: "" };
       return { ...(v4 && { v4: { ...v4, ...closed } }), ...(v6 && { v6: { ...v6, ...closed } }) };
     },

@@ -28,7 +28,7 @@ export const switchLbRuleKind: Kind<"switchLbRules"> = {
   access: { verbs: ["create", "patch", "delete"], why: "Followed; each makes a Service. VpcDns make some." },
 };
 
-/** The rules that have made an object: what is left of one that is gone is deleted. */
+/** The rules that have created an object: objects of a deleted rule are deleted. */
 export function rootsOfRules(old: RuleOwnedFact | undefined, now: RuleOwnedFact | undefined): readonly Root[] {
   const rules = [old, now].flatMap((one) => (one === undefined || one.rule === "" ? [] : [one.rule]));
   return [...new Set(rules)].map((key) => ({ kind: switchLbRuleUnit.name, key }));

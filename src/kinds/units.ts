@@ -13,7 +13,10 @@ import { KINDS } from "./index.ts";
 import type { Root } from "./kind.ts";
 import { securityGroupUnit } from "./security-group.ts";
 
-/** Every kind of unit, for the engine: those of objects, of what policies share, of nodes' variables, and of what watches gateway nodes. */
+/**
+ * Every kind of unit, for the engine: those of objects, of groups that policies share, of nodes' variables, and of the rows that monitor gateway
+ * nodes.
+ */
 export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   ...KINDS.flatMap(({ unit }) => unit ?? []),
   groupUnit,
@@ -25,13 +28,13 @@ type RootsOfChange = (change: FactChange) => readonly Root[];
 
 const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfChange>([
   ...KINDS.flatMap(({ facts, accepted, unit, roots }): (readonly [FactKind, RootsOfChange])[] => {
-    // A kind's own type ties its roots to its facts; TypeScript cannot follow that through a list.
+    // The type of each kind's roots matches its facts; TypeScript cannot infer that for a list.
     if (roots !== undefined) {
       return [
         [
           facts,
           ({ key, old, new: now }) =>
-            // An object that could not be read: whatever stands for it is its own, as far as anybody knows.
+            // An object that could not be read: only the unit with its own key is known.
             unit !== undefined && old === undefined && now === undefined
               ? [{ kind: unit.name, key }]
               : roots(old as never, now as never),

@@ -10,12 +10,12 @@ import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import type { AddressLease } from "../ipam/types.ts";
 import type { VipFact } from "./vip-fact.ts";
 
-/** The address of a load balancer is answered for with the router's MAC, which is nobody's to reserve. */
+/** ARP for the address of a load balancer is answered with the router's MAC, which must not be reserved. */
 function hasOwnMac({ type }: VipFact): boolean {
   return type !== "switch_lb_vip";
 }
 
-/** A Vip: recorded in itself. */
+/** A Vip, which records its own lease. */
 export const vipClaims: ClaimKind<"vips"> = {
   facts: "vips",
   rank: 2,
@@ -47,7 +47,7 @@ export const vipClaims: ClaimKind<"vips"> = {
   },
 };
 
-/** Kube-OVN's Vip has no status subresource: spec and status go in one patch, and what keeps it until the address is released. */
+/** Kube-OVN's Vip has no status subresource: spec, status and the finalizer are in one patch. */
 function vipRecord(
   lease: AddressLease,
   { name, uid, version, mac: named, type, finalizers: others }: VipFact,

@@ -8,7 +8,7 @@ export interface VipFact extends Malformed {
   readonly key: string;
   readonly name: string;
   readonly uid: string;
-  /** RFC 3339; of two objects whose names run together the older has the plain one. */
+  /** RFC 3339; of two objects with ambiguous names the older one has the plain name. */
   readonly created: string;
   /** Its resource version. */
   readonly version: string;
@@ -18,24 +18,24 @@ export interface VipFact extends Malformed {
   readonly subnet: string;
   /** "" (a virtual port), `switch_lb_vip` or `kube_host_vm_vip`. */
   readonly type: string;
-  /** What is asked for, or what was given. */
+  /** The requested or allocated addresses. */
   readonly v4: string;
   readonly v6: string;
   readonly mac: string;
-  /** Whether `status` says that the addresses were given. */
+  /** Whether the addresses are allocated, from `status`. */
   readonly given: boolean;
-  /** The controller has made it as the source of health checks. */
+  /** The controller has created it as the source of health checks. */
   readonly checkSource: boolean;
-  /** Labels of the pods that may be its parents; empty for all of the namespace, absent for none of them: it cannot be read. */
+  /** Labels of the pods that may be its parents; empty for all of the namespace; absent for none, because the selector is invalid. */
   readonly selector?: readonly (readonly [key: string, value: string])[];
-  /** What it sets of `NOT_SUPPORTED`. */
+  /** The fields of `NOT_SUPPORTED` that it sets. */
   readonly unsupported: readonly string[];
-  /** `spec.selector` as written. */
+  /** `spec.selector`, unparsed. */
   readonly written: readonly string[];
-  /** What its record of the accepted configuration says; "" where it has none. */
+  /** Its record of the accepted configuration; "" if it has none. */
   readonly accepted: string;
   readonly records: RecordAnnotations;
-  /** What of it cannot be read. */
+  /** Its invalid parts. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
 

@@ -33,27 +33,27 @@ import type { VipFact } from "./vip-fact.ts";
 
 interface VipInput {
   readonly vip: VipFact;
-  /** What of it names nothing that is there. */
+  /** References to objects that do not exist. */
   readonly notes: readonly Note[];
   /** Its subnet, if that is accepted. */
   readonly subnet: SubnetFact | undefined;
   /** Ports of the pods that may claim a virtual address, sorted. */
   readonly parents: readonly string[];
-  /** A pod has taken the address for its own: the port is the pod's. */
+  /** A pod uses the address as its own: the port belongs to the pod. */
   readonly taken: boolean;
-  /** Why it was given no address. */
+  /** Why it has no address. */
   readonly refusal: VerdictFact | undefined;
-  /** Who else has the address that its status names. */
+  /** The other holder of the address in its status. */
   readonly dispute: AddressConflictFact | undefined;
-  /** Whether the plain name of its port is another one's. */
+  /** Whether another object has the plain name of its port. */
   readonly namesake: boolean;
-  /** It was made for health checks, and none is to be made from it any more. */
+  /** It was created for health checks, which are not needed any more. */
   readonly unused: boolean;
 }
 
 /**
- * A Vip: its addresses as ports. The plain kind has a virtual port for each address (ovn-nb(5) Logical_Switch_Port type `virtual`), which binds
- * to whichever of its parents announces the address; the others are ports without an interface.
+ * A Vip: its addresses as ports. The plain kind has a virtual port for each address (ovn-nb(5) Logical_Switch_Port type `virtual`), which is bound to
+ * the parent that announces the address; the others are ports without an interface.
  */
 export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   name: "vip",
@@ -92,14 +92,14 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       "vips",
       { ...vip, annotations: vip.records },
       {
-        // It comes with the address, for before that nothing has to be released.
+        // It is set together with the address: before that there is nothing to release.
         finalizer: vip.given || vip.finalizers.includes(FINALIZER),
         annotations: known ? remembered({ selector: vip.written }) : vip.deleting ? {} : keptRecord(vip.accepted),
         version: vip.version,
       },
       condition,
     );
-    // Where there is no switch the address is only kept; for a load balancer's the port of the router answers (`vip-proxies.ts`).
+    // Without a switch the address is only reserved; for a load balancer's address the router port answers (`vip-proxies.ts`).
     if (vip.type === "switch_lb_vip") return new FragmentBuilder().finish(effects);
     if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
       return new FragmentBuilder().finish(effects);
@@ -112,7 +112,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
   },
 };
 
-/** Nothing as long as nothing has been decided. No generation: without a status subresource the API server counts statuses too. */
+/** No condition until there is a decision. No generation: without a status subresource, writes of the status increase it too. */
 function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
@@ -135,14 +135,14 @@ function stateOf(
   }
   const mac = macOf(vip, subnet);
   const message = `it has ${[vip.v4, vip.v6, mac].filter((part) => part !== "").join(", ")}`;
-  // The allocator, which gives the others theirs, knows of no router's.
+  // The allocator gives the others their MAC; it does not know the router's.
   if (vip.type === "switch_lb_vip") return say(true, "Ready", message, { status: { mac } });
   const applied = vip.selector?.map(([key, value]) => `${key}: ${value}`);
   const isShown = vip.type === "" && applied !== undefined && (applied.length > 0 || vip.accepted !== "");
   return say(true, "Ready", message, isShown ? { status: { selector: applied } } : {});
 }
 
-/** A load balancer's address is answered for with the router's MAC, so that its traffic goes to the router. */
+/** ARP for a load balancer's address is answered with the router's MAC, so that its traffic goes to the router. */
 function macOf({ type, mac }: VipFact, { vpc, name, provider }: SubnetFact): string {
   return type === "switch_lb_vip" && isOvnProvider(provider) ? stableMac(routerMacId(vpc, name)) : mac;
 }
@@ -154,9 +154,9 @@ function addVirtualPort(
   subnet: SubnetFact,
   parents: readonly string[],
 ): void {
-  // Without a namespace there can be no parents, and Kube-OVN makes no port.
+  // Without a namespace there can be no parents, and Kube-OVN creates no port.
   if (vip.namespace === "") return;
-  // A virtual port has one address (northd.c, `ip46_parse`). With both, as Kube-OVN writes them, northd makes nothing of it.
+  // A virtual port has one address (northd.c, `ip46_parse`). With both, as Kube-OVN writes them, northd ignores it.
   const [first, second] = [vip.v4, vip.v6].filter((address) => address !== "");
   const add = (id: string, port: string, address: string): void =>
     void build.held("Logical_Switch", switchId(subnet.name), "ports", "Logical_Switch_Port", id, {
@@ -180,7 +180,8 @@ function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet
 }
 
 /**
- * Whether a pod names the Vip for its own address, or has it and names it no more: it keeps its address while it runs. Without a namespace a plain Vip has no port
+ * Whether a pod uses the Vip's address as its own, even if it does not name the Vip any more: it keeps its address while it runs. Without a namespace
+ * a plain Vip has no port
  * anyway.
  */
 function isTaken(reader: FactReader, { name, type, namespace, subnet, v4, v6 }: VipFact): boolean {
@@ -195,7 +196,7 @@ function names({ annotations }: PodFact, vip: string): boolean {
   return annotations[POD.vip]?.trim() === vip;
 }
 
-/** Pods of the Vip's namespace, in its subnet, that its selector finds and that name it in their annotation. */
+/** Pods of the Vip's namespace and subnet that its selector matches and that name it in their annotation. */
 function parentsOf(reader: FactReader, vip: VipFact): readonly string[] {
   const labels = vip.selector;
   if (vip.namespace === "" || labels === undefined) return [];

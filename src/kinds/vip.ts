@@ -15,7 +15,7 @@ import { vipClaims } from "./vip-claim.ts";
 import type { VipFact } from "./vip-fact.ts";
 import { vipUnit } from "./vip-unit.ts";
 
-/** The fields that nothing is done about. */
+/** The fields that are not supported. */
 const NOT_SUPPORTED = ["attachSubnets"];
 
 /** What {@link projectVip} reads of a Vip. */
@@ -25,7 +25,7 @@ export interface VipObject {
   readonly status?: VipStatus;
 }
 
-/** The fact of a Vip. Of a selector that cannot be read the former one counts; where it is not known, nothing matches. */
+/** The fact of a Vip. If its selector is invalid, the accepted one is used; if that is unknown, nothing matches. */
 export function projectVip({ metadata, spec = {}, status = {} }: VipObject): VipFact {
   const written = spec.selector ?? [];
   const unread = written.find((entry) => readLabel(entry) === undefined);
@@ -48,7 +48,7 @@ export function projectVip({ metadata, spec = {}, status = {} }: VipObject): Vip
     version,
     deleting: deletionTimestamp !== undefined,
     finalizers,
-    // No namespace has a name that cannot be held, and so the address is nobody's.
+    // No namespace can have an invalid name, so no pod can use the address.
     namespace: storable(spec.namespace ?? ""),
     subnet: spec.subnet ?? "",
     type: spec.type ?? "",

@@ -47,7 +47,7 @@ interface VlanInput {
   readonly older: string | undefined;
 }
 
-/** A Vlan: its finalizer and its state. The subnets that name it make its rows. */
+/** A Vlan: its finalizer and its condition. The subnets that name it have the rows. */
 const vlanUnit: UnitKind<FactReader, VlanInput, WeftEffect> = {
   name: "vlan",
   priority: 4,

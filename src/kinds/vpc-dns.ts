@@ -34,14 +34,14 @@ export const vpcDnsKind: Kind<"vpcDnses"> = {
 export const vpcDnsConfigKind: Kind<"vpcDnsConfigs"> = {
   facts: "vpcDnsConfigs",
   type: CONFIG_MAPS,
-  // By the name alone: so the API server lets those read who may read objects of that name.
+  // By name, so that a permission for objects with this name is enough.
   fieldSelector: "metadata.name=vpc-dns-config",
   project: projectVpcDnsConfig,
   indexes: {},
   access: { verbs: [], names: ["vpc-dns-config"], why: "Followed: the settings of the DNS of VPCs." },
 };
 
-/** apps/v1 Deployments that VpcDns have made, and the cluster's own CoreDNS. */
+/** apps/v1 Deployments that VpcDns have created, and the cluster's CoreDNS. */
 export const dnsDeploymentKind: Kind<"dnsDeployments"> = {
   facts: "dnsDeployments",
   type: DEPLOYMENTS,
@@ -56,7 +56,7 @@ export const dnsDeploymentKind: Kind<"dnsDeployments"> = {
   },
 };
 
-/** The VpcDns that have made an object: what is left of one that is gone is deleted. */
+/** The VpcDns that have created an object: objects of a deleted one are deleted. */
 export function rootsOfDns(
   old: { readonly dns: string } | undefined,
   now: { readonly dns: string } | undefined,

@@ -4,7 +4,7 @@ import { ZONE_LABEL } from "../api/annotations.ts";
 import { changeOf, type Derivation } from "../facts/derivation.ts";
 import type { NodeFact } from "../facts/node.ts";
 
-/** The facts `zones`: in which zones there are nodes. So what differs by zone is not woken by each node that comes or goes. */
+/** The facts `zones`: the zones with nodes. Units that depend on zones are not triggered by each added or removed node. */
 export const zones: Derivation<"zones"> = {
   kind: "zones",
   keys: (facts) => new Set(facts.all("nodes").map(zoneOf)),

@@ -39,7 +39,7 @@ export interface CompiledPolicy {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-/** The numbers that the pods of a selector may mean by the name of a port (additional ones are harmless). */
+/** The possible numbers of a named port for the pods of a selector (additional ones are harmless). */
 export type NumbersOf = (
   port: { readonly protocol: string; readonly name: string },
   pods: PodSelector,
@@ -63,7 +63,8 @@ const FAMILIES = [
 ] as const;
 
 /**
- * The ACLs of a policy. Pure: depends on the policy, on the numbers of its named ports and on where pods are. A rule becomes one ACL for each IP family (one for both if
+ * The ACLs of a policy. Pure: depends on the policy, on the numbers of its named ports and on where pods are. A rule becomes one ACL for each IP
+ * family (one for both if
  * any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
  *
  * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers are the

@@ -24,7 +24,7 @@ interface UsedGroup {
   readonly users: Set<string>;
 }
 
-/** A selector of pods that some group in use has, in whichever VPC. */
+/** A selector of pods of a group in use, in any VPC. */
 interface UsedSelector {
   /** Without a VPC. */
   readonly selector: PodSelector;
@@ -95,7 +95,7 @@ export class GroupIndex {
     for (const pod of this.#facts.all("pods")) this.#settlePod(pod.key);
     for (const kind of POLICY_KINDS) {
       for (const { key } of this.#facts.all(kind)) this.#renew(kind, key);
-      // One that could not be read is a policy too: the database may have its ACLs, and nodes' own rules must stay beside them.
+      // An unreadable policy counts too: the database may have its ACLs, and the rules of nodes must stay with them.
       for (const key of this.#facts.unread(kind)) this.#renew(kind, key);
     }
     this.#finish();
@@ -115,7 +115,7 @@ export class GroupIndex {
     this.#finish();
   }
 
-  /** A pod has come, changed, gone, or may be in other VPCs. */
+  /** A pod was added, changed or deleted, or may be in other VPCs. */
   #settlePod(key: string): void {
     const pod = this.#facts.get("pods", key);
     const old = this.#pods.get(key);
@@ -196,7 +196,8 @@ export class GroupIndex {
   }
 
   /**
-   * Whether a selector selects a profile. If the evaluation throws, the former result stays; without one, the pods are not treated as free of policies.
+   * Whether a selector selects a profile. If the evaluation throws, the former result stays; without one, the pods are not treated as free of
+   * policies.
    */
   #selects(name: string, profile: Profile, namespace: NamespaceFact): boolean {
     const selector = this.#selectors.get(name)?.selector;

@@ -85,7 +85,7 @@ export function groupName(group: Group): string {
   return `weft.${group.kind}.${digestOf(group)}`;
 }
 
-/** A selector of the same pods, for their ports in a custom VPC, or in the default VPC where `vpc` is undefined. */
+/** A selector of the same pods, for their ports in a custom VPC, or in the default VPC if `vpc` is undefined. */
 export function selectorInVpc(selector: PodSelector, vpc: string | undefined): PodSelector {
   const { vpc: _vpc, ...anywhere } = selector;
   return vpc === undefined ? anywhere : { ...anywhere, vpc };
@@ -99,7 +99,7 @@ export function groupsOfInterface({ groups, limited }: ProfileFact, provider: st
 /** The parts of a pod that selectors evaluate. */
 export type SelectedPod = Pick<PodFact, "namespace" | "labels" | "ports">;
 
-/** Whether a canonical selector selects a pod of `namespace`, whichever VPC that is in. */
+/** Whether a canonical selector selects a pod of `namespace`, in any VPC. */
 export function selectsPod(selector: PodSelector, pod: SelectedPod, namespace: Pick<NamespaceFact, "labels">): boolean {
   if (selector.namespace !== undefined && selector.namespace !== pod.namespace) return false;
   if (selector.namespaceSelector !== undefined && !matchesLabels(selector.namespaceSelector, namespace.labels))

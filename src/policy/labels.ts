@@ -28,7 +28,7 @@ const LABEL_KEY = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 function labelProblem(key: string, values: readonly string[]): string | undefined {
-  if (!LABEL_KEY.test(key)) return `${quoted(key)} is no label's name`;
+  if (!LABEL_KEY.test(key)) return `${quoted(key)} is not a valid label name`;
   const wrong = values.find((value) => !LABEL_VALUE.test(value));
   return wrong === undefined ? undefined : `label ${key} cannot have the value ${quoted(wrong)}`;
 }

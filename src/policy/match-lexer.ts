@@ -76,7 +76,7 @@ function readToken(text: string, at: number, take: (pattern: RegExp) => string):
     try {
       return [literal.length, { kind: "string", text: String(JSON.parse(literal)) }];
     } catch {
-      throw new MatchError("syntax", "this is not a string as JSON writes them", at);
+      throw new MatchError("syntax", "this is not a valid JSON string", at);
     }
   }
   if (take(NUMBER_START) !== "") return readNumber(text, at, take(NUMBER));

@@ -53,7 +53,7 @@ class Parser {
 
   get #token(): Token {
     const token = this.#tokens[Math.min(this.#next, this.#tokens.length - 1)];
-    if (token === undefined) throw new MatchError("syntax", "there is nothing to read", 0);
+    if (token === undefined) throw new MatchError("syntax", "the match is empty", 0);
     return token;
   }
 

@@ -8,7 +8,7 @@ import type { VirtualPort, VirtualPortsIn } from "./virtual-ports.ts";
 
 const NO_SETS: NamedSets = { portGroup: () => undefined, addressSet: () => undefined };
 
-/** What is known of a packet to a port of a Service. */
+/** The known fields of a packet to a port of a Service. */
 const KNOWN = new Set([
   ...["ip", "ip4", "ip6", "ip.proto", "tcp", "udp", "sctp", "icmp", "icmp4", "icmp6"],
   ...["ip4.dst", "ip6.dst", "tcp.dst", "udp.dst", "sctp.dst"],
@@ -131,6 +131,6 @@ function isKnown(expression: MatchExpression): boolean {
 
 function packetTo({ address, protocol, port }: VirtualPort): Packet {
   const destination = parseIp(address);
-  if (destination === undefined) throw new Error(`${address} of a Service is no address`);
+  if (destination === undefined) throw new Error(`${address} of a Service is not a valid address`);
   return { source: destination, destination, protocol, destinationPort: port };
 }

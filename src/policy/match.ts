@@ -7,16 +7,16 @@ import { isOrder, isTooWide, parseExpression, symbolOf } from "./match-parser.ts
 import { type NumberSet, numberSet, numbersOfSet } from "./number-set.ts";
 import { type NamedSets, numericField, type Packet } from "./packet.ts";
 
-/** How many matches are kept, read. A cluster of 1,000 policies has some thousand. */
+/** The number of parsed matches in the cache. A cluster of 1,000 policies has some thousand. */
 const KEPT = 16_384;
-/** Longer ones are read each time: they are few, and would make the memory kept unbounded. */
+/** Longer ones are not cached: they are few, and the memory must be bounded. */
 const KEPT_LENGTH = 4096;
 
 const READ = new Map<string, MatchExpression>();
 
 /**
- * Reads the match of an ACL: the language of ovn-sb(5), Logical_Flow `match`. What OVN refuses is refused, for OVN would install no
- * flow for it. Recently read ones are remembered. Throws {@link MatchError} and nothing else.
+ * Parses the match of an ACL: the language of ovn-sb(5), Logical_Flow `match`. Refuses what OVN refuses, because OVN installs no flow for it. Recent
+ * results are cached. Throws {@link MatchError} only.
  */
 export function parseMatch(text: string): MatchExpression {
   const known = READ.get(text);
@@ -29,7 +29,7 @@ export function parseMatch(text: string): MatchExpression {
   return expression;
 }
 
-/** The match of an ACL; nothing where OVN refuses it, and so installs no flow for the ACL. */
+/** The match of an ACL; `undefined` if OVN refuses it and installs no flow for the ACL. */
 export function readMatch(text: string): MatchExpression | undefined {
   try {
     return parseMatch(text);
@@ -41,19 +41,18 @@ export function readMatch(text: string): MatchExpression | undefined {
 
 type Test = (packet: Packet, sets: NamedSets) => boolean;
 
-/** A match made ready. */
+/** A match prepared for evaluation. */
 interface Ready {
   readonly test: Test;
-  /** Throws where a set is not as it must be. */
+  /** Throws if a set is missing or invalid. */
   readonly verify: (sets: NamedSets) => void;
 }
 
 const READY = new WeakMap<MatchExpression, Ready>();
 
 /**
- * Whether the packet matches. The same expression is evaluated fast the second time. Throws {@link MatchError} `unknown-set` or
- * `type` where the outcome would be yes, or depends on it, and a set does not exist or holds what does not fit the field: OVN
- * installs no flow for such a match until it is mended.
+ * Whether the packet matches. Repeated evaluations of an expression are fast. Throws {@link MatchError} `unknown-set` or `type` if the result is
+ * true, or depends on a set that does not exist or has members that do not fit the field: OVN installs no flow for such a match.
  * As in OVN, each test of a field implies its prerequisites also when it is negated: `ip4.src != 10.0.0.1` is of IPv4 packets
  * only; and a comparison with nothing but empty sets is a constant, without prerequisites.
  */
@@ -64,12 +63,12 @@ export function evaluateMatch(expression: MatchExpression, packet: Packet, sets:
     READY.set(expression, ready);
   }
   if (!ready.test(packet, sets)) return false;
-  // Alternatives that were not looked at can keep OVN from installing the match as a whole.
+  // Alternatives that were not evaluated can prevent OVN from installing the whole match.
   ready.verify(sets);
   return true;
 }
 
-/** The same as OVN's flows have it: a match that cannot be installed, for want of a set or for what is in one, matches nothing. */
+/** The same for OVN's flows: a match that cannot be installed because of a set matches nothing. */
 export function isMatch(expression: MatchExpression, packet: Packet, sets: NamedSets): boolean {
   try {
     return evaluateMatch(expression, packet, sets);
@@ -79,7 +78,7 @@ export function isMatch(expression: MatchExpression, packet: Packet, sets: Named
   }
 }
 
-/** The test of an expression or of its opposite: a negation is carried down to the comparisons (ovn lib/expr.c, `expr_not`). */
+/** The test of an expression or its negation, which is propagated to the comparisons (ovn lib/expr.c, `expr_not`). */
 function build(expression: MatchExpression, negated: boolean): Test {
   switch (expression.kind) {
     case "constant":
@@ -132,7 +131,7 @@ function buildComparison({ field, operator, constants }: MatchComparison, negate
   const numbers = constants.filter((constant) => constant.kind === "number");
   const names = constants.filter((constant) => constant.kind === "addressSet").map(({ name }) => name);
   const [only] = numbers;
-  // The parser lets an order have one number.
+  // The parser allows one number for ordered comparisons.
   if (isOrder(effective)) return only === undefined ? always(false) : buildOrder(field, effective, only.value);
   const written = numberSet(numbers);
   if (names.length === 0) return buildNumeric(field, effective, () => written);
@@ -148,7 +147,7 @@ function findAddresses(field: MatchField, name: string, sets: NamedSets): Number
   if (addresses === undefined) throw new MatchError("unknown-set", `there is no address set ${name}`);
   const set = numbersOfSet(addresses);
   if (set.widest !== undefined && isTooWide(set.widest, symbolOf(field))) {
-    throw new MatchError("type", `what the address set ${name} holds does not fit ${field.name}`);
+    throw new MatchError("type", `the members of address set ${name} do not fit ${field.name}`);
   }
   return set;
 }
@@ -159,7 +158,7 @@ function findPorts(name: string, sets: NamedSets): ReadonlySet<string> {
   return group;
 }
 
-/** What checks all sets that an expression names. */
+/** Checks all sets that an expression names. */
 function verifier(expression: MatchExpression): (sets: NamedSets) => void {
   const checks: ((sets: NamedSets) => void)[] = [];
   const collect = (part: MatchExpression): void => {
@@ -198,11 +197,11 @@ function buildPort(name: string, operator: MatchOperator, constants: MatchCompar
           const it = port(packet);
           return it !== undefined && (names.has(it) || found.some((group) => group.has(it)));
         };
-  // The parser lets ports be tested in a positive sense only.
+  // The parser allows only positive tests of ports.
   return operator === "==" ? test : always(false);
 }
 
-/** The value of a field or predicate, of its bits if so asked; `undefined` where the packet does not say. */
+/** The value of a field or predicate, or of some of its bits; `undefined` if the packet does not have it. */
 function reader(field: MatchField): (packet: Packet, sets: NamedSets) => bigint | undefined {
   const symbol = symbolOf(field);
   if (symbol.kind === "predicate") {

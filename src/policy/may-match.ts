@@ -10,14 +10,14 @@ import { symbolOf } from "./match-parser.ts";
  */
 export type MatchPlace = "from-lport" | "to-lport" | "router";
 
-/** What is not known of a packet where the match is evaluated. */
+/** The fields that are unknown where the match is evaluated. */
 export interface Limits {
   readonly place: MatchPlace;
   /** Port groups without a port in the datapath: ovn-controller has no such set there. */
   readonly emptyGroups?: ReadonlySet<string>;
 }
 
-/** The protocols that a match can tell apart by its nominal fields. */
+/** The protocols that a match can distinguish by its nominal fields. */
 interface PacketClass {
   readonly ethernet: number;
   /** 0: none of those that are tried. */

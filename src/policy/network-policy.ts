@@ -7,7 +7,10 @@ import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, Peer, Policy, PolicyProblem, PolicyRule, PortMatch, Protocol, RuleLog } from "./types.ts";
 
-/** The priorities of Kube-OVN's ACLs of NetworkPolicies; what is not allowed is dropped. */
+/**
+ * The priorities of a NetworkPolicy's ACLs, as in Kube-OVN: allow before drop. They apply to ingress as they are; `placed` in `acl.ts` moves the
+ * rules for egress to other tiers.
+ */
 const ALLOW = 2001;
 const DROP = 2000;
 
@@ -195,7 +198,7 @@ function translatePort(
     report(
       `${path}.protocol`,
       "InvalidProtocol",
-      `${JSON.stringify(protocol)} is none of TCP, UDP and SCTP; this port matches nothing`,
+      `${JSON.stringify(protocol)} must be one of: TCP, UDP, SCTP; this port matches nothing`,
     );
     return undefined;
   }
@@ -215,7 +218,8 @@ function translatePort(
   }
   const last = endPort ?? port;
   if (!isPort(port) || !isPort(last) || last < port) {
-    const text = endPort === undefined ? `${port} is no port` : `${port} to ${endPort} is no range of ports`;
+    const text =
+      endPort === undefined ? `${port} is not a valid port` : `${port} to ${endPort} is not a valid port range`;
     report(`${path}.port`, "InvalidPort", `${text}; ports are 1 to 65535; the port matches nothing`);
     return undefined;
   }

@@ -21,8 +21,8 @@ export function isInBlock({ cidr, except }: SourcesGroup, address: string): bool
 }
 
 /**
- * Maintains the derived facts `nodeSources`, so that a node's unit is woken by the blocks that contain it and by no others. Whether an
- * InternalIP is trusted is decided there. The result depends only on the facts and the groups in use.
+ * Maintains the derived facts `nodeSources`, so that a node's unit is triggered only by the blocks that contain it. The unit decides whether an
+ * InternalIP is trusted. The result depends only on the facts and the groups in use.
  */
 export class NodeSources {
   readonly #facts: FactStore;

@@ -2,21 +2,20 @@
 
 import { type NumberToken, parseAddress } from "./match-lexer.ts";
 
-/** Numbers and masked numbers, made ready for asking whether a number is one of them. */
+/** A set of numbers and masked numbers, prepared for lookups. */
 export interface NumberSet {
   readonly size: number;
   has(value: bigint): boolean;
-  /** The one that needs the widest field; of an empty set there is none. */
+  /** The member that needs the widest field; absent for an empty set. */
   readonly widest?: NumberToken;
 }
 
 /**
- * Makes a set ready. Numbers without mask are one look-up; masked ones are one look-up for each distinct mask, of which prefixes
- * have 32 or 128 at most.
+ * Prepares a set. A lookup is one for numbers without mask, and one for each distinct mask, of which prefixes have 32 or 128 at most.
  */
 export function numberSet(numbers: readonly NumberToken[]): NumberSet {
   const single = new Set<bigint>();
-  /** mask → the masked values, without the zeros at their end: hashing looks at the low bits only. */
+  /** mask → the masked values without trailing zeros, because hashing uses the low bits only. */
   const masked = new Map<bigint, { shift: bigint; values: Set<bigint> }>();
   for (const { value, mask } of numbers) {
     if (mask === undefined) single.add(value);
@@ -43,7 +42,7 @@ export function numberSet(numbers: readonly NumberToken[]): NumberSet {
 
 const OF_SET = new WeakMap<readonly string[], NumberSet>();
 
-/** The same for the contents of an address set, kept as long as the array is. What is no address is left out, as OVN does. */
+/** The same for the contents of an address set, cached as long as the array exists. Invalid addresses are left out, as in OVN. */
 export function numbersOfSet(addresses: readonly string[]): NumberSet {
   let set = OF_SET.get(addresses);
   if (set === undefined) {

@@ -3,12 +3,12 @@
 import type { FactReader } from "../facts/store.ts";
 import type { PodSelector } from "./types.ts";
 
-/** The key of the fact `portNumbers` for pods of one namespace, or of all where it is undefined. */
+/** The key of the fact `portNumbers` for pods of one namespace, or of all if it is undefined. */
 export function portNumbersKey(port: { readonly protocol: string; readonly name: string }, namespace?: string): string {
   return `${namespace ?? "*"}:${port.protocol}/${port.name}`;
 }
 
-/** The numbers that the pods of a selector may mean by the name of a port, from the facts. */
+/** The possible numbers of a named port for the pods of a selector, from the facts. */
 export function portNumbers(
   reader: FactReader,
   port: { readonly protocol: string; readonly name: string },

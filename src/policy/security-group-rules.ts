@@ -32,7 +32,7 @@ const SPELLING: Readonly<Record<PolicyRuleAction, string>> = { drop: "drop", pas
 
 /**
  * The rules of one direction as they are enforced, and the problems of the others. Invalid rules fail closed: one that allows is left out, and one
- * that drops or passes drops, whatever its invalid part was meant to be. Of contradicting rules, which have the same priority and some packets in
+ * that drops or passes drops, independent of the intended value. Of contradicting rules, which have the same priority and some packets in
  * common, the strictest is used.
  */
 export function closeRules(

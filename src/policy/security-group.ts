@@ -35,7 +35,7 @@ const FAMILIES = [4, 6] as const;
 /** OVN's tiers for the API's tiers 0 and 1. */
 const TIERS = [2, 3] as const;
 
-/** Where a group is translated for: its ports in one VPC. */
+/** The ports that a group is translated for: those in one VPC. */
 export interface SecurityGroupPlace {
   /** Name of the Port_Group of these. */
   readonly portGroup: string;
@@ -44,7 +44,8 @@ export interface SecurityGroupPlace {
 }
 
 /**
- * Translates a SecurityGroup for its ports in the default VPC, or in `place`. Pure; `exists` says whether another group exists, `virtualPorts` gives the Services that egress rules name: such a rule
+ * Translates a SecurityGroup for its ports in the default VPC, or in `place`. Pure; `exists` says whether another group exists, `virtualPorts` gives
+ * the Services that egress rules name: such a rule
  * also applies to their endpoints, because connections go there. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in Kube-OVN.
  * {@link denyAllAcls} drops what is not allowed, so nothing is dropped by default here.
  */
@@ -150,7 +151,7 @@ function membersMatch(portGroups: readonly string[], direction: Direction, famil
   return `ip${family}.${remoteSide(direction)} == ${sets.length === 1 ? sets.join() : `{${sets.join(", ")}}`}`;
 }
 
-/** The matches of a rule, one for each family that it applies to; none if it is about a group without members that may be there. */
+/** The matches of a rule, one for each family that it applies to; none if its remote group has no members in reach. */
 function matchesOf(
   rule: ClosedRule,
   direction: Direction,

@@ -24,14 +24,14 @@ const OPAQUE = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*(?:(?!\*\/)[^\n])*\*\//g;
  * northd appends to a match, and a comment at its end would hide that and invalidate the flow.
  */
 export function readUserMatch(text: string, place: MatchPlace): UserMatch {
-  if (text.trim() === "") return { wrong: "it is empty, and says nothing; ip stands for all IP traffic" };
+  if (text.trim() === "") return { wrong: "it is empty; use ip for all IP traffic" };
   if (!isStorable(text)) return { wrong: `${quoted(text)} has a character that OVN does not allow` };
   let expression: MatchExpression;
   try {
     expression = parseMatch(text);
   } catch (error) {
     if (!(error instanceof MatchError)) throw error;
-    return { wrong: `${quoted(text)} is not of OVN's language: ${error.message}` };
+    return { wrong: `${quoted(text)} is not a valid match: ${error.message}` };
   }
   if (depth(text) > MAX_DEPTH)
     return { wrong: `${quoted(text)} nests parentheses deeper than ${MAX_DEPTH}; write it flatter` };

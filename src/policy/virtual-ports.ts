@@ -20,8 +20,10 @@ export interface VirtualPort {
 export type VirtualPortsIn = (cidr: string) => readonly VirtualPort[];
 
 /**
- * The endpoints of the Services of one VPC that a rule for a CIDR names; `vpc` is a custom one, or undefined for the default VPC. Those of other VPCs are
- * not balanced there, and their endpoints' addresses may be those of others. They are all that connections may have, including those that are terminating but still serving.
+ * The endpoints of the Services of one VPC that a rule for a CIDR names; `vpc` is a custom one, or undefined for the default VPC. Those of other VPCs
+ * are
+ * not balanced there, and their endpoints' addresses may be those of others. They are all that connections may have, including those that are
+ * terminating but still serving.
  * Traffic from a pod is evaluated with its destination after load balancing, so a rule for a Service's address must apply to these. `0.0.0.0/0` and
  * `::/0` name no Services.
  */
@@ -30,7 +32,7 @@ export function virtualPortsIn(reader: FactReader, cidr: string, vpc: string | u
   if (range === undefined || range.prefix === 0) return [];
   const defaultVpc = reader.get("cluster", "cluster")?.router ?? "";
   return reader.all("services").flatMap((service) => {
-    // As the controller has recorded it: one that is new counts in a custom VPC once that is done.
+    // As recorded by the controller: a new one counts in a custom VPC when it is recorded.
     if ((service.chosenVpc || service.vpc || defaultVpc) !== (vpc ?? defaultVpc)) return [];
     const named = [...balancedAddresses(service), ...vipsByRule(reader, service)].filter((text) => {
       const ip = parseIp(text);

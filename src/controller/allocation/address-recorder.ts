@@ -9,7 +9,7 @@ import { retryDelay } from "../../time/backoff.ts";
 import type { Timers } from "../../time/clock.ts";
 import type { AddressRecord } from "./recordings.ts";
 
-/** Records written at once at most. More only queue up in the API client. */
+/** The largest number of concurrent writes. More would only queue in the API client. */
 const LIMIT = 24;
 
 type State =
@@ -23,21 +23,21 @@ interface Entry {
   state: State;
 }
 
-/** What the recorder is given. */
+/** The recorder's dependencies. */
 export interface AddressRecorderOptions {
   readonly kube: Kube;
   readonly timers: Timers;
-  /** The object as the API server stored it. */
+  /** Called with the object that the API server returned. */
   readonly onRecorded: (kind: ObjectKind, object: KubeObject) => void;
-  /** A withdrawn record whose write failed: it does not exist. */
+  /** Called if the write of a withdrawn record failed: the record does not exist. */
   readonly onDropped: (name: string) => void;
   readonly onError: (record: AddressRecord, error: unknown) => void;
 }
 
 /**
- * Writes decided addresses into Kubernetes, in order, some at once, each until it succeeds or is withdrawn. One write for each address, which its
- * claim has described: what is created is complete, with its labels and finalizer. What is there already is changed only as it was known
- * when that was decided: a leader that has been deposed without having noticed must not write over its successor's decisions.
+ * Writes decided addresses to Kubernetes, in order and some concurrently, each until it succeeds or is withdrawn. One write for each address, as its
+ * claim describes it: a created object is complete, with labels and finalizer. An existing object is changed only if it is unchanged since the
+ * decision: a deposed leader that has not noticed must not overwrite decisions of its successor.
  */
 export class AddressRecorder {
   readonly #options: AddressRecorderOptions;
@@ -45,37 +45,37 @@ export class AddressRecorder {
   readonly #entries = new Map<string, Entry>();
   readonly #queue = new Set<string>();
   #writing = 0;
-  /** Those who wait until nothing is being written. */
+  /** Callers that wait until no write is in progress. */
   #waiting: (() => void)[] = [];
 
   constructor(options: AddressRecorderOptions) {
     this.#options = options;
   }
 
-  /** How many records are not written yet. */
+  /** The number of records that are not written yet. */
   get pending(): number {
     return this.#entries.size;
   }
 
-  /** Whether a write is under way; failed ones that wait for their retry do not count. */
+  /** Whether a write is in progress; records that wait for a retry do not count. */
   get writing(): boolean {
     return this.#writing > 0;
   }
 
-  /** Resolves when nothing is being written. */
+  /** Resolves when no write is in progress. */
   whenWritten(): Promise<void> {
     if (!this.writing) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Writes `record` as soon as there is room. */
+  /** Queues `record` for writing. */
   record(record: AddressRecord): void {
     this.#entries.set(record.name, { record, attempts: 0, state: { kind: "queued" } });
     this.#queue.add(record.name);
     this.#pump();
   }
 
-  /** Gives a record up. True where it was not being written: then nothing of it exists. */
+  /** Withdraws a record. True if it was not being written: then the record does not exist. */
   withdraw(name: string): boolean {
     const entry = this.#entries.get(name);
     if (entry === undefined) return true;
@@ -89,7 +89,7 @@ export class AddressRecorder {
     return true;
   }
 
-  /** Gives all records up. */
+  /** Withdraws all records. */
   clear(): void {
     for (const name of [...this.#entries.keys()]) this.withdraw(name);
   }
@@ -114,7 +114,7 @@ export class AddressRecorder {
     } catch (error) {
       this.#options.onError(entry.record, error);
       if (state.withdrawn) {
-        // Where another record of the name has followed, what it decided stands.
+        // If another record of the name has followed, that decision is valid.
         if (this.#entries.get(name) !== entry) return;
         this.#entries.delete(name);
         this.#options.onDropped(name);

@@ -5,10 +5,10 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { Allocator } from "./allocator.ts";
 
-/** How far the address of a pod's own interface has got, for people. */
+/** The progress of the address of a pod's own interface, for logs. */
 export function addressState(facts: FactReader, allocator: Allocator, pod: PodFact): string {
   const name = portOf(pod, PRIMARY_INTERFACE.provider);
-  if (allocator.isRecording(name)) return "decided, and being recorded";
+  if (allocator.isRecording(name)) return "decided and being recorded";
   const ip = facts.get("ips", name);
   if (ip === undefined) return allocator.isTold(pod, PRIMARY_INTERFACE.provider) ? "refused" : "not decided";
   if (ip.deleting) return "the IP object of a former owner is being deleted";

@@ -16,13 +16,12 @@ import { LeaseRegistry, type LeaseRegistryOptions } from "./lease-registry.ts";
 import { type AddressRecord, Recordings } from "./recordings.ts";
 import { Refusals, type RefusalsOptions } from "./refusals.ts";
 
-/** What the allocator tells. It decides; writing and speaking is for others. */
+/** The allocator's callbacks. It only decides; others write and report. */
 export interface AllocatorOptions extends Omit<LeaseRegistryOptions, "kinds">, RefusalsOptions {
-  /** Record this; replaces an earlier record of the same name that is not yet written. */
+  /** Writes a record; it replaces an earlier one of the same name that is not written yet. */
   readonly record: (record: AddressRecord) => void;
   /**
-   * The record of that name is not needed any more. True where it was not yet being written; false where its outcome must
-   * be awaited, for until then its address may turn out to be taken.
+   * Withdraws the record of that name. True if it was not being written yet; false if the outcome must be awaited, because the address may be taken.
    */
   readonly withdraw: (name: string) => boolean;
   /** An address was decided for this object. */
@@ -30,11 +29,11 @@ export interface AllocatorOptions extends Omit<LeaseRegistryOptions, "kinds">, R
 }
 
 /**
- * Decides who gets which address: the one part of the controller that has a memory. The memory is rebuilt from the IP
- * objects, the Vips, the pods and the northbound database when a leader starts, and follows the informers afterwards.
+ * Decides the allocation of addresses: the only part of the controller with state of its own. The state is rebuilt from the IP objects, the Vips, the
+ * pods and the northbound database when a leader starts, and follows the informers afterwards.
  *
- * Who wants what are the claims (`src/claims`), which are read again when something changes that they have read. Whoever is refused by IPAM waits
- * for what is in its way there: room in a subnet, or that another lets go. There is no timer here.
+ * Claims (`src/claims`) are read again when something changes that they have read. A claim that IPAM refuses waits for the obstacle: free addresses
+ * in a subnet, or the release of another lease. There is no timer here.
  */
 export class Allocator {
   readonly #options: AllocatorOptions;
@@ -42,7 +41,7 @@ export class Allocator {
   readonly #tracker: ClaimTracker;
   readonly #refusals: Refusals;
   readonly #recordings = new Recordings();
-  /** Whose addresses have come free, and of which subnet, since those were served who may have them. */
+  /** Owners whose leases were released, and the subnets, since waiting claims were last served. */
   readonly #freed: (readonly [owner: string, subnet: string])[] = [];
   #active = false;
   #busy = false;
@@ -58,22 +57,22 @@ export class Allocator {
     });
   }
 
-  /** How many wait for an address. */
+  /** The number of claims that wait for an address. */
   get waiting(): number {
     return this.#refusals.size;
   }
 
-  /** Whether a pod was told why one of its interfaces has no address. */
+  /** Whether it was reported to a pod why one of its interfaces has no address. */
   isTold(pod: PodFact, provider: string): boolean {
     return this.#refusals.has(podClaimId(pod, provider));
   }
 
-  /** Whether an address was decided for an owner, and is being recorded. */
+  /** Whether an address was decided for an owner and is being recorded. */
   isRecording(owner: string): boolean {
     return this.#recordings.get(owner) !== undefined;
   }
 
-  /** Whose addresses in a subnet were decided, and are being recorded. Looks at all that are. */
+  /** The owners of addresses in a subnet that are being recorded. O(all that are being recorded). */
   recordingIn(subnet: string): readonly SubnetHolder[] {
     const holders: SubnetHolder[] = [];
     for (const [owner, { recordedIn }] of this.#recordings.entries()) {
@@ -86,12 +85,12 @@ export class Allocator {
     return holders;
   }
 
-  /** Serves a pod again, whatever was decided. */
+  /** Serves a pod again, independent of earlier decisions. */
   retry(pod: PodFact): void {
     this.#work(() => this.#look(unitId(podClaims.facts, pod.holder)));
   }
 
-  /** Becomes the one who decides: takes in all that is held, then serves whoever has no address. */
+  /** Starts to decide: restores all leases, then serves all claims. */
   start(): void {
     this.#active = true;
     this.#work(() => {
@@ -100,7 +99,7 @@ export class Allocator {
     });
   }
 
-  /** Decides no more. The next leader starts from the objects. */
+  /** Stops deciding. The next leader starts from the objects. */
   stop(): void {
     this.#active = false;
     this.#refusals.clear();
@@ -115,10 +114,10 @@ export class Allocator {
     if (this.#active) this.#holdings.configure(change);
   }
 
-  /** A fact has changed, and {@link configure} has been told. */
+  /** A fact has changed, and {@link configure} has been called. */
   noteFact(change: FactChange): void {
     this.#work(() => {
-      // Whether the record must be deleted is decided again for its new version.
+      // For the new version of a record it is decided again whether it must be deleted.
       if (change.kind === "ips") this.#options.keep(change.key);
       const own = this.#tracker.note(change);
       this.#noteRecording(change);
@@ -128,17 +127,17 @@ export class Allocator {
     });
   }
 
-  /** A record was given up: nothing was written, so its address is free again. */
+  /** A record was withdrawn without a write, so its address is free again. */
   dropped(name: string): void {
     this.#work(() => {
       const claim = this.#recordings.delete(name);
-      // Otherwise the object has come meanwhile, and speaks for itself.
+      // Otherwise the object exists by now and is used.
       if (claim !== undefined && !this.#holdings.isRecorded(claim.recordedIn)) this.#holdings.letGo(name);
       this.#tracker.touch(ipamDependency.recording(name));
     });
   }
 
-  /** Does something, and then serves all whom that concerns. */
+  /** Runs `work`, and then serves all claims that it triggered. */
   #work(step: () => void): void {
     if (!this.#active) return;
     if (this.#busy) {
@@ -159,7 +158,7 @@ export class Allocator {
     }
   }
 
-  /** Objects that name what is free come first, then those who wait for it. */
+  /** Objects that name the freed address come first, then waiting claims. */
   #noteFreed(owner: string, subnet: string): void {
     this.#holdings.noteFreed(owner);
     this.#options.usageChanged(subnet);
@@ -167,22 +166,22 @@ export class Allocator {
   }
 
   /**
-   * An object has come or changed in which an address was to be recorded: usually that record. If another client was first, the decision
-   * will never be recorded and is dropped; the object's contents count.
+   * An object that should record an address was created or changed: usually by that write. If another client was first, the decision is dropped and
+   * the object's contents are used.
    */
   #noteRecording({ kind, key, old, new: now }: FactChange): void {
     const owner = this.#recordings.ownerOf(kind, key);
-    // Neither: it is there, but could not be read.
+    // Neither: the object exists but could not be read.
     if (owner === undefined || (old === undefined && now === undefined)) return;
     this.#recordings.delete(owner);
     this.#options.withdraw(owner);
     this.#tracker.touch(ipamDependency.recording(owner));
-    // A record that is gone is no news of what was decided.
+    // A deleted record does not change what was decided.
     const gone = now === undefined && this.#holdings.heldBy(kind, old) !== undefined;
     if (!gone && !this.#holdings.agrees(owner, this.#holdings.heldBy(kind, now))) this.#options.ipam.release(owner);
   }
 
-  /** Serves a claimant. Where our own code throws at its claims it is looked at once more after a pause, and nobody else waits for that. */
+  /** Serves a claimant. If our own code throws, it is retried after a pause, and other claimants are served. */
   #look(claimant: string): void {
     const read = this.#tracker.read(claimant);
     if (read === undefined) return;
@@ -193,7 +192,7 @@ export class Allocator {
       for (const claim of claims) this.#serve(claim, claimant);
       this.#follow(claims);
     } catch (error) {
-      // Whoever is behind it in a line need not wait for it.
+      // Claims behind it in a queue need not wait for it.
       for (const claim of claims) this.#tracker.leave(claimId(claim));
       failures.failed(decisionAbout(claimant), error, () => this.#work(() => this.#look(claimant)));
       return;
@@ -201,7 +200,7 @@ export class Allocator {
     if (failures.size > 0) failures.succeeded(decisionAbout(claimant));
   }
 
-  /** Of what is being recorded nothing matters but what comes of that: thousands of pods would note what they have read, and forget it at once. */
+  /** A claim that is being recorded only waits for the outcome. This avoids storing dependencies of thousands of pods for a moment. */
   #follow(claims: readonly Claim[]): void {
     const isRecording = (claim: Claim): boolean => {
       const recording = this.#recordings.get(claim.owner ?? "");
@@ -211,7 +210,7 @@ export class Allocator {
     else this.#tracker.follow(claims.map(({ owner = "" }) => ipamDependency.recording(owner)));
   }
 
-  /** Nobody makes this claim any more: it is met, or nobody wants that address. What is not recorded nobody else would give back. */
+  /** The claim does not exist any more: it is met or not wanted. A lease that is not recorded must be released here. */
   #giveUp(claim: Claim, others: readonly Claim[]): void {
     this.#settled(claim);
     const { owner, predecessor } = claim;
@@ -230,7 +229,7 @@ export class Allocator {
     const id = claimId(claim);
     const recording = this.#recordings.get(owner);
     if (recording !== undefined) {
-      // Of two pods of one machine the other one's may be.
+      // Of two pods of one virtual machine the other one may have it.
       if (!isSameClaim(recording, claim)) this.#tracker.wait(id, claimant, [ipamDependency.recording(owner)]);
       return;
     }
@@ -241,12 +240,15 @@ export class Allocator {
       return;
     }
     if (decision?.ok === false) this.#refuse(claim, decision);
-    // Where facts are in its way it has read them.
+    // If facts are the obstacle, the claim has read them.
     if (desired?.ok === true && decision?.ok === false) this.#wait(claim, claimant, desired.request, decision);
     else this.#tracker.leave(id);
   }
 
-  /** The record of an earlier pod of the same name is deleted if its successor wants another address, or if the successor is refused and the address is not retained. */
+  /**
+   * The record of an earlier pod of the same name is deleted if its successor wants another address, or if the successor is refused and the address
+   * is not retained.
+   */
   #settlePredecessor({ predecessor }: Claim, decision: AllocationDecision | undefined): void {
     if (predecessor === undefined) return;
     const { ip, kept } = predecessor;
@@ -254,19 +256,19 @@ export class Allocator {
     else this.#options.keep(ip.name);
   }
 
-  /** Asks IPAM; nothing where a record has to go first. */
+  /** Calls IPAM; `undefined` if a record must be deleted first. */
   #decide({ predecessor, explain }: Claim, request: AddressRequest): AllocationDecision | undefined {
     const { facts, ipam } = this.#options;
-    // Until the old record is gone its address is taken, whatever its successor is to get: nothing is taken or let go here.
+    // Until the old record is deleted its address is in use: nothing is allocated or released here.
     let decision = predecessor === undefined ? ipam.allocate(request) : ipam.decide(request);
-    // What it keeps is the same, but there is more: its subnet has got another family.
+    // It keeps its address and gets another one: its subnet has got another family.
     if (predecessor !== undefined && decision.ok && decision.how === "extended") decision = ipam.allocate(request);
     if (!decision.ok) return explain?.(facts, decision) ?? decision;
     if (predecessor !== undefined && decision.how !== "same" && decision.how !== "extended") {
-      // The successor wants something else than its namesake had: the record is recreated, not bent.
+      // The new pod wants another address than the earlier pod with its name had: the record is recreated, not changed.
       return undefined;
     }
-    // The port is still where its owner was before.
+    // The port still has the former address of its owner.
     if (decision.how === "moved") this.#holdings.holdPort(request.owner);
     return decision;
   }
@@ -282,22 +284,23 @@ export class Allocator {
 
   #refuse(claim: Claim, refusal: Refusal): void {
     const { owner, fresh } = claim;
-    // What its port had when this leader started is not kept for one that asks for what it cannot have; a closed subnet opens again.
+    // The address that its port had when this leader started is not kept if the request is invalid; it may be valid later if a subnet is ready again.
     if (fresh && owner !== undefined && refusal.code !== "SubnetNotReady") this.#holdings.letGo(owner);
     this.#refusals.add(claim, refusal);
   }
 
-  /** What IPAM has refused waits for what is in its way there. */
+  /** A claim that IPAM refused waits for the obstacle. */
   #wait(claim: Claim, claimant: string, request: AddressRequest, refusal: Refusal): void {
     const { facts, ipam } = this.#options;
-    // Those who ask for the same and have nothing yet stand in one line: a thousand may wait for the one that has come free. A condition is kept true.
+    // Equal requests without a lease share one queue: a thousand may wait for one free address. Claims with a condition are tried individually, so
+    // that the condition stays correct.
     const { predecessor, verdict } = claim;
     const hasNone = predecessor === undefined && verdict === undefined && ipam.leaseOf(request.owner) === undefined;
     const line = refusal.code === "NoAvailableAddress" && hasNone ? [sameRequestKey(request)] : [];
     this.#tracker.wait(claimId(claim), claimant, dependenciesOfRefusal(facts, request, refusal), ...line);
   }
 
-  /** A claim is over. */
+  /** A claim has ended. */
   #settled(claim: Claim): void {
     const id = claimId(claim);
     this.#tracker.leave(id);

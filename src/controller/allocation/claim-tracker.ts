@@ -7,15 +7,15 @@ import { Dependents } from "../../facts/dependents.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactReader, type FactStore, recordingReader, strictReader, UnreadFactError } from "../../facts/store.ts";
 
-/** Those who wait for the same: where the first of them is refused, the others need not be tried. */
+/** Claims with equal requests: if the first one is refused, the others need not be tried. */
 interface Line {
   readonly rank: number;
-  /** Claim → its claimant, in the order in which they came. */
+  /** Claim → its claimant, in order of arrival. */
   readonly members: Map<string, string>;
 }
 
 /**
- * Which claimants are to be looked at: those whose claims read a fact that has changed since, or wait for something that has come free in IPAM. A
+ * Tracks which claimants must be examined: those whose claims read a fact that has changed since, or wait for something that was released in IPAM. A
  * claimant's id is like a unit's, `<facts>:<key>`.
  */
 export class ClaimTracker {
@@ -23,21 +23,21 @@ export class ClaimTracker {
   readonly #reader: FactReader;
   readonly #kinds: ReadonlyMap<string, AnyClaimKind>;
   readonly #again: (claimant: string) => void;
-  /** Claimant → its claims, where it has any. */
+  /** Claimant → its claims, if it has any. */
   readonly #claims = new Map<string, readonly Claim[]>();
   readonly #dependents = new Dependents();
-  /** rank → ids of claimants and of lines. */
+  /** rank → ids of claimants and of queues. */
   readonly #dirty: ReadonlyMap<number, Set<string>>;
-  /** `line:…` → those in it. */
+  /** `queue:…` → the claims in it. */
   readonly #lines = new Map<string, Line>();
-  /** Claim → the id of its line. */
+  /** Claim → the id of its queue. */
   readonly #lineOf = new Map<string, string>();
-  /** Who was read last, and what: noted when that is followed. */
+  /** The claimant that was read last and its dependencies, which {@link follow} stores. */
   #reading: { readonly id: string; readonly seen: readonly Dependency[] } | undefined;
-  /** The line whose first one is being looked at. */
+  /** The queue whose first claim is being examined. */
   #trying: { readonly line: string; readonly first: string } | undefined;
 
-  /** `again`: a claimant whose claims could not be read is to be looked at once more. */
+  /** `again`: called when a claimant whose claims could not be read must be examined again. */
   constructor(facts: FactStore, kinds: readonly AnyClaimKind[], again: (claimant: string) => void) {
     this.#again = again;
     this.#facts = facts;
@@ -47,7 +47,7 @@ export class ClaimTracker {
     this.#dirty = new Map(ranks.map((rank) => [rank, new Set()]));
   }
 
-  /** Marks those whom a changed fact concerns, and returns whose object it is or of which it is the record. */
+  /** Marks the claimants that depend on a changed fact, and returns the claimants whose object or record it is. */
   note(change: FactChange): readonly string[] {
     const own = this.#ownersOf(change);
     for (const id of own) this.#mark(id);
@@ -55,14 +55,14 @@ export class ClaimTracker {
     return own;
   }
 
-  /** Marks those who depend on something that is no fact, or wait for it. */
+  /** Marks the claimants that depend on or wait for something that is not a fact. */
   touch(dependency: Dependency): void {
     const reading = this.#reading;
     if (reading !== undefined && includesDependency(reading.seen, dependency)) this.#mark(reading.id);
     for (const id of this.#dependents.of(dependency)) this.#mark(id);
   }
 
-  /** Marks all claimants there are. */
+  /** Marks all claimants. */
   markAll(): void {
     for (const { facts: kind } of this.#kinds.values()) {
       for (const fact of this.#facts.all(kind)) {
@@ -71,7 +71,7 @@ export class ClaimTracker {
     }
   }
 
-  /** The next claimant to look at. Of a line one after the other, until one goes on waiting in it. */
+  /** The next claimant to examine. Of a queue one after the other, until one continues to wait in it. */
   take(): string | undefined {
     const tried = this.#trying;
     this.#trying = undefined;
@@ -94,8 +94,8 @@ export class ClaimTracker {
   }
 
   /**
-   * Reads the claims of a claimant: those that it makes now, and those that it made and makes no more. Nothing where they cannot be read: then
-   * they stay as they were, until what is in the way is known or, where our own code threw, after a pause. {@link follow} says what is to come of it.
+   * Reads the claims of a claimant: the current ones and those that have ended. `undefined` if they cannot be read: then they stay until the missing
+   * fact is known or, if our own code threw, a pause is over. To be followed by {@link follow}.
    */
   read(id: string): { readonly claims: readonly Claim[]; readonly gone: readonly Claim[] } | undefined {
     const { kind: name, key } = splitUnitId(id);
@@ -111,7 +111,7 @@ export class ClaimTracker {
       claims = kind?.read(recordingReader(this.#reader, seen), key);
     } catch (error) {
       this.#dependents.set(id, seen);
-      // Whoever is behind it in a line need not wait for it.
+      // Claims behind it in a queue need not wait for it.
       for (const claim of before) this.leave(claimId(claim));
       if (!(error instanceof UnreadFactError)) failures.failed(failure, error, () => this.#again(id));
       return undefined;
@@ -124,13 +124,13 @@ export class ClaimTracker {
     return { claims: claims ?? NONE, gone: before.filter((old) => !claims?.some((claim) => isSameClaim(claim, old))) };
   }
 
-  /** Who was read last is to be looked at when something changes of what its claims have read, or instead of that of `others`. */
+  /** Stores the dependencies of the claimant that was read last: those that its claims have read, or `others` instead. */
   follow(others?: readonly Dependency[]): void {
     if (this.#reading !== undefined) this.#dependents.set(this.#reading.id, others ?? this.#reading.seen);
     this.#reading = undefined;
   }
 
-  /** A claim waits for one of these. Those in one line (absent: it has one of its own) would all be refused if one of them is. */
+  /** A claim waits for one of these. All claims in one queue (absent: none) would be refused if one is. */
   wait(claim: string, claimant: string, dependencies: readonly Dependency[], line = claim): void {
     const id = `line:${line}`;
     if (this.#lineOf.get(claim) !== id) {
@@ -143,7 +143,7 @@ export class ClaimTracker {
     this.#dependents.set(id, dependencies);
   }
 
-  /** A claim waits no more. */
+  /** A claim does not wait any more. */
   leave(claim: string): void {
     const id = this.#lineOf.get(claim);
     if (id === undefined) return;
@@ -156,7 +156,7 @@ export class ClaimTracker {
     this.#dirty.get(line.rank)?.delete(id);
   }
 
-  /** Forgets all. */
+  /** Forgets everything. */
   clear(): void {
     this.#claims.clear();
     this.#dependents.clear();
@@ -169,7 +169,7 @@ export class ClaimTracker {
 
   #ownersOf(change: FactChange): readonly string[] {
     const ids: string[] = [];
-    // For each change of each fact: a map's iterator would be made every time.
+    // Avoids creating a map iterator for each change of each fact.
     this.#kinds.forEach(({ facts, keysOf }) => {
       if (keysOf !== undefined) for (const key of keysOf(change)) ids.push(unitId(facts, key));
       else if (change.kind === facts) ids.push(unitId(facts, change.key));

@@ -24,42 +24,41 @@ import {
 } from "./startup-recovery.ts";
 import { configureNodes, configureSubnet } from "./subnet-configuration.ts";
 
-/** What holdings follow, and what they tell. */
+/** The registry's dependencies and callbacks. */
 export interface LeaseRegistryOptions {
   readonly facts: FactStore;
   readonly ipam: Ipam;
-  /** Of the cluster's rows in the northbound database. */
+  /** The uuids of the cluster's rows in the northbound database. */
   readonly rowUuid: RowUuid;
-  /** The kinds of claims; objects of some hold what they were given by their own word. */
+  /** The kinds of claims; objects of some kinds record their lease themselves. */
   readonly kinds: readonly AnyClaimKind[];
-  /** An object stands in the way of another address, or its address is another's: it must be deleted. Called again for each version of it. */
+  /** An IP object conflicts with another address and must be deleted. Called again for each version of it. */
   readonly discard: (ip: IpFact) => void;
-  /** An object need not be deleted, or is deleted; also called for objects that were never to be deleted. */
+  /** Withdraws `discard`; also called for objects without it. */
   readonly keep: (name: string) => void;
-  /** A record and something else disagree about an address, and how that was resolved: said once for each record. */
+  /** A record conflicts with something else; the message says how that was resolved. Called once for each record. */
   readonly disputed: (ip: IpFact, message: string) => void;
-  /** A pod's record was lost, and what became of its address. */
+  /** A pod's record was lost; the message says what happened to its address. */
   readonly restored: (pod: PodFact, message: string) => void;
   /** The counters of a subnet have changed. */
   readonly usageChanged: (subnet: string) => void;
 }
 
 /**
- * Who holds which address, by what is there: records, other objects that say so of themselves, pods and ports. It tells IPAM that and how subnets are
- * configured, and says where two name the same.
+ * Keeps IPAM's leases and subnet configuration equal to the cluster: IP objects, other objects that record leases, pods and ports. Reports conflicts.
  */
 export class LeaseRegistry {
   readonly #options: LeaseRegistryOptions;
-  /** Names of ports whose addresses are held although neither a record nor a pod speaks for them → those addresses. */
+  /** Names of ports without record and pod whose addresses are held → these addresses. */
   readonly #orphans = new Map<string, PortFact>();
-  /** Owner → the object (`kind`, `key`) that says it holds something; IP objects are not among them. */
+  /** Owner → the object (`kind`, `key`) that records its lease, except IP objects. */
   readonly #objects = new Map<string, readonly [kind: FactKind, key: string]>();
-  /** `kind/key` of such an object → the owner, for as long as the object is there: also when it does not say so any more. */
+  /** `kind/key` of such an object → the owner, as long as the object exists, even if it does not record a lease any more. */
   readonly #owners = new Map<string, string>();
-  /** Owner → the owners whose objects name what it holds. */
+  /** Owner → the owners of other objects that name its addresses. */
   readonly #inTheWay = new Map<string, Set<string>>();
 
-  /** Kinds whose objects hold something by their own word → what one of them holds. */
+  /** Kinds whose objects record their lease themselves → the lease of an object. */
   readonly #holds: ReadonlyMap<FactKind, (fact: never) => IpRecord | undefined>;
 
   constructor(options: LeaseRegistryOptions) {
@@ -67,7 +66,7 @@ export class LeaseRegistry {
     this.#holds = new Map(options.kinds.flatMap(({ facts, holds }) => (holds === undefined ? [] : [[facts, holds]])));
   }
 
-  /** Takes in how subnets are configured and all that is held, in the order in which it is to be believed. */
+  /** Restores the configuration of subnets and all leases, the most reliable sources first. */
   start(): void {
     const { facts, ipam, rowUuid, disputed, usageChanged } = this.#options;
     configureNodes(facts, ipam);
@@ -75,10 +74,10 @@ export class LeaseRegistry {
     const held = recoverLeases(facts, rowUuid);
     for (const ip of held.settled) this.#reserve(ip);
     for (const trace of held.ports) this.#restore(trace);
-    // A Vip was given what was free then: it goes before a record that names its address and never got a port.
+    // A Vip's address was free when it was allocated: it takes precedence over a record with this address and without a port.
     for (const kind of this.#holds.keys()) for (const { key } of byAge(facts.all(kind))) this.#tryObject(kind, key);
     for (const ip of held.running) this.#reserve(ip);
-    // Before those who can wait: two ports with one address would be in the database at once.
+    // Before those that can wait: otherwise two ports with one address would be in the database.
     for (const port of held.unowned) this.#holdOrphan(port);
     for (const ip of held.records) this.#reserve(ip);
     for (const { ip, message } of held.disagreements) disputed(ip, message);
@@ -99,7 +98,7 @@ export class LeaseRegistry {
     for (const { key } of facts.all("addressConflicts")) facts.set("addressConflicts", key, undefined);
   }
 
-  /** A fact has changed: when somebody is served, IPAM knows of all subnets, pools and nodes what the facts say. */
+  /** A fact has changed: updates subnets, pools and nodes in IPAM before claims are served. */
   configure(change: FactChange): void {
     const { facts, ipam } = this.#options;
     const { kind, key, new: now } = change;
@@ -109,8 +108,8 @@ export class LeaseRegistry {
   }
 
   /**
-   * A fact has changed, and {@link configure} has been told. `serveOwn` looks at whose record it is: of what that gave back a pod that still uses it
-   * has it again first.
+   * A fact has changed, and {@link configure} has been called. `serveOwn` serves the owner of the record: a pod that still uses a released address
+   * gets it again first.
    */
   noteFact(change: FactChange, serveOwn: () => void): void {
     const { kind, key, new: now } = change;
@@ -129,42 +128,42 @@ export class LeaseRegistry {
     this.#options.ipam.release(gone);
   }
 
-  /** What an object holds by its own word. */
+  /** The lease that an object records itself. */
   heldBy(kind: FactKind, fact: object | undefined): IpRecord | undefined {
     if (fact === undefined) return undefined;
     if (kind === "ips") return recordOf(fact as IpFact);
     return this.#holds.get(kind)?.(fact as never);
   }
 
-  /** Whether an object, where there is one, says that it holds something. */
+  /** Whether an object exists and records a lease. */
   isRecorded({ kind, key }: Claim["recordedIn"]): boolean {
     return this.heldBy(kind, this.#options.facts.get(kind, key)) !== undefined;
   }
 
-  /** Whether an owner holds the addresses that a record says. */
+  /** Whether an owner holds the addresses of a record. */
   agrees(owner: string, record: IpRecord | undefined): boolean {
     const lease = this.#options.ipam.leaseOf(owner);
     const { v4 = "", v6 = "" } = lease ?? {};
     return lease?.subnet === record?.subnet && v4 === record?.v4 && v6 === record.v6;
   }
 
-  /** Nothing speaks for what an owner holds: it is free, as soon as no port has it. */
+  /** No object records the owner's lease: it is released as soon as no port has the address. */
   letGo(owner: string): void {
     if (this.#options.ipam.release(owner) !== undefined) this.holdPort(owner);
   }
 
-  /** As long as a port has the address that its owner gave up, nobody else gets it. */
+  /** As long as a port has the released address, it is not allocated to others. */
   holdPort(owner: string): void {
     const port = this.#options.facts.get("ports", owner);
     if (port !== undefined) this.#holdOrphan(port);
   }
 
-  /** Something that an owner held is free: objects that name it have it now, the older first. */
+  /** A lease was released: objects that name its address get it now, the oldest first. */
   noteFreed(owner: string): void {
     const { facts } = this.#options;
     const waiting = this.#inTheWay.get(owner) ?? new Set();
     this.#inTheWay.delete(owner);
-    // It has given way to a pod that takes its address for as long as it is there.
+    // It has handed its address over to a pod that uses it as long as the pod exists.
     for (const name of [owner, ...waiting]) {
       const object = this.#objects.get(name);
       if (object !== undefined) this.#tryObject(...object);
@@ -177,14 +176,14 @@ export class LeaseRegistry {
     if (now !== undefined) this.#reserve(now);
     if (now !== undefined || old === undefined) return;
     facts.set("addressConflicts", old.name, undefined);
-    // The address is still its pod's where the pod was told of it, as it is when a leader starts: its subnet or its pool may be for others by now.
+    // The pod keeps the address if its annotations have it, as at the start of a leader, even if its subnet or pool is reserved for others by now.
     const released = old.holder.startsWith("node:") || !isRunning(facts, old) ? ipam.release(old.name) : undefined;
     serveOwn();
-    // Otherwise it is free when the port is gone as well.
+    // Otherwise it is released when the port is deleted as well.
     if (released !== undefined) this.holdPort(old.name);
   }
 
-  /** An address was held for a port that is gone, or has another one. */
+  /** Releases an address that was held for a port that is deleted or has another address. */
   #notePort(name: string, port: PortFact | undefined): void {
     const held = this.#orphans.get(name);
     if (held === undefined || (port?.v4 === held.v4 && port.v6 === held.v6)) return;
@@ -192,7 +191,7 @@ export class LeaseRegistry {
     this.#options.ipam.release(orphanOwner(name));
   }
 
-  /** An IP object holds what it names. */
+  /** Restores the lease of an IP object. */
   #reserve(ip: IpFact): void {
     if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
     const { ipam, facts, disputed, discard, keep, usageChanged } = this.#options;
@@ -200,11 +199,11 @@ export class LeaseRegistry {
     const record = recordOf(ip);
     const { conflicts } = ipam.reserve(record);
     usageChanged(subnet);
-    // Whoever holds an odd address (outside of a subnet that has shrunk, the gateway's) goes on holding it; that is only said.
+    // An address that could not be allocated now (outside of a subnet that has shrunk, the gateway's) stays allocated and is only reported.
     for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
     const clash = this.#clashOf(name, conflicts);
     const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
-    // What a user reserves is kept free in any case, but no pod of another namespace gets it by that.
+    // A reserved address is not allocated to others, but a pod of another namespace does not get it.
     const foreign =
       ip.reserved && !isToldReservation(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
     const message =
@@ -218,19 +217,19 @@ export class LeaseRegistry {
       return;
     }
     if (before !== message) disputed(ip, message);
-    // What only a port stands in the way of waits for that to go. Otherwise the earlier record stands: a record that the controller
-    // made itself goes, and its pod is given another address; one that a user made is left to the user.
+    // If only a port has the address, the record waits for the deletion of the port. Otherwise the earlier record is valid: a later record of the
+    // controller is deleted, and its pod gets another address; one of a user is left to the user.
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
     else keep(name);
   }
 
-  /** As `#reserveObject`, of one among many: where our own code throws it is retried after a back-off, and the others are served. */
+  /** As `#reserveObject`, for one of many: if our own code throws, it is retried after a back-off, and the others are processed. */
   #tryObject(kind: FactKind, key: string, subnet?: string): void {
     const subject = { part: "claim", where: "what it holds", kind, key } as const;
     this.#options.facts.failures.run(subject, () => this.#reserveObject(kind, key, subnet));
   }
 
-  /** An object holds what it says, or will when the one in its way lets go. Where a subnet is named: if it is of that. */
+  /** Restores the lease that an object records, now or when a conflicting lease is released. With `subnet`: only if it is in that subnet. */
   #reserveObject(kind: FactKind, key: string, subnet?: string): void {
     const { facts, ipam } = this.#options;
     const held = this.heldBy(kind, facts.get(kind, key));
@@ -239,11 +238,11 @@ export class LeaseRegistry {
     this.#objects.set(owner, [kind, key]);
     this.#owners.set(`${kind}/${key}`, owner);
     const clash = this.#clashOf(owner, ipam.reserve(held).conflicts);
-    // Another client wrote its status, as in a copy of an object.
+    // Another client wrote its status, for example by copying an object.
     facts.set("addressConflicts", owner, clash && disputeOfObject(owner, clash));
   }
 
-  /** The first conflict with somebody who has it already; that one is remembered. */
+  /** The first conflict with another owner, which is stored. */
   #clashOf(owner: string, conflicts: readonly Refusal[]): Refusal | undefined {
     const clash = conflicts.find(({ code }) => isClash(code));
     if (clash?.holder === undefined) return clash;
@@ -253,18 +252,18 @@ export class LeaseRegistry {
     return clash;
   }
 
-  /** What is remembered of an address whose record is lost: all or nothing, for with half of what it had a pod cannot go on. */
+  /** Restores a lease whose record is lost, completely or not at all, because a pod needs all of its addresses. */
   #restore(trace: RecoveredLease): void {
     const { ipam, restored } = this.#options;
     const { pod, owner } = trace;
-    // Anybody may have written what a pod has in its annotations, where neither a record nor a port says the same.
+    // Annotations without a record or a port are not trusted: any user may have written them.
     const foreign = trace.source === "its annotations" && pod ? ipam.poolRefusal(trace, pod.namespace) : undefined;
     const clash = foreign ?? ipam.reserve(trace).conflicts.find(({ code }) => isClash(code));
     if (clash !== undefined && foreign === undefined) ipam.release(owner);
     if (pod !== undefined) restored(pod, lostRecordMessage(trace, clash?.message));
   }
 
-  /** Nobody else gets the address of a port that is there. */
+  /** The address of an existing port is not allocated to others. */
   #holdOrphan(port: PortFact): void {
     const { name, subnet, v4, v6 } = port;
     const { lease } = this.#options.ipam.reserve({
@@ -276,7 +275,7 @@ export class LeaseRegistry {
     if (lease !== undefined) this.#orphans.set(name, port);
   }
 
-  /** Two that have one MAC and come into one network are told: neither gives it up by itself. */
+  /** Two owners with one MAC that are now in one network are reported: both keep it. */
   #configure(subnet: string): void {
     const { facts, ipam, disputed } = this.#options;
     for (const { holder = "", message } of configureSubnet(facts, ipam, subnet)) {
@@ -285,7 +284,7 @@ export class LeaseRegistry {
     }
   }
 
-  /** Records that came before their subnet could not be held until now. */
+  /** Records that were created before their subnet can be restored now. */
   #reserveAgain(subnet: string): void {
     const { facts, usageChanged } = this.#options;
     for (const ip of byAge(facts.by("ips", "subnet", subnet))) this.#reserve(ip);
@@ -294,7 +293,7 @@ export class LeaseRegistry {
   }
 }
 
-/** Whether a conflict is one of two records that name the same. */
+/** Whether a conflict is between two records of one address or MAC. */
 function isClash(code: Refusal["code"]): boolean {
   return code === "AddressInUse" || code === "MacInUse";
 }
@@ -304,9 +303,9 @@ function disputeOfObject(owner: string, { value = "", holder = "" }: Refusal): A
   return { key: owner, message, holder };
 }
 
-/** The subnets that are configured otherwise by a change. */
+/** The subnets whose configuration depends on a change. */
 function subnetsOf({ kind, key, old, new: now }: FactChange): ReadonlySet<string> {
-  // Verdicts on pools and on what was refused have a prefix.
+  // Verdicts on pools and refusals have a prefix.
   if (kind === "subnets" || (kind === "verdicts" && !key.includes("/"))) return new Set([key]);
   if (kind !== "ipPools") return NONE;
   return new Set([old, now].flatMap((pool) => (pool as FactTypes["ipPools"] | undefined)?.subnet ?? []));
@@ -320,7 +319,7 @@ function recordOf({ name, subnet, v4, v6, mac }: IpFact): IpRecord {
 
 const ORPHAN = "port/";
 
-/** The owner in IPAM of the address of a port for which nobody speaks. */
+/** The owner in IPAM of the address of a port without record and pod. */
 function orphanOwner(port: string): string {
   return `${ORPHAN}${port}`;
 }

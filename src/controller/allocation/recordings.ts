@@ -12,11 +12,11 @@ export interface AddressRecord {
   readonly write: RecordWrite;
 }
 
-/** The claims that were decided and are being recorded: one for each owner, and for each object in which that is done. */
+/** The decided claims that are being recorded: one for each owner and each object that records it. */
 export class Recordings {
   /** Owner → its claim. */
   readonly #claims = new Map<string, Claim>();
-  /** `kind/key` of the object → the owner, where that is not the key: an IP object has its owner's name. */
+  /** `kind/key` of the object → the owner, if they differ: an IP object has its owner's name. */
   readonly #owners = new Map<string, string>();
 
   /** The claim that is being recorded for an owner. */
@@ -24,25 +24,25 @@ export class Recordings {
     return this.#claims.get(owner);
   }
 
-  /** Whose address is being recorded in an object. */
+  /** The owner whose address is being recorded in an object. */
   ownerOf(kind: FactKind, key: string): string | undefined {
     if (kind === "ips") return this.#claims.get(key)?.recordedIn.kind === kind ? key : undefined;
     return this.#owners.size === 0 ? undefined : this.#owners.get(`${kind}/${key}`);
   }
 
-  /** Who, and what is being recorded. */
+  /** The owners and their records. */
   entries(): Iterable<readonly [owner: string, claim: Claim]> {
     return this.#claims;
   }
 
-  /** It begins. */
+  /** Adds a record. */
   add(owner: string, claim: Claim): void {
     this.#claims.set(owner, claim);
     const { kind, key } = claim.recordedIn;
     if (kind !== "ips") this.#owners.set(`${kind}/${key}`, owner);
   }
 
-  /** It has ended, one way or the other. Returns what was being recorded. */
+  /** Removes a record, written or not, and returns it. */
   delete(owner: string): Claim | undefined {
     const claim = this.#claims.get(owner);
     if (claim === undefined) return undefined;
@@ -52,7 +52,7 @@ export class Recordings {
     return claim;
   }
 
-  /** Nothing is being recorded any more. */
+  /** Removes all records. */
   clear(): void {
     this.#claims.clear();
     this.#owners.clear();

@@ -12,11 +12,11 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { parseDualIp } from "../../net/dual.ts";
 
-/** An address that is held although no IP object says so. */
+/** A held address without an IP object. */
 export interface RecoveredLease {
   /** The pod that has it; absent for a node. */
   readonly pod?: PodFact;
-  /** Who says so. */
+  /** Where it was found. */
   readonly source: "the northbound database" | "its annotations";
   readonly owner: string;
   readonly subnet: string;
@@ -25,27 +25,27 @@ export interface RecoveredLease {
   readonly v6?: string;
 }
 
-/** All that is held when a leader starts, in the order in which it is to be believed, where two name one address. */
+/** All leases when a leader starts, in order of precedence for conflicts. */
 export interface RecoveredLeases {
-  /** IP objects whose ports are committed, the older first. */
+  /** IP objects whose ports are committed, the oldest first. */
   readonly settled: readonly IpFact[];
   /** Committed ports of nodes and pods whose record is lost. */
   readonly ports: readonly RecoveredLease[];
   /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
   readonly running: readonly IpFact[];
-  /** Ports that are nobody's: no record has their name, no pod that runs has their address. They are there until they are swept. */
+  /** Orphaned ports: no record has their name, no running pod has their address. They exist until they are swept. */
   readonly unowned: readonly PortFact[];
-  /** IP objects that never got so far, the older first. */
+  /** IP objects without port and running pod, the oldest first. */
   readonly records: readonly IpFact[];
-  /** What pods say of themselves that have neither record nor port. */
+  /** Annotations of pods without record and port. */
   readonly annotated: readonly RecoveredLease[];
-  /** Ports that have another address than their record or than their pod: they are still there. */
+  /** Existing ports with another address than their record or their pod. */
   readonly orphans: readonly PortFact[];
-  /** Records that the database contradicts, and what becomes of it. */
+  /** Records that differ from the database, and how that is resolved. */
   readonly disagreements: readonly { readonly ip: IpFact; readonly message: string }[];
 }
 
-/** Objects in the order in which they were made: where two name one address the older one has it, whenever that is asked. */
+/** Objects by age: of two with one address the older one has it. */
 export function byAge<F extends { readonly key: string; readonly created?: string }>(
   objects: readonly F[],
 ): readonly F[] {
@@ -54,8 +54,8 @@ export function byAge<F extends { readonly key: string; readonly created?: strin
 }
 
 /**
- * Collects who holds what from IP objects, pods and the northbound database. What is committed goes before what is not: a pod runs
- * with it, whatever a leader that was deposed without noticing has written since. `rowUuid`: as the database has it. Pure.
+ * Collects all leases from IP objects, pods and the northbound database. Committed ports take precedence: pods run with them, whatever a deposed
+ * leader has written since. `rowUuid`: the uuid in the database. Pure.
  */
 export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLeases {
   const committed = new Map(facts.all("ports").map((port) => [port.name, port]));
@@ -64,7 +64,8 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
     matches(ip, committed.get(ip.name)) ? "settled" : "portless",
   );
   const { running = [], idle = [] } = Object.groupBy(portless, (ip) => (isRunning(facts, ip) ? "running" : "idle"));
-  // Of two reservations of one address the one has it that was completed: ages are of whole seconds, and it may have come free for the younger.
+  // Of two reservations of one address the completed one has it: creation times are in whole seconds, and the address may have been released for the
+  // younger one.
   const records = idle.toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
   const disagreements = portless.flatMap((ip) => {
     const port = committed.get(ip.name);
@@ -110,7 +111,7 @@ function isIncomplete({ reserved, mac }: IpFact): boolean {
   return reserved && mac === "";
 }
 
-/** Whether somebody goes on with the address of a record, port or no port: a node, or a pod that was told. */
+/** Whether a node or pod uses the address of a record, even without a port. */
 export function isRunning(facts: FactReader, ip: IpFact): boolean {
   if (ip.holder.startsWith("node:")) return true;
   return facts.by("pods", "holder", ip.holder).some((pod) => {
@@ -121,7 +122,7 @@ export function isRunning(facts: FactReader, ip: IpFact): boolean {
   });
 }
 
-/** Whether a pod was told the address of a user's reservation, and runs with it. */
+/** Whether a pod runs with the address of a user's reservation. */
 export function isToldReservation(facts: FactReader, { holder, name, provider, v4, v6 }: IpFact): boolean {
   return facts.by("pods", "holder", holder).some((pod) => {
     if (!pod.alive || portOf(pod, provider) !== name) return false;
@@ -137,12 +138,12 @@ function traceOf(
   return { ...of, subnet, ...(mac && { mac }), ...(v4 && { v4 }), ...(v6 && { v6 }) };
 }
 
-/** Whether a port is this pod's, and not a namesake's before it, as in a database that was restored from an old copy. */
+/** Whether a port is this pod's, not that of an earlier pod with the same name, as in a database restored from an old backup. */
 function isOf({ name, uuid }: PortFact, pod: PodFact, rowUuid: RowUuid): boolean {
   return uuid === undefined || uuid === rowUuid("Logical_Switch_Port", podPortId(name, pod));
 }
 
-/** What is to be said of a pod whose record is lost: what it keeps, or, where that is `taken` by another, what to do. */
+/** The message for a pod whose record is lost: what it keeps or, if another owner has it (`taken`), what to do. */
 export function lostRecordMessage(
   { owner, source, mac = "", v4 = "", v6 = "" }: RecoveredLease,
   taken: string | undefined,
@@ -153,7 +154,7 @@ export function lostRecordMessage(
   return `${lost}, but ${taken} Delete the pod: the new one gets another address`;
 }
 
-/** What a pod's annotations say that it was given. */
+/** The lease in a pod's annotations. */
 function annotated(
   annotations: Readonly<Record<string, string>>,
   provider: string,

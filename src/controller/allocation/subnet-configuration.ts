@@ -16,14 +16,14 @@ import { parseRange } from "../../net/range.ts";
 /** Configures a subnet and its pools in IPAM, and derives which pools are accepted. Returns the part of the subnet that is in no pool. */
 export function configureSubnet(facts: FactStore, ipam: Ipam, name: string): readonly Refusal[] {
   const subnet = facts.get("subnets", name);
-  // Of two pools that name one address the first keeps it: the one that was there first.
+  // Of two pools with one address the oldest keeps it.
   const pools = facts
     .by("ipPools", "subnet", name)
     .toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
-  // One that conflicts with its neighbours gives no addresses (see `withEligibleSubnets`), but those in use stay in use.
+  // A subnet that conflicts with its neighbours allocates no addresses (see `withEligibleSubnets`), but used ones stay in use.
   const parsed = subnet === undefined || subnet.problem !== undefined ? undefined : subnetAddressesOf(subnet);
   if (subnet === undefined) ipam.remove(name, { force: true });
-  // To a controller that starts now it is unknown. What is held in it stays.
+  // A controller that starts now does not know the subnet. Its leases stay.
   else if (parsed?.ok !== true) ipam.remove(name);
   let problems: Refusal[] | undefined;
   if (subnet !== undefined && parsed?.ok === true) {
@@ -76,7 +76,7 @@ function macDomain({ vlan, vpc, provider }: SubnetFact): string {
   return vlan === "" ? `vpc/${vpc}` : `vlan/${vlan}`;
 }
 
-/** Tells IPAM which addresses nodes have. */
+/** Sets the addresses of nodes in IPAM. */
 export function configureNodes(facts: FactStore, ipam: Ipam): void {
   const addresses = facts.all("nodes").flatMap((node) => {
     const { v4, v6 } = node.internal;

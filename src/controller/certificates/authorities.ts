@@ -16,10 +16,10 @@ import {
 } from "../../pki/authority.ts";
 import { PkiError } from "../../pki/error.ts";
 
-/** An authority of ours is valid for so many days: ten years. */
+/** Validity of an authority of ours, in days: ten years. */
 const AUTHORITY_DAYS = 3653;
 
-/** What signs certificates, and what those who check them are to trust. */
+/** The key and certificate of an authority, and the certificates to trust. */
 export interface Authority extends CertifiedKey {
   /** Its own certificate, and those that its Secret has in `ca.crt`: PEM, one after the other. */
   readonly trusted: string;
@@ -32,8 +32,8 @@ export interface Authorities {
 }
 
 /**
- * The two authorities, made where they are not there. Rejects as {@link ensureAuthority}, and with PkiError `malformed` where they are not apart: a server takes
- * from its client whatever leads to an authority that it trusts, so with a root in common each node's key would open the northbound database.
+ * Returns the two authorities; creates missing ones. Rejects as {@link ensureAuthority}, and with PkiError `malformed` if they have a common root: a
+ * server accepts every client certificate that leads to a trusted authority, so each node's key would give access to the northbound database.
  */
 export async function ensureAuthorities(
   kube: Kube,
@@ -60,8 +60,8 @@ function hasSameKey(one: string, other: string): boolean {
 }
 
 /**
- * The authority in a Secret of the form `kubernetes.io/tls`, made there if there is none: so it may be ours, given by an administrator, or kept
- * by cert-manager. One that is there is never overwritten. Rejects KubeError, or PkiError `malformed` where the Secret has no usable one.
+ * The authority in a Secret of type `kubernetes.io/tls`, created if missing: it may be ours, an administrator's or cert-manager's. An existing one is
+ * never overwritten. Rejects with KubeError, or with PkiError `malformed` if the Secret has no usable authority.
  */
 async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: number): Promise<Authority> {
   const found = await readSecret(kube, ref);
@@ -72,7 +72,7 @@ async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: 
     const secret = { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, type: "kubernetes.io/tls", data };
     return authorityIn(await kube.create<Secret>(SECRETS, secret), ref, now);
   } catch (error) {
-    // Another replica was faster: what counts is what is there.
+    // Another replica was faster: its Secret is used.
     if (!(error instanceof KubeError && error.code === "exists")) throw error;
     return authorityIn(await kube.get<Secret>(SECRETS, ref), ref, now);
   }
@@ -83,7 +83,7 @@ export function readSecret(kube: Kube, ref: ObjectRef): Promise<Secret | undefin
   return kube.get<Secret>(SECRETS, ref).catch(unlessNotFound);
 }
 
-/** A value of a Secret as text; "" where there is none. */
+/** A value of a Secret as text; "" if there is none. */
 export function decode({ data }: Secret, key: string): string {
   return Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
 }
@@ -100,7 +100,7 @@ function authorityIn(secret: Secret, { namespace, name }: ObjectRef, now: number
   const malformed = (problem: string, cause?: unknown): PkiError =>
     new PkiError("malformed", `Secret ${namespace}/${name} ${problem}`, { cause });
   if (certificate === undefined) throw malformed("has no certificate in tls.crt");
-  // Of what tls.crt has, further certificates belong to the chain: Open vSwitch sends none, so those who check need them.
+  // Further certificates in tls.crt are the chain: Open vSwitch does not send it, so verifiers need them.
   const all = [...new Set([...chain, ...certificatesIn(decode(secret, "ca.crt"))])];
   try {
     for (const one of all) readCertificate(one);

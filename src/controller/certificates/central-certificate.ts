@@ -17,10 +17,10 @@ import type { ConfigMap, Secret } from "../../kube/types.ts";
 import { isIssuedBy, issueKey, type KeyUse, pemRenewalTime } from "../../pki/authority.ts";
 import { type Authority, decode, encode, readSecret } from "./authorities.ts";
 
-/** What a certificate of central's authority is issued with. */
+/** The tools to issue a certificate of central's authority. */
 export interface Issuing {
   readonly central: Authority;
-  /** Where files may be for a moment. */
+  /** A folder for temporary files. */
   readonly folder: string;
   readonly days: number;
   /** Ms since the epoch. */
@@ -34,14 +34,14 @@ export async function issuePem(commonName: string, usages: readonly KeyUse[], is
   return privateKey + certificate;
 }
 
-/** When a text with key and certificate is to be replaced, in ms since the epoch: now also where another authority has signed it. */
+/** The time at which a key and certificate must be renewed, in ms since the epoch: now if another authority has signed it. */
 export function dueTime(pem: string, authority: Authority): number {
   return pemRenewalTime(pem, (certificate) => isIssuedBy(certificate, authority.certificate));
 }
 
 /**
- * Keeps the Secret that ovn-central's pod mounts: a certificate that is not about to end, and what its servers trust. Resolves with the time when it is to be
- * called again, in ms since the epoch. Rejects KubeError (`conflict`, `exists`: another replica was faster) or PkiError.
+ * Maintains the Secret that ovn-central's pod mounts: a certificate that does not expire soon, and the authorities that its servers trust. Resolves
+ * with the time of the next call, in ms since the epoch. Rejects KubeError (`conflict`, `exists`: another replica was faster) or PkiError.
  */
 export async function ensureCentral(
   kube: Kube,
@@ -67,7 +67,7 @@ export async function ensureCentral(
   return dueTime(pem, issuing.central);
 }
 
-/** Keeps the ConfigMap with what everybody trusts. Rejects KubeError, as {@link ensureCentral}. */
+/** Maintains the ConfigMap with the authorities that all components trust. Rejects KubeError, as {@link ensureCentral}. */
 export async function ensureTrust(kube: Kube, namespace: string, central: Authority, nodes: Authority): Promise<void> {
   const ref = { namespace, name: TRUST };
   const data = { [TRUST_FILE]: central.trusted, [NODE_ISSUER]: nodes.certificate };

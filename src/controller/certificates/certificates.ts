@@ -10,7 +10,7 @@ import { ensureAuthorities } from "./authorities.ts";
 import { dueTime, ensureCentral, ensureTrust, type Issuing, issuePem } from "./central-certificate.ts";
 import { Signer, type SignerWorld } from "./signer.ts";
 
-/** How often it is looked whether something has changed, in ms: an authority that an administrator or cert-manager has replaced, a Secret that is gone. */
+/** The interval of checks for changes, in ms: an authority that an administrator or cert-manager has replaced, a deleted Secret. */
 const LOOK_MS = 3_600_000;
 
 /** The controller's own files, in a folder: key and certificate, and what it trusts. */
@@ -20,7 +20,7 @@ export function tlsFilesIn(folder: string): TlsFiles {
 }
 
 /**
- * Issues and renews what the databases and their clients show each other (docs/design/security.md): authorities, ovn-central's certificate, this
+ * Issues and renews the certificates of the databases and their clients (docs/design/security.md): authorities, ovn-central's certificate, this
  * process's own, and the nodes'. Every replica does, before it leads and without a database.
  */
 export class Certificates {
@@ -76,7 +76,7 @@ export class Certificates {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const { central, nodes } = await ensureAuthorities(kube, namespace, folder, now);
     const issuing = { central, folder, days, now };
-    // Its own last: when it can connect, the server has what it needs.
+    // Its own last: when it can connect, the server has its certificate.
     const due = await ensureCentral(kube, namespace, nodes, issuing);
     await ensureTrust(kube, namespace, central, nodes);
     return Math.min(due, await ensureOwn(issuing));

@@ -5,16 +5,16 @@ import { DAEMON_ACCOUNT, TOKEN_NODE } from "../../api/certificates.ts";
 import type { CertificateRequest, Node } from "../../kube/types.ts";
 import { isCommonName } from "../../pki/authority.ts";
 
-/** What a signer makes of a request: the name that is to be certified, a refusal for good, or what is still missing. */
+/** A signer's verdict on a request: the name to certify, a final refusal, or what is still missing. */
 export type RequestVerdict =
   | { readonly kind: "sign"; readonly commonName: string }
   | { readonly kind: "deny"; readonly message: string }
   | { readonly kind: "wait"; readonly message: string };
 
-/** Uses that a node may ask for; it gets the second (RFC 5280 names, as certificates.k8s.io writes them). */
+/** Usages that a node may request; it gets the second (RFC 5280 names, as certificates.k8s.io writes them). */
 const USES: ReadonlySet<string> = new Set(["digital signature", "client auth"]);
 
-/** The node whose daemon has made a request, by the token that it was made with; as a verdict, why it is nobody's. */
+/** The node whose daemon made a request, according to its token; or a verdict if there is none. */
 export function requestingNode(request: CertificateRequest, namespace: string): string | RequestVerdict {
   const { username = "", extra = {}, usages = [] } = request.spec;
   if (username !== `system:serviceaccount:${namespace}:${DAEMON_ACCOUNT}`)
@@ -26,8 +26,8 @@ export function requestingNode(request: CertificateRequest, namespace: string): 
 }
 
 /**
- * Judges a request of `node`, an object of the API server; undefined: there is none. `twins`: names of the nodes that say they are that chassis. The name comes
- * from the Node, where only its own daemon writes it, and none that another node has is given: so no node becomes another one.
+ * Decides a request of `node`, an object of the API server; `undefined`: it does not exist. `twins`: names of the nodes with that chassis. The name
+ * comes from the Node, where only its own daemon can write it, and a name that another node has is refused, so no node can impersonate another one.
  */
 export function judgeRequest(node: Node | undefined, twins: (chassis: string) => readonly string[]): RequestVerdict {
   if (node === undefined) return { kind: "deny", message: "there is no such Node" };

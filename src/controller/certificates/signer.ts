@@ -13,30 +13,30 @@ import type { Clock } from "../../time/clock.ts";
 import { encode, ensureAuthorities } from "./authorities.ts";
 import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
 
-/** What a {@link Signer} works with. */
+/** The dependencies of a {@link Signer}. */
 export interface SignerWorld {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
-  /** Where Weft is installed. */
+  /** The namespace of Weft. */
   readonly namespace: string;
   /** Where files may be for a moment. */
   readonly folder: string;
   readonly days: number;
   /** Resolves when all nodes are known. */
   whenNodesKnown(signal: AbortSignal): Promise<void>;
-  /** Names of the nodes that say they are a chassis. */
+  /** Names of the nodes with a chassis name in their annotation. */
   nodesOf(chassis: string): readonly string[];
 }
 
-/** Signs the requests of nodes, in every replica: who is second finds the certificate there. It needs the API server only, no database. */
+/** Signs the requests of nodes, in every replica: the second one finds the certificate. It needs the API server only, no database. */
 export class Signer {
   readonly #world: SignerWorld;
   readonly #requests: Informer<CertificateRequest>;
-  /** Name of a request that waits → how often it was tried, and what cancels the next time. */
+  /** Name of a waiting request → number of attempts, and how to cancel the next one. */
   readonly #waiting = new Map<string, { readonly tries: number; readonly cancel: () => void }>();
   readonly #stop = new AbortController();
-  /** One after the other: at an installation all nodes ask at once. */
+  /** One after the other: during an installation all nodes send requests at once. */
   #work: Promise<void> = Promise.resolve();
 
   constructor(world: SignerWorld) {
@@ -83,16 +83,16 @@ export class Signer {
       else await this.#sign(request, verdict.commonName);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      // Of two replicas the second one is refused; its watch then shows that the request is answered.
+      // The second of two replicas gets a conflict; its watch then shows that the request is answered.
       log.debug({ err: error, request: name }, "failed to answer a certificate request");
       this.#later(name, error instanceof Error ? error.message : String(error));
     }
   }
 
-  /** Again after a pause, until it is answered or gone (Kubernetes deletes pending requests after a day). */
+  /** Retries after a pause, until it is answered or deleted (Kubernetes deletes pending requests after a day). */
   #later(name: string, reason: string): void {
     const tries = (this.#waiting.get(name)?.tries ?? 0) + 1;
-    // What two replicas do at once has passed by then.
+    // A conflict between two replicas is over by then.
     if (tries === 3)
       this.#world.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
     this.#forget(name);
@@ -143,7 +143,7 @@ export class Signer {
   }
 }
 
-/** Whether it is neither answered nor refused. One that somebody has approved is signed if it is right. */
+/** Whether it is neither signed nor denied. An approved request is signed if it is valid. */
 function isPending({ status }: CertificateRequest): boolean {
   const refused = (status?.conditions ?? []).some(({ type }) => type === "Denied" || type === "Failed");
   return !refused && status?.certificate === undefined;

@@ -4,16 +4,16 @@ import type { Clock } from "../../time/clock.ts";
 
 /** What a {@link CommitBatching} waits for. */
 export interface PendingRecords {
-  /** Whether more is about to come. */
+  /** Whether more records are about to be written. */
   readonly writing: boolean;
-  /** Resolves when it has come. */
+  /** Resolves when they are written. */
   whenWritten(): Promise<void>;
 }
 
 /**
- * Holds transactions back for a moment while more pods are about to join them. Northd and every node's ovn-controller work once for each
- * transaction, on the same machines that serve the burst: measured, 1,000 pods in 450 transactions cost OVN twice the CPU time that they
- * cost in 50. A pod that comes alone waits for nobody, and neither does the last one of a burst.
+ * Holds transactions back for a moment while more pods are about to join them. Northd and every node's ovn-controller process each transaction, on
+ * the same machines that serve the burst: as measured, 1,000 pods in 450 transactions cost OVN twice the CPU time of 50 transactions. A single pod
+ * does not wait, nor does the last one of a burst.
  */
 export class CommitBatching {
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class CommitBatching {
     this.#mostMs = mostMs;
   }
 
-  /** Resolves when `gathered` has come, when it has lasted too long, or by {@link hurry}; at once where nothing is about to come. */
+  /** Resolves when `gathered` is written, after the longest delay, or by {@link hurry}; at once if nothing is about to be written. */
   async wait(gathered: PendingRecords): Promise<void> {
     if (!gathered.writing) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ export class CommitBatching {
     cancel();
   }
 
-  /** Something has come that is not to wait for pods: the transaction that is being held back begins. */
+  /** Starts the transaction that is being held back, for a change that must not wait for pods. */
   hurry(): void {
     this.#end();
   }

@@ -2,7 +2,7 @@
 
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 
-/** Who counts the transactions of the northbound database. */
+/** Counts the transactions of the northbound database. */
 export interface CommitObserver {
   /** A transaction has ended, after `ms`. */
   ended(outcome: CommitOutcome["kind"], ms: number): void;

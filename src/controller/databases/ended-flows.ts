@@ -10,7 +10,8 @@ import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 type Columns = Readonly<Record<string, ColumnValue>>;
 
 /**
- * The UDP flows that a plan ends: those of load balancers with `ct_flush` to endpoints that leave. Addresses with template variables are left out: each node
+ * The UDP flows that a plan ends: those of load balancers with `ct_flush` to removed endpoints. Addresses with template variables are left out: each
+ * node
  * has its own.
  */
 export function endedFlows({ updates, deletes }: Plan, view: DatabaseView): readonly EndedFlow[] {
@@ -35,15 +36,15 @@ export function endedFlows({ updates, deletes }: Plan, view: DatabaseView): read
 }
 
 /**
- * Operations that a transaction has besides its own, so that chassis can tell when they have it: each ovn-controller writes the number of the last one that it has installed
- * into its own Open vSwitch's database (ovn-controller(8), `ovn-nb-cfg`). Run twice, as a clustered database may do, it only skips a number.
+ * Additional operations of a transaction by which chassis report that they have installed it: each ovn-controller writes the number of the last one
+ * that it has installed to its Open vSwitch's database (ovn-controller(8), `ovn-nb-cfg`). If a clustered database runs it twice, a number is skipped.
  */
 export const COUNT_UP: readonly Operation[] = [
   mutate(OVN_NB, "NB_Global", [], [["nb_cfg", "+=", 1]]),
   select(OVN_NB, "NB_Global", [], ["nb_cfg"]),
 ];
 
-/** The number in the answer to {@link COUNT_UP}; undefined for a database without a row of NB_Global. */
+/** The number in the result of {@link COUNT_UP}; `undefined` for a database without a row of NB_Global. */
 export function countedUp(answers: readonly OperationResult[]): number | undefined {
   const [row] = selectedRows(OVN_NB, "NB_Global", answers.at(-1));
   return row?.nb_cfg;

@@ -17,7 +17,7 @@ import type { CommitBatching } from "./commit-batching.ts";
 import type { CommitObserver } from "./commit-observer.ts";
 import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./northbound.ts";
 
-/** What the engine of the northbound database is made of. */
+/** The dependencies of the engine of the northbound database. */
 export interface NorthboundEngineParts {
   readonly facts: FactStore;
   readonly northbound: Northbound;
@@ -27,13 +27,13 @@ export interface NorthboundEngineParts {
   readonly failures: Failures;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Told of each transaction. */
+  /** Called for each transaction. */
   readonly observer?: CommitObserver | undefined;
-  /** None while this process does not lead. */
+  /** Absent while this process does not lead. */
   readonly term: () => Term | undefined;
 }
 
-/** The engine that compiles units from facts and keeps the northbound database as they want it. */
+/** The engine that compiles units from facts and keeps the northbound database equal to the result. */
 export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffect> {
   const { facts, northbound, clusterId, batching, reporter, failures, clock, log, term, observer } = parts;
   return new Engine<WeftEffect>({
@@ -55,7 +55,7 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
     whenReady: async () => {
       const present = term();
       if (present !== undefined) await batching.wait(present.recorder);
-      // Leadership may have been lost meanwhile, and the connection be closed.
+      // Leadership may have been lost meanwhile, and the connection may be closed.
       if (term() !== undefined) await northbound.whenReady();
     },
     offerEffects: (unit, effects, renew) => term()?.effects.offer(unit, effects, renew),

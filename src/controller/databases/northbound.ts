@@ -29,18 +29,19 @@ import { askOptions, missingOptions } from "./tunnel-bfd.ts";
 /** The OVSDB lock that the leader holds (an RFC 7047 `<id>`: no hyphen); each of its transactions asserts it, so a deposed leader cannot write. */
 export const LEADER_LOCK = "weft_controller";
 
-/** From dialling a server to knowing whether it leads, in ms, at least. */
+/** The minimum time to connect to a server and find out whether it is the raft leader, in ms. */
 const CONNECT_MS = 5_000;
-/** How long a commit waits for its answer, in ms: a server without a majority of its cluster does not answer at all. */
+/** How long a commit waits for its result, in ms: a server without a majority of its cluster does not answer. */
 const COMMIT_MS = 30_000;
-/** The same for the question who leads; a later answer would not be believed (`fencing.ts`). */
+/** The same for the confirmation of the lock; a later answer is not trusted (`fencing.ts`). */
 const CONFIRM_MS = 5_000;
 
-/** How many ended flows are kept from one transaction to the next at most. */
+/** The largest number of ended flows kept until the next transaction. */
 const MAX_OWED = 500;
 /**
- * The shortest time between two increments of `NB_Global.nb_cfg`, in ms. Each has every ovn-controller write its row of `Chassis_Private`, which cannot be turned
- * off, and with `ovn-monitor-all` each of these rows is sent to all of them (OVN controller/ovn-controller.c, `store_nb_cfg`, `update_sb_monitors`).
+ * The shortest time between two increments of `NB_Global.nb_cfg`, in ms. Each makes every ovn-controller write its row of `Chassis_Private`, which
+ * cannot be disabled, and with `ovn-monitor-all` each of these rows is sent to all of them (OVN controller/ovn-controller.c, `store_nb_cfg`,
+ * `update_sb_monitors`).
  */
 const COUNT_EVERY_MS = 2_000;
 
@@ -55,7 +56,7 @@ const TABLES: readonly Table[] = [...writtenColumns().keys()];
 /** A table of the northbound database. */
 type Table = NorthboundTable;
 
-/** The sets of a table all of whose members are ours in a row of ours. */
+/** The sets of a table that contain only our members in a row of ours. */
 export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
   [...EDGE_COLUMNS].map(([table, columns]) => [
     table,
@@ -63,25 +64,25 @@ export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
   ]),
 );
 
-/** What a new leader corrects first: an ACL whose policy is gone would apply to new pods. */
+/** The sets that a new leader corrects first: an ACL of a deleted policy would apply to new pods. */
 export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
 
 type Row = Readonly<Record<string, ColumnValue>>;
 
-/** Whether a row is ours although it has no owner: of the tables that we write, Load_Balancer_Group alone has no `external_ids`. */
+/** Whether a row without an owner is ours: of the tables that we write, only Load_Balancer_Group has no `external_ids`. */
 export function isOursByName(table: string, columns: Readonly<Record<string, ColumnValue>>): boolean {
   return table === "Load_Balancer_Group" && isLoadBalancerGroupName(String(columns["name"]));
 }
 
-/** The northbound database as the controller uses it: a mirror, transactions, and the lock that makes a leader. */
+/** The northbound database as the controller uses it: a mirror, transactions, and the lock of the leader. */
 export class Northbound {
   readonly client: OvsdbClient;
   readonly view: DatabaseView;
   readonly lock: Lock;
-  /** Of each table it has the columns that some unit writes or some fact is made of, see `src/kinds`. */
+  /** It has the columns that units write or facts read, see `src/kinds`. */
   readonly #mirror: Mirror<OvnNbTables>;
   readonly #clock: Pick<Clock, "now" | "after">;
-  /** Ended flows of transactions whose outcome is unknown, or that came too soon after the last increment. */
+  /** Ended flows of transactions with an unknown outcome, or too soon after the last increment. */
   #owed: readonly EndedFlow[] = [];
   /** When `nb_cfg` may be incremented next. */
   #countable = Number.NEGATIVE_INFINITY;
@@ -110,7 +111,7 @@ export class Northbound {
     return this.#mirror.whenSynced(signal);
   }
 
-  /** Calls `listener` with each change of the database; subscribe at once, and the first reading comes by as well. */
+  /** Calls `listener` for each change of the database, including the initial contents if subscribed at once. */
   subscribe(listener: (changes: readonly ObservedChange[]) => void): () => void {
     return this.#mirror.subscribe((changes) => listener(changes as unknown as readonly ObservedChange[]));
   }
@@ -131,28 +132,28 @@ export class Northbound {
       yield { uuid, name, ports: ports.length };
   }
 
-  /** Takes what {@link NORTHBOUND_KINDS} names in as facts. Call it at once: what has been read before does not come by again. */
+  /** Writes the rows of {@link NORTHBOUND_KINDS} to the store as facts. To be called at once, because rows read before are not delivered again. */
   feed(facts: FactStore): void {
     this.#mirror.subscribe((changes) => takeChanges(facts, NORTHBOUND_KINDS, changes));
   }
 
-  /** Has `listener` told of UDP flows that a committed transaction has ended; one listener at most. */
+  /** Sets the listener for UDP flows that a committed transaction has ended; one at most. */
   onEndedFlows(listener: (ended: EndedFlows) => void): void {
     this.#onEndedFlows = listener;
   }
 
-  /** Has `listener` told of each plan that has been committed; one listener at most. */
+  /** Sets the listener for committed plans; one at most. */
   onCommitted(listener: (plan: Plan) => void): void {
     this.#onCommitted = listener;
   }
 
-  /** Commits a plan as one transaction that asserts the leader's lock. What cannot be encoded is not sent at all. Never rejects. */
+  /** Commits a plan as one transaction that asserts the leader's lock. A plan that cannot be encoded is not sent. Never rejects. */
   async commit(plan: Plan): Promise<CommitOutcome> {
     const { operations, faults } = operationsOf(plan);
     const [fault] = faults;
     if (fault !== undefined) return { kind: "refused", error: fault.error, faults };
     const owed = this.#owed;
-    // Another commit may end before this one.
+    // Another commit may complete before this one.
     this.#owed = [];
     const flows = [...owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
     const now = this.#clock.now();
@@ -180,14 +181,13 @@ export class Northbound {
     if (this.#owed.length === 0) return;
     this.#cancelCount ??= this.#clock.after(COUNT_EVERY_MS, () => {
       this.#cancelCount = undefined;
-      // Without the lock they wait for the next transaction.
+      // If the increment fails, they wait for the next transaction.
       if (this.#owed.length > 0 && this.lock.state === "held") void this.commit(NOTHING);
     });
   }
 
   /**
-   * Sets the options of the whole database that are ours and that nobody has set. `several`: the database has several members. Rejects as
-   * {@link OvsdbClient.transact} does.
+   * Sets our options of NB_Global that are not set yet. `several`: the database has several members. Rejects as {@link OvsdbClient.transact} does.
    */
   async setOptions(several: boolean): Promise<void> {
     const limits = { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS };
@@ -213,8 +213,8 @@ export class Northbound {
 }
 
 /**
- * Opens the connection to the northbound database; only its raft leader will do, for that is who keeps the lock. `inactivityMs`: after so long
- * a silence the server is asked whether it is there, and after as long again the connection, and with it the lead, is given up.
+ * Opens the connection to the raft leader of the northbound database, which keeps the lock. `inactivityMs`: after this time without data an echo is
+ * sent, and after the same time without an answer the connection, and with it leadership, is given up.
  */
 export function openNorthbound(
   remotes: readonly string[],
@@ -228,7 +228,7 @@ export function openNorthbound(
     database: OVN_NB.name,
     leaderOnly: true,
     probeIntervalMs: inactivityMs,
-    // Whoever is that patient with a busy server is so when it is met, too.
+    // The connect timeout is at least the probe interval.
     connectTimeoutMs: Math.max(CONNECT_MS, inactivityMs),
     onEvent: (event) => {
       const level = event.type === "connecting" ? "debug" : event.type === "listener-error" ? "error" : "info";
@@ -241,8 +241,8 @@ export function openNorthbound(
 }
 
 /**
- * A refusal is an answer about the transaction itself: sent again, it would be refused again. (A clustered database may have applied it
- * before it refused it; the engine looks.) Where the server has been left because it leads no more, nothing speaks against the transaction.
+ * A refusal is final: the same transaction would be refused again. (A clustered database may have applied it before it refused it; the engine checks
+ * that.) If the server was left because it is not the leader any more, the transaction may be valid.
  */
 function outcomeOf(error: unknown): CommitOutcome {
   const cause = error instanceof Error ? error : new Error(String(error));

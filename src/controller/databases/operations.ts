@@ -9,10 +9,10 @@ import type { Fault } from "../../reconcile/outcome.ts";
 import type { Plan, PlannedMutation } from "../../reconcile/plan.ts";
 
 /**
- * The operations of a plan, and what of it cannot be encoded: texts that OVSDB cannot hold, members that are there twice.
+ * The operations of a plan, and the parts that cannot be encoded: strings that OVSDB cannot store, duplicate members.
  *
- * Each operation may be run twice, as a clustered database does by itself: rows are inserted under uuids of ours, columns are set to
- * values, members enter and leave sets. There are no increments.
+ * Each operation may be run twice, as a clustered database does by itself: rows are inserted with our uuids, columns are set to values, members are
+ * added to sets and removed. There are no increments.
  */
 export function operationsOf(plan: Plan): {
   readonly operations: readonly Operation[];
@@ -51,13 +51,13 @@ function mutationOf({ table, row, column, insert: come, delete: go }: PlannedMut
   const encode = (members: readonly string[]): unknown =>
     isMap ? Object.fromEntries(members.map(splitMapEntry)) : members;
   const mutations: unknown[] = [];
-  // In this order: a map keeps the entry that it has of a key.
+  // In this order, because an insert into a map does not replace the entry of a key.
   if (go.length > 0) mutations.push([column, "delete", encode(go)]);
   if (come.length > 0) mutations.push([column, "insert", encode(come)]);
   return mutate(OVN_NB, table as NorthboundTable, row, mutations as never);
 }
 
-/** Which members of a set cannot be encoded, each of which another unit may have brought; else the set as a whole. */
+/** The members of a set that cannot be encoded, which may belong to different units; otherwise the whole set. */
 function memberFaults(mutation: PlannedMutation, error: Error): readonly Fault[] {
   const { row, column } = mutation;
   const faults: Fault[] = [];

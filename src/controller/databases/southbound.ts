@@ -13,8 +13,8 @@ import { selectionOf, takeChanges } from "./table-facts.ts";
 const SELECTION = selectionOf(SOUTHBOUND_KINDS);
 
 /**
- * The southbound database, read only. Nothing depends on it: a process that begins to lead waits for it for a moment only, before it has been read there are
- * no facts of it, and while it cannot be reached those that there are stay as they were.
+ * The southbound database, read-only. It is optional: a new leader waits for it only briefly; without it there are no facts of it, and while it
+ * cannot be reached the last facts stay.
  */
 export class Southbound {
   readonly #client: OvsdbClient;
@@ -35,7 +35,7 @@ export class Southbound {
     return this.#mirror.whenSynced(signal);
   }
 
-  /** Takes what {@link SOUTHBOUND_KINDS} names in as facts, and says in facts `served` that it has been read. Call it at once. */
+  /** Writes the rows of {@link SOUTHBOUND_KINDS} to the store as facts, and marks them as read in the facts `served`. To be called at once. */
   feed(facts: FactStore): void {
     this.#mirror.subscribe((changes) => takeChanges(facts, SOUTHBOUND_KINDS, changes));
     this.#mirror.onSyncedChange((synced) => {
@@ -48,7 +48,7 @@ export class Southbound {
   }
 }
 
-/** Opens the connection to the southbound database; any member of a raft cluster will do. `inactivityMs`: see `openNorthbound`. */
+/** Opens the connection to the southbound database; any member of a raft cluster is accepted. `inactivityMs`: see `openNorthbound`. */
 export function openSouthbound(
   remotes: readonly string[],
   log: Logger,
@@ -65,7 +65,7 @@ export function openSouthbound(
   return new Southbound(client);
 }
 
-/** Says when the database is there, when it is lost, and once that it cannot be reached; not each attempt. */
+/** Logs when the database is connected and lost, and once that it cannot be reached; not each attempt. */
 function note(log: Logger, event: ClientEvent): void {
   const { type } = event;
   if (type === "listener-error") log.error({ err: event.error }, "southbound connection: listener-error");

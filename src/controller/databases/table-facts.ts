@@ -5,7 +5,7 @@ import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { AnyTableKind } from "../../kinds/database.ts";
 import type { Selection } from "../../ovsdb/selection.ts";
 
-/** A change of a mirror's row, its type forgotten. */
+/** A change of a mirror's row, without its type. */
 interface AnyRowChange {
   readonly table: string;
   readonly uuid: string;
@@ -13,19 +13,19 @@ interface AnyRowChange {
   readonly new?: object;
 }
 
-/** What a mirror selects for kinds of rows: of each table what its kind names. */
+/** The selection of a mirror for kinds of rows: for each table the columns of its kind. */
 export function selectionOf<Tables>(kinds: readonly AnyTableKind<Tables>[]): Selection<Tables> {
   const entries = kinds.map(({ table, whereAny }) => {
     const columns = kinds.flatMap((kind) => (kind.table === table ? kind.columns : []));
     return [table, whereAny === undefined ? columns : { columns, whereAny }] as const;
   });
-  // Whoever declared a kind was held to its table's columns.
+  // The declaration of a kind was checked against its table's columns.
   return Object.fromEntries(entries) as unknown as Selection<Tables>;
 }
 
 /**
- * Takes what a mirror tells of its tables in as facts. Of one message, which may be several transactions, only what holds in the end is told:
- * a row may take another's key in it. Where a projection throws, the fact stays as it was.
+ * Writes a mirror's rows to the store as facts. Of one message, which may contain several transactions, only the final state is written: a row may
+ * get the key of another one in it. If a projection throws, the fact stays unchanged.
  */
 export function takeChanges<Tables>(
   facts: FactStore,
@@ -33,7 +33,7 @@ export function takeChanges<Tables>(
   changes: readonly AnyRowChange[],
 ): void {
   for (const { facts: kind, table, columns, project } of kinds) {
-    // The mirror has the columns that the kind names.
+    // The mirror has the columns of the kind.
     const factOf = (row: object | undefined): FactTypes[FactKind] | undefined => row && project(row as never);
     const settled = new Map<string, FactTypes[FactKind] | undefined>();
     const take = (change: AnyRowChange, into: (key: string, fact: FactTypes[FactKind] | undefined) => void): void => {

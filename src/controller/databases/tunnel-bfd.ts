@@ -5,23 +5,23 @@ import { mutate, type Operation, type OperationResult, select } from "../../ovsd
 import { selectedRows } from "../../ovsdb/result.ts";
 
 /**
- * How fast chassis that watch each other through their tunnels find one dead, for all of OVN (ovn-nb(5), NB_Global `options:bfd-min-rx` and others; in ms). OVS
- * alone sends each second, and takes a peer for dead after three.
+ * How fast BFD between chassis detects a failure, for all of OVN (ovn-nb(5), NB_Global `options:bfd-min-rx` and others; in ms). OVS's default is one
+ * packet a second, and a failure after three seconds.
  */
 const OPTIONS = { "bfd-min-rx": "400", "bfd-min-tx": "400", "bfd-mult": "3" } as const;
 
-/** What asks for the options that are set. */
+/** The operation that reads the current options. */
 export function askOptions(): Operation {
   return select(OVN_NB, "NB_Global", [], ["options"]);
 }
 
 /**
- * What sets the options that nobody has set, given the answer to {@link askOptions}; nothing where there are none. An administrator's stay, and so does
- * every other key of the map.
+ * The operations that set missing options, given the result of {@link askOptions}; none if there are none. Existing values and all other keys of the
+ * map stay.
  */
 export function missingOptions(answer: OperationResult | undefined): readonly Operation[] {
   const [row] = selectedRows(OVN_NB, "NB_Global", answer);
   if (row?.options === undefined || Object.keys(OPTIONS).every((key) => key in (row.options ?? {}))) return [];
-  // An `insert` into a map leaves keys that are there as they are; without a condition it is about the one row of the table.
+  // An `insert` into a map does not change existing keys; without a condition it applies to the only row of the table.
   return [mutate(OVN_NB, "NB_Global", [], [["options", "insert", OPTIONS]])];
 }

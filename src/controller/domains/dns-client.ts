@@ -2,37 +2,37 @@
 
 import { Resolver } from "node:dns/promises";
 
-/** An address, and for how many seconds the one who says so stands by it. */
+/** An address and its TTL in seconds. */
 export interface DnsAddress {
   readonly address: string;
   readonly ttl: number;
 }
 
-/** What a question came to. */
+/** The result of a query. */
 export type DnsOutcome =
-  /** The name's addresses of the family; none where it has others only (RFC 2308 §2.2, NODATA). */
+  /** The name's addresses of the family; none if it has only other records (RFC 2308 §2.2, NODATA). */
   | { readonly kind: "addresses"; readonly addresses: readonly DnsAddress[] }
   /** The name does not exist (NXDOMAIN). */
   | { readonly kind: "no-name" }
-  /** Nothing was learned: nobody answered, or only that the server could not (SERVFAIL, REFUSED …). */
+  /** No result: no answer, or an error of the server (SERVFAIL, REFUSED …). */
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Asks the cluster's DNS. */
+/** Queries the cluster's DNS. */
 export interface DnsClient {
-  /** Never rejects. `servers` are `address` or `address:port`; the name is asked for as it stands, without search domains. */
+  /** Never rejects. `servers` are `address` or `address:port`; the name is resolved without search domains. */
   ask(servers: readonly string[], name: string, family: 4 | 6): Promise<DnsOutcome>;
 }
 
-/** The codes of node:dns for which the server has said that there is nothing. */
+/** The codes of node:dns for negative answers of the server. */
 const NO_DATA = "ENODATA";
 const NO_NAME = "ENOTFOUND";
 
 /**
- * A client by node:dns (c-ares): UDP, and TCP where an answer is too long; the TTL of an address is the least along its chain
- * of CNAMEs. `timeoutMs` is for the first of two attempts, the second has twice as long.
+ * A client with node:dns (c-ares): UDP, and TCP if an answer is too long; the TTL of an address is the smallest in its chain of CNAMEs. `timeoutMs`
+ * is for the first of two attempts; the second has twice the time.
  */
 export function dnsClient(timeoutMs = 2000): DnsClient {
-  /** Servers → the resolver that asks them. One at a time: the list changes rarely. */
+  /** Servers → their resolver. One entry: the list changes rarely. */
   let known: { readonly key: string; readonly resolver: Resolver } | undefined;
   const resolverOf = (servers: readonly string[]): Resolver => {
     const key = servers.join(" ");

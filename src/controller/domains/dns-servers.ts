@@ -8,7 +8,7 @@ import { SERVICES } from "../../kube/resources.ts";
 import { parseIp } from "../../net/address.ts";
 import type { Clock } from "../../time/clock.ts";
 
-/** What is read of the Service of the cluster's DNS. */
+/** The part of the Service of the cluster's DNS that is read. */
 interface DnsService extends KubeObject {
   readonly spec?: {
     readonly clusterIP?: string;
@@ -17,13 +17,13 @@ interface DnsService extends KubeObject {
   };
 }
 
-/** Where the cluster's DNS is: by setting, or by the addresses of its Service, which are followed. */
+/** The addresses of the cluster's DNS: a setting, or those of its Service, which is watched. */
 export class DnsServers {
   readonly #fixed: readonly string[];
   readonly #informer: Informer<readonly string[]> | undefined;
 
   /**
-   * `servers` are `address` or `address:port`, by commas; empty: those of the Service `service` (`namespace/name`). `onChange` is called
+   * `servers` are `address` or `address:port`, separated by commas; empty: those of the Service `service` (`namespace/name`). `onChange` is called
    * when they have changed.
    */
   constructor(
@@ -46,17 +46,17 @@ export class DnsServers {
     this.#informer.subscribe(onChange);
   }
 
-  /** As node:dns takes them; none while they are not known. */
+  /** In the form of node:dns; none while they are unknown. */
   get addresses(): readonly string[] {
     return this.#informer === undefined ? this.#fixed : [...this.#informer.values()].flat();
   }
 
-  /** Begins to follow the Service. */
+  /** Starts the watch of the Service. */
   start(): void {
     this.#informer?.start();
   }
 
-  /** Ends that. */
+  /** Stops the watch. */
   async stop(): Promise<void> {
     await this.#informer?.stop();
   }

@@ -5,37 +5,37 @@ import type { Clock } from "../../time/clock.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DomainMemory, type MemoryLimits } from "./domain-memory.ts";
 
-/** What the keeper is given. */
+/** The keeper's dependencies. */
 export interface DomainKeeperOptions {
   readonly client: DnsClient;
   readonly clock: Clock;
   readonly limits: MemoryLimits;
-  /** `address` or `address:port` of the cluster's DNS; none while it is not known. */
+  /** `address` or `address:port` of the cluster's DNS; none while it is unknown. */
   readonly servers: () => readonly string[];
-  /** What is known of a name has changed; `undefined`: nobody wants to know any more. */
+  /** The addresses of a name have changed; `undefined`: the name is not needed any more. */
   readonly publish: (name: string, fact: DomainFact | undefined) => void;
-  /** Something is wrong with a name, or not any more. */
+  /** A name has a problem, or has none any more. */
   readonly state: (name: string, fact: DomainStateFact | undefined) => void;
 }
 
-/** Questions under way at a time. */
+/** The largest number of concurrent queries. */
 const AT_ONCE = 32;
-/** A name is said to be in trouble after so many failures in a row. */
+/** A problem is reported after this many failures in a row. */
 const TROUBLE = 3;
 
 interface Family {
   readonly memory: DomainMemory;
-  /** Ends the pause before the next question; none while one is under way or waits for its turn. */
+  /** Ends the pause before the next query; absent while one is in progress or queued. */
   cancel: (() => void) | undefined;
 }
 
 /**
- * Keeps in step what is known of DNS names and what the cluster's DNS answers: each is asked for again when the shortest TTL of
- * its last answer has run out. Wildcards cannot be asked for; they are left to others.
+ * Resolves DNS names with the cluster's DNS, each again when the shortest TTL of its last answer has expired. Wildcards cannot be resolved and are
+ * ignored.
  */
 export class DomainKeeper {
   readonly #options: DomainKeeperOptions;
-  /** name → what is known of it. */
+  /** name → its state. */
   readonly #names = new Map<string, { readonly v4: Family; readonly v6: Family }>();
   readonly #queue: (() => Promise<void>)[] = [];
   #busy = 0;
@@ -44,12 +44,12 @@ export class DomainKeeper {
     this.#options = options;
   }
 
-  /** How many names are kept. */
+  /** The number of names. */
   get size(): number {
     return this.#names.size;
   }
 
-  /** Begins to keep a name; `before` are the addresses that were known last. */
+  /** Adds a name; `before`: its last known addresses. */
   add(name: string, before: readonly string[] = []): void {
     if (name.startsWith("*.") || this.#names.has(name)) return;
     const { limits, clock } = this.#options;
@@ -65,7 +65,7 @@ export class DomainKeeper {
     this.#ask(name, kept.v6, 6);
   }
 
-  /** Nobody wants a name any more. */
+  /** Removes a name. */
   remove(name: string): void {
     const kept = this.#names.get(name);
     if (kept === undefined) return;
@@ -76,7 +76,7 @@ export class DomainKeeper {
     this.#options.state(name, undefined);
   }
 
-  /** There is another server to ask: what failed is asked for at once. */
+  /** The servers have changed: failed names are resolved at once. */
   hurry(): void {
     for (const [name, { v4, v6 }] of this.#names) {
       for (const [family, number] of [
@@ -90,7 +90,7 @@ export class DomainKeeper {
     }
   }
 
-  /** Asks no more. What was published stays. */
+  /** Stops queries. Published addresses stay. */
   stop(): void {
     for (const { v4, v6 } of this.#names.values()) {
       v4.cancel?.();
@@ -108,7 +108,7 @@ export class DomainKeeper {
       const outcome = await client.ask(servers(), name, number);
       if (!this.#keeps(name, family)) return;
       const pause = family.memory.note(outcome, clock.now());
-      // Failures are spread, so that a server that comes back is not asked everything at once. A TTL is a promise.
+      // Retries have jitter, so that a server that recovers does not get all queries at once. Expiries of TTLs have none.
       const spread = outcome.kind === "failed" ? 0.5 + clock.random() / 2 : 1;
       family.cancel = clock.after(Math.ceil(pause * spread), () => this.#ask(name, family, number));
       this.#publish(name);
@@ -143,7 +143,7 @@ export class DomainKeeper {
   }
 }
 
-/** What is wrong with a name. `unchanged` while that is not clear: it has not been asked for, or has failed a few times only. */
+/** The problem of a name. `unchanged` while it is not known: the name has not been resolved yet, or failed only a few times. */
 function troubleOf(
   name: string,
   v4: DomainMemory,

@@ -4,18 +4,18 @@ import { parseIp } from "../../net/address.ts";
 import { backoffDelay } from "../../time/backoff.ts";
 import type { DnsOutcome } from "./dns-client.ts";
 
-/** How long and how much is remembered. */
+/** Limits of time and size. */
 export interface MemoryLimits {
-  /** For so many ms after its TTL an address still counts: connections to it go on, and answers that rotate come back to it. */
+  /** How long an address stays active after its TTL, in ms: connections to it continue, and rotating answers return it again. */
   readonly graceMs: number;
-  /** Addresses of one name and family, at most. */
+  /** The largest number of addresses of one name and family. */
   readonly addresses: number;
-  /** The shortest and the longest time, in ms, until a name is asked for again. */
+  /** The shortest and the longest time, in ms, until the next query of a name. */
   readonly minPauseMs: number;
   readonly maxPauseMs: number;
 }
 
-/** What is known of one name in one family. Pure but for its own memory: it is told the time. */
+/** The known addresses of one name and family. The time is a parameter of its methods. */
 export class DomainMemory {
   readonly #family: 4 | 6;
   readonly #limits: MemoryLimits;
@@ -36,12 +36,12 @@ export class DomainMemory {
     return [...this.#known.keys()].sort();
   }
 
-  /** Whether anything is known: an answer, or addresses from before. */
+  /** Whether anything is known: an answer or earlier addresses. */
   get known(): boolean {
     return this.#known.size > 0 || (this.#last !== undefined && this.#last.kind !== "failed");
   }
 
-  /** How many questions in a row have failed. */
+  /** The number of failed queries in a row. */
   get failures(): number {
     return this.#failures;
   }
@@ -51,12 +51,12 @@ export class DomainMemory {
     return this.#last;
   }
 
-  /** How many addresses the last answer had that were not taken in. */
+  /** The number of ignored addresses of the last answer. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Takes in addresses from before, as if their TTL ended now. */
+  /** Adds earlier addresses, as if their TTL expired now. */
   seed(addresses: readonly string[], now: number): void {
     for (const text of addresses) {
       const ip = parseIp(text);
@@ -65,8 +65,8 @@ export class DomainMemory {
   }
 
   /**
-   * Takes in what a question came to; returns in how many ms to ask again. Addresses go when their grace is over, but only with an
-   * answer: while the DNS is down nothing does.
+   * Adds the result of a query; returns the time until the next one in ms. Addresses are removed when their grace period is over, but only with an
+   * answer: none is removed while the DNS is down.
    */
   note(outcome: DnsOutcome, now: number): number {
     const { graceMs, minPauseMs, maxPauseMs } = this.#limits;
@@ -94,7 +94,7 @@ export class DomainMemory {
     return backoffDelay(this.#empty, { firstMs: minPauseMs, maxMs: RETRY_MS });
   }
 
-  /** Drops the stalest addresses of too many, and of too many fresh ones the last. */
+  /** Drops the addresses with the earliest expiry if there are too many, and of too many new ones the last. */
   #bound(fresh: ReadonlySet<string>): void {
     const { addresses: limit } = this.#limits;
     const ranked = [...this.#known].sort(

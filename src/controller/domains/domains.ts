@@ -14,24 +14,24 @@ import { DnsServers } from "./dns-servers.ts";
 import { DomainKeeper } from "./domain-keeper.ts";
 import type { MemoryLimits } from "./domain-memory.ts";
 
-/** What it is made of. */
+/** The dependencies of {@link Domains}. */
 export interface DomainsParts {
   readonly facts: FactStore;
   readonly kube: Kube;
-  /** The northbound database, which remembers addresses through a restart. */
+  /** The northbound database, which has the addresses after a restart. */
   readonly view: DatabaseView;
   readonly rowUuid: RowUuid;
   readonly clock: Clock;
   readonly log: Logger;
-  /** None: no name is asked for. */
+  /** Absent: no name is resolved. */
   readonly dns: DnsClient | undefined;
   readonly where: { readonly servers: string; readonly service: string };
   readonly limits: MemoryLimits;
 }
 
 /**
- * The domain names that policies have, kept as facts (`domains`, `domainStates`) while this process leads. The DNS is looked for and
- * asked only while there is such a name.
+ * Maintains the facts of domain names in policies (`domains`, `domainStates`) while this process leads. The DNS is used only while there is such a
+ * name.
  */
 export class Domains {
   readonly #parts: DomainsParts;
@@ -42,7 +42,7 @@ export class Domains {
     this.#parts = parts;
   }
 
-  /** Begins to ask; call it before anything is compiled, so that the addresses of old are known by then. */
+  /** Starts queries. To be called before anything is compiled, so that the earlier addresses are known by then. */
   lead(): void {
     const { dns, facts, clock, limits } = this.#parts;
     if (dns === undefined) return;
@@ -57,7 +57,7 @@ export class Domains {
     for (const group of facts.all("groups")) this.#add(group);
   }
 
-  /** Asks no more. What is known by then is what the database has: the next leader begins with that. */
+  /** Stops queries. The database has the known addresses, with which the next leader begins. */
   follow(): void {
     this.#keeper?.stop();
     this.#keeper = undefined;
@@ -67,14 +67,14 @@ export class Domains {
     void this.#forgetServers();
   }
 
-  /** A fact has changed: a policy may have come that has another name, or gone. */
+  /** A fact has changed: policies may have other domain names. */
   noteFact({ kind, old, new: now }: FactChange): void {
     if (kind !== "groups" || this.#keeper === undefined) return;
     if (now !== undefined) this.#add(now as GroupFact);
     else if (old !== undefined) this.#remove(old as GroupFact);
   }
 
-  /** Ends everything. */
+  /** Stops everything. */
   async stop(): Promise<void> {
     this.#keeper?.stop();
     this.#keeper = undefined;

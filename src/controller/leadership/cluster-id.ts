@@ -13,19 +13,19 @@ import type { SweptRow } from "../../reconcile/sweep.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 
-/** What every cluster has for as long as it exists, and nobody can delete (Kubernetes' NamespaceLifecycle admission). */
+/** The namespace that exists as long as its cluster and cannot be deleted (Kubernetes' NamespaceLifecycle admission). */
 const KUBE_SYSTEM = "kube-system";
 
-/** Tables whose rows show with which id they were made: their owner id is in the name of the unit that owns them. */
+/** Tables whose rows show their cluster id: the name of the owning unit contains their owner id. */
 const ANCHORS: ReadonlySet<string> = new Set(["Logical_Router", "Logical_Switch"]);
 
-/** How many routers and switches of ours have the uuids of a cluster without an id, and how many those of this one. */
+/** The numbers of our routers and switches with the uuids of a cluster without an id, and with those of this cluster. */
 export interface Anchors {
   readonly plain: number;
   readonly own: number;
 }
 
-/** Counts the routers and switches by whose uuids they have. Those that are neither (another cluster's, or of a database that was restored) do not count. Pure. */
+/** Counts the routers and switches by cluster id. Others (another cluster's, or of a restored database) are not counted. Pure. */
 export function countAnchors(rows: Iterable<SweptRow>, uid: string): Anchors {
   let [plain, own] = [0, 0];
   for (const { table, uuid, columns } of rows) {
@@ -40,22 +40,22 @@ export function countAnchors(rows: Iterable<SweptRow>, uid: string): Anchors {
 }
 
 /**
- * The id with which this cluster's rows are made: the uid of its namespace kube-system, unless most of the rows are there already without one. So what is
- * in a database decides, whoever made it, and nothing has to be remembered: an upgrade recreates no row. Where the database has no rows of ours whose
- * uuids we would give (it is new, or was restored with `ovsdb-client restore`, which gives rows other uuids) all rows are new anyway.
+ * The id for this cluster's rows: the uid of its namespace kube-system, unless most of the existing rows have none. The contents of the database
+ * decide, so no state is needed and an upgrade recreates no row. If the database has no rows with our uuids (it is new, or was restored with
+ * `ovsdb-client restore`, which changes uuids), all rows are new anyway.
  */
 export function clusterIdOf({ plain, own }: Anchors, uid: string): string {
   return plain > own ? "" : uid;
 }
 
-/** The namespace kube-system; undefined where there is none, as in tests. Tries until the API server answers. Rejects when `signal` aborts. */
+/** The namespace kube-system; `undefined` if there is none, as in tests. Retries until the API server answers. Rejects when `signal` aborts. */
 export async function readKubeSystem(
   { kube, clock, log }: { readonly kube: Kube; readonly clock: Clock; readonly log: Logger },
   signal?: AbortSignal,
 ): Promise<KubeObject | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // By a list, which the controller may do anyway; and not from its fact, for the projection may throw.
+      // By a list, which the controller is allowed anyway; not from its fact, because the projection may throw.
       const { items } = await kube.list<KubeObject>(NAMESPACES, {
         fieldSelector: `metadata.name=${KUBE_SYSTEM}`,
         ...(signal && { signal }),
@@ -69,7 +69,7 @@ export async function readKubeSystem(
   }
 }
 
-/** Tells tools with which id rows are made, if that is not known yet. Rejects with a `KubeError`. */
+/** Writes the cluster id to its annotation for tools, if it is missing. Rejects with a `KubeError`. */
 export async function publishClusterId(kube: Kube, kubeSystem: KubeObject | undefined, id: string): Promise<void> {
   if (kubeSystem === undefined || (kubeSystem.metadata.annotations?.[CLUSTER_ID] ?? "") === id) return;
   const body = { metadata: { annotations: { [CLUSTER_ID]: id === "" ? null : id } } };

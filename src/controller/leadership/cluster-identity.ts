@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Northbound } from "../databases/northbound.ts";
 import { clusterIdOf, countAnchors, publishClusterId, readKubeSystem } from "./cluster-id.ts";
 
-/** What a {@link ClusterIdentity} reads with. */
+/** The dependencies of a {@link ClusterIdentity}. */
 export interface ClusterIdentityParts {
   readonly kube: Kube;
   readonly northbound: Pick<Northbound, "rows">;
@@ -16,7 +16,7 @@ export interface ClusterIdentityParts {
   readonly log: Logger;
 }
 
-/** The id with which this process makes rows: known when everything has been read, and the same for as long as it lives. */
+/** The cluster id of this process's rows: decided when everything has been read, and constant from then on. */
 export class ClusterIdentity {
   readonly #parts: ClusterIdentityParts;
   #kubeSystem: KubeObject | undefined;
@@ -37,17 +37,17 @@ export class ClusterIdentity {
     return qualify(rowUuid(table, ownerId), this.id);
   }
 
-  /** Reads what the id is made of; tries until the API server answers. Rejects when `signal` aborts. */
+  /** Reads the namespace for the id; retries until the API server answers. Rejects when `signal` aborts. */
   async read(signal?: AbortSignal): Promise<void> {
     this.#kubeSystem = await readKubeSystem(this.#parts, signal);
   }
 
-  /** Decides the id, by the rows that are in the database. */
+  /** Decides the id from the rows in the database. */
   settle(): void {
     this.#id = this.#find();
   }
 
-  /** Throws where the database shows another id by now: a leader of an older version may have written since, or an old copy be in its place. */
+  /** Throws if the database has another id by now: a leader of an older version may have written since, or an old backup was restored. */
   verify(): void {
     if (this.#find() !== this.#id)
       throw new Error(
@@ -55,7 +55,7 @@ export class ClusterIdentity {
       );
   }
 
-  /** Shows the id to tools. `kube`: with which a leader writes. Rejects with a `KubeError`. */
+  /** Publishes the id for tools. `kube`: the leader's client. Rejects with a `KubeError`. */
   publish(kube: Kube): Promise<void> {
     return publishClusterId(kube, this.#kubeSystem, this.id);
   }

@@ -8,12 +8,12 @@ import type { Controller } from "../controller.ts";
 import type { ControllerParts } from "../controller-parts.ts";
 import { findForeignRows, foreignRowsMessage, isForeign } from "./foreign-rows.ts";
 
-/** The Lease that shows people who leads; its name is Kube-OVN's. */
+/** The Lease that shows the leader; its name is Kube-OVN's. */
 const LEASE = "kube-ovn-controller";
 
 /**
- * One candidate for the lead: reads everything, leads while it holds the lock of the northbound database, follows
- * otherwise. The Lease says so to people, and decides nothing. In a database where Kube-OVN has made a network it does not lead.
+ * One candidate for leadership: reads everything, leads while it holds the lock of the northbound database, and is a standby otherwise. The Lease is
+ * for information only. It does not lead if the database has rows of Kube-OVN.
  */
 export class Election {
   readonly #parts: ControllerParts;
@@ -21,18 +21,18 @@ export class Election {
   readonly #onFailure: () => void;
   readonly #stop = new AbortController();
   #lease: PublishedLease | undefined;
-  /** The release of the last term's Lease. */
+  /** The pending release of the last term's Lease. */
   #released: Promise<void> = Promise.resolve();
   #synced = false;
-  /** It is being looked whether the lead can be taken. */
+  /** A check whether it may lead is in progress. */
   #looking = false;
   #blocked: string | undefined;
-  /** It has been decided once whether something speaks against leading. */
+  /** The first check whether it may lead is complete. */
   #judged = false;
-  /** Writes of the annotation that says so, one after the other. */
+  /** Writes of the annotation with the reason, one after the other. */
   #told: Promise<void> = Promise.resolve();
 
-  /** `onFailure`: it failed to start leading; the process is to exit, so that another replica can lead. */
+  /** `onFailure`: it failed to start leading; the process must exit so that another replica can lead. */
   constructor(parts: ControllerParts, controller: Controller, onFailure: () => void) {
     this.#parts = parts;
     this.#controller = controller;
@@ -44,12 +44,12 @@ export class Election {
     return this.#synced;
   }
 
-  /** Why this process does not lead although it could: what stands in the database, and what to do. */
+  /** Why this process does not lead although it holds the lock: the foreign rows in the database, and what to do. */
   get blocked(): string | undefined {
     return this.#blocked;
   }
 
-  /** Begins to read, and to stand for election. */
+  /** Starts to read and becomes a candidate. */
   start(): void {
     const { northbound, log } = this.#parts;
     northbound.lock.onChange((state) => (state === "held" ? this.#stand() : this.#follow()));
@@ -68,7 +68,7 @@ export class Election {
     );
   }
 
-  /** Ends everything but the connections. */
+  /** Stops everything except the connections. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#controller.stop();
@@ -76,7 +76,7 @@ export class Election {
     await this.#released;
   }
 
-  /** Takes the lead, if nothing speaks against it in the database as it is now. */
+  /** Starts to lead, unless the database has rows of Kube-OVN. */
   #stand(): void {
     const { northbound } = this.#parts;
     if (!this.#mayLead() || this.#looking) return;
@@ -89,7 +89,7 @@ export class Election {
         this.#block(foreign.length === 0 ? undefined : foreignRowsMessage(foreign));
         if (this.#blocked === undefined) this.#lead();
       },
-      // The connection was closed, or all of this has been.
+      // The connection was closed, or the candidate was stopped.
       () => {
         this.#looking = false;
       },
@@ -108,11 +108,11 @@ export class Election {
     this.#blocked = reason;
     if (reason !== undefined) log.error(reason);
     else if (before !== undefined) log.info("the northbound database has no more rows of Kube-OVN");
-    // Also when nothing speaks against it at first: an earlier process of this pod may have left the annotation.
+    // Also if there is no reason at first: an earlier process of this pod may have left the annotation.
     this.#told = this.#told.then(() => this.#tell(reason));
   }
 
-  /** Says at this process's own pod why it does not lead, for `weftctl status`. It may have none, and then the log has said it. */
+  /** Writes to this process's own pod why it does not lead, for `weftctl status`. Outside of a pod only the log has it. */
   async #tell(reason: string | undefined): Promise<void> {
     const { kube, settings, log } = this.#parts;
     const ref = { namespace: settings.namespace, name: settings.identity };

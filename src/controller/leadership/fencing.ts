@@ -5,18 +5,18 @@ import type { Kube } from "../../kube/kube.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /**
- * An answer that took longer is not believed, in ms: a process that was stopped meanwhile finds it waiting when it goes on. A busy
- * database takes its time; with this it may.
+ * A later answer is not trusted, in ms: a process that was suspended meanwhile finds an old answer when it continues. Long enough for a busy
+ * database.
  */
 const ANSWER_MS = 5_000;
 
 /**
- * The next question is asked no sooner after the last one, in ms. In a burst of pods a question for each write would cost this process
- * and the database a tenth of their time; whoever writes alone finds that so long has passed.
+ * The shortest time between two requests, in ms. In a burst of pods a request for each write would cost this process and the database a tenth of
+ * their time; single writes are not delayed by it.
  */
 const PACE_MS = 10;
 
-/** What a fence is made of. */
+/** The dependencies of a {@link WriteFence}. */
 export interface WriteFenceParts {
   readonly clock: Clock;
   /** Asks the northbound database whether this process holds the leader's lock. Never rejects. */
@@ -24,33 +24,33 @@ export interface WriteFenceParts {
 }
 
 /**
- * Keeps a leader that has been deposed from writing to Kubernetes. OVSDB refuses its transactions, but the API server knows nothing of
- * the lock, and it takes seconds to notice that a connection is dead, or that this process was stopped for a while. So before each write
- * the database is asked, after the write was decided: whatever was decided on what a successor has done is not written.
+ * Prevents a deposed leader from writing to Kubernetes. OVSDB refuses its transactions, but the API server does not know the lock, and it takes
+ * seconds to notice that a connection is dead, or that this process was suspended. So each write, after it is decided, waits for a confirmation of
+ * the database that this process still has the lock.
  *
- * What was confirmed may still be on its way when a successor begins. That does no harm: records are created under names of their own and
- * changed only at a known version, and the successor believes the database (`src/controller/allocation/startup-recovery.ts`).
+ * A confirmed write may still be in flight when a successor begins. That is harmless: records are created with unique names and changed only at a
+ * known version, and the successor trusts the database (`src/controller/allocation/startup-recovery.ts`).
  */
 export class WriteFence {
   readonly #parts: WriteFenceParts;
   #closed = false;
-  /** The question that is under way. */
+  /** The request in progress. */
   #asking: Promise<unknown> | undefined;
-  /** When the last one was sent, by the clock. */
+  /** When the last one was sent. */
   #sent = Number.NEGATIVE_INFINITY;
-  /** The one that will be asked when that is answered: for all who come meanwhile. */
+  /** The next request, shared by all callers that wait meanwhile. */
   #next: Promise<boolean> | undefined;
 
   constructor(parts: WriteFenceParts) {
     this.#parts = parts;
   }
 
-  /** Lets nothing through any more. */
+  /** Refuses all further writes. */
   close(): void {
     this.#closed = true;
   }
 
-  /** Whether this process may write what it has decided. Those who ask while an answer is awaited share the next question. */
+  /** Whether this process may write what it has decided. Callers during a request share the next one. */
   async pass(): Promise<boolean> {
     if (this.#closed) return false;
     this.#next ??= this.#ask();
@@ -59,9 +59,9 @@ export class WriteFence {
 
   async #ask(): Promise<boolean> {
     const { clock, confirm } = this.#parts;
-    // Also where nothing is under way: what the present task decides goes together.
+    // Also without a request in progress: writes of the current task share one request.
     await this.#asking;
-    // The clock may be set back.
+    // The clock may go backwards.
     const early = Math.min(PACE_MS, this.#sent + PACE_MS - clock.now());
     if (early > 0) await new Promise<void>((resolve) => clock.after(early, resolve));
     const sent = clock.now();
@@ -73,7 +73,7 @@ export class WriteFence {
   }
 }
 
-/** The API server, to which nothing is written that the fence does not let through: then `unavailable`. Reads go by it. */
+/** A client whose writes need the fence's confirmation; otherwise they fail with `unavailable`. Reads are not affected. */
 export function fenced(kube: Kube, fence: WriteFence): Kube {
   const guard = async <T>(what: string, write: () => Promise<T>): Promise<T> => {
     if (await fence.pass()) return await write();

@@ -3,25 +3,25 @@
 import { ownerOf } from "../../reconcile/owner.ts";
 import type { SweptRow } from "../../reconcile/sweep.ts";
 
-/** Rows of one table that Kube-OVN has made. */
+/** Rows of one table created by Kube-OVN. */
 export interface ForeignTable {
   readonly table: string;
   readonly count: number;
-  /** Of the first few, in order. */
+  /** Names of the first few, sorted. */
   readonly names: readonly string[];
 }
 
-/** So many names are given for each table. */
+/** The largest number of names for each table. */
 const NAMES = 5;
 
-/** Whether Kube-OVN has made a row: it marks all of its as ours are marked, but names no owner. */
+/** Whether Kube-OVN created a row: its rows have the same vendor as ours, but no owner. */
 export function isForeign(columns: SweptRow["columns"]): boolean {
   const ids = columns["external_ids"];
   if (typeof ids !== "object" || Array.isArray(ids)) return false;
   return (ids as Readonly<Record<string, string>>)["vendor"] === "kube-ovn" && ownerOf(columns) === undefined;
 }
 
-/** The rows of Kube-OVN in a northbound database, by table; none, where it has never written there. */
+/** The rows of Kube-OVN in a northbound database, by table. */
 export function findForeignRows(rows: Iterable<SweptRow>): readonly ForeignTable[] {
   const found = new Map<string, string[]>();
   for (const { table, uuid, columns } of rows) {
@@ -35,7 +35,7 @@ export function findForeignRows(rows: Iterable<SweptRow>): readonly ForeignTable
     .map(([table, names]) => ({ table, count: names.length, names: names.sort().slice(0, NAMES) }));
 }
 
-/** What was found, and what to do about it, for people. */
+/** The message with the found rows and what to do. */
 export function foreignRowsMessage(tables: readonly ForeignTable[]): string {
   const total = tables.reduce((sum, { count }) => sum + count, 0);
   const found = tables.map(({ table, count, names }) => {

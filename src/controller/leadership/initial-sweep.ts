@@ -4,14 +4,14 @@ import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 import { type SweepTools, sweepOnce } from "./sweep-once.ts";
 
-/** What the sweep of a new leader needs. */
+/** The dependencies of the sweep of a new leader. */
 export interface InitialSweepTools extends SweepTools {
   readonly clock: Clock;
   /** Whether this term of leadership has ended. */
   readonly over: () => boolean;
 }
 
-/** Sweeps once everything is compiled and committed. Tries until that is done, or the term has ended. */
+/** Sweeps once everything is compiled and committed. Retries until it succeeds or the term has ended. */
 export async function initialSweep(tools: InitialSweepTools): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     await tools.engine.whenIdle();
@@ -20,7 +20,7 @@ export async function initialSweep(tools: InitialSweepTools): Promise<void> {
   }
 }
 
-/** What an earlier run left of units that could not be compiled stays until they can; then it is swept as well. */
+/** Orphaned rows of units that could not be compiled stay until these compile; then they are swept as well. */
 export async function sweepUncompiled(tools: InitialSweepTools): Promise<void> {
   const { engine, over, clock } = tools;
   if (engine.uncompiled.size === 0) return;

@@ -7,13 +7,13 @@ import { isOursByName } from "../databases/northbound.ts";
 import type { InitialSweepTools } from "./initial-sweep.ts";
 import { sweepOnce } from "./sweep-once.ts";
 
-/** Rows of a restored database come in one transaction; more of them are waited for so long, in ms. */
+/** How long to wait for further rows, in ms: those of a restored database arrive in one transaction. */
 const QUIET_MS = 500;
 
 /**
- * Rows that say that they are ours and that another client has inserted while this controller leads: `ovsdb-client restore` gives all rows other uuids
- * (ovsdb-client(1)), and as long as they stand, what is wanted under their names is refused. They are swept. What units of ours once wrote is not among
- * them, so former rows of a unit whose new ones are refused stay.
+ * Sweeps rows with an owner of ours that another client has inserted while this controller leads: `ovsdb-client restore` gives all rows other uuids
+ * (ovsdb-client(1)), and as long as they exist, desired rows with the same names are refused. Rows that our units wrote are not affected, so former
+ * rows of a unit whose new ones are refused stay.
  */
 export class StrayRows {
   readonly #tools: InitialSweepTools;
@@ -25,7 +25,7 @@ export class StrayRows {
     this.#tools = tools;
   }
 
-  /** Takes in what has changed in the database. */
+  /** Processes changes of the database. */
   note(changes: Iterable<ObservedChange>): void {
     for (const { table, uuid, old, new: now } of changes) {
       if (now === undefined) this.#strays.delete(uuid);
@@ -35,7 +35,7 @@ export class StrayRows {
     if (this.#strays.size > 0 && !this.#sweeping) this.#schedule(QUIET_MS, 1);
   }
 
-  /** The term has ended: the next leader sweeps all. */
+  /** The term has ended: the next leader sweeps everything. */
   stop(): void {
     this.#cancel();
     this.#strays.clear();
@@ -51,7 +51,7 @@ export class StrayRows {
         })
         .finally(() => {
           this.#sweeping = false;
-          // What failed, and what has come meanwhile.
+          // The rows of the failed sweep, and later ones.
           if (this.#strays.size > 0) this.#schedule(retryDelay(attempt), attempt + 1);
         });
     });
@@ -60,7 +60,7 @@ export class StrayRows {
   async #sweep(): Promise<void> {
     const { engine, over, log } = this.#tools;
     await engine.whenIdle();
-    // A unit may want them by now.
+    // A unit may want them now.
     for (const uuid of this.#strays) if (engine.desired.row(uuid) !== undefined) this.#strays.delete(uuid);
     if (over()) this.#strays.clear();
     if (this.#strays.size === 0) return;

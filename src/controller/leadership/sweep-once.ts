@@ -18,9 +18,9 @@ export interface SweepTools {
 }
 
 /**
- * Deletes what an earlier run left in the database and no unit wants any more. Done once by each new leader, after every
- * unit has compiled; later changes leave nothing behind. Stops, and says how to go on, where it would delete too much. False: it
- * could not be committed and must be retried: the remaining rows may conflict with desired ones. `isSwept`: which rows may go; all by default.
+ * Deletes orphaned rows of earlier runs that no unit wants. Each new leader does it once, after every unit has compiled; later changes leave no
+ * orphaned rows. If it would delete too many, it does nothing and logs how to continue. False: it could not be committed and must be retried, because
+ * the remaining rows may conflict with desired ones. `isSwept`: which rows may be deleted; all by default.
  */
 export async function sweepOnce(
   { engine, northbound, log, allowed }: SweepTools,
@@ -49,7 +49,7 @@ export async function sweepOnce(
     );
     if (planSize(sweep.replaced) === 0) return true;
   }
-  // What stands in the way of those that are there goes in any case.
+  // Rows that conflict with desired ones are deleted in any case.
   const plan = stopped ? sweep.replaced : sweep.plan;
   const outcome = await northbound.commit(plan);
   if (outcome.kind !== "committed") {

@@ -20,10 +20,10 @@ import { runEffect } from "../status/run-effect.ts";
 import { StatusWriter } from "../status/status-writer.ts";
 import { fenced, WriteFence } from "./fencing.ts";
 
-/** How many effects are carried out side by side. */
+/** The largest number of concurrent effects. */
 const EFFECTS_AT_ONCE = 24;
 
-/** What a {@link Term} is made of. */
+/** The dependencies of a {@link Term}. */
 export interface TermParts {
   readonly kube: Kube;
   readonly northbound: Northbound;
@@ -34,13 +34,13 @@ export interface TermParts {
   readonly sources: Sources;
   readonly failures: Failures;
   readonly reporter: Reporter;
-  /** The API server has refused the record of what was decided for an owner. */
+  /** The API server has refused the record of a decision for an owner. */
   readonly dropped: (owner: string) => void;
 }
 
-/** One term of leadership: what a leader writes to Kubernetes with. Each term has its own, so that nothing of an earlier one gets into it. */
+/** One term of leadership: the writers to Kubernetes. Each term has its own, so that writes of an earlier one cannot be mixed with it. */
 export class Term {
-  /** The API server; a write fails once this process does not lead any more. */
+  /** The client; writes fail once this process does not lead any more. */
   readonly kube: Kube;
   readonly recorder: AddressRecorder;
   readonly statuses: StatusWriter;
@@ -90,18 +90,18 @@ export class Term {
     });
   }
 
-  /** How many effects and records wait to be written to Kubernetes. */
+  /** The number of effects and records that wait to be written to Kubernetes. */
   get pending(): number {
     return this.effects.pending + this.recorder.pending;
   }
 
-  /** Writes nothing any more that is not on its way already. */
+  /** Starts no further writes. */
   close(): void {
     this.#over = true;
     this.#fence.close();
   }
 
-  /** Drops what waits to be written; call it when nothing decides any more. */
+  /** Drops pending writes. To be called when nothing decides any more. */
   clear(): void {
     this.recorder.clear();
     this.effects.stop();
@@ -109,7 +109,7 @@ export class Term {
   }
 }
 
-/** The time in RFC 3339, written once a second: statuses are looked at for each pod. */
+/** The time in RFC 3339, formatted once a second, because statuses are computed for each pod. */
 function secondsOf(clock: Clock): () => string {
   let [second, text] = [Number.NaN, ""];
   return () => {

@@ -5,32 +5,32 @@ import type { FactKind, ObjectKind } from "../../facts/types.ts";
 import { kindOf, knownAs } from "../../kinds/objects.ts";
 import type { KubeObject } from "../../kube/object.ts";
 
-/** What an object remembers. */
+/** The record of an object. */
 export interface AcceptedRecord {
-  /** The facts by which the object is known. */
+  /** The kind of the object's fact. */
   readonly resource: ObjectKind;
   readonly name: string;
   readonly uid: string;
   readonly text: string;
-  /** Somebody has taken it off the object. */
+  /** Another client has removed it from the object. */
   readonly lost: boolean;
 }
 
 /**
- * The `ACCEPTED_ANNOTATION`s as they were last seen. Replacing an object (`kubectl replace`) removes its annotations, and with them the record
- * of its accepted configuration; an invalid field in the same manifest would then remove everything. So an object without a record has its last one,
- * until the controller, which itself never removes one, has restored it.
+ * The last known `ACCEPTED_ANNOTATION`s. Replacing an object (`kubectl replace`) removes its annotations, and with them the record
+ * of its accepted configuration; an invalid field in the same manifest would then remove its configuration. So the last record is used until the
+ * controller, which never removes one, has restored it.
  */
 export class AcceptedRecords {
   readonly #known = new Map<string, AcceptedRecord>();
   readonly #onChange: (record: AcceptedRecord) => void;
 
-  /** `onChange` is called when a record was seen to be gone, and when one is there again. */
+  /** `onChange` is called when a record was removed and when it is restored. */
   constructor(onChange: (record: AcceptedRecord) => void) {
     this.#onChange = onChange;
   }
 
-  /** Those that are to be put back. */
+  /** The removed records. */
   *lost(): Iterable<AcceptedRecord> {
     for (const record of this.#known.values()) if (record.lost) yield record;
   }
@@ -51,7 +51,7 @@ export class AcceptedRecords {
       if (known?.lost === true) this.#onChange(record);
     }
     if (readable || known === undefined) return object;
-    // Also of what is being deleted: it goes on until nothing uses it any more.
+    // Also for an object that is being deleted: it stays active until it is not used any more.
     if (known.uid !== uid) {
       this.#known.delete(key);
       return object;
@@ -65,7 +65,7 @@ export class AcceptedRecords {
     };
   }
 
-  /** The object is gone. */
+  /** The object was deleted. */
   forget(kind: FactKind, name: string): void {
     const of = kindOf(kind);
     if (of?.remembers !== undefined) this.#known.delete(`${knownAs(of)}/${name}`);

@@ -9,23 +9,24 @@ import type { FactKind } from "../../facts/types.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /**
- * What is wrong for so long, in ms, is said. That a node is not there yet no event can tell: its ovn-controller, or the southbound database, may be
- * starting; ovn-controller tries again every 8 s at most.
+ * A problem is reported after this time, in ms. There is no event for a chassis that is still missing: its ovn-controller or the southbound database
+ * may be starting; ovn-controller retries every 8 s at most.
  */
 const GRACE_MS = 30_000;
 
-/** What judgements go by. */
+/** The kinds of facts that are read. */
 const JUDGED: ReadonlySet<FactKind> = new Set(["nodes", "chassis", "encaps", "served"]);
 
-/** What is wrong with a node and has not been said. */
+/** A problem that is not reported yet. */
 interface Unsaid {
   readonly fact: ChassisProblemFact;
   readonly since: number;
 }
 
 /**
- * Keeps facts `chassisProblems`: what has been wrong with a node's chassis for {@link GRACE_MS}. What the Node says already holds from the start, so
- * that a new process takes nothing back, and while something else is wrong until that has lasted. It has one timer, for the node that is due first.
+ * Maintains the facts `chassisProblems`: problems of a node's chassis that have lasted for {@link GRACE_MS}. A problem in the Node's condition is
+ * used from the start, so that a new process does not withdraw it, and stays while another problem has not lasted long enough. There is one timer,
+ * for the node that is due first.
  */
 export class ChassisWatch {
   readonly #facts: FactStore;
@@ -39,7 +40,7 @@ export class ChassisWatch {
     this.#clock = clock;
   }
 
-  /** A fact has changed. All nodes are judged again once the facts that change together have: nodes and chassis are few, and change rarely. */
+  /** A fact has changed. All nodes are evaluated again after the current task: nodes and chassis are few and change rarely. */
   noteFact({ kind }: FactChange): void {
     if (!JUDGED.has(kind) || this.#due) return;
     this.#due = true;
@@ -49,7 +50,7 @@ export class ChassisWatch {
     });
   }
 
-  /** Ends it. */
+  /** Cancels the timer. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -61,7 +62,7 @@ export class ChassisWatch {
     const nodes = new Set<string>();
     for (const { name } of facts.all("nodes")) {
       nodes.add(name);
-      // One node at which it throws keeps what was said of it, and the others are judged.
+      // A node for which this throws keeps its problem, and the others are evaluated.
       const subject = { part: "derived fact", where: "chassisProblems", kind: "nodes", key: name } as const;
       facts.failures.run(subject, () => this.#judgeNode(name));
     }

@@ -2,20 +2,20 @@
 
 import { type EndedFlows, encodeEndedFlows } from "../../contract/ended-flows.ts";
 
-/** Transactions that are recorded at once: a node whose watch was interrupted reads the last ones together. */
+/** The number of recorded transactions: a node whose watch was interrupted reads the last ones together. */
 const MAX_ENTRIES = 16;
 
-/** Records for the nodes which UDP flows of Services have been ended, see `src/daemon/services/ended-flows.ts` for what they do. */
+/** Records the ended UDP flows of Services for the nodes, see `src/daemon/services/ended-flows.ts`. */
 export class EndedFlowsRecord {
   readonly #write: (text: string) => void;
   #entries: readonly EndedFlows[] = [];
 
-  /** @param write writes the annotation; the last text counts. */
+  /** @param write writes the annotation; a later text replaces it. */
   constructor(write: (text: string) => void) {
     this.#write = write;
   }
 
-  /** The term has ended: another leader replaces the record, and nodes would take what was in it for new. */
+  /** The term has ended: another leader replaces the record, and nodes would process old entries again. */
   clear(): void {
     this.#entries = [];
   }

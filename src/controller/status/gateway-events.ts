@@ -2,7 +2,7 @@
 
 import type { SubnetSpecFact } from "../../facts/subnet.ts";
 
-/** What a change of a Subnet's gateway is called in Events: Kube-OVN's reasons and words (`pkg/controller/subnet.go`). Pure. */
+/** Events for a change of a Subnet's gateway: Kube-OVN's reasons and messages (`pkg/controller/subnet.go`). Pure. */
 export function gatewayEvents(
   old: SubnetSpecFact | undefined,
   now: SubnetSpecFact,

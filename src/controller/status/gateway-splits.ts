@@ -7,13 +7,13 @@ import type { Clock } from "../../time/clock.ts";
 import { SettlingState } from "./settling-state.ts";
 
 /**
- * A gateway node is taken for dead once only the other node reports that they are disconnected, for this long, in ms. Where just the network of the tunnels is
- * cut, BFD ends on both sides within this time.
+ * A gateway node is considered dead when only the other node has reported that they are disconnected for this long, in ms. If only the network of the
+ * tunnels fails, BFD detects that on both sides within this time.
  */
 const LOST_MS = 700;
 /**
- * The nodes are connected again once nobody has reported anything else for this long, in ms: each change of the gateway breaks connections. A node that has
- * withdrawn its own report is given as long, for the other one's is then about to follow: their sessions come up at about the same time.
+ * The nodes are connected again when there has been no report for this long, in ms: each change of the gateway breaks connections. After one node has
+ * withdrawn its report, the other one is given the same time, because their sessions come up at about the same time.
  */
 const JOINED_MS = 5_000;
 
@@ -23,17 +23,18 @@ interface Watched {
   readonly state: SettlingState<State>;
   /** The other node. */
   peer: string;
-  /** The node has reported the other one, so it was alive after they were disconnected. */
+  /** This node has reported the other one, so it was alive after they were disconnected. */
   spoke: boolean;
 }
 
 /**
- * Maintains the facts `gatewaySplits` in clusters of two nodes, where OVN does not decide which of them is alive: the daemon of each node reports, in its own
- * Node's annotation, that its tunnels to the other one are down. One report is enough for `split`, in which each pod leaves by its own node. No pod could leave
- * by the other node then, whichever of the two is dead, and whether the author still lives. So it does not matter who is right, and two nodes that report each
- * other change nothing. Whether one of them is *lost* is only what the subnet's status shows.
+ * Maintains the facts `gatewaySplits` in clusters of two nodes, where OVN does not decide which of them is alive: the daemon of each node reports, in
+ * its own
+ * Node's annotation, that its tunnels to the other one are down. One report is enough for `split`, in which each pod leaves by its own node. Packets
+ * cannot reach the other node then, whichever of the two is dead. So it does not matter which report is right, and mutual reports change nothing.
+ * Whether one of them is *lost* is only shown in the subnet's status.
  *
- * A new process accepts at once what the annotations say.
+ * A new process uses the annotations at once.
  */
 export class GatewaySplits {
   readonly #facts: FactStore;
@@ -98,7 +99,7 @@ export class GatewaySplits {
 }
 
 function follow({ state, spoke }: Watched, target: State): void {
-  // What is known to be disconnected is so at once; who of the two is dead is seen later.
+  // A disconnection is effective at once; which of the two is dead is found out later.
   if (target !== "joined" && state.current === "joined") state.set("split");
   else if (target === "split" && state.current === "lost") state.set("split");
   if (target === state.current) state.stay();

@@ -11,23 +11,23 @@ import { kindOf, knownAs } from "../../kinds/objects.ts";
 import type { EventSubject } from "../../kube/recorder.ts";
 import { unitObjects } from "./unit-objects.ts";
 
-/** The reason of Events and conditions about objects at which our own code throws. */
+/** The reason of Events and conditions for objects at which our own code throws. */
 export const INTERNAL_ERROR = "InternalError";
 
-/** An object at which something threw, and the effect that says so in its status where its kind has one. */
+/** An object at which our code threw, and the effect that writes this to its status, if its kind has one. */
 export interface FailedObject {
   readonly about: EventSubject;
   readonly condition?: ConditionEffect;
 }
 
-/** The objects that a failure is about. None where they are not known, or where the fault is another object's that could not be read. */
+/** The objects that a failure concerns. None if they are unknown, or if the cause is another object that could not be read. */
 export function failedObjects(facts: FactReader, failure: Failure): readonly FailedObject[] {
   if (failure.error instanceof UnreadFactError || failure.error.cause instanceof UnreadFactError) return [];
   const kind = failedKind(failure);
   if (kind === undefined) return [];
   return subjectsOf(facts, kind, failure).map((about) => {
     const { uid } = about;
-    // What cannot be put into a status is not told there.
+    // A failure to write statuses is not reported in a status.
     if (kind.status === undefined || uid === undefined || failure.part === "status") return { about };
     const resource = knownAs(kind) as ConditionEffect["resource"];
     const key = `condition/${resource}/${uid}`;
@@ -36,12 +36,12 @@ export function failedObjects(facts: FactReader, failure: Failure): readonly Fai
   });
 }
 
-/** What is said to users. */
+/** The message for users. */
 export function failureMessage({ error }: Failure): string {
   return `Internal error while processing this object; its last accepted configuration stays active; retrying: ${error.message.slice(0, 300)}`;
 }
 
-/** The unit of the object that a failure was about: what was said of it is to be said again. */
+/** The unit of the object of a failure, whose effects must be repeated. */
 export function failedUnit(subject: FailureSubject): string | undefined {
   const unit = subject.part === "unit" ? undefined : failedKind(subject)?.unit;
   return unit && unitId(unit.name, subject.key);

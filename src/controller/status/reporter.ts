@@ -20,18 +20,18 @@ import { failedObjects, failureMessage, INTERNAL_ERROR } from "./report-failure.
 import type { StatusWriter } from "./status-writer.ts";
 import { unitObjects } from "./unit-objects.ts";
 
-/** What a {@link Reporter} is made of. */
+/** The dependencies of a {@link Reporter}. */
 export interface ReporterParts {
   readonly facts: FactStore;
   readonly log: Logger;
   readonly events: EventRecorder;
-  /** What the engine wants in the database. */
+  /** The engine's desired state. */
   readonly desired: () => Engine<WeftEffect>["desired"];
-  /** Writes conditions; none while this process does not lead. */
+  /** Writes conditions; absent while this process does not lead. */
   readonly statuses: () => Pick<StatusWriter, "state"> | undefined;
 }
 
-/** Tells users what happened: each outcome is an Event, a condition and a log message here, and nowhere else. */
+/** Reports to users: all Events, conditions and log messages about outcomes are created here. */
 export class Reporter {
   readonly #parts: ReporterParts;
 
@@ -39,7 +39,7 @@ export class Reporter {
     this.#parts = parts;
   }
 
-  /** What a unit has found wrong in an object. */
+  /** Problems that a unit has found in an object. */
   problem({ about: { resource, namespace, name, uid }, reason, message }: ReportEffect): void {
     const type = typeOf(resource);
     const object = { type, name, uid, ...(namespace === "" ? {} : { namespace }) };
@@ -47,7 +47,7 @@ export class Reporter {
     this.#parts.log.warn({ object: `${type.plural}/${namespace}/${name}` }, message);
   }
 
-  /** The state of an object: its condition, and Events for what is wrong. */
+  /** The state of an object: its condition, and Events for problems. */
   condition(effect: ConditionEffect): void {
     const { events, statuses } = this.#parts;
     statuses()?.state(effect);
@@ -55,7 +55,7 @@ export class Reporter {
     const about = { type: typeOf(resource), name, uid };
     for (const { reason, message } of notes) events.record(about, "Warning", reason, message);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
-    // Why an object that is its own record has no address was reported when that was decided.
+    // The refusal for an object that records its own address was reported when it was decided.
     const told = effect.refused === undefined && kindOf(resource)?.claim?.holds !== undefined;
     if (problem === undefined || told) return;
     events.record(about, "Warning", problem.reason, problem.message);
@@ -80,7 +80,7 @@ export class Reporter {
     this.#parts.log.warn({ pod: key }, message);
   }
 
-  /** A subnet has another gateway. */
+  /** The gateway of a subnet has changed. */
   gatewayChanged({ old, new: now }: FactChange<"subnetSpecs">): void {
     if (this.#parts.statuses() === undefined || now === undefined) return;
     const about = { type: SUBNETS, name: now.name, uid: now.uid };
@@ -89,8 +89,8 @@ export class Reporter {
   }
 
   /**
-   * The database refuses a unit: its objects say so until it is committed. Whoever finds out that the connection breaks with it may not lead
-   * any more, for the lock went with the connection.
+   * The database refuses a unit: reported in the conditions of its objects until it is committed. If the connection breaks with it, this process may
+   * not lead any more, because the lock was lost with the connection.
    */
   unitRefused(unit: string, error: Error): void {
     const { facts, log, events, desired, statuses } = this.#parts;
@@ -101,7 +101,7 @@ export class Reporter {
       statuses()?.state({ ...effect, ready: false, ...said });
   }
 
-  /** Another program and Weft keep undoing each other's changes of a row. */
+  /** Another program repeatedly changes a row that Weft restores. */
   contended(unit: string, { table, row, column, member }: Contended, pause: number): void {
     const { facts, log, events, desired } = this.#parts;
     const label = desired().row(row)?.row.label ?? row;
@@ -111,12 +111,12 @@ export class Reporter {
     for (const object of unitObjects(facts, unit)) events.record(object, "Warning", "NorthboundContended", message);
   }
 
-  /** Our own code threw at an object, or at what follows from it: that stays as it was and is retried, and everything else goes on. */
+  /** Our own code threw while processing an object: the object keeps its state and is retried; others are not affected. */
   internalError(failure: Failure): void {
     const { facts, log, events, statuses } = this.#parts;
     const { part, where, kind, key, error, attempts } = failure;
     if (part === "projection") facts.setUnread(kind as FactKind, key, true);
-    // Of what goes on failing less and less is logged.
+    // Repeated failures are logged at growing intervals.
     if (Math.log2(attempts) % 1 === 0)
       log.error(
         { err: error, part, where, kind, key, attempts },

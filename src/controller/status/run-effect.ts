@@ -29,23 +29,22 @@ import {
   VIRTUAL_MACHINES,
 } from "../../kube/resources.ts";
 
-/** What the effects are carried out with. */
+/** The dependencies of effects. */
 export interface EffectTools {
   readonly kube: Kube;
   readonly facts: FactReader;
-  /** Takes in what was read or written ahead of the informers. */
+  /** Adds an object that was read or written before its informer delivers it. */
   readonly observed: (kind: FactKind, object: KubeObject) => void;
-  /** Takes a condition to the status writer, which joins it with the counters. */
+  /** Passes a condition to the status writer, which adds the counters. */
   readonly state: (effect: ConditionEffect) => void;
-  /** Says it in an Event. */
+  /** Writes an Event. */
   readonly report: (effect: ReportEffect) => void;
   /** RFC 3339, whole seconds. */
   readonly now: () => string;
 }
 
 /**
- * Carries out one effect. An object that is gone, or that is another one under the same name, needs nothing any more: its
- * unit is compiled again when the informer says so.
+ * Carries out one effect. Nothing is done for an object that was deleted or recreated: its unit is compiled again when the informer delivers that.
  */
 export async function runEffect(
   tools: EffectTools,
@@ -122,16 +121,19 @@ function refOf({ namespace = "", name }: ObjectRef): ObjectRef {
   return namespace === "" ? { name } : { namespace, name };
 }
 
-/** How the API server answers to a UID that is not the object's: a precondition is a `conflict`, `metadata.uid` in a patch is `invalid` (it is immutable). */
+/**
+ * The API server's errors for a UID that is not the object's: a precondition is a `conflict`, `metadata.uid` in a patch is `invalid` (it is
+ * immutable).
+ */
 const MAY_BE_ANOTHER: ReadonlySet<KubeErrorCode> = new Set(["conflict", "invalid"]);
 
-/** Whether the object that an effect is for is another one by now. */
+/** Whether the object of an effect was recreated. */
 async function isForAnother({ kube }: EffectTools, effect: WeftEffect): Promise<boolean> {
   const subject = subjectOf(effect);
   return subject !== undefined && (await isReplaced(kube, subject.type, subject.ref, subject.uid));
 }
 
-/** The object that an effect writes to provided that it has this UID. */
+/** The object that an effect writes to, with the UID as precondition. */
 function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; uid: string } | undefined {
   if (!("uid" in effect)) return undefined;
   const { uid } = effect;
@@ -156,8 +158,8 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
 }
 
 /**
- * The condition is true of what came of the patch, for nothing else of the spec has changed; unless more has been seen by then, of which the unit says
- * itself what is to be said, and unless the unit does not return the effect any more. So it is where the patch fails.
+ * The condition is correct for the generation that the patch results in, because nothing else of the spec has changed; unless a newer version is
+ * known by then, for which the unit returns its own condition, or the unit does not return the effect any more. The same applies if the patch fails.
  */
 async function fillObject(
   { kube, facts, observed, state }: EffectTools,
@@ -168,7 +170,7 @@ async function fillObject(
   const seen = (): Finalized | undefined => facts.get(resource, name);
   const fact = seen();
   if (fact === undefined || fact.uid !== uid) return;
-  // Decided on what is not so any more: the unit is compiled again.
+  // The decision is based on an old version: the unit is compiled again.
   if ((generation ?? generationOf(fact)) !== generationOf(fact) || (version ?? versionOf(fact)) !== versionOf(fact))
     return;
   const patch = version === undefined ? stepsOf(effect, fact) : mergeOf(effect, fact);
@@ -179,10 +181,10 @@ async function fillObject(
     if (condition !== undefined && isWanted() && seen() === fact) state(condition);
     throw error;
   }
-  // What loses its last finalizer is gone.
+  // An object without finalizers is deleted.
   if (effect.finalizer !== false) observed(resource, object);
   const now = seen();
-  // By the time of a late answer the unit may have been compiled again, and have said what is so since.
+  // When a late response arrives, the unit may have been compiled again and have returned a newer condition.
   if (condition === undefined || !isWanted() || now === undefined || now.uid !== uid) return;
   const { generation: came, resourceVersion } = object.metadata;
   if (version === undefined ? generationOf(now) !== came : versionOf(now) !== resourceVersion) return;
@@ -199,7 +201,7 @@ function versionOf(fact: Finalized): string | undefined {
 
 type Finalized = FactTypes[FillEffect["resource"]];
 
-/** Whatever somebody else may change meanwhile is tested, so that nothing of it is lost. */
+/** Everything that another client may change is a precondition, so that no change is lost. */
 function stepsOf(
   { uid, generation, finalizer, annotations, annotated, spec = {} }: FillEffect,
   fact: Finalized,
@@ -209,7 +211,7 @@ function stepsOf(
   if (finalizer !== undefined) {
     const path = "/metadata/finalizers";
     const wanted = finalizersOf(fact, finalizer);
-    // A field that is not there is null to the API server's test.
+    // For the API server's test an absent field is null.
     steps.push({ op: "test", path, value: fact.finalizers.length > 0 ? fact.finalizers : null });
     if (wanted.length > 0) steps.push({ op: "add", path, value: wanted });
     else if (fact.finalizers.length > 0) steps.push({ op: "remove", path });
@@ -226,7 +228,7 @@ function stepsOf(
   return { type: "json", body: steps };
 }
 
-/** The resource version tells whether somebody else has changed anything. */
+/** The resource version shows whether another client has changed the object. */
 function mergeOf({ uid, version, finalizer, annotations, labels, spec }: FillEffect, fact: Finalized): Patch {
   const metadata = {
     uid,
@@ -240,7 +242,7 @@ function mergeOf({ uid, version, finalizer, annotations, labels, spec }: FillEff
 
 function finalizersOf({ finalizers, deleting }: Finalized, present: boolean): readonly string[] {
   const wanted = withoutOurs(finalizers);
-  // None may be added to what is being deleted.
+  // No finalizer may be added to an object that is being deleted.
   return present && (finalizers.includes(FINALIZER) || !deleting) ? [...wanted, FINALIZER] : wanted;
 }
 
@@ -251,7 +253,7 @@ function withoutOurs(finalizers: readonly string[]): string[] {
 async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: ReleaseIpEffect): Promise<void> {
   const { kube, facts } = tools;
   const fact = facts.get("ips", name);
-  // The record has changed since: whether it is released is decided again for its new version.
+  // The record has changed: its release is decided again for the new version.
   if (fact === undefined || fact.uid !== uid || fact.version !== version) return;
   if (confirm && (await isKept(tools, fact))) return;
   let resourceVersion = version;
@@ -264,7 +266,7 @@ async function releaseIp(tools: EffectTools, { name, uid, version, confirm }: Re
   if (!fact.deleting) await kube.delete(IPS, { name }, { preconditions: { uid, resourceVersion } });
 }
 
-/** Whether the owner of an address keeps it, by what the API server says now. Where that is news, the informer is told. */
+/** Whether the owner of an address keeps it, according to the API server. A newer version is passed to the informer. */
 async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promise<boolean> {
   const [namespace = "", podName = ""] = ip.holder.split("/");
   const kind = ip.podType === "VirtualMachine" ? "virtualMachines" : "statefulSets";
@@ -284,8 +286,8 @@ async function isKept({ kube, facts, observed }: EffectTools, ip: IpFact): Promi
 }
 
 /**
- * By server-side apply, which merges conditions by type and takes away what this field manager no longer names: a merge patch would replace kubelet's.
- * Each type has a field manager of its own, so that to set one leaves the other as it is.
+ * By server-side apply, which merges conditions by type and removes those that this field manager no longer names; a merge patch would replace
+ * kubelet's. Each type has its own field manager, so that setting one does not change the others.
  */
 async function setNodeCondition(
   { kube, now }: EffectTools,

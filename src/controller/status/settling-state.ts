@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../time/clock.ts";
 
-/** A state that changes at once or after a time, and what it changes to unless something happens before. */
+/** A state that changes at once or after a delay, unless the change is cancelled before. */
 export class SettlingState<S> {
   readonly #clock: Pick<Clock, "after">;
   readonly #onChange: (state: S) => void;
@@ -27,7 +27,7 @@ export class SettlingState<S> {
     this.#onChange(state);
   }
 
-  /** Changes to a state after `ms`. The timer of a pending change to the same state goes on; a pending change to another one is cancelled. */
+  /** Changes to a state after `ms`. The timer of a pending change to the same state continues; a pending change to another one is cancelled. */
   setAfter(ms: number, state: S): void {
     if (this.#next?.state === state) return;
     this.stay();

@@ -16,36 +16,39 @@ import type { Timers } from "../../time/clock.ts";
 /** The kinds whose status is written. */
 export type StatusResource = ConditionEffect["resource"];
 
-/** A status as the API server has it. */
+/** A status in the API server. */
 export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
 
-/** How long counters of an object are held back after its first patch, in ms: those of a busy subnet change with each pod, and every daemon watches subnets. */
+/**
+ * The length of an object's window after its first patch, in ms, in which counters are held back: those of a busy subnet change with each pod, and
+ * every daemon watches subnets.
+ */
 const WINDOW_MS = 10_000;
 
-/** So many patches of one object go out at once within that time; what comes then waits as well. More means that somebody undoes them. */
+/** The number of immediate patches of one object in a window; further ones wait for its end. More means that another client undoes them. */
 const BURST = 10;
 
-/** Patches under way at once, of different objects. */
+/** The largest number of concurrent patches, of different objects. */
 const WRITERS = 24;
 
-/** What the writer is given. */
+/** The writer's dependencies. */
 export interface StatusWriterOptions {
   readonly kube: Kube;
   readonly timers: Timers;
-  /** The status that the informer last saw; `undefined` where the object does not exist. */
+  /** The informer's last status; `undefined` if the object does not exist. */
   readonly current: (resource: StatusResource, name: string) => Status | undefined;
-  /** The counters of an object of a kind that has them; empty where IPAM does not know it. */
+  /** The counters of an object of a kind that has them; empty if IPAM does not know it. */
   readonly usage: (resource: StatusResource, name: string) => Dual<Usage>;
   /** RFC 3339, whole seconds. */
   readonly now: () => string;
   readonly onError: (name: string, error: unknown) => void;
-  /** The object as a patch returned it, ahead of the informer. */
+  /** Called with the object that a patch returned. */
   readonly onWritten: (resource: StatusResource, object: KubeObject) => void;
-  /** Retries an object whose status cannot be computed, while the others go on. Without it the error is thrown on. */
+  /** Retries an object whose status cannot be computed, while the others go on. Without it the error is rethrown. */
   readonly failures?: Failures;
 }
 
-/** An object whose status is looked at, or was patched a short while ago. */
+/** An object whose status is being processed or was patched recently. */
 interface Entry {
   readonly key: string;
   readonly resource: StatusResource;
@@ -53,29 +56,29 @@ interface Entry {
   running: boolean;
   /** There was a `touch` while it was running. */
   again: boolean;
-  /** Something waits for the end of the window. */
+  /** A change waits for the end of the window. */
   held: boolean;
   /** Patches in this window. */
   writes: number;
   /** Running. */
   failures: number;
-  /** Of the window, or of the pause after a failure. */
+  /** The timer of the window, or of the pause after a failure. */
   cancel: (() => void) | undefined;
 }
 
 /**
- * Writes the statuses of objects, of whichever kind: conditions, joined with the counters of IPAM. It compares with what is
- * there and patches only what differs, with the newest values: at once where a condition has changed, and where only counters have, at most once in ten seconds
- * for each object. It must be told (`touch`) of changes on either side: what is there is seen late, and a comparison with what was there before may find nothing to do.
+ * Writes the statuses of objects of any kind: conditions and the counters of IPAM. It patches only fields that differ, with the newest values: at
+ * once if a condition has changed, and at most once in ten seconds for each object if only counters have. `touch` must be called for changes on both
+ * sides, because the informer's status lags and an earlier comparison may have found no difference.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #failures: Failures;
-  /** `resource/name` → the state that compile has found. */
+  /** `resource/name` → the compiled state. */
   readonly #states = new Map<string, ConditionEffect>();
-  /** `resource/name` → what is being done about it; only objects with a patch, a window or a pause of their own. */
+  /** `resource/name` → its progress; only objects with a patch, a window or a pause. */
   readonly #entries = new Map<string, Entry>();
-  /** Those to be looked at, in order. */
+  /** Objects to process, in order. */
   readonly #ready = new Set<Entry>();
   #writers = 0;
   #stopped = false;
@@ -85,13 +88,13 @@ export class StatusWriter {
     this.#failures = options.failures ?? new Failures();
   }
 
-  /** Compile has accepted an object, or refused it. */
+  /** An object was accepted or refused. */
   state(effect: ConditionEffect): void {
     this.#states.set(`${effect.resource}/${effect.name}`, effect);
     this.touch(effect.resource, effect.name);
   }
 
-  /** Something that an object's status shows has changed, or the status itself as it is seen. */
+  /** The desired or the current status of an object has changed. */
   touch(resource: StatusResource, name: string): void {
     if (this.#stopped) return;
     const key = `${resource}/${name}`;
@@ -107,12 +110,12 @@ export class StatusWriter {
     else if (entry.failures === 0) this.#look(entry);
   }
 
-  /** An object is gone, and with it what was found of it. */
+  /** An object was deleted. */
   forget(resource: StatusResource, name: string): void {
     this.#states.delete(`${resource}/${name}`);
   }
 
-  /** Writes nothing more. */
+  /** Stops writing. */
   stop(): void {
     this.#stopped = true;
     for (const entry of this.#entries.values()) entry.cancel?.();
@@ -121,7 +124,7 @@ export class StatusWriter {
   }
 
   #look(entry: Entry): void {
-    // The first of a burst waits for the rest of its own task only.
+    // The first change of a burst waits for the end of the current task only.
     if (this.#ready.size === 0) queueMicrotask(() => this.#pump());
     this.#ready.add(entry);
   }
@@ -136,14 +139,14 @@ export class StatusWriter {
   }
 
   #advance(entry: Entry): void {
-    // At the retry another one may be in its place, or it may be under way.
+    // At the retry the object may have been recreated, or a patch may be in progress.
     if (this.#stopped || entry.running || this.#entries.get(entry.key) !== entry) return;
     const patch = this.#due(entry);
     if (patch !== undefined) void this.#write(entry, patch);
     else if (entry.cancel === undefined) this.#entries.delete(entry.key);
   }
 
-  /** What is to be patched now. What is held back is looked at when the window ends. */
+  /** The fields to patch now. Fields that are held back are processed at the end of the window. */
   #due(entry: Entry): Record<string, unknown> | undefined {
     const current = this.#options.current(entry.resource, entry.name);
     const state = current && this.#states.get(entry.key);
@@ -156,7 +159,7 @@ export class StatusWriter {
     const counts = current && differing(current, this.#counters(entry));
     const whole = { ...patch, ...counts };
     const any = Object.keys(whole).length > 0;
-    // The counters of what is not compiled yet wait a little: they go with its first conditions.
+    // The counters of an object that is not compiled yet wait for its first conditions.
     const early = any && state === undefined && !entry.held;
     if (early) this.#openWindow(entry);
     entry.held = early;
@@ -189,7 +192,7 @@ export class StatusWriter {
       const how = kindOf(resource)?.status === "object" ? {} : ({ subresource: "status" } as const);
       const object = await kube.patch(typeOf(resource), { name }, { type: "merge", body: { status: patch } }, how);
       entry.failures = 0;
-      // Otherwise the next look would compare with what was there before.
+      // Otherwise the next comparison would use the old status.
       if (!this.#stopped) onWritten(resource, object);
     } catch (error) {
       onError(name, error);
@@ -237,7 +240,7 @@ export class StatusWriter {
   }
 }
 
-/** Reasons for which an object is not ready although there is nothing wrong with its spec. */
+/** Reasons why an object with a valid spec is not ready. */
 const SOUND: ReadonlySet<string> = new Set(["InUse", "NoProviderNetwork", "NoAvailableAddress", "NodesNotReady"]);
 
 function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usage>): Record<string, unknown> {
@@ -252,7 +255,7 @@ function counters(fields: Readonly<Record<keyof Usage, string>>, usage: Dual<Usa
   return status;
 }
 
-/** The fields of `wanted` that are not so in `current`. */
+/** The fields of `wanted` that differ from `current`. */
 function differing(current: Status, wanted: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !samePlain(current[field], value)));
 }

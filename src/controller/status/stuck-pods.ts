@@ -7,25 +7,25 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Clock } from "../../time/clock.ts";
 
-/** After so many ms a pod has been served, or told why it is not. */
+/** The time in ms after which a pod must have a network or an Event with the reason. */
 const PATIENCE_MS = 5_000;
-/** A pod that stays so is looked at again after twice as long each time, up to this. */
+/** A pod that stays stuck is examined again after a doubling time, up to this. */
 const MOST_MS = 300_000;
-/** They are looked through once in so many ms at most: many may become due one after the other. */
+/** The shortest time between two examinations, in ms: many pods may become due one after the other. */
 const PACE_MS = 1_000;
-/** How many pods are retried at once, and how many of them are named in the log; the others follow next time. */
+/** The number of pods that are retried at once, and of those named in the log; the others follow later. */
 const LIMIT = 100;
 const NAMED = 5;
 
-/** What {@link StuckPods} is given. */
+/** The dependencies of {@link StuckPods}. */
 export interface StuckPodsOptions {
   readonly facts: FactStore;
   readonly clock: Pick<Clock, "now" | "after">;
   /** Whether an interface of the pod was refused an address, and an Event says why. */
   readonly isTold: (pod: PodFact, provider: string) => boolean;
-  /** Pods that nobody has served and told why; `count` may be more than are named. Once a second at most. */
+  /** Called with stuck pods; `count` may be larger than the list. Once a second at most. */
   readonly report: (pods: readonly PodFact[], count: number) => void;
-  /** Try again to serve it. */
+  /** Retries the pod. */
   readonly retry: (pod: PodFact) => void;
 }
 
@@ -37,13 +37,13 @@ interface Entry {
 }
 
 /**
- * No pod waits without a message. One that is bound to a node and has neither a network nor an Event that says why within 5 s is reported, counted and
- * retried: a wake-up was lost, or something that it needs (the API server, the database, its namespace) is missing. It watches what came
- * of the controller's work, not how, and has one timer, for the pod that is due first.
+ * Ensures that no pod waits without a message. A pod that is bound to a node and has neither a network nor an Event with the reason within 5 s is
+ * reported, counted and retried: a notification was lost, or something that it needs (the API server, the database, its namespace) is missing. It
+ * checks only the result of the controller's work, and has one timer, for the pod that is due first.
  */
 export class StuckPods {
   readonly #options: StuckPodsOptions;
-  /** Key → pods that are not served, in the order in which they became so; retried ones move to the end. */
+  /** Key → pods without a network, the oldest first; retried ones move to the end. */
   readonly #entries = new Map<string, Entry>();
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #active = false;
@@ -53,18 +53,18 @@ export class StuckPods {
     this.#options = options;
   }
 
-  /** How often a pod was found so. */
+  /** The number of times that a pod was found stuck. */
   get count(): number {
     return this.#count;
   }
 
-  /** Begins to watch, all that there is. */
+  /** Starts, with all existing pods. */
   start(): void {
     this.#active = true;
     for (const pod of this.#options.facts.all("pods")) this.#look(pod);
   }
 
-  /** Ends it. */
+  /** Stops. */
   stop(): void {
     this.#active = false;
     this.#entries.clear();
@@ -79,7 +79,7 @@ export class StuckPods {
     else this.#look(pod);
   }
 
-  /** An address was decided for a pod that had been refused one: from now on it is to get on. */
+  /** An address was decided for a pod after a refusal: it must get a network from now on. */
   decided({ key, uid }: Pick<PodFact, "key" | "uid">): void {
     const entry = this.#entries.get(key);
     const pod = this.#options.facts.get("pods", key);
@@ -126,7 +126,7 @@ export class StuckPods {
         continue;
       }
       if (entry.due <= now && missing.every((provider) => isTold(pod, provider))) {
-        // It waits for a cause, and starts over when there is one (`decided`).
+        // The refused pod waits, and its time starts again with `decided`.
         entry.due = Number.POSITIVE_INFINITY;
       } else if (entry.due <= now && found.length < LIMIT) {
         found.push(pod);
@@ -135,7 +135,7 @@ export class StuckPods {
       }
       next = Math.min(next, entry.due);
     }
-    // Behind the others, so that these have their turn too.
+    // To the end, so that the others are retried too.
     for (const { key } of found) {
       const entry = this.#entries.get(key);
       this.#entries.delete(key);
@@ -149,7 +149,7 @@ export class StuckPods {
   }
 }
 
-/** Those interfaces of a pod that is bound of which it was not told that they are there. */
+/** The interfaces of a bound pod whose annotations are not written. */
 function unserved(facts: FactStore, pod: PodFact): readonly string[] {
   if (!pod.alive || pod.node === undefined) return [];
   return podInterfaces(facts, pod).interfaces.flatMap(({ provider }) =>

@@ -9,13 +9,13 @@ import { nodeKind } from "../../kinds/node.ts";
 import { knownAs } from "../../kinds/objects.ts";
 import type { EventSubject } from "../../kube/recorder.ts";
 
-/** Kind of unit → the kind of object that its units stand for. Groups are nobody's own: policies share them. */
+/** Kind of unit → the kind of object that its units represent. Groups belong to no single object: policies share them. */
 const KIND_OF_UNIT: ReadonlyMap<string, AnyKind> = new Map([
   ...KINDS.flatMap((kind) => (kind.unit === undefined ? [] : [[kind.unit.name, kind] as const])),
   [chassisUnit.name, nodeKind],
 ]);
 
-/** The objects that a unit stands for, for Events about it: its own, or the pods that use a holder's addresses. */
+/** The objects of a unit, for Events about it: its own, or the pods that use a holder's addresses. */
 export function unitObjects(facts: FactReader, unit: string): readonly EventSubject[] {
   const { kind: name, key } = splitUnitId(unit);
   const kind = KIND_OF_UNIT.get(name);

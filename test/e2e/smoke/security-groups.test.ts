@@ -224,7 +224,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
     const { message } = await judged(world, SUBNET, "InvalidMatch");
     t.match(
       message,
-      /^spec\.acls\[0\]\.match: "tcp\.dst = 8080" is not of OVN's language: .*; the rule drops all IP traffic of to-lport$/,
+      /^spec\.acls\[0\]\.match: "tcp\.dst = 8080" is not a valid match: .*; the rule drops all IP traffic of to-lport$/,
     );
     await settles(plain, far, 8080, false);
     await update({ acls: [], private: false, allowEWTraffic: false });
