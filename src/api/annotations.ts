@@ -166,8 +166,7 @@ export const NODE = {
   chassis: "ovn.kubernetes.io/chassis",
   /**
    * OVN's name of the only chassis that this node monitors by BFD, while all tunnels to it are down. Written by the daemon and removed when one is up
-   * again.
-   * The controller reads it in clusters of two nodes.
+   * again. The controller reads it in clusters of two nodes.
    */
   unreachable: "weft.kubeovn.io/unreachable-chassis",
   /** Which networks outside the node is connected to (`src/contract/uplinks.ts`), written by the daemon. */
@@ -190,8 +189,7 @@ export const CONTROLLER_POD = {
 
 /**
  * On the namespace kube-system: the id that the uuids of this cluster's rows in OVN's databases are made with (`src/desired/identity.ts`), for tools.
- * Absent
- * where they are made without one.
+ * Absent where they are made without one.
  */
 export const CLUSTER_ID = "weft.kubeovn.io/cluster-id";
 

@@ -101,9 +101,8 @@ export interface GatewayNodeFact {
 
 /**
  * The chassis that monitor a gateway node, itself included: a group in which OVN decides by BFD who is alive; derived by
- * `src/compile/gateway/gateway-groups.ts`. Key: the
- * node. Absent if there is no other gateway node to fail over to. In a group of two, OVN decides nothing: each node reports the state of its tunnels
- * to the other one ({@link GatewaySplitFact}).
+ * `src/compile/gateway/gateway-groups.ts`. Key: the node. Absent if there is no other gateway node to fail over to. In a group of two, OVN decides
+ * nothing: each node reports the state of its tunnels to the other one ({@link GatewaySplitFact}).
  */
 export interface GatewayGroupFact {
   readonly key: string;
@@ -118,8 +117,7 @@ export interface GatewayLossFact {
 
 /**
  * In a cluster of two nodes: the tunnels between this gateway node and the other one are down; derived by `src/controller/status/gateway-splits.ts`.
- * Key: the
- * gateway node.
+ * Key: the gateway node.
  */
 export interface GatewaySplitFact {
   readonly key: string;

@@ -181,8 +181,7 @@ function addPlainPort(build: FragmentBuilder, name: string, vip: VipFact, subnet
 
 /**
  * Whether a pod uses the Vip's address as its own, even if it does not name the Vip any more: it keeps its address while it runs. Without a namespace
- * a plain Vip has no port
- * anyway.
+ * a plain Vip has no port anyway.
  */
 function isTaken(reader: FactReader, { name, type, namespace, subnet, v4, v6 }: VipFact): boolean {
   if (type !== "" || namespace === "") return false;

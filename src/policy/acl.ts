@@ -64,8 +64,7 @@ const FAMILIES = [
 
 /**
  * The ACLs of a policy. Pure: depends on the policy, on the numbers of its named ports and on where pods are. A rule becomes one ACL for each IP
- * family (one for both if
- * any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
+ * family (one for both if any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
  *
  * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers are the
  * pods of the same VPC and of VPCs peered with it, whose addresses differ from its own.

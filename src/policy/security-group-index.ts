@@ -36,9 +36,8 @@ function groupsByVpc(reader: FactReader, pod: PodFact): ReadonlyMap<string, read
 
 /**
  * Maintains derived facts: which SecurityGroups exist (`securityGroupPresence`), so that a change of rules does not trigger pods; in which custom
- * VPCs
- * they have members (`securityGroupVpcs`); and whether there are any, or pods that name one (`policyUse`), so that nodes know whether a rule must
- * allow them to reach their pods.
+ * VPCs they have members (`securityGroupVpcs`); and whether there are any, or pods that name one (`policyUse`), so that nodes know whether a rule
+ * must allow them to reach their pods.
  */
 export class SecurityGroupIndex {
   readonly #facts: FactStore;

@@ -45,9 +45,8 @@ export interface SecurityGroupPlace {
 
 /**
  * Translates a SecurityGroup for its ports in the default VPC, or in `place`. Pure; `exists` says whether another group exists, `virtualPorts` gives
- * the Services that egress rules name: such a rule
- * also applies to their endpoints, because connections go there. Rules of tier 0 are in OVN's tier 2, those of tier 1 in tier 3, as in Kube-OVN.
- * {@link denyAllAcls} drops what is not allowed, so nothing is dropped by default here.
+ * the Services that egress rules name: such a rule also applies to their endpoints, because connections go there. Rules of tier 0 are in OVN's tier
+ * 2, those of tier 1 in tier 3, as in Kube-OVN. {@link denyAllAcls} drops what is not allowed, so nothing is dropped by default here.
  */
 export function translateSecurityGroup(
   group: SecurityGroupFact,

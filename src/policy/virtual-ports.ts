@@ -21,11 +21,9 @@ export type VirtualPortsIn = (cidr: string) => readonly VirtualPort[];
 
 /**
  * The endpoints of the Services of one VPC that a rule for a CIDR names; `vpc` is a custom one, or undefined for the default VPC. Those of other VPCs
- * are
- * not balanced there, and their endpoints' addresses may be those of others. They are all that connections may have, including those that are
- * terminating but still serving.
- * Traffic from a pod is evaluated with its destination after load balancing, so a rule for a Service's address must apply to these. `0.0.0.0/0` and
- * `::/0` name no Services.
+ * are not balanced there, and their endpoints' addresses may be those of others. They are all that connections may have, including those that are
+ * terminating but still serving. Traffic from a pod is evaluated with its destination after load balancing, so a rule for a Service's address must
+ * apply to these. `0.0.0.0/0` and `::/0` name no Services.
  */
 export function virtualPortsIn(reader: FactReader, cidr: string, vpc: string | undefined): readonly VirtualPort[] {
   const range = parseCidr(cidr);

@@ -11,8 +11,7 @@ type Columns = Readonly<Record<string, ColumnValue>>;
 
 /**
  * The UDP flows that a plan ends: those of load balancers with `ct_flush` to removed endpoints. Addresses with template variables are left out: each
- * node
- * has its own.
+ * node has its own.
  */
 export function endedFlows({ updates, deletes }: Plan, view: DatabaseView): readonly EndedFlow[] {
   const changed = [

@@ -29,10 +29,9 @@ interface Watched {
 
 /**
  * Maintains the facts `gatewaySplits` in clusters of two nodes, where OVN does not decide which of them is alive: the daemon of each node reports, in
- * its own
- * Node's annotation, that its tunnels to the other one are down. One report is enough for `split`, in which each pod leaves by its own node. Packets
- * cannot reach the other node then, whichever of the two is dead. So it does not matter which report is right, and mutual reports change nothing.
- * Whether one of them is *lost* is only shown in the subnet's status.
+ * its own Node's annotation, that its tunnels to the other one are down. One report is enough for `split`, in which each pod leaves by its own node.
+ * Packets cannot reach the other node then, whichever of the two is dead. So it does not matter which report is right, and mutual reports change
+ * nothing. Whether one of them is *lost* is only shown in the subnet's status.
  *
  * A new process uses the annotations at once.
  */
