@@ -128,7 +128,7 @@ export const POD = {
   /** The upstream bandwidth plugin's limits of the pod's own interface, quantities of bit/s. */
   ingressBandwidth: "kubernetes.io/ingress-bandwidth",
   egressBandwidth: "kubernetes.io/egress-bandwidth",
-  /** Written by the controller: the QoS that is active on each interface (`src/contract/qos.ts`). */
+  /** Written by the controller: the QoS that is active on each interface (`src/contract/qos-record.ts`). */
   qos: "weft.kubeovn.io/qos",
 } as const;
 
@@ -177,7 +177,7 @@ export const NODE = {
   nodeNetworks: "ovn.kubernetes.io/node_networks",
   ingressRate: "ovn.kubernetes.io/ingress_rate",
   egressRate: "ovn.kubernetes.io/egress_rate",
-  /** Written by the controller: the QoS that is active on `ovn0` (`src/contract/qos.ts`). */
+  /** Written by the controller: the QoS that is active on `ovn0` (`src/contract/qos-record.ts`). */
   qos: "weft.kubeovn.io/qos",
 } as const;
 
@@ -240,8 +240,8 @@ export const SUBNET = {
    * or removes it; daemons read nothing else of the Subnet.
    */
   nodeContract: "weft.kubeovn.io/node-contract",
-  /** Of the subnet of the nodes, written by the controller: UDP flows of Services to endpoints that are gone (`src/contract/ended-flows.ts`). */
-  endedFlows: "weft.kubeovn.io/ended-udp-flows",
+  /** Of the subnet of the nodes, written by the controller: UDP flows of Services to endpoints that are gone (`src/contract/stale-udp-flows.ts`). */
+  staleFlows: "weft.kubeovn.io/ended-udp-flows",
 } as const;
 
 /** Label of a Node, `true` if it may host routers' ports in external subnets; set by a user or by the controller. */

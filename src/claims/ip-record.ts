@@ -2,8 +2,8 @@
 
 import { ipLabels, OVN_PROVIDER } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
-import { encodeQos, NO_QOS } from "../contract/qos.ts";
-import { readQosRequest } from "../contract/qos-request.ts";
+import { readQosRequest } from "../contract/bandwidth-annotations.ts";
+import { encodeQos, NO_QOS } from "../contract/qos-record.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { POD_UID_ANNOTATION, PROVIDER_ANNOTATION, QOS_ANNOTATION } from "../facts/project-ip.ts";

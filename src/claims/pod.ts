@@ -14,7 +14,7 @@ import { interfaceOf, type PodInterface, PRIMARY_INTERFACE, podInterfaces, portO
 import { podRequest } from "./pod-request.ts";
 import { isComplete } from "./reservation.ts";
 import { isRetained } from "./retention.ts";
-import { namingOtherList } from "./static-ip-conflict.ts";
+import { addOtherWorkload } from "./static-ip-conflict.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
 
 /** The pods of one holder: one pod, or those of one virtual machine. Each interface is a separate claim and waits for no other. */
@@ -83,7 +83,7 @@ function claimOf(
     ...subjectOf(provider),
     owner,
     recordedIn: { kind: "ips", key: owner },
-    explain: (facts: FactReader, refusal: Refusal) => namingOtherList(facts, pod, provider, refusal),
+    explain: (facts: FactReader, refusal: Refusal) => addOtherWorkload(facts, pod, provider, refusal),
   } as const;
   const holder = { node, pod, provider };
   if (old === undefined) {
@@ -97,7 +97,7 @@ function claimOf(
   if (old.deleting) return { ...claim, desired: undefined };
   const dispute = reader.get("addressConflicts", owner);
   // A conflicting record of the controller is deleted; one of a user is left to the user.
-  if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationDisputed(old, dispute) : undefined };
+  if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationConflict(old, dispute) : undefined };
   if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: ipNameConflict(old) };
   if (old.podUid === pod.uid || old.podUid === "") {
     if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;
@@ -140,9 +140,9 @@ function unusable(reader: FactReader, { name, subnet, reserved }: IpFact): Refus
 }
 
 /** A reservation for a pod names an address that the pod may not have. */
-function reservationDisputed({ name }: IpFact, { message }: AddressConflictFact): Refusal {
+function reservationConflict({ name }: IpFact, { message }: AddressConflictFact): Refusal {
   const text = `IP object "${name}", which reserves an address for this pod, is in conflict: ${message} Delete or change the object.`;
-  return refuse("ReservationDisputed", text, { value: name });
+  return refuse("ReservationConflict", text, { value: name });
 }
 
 /** Of two pods of one virtual machine, as during a migration, one has the address. */

@@ -11,7 +11,7 @@ export function ordinalOf(podName: string): { readonly set: string; readonly ord
 }
 
 /**
- * Whether an address is kept although no pod uses it: a StatefulSet pod's, as long as the set exists and the pod is one of its replicas, and a
+ * Whether an address is kept although no pod uses it (if not, `podUnit` in `src/compile/pod/pod.ts` releases it): a StatefulSet pod's, as long as the set exists and the pod is one of its replicas, and a
  * virtual machine's, as long as the machine exists (unless `ClusterFact` disables it). The owner is identified by name, not by UID: one that is
  * recreated while its pods exist (`kubectl delete --cascade=orphan`), restored from a backup, or replaced to change an immutable field has the
  * addresses of the earlier one, unless they have been released by then. A pod of it with another request does not take over such an address. A record

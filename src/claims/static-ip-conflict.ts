@@ -6,8 +6,11 @@ import type { FactReader } from "../facts/store.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { parseIp } from "../net/address.ts";
 
-/** The refusal of an entry of the `ip_pool` list of a pod's interface, naming the other workload whose list contains it as well, if there is one. */
-export function namingOtherList(facts: FactReader, pod: PodFact, provider: string, refusal: Refusal): Refusal {
+/**
+ * Completes the refusal of a requested address (decided by `checkRequestedAddresses` in `src/ipam/requested-address.ts`): if the address is an entry of the
+ * pod's `ip_pool` list, and of another workload's list too, the message names that workload.
+ */
+export function addOtherWorkload(facts: FactReader, pod: PodFact, provider: string, refusal: Refusal): Refusal {
   const { code, value, holder } = refusal;
   if (code !== "AddressInUse" || value === undefined || holder === undefined || !lists(pod, provider, value))
     return refusal;

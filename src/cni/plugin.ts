@@ -21,7 +21,7 @@ import { ExchangeError, type HttpAnswer } from "./exchange.ts";
 import { addResult } from "./result.ts";
 
 /** All that the plugin touches, so that it runs in memory too (as pkg/skel of containernetworking/cni does). */
-export interface PluginWorld {
+export interface PluginDependencies {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Tells this request from others of the node; in tests there may be none. */
   readonly requestId?: string;
@@ -43,7 +43,7 @@ const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
 };
 
 /** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
-export async function runPlugin(world: PluginWorld): Promise<0 | 1> {
+export async function runPlugin(world: PluginDependencies): Promise<0 | 1> {
   let stdin = "";
   try {
     const call = readInvocation(world.env);
@@ -57,7 +57,7 @@ export async function runPlugin(world: PluginWorld): Promise<0 | 1> {
   }
 }
 
-async function readAll(world: PluginWorld): Promise<string> {
+async function readAll(world: PluginDependencies): Promise<string> {
   try {
     return await world.readStdin();
   } catch (cause) {
@@ -70,7 +70,7 @@ async function readAll(world: PluginWorld): Promise<string> {
   }
 }
 
-async function perform(world: PluginWorld, call: Invocation, stdin: string): Promise<unknown> {
+async function perform(world: PluginDependencies, call: Invocation, stdin: string): Promise<unknown> {
   if (call.verb === "VERSION") {
     const answer: CniVersionResult = { cniVersion: versionForAnswer(stdin), supportedVersions: CNI_VERSIONS };
     return answer;
@@ -83,7 +83,7 @@ async function perform(world: PluginWorld, call: Invocation, stdin: string): Pro
   return addResult(conf, call, decodeResponse(answer.body), conf.type !== CNI_TYPE);
 }
 
-async function ask(world: PluginWorld, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
+async function ask(world: PluginDependencies, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
   try {
     return await world.post(conf.serverSocket, cniPath(verb), body, DEADLINE_MS[verb]);
   } catch (cause) {

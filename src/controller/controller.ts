@@ -28,22 +28,22 @@ import { ensureDefaults } from "./defaults.ts";
 import { Domains } from "./domains/domains.ts";
 import { ClusterIdentity } from "./leadership/cluster-identity.ts";
 import { initialSweep, sweepUncompiled } from "./leadership/initial-sweep.ts";
-import { StrayRows } from "./leadership/stray-rows.ts";
+import { RestoredRows } from "./leadership/restored-rows.ts";
 import { Term } from "./leadership/term.ts";
 import { Sources } from "./sources.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
-import { EndedFlowsRecord } from "./status/ended-flows-record.ts";
 import { GatewaySplits } from "./status/gateway-splits.ts";
 import { GatewayWatch } from "./status/gateway-watch.ts";
 import {
   discardRecord,
   type KeyedEffects,
   keepRecord,
-  recordEndedFlows,
+  recordStaleFlows,
   restoreAccepted,
 } from "./status/record-effects.ts";
 import { failedUnit } from "./status/report-failure.ts";
 import { Reporter } from "./status/reporter.ts";
+import { StaleFlowsRecord } from "./status/stale-udp-record.ts";
 import type { StatusResource } from "./status/status-writer.ts";
 import { stuckPodState } from "./status/stuck-pod-state.ts";
 import { StuckPods } from "./status/stuck-pods.ts";
@@ -106,9 +106,9 @@ export class Controller {
   #macSource: MacSource | undefined;
   #term: Term | undefined;
   /** Set while this process leads and has completed the initial sweep. */
-  #strays: StrayRows | undefined;
+  #restored: RestoredRows | undefined;
   readonly #recorder: Recorder | undefined;
-  readonly #endedFlows = new EndedFlowsRecord((text) => this.#recordEndedFlows(text));
+  readonly #staleFlows = new StaleFlowsRecord((text) => this.#recordStaleFlows(text));
   /** Everything was read after the lock was acquired, and the lock has not been lost since. */
   #fresh = false;
 
@@ -209,12 +209,12 @@ export class Controller {
     const clusterId = (): string => identity.id;
     const process = parts.settings.identity;
     this.#recorder = parts.record && new Recorder({ facts, northbound, clusterId, process, clock }, parts.record);
-    northbound.onEndedFlows((ended) => this.#endedFlows.add(ended));
+    northbound.onStaleFlows((ended) => this.#staleFlows.add(ended));
     northbound.feed(facts);
     southbound?.feed(facts);
     northbound.subscribe((changes) => {
       this.engine.noteDatabase(changes);
-      this.#strays?.note(changes);
+      this.#restored?.note(changes);
     });
     northbound.lock.onChange((state) => {
       if (state !== "held") this.#fresh = false;
@@ -304,7 +304,7 @@ export class Controller {
     const tools = { engine: this.engine, northbound, log, allowed: settings.allowMassDelete, clock, over };
     await initialSweep(tools);
     if (over()) return;
-    this.#strays = new StrayRows(tools);
+    this.#restored = new RestoredRows(tools);
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: Math.round(clock.now() - started), compiled, transactions }, "all units are compiled and committed");
     this.#parts.settled?.();
@@ -325,9 +325,9 @@ export class Controller {
   #endTerm(): void {
     const term = this.#term;
     this.#term = undefined;
-    this.#strays?.stop();
-    this.#strays = undefined;
-    this.#endedFlows.clear();
+    this.#restored?.stop();
+    this.#restored = undefined;
+    this.#staleFlows.clear();
     term?.close();
     this.#recorder?.end();
     this.stuckPods.stop();
@@ -368,10 +368,10 @@ export class Controller {
     if (unit !== undefined && this.engine.desired.fragment(unit) !== undefined) this.engine.retry(unit);
   }
 
-  #recordEndedFlows(text: string): void {
+  #recordStaleFlows(text: string): void {
     const subnet = this.facts.get("subnets", this.#parts.settings.nodeSwitch);
     if (subnet === undefined) return;
-    this.#offer(recordEndedFlows(subnet, text), true);
+    this.#offer(recordStaleFlows(subnet, text), true);
   }
 
   #offer({ key, effects }: KeyedEffects, renew = false): void {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { EDGE_COLUMNS } from "../kinds/edge-columns.ts";
+import { planSweep } from "../reconcile/orphaned-rows.ts";
 import { planSize } from "../reconcile/plan.ts";
-import { planSweep } from "../reconcile/sweep.ts";
 import { formatPlan } from "../reconcile/text.ts";
 import type { Controller } from "./controller.ts";
 import type { Northbound } from "./databases/northbound.ts";

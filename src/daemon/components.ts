@@ -17,8 +17,8 @@ import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { Probes } from "./probes/probes.ts";
 import { RepairReport } from "./repair-report.ts";
-import { EndedFlowsFlush } from "./services/ended-flows.ts";
 import { ServiceHealth } from "./services/service-health.ts";
+import { StaleFlowsFlush } from "./services/stale-udp-flush.ts";
 import { Uplinks } from "./uplinks/uplinks.ts";
 import type { Watches } from "./watches.ts";
 
@@ -31,7 +31,7 @@ export interface Components {
   readonly encaps: PodEncaps;
   readonly tunnels: TunnelReport;
   readonly qosRows: PodQosRows;
-  readonly endedFlows: EndedFlowsFlush;
+  readonly staleFlows: StaleFlowsFlush;
   readonly mirror: PodMirror;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
@@ -93,9 +93,9 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     warnPod: ({ name, namespace, uids: [uid = ""] }, reason, message) =>
       watches.events.record({ type: PODS, name, namespace, uid }, "Warning", reason, message),
   });
-  const endedFlows = new EndedFlowsFlush({
+  const staleFlows = new StaleFlowsFlush({
     ...{ view, clock, log },
-    record: watches.endedFlows,
+    record: watches.staleFlows,
     control: hostIo.control,
   });
   const mirror = new PodMirror({
@@ -141,7 +141,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     encaps,
     tunnels,
     qosRows,
-    endedFlows,
+    staleFlows,
     mirror,
     upkeep,
     probes,

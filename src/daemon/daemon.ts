@@ -8,7 +8,8 @@ import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
 import { explainByEvents } from "./cni/explain.ts";
 import { Journal } from "./cni/journal.ts";
 import type { Lanes } from "./cni/lanes.ts";
-import { cniVerbs, type VerbWorld } from "./cni/verbs.ts";
+import { podMtu } from "./cni/pod-mtu.ts";
+import { cniVerbs, type VerbDependencies } from "./cni/verbs.ts";
 import { type Components, makeComponents } from "./components.ts";
 import { type DaemonConnections, type DaemonContext, type DaemonLog, daemonContext } from "./context.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -35,7 +36,7 @@ export async function startDaemon(
   const context = daemonContext(options, connections, log);
   const watches = makeWatches(context);
   const components = makeComponents(context, watches);
-  const { view, lanes, gateway, encaps, qosRows, endedFlows, tunnels, upkeep, probes, publication, certificate } =
+  const { view, lanes, gateway, encaps, qosRows, staleFlows, tunnels, upkeep, probes, publication, certificate } =
     components;
   const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
@@ -61,7 +62,7 @@ export async function startDaemon(
   certificate?.start();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
-  for (const part of [endedFlows, watches.endedFlows, components.mirror, components.uplinks]) part.start();
+  for (const part of [staleFlows, watches.staleFlows, components.mirror, components.uplinks]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -71,38 +72,34 @@ export async function startDaemon(
       await drain(cni.drain(), lanes, reason, clock);
       cni.close();
       await Promise.all(
-        [upkeep, encaps, qosRows, endedFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
+        [upkeep, encaps, qosRows, staleFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
       );
       await Promise.all([components.serviceHealth?.stop(), certificate?.stop(), components.mirror.stop()]);
       await components.uplinks.stop();
       await events.stop();
       http.close();
-      await Promise.all([pods, nodes, subnets, services, watches.endedFlows].map((each) => each.stop()));
+      await Promise.all([pods, nodes, subnets, services, watches.staleFlows].map((each) => each.stop()));
       view.mirror.close();
     },
   };
 }
 
-/** What the CNI verbs work with. */
+/** The dependencies of the CNI verbs. */
 function verbWorld(
   { options, connections, clock, log }: DaemonContext,
   { pods, subnets }: Watches,
   { ports, lanes, gateway, encaps, upkeep, notReady }: Components,
   journal: Journal,
   stopping: AbortSignal,
-): VerbWorld {
+): VerbDependencies {
   return {
     ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: connections.links },
-    mtuOf: (subnet) => {
-      const contract = subnets.get(subnet)?.contract;
-      if (typeof contract !== "object") return gateway.mtu;
-      return contract.mtu || options.mtu || gateway.plane(contract.nodeNetwork ?? "")?.mtu || gateway.mtu;
-    },
+    mtuOf: (subnet) => podMtu(subnets.get(subnet)?.contract, options.mtu, gateway),
     encapOf: (subnet) => encaps.encapOf(subnet),
     nonPrimary: options.nonPrimary,
     explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
-    onLeftover: (hostName, failures) => {
+    onOrphaned: (hostName, failures) => {
       log.error({ hostName, failures }, "failed to roll back an ADD; collecting orphaned interfaces");
       upkeep.collect();
     },

@@ -4,7 +4,7 @@ import { NodeContention } from "./contention.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 
 /** Where repairs are reported. */
-export interface RepairWorld {
+export interface RepairDependencies {
   readonly metrics: Pick<DaemonMetrics, "repaired">;
   readonly log: { warn(fields: object, message: string): void };
   /** Records an Event on this node. */
@@ -22,10 +22,10 @@ const CONTENDED = "NodeNetworkContended";
  * tells how long to wait before the next repair.
  */
 export class RepairReport {
-  readonly #world: RepairWorld;
+  readonly #world: RepairDependencies;
   readonly #contention: NodeContention;
 
-  constructor(world: RepairWorld, contention = new NodeContention()) {
+  constructor(world: RepairDependencies, contention = new NodeContention()) {
     this.#world = world;
     this.#contention = contention;
   }

@@ -7,8 +7,8 @@ import type { DaemonContext } from "./context.ts";
 import { nodeInformer, type OwnNode } from "./gateway/node.ts";
 import { type RoutedSubnet, subnetInformer } from "./gateway/subnets.ts";
 import { type NodePod, podInformer } from "./pods/pods.ts";
-import { endedFlowsInformer } from "./services/ended-flows.ts";
 import { NO_SERVICES, type ServedServices, watchServices } from "./services/served-services.ts";
+import { staleFlowsInformer } from "./services/stale-udp-flush.ts";
 
 /** What the daemon watches in the API server, and the Events that it records there. */
 export interface Watches {
@@ -19,8 +19,8 @@ export interface Watches {
   readonly subnets: Informer<RoutedSubnet>;
   /** Those that this node serves: none where kube-proxy does. */
   readonly services: ServedServices;
-  /** See {@link import("./services/ended-flows.ts").EndedFlowsFlush}. */
-  readonly endedFlows: Informer<string>;
+  /** See {@link import("./services/stale-udp-flush.ts").StaleFlowsFlush}. */
+  readonly staleFlows: Informer<string>;
   readonly events: EventRecorder;
 }
 
@@ -41,7 +41,7 @@ export function makeWatches({ options, connections, clock, log }: DaemonContext)
     services: options.kubeProxyReplacement
       ? watchServices({ kube, node: options.nodeName, vpc, time }, onError)
       : NO_SERVICES,
-    endedFlows: endedFlowsInformer(kube, options.nodeSwitch, onError, time),
+    staleFlows: staleFlowsInformer(kube, options.nodeSwitch, onError, time),
     events: eventRecorder(kube, {
       ...{ component: DAEMON_COMPONENT, host: options.nodeName },
       ...time,

@@ -20,7 +20,7 @@ export const POD_UID_ANNOTATION = "weft.kubeovn.io/pod-uid";
 export const PROVIDER_ANNOTATION = "weft.kubeovn.io/provider";
 
 /**
- * The annotation on an IP object with the active QoS of the interface (`encodeQos` in `src/contract/qos.ts`), from the object's creation. It is here
+ * The annotation on an IP object with the active QoS of the interface (`encodeQos` in `src/contract/qos-record.ts`), from the object's creation. It is here
  * and not only on the Pod because users can write the Pod.
  */
 export const QOS_ANNOTATION = "weft.kubeovn.io/qos";

@@ -4,7 +4,7 @@ import type { Ip } from "../net/address.ts";
 import { parseIp } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 import { macFromNumber, parseMacNumber } from "../net/mac.ts";
-import { type AllocationView, decide } from "./decide.ts";
+import { type AllocationView, decide } from "./allocation-decision.ts";
 import { type FreedListener, LeaseTable, leaseView, planView } from "./lease-table.ts";
 import { MacDomains, macDomainOf } from "./mac-domains.ts";
 import type { MacSource } from "./macs.ts";

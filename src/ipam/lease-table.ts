@@ -2,7 +2,7 @@
 
 import type { Family } from "../net/address.ts";
 import { macFromNumber } from "../net/mac.ts";
-import type { AllocationPlan } from "./decide.ts";
+import type { AllocationPlan } from "./allocation-decision.ts";
 import { OwnerMap } from "./owner-map.ts";
 import { LeaseRecord, type SubnetState } from "./subnet.ts";
 import type { AddressLease } from "./types.ts";

@@ -172,8 +172,8 @@ export function macInUse(subnet: SubnetState, mac: string, holder: string): Refu
   );
 }
 
-/** Codes of subnets or pools that cannot serve the request at all, so another refusal is more useful. */
-const ELSEWHERE: ReadonlySet<string> = new Set([
+/** Codes that exclude a candidate subnet or pool as a whole; the refusals of other candidates are more useful. */
+const WRONG_CANDIDATE: ReadonlySet<string> = new Set([
   "AddressOutOfSubnet",
   "SubnetUnknown",
   "FamilyMismatch",
@@ -192,7 +192,7 @@ export function mostSpecificRefusal(request: AddressRequest, refusals: readonly 
     return refuse("SubnetUnknown", message);
   }
   if (refusals.length === 1) return first;
-  const telling = refusals.filter((refusal) => !ELSEWHERE.has(refusal.code));
+  const telling = refusals.filter((refusal) => !WRONG_CANDIDATE.has(refusal.code));
   const [one] = telling;
   if (one !== undefined && telling.length === 1) return one;
   const named = telling.length > 0 ? telling : refusals;

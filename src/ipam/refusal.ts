@@ -15,7 +15,7 @@ export type RefusalCode =
   | "FamilyMalformed"
   | "SubnetHasNoAddresses"
   | "HoldsAnother"
-  | "ReservationDisputed"
+  | "ReservationConflict"
   | "ReservationUnmet"
   // about MACs
   | "MacInUse"

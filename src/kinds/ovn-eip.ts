@@ -3,10 +3,10 @@
 import { eipLabels, LABEL, labelValue, NAT } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import { FINALIZER } from "../api/names.ts";
-import { addressConflictOf } from "../claims/address-conflict.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
 import { FOR_RESERVATIONS, withEligibleSubnets } from "../claims/eligible-subnets.ts";
 import { requestedAddressesOf } from "../claims/requested-addresses.ts";
+import { addressConflictOf } from "../claims/status-address-conflict.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";

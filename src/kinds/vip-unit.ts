@@ -3,8 +3,8 @@
 import { isOvnProvider, POD } from "../api/annotations.ts";
 import { spell } from "../api/name.ts";
 import { FINALIZER, secondVirtualPortName, vipPortName, virtualPortName } from "../api/names.ts";
-import { addressConflictOf } from "../claims/address-conflict.ts";
 import { vipOwner } from "../claims/pod-request.ts";
+import { addressConflictOf } from "../claims/status-address-conflict.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
 import {
   type ConditionEffect,

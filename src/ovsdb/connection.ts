@@ -25,7 +25,7 @@ import { sendTransaction } from "./transact.ts";
 const URGENT_MS = 1_000;
 
 /** What {@link Connection} does with the world. */
-export interface ConnectionWorld {
+export interface ConnectionDependencies {
   readonly clock: Clock;
   readonly dial: Dial;
 }
@@ -75,7 +75,7 @@ export class Connection implements OvsdbClient {
   #seen: SeenIndex | undefined;
   #nextMirror = 1;
 
-  constructor(options: OvsdbOptions, world: ConnectionWorld) {
+  constructor(options: OvsdbOptions, world: ConnectionDependencies) {
     if (options.remotes.length === 0) throw new TypeError("no remote to connect to");
     this.#options = options;
     this.#clock = world.clock;

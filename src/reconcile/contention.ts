@@ -10,7 +10,7 @@ const AT_ONCE = 3;
 /** A value that stays unchanged for this long after it was restored is no longer contended, in ms. */
 const QUIET_MS = 300_000;
 /** The largest number of values remembered; a restored database may have more at once. */
-const MOST = 10_000;
+const MAX_ENTRIES = 10_000;
 
 interface Entry {
   wanted: ColumnValue;
@@ -62,7 +62,7 @@ export class Contention {
     const former = this.#entries.get(key);
     former?.cancel();
     const times = former !== undefined && samePlain(former.wanted, wanted) ? former.times + 1 : 1;
-    if (former === undefined && this.#entries.size >= MOST) return undefined;
+    if (former === undefined && this.#entries.size >= MAX_ENTRIES) return undefined;
     const entry: Entry = { wanted, times, held: times >= AT_ONCE, cancel: () => undefined };
     this.#entries.set(key, entry);
     const forget = (): void => {

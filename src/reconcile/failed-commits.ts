@@ -8,7 +8,7 @@ import type { Plan } from "./plan.ts";
 import type { Touched } from "./touched.ts";
 
 /** The number of times in a row that a refused transaction is planned again because the database has changed, before it is divided anyway. */
-const MOST_OVERTAKEN = 3;
+const MAX_OVERTAKEN = 3;
 
 /** What {@link FailedCommits} needs from the engine. */
 export interface FailedCommitsOptions {
@@ -103,7 +103,7 @@ export class FailedCommits {
     for (const [unit, reason] of guilty) this.#options.fail(unit, reason);
     // The others are pending and are committed without them.
     if (guilty.size > 0) return;
-    if (faults.length === 0 && this.#overtaken < MOST_OVERTAKEN && !this.#isStill(plan, taken)) {
+    if (faults.length === 0 && this.#overtaken < MAX_OVERTAKEN && !this.#isStill(plan, taken)) {
       // It was applied despite the error, or another client wrote first: plan the remaining changes again.
       this.#overtaken++;
       return;

@@ -5,8 +5,8 @@ import type { ColumnValue, Edge } from "../desired/fragment.ts";
 import { mapEntry, splitMapEntry } from "../desired/map-entry.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift } from "./drift.ts";
+import { planSweep } from "./orphaned-rows.ts";
 import { planChanges } from "./plan.ts";
-import { planSweep } from "./sweep.ts";
 import { Touched } from "./touched.ts";
 
 const ROW = "row";

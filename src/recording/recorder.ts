@@ -3,9 +3,9 @@
 import type { ColumnValue } from "../desired/fragment.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import { everyFact, type FactStore } from "../facts/store.ts";
+import type { SweptRow } from "../reconcile/orphaned-rows.ts";
 import { ownerOf } from "../reconcile/owner.ts";
 import type { Plan } from "../reconcile/plan.ts";
-import type { SweptRow } from "../reconcile/sweep.ts";
 import type { Clock } from "../time/clock.ts";
 import { FORMAT, formatRecord, type RecordLine } from "./record.ts";
 

@@ -4,9 +4,9 @@ import { isDeepStrictEqual } from "node:util";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { ColumnSchema } from "../../src/ovsdb/schema.ts";
 import type { ObservedChange } from "../../src/reconcile/drift.ts";
+import type { SweptRow } from "../../src/reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../src/reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
-import type { SweptRow } from "../../src/reconcile/sweep.ts";
 import type { Row, Tables } from "./rows.ts";
 
 /**

@@ -7,9 +7,9 @@ import type { NodeFact } from "../../facts/node.ts";
 import type { FactStore } from "../../facts/store.ts";
 
 /** The maximum number of chassis in a group: rows stay linear in gateway nodes, and several may fail at once. */
-const MOST = 5;
-/** A chassis alone has nobody to watch it. */
-const LEAST = 2;
+const MAX_MEMBERS = 5;
+/** BFD needs at least two chassis. */
+const MIN_MEMBERS = 2;
 
 /**
  * Maintains the facts `gatewayGroups`: the chassis that watch each gateway node, for subnets with more than one gateway node. Besides the node itself
@@ -42,8 +42,8 @@ export class GatewayGroups implements Deriver {
     const ring = [...nodes].map(([chassis, node]) => ({ node, chassis }));
     const groups = new Map<string, readonly string[]>();
     for (const [at, { node }] of ring.entries()) {
-      if (!watched.has(node) || ring.length < LEAST) continue;
-      const members = [...ring.slice(at), ...ring.slice(0, at)].slice(0, MOST);
+      if (!watched.has(node) || ring.length < MIN_MEMBERS) continue;
+      const members = [...ring.slice(at), ...ring.slice(0, at)].slice(0, MAX_MEMBERS);
       groups.set(
         node,
         members.map(({ chassis }) => chassis),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { FINALIZER } from "../../api/names.ts";
-import { addressConflictOf } from "../../claims/address-conflict.ts";
+import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import type { EipRuleFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";

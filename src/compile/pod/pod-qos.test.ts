@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { decodeQos, type Qos } from "../../contract/qos.ts";
+import { decodeQos, type Qos } from "../../contract/qos-record.ts";
 import { addIp, addNetwork, addPod, addSubnet, NETWORK_CONFIG, sampleFacts } from "../testing/sample-facts.ts";
 import { podUnit } from "./pod.ts";
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { POD, podAnnotation } from "../../api/annotations.ts";
-import { decodePodQos, decodeQos, encodeQos, NO_QOS, type Qos } from "../../contract/qos.ts";
-import { readQosRequest } from "../../contract/qos-request.ts";
+import { readQosRequest } from "../../contract/bandwidth-annotations.ts";
+import { decodePodQos, decodeQos, encodeQos, NO_QOS, type Qos } from "../../contract/qos-record.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import { QOS_ANNOTATION } from "../../facts/project-ip.ts";
 import { type AnnotateEffect, annotate, type ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId } from "../owner-ids.ts";
-import { addQos, settleQos } from "../qos.ts";
+import { addQos, settleQos } from "../qos-rows.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**

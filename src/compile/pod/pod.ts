@@ -12,7 +12,7 @@ import { podPortName } from "../../api/port-names.ts";
 import { type Placement, placementOf } from "../../claims/migration.ts";
 import { allocatedProviders, interfaceOf, mayHave, type PodInterface } from "../../claims/pod-interfaces.ts";
 import { isRetained, mayBeKept } from "../../claims/retention.ts";
-import { decodePodQos, encodePodQos, type PodQos } from "../../contract/qos.ts";
+import { decodePodQos, encodePodQos, type PodQos } from "../../contract/qos-record.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { IpFact } from "../../facts/ip.ts";
@@ -204,7 +204,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const named = reader.get("subnets", ip.subnet);
   // Whoever has an address of the join subnet is treated as a node.
   const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
-  const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isDisputed(reader, ip);
+  const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isConflicting(reader, ip);
   const onOvn = own?.onOvn === true;
   const router = reader.get("cluster", "cluster")?.router ?? "";
   const vpc = named && customVpc(reader, named);
@@ -262,6 +262,6 @@ function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean 
   return (bare || ip.v4 !== "" || ip.v6 !== "") && (ip.mac !== "" || !(onOvn || bare));
 }
 
-function isDisputed(reader: FactReader, ip: IpFact): boolean {
+function isConflicting(reader: FactReader, ip: IpFact): boolean {
   return reader.get("addressConflicts", ip.name) !== undefined;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { addressConflictOf } from "../../claims/address-conflict.ts";
 import { vipOwner } from "../../claims/pod-request.ts";
+import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { parseIp } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";

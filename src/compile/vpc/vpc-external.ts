@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { LABEL, labelValue } from "../../api/annotations.ts";
 import { spell } from "../../api/name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
-import { addressConflictOf } from "../../claims/address-conflict.ts";
+import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";

@@ -407,7 +407,7 @@ t.test("nobody gets an address of a pool that is for another namespace, by whate
     "default/multus PoolNotForNamespace",
     "shared PoolNotForNamespace",
     "nobodys PoolNotForNamespace",
-    "default/whole ReservationDisputed",
+    "default/whole ReservationConflict",
   ]);
   t.match(facts.get("addressConflicts", "whole.default")?.message, not, "so its pod gets no port");
   t.match(facts.get("addressConflicts", "open.default")?.message, not);

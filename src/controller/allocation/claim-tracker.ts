@@ -8,7 +8,7 @@ import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactReader, type FactStore, recordingReader, strictReader, UnreadFactError } from "../../facts/store.ts";
 
 /** Claims with equal requests: if the first one is refused, the others need not be tried. */
-interface Line {
+interface WaitQueue {
   readonly rank: number;
   /** Claim → its claimant, in order of arrival. */
   readonly members: Map<string, string>;
@@ -29,13 +29,13 @@ export class ClaimTracker {
   /** rank → ids of claimants and of queues. */
   readonly #dirty: ReadonlyMap<number, Set<string>>;
   /** `queue:…` → the claims in it. */
-  readonly #lines = new Map<string, Line>();
+  readonly #queues = new Map<string, WaitQueue>();
   /** Claim → the id of its queue. */
-  readonly #lineOf = new Map<string, string>();
+  readonly #queueOf = new Map<string, string>();
   /** The claimant that was read last and its dependencies, which {@link follow} stores. */
   #reading: { readonly id: string; readonly seen: readonly Dependency[] } | undefined;
   /** The queue whose first claim is being examined. */
-  #trying: { readonly line: string; readonly first: string } | undefined;
+  #trying: { readonly queue: string; readonly first: string } | undefined;
 
   /** `again`: called when a claimant whose claims could not be read must be examined again. */
   constructor(facts: FactStore, kinds: readonly AnyClaimKind[], again: (claimant: string) => void) {
@@ -76,16 +76,16 @@ export class ClaimTracker {
     const tried = this.#trying;
     this.#trying = undefined;
     if (tried !== undefined) {
-      const [first] = this.#lines.get(tried.line)?.members.keys() ?? [];
-      if (first !== undefined && first !== tried.first) this.#mark(tried.line);
+      const [first] = this.#queues.get(tried.queue)?.members.keys() ?? [];
+      if (first !== undefined && first !== tried.first) this.#mark(tried.queue);
     }
     for (const dirty of this.#dirty.values()) {
       for (const id of dirty) {
         dirty.delete(id);
-        const line = this.#lines.get(id);
-        if (line === undefined) return id;
-        for (const [claim, claimant] of line.members) {
-          this.#trying = { line: id, first: claim };
+        const queue = this.#queues.get(id);
+        if (queue === undefined) return id;
+        for (const [claim, claimant] of queue.members) {
+          this.#trying = { queue: id, first: claim };
           return claimant;
         }
       }
@@ -131,37 +131,37 @@ export class ClaimTracker {
   }
 
   /** A claim waits for one of these. All claims in one queue (absent: none) would be refused if one is. */
-  wait(claim: string, claimant: string, dependencies: readonly Dependency[], line = claim): void {
-    const id = `line:${line}`;
-    if (this.#lineOf.get(claim) !== id) {
+  wait(claim: string, claimant: string, dependencies: readonly Dependency[], queue = claim): void {
+    const id = `queue:${queue}`;
+    if (this.#queueOf.get(claim) !== id) {
       this.leave(claim);
-      this.#lineOf.set(claim, id);
+      this.#queueOf.set(claim, id);
       const rank = this.#kindOf(claimant)?.rank ?? 0;
-      const members = this.#lines.get(id)?.members ?? new Map<string, string>();
-      this.#lines.set(id, { rank, members: members.set(claim, claimant) });
+      const members = this.#queues.get(id)?.members ?? new Map<string, string>();
+      this.#queues.set(id, { rank, members: members.set(claim, claimant) });
     }
     this.#dependents.set(id, dependencies);
   }
 
   /** A claim does not wait any more. */
   leave(claim: string): void {
-    const id = this.#lineOf.get(claim);
+    const id = this.#queueOf.get(claim);
     if (id === undefined) return;
-    this.#lineOf.delete(claim);
-    const line = this.#lines.get(id);
-    line?.members.delete(claim);
-    if (line === undefined || line.members.size > 0) return;
-    this.#lines.delete(id);
+    this.#queueOf.delete(claim);
+    const queue = this.#queues.get(id);
+    queue?.members.delete(claim);
+    if (queue === undefined || queue.members.size > 0) return;
+    this.#queues.delete(id);
     this.#dependents.delete(id);
-    this.#dirty.get(line.rank)?.delete(id);
+    this.#dirty.get(queue.rank)?.delete(id);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#claims.clear();
     this.#dependents.clear();
-    this.#lines.clear();
-    this.#lineOf.clear();
+    this.#queues.clear();
+    this.#queueOf.clear();
     this.#trying = undefined;
     this.#reading = undefined;
     for (const dirty of this.#dirty.values()) dirty.clear();
@@ -182,7 +182,7 @@ export class ClaimTracker {
   }
 
   #mark(id: string): void {
-    const rank = this.#lines.get(id)?.rank ?? this.#kindOf(id)?.rank;
+    const rank = this.#queues.get(id)?.rank ?? this.#kindOf(id)?.rank;
     if (rank !== undefined) this.#dirty.get(rank)?.add(id);
   }
 }

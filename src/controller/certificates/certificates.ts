@@ -8,7 +8,7 @@ import { writeKeyFile } from "../../pki/key-file.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import { ensureAuthorities } from "./authorities.ts";
 import { dueTime, ensureCentral, ensureTrust, type Issuing, issuePem } from "./central-certificate.ts";
-import { Signer, type SignerWorld } from "./signer.ts";
+import { Signer, type SignerDependencies } from "./signer.ts";
 
 /** The interval of checks for changes, in ms: an authority that an administrator or cert-manager has replaced, a deleted Secret. */
 const LOOK_MS = 3_600_000;
@@ -24,14 +24,14 @@ export function tlsFilesIn(folder: string): TlsFiles {
  * process's own, and the nodes'. Every replica does, before it leads and without a database.
  */
 export class Certificates {
-  readonly #world: SignerWorld;
+  readonly #world: SignerDependencies;
   readonly #signer: Signer;
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
   #stopped = false;
 
-  constructor(world: SignerWorld) {
+  constructor(world: SignerDependencies) {
     this.#world = world;
     this.#signer = new Signer(world);
   }

@@ -14,7 +14,7 @@ import { encode, ensureAuthorities } from "./authorities.ts";
 import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
 
 /** The dependencies of a {@link Signer}. */
-export interface SignerWorld {
+export interface SignerDependencies {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
@@ -31,7 +31,7 @@ export interface SignerWorld {
 
 /** Signs the requests of nodes, in every replica: the second one finds the certificate. It needs the API server only, no database. */
 export class Signer {
-  readonly #world: SignerWorld;
+  readonly #world: SignerDependencies;
   readonly #requests: Informer<CertificateRequest>;
   /** Name of a waiting request → number of attempts, and how to cancel the next one. */
   readonly #waiting = new Map<string, { readonly tries: number; readonly cancel: () => void }>();
@@ -39,7 +39,7 @@ export class Signer {
   /** One after the other: during an installation all nodes send requests at once. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(world: SignerWorld) {
+  constructor(world: SignerDependencies) {
     this.#world = world;
     this.#requests = informer<CertificateRequest>(world.kube, CERTIFICATE_REQUESTS, {
       fieldSelector: `spec.signerName=${SIGNER}`,

@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import { isLoadBalancerGroupName } from "../../api/names.ts";
-import type { EndedFlow, EndedFlows } from "../../contract/ended-flows.ts";
+import type { StaleFlow, StaleFlows } from "../../contract/stale-udp-flows.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { NORTHBOUND_KINDS } from "../../kinds/database.ts";
@@ -16,13 +16,13 @@ import type { Mirror } from "../../ovsdb/mirror.ts";
 import { openOvsdb } from "../../ovsdb/open.ts";
 import type { ObservedChange } from "../../reconcile/drift.ts";
 import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
+import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
-import type { SweptRow } from "../../reconcile/sweep.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
-import { COUNT_UP, countedUp, endedFlows } from "./ended-flows.ts";
 import { northdProbe } from "./northd-probe.ts";
 import { operationsOf } from "./operations.ts";
+import { COUNT_UP, countedUp, staleFlows } from "./stale-udp-flows.ts";
 import { takeChanges } from "./table-facts.ts";
 import { askOptions, missingOptions } from "./tunnel-bfd.ts";
 
@@ -83,11 +83,11 @@ export class Northbound {
   readonly #mirror: Mirror<OvnNbTables>;
   readonly #clock: Pick<Clock, "now" | "after">;
   /** Ended flows of transactions with an unknown outcome, or too soon after the last increment. */
-  #owed: readonly EndedFlow[] = [];
+  #owed: readonly StaleFlow[] = [];
   /** When `nb_cfg` may be incremented next. */
   #countable = Number.NEGATIVE_INFINITY;
   #cancelCount: (() => void) | undefined;
-  #onEndedFlows: (ended: EndedFlows) => void = () => undefined;
+  #onStaleFlows: (ended: StaleFlows) => void = () => undefined;
   #onCommitted: (plan: Plan) => void = () => undefined;
 
   constructor(client: OvsdbClient, clock: Pick<Clock, "now" | "after"> = SYSTEM_CLOCK) {
@@ -138,8 +138,8 @@ export class Northbound {
   }
 
   /** Sets the listener for UDP flows that a committed transaction has ended; one at most. */
-  onEndedFlows(listener: (ended: EndedFlows) => void): void {
-    this.#onEndedFlows = listener;
+  onStaleFlows(listener: (ended: StaleFlows) => void): void {
+    this.#onStaleFlows = listener;
   }
 
   /** Sets the listener for committed plans; one at most. */
@@ -155,7 +155,7 @@ export class Northbound {
     const owed = this.#owed;
     // Another commit may complete before this one.
     this.#owed = [];
-    const flows = [...owed, ...endedFlows(plan, this.view)].slice(-MAX_OWED);
+    const flows = [...owed, ...staleFlows(plan, this.view)].slice(-MAX_OWED);
     const now = this.#clock.now();
     const countable = this.#countable;
     const isCounted = flows.length > 0 && now >= countable;
@@ -164,7 +164,7 @@ export class Northbound {
     try {
       const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
       const cfg = isCounted ? countedUp(answers) : undefined;
-      if (cfg !== undefined) this.#onEndedFlows({ cfg, flows });
+      if (cfg !== undefined) this.#onStaleFlows({ cfg, flows });
       if (!isCounted) this.#owe(flows);
       if (plan !== NOTHING) this.#onCommitted(plan);
       return { kind: "committed" };
@@ -176,7 +176,7 @@ export class Northbound {
     }
   }
 
-  #owe(flows: readonly EndedFlow[]): void {
+  #owe(flows: readonly StaleFlow[]): void {
     this.#owed = [...this.#owed, ...flows].slice(-MAX_OWED);
     if (this.#owed.length === 0) return;
     this.#cancelCount ??= this.#clock.after(COUNT_EVERY_MS, () => {

@@ -8,8 +8,8 @@ import { splitUnitId } from "../../desired/unit-kind.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { NAMESPACES } from "../../kube/resources.ts";
+import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import { ownerOf } from "../../reconcile/owner.ts";
-import type { SweptRow } from "../../reconcile/sweep.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 

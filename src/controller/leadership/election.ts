@@ -6,7 +6,7 @@ import { type PublishedLease, publishLease } from "../../kube/lease.ts";
 import { PODS } from "../../kube/resources.ts";
 import type { Controller } from "../controller.ts";
 import type { ControllerParts } from "../controller-parts.ts";
-import { findForeignRows, foreignRowsMessage, isForeign } from "./foreign-rows.ts";
+import { findForeignRows, foreignRowsMessage, isForeign } from "./kube-ovn-rows.ts";
 
 /** The Lease that shows the leader; its name is Kube-OVN's. */
 const LEASE = "kube-ovn-controller";

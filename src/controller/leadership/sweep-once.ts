@@ -4,8 +4,8 @@ import type { Logger } from "pino";
 import type { WeftEffect } from "../../compile/effects.ts";
 import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import type { Engine } from "../../reconcile/engine.ts";
+import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts";
 import { planSize } from "../../reconcile/plan.ts";
-import { braked, planSweep } from "../../reconcile/sweep.ts";
 import type { Northbound } from "../databases/northbound.ts";
 
 /** What a sweep needs. */
@@ -37,7 +37,7 @@ export async function sweepOnce(
   engine.stats.heldBack = 0;
   if (planSize(sweep.plan) === 0) return true;
   const size = { orphans: sweep.orphans.length, owned: sweep.owned };
-  const stopped = braked(sweep) && !allowed;
+  const stopped = exceedsDeleteLimit(sweep) && !allowed;
   if (stopped) {
     engine.stats.heldBack = sweep.orphans.length;
     log.error(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t, { type Test } from "tap";
-import type { Qos } from "../../contract/qos.ts";
+import type { Qos } from "../../contract/qos-record.ts";
 import { EVENTS, IPS, PODS } from "../../kube/resources.ts";
 import type { FakeKube } from "../../kube/testing/fake.ts";
 import type { Pod } from "../../kube/types.ts";

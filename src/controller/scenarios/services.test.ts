@@ -4,8 +4,8 @@ import t from "tap";
 import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts";
 import { planSize } from "../../reconcile/plan.ts";
-import { braked, planSweep } from "../../reconcile/sweep.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
 const SERVICES = 5_000;
@@ -64,7 +64,7 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
 
   const sweep = planSweep(engine.desired, northbound.rows(), northbound.view.isRoot, EDGE_COLUMNS);
   t.equal(planSize(sweep.plan), 0);
-  t.notOk(braked(sweep));
+  t.notOk(exceedsDeleteLimit(sweep));
   const [group] = groups();
   await client.transact(OVN_NB.name, [
     { op: "insert", table: "Load_Balancer_Group", row: { name: "weft/vpc/gone" } },

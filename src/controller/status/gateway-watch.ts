@@ -23,7 +23,7 @@ const NEW_MS = 10_000;
  * Of two chassis, OVN cannot tell a dead one from one that is disconnected: an ovn-controller without a working tunnel to another chassis of the group claims
  * nothing (ovn controller/ha-chassis.c, `ha_chassis_group_is_active`). See `GatewaySplits` for these.
  */
-const LEAST = 3;
+const MIN_MEMBERS = 3;
 
 /** The facts that the decision depends on. */
 const JUDGED: ReadonlySet<FactKind> = new Set(["gatewayGroups", "gatewayPorts", "chassis"]);
@@ -64,7 +64,7 @@ export class GatewayWatch {
     const group = facts.get("gatewayGroups", node);
     const port = facts.get("gatewayPorts", gatewayName(node));
     const known = this.#watched.get(node);
-    if (group === undefined || group.members.length < LEAST) {
+    if (group === undefined || group.members.length < MIN_MEMBERS) {
       known?.stay();
       this.#watched.delete(node);
       facts.set("gatewayLosses", node, undefined);

@@ -21,12 +21,12 @@ export function restoreAccepted({ resource, name, uid, text, lost }: AcceptedRec
   return keyed(`record:${resource}/${name}`, effects);
 }
 
-/** Writes the flows that nodes must end to the Subnet object that all nodes read. */
-export function recordEndedFlows(
+/** Writes the stale UDP flows that nodes must delete to the Subnet object that all nodes read. */
+export function recordStaleFlows(
   { name, uid }: { readonly name: string; readonly uid: string },
   text: string,
 ): KeyedEffects {
-  return keyed("ended-flows", annotate("subnets", { name, uid, annotations: {} }, { [SUBNET.endedFlows]: text }));
+  return keyed("stale-udp-flows", annotate("subnets", { name, uid, annotations: {} }, { [SUBNET.staleFlows]: text }));
 }
 
 /** Deletes an IP object that conflicts with another one. */

@@ -10,7 +10,7 @@ import type { Clock } from "../../time/clock.ts";
 /** The time in ms after which a pod must have a network or an Event with the reason. */
 const PATIENCE_MS = 5_000;
 /** A pod that stays stuck is examined again after a doubling time, up to this. */
-const MOST_MS = 300_000;
+const MAX_DELAY_MS = 300_000;
 /** The shortest time between two examinations, in ms: many pods may become due one after the other. */
 const PACE_MS = 1_000;
 /** The number of pods that are retried at once, and of those named in the log; the others follow later. */
@@ -130,7 +130,7 @@ export class StuckPods {
         entry.due = Number.POSITIVE_INFINITY;
       } else if (entry.due <= now && found.length < LIMIT) {
         found.push(pod);
-        entry.delay = Math.min(entry.delay * 2, MOST_MS);
+        entry.delay = Math.min(entry.delay * 2, MAX_DELAY_MS);
         entry.due = now + entry.delay;
       }
       next = Math.min(next, entry.due);

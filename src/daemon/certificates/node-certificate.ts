@@ -22,7 +22,7 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";
 
 /** What a {@link NodeCertificate} works with. */
-export interface NodeCertificateWorld {
+export interface NodeCertificateDependencies {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -47,14 +47,14 @@ const LOOK_MS = 24 * 60 * 60_000;
  * it trusts. Both are replaced atomically; ovn-controller notices that by itself. What is there is used as long as it is valid, also without the API server.
  */
 export class NodeCertificate {
-  readonly #world: NodeCertificateWorld;
+  readonly #world: NodeCertificateDependencies;
   readonly #trust: Informer<Readonly<Record<string, string>>>;
   readonly #loop: ReconcileLoop;
   readonly #stop = new AbortController();
   #cancel: () => void = () => undefined;
   #chassis: string | undefined;
 
-  constructor(world: NodeCertificateWorld) {
+  constructor(world: NodeCertificateDependencies) {
     this.#world = world;
     const { kube, clock, log, namespace } = world;
     this.#trust = informer<ConfigMap, Readonly<Record<string, string>>>(kube, CONFIG_MAPS, {

@@ -24,7 +24,7 @@ class CertificateRequestError extends Error {
 }
 
 /** With what it is asked. */
-export interface RequestWorld {
+export interface RequestDependencies {
   readonly kube: Kube;
   readonly clock: Clock;
   /** Ends the waiting. */
@@ -35,7 +35,7 @@ export interface RequestWorld {
  * Asks Weft's signer for a certificate, by a CertificateSigningRequest, and waits for the answer as long as the request exists: a day, if the
  * controller is away. Resolves with the certificate in PEM. `request`: PKCS #10 in PEM.
  */
-export async function requestCertificate(world: RequestWorld, node: string, request: string): Promise<string> {
+export async function requestCertificate(world: RequestDependencies, node: string, request: string): Promise<string> {
   const { kube, clock, signal } = world;
   const made = await kube.create<CertificateRequest>(
     CERTIFICATE_REQUESTS,

@@ -4,7 +4,7 @@ import t from "tap";
 import { CNI_ERROR } from "../../api/cni-message.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
-import { type AddWorld, addPod } from "./add.ts";
+import { type AddDependencies, addPod } from "./add.ts";
 import { CniError } from "./cni-error.ts";
 import { type PodRequest, readPodRequest } from "./request.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -20,7 +20,7 @@ const ALLOCATED = {
   "ovn.kubernetes.io/pod_nic_type": "veth-pair",
 };
 
-interface Setup extends AddWorld {
+interface Setup extends AddDependencies {
   readonly pods: FakePods;
   readonly ports: FakePorts;
   readonly links: FakeLinks;
@@ -38,7 +38,7 @@ function setup(): Setup {
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 200 },
-    onLeftover: (name, failures) => leftovers.push(name, ...failures.map(({ what }) => what)),
+    onOrphaned: (name, failures) => leftovers.push(name, ...failures.map(({ what }) => what)),
     leftovers,
   };
 }

@@ -2,7 +2,7 @@
 
 import { OVN_PROVIDER, POD } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
-import { decodePodQos } from "../../contract/qos.ts";
+import { decodePodQos } from "../../contract/qos-record.ts";
 import { pause } from "../../kube/abort.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
@@ -26,12 +26,12 @@ import type { PodRequest } from "./request.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { Undo } from "./undo.ts";
 
-/** What ADD works with. */
-export interface AddWorld {
+/** The dependencies of ADD. */
+export interface AddDependencies {
   readonly pods: PodSource;
   readonly ports: Ports;
   readonly links: PodLinks;
-  /** MTU of pods of a subnet: the subnet's own, or the node's tunnels'; 0 while neither is known. */
+  /** MTU of pods of a subnet in bytes, see `podMtu`; 0 while it is unknown. */
   mtuOf(subnet: string): number;
   /** Where the tunnels of pods of a subnet end on this node; undefined for the default address. @throws CniError 11 where the node lacks the subnet's network. */
   encapOf(subnet: string): string | undefined;
@@ -44,7 +44,7 @@ export interface AddWorld {
   /** Another network plugin makes pods' primary interfaces. */
   readonly nonPrimary?: boolean;
   /** Something could not be rolled back; the collector must remove it. */
-  onLeftover(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
+  onOrphaned(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
 
 /** How long Open vSwitch's database may take to accept a port, and ovn-controller to install its flows: each so long. */
@@ -60,7 +60,7 @@ const REFUSED_MS = 500;
  * the pod's end is being configured.
  */
 export async function addPod(
-  world: AddWorld,
+  world: AddDependencies,
   request: PodRequest,
   watch: Stopwatch,
   signal: AbortSignal,
@@ -87,7 +87,7 @@ export async function addPod(
     signal.throwIfAborted();
   } catch (thrown) {
     const failures = await undo.run();
-    if (failures.length > 0) world.onLeftover(wanted.hostName, failures);
+    if (failures.length > 0) world.onOrphaned(wanted.hostName, failures);
     throw signal.aborted ? stopped(request, signal) : thrown;
   }
   world.links.announce(wanted);
@@ -98,7 +98,7 @@ export async function addPod(
  * The answer to another plugin, which creates the interface. That plugin adds routes and replaces none: a default route that the pod already has
  * would block the new one.
  */
-async function addresses(world: AddWorld, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
+async function addresses(world: AddDependencies, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
   const defaults = allocation.routes.filter(({ destination }) => destination.prefix === 0);
   if (defaults.length > 0 && request.netns !== "") {
     const families = defaults.map(({ destination }) => destination.family);
@@ -112,7 +112,7 @@ async function addresses(world: AddWorld, request: PodRequest, allocation: Alloc
 
 /** Waits for the controller; the time until the address and the time from it to the route are told apart, as in Kube-OVN's metrics. */
 async function allocated(
-  world: AddWorld,
+  world: AddDependencies,
   request: PodRequest,
   watch: Stopwatch,
   outer: AbortSignal,
@@ -138,7 +138,7 @@ async function allocated(
 
 /** The port in OVS and the pod's end, side by side. When it returns or throws, both have ended. */
 async function connect(
-  world: AddWorld,
+  world: AddDependencies,
   spec: PortSpec,
   wanted: PodLink,
   watch: Stopwatch,
@@ -178,7 +178,7 @@ function refuseQos({ pod, allocation }: FoundAllocation): void {
   if (refused) throw new CniError(CNI_ERROR.invalidConfig, `${problem} (of pod ${pod.namespace}/${pod.name})`);
 }
 
-async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal): Promise<void> {
+async function vacated(world: AddDependencies, { name }: PortSpec, outer: AbortSignal): Promise<void> {
   const ms = world.deadlines.installedMs;
   const late = (): CniError =>
     new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not released ${name} within ${ms / 1000} s`, {
@@ -192,7 +192,7 @@ async function vacated(world: AddWorld, { name }: PortSpec, outer: AbortSignal):
  * pkg/kubelet/kubelet.go, with jitter), long after the database has.
  */
 async function attached(
-  { ports, deadlines, clock = SYSTEM_CLOCK }: AddWorld,
+  { ports, deadlines, clock = SYSTEM_CLOCK }: AddDependencies,
   spec: PortSpec,
   outer: AbortSignal,
 ): Promise<void> {
@@ -216,7 +216,7 @@ async function attached(
   await withDeadline(deadlines.installedMs, outer, attach, () => last, clock);
 }
 
-async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): Promise<void> {
+async function installed(world: AddDependencies, spec: PortSpec, outer: AbortSignal): Promise<void> {
   const ms = world.deadlines.installedMs;
   const late = (): CniError => {
     const logicalPort = spec.externalIds[EXTERNAL_ID.ifaceId];
@@ -231,7 +231,7 @@ async function installed(world: AddWorld, spec: PortSpec, outer: AbortSignal): P
   await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
 }
 
-function interfaceFor(world: AddWorld, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
+function interfaceFor(world: AddDependencies, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
   const mtu = world.mtuOf(allocation.subnet);
   if (mtu === 0) {
     throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {

@@ -11,7 +11,7 @@ import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
 /** What CHECK looks at. */
-export interface CheckWorld {
+export interface CheckDependencies {
   readonly pods: PodSource;
   readonly ports: Ports;
   readonly links: PodLinks;
@@ -21,7 +21,7 @@ export interface CheckWorld {
  * CNI SPEC 1.1 CHECK: compares what exists with what ADD created and returned, and with the present allocation.
  * @throws CniError naming everything that differs.
  */
-export async function checkAttachment(world: CheckWorld, request: PodRequest): Promise<void> {
+export async function checkAttachment(world: CheckDependencies, request: PodRequest): Promise<void> {
   const [port] = world.ports.ofContainer(request.containerId, request.ifName);
   const inside = await world.links.inspect(request.netns, request.ifName);
   const hostEnd = await world.links.exists(hostLinkName(request.containerId, request.ifName));

@@ -9,7 +9,7 @@ import { CniError } from "./cni-error.ts";
 import type { GcRequest, PodRequest } from "./request.ts";
 
 /** What removing works with. */
-export interface DeleteWorld {
+export interface DeleteDependencies {
   readonly ports: Ports;
   readonly links: PodLinks;
 }
@@ -22,7 +22,7 @@ export interface DeleteWorld {
  * The port goes first: a port whose interface is gone makes ovs-vswitchd log errors until it is removed.
  */
 export async function deleteAttachment(
-  world: DeleteWorld,
+  world: DeleteDependencies,
   attachment: Pick<PodRequest, "containerId" | "ifName"> & { readonly provider?: string },
 ): Promise<void> {
   const { containerId, ifName, provider } = attachment;

@@ -3,7 +3,7 @@
 import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
-import { type AddWorld, addPod } from "./add.ts";
+import { type AddDependencies, addPod } from "./add.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { readPodRequest } from "./request.ts";
@@ -49,14 +49,14 @@ const here = new AbortController().signal;
 function setup(...all: Record<string, string>[]) {
   const parts = { pods: new FakePods(), ports: new FakePorts(), links: new FakeLinks(), lanes: new Lanes() };
   const log = { info: () => undefined, warn: () => undefined };
-  const world: AddWorld = {
+  const world: AddDependencies = {
     ...parts,
     mtuOf: () => 1400,
     encapOf: () => undefined,
     explain: async () => undefined,
     stopping: here,
     deadlines: { allocatedMs: 100, knownMs: 50, installedMs: 100 },
-    onLeftover: () => undefined,
+    onOrphaned: () => undefined,
   };
   const journal = new Journal(new DaemonMetrics("weft-1", { processMetrics: false }), log, 10);
   const notReady = (): undefined => undefined;

@@ -9,7 +9,7 @@ import type { RepairReport } from "../repair-report.ts";
 import { conflist } from "./conflist.ts";
 
 /** What the network configuration is published with. */
-export interface PublicationWorld {
+export interface PublicationDependencies {
   readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName" | "nonPrimary">;
   readonly hostIo: Pick<
     HostIo,
@@ -30,12 +30,12 @@ export interface PublicationWorld {
  * Beside another network plugin that has the runtime's configuration there is none of ours, and one of a time when there was goes.
  */
 export class Publication {
-  readonly #world: PublicationWorld;
+  readonly #world: PublicationDependencies;
   readonly #loop: ReconcileLoop;
   #published: string | undefined;
   #watched: { close(): void } | undefined;
 
-  constructor(world: PublicationWorld) {
+  constructor(world: PublicationDependencies) {
     this.#world = world;
     this.#loop = new ReconcileLoop(
       () => this.#publish(),

@@ -9,7 +9,7 @@ import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { CniError } from "./cni-error.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
-import { cniVerbs, type VerbWorld } from "./verbs.ts";
+import { cniVerbs, type VerbDependencies } from "./verbs.ts";
 
 const BODY = {
   cni_type: "kube-ovn",
@@ -34,7 +34,7 @@ function setup() {
     log,
   };
   let reason: string | undefined;
-  const world: VerbWorld = {
+  const world: VerbDependencies = {
     ...parts,
     journal: new Journal(metrics, log, 3),
     mtuOf: () => 1400,
@@ -42,7 +42,7 @@ function setup() {
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 500, knownMs: 500, installedMs: 500 },
-    onLeftover: () => undefined,
+    onOrphaned: () => undefined,
     notReady: () => reason,
   };
   parts.pods.set("shop", "web-0", "u-1", ALLOCATED);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CNI_ERROR, type CniVerb } from "../../api/cni-message.ts";
-import { type AddWorld, addPod } from "./add.ts";
+import { type AddDependencies, addPod } from "./add.ts";
 import { checkAttachment } from "./check.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
@@ -20,7 +20,7 @@ import type { VerbHandlers } from "./server.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** What the verbs work with. */
-export interface VerbWorld extends AddWorld {
+export interface VerbDependencies extends AddDependencies {
   readonly lanes: Lanes;
   readonly journal: Journal;
   /** Why pods cannot get a network on this node; undefined if they can. */
@@ -28,7 +28,7 @@ export interface VerbWorld extends AddWorld {
 }
 
 /** The verbs of CNI SPEC 1.1 as handlers of the server. Each request leaves one record in the journal. */
-export function cniVerbs(world: VerbWorld): VerbHandlers {
+export function cniVerbs(world: VerbDependencies): VerbHandlers {
   return {
     add: (body, caller) => {
       const request = readPodRequest(body, "add");
@@ -64,11 +64,11 @@ export function cniVerbs(world: VerbWorld): VerbHandlers {
 
 type Attachment = Pick<PodRequest, "containerId" | "ifName" | "provider">;
 
-function remove(world: VerbWorld, attachment: Attachment): Promise<void> {
+function remove(world: VerbDependencies, attachment: Attachment): Promise<void> {
   return world.lanes.run(attachmentKey(attachment), "del", () => deleteAttachment(world, attachment));
 }
 
-async function collectInvalid(world: VerbWorld, request: GcRequest): Promise<void> {
+async function collectInvalid(world: VerbDependencies, request: GcRequest): Promise<void> {
   // As IPAM nothing was made here.
   if (request.ipamOnly) return;
   const failures: string[] = [];
@@ -89,13 +89,13 @@ async function collectInvalid(world: VerbWorld, request: GcRequest): Promise<voi
   }
 }
 
-function status(world: VerbWorld): void {
+function status(world: VerbDependencies): void {
   const reason = world.notReady();
   if (reason !== undefined) throw new CniError(CNI_ERROR.notAvailable, `weft-daemon is not ready: ${reason}`);
 }
 
 async function record<R>(
-  world: VerbWorld,
+  world: VerbDependencies,
   verb: CniVerb,
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,

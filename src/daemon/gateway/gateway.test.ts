@@ -12,7 +12,7 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
 import { NO_SERVICES } from "../services/served-services.ts";
 import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";
-import { Gateway, type GatewayWorld } from "./gateway.ts";
+import { Gateway, type GatewayDependencies } from "./gateway.ts";
 import { HOST_TABLE } from "./host-rules.ts";
 import { NodeReader, type OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
@@ -78,7 +78,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
   const warned: string[] = [];
   const settings: Record<string, string> = {};
   const waiters = new Set<() => void>();
-  const world: GatewayWorld = {
+  const world: GatewayDependencies = {
     node: "weft-1",
     joinSubnet: "join",
     nodePorts: DEFAULT_NODE_PORTS,

@@ -14,8 +14,8 @@ import { type EncapPlan, type NodePlane, planEncaps } from "../ovs/encap-address
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
+import { NodePortStaleUdp } from "../services/node-port-stale-udp.ts";
 import type { ServedServices } from "../services/served-services.ts";
-import { StaleUdp } from "../services/stale-udp.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { gatewayState, noGatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
@@ -36,7 +36,7 @@ interface Facts<P> {
 }
 
 /** What the gateway works with. */
-export interface GatewayWorld {
+export interface GatewayDependencies {
   readonly node: string;
   readonly joinSubnet: string;
   readonly nodePorts: PortRange;
@@ -74,7 +74,7 @@ export interface GatewayWorld {
  * of these, or to what they are made from, triggers a reconcile at once.
  */
 export class Gateway {
-  readonly #world: GatewayWorld;
+  readonly #world: GatewayDependencies;
   readonly #engine: NodeEngine;
   readonly #observed: ObservedNode;
   readonly #loop: ReconcileLoop;
@@ -90,16 +90,16 @@ export class Gateway {
   /** What is blocked by objects of other programs. */
   #blocked = "";
   readonly #lost = new LostNodePort();
-  readonly #staleUdp: StaleUdp;
+  readonly #staleUdp: NodePortStaleUdp;
   /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
   #settled: NodeState = {};
   /** Indexes of the node's own devices in the last pass; one that ovs-vswitchd has recreated has another. */
   #devices = "";
 
-  constructor(world: GatewayWorld) {
+  constructor(world: GatewayDependencies) {
     const { kernel, nft, view, clock = SYSTEM_CLOCK } = world;
     this.#world = world;
-    this.#staleUdp = new StaleUdp((ip, port) => world.forgetUdpFlows(ip, port));
+    this.#staleUdp = new NodePortStaleUdp((ip, port) => world.forgetUdpFlows(ip, port));
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
     this.#observed = new ObservedNode(kernel);
     this.#loop = new ReconcileLoop(

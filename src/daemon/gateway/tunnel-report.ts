@@ -13,7 +13,7 @@ const NEW_MS = 10_000;
 const REST_MS = 1_000;
 
 /** What {@link TunnelReport} works with. */
-export interface TunnelReportWorld {
+export interface TunnelReportDependencies {
   readonly node: string;
   readonly view: OvsView;
   readonly nodes: {
@@ -42,13 +42,13 @@ interface Peer {
  * `bfd_status`). With more than one such chassis OVN itself decides which is dead, and nothing is reported.
  */
 export class TunnelReport {
-  readonly #world: TunnelReportWorld;
+  readonly #world: TunnelReportDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #peer: Peer | undefined;
   #cancel: () => void = () => undefined;
 
-  constructor(world: TunnelReportWorld) {
+  constructor(world: TunnelReportDependencies) {
     this.#world = world;
     const onError = (error: unknown, retryMs: number): void =>
       world.log.warn({ err: error, retryMs }, "failed to annotate the Node with the unreachable chassis; retrying");

@@ -12,7 +12,7 @@ import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
 
 /** What lost ports are restored with. */
-export interface LostPortsWorld {
+export interface LostPortsDependencies {
   readonly view: OvsView;
   readonly ports: Pick<Ports, "attach">;
   readonly links: Pick<PodLinks, "exists">;
@@ -32,11 +32,11 @@ const OURS: readonly string[] = Object.values(EXTERNAL_ID).filter(
  * memory knows what was in them: a port comes back as it was last seen, if its pod and its interface are still there.
  */
 export class LostPorts {
-  readonly #world: LostPortsWorld;
+  readonly #world: LostPortsDependencies;
   /** Name → what was in `external_ids`. */
   readonly #lost = new Map<string, Readonly<Record<string, string>>>();
 
-  constructor(world: LostPortsWorld) {
+  constructor(world: LostPortsDependencies) {
     this.#world = world;
   }
 

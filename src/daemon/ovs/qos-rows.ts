@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { VENDOR } from "../../api/names.ts";
-import type { Qos } from "../../contract/qos.ts";
+import type { Qos } from "../../contract/qos-record.ts";
 import { VSWITCH, type VswitchTables } from "../../ovsdb/generated/vswitch.ts";
 import { insert, type Operation, remove, update } from "../../ovsdb/operation.ts";
 import { EXTERNAL_ID } from "./ports.ts";
@@ -48,7 +48,7 @@ export interface FoundQos {
 
 /**
  * The rows for what is active on a port; undefined where there are none. Open vSwitch has one QoS for a port: a rate goes before emulation, as in
- * Kube-OVN. What leaves the pod has no row: OVN's meters limit it (`src/compile/qos.ts`).
+ * Kube-OVN. What leaves the pod has no row: OVN's meters limit it (`src/compile/qos-rows.ts`).
  */
 export function qosRows(port: Pick<WantedQos, "portUuid" | "ifaceId" | "pod">, qos: Qos): WantedQos | undefined {
   const { ingress, netem } = qos;

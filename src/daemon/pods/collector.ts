@@ -22,7 +22,7 @@ interface Pods {
 }
 
 /** What the collector works with. */
-export interface CollectorWorld {
+export interface CollectorDependencies {
   readonly ports: Ports;
   readonly links: PodLinks;
   readonly lanes: Lanes;
@@ -40,7 +40,7 @@ export interface CollectorWorld {
  * restored that were lost while no daemon was running.
  * @returns whether there are such ports.
  */
-export async function collectOrphans(world: CollectorWorld): Promise<boolean> {
+export async function collectOrphans(world: CollectorDependencies): Promise<boolean> {
   const ends = await world.links.hostEnds();
   const orphans = findOrphans({
     ports: world.ports.all(),
@@ -73,7 +73,7 @@ export async function collectOrphans(world: CollectorWorld): Promise<boolean> {
   return orphans.portless.length > 0;
 }
 
-function busyNames(world: CollectorWorld): ReadonlySet<string> {
+function busyNames(world: CollectorDependencies): ReadonlySet<string> {
   return new Set([...[...world.lanes.keys()].map(linkOf), ...world.lost.names()]);
 }
 
@@ -92,7 +92,7 @@ function idsOf(pods: Pods, mark: PodMark): PortIds | "unclear" | undefined {
 }
 
 /** Interfaces of ours without an alias are those that an earlier version made, or of which another program has taken it; their ports name them. */
-async function markEnds(world: CollectorWorld, ends: readonly HostEnd[]): Promise<void> {
+async function markEnds(world: CollectorDependencies, ends: readonly HostEnd[]): Promise<void> {
   for (const { name, isOurs, isUnfinished, isForeign } of ends) {
     const port = (isOurs && !isUnfinished) || isForeign ? undefined : world.ports.byName(name);
     if (port === undefined) continue;
@@ -102,7 +102,7 @@ async function markEnds(world: CollectorWorld, ends: readonly HostEnd[]): Promis
 }
 
 /** The list of pods may be of an old state, in which a running pod is not yet there: what is taken from it does not come back. */
-async function isLeft(world: CollectorWorld, port: PodPort): Promise<boolean> {
+async function isLeft(world: CollectorDependencies, port: PodPort): Promise<boolean> {
   const ids = port.externalIds;
   const pod = await world.readPod(ids[EXTERNAL_ID.podNamespace] ?? "", ids[EXTERNAL_ID.podName] ?? "");
   const why = judgeByPod(port, { podsKnown: true, uidsOf: () => pod?.uids });
@@ -111,14 +111,14 @@ async function isLeft(world: CollectorWorld, port: PodPort): Promise<boolean> {
   return why !== undefined;
 }
 
-async function isGone(world: CollectorWorld, mark: StaleLink["mark"]): Promise<boolean> {
+async function isGone(world: CollectorDependencies, mark: StaleLink["mark"]): Promise<boolean> {
   const [namespace = "", name = ""] = mark?.pod?.split("/") ?? [];
   const pod = await world.readPod(namespace, name);
   return pod?.uids.includes(mark?.uid ?? "") !== true;
 }
 
 /** In the attachment's lane where it is known, so that a request that has just come is not disturbed. */
-async function removePort(world: CollectorWorld, port: PodPort): Promise<void> {
+async function removePort(world: CollectorDependencies, port: PodPort): Promise<void> {
   const containerId = port.externalIds[EXTERNAL_ID.containerId];
   const ifName = port.externalIds[EXTERNAL_ID.ifName] ?? "eth0";
   if (containerId === undefined) {

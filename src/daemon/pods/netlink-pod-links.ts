@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CNI_ERROR } from "../../api/cni-message.ts";
-import type { Netem } from "../../contract/qos.ts";
+import type { Netem } from "../../contract/qos-record.ts";
 import { ensureAddress, listAddresses } from "../../netlink/addresses.ts";
 import { announce } from "../../netlink/announce.ts";
 import { NetlinkError } from "../../netlink/error.ts";

@@ -16,7 +16,7 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What {@link PodEncaps} works with. */
-export interface PodEncapsWorld {
+export interface PodEncapsDependencies {
   readonly view: OvsView;
   readonly pods: { get(key: string): NodePod | undefined };
   readonly subnets: {
@@ -42,13 +42,13 @@ export interface PodEncapsWorld {
  * otherwise uses the default one; a new pod does not start.
  */
 export class PodEncaps {
-  readonly #world: PodEncapsWorld;
+  readonly #world: PodEncapsDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** Subnet → the missing network that was last reported. */
   #reported: ReadonlyMap<string, string> = new Map();
 
-  constructor(world: PodEncapsWorld) {
+  constructor(world: PodEncapsDependencies) {
     this.#world = world;
     const onError = (error: unknown, retryMs: number): void =>
       world.log.warn({ err: error, retryMs }, "failed to set the tunnel address of pods; retrying");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { InterfaceAddress } from "../../contract/pod.ts";
-import type { Netem } from "../../contract/qos.ts";
+import type { Netem } from "../../contract/qos-record.ts";
 import type { PodRoute } from "../cni/allocation.ts";
 import type { PodMark } from "./pod-mark.ts";
 

@@ -22,7 +22,7 @@ import { MIRROR_LINK, mirrorState } from "./mirror-state.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What {@link PodMirror} works with. */
-export interface PodMirrorWorld {
+export interface PodMirrorDependencies {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -47,7 +47,7 @@ export interface PodMirrorWorld {
  * Beside another network plugin, where the node is not ours, they exist on demand.
  */
 export class PodMirror {
-  readonly #world: PodMirrorWorld;
+  readonly #world: PodMirrorDependencies;
   readonly #engine: NodeEngine;
   readonly #loop: ReconcileLoop;
   readonly #lost = new LostNodePort();
@@ -59,7 +59,7 @@ export class PodMirror {
   /** Whether interface and row were wanted in the last pass. */
   #exists: boolean | undefined;
 
-  constructor(world: PodMirrorWorld) {
+  constructor(world: PodMirrorDependencies) {
     const { kernel, nft, view, clock, log } = world;
     this.#world = world;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid, owner: MIRROR_OWNER });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { constants } from "node:os";
-import type { Netem } from "../../contract/qos.ts";
+import type { Netem } from "../../contract/qos-record.ts";
 import { NetlinkError } from "../../netlink/error.ts";
 import { getLink } from "../../netlink/links.ts";
 import { deleteQdisc, ensureQdisc, listQdiscs } from "../../netlink/tc.ts";

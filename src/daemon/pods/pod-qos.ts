@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { POD } from "../../api/annotations.ts";
-import { decodePodQos, type Netem, type Qos, showNetem } from "../../contract/qos.ts";
+import { decodePodQos, type Netem, type Qos, showNetem } from "../../contract/qos-record.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";
@@ -12,7 +12,7 @@ import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What {@link PodQosRows} works with. */
-export interface PodQosWorld {
+export interface PodQosDependencies {
   readonly view: OvsView;
   readonly pods: {
     readonly synced: boolean;
@@ -41,13 +41,13 @@ interface Emulated {
  * (`docs/design/qos.md`). There rates are enforced by OVN's meters alone, and emulation by a netem at the pod's end, on what leaves it. An Event says where that cannot be.
  */
 export class PodQosRows {
-  readonly #world: PodQosWorld;
+  readonly #world: PodQosDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** What was last reported, by uid of the pod and provider. */
   #reported = new Map<string, string>();
 
-  constructor(world: PodQosWorld) {
+  constructor(world: PodQosDependencies) {
     this.#world = world;
     const onError = (error: unknown, retryMs: number): void =>
       world.log.warn({ err: error, retryMs }, "failed to change QoS rows of Open vSwitch; retrying");

@@ -11,7 +11,7 @@ import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What {@link PodRoutes} works with. */
-export interface PodRoutesWorld {
+export interface PodRoutesDependencies {
   readonly ports: Pick<Ports, "all">;
   readonly links: Pick<PodLinks, "setRoutes">;
   readonly lanes: Pick<Lanes, "run" | "busy">;
@@ -25,11 +25,11 @@ export interface PodRoutesWorld {
  * interfaces of other plugins, stay as ADD made them.
  */
 export class PodRoutes {
-  readonly #world: PodRoutesWorld;
+  readonly #world: PodRoutesDependencies;
   /** Pods to check, by `namespace/name` → the pod when its routes were last correct; undefined if that is not known. */
   readonly #changed = new Map<string, NodePod | undefined>();
 
-  constructor(world: PodRoutesWorld) {
+  constructor(world: PodRoutesDependencies) {
     this.#world = world;
   }
 

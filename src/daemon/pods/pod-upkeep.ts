@@ -6,24 +6,24 @@ import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
-import { type CollectorWorld, collectOrphans } from "./collector.ts";
+import { type CollectorDependencies, collectOrphans } from "./collector.ts";
 import { PodRoutes } from "./pod-routes.ts";
 import type { NodePod } from "./pods.ts";
 
 /** What the upkeep works with. */
-export interface PodUpkeepWorld extends Omit<CollectorWorld, "lost" | "log"> {
+export interface PodUpkeepDependencies extends Omit<CollectorDependencies, "lost" | "log"> {
   readonly view: OvsView;
-  readonly pods: CollectorWorld["pods"] & Pick<Informer<NodePod>, "whenSynced" | "subscribe">;
+  readonly pods: CollectorDependencies["pods"] & Pick<Informer<NodePod>, "whenSynced" | "subscribe">;
   readonly report: Pick<RepairReport, "note">;
   readonly clock: Clock;
-  readonly log: CollectorWorld["log"] & { warn(fields: object, message: string): void };
+  readonly log: CollectorDependencies["log"] & { warn(fields: object, message: string): void };
   /** See {@link import("./lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
 }
 
 /** Keeps what pods have on the node after their ADD: lost ports are restored, orphaned ones collected, and routes follow the annotations. */
 export class PodUpkeep {
-  readonly #world: PodUpkeepWorld;
+  readonly #world: PodUpkeepDependencies;
   readonly #lost: LostPorts;
   readonly #restoring: ReconcileLoop;
   readonly #collection: ReconcileLoop;
@@ -33,7 +33,7 @@ export class PodUpkeep {
   #isRunning = false;
   readonly #stops: (() => void)[] = [];
 
-  constructor(world: PodUpkeepWorld) {
+  constructor(world: PodUpkeepDependencies) {
     const { log, clock, report } = world;
     const loop = (run: () => Promise<void>, failure: string): ReconcileLoop =>
       new ReconcileLoop(run, (error, retryMs) => log.warn({ err: error, retryMs }, failure), {}, clock);

@@ -24,7 +24,7 @@ import { ProbeSlots, SLOTS } from "./probe-slots.ts";
 import { probeLinkName, probeState, type VpcState } from "./probe-state.ts";
 
 /** What {@link Probes} works with. */
-export interface ProbesWorld {
+export interface ProbesDependencies {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -47,7 +47,7 @@ const AMBIGUOUS = "ProbeAddressAmbiguous";
  * not wait for it. It is separate from the node's own network, which failures here do not affect.
  */
 export class Probes {
-  readonly #world: ProbesWorld;
+  readonly #world: ProbesDependencies;
   readonly #engine: NodeEngine;
   readonly #loop: ReconcileLoop;
   readonly #slots = new ProbeSlots();
@@ -64,7 +64,7 @@ export class Probes {
   /** Messages already reported, by the pod's UID. */
   #told: ReadonlyMap<string, string> = new Map();
 
-  constructor(world: ProbesWorld) {
+  constructor(world: ProbesDependencies) {
     const { kernel, nft, view, clock, log } = world;
     this.#world = world;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid, owner: PROBE_OWNER });

@@ -24,7 +24,7 @@ export interface HealthAnswer {
 export type ServeHealth = (port: number, answer: (path: string) => HealthAnswer) => Promise<{ close(): void }>;
 
 /** What {@link ServiceHealth} works with. */
-export interface ServiceHealthWorld {
+export interface ServiceHealthDependencies {
   readonly services: Pick<ServedServices, "healthChecks" | "subscribe">;
   readonly serve: ServeHealth;
   /** Whether this node serves Services. */
@@ -42,14 +42,14 @@ export interface ServiceHealthWorld {
  * of the Service; on port 10256, whether the node serves Services at all. Load balancers send clients to the nodes that answer with 200.
  */
 export class ServiceHealth {
-  readonly #world: ServiceHealthWorld;
+  readonly #world: ServiceHealthDependencies;
   readonly #loop: ReconcileLoop;
   /** Port → its listener. */
   readonly #open = new Map<number, { close(): void }>();
   #told = "";
   #unsubscribe: () => void = () => undefined;
 
-  constructor(world: ServiceHealthWorld) {
+  constructor(world: ServiceHealthDependencies) {
     this.#world = world;
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Netem } from "../../contract/qos.ts";
+import type { Netem } from "../../contract/qos-record.ts";
 import type { Watched } from "../../kube/wait.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";

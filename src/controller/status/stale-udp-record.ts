@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type EndedFlows, encodeEndedFlows } from "../../contract/ended-flows.ts";
+import { encodeStaleFlows, type StaleFlows } from "../../contract/stale-udp-flows.ts";
 
 /** The number of recorded transactions: a node whose watch was interrupted reads the last ones together. */
 const MAX_ENTRIES = 16;
 
-/** Records the ended UDP flows of Services for the nodes, see `src/daemon/services/ended-flows.ts`. */
-export class EndedFlowsRecord {
+/** Records the ended UDP flows of Services for the nodes, see `src/daemon/services/stale-udp-flush.ts`. */
+export class StaleFlowsRecord {
   readonly #write: (text: string) => void;
-  #entries: readonly EndedFlows[] = [];
+  #entries: readonly StaleFlows[] = [];
 
   /** @param write writes the annotation; a later text replaces it. */
   constructor(write: (text: string) => void) {
@@ -20,8 +20,8 @@ export class EndedFlowsRecord {
     this.#entries = [];
   }
 
-  add(ended: EndedFlows): void {
+  add(ended: StaleFlows): void {
     this.#entries = [...this.#entries, ended].slice(-MAX_ENTRIES);
-    this.#write(encodeEndedFlows(this.#entries));
+    this.#write(encodeStaleFlows(this.#entries));
   }
 }

@@ -15,9 +15,9 @@ const QUIET_MS = 500;
  * (ovsdb-client(1)), and as long as they exist, desired rows with the same names are refused. Rows that our units wrote are not affected, so former
  * rows of a unit whose new ones are refused stay.
  */
-export class StrayRows {
+export class RestoredRows {
   readonly #tools: InitialSweepTools;
-  readonly #strays = new Set<string>();
+  readonly #restored = new Set<string>();
   #sweeping = false;
   #cancel = (): void => {};
 
@@ -28,17 +28,17 @@ export class StrayRows {
   /** Processes changes of the database. */
   note(changes: Iterable<ObservedChange>): void {
     for (const { table, uuid, old, new: now } of changes) {
-      if (now === undefined) this.#strays.delete(uuid);
+      if (now === undefined) this.#restored.delete(uuid);
       else if (old === undefined && isOurs(table, now) && this.#tools.engine.desired.row(uuid) === undefined)
-        this.#strays.add(uuid);
+        this.#restored.add(uuid);
     }
-    if (this.#strays.size > 0 && !this.#sweeping) this.#schedule(QUIET_MS, 1);
+    if (this.#restored.size > 0 && !this.#sweeping) this.#schedule(QUIET_MS, 1);
   }
 
   /** The term has ended: the next leader sweeps everything. */
   stop(): void {
     this.#cancel();
-    this.#strays.clear();
+    this.#restored.clear();
   }
 
   #schedule(ms: number, attempt: number): void {
@@ -52,7 +52,7 @@ export class StrayRows {
         .finally(() => {
           this.#sweeping = false;
           // The rows of the failed sweep, and later ones.
-          if (this.#strays.size > 0) this.#schedule(retryDelay(attempt), attempt + 1);
+          if (this.#restored.size > 0) this.#schedule(retryDelay(attempt), attempt + 1);
         });
     });
   }
@@ -61,15 +61,16 @@ export class StrayRows {
     const { engine, over, log } = this.#tools;
     await engine.whenIdle();
     // A unit may want them now.
-    for (const uuid of this.#strays) if (engine.desired.row(uuid) !== undefined) this.#strays.delete(uuid);
-    if (over()) this.#strays.clear();
-    if (this.#strays.size === 0) return;
+    for (const uuid of this.#restored) if (engine.desired.row(uuid) !== undefined) this.#restored.delete(uuid);
+    if (over()) this.#restored.clear();
+    if (this.#restored.size === 0) return;
     log.warn(
-      { rows: this.#strays.size },
+      { rows: this.#restored.size },
       "another client has inserted rows with our owners (a restored backup?); sweeping them",
     );
-    const strays = new Set(this.#strays);
-    if (await sweepOnce(this.#tools, (uuid) => strays.has(uuid))) for (const uuid of strays) this.#strays.delete(uuid);
+    const strays = new Set(this.#restored);
+    if (await sweepOnce(this.#tools, (uuid) => strays.has(uuid)))
+      for (const uuid of strays) this.#restored.delete(uuid);
   }
 }
 

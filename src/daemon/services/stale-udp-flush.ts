@@ -3,12 +3,12 @@
 import { SUBNET } from "../../api/annotations.ts";
 import { ContractError } from "../../contract/document.ts";
 import {
-  decodeEndedFlows,
-  type EndedFlow,
-  type EndedFlows,
+  decodeStaleFlows,
   type FlowEnd,
   parseFlowEnd,
-} from "../../contract/ended-flows.ts";
+  type StaleFlow,
+  type StaleFlows,
+} from "../../contract/stale-udp-flows.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
 import type { Kube } from "../../kube/kube.ts";
@@ -21,8 +21,8 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 /** Transactions whose flows wait to be deleted, at most; the oldest are dropped. */
 const MAX_WAITING = 64;
 
-/** What {@link EndedFlowsFlush} works with. */
-export interface EndedFlowsWorld {
+/** What {@link StaleFlowsFlush} works with. */
+export interface StaleFlowsDependencies {
   readonly view: OvsView;
   /** The annotation of the nodes' subnet, "" where there is none. */
   readonly record: Pick<Informer<string>, "values" | "subscribe" | "whenSynced">;
@@ -32,7 +32,7 @@ export interface EndedFlowsWorld {
 }
 
 /** The record of ended flows of the subnet that nodes are in. */
-export function endedFlowsInformer(
+export function staleFlowsInformer(
   kube: Kube,
   subnet: string,
   onError: (error: unknown, context: string) => void,
@@ -41,7 +41,7 @@ export function endedFlowsInformer(
   return informer(kube, SUBNETS, {
     fromMemory: true,
     fieldSelector: `metadata.name=${subnet}`,
-    project: ({ metadata }) => metadata.annotations?.[SUBNET.endedFlows] ?? "",
+    project: ({ metadata }) => metadata.annotations?.[SUBNET.staleFlows] ?? "",
     equal: (a, b) => a === b,
     onError,
     ...time,
@@ -54,15 +54,15 @@ export function endedFlowsInformer(
  * long as the client sends (`findings/ovn-ct-flush-comes-before-new-megaflows.sh`). So they are deleted again after ovn-controller has installed the flows (`ovn-nb-cfg` on
  * br-int) and the cached ones are renewed (`revalidator/wait`).
  */
-export class EndedFlowsFlush {
-  readonly #world: EndedFlowsWorld;
+export class StaleFlowsFlush {
+  readonly #world: StaleFlowsDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** The entries of the record that have been seen, as text: numbers start over with a new database. */
   #seen: ReadonlySet<string> | undefined;
-  #waiting: readonly EndedFlows[] = [];
+  #waiting: readonly StaleFlows[] = [];
 
-  constructor(world: EndedFlowsWorld) {
+  constructor(world: StaleFlowsDependencies) {
     this.#world = world;
     const onError = (error: unknown, retryMs: number): void =>
       world.log.warn({ err: error, retryMs }, "failed to delete UDP flows to endpoints that are gone; retrying");
@@ -93,12 +93,12 @@ export class EndedFlowsFlush {
   #read(): void {
     const { record, log } = this.#world;
     const [text = ""] = record.values();
-    let entries: readonly EndedFlows[];
+    let entries: readonly StaleFlows[];
     try {
-      entries = text === "" ? [] : decodeEndedFlows(text);
+      entries = text === "" ? [] : decodeStaleFlows(text);
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
-      log.warn({ reason: error.message }, `annotation ${SUBNET.endedFlows} is malformed; ignoring it`);
+      log.warn({ reason: error.message }, `annotation ${SUBNET.staleFlows} is malformed; ignoring it`);
       this.#seen ??= new Set();
       return;
     }
@@ -158,7 +158,7 @@ function isInstalled({ table, old, new: now }: OvsChange): boolean {
 }
 
 /** A flow as ovs-dpctl(8) takes it, by its first packet and by the answer to it; flows of other protocols stay. */
-function tuples({ service, endpoint }: EndedFlow): readonly string[] {
+function tuples({ service, endpoint }: StaleFlow): readonly string[] {
   const tuple = (end: FlowEnd | undefined, ipKey: "src" | "dst"): string =>
     end === undefined
       ? ""

@@ -3,10 +3,10 @@
 import t from "tap";
 import { loadBalancerGroupName } from "../../api/names.ts";
 import { OWNER_KEY } from "../../desired/identity.ts";
+import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import type { Plan } from "../../reconcile/plan.ts";
-import type { SweptRow } from "../../reconcile/sweep.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { StrayRows } from "./stray-rows.ts";
+import { RestoredRows } from "./restored-rows.ts";
 
 function setup() {
   const clock = new ManualClock();
@@ -35,7 +35,7 @@ function setup() {
       },
     },
   };
-  const strays = new StrayRows(tools as never);
+  const strays = new RestoredRows(tools as never);
   const insert = (uuid: string): void => {
     const row = { uuid, external_ids: { [OWNER_KEY]: "pod/default/web" } };
     rows.set(uuid, { table: "Port_Group", uuid, columns: row });

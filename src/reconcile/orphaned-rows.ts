@@ -147,6 +147,6 @@ const FEW = 50;
  * longer exist. This indicates an empty or wrong cluster, a lost CRD or a bug, and a deletion cannot be undone. Pods that were deleted while no
  * controller ran do not reach this limit.
  */
-export function braked({ kinds }: Pick<Sweep, "kinds">): boolean {
+export function exceedsDeleteLimit({ kinds }: Pick<Sweep, "kinds">): boolean {
   return [...kinds.values()].some(({ owned, gone }) => gone > Math.max(FEW, owned / 2));
 }

@@ -3,7 +3,7 @@
 import { annotationDomain, OVN_PROVIDER, POD } from "../api/annotations.ts";
 import { quoted } from "../api/text.ts";
 import type { Annotations } from "./annotations.ts";
-import type { Bandwidth, Netem } from "./qos.ts";
+import type { Bandwidth, Netem } from "./qos-record.ts";
 
 /** A user's request for one direction or for emulation: none, a value, or an invalid one. */
 export type Asked<T> =

@@ -2,8 +2,8 @@
 
 import t from "tap";
 import { parseIp } from "../../net/address.ts";
+import { NodePortStaleUdp } from "./node-port-stale-udp.ts";
 import type { LocalEndpoint } from "./service-rules.ts";
-import { StaleUdp } from "./stale-udp.ts";
 
 const endpoint = (ip: string, protocol: "tcp" | "udp" = "udp"): LocalEndpoint => ({
   ...{ port: "dns", protocol, number: 53 },
@@ -14,7 +14,7 @@ const services = (...list: readonly LocalEndpoint[]) => ({ endpoints: new Map([[
 t.test("the flows to a UDP endpoint are forgotten when the rules no longer name it, and not before", async (t) => {
   const forgotten: string[] = [];
   let fails = false;
-  const stale = new StaleUdp((ip, port) => {
+  const stale = new NodePortStaleUdp((ip, port) => {
     if (fails) throw new Error("the kernel refuses");
     return forgotten.push(`${ip.text} ${port}`);
   });

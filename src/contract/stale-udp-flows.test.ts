@@ -2,14 +2,14 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { decodeEndedFlows, type EndedFlows, encodeEndedFlows, parseFlowEnd } from "./ended-flows.ts";
+import { decodeStaleFlows, encodeStaleFlows, parseFlowEnd, type StaleFlows } from "./stale-udp-flows.ts";
 import { anyIp } from "./testing/arbitraries.ts";
 
 const end = (): fc.Arbitrary<string> =>
   fc
     .tuple(fc.oneof(anyIp(4), anyIp(6)), fc.integer({ min: 1, max: 65_535 }))
     .map(([ip, port]) => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`));
-const entry = (): fc.Arbitrary<EndedFlows> =>
+const entry = (): fc.Arbitrary<StaleFlows> =>
   fc.record(
     {
       cfg: fc.nat(),
@@ -21,7 +21,7 @@ const entry = (): fc.Arbitrary<EndedFlows> =>
 t.test("what the controller writes is what a daemon reads", async (t) => {
   fc.assert(
     fc.property(fc.array(entry(), { maxLength: 4 }), (entries) => {
-      t.strictSame(decodeEndedFlows(encodeEndedFlows(entries)), entries);
+      t.strictSame(decodeStaleFlows(encodeStaleFlows(entries)), entries);
     }),
   );
 });
@@ -33,10 +33,10 @@ t.test("of many flows the last ones that fit in a document are written", async (
       endpoint: `[fd00:10:16::${i.toString(16)}]:5353`,
     }));
   const many = Array.from({ length: 16 }, (_, cfg) => ({ cfg, flows: flows(100) }));
-  const read = decodeEndedFlows(encodeEndedFlows(many));
+  const read = decodeStaleFlows(encodeStaleFlows(many));
   t.ok(read.length > 1 && read.length < 16, `${read.length} entries`);
   t.strictSame(read, many.slice(-read.length));
-  const [one] = decodeEndedFlows(encodeEndedFlows([{ cfg: 7, flows: flows(2_000) }]));
+  const [one] = decodeStaleFlows(encodeStaleFlows([{ cfg: 7, flows: flows(2_000) }]));
   t.equal(one?.cfg, 7);
   t.ok((one?.flows.length ?? 0) > 100, `${one?.flows.length} flows`);
 });
@@ -50,8 +50,8 @@ t.test("malformed flows and entries are left out", async (t) => {
       { cfg: 2, flows: ["10.96.0.1:53 10.16.0.2:53", "10.96.0.1:53", "a b", 7, "10.96.0.1:53 10.16.0.2:0"] },
     ],
   });
-  t.strictSame(decodeEndedFlows(text), [{ cfg: 2, flows: [{ service: "10.96.0.1:53", endpoint: "10.16.0.2:53" }] }]);
-  t.strictSame(decodeEndedFlows('{"version":1}'), []);
+  t.strictSame(decodeStaleFlows(text), [{ cfg: 2, flows: [{ service: "10.96.0.1:53", endpoint: "10.16.0.2:53" }] }]);
+  t.strictSame(decodeStaleFlows('{"version":1}'), []);
   for (const bad of ["^vip:53", "10.96.0.1", "10.96.0.1:", "10.96.0.1:65536", "fd00::1:53", "[10.96.0.1:53"])
     t.equal(parseFlowEnd(bad), undefined, bad);
 });

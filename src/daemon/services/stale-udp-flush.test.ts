@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { SUBNET } from "../../api/annotations.ts";
-import { type EndedFlows, encodeEndedFlows } from "../../contract/ended-flows.ts";
+import { encodeStaleFlows, type StaleFlows } from "../../contract/stale-udp-flows.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
@@ -13,7 +13,7 @@ import { until } from "../../ovsdb/testing/until.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
 import { ControlError } from "../ovs/unixctl.ts";
-import { EndedFlowsFlush, endedFlowsInformer } from "./ended-flows.ts";
+import { StaleFlowsFlush, staleFlowsInformer } from "./stale-udp-flush.ts";
 
 const V4 = { service: "10.96.0.10:53", endpoint: "10.16.0.2:5353" };
 const V6 = { service: "[fd00:10:96::a]:53", endpoint: "[fd00:10:16::2]:5353" };
@@ -26,7 +26,7 @@ const FLUSH_V6 =
 const RENEWED = ["revalidator/wait", "revalidator/wait"];
 
 /** A node whose ovs-vswitchd writes down what it is told. */
-async function setup(t: Test, at: number, entries: readonly EndedFlows[] | string = []) {
+async function setup(t: Test, at: number, entries: readonly StaleFlows[] | string = []) {
   const [kube, server, bridge] = [fakeKube(), fakeOvsdb(VSWITCH), randomUUID()];
   await server.edit(VSWITCH, [
     insert(VSWITCH, "Open_vSwitch", undefined, { bridges: [bridge] }),
@@ -35,13 +35,13 @@ async function setup(t: Test, at: number, entries: readonly EndedFlows[] | strin
       external_ids: { "ovn-nb-cfg": `${at}`, "ct-zone-a": "1" },
     }),
   ]);
-  const annotations = (list: readonly EndedFlows[] | string) => ({
-    [SUBNET.endedFlows]: typeof list === "string" ? list : encodeEndedFlows(list),
+  const annotations = (list: readonly StaleFlows[] | string) => ({
+    [SUBNET.staleFlows]: typeof list === "string" ? list : encodeStaleFlows(list),
   });
   await kube.create(SUBNETS, { metadata: { name: "join", annotations: annotations(entries) } } as never);
   await kube.create(SUBNETS, { metadata: { name: "other" } } as never);
   const view = new OvsView(server.connect());
-  const record = endedFlowsInformer(kube, "join", (error) => t.fail(String(error)), {});
+  const record = staleFlowsInformer(kube, "join", (error) => t.fail(String(error)), {});
   const commands: string[] = [];
   const warnings: string[] = [];
   const failures: (ControlError | undefined)[] = [];
@@ -49,7 +49,7 @@ async function setup(t: Test, at: number, entries: readonly EndedFlows[] | strin
   const announce = (): void => {
     for (const listener of listeners) listener();
   };
-  const flush = new EndedFlowsFlush({
+  const flush = new StaleFlowsFlush({
     ...{ view, record, clock: SYSTEM_CLOCK },
     log: {
       info: () => undefined,
@@ -86,13 +86,13 @@ async function setup(t: Test, at: number, entries: readonly EndedFlows[] | strin
         () => list.length >= count,
         `${count} of ${list.length}`,
       ),
-    ended: (...list: readonly EndedFlows[]) =>
+    ended: (...list: readonly StaleFlows[]) =>
       kube.patch(SUBNETS, { name: "join" }, { type: "merge", body: { metadata: { annotations: annotations(list) } } }),
     malformed: () =>
       kube.patch(
         SUBNETS,
         { name: "join" },
-        { type: "merge", body: { metadata: { annotations: { [SUBNET.endedFlows]: "{" } } } },
+        { type: "merge", body: { metadata: { annotations: { [SUBNET.staleFlows]: "{" } } } },
       ),
     installed: (cfg: number) =>
       server.edit(VSWITCH, [update(VSWITCH, "Bridge", bridge, { external_ids: { "ovn-nb-cfg": `${cfg}` } })]),

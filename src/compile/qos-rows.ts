@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Bandwidth, type Qos, showBandwidth, showNetem } from "../contract/qos.ts";
-import { type Asked, DIRECTIONS, type QosRequest } from "../contract/qos-request.ts";
+import { type Asked, DIRECTIONS, type QosRequest } from "../contract/bandwidth-annotations.ts";
+import { type Bandwidth, type Qos, showBandwidth, showNetem } from "../contract/qos-record.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 import { switchId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";

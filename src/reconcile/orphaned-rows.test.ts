@@ -3,7 +3,7 @@
 import t from "tap";
 import { OWNER_KEY } from "../desired/identity.ts";
 import { Desired } from "./desired.ts";
-import { braked, planSweep, type SweptRow } from "./sweep.ts";
+import { exceedsDeleteLimit, planSweep, type SweptRow } from "./orphaned-rows.ts";
 
 const COLUMNS = new Map([
   ["Switch", [{ column: "ports", exclusive: false }]],
@@ -77,7 +77,7 @@ t.test("the brake stops a sweep of more than 50 rows and half of what a kind of 
     for (let i = gone; i < gone + there; i++) keep(`${kind}:${i}`, `${kind}${i}`);
     const others = Array.from({ length: 1_000 }, (_, i) => row("Port", `other${i}`, {}, `other:${i}`));
     for (let i = 0; i < 1_000; i++) keep(`other:${i}`, `other${i}`);
-    return braked(planSweep(desired, [...rows, ...others], isRoot, COLUMNS));
+    return exceedsDeleteLimit(planSweep(desired, [...rows, ...others], isRoot, COLUMNS));
   };
   t.equal(sweep(50, 0), false);
   t.equal(sweep(51, 0, "group"), true, "all of a kind, however many there are of others");
@@ -94,7 +94,7 @@ t.test("pods that were recreated under their names while nobody looked are no re
   });
   const sweep = planSweep(desired, rows, isRoot, COLUMNS);
   t.equal(sweep.orphans.length, 200);
-  t.equal(braked(sweep), false);
+  t.equal(exceedsDeleteLimit(sweep), false);
 });
 
 t.test("what stands in the way of units that are there goes although the brake stops the rest", async (t) => {
@@ -114,7 +114,7 @@ t.test("what stands in the way of units that are there goes although the brake s
     ...others.map((uuid) => row("Port", uuid, {}, `pod:${uuid}`)),
   ];
   const sweep = planSweep(desired, rows, isRoot, COLUMNS);
-  t.equal(braked(sweep), true);
+  t.equal(exceedsDeleteLimit(sweep), true);
   t.equal(sweep.plan.mutations[0]?.delete.length, 61);
   t.same(sweep.replaced.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["old"] }]);
   t.same(sweep.replaced.deletes, []);

@@ -7,7 +7,7 @@ import type { LocalEndpoint, ServiceRulesInput } from "./service-rules.ts";
  * Deletes conntrack entries of UDP flows to endpoints that the rules no longer name. A flow keeps its endpoint while its client sends, even if the
  * endpoint is gone; TCP clients notice that themselves. OVN deletes flows that it has balanced (`ct_flush`).
  */
-export class StaleUdp {
+export class NodePortStaleUdp {
   readonly #forget: (ip: Ip, port: number) => number;
   #known: ReadonlyMap<string, LocalEndpoint> = new Map();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { decodePodQos, encodePodQos, type PodQos, showBandwidth, showNetem } from "./qos.ts";
-import { readQosRequest } from "./qos-request.ts";
+import { readQosRequest } from "./bandwidth-annotations.ts";
+import { decodePodQos, encodePodQos, type PodQos, showBandwidth, showNetem } from "./qos-record.ts";
 
 const read = (annotations: Readonly<Record<string, string>>, provider = "ovn") => readQosRequest(annotations, provider);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { decodeEndedFlows, type EndedFlows } from "../../contract/ended-flows.ts";
-import { EndedFlowsRecord } from "./ended-flows-record.ts";
+import { decodeStaleFlows, type StaleFlows } from "../../contract/stale-udp-flows.ts";
+import { StaleFlowsRecord } from "./stale-udp-record.ts";
 
-const entry = (cfg: number, count = 1): EndedFlows => ({
+const entry = (cfg: number, count = 1): StaleFlows => ({
   cfg,
   flows: Array.from({ length: count }, (_, i) => ({
     service: "10.96.0.10:53",
@@ -14,10 +14,10 @@ const entry = (cfg: number, count = 1): EndedFlows => ({
 
 t.test("the last entries are recorded, as many as fit", (t) => {
   let text = "";
-  const record = new EndedFlowsRecord((now) => {
+  const record = new StaleFlowsRecord((now) => {
     text = now;
   });
-  const cfgs = (): readonly number[] => decodeEndedFlows(text).map(({ cfg }) => cfg);
+  const cfgs = (): readonly number[] => decodeStaleFlows(text).map(({ cfg }) => cfg);
   for (let cfg = 1; cfg <= 20; cfg++) record.add(entry(cfg));
   t.same(
     cfgs(),
@@ -25,7 +25,7 @@ t.test("the last entries are recorded, as many as fit", (t) => {
   );
   record.add(entry(21, 1_000));
   t.same(cfgs(), [21]);
-  t.ok((decodeEndedFlows(text)[0]?.flows.length ?? 0) >= 100, "part of them");
+  t.ok((decodeStaleFlows(text)[0]?.flows.length ?? 0) >= 100, "part of them");
   record.add(entry(22, 100));
   t.same(cfgs(), [22]);
   t.end();
@@ -33,7 +33,7 @@ t.test("the last entries are recorded, as many as fit", (t) => {
 
 t.test("a later term does not record again what an earlier one has recorded", (t) => {
   let text = "";
-  const record = new EndedFlowsRecord((now) => {
+  const record = new StaleFlowsRecord((now) => {
     text = now;
   });
   record.add(entry(1));
@@ -41,7 +41,7 @@ t.test("a later term does not record again what an earlier one has recorded", (t
   record.clear();
   record.add(entry(3));
   t.same(
-    decodeEndedFlows(text).map(({ cfg }) => cfg),
+    decodeStaleFlows(text).map(({ cfg }) => cfg),
     [3],
   );
   t.end();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type EndedFlow, parseFlowEnd } from "../../contract/ended-flows.ts";
+import { parseFlowEnd, type StaleFlow } from "../../contract/stale-udp-flows.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { mutate, type Operation, type OperationResult, select } from "../../ovsdb/operation.ts";
@@ -13,14 +13,14 @@ type Columns = Readonly<Record<string, ColumnValue>>;
  * The UDP flows that a plan ends: those of load balancers with `ct_flush` to removed endpoints. Addresses with template variables are left out: each
  * node has its own.
  */
-export function endedFlows({ updates, deletes }: Plan, view: DatabaseView): readonly EndedFlow[] {
+export function staleFlows({ updates, deletes }: Plan, view: DatabaseView): readonly StaleFlow[] {
   const changed = [
     ...updates.flatMap(({ row, columns }) =>
       row.table === "Load_Balancer" && "vips" in columns ? [{ uuid: row.uuid, after: columns }] : [],
     ),
     ...deletes.flatMap(({ table, uuid }) => (table === "Load_Balancer" ? [{ uuid, after: {} }] : [])),
   ];
-  return changed.flatMap(({ uuid, after }): readonly EndedFlow[] => {
+  return changed.flatMap(({ uuid, after }): readonly StaleFlow[] => {
     const before = view.get("Load_Balancer", uuid);
     if (before === undefined || mapOf(before, "options")["ct_flush"] !== "true") return [];
     const now = mapOf(after, "vips");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import { ownerOf } from "../../reconcile/owner.ts";
-import type { SweptRow } from "../../reconcile/sweep.ts";
 
 /** Rows of one table created by Kube-OVN. */
 export interface ForeignTable {

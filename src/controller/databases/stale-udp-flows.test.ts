@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import t from "tap";
 import { SUBNET } from "../../api/annotations.ts";
-import { decodeEndedFlows, type EndedFlows } from "../../contract/ended-flows.ts";
+import { decodeStaleFlows, type StaleFlows } from "../../contract/stale-udp-flows.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { ENDPOINT_SLICES, SERVICES, SUBNETS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
@@ -43,10 +43,10 @@ t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the nu
     eventually(`${vip} → ${wanted}`, () => (endpointsOf(vip) === wanted ? true : undefined));
   const cfg = (): number | undefined => server.rows(OVN_NB, "NB_Global")[0]?.nb_cfg;
   const record = (): string | undefined =>
-    kube.object<KubeObject>(SUBNETS, { name: "join" })?.metadata.annotations?.[SUBNET.endedFlows];
+    kube.object<KubeObject>(SUBNETS, { name: "join" })?.metadata.annotations?.[SUBNET.staleFlows];
   const recorded = (count: number) =>
     eventually(`${count} entries`, () => {
-      const entries = decodeEndedFlows(record() ?? '{"version":1}');
+      const entries = decodeStaleFlows(record() ?? '{"version":1}');
       return entries.length === count ? entries : undefined;
     });
   await balanced("10.96.0.10:53", "10.16.0.2:5353,10.16.0.3:5353");
@@ -87,8 +87,8 @@ t.test("what a transaction of unknown outcome has ended comes with the next one"
   const northbound = new Northbound(server.connect());
   const ready = () => Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
   await ready();
-  const ended: EndedFlows[] = [];
-  northbound.onEndedFlows((one) => void ended.push(one));
+  const ended: StaleFlows[] = [];
+  northbound.onStaleFlows((one) => void ended.push(one));
   const row = { table: "Load_Balancer", uuid: balancer, label: "dns", columns: {} };
   const plan = (vips: Readonly<Record<string, string>>): Plan => ({
     ...{ inserts: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] },
@@ -133,8 +133,8 @@ t.test(
     const northbound = new Northbound(server.connect());
     const ready = () => Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
     await ready();
-    const ended: EndedFlows[] = [];
-    northbound.onEndedFlows((flows) => void ended.push(flows));
+    const ended: StaleFlows[] = [];
+    northbound.onStaleFlows((flows) => void ended.push(flows));
     const empty = (uuid: string): Plan => ({
       ...{ inserts: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] },
       updates: [{ row: { table: "Load_Balancer", uuid, label: uuid, columns: {} }, columns: { vips: {} }, before: {} }],
@@ -172,9 +172,9 @@ t.test("however many transactions end flows, nb_cfg is incremented at most every
   ]);
   const northbound = new Northbound(server.connect(), clock);
   await Promise.all([northbound.whenReady(), northbound.lock.whenHeld()]);
-  const ended: EndedFlows[] = [];
+  const ended: StaleFlows[] = [];
   const all = Promise.withResolvers<void>();
-  northbound.onEndedFlows((one) => {
+  northbound.onStaleFlows((one) => {
     ended.push(one);
     if (ended.length === 2) all.resolve();
   });

@@ -7,9 +7,6 @@ import type { MacSource } from "./macs.ts";
 import type { Offset } from "./offset.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
 import {
-  addressInUse,
-  addressOutOfSubnet,
-  addressReserved,
   holderText,
   macInUse,
   mostSpecificRefusal,
@@ -19,6 +16,7 @@ import {
   subnetUnknown,
   wrongFamily,
 } from "./refusal-messages.ts";
+import { checkRequestedAddresses } from "./requested-address.ts";
 import type { LeaseRecord, SubnetState } from "./subnet.ts";
 import type { AddressAllocation, AddressRequest, Want } from "./types.ts";
 
@@ -130,7 +128,7 @@ function attempt(
   } else {
     let named: Dual<Ip> | undefined;
     if (want.kind === "static") {
-      const refusal = checkNamed(subnet, request, want.addresses);
+      const refusal = checkRequestedAddresses(subnet, request, want.addresses);
       if (refusal !== undefined) return refusal;
       named = want.addresses;
     } else if (want.kind === "choice") {
@@ -170,28 +168,6 @@ function pick(
   return space.next(pool);
 }
 
-/** The refusal if this subnet cannot give the requested addresses. */
-function checkNamed(subnet: SubnetState, request: AddressRequest, named: Dual<Ip>): Refusal | undefined {
-  for (const ip of dualValues(named)) {
-    if (request.family !== undefined && ip.family !== request.family) {
-      const message = `${ip.text} is IPv${ip.family}, but ip_family requests IPv${request.family} only; remove one of them.`;
-      return refuse("FamilyMismatch", message, { subnet: subnet.name, value: ip.text });
-    }
-    const space = subnet.has(ip.family) ? subnet.space(ip.family) : undefined;
-    const at = space?.offset(ip);
-    const zone = at === undefined ? undefined : space?.zoneOf(at);
-    if (space === undefined || at === undefined || zone === undefined) return addressOutOfSubnet(subnet, ip);
-    if (zone.kind !== "auto" && zone.kind !== "excluded") return addressReserved(subnet, ip, zone);
-    const holder = space.holder(at);
-    // The current holder keeps it, even if the pool is reserved for other namespaces now.
-    if (holder?.owner === request.owner) continue;
-    if (!subnet.poolIsFor(zone.pool, request.namespace))
-      return poolNotForNamespace(subnet, zone.pool, request.namespace, ip);
-    if (holder !== undefined && holder.owner !== request.from) return addressInUse(subnet, ip, holder.owner);
-  }
-  return undefined;
-}
-
 /** The one that the owner holds, otherwise the first free one of several. */
 function choose(
   subnet: SubnetState,
@@ -205,7 +181,7 @@ function choose(
   }
   const refusals: Refusal[] = [];
   for (const tuple of tuples) {
-    const refusal = checkNamed(subnet, request, tuple);
+    const refusal = checkRequestedAddresses(subnet, request, tuple);
     if (refusal === undefined) return tuple;
     refusals.push(refusal);
   }

@@ -4,19 +4,19 @@ import { type Ip, parseIp } from "../net/address.ts";
 import { MAX_LENGTH, readDocument, writeDocument } from "./document.ts";
 
 /** UDP flows that are balanced to a removed endpoint: `address:port` of the Service, and of the endpoint. */
-export interface EndedFlow {
+export interface StaleFlow {
   readonly service: string;
   readonly endpoint: string;
 }
 
 /** Flows whose endpoints one transaction of the northbound database has removed. */
-export interface EndedFlows {
+export interface StaleFlows {
   /** `NB_Global.nb_cfg` of the transaction: a chassis with this value or a higher one balances no new flow to these endpoints. */
   readonly cfg: number;
-  readonly flows: readonly EndedFlow[];
+  readonly flows: readonly StaleFlow[];
 }
 
-/** An address and port of an {@link EndedFlow}. */
+/** An address and port of an {@link StaleFlow}. */
 export interface FlowEnd {
   readonly ip: Ip;
   readonly port: number;
@@ -26,17 +26,17 @@ export interface FlowEnd {
  * The text of the Subnet's annotation `weft.kubeovn.io/ended-udp-flows`, with as many of the last entries as fit in a document. The others rely on
  * `ct_flush` alone.
  */
-export function encodeEndedFlows(entries: readonly EndedFlows[]): string {
+export function encodeStaleFlows(entries: readonly StaleFlows[]): string {
   for (let first = 0; first < entries.length; first++) {
     const text = write(entries.slice(first));
     if (text.length <= MAX_LENGTH) return text;
   }
   const [last] = entries.slice(-1);
   if (last === undefined || last.flows.length === 0) return write([]);
-  return encodeEndedFlows([{ cfg: last.cfg, flows: last.flows.slice(0, Math.floor(last.flows.length / 2)) }]);
+  return encodeStaleFlows([{ cfg: last.cfg, flows: last.flows.slice(0, Math.floor(last.flows.length / 2)) }]);
 }
 
-function write(entries: readonly EndedFlows[]): string {
+function write(entries: readonly StaleFlows[]): string {
   const ended = entries.map(({ cfg, flows }) => ({
     cfg,
     flows: flows.map(({ service, endpoint }) => `${service} ${endpoint}`),
@@ -44,14 +44,14 @@ function write(entries: readonly EndedFlows[]): string {
   return writeDocument({ ended });
 }
 
-/** Parses the output of {@link encodeEndedFlows}; malformed entries are left out. @throws ContractError */
-export function decodeEndedFlows(text: string): readonly EndedFlows[] {
+/** Parses the output of {@link encodeStaleFlows}; malformed entries are left out. @throws ContractError */
+export function decodeStaleFlows(text: string): readonly StaleFlows[] {
   const { ended } = readDocument(text);
   if (!Array.isArray(ended)) return [];
-  return ended.flatMap((entry: { readonly cfg?: unknown; readonly flows?: unknown } | null): readonly EndedFlows[] => {
+  return ended.flatMap((entry: { readonly cfg?: unknown; readonly flows?: unknown } | null): readonly StaleFlows[] => {
     const { cfg, flows } = entry ?? {};
     if (typeof cfg !== "number" || !Array.isArray(flows)) return [];
-    const read = flows.flatMap((flow: unknown): readonly EndedFlow[] => {
+    const read = flows.flatMap((flow: unknown): readonly StaleFlow[] => {
       const [service = "", endpoint = "", ...more] = typeof flow === "string" ? flow.split(" ") : [];
       const isFlow = more.length === 0 && parseFlowEnd(service) !== undefined && parseFlowEnd(endpoint) !== undefined;
       return isFlow ? [{ service, endpoint }] : [];
