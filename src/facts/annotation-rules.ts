@@ -74,7 +74,7 @@ export const POD_RULES: readonly AnnotationRule[] = [
   own("any", "layer2_forward", BOOLEAN),
   own("any", "default_route", BOOLEAN),
   own("ovn", "routes", ROUTES),
-  // An invalid value leaves the last valid limit active (`src/compile/qos-rows.ts`).
+  // An invalid value leaves the last valid limit active (`src/compile/active-qos.ts`).
   own("any", "ingress_rate", NUMBER, "kept"),
   own("any", "egress_rate", NUMBER, "kept"),
   own("any", "ingress_burst", NUMBER, "kept"),

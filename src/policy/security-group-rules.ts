@@ -35,7 +35,7 @@ const SPELLING: Readonly<Record<PolicyRuleAction, string>> = { drop: "drop", pas
  * that drops or passes drops, independent of the intended value. Of contradicting rules, which have the same priority and some packets in
  * common, the strictest is used.
  */
-export function closeRules(
+export function failClosedRules(
   group: SecurityGroupFact,
   direction: Direction,
   exists: (name: string) => boolean,
@@ -54,14 +54,14 @@ export function closeRules(
     const action = actionOf(fact, doubts.length > 0 || group.tier === undefined);
     if (action === undefined) continue;
     const rule = closedRule(fact, action, exists);
-    rules.push(rule, ...(direction === "egress" ? rulesBehind(rule, virtualPorts) : []));
+    rules.push(rule, ...(direction === "egress" ? rulesForServiceEndpoints(rule, virtualPorts) : []));
   }
   const settled = settleTies(rules, direction);
   return { rules: settled.rules, problems: [...problems, ...settled.problems] };
 }
 
 /** The same rule for the endpoints of the Services whose addresses it names, at their ports. */
-function rulesBehind(rule: ClosedRule, virtualPorts: VirtualPortsIn): readonly ClosedRule[] {
+function rulesForServiceEndpoints(rule: ClosedRule, virtualPorts: VirtualPortsIn): readonly ClosedRule[] {
   const { remote, protocol, ports } = rule;
   if (remote?.kind !== "cidr") return [];
   return virtualPorts(remote.cidr).flatMap((virtual) => {

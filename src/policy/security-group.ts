@@ -3,7 +3,7 @@
 import { DENY_ALL_GROUP, portGroupAddressSet, securityGroupPortGroupName as portGroupOf } from "../api/names.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import { laterFragments } from "./ip-fragments.ts";
-import { type ClosedRule, closeRules } from "./security-group-rules.ts";
+import { type ClosedRule, failClosedRules } from "./security-group-rules.ts";
 import type { Direction, PolicyProblem, PolicyRuleAction } from "./types.ts";
 import type { VirtualPortsIn } from "./virtual-ports.ts";
 
@@ -60,7 +60,7 @@ export function translateSecurityGroup(
   const problems: PolicyProblem[] = [...group.problems];
   const clean: Direction[] = [];
   for (const direction of DIRECTIONS) {
-    const closed = closeRules(group, direction, exists, virtualPorts);
+    const closed = failClosedRules(group, direction, exists, virtualPorts);
     if (closed.problems.length === 0 && group.problems.length === 0) clean.push(direction);
     problems.push(...closed.problems);
     for (const rule of closed.rules) {

@@ -5,10 +5,11 @@ import type { WantedAnnotations } from "../../contract/annotations.ts";
 import { readQosRequest } from "../../contract/bandwidth-annotations.ts";
 import { decodePodQos, encodePodQos, type Qos } from "../../contract/qos-record.ts";
 import type { NodeFact } from "../../facts/node.ts";
+import { settleQos } from "../active-qos.ts";
 import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nodePortId } from "../owner-ids.ts";
-import { addQos, settleQos } from "../qos-rows.ts";
+import { addQos } from "../qos-rules.ts";
 
 /** Adds the limits of a node's `ovn0`, from its annotations `ingress_rate` and so on; returns what is active. */
 export function addNodeQos(build: FragmentBuilder, node: NodeFact, port: string, join: string): Qos {

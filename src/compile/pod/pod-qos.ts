@@ -6,10 +6,11 @@ import { decodePodQos, decodeQos, encodeQos, NO_QOS, type Qos } from "../../cont
 import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import { QOS_ANNOTATION } from "../../facts/project-ip.ts";
+import { settleQos } from "../active-qos.ts";
 import { type AnnotateEffect, annotate, type ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId } from "../owner-ids.ts";
-import { addQos, settleQos } from "../qos-rows.ts";
+import { addQos } from "../qos-rules.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**
