@@ -12,8 +12,8 @@ import {
 import { CHASSIS_CONDITION } from "../api/names.ts";
 import { podPortName } from "../api/port-names.ts";
 import { suffixOf } from "../claims/pod-interfaces.ts";
-import { decodePodQos, showBandwidth, showNetem } from "../contract/qos-record.ts";
 import { readQosRequest } from "../contract/bandwidth-annotations.ts";
+import { decodePodQos, showBandwidth, showNetem } from "../contract/qos-record.ts";
 import { type AttachmentObject, projectAttachment } from "../facts/project-attachment.ts";
 import { projectNetworks } from "../facts/project-networks.ts";
 import { unlessNotFound } from "../kube/errors.ts";
