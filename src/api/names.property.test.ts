@@ -20,7 +20,7 @@ import {
 } from "./names.ts";
 import { multicastQuerierName, nodePortName, podPortName, u2oIpName } from "./port-names.ts";
 
-/** Words that make names run together, and some that our own names are made of. */
+/** Words that make composed names ambiguous, and parts of our own names. */
 const WORD = fc.constantFrom(
   "a",
   "b",
@@ -46,10 +46,10 @@ const provider = fc.oneof(
   fc.tuple(subdomain, label, label).map(([nad, ns, name]) => ovnAttachmentProvider(nad, ns, name)),
 );
 
-/** A name, and all that tells its object from others. */
+/** A name and the identity of its object. */
 type Made<T> = readonly [object: string, name: T];
 
-/** Names that others must know without asking, so that they depend on nothing else: IP objects, and ports of pods and nodes. */
+/** Names that depend on their parts only: IP objects, and ports of pods and nodes. */
 const fixed: fc.Arbitrary<Made<string>> = fc.oneof(
   fc.tuple(subdomain, label, provider).map((of): Made<string> => [`pod ${of.join(" ")}`, podPortName(...of)]),
   subdomain.map((node): Made<string> => [`node ${node}`, nodePortName(node)]),
@@ -58,7 +58,7 @@ const fixed: fc.Arbitrary<Made<string>> = fc.oneof(
   subdomain.map((subnet): Made<string> => [`localnet ${subnet}`, localnetPortName(subnet)]),
 );
 
-/** Ports of which the elder has the plain name. */
+/** Ports of which the oldest has the plain name. */
 const ports: fc.Arbitrary<Made<Name>> = fc.oneof(
   fc.tuple(subdomain, subdomain).map((of): Made<Name> => [`router port ${of.join(" ")}`, routerPortName(...of)]),
   fc.tuple(subdomain, subdomain).map((of): Made<Name> => [`switch port ${of.join(" ")}`, routerSwitchPortName(...of)]),
@@ -77,18 +77,18 @@ const addressSet: fc.Arbitrary<Made<Name>> = subdomain.map(
 
 const RUNS = { numRuns: 20_000 };
 
-/** Whether two spellings may be used at once: not where both are plain and the same, for then one of them gives way. */
+/** Whether two names may exist at once: equal plain names may not, because one of them gets a digest. */
 function apart([object, name]: Made<Name>, [other, its]: Made<Name>): boolean {
   if (object === other) return true;
   return name.distinct !== its.distinct && name.distinct !== its.plain && name.plain !== its.distinct;
 }
 
-t.test("what has its name by its parts alone has it alone", async () => {
+t.test("a name that depends on its parts only is unique", async () => {
   fc.assert(
     fc.property(fixed, fixed, ([object, name], [other, its]) => object === other || name !== its),
     RUNS,
   );
-  // The same parts in another division.
+  // The same text divided differently.
   fc.assert(
     fc.property(
       fc.array(label, { minLength: 2, maxLength: 8 }),
@@ -114,18 +114,18 @@ t.test("what has its name by its parts alone has it alone", async () => {
   );
 });
 
-t.test("a name with a digest is nobody's plain name, and no two are the same", async () => {
+t.test("a name with a digest is never a plain name, and no two are equal", async () => {
   for (const kind of [ports, groups, addressSet]) fc.assert(fc.property(kind, kind, apart), RUNS);
 });
 
-t.test("routers' ports and Vips have no name of a pod or a node", async () => {
+t.test("ports of routers and Vips never have the name of a pod's or node's port", async () => {
   fc.assert(
     fc.property(ports, fixed, ([, name], [, its]) => name.plain !== its && name.distinct !== its),
     RUNS,
   );
 });
 
-t.test("the port of a Vip with a type has no name of another port but of the pod that is called like it", async () => {
+t.test("the port of a Vip with a type has a unique name, except that of the pod with its name", async () => {
   fc.assert(
     fc.property(subdomain, label, provider, fixed, ports, (vip, namespace, of, [object, its], [, port]) => {
       const name = vipPortName(vip, namespace, of);
@@ -141,7 +141,7 @@ t.test("the port of a Vip with a type has no name of another port but of the pod
   );
 });
 
-t.test("the groups of SecurityGroups are their own, and no address set of OVN's is a pool's", async () => {
+t.test("groups of SecurityGroups have unique names, and no address set of OVN has the name of a pool's", async () => {
   fc.assert(
     fc.property(securityGroup, securityGroup, ([object, name], [other, its]) => object === other || name !== its),
     RUNS,
@@ -166,7 +166,7 @@ t.test("the groups of SecurityGroups are their own, and no address set of OVN's 
   );
 });
 
-t.test("load balancers and their groups are told apart by slashes", async () => {
+t.test("slashes distinguish load balancers from their groups", async () => {
   const balancer = fc.tuple(label, label, fc.constantFrom("TCP" as const, "UDP" as const, "SCTP" as const));
   fc.assert(
     fc.property(balancer, balancer, (a, b) => {
@@ -179,7 +179,7 @@ t.test("load balancers and their groups are told apart by slashes", async () => 
   );
 });
 
-t.test("names that objects have are names of objects", async () => {
+t.test("names of objects are valid object names", async () => {
   const long = fc.tuple(subdomain, fc.integer({ min: 1, max: 253 })).map(([name, length]) =>
     name
       .repeat(60)
@@ -205,7 +205,7 @@ t.test("names of groups and sets can be written in a match", async () => {
   );
 });
 
-t.test("what is not ambiguous is spelled as Kube-OVN spells it", async (t) => {
+t.test("an unambiguous name is the same as in Kube-OVN", async (t) => {
   t.equal(podPortName("web-0", "shop"), "web-0.shop");
   t.equal(podPortName("web.0", "shop"), "web.0.shop", "a namespace has no dot");
   t.equal(podPortName("node-0", "chain"), "node-0.chain");

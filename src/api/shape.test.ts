@@ -7,14 +7,14 @@ import { type Shape, shapedSpec, shapedStatus } from "./shape.ts";
 
 const SUBNET = SHAPES["subnets"] ?? { spec: { fields: {} }, status: { fields: {} } };
 
-t.test("what is of the types that the CRD says is the same object", async (t) => {
+t.test("an object with the types of the CRD is returned unchanged", async (t) => {
   const spec = { cidrBlock: "10.0.0.0/8", mtu: 1400, acls: [{ match: "ip4", priority: 5 }], unknown: { a: [null] } };
   const { value, malformed } = shapedSpec(spec, SUBNET.spec);
   t.equal(value, spec);
   t.same(malformed, []);
 });
 
-t.test("a value of another type becomes one that nothing reads, where it was, and is named", async (t) => {
+t.test("a value of another type is replaced by an invalid value of the right type, and is reported", async (t) => {
   const spec = {
     cidrBlock: 5,
     mtu: {},
@@ -45,20 +45,20 @@ t.test("a value of another type becomes one that nothing reads, where it was, an
   t.equal(malformed.length, 5, "of many only the first ones are named");
 });
 
-t.test("null is none, and what is no object has no fields", async (t) => {
+t.test("null is no value, and a value that is not an object has no fields", async (t) => {
   t.same(shapedSpec({ cidrBlock: null, acls: null }, SUBNET.spec), { value: {}, malformed: [] });
   t.same(shapedSpec(undefined, SUBNET.spec), { value: {}, malformed: [] });
   for (const odd of [5, "x"]) t.equal(shapedSpec(odd, SUBNET.spec).malformed[0]?.path, "spec");
 });
 
-t.test("of a status, which is ours, what has another type is left out", async (t) => {
+t.test("values of another type are left out of a status", async (t) => {
   const status = { conditions: [null, { type: "Ready", status: "True" }, "x"], v4usingIPs: {}, v6usingIPs: "9" };
   t.same(shapedStatus(status, SUBNET.status), { conditions: [{ type: "Ready", status: "True" }], v6usingIPs: "9" });
   t.same(shapedStatus({ conditions: 5 }, SUBNET.status), {});
   t.same(shapedStatus([], SUBNET.status), {});
 });
 
-t.test("whatever is written, what is read has the types that the CRD says", async (t) => {
+t.test("any input is read with the types of the CRD", async (t) => {
   const check = (value: unknown, shape: Shape): boolean => {
     if (value === undefined) return true;
     if (shape === "text") return typeof value === "string";

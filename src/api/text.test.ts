@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { cutText, isStorable, quoted, storable } from "./text.ts";
 
-t.test("what OVSDB does not take is told, and replaced where only people read it", async (t) => {
+t.test("text that OVSDB does not accept is reported, and replaced if only people read it", async (t) => {
   for (const text of ["a\0b", "\ud83d", "x\ude00", "\ude00\ud83d"]) {
     t.notOk(isStorable(text), JSON.stringify(text));
     t.ok(isStorable(storable(text)), JSON.stringify(text));

@@ -384,7 +384,7 @@ t.test(
     if (!ip) throw new Error("no IP object");
     facts.set("ips", "a.default", { ...ip, deleting: true });
     t.match(effects(), [{ kind: "annotate" }], "its own pod keeps it as long as it runs");
-    facts.set("ips", "a.default", { ...ip, deleting: true, podUid: "its-namesake" });
+    facts.set("ips", "a.default", { ...ip, deleting: true, podUid: "an-earlier-uid" });
     t.match(effects(), [{ kind: "release-ip", name: "a.default" }]);
   },
 );

@@ -15,14 +15,14 @@ t.test("networks are read by name, with canonical addresses", async (t) => {
     t.strictSame(readNodeNetworks(nothing), { ok: true, networks: {}, problems: [] });
 });
 
-t.test("a text that is no JSON object counts for nothing", async (t) => {
+t.test("a text that is not a JSON object is ignored", async (t) => {
   for (const text of ["{", "[]", "null", '"storage"', "storage=192.168.10.11", `{"a":"${"1".repeat(5_000)}"}`])
     t.match(readNodeNetworks(text), { ok: false, message: /must be a JSON object|more than 4096/ }, text.slice(0, 40));
   const many = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`n${i}`, `192.168.10.${i + 1}`]));
   t.match(readNodeNetworks(JSON.stringify(many)), { ok: false, message: "has 17 networks; the limit is 16" });
 });
 
-t.test("an invalid entry is named, and the others count", async (t) => {
+t.test("an invalid entry is reported, and the others are used", async (t) => {
   for (const [name, address, message] of [
     ["a", "192.168.10.300", '"192.168.10.300" is not a valid IP address'],
     ["a", "192.168.10.0/24", '"192.168.10.0/24" is not a valid IP address'],

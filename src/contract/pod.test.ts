@@ -16,7 +16,7 @@ const text = (): fc.Arbitrary<PodInterfaceText> =>
     })
     .map(({ interface: of, machine, ...rest }) => ({ ...of, ...rest, ...(machine && { machine }) }));
 
-t.test("what the controller writes of an interface is what the daemon reads", async (t) => {
+t.test("the daemon reads what the controller writes about an interface", async (t) => {
   fc.assert(
     fc.property(text(), fc.constantFrom("ovn", "net.shop.ovn", "net.shop.ovn.net2", "net.shop"), (of, provider) => {
       const wanted = encodePodInterface(provider, { ...of, onOvn: of.onOvn || provider === "ovn" });
@@ -52,7 +52,7 @@ t.test("an interface without a MAC address is another plugin's", async (t) => {
   );
 });
 
-t.test("whatever the annotations say, the answer is a contract, a wait or a ContractError", async (t) => {
+t.test("for any annotations the result is a contract, `missing` or a ContractError", async (t) => {
   const keys = ["allocated", "routed", "ip_address", "mac_address", "cidr", "gateway", "routes", "default_route"];
   const value = fc.oneof(fc.constantFrom("true", "10.1.0.2", "10.1.0.0/24", "02:00:00:00:00:02", "[]"), fc.string());
   const annotations = fc.dictionary(fc.constantFrom(...keys.map((key) => `ovn.kubernetes.io/${key}`)), value);

@@ -59,7 +59,7 @@ t.test("the burst that is not stated lets the largest packet through, at the low
   t.end();
 });
 
-t.test("what is invalid says where, what and what would be accepted", (t) => {
+t.test("the message for an invalid annotation has its name, its value and what would be accepted", (t) => {
   const problem = (annotations: Readonly<Record<string, string>>): string | undefined => {
     const { ingress } = read(annotations);
     return ingress.state === "invalid" ? ingress.problem : undefined;
@@ -102,7 +102,7 @@ t.test("emulation is read in Kube-OVN's units, and an invalid value of one annot
   t.end();
 });
 
-t.test("what the record says is read as it was written, and what is malformed is left out", (t) => {
+t.test("a record is read as it was written, and malformed parts are left out", (t) => {
   const qos: PodQos = {
     ovn: { ingress: { rate: 10_000, burst: 8_000 }, netem: { latency: 5, loss: 0.1 } },
     "net1.shop.ovn": { problem: "no", refused: true },

@@ -6,7 +6,7 @@ import { type FailureSubject, Failures } from "./failures.ts";
 const about = (part: FailureSubject["part"]): FailureSubject => ({ part, where: "", kind: "pods", key: "shop/web-0" });
 
 t.test(
-  "what fails is waited for until it has been tried so often, but units are not: nobody tries them meanwhile",
+  "failures are waited for until they have been retried often enough, except units, which are not retried meanwhile",
   async (t) => {
     const due: (() => void)[] = [];
     const after = (_ms: number, run: () => void): (() => void) => {

@@ -17,7 +17,7 @@ t.test("a record is read by either name", async (t) => {
   t.equal(recordText(recordAnnotations('{"a":1}')), '{"a":1}');
 });
 
-t.test("where the two differ, an older controller wrote the one that it knows, later", async (t) => {
+t.test("if the two differ, an older controller has written the one that it knows later", async (t) => {
   const both = { [ACCEPTED_ANNOTATION]: '{"a":"before"}', [FORMER_ACCEPTED_ANNOTATION]: '{"a":"rolled back"}' };
   t.equal(recordText(both), '{"a":"rolled back"}');
   t.equal(recordText({ ...both, [FORMER_ACCEPTED_ANNOTATION]: "{" }), '{"a":"before"}', "unless it is malformed");

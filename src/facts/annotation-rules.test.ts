@@ -6,7 +6,7 @@ import { judgeAnnotations, NAMESPACE_RULES, POD_RULES, ruleFor, SERVICE_RULES } 
 import { projectPod } from "./project-core.ts";
 import { FOREIGN, NAMESPACE_SAMPLES, POD_SAMPLES, SERVICE_SAMPLES } from "./testing/annotation-samples.ts";
 
-t.test("each rule lets in what makes sense, and nothing else; an annotation of somebody else has none", async (t) => {
+t.test("each rule accepts valid values only; annotations of other programs have no rule", async (t) => {
   for (const [rules, samples] of [
     [POD_RULES, POD_SAMPLES],
     [NAMESPACE_RULES, NAMESPACE_SAMPLES],
@@ -25,7 +25,7 @@ t.test("each rule lets in what makes sense, and nothing else; an annotation of s
   for (const key of Object.keys(FOREIGN)) t.equal(ruleFor(key, POD_RULES), undefined, key);
 });
 
-t.test("an annotation without sense counts as absent, or as what closes, and a sentence says so", async (t) => {
+t.test("an invalid annotation counts as absent or denies, and is reported", async (t) => {
   const annotations = {
     "ovn.kubernetes.io/port_security": "yes",
     "ovn.kubernetes.io/layer2_forward": "yes",
@@ -55,6 +55,6 @@ t.test("an annotation without sense counts as absent, or as what closes, and a s
   t.notOk("invalidAnnotations" in (projectPod({ metadata: { ...metadata, annotations: {} } }) ?? {}));
 });
 
-t.test("of a list of addresses those are taken that are some, with their host bits", async (t) => {
+t.test("the valid members of a list of addresses are used, with their host bits", async (t) => {
   t.same(addressesOf("10.16.0.9, FD00::9,10.16.0.300,,10.16.0.9/28,x/3,\0"), ["10.16.0.9", "fd00::9", "10.16.0.9/28"]);
 });

@@ -3,7 +3,7 @@
 import t from "tap";
 import { projectPod } from "./project-core.ts";
 
-t.test("a pod's annotations are those of ours, and those that are nearly ours", async (t) => {
+t.test("a pod's fact has our annotations and those with a typing error", async (t) => {
   const annotations = {
     "ovn.kubernetes.io/ip_address": "10.16.0.5",
     "net1.default.ovn.kubernetes.io/ip_address": "10.17.0.5",
@@ -23,7 +23,7 @@ t.test("a pod's annotations are those of ours, and those that are nearly ours", 
   ]);
 });
 
-t.test("a machine's pods hold the machine's address, or each its own where machines keep none", async (t) => {
+t.test("pods of a virtual machine have its address, or each its own if virtual machines keep none", async (t) => {
   const vmi = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name: "vm", uid: "v", controller: true };
   const pod = { metadata: { name: "launcher", namespace: "default", uid: "u", ownerReferences: [vmi] } };
   t.equal(projectPod(pod)?.holder, "default/vm");

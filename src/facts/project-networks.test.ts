@@ -38,7 +38,7 @@ t.test("a pod that names no network has no field for it", async (t) => {
   t.notOk(Object.keys(pod ?? {}).some((key) => key.startsWith("networks")));
 });
 
-t.test("what cannot be read is said, with the value and what is accepted", async (t) => {
+t.test("invalid input is reported with the value and what would be accepted", async (t) => {
   for (const [text, why] of [
     ["net1,,net2", /has "", which is not a valid name/],
     ["a/b/c", /has "a\/b\/c", which is not a valid network name/],
@@ -100,7 +100,7 @@ t.test("what Multus says of a pod's interfaces counts for those of networks with
   t.equal(attached([...Array(80)].map((_, i) => ({ ...net1, name: `shop/${i}` })))?.length, 65, "it has a limit");
 });
 
-t.test("whatever is written there, it is read or refused", async () => {
+t.test("any input is parsed or refused", async () => {
   const anything = fc.oneof(
     fc.string(),
     fc.json(),

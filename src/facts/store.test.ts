@@ -26,7 +26,7 @@ function ip(name: string, holder: string, subnet: string): IpFact {
   return { key: name, name, uid: name, holder, subnet, ...rest };
 }
 
-t.test("writing an equal fact changes nothing and tells nobody", async (t) => {
+t.test("writing an equal fact changes nothing and notifies no listener", async (t) => {
   const facts = factStore();
   let told = 0;
   facts.subscribe(() => told++);
@@ -74,7 +74,7 @@ t.test("a recording reader notes what is asked for, also where nothing is found"
   t.same(seen, [dependency.fact("pods", "x"), dependency.index("ips", "holder", "x"), dependency.all("nodes")]);
 });
 
-t.test("changes that listeners make are told breadth-first, each to all before the next", async (t) => {
+t.test("changes made by listeners are delivered breadth-first, each to all listeners before the next", async (t) => {
   const facts = factStore();
   const told: string[] = [];
   facts.subscribe(({ key }) => {
@@ -90,7 +90,7 @@ t.test("changes that listeners make are told breadth-first, each to all before t
   );
 });
 
-t.test("who subscribes finds all that is derived from a change, to the end", async (t) => {
+t.test("a subscriber sees everything that is derived from a change", async (t) => {
   const facts = factStore();
   const next: Record<string, string> = { a: "b", b: "c", x: "y" };
   facts.derive(({ key }) => {
@@ -112,42 +112,39 @@ t.test("who subscribes finds all that is derived from a change, to the end", asy
   t.same(found, ["a: a b c", "b: a b c x y", "c: a b c x y", "x: a b c x y", "y: a b c x y"]);
 });
 
-t.test(
-  "a listener that throws keeps nobody from hearing, and is told again what it missed as one change",
-  async (t) => {
-    const timers = new ManualClock();
-    const said: string[] = [];
-    const failures = new Failures(timers, ({ part, where, kind, key, error, attempts }) =>
-      said.push(`${part} ${where} ${kind} ${key}: ${error.message} (${attempts})`),
-    );
-    const facts = factStore(failures);
-    let broken = true;
-    const took: string[] = [];
-    facts.subscribe(({ key, old, new: now, touched }) => {
-      if (broken && key === "a") throw new Error("odd");
-      took.push(`${key} ${(old as IpFact | undefined)?.holder} -> ${(now as IpFact | undefined)?.holder}`);
-      t.equal(includesDependency(touched, dependency.index("ips", "holder", "x")), key === "a");
-    }, "odd one");
-    let heard = 0;
-    facts.subscribe(() => heard++);
-    facts.set("ips", "a", ip("a", "x", "s"));
-    facts.set("ips", "b", ip("b", "y", "s"));
-    facts.set("ips", "a", ip("a", "z", "s"));
-    t.equal(heard, 3);
-    t.same(took, ["b undefined -> y"]);
-    t.same(said, ["listener odd one ips a: odd (1)", "listener odd one ips a: odd (2)"]);
-    await timers.advance(999);
-    t.equal(said.length, 2, "it backs off");
-    await timers.advance(1);
-    t.equal(said.length, 3, "and is told again");
-    broken = false;
-    await timers.advance(2000);
-    t.same(took, ["b undefined -> y", "a undefined -> z"]);
-    t.equal(failures.size, 0);
-    await timers.advance(600_000);
-    t.equal(took.length, 2, "once");
-  },
-);
+t.test("a listener that throws does not affect the others, and gets what it missed as one change", async (t) => {
+  const timers = new ManualClock();
+  const said: string[] = [];
+  const failures = new Failures(timers, ({ part, where, kind, key, error, attempts }) =>
+    said.push(`${part} ${where} ${kind} ${key}: ${error.message} (${attempts})`),
+  );
+  const facts = factStore(failures);
+  let broken = true;
+  const took: string[] = [];
+  facts.subscribe(({ key, old, new: now, touched }) => {
+    if (broken && key === "a") throw new Error("odd");
+    took.push(`${key} ${(old as IpFact | undefined)?.holder} -> ${(now as IpFact | undefined)?.holder}`);
+    t.equal(includesDependency(touched, dependency.index("ips", "holder", "x")), key === "a");
+  }, "odd one");
+  let heard = 0;
+  facts.subscribe(() => heard++);
+  facts.set("ips", "a", ip("a", "x", "s"));
+  facts.set("ips", "b", ip("b", "y", "s"));
+  facts.set("ips", "a", ip("a", "z", "s"));
+  t.equal(heard, 3);
+  t.same(took, ["b undefined -> y"]);
+  t.same(said, ["listener odd one ips a: odd (1)", "listener odd one ips a: odd (2)"]);
+  await timers.advance(999);
+  t.equal(said.length, 2, "it backs off");
+  await timers.advance(1);
+  t.equal(said.length, 3, "and is told again");
+  broken = false;
+  await timers.advance(2000);
+  t.same(took, ["b undefined -> y", "a undefined -> z"]);
+  t.equal(failures.size, 0);
+  await timers.advance(600_000);
+  t.equal(took.length, 2, "once");
+});
 
 t.test("a fact at which an index throws is not stored: the previous one stays, and it is retried", async (t) => {
   const timers = new ManualClock();
@@ -185,7 +182,7 @@ t.test("a fact at which an index throws is not stored: the previous one stays, a
   t.same(facts.by("ips", "address", "10.0.0.1"), [], "what an index said then is taken out, whatever it says now");
 });
 
-t.test("a fact whose object is there but could not be read is not the same as none", async (t) => {
+t.test("a fact of an unreadable object is different from no fact", async (t) => {
   const facts = factStore();
   const touched: Dependency[] = [];
   facts.subscribe((change) => touched.push(...change.touched));
@@ -194,7 +191,7 @@ t.test("a fact whose object is there but could not be read is not the same as no
   const told = (one: Dependency) => includesDependency(touched, one);
   t.ok(
     told(dependency.fact("vpcs", "a")) && told(dependency.index("pods", "holder", "default/p")),
-    "who waits for it is woken",
+    "its readers are triggered",
   );
   const reader = strictReader(facts);
   t.throws(() => reader.get("vpcs", "a"), UnreadFactError);

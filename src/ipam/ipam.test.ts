@@ -39,7 +39,7 @@ function text(decision: AllocationDecision): string {
 const SMALL: SubnetFields = { name: "small", cidrBlock: "10.0.0.0/29" };
 const DUAL: SubnetFields = { name: "dual", cidrBlock: "10.16.0.0/16,fd00:10:16::/64" };
 
-t.test("addresses are given in order, without network, gateway and broadcast address", (t) => {
+t.test("addresses are allocated in order, without network, gateway and broadcast address", (t) => {
   const ipam = ipamWith(SMALL);
   const given = Array.from({ length: 6 }, (_, i) => text(ipam.allocate(any(`pod-${i}`, "small"))));
   t.same(given, ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "NoAvailableAddress"]);
@@ -56,7 +56,7 @@ t.test("an address that was released comes last, and the one released first come
   t.end();
 });
 
-t.test("what was released keeps its turn when the subnet changes", (t) => {
+t.test("released addresses keep their order when the subnet changes", (t) => {
   const ipam = ipamWith(SMALL);
   for (let i = 2; i <= 6; i++) ipam.allocate(any(`pod-${i}`, "small"));
   for (const i of [5, 3, 6, 2]) ipam.release(`pod-${i}`);
@@ -77,7 +77,7 @@ t.test("an owner that asks again gets what it has", (t) => {
   t.end();
 });
 
-t.test("dual stack is given in pairs or not at all", (t) => {
+t.test("dual-stack addresses are allocated in pairs or not at all", (t) => {
   const ipam = ipamWith({
     name: "dual",
     cidrBlock: "10.0.0.0/29,fd00::/64",
@@ -94,7 +94,7 @@ t.test("dual stack is given in pairs or not at all", (t) => {
   t.end();
 });
 
-t.test("a fixed address may be one that is excluded, and one family brings the other with it", (t) => {
+t.test("a requested address may be excluded, and a request for one family gets the other too", (t) => {
   const ipam = ipamWith({ ...DUAL, excludeIps: ["10.16.0.2..10.16.0.9", "fd00:10:16::2"] });
   t.equal(text(ipam.allocate(fixed("a", "10.16.0.5", "dual"))), "10.16.0.5,fd00:10:16::3");
   t.equal(text(ipam.allocate(fixed("b", "fd00:10:16::99", "dual"))), "10.16.0.10,fd00:10:16::99");
@@ -106,7 +106,7 @@ t.test("a fixed address may be one that is excluded, and one family brings the o
   t.end();
 });
 
-t.test("what cannot be had is refused with a sentence that names value, holder and way out", (t) => {
+t.test("a refusal names the value, its holder and what would be accepted", (t) => {
   const ipam = ipamWith({ ...SMALL, gateway: "10.0.0.6" });
   ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
   ipam.allocate(fixed("web-0.default", "10.0.0.3", "small"));
@@ -127,7 +127,7 @@ t.test("what cannot be had is refused with a sentence that names value, holder a
   t.end();
 });
 
-t.test("a family that the subnet does not have is refused in Kube-OVN's words, and with a way out", (t) => {
+t.test("a family that the subnet does not have is refused with Kube-OVN's message, and with what to do", (t) => {
   const ipam = ipamWith(SMALL, { name: "six", cidrBlock: "fd00::/120" });
   t.match(ipam.allocate({ ...any("a", "small"), family: 6 }), {
     code: "FamilyMismatch",
@@ -169,7 +169,7 @@ t.test("a name that does not exist is refused with those that are near, or some 
   t.end();
 });
 
-t.test("a pool without room names who is in it, and what holds an address is called what it is", (t) => {
+t.test("the refusal of a full pool names its holders by kind", (t) => {
   const ipam = ipamWith({ ...SMALL, pools: [{ name: "two", ips: ["10.0.0.3..10.0.0.4"] }] });
   const pooled = (owner: string) => ({ owner, subnets: [], want: { kind: "pool" as const, pools: ["two"] } });
   ipam.allocate(pooled("db-0.default"));
@@ -184,7 +184,7 @@ t.test("a pool without room names who is in it, and what holds an address is cal
   t.end();
 });
 
-t.test("every address of a /31 and /127 but the gateway can be had", (t) => {
+t.test("every address of a /31 and /127 except the gateway can be allocated", (t) => {
   const ipam = ipamWith({ name: "p2p", cidrBlock: "10.0.0.0/31,fd00::/127" });
   t.equal(text(ipam.allocate(any("a", "p2p"))), "10.0.0.0,fd00::1");
   t.equal(text(ipam.allocate(any("b", "p2p"))), "NoAvailableAddress");
@@ -208,7 +208,7 @@ t.test("of several subnets the first with room wins", (t) => {
   t.end();
 });
 
-t.test("a pool's addresses go only to those who name the pool or the address", (t) => {
+t.test("a pool's addresses are allocated only to requests that name the pool or the address", (t) => {
   const ipam = ipamWith({ ...SMALL, pools: [{ name: "p", ips: ["10.0.0.2..10.0.0.3"] }] });
   t.equal(text(ipam.allocate(any("a", "small"))), "10.0.0.4");
   t.equal(text(ipam.allocate(pool("b", "p"))), "10.0.0.2");
@@ -229,7 +229,7 @@ t.test("a pool's addresses go only to those who name the pool or the address", (
   t.end();
 });
 
-t.test("a pool that is for some namespaces is for no others, whatever they name", (t) => {
+t.test("a pool reserved for namespaces gives nothing to others, whatever they request", (t) => {
   const pools = [{ name: "p", ips: ["10.0.0.2..10.0.0.4"], namespaces: ["b", "c"] }];
   const ipam = ipamWith({ ...SMALL, pools });
   const from = (namespace: string, request: AddressRequest): AllocationDecision =>
@@ -267,26 +267,23 @@ t.test("a pool that is for some namespaces is for no others, whatever they name"
   t.end();
 });
 
-t.test(
-  "addresses of a pool that the subnet excludes are given to who names them only, and not counted as free",
-  (t) => {
-    const pools = [{ name: "p", ips: ["10.0.0.3..10.0.0.4"] }];
-    const ipam = ipamWith({ ...SMALL, pools });
-    const pooled = (owner: string) => ({ owner, subnets: [], want: { kind: "pool" as const, pools: ["p"] } });
-    t.match(ipam.allocate(pooled("a")), { lease: { v4: "10.0.0.3" } });
-    ipam.configure(config({ ...SMALL, pools, excludeIps: ["10.0.0.3..10.0.0.4"] }));
-    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 1n });
-    t.match(ipam.allocate(pooled("b")), { code: "NoAvailableAddress", message: /that the subnet does not exclude/ });
-    t.match(ipam.allocate(fixed("b", "10.0.0.4", "small")), { lease: { v4: "10.0.0.4" } });
-    ipam.release("a");
-    ipam.release("b");
-    t.same(ipam.counts("small", "p").v4, { available: 0n, using: 0n }, "nor are they free when they are released");
-    t.equal(ipam.usage("small", "p").v4?.availableRange, "");
-    ipam.configure(config({ ...SMALL, excludeIps: [] }));
-    t.match(ipam.allocate(fixed("c", "10.0.0.3", "small")), { ok: true }, "without the pool they are the subnet's");
-    t.end();
-  },
-);
+t.test("excluded addresses of a pool are allocated on explicit request only, and not counted as free", (t) => {
+  const pools = [{ name: "p", ips: ["10.0.0.3..10.0.0.4"] }];
+  const ipam = ipamWith({ ...SMALL, pools });
+  const pooled = (owner: string) => ({ owner, subnets: [], want: { kind: "pool" as const, pools: ["p"] } });
+  t.match(ipam.allocate(pooled("a")), { lease: { v4: "10.0.0.3" } });
+  ipam.configure(config({ ...SMALL, pools, excludeIps: ["10.0.0.3..10.0.0.4"] }));
+  t.same(ipam.counts("small", "p").v4, { available: 0n, using: 1n });
+  t.match(ipam.allocate(pooled("b")), { code: "NoAvailableAddress", message: /that the subnet does not exclude/ });
+  t.match(ipam.allocate(fixed("b", "10.0.0.4", "small")), { lease: { v4: "10.0.0.4" } });
+  ipam.release("a");
+  ipam.release("b");
+  t.same(ipam.counts("small", "p").v4, { available: 0n, using: 0n }, "nor are they free when they are released");
+  t.equal(ipam.usage("small", "p").v4?.availableRange, "");
+  ipam.configure(config({ ...SMALL, excludeIps: [] }));
+  t.match(ipam.allocate(fixed("c", "10.0.0.3", "small")), { ok: true }, "without the pool they are the subnet's");
+  t.end();
+});
 
 t.test("of several pools the first with room wins, and an unknown one is named", (t) => {
   const ipam = ipamWith(
@@ -371,7 +368,7 @@ t.test("MACs are new, fixed, kept, or none, and never two of one in a domain", (
   t.end();
 });
 
-t.test("a source that names only taken MACs is given up", (t) => {
+t.test("a request is refused if all candidate MACs are in use", (t) => {
   const ipam = new Ipam({ macs: () => Uint8Array.of(2, 0, 0, 0, 0, 9) });
   ipam.configure(config(SMALL));
   t.match(ipam.allocate(any("a", "small")), { lease: { mac: "02:00:00:00:00:09" } });
@@ -391,7 +388,7 @@ t.test("a subnet without a CIDR gives MACs alone", (t) => {
   t.end();
 });
 
-t.test("who holds something else is told so, or moves if asked to", (t) => {
+t.test("an owner with another lease is refused, or moved on request", (t) => {
   const ipam = ipamWith(SMALL, { name: "other", cidrBlock: "10.9.0.0/24" });
   ipam.allocate(any("a", "small"));
   t.match(ipam.allocate(any("a", "other")), {
@@ -418,7 +415,7 @@ t.test("deciding takes nothing", (t) => {
   t.end();
 });
 
-t.test("nobody gets an address of a node", (t) => {
+t.test("addresses of nodes are not allocated", (t) => {
   const ipam = ipamWith(SMALL);
   ipam.setNodeAddresses([
     { address: "10.0.0.2", node: "weft-1" },
@@ -519,7 +516,7 @@ t.test("after clearing it is as new", (t) => {
   t.end();
 });
 
-t.test("a subnet that comes to another MAC domain takes its MACs along, and names those that meet", (t) => {
+t.test("a subnet that changes its MAC domain keeps its MACs, and duplicates are reported", (t) => {
   const mac = "02:00:00:00:00:01";
   const ipam = ipamWith({ ...SMALL, macDomain: "one" }, { name: "other", cidrBlock: "10.9.0.0/24", macDomain: "two" });
   ipam.allocate({ ...any("a", "small"), mac });
@@ -536,7 +533,7 @@ t.test("a subnet that comes to another MAC domain takes its MACs along, and name
   t.end();
 });
 
-t.test("whatever may help those who were refused makes the subnet's revision grow", (t) => {
+t.test("everything that may allow a refused request increases the subnet's revision", (t) => {
   const ipam = ipamWith({ ...SMALL, macDomain: "vpc" }, { name: "other", cidrBlock: "10.9.0.0/24", macDomain: "vpc" });
   let last = ipam.revision("small");
   const grows = (what: string, change: () => unknown): void => {

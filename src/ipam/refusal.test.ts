@@ -3,7 +3,7 @@
 import t from "tap";
 import { eventMessage, listOf, refuse } from "./refusal.ts";
 
-t.test("an Event says Kube-OVN's word for a refusal, then the sentence; ours where it has none", async (t) => {
+t.test("an Event has Kube-OVN's error name, or ours if it has none, and then the message", async (t) => {
   const said = (code: Parameters<typeof refuse>[0]): string => eventMessage(refuse(code, "So it is."));
   t.equal(said("NoAvailableAddress"), "NoAvailableAddress: So it is.");
   t.equal(said("AddressIsGateway"), "AddressConflict: So it is.");

@@ -31,7 +31,7 @@ function want(outcome: ReturnType<typeof read>): string {
   }
 }
 
-t.test("a pod that says nothing gets any address of its namespace's subnets", (t) => {
+t.test("a pod without annotations gets any address of its namespace's subnets", (t) => {
   t.same(read({}), {
     ok: true,
     request: {
@@ -130,7 +130,7 @@ t.test("an attachment's own form goes before the provider's", (t) => {
   t.end();
 });
 
-t.test("mistakes are refused with the value and what would be accepted", (t) => {
+t.test("invalid values are refused with the value and what would be accepted", (t) => {
   for (const [key, value, code, message] of [
     ["ip_address", "10.16.0.256", "AddressMalformed", /"10\.16\.0\.256".*it must be one address/],
     ["ip_address", "10.16.0.5/16", "AddressMalformed", /without a prefix length/],
@@ -155,7 +155,7 @@ t.test("mistakes are refused with the value and what would be accepted", (t) => 
   t.end();
 });
 
-t.test("a slip in the name of an annotation is noticed", (t) => {
+t.test("a typing error in the name of an annotation is detected", (t) => {
   for (const key of [
     "ovn.kubernetes.io/ip_adress",
     "ovn.kubernetes.io/ip-address",

@@ -45,7 +45,7 @@ t.test("empty fields, as IP objects have them, are no conflict; a second source 
   t.end();
 });
 
-t.test("of two records for one address the first counts; the rest of the second is held", (t) => {
+t.test("of two records of one address the first is valid; the rest of the second is restored", (t) => {
   const ipam = ipamWith(DUAL);
   ipam.reserve({ owner: "first", subnet: "dual", v4: "10.0.0.2", mac: MAC });
   const { lease, conflicts } = ipam.reserve({
@@ -67,7 +67,7 @@ t.test("of two records for one address the first counts; the rest of the second 
   ]);
   t.equal(ipam.holderOf("dual", "10.0.0.2"), "first");
   ipam.release("second");
-  t.equal(ipam.macHolder("dual", MAC), "first", "who did not get the MAC does not give it back either");
+  t.equal(ipam.macHolder("dual", MAC), "first", "an owner that did not get the MAC does not release it");
   t.end();
 });
 
@@ -90,7 +90,7 @@ t.test("two records of one owner that disagree are named, and the first counts",
   t.end();
 });
 
-t.test("an address that could not be given today is held and named", (t) => {
+t.test("an address that could not be allocated now is restored and reported", (t) => {
   const ipam = ipamWith({ name: "v4", cidrBlock: "10.0.0.0/24", gateway: "10.0.0.9" });
   ipam.setNodeAddresses([{ address: "10.0.0.4", node: "weft-1" }]);
   for (const [v4, code] of [
@@ -140,11 +140,7 @@ t.test("after a start the gaps among the addresses in use are given last, in ord
     lease: { v4: "10.0.0.10", v6: "fd00::5" },
   });
   const pooled = { owner: "n2", subnets: ["s"], want: { kind: "pool" as const, pools: ["p"] }, family: 4 as const };
-  t.match(
-    ipam.allocate(pooled),
-    { lease: { v4: "10.0.0.4" } },
-    "a pool of which nobody has anything begins at its begin",
-  );
+  t.match(ipam.allocate(pooled), { lease: { v4: "10.0.0.4" } }, "a pool without leases starts with its first address");
   t.match(
     ipam.allocate({ owner: "n3", subnets: ["s"], want: { kind: "static", addresses: { v4: parseIp("10.0.0.2")! } } }),
     { lease: { v4: "10.0.0.2" } },
@@ -179,7 +175,7 @@ t.test("addresses keep their texts when a family comes after them", (t) => {
   t.end();
 });
 
-t.test("garbage is named and nothing is held for it", (t) => {
+t.test("an invalid record is reported and nothing is restored", (t) => {
   const ipam = ipamWith(DUAL);
   t.match(ipam.reserve({ owner: "a", subnet: "dual", v4: "10.0.0", v6: "10.0.0.5", mac: "zz" }), {
     lease: undefined,

@@ -62,7 +62,7 @@ t.test("a subnet records its accepted configuration in its annotation, and grows
 });
 
 t.test(
-  "one that would grow over its neighbour, older or younger, goes on with what it has, and so does that",
+  "a subnet that would overlap its neighbour, older or younger, keeps its accepted range, and so does the neighbour",
   async (t) => {
     for (const [grows, other] of [
       ["1-older", "2-younger"],
@@ -92,7 +92,7 @@ t.test(
   },
 );
 
-t.test("who holds an address is not left outside: the new range waits until it is released", async (t) => {
+t.test("a new range without an address in use is not accepted until the address is released", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
   hold(facts, "s", "10.20.0.200");
@@ -108,7 +108,7 @@ t.test("who holds an address is not left outside: the new range waits until it i
   const another = { podName: "a", namespace: "default", nodeName: "weft-1", subnet: "s", v6: "" };
   addIp(facts, "a.default", { ...another, v4: "10.20.0.201" });
   const message = /does not contain 10\.20\.0\.201, which is in use by IP a\.default \(and 1 more/;
-  t.match(condition(facts, "s"), { refused: { message } }, "what is said is what a fresh controller would say");
+  t.match(condition(facts, "s"), { refused: { message } }, "a new controller comes to the same result");
   facts.set("ips", "a.default", undefined);
   facts.set("ips", "x.default", undefined);
   t.same(accepted(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
@@ -162,7 +162,7 @@ t.test("a gateway does not take a pod's address", async (t) => {
   t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.8"]);
 });
 
-t.test("a node that comes with an address of a subnet does not take the subnet down", async (t) => {
+t.test("a new node with an address of a subnet does not make the subnet unusable", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24" });
   addNode(facts, "late", "10.20.0.77");
@@ -170,7 +170,7 @@ t.test("a node that comes with an address of a subnet does not take the subnet d
   t.match(condition(facts, "s"), { ready: true, refused: { reason: "NodeConflict", message: /10\.20\.0\.77.*late/ } });
 });
 
-t.test("a subnet of a VPC that is not there waits for it, and says so", async (t) => {
+t.test("a subnet of a VPC that does not exist waits for it, and its condition says so", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24", vpc: "team" });
   t.match(condition(facts, "s"), {
@@ -182,7 +182,7 @@ t.test("a subnet of a VPC that is not there waits for it, and says so", async (t
   t.match(condition(facts, "s"), { ready: true });
 });
 
-t.test("nonsense in a spec does not count either, and what was refused counts when it is put right", async (t) => {
+t.test("an invalid spec is not accepted, and a corrected one is", async (t) => {
   const { facts, apply } = cluster();
   apply("s", { cidrBlock: "10.20.0.0/24", excludeIps: ["10.20.0.5"] });
   apply("s", { cidrBlock: "10.20.0.0/240" });
@@ -214,40 +214,37 @@ t.test("a subnet from which IPAM cannot allocate is not accepted, and says why",
   }
 });
 
-t.test(
-  "exclusions that cannot be read leave those that were there before, with the range that they were for",
-  async (t) => {
-    const { facts, apply, annotations } = cluster();
-    const excludes = () => facts.get("subnets", "s")?.excludeIps;
-    const good = ["10.20.0.1", "10.20.0.2..10.20.0.3", "fd00:20::1", "fd00:20::2..fd00:20::9"];
-    const cidrBlock = "10.20.0.0/24,fd00:20::/112";
-    apply("s", { cidrBlock, excludeIps: good });
-    const bad = { excludeIps: [...good, "fd00:20::1:0..fd00:20::ff"], natOutgoing: true };
-    for (const spec of [
-      { ...bad, cidrBlock },
-      { ...bad, cidrBlock: "10.20.0.0/23,fd00:20::/112" },
-    ]) {
-      apply("s", spec);
-      t.same(excludes(), good);
-      t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
-      t.equal(facts.get("subnets", "s")?.natOutgoing, true, "what can be read counts");
-      t.match(condition(facts, "s"), {
-        ready: true,
-        refused: { reason: "InvalidExcludeIps", message: /spec\.excludeIps has "fd00:20::1:0\.\.fd00:20::ff"/ },
-      });
-    }
-    // A record of an earlier version does not have them: then all may be meant.
-    annotations.set("s", "10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1");
-    apply("s", { ...bad, cidrBlock });
-    t.same(excludes(), ["10.20.0.0/24", "fd00:20::/112"]);
-    apply("s", { cidrBlock, excludeIps: good.slice(1) });
-    t.same(excludes(), good, "the gateways are among them");
-    apply("s", { cidrBlock: "10.20.0.0/240", excludeIps: ["10.20.0.5"] });
-    t.same(excludes(), ["10.20.0.5"], "a range that cannot be read does not keep exclusions from counting");
-  },
-);
+t.test("invalid exclusions leave the accepted ones active, with their range", async (t) => {
+  const { facts, apply, annotations } = cluster();
+  const excludes = () => facts.get("subnets", "s")?.excludeIps;
+  const good = ["10.20.0.1", "10.20.0.2..10.20.0.3", "fd00:20::1", "fd00:20::2..fd00:20::9"];
+  const cidrBlock = "10.20.0.0/24,fd00:20::/112";
+  apply("s", { cidrBlock, excludeIps: good });
+  const bad = { excludeIps: [...good, "fd00:20::1:0..fd00:20::ff"], natOutgoing: true };
+  for (const spec of [
+    { ...bad, cidrBlock },
+    { ...bad, cidrBlock: "10.20.0.0/23,fd00:20::/112" },
+  ]) {
+    apply("s", spec);
+    t.same(excludes(), good);
+    t.same(accepted(facts, "s"), ["10.20.0.0/24", "10.20.0.1"]);
+    t.equal(facts.get("subnets", "s")?.natOutgoing, true, "what can be read counts");
+    t.match(condition(facts, "s"), {
+      ready: true,
+      refused: { reason: "InvalidExcludeIps", message: /spec\.excludeIps has "fd00:20::1:0\.\.fd00:20::ff"/ },
+    });
+  }
+  // A record of an earlier version does not have them: then all may be meant.
+  annotations.set("s", "10.20.0.0/24,fd00:20::/112 10.20.0.1,fd00:20::1");
+  apply("s", { ...bad, cidrBlock });
+  t.same(excludes(), ["10.20.0.0/24", "fd00:20::/112"]);
+  apply("s", { cidrBlock, excludeIps: good.slice(1) });
+  t.same(excludes(), good, "the gateways are among them");
+  apply("s", { cidrBlock: "10.20.0.0/240", excludeIps: ["10.20.0.5"] });
+  t.same(excludes(), ["10.20.0.5"], "a range that cannot be read does not keep exclusions from counting");
+});
 
-t.test("selectors of namespaces that cannot be read leave those that were there before", async (t) => {
+t.test("invalid namespace selectors leave the accepted ones active", async (t) => {
   const { facts, apply } = cluster();
   const [a, b] = [
     { matchLabels: { team: "a" } },
@@ -303,7 +300,7 @@ t.test("a subnet that comes is settled together with those only whose addresses 
   t.match(condition(facts, "t1"), { ready: false, reason: "SubnetConflict" });
 });
 
-t.test("nobody hears of some subnets while others are still to be settled", async (t) => {
+t.test("listeners are notified only when all subnets are settled", async (t) => {
   const { facts, apply } = cluster();
   apply("1-first", { cidrBlock: "10.20.0.0/24" });
   apply("2-second", { cidrBlock: "10.20.1.0/24" });

@@ -187,61 +187,64 @@ t.test(
   },
 );
 
-t.test("what keeps a VPC from an external subnet is in its condition, and the rest of the VPC works", async (t) => {
-  const reasonOf = (change: (facts: FactStore) => void): string | undefined => {
-    const facts = world();
-    change(facts);
-    const input = vpcUnit.read(facts, "team");
-    const { rows, effects } = input === undefined ? { rows: [], effects: [] } : vpcUnit.compile(input);
-    t.notOk(rows.some(({ columns }) => columns["name"] === "team-external"));
-    t.ok(rows.some(({ table }) => table === "Logical_Router"));
-    const [condition] = conditionsIn(effects);
-    t.equal(condition?.ready, true);
-    t.match(condition?.status, { enableExternal: false });
-    return condition?.notes?.[0]?.reason;
-  };
-  t.equal(
-    reasonOf((facts) => addVpc(facts, "team", { extraExternalSubnets: ["external"] })),
-    "ExternalNotEnabled",
-  );
-  const extra = (name: string) => (facts: FactStore) =>
-    addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: [name] });
-  t.equal(reasonOf(extra("absent")), "SubnetNotFound");
-  t.equal(reasonOf(extra("ovn-default")), "NotExternal");
-  t.equal(
-    reasonOf((facts) => {
-      addSubnet(facts, "bare", { vlan: "v100" });
-      addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: ["bare"] });
-      const mac = { macAddress: "02:00:00:00:00:10" };
-      add(facts, "ovnEips", "team-bare", { type: "lrp", externalSubnet: "bare" }, { status: mac });
-    }),
-    "NotExternal",
-    "a subnet without addresses",
-  );
-  t.equal(
-    reasonOf((facts) => facts.set("vlans", "v100", undefined)),
-    "SubnetNotReady",
-    "a subnet whose Vlan is gone",
-  );
-  t.equal(
-    reasonOf((facts) => {
-      for (const name of ["gw-1", "gw-2"]) facts.set("nodes", name, undefined);
-    }),
-    "NoExternalGateway",
-  );
-  t.equal(
-    reasonOf((facts) => addSubnet(facts, "overlap", { vpc: "team", cidrBlock: "172.30.0.0/25" })),
-    "ExternalSubnetConflict",
-  );
-  t.equal(
-    reasonOf((facts) => addEip(facts, "team-external", 10, { type: "nat" })),
-    "AddressNameTaken",
-  );
-  t.equal(
-    reasonOf((facts) => add(facts, "ovnEips", "team-external", { type: "lrp" })),
-    "AddressPending",
-  );
-});
+t.test(
+  "the reason why a VPC is not connected to an external subnet is in its condition, and the rest of the VPC works",
+  async (t) => {
+    const reasonOf = (change: (facts: FactStore) => void): string | undefined => {
+      const facts = world();
+      change(facts);
+      const input = vpcUnit.read(facts, "team");
+      const { rows, effects } = input === undefined ? { rows: [], effects: [] } : vpcUnit.compile(input);
+      t.notOk(rows.some(({ columns }) => columns["name"] === "team-external"));
+      t.ok(rows.some(({ table }) => table === "Logical_Router"));
+      const [condition] = conditionsIn(effects);
+      t.equal(condition?.ready, true);
+      t.match(condition?.status, { enableExternal: false });
+      return condition?.notes?.[0]?.reason;
+    };
+    t.equal(
+      reasonOf((facts) => addVpc(facts, "team", { extraExternalSubnets: ["external"] })),
+      "ExternalNotEnabled",
+    );
+    const extra = (name: string) => (facts: FactStore) =>
+      addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: [name] });
+    t.equal(reasonOf(extra("absent")), "SubnetNotFound");
+    t.equal(reasonOf(extra("ovn-default")), "NotExternal");
+    t.equal(
+      reasonOf((facts) => {
+        addSubnet(facts, "bare", { vlan: "v100" });
+        addVpc(facts, "team", { enableExternal: true, extraExternalSubnets: ["bare"] });
+        const mac = { macAddress: "02:00:00:00:00:10" };
+        add(facts, "ovnEips", "team-bare", { type: "lrp", externalSubnet: "bare" }, { status: mac });
+      }),
+      "NotExternal",
+      "a subnet without addresses",
+    );
+    t.equal(
+      reasonOf((facts) => facts.set("vlans", "v100", undefined)),
+      "SubnetNotReady",
+      "a subnet whose Vlan is gone",
+    );
+    t.equal(
+      reasonOf((facts) => {
+        for (const name of ["gw-1", "gw-2"]) facts.set("nodes", name, undefined);
+      }),
+      "NoExternalGateway",
+    );
+    t.equal(
+      reasonOf((facts) => addSubnet(facts, "overlap", { vpc: "team", cidrBlock: "172.30.0.0/25" })),
+      "ExternalSubnetConflict",
+    );
+    t.equal(
+      reasonOf((facts) => addEip(facts, "team-external", 10, { type: "nat" })),
+      "AddressNameTaken",
+    );
+    t.equal(
+      reasonOf((facts) => add(facts, "ovnEips", "team-external", { type: "lrp" })),
+      "AddressPending",
+    );
+  },
+);
 
 t.test("a floating IP is a NAT row of each family, on the gateway or on the pod's node", async (t) => {
   const facts = world();
@@ -275,42 +278,45 @@ t.test(
   },
 );
 
-t.test("a rule that cannot be applied has no rows and says why; others go on", async (t) => {
-  const facts = world();
-  add(facts, "ovnFips", "good", { ovnEip: "e1", ipName: "web.default" });
-  const fip = (spec: object, change: (facts: FactStore) => void = () => undefined): string => {
-    change(facts);
-    add(facts, "ovnFips", "bad", { ovnEip: "e2", ipName: "a.default", ...spec }, { finalizers: [] });
-    const { ready, tables, reason, status } = outcome(facts, ovnFipKind, "bad");
-    t.equal(ready, false);
-    t.same(tables, []);
-    t.match(status, { ready: false });
-    t.equal(outcome(facts, ovnFipKind, "good").ready, true);
-    return reason;
-  };
-  t.equal(fip({ ovnEip: "absent" }), "EipNotFound");
-  t.equal(
-    fip({ ovnEip: "node" }, () => addEip(facts, "node", 14, { type: "lsp" })),
-    "EipNotForNat",
-  );
-  t.equal(
-    fip({ ovnEip: "new" }, () => add(facts, "ovnEips", "new", {})),
-    "EipNotReady",
-  );
-  const given = { status: { v4Ip: "172.30.0.15", macAddress: "02:00:00:00:00:15" } };
-  t.equal(
-    fip({ ovnEip: "going" }, () => add(facts, "ovnEips", "going", {}, { ...given, deletionTimestamp: "now" })),
-    "EipDeleting",
-  );
-  t.equal(fip({ ovnEip: "e1" }), "EipInUse");
-  t.equal(fip({ ipName: "web.default" }), "TargetInUse");
-  t.equal(fip({ ipName: "absent.default" }), "IpNotFound");
-  t.equal(fip({ ipName: "absent", ipType: "vip" }), "VipNotFound");
-  t.equal(fip({ ipName: "", vpc: "absent", v4Ip: "10.0.1.7" }), "VpcNotFound");
-  t.equal(fip({}), "VpcNotConnected", "the default VPC is not");
-  add(facts, "ovnEips", "v4", {}, { status: { v4Ip: "172.30.0.16", macAddress: "02:00:00:00:00:16" } });
-  t.equal(fip({ ovnEip: "v4", ipName: "", vpc: "team", v6Ip: "fd00:10:1::9" }), "FamilyMismatch");
-});
+t.test(
+  "a rule that cannot be applied has no rows and a condition with the reason; other rules are not affected",
+  async (t) => {
+    const facts = world();
+    add(facts, "ovnFips", "good", { ovnEip: "e1", ipName: "web.default" });
+    const fip = (spec: object, change: (facts: FactStore) => void = () => undefined): string => {
+      change(facts);
+      add(facts, "ovnFips", "bad", { ovnEip: "e2", ipName: "a.default", ...spec }, { finalizers: [] });
+      const { ready, tables, reason, status } = outcome(facts, ovnFipKind, "bad");
+      t.equal(ready, false);
+      t.same(tables, []);
+      t.match(status, { ready: false });
+      t.equal(outcome(facts, ovnFipKind, "good").ready, true);
+      return reason;
+    };
+    t.equal(fip({ ovnEip: "absent" }), "EipNotFound");
+    t.equal(
+      fip({ ovnEip: "node" }, () => addEip(facts, "node", 14, { type: "lsp" })),
+      "EipNotForNat",
+    );
+    t.equal(
+      fip({ ovnEip: "new" }, () => add(facts, "ovnEips", "new", {})),
+      "EipNotReady",
+    );
+    const given = { status: { v4Ip: "172.30.0.15", macAddress: "02:00:00:00:00:15" } };
+    t.equal(
+      fip({ ovnEip: "going" }, () => add(facts, "ovnEips", "going", {}, { ...given, deletionTimestamp: "now" })),
+      "EipDeleting",
+    );
+    t.equal(fip({ ovnEip: "e1" }), "EipInUse");
+    t.equal(fip({ ipName: "web.default" }), "TargetInUse");
+    t.equal(fip({ ipName: "absent.default" }), "IpNotFound");
+    t.equal(fip({ ipName: "absent", ipType: "vip" }), "VipNotFound");
+    t.equal(fip({ ipName: "", vpc: "absent", v4Ip: "10.0.1.7" }), "VpcNotFound");
+    t.equal(fip({}), "VpcNotConnected", "the default VPC is not");
+    add(facts, "ovnEips", "v4", {}, { status: { v4Ip: "172.30.0.16", macAddress: "02:00:00:00:00:16" } });
+    t.equal(fip({ ovnEip: "v4", ipName: "", vpc: "team", v6Ip: "fd00:10:1::9" }), "FamilyMismatch");
+  },
+);
 
 t.test("a floating IP to an address that nobody has is applied, and says that", async (t) => {
   const facts = world();
@@ -431,7 +437,7 @@ t.test("an external subnet that is being deleted keeps what is connected to it, 
   t.match(conditionsIn(effects)[0]?.notes, [{ reason: "SubnetNotReady" }]);
 });
 
-t.test("two nodes that say they are one chassis are one candidate", async (t) => {
+t.test("two nodes with the same chassis are one candidate", async (t) => {
   const facts = world();
   const labels = { "ovn.kubernetes.io/external-gw": "true" };
   const annotations = { "ovn.kubernetes.io/chassis": "chassis-gw-1" };

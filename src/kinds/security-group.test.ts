@@ -100,7 +100,7 @@ t.test("a group of tier 1 is in OVN's tier 3, below what policies call the last"
   );
 });
 
-t.test("what is wrong in a group is closed, and its status says which part and why", async (t) => {
+t.test("an invalid part of a group denies, and the status has the part and the reason", async (t) => {
   const facts = sampleFacts();
   addSecurityGroup(facts, "web", {
     ingressRules: [{ ...ALLOW4, remoteType: "securityGroup", remoteSecurityGroup: "absent" }],
@@ -123,7 +123,7 @@ t.test("a pod is in the groups that it names, and in the one that drops, with it
   t.same(reports, [], "nothing to say once it exists");
 });
 
-t.test("a pod whose groups do not exist is closed, and one that names none is in none", async (t) => {
+t.test("a pod whose groups do not exist denies all traffic, and one that names none is in none", async (t) => {
   const facts = sampleFacts();
   const sets = (): readonly string[] => {
     const input = podUnit.read(facts, "default/a");
@@ -138,7 +138,7 @@ t.test("a pod whose groups do not exist is closed, and one that names none is in
   t.same(sets(), []);
 });
 
-t.test("a change of rules does not wake the group's members, its coming and going does", async (t) => {
+t.test("a change of rules does not trigger the group's members, its creation and deletion do", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "a", { node: "weft-1", annotations: { [GROUPS]: "web" } });
   addSecurityGroup(facts, "web", {});

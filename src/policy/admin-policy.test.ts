@@ -92,7 +92,7 @@ t.test("all of the API's priorities have their place, in order", async (t) => {
   }
 });
 
-t.test("what does not fit into the places of a late priority is closed", async (t) => {
+t.test("rules that do not fit into the slots of a late priority deny", async (t) => {
   const ingress = Array.from({ length: 40 }, (_, i) => ({ action: i % 2 === 0 ? "Allow" : "Pass", from: [ALL] }));
   const { rules, problems } = translate("anp", { priority: 100, ingress });
   t.strictSame(
@@ -177,7 +177,7 @@ t.test("networks, nodes and domains have no names for ports: closed, and said", 
   );
 });
 
-t.test("a peer that is not clear: an Allow matches nobody, a Deny or a Pass denies everything", async (t) => {
+t.test("an invalid peer: an Allow matches nothing, a Deny or a Pass denies everything", async (t) => {
   const unclear = [
     {},
     { pods: { podSelector: { matchExpressions: [{ key: "a", operator: "Like" }] } } },
@@ -209,7 +209,7 @@ t.test("a peer that is not clear: an Allow matches nobody, a Deny or a Pass deni
   t.strictSame(problems("anp", { priority: 0, ingress: [{ action: "Allow" }] }), ["spec.ingress[0].from InvalidPeer"]);
 });
 
-t.test("a port that is not clear: an Allow does not match it, a Deny or a Pass denies all ports", async (t) => {
+t.test("an invalid port: an Allow does not match it, a Deny or a Pass denies all ports", async (t) => {
   for (const port of [
     { portNumber: { port: 0 } },
     { portNumber: { protocol: "ICMP", port: 1 } },
@@ -240,7 +240,7 @@ t.test("an action that is not known denies everything", async (t) => {
   }
 });
 
-t.test("where it is not clear whom a policy is for, or where it stands, only its Denies count", async (t) => {
+t.test("if a policy's subject or priority is invalid, only its Deny rules apply", async (t) => {
   const ingress = [
     { action: "Allow", from: [WEB] },
     { action: "Deny", from: [ALL] },
@@ -297,7 +297,7 @@ t.test("logging as Kube-OVN's annotations ask for it", async (t) => {
   );
 });
 
-t.test("what no label and no rate can be is closed, and said", async (t) => {
+t.test("invalid labels and rates fail closed and are reported", async (t) => {
   const egress = [
     {
       name: "a\0\ud83d",

@@ -37,7 +37,7 @@ function accepted(facts: FactStore, kind: AdminPolicyKind, name: string) {
 const texts = (facts: FactStore, kind: AdminPolicyKind, name: string): string[] =>
   accepted(facts, kind, name).rules.map(({ priority, action }) => `${priority} ${action}`);
 
-t.test("policies of one priority that disagree are taken in turns, the nearest Deny first, and say so", async (t) => {
+t.test("contradicting policies of one priority alternate, the nearest Deny first, and report it", async (t) => {
   const facts = factStore();
   const allow = { action: "Allow", from: [peer("x")] };
   const deny = { action: "Deny", from: [peer("x")] };

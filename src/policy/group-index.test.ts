@@ -96,7 +96,7 @@ t.test("a pod is in the groups that select it, from the moment that it is known"
   t.strictSame(groupsOf(facts, "a/db"), ["pods with app=web in namespace a"], "its own labels changed");
 });
 
-t.test("a pod whose namespace is not known is in no known groups, and so gets no port", async (t) => {
+t.test("a pod whose namespace is unknown has unknown groups and gets no port", async (t) => {
   const facts = derived();
   pod(facts, "a/web", {});
   t.equal(groupsOf(facts, "a/web"), undefined);
@@ -134,7 +134,7 @@ t.test("selectors that mean the same are one group, which lives as long as its l
   t.equal(facts.size("policyUse"), 0);
 });
 
-t.test("pods with the same labels are looked at once, however many there are", async (t) => {
+t.test("pods with equal labels are evaluated once, however many there are", async (t) => {
   const facts = derived();
   namespace(facts, "a");
   for (let i = 0; i < 100; i++) pod(facts, `a/web-${i}`, { app: "web" });
@@ -226,21 +226,24 @@ t.test("a pod compiles no policy unless it is the first or last subject in its V
   t.strictSame(counts, [1, 0, 0, 0, 1, 0, 1]);
 });
 
-t.test("policies that want the same place are compiled again when one of them comes, changes or goes", async (t) => {
-  const facts = derived();
-  const reasons = (name: string): string[] | undefined =>
-    facts
-      .get("compiledPolicies", compiledPolicyKey("adminNetworkPolicies", name))
-      ?.problems.map(({ reason }) => reason);
-  adminPolicy(facts, "one", "x", ["Deny"]);
-  t.strictSame(reasons("one"), []);
-  adminPolicy(facts, "two", "x", ["Allow"]);
-  t.strictSame([reasons("one"), reasons("two")], [["PriorityTie"], ["PriorityTie"]]);
-  adminPolicy(facts, "two", "y", ["Allow"]);
-  t.strictSame([reasons("one"), reasons("two")], [[], []], "their subjects exclude each other");
-  facts.set("adminNetworkPolicies", "one", undefined);
-  t.equal(reasons("one"), undefined);
-});
+t.test(
+  "policies with the same priority are compiled again when one of them is added, changed or deleted",
+  async (t) => {
+    const facts = derived();
+    const reasons = (name: string): string[] | undefined =>
+      facts
+        .get("compiledPolicies", compiledPolicyKey("adminNetworkPolicies", name))
+        ?.problems.map(({ reason }) => reason);
+    adminPolicy(facts, "one", "x", ["Deny"]);
+    t.strictSame(reasons("one"), []);
+    adminPolicy(facts, "two", "x", ["Allow"]);
+    t.strictSame([reasons("one"), reasons("two")], [["PriorityTie"], ["PriorityTie"]]);
+    adminPolicy(facts, "two", "y", ["Allow"]);
+    t.strictSame([reasons("one"), reasons("two")], [[], []], "their subjects exclude each other");
+    facts.set("adminNetworkPolicies", "one", undefined);
+    t.equal(reasons("one"), undefined);
+  },
+);
 
 const labels = fc.dictionary(fc.constantFrom("app", "tier"), fc.constantFrom("a", "b"), { maxKeys: 2 });
 const requirement = fc.record({

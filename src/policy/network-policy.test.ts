@@ -88,7 +88,7 @@ t.test(
   },
 );
 
-t.test("what is nonsense in a rule matches nothing, and is said", async (t) => {
+t.test("invalid parts of a rule match nothing and are reported", async (t) => {
   const bad = { matchExpressions: [{ key: "a", operator: "Like", values: ["x"] }] };
   t.strictSame(acls({ ingress: [{ from: [{ ipBlock: { cidr: "10.0.0/8" } }] }] }), DENY);
   t.strictSame(acls({ ingress: [{ from: [{ podSelector: bad }] }] }), DENY);
@@ -104,13 +104,10 @@ t.test("what is nonsense in a rule matches nothing, and is said", async (t) => {
   ]);
 });
 
-t.test(
-  "where it is not clear whom a policy selects, all that it may select are isolated and allowed nothing",
-  async (t) => {
-    const podSelector = { matchLabels: { app: "a" }, matchExpressions: [{ key: "b", operator: "In" }] };
-    t.strictSame(acls({ podSelector, ingress: [{}] }), ["2000 drop outport == @<default/app.a> && ip"]);
-  },
-);
+t.test("if a policy's selector is invalid, all pods that it may select are isolated and allowed nothing", async (t) => {
+  const podSelector = { matchLabels: { app: "a" }, matchExpressions: [{ key: "b", operator: "In" }] };
+  t.strictSame(acls({ podSelector, ingress: [{}] }), ["2000 drop outport == @<default/app.a> && ip"]);
+});
 
 t.test("Kube-OVN's annotations: lax isolation, other providers, logs", async (t) => {
   const annotated = (key: string, value: string): string[] => acls({}, { [`ovn.kubernetes.io/${key}`]: value });
@@ -120,7 +117,7 @@ t.test("Kube-OVN's annotations: lax isolation, other providers, logs", async (t)
   t.equal(annotated("network_policy_for", "default/net1").length, 1);
 });
 
-t.test("groups have names that OVN takes, and that differ where they differ", async (t) => {
+t.test("different groups have different names that OVN accepts", async (t) => {
   const a = groupName({ kind: "pods", selector: { namespace: "b-c", podSelector: {} } });
   const b = groupName({ kind: "pods", selector: { namespace: "b.c", podSelector: {} } });
   t.match(a, /^[a-z.][a-z0-9.]+$/);

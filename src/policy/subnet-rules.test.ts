@@ -47,7 +47,7 @@ t.test("a private subnet lets itself, the nodes and the named ones in, and logs 
   t.same(problems, []);
 });
 
-t.test("where there is no way from nodes, their addresses are anybody's and are not let in", async (t) => {
+t.test("if nodes do not reach the VPC, their addresses are not trusted", async (t) => {
   const { acls } = translate({ private: true }, {} as typeof JOIN);
   t.same(
     acls.filter((line) => line.includes("3000")),
@@ -56,7 +56,7 @@ t.test("where there is no way from nodes, their addresses are anybody's and are 
   );
 });
 
-t.test("an entry of allowSubnets that is no CIDR allows nobody, and is named", async (t) => {
+t.test("an entry of allowSubnets that is not a CIDR allows nothing and is reported", async (t) => {
   const { acls, problems } = translate({ private: true, allowSubnets: ["ovn-default"] });
   t.equal(acls.length, 9);
   t.match(problems, [/^spec\.allowSubnets\[0\] InvalidCIDR "ovn-default" is not a valid CIDR/]);
@@ -82,7 +82,7 @@ t.test(
   },
 );
 
-t.test("a rule whose match OVN cannot read is closed, and is named with what is wrong", async (t) => {
+t.test("a rule with an invalid match fails closed and is reported with the reason", async (t) => {
   for (const match of ["", " ", "ip4.src == 10.0.0.0/33", "ip4.src = 10.0.0.1", "(ip4", "tcp.port == 80", "$"]) {
     const written = (action: "allow" | "allow-related" | "drop" | "reject" | "pass") =>
       translate({ acls: [{ direction: "from-lport", priority: 7, match, action }] });

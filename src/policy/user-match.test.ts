@@ -14,7 +14,7 @@ t.test("a match is given to OVN as it is written, but for comments", async (t) =
     t.same(readUserMatch(text, "to-lport"), { match }, text);
 });
 
-t.test("what OVN could not read is told in a sentence", async (t) => {
+t.test("an invalid match is reported with a message", async (t) => {
   for (const [text, wrong] of [
     ["", /it is empty/],
     ["// only this", /expected/],

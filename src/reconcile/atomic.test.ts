@@ -32,7 +32,7 @@ const withExtraRow: typeof portKind = {
   },
 };
 
-/** An engine whose switches must be whole, on an empty database. */
+/** An engine with atomic switches, on an empty database. */
 function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = [], ports = portKind) {
   const facts = factStore();
   const database = new EngineDatabase();
@@ -68,7 +68,7 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
   };
 }
 
-t.test("what must be whole and was not answered goes ahead of what is new", async (t) => {
+t.test("an atomic batch with unknown outcome is committed before new units", async (t) => {
   const { facts, database, engine, hooks, addSwitch, setPort, inserted } = wholeEngine(t, 3);
   addSwitch("one");
   engine.start();
@@ -103,7 +103,7 @@ t.test("what changes together stays together when something new beside it is ref
   t.equal(moved?.length, 4, "all ports move in the transaction that brings their switch");
 });
 
-t.test("no later part of a refused batch gets ahead of one that was not answered", async (t) => {
+t.test("no later part of a refused batch is committed before one with unknown outcome", async (t) => {
   const { database, engine, addSwitch, setPort, inserted } = wholeEngine(t, 200);
   addSwitch("one");
   engine.start();
@@ -117,7 +117,7 @@ t.test("no later part of a refused batch gets ahead of one that was not answered
   t.ok(inserted(before)[0]?.includes("two"), JSON.stringify(inserted(before)));
 });
 
-t.test("what an earlier run left in a set is gone before anything new is held by it", async (t) => {
+t.test("orphaned members of a set are removed before new rows are added to it", async (t) => {
   const { database, engine, addSwitch, setPort } = wholeEngine(t, 1, [
     { table: "Switch", column: "ports", members: "Port" },
   ]);
@@ -134,7 +134,7 @@ t.test("what an earlier run left in a set is gone before anything new is held by
   t.equal(database.plans.flatMap(({ mutations }) => mutations.flatMap((mutation) => mutation.delete)).length, 1);
 });
 
-t.test("a row that an earlier run left for the sweep gains no members", async (t) => {
+t.test("an orphaned row gets no members", async (t) => {
   const { database, engine, addSwitch, setPort } = wholeEngine(t, 200);
   const two = rowUuid("Switch", "two");
   const left = { name: "two", ports: [], external_ids: { [OWNER_KEY]: "switch:two" } };
@@ -150,7 +150,7 @@ t.test("a row that an earlier run left for the sweep gains no members", async (t
 });
 
 t.test(
-  "what changes together with a unit that must be whole goes in one transaction; only what is new is put off",
+  "units that change together with an atomic unit are in one transaction; only new ones may be committed later",
   async (t) => {
     const { database, engine, refused, addSwitch, setPort } = wholeEngine(t, 3);
     const port = (i: number, on: string): unknown => setPort(`p${i}`, { switch: on });
@@ -173,7 +173,7 @@ t.test(
   },
 );
 
-t.test("a port that is there does not come later because another row of its unit is new", async (t) => {
+t.test("an existing port is not deferred because another row of its unit is new", async (t) => {
   const { database, engine, addSwitch, setPort } = wholeEngine(t, 3, [], withExtraRow);
   for (const name of ["one", "two"]) addSwitch(name);
   for (let i = 0; i < 10; i++) setPort(`p${i}`, { switch: "one" });

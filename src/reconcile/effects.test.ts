@@ -30,7 +30,7 @@ function rig(limit = 2) {
   return { runner, timers, done, errors, open, settle };
 }
 
-t.test("no more than the limit run at once, and each key one at a time with its newest wish", async (t) => {
+t.test("at most `limit` effects run at once, and each key one at a time with its newest effect", async (t) => {
   const { runner, open, done, settle } = rig(1);
   runner.offer("u1", [{ key: "a", text: "a1" }]);
   runner.offer("u2", [{ key: "b", text: "b1" }]);

@@ -135,7 +135,7 @@ t.test("a deposed engine writes no more until it is started again", async (t) =>
   t.same(database.names(), ["Switch s", "Switch s2"]);
 });
 
-t.test("a quiet system writes nothing", async (t) => {
+t.test("an idle system writes nothing", async (t) => {
   const { engine, database, facts, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p1", "s");
@@ -160,7 +160,7 @@ t.test("a quiet system writes nothing", async (t) => {
   t.equal(database.plans.length, transactions);
 });
 
-t.test("a unit that goes takes its rows along", async (t) => {
+t.test("the rows of a removed unit are deleted", async (t) => {
   const { engine, database, facts, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p1", "s");

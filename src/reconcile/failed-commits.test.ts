@@ -71,7 +71,7 @@ t.test("a unit for which no plan can be made stands alone, and all others are co
   t.ok(database.get("Switch", uuid));
 });
 
-t.test("what cannot be sent stands alone at once, and all the rest is the next transaction", async (t) => {
+t.test("a unit that cannot be encoded is separated at once, and all others are in the next transaction", async (t) => {
   const { engine, database, failures, commits, rules, timers } = rig({ ports: 50 });
   rules.commit = async (plan) => {
     const faults = plan.inserts
@@ -91,7 +91,7 @@ t.test("what cannot be sent stands alone at once, and all the rest is the next t
   t.equal(failures.length, 4);
 });
 
-t.test("a member that cannot be sent is its unit's, not that of the row which is to hold it", async (t) => {
+t.test("a member that cannot be encoded fails its own unit, not the unit of the row that holds it", async (t) => {
   const { engine, database, failures, rules } = rig({ ports: 3 });
   const [row, value] = [rowUuid("Switch", "s"), rowUuid("Port", "p2")];
   rules.commit = async (plan) => {
@@ -118,53 +118,59 @@ t.test("one broken connection divides nothing", async (t) => {
   t.same(failures, []);
 });
 
-t.test("a unit with which the connection breaks is found, said and set apart, and the rest goes on", async (t) => {
-  const { engine, database, facts, commits, failures, rules, timers, offered } = rig({ ports: 150 });
-  let drops = 0;
-  rules.commit = async (plan) => {
-    if (!has(plan, "p77")) return database.commit(plan);
-    drops++;
-    return { kind: "unknown", error: LOST, dropped: true };
-  };
-  engine.start();
-  await engine.whenIdle();
-  t.equal(portsOf(database), 149);
-  t.same(failures, ["port:p77: the connection is lost whenever this is written: connection lost"]);
-  t.ok(drops <= 11, `${drops} broken connections to find one among 150`);
-  t.notOk(offered.includes("p77 is on s"));
-  const before = commits.length;
-  setPort(facts, "late", { switch: "s" });
-  await engine.whenIdle();
-  t.same(commits.slice(before), [["late"]], "what comes later does not meet it");
-  timers.pass(500);
-  await engine.whenIdle();
-  t.same(commits.slice(before + 1), [["p77"]], "it is retried alone");
-  t.equal(failures.length, 2);
-});
-
-t.test("the search goes on when each broken connection costs the lead, and what was found stays apart", async (t) => {
-  const { engine, database, commits, failures, rules } = rig({ ports: 60 });
-  rules.commit = async (plan) => {
-    if (!has(plan, "p13")) return database.commit(plan);
-    // As the lock is lost with the connection, before the outcome is known.
-    engine.stop();
-    return { kind: "unknown", error: LOST, dropped: true };
-  };
-  let terms = 0;
-  while (portsOf(database) < 59 && terms < 30) {
-    terms++;
+t.test(
+  "a unit with which the connection breaks is found, reported and separated, and the others are committed",
+  async (t) => {
+    const { engine, database, facts, commits, failures, rules, timers, offered } = rig({ ports: 150 });
+    let drops = 0;
+    rules.commit = async (plan) => {
+      if (!has(plan, "p77")) return database.commit(plan);
+      drops++;
+      return { kind: "unknown", error: LOST, dropped: true };
+    };
     engine.start();
     await engine.whenIdle();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  t.equal(portsOf(database), 59, `after ${terms} terms`);
-  t.match(failures, [/^port:p13: the connection is lost/]);
-  engine.stop();
-  const before = commits.length;
-  engine.start();
-  await engine.whenIdle();
-  t.equal(commits.length, before, "the next term does not begin with it");
-});
+    t.equal(portsOf(database), 149);
+    t.same(failures, ["port:p77: the connection is lost whenever this is written: connection lost"]);
+    t.ok(drops <= 11, `${drops} broken connections to find one among 150`);
+    t.notOk(offered.includes("p77 is on s"));
+    const before = commits.length;
+    setPort(facts, "late", { switch: "s" });
+    await engine.whenIdle();
+    t.same(commits.slice(before), [["late"]], "what comes later does not meet it");
+    timers.pass(500);
+    await engine.whenIdle();
+    t.same(commits.slice(before + 1), [["p77"]], "it is retried alone");
+    t.equal(failures.length, 2);
+  },
+);
+
+t.test(
+  "the search continues if leadership is lost with each broken connection, and found units stay separated",
+  async (t) => {
+    const { engine, database, commits, failures, rules } = rig({ ports: 60 });
+    rules.commit = async (plan) => {
+      if (!has(plan, "p13")) return database.commit(plan);
+      // As the lock is lost with the connection, before the outcome is known.
+      engine.stop();
+      return { kind: "unknown", error: LOST, dropped: true };
+    };
+    let terms = 0;
+    while (portsOf(database) < 59 && terms < 30) {
+      terms++;
+      engine.start();
+      await engine.whenIdle();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    t.equal(portsOf(database), 59, `after ${terms} terms`);
+    t.match(failures, [/^port:p13: the connection is lost/]);
+    engine.stop();
+    const before = commits.length;
+    engine.start();
+    await engine.whenIdle();
+    t.equal(commits.length, before, "the next term does not begin with it");
+  },
+);
 
 t.test("a successor finds it as well", async (t) => {
   const first = rig({ ports: 30 });
@@ -188,7 +194,7 @@ t.test("a successor finds it as well", async (t) => {
   t.ok(database.names().includes("Switch t"));
 });
 
-t.test("a transaction that was applied and yet refused costs nobody a pause", async (t) => {
+t.test("a transaction that was applied although refused causes no back-off", async (t) => {
   const { engine, database, failures, offered, rules } = rig({ ports: 5 });
   let lies = 1;
   rules.commit = async (plan) => {
@@ -217,7 +223,7 @@ t.test("a database that changes at each try does not keep a bad unit hidden", as
   t.equal(portsOf(database), 3);
 });
 
-t.test("who answers at once that it cannot be done now is not asked in a loop", async (t) => {
+t.test("a server that refuses at once is not asked in a loop", async (t) => {
   const { engine, database, commits, rules, timers } = rig({ ports: 1 });
   rules.commit = async () => ({ kind: "unknown", error: new Error("not allowed") });
   engine.start();
@@ -261,59 +267,62 @@ t.test("a row that the database refuses does not come along with the edge of ano
   );
 });
 
-t.test("a unit that cannot be read or compiled stays as it was, says so, and does not stop the others", async (t) => {
-  for (const part of ["read", "compile"] as const) {
-    const facts = factStore();
-    const failures: string[] = [];
-    let odd = true;
-    const kind = {
-      ...portKind,
-      [part]: (...given: [never, never]) => {
-        const { mac } = portKind.read(facts, "p1") ?? {};
-        const about = part === "read" ? given[1] : (given[0] as { readonly name: string }).name;
-        if (odd && about === "p1" && mac === "no text") throw new TypeError("mac.trim is not a function");
-        return portKind[part](...given);
-      },
-    } as typeof portKind;
-    const { database, timers, engine } = testEngine({
-      ...{ facts, kinds: [switchKind, kind] },
-      onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
-    });
-    const macOf = (name: string): unknown => database.get("Port", rowUuid("Port", name))?.["mac"];
-    setSwitch(facts, "s");
-    setPort(facts, "p1", { switch: "s", mac: "1" });
-    engine.start();
-    await engine.whenIdle();
-    setPort(facts, "p1", { switch: "s", mac: "no text" });
-    setPort(facts, "p2", { switch: "s", mac: "2" });
-    await engine.whenIdle();
-    t.equal(macOf("p1"), "1", `${part}: as it was`);
-    t.equal(macOf("p2"), "2", "the other one is there");
-    t.same(failures, ["port:p1: failed to compile (mac.trim is not a function)"]);
-    t.equal(engine.stateOf("port:p1"), "cannot be compiled");
-    timers.pass(499);
-    await engine.whenIdle();
-    t.equal(failures.length, 1);
-    timers.pass(1);
-    await engine.whenIdle();
-    t.equal(failures.length, 2, "it is retried after a back-off");
-    timers.pass(999);
-    await engine.whenIdle();
-    t.equal(failures.length, 2, "that grows");
-    odd = false;
-    timers.pass(1);
-    await engine.whenIdle();
-    t.equal(macOf("p1"), "no text", "without anything having changed");
-    odd = true;
-    setPort(facts, "p1", { switch: "s", mac: "1" });
-    setPort(facts, "p1", { switch: "s", mac: "3" });
-    await engine.whenIdle();
-    t.equal(macOf("p1"), "3", "and it goes on when what it reads has changed");
-    facts.set("pods", "p1", undefined);
-    await engine.whenIdle();
-    t.equal(macOf("p1"), undefined);
-  }
-});
+t.test(
+  "a unit that cannot be read or compiled keeps its rows, is reported, and does not stop the others",
+  async (t) => {
+    for (const part of ["read", "compile"] as const) {
+      const facts = factStore();
+      const failures: string[] = [];
+      let odd = true;
+      const kind = {
+        ...portKind,
+        [part]: (...given: [never, never]) => {
+          const { mac } = portKind.read(facts, "p1") ?? {};
+          const about = part === "read" ? given[1] : (given[0] as { readonly name: string }).name;
+          if (odd && about === "p1" && mac === "no text") throw new TypeError("mac.trim is not a function");
+          return portKind[part](...given);
+        },
+      } as typeof portKind;
+      const { database, timers, engine } = testEngine({
+        ...{ facts, kinds: [switchKind, kind] },
+        onUnitFailure: (unit, error) => failures.push(`${unit}: ${error.message}`),
+      });
+      const macOf = (name: string): unknown => database.get("Port", rowUuid("Port", name))?.["mac"];
+      setSwitch(facts, "s");
+      setPort(facts, "p1", { switch: "s", mac: "1" });
+      engine.start();
+      await engine.whenIdle();
+      setPort(facts, "p1", { switch: "s", mac: "no text" });
+      setPort(facts, "p2", { switch: "s", mac: "2" });
+      await engine.whenIdle();
+      t.equal(macOf("p1"), "1", `${part}: as it was`);
+      t.equal(macOf("p2"), "2", "the other one is there");
+      t.same(failures, ["port:p1: failed to compile (mac.trim is not a function)"]);
+      t.equal(engine.stateOf("port:p1"), "cannot be compiled");
+      timers.pass(499);
+      await engine.whenIdle();
+      t.equal(failures.length, 1);
+      timers.pass(1);
+      await engine.whenIdle();
+      t.equal(failures.length, 2, "it is retried after a back-off");
+      timers.pass(999);
+      await engine.whenIdle();
+      t.equal(failures.length, 2, "that grows");
+      odd = false;
+      timers.pass(1);
+      await engine.whenIdle();
+      t.equal(macOf("p1"), "no text", "without anything having changed");
+      odd = true;
+      setPort(facts, "p1", { switch: "s", mac: "1" });
+      setPort(facts, "p1", { switch: "s", mac: "3" });
+      await engine.whenIdle();
+      t.equal(macOf("p1"), "3", "and it goes on when what it reads has changed");
+      facts.set("pods", "p1", undefined);
+      await engine.whenIdle();
+      t.equal(macOf("p1"), undefined);
+    }
+  },
+);
 
 t.test("a successor that cannot compile a unit leaves what is there of it, and lets others into it", async (t) => {
   const facts = factStore();
@@ -368,7 +377,7 @@ t.test("a successor that cannot compile a unit leaves what is there of it, and l
 });
 
 t.test(
-  "what another program changes again and again is put back after pauses that grow; nothing else waits",
+  "a value that another program changes repeatedly is restored after growing pauses; nothing else waits",
   async (t) => {
     const said: string[] = [];
     const { facts, database, timers, engine } = testEngine({

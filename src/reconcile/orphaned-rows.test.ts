@@ -15,7 +15,7 @@ function row(table: string, uuid: string, columns: SweptRow["columns"] = {}, own
   return { table, uuid, columns: { ...columns, external_ids: owned ? { [OWNER_KEY]: owned } : {} } };
 }
 
-t.test("owned rows that no unit wants go: roots by themselves, others out of what holds them", async (t) => {
+t.test("owned rows that no unit wants are deleted: roots directly, others by removal from their holders", async (t) => {
   const desired = new Desired();
   desired.replace("u", {
     database: "OVN_Northbound",
@@ -38,7 +38,7 @@ t.test("owned rows that no unit wants go: roots by themselves, others out of wha
   t.equal(sweep.orphans.length, 3);
 });
 
-t.test("a row that something else than its external_ids makes ours goes as well", async (t) => {
+t.test("a row that is ours without external_ids is deleted as well", async (t) => {
   const rows = [
     { table: "Group", uuid: "old", columns: { name: "weft/vpc/old" }, ours: true },
     { table: "Group", uuid: "theirs", columns: { name: "theirs" }, ours: false },
@@ -63,7 +63,7 @@ t.test("a membership from an earlier run leaves a group of ours, but not a switc
   t.same(sweep.plan.mutations, [{ table: "Group", row: "g", column: "ports", insert: [], delete: ["q"] }]);
 });
 
-t.test("the brake stops a sweep of more than 50 rows and half of what a kind of unit owns", async (t) => {
+t.test("a sweep of more than 50 rows and half of those of a kind of unit exceeds the limit", async (t) => {
   const desired = new Desired();
   const keep = (unit: string, uuid: string): void =>
     void desired.replace(unit, {
@@ -85,7 +85,7 @@ t.test("the brake stops a sweep of more than 50 rows and half of what a kind of 
   t.equal(sweep(61, 60, "vpc"), true);
 });
 
-t.test("pods that were recreated under their names while nobody looked are no reason to stop", async (t) => {
+t.test("pods recreated with their names while no controller ran do not count towards the limit", async (t) => {
   const desired = new Desired();
   const rows = Array.from({ length: 200 }, (_, i) => {
     const wanted = [{ table: "Port", uuid: `new${i}`, label: "", columns: {} }];
@@ -97,7 +97,7 @@ t.test("pods that were recreated under their names while nobody looked are no re
   t.equal(exceedsDeleteLimit(sweep), false);
 });
 
-t.test("what stands in the way of units that are there goes although the brake stops the rest", async (t) => {
+t.test("rows that conflict with existing units are deleted even if the limit stops the rest", async (t) => {
   const desired = new Desired();
   const made = (uuid: string) => ({ table: "Port", uuid, label: "web-0", columns: {} });
   desired.replace("pod:web-0", { database: "OVN_Northbound", rows: [made("new")], edges: [], effects: [] });
@@ -144,5 +144,5 @@ t.test("what the database has of a unit that could not be compiled stays, with w
     ["old", "of-others"],
   );
   t.same(sweep.plan.mutations, [{ table: "Switch", row: "s", column: "ports", insert: [], delete: ["left"] }]);
-  t.equal(sweep.kinds.get("odd")?.gone ?? 0, 0, "nor does it count for the brake");
+  t.equal(sweep.kinds.get("odd")?.gone ?? 0, 0, "nor does it count towards the limit");
 });

@@ -66,7 +66,7 @@ function rig() {
   return { facts, database, engine, offered, failures, members, timers };
 }
 
-t.test("a row that two units want is one's, and is not put where the other wants it", async (t) => {
+t.test("a row that two units want belongs to one of them, and is not added to the set of the other", async (t) => {
   const { facts, engine, offered, failures, members } = rig();
   setSwitch(facts, "one");
   setSwitch(facts, "two");
@@ -85,7 +85,7 @@ t.test("a row that two units want is one's, and is not put where the other wants
   t.equal(failures.length, 1, "said once");
 });
 
-t.test("who wants another's row no more is not served with it when it comes free", async (t) => {
+t.test("a unit that does not want another unit's row any more does not get it when it is released", async (t) => {
   const { facts, engine, members } = rig();
   setSwitch(facts, "one");
   setSwitch(facts, "two");
@@ -101,7 +101,7 @@ t.test("who wants another's row no more is not served with it when it comes free
   t.same([members("one"), members("two")], [[], ["c"]]);
 });
 
-t.test("nothing is put into a row of another unit than the one that is meant", async (t) => {
+t.test("no member is added to a row of an unexpected owner", async (t) => {
   const { facts, engine, offered, failures, members } = rig();
   setSwitch(facts, "one");
   engine.start();

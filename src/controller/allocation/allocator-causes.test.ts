@@ -14,7 +14,7 @@ import type { PodFact } from "../../facts/pod.ts";
 import { projectVip } from "../../kinds/vip.ts";
 import { rig } from "../testing/allocator-rig.ts";
 
-/** A pod that takes the place of a namesake, whose record is kept, and asks for what there is not. */
+/** A pod recreated with the same name, with a retained record, that requests an address that does not exist. */
 function successor(owner: { readonly kind: string; readonly holder: string }) {
   const facts = sampleFacts();
   const [, podName = ""] = owner.holder.split("/");
@@ -28,7 +28,7 @@ function successor(owner: { readonly kind: string; readonly holder: string }) {
     v6: "",
   });
   const ip = facts.get("ips", name);
-  if (ip) facts.set("ips", name, { ...ip, podUid: "its-namesake", podType: owner.kind });
+  if (ip) facts.set("ips", name, { ...ip, podUid: "an-earlier-uid", podType: owner.kind });
   const made = rig(facts);
   const place = (pod: Partial<PodFact>): void => {
     const sample = facts.get("pods", "default/a") as PodFact;
@@ -50,7 +50,7 @@ t.test(
     allocator.start();
     place({ annotations: { "ovn.kubernetes.io/ip_pool": "nowhere" } });
     t.same(refused, ["default/pod-7 PoolUnknown"]);
-    t.same(discarded, [], "a better successor has it");
+    t.same(discarded, [], "another successor gets it");
     facts.set("statefulSets", "default/web", { ...set, replicas: 1 });
     t.same(discarded, [name]);
   },
@@ -95,7 +95,7 @@ t.test("a pod that asks for a MAC of another subnet of its VPC has it when that 
   t.match(records.get("b.default")?.lease, { subnet: "other", mac });
 });
 
-t.test("who asks for the MAC of a subnet's gateway has it when that subnet is gone", async (t) => {
+t.test("a pod that requests the MAC of a subnet's gateway gets it when that subnet is deleted", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
   const { allocator, records, refused } = rig(facts);

@@ -121,32 +121,35 @@ t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the
   t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
 });
 
-t.test("of a thousand who wait for one address one is tried, and nobody who waits elsewhere", async (t) => {
-  const facts = sampleFacts();
-  addSubnet(facts, "small", { cidrBlock: "10.29.0.0/30", namespaces: ["default"] });
-  addSubnet(facts, "other", { cidrBlock: "10.29.1.0/30" });
-  const { allocator, records, ipam, write } = rig(facts);
-  allocator.start();
-  const elsewhere = { "ovn.kubernetes.io/logical_switch": "other" };
-  addPod(facts, "first", { node: "weft-1" });
-  addPod(facts, "far", { node: "weft-1", annotations: elsewhere });
-  write("first.default");
-  write("far.default");
-  for (let i = 0; i < 1000; i++) addPod(facts, `w${i}`, { node: "weft-1" });
-  addPod(facts, "x", { node: "weft-1", annotations: elsewhere });
-  t.equal(allocator.waiting, 1001);
-  let asked = 0;
-  const allocate = ipam.allocate.bind(ipam);
-  ipam.allocate = (request) => {
-    asked++;
-    return allocate(request);
-  };
-  facts.set("pods", "default/first", undefined);
-  facts.set("ips", "first.default", undefined);
-  t.equal(records.get("w0.default")?.lease.v4, "10.29.0.2", "the one that has waited longest");
-  t.equal(allocator.waiting, 1000);
-  t.equal(asked, 2, "the one that got it, and the next");
-});
+t.test(
+  "of a thousand claims that wait for one address one is tried, and none that waits for another subnet",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "small", { cidrBlock: "10.29.0.0/30", namespaces: ["default"] });
+    addSubnet(facts, "other", { cidrBlock: "10.29.1.0/30" });
+    const { allocator, records, ipam, write } = rig(facts);
+    allocator.start();
+    const elsewhere = { "ovn.kubernetes.io/logical_switch": "other" };
+    addPod(facts, "first", { node: "weft-1" });
+    addPod(facts, "far", { node: "weft-1", annotations: elsewhere });
+    write("first.default");
+    write("far.default");
+    for (let i = 0; i < 1000; i++) addPod(facts, `w${i}`, { node: "weft-1" });
+    addPod(facts, "x", { node: "weft-1", annotations: elsewhere });
+    t.equal(allocator.waiting, 1001);
+    let asked = 0;
+    const allocate = ipam.allocate.bind(ipam);
+    ipam.allocate = (request) => {
+      asked++;
+      return allocate(request);
+    };
+    facts.set("pods", "default/first", undefined);
+    facts.set("ips", "first.default", undefined);
+    t.equal(records.get("w0.default")?.lease.v4, "10.29.0.2", "the one that has waited longest");
+    t.equal(allocator.waiting, 1000);
+    t.equal(asked, 2, "the one that got it, and the next");
+  },
+);
 
 t.test("who waits for a subnet that grows is served, and told nothing of the moment in which it changes", async (t) => {
   const facts = sampleFacts();
@@ -246,7 +249,7 @@ t.test("a namespace of a VPC without a subnet for it waits, and is not let into 
   t.match(records.get("b.default")?.lease, { subnet: "unbound" });
 });
 
-t.test("two that have one MAC and come into one network are told", async (t) => {
+t.test("two pods with one MAC that are now in one network are reported", async (t) => {
   const facts = sampleFacts();
   for (const [name, podName] of [
     ["one", "a"],
@@ -324,7 +327,7 @@ t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip al
   t.match(said.at(-1), 'Vip "v" is of type "switch_lb_vip", which pods cannot use');
 });
 
-t.test("a Vip's wish is refused like a pod's", async (t) => {
+t.test("a Vip's request is refused like a pod's", async (t) => {
   const facts = sampleFacts();
   const { allocator, said, refused } = rig(facts);
   allocator.start();
@@ -364,7 +367,7 @@ t.test(
   },
 );
 
-t.test("nobody gets an address of a pool that is for another namespace, by whatever way he asks for it", async (t) => {
+t.test("no pod gets an address of a pool reserved for another namespace, however it requests it", async (t) => {
   const facts = sampleFacts();
   addPool(facts, "theirs", ["10.16.9.0/28", "fd00:10:16::900/124"], "2026", { namespaces: ["b"] });
   addSubnet(facts, "lan", { cidrBlock: "10.28.0.0/24", provider: "lan.default" });
@@ -448,7 +451,7 @@ t.test("who runs with an address of a pool that is for others since keeps it whe
   addPod(facts, "liar", { node: "weft-1", annotations: { ...told, "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
   allocator.start();
   t.equal(records.get("a.default")?.lease.v4, "10.16.0.2", "and through a new start, by its port");
-  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "what a pod says of itself is no evidence");
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "a pod's annotations are not trusted");
   t.match(said, [/IPPool "theirs".*not for "default"; 10\.16\.0\.77/]);
 });
 

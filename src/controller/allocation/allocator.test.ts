@@ -42,7 +42,7 @@ t.test("an address that is recorded is never given again, also after a new start
   t.equal(second.records.has("b.default"), false);
 });
 
-t.test("a pod that is refused says so once, and is served when an address is freed", async (t) => {
+t.test("a refused pod is reported once, and is served when an address is released", async (t) => {
   const { facts, allocator, records, refused } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   allocator.start();
@@ -168,7 +168,7 @@ t.test("at the start a record whose port is committed is believed before an olde
   t.same(disputed, ["a.default"]);
 });
 
-t.test("an address that only a port or an annotation remembers goes to its own pod and to nobody else", async (t) => {
+t.test("an address that only a port or an annotation has is given to its own pod only", async (t) => {
   const facts = sampleFacts();
   facts.set("ips", "a.default", undefined);
   const remembered = {
@@ -212,7 +212,7 @@ t.test("a node whose record is lost has the address of its port again, and no ot
   t.notMatch(records.get("node-a-new-one")?.lease.v4, /^100\.64\.0\.[29]$/);
 });
 
-t.test("a port of a pod's namesake, as an old copy of the database has it, says nothing of the pod", async (t) => {
+t.test("a port of an earlier pod with the same name, as in an old backup, is not used for the pod", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "again", { node: "weft-1" });
   addPod(facts, "settled", { node: "weft-1" });
@@ -395,7 +395,7 @@ t.test("who holds an address that is not in the subnet any more keeps it, also t
   t.equal(facts.get("addressConflicts", "z.default"), undefined);
 });
 
-t.test("what a pod's namesake had is released if the pod cannot have it", async (t) => {
+t.test("the address of an earlier pod with the same name is released if the pod cannot have it", async (t) => {
   const { facts, allocator, discarded, refused } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");
@@ -405,7 +405,7 @@ t.test("what a pod's namesake had is released if the pod cannot have it", async 
   t.same(discarded, ["a.default"]);
 });
 
-t.test("the address of a port that nobody speaks for is given to nobody until the port is gone", async (t) => {
+t.test("the address of a port without record and pod is not allocated until the port is deleted", async (t) => {
   const facts = sampleFacts();
   const ports = [{ name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.3", v6: "" }];
   const { allocator, records, ipam, notePorts } = rig(facts, ports);
@@ -419,7 +419,7 @@ t.test("the address of a port that nobody speaks for is given to nobody until th
   t.equal(ipam.holderOf("ovn-default", "10.16.0.3"), undefined);
 });
 
-t.test("an address whose record is gone is given to nobody while its port is still there", async (t) => {
+t.test("an address without a record is not allocated while its port exists", async (t) => {
   const facts = sampleFacts();
   const ports: SeenPort[] = [];
   const { allocator, records, notePorts } = rig(facts, ports);
@@ -438,7 +438,7 @@ t.test("an address whose record is gone is given to nobody while its port is sti
   t.equal(records.get("b.default")?.lease.v4, "10.30.0.2");
 });
 
-t.test("a pod whose record is deleted has its address again before anybody who waits for one", async (t) => {
+t.test("a pod whose record is deleted gets its address again before waiting claims", async (t) => {
   const facts = sampleFacts();
   const { allocator, records, write } = rig(facts);
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
@@ -451,7 +451,7 @@ t.test("a pod whose record is deleted has its address again before anybody who w
   t.equal(records.get("b.default")?.lease.v4, "10.30.0.2");
 });
 
-t.test("a reservation that clashed with a pod's address has it as soon as the pod lets go", async (t) => {
+t.test("a reservation that conflicted with a pod's address gets it as soon as the pod releases it", async (t) => {
   const facts = sampleFacts();
   const { allocator, disputed, ipam } = rig(facts);
   allocator.start();
@@ -466,7 +466,7 @@ t.test("a reservation that clashed with a pod's address has it as soon as the po
 });
 
 t.test(
-  "what a pod's namesake had is taken until its record is gone, also if the pod wants something else",
+  "the address of an earlier pod with the same name is in use until its record is deleted, also if the pod wants another one",
   async (t) => {
     const { facts, allocator, ipam, discarded, records } = rig();
     allocator.start();

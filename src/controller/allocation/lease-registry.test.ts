@@ -8,29 +8,26 @@ import { rig, type SeenPort } from "../testing/allocator-rig.ts";
 const GHOST: SeenPort = { name: "gone.default", subnet: "ovn-default", mac: "", v4: "10.16.0.9", v6: "" };
 const of = { podName: "b", namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.9", v6: "" };
 
-t.test(
-  "a record that was not used yet waits for a port that nobody speaks for, and then has the address",
-  async (t) => {
-    for (const reserved of [true, false]) {
-      const facts = sampleFacts();
-      addPod(facts, "b", { node: "weft-1" });
-      addIp(facts, "b.default", of);
-      const ip = facts.get("ips", "b.default");
-      if (ip) facts.set("ips", "b.default", { ...ip, reserved });
-      const ports = [GHOST];
-      const { allocator, ipam, discarded, disputed, notePorts } = rig(facts, ports);
-      allocator.start();
-      t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/gone.default");
-      t.match(facts.get("addressConflicts", "b.default")?.message, /port "gone\.default" of the northbound database/);
-      t.same(disputed, ["b.default"]);
-      ports.length = 0;
-      notePorts();
-      t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "b.default");
-      t.equal(facts.get("addressConflicts", "b.default"), undefined);
-      t.same(discarded, []);
-    }
-  },
-);
+t.test("an unused record waits for a port without record and pod, and then has the address", async (t) => {
+  for (const reserved of [true, false]) {
+    const facts = sampleFacts();
+    addPod(facts, "b", { node: "weft-1" });
+    addIp(facts, "b.default", of);
+    const ip = facts.get("ips", "b.default");
+    if (ip) facts.set("ips", "b.default", { ...ip, reserved });
+    const ports = [GHOST];
+    const { allocator, ipam, discarded, disputed, notePorts } = rig(facts, ports);
+    allocator.start();
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/gone.default");
+    t.match(facts.get("addressConflicts", "b.default")?.message, /port "gone\.default" of the northbound database/);
+    t.same(disputed, ["b.default"]);
+    ports.length = 0;
+    notePorts();
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "b.default");
+    t.equal(facts.get("addressConflicts", "b.default"), undefined);
+    t.same(discarded, []);
+  }
+});
 
 t.test("a pod that runs keeps its address, whatever port an old copy of the database has there", async (t) => {
   const annotations = {
@@ -49,12 +46,12 @@ t.test("a pod that runs keeps its address, whatever port an old copy of the data
   }
 });
 
-t.test("a pod that comes after its namesake waits for such a port too, and is served when it goes", async (t) => {
+t.test("a pod recreated with the same name waits for such a port too, and is served when it is deleted", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "b", { node: "weft-1" });
   addIp(facts, "b.default", { ...of, v6: "fd00:10:16::9" });
   const ip = facts.get("ips", "b.default");
-  if (ip) facts.set("ips", "b.default", { ...ip, podUid: "its-namesake" });
+  if (ip) facts.set("ips", "b.default", { ...ip, podUid: "an-earlier-uid" });
   const ports = [GHOST];
   const { allocator, records, notePorts } = rig(facts, ports);
   allocator.start();

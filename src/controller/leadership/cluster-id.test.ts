@@ -87,7 +87,7 @@ t.test("an upgrade of a cluster whose rows were made without an id keeps all of 
   t.equal(here.kube.object<KubeObject>(NAMESPACES, SYSTEM)?.metadata.annotations?.[ANNOTATION], undefined);
 });
 
-t.test("who takes the lead over makes rows as the one before did, with an id as without", async (t) => {
+t.test("a new leader creates rows like its predecessor, with or without an id", async (t) => {
   for (const withId of [true, false]) {
     const here = await cluster(t);
     if (withId) await addKubeSystem(here);

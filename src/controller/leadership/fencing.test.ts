@@ -37,7 +37,7 @@ t.test(
   },
 );
 
-t.test("who is not confirmed writes nothing, and reads freely", async (t) => {
+t.test("a process without confirmation writes nothing and may read", async (t) => {
   const { answers, clock, inner, turn, kube } = rig();
   const refused = kube.create(NAMESPACES, { metadata: { name: "a" } });
   await turn();

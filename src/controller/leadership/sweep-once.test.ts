@@ -5,7 +5,7 @@ import { PODS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
 
-t.test("a pod that was recreated while nobody led is served although the brake stops the sweep", async (t) => {
+t.test("a pod that was recreated while no controller led is served although the limit stops the sweep", async (t) => {
   const { kube, server } = await cluster(t);
   const first = candidate(t, kube, server);
   const others = Array.from({ length: 60 }, (_, i) => `other-${i}`);

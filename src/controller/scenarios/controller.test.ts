@@ -26,7 +26,7 @@ t.test("a new leader whose watches have gone silent reads again before it gives 
   t.equal(await eventually("a has its address", () => addressOf(kube, "a")), "10.16.0.2");
 });
 
-t.test("who leads no more writes no statuses, and who leads again writes what has been left undone", async (t) => {
+t.test("a former leader writes no statuses, and a leader that leads again writes the missing ones", async (t) => {
   const { kube, server } = await cluster(t);
   const only = candidate(t, kube, server);
   await addPod(kube, "a");
@@ -38,7 +38,7 @@ t.test("who leads no more writes no statuses, and who leads again writes what ha
   await eventually("it is counted", () => (using() === 1 ? true : undefined));
   const thief = server.connect();
   thief.steal("weft_controller");
-  await eventually("the lead is lost", () => (only.controller.leading ? undefined : true));
+  await eventually("leadership is lost", () => (only.controller.leading ? undefined : true));
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   t.equal(using(), 1, "nobody has counted again with an empty memory");
   await kube.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
@@ -62,7 +62,7 @@ t.test("conditions say at what time of day they changed", async (t) => {
   }
 });
 
-t.test("what somebody else writes into a status is put right", async (t) => {
+t.test("a status that another client changes is restored", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   const available = (): unknown =>
@@ -166,11 +166,11 @@ t.test("a leader that loses the lock for a moment is still named by the Lease", 
   // The release is slow, and the lock is back before it has ended.
   kube.fail({ verb: "get", type: LEASES, delayMs: 50 });
   const thief = server.connect().steal("weft_controller");
-  await eventually("the lead is lost", () => (only.controller.leading ? undefined : true));
+  await eventually("leadership is lost", () => (only.controller.leading ? undefined : true));
   await thief.release();
   await eventually("it leads again", () => only.controller.leading || undefined);
   await new Promise((resolve) => setTimeout(resolve, 150));
   t.equal(holder()?.holderIdentity, "test");
   await only.stop();
-  t.equal(holder()?.holderIdentity, undefined, "who stops is not named any more");
+  t.equal(holder()?.holderIdentity, undefined, "a stopped controller is not named any more");
 });

@@ -32,7 +32,7 @@ t.test("Kube-OVN's finalizer of before 1.13 is taken off wherever it is met, and
     await kube.delete(type, { name: "old" });
     await eventually(`${type.kind} is let go`, () => !found(type)?.includes(FINALIZER) || undefined);
   }
-  t.same(found(VPCS), [theirs], "what is somebody else's stays");
+  t.same(found(VPCS), [theirs], "other finalizers stay");
 });
 
 t.test("what was being deleted when it was met gets no finalizer of today's, and goes", async (t) => {

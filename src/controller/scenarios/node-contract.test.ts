@@ -64,7 +64,7 @@ t.test("a subnet that is deleted while pods are in it keeps its contract until i
   t.same([...new Set(seen)], [IN_FORCE, "deleted"]);
 });
 
-t.test("a mistaken edit changes nothing of the contract", async (t) => {
+t.test("an invalid edit does not change the contract", async (t) => {
   const { kube, seen } = await start(t);
   const acls = [{ direction: "to-lport", priority: 1000, match: "ip4.src == 10.16.0.0/33", action: "drop" }];
   for (const spec of [{ acls }, { cidrBlock: "10.40.0.0/99" }, { cidrBlock: "10.16.0.0/24" }]) {
@@ -93,7 +93,7 @@ t.test("a change that the database refuses is not told to nodes, although the su
   await eventually("it is retried", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
 });
 
-t.test("a contract that somebody takes off, spoils or forges is put back", async (t) => {
+t.test("a contract that another client removes or changes is restored", async (t) => {
   const { kube, server, stop } = await start(t);
   const forged = IN_FORCE.replace("10.40.0.0/24", "172.16.0.0/12");
   for (const text of [null, "nonsense", forged]) {
@@ -115,7 +115,7 @@ t.test("a contract that somebody takes off, spoils or forges is put back", async
   t.pass("also by a controller that restarts");
 });
 
-t.test("what is replaced whole while it is being deleted, with a mistake in it, keeps its contract", async (t) => {
+t.test("an object that is replaced by an invalid one while it is being deleted keeps its contract", async (t) => {
   const { kube, seen } = await start(t);
   await kube.delete(SUBNETS, { name: "s" });
   await eventually("it says so", () => (conditionOf(kube, "s", "Ready") === "False InUse" ? true : undefined));

@@ -520,8 +520,8 @@ t.test("there is an object of every kind for the worst to be put into", async (t
   t.same(missing, [], "add one to CLUSTER");
 });
 
-/** What the API server vouches for, in every version: names, labels, and the names of ports and nodes. */
-const VOUCHED =
+/** Fields that the API server validates in every version: names, labels, and the names of ports and nodes. */
+const VALIDATED =
   /^(metadata\.(?!annotations)|spec\.(nodeName|containers)|status\.phase|.*\.(name|port|endPort|containerPort)$)/;
 
 /** What the controller remembers in annotations, as somebody else may have written it. */
@@ -604,7 +604,7 @@ const number = fc.oneof(
 
 /** Paths of the texts and numbers in an object that a user may write as he likes. */
 function leaves(value: Json, path = ""): readonly string[] {
-  if (typeof value === "string" || typeof value === "number") return VOUCHED.test(path) ? [] : [path];
+  if (typeof value === "string" || typeof value === "number") return VALIDATED.test(path) ? [] : [path];
   if (typeof value !== "object" || value === null) return [];
   const at = path === "" ? "" : `${path}.`;
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, at + key.replaceAll(".", "\u2024")));

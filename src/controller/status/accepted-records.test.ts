@@ -87,7 +87,7 @@ t.test("an upgrade, and one after a rollback, take over the record that was writ
   }
 });
 
-t.test("a successor puts back what its predecessor could not", async (t) => {
+t.test("a new leader restores what its predecessor could not", async (t) => {
   const { kube, server, first, before } = await start(t);
   const standby = candidate(t, kube, server);
   await eventually("all read", () => (standby.election.synced ? true : undefined));
