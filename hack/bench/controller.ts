@@ -79,7 +79,7 @@ export interface ControllerBench {
 export interface ControllerBenchOptions extends BenchOptions {
   /** In all: each build makes its part of them. */
   readonly pods: number;
-  /** The floor and the builds take turns so often, so that whatever else the machine does meets all. */
+  /** The number of turns of the baseline and the builds, so that other load on the machine affects all of them. */
   readonly turns: number;
   readonly takeovers: number;
 }

@@ -129,10 +129,10 @@ t.test("the port of a Vip with a type has a unique name, except that of the pod 
   fc.assert(
     fc.property(subdomain, label, provider, fixed, ports, (vip, namespace, of, [object, its], [, port]) => {
       const name = vipPortName(vip, namespace, of);
-      const namesake = object === `pod ${vip} ${namespace} ${of}`;
+      const isPodOfThatName = object === `pod ${vip} ${namespace} ${of}`;
       if (name.plain !== podPortName(vip, namespace, of) || name.distinct === its) return false;
       return (
-        (namesake || name.plain !== its) &&
+        (isPodOfThatName || name.plain !== its) &&
         ![port.plain, port.distinct].includes(name.plain) &&
         name.distinct !== port.distinct
       );

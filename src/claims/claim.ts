@@ -68,7 +68,7 @@ export interface Claim {
 }
 
 /**
- * A kind of objects that want addresses. What `read` reads is recorded, so a claim is tried again when any of that changes, or when addresses become
+ * A kind of objects that want addresses. What `read` reads is recorded, so a claim is retried when any of that changes, or when addresses become
  * free in IPAM where there were none.
  */
 export interface ClaimKind<K extends FactKind = FactKind> {

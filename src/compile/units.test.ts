@@ -358,7 +358,7 @@ t.test("a pod stays without a port as long as anything it needs is missing", asy
   closed((facts) => {
     const ip = facts.get("ips", "a.default");
     if (ip) facts.set("ips", "a.default", { ...ip, podUid: "another" });
-  }, "the address is its namesake's");
+  }, "the address belongs to an earlier pod with the same name");
 });
 
 t.test("a pod that has ended or is gone gives its address back, unless a user reserved it", async (t) => {

@@ -91,7 +91,7 @@ interface IpPoolInput {
   /** The IP objects that hold its addresses; read only while it is being deleted. */
   readonly holders: readonly string[];
   /** The object with the plain name of its address set; absent if it has that itself. */
-  readonly namesake: string | undefined;
+  readonly nameHolder: string | undefined;
 }
 
 /** An IPPool: an address set of its addresses if requested, and its condition. IPAM allocates its addresses. */
@@ -107,13 +107,13 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
       notes: missingNamespaces(reader, pool.namespaces, "spec.namespaces"),
       verdict: reader.get("verdicts", poolVerdictKey(key)),
       holders: pool.deleting ? holdersOf(reader, pool) : [],
-      namesake: pool.enableAddressSet
+      nameHolder: pool.enableAddressSet
         ? reader.get("nameCollisions", nameCollisionKey.ipPool(key))?.taken["address-set"]
         : undefined,
     };
   },
 
-  compile({ pool, verdict, holders, notes, namesake }): Fragment<WeftEffect> {
+  compile({ pool, verdict, holders, notes, nameHolder }): Fragment<WeftEffect> {
     if (pool.deleting && holders.length === 0) {
       return new FragmentBuilder().finish(fill("ipPools", pool, { finalizer: false }));
     }
@@ -126,7 +126,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         return range === undefined ? [] : cidrsOfRange(range).map(({ text }) => text.replace(/\/(32|128)$/, ""));
       });
       build.row("Address_Set", `ippool/${pool.name}`, {
-        name: spell(setName, namesake !== undefined),
+        name: spell(setName, nameHolder !== undefined),
         addresses: [...new Set(addresses)].sort(),
         external_ids: externalIds({ ippool: pool.name }),
       });
@@ -135,7 +135,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
     let condition: ConditionEffect | undefined;
     if (verdict !== undefined) {
       const { ok, reason, message, refused } = verdict;
-      const renamed = `its address set is "${setName.distinct}": "${setName.plain}" is that of ${namesake}`;
+      const renamed = `its address set is "${setName.distinct}": "${setName.plain}" is that of ${nameHolder}`;
       const state = pool.deleting
         ? {
             ready: false,
@@ -145,7 +145,7 @@ export const ipPoolUnit: UnitKind<FactReader, IpPoolInput, WeftEffect> = {
         : {
             ready: ok,
             reason,
-            message: ok && namesake !== undefined ? renamed : message,
+            message: ok && nameHolder !== undefined ? renamed : message,
             ...(refused && { refused }),
           };
       const key = `condition/ipPools/${name}`;

@@ -46,7 +46,7 @@ interface VipInput {
   /** The other holder of the address in its status. */
   readonly dispute: AddressConflictFact | undefined;
   /** Whether another object has the plain name of its port. */
-  readonly namesake: boolean;
+  readonly nameHolder: boolean;
   /** It was created for health checks, which are not needed any more. */
   readonly unused: boolean;
 }
@@ -71,7 +71,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       taken: isTaken(reader, vip),
       refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
       dispute: vip.given ? addressConflictOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
-      namesake:
+      nameHolder:
         vip.type === ""
           ? reader.get("nameCollisions", nameCollisionKey.vip(key)) !== undefined
           : reader.by("pods", "holder", `${vip.namespace}/${key}`).length > 0,
@@ -79,7 +79,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, dispute, notes, namesake, unused }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, dispute, notes, nameHolder, unused }): Fragment<WeftEffect> {
     if (vip.deleting) return new FragmentBuilder().finish(fill("vips", vip, { finalizer: false }));
     const condition = stateOf(vip, subnet, refusal, dispute, [
       ...notes,
@@ -105,7 +105,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       return new FragmentBuilder().finish(effects);
     const build = new FragmentBuilder();
     const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
-    const name = spell(port, namesake);
+    const name = spell(port, nameHolder);
     if (vip.type === "") addVirtualPort(build, name, vip, subnet, parents);
     else addPlainPort(build, name, vip, subnet);
     return build.finish(effects);

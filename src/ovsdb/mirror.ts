@@ -56,6 +56,6 @@ export interface Mirror<Tables> {
    * Subscribe in the same turn as `monitor()`, and it gets the first reading as well. Returns what ends the subscription.
    */
   subscribe(listener: (changes: readonly RowChange<Tables>[]) => void): () => void;
-  /** Stops mirroring and lets go of the rows. */
+  /** Stops mirroring and frees the rows. */
   close(): void;
 }

@@ -354,7 +354,7 @@ async function freePort(host: string): Promise<number> {
   return port;
 }
 
-/** A key with a certificate that only itself vouches for. */
+/** A key with a self-signed certificate. */
 async function selfSigned(folder: string, name: string): Promise<TlsFiles> {
   const [privateKey, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", privateKey];

@@ -21,7 +21,10 @@ import {
 import { BEGIN } from "./scheduler.ts";
 import { wrongWaysOut } from "./ways-out.ts";
 
-/** Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards routers. */
+/**
+ * Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards
+ * routers.
+ */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
 
 /** What the oracle looks at when all is quiet. */
@@ -110,7 +113,7 @@ function podOf(picture: Picture, ip: Ip): Pod | undefined {
 function lostAddresses(picture: Picture): string[] {
   return picture.ips.flatMap((ip) => {
     const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
-    // One that is yet to be bound may take over what its namesake had.
+    // A pod that is not bound yet may take over the address of an earlier pod with the same name.
     const heir = picture.pods.some((pod) => pod.port === ip.name && pod.alive && pod.node === undefined);
     if (
       heir ||

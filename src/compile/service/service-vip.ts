@@ -22,15 +22,15 @@ export function vipsOfService(
   vpc: string,
   defaultVpc: string,
 ): ServiceVips {
-  const vouched = vipsByRule(reader, service);
+  const confirmed = vipsByRule(reader, service);
   const problems: ProblemFact[] = service.vips
-    .filter((vip) => !vouched.includes(vip))
+    .filter((vip) => !confirmed.includes(vip))
     .map((vip) => {
       const message = `VIP ${vip} is not used: only the Service of a SwitchLBRule has VIPs; create a SwitchLBRule instead`;
       return { path: "metadata.annotations", reason: "NoSwitchLBRule", message };
     });
   if (!isPlaced(service, slices)) return { addresses: [], problems };
-  const addresses = vouched.filter((address) => {
+  const addresses = confirmed.filter((address) => {
     const holder = holderOf(reader, service, address, vpc, defaultVpc);
     if (holder === undefined) return true;
     const message = `VIP ${address} is ${holder.what}; the Service is not reachable at it`;

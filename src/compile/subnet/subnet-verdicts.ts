@@ -20,7 +20,8 @@ import {
 } from "./subnet-verdict.ts";
 
 /**
- * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it concerns: a changed subnet and those that
+ * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it concerns: a changed subnet and those
+ * that
  * it overlaps, those of a VPC whose peerings change, those in whose range a node's address is.
  */
 export class SubnetVerdicts implements Deriver {
@@ -67,7 +68,7 @@ export class SubnetVerdicts implements Deriver {
   #noteSpec({ key }: FactChange<"subnetSpecs">): void {
     const before = this.#neighboursOf(key);
     this.#neighbours.set(key, this.#facts.get("subnetSpecs", key));
-    // A subnet that comes, goes or changes is of no concern but to those with addresses that it names.
+    // A new, changed or deleted subnet concerns only subnets with overlapping addresses.
     this.#settle([key, ...before, ...this.#neighboursOf(key)]);
   }
 

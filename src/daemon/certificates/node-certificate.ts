@@ -37,14 +37,16 @@ export interface NodeCertificateDependencies {
   annotate(chassis: string): Promise<void>;
 }
 
-/** A node whose clock is months ahead finds each new certificate due at once. It asks so often and no more, in ms. */
+/** The shortest time between two requests, in ms: for a node whose clock is months ahead, each new certificate is due at once. */
 const PAUSE_MS = 600_000;
 /** Timers hold less than 25 days; and a clock may be set. In ms. */
 const LOOK_MS = 24 * 60 * 60_000;
 
 /**
- * Keeps the certificate with which this node's ovn-controller shows who it is, in one file with its key, which never leaves the node, and in another one what
- * it trusts. Both are replaced atomically; ovn-controller notices that by itself. What is there is used as long as it is valid, also without the API server.
+ * Keeps the certificate with which this node's ovn-controller shows who it is, in one file with its key, which never leaves the node, and in another
+ * one what
+ * it trusts. Both are replaced atomically; ovn-controller notices that by itself. What is there is used as long as it is valid, also without the API
+ * server.
  */
 export class NodeCertificate {
   readonly #world: NodeCertificateDependencies;
@@ -133,7 +135,10 @@ export class NodeCertificate {
   }
 }
 
-/** When what is in a file is to be replaced, in ms since the epoch: now if it is no certificate of this chassis and of the present authority, with its key. */
+/**
+ * When what is in a file is to be replaced, in ms since the epoch: now if it is no certificate of this chassis and of the present authority, with its
+ * key.
+ */
 function renewalDue(pem: string, chassis: string, issuer: string | undefined): number {
   return pemRenewalTime(
     pem,

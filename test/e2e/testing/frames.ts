@@ -14,7 +14,7 @@ export interface FrameCounter {
 const TABLE = "weft_test_frames";
 
 /**
- * Begins to count what comes to a pod's `eth0` from each of these MACs: every frame, whatever it carries and whomever it is for, before the pod's
+ * Begins to count what comes to a pod's `eth0` from each of these MACs: every frame, of any protocol and destination, before the pod's
  * own stack sees it (nft's netdev hook).
  */
 export async function countFrames(pod: Thing, macs: readonly string[]): Promise<FrameCounter> {

@@ -49,7 +49,7 @@ export function whyNoLab(): string | false {
   return `the lab is another one: ${settings.nodes} nodes, ${settings.cni}, ${settings.ipFamily}; these tests want 2, weft, dual`;
 }
 
-/** Opens the lab for a test, and lets go of it at the test's end. */
+/** Opens the lab for a test, and closes it at the end of the test. */
 export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
   const lab = openLab();
   const connection = await connectKube({ userAgent: "weft-e2e", kubeconfig: lab.paths.kubeconfig });
@@ -99,7 +99,8 @@ export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
 }
 
 /**
- * Resolves when each node forwards by all that the northbound database has now: ovn-controller has made flows of it, and Open vSwitch has renewed those that it
+ * Resolves when each node forwards by all that the northbound database has now: ovn-controller has made flows of it, and Open vSwitch has renewed
+ * those that it
  * caches. On a busy machine that takes seconds.
  */
 export async function syncNodes(world: World): Promise<void> {

@@ -5,7 +5,7 @@ import type { Need } from "../targets/target.ts";
 
 /** Times the atomic actions of one iteration. */
 export interface Actions {
-  /** Runs a step and measures it. What it throws fails the action and is thrown on. */
+  /** Runs a step and measures it. An exception fails the action and is rethrown. */
   timed<R>(action: string, work: () => Promise<R>): Promise<R>;
   /** Adds an action that was measured elsewhere, in milliseconds. */
   measured(action: string, ms: number): void;

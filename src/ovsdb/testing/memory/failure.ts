@@ -13,7 +13,7 @@ export class OperationFailure extends Error {
   }
 }
 
-/** The `<error>` of what was thrown; anything but a failure or a malformed value is a bug, and thrown on. */
+/** The `<error>` of what was thrown; anything but a failure or a malformed value is a bug, and rethrown. */
 export function errorJson(error: unknown): JsonObject {
   if (error instanceof OperationFailure) return error.json;
   if (error instanceof OvsdbError) return { error: "syntax error", details: error.message };
