@@ -2,6 +2,7 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { OVN_PROVIDER, POD, podAnnotation } from "../../src/api/annotations.ts";
 import { celOf } from "../../src/facts/annotation-forms.ts";
 import {
   type AnnotationRule,
@@ -16,18 +17,40 @@ const FILE = "charts/weft/templates/admission.yaml";
 
 interface Subject {
   readonly name: string;
+  /** Whether its pods are on their nodes' networks, in CEL; absent where it has none. */
+  readonly hostNetwork?: string;
   readonly rules: readonly AnnotationRule[];
   readonly resources: readonly { readonly group: string; readonly plurals: readonly string[] }[];
   /** Where the annotations are, in CEL, of `object` and of `oldObject`. */
   readonly annotations: (object: string) => string;
 }
 
+/** Annotations of a pod's own interface that limit it, without their prefix. */
+const LIMITS = [
+  "ingress_rate",
+  "egress_rate",
+  "ingress_burst",
+  "egress_burst",
+  "latency",
+  "jitter",
+  "limit",
+  "loss",
+] as const;
+const NOT_ENFORCED =
+  "limits of a pod on the network of its node are not enforced; annotate the Node to limit the traffic of its ovn0";
+
 const ofObject = (object: string): string => `${object}.metadata.?annotations.orValue({})`;
 const ofTemplate = (object: string): string =>
   `(${object}.kind == 'CronJob' ? ${object}.spec.jobTemplate.spec.template : ${object}.spec.template).?metadata.?annotations.orValue({})`;
 
 const SUBJECTS: readonly Subject[] = [
-  { name: "pods", rules: POD_RULES, resources: [{ group: "", plurals: ["pods"] }], annotations: ofObject },
+  {
+    name: "pods",
+    rules: POD_RULES,
+    resources: [{ group: "", plurals: ["pods"] }],
+    annotations: ofObject,
+    hostNetwork: "object.spec.?hostNetwork.orValue(false)",
+  },
   {
     name: "workloads",
     rules: POD_RULES,
@@ -36,6 +59,8 @@ const SUBJECTS: readonly Subject[] = [
       { group: "batch", plurals: ["jobs", "cronjobs"] },
     ],
     annotations: ofTemplate,
+    hostNetwork:
+      "(object.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?spec.?hostNetwork.orValue(false)",
   },
   {
     name: "namespaces",
@@ -60,14 +85,16 @@ export async function generateAdmission(options: { readonly check: boolean }): P
 
 /** The text of the template. Pure. */
 export function admissionTemplate(): string {
-  const objects = SUBJECTS.map((subject) => objectsOf(subject)).join("---\n");
+  const objects = SUBJECTS.flatMap((subject) => [objectsOf(subject), hostNetworkObjectsOf(subject) ?? []].flat()).join(
+    "---\n",
+  );
   // Helm takes two braces for its own.
   if (objects.includes("{{")) throw new Error("an expression has two braces in a row, which Helm would read");
   return `{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /*
 Generated from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
 
-The API server rejects malformed annotations, in values that are new or have changed. What depends on the state of the cluster is
+The API server warns of limits of pods on their nodes' networks, which nothing enforces. It rejects malformed annotations, in values that are new or have changed. What depends on the state of the cluster is
 reported in an Event instead. If a policy cannot be evaluated the object is admitted: the controller validates by the same rules.
 */}}
 {{- if .Values.validateAnnotations }}
@@ -75,9 +102,41 @@ ${objects}{{- end }}
 `;
 }
 
-function objectsOf({ name, rules, resources, annotations }: Subject): string {
-  const id = `weft-${name}-annotations`;
+function objectsOf(subject: Subject): string {
+  const { name, rules, annotations } = subject;
   const changed = "k.contains('.io/') && (!(k in variables.old) || variables.old[k] != variables.all[k])";
+  const variables = {
+    all: annotations("object"),
+    old: `oldObject == null ? {} : ${annotations("oldObject")}`,
+    changed: `variables.all.filter(k, ${changed})`,
+  };
+  return policy(`weft-${name}-annotations`, subject, variables, rules.map(validation), "Deny");
+}
+
+/** The policy that warns of limits of pods on their nodes' networks: no part of Weft watches these pods, so no Event would tell. */
+function hostNetworkObjectsOf(subject: Subject): string | undefined {
+  const { name, annotations, hostNetwork } = subject;
+  if (hostNetwork === undefined) return undefined;
+  const keys = [...LIMITS.map((key) => podAnnotation(OVN_PROVIDER, key)), POD.ingressBandwidth, POD.egressBandwidth];
+  const asked = `variables.all.filter(k, k in [${keys.map((key) => `'${key}'`).join(", ")}])`;
+  const check = `    - expression: ${quote(`!(${hostNetwork}) || variables.asked.size() == 0`)}
+      messageExpression: ${quote(`variables.asked.join(', ') + ' have no effect: ${NOT_ENFORCED}'`)}
+      message: ${quote(NOT_ENFORCED)}`;
+  return policy(`weft-${name}-host-network`, subject, { all: annotations("object"), asked }, [check], "Warn");
+}
+
+/** A policy and its binding. `variables`: name → expression. */
+function policy(
+  id: string,
+  { resources }: Subject,
+  variables: Readonly<Record<string, string>>,
+  validations: readonly string[],
+  action: "Deny" | "Warn",
+): string {
+  const rule = ({ group, plurals }: Subject["resources"][number]): string =>
+    `      - { apiGroups: [${JSON.stringify(group)}], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [${plurals.join(", ")}] }`;
+  const variable = ([name, expression]: readonly [string, string]): string =>
+    `    - name: ${name}\n      expression: ${quote(expression)}`;
   return `apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata:
@@ -86,16 +145,11 @@ spec:
   failurePolicy: Ignore
   matchConstraints:
     resourceRules:
-${resources.map(({ group, plurals }) => `      - { apiGroups: [${JSON.stringify(group)}], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [${plurals.join(", ")}] }`).join("\n")}
+${resources.map(rule).join("\n")}
   variables:
-    - name: all
-      expression: ${quote(annotations("object"))}
-    - name: old
-      expression: ${quote(`oldObject == null ? {} : ${annotations("oldObject")}`)}
-    - name: changed
-      expression: ${quote(`variables.all.filter(k, ${changed})`)}
+${Object.entries(variables).map(variable).join("\n")}
   validations:
-${rules.map(validation).join("\n")}
+${validations.join("\n")}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -103,7 +157,7 @@ metadata:
   name: ${id}
 spec:
   policyName: ${id}
-  validationActions: [Deny]
+  validationActions: [${action}]
 `;
 }
 

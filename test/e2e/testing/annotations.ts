@@ -20,16 +20,14 @@ type Kind = "pods" | "namespaces" | "services" | "jobs" | "cronjobs" | "deployme
 
 const CONTAINERS = [{ name: "c", image: "i" }];
 
-function creation(kind: Kind, annotations: Annotations, name = "sample"): Creation {
-  const template = { metadata: { labels: { a: "b" }, annotations }, spec: { containers: CONTAINERS } };
+function creation(kind: Kind, annotations: Annotations, name = "sample", hostNetwork = false): Creation {
+  const spec = { containers: CONTAINERS, ...(hostNetwork && { hostNetwork }) };
+  const template = { metadata: { labels: { a: "b" }, annotations }, spec };
   const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
   const metadata = { name };
   switch (kind) {
     case "pods":
-      return [
-        "/api/v1/namespaces/default/pods",
-        { metadata: { ...metadata, annotations }, spec: { containers: CONTAINERS } },
-      ];
+      return ["/api/v1/namespaces/default/pods", { metadata: { ...metadata, annotations }, spec }];
     case "namespaces":
       return ["/api/v1/namespaces", { metadata: { ...metadata, annotations } }];
     case "services":
@@ -64,8 +62,8 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
   const policies = admissionTemplate()
     .replace(/^.*?(?=^apiVersion)/ms, "")
     .replaceAll(/^\{\{.*$/gm, "");
-  const tryOut = (kind: Kind, annotations: Annotations): Promise<Answer> => {
-    const [path, body] = creation(kind, annotations);
+  const tryOut = (kind: Kind, annotations: Annotations, hostNetwork = false): Promise<Answer> => {
+    const [path, body] = creation(kind, annotations, "sample", hostNetwork);
     return server.call("POST", `${path}?dryRun=All`, body);
   };
   const kubectl = async (args: readonly string[], input = ""): Promise<void> => {
@@ -115,6 +113,16 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     const refused = await tryOut(kind, { "ovn.kubernetes.io/ingress_rate": "3M" });
     t.match(refused, { status: 422, body: { message: /ingress_rate is "3M"; write a whole number/ } });
     t.equal((await tryOut(kind, { "ovn.kubernetes.io/ingress_rate": "3" })).status, 201);
+  }
+  const limited = { "ovn.kubernetes.io/ingress_rate": "3", "kubernetes.io/egress-bandwidth": "1M" };
+  for (const kind of ["pods", "jobs", "cronjobs", "deployments"] as const) {
+    const { status, warning } = await tryOut(kind, limited, true);
+    t.equal(status, 201);
+    for (const key of Object.keys(limited))
+      t.match(warning, key, `${kind}: a limit on the network of a node is warned of`);
+    t.match(warning, /have no effect: limits of a pod on the network of its node are not enforced/);
+    t.notMatch((await tryOut(kind, limited)).warning, /not enforced/);
+    t.notMatch((await tryOut(kind, { "ovn.kubernetes.io/mirror": "true" }, true)).warning, /not enforced/);
   }
   t.notMatch((await tryOut("pods", FOREIGN)).text, "ValidatingAdmissionPolicy", "what is somebody else's is his");
 

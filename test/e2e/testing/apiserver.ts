@@ -17,6 +17,8 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.
   readonly body: any;
   readonly text: string;
+  /** Its header Warning (RFC 7234, 5.5), which kubectl prints; "" for none. */
+  readonly warning: string;
 }
 
 /** A kube-apiserver with an etcd of its own, on loopback, that allows everything to whoever holds its token. */
@@ -169,7 +171,8 @@ function call(
         response.on("end", () => {
           const text = Buffer.concat(chunks).toString();
           const json = response.headers["content-type"]?.includes("json") === true;
-          resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) : undefined, text });
+          const { warning = "" } = response.headers;
+          resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) : undefined, text, warning });
         });
       },
     );
