@@ -74,7 +74,7 @@ export function podInterfaces(reader: FactReader, pod: PodFact): PodInterfaces {
     const named = suffixOf(networks, selection, pod.annotations);
     const network = named === undefined ? selection : { ...selection, interface: named };
     const key = `${network.namespace}/${network.name}`;
-    const id = `${key}@${network.interface}`;
+    const id = network.interface === "" ? key : `${key}@${network.interface}`;
     const say = (code: UnresolvedNetwork["code"], message: string, providers: readonly string[] = []): void =>
       void unclear.push({ id, code, message, value: key, providers });
     const definition = reader.get("attachments", key);

@@ -72,7 +72,7 @@ t.test("a pod waits for what its secondary interface lacks, and has its own one 
   t.same(refused, ["default/b NetworkUnknown"]);
   t.match(
     said.at(-1),
-    /^Interface "default\/net1@": NetworkAttachmentDefinition "default\/net1", which the pod names, does not exist.*create it/,
+    /^Interface "default\/net1": NetworkAttachmentDefinition "default\/net1", which the pod names, does not exist.*create it/,
   );
   addNetwork(facts, "net1", "{");
   t.match(said.at(-1), /spec\.config is not valid JSON/);

@@ -9,17 +9,23 @@ import type { Explain } from "./await-allocation.ts";
 /** The request has failed already; its answer must not wait long for a reason. */
 const DEADLINE_MS = 2_000;
 const MAX_EVENTS = 50;
+/** Kube-OVN's reason for a pod that gets no address. */
+const NO_ADDRESS = "AcquireAddressFailed";
 
-/** The controller's latest warning about a pod, from its Events: about the interface if there is one, else about the pod, else about another of its interfaces. */
+/**
+ * The controller's latest warning about a pod, from its Events: about the interface if there is one, else about the pod, else about another of its interfaces.
+ * Of equals one about its address goes before others, such as those about annotations that have no effect.
+ */
 export function explainByEvents(kube: Kube, component: string): Explain {
   return async (pod, { provider, ifName }) => {
     const own: readonly (string | undefined)[] =
       provider === OVN_PROVIDER ? [undefined] : [provider, `${provider}.${ifName}`];
-    const rank = ({ message = "" }: KubeEvent): number => {
+    const rank = ({ reason, message = "" }: KubeEvent): number => {
       const subject = subjectOf(message);
-      if (own.includes(subject)) return 2;
+      const isAddress = reason === NO_ADDRESS ? 1 : 0;
+      if (own.includes(subject)) return 4 + isAddress;
       // A network that cannot be read is named by its definition.
-      return subject === undefined || subject.includes("/") ? 1 : 0;
+      return (subject === undefined || subject.includes("/") ? 2 : 0) + isAddress;
     };
     const uid = pod.uids[0] ?? "";
     try {
