@@ -51,7 +51,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
 
   let second!: Thing;
   await t.test("traffic follows the announcement, and nothing is lost when the migration has succeeded", async (t) => {
-    const stop = await streams([near, far], addresses);
+    const stop = await streams(t, [near, far], addresses);
     second = await begin("move-1", "launcher-2", "weft-2", "weft-1");
     t.same([machine.interfaces("weft-1"), machine.interfaces("weft-2")], [["launcher-1"], ["launcher-2"]]);
     await setPhase(world, HOME, "move-1", "Running");
@@ -69,7 +69,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   });
 
   await t.test("a migration that fails leaves it where it is, and the end of the target removes nothing", async (t) => {
-    const stop = await streams([near, far], addresses);
+    const stop = await streams(t, [near, far], addresses);
     const target = await begin("move-2", "launcher-3", "weft-1", "weft-2");
     await delay(1_000);
     const told = Date.now();
@@ -94,7 +94,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   await t.test(
     "back to the first node, while the controller dies and the source ends before its migration is told",
     async (t) => {
-      const stop = await streams([near, far], addresses);
+      const stop = await streams(t, [near, far], addresses);
       const third = await begin("move-3", "launcher-4", "weft-1", "weft-2");
       await setPhase(world, HOME, "move-3", "Running");
       const [move] = (await machine.move(second, third)).values();
@@ -105,8 +105,9 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
         { gracePeriodSeconds: 0 },
       );
       await machine.endPod("launcher-2");
-      await ownReady(world, "kube-ovn-controller", undefined, controller!.metadata.uid);
-      await machine.isOn("weft-1");
+      // On a machine that is busy enough it takes so long, and the database drops a controller that starts several times before it has compiled everything.
+      await ownReady(world, "kube-ovn-controller", undefined, controller!.metadata.uid, 120_000);
+      await machine.isOn("weft-1", undefined, 120_000);
       await machine.isRecordedFor(third);
       await setPhase(world, HOME, "move-3", "Succeeded");
       await world.kube.delete(MIGRATIONS, { namespace: HOME, name: "move-3" });
@@ -151,7 +152,7 @@ t.test(
         const stops = await Promise.all(
           (["eth0", "net1"] as const).map(async (link) => ({
             link,
-            stop: await streams([near, far], addresses[link]),
+            stop: await streams(t, [near, far], addresses[link]),
           })),
         );
         const target = await machine.begin(migration, { name, node, annotations }, from);

@@ -25,8 +25,9 @@ export interface Move {
   readonly announced: number;
 }
 
-/** Pings each address from each pod until it is stopped. */
+/** Pings each address from each pod until it is stopped, or the test ends. */
 export async function streams(
+  t: Test,
   pods: readonly Thing[],
   addresses: readonly string[],
 ): Promise<() => Promise<readonly Stream[]>> {
@@ -37,7 +38,13 @@ export async function streams(
       stream: await pinging(pod, address, EVERY_MS),
     })),
   );
-  return () => Promise.all(begun.map(async ({ what, stream }) => ({ what, shots: await stream.stop() })));
+  let stopped: Promise<readonly Stream[]> | undefined;
+  const stop = (): Promise<readonly Stream[]> => {
+    stopped ??= Promise.all(begun.map(async ({ what, stream }) => ({ what, shots: await stream.stop() })));
+    return stopped;
+  };
+  t.teardown(stop);
+  return stop;
 }
 
 /** The longest time without an answer, in ms: from one answered request to the next one. */
@@ -109,12 +116,13 @@ export class MovedMachine {
   }
 
   /** Resolves when all its ports are on these chassis. */
-  async isOn(chassis: string, strategy?: string): Promise<void> {
+  async isOn(chassis: string, strategy?: string, ms?: number): Promise<void> {
     for (const port of Object.values(this.#ports)) {
-      await this.#world.nb.until(`${port} is on ${chassis}`, () => {
+      const is = (): boolean => {
         const { "requested-chassis": on, "activation-strategy": how } = this.#world.nb.port(port)?.options ?? {};
         return on === chassis && how === strategy;
-      });
+      };
+      await this.#world.nb.until(`${port} is on ${chassis}`, is, ms);
     }
   }
 
