@@ -3,7 +3,7 @@
 import t from "tap";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { EVENTS, IPS, NODES, PODS, STATEFUL_SETS } from "../../kube/resources.ts";
+import { EVENTS, IPS, NODES, PODS, STATEFUL_SETS, SUBNETS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import { diagnoseCommand } from "./command.ts";
 import type { Finding } from "./finding.ts";
@@ -106,6 +106,41 @@ t.test("subnets: not accepted, nearly full, full", async (t) => {
     ],
   );
   t.match(found[2]?.evidence, /253 of 253 addresses of fd00::\/120/);
+});
+
+t.test("a subnet that has just filled up is full, whatever its status says still", async (t) => {
+  const subnet = { name: "small", vpc: "ovn-cluster", cidr: "10.1.0.0/29,fd00::/120", ready: "yes" };
+  const status = { vpcs: [], subnets: [{ ...subnet, using: "1,1", available: "4,252" }] };
+  t.same(diagnoseSubnets(status), []);
+  const [found, ...more] = diagnoseSubnets(status, () => 5);
+  t.match(found, {
+    object: "Subnet small",
+    problem: "has no free address",
+    evidence: /^5 of 5 addresses .*\(IP objects\)/,
+  });
+  t.same(more, [], "IPv6 has 248 left");
+
+  const cluster = await SampleCluster.make();
+  await cluster.kube.patch(
+    SUBNETS,
+    { name: "ovn-default" },
+    {
+      type: "merge",
+      body: {
+        status: {
+          v4usingIPrange: "x",
+          v6usingIPrange: "y",
+          v4usingIPs: 1,
+          v4availableIPs: 1,
+          v6usingIPs: 1,
+          v6availableIPs: 60_000,
+        },
+      },
+    },
+    { subresource: "status" },
+  );
+  for (const name of ["a", "b"]) await cluster.pod(`default/${name}`);
+  t.ok(of(await findings(cluster.kube, "subnet", "ovn-default"), "Subnet ovn-default").includes("has no free address"));
 });
 
 t.test("Events of Weft of the last hour are told, the last of each object and reason", async (t) => {

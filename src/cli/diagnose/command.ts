@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { projectIp } from "../../facts/project-ip.ts";
 import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
@@ -15,7 +16,7 @@ import { diagnoseAddresses } from "./addresses.ts";
 import { diagnoseEvents } from "./events.ts";
 import { type Area, type Finding, isAbout } from "./finding.ts";
 import { diagnoseNodes } from "./nodes.ts";
-import { diagnoseSubnets } from "./subnets.ts";
+import { diagnoseSubnets, type RecordedAddresses } from "./subnets.ts";
 
 /** What `diagnose` can be asked for. */
 export const AREAS = ["all", "node", "subnet", "pod", "policy"] as const;
@@ -63,7 +64,9 @@ export async function diagnoseCommand(
         const about = { area: "controller", object: `Pod ${namespace}/${pod}`, severity: "error" } as const;
         return { ...about, problem: "does not lead", evidence: "its annotation", remedy: reason };
       });
-      return [...leads, ...blocked, ...diagnoseSubnets(status)];
+      // Without the right to read them, the status of the subnets has to do.
+      const ips = await reading.then((objects) => objects.get("ips")).catch(() => undefined);
+      return [...leads, ...blocked, ...diagnoseSubnets(status, recordedIn([...(ips?.values() ?? [])]))];
     }),
     checked("node", "nodes, pods and addresses", async () => {
       const [objects, own] = await Promise.all([reading, collect<Pod>(kube, PODS, namespace)]);
@@ -83,6 +86,18 @@ export async function diagnoseCommand(
   ]);
   const findings = parts.flat().filter(isAsked);
   return { data: { findings }, text: formatFindings(findings), ok: findings.length === 0 };
+}
+
+/** Counts the addresses that IP objects hold. */
+function recordedIn(ips: readonly KubeObject[]): RecordedAddresses {
+  const counts = new Map<string, number>();
+  for (const ip of ips) {
+    // The API server promises what the projection reads.
+    const { subnet, v4, v6 } = projectIp(ip as never);
+    for (const [family, address] of [[4, v4] as const, [6, v6] as const])
+      if (address !== "") counts.set(`${subnet} ${family}`, (counts.get(`${subnet} ${family}`) ?? 0) + 1);
+  }
+  return (subnet, family) => counts.get(`${subnet} ${family}`) ?? 0;
 }
 
 /** The full name of the object that is asked about. Rejects with an `EndpointError` where there is none: nothing would be found wrong with it. */

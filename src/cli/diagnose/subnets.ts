@@ -6,8 +6,17 @@ import type { Finding } from "./finding.ts";
 /** From this share of its addresses on, a subnet is nearly full. */
 const NEARLY_FULL = 0.9;
 
-/** What is wrong with subnets and VPCs: not accepted, or full. */
-export function diagnoseSubnets({ subnets, vpcs }: Pick<NetworkStatus, "subnets" | "vpcs">): readonly Finding[] {
+/** How many addresses of a family IP objects hold in a subnet. */
+export type RecordedAddresses = (subnet: string, family: 4 | 6) => number;
+
+/**
+ * What is wrong with subnets and VPCs: not accepted, or full. `recorded` counts for a subnet that has just filled up: its status is written every ten seconds at
+ * most.
+ */
+export function diagnoseSubnets(
+  { subnets, vpcs }: Pick<NetworkStatus, "subnets" | "vpcs">,
+  recorded: RecordedAddresses = () => 0,
+): readonly Finding[] {
   const found: Finding[] = [];
   for (const [kind, list] of [
     ["Subnet", subnets],
@@ -25,9 +34,12 @@ export function diagnoseSubnets({ subnets, vpcs }: Pick<NetworkStatus, "subnets"
         });
   for (const { name, using, available, cidr } of subnets) {
     const [used, free] = [using, available].map((text) => text.split(",").map(Number));
-    for (const [i, left] of (free ?? []).entries()) {
-      const taken = used?.[i];
-      if (taken === undefined || Number.isNaN(left) || taken + left === 0) continue;
+    for (const [i, open] of (free ?? []).entries()) {
+      const told = used?.[i];
+      if (told === undefined || Number.isNaN(open) || told + open === 0) continue;
+      const family = (cidr.split(",")[i] ?? cidr).includes(":") ? 6 : 4;
+      const taken = Math.min(told + open, Math.max(told, recorded(name, family)));
+      const left = told + open - taken;
       const full = left === 0;
       if (!full && taken / (taken + left) < NEARLY_FULL) continue;
       found.push({
@@ -35,7 +47,7 @@ export function diagnoseSubnets({ subnets, vpcs }: Pick<NetworkStatus, "subnets"
         object: `Subnet ${name}`,
         severity: full ? "error" : "warning",
         problem: full ? "has no free address" : "is nearly full",
-        evidence: `${taken} of ${taken + left} addresses of ${cidr.split(",")[i] ?? cidr} are in use (status of the Subnet)`,
+        evidence: `${taken} of ${taken + left} addresses of ${cidr.split(",")[i] ?? cidr} are in use (${taken > told ? "IP objects" : "status of the Subnet"})`,
         remedy: `extend spec.cidrBlock, remove spec.excludeIps, or give namespaces another subnet; \`kubectl get ips -l ovn.kubernetes.io/subnet=${name}\` shows who has them`,
       });
     }

@@ -123,7 +123,8 @@ export function addWatchCommands(
     });
 }
 
-function wholeNumber(text: string): number {
+/** A whole number from 1 to 3600. Throws commander's `InvalidArgumentError`. */
+export function wholeNumber(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 3600) return value;
   throw new InvalidArgumentError("must be 1 to 3600");

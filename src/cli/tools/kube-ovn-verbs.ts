@@ -12,6 +12,8 @@ const TOOLS: Readonly<Record<string, number>> = {
 export function argumentsFor(name: string, args: readonly string[]): readonly string[] {
   if (!/^kubectl-ko(\.exe)?$/.test(name)) return args;
   const [verb = "", ...rest] = args;
+  // Kube-OVN's `nb status`, `sb backup` …: here both databases of each replica.
+  if ((verb === "nb" || verb === "sb") && (rest[0] === "status" || rest[0] === "backup")) return ["central", ...rest];
   if (verb === "ovn-trace") return ["trace", ...rest];
   const own = TOOLS[verb];
   return own === undefined ? args : [verb, ...rest.slice(0, own), "--", ...rest.slice(own)];

@@ -29,6 +29,14 @@ const CENTRAL = {
 /** Those that run on a node. */
 const NODE = { vsctl: "ovs-vsctl", ofctl: "ovs-ofctl", dpctl: "ovs-dpctl", appctl: "ovs-appctl" } as const;
 
+/** Subcommands of Open vSwitch's tools that run until they are ended. */
+const ENDLESS: ReadonlySet<string> = new Set(["monitor", "snoop"]);
+
+/** A script ends with its input: without a terminal, nothing in the pod notices that kubectl is gone, and what runs there would go on for ever. */
+const UNTIL_INPUT_ENDS = `exec 3<&0
+if [ ! -t 3 ]; then (exec <&3 3<&- >/dev/null 2>&1; while read -r _; do :; done; kill $$) & fi
+`;
+
 /** Tools for OVN's databases. */
 export type CentralTool = keyof typeof CENTRAL;
 /** Tools for a node's Open vSwitch. */
@@ -59,7 +67,14 @@ export async function nodeTarget(
   node: string,
   args: readonly string[],
 ): Promise<ToolTarget> {
-  return { ...(await switchPod(kube, namespace, node)), command: [NODE[tool], ...args] };
+  const command = [NODE[tool], ...args];
+  const where = await switchPod(kube, namespace, node);
+  if (!args.some((arg) => ENDLESS.has(arg))) return { ...where, command };
+  return {
+    ...where,
+    command: ["bash", "-c", `${UNTIL_INPUT_ENDS}exec "$@" 3<&-`, "tool", ...command],
+    endsWithInput: true,
+  };
 }
 
 /** tcpdump on a pod's interface, at the node's end. Rejects with {@link ToolError} or `KubeError`. */
@@ -79,10 +94,7 @@ export async function captureTarget(
   const script = `interface=$(ovs-vsctl --data=bare --no-headings --columns=name find Interface "external_ids:iface-id=$1")
 [ -n "$interface" ] || { echo "no interface on this node has iface-id $1" >&2; exit 1; }
 shift
-# Without a terminal, nothing in the pod notices that kubectl is gone: tcpdump would go on for ever. Its input ends with kubectl.
-exec 3<&0
-if [ ! -t 3 ]; then (exec <&3 3<&- >/dev/null 2>&1; while read -r _; do :; done; kill $$) & fi
-exec tcpdump -nn -i "$interface" "$@" 3<&-`;
+${UNTIL_INPUT_ENDS}exec tcpdump -nn -i "$interface" "$@" 3<&-`;
   return {
     ...(await switchPod(kube, namespace, spec.nodeName)),
     command: ["bash", "-c", script, "tcpdump", port, ...args],
@@ -95,11 +107,25 @@ export async function everySwitch(
   kube: Kube,
   namespace: string,
 ): Promise<readonly (Omit<ToolTarget, "command"> & { readonly node: string })[]> {
-  const found = (await podsOf(kube, namespace, "app=ovs")).flatMap(({ metadata, spec }) =>
-    spec?.nodeName === undefined ? [] : [{ pod: metadata.name, container: "openvswitch", node: spec.nodeName }],
+  return await everyPod(kube, namespace, "ovs", "openvswitch");
+}
+
+/** Where the daemon runs, on each node. Rejects with {@link ToolError} or `KubeError`. */
+export async function everyDaemon(kube: Kube, namespace: string): ReturnType<typeof everySwitch> {
+  return await everyPod(kube, namespace, "kube-ovn-cni", "cni-server");
+}
+
+async function everyPod(
+  kube: Kube,
+  namespace: string,
+  app: string,
+  container: string,
+): Promise<Awaited<ReturnType<typeof everySwitch>>> {
+  const found = (await podsOf(kube, namespace, `app=${app}`)).flatMap(({ metadata, spec }) =>
+    spec?.nodeName === undefined ? [] : [{ pod: metadata.name, container, node: spec.nodeName }],
   );
   if (found.length === 0)
-    throw new ToolError(`no pod in namespace ${namespace} has the label app=ovs: is Weft installed there?`);
+    throw new ToolError(`no pod in namespace ${namespace} has the label app=${app}: is Weft installed there?`);
   return found;
 }
 

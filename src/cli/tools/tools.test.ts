@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { Command } from "commander";
 import t from "tap";
 import type { KubeObject } from "../../kube/object.ts";
@@ -137,4 +139,23 @@ t.test("logs are those of a part of Weft, or of its pod on a node", async (t) =>
   const of = logArguments({ context: "x" }, "net", "ovs", { pod: "ovs-1", follow: true });
   t.same(of.slice(0, 7), ["--context=x", "-n", "net", "logs", "-c", "openvswitch", "ovs-1"]);
   t.ok(of.includes("-f"));
+});
+
+t.test("what runs until it is ended ends with its input: kubectl may go without a word", async (t) => {
+  const { kube } = await cluster();
+  const target = await nodeTarget(kube, "kube-system", "ofctl", "weft-2", ["monitor", "br-int", "watch:"]);
+  t.equal(target.endsWithInput, true);
+  t.same(target.command.slice(3), ["tool", "ovs-ofctl", "monitor", "br-int", "watch:"]);
+  const [program = "", ...args] = target.command.toSpliced(4, 4, "sleep", "1000");
+  const child = spawn(program, args, { stdio: ["pipe", "ignore", "inherit"] });
+  const ended = once(child, "close");
+  child.stdin.end();
+  t.same(await ended, [null, "SIGTERM"]);
+  t.equal((await nodeTarget(kube, "kube-system", "ofctl", "weft-2", ["show", "br-int"])).endsWithInput, undefined);
+});
+
+t.test("kubectl ko nb status shows the replicas of the databases", async (t) => {
+  t.same(argumentsFor("kubectl-ko", ["nb", "status"]), ["central", "status"]);
+  t.same(argumentsFor("kubectl-ko", ["sb", "backup"]), ["central", "backup"]);
+  t.same(argumentsFor("weftctl", ["nb", "status"]), ["nb", "status"]);
 });

@@ -26,6 +26,7 @@ export interface JournalEntry {
 
 /** The part of a logger that the journal uses. */
 export interface JournalLog {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
@@ -47,6 +48,16 @@ export class Journal {
     this.#wall = wall;
   }
 
+  /** A request has come: a line of level debug. */
+  began(verb: CniVerb, about: Partial<PodRequest>): void {
+    if (verb !== "status") this.#log.debug({ cni: { verb, ...namesOf(about) } }, `${verb.toUpperCase()} began`);
+  }
+
+  /** A part of a request has ended: a line of level debug. */
+  part(verb: CniVerb, about: Partial<PodRequest>, part: string, ms: number): void {
+    this.#log.debug({ cni: { verb, ...namesOf(about), part, ms: round(ms) } }, `${verb.toUpperCase()}: ${part}`);
+  }
+
   /** Adds the record of a request that has ended. */
   done(event: {
     readonly verb: CniVerb;
@@ -58,11 +69,7 @@ export class Journal {
     const entry: JournalEntry = {
       at: new Date(this.#wall()).toISOString(),
       verb,
-      ...(about.requestId ? { request: about.requestId } : {}),
-      ...(about.podName ? { pod: `${about.podNamespace}/${about.podName}` } : {}),
-      ...(about.containerId ? { container: about.containerId } : {}),
-      ...(about.ifName ? { ifName: about.ifName } : {}),
-      ...(about.provider && about.provider !== OVN_PROVIDER ? { provider: about.provider } : {}),
+      ...namesOf(about),
       total: round(watch.total),
       parts: Object.fromEntries(Object.entries(watch.parts).map(([part, ms]) => [part, round(ms)])),
       ...(error === undefined ? {} : { error: error.message, code: error.code }),
@@ -90,4 +97,17 @@ export class Journal {
 
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
+}
+
+/** What a request is about, as far as it is known. */
+function namesOf(
+  about: Partial<PodRequest>,
+): Pick<JournalEntry, "request" | "pod" | "container" | "ifName" | "provider"> {
+  return {
+    ...(about.requestId ? { request: about.requestId } : {}),
+    ...(about.podName ? { pod: `${about.podNamespace}/${about.podName}` } : {}),
+    ...(about.containerId ? { container: about.containerId } : {}),
+    ...(about.ifName ? { ifName: about.ifName } : {}),
+    ...(about.provider && about.provider !== OVN_PROVIDER ? { provider: about.provider } : {}),
+  };
 }

@@ -48,7 +48,7 @@ const here = new AbortController().signal;
 
 function setup(...all: Record<string, string>[]) {
   const parts = { pods: new FakePods(), ports: new FakePorts(), links: new FakeLinks(), lanes: new Lanes() };
-  const log = { info: () => undefined, warn: () => undefined };
+  const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
   const world: AddDependencies = {
     ...parts,
     mtuOf: () => 1400,

@@ -6,11 +6,16 @@ export class Stopwatch {
   readonly #started: number;
   /** part → milliseconds. */
   readonly #parts: Record<string, number> = {};
+  readonly #onPart: (part: string, ms: number) => void;
   #phase: { readonly part: string; readonly from: number } | undefined;
 
-  /** @param now a monotonic clock in milliseconds. */
-  constructor(now: () => number = () => performance.now()) {
+  /** @param now a monotonic clock in milliseconds; `onPart` is called when a part has ended, after so many milliseconds. */
+  constructor(
+    now: () => number = () => performance.now(),
+    onPart: (part: string, ms: number) => void = () => undefined,
+  ) {
     this.#now = now;
+    this.#onPart = onPart;
     this.#started = now();
   }
 
@@ -42,6 +47,8 @@ export class Stopwatch {
   }
 
   #add(part: string, from: number): void {
-    this.#parts[part] = (this.#parts[part] ?? 0) + this.#now() - from;
+    const ms = this.#now() - from;
+    this.#parts[part] = (this.#parts[part] ?? 0) + ms;
+    this.#onPart(part, ms);
   }
 }

@@ -24,7 +24,12 @@ const BODY = {
 function setup() {
   const lines: object[] = [];
   const metrics = new DaemonMetrics("weft-1", { processMetrics: false });
-  const log = { info: (line: object) => lines.push(line), warn: (line: object) => lines.push(line) };
+  const debug: object[] = [];
+  const log = {
+    debug: (line: object) => debug.push(line),
+    info: (line: object) => lines.push(line),
+    warn: (line: object) => lines.push(line),
+  };
   const parts = {
     pods: new FakePods(),
     ports: new FakePorts(),
@@ -50,6 +55,7 @@ function setup() {
     ...parts,
     journal: world.journal,
     lines,
+    debug,
     verbs: cniVerbs(world),
     setReason: (text: string | undefined) => {
       reason = text;
@@ -68,8 +74,12 @@ t.test("DEL removes port and interface, and is content to find nothing", async (
 });
 
 t.test("the shim's id of a request is in the log, in the journal and in the port's external_ids", async (t) => {
-  const { verbs, ports, lines, journal } = setup();
+  const { verbs, ports, lines, journal, debug } = setup();
   await verbs.add({ ...BODY, request_id: "mq1x2-3f" }, here);
+  const steps = debug as readonly { readonly cni: { readonly request: string; readonly part?: string } }[];
+  t.ok(steps.length > 2, "level debug has a line for each part");
+  t.ok(steps.every(({ cni }) => cni.request === "mq1x2-3f"));
+  t.equal(steps[0]?.cni.part, undefined, "and one for its beginning");
   t.match(lines, [{ cni: { verb: "add", request: "mq1x2-3f" } }]);
   t.match(journal.entries(), [{ request: "mq1x2-3f" }]);
   t.equal([...ports.ports.values()][0]?.externalIds["weft-request"], "mq1x2-3f");

@@ -100,7 +100,8 @@ async function record<R>(
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,
 ): Promise<R> {
-  const watch = new Stopwatch(world.clock?.now);
+  const watch = new Stopwatch(world.clock?.now, (part, ms) => world.journal.part(verb, about, part, ms));
+  world.journal.began(verb, about);
   try {
     const result = await work(watch);
     world.journal.done({ verb, about, watch });
