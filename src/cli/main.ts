@@ -11,6 +11,7 @@ import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
 import { parsePod } from "./endpoint-arguments.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
+import { addFlowsCommand } from "./flows/command.ts";
 import { addInstallCommands } from "./install/commands.ts";
 import { embedded } from "./install/embedded.ts";
 import { InstallError } from "./install/error.ts";
@@ -266,6 +267,7 @@ const forTools: WithKube = async ({ kubeconfig, context }, action) => {
 };
 addToolCommands(program, forTools);
 addWatchCommands(program, forTools, (options, action) => withKube(options as Options, action));
+addFlowsCommand(program, (options, action) => withKube(options as Options, action));
 addCentralCommands(program, withConnection);
 addPodCommands(program);
 

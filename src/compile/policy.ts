@@ -23,6 +23,7 @@ import { FragmentBuilder } from "./fragment-builder.ts";
 import { domainProblems, wantedResolvers } from "./name-resolver.ts";
 import { groupId } from "./owner-ids.ts";
 import { externalIds } from "./rows.ts";
+import { isSampling, sampleAcl } from "./sampling.ts";
 
 interface PolicyInput {
   readonly id: string;
@@ -34,6 +35,8 @@ interface PolicyInput {
   readonly status?: { readonly resource: AdminPolicyResource; readonly generation: number };
   /** The DNSNameResolvers for its domain names. */
   readonly resolvers: readonly MakeResolverEffect[];
+  /** New connections that its ACLs decide are sampled. */
+  readonly sampled?: true;
 }
 
 /**
@@ -53,15 +56,16 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
       const { id, acls, domains } = compiled;
       const about = { resource: kind, namespace: fact.namespace, name: fact.name, uid: fact.uid };
       const problems = [...compiled.problems, ...domainProblems(reader, domains)];
-      const input = { id, acls, problems, about, resolvers: [] };
+      const sampled = isSampling(reader) ? ({ sampled: true } as const) : {};
+      const input = { id, acls, problems, about, resolvers: [], ...sampled };
       if (kind === "networkPolicies" || !("kind" in fact)) return input;
       const status = { resource: kind, generation: fact.generation };
       return { ...input, status, resolvers: wantedResolvers(reader, fact) };
     },
 
-    compile({ id, acls, problems, about, status, resolvers }): Fragment<WeftEffect> {
+    compile({ id, acls, problems, about, status, resolvers, sampled = false }): Fragment<WeftEffect> {
       const build = new FragmentBuilder();
-      for (const acl of acls) addAcl(build, id, acl);
+      for (const acl of acls) addAcl(build, id, acl, sampled);
       if (status !== undefined) return build.finish([condition(about, status, problems), ...resolvers]);
       return build.finish(report(about, problems));
     },
@@ -69,10 +73,11 @@ export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader,
 }
 
 /** Adds an ACL to the Port_Group of its group. */
-function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
+function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec, sampled: boolean): void {
   const { holder, direction, tier, priority, match, action, rule } = spec;
   const content = aclContent([holder, direction, tier, priority, match, action], 12);
-  holdAcl(build, "Port_Group", groupId(holder), `${policy}/${rule}/${content}`, {
+  const aclId = `${policy}/${rule}/${content}`;
+  holdAcl(build, "Port_Group", groupId(holder), aclId, {
     name: aclName(policy, rule),
     // Egress is evaluated after load balancing (ovn-nb(5), ACL options).
     stage: direction === "ingress" ? "to-lport" : "from-lport-after-lb",
@@ -85,6 +90,7 @@ function addAcl(build: FragmentBuilder, policy: string, spec: AclSpec): void {
     meter: spec.log === undefined || spec.log.rate === 0 ? undefined : addMeter(build, policy, spec.log.rate),
     external_ids: externalIds({ policy, rule }),
   });
+  if (sampled) sampleAcl(build, aclId);
 }
 
 /** A meter for a policy's log, in packets per second; returns its name (ovn-nb(5), Meter). */

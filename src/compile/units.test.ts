@@ -26,6 +26,7 @@ import { nodeUnit } from "./node/node.ts";
 import { nodeGroupId, securityGroupId } from "./owner-ids.ts";
 import { podUnit } from "./pod/pod.ts";
 import { policyUnit } from "./policy.ts";
+import { SAMPLING, samplingUnit } from "./sampling.ts";
 import { subnetUnit } from "./subnet/subnet.ts";
 import {
   addAdminPolicy,
@@ -38,6 +39,7 @@ import {
   addVpc,
   followed,
   NETWORK_CONFIG,
+  SAMPLE_CLUSTER,
   sampleFacts,
   settleSubnets,
 } from "./testing/sample-facts.ts";
@@ -779,3 +781,17 @@ t.test("an IP object wakes the unit of its holder, and that of its former holder
 t.test("kinds of units have names of their own", async (t) => {
   t.equal(new Set(UNIT_KINDS.map((kind) => kind.name)).size, UNIT_KINDS.length);
 });
+
+t.test(
+  "where connections are sampled, each ACL of a policy refers to the collector by a sample of its own",
+  async (t) => {
+    const facts = sampleFacts();
+    facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, sampling: 65_535 });
+    addNetworkPolicy(facts, "web", {
+      podSelector: { matchLabels: { app: "web" } },
+      ingress: [{ ports: [{ port: 80 }] }],
+    });
+    golden(t, "policy-sampled", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
+    golden(t, "sampling", samplingUnit, facts, SAMPLING);
+  },
+);

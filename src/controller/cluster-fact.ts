@@ -17,6 +17,7 @@ export function clusterFact(settings: Settings): ClusterFact {
     ...(settings.kubeProxyReplacement && { kubeProxyReplacement: true }),
     ...(settings.nonPrimary && { nonPrimary: true }),
     keepVmIp: settings.keepVmIp,
+    ...(settings.sampledPercent > 0 && { sampling: Math.max(1, Math.round((settings.sampledPercent / 100) * 65_535)) }),
   };
 }
 

@@ -49,6 +49,14 @@ export function seconds(text: string): number {
   return value;
 }
 
+/** A percentage, also a part of one. */
+export function percent(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 100))
+    throw new InvalidArgumentError(`"${text}" is not a valid percentage (0 to 100).`);
+  return value;
+}
+
 /** Mebibytes, from 8 to a tebibyte. */
 export function mebibytes(text: string): number {
   const value = Number(text);

@@ -4,7 +4,18 @@ import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-range.ts";
-import { boolean, cidrList, cidrs, days, inactivity, mebibytes, port, portRange, seconds } from "./flag-values.ts";
+import {
+  boolean,
+  cidrList,
+  cidrs,
+  days,
+  inactivity,
+  mebibytes,
+  percent,
+  port,
+  portRange,
+  seconds,
+} from "./flag-values.ts";
 import { hostNetworks } from "./host-networks.ts";
 
 /** The controller's flags. They have Kube-OVN's names where it has them. */
@@ -49,6 +60,8 @@ export interface Settings {
   /** Whether this process issues it and those of ovn-central and the nodes. */
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
+  /** The percentage of new connections decided by policies that is sampled; 0: none. */
+  readonly sampledPercent: number;
   /** The folder in which facts and committed plans are recorded; empty: no recording. */
   readonly recordTo: string;
   /** The maximum size of a recording in MiB. */
@@ -144,6 +157,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--certificate-days <days>", "how long certificates are valid; they are renewed earlier", days, 365)
     .option(
+      "--sample-flows <percent>",
+      "sample so many of the new connections that policies decide, for weftctl flows; 0 to disable",
+      percent,
+      0,
+    )
+    .option(
       "--record <folder>",
       "record what this process is told and what it commits while it leads, for weftctl replay; empty to disable",
       "",
@@ -172,6 +191,7 @@ interface Flags {
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
   readonly recordLimit: number;
+  readonly sampleFlows: number;
 }
 
 /** The settings from a parsed command and the environment. */
@@ -204,6 +224,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,
     certificateDays: flags.certificateDays,
+    sampledPercent: flags.sampleFlows,
     recordTo: flags["record"] ?? "",
     recordLimitMib: flags.recordLimit,
     allowMassDelete: flags.allowMassDelete,

@@ -5,6 +5,7 @@ import { NodeCertificate } from "./certificates/node-certificate.ts";
 import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
+import { FlowCollector } from "./flows/flow-collector.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { annotateChassis, annotateUnreachable, annotateUplinks, setNetworkAvailable } from "./gateway/node.ts";
 import { TunnelReport } from "./gateway/tunnel-report.ts";
@@ -35,6 +36,7 @@ export interface Components {
   readonly mirror: PodMirror;
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
+  readonly flows: FlowCollector;
   readonly publication: Publication;
   readonly uplinks: Uplinks;
   /** Absent where the databases are reached without TLS. */
@@ -102,6 +104,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ...{ view, kernel, nft, pods, report, clock, log },
     ...{ all: options.enableMirror, onDemand: options.nonPrimary },
   });
+  const flows = new FlowCollector({ view, clock, log, enabled: options.collectFlows });
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -143,6 +146,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     qosRows,
     staleFlows,
     mirror,
+    flows,
     upkeep,
     probes,
     publication,

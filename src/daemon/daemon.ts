@@ -48,7 +48,11 @@ export async function startDaemon(
   const http = await hostIo.serveAdmin({
     registry: context.metrics.registry,
     notReady: components.notReady,
-    pages: { ...level?.pages, "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined) },
+    pages: {
+      ...level?.pages,
+      "/debug/adds": (query) => journal.entries(query.get("verb") ?? undefined),
+      "/debug/flows": (query) => components.flows.page(Number(query.get("since")) || 0),
+    },
     ...(level && { actions: level.actions }),
   });
 
@@ -62,7 +66,8 @@ export async function startDaemon(
   certificate?.start();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
-  for (const part of [staleFlows, watches.staleFlows, components.mirror, components.uplinks]) part.start();
+  const { mirror, uplinks, flows } = components;
+  for (const part of [staleFlows, watches.staleFlows, mirror, uplinks, flows]) part.start();
   log.info({ socket: options.bindSocket }, "serving CNI requests");
 
   return {
@@ -74,8 +79,8 @@ export async function startDaemon(
       await Promise.all(
         [upkeep, encaps, qosRows, staleFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
       );
-      await Promise.all([components.serviceHealth?.stop(), certificate?.stop(), components.mirror.stop()]);
-      await components.uplinks.stop();
+      await Promise.all([components.serviceHealth?.stop(), certificate?.stop(), mirror.stop(), flows.stop()]);
+      await uplinks.stop();
       await events.stop();
       http.close();
       await Promise.all([pods, nodes, subnets, services, watches.staleFlows].map((each) => each.stop()));

@@ -31,6 +31,8 @@ export interface DaemonOptions {
   readonly nodePorts: PortRange;
   /** Whether the packets of all ports of br-int are mirrored, and not only those of pods with the annotation. */
   readonly enableMirror: boolean;
+  /** Whether the flows that Open vSwitch samples are collected. */
+  readonly collectFlows: boolean;
   /** The subnet that `ovn0` is in. */
   readonly nodeSwitch: string;
   /** 0: what the tunnels leave. */
@@ -86,6 +88,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       "mirror the packets of all ports of br-int to mirror0, not only those of annotated pods",
       false,
     )
+    .option("--collect-flows", "collect the flows that Open vSwitch samples, for weftctl flows", false)
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
@@ -116,6 +119,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     nonPrimary: options["nonPrimaryCniMode"] === true,
     nodePorts,
     enableMirror: options["enableMirror"] === true,
+    collectFlows: options["collectFlows"] === true,
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),

@@ -20,6 +20,8 @@ export interface ClusterFact {
   readonly nonPrimary?: boolean;
   /** Whether a KubeVirt virtual machine keeps its address as long as it exists; otherwise each of its pods has its own. Absent: it does. */
   readonly keepVmIp?: boolean;
+  /** How many of 65,535 new connections that a policy decides are sampled (ovn-nb(5), `Sample_Collector.probability`). Absent: none. */
+  readonly sampling?: number;
 }
 
 /** An optional type or database has been read; the key is the kind of its fact. */

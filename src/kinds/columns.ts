@@ -5,7 +5,7 @@
 /** Of an ACL. */
 export const ACL_COLUMNS = [
   ...(["name", "direction", "priority", "match", "action", "tier"] as const),
-  ...(["log", "severity", "meter", "options", "external_ids"] as const),
+  ...(["log", "severity", "meter", "options", "sample_new", "external_ids"] as const),
 ] as const;
 
 /** Of a QoS rule. */

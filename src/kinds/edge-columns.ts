@@ -37,5 +37,7 @@ export const EDGE_COLUMNS: ReadonlyMap<string, readonly EdgeColumn[]> = new Map(
   // A map: its members are its entries.
   ["Chassis_Template_Var", [{ column: "variables", exclusive: true }]],
   ["HA_Chassis_Group", [{ column: "ha_chassis", exclusive: true }]],
+  ["ACL", [{ column: "sample_new", exclusive: true }]],
+  ["Sample", [{ column: "collectors", exclusive: true }]],
   ["Meter", [{ column: "bands", exclusive: true }]],
 ]);

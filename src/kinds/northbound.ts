@@ -20,12 +20,19 @@ const GATEWAY_ROWS: NorthboundColumns = {
   Logical_Switch_Port: ["name", "type", "addresses", "ha_chassis_group", "external_ids"],
 };
 
+/** What samples of connections go by. */
+const SAMPLING_ROWS: NorthboundColumns = {
+  Sample: ["metadata", "collectors"],
+  Sample_Collector: ["id", "name", "probability", "set_id", "external_ids"],
+  Sampling_App: ["type", "id", "external_ids"],
+};
+
 /** A table of the northbound database. */
 export type NorthboundTable = keyof OvnNbTables;
 
 /** The columns of the northbound database that units write: table → columns, both sorted. */
 export function writtenColumns(): ReadonlyMap<NorthboundTable, readonly string[]> {
-  return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS, GATEWAY_ROWS]);
+  return union([...KINDS.map((kind) => kind.rows ?? {}), GROUP_ROWS, GATEWAY_ROWS, SAMPLING_ROWS]);
 }
 
 /** The columns of the northbound database that the controller mirrors: those that units write or facts read. */

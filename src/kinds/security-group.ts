@@ -7,6 +7,7 @@ import { problemText, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { securityGroupId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
+import { isSampling, sampleAcl } from "../compile/sampling.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
@@ -33,6 +34,8 @@ interface SecurityGroupInput {
   readonly known: readonly string[];
   /** The VPCs in which it has ports: the default VPC, and custom ones. */
   readonly places?: readonly Place[];
+  /** New connections that its ACLs decide are sampled. */
+  readonly sampled?: true;
 }
 
 interface Place {
@@ -55,7 +58,8 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
   atomic: true,
 
   read(reader, key) {
-    if (key === DENY_ALL_GROUP) return reader.get("cluster", "cluster") && { known: [] };
+    const sampled = isSampling(reader) ? ({ sampled: true } as const) : {};
+    if (key === DENY_ALL_GROUP) return reader.get("cluster", "cluster") && { known: [], ...sampled };
     const group = reader.get("securityGroups", key);
     if (group === undefined) return undefined;
     const named = group.rules.flatMap(({ remote }) => (remote?.kind === "group" ? [remote.name] : []));
@@ -65,14 +69,14 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
     );
     const vpcs = reader.get("securityGroupVpcs", key)?.vpcs ?? [];
     const places = [undefined, ...vpcs].map((vpc) => placeIn(reader, [key, ...known], ranges, vpc));
-    return { group, known, places };
+    return { group, known, places, ...sampled };
   },
 
-  compile({ group, known, places = [] }): Fragment<WeftEffect> {
+  compile({ group, known, places = [], sampled = false }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     if (group === undefined) {
       addPortGroup(build, DENY_ALL_GROUP);
-      for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl);
+      for (const acl of denyAllAcls()) addAcl(build, DENY_ALL_GROUP, acl, sampled);
       return build.finish();
     }
     const [own] = places.map(({ vpc, peers, virtualPorts }) => {
@@ -86,7 +90,7 @@ export const securityGroupUnit: UnitKind<FactReader, SecurityGroupInput, WeftEff
         },
       );
       addPortGroup(build, group.name, vpc);
-      for (const acl of translated.acls) addAcl(build, group.name, acl, vpc);
+      for (const acl of translated.acls) addAcl(build, group.name, acl, sampled, vpc);
       return translated;
     });
     if (own === undefined) throw new Error(`security group ${group.name} has no place`);
@@ -152,7 +156,7 @@ function addPortGroup(build: FragmentBuilder, name: string, vpc?: string): void 
 }
 
 /** The id of an ACL is derived from its content, so that unchanged ACLs of a changed group are not written; equal ones are one row. */
-function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, vpc?: string): void {
+function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, sampled: boolean, vpc?: string): void {
   const { direction, tier, priority, match, action, rule } = acl;
   const id = `sg/${name}/${aclContent([direction, tier, priority, match, action], 16)}`;
   if (build.has("ACL", id)) return;
@@ -166,6 +170,7 @@ function addAcl(build: FragmentBuilder, name: string, acl: SecurityGroupAcl, vpc
     action,
     external_ids: externalIds({ policy: `sg/${name}`, rule }),
   });
+  if (sampled) sampleAcl(build, id);
 }
 
 /** Kube-OVN stores the MD5 of the rules there to detect changes; here it is that of the ACLs of one direction. */

@@ -5,6 +5,7 @@ import type { WeftEffect } from "../compile/effects.ts";
 import { gatewayUnit } from "../compile/gateway/gateway.ts";
 import { groupUnit } from "../compile/group.ts";
 import { chassisUnit } from "../compile/node/chassis.ts";
+import { SAMPLING, samplingUnit } from "../compile/sampling.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -22,6 +23,7 @@ export const UNIT_KINDS: readonly AnyUnitKind<FactReader, WeftEffect>[] = [
   groupUnit,
   chassisUnit,
   gatewayUnit,
+  samplingUnit,
 ];
 
 type RootsOfChange = (change: FactChange) => readonly Root[];
@@ -45,7 +47,13 @@ const ROOTS: ReadonlyMap<FactKind, RootsOfChange> = new Map<FactKind, RootsOfCha
   }),
   ["groups", ({ key }) => [{ kind: groupUnit.name, key }]],
   ["gatewayGroups", ({ key }) => [{ kind: gatewayUnit.name, key }]],
-  ["cluster", () => [{ kind: securityGroupUnit.name, key: DENY_ALL_GROUP }]],
+  [
+    "cluster",
+    () => [
+      { kind: securityGroupUnit.name, key: DENY_ALL_GROUP },
+      { kind: samplingUnit.name, key: SAMPLING },
+    ],
+  ],
 ]);
 
 /** The units that exist because of a fact. */

@@ -417,6 +417,7 @@ function settingsOf({ cidrs }: Script): Settings {
     certificateDays: 365,
     allowMassDelete: false,
     recordTo: "",
+    sampledPercent: 0,
     recordLimitMib: 256,
     identity: "",
     namespace: "kube-system",

@@ -47,9 +47,12 @@ export function operationsOf(plan: Plan): {
 function mutationOf({ table, row, column, insert: come, delete: go }: PlannedMutation): Operation {
   const columns: Readonly<Record<string, ColumnSchema>> = tableSchema(OVN_NB, table as NorthboundTable).columns;
   const described = columns[column];
-  const isMap = described !== undefined && columnKind(described) === "map";
-  const encode = (members: readonly string[]): unknown =>
-    isMap ? Object.fromEntries(members.map(splitMapEntry)) : members;
+  const kind = described && columnKind(described);
+  const encode = (members: readonly string[]): unknown => {
+    if (kind === "map") return Object.fromEntries(members.map(splitMapEntry));
+    // A reference that may be absent is a set of one member at most.
+    return kind === "optional" && members.length === 1 ? members[0] : members;
+  };
   const mutations: unknown[] = [];
   // In this order, because an insert into a map does not replace the entry of a key.
   if (go.length > 0) mutations.push([column, "delete", encode(go)]);

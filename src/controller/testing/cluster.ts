@@ -49,6 +49,7 @@ export const SETTINGS: Settings = {
   certificateDays: 365,
   allowMassDelete: false,
   recordTo: "",
+  sampledPercent: 0,
   recordLimitMib: 256,
   identity: "test",
   namespace: "kube-system",

@@ -16,6 +16,7 @@ const SELECTION = {
   Bridge: ["name", "ports", "mirrors", "datapath_type", "external_ids"],
   Mirror: ["name", "output_port", "select_all", "select_src_port", "select_dst_port", "external_ids"],
   Port: ["name", "interfaces", "qos", "external_ids"],
+  Flow_Sample_Collector_Set: ["id", "bridge", "ipfix", "external_ids"],
   QoS: ["type", "queues", "other_config", "external_ids"],
   Queue: ["other_config", "external_ids"],
   Interface: ["name", "type", "ofport", "mac", "mtu_request", "external_ids", "error", "bfd", "bfd_status"],

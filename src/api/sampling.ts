@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { digestOf } from "./name.ts";
+
+/**
+ * What the controller and the nodes agree on about samples of connections: the number of the set of collectors (ovn-nb(5), `Sample_Collector.set_id`; ovs-vswitchd.conf.db(5),
+ * `Flow_Sample_Collector_Set.id`).
+ */
+export const SAMPLE_SET = 87;
+
+/**
+ * The observation point of an ACL (ovn-nb(5), `Sample.metadata`), by the owner id that its row is labelled with: 32 bits of a digest. Among 10,000 ACLs, two have the same with a probability
+ * of 1 %: they share a row then, and a flow has the names of both.
+ */
+export function samplePoint(aclId: string): number {
+  return Number.parseInt(digestOf(["sample", aclId], 8), 16) || 1;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import { isObject } from "../../collections/plain.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { FlowNames, isOfNamespace, type NamedFlow, type SampledFlow } from "../../reachability/flows.ts";
+import { formatTime } from "../../time/rfc3339.ts";
+import { buildClusterModel, readObjects } from "../cluster-model.ts";
+import type { ExplainReport } from "../explain.ts";
+import { formatTable } from "../table.ts";
+import { permitted, wholeNumber } from "../tools/commands.ts";
+import { canI, captureKubectl, execArguments, type KubectlOptions } from "../tools/kubectl.ts";
+import { everyDaemon, ToolError, type ToolTarget } from "../tools/targets.ts";
+
+/** What `flows` is asked. */
+export interface FlowsQuestion {
+  /** Only flows with an end there; all where it is absent. */
+  readonly namespace?: string;
+  readonly dropped?: boolean;
+  readonly most: number;
+}
+
+interface FlowsOptions extends KubectlOptions, FlowsQuestion {
+  readonly weftNamespace: string;
+  readonly follow?: boolean;
+  readonly output: string;
+}
+
+/** Pause between two questions to every node while following, in ms. */
+const FOLLOW_MS = 2_000;
+/** So many nodes are asked at once. */
+const AT_ONCE = 16;
+
+/** Adds `flows`. `report` runs an action with a connection and prints its answer. */
+export function addFlowsCommand(
+  program: Command,
+  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
+): void {
+  program
+    .command("flows")
+    .description("list who talked to whom in the last hour, and which rule of which policy allowed or dropped it")
+    .option("-n, --namespace <namespace>", "only flows from or to pods of this namespace")
+    .option("-f, --follow", "go on with flows that are sampled from now on")
+    .option("--dropped", "only what was dropped")
+    .option("--most <n>", "how many are listed, the latest", wholeNumber, 200)
+    .option("--weft-namespace <namespace>", "namespace of Weft", "kube-system")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  weftctl flows -n shop
+  weftctl flows -n shop --dropped --follow
+  weftctl flows -o json
+
+Connections that a NetworkPolicy, an AdminNetworkPolicy or a SecurityGroup decides are sampled where the chart's value flows.enabled is true; others are not. A rule
+is named as it is now. The account needs to list what Weft reads, and the verb create on pods/exec in Weft's namespace.
+
+Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, for example because nothing is sampled.`,
+    )
+    .action(async (_, command: Command) => {
+      const options = command.optsWithGlobals<FlowsOptions>();
+      const { weftNamespace, follow = false } = options;
+      const capture = (target: ToolTarget): Promise<string> =>
+        captureKubectl(execArguments(options, weftNamespace, target, false));
+      const seen = new Map<string, number>();
+      const once = (kube: Kube): Promise<ExplainReport> =>
+        permitted(canI(options), weftNamespace, () => flowsCommand(kube, weftNamespace, options, seen, capture));
+      await report(options, once);
+      while (follow) {
+        // Open vSwitch exports once a second at most.
+        await delay(FOLLOW_MS);
+        await report(options, async (kube) => {
+          const { text, data, ...rest } = await flowsCommand(kube, weftNamespace, options, seen, capture);
+          return { ...rest, data, text: text.split("\n").slice(1).join("\n") };
+        });
+      }
+    });
+}
+
+/**
+ * Answers `flows`: those that have changed since `seen`, in which it notes how far each node has been read. A node that cannot be read is a warning. Rejects with a `ToolError` where nothing is
+ * sampled, or a `KubeError`.
+ */
+export async function flowsCommand(
+  kube: Kube,
+  weftNamespace: string,
+  { namespace, dropped = false, most }: FlowsQuestion,
+  seen: Map<string, number>,
+  capture: (target: ToolTarget) => Promise<string>,
+): Promise<ExplainReport> {
+  const nodes = [...(await everyDaemon(kube, weftNamespace))];
+  const warnings: string[] = [];
+  const sampled: SampledFlow[] = [];
+  let enabled = 0;
+  const worker = async (): Promise<void> => {
+    for (let next = nodes.shift(); next !== undefined; next = nodes.shift()) {
+      const { node, ...target } = next;
+      const url = `http://127.0.0.1:10666/debug/flows?since=${seen.get(node) ?? 0}`;
+      try {
+        const page = readPage(await capture({ ...target, command: ["curl", "-sS", url] }));
+        if (page.enabled) enabled++;
+        seen.set(node, page.sequence);
+        sampled.push(...page.flows);
+      } catch (error) {
+        warnings.push(`node ${node} is left out: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (enabled === 0 && warnings.length === 0)
+    throw new ToolError("no node samples flows: set the chart's value flows.enabled to true");
+  // To read all objects is the larger part of the work.
+  const model = sampled.length === 0 ? undefined : buildClusterModel(await readObjects(kube));
+  const names = model && new FlowNames(model.facts, model.fragments.values());
+  const flows = sampled
+    .flatMap((flow) => names?.name(flow) ?? [])
+    .filter((flow) => namespace === undefined || isOfNamespace(flow, namespace))
+    .filter(({ verdict }) => !dropped || verdict === "dropped")
+    .sort((a, b) => a.last - b.last)
+    .slice(-most);
+  return { data: { flows }, text: formatFlows(flows), ok: warnings.length === 0, warnings };
+}
+
+/** Flows for people, the latest last. */
+export function formatFlows(flows: readonly NamedFlow[]): string {
+  const end = ({ address, holders }: NamedFlow["from"]): string =>
+    holders.length === 0 ? address : `${holders.join("|")} (${address})`;
+  const rows = flows.map(({ last, from, to, protocol, port, verdict, at, policy, rule, packets }) => [
+    formatTime(last),
+    end(from),
+    end(to),
+    port === undefined ? protocol : `${protocol}/${port}`,
+    verdict,
+    policy === undefined ? "a rule that is gone" : `${at} of ${policy}, rule ${rule}`,
+    String(packets),
+  ]);
+  return formatTable(["LAST", "FROM", "TO", "PORT", "VERDICT", "BY", "PACKETS"], rows);
+}
+
+interface Page {
+  readonly enabled: boolean;
+  readonly sequence: number;
+  readonly flows: readonly SampledFlow[];
+}
+
+function readPage(text: string): Page {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || !Array.isArray(value["flows"])) throw new ToolError("its answer is not a list of flows");
+  const flows = value["flows"].map((flow: unknown): SampledFlow => {
+    if (!isObject(flow)) throw new ToolError("its answer has a malformed flow");
+    const number = (name: string): number => {
+      const item = flow[name];
+      if (typeof item !== "number") throw new ToolError(`its answer has a flow without ${name}`);
+      return item;
+    };
+    return {
+      ...{ sequence: number("sequence"), point: number("point"), protocol: number("protocol"), port: number("port") },
+      ...{ first: number("first"), last: number("last"), packets: number("packets") },
+      from: String(flow["from"]),
+      to: String(flow["to"]),
+    };
+  });
+  return { enabled: value["enabled"] === true, sequence: Number(value["sequence"]), flows };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createSocket, type Socket } from "node:dgram";
+import type { Clock } from "../../time/clock.ts";
+import type { OvsView } from "../ovs/ovs-view.ts";
+import { ReconcileLoop } from "../reconcile-loop.ts";
+import { planCollector } from "./collector-rows.ts";
+import { type Flow, FlowTable } from "./flow-table.ts";
+import { IpfixDecoder } from "./ipfix.ts";
+
+/** What a {@link FlowCollector} works with. */
+export interface FlowCollectorWorld {
+  readonly view: OvsView;
+  /** Whether samples are collected; if not, what an earlier process set up is removed. */
+  readonly enabled: boolean;
+  readonly clock: Clock;
+  readonly log: Record<"info" | "warn", (fields: object, message: string) => void>;
+}
+
+/** What `/debug/flows` shows. */
+export interface FlowPage {
+  readonly enabled: boolean;
+  /** Of the newest flow, to ask for those after it. */
+  readonly sequence: number;
+  /** See {@link FlowTable.dropped}. */
+  readonly dropped: number;
+  readonly flows: readonly Flow[];
+}
+
+/**
+ * Collects the flows that Open vSwitch samples on this node, at a port of the loopback address which the kernel chooses: a new process is a new target, so its exporter begins with
+ * its templates. What fails here affects no pod.
+ */
+export class FlowCollector {
+  readonly #world: FlowCollectorWorld;
+  readonly #table = new FlowTable();
+  readonly #loop: ReconcileLoop;
+  readonly #stops: (() => void)[] = [];
+  #socket: Socket | undefined;
+  #target: string | undefined;
+
+  constructor(world: FlowCollectorWorld) {
+    const { clock, log } = world;
+    this.#world = world;
+    const onError = (err: unknown, retryMs: number): void =>
+      log.warn({ err, retryMs }, "failed to set up the collection of flows; retrying");
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, clock);
+  }
+
+  start(): void {
+    const { view } = this.#world;
+    this.#stops.push(
+      view.mirror.onSyncedChange(() => this.#loop.trigger()),
+      view.mirror.subscribe((changes) => {
+        if (
+          changes.some(
+            ({ table, old, new: now }) =>
+              table === "Flow_Sample_Collector_Set" || (table === "Bridge" && (old === undefined || now === undefined)),
+          )
+        )
+          this.#loop.trigger();
+      }),
+    );
+    this.#loop.trigger();
+  }
+
+  /** Ends the collection. The rows stay: the next process replaces them. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await this.#loop.stop();
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  /** The flows that have changed after `sequence`. */
+  page(sequence: number): FlowPage {
+    const flows = this.#table.since(sequence, this.#world.clock.wall());
+    return {
+      enabled: this.#world.enabled,
+      sequence: flows.at(-1)?.sequence ?? sequence,
+      dropped: this.#table.dropped,
+      flows,
+    };
+  }
+
+  async #reconcile(): Promise<void> {
+    const { view, enabled, clock, log } = this.#world;
+    if (!view.synced) return;
+    if (enabled) this.#target ??= await this.#listen();
+    const sets = view.mirror.rows("Flow_Sample_Collector_Set");
+    const operations = planCollector(this.#target, sets, view.bridge()?._uuid, clock.uuid);
+    if (operations.length === 0) return;
+    await view.transact(operations);
+    log.info({ target: this.#target }, "collection of flows set up in Open vSwitch");
+  }
+
+  /** Listens; resolves to the target for Open vSwitch. */
+  async #listen(): Promise<string> {
+    const socket = createSocket("udp4");
+    const decoder = new IpfixDecoder();
+    socket.on("message", (message) => {
+      const now = this.#world.clock.wall();
+      for (const sample of decoder.decode(message)) this.#table.add(sample, now);
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(0, "127.0.0.1", resolve);
+    });
+    socket.on("error", (err) => {
+      this.#world.log.warn({ err }, "the socket for flows failed; it is opened again");
+      socket.close();
+      this.#socket = undefined;
+      this.#target = undefined;
+      this.#loop.trigger();
+    });
+    this.#socket = socket;
+    return `127.0.0.1:${socket.address().port}`;
+  }
+}

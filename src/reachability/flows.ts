@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { samplePoint } from "../api/sampling.ts";
+import type { Fragment } from "../desired/fragment.ts";
+import type { FactReader } from "../facts/store.ts";
+
+/** A flow as a node shows it (`/debug/flows`). */
+export interface SampledFlow {
+  readonly sequence: number;
+  readonly point: number;
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: number;
+  readonly port: number;
+  readonly first: number;
+  readonly last: number;
+  readonly packets: number;
+}
+
+/** One end of a flow. */
+export interface FlowPeer {
+  readonly address: string;
+  /** `namespace/pod`, `node/name`; several where VPCs have the same addresses; none where nobody has the address any more. */
+  readonly holders: readonly string[];
+}
+
+/** A flow in Kubernetes' words. */
+export interface NamedFlow {
+  readonly from: FlowPeer;
+  readonly to: FlowPeer;
+  /** `TCP`, `UDP`, `SCTP`, `ICMP`, or the number. */
+  readonly protocol: string;
+  readonly port?: number;
+  readonly verdict: "allowed" | "dropped" | "unknown";
+  /** Whether the rule is of the sending or of the receiving end. */
+  readonly at?: "egress" | "ingress";
+  /** The policy that decided, as its ACL names it (`np/<namespace>/<name>`), and the rule of it. */
+  readonly policy?: string;
+  readonly rule?: string;
+  /** ms since the epoch. */
+  readonly first: number;
+  readonly last: number;
+  readonly packets: number;
+}
+
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP" };
+
+interface Rule {
+  readonly verdict: NamedFlow["verdict"];
+  readonly at: "egress" | "ingress";
+  readonly policy: string;
+  readonly rule: string;
+}
+
+/** Gives flows the names of who has the addresses, and of the rules that decided. Built once for many flows; what it says is of the moment of the facts. */
+export class FlowNames {
+  readonly #holders = new Map<string, string[]>();
+  readonly #rules = new Map<number, Rule>();
+
+  constructor(facts: FactReader, fragments: Iterable<Fragment>) {
+    for (const { v4, v6, holder } of facts.all("ips")) {
+      const name = holder.startsWith("node:") ? `node/${holder.slice("node:".length)}` : holder;
+      for (const address of [v4, v6]) if (address !== "" && name !== "") this.#hold(address, name);
+    }
+    for (const { addresses, name } of facts.all("nodes"))
+      for (const address of addresses) this.#hold(address, `node/${name}`);
+    for (const { rows } of fragments) {
+      for (const { table, label, columns } of rows) {
+        const ids = columns["external_ids"];
+        if (table !== "ACL" || typeof ids !== "object" || Array.isArray(ids)) continue;
+        const { policy = "", rule = "" } = ids as Readonly<Record<string, string>>;
+        if (policy === "") continue;
+        this.#rules.set(samplePoint(label), {
+          verdict: String(columns["action"]).startsWith("allow") ? "allowed" : "dropped",
+          at: columns["direction"] === "to-lport" ? "ingress" : "egress",
+          ...{ policy, rule },
+        });
+      }
+    }
+  }
+
+  /** The flow with its names. */
+  name({ point, from, to, protocol, port, first, last, packets }: SampledFlow): NamedFlow {
+    return {
+      from: { address: from, holders: this.#holders.get(from) ?? [] },
+      to: { address: to, holders: this.#holders.get(to) ?? [] },
+      protocol: PROTOCOLS[protocol] ?? String(protocol),
+      ...(port !== 0 && { port }),
+      ...(this.#rules.get(point) ?? { verdict: "unknown" as const }),
+      ...{ first, last, packets },
+    };
+  }
+
+  #hold(address: string, name: string): void {
+    const known = this.#holders.get(address);
+    if (known === undefined) this.#holders.set(address, [name]);
+    else if (!known.includes(name)) known.push(name);
+  }
+}
+
+/** Whether one of the ends is a pod of the namespace. */
+export function isOfNamespace({ from, to }: NamedFlow, namespace: string): boolean {
+  return [...from.holders, ...to.holders].some((holder) => holder.startsWith(`${namespace}/`));
+}
