@@ -169,6 +169,19 @@ program
   });
 
 program
+  .command("flows")
+  .description(
+    "what the sampling of flows costs: TCP, datagrams and connections between two pods of which one has a policy, with flows.enabled and without, two turns each. Needs root; 4 to 5 minutes on a running lab.",
+  )
+  .option("--rounds <n>", "how often each is measured in a turn", Number, 7)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, rounds }: { json: boolean; rounds: number }) => {
+    const { benchFlows, formatFlows } = await import("./flows.ts");
+    const bench = await benchFlows(rounds);
+    publish("flows", bench, json, formatFlows(bench));
+  });
+
+program
   .command("policy")
   .description(
     "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Does not need root; about a minute.",
