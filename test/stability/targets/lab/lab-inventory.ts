@@ -1,12 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Lab } from "../../../../hack/lab/lab.ts";
+import { EXTERNAL_ID } from "../../../../src/daemon/ovs/ports.ts";
 import { takeInventory } from "../../../e2e/testing/inventory.ts";
 import { openWorld } from "../../../e2e/testing/world.ts";
 import { isPartName, PARTS } from "../parts.ts";
 import { runsInPod } from "../pod-parts.ts";
 import type { Inventory } from "../target.ts";
 import { podProcesses } from "./lab-processes.ts";
+
+/**
+ * Interfaces by the pods that they belong to, where they are known: a pod that stays has another one, of another name, after its node has crashed.
+ */
+export function byPod(names: readonly string[], interfaces: readonly PodInterface[]): readonly string[] {
+  const known = new Map(interfaces.map(({ name, external_ids: ids }) => [name, ids]));
+  return names
+    .map((name) => {
+      const ids = known.get(name);
+      const pod = ids?.[EXTERNAL_ID.podName];
+      return pod === undefined ? name : `${ids?.[EXTERNAL_ID.podNamespace]}/${pod} ${ids?.[EXTERNAL_ID.ifName]}`;
+    })
+    .sort();
+}
+
+interface PodInterface {
+  readonly name: string;
+  readonly external_ids: Readonly<Record<string, string>>;
+}
 
 /**
  * What pods leave in the databases, in Kubernetes and on the nodes (`takeInventory`), the network namespaces of each node, and how many processes of each
@@ -18,6 +38,9 @@ export async function labInventory(lab: Lab): Promise<Inventory> {
   try {
     const inventory: Record<string, readonly string[]> = { ...(await takeInventory(world)) };
     for (const node of lab.nodes) {
+      const interfaces = [...world.ovs(node).mirror.rows("Interface")];
+      for (const place of [`${node}: veth`, `${node}: br-int`])
+        inventory[place] = byPod(inventory[place] ?? [], interfaces);
       const { stdout } = await lab.node(node).exec(["ip", "-json", "netns", "list"]);
       const spaces = JSON.parse(stdout.trim() === "" ? "[]" : stdout) as readonly { readonly name: string }[];
       inventory[`${node}: network namespaces`] = [String(spaces.length)];

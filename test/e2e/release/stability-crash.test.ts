@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { testTask } from "../../stability/testing/on-lab.ts";
+import { whyNoLab } from "../testing/world.ts";
+
+t.test("a node crashes and boots, and its pods come back", { skip: whyNoLab(), timeout: 590_000 }, async (t) => {
+  await testTask(t, "crash.yaml");
+});
