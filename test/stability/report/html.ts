@@ -25,6 +25,7 @@ export const HTML_REPORT: ReportFormat = {
 <h1>${escaped(result.title)}</h1>
 <p class="${result.outcome === "interrupted" ? "broken" : result.outcome}">${result.outcome} · target ${escaped(result.target)} · ${escaped(result.started)} · ${result.seconds.toFixed(0)} s · seed ${result.seed}</p>
 ${overview(result)}
+<p>In the charts, by seconds: blue is the mean and grey the longest duration of iterations (logarithmic), red how many failed, yellow the time of the fault.</p>
 ${legend()}
 ${result.runs.map(runSection).join("\n")}
 </body></html>

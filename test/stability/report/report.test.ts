@@ -19,6 +19,7 @@ const sla = (outcome: "passed" | "failed") => ({ name: "failures", outcome, text
 t.test("a report in HTML needs nothing else, is well-formed, and shades the fault", async (t) => {
   const result = aResult([aRepeat(aLoad({ failures: 1, longest_gap: 0.1 }, { slas: [sla("failed")] }))]);
   const html = HTML_REPORT.render(result);
+  t.match(html, /yellow the time of the fault/, "the charts are explained");
   t.notMatch(html, /\b(?:src|href)=/, "nothing is loaded");
   t.notMatch(html, "<script");
   const errors: string[] = [];
