@@ -76,7 +76,7 @@ export function planQos(rates: readonly number[], seconds: number): readonly Qos
       for (let first = 0; first < paths.length; first += size) {
         const cells = paths.slice(first, first + size).map((path, index): QosCell => {
           const short = asked >= FAST && path.protocol === "udp";
-          return { ...path, asked, pods: [index], ...(short && { burst: asked * SHORT_BURST }) };
+          return { ...path, asked, pods: [index], ...(short && { burst: Math.round(asked * SHORT_BURST) }) };
         });
         batches.push({ title: `${asked} Mbit/s, one pod, ${cells.length} paths at once`, cells, ...timing(cells) });
       }

@@ -144,7 +144,7 @@ async function setRate(lab: Lab, mbit: number, burst?: number): Promise<void> {
     ...KEYS.map((key) => `ovn.kubernetes.io/${key}=${mbit}`),
     ...BURSTS.map((key) => `ovn.kubernetes.io/${key}${burst === undefined ? "-" : `=${burst}`}`),
   ]);
-  const limit = { rate: mbit * 1_000, burst: (burst ?? mbit * 0.8) * 1_000 };
+  const limit = { rate: mbit * 1_000, burst: burst === undefined ? mbit * 800 : burst * 1_000 };
   const record = `jsonpath={.metadata.annotations.weft\\.kubeovn\\.io/qos}=${JSON.stringify({ ovn: { ingress: limit, egress: limit } })}`;
   await lab.kubectl(["wait", "-n", NAMESPACE, ...pods, `--for=${record}`, "--timeout=60s"]);
 }
