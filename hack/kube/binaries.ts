@@ -99,7 +99,7 @@ async function fill(folder: string, progress: Progress): Promise<void> {
   const advice = `set WEFT_KUBE_BIN to a folder that holds all of: ${Object.keys(BINARIES).join(", ")}`;
   const go = await ensureGo(`${left.join(", ")} of Kubernetes ${KUBERNETES_VERSION}`, advice, progress);
   progress.note(
-    `building Kubernetes ${KUBERNETES_VERSION} with Go: about 10 minutes on two cores, once for all checkouts`,
+    `building Kubernetes ${KUBERNETES_VERSION} with Go: about 10 minutes on two otherwise idle cores, once for all checkouts`,
   );
   await progress.step("building Kubernetes", (step) => build(go, left, folder, step));
 }

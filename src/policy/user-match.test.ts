@@ -20,7 +20,7 @@ t.test("an invalid match is reported with a message", async (t) => {
     ["// only this", /expected/],
     ["ip4.src == 10.0.1.300", /neither a number nor an address/],
     ["nosuch == 1", /there is no field "nosuch"/],
-    ["ip4) || (ip6", /not of OVN's language/],
+    ["ip4) || (ip6", /not a valid match/],
     ["ip4 // \0", /does not allow/],
     ['inport == "\ud800"', /does not allow/],
     [`${"(".repeat(95)}ip4${")".repeat(95)}`, /deeper than 90/],
