@@ -117,12 +117,10 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   const { bridge, nic, device, port, boot } = observed;
   const isOurs = port !== undefined && port.bridge === wanted.bridge;
   if (nic === undefined) {
-    const to = observed.renamed?.link.name;
-    const hint = to === undefined ? "" : `; ${to} has its MAC address: it was renamed`;
-    // The node keeps its addresses: on the interface, whatever its name, or on the bridge, for one that comes back.
-    const moved = to === undefined ? undefined : release(observed);
+    // The node keeps its addresses: on the interface under its new name, or on the bridge, for an interface that comes back.
+    const moved = observed.renamed === undefined ? undefined : release(observed);
     if (moved !== undefined && "step" in moved) return moved;
-    return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}${hint}` } };
+    return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}` } };
   }
   if (!isOurs && observed.refusal !== undefined) {
     // What there is of an earlier attempt goes.
