@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecaError, execa } from "execa";
 
-/** The commit that stands in where there is no release yet, for people to change: one line. */
+/** The commit that is used while there is no release, one line; maintainers change it. */
 const NAMED = "hack/bench/base.txt";
 
 /**
@@ -23,13 +23,13 @@ export async function baseCommit(root: string, name: string | undefined): Promis
   }
 }
 
-/** The merge base with the newest release that this branch has, or undefined where it has none. */
+/** The merge base with the newest release that this branch contains, or undefined if there is none. */
 async function newestRelease(root: string): Promise<string | undefined> {
   try {
     const tag = await git(root, "describe", "--tags", "--abbrev=0", "--match=v*", "HEAD");
     return await git(root, "merge-base", "HEAD", tag);
   } catch (error) {
-    // git describe ends with 128 where no tag can be reached.
+    // git describe ends with 128 if no tag can be reached.
     if (error instanceof ExecaError && error.exitCode === 128) return undefined;
     throw error;
   }

@@ -16,8 +16,8 @@ export interface Build {
 }
 
 /**
- * Builds this checkout and, where there is one, the other, each by its own scripts, and puts what the image would have of them as `/opt/weft` on every node: so neither
- * needs an image, and both are started in one way.
+ * Builds this checkout and, if given, the other, each by its own scripts, and copies the files of the image to
+ * `/opt/weft` of every node, so that no image is needed and both are started in the same way.
  */
 export async function installBuilds(
   lab: Lab,

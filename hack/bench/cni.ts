@@ -15,7 +15,7 @@ export const GOALS = {
   controllerMiB: 130,
 } as const;
 
-/** One ADD as the daemon saw it: milliseconds, whole and by part. */
+/** One ADD as the daemon measured it: milliseconds, in total and by part. */
 interface Add {
   readonly ms: number;
   readonly parts: Readonly<Record<string, number>>;
@@ -45,8 +45,8 @@ export interface CniBenchOptions {
 }
 
 /**
- * Measures Weft and the floor in turns on one lab: create → Ready for single pods and for a burst, ADD as the daemon saw it, and what
- * the processes hold in memory.
+ * Measures Weft and the baseline in turns on one lab: create → Ready for single pods and for a burst, ADD as measured
+ * by the daemon, and the processes' memory.
  */
 export async function benchCni({ singles, burst, full }: CniBenchOptions): Promise<CniBench> {
   const progress = createProgress();
@@ -60,7 +60,7 @@ export async function benchCni({ singles, burst, full }: CniBenchOptions): Promi
   const adds: Add[] = [];
   const burstAdds: Add[] = [];
   try {
-    // The first pod on each node pays for cold caches: it is not counted.
+    // The first pod on each node warms up caches: it is not counted.
     await clock.create(lab.nodes.map((node, index) => ({ name: `warm-${index}`, node })));
     await clock.clear();
     const round = async (which: "weft" | "floor"): Promise<void> => {

@@ -14,7 +14,7 @@ const NODE_FOLDER = "openvswitch";
 /** kubelet renews its node's Lease as often; after 50 s without, the node would be given up. */
 const HEARTBEAT_MS = 10_000;
 
-/** The cluster while nothing but the bench acts in it. */
+/** The cluster while only the bench changes it. */
 export interface QuietCluster {
   /** Arguments of the controller's container, less its port. */
   readonly args: readonly string[];
@@ -22,15 +22,15 @@ export interface QuietCluster {
   readonly kubeconfig: string;
   /** A file that processes in the image can write, as the host sees it. */
   nodeFile(node: string, name: string): { readonly onHost: string; readonly inImage: string };
-  /** Returns when every node's ovn-controller has done what the northbound database says. */
+  /** Returns when every node's ovn-controller has processed the northbound database. */
   settled(): Promise<void>;
   /** Kubelets run again, and the Deployment has its controllers back. */
   restore(): Promise<void>;
 }
 
 /**
- * Takes the Deployment's controllers away and pauses the kubelets. The nodes stay Ready, because their Leases go on being
- * renewed: the Services that lead to the databases must keep their endpoints.
+ * Removes the Deployment's controllers and pauses the kubelets. The nodes stay Ready, because their Leases are still
+ * renewed: the Services of the databases must keep their endpoints.
  */
 export async function quietCluster(lab: Lab): Promise<QuietCluster> {
   const { stdout } = await lab.kubectl(["get", `--namespace=${NAMESPACE}`, DEPLOYMENT, "--output=json"]);
@@ -38,7 +38,7 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
     spec: { replicas: number; template: { spec: { containers: { args: string[] }[] } } };
   };
   const args = deployment.spec.template.spec.containers[0]?.args ?? [];
-  // An earlier run that was killed may have left it at none.
+  // An earlier run that was killed may have left zero replicas.
   const replicas = Math.max(1, deployment.spec.replicas);
   await scale(lab, 0);
   await lab.kubectl([
@@ -74,7 +74,7 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
     },
     async restore() {
       clearInterval(heart);
-      // A kubelet that went on where it stopped would first read what was sent to it hours ago.
+      // A resumed kubelet would first read what was sent to it hours ago.
       await Promise.all(
         lab.nodes.map(async (node) => {
           await lab.kill(`${node}/kubelet`);

@@ -18,7 +18,7 @@ export interface LoadReading {
 export interface Load {
   /** CPU ms by program of the lab, the largest first; `bench` is the bench's own process. */
   readonly programs: Readonly<Record<string, number>>;
-  /** Share of the machine's CPUs that was used by none of them: other work on the same machine; 0 to 1. */
+  /** Share of the machine's CPUs that was used by other processes on the same machine; 0 to 1. */
   readonly foreign: number;
   /** Mean length of the run queue over the last minute, as the kernel has it. */
   readonly loadAverage: number;
@@ -47,7 +47,7 @@ export function busyMs(): number {
   return 10 * [user, nice, system, irq, softIrq].reduce<number>((sum, value) => sum + (value ?? 0), 0);
 }
 
-/** The difference of two readings. What a process used that has ended meanwhile counts as foreign. */
+/** The difference of two readings. CPU of a process that has ended meanwhile counts as foreign. */
 export function loadBetween(before: LoadReading, after: LoadReading): Load {
   const programs = [...after.programs].map(([name, ms]): [string, number] => [
     name,
@@ -64,12 +64,15 @@ export function loadBetween(before: LoadReading, after: LoadReading): Load {
   };
 }
 
-/** The lab is calm when its processes together used less than this share of one CPU, over as many looks in a row. */
+/**
+ * The lab is calm when its processes together used less than this share of one CPU, in that many consecutive
+ * readings.
+ */
 const CALM = { share: 0.15, looks: 4, everyMs: 250, mostMs: 60_000 } as const;
 
 /**
- * Returns when what was done before is over, also what nobody waits for: garbage that the API server collects, objects that controllers
- * see disappear. Otherwise whoever comes next pays for it. Gives up waiting after a minute.
+ * Returns when earlier work is finished, also background work: garbage collection in the API server, controllers that
+ * process deletions. Otherwise it would be counted in the next measurement. Gives up after a minute.
  */
 export async function calm(lab: Lab): Promise<void> {
   const until = performance.now() + CALM.mostMs;

@@ -12,13 +12,13 @@ import { CRDS, IPS, NAMESPACES, PODS, type ResourceType } from "../../src/kube/r
 import type { Lab } from "../lab/lab.ts";
 import { withToken } from "./controller-cluster.ts";
 
-/** Creations under way at once, and in the floor whole chains of writes: as many as the controller's own writes. */
+/** Concurrent creations, and in the baseline concurrent chains of writes: as many as the controller's own writes. */
 const WRITERS = 24;
 
-/** The floor's custom objects: the IP CRD, field by field, under a group that nobody watches. */
+/** The baseline's custom objects: a copy of the IP CRD, in a group without watchers. */
 const RECORDS: ResourceType = { ...IPS, group: "bench.weft.local" };
 
-/** How a number of pods came to their addresses. */
+/** The time in which a number of pods got their addresses. */
 export interface Wave {
   readonly pods: number;
   /** From the first create call until the last pod was seen annotated, in ms. */
@@ -27,7 +27,7 @@ export interface Wave {
   readonly annotatedMs: readonly number[];
 }
 
-/** Makes the pods of the bench, bound to nodes from the start, and sees when each is annotated. */
+/** Creates the pods of the bench, bound to nodes from the start, and records when each is annotated. */
 export class PodMaker {
   readonly #lab: Lab;
   readonly #kube: Kube;
@@ -48,7 +48,7 @@ export class PodMaker {
     });
   }
 
-  /** Opens one on a namespace of its own, which it creates, as the floor's CRD. */
+  /** Opens one on a namespace of its own, which it creates with the baseline's CRD. */
   static async open(lab: Lab, namespace: string): Promise<PodMaker> {
     await lab.kubectl(["create", "namespace", namespace]);
     await lab.kubectl(["wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=30s"]);
@@ -79,8 +79,8 @@ export class PodMaker {
   }
 
   /**
-   * The floor: the same writes by one client that decides nothing. Its pods are on the host's network, which keeps the
-   * controller, who is idle meanwhile, out of it.
+   * The baseline: the same writes by one client that decides nothing. Its pods are on the host's network, so the
+   * controller ignores them.
    */
   async floor(count: number): Promise<Wave> {
     return await this.#run(count, async (name, node) => {
@@ -90,7 +90,7 @@ export class PodMaker {
         PODS,
         { namespace: this.#namespace, name },
         { type: "merge", body: { metadata: { uid: metadata.uid, annotations: annotations() } } },
-        // As in a cluster, where pods are made by others: the API server keeps account of either.
+        // As in a cluster, where other clients create pods: the API server records both managers.
         { fieldManager: "weft-controller" },
       );
     });
@@ -107,7 +107,7 @@ export class PodMaker {
     await this.#deleteAll(`/api/v1/namespaces/${this.#namespace}/pods`);
   }
 
-  /** Takes away all that it made. */
+  /** Deletes all objects that it created. */
   async close(): Promise<void> {
     await this.clearFloor();
     await this.clear();
@@ -182,8 +182,8 @@ export class PodMaker {
   }
 
   /**
-   * Deletes a collection by one call, without grace: nobody else would end pods whose kubelet is paused. The server gives up after a
-   * minute, and goes on where it stopped when asked again.
+   * Deletes a collection by one call, without grace: no kubelet would end the pods. The server gives up after a
+   * minute, and continues when called again.
    */
   async #deleteAll(collection: string, selector = ""): Promise<void> {
     const command = ["delete", "--raw", `${collection}?${selector}gracePeriodSeconds=0`];
@@ -201,7 +201,7 @@ export class PodMaker {
         nodeName: node,
         hostNetwork,
         terminationGracePeriodSeconds: 0,
-        // No taint of a node whose kubelet does nothing may drive it away.
+        // Must tolerate the taints of a node whose kubelet is paused.
         tolerations: [{ operator: "Exists" }],
         containers: [{ name: "main", image: "weft.local/none:1", imagePullPolicy: "Never" }],
       },
@@ -210,8 +210,9 @@ export class PodMaker {
 }
 
 /**
- * A connection with a token of the namespace's account, which may do everything. The administrator's client certificate would cost the API
- * server a signature to check for each request, which the controller's token does not: the floor would be lower than it is.
+ * A connection with a token of the namespace's account, which may do everything. The administrator's client
+ * certificate would cost the API server a signature check for each request, which the controller's token does not:
+ * the baseline would be lower.
  */
 async function connectAsAccount(lab: Lab, namespace: string): Promise<KubeConnection> {
   const account = `--serviceaccount=${namespace}:default`;

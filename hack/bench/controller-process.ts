@@ -14,7 +14,7 @@ import { processCpuMs } from "./process-cpu.ts";
 export interface ProcessUse {
   readonly cpuMs: number;
   readonly residentMiB: number;
-  /** The most that was resident at once. */
+  /** The peak of resident memory. */
   readonly peakMiB: number;
 }
 
@@ -33,8 +33,9 @@ export interface ControllerOptions {
 }
 
 /**
- * A controller as the image has it, without a kubelet: a process with the file system and the environment of the node's daemon, but the
- * controller of a build, and the arguments of the Deployment. So it can be started, looked at and killed while the kubelets are paused.
+ * A controller as in the image, without a kubelet: a process with the file system and the environment of the node's
+ * daemon, but the controller of a build, and the arguments of the Deployment. So it can be started, measured and
+ * killed while the kubelets are paused.
  */
 export class ControllerProcess {
   readonly node: string;
@@ -64,7 +65,7 @@ export class ControllerProcess {
     });
   }
 
-  /** Starts one. It serves when `said` tells so. */
+  /** Starts one. It serves after the message in `said`. */
   static start(lab: Lab, options: ControllerOptions): ControllerProcess {
     const { node, index, build, args, kubeconfig, nodeOptions } = options;
     const { command, environment } = insideDaemon(lab, node);

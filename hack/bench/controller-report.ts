@@ -24,11 +24,11 @@ const mebibytes = (value: number): string => `${value.toFixed(0)} MiB`;
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 const middle = (values: readonly number[]): number => quantile(values, 0.5);
-/** What was resident at most, in a turn or at a start. */
+/** The peak of resident memory, in a turn or at a start. */
 const peak = ({ full, coldStarts }: BuildFigures): number =>
   Math.max(full.peakMiB, ...coldStarts.map(({ use }) => use.peakMiB));
 
-/** What was measured, beside what was wanted. */
+/** The measured values and the goals. */
 function controllerVerdicts(bench: ControllerBench): readonly Verdict[] {
   const { pods, floor } = bench;
   const [weft, other] = bench.builds;

@@ -23,8 +23,8 @@ export async function apiWrites(lab: Lab): Promise<Writes> {
 }
 
 /**
- * What others than the bench and the nodes' Leases wrote between two readings: with kubelets paused that is the controller, or
- * it shows by its name who else.
+ * The writes between two readings, without those of the bench and the nodes' Leases: with paused kubelets these are
+ * the controller's, or named by their client.
  */
 export function writesBetween(
   before: Writes,

@@ -16,13 +16,16 @@ const OWN_WRITES: ReadonlySet<string> = new Set([
   "DELETE ips.bench.weft.local",
 ]);
 
-/** After so long the counters of a subnet have been written; and so long nothing may be written after a cold start. */
+/**
+ * The counters of a subnet are written within this time; and a cold start counts as finished after it without a
+ * write.
+ */
 const STATUS_MS = 11_000;
 
 /** Between two single pods. */
 const ALONE_MS = 200;
 
-/** Pods that each controller meets before its turn is counted: neither it nor the API server has run that code before. */
+/** Pods that each controller handles before its turn is counted, to warm up it and the API server. */
 const WARM_PODS = 60;
 
 /** How often a cold start is measured, of each build. */
@@ -57,7 +60,7 @@ export interface BuildFigures {
   /** Before the first pod, and at the end of its last turn. */
   readonly empty: ProcessUse;
   readonly full: ProcessUse;
-  /** A single pod with nothing else to do: create → annotated, ms. */
+  /** A single pod on an idle system: create → annotated, ms. */
   readonly single: Spread;
   /** From SIGKILL of the leader until the pod created next was annotated, ms. */
   readonly takeover: readonly number[];
@@ -79,12 +82,15 @@ export interface ControllerBench {
 export interface ControllerBenchOptions extends BenchOptions {
   /** In all: each build makes its part of them. */
   readonly pods: number;
-  /** The number of turns of the baseline and the builds, so that other load on the machine affects all of them. */
+  /** The number of turns of the baseline and the builds, so that other load on the machine affects all equally. */
   readonly turns: number;
   readonly takeovers: number;
 }
 
-/** Measures the controller on the checkout's lab, beside a client that makes the same writes and decides nothing, and beside another build. */
+/**
+ * Measures the controller on the checkout's lab, compared with a client that makes the same writes and decides
+ * nothing, and with another build.
+ */
 export async function benchController(options: ControllerBenchOptions): Promise<ControllerBench> {
   return await onQuietCluster(options, (bench) => new Run(bench, options).all());
 }
@@ -145,7 +151,7 @@ class Run {
     return { at: new Date().toISOString(), pods, floor, builds: gathered.map(figures), releaseMs };
   }
 
-  /** Nobody may pay for what was done before its turn. */
+  /** Waits until earlier work is finished, so that no turn includes it. */
   async #calm(): Promise<void> {
     await this.#bench.cluster.settled();
     await calm(this.#bench.lab);
@@ -193,7 +199,10 @@ class Run {
     await controllers.stop(controller);
   }
 
-  /** One after the other, each when the last one is done with: nothing of it is left to be gathered into one transaction with the next. */
+  /**
+   * One after the other, each when the former one is completely finished, so that they are not combined in one
+   * transaction.
+   */
   async #singles(count: number): Promise<readonly number[]> {
     const times: number[] = [];
     for (let i = 0; i < count; i++) {
@@ -216,7 +225,7 @@ class Run {
     const controller = controllers.start(build);
     const idleMs = await controller.said(SAID.idle);
     const { cpuMs } = controller.use();
-    // That something does not happen can only be seen by waiting.
+    // The absence of an event can only be observed by waiting.
     await pause(STATUS_MS);
     const metrics = await controller.metrics();
     const start = {
@@ -252,7 +261,7 @@ class Run {
   }
 }
 
-/** Each time another one is first. */
+/** Another one is first each time. */
 function inTurn<T>(all: readonly T[], turn: number): readonly T[] {
   return turn % 2 === 0 ? all : all.toReversed();
 }

@@ -9,14 +9,14 @@ import { type QuietCluster, quietCluster } from "./controller-cluster.ts";
 import { PodMaker } from "./controller-pods.ts";
 import { ControllerProcess } from "./controller-process.ts";
 
-/** What the controller says in its log when it has begun to follow, to lead, and when nothing is left to do. */
+/** Log messages of the controller when it follows, leads, and has nothing left to do. */
 export const SAID = {
   synced: "initial state read",
   leads: "started leading",
   idle: "all units are compiled and committed",
 } as const;
 
-/** With which controllers a bench is made. */
+/** The controllers of a bench. */
 export interface BenchOptions {
   /** Another checkout, which is measured as well. */
   readonly beside?: string;
@@ -36,7 +36,7 @@ export interface Bench {
   readonly progress: Progress;
 }
 
-/** Takes the lab's cluster over, lets `measure` work in it, and gives it back. */
+/** Takes the lab's cluster over, runs `measure`, and restores it. */
 export async function onQuietCluster<R>(options: BenchOptions, measure: (bench: Bench) => Promise<R>): Promise<R> {
   const progress = createProgress();
   const lab = openLab(progress);

@@ -10,8 +10,8 @@ import { addLink, type PathEnd, removeLinks, vsctl } from "./dataplane-raw.ts";
 const SWITCH = "weft-dataplane-bench";
 
 /**
- * Bare OVN: a logical switch with one port for each pod, without load balancers, ACLs or a router. What it costs is the floor of everything that OVN's
- * pipeline carries; the rows are no owner's, so that the controller leaves them alone.
+ * Bare OVN: a logical switch with one port for each pod, without load balancers, ACLs or a router. Its cost is the
+ * minimum of OVN's pipeline; the rows have no owner, so the controller ignores them.
  */
 export async function addBareOvn(lab: Lab, ends: readonly PathEnd[]): Promise<() => Promise<void>> {
   await nbctl(lab, "--may-exist", "ls-add", SWITCH);

@@ -23,8 +23,9 @@ export interface PathEnd {
 }
 
 /**
- * The raw path: in each node's Open vSwitch, beside OVN's, a bridge that only forwards by MAC address (action NORMAL), with a second interface of each pod, and
- * between the nodes a Geneve tunnel of its own. So it has the same ovs-vswitchd, datapath and network namespaces, and nothing of OVN.
+ * The raw path: in each node's Open vSwitch, beside OVN's, a bridge that only forwards by MAC address (action
+ * NORMAL), with a second interface of each pod, and between the nodes a Geneve tunnel of its own. So it has the same
+ * ovs-vswitchd, datapath and network namespaces, without OVN.
  */
 export async function addRawPath(lab: Lab, ends: readonly PathEnd[]): Promise<() => Promise<void>> {
   const nodes = [...new Set(ends.map(({ node }) => node))];
@@ -70,7 +71,7 @@ export async function addLink(
   await inside(netnsOfNode, "ip", "link", "set", port, "up");
   await inside(netns, "ip", "address", "add", `${address}/24`, "dev", name);
   await inside(netns, "ip", "link", "set", name, "up");
-  // As for pods: the userspace datapath sends packets on as they come, without their checksums otherwise.
+  // As for pods: the userspace datapath forwards packets without completing their checksums.
   await inside(netns, "ethtool", "-K", name, "tx", "off");
   await inside(netnsOfNode, "ethtool", "-K", port, "tx", "off");
   // Not from /sys, which shows the network namespace in which it was mounted.
@@ -78,7 +79,7 @@ export async function addLink(
   return { node, port, mac: /link\/ether (\S+)/.exec(stdout)?.[1] ?? "" };
 }
 
-/** Takes the interfaces away. */
+/** Removes the interfaces. */
 export async function removeLinks(lab: Lab, links: readonly AddedLink[]): Promise<void> {
   for (const { node, port } of links) await inside(lab.node(node).netns, "ip", "link", "delete", port);
 }

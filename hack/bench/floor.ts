@@ -5,8 +5,9 @@ import type { Lab } from "../lab/lab.ts";
 const FILE = "/etc/cni/net.d/00-weft-bench-floor.conflist";
 
 /**
- * Puts the floor in place of Weft on every node: Debian's `bridge` and `host-local` plugins, whose configuration comes before
- * ours by name, so that the same kubelet and the same containerd use it. Returns what takes it away again.
+ * Installs the baseline CNI plugins on every node instead of Weft: Debian's `bridge` and `host-local`, whose
+ * configuration comes before Weft's by name, so that the same kubelet and the same containerd use it. Returns a
+ * function that removes them.
  */
 export async function useFloor(lab: Lab): Promise<() => Promise<void>> {
   await Promise.all(

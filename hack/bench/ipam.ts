@@ -16,7 +16,7 @@ import { hashedMacs } from "../../src/ipam/macs.ts";
 import type { IpRecord } from "../../src/ipam/reserve.ts";
 import { formatIpv4, formatIpv6, parseIp } from "../../src/net/address.ts";
 
-/** The goals of the issue, printed beside what was measured. */
+/** The goals of the issue, printed beside the measured values. */
 const GOAL = { medianNs: 2_000, startMs: 2_000, bytesPerAddress: 400 };
 /** Kube-OVN v1.17's serial IPv4 allocation on this kind of machine, for comparison. */
 const KUBE_OVN_NS = 14_500;
@@ -109,7 +109,7 @@ function makeIpam(cidr: string, name = "bench", ranges = 1_000): Ipam {
   return ipam;
 }
 
-/** Ranges of 4, one every 60 addresses from the network's 20th on: allocation runs into them all the time. */
+/** Ranges of 4, one every 60 addresses from the network's 20th on, so that allocation often meets one. */
 function excluded(cidr: string, ranges: number): string[] {
   return cidr.split(",").flatMap((one) => {
     const base = parseIp(one.slice(0, one.indexOf("/")));
@@ -137,7 +137,7 @@ function benchOperations(cidr: string, held: number): OperationFigures {
   const allocate: number[] = [];
   const release: number[] = [];
   for (let batch = 0; batch < BATCHES + WARM_UP; batch++) {
-    // Random ones go, so that what is in use falls to pieces as it does in a cluster.
+    // Random ones are released, so that the used ranges become fragmented as in a cluster.
     const leaving = Array.from({ length: BATCH }, () => swapOut(owners, random));
     const coming = Array.from({ length: BATCH }, owner);
     const begin = process.hrtime.bigint();
@@ -264,7 +264,7 @@ function fixedMac(number: number): string {
   return `02:00:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6)}`;
 }
 
-/** V8 keeps `a + b` as a pair until somebody looks into it; names that come from an API server are not so. */
+/** V8 stores `a + b` as a pair until it is read; names from an API server are not stored so. */
 function flat(text: string): string {
   return Buffer.from(text).toString();
 }
@@ -281,7 +281,7 @@ async function heap(): Promise<number> {
   return heapUsed + external;
 }
 
-/** A small generator of its own, so that every run does the same (mulberry32). */
+/** A small deterministic generator, so that every run is the same (mulberry32). */
 function generator(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -317,7 +317,7 @@ function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
 
-/** The figures as a table for people. */
+/** The figures as a table. */
 export function formatIpamBench(figures: IpamBench): string {
   const lines = [`IPAM on ${figures.machine}`, ""];
   const row = (...cells: (string | number)[]): void => {

@@ -18,7 +18,7 @@ import { Engine } from "../../src/reconcile/engine.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 
-/** What one change came to. */
+/** The result of one change. */
 export interface Change {
   /** From the fact to the commit, in ms. */
   readonly ms: number;
@@ -58,7 +58,7 @@ export class PolicyWorld {
     northbound.subscribe((changes) => this.engine.noteDatabase(changes));
   }
 
-  /** A world with an empty database. Throws where there are no programs of Open vSwitch on the machine. */
+  /** Creates it with an empty database. Throws if the machine has no programs of Open vSwitch. */
   static async make(): Promise<PolicyWorld> {
     const tools = findOvsTools();
     if (typeof tools === "string") throw new Error(tools);
@@ -73,7 +73,7 @@ export class PolicyWorld {
 
   /** Begins to write; resolves when everything is committed. */
   async start(): Promise<void> {
-    // What was there before the engine listened has to be marked by hand.
+    // Facts from before the engine listened must be marked explicitly.
     for (const change of everyFact(this.facts)) this.engine.noteFact(change);
     this.engine.start();
     await this.engine.whenIdle();

@@ -17,7 +17,10 @@ export function tolerance(asked: number): number {
   return asked <= 1 ? 0.1 : 0.05;
 }
 
-/** What was asked for and what arrived of it, as an SVG file: a column for each rate, a dot for each pod, and behind them what is allowed. */
+/**
+ * Requested and measured rates, as an SVG file: a column for each rate, a dot for each pod, and behind them the
+ * tolerance.
+ */
 export function qosPicture({ figures, at }: Pick<QosBench, "figures" | "at">): string {
   const columns = [...Map.groupBy(figures, ({ asked, got }) => `${asked} ${got.length > 1 ? "ten" : "one"}`)].map(
     ([, list]) => list,

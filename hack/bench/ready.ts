@@ -9,12 +9,12 @@ import { waitFor } from "../../src/kube/wait.ts";
 import type { Lab } from "../lab/lab.ts";
 import { serverPod } from "../traffic/pods.ts";
 
-/** A pod as the benches look at it. */
+/** The fields of a pod that the benches read. */
 interface Seen {
   readonly ready: boolean;
 }
 
-/** Creates pods and says how long each took until it was Ready, as seen by a watch of the API server. */
+/** Creates pods and measures how long each took until it was Ready, by a watch of the API server. */
 export class ReadyClock {
   readonly #kube: Kube;
   readonly #close: () => void;
@@ -81,7 +81,7 @@ export class ReadyClock {
     );
   }
 
-  /** Takes the namespace away again. */
+  /** Deletes the namespace. */
   async close(lab: Lab): Promise<void> {
     await this.#pods.stop();
     this.#close();

@@ -13,7 +13,7 @@ import { lockedPackage, packageFolder, ROOT } from "./npm.ts";
 /** Where all that is built goes; the Dockerfile and the lab's image take it from there. */
 export const DIST: string = join(ROOT, "dist");
 
-/** For each thing built a file with the hash of what it was built from. */
+/** For each output a file with the hash of its inputs. */
 export const INPUTS: string = join(DIST, ".inputs");
 
 /** Programs that run on Node: bundle → its entry. */
@@ -48,9 +48,10 @@ export function shimPath(arch: Architecture): string {
 }
 
 /**
- * Builds `dist/`: bundles of the controller, the daemon and weftctl in `lib/`, the shim in `bin/`. What is up to date is left
- * as it is. Another architecture than this machine's needs packages from the npm registry; where they cannot be had and it
- * was not the only one asked for, it is left out with a note, since an image for this machine is still whole.
+ * Builds `dist/`: bundles of the controller, the daemon and weftctl in `lib/`, the shim in `bin/`. Up-to-date files
+ * are not rebuilt. Another architecture than this machine's needs packages from the npm registry; if these are not
+ * available and it was not the only requested one, it is left out with a note, because an image for this machine is
+ * still complete.
  */
 export async function build(architectures: readonly Architecture[], progress: Progress): Promise<void> {
   await mkdir(join(DIST, "lib"), { recursive: true });
@@ -111,7 +112,8 @@ async function bundle(
           `--outdir=${dirname(temporary)}`,
           `--entry-naming=${file}`,
         ]);
-        // Some packages ask for their own folder, for which bun writes its path on this machine: the same sources are to give the same bytes anywhere.
+        // Some packages resolve their own folder, for which bun writes its path on this machine: the same sources
+        // must give the same bytes anywhere.
         const text = (await readFile(temporary, "utf8")).replaceAll(`"${ROOT}/`, '"/weft/');
         await writeFile(temporary, inAscii(text));
       }),
@@ -120,8 +122,9 @@ async function bundle(
 }
 
 /**
- * JavaScript with escapes for what is not ASCII: one such character in a string, and V8 holds the whole source in two bytes a character for as long
- * as the process runs. bun leaves such characters in strings, template literals and regular expressions only, where an escape means the same.
+ * JavaScript with escapes for non-ASCII characters: with one such character in a string, V8 stores the whole source
+ * in two bytes a character while the process runs. bun leaves such characters in strings, template literals and
+ * regular expressions only, where an escape means the same.
  */
 export function inAscii(script: string): string {
   return script.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -155,7 +158,8 @@ async function nativeModule(arch: Architecture): Promise<void> {
 }
 
 /**
- * One executable, since it runs once per pod and verb: no Node on the node, 10 ms from start to answer.
+ * One executable, since it runs once per pod and verb: it needs no Node on the node, and takes 10 ms from start to
+ * answer.
  */
 async function shim(arch: Architecture, progress: Progress): Promise<void> {
   const entry = join(ROOT, "src/cni/main.ts");

@@ -11,7 +11,7 @@ import { contentHash } from "./inputs.ts";
 import { makeStartable } from "./macho.ts";
 import { packageFolder, ROOT } from "./npm.ts";
 
-/** What `weftctl` is built for: operating system and architecture as Go and OCI name them. */
+/** Operating system and architecture of a `weftctl`, as Go and OCI name them. */
 export type Platform = `${"linux" | "darwin"}-${Architecture}`;
 
 /** All platforms of a release. */

@@ -25,9 +25,10 @@ export function signatureOf(file: Buffer): "none" | "valid" | "invalid" {
 }
 
 /**
- * Makes an executable of bun for macOS one that macOS starts. bun changes its runtime after that was signed, and signs again for arm64 only
- * (https://github.com/oven-sh/bun/issues/39758): macOS kills a process whose signature does not fit. On amd64 it needs none, so an invalid one is removed.
- * Rejects with HostError `unsupported` if that of arm64, which needs one, is invalid.
+ * Makes an executable of bun for macOS startable. bun changes its runtime after that was signed, and signs again for
+ * arm64 only (https://github.com/oven-sh/bun/issues/39758): macOS kills a process whose signature does not match. On
+ * amd64 it needs none, so an invalid one is removed. Rejects with HostError `unsupported` if that of arm64, which
+ * needs one, is invalid.
  */
 export async function makeStartable(path: string, arch: Architecture): Promise<void> {
   const file = await readFile(path);

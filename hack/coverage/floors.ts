@@ -3,7 +3,7 @@
 import { stripTypeScriptTypes } from "node:module";
 import { relative } from "node:path";
 
-/** Lines of source that tests ran, of those there are. */
+/** Covered lines of source, and all lines. */
 export interface Lines {
   readonly covered: number;
   readonly total: number;
@@ -12,16 +12,19 @@ export interface Lines {
 /** Lines by folder of `src` ("src/ipam"). */
 export type Folders = Readonly<Record<string, Lines>>;
 
-/** The least percentage of each folder. */
+/** The minimum percentage of each folder. */
 export type Floors = Readonly<Record<string, number>>;
 
 /** The part of istanbul's `json-summary` that is read: absolute paths of files, and `total`. */
 export type Summary = Readonly<Record<string, { readonly lines: Lines }>>;
 
-/** A floor is this far below what was measured, in percentage points: what depends on time or chance is covered in one run and not in the next. */
+/**
+ * A floor is this far below the measured value, in percentage points: coverage that depends on time or chance differs
+ * between runs.
+ */
 const SLACK = 0.5;
 
-/** Whether there is anything to run in a source text: a file of types is loaded by nothing. */
+/** Whether a source text has executable code: a file of types is loaded by nothing. */
 export function hasCode(source: string): boolean {
   return (
     stripTypeScriptTypes(source)
@@ -42,12 +45,12 @@ export function byFolder(summary: Summary, root: string): Folders {
   return Object.fromEntries(Object.entries(folders).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** A percentage with one digit; 100 of nothing. */
+/** A percentage with one digit; 100 if there are no lines. */
 export function percent({ covered, total }: Lines): number {
   return total === 0 ? 100 : Math.floor((1000 * covered) / total) / 10;
 }
 
-/** Folders below their floor, and folders without one: a new folder begins with what it has. */
+/** Folders below their floor, and folders without one: a new folder begins with its present coverage. */
 export function belowFloor(folders: Folders, floors: Floors): readonly string[] {
   const faults: string[] = [];
   for (const [folder, lines] of Object.entries(folders)) {
@@ -59,14 +62,14 @@ export function belowFloor(folders: Folders, floors: Floors): readonly string[] 
   return faults;
 }
 
-/** `floors`, raised to what was measured, with those of new folders and without those of folders that are gone. None is lowered. */
+/** `floors`, raised to the measured values, with new folders and without deleted ones. None is lowered. */
 export function raised(folders: Folders, floors: Floors): Floors {
   const floor = (folder: string, lines: Lines): number =>
     Math.max(floors[folder] ?? 0, Math.floor(10 * Math.max(0, percent(lines) - SLACK)) / 10);
   return Object.fromEntries(Object.entries(folders).map(([folder, lines]) => [folder, floor(folder, lines)]));
 }
 
-/** The table for people. */
+/** The table. */
 export function table(folders: Folders, floors: Floors): string {
   const width = Math.max(...Object.keys(folders).map((folder) => folder.length), 6);
   const row = (folder: string, ...cells: readonly string[]): string =>

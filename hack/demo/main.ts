@@ -117,7 +117,7 @@ function tableLines(planned: readonly PlannedReach[]): (row: readonly string[]) 
   return (row) => `${row.map(padded).join("   ").trimEnd()}\n`;
 }
 
-/** What is said before a run that has to make something first. */
+/** The text before a run that must build something first. */
 function firstRun(missing: readonly string[]): readonly string[] {
   if (missing.length === 0) return [];
   return [

@@ -13,7 +13,7 @@ export interface Reach extends ProbeResult {
   readonly to: string;
 }
 
-/** What the demo has put into the cluster: on each node a pod `one` and a pod `two`, and a Service before all of them. */
+/** The demo's objects in the cluster: on each node a pod `one` and a pod `two`, and a Service for all of them. */
 export interface DemoCluster {
   readonly lab: Lab;
   readonly pods: readonly ProbePod[];
@@ -30,7 +30,7 @@ export interface PlannedReach extends Omit<Reach, keyof ProbeResult> {
   readonly run: () => Promise<ProbeResult>;
 }
 
-/** All that the README promises, as lines of the table; those that need the cluster's DNS come last. */
+/** The lines of the table, for all that the README promises; those that need the cluster's DNS come last. */
 export function planReaches(cluster: DemoCluster): readonly PlannedReach[] {
   const families =
     cluster.ipFamily === "dual" ? ([4, 6] as const) : cluster.ipFamily === "ipv6" ? ([6] as const) : ([4] as const);
@@ -48,7 +48,7 @@ export async function tryReach({ what, family, from, to, run }: PlannedReach): P
   return { what, family, from, to, ...(await run()) };
 }
 
-/** Tries everything, and says who reached whom. */
+/** Tries everything and returns the results. */
 export async function reachAll(cluster: DemoCluster): Promise<readonly Reach[]> {
   const results: Reach[] = [];
   for (const planned of planReaches(cluster)) results.push(await tryReach(planned));
@@ -83,7 +83,7 @@ function* attempts({ lab, pods, serviceName, serviceAddresses }: DemoCluster, fa
   ] as const) {
     const to = of(peer.addresses);
     yield { what: `${what}, ICMP`, from: first.name, to: peer.name, run: () => ping(exec, to) };
-    // The answer holds the client's address as the server saw it: between pods nothing is translated.
+    // The answer contains the client's address as the server saw it: between pods nothing is translated.
     yield {
       what: `${what}, TCP`,
       from: first.name,

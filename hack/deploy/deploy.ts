@@ -36,15 +36,16 @@ export interface DeployOptions {
 }
 
 /**
- * Brings what is in the checkout into its lab: builds what is stale, makes the image, puts it into each node, installs or
- * upgrades the chart, and returns when all workloads are ready. Rejects with HostError, which says what is not ready and why.
+ * Deploys the checkout into its lab: builds stale files, builds the image, imports it into each node, installs or
+ * upgrades the chart, and returns when all workloads are ready. Rejects with HostError, which names what is not ready
+ * and why.
  */
 export async function deploy(lab: Lab, progress: Progress, options: DeployOptions = {}): Promise<void> {
   const { settings } = lab;
   if (settings === undefined)
     throw new HostError("unsupported", 'the lab of this checkout is not running; start it: "npm run lab -- up"');
   const thin = join(lab.paths.state, "weft-image.tar");
-  // One checkout can have several labs, and people build beside a deployment.
+  // One checkout can have several labs, and files may be built during a deployment.
   const image = await withFileLock(
     join(DIST, "lock"),
     async () => {

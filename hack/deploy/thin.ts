@@ -6,8 +6,9 @@ import { writeWhole } from "../host/cache.ts";
 const BLOCK = 512;
 
 /**
- * Copies an archive of `hack/oci` without the blobs in `present` (digests as `sha256:…`). A containerd that has those already
- * takes the rest for the whole image, and need not write and hash half a gigabyte again for a change of a few kilobytes.
+ * Copies an archive of `hack/oci` without the blobs in `present` (digests as `sha256:…`). A containerd that already
+ * has those accepts the rest as the whole image, and need not write and hash half a gigabyte again for a change of a
+ * few kilobytes.
  */
 export async function thinArchive(archive: string, present: ReadonlySet<string>, out: string): Promise<void> {
   await writeWhole(out, async (temporary) => {

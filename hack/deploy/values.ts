@@ -15,7 +15,7 @@ import {
   SERVICE_CIDR,
 } from "../lab/topology.ts";
 
-/** The annotation that makes a workload roll out when, and only when, what it runs has changed under the same tag. */
+/** The annotation that makes a workload roll out only when the content of its image has changed under the same tag. */
 const CONTENT = "weft.local/content";
 
 /** The chart's values for a lab. */
@@ -28,7 +28,7 @@ export function labValues(
     SVC_CIDR: SERVICE_CIDR[version],
     JOIN_CIDR: JOIN_CIDR[version],
   });
-  // A new build of our own programs leaves OVS and the databases running.
+  // A new build of Weft's own programs does not restart OVS and the databases.
   const system = { podAnnotations: { [CONTENT]: image.system } };
   const [api] = chosen(settings.ipFamily, addressOf(CONTROL));
   // The node that has the label of the control plane.
@@ -45,7 +45,7 @@ export function labValues(
     ipFamily: settings.ipFamily,
     ipv4: family("v4"),
     ipv6: family("v6"),
-    // eth0 is kubelet's; OVS may come and go on eth1.
+    // kubelet uses eth0; OVS may take over eth1.
     tunnelInterface: "eth1",
     ...(direct && { kubeProxyReplacement: true, apiServer: { host: api, port: API_PORT } }),
     ...(settings.tls && { tls: { enabled: true } }),

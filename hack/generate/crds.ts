@@ -25,7 +25,7 @@ interface Crd {
   };
 }
 
-/** Objects that have a type of their own already: their property names → the type and the file that it is in. */
+/** Objects that already have a type of their own: their property names → the type and its file. */
 const KNOWN: Readonly<Record<string, { readonly type: string; readonly file: string }>> = {
   "matchExpressions,matchLabels": { type: "LabelSelector", file: "../label-selector.ts" },
   "lastTransitionTime,lastUpdateTime,message,observedGeneration,reason,status,type": {

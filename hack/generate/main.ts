@@ -6,7 +6,7 @@ import { HostError } from "../host/error.ts";
 
 /** `npm run generate`: writes generated files, or with `--check` prints which are stale. */
 
-/** What a generator found: the files that were (or with `check`, are) stale, and why it could not look, if so. */
+/** The result of a generator: the files that were (or with `check`, are) stale, and why it could not check, if so. */
 interface Report {
   readonly stale: readonly string[];
   readonly skipped?: string;

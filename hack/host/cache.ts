@@ -6,7 +6,10 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { HostError } from "./error.ts";
 
-/** The folder for what is dear to make and shared by all checkouts: `$WEFT_CACHE`, else `$XDG_CACHE_HOME/weft`, else `~/.cache/weft`. */
+/**
+ * The folder for expensive files that all checkouts share: `$WEFT_CACHE`, else `$XDG_CACHE_HOME/weft`, else
+ * `~/.cache/weft`.
+ */
 export function cacheFolder(): string {
   const { WEFT_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
   return own ?? join(xdg ?? join(homedir(), ".cache"), "weft");
@@ -38,8 +41,8 @@ export function findCommand(command: string): string | undefined {
 }
 
 /**
- * Makes the file `path` by letting `write` make another one beside it, then renaming that: readers see nothing or the whole.
- * What a failed `write` left is removed.
+ * Creates the file `path` atomically: `write` creates another one beside it, which is then renamed. The remains of a
+ * failed `write` are removed.
  */
 export async function writeWhole(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

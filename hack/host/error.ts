@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Why a step on the machine itself (a command, a package, a download, a lock) did not work. */
+/** Why a step on the machine itself (a command, a package, a download, a lock) failed. */
 export type HostErrorCode =
   | "command-failed"
   | "command-missing"
@@ -9,7 +9,7 @@ export type HostErrorCode =
   | "unsupported"
   | "download";
 
-/** The one error of `hack/host`; `message` says what to do where the reader can do something. */
+/** The error of `hack/host`; `message` says what to do if the user can do something. */
 export class HostError extends Error {
   readonly code: HostErrorCode;
 
@@ -20,7 +20,7 @@ export class HostError extends Error {
   }
 }
 
-/** The text of anything thrown, for a message of our own. */
+/** The text of anything thrown, for a message. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

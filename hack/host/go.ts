@@ -8,9 +8,9 @@ import { errorText, HostError } from "./error.ts";
 import type { Progress } from "./progress.ts";
 import { run } from "./run.ts";
 
-/** What is downloaded where the machine has no Go that would do. */
+/** The version that is downloaded if the machine has no suitable Go. */
 const GO_VERSION = "1.24.9";
-/** From this version on, Go fetches a newer toolchain by itself where a module asks for one. */
+/** From this version on, Go downloads a newer toolchain itself if a module requires one. */
 const OLDEST = [1, 21] as const;
 
 /**

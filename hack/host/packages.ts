@@ -34,7 +34,7 @@ export async function ensurePackages(needs: readonly Need[], progress: Progress)
     );
   }
   if (process.getuid?.() !== 0) throw new HostError("not-root", `as root, install: apt-get install ${list}`);
-  // Several lock holders (unattended upgrades) are waited for; nothing that is installed may be removed for ours.
+  // Waits for other lock holders (unattended upgrades); installed packages must not be removed.
   const options = ["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"];
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   progress.note(`installing Debian packages: ${list} (about a minute)`);

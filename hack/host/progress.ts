@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One step of a long job, as its own code sees it. */
+/** One step of a long job, for its own code. */
 export interface Step {
-  /** Says how far it is ("3 of 7", "42 %"); the newest text stands. */
+  /** Reports the progress ("3 of 7", "42 %"); the newest text is shown. */
   update(text: string): void;
 }
 
-/** Shows steps that may take long: what, how far, how long so far. Steps may overlap. */
+/** Shows steps that may take long: title, progress, elapsed time. Steps may overlap. */
 export interface Progress {
   /** Runs `action` as a step named `title`; what it returns or throws is passed on. */
   step<T>(title: string, action: (step: Step) => Promise<T>): Promise<T>;
@@ -21,15 +21,15 @@ interface Running {
   announced: number;
 }
 
-/** Steps shorter than this are not worth a line in a log. */
+/** Shorter steps are not logged. */
 const QUIET_MS = 2_000;
-/** A log gets a sign of life for each running step this often. */
+/** Interval of messages for running steps in a log. */
 const SIGN_OF_LIFE_MS = 15_000;
 
 /**
- * Progress on `stream`: on a terminal one live line of what is running, in a log a line when a step turns out long, a sign
- * of life now and then, and a line at its end. (listr2 wants the tree of tasks before it begins, ora and cli-progress show steps that do not overlap or
- * have a length; none of them gives a log a sign of life.)
+ * Progress on `stream`: on a terminal one live line with the running steps; in a log a line when a step takes long,
+ * further lines at intervals, and a line at its end. (listr2 needs the tree of tasks before it begins, ora and
+ * cli-progress show steps that do not overlap or have a length; none of them writes to a log at intervals.)
  */
 export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   const live = stream.isTTY === true;
@@ -75,7 +75,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
     async step(title, action) {
       const entry: Running = { title, since: Date.now(), detail: "", announced: 0 };
       running.add(entry);
-      // A clock for the eye; it holds no process open.
+      // A timer for display only, which does not keep the process alive.
       timer ??= setInterval(tick, live ? 200 : 500).unref();
       let failed = true;
       try {
@@ -102,7 +102,7 @@ function describe(step: Running, now: number): string {
   return `${step.title}${step.detail === "" ? "" : `: ${step.detail}`}, ${seconds(now - step.since)}`;
 }
 
-/** A duration for people: "0.4 s", "12 s", "3 min 20 s". */
+/** A duration as text: "0.4 s", "12 s", "3 min 20 s". */
 export function seconds(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 120_000) return `${Math.round(ms / 1000)} s`;

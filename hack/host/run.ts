@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** What a command left behind. `code` is 128 + n after signal n. */
+/** The result of a command. `code` is 128 + n after signal n. */
 export interface RunResult {
   readonly code: number;
   readonly stdout: string;

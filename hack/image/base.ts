@@ -38,7 +38,7 @@ export function imagePackages(): readonly string[] {
   return parsePackages(readFileSync(join(import.meta.dirname, "packages.txt"), "utf8"));
 }
 
-/** Twelve hex digits that change when what we put into the base layer does. */
+/** Twelve hex digits that change with the content of the base layer. */
 function baseHash(): string {
   const hash = createHash("sha256").update(DEBIAN_SUITE).update(imagePackages().join(" "));
   return hash
@@ -132,11 +132,11 @@ function workFolder(): string {
   return join(cacheFolder(), `.image-work-${process.pid}`);
 }
 
-/** What is left in the cache: prefix of the name → days after which it goes, counted from its last use. */
+/** Entries of the cache: prefix of the name → days after the last use until they are removed. */
 const KEEP_DAYS: Readonly<Record<string, number>> = {
-  // Of makers that died.
+  // Of processes that were killed.
   ".image-work-": 1,
-  // Of lists of packages that no checkout has any more.
+  // Of package lists that no checkout has any more.
   "image-base-": 30,
 };
 
@@ -173,7 +173,8 @@ export async function ensureRootfs(progress: Progress): Promise<string> {
         "--xattrs",
         "--xattrs-include=*",
       ]);
-      // The layer leaves /dev to the container runtime; under chroot the programs want these (major 1 of Linux's devices.txt).
+      // The layer leaves /dev to the container runtime; under chroot the programs need these (major 1 of Linux's
+      // devices.txt).
       for (const [name, minor] of Object.entries({ null: "3", zero: "5", random: "8", urandom: "9" })) {
         await run("mknod", ["-m", "666", join(work, "dev", name), "c", "1", minor]);
       }

@@ -17,11 +17,11 @@ import { ensureBaseLayer } from "./base.ts";
 /** Name and tag of the image that the lab runs. */
 export const IMAGE = { repository: "weft.local/weft", tag: "dev" } as const;
 
-/** An image archive, and what tells one content from another. */
+/** An image archive, and the digests of its content. */
 export interface BuiltImage {
   /** `docker load`, `ctr images import` and the lab take it. */
   readonly archive: string;
-  /** Digest of what ovs-ovn and ovn-central run: Debian's packages and the entry points. */
+  /** Digest of the content for ovs-ovn and ovn-central: Debian's packages and the entry points. */
   readonly system: string;
   /** Digest of everything. */
   readonly whole: string;
@@ -49,7 +49,7 @@ export async function makeImage(progress: Progress, request: ImageRequest = {}):
   const { name = `${IMAGE.repository}:${IMAGE.tag}`, work = join(DIST, "image") } = request;
   const base = await ensureBaseLayer(progress, arch);
   const archive = join(work, `weft-${arch}.tar`);
-  // The base layer's name stands for its content, and what a program was built from for the program.
+  // The base layer's name identifies its content, and the hash of a program's inputs the program.
   const system = contentHash(ROOT, [...filesIn(ENTRY), ...TEXTS], [base]).slice(0, 16);
   const whole = contentHash(
     ROOT,
@@ -86,7 +86,7 @@ async function compressed(tar: string, work: string): Promise<string> {
 
 /** Entry points, as they lie in the image. */
 const ENTRY = join(import.meta.dirname, "root");
-/** What says who may do what with the image. */
+/** Licence texts of the image. */
 const TEXTS = [join(ROOT, "LICENSE"), join(ROOT, "NOTICE")];
 
 function filesIn(folder: string): readonly string[] {

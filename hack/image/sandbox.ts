@@ -7,7 +7,10 @@ import type { Progress } from "../host/progress.ts";
 import { type RunResult, run } from "../host/run.ts";
 import { ensureRootfs } from "./base.ts";
 
-/** Makes the root of the sandbox over the cached one, which stays as it is, and runs the script on standard input in it. */
+/**
+ * Mounts the root of the sandbox over the cached one, which stays unchanged, and runs the script on standard input in
+ * it.
+ */
 const ENTER = `
 set -e
 mount -t tmpfs sandbox "$WORK"
@@ -22,8 +25,8 @@ exec chroot "$WORK/root" bash -s
 `;
 
 /**
- * Runs a bash script in the image's root file system (packages and entry points, without our programs), in mount, network
- * and pid namespaces of its own: whatever it starts or breaks is gone when it ends. Needs root.
+ * Runs a bash script in the image's root file system (packages and entry points, without Weft's programs), in mount,
+ * network and pid namespaces of its own, which are removed when it ends. Needs root.
  */
 export async function inSandbox(script: string, progress: Progress): Promise<RunResult> {
   const rootfs = await ensureRootfs(progress);

@@ -113,7 +113,10 @@ async function fetchReleased(name: string, path: string, onProgress: (text: stri
   });
 }
 
-/** All in one `go build`: while one is linked, which takes one processor, others are compiled, and what they share is compiled once. */
+/**
+ * All in one `go build`: while one is linked, which uses one processor, others are compiled, and shared packages are
+ * compiled once.
+ */
 async function build(go: string, names: readonly string[], folder: string, step: Step): Promise<void> {
   const sources = names.map((name) => `k8s.io/kubernetes/${BINARIES[name]}`);
   const target = join(folder, `.part-${process.pid}`);

@@ -23,8 +23,8 @@ export interface WatchEvent {
 }
 
 /**
- * The API server as the administrator, for the few calls that bring a cluster up. The lab must work when nothing of the
- * project does, so it does not use the project's own client.
+ * The API server with administrator rights, for the few calls that start a cluster. The lab must work even if the
+ * project's own client does not, so it does not use it.
  */
 export class Api {
   readonly #server: URL;
@@ -40,7 +40,7 @@ export class Api {
     });
   }
 
-  /** One request; any HTTP status is an answer. Rejects with LabError `api` where there is none within `timeoutMs`. */
+  /** One request; any HTTP status is an answer. Rejects with LabError `api` if there is none within `timeoutMs`. */
   async call(
     method: string,
     path: string,
@@ -64,8 +64,8 @@ export class Api {
   }
 
   /**
-   * Watches `path` (a collection), with what is there already as events first, until `seen` returns true. A watch that the server
-   * refuses for now (429 while its caches fill, 5xx) or ends is started again, until `signal` aborts.
+   * Watches `path` (a collection), with existing objects first, until `seen` returns true. A watch that the server
+   * refuses temporarily (429 while its caches fill, 5xx) or ends is started again, until `signal` aborts.
    */
   async watch(path: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<void> {
     // From the server's cache: a watch without a version needs an etcd of at least 3.4.25, and Debian 12 has 3.4.23.
@@ -93,7 +93,7 @@ export class Api {
     return false;
   }
 
-  /** Ends idle connections, so that the process can. */
+  /** Ends idle connections, so that the process can exit. */
   close(): void {
     this.#agent.destroy();
   }

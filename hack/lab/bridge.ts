@@ -7,8 +7,8 @@ import { requireSpace, runInSpace } from "./space.ts";
 import { chosen, linksOf, nodeNames, POD_CIDR } from "./topology.ts";
 
 /**
- * The configuration of the floor: Debian's `bridge` with `host-local`, and nothing else that a pod would wait for. Its bridge is
- * `cni0`; `cidrs` are the node's own.
+ * The CNI configuration of the baseline: Debian's `bridge` with `host-local`. Its bridge is `cni0`; `cidrs` are the
+ * node's own.
  */
 export function bridgeConflist(cidrs: readonly string[]): unknown {
   return {
@@ -30,7 +30,10 @@ export function bridgeConflist(cidrs: readonly string[]): unknown {
   };
 }
 
-/** Makes the floor work: each node's configuration, routes to the other nodes' pods over `eth1`, and masquerading to all else. */
+/**
+ * Sets up the baseline network: each node's configuration, routes to the other nodes' pods over `eth1`, and
+ * masquerading for all other destinations.
+ */
 export async function ensureBridge(
   paths: LabPaths,
   settings: LabSettings,

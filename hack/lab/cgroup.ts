@@ -31,9 +31,10 @@ export function cgroupHierarchies(): readonly CgroupHierarchy[] {
 }
 
 /**
- * Makes the cgroup that is the root of a node's pods, in every hierarchy. Its share of the processors is what kubelet gives the pods of a node that has a
- * machine of its own, and the lab's is that of all its `nodes`. With the kernel's default, the pods of all nodes together (among them Open vSwitch, which
- * is the data path) have the share of one process, and a busy machine loses packets that no fault of the product's has lost.
+ * Creates the cgroup that is the root of a node's pods, in every hierarchy. Its CPU share is that of kubelet's pods
+ * on a machine of its own, and the lab's is that of all its `nodes`. With the kernel's default, the pods of all nodes
+ * together (including Open vSwitch, which is the data path) have the share of one process, and a busy machine loses
+ * packets without a fault of Weft.
  */
 export async function ensureNodeCgroups(paths: LabPaths, node: string, nodes: number): Promise<void> {
   for (const { path, version } of cgroupHierarchies()) {
@@ -43,7 +44,7 @@ export async function ensureNodeCgroups(paths: LabPaths, node: string, nodes: nu
       if (parent === undefined) continue;
       if (version === 2) await delegate(parent);
       await mkdir(folder, { recursive: true });
-      // A cpuset of version 1 starts empty, and takes no process so.
+      // A cpuset of version 1 is empty initially, and then accepts no process.
       for (const file of ["cpuset.cpus", "cpuset.mems"]) {
         if (version === 1 && existsSync(join(folder, file)))
           await writeFile(join(folder, file), await readFile(join(parent, file)));
@@ -63,7 +64,7 @@ async function setShare(folder: string, processors: number): Promise<void> {
   }
 }
 
-/** Hands all controllers of a version-2 cgroup down to its children; what the kernel refuses, kubelet reports better than we could. */
+/** Delegates all controllers of a version-2 cgroup to its children; kubelet reports refusals of the kernel better. */
 async function delegate(folder: string): Promise<void> {
   const controllers = (await readFile(join(folder, "cgroup.controllers"), "utf8"))
     .split(/\s+/)
@@ -82,7 +83,7 @@ export function labCgroups(paths: LabPaths, node = ""): readonly string[] {
 /** Removes the cgroups of the lab, or of one of its nodes, once their processes are dead. */
 export async function removeCgroups(paths: LabPaths, node?: string): Promise<void> {
   for (const folder of labCgroups(paths, node)) {
-    // A cgroup is busy for a moment after its last process was seen to be gone.
+    // A cgroup is busy for a moment after its last process has ended.
     await until(`cgroup ${folder} is empty`, 10_000, () => removeTree(folder));
   }
 }

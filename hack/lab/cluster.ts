@@ -6,7 +6,7 @@ import type { Api, WatchEvent } from "./api.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 
-/** What of a Node is read here. */
+/** The fields of a Node that are read here. */
 export interface NodeObject {
   readonly metadata: { readonly name: string };
   readonly spec: { readonly podCIDRs?: readonly string[] };
@@ -20,7 +20,7 @@ export interface NodeObject {
   };
 }
 
-/** Whether a node says that it is Ready, and has said so since `since` (milliseconds of the epoch). */
+/** Whether a node reports that it is Ready, and has done so since `since` (milliseconds of the epoch). */
 export function isReady(node: NodeObject, since = 0): boolean {
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   // Heartbeats have whole seconds.

@@ -40,7 +40,7 @@ export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [
       "--listen-peer-urls=http://127.0.0.1:2380",
       "--initial-advertise-peer-urls=http://127.0.0.1:2380",
       "--initial-cluster=lab=http://127.0.0.1:2380",
-      // The lab's state is worth nothing after a power cut; waiting for the disk at each write would cost seconds.
+      // The lab's state need not survive a power failure; waiting for the disk at each write would cost seconds.
       "--unsafe-no-fsync",
       "--log-level=warn",
       "--logger=zap",
@@ -70,7 +70,7 @@ export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [
       `--kubelet-certificate-authority=${certificate(CERTIFICATE.authority)}`,
       `--kubelet-client-certificate=${certificate(CERTIFICATE.apiserverToKubelet)}`,
       `--kubelet-client-key=${key(CERTIFICATE.apiserverToKubelet)}`,
-      // As kubeadm has it: aggregated API servers take the user's name from whoever holds this certificate.
+      // As in kubeadm: aggregated API servers accept the user's name from the holder of this certificate.
       `--proxy-client-cert-file=${certificate(CERTIFICATE.frontProxy)}`,
       `--proxy-client-key-file=${key(CERTIFICATE.frontProxy)}`,
       `--requestheader-client-ca-file=${certificate(CERTIFICATE.frontProxyAuthority)}`,
@@ -84,7 +84,7 @@ export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [
       `--service-account-signing-key-file=${key(CERTIFICATE.serviceAccounts)}`,
       `--service-cluster-ip-range=${serviceRange}`,
       "--profiling=false",
-      // Its estimates need what Debian's etcd 3.4 lacks, and it says so in the log twice a second.
+      // Its estimates need a feature that Debian's etcd 3.4 lacks, which it logs twice a second.
       "--feature-gates=SizeBasedListCostEstimate=false",
     ],
   });
@@ -116,7 +116,7 @@ export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [
   return [etcd, apiserver, controllerManager, scheduler];
 }
 
-/** Only `host-local` needs a network per node; Weft gives addresses from subnets that span nodes. */
+/** Only `host-local` needs a network per node; Weft allocates addresses from subnets that span nodes. */
 function nodeCidrs({ ipFamily }: LabSettings): readonly string[] {
   return [
     "--allocate-node-cidrs=true",

@@ -9,8 +9,9 @@ import { LabError } from "./error.ts";
 import { CHECKOUT, type LabPaths } from "./paths.ts";
 
 /**
- * Puts Weft into the cluster: hands over to `hack/deploy`, which builds the image (of the lab's Debian suite), brings it into the nodes and
- * installs the chart. It shows its own progress. False where there is nothing to hand over to. Rejects with LabError `part-failed`.
+ * Deploys Weft into the cluster by `hack/deploy`, which builds the image (of the lab's Debian suite), imports it into
+ * the nodes and installs the chart. It shows its own progress. False if there is no such script. Rejects with
+ * LabError `part-failed`.
  */
 export async function deployWeft(paths: LabPaths, progress: Progress): Promise<boolean> {
   const script = join(CHECKOUT, "hack/deploy/main.ts");

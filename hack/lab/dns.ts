@@ -23,7 +23,10 @@ const COREFILE = `.:53 {
 }
 `;
 
-/** The objects of the cluster's DNS: as kubeadm makes them, but for the image and for names outside, which the lab has none of. */
+/**
+ * The objects of the cluster's DNS: as in kubeadm, except for the image and for names outside, which the lab does not
+ * have.
+ */
 export function dnsObjects(settings: LabSettings): readonly unknown[] {
   const addresses = chosen(settings.ipFamily, DNS_SERVICE);
   const families = addresses.map((address) => (address.includes(":") ? "IPv6" : "IPv4"));

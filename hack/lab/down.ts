@@ -13,8 +13,9 @@ import type { LabPaths } from "./paths.ts";
 import { killAll, LAB_MARK } from "./process.ts";
 
 /**
- * Takes the lab down: every process, then what hung on them (namespaces, mounts and links go with the last process in them),
- * cgroups and files. It looks for what there is, not for what should be, so that it works after any crash.
+ * Stops the lab: every process, then their remains (namespaces, mounts and links are removed with their last
+ * process), cgroups and files. It searches for existing objects instead of expected ones, so that it works after any
+ * crash.
  */
 export async function down(paths: LabPaths, progress: Progress): Promise<void> {
   if (process.getuid?.() !== 0) throw new LabError("not-root", "the lab's files belong to root: run this with sudo");
@@ -29,7 +30,7 @@ export async function down(paths: LabPaths, progress: Progress): Promise<void> {
   await withFileLock(paths.lock, removeAll, wait);
 }
 
-/** Mounts of a lab are in its own namespaces; one that got out all the same would let the removal of files reach beyond it. */
+/** Mounts of a lab are in its own namespaces; a leaked one would let the removal of files reach beyond it. */
 async function unmountAll(paths: LabPaths): Promise<void> {
   const points = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")

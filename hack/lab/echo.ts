@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The world outside: answers each HTTP request with the client's address as seen here, so that a test can tell whether and
-// to what its source was translated. Run in `ext` with addresses as arguments: echo.ts PORT ADDRESS…
+// The network outside the cluster: answers each HTTP request with the client's address as seen here, so that a test
+// can check whether and how its source was translated. Run in `ext` with addresses as arguments: echo.ts PORT
+// ADDRESS…
 import { createServer } from "node:http";
 
 const [port = "80", ...addresses] = process.argv.slice(2);

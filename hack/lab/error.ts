@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What went wrong with the lab, for callers that act on it. */
+/** The kind of an error of the lab, for callers that act on it. */
 export type LabErrorCode =
   | "not-root"
   | "unsupported-path"
@@ -12,7 +12,7 @@ export type LabErrorCode =
   | "timed-out"
   | "api";
 
-/** The one error of the lab; `message` says what to do about it, where something can be done. */
+/** The error of the lab; `message` says what to do about it, if something can be done. */
 export class LabError extends Error {
   readonly code: LabErrorCode;
 

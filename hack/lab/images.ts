@@ -15,7 +15,7 @@ import { buildImage, type ImageOptions } from "../oci/image.ts";
 import { imageArchive } from "../oci/tar.ts";
 import { PAUSE_IMAGE } from "./node-parts.ts";
 
-/** The images that the lab makes by hand and puts into each node. */
+/** The images that the lab builds and imports into each node. */
 export const BUSYBOX_IMAGE = "weft.local/busybox:1";
 export const AGNHOST_IMAGE = "weft.local/agnhost:1";
 export const IPERF3_IMAGE = "weft.local/iperf3:1";
@@ -39,7 +39,7 @@ interface Recipe {
 const AGNHOST = { name: AGNHOST_IMAGE, entrypoint: ["/agnhost"], cmd: ["pause"] } as const;
 
 const RECIPES: readonly Recipe[] = [
-  // A pod's sandbox only has to stay; a shell that reaps would cost every pod a process more.
+  // A pod's sandbox only has to exist; a shell as init process would cost every pod one more process.
   { image: { name: PAUSE_IMAGE, entrypoint: ["/bin/busybox", "sleep", "2147483647"] }, layers: ["busybox"] },
   { image: { name: BUSYBOX_IMAGE, cmd: ["sh"] }, layers: ["busybox"] },
   { image: AGNHOST, layers: ["busybox", "agnhost"] },
@@ -130,7 +130,7 @@ export async function ensureKeepalivedImage(progress: Progress): Promise<string>
   return archive;
 }
 
-/** Milliseconds until an archive that another one has replaced may go. */
+/** Milliseconds until a replaced archive may be removed. */
 const KEEP_MS = 86_400_000;
 
 /** The archives of images, made by `make` (with a folder to work in) where those of `key` are absent; old ones of these images are removed then. */
@@ -147,7 +147,7 @@ async function ensureArchives(
   await withFileLock(`${folder}.lock`, async () => {
     if (present()) return;
     await inWorkFolder((work) => make(archives, work));
-    // Other checkouts, of another state, may use theirs today.
+    // Other checkouts, in another state, may still use theirs.
     const before = Date.now() - KEEP_MS;
     for (const name of await readdir(folder)) {
       const path = join(folder, name);

@@ -9,7 +9,8 @@ import { requireSpace, runInSpace, type Space } from "./space.ts";
 
 /** The images that an archive of `hack/oci` holds: name → digest, as containerd will list them. */
 export async function archivedImages(file: string): Promise<ReadonlyMap<string, string>> {
-  // index.json is the second entry of our archives, within the first blocks; of another's archive we know nothing beforehand.
+  // index.json is the second entry of this project's archives, within the first blocks; other archives may have
+  // another order.
   const archive = await open(file);
   try {
     const { buffer, bytesRead } = await archive.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, 0);

@@ -20,7 +20,7 @@ export interface LabSpace {
   readonly paths: SpacePaths;
   /** Pid of the process that holds the namespaces. Throws LabError `not-up`. */
   readonly pid: number;
-  /** The network namespace's file, for setns(2). It is another after the space was recreated. */
+  /** The network namespace's file, for setns(2). It differs after the space was recreated. */
   readonly netns: string;
   /** The space's root as the host sees it: `root + "/run/netns/…"`. */
   readonly root: string;
@@ -40,7 +40,7 @@ export interface Lab {
   node(name: string): LabSpace;
   /** Runs the lab's kubectl as the administrator. */
   kubectl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** Brings up what is missing. */
+  /** Starts what is missing. */
   up(choice?: SettingsChoice): Promise<LabSettings>;
   /** The same, as soon as the nodes are Ready: the cluster's DNS comes later. */
   beginUp(choice?: SettingsChoice): Promise<BegunLab>;

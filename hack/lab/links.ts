@@ -5,14 +5,14 @@ import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";
 import { CONTROL, EXTERNAL, hostLinkAddresses, type Link, linksOf, OUTSIDE, PREFIX } from "./topology.ts";
 
-/** What of `ip -json link` and `ip -json address` is read here. */
+/** The fields of `ip -json link` and `ip -json address` that are read here. */
 interface Device {
   readonly ifname: string;
   readonly master?: string;
   readonly ifalias?: string;
 }
 
-/** The alias that an interface gets as the last step of its making, so that one left half made is told from a whole one. */
+/** The alias that an interface gets as the last step of its creation, so that an incomplete one is recognised. */
 const MADE = "weft-lab";
 
 async function devices(paths: LabPaths, space: Space): Promise<ReadonlyMap<string, Device>> {
@@ -26,7 +26,7 @@ async function ipBatch(paths: LabPaths, space: Space, lines: readonly string[]):
   if (lines.length > 0) await runInSpace(paths, space, ["ip", "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }
 
-/** Makes the two bridges that are the lab's cables. */
+/** Creates the two bridges that connect the lab's spaces. */
 export async function ensureBridges(paths: LabPaths, fabric: Space): Promise<void> {
   const present = await devices(paths, fabric);
   const missing = ["br0", "br1"].filter((bridge) => !present.has(bridge));
@@ -41,9 +41,9 @@ export async function ensureBridges(paths: LabPaths, fabric: Space): Promise<voi
 }
 
 /**
- * Joins a space to the bridges: each link that is absent or has lost its other end is recreated, with its addresses and routes.
- * A link that is there is left alone: what runs in the node may have moved `eth1` and its address into an OVS bridge.
- * Returns the names of the links made.
+ * Connects a space to the bridges: each link that is missing or has lost its other end is recreated, with its
+ * addresses and routes. An existing link is not changed: the node may have moved `eth1` and its address into an OVS
+ * bridge. Returns the names of the created links.
  */
 export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space): Promise<readonly string[]> {
   const [here, there] = await Promise.all([devices(paths, space), devices(paths, fabric)]);
@@ -68,10 +68,11 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
     space,
     broken.flatMap((link) => [`link set ${link.name} up`, ...addressLines(link, taken)]),
   );
-  // The control plane's way is by the nodes (`pod-access.ts`).
+  // The control plane reaches pods through the nodes (`pod-access.ts`).
   if (space.name !== OUTSIDE && space.name !== CONTROL)
     await ipBatch(paths, space, broken.some((link) => link.name === "eth0") ? defaultRoutes() : []);
-  // A userspace datapath on eth1 gets frames as the sender left them: a checksum that hardware never fills in is a lost packet.
+  // A userspace datapath on eth1 gets frames as the sender left them: a packet whose checksum no hardware completes
+  // is lost.
   for (const link of broken.filter(({ name }) => name === "eth1")) {
     await runInSpace(paths, space, ["ethtool", "-K", link.name, "tx", "off"]);
     await runInSpace(paths, fabric, ["ethtool", "-K", link.port, "tx", "off"]);
@@ -84,7 +85,7 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
   return broken.map((link) => link.name);
 }
 
-/** Leaves out an address that another interface has taken over, as `br-phy` does with that of `eth1`. */
+/** Omits an address that another interface has taken over, such as `br-phy` that of `eth1`. */
 function addressLines(link: Link, taken: string): readonly string[] {
   return (["v4", "v6"] as const)
     .map((family) => `${link.address[family]}/${PREFIX[family]}`)
@@ -102,7 +103,7 @@ function defaultRoutes(): readonly string[] {
       ];
 }
 
-/** Gives `ext` the addresses that stand for the world outside. */
+/** Gives `ext` the addresses that represent destinations outside the cluster. */
 export async function ensureOutsideAddresses(paths: LabPaths, outside: Space): Promise<void> {
   await ipBatch(paths, outside, [
     `address replace ${EXTERNAL.v4}/32 dev lo`,
@@ -110,7 +111,10 @@ export async function ensureOutsideAddresses(paths: LabPaths, outside: Space): P
   ]);
 }
 
-/** Joins the host with the control plane by a veth of its own, the one thing of the lab that the host's `ip link` shows. */
+/**
+ * Connects the host with the control plane by a veth of its own, the only part of the lab that the host's `ip link`
+ * shows.
+ */
 export async function ensureHostLink(paths: LabPaths, control: Space, block: number): Promise<void> {
   const { host, control: far, prefix } = hostLinkAddresses(block);
   const present = (await devices(paths, control)).has("host0");
@@ -136,7 +140,7 @@ export async function ensureHostLink(paths: LabPaths, control: Space, block: num
   await ipBatch(paths, control, [`address replace ${far}/${prefix} dev host0`, "link set host0 up"]);
 }
 
-/** Takes the host's end away; the other end goes with it. */
+/** Deletes the host's end, and with it the other end. */
 export async function removeHostLink(paths: LabPaths): Promise<void> {
   await run("ip", ["link", "delete", paths.hostLink], { allowFailure: true });
 }

@@ -2,7 +2,7 @@
 
 import type { Need } from "../host/packages.ts";
 
-/** What the lab runs or calls that is not the project's own, in Debian's packages. */
+/** Debian packages of other programs that the lab runs or calls. */
 export const LAB_NEEDS: readonly Need[] = [
   { what: "busybox", package: "busybox-static" },
   { what: "conntrack", package: "conntrack" },

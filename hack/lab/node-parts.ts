@@ -113,23 +113,23 @@ function kubeletConfig(paths: LabPaths, settings: LabSettings, node: string): un
     clusterDomain: "cluster.local",
     clusterDNS: chosen(settings.ipFamily, DNS_SERVICE).slice(0, 1),
     resolvConf: "/etc/resolv.conf",
-    // All nodes share one disk and one memory with whatever else the machine does: eviction would strike at random.
+    // All nodes share one disk and memory with everything else on the machine: eviction would happen at random.
     evictionHard: {
       "memory.available": "50Mi",
       "nodefs.available": "1%",
       "imagefs.available": "1%",
       "nodefs.inodesFree": "1%",
     },
-    // The default, 110, is less than what two nodes are to bear in tests.
+    // The default, 110, is less than the pods of two nodes in tests.
     maxPods: 250,
     imageGCHighThresholdPercent: 100,
     serializeImagePulls: false,
-    // Its default is below /usr, which is the host's.
+    // Its default is below /usr, which belongs to the host.
     volumePluginDir: "/var/lib/kubelet/volume-plugins",
   };
 }
 
-/** kube-proxy's nftables mode, unless this kernel lacks an expression that its rules are made of. */
+/** kube-proxy's nftables mode, unless this kernel lacks an expression of its rules. */
 async function proxyMode(paths: LabPaths, node: string): Promise<"nftables" | "iptables"> {
   const rules = `table ip weft-lab-probe {
     chain probe { type nat hook output priority -100; fib daddr type local numgen random mod 2 vmap { 0 : accept, 1 : accept }; }
@@ -153,7 +153,7 @@ function proxyConfig(paths: LabPaths, settings: LabSettings, node: string, mode:
     clusterCIDR: chosen(settings.ipFamily, POD_CIDR).join(","),
     detectLocalMode: "ClusterCIDR",
     oomScoreAdj: 0,
-    // The limits of connection tracking are the host's; 0 leaves them alone.
+    // The limits of connection tracking belong to the host; 0 does not change them.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
   };
 }

@@ -13,7 +13,7 @@ import { until } from "./wait.ts";
 
 /** One process of the lab. */
 export interface Part {
-  /** What users call it: `etcd`, `weft-1/kubelet`. */
+  /** Its name for users: `etcd`, `weft-1/kubelet`. */
   readonly id: string;
   /** Where it runs. */
   readonly space: string;
@@ -23,7 +23,7 @@ export interface Part {
   readonly env?: Readonly<Record<string, string>>;
   /** Writes its configuration, before each start. */
   readonly prepare?: () => Promise<void>;
-  /** Whether it serves yet; a part without it is as good as its process. */
+  /** Whether it serves yet; a part without this function is ready when its process runs. */
   readonly ready?: () => Promise<boolean>;
 }
 
@@ -44,7 +44,7 @@ function recordPath(at: SpacePaths, name: string): string {
   return join(at.parts, `${name}.json`);
 }
 
-/** What is kept of a part's last start. */
+/** The stored data of a part's last start. */
 export interface PartRecord extends ProcessId {
   /** When it was started, in milliseconds of the epoch. */
   readonly at: number;
@@ -59,13 +59,13 @@ export function findPart(paths: LabPaths, part: Pick<Part, "space" | "name">): P
   }
 }
 
-/** How a part is now; "dead" also when it was never started. */
+/** The state of a part; "dead" also if it was never started. */
 export function partState(paths: LabPaths, part: Pick<Part, "space" | "name">): ProcessState {
   const id = findPart(paths, part);
   return id === undefined ? "dead" : stateOf(id);
 }
 
-/** What `ensurePart` found to do. */
+/** The action of `ensurePart`. */
 export type Repair = "none" | "started" | "resumed";
 
 /** Makes a part run: starts it if it is dead, resumes it if it is paused. Does not wait for its readiness. */

@@ -27,7 +27,7 @@ export function allSpaces(settings: LabSettings): readonly string[] {
   return [FABRIC, CONTROL, OUTSIDE, ...nodeNames(settings.nodes)];
 }
 
-/** A part, or the name of a whole space; a space stands for all that runs in it, containers too. */
+/** A part, or the name of a space, which means all that runs in it, containers too. */
 type Target = Part | string;
 
 function findTarget(paths: LabPaths, id: string): Target {
@@ -44,7 +44,10 @@ function findTarget(paths: LabPaths, id: string): Target {
   );
 }
 
-/** Kills a part (SIGKILL) and returns when it is gone; a space dies as in a power cut. Killing what is dead is no error. */
+/**
+ * Kills a part (SIGKILL) and returns when it has ended; a space is killed as by a power failure. Killing a dead part
+ * is not an error.
+ */
 export async function killPart(paths: LabPaths, id: string): Promise<void> {
   const target = findTarget(paths, id);
   if (typeof target === "string") {
@@ -55,12 +58,12 @@ export async function killPart(paths: LabPaths, id: string): Promise<void> {
   if (found !== undefined) await killOne(found);
 }
 
-/** Stops a part in its tracks (SIGSTOP): it is there, holds its connections and answers nothing. */
+/** Suspends a part (SIGSTOP): it exists, keeps its connections and does not respond. */
 export function pausePart(paths: LabPaths, id: string): void {
   signalTarget(paths, id, "SIGSTOP");
 }
 
-/** Lets a paused part go on. */
+/** Resumes a paused part. */
 export function resumePart(paths: LabPaths, id: string): void {
   signalTarget(paths, id, "SIGCONT");
 }
@@ -75,7 +78,7 @@ function signalTarget(paths: LabPaths, id: string, name: "SIGSTOP" | "SIGCONT"):
     throw new LabError("not-up", `${id} is not running`);
 }
 
-/** Starts a part that is dead (or resumes it) and waits until it serves. A whole space is a matter of `up`. */
+/** Starts a part that is dead (or resumes it) and waits until it serves. `up` starts a space. */
 export async function startPart(paths: LabPaths, id: string): Promise<void> {
   const target = findTarget(paths, id);
   if (typeof target === "string")

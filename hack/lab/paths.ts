@@ -9,7 +9,7 @@ import { LabError } from "./error.ts";
 export interface LabPaths {
   /** The checkout, or the folder that stands for it. */
   readonly root: string;
-  /** Six hexadecimal digits from the checkout's path: in the name of whatever the lab makes on the host. */
+  /** Six hexadecimal digits from the checkout's path, used in the names of objects that the lab creates on the host. */
   readonly id: string;
   /** `.lab` of the checkout: all state of the lab. */
   readonly state: string;

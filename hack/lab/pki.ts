@@ -7,21 +7,24 @@ import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { API_SERVICE, addressOf, CONTROL, hostLinkAddresses } from "./topology.ts";
 
-/** A certificate of the lab: whom it names, and where it may be met. */
+/** A certificate of the lab: its subject and its names. */
 interface Subject {
   readonly file: string;
   readonly commonName: string;
   readonly organization?: string;
   /** subjectAltName entries as OpenSSL writes them; a server's certificate has some. */
   readonly names?: readonly string[];
-  /** File name of the authority that signs it: the lab's where nothing is said; its own in an authority. */
+  /** File name of the authority that signs it: default the lab's; its own for an authority. */
   readonly issuer?: string;
 }
 
 /** File names (without ending) of the certificates that are not a node's. */
 export const CERTIFICATE = {
   authority: "ca",
-  /** Signs only what the API server shows to aggregated API servers, which believe whom it names. */
+  /**
+   * Signs only the certificate that the API server uses towards aggregated API servers, which trust the user names
+   * that it sends.
+   */
   frontProxyAuthority: "front-proxy-ca",
   frontProxy: "front-proxy-client",
   serviceAccounts: "service-accounts",
@@ -113,7 +116,7 @@ async function sign(paths: LabPaths, subject: Subject): Promise<void> {
     ...(subject.organization === undefined ? [] : [`O=${subject.organization}`]),
     `CN=${subject.commonName}`,
   ];
-  // A configuration of our own: the system's adds extensions of its taste.
+  // A configuration of its own, because the system's adds extensions.
   const config = join(paths.pki, `${subject.file}.cnf`);
   await writeFile(
     config,
@@ -141,6 +144,6 @@ async function sign(paths: LabPaths, subject: Subject): Promise<void> {
   ];
   const output = `${certificate}.part`;
   await run("openssl", ["req", "-x509", "-days", "3650", "-config", config, ...key, ...signer, "-out", output]);
-  // The certificate is renamed last, so its presence means that both files are whole.
+  // The certificate is renamed last, so its presence means that both files are complete.
   await rename(output, certificate);
 }

@@ -7,13 +7,14 @@ import { addressOf, CONTROL } from "./topology.ts";
 const TABLE = "inet weft-lab-control";
 
 /**
- * Gives the control plane a way to pods and Services: without one, the API server could call no webhook or aggregated API that a pod serves, nor
- * proxy to it. Usually the API server's host is a node itself. Here the nodes are its routers: what `ctl` sends off its own link goes by a node, is
- * translated by its kube-proxy, and goes on with that node's InternalIP. To pods it is then what it would be in such a cluster, a node, and they
- * need trust no address besides. Repeats do no harm; call it again when nodes have come.
+ * Gives the control plane routes to pods and Services: without these, the API server could call no webhook or
+ * aggregated API that a pod serves, nor proxy to it. Usually the API server's host is a node itself. Here the nodes
+ * are its routers: packets that `ctl` sends off its own link go through a node, are translated by its kube-proxy, and
+ * leave with that node's InternalIP. So pods see a node, as in such a cluster, and need trust no further address. May
+ * be repeated; call it again after nodes were added.
  */
 export async function ensurePodAccess(paths: LabPaths, control: Space, nodes: readonly Space[]): Promise<void> {
-  // By all nodes: so one that has died, whose neighbour entry has failed, is passed over (IPv6 does so by itself).
+  // Through all nodes, so that a failed one, whose neighbour entry has failed, is skipped (IPv6 does so by itself).
   await runInSpace(paths, control, ["sysctl", "-qw", "net.ipv4.fib_multipath_use_neigh=1"]);
   const route = (family: "v4" | "v6"): string =>
     `route replace default ${nodes.map(({ name }) => `nexthop via ${addressOf(name)[family]} dev eth0`).join(" ")}`;
@@ -23,7 +24,10 @@ export async function ensurePodAccess(paths: LabPaths, control: Space, nodes: re
   ]);
 }
 
-/** After Weft and kube-proxy, which translate what was sent to a Service. Ports are not those of node ports, by which Weft knows its answers. */
+/**
+ * After Weft and kube-proxy, which translate packets to a Service. The ports are not those of node ports, by which
+ * Weft recognises its replies.
+ */
 function asNode(node: string): string {
   const control = addressOf(CONTROL);
   const { v4, v6 } = addressOf(node);

@@ -4,13 +4,13 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { thaw } from "./freezer.ts";
 import { until } from "./wait.ts";
 
-/** The environment variable that marks each process of a lab; its value is the lab's id. Inherited by all that it starts. */
+/** The environment variable that marks each process of a lab; its value is the lab's id. Child processes inherit it. */
 export const LAB_MARK = "WEFT_LAB";
 
 /** The same for one space of a lab; its value is the lab's id, a slash and the space's name. */
 export const SPACE_MARK = "WEFT_LAB_SPACE";
 
-/** How the processes of a lab, or of one of its spaces, are known. */
+/** How the processes of a lab, or of one of its spaces, are recognised. */
 export interface Mark {
   /** `NAME=VALUE` in their environment. */
   readonly mark: string;
@@ -21,7 +21,7 @@ export interface Mark {
 /** Milliseconds for killed processes to be gone. */
 const KILL_MS = 30_000;
 
-/** One process as /proc shows it: enough to know it again when its number is used again. */
+/** One process in /proc: enough to recognise it when its number is reused. */
 export interface ProcessId {
   readonly pid: number;
   /** Clock ticks from boot to its start; with the pid it is unique. */
@@ -64,19 +64,19 @@ export function commandLine(pid: number): readonly string[] {
   }
 }
 
-/** A zombie with threads left is one whose first has ended: until the last has, ports and files are held. */
+/** A zombie with threads is a process whose first thread has ended: until the last one ends, ports and files are held. */
 function isDead(stat: Stat): boolean {
   return (stat.state === "Z" && stat.threads <= 1) || stat.state === "X";
 }
 
-/** How that very process is, not another with its number. */
+/** The state of this process, not of another one with its number. */
 export function stateOf(id: ProcessId): ProcessState {
   const stat = readStat(id.pid);
   if (stat === undefined || stat.started !== id.started || isDead(stat)) return "dead";
   return stat.state === "T" ? "paused" : "running";
 }
 
-/** Sends a signal to that very process; false where it is gone. */
+/** Sends a signal to this process; false if it has ended. */
 export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
   if (stateOf(id) === "dead") return false;
   try {
@@ -102,8 +102,8 @@ function pids(): readonly number[] {
 }
 
 /**
- * All living processes of a lab or a space, however they came to be: those that carry its mark, those in its cgroups, and those
- * in a network or mount namespace of either (a shell that someone opened there). Never this process or one that it descends from.
+ * All living processes of a lab or a space: those with its mark, those in its cgroups, and those in a network or
+ * mount namespace of either (a shell that was opened there). Never this process or its ancestors.
  */
 export function findProcesses({ mark, cgroup }: Mark): readonly ProcessId[] {
   const ours = new Set<number>();
@@ -133,14 +133,14 @@ function isMarked(pid: number, mark: string, inCgroup: RegExp): boolean {
 /** Kills all that `findProcesses` finds and what they start meanwhile; returns when there is no more. */
 export async function killAll(mark: Mark): Promise<void> {
   await until("killed processes are gone", KILL_MS, () => {
-    // Again and again: kubelet or a shim may have started another one since.
+    // Repeatedly: kubelet or a shim may have started another one since.
     const found = findProcesses(mark);
     for (const id of found) kill(id);
     return found.length === 0;
   });
 }
 
-/** The signal first: what is thawed must not run on. */
+/** The signal first: a thawed process must not continue. */
 function kill(id: ProcessId): void {
   if (signal(id, "SIGKILL")) thaw(id.pid);
 }

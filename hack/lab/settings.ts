@@ -11,7 +11,7 @@ import { hostLinkAddresses, type IpFamily, MAX_NODES } from "./topology.ts";
 /** The network plugin of the cluster: Weft, Debian's `bridge` + `host-local` (the floor of measurements), or none. */
 export type Cni = "weft" | "bridge" | "none";
 
-/** What a lab is made with; kept in `.lab/lab.json` from `up` until `down`. */
+/** The settings of a lab; kept in `.lab/lab.json` from `up` until `down`. */
 export interface LabSettings {
   readonly nodes: number;
   readonly cni: Cni;
@@ -38,14 +38,14 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
   }
 }
 
-/** Settings a caller may choose; what is not said is as in the lab that is up, else the default. */
+/** Settings that a caller may choose; others are those of the running lab, else the default. */
 export type SettingsChoice = Partial<
   Pick<LabSettings, "nodes" | "cni" | "ipFamily" | "kubeProxy" | "centrals" | "tls">
 >;
 
 /**
- * Decides and keeps the settings. A lab that is up can grow, but its network plugin and families stay: rejects with LabError
- * `other-settings` where `choice` contradicts them.
+ * Decides and stores the settings. A running lab can grow, but its network plugin and families stay: rejects with
+ * LabError `other-settings` if `choice` contradicts them.
  */
 export async function decideSettings(paths: LabPaths, choice: SettingsChoice): Promise<LabSettings> {
   const old = readSettings(paths);

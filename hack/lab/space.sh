@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes the root file system of one space of the lab, then stays as the process that holds its namespaces.
-# Runs in new network, mount and UTS namespaces: space.sh NAME FOLDER LAB_ID [PATH…]. Says "ready" when all is in place.
+# Runs in new network, mount and UTS namespaces: space.sh NAME FOLDER LAB_ID [PATH…]. Prints "ready" when everything is set up.
 #
 # The root is the host's, except that /run, /var, /etc and /opt are the space's own: so kubelet, containerd, OVS and hostPath
-# volumes find their usual paths, and nothing of it shows on the host. PATHs (the checkout, the cache) stay visible in any case.
+# volumes find their usual paths, and nothing of it is visible on the host. PATHs (the checkout, the cache) stay visible in any case.
 set -euo pipefail
 name=$1 folder=$2 lab=$3
 shift 3
@@ -12,7 +12,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 cd /
 
-# /run is to be hidden anyway, so it serves as the mount point of the new root.
+# /run will be hidden anyway, so it is the mount point of the new root.
 new=/run
 mount -t tmpfs -o mode=755,size=16m "$lab-$name" $new
 for entry in /*; do
@@ -50,7 +50,7 @@ cd $new
 pivot_root . .old
 umount -l /.old
 rmdir /.old
-# Mounts made in the space (kubelet's volumes, containerd's namespaces) reach the containers that ask for it, never the host.
+# Mounts made in the space (kubelet's volumes, containerd's namespaces) reach the containers that request it, never the host.
 mount --make-rshared /
 
 mkdir -p /run/{lock,netns,openvswitch,ovn,containerd} /var/{lib,log,cache,tmp,spool} /var/log/{openvswitch,ovn,pods,containers}
@@ -58,7 +58,7 @@ mkdir -p /var/lib/{kubelet,containerd,cni} /opt/cni/bin
 chmod 1777 /run/lock /var/tmp
 ln -sfn /run /var/run
 ln -sfn /run/lock /var/lock
-# What the host has here would be taken for the node's.
+# The host's files here would be used as the node's.
 if [ ! -e /etc/weft-lab ]; then
   rm -rf /etc/cni /etc/containerd /etc/kubernetes /etc/openvswitch /etc/ovn /etc/resolv.conf /etc/hosts /etc/hostname
   mkdir -p /etc/cni/net.d /etc/containerd /etc/kubernetes /etc/openvswitch /etc/ovn
@@ -69,7 +69,7 @@ cp "$folder/resolv.conf" /etc/resolv.conf
 echo "$name" >/etc/hostname
 hostname "$name"
 
-# kubelet insists on these values and would set them on the host, whose kernel is everyone's. Here it finds them as it wants them.
+# kubelet requires these values and would set them on the host, whose kernel is shared. Here they have the required values.
 tunables=/run/.tunables
 mkdir -p $tunables
 for tunable in vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1 kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do

@@ -12,7 +12,10 @@ import { CHECKOUT, isNodeName, type LabPaths, type SpacePaths, spacePaths } from
 import { identify, killAll, LAB_MARK, type Mark, type ProcessId, SPACE_MARK } from "./process.ts";
 import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
 
-/** A machine made of namespaces (network, mount, UTS): a node, the control plane, the world outside, or the fabric between them. */
+/**
+ * A machine made of namespaces (network, mount, UTS): a node, the control plane, the outside host, or the fabric
+ * between them.
+ */
 export interface Space {
   readonly name: string;
   readonly paths: SpacePaths;
@@ -25,7 +28,7 @@ function spacePath(paths: LabPaths): string {
   return `${paths.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 }
 
-/** The environment of everything in a space: none of the caller's, so that a lab is the same whoever brings it up. */
+/** The environment of everything in a space: none of the caller's, so that a lab does not depend on its caller. */
 export function spaceEnvironment(paths: LabPaths, space: string): Record<string, string> {
   return {
     [LAB_MARK]: paths.id,
@@ -63,19 +66,19 @@ export function requireSpace(paths: LabPaths, name: string): Space {
   throw new LabError("unknown-space", `the lab has no ${name} (is it up? "npm run lab -- status")`);
 }
 
-/** How the processes of a space are known. */
+/** How the processes of a space are recognised. */
 export function spaceMark(paths: LabPaths, name: string): Mark {
   return { mark: `${SPACE_MARK}=${paths.id}/${name}`, cgroup: `${paths.cgroup}/${name}` };
 }
 
-/** Kills every process of a space, its containers and the holder of its namespaces among them: a power cut. */
+/** Kills every process of a space, including its containers and the holder of its namespaces, as a power failure does. */
 export async function killSpace(paths: LabPaths, name: string): Promise<void> {
   await killAll(spaceMark(paths, name));
 }
 
 /**
- * Makes the namespaces of `name`; its disks (/var, /etc, /opt) are kept if they exist, as over a reboot. What is left of an
- * earlier making is killed first.
+ * Creates the namespaces of `name`; its disks (/var, /etc, /opt) are kept if they exist, as over a reboot. Remains of
+ * an earlier one are killed first.
  */
 export async function createSpace(paths: LabPaths, name: string, nodeCount: number): Promise<Space> {
   await killSpace(paths, name);
@@ -88,7 +91,7 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   for (const folder of [at.run, at.var, at.opt, at.etc, at.etcWork, at.logs, at.parts])
     await mkdir(folder, { recursive: true });
   await writeFile(join(at.folder, "hosts"), hostsFile(nodeCount));
-  // Nobody answers DNS there, and the kernel says so at once: names outside the cluster fail quickly.
+  // No DNS server answers there, and the kernel reports that at once: names outside the cluster fail quickly.
   await writeFile(join(at.folder, "resolv.conf"), `nameserver ${EXTERNAL.v4}\noptions timeout:1 attempts:1\n`);
 
   const log = openSync(join(at.logs, "space.log"), "w");
@@ -137,7 +140,7 @@ export async function createSpace(paths: LabPaths, name: string, nodeCount: numb
   return { name, paths: at, holder };
 }
 
-/** Lets a space know the nodes that have come since it was made. */
+/** Updates /etc/hosts of a space with nodes added since it was created. */
 export async function refreshHosts(paths: LabPaths, space: Space, nodeCount: number): Promise<void> {
   const file = join(space.paths.folder, "hosts");
   const wanted = hostsFile(nodeCount);
@@ -161,7 +164,10 @@ function hostsFile(nodeCount: number): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The command line that runs `command` in a space. It replaces itself by it, so the pid is the command's own. */
+/**
+ * The command line that runs `command` in a space. It replaces itself by the command, so the pid is the command's
+ * own.
+ */
 export function inSpace(space: Space, command: readonly string[]): readonly string[] {
   return ["nsenter", `--target=${space.holder.pid}`, "--net", "--mount", "--uts", "--", ...command];
 }

@@ -10,18 +10,18 @@ import type { ProcessState } from "./process.ts";
 import { type LabSettings, readSettings } from "./settings.ts";
 import { findSpace } from "./space.ts";
 
-/** How one part is. */
+/** The state of one part. */
 export interface PartStatus {
   readonly id: string;
   readonly state: ProcessState;
-  /** Absent where it is dead. */
+  /** Absent if it is dead. */
   readonly pid?: number;
   /** Resident memory in bytes. */
   readonly memory?: number;
   readonly log: string;
 }
 
-/** How one node is, by what the API server says of it. */
+/** The state of one node according to the API server. */
 export interface NodeStatus {
   readonly name: string;
   readonly ready: boolean;
@@ -29,22 +29,22 @@ export interface NodeStatus {
   readonly podCidrs: readonly string[];
 }
 
-/** How the lab is. */
+/** The state of the lab. */
 export interface LabStatus {
   readonly id: string;
-  /** Nothing is dead or paused, and all nodes are known to the API server. */
+  /** Nothing is dead or paused, and the API server knows all nodes. */
   readonly whole: boolean;
-  /** Absent where there is no lab. */
+  /** Absent if there is no lab. */
   readonly settings?: LabSettings;
   readonly kubeconfig: string;
-  /** The namespaces: holder's pid, or 0 where they are gone. */
+  /** The namespaces: holder's pid, or 0 if they are gone. */
   readonly spaces: Readonly<Record<string, number>>;
   readonly parts: readonly PartStatus[];
-  /** Empty where the API server does not answer. */
+  /** Empty if the API server does not answer. */
   readonly nodes: readonly NodeStatus[];
 }
 
-/** Looks at the lab without touching it. */
+/** Reads the state of the lab without changing it. */
 export async function labStatus(paths: LabPaths): Promise<LabStatus> {
   const settings = readSettings(paths);
   const base = { id: paths.id, kubeconfig: paths.kubeconfig };
@@ -100,7 +100,7 @@ async function nodeStatuses(paths: LabPaths, settings: LabSettings): Promise<rea
   }
 }
 
-/** The status as people read it. */
+/** The status as text. */
 export function formatStatus(status: LabStatus): string {
   const { settings } = status;
   if (settings === undefined) return `lab ${status.id}: down`;

@@ -8,7 +8,10 @@ import { ensureTool, missingTools } from "../tools/tools.ts";
 import { ensureDnsImage, ensureImages } from "./images.ts";
 import { LAB_NEEDS } from "./needs.ts";
 
-/** What a lab is made of and the checkout does not hold, each as soon as it is there. A rejection is that of whoever waits for it. */
+/**
+ * The prerequisites of a lab that the checkout does not contain, each as soon as it is available. Whoever awaits one
+ * handles its rejection.
+ */
 export interface Supplies {
   readonly packages: Promise<void>;
   /** The folder of Kubernetes' binaries. */
@@ -29,7 +32,7 @@ export function gatherSupplies(withBaseLayer: boolean, progress: Progress): Supp
   const kube = awaitedLater(ensureKubeBinaries(progress));
   const helm = awaitedLater(ensureTool("helm", progress));
   const coredns = awaitedLater(helm.then(() => ensureTool("coredns", progress)));
-  // Only for the deployment to find it; whatever went wrong goes wrong there again.
+  // Only for the deployment to find it; an error happens there again.
   if (withBaseLayer) void awaitedLater(packages.then(() => ensureBaseLayer(progress)));
   return {
     packages,
@@ -40,13 +43,16 @@ export function gatherSupplies(withBaseLayer: boolean, progress: Progress): Supp
   };
 }
 
-/** Nobody may be waiting yet when it fails. */
+/** Its consumer may not be waiting yet when it fails. */
 function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
 
-/** What of it has to be made or fetched first, in words, with the time that each took on two cores; empty where all is there. */
+/**
+ * The prerequisites that must be built or downloaded first, as text, with the time of each on two cores; empty if
+ * none.
+ */
 export async function missingSupplies(): Promise<readonly string[]> {
   const [kube, tools] = await Promise.all([missingKubeBinaries(), missingTools()]);
   return [

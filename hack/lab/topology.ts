@@ -9,7 +9,7 @@ export interface Both {
   readonly v6: string;
 }
 
-/** Kube-OVN's defaults, so that what people know of its clusters holds here. */
+/** Kube-OVN's defaults, as in its clusters. */
 export const POD_CIDR: Both = { v4: "10.16.0.0/16", v6: "fd00:10:16::/112" };
 export const JOIN_CIDR: Both = { v4: "100.64.0.0/16", v6: "fd00:100:64::/112" };
 export const SERVICE_CIDR: Both = { v4: "10.96.0.0/12", v6: "fd00:10:96::/112" };
@@ -40,7 +40,7 @@ export interface Link {
 /** Prefix lengths of both networks of the fabric. */
 export const PREFIX = { v4: 24, v6: 64 } as const;
 
-/** The names of the spaces that are not nodes: the bridges between all, the control plane, the world outside. */
+/** The names of the spaces that are not nodes: the bridges between all, the control plane, the outside host. */
 export const FABRIC = "fabric";
 export const CONTROL = "ctl";
 export const OUTSIDE = "ext";

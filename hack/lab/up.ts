@@ -38,18 +38,21 @@ const READY_MS = 120_000;
 /** A lab whose nodes are Ready. */
 export interface BegunLab {
   readonly settings: LabSettings;
-  /** Resolves when the rest is there too: the cluster's DNS. Rejects with LabError or HostError. Other lab commands wait for it. */
+  /**
+   * Resolves when the rest is complete too: the cluster's DNS. Rejects with LabError or HostError. Other lab commands
+   * wait for it.
+   */
   readonly complete: Promise<void>;
 }
 
-/** Brings the lab up, or whatever of it is missing. Rejects with LabError or HostError. */
+/** Starts the lab, or its missing parts. Rejects with LabError or HostError. */
 export async function up(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<LabSettings> {
   const { settings, complete } = await beginUp(paths, choice, progress);
   await complete;
   return settings;
 }
 
-/** The same, for callers that have something to do before all of it is there. */
+/** The same, for callers that do something before everything is complete. */
 export async function beginUp(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<BegunLab> {
   if (process.getuid?.() !== 0)
     throw new LabError("not-root", "the lab needs root to create namespaces and mounts: run this with sudo");
@@ -161,7 +164,7 @@ async function ensureDns(
   });
 }
 
-/** When a node's kubelet was started: what the API server says of the node from before may be of another life. */
+/** When a node's kubelet was started: the node's state in the API server may be from before. */
 function kubeletStart(paths: LabPaths, node: string): number {
   return findPart(paths, { space: node, name: "kubelet" })?.at ?? 0;
 }
@@ -239,7 +242,7 @@ async function ensureNode(
   await Promise.all(parts.map((part) => start(paths, part, progress)));
 }
 
-/** Debian's CNI plugins, where containerd looks for them: copies, as a network's DaemonSet may overwrite one. */
+/** Debian's CNI plugins, in containerd's folder: copies, because a network's DaemonSet may overwrite one. */
 async function installPlugins(space: Space): Promise<void> {
   const target = join(space.paths.opt, "cni/bin");
   if (existsSync(join(target, "loopback"))) return;

@@ -4,8 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "./error.ts";
 
 /**
- * Waits until `probe` gives a value: for what offers no event (a server of others that is starting, a process that is not our child).
- * Tries at once, then every `everyMs` (25 by default). Rejects with LabError `timed-out` after `deadlineMs`; `probe` may throw to give up.
+ * Waits until `probe` returns a value, for conditions without an event (a foreign server that is starting, a process
+ * that is not a child). Tries at once, then every `everyMs` (25 by default). Rejects with LabError `timed-out` after
+ * `deadlineMs`; `probe` may throw to give up.
  */
 export async function until<T>(
   what: string,

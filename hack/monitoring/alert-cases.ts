@@ -27,7 +27,7 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       'weft_controller_leading{instance="a"}': "1x29 0x10 0x29 stale",
       'weft_controller_leading{instance="b"}': "0x39 1x19 0x9 stale",
     },
-    // Nobody leads for 10 minutes; b leads; nobody does; none is scraped.
+    // No leader for 10 minutes; b leads; no leader; none is scraped.
     fires: [35, 65, 75],
     quiet: [29, 30, 45, 58],
   },

@@ -28,8 +28,8 @@ export function parseChangelog(text: string): readonly ChangelogSection[] {
 }
 
 /**
- * What a release of `version` says of itself. A version without a section of its own has that of `Unreleased` where `allowUnreleased`; undefined where there is
- * nothing to say.
+ * The release notes of `version`. A version without a section of its own has that of `Unreleased` if
+ * `allowUnreleased`; undefined if there are none.
  */
 export function releaseNotes(text: string, version: string, allowUnreleased: boolean): ChangelogSection | undefined {
   const sections = parseChangelog(text).filter(({ notes }) => notes !== "");

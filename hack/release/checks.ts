@@ -2,7 +2,7 @@
 
 import { releaseNotes } from "./changelog.ts";
 
-/** What decides whether a release may be made, as read from the checkout. */
+/** The state of the checkout that decides whether a release may be made. */
 export interface CheckoutState {
   /** Of package.json. */
   readonly version: string;
@@ -18,7 +18,7 @@ export interface CheckoutState {
 /** Semantic Versioning 2.0.0 without build metadata, which registries do not take in tags. */
 const VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$/;
 
-/** Why no release can be made of a checkout; empty where nothing is in the way. A dry run needs no tag, and takes what is unreleased for the notes. */
+/** Why no release can be made from a checkout; empty if it can. A dry run needs no tag, and uses unreleased notes. */
 export function problems(state: CheckoutState, options: { dryRun: boolean; allowDirty: boolean }): readonly string[] {
   const { version, chart, changes, tags } = state;
   const found: string[] = [];

@@ -21,12 +21,12 @@ export interface Release {
   readonly architectures: readonly Architecture[];
   /** Folder of the artefacts. */
   readonly out: string;
-  /** Folder for what is made on the way. */
+  /** Folder for intermediate files. */
   readonly work: string;
   readonly progress: Progress;
 }
 
-/** What a part of a release made: names of files in `out`, and what could not be made here. */
+/** The result of a part of a release: names of files in `out`, and artefacts that could not be made here. */
 export interface Made {
   readonly files: readonly string[];
   readonly missing?: readonly { readonly name: string; readonly why: string }[];

@@ -13,7 +13,7 @@ export function size(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
 }
 
-/** What was made, for people: name, size and the start of the checksum; at the end what was not, and why. */
+/** The artefacts as a table: name, size and the start of the checksum; at the end those that were not made, and why. */
 export function artefactTable(artefacts: readonly Artefact[]): string {
   const width = Math.max(...artefacts.map(({ name }) => name.length));
   const lines = artefacts.map((one) =>

@@ -28,7 +28,7 @@ import { type FileResult, runTestFile } from "./test-file.ts";
 
 const tally = new Tally();
 
-/** Runs commands side by side, each of which is one check; what they print is shown when they have ended. */
+/** Runs commands concurrently, each of which is one check; their output is shown when they have ended. */
 async function checks(commands: Readonly<Record<string, readonly [string, ...string[]]>>): Promise<void> {
   const run = async ([title, [command, ...args]]: readonly [string, readonly [string, ...string[]]]): Promise<void> => {
     const since = performance.now();
@@ -39,14 +39,14 @@ async function checks(commands: Readonly<Record<string, readonly [string, ...str
   await Promise.all(Object.entries(commands).map(run));
 }
 
-/** How the files of one tier are run. */
+/** Options for the files of one tier. */
 interface FileOptions {
   readonly timeoutMs: number;
-  /** So many at once. */
+  /** The number of concurrent files. */
   readonly jobs: number;
   /** As in `ProcessOptions`. */
   readonly niceness?: number;
-  /** A file that fails is run once more; both failures are shown, and the tally counts what passes only then. */
+  /** A failed file is run once more; both failures are shown, and the tally counts files that pass only then. */
   readonly retry?: boolean;
 }
 
@@ -85,9 +85,9 @@ async function tier(title: string, files: readonly string[], options: FileOption
 }
 
 /**
- * The tests that need the lab: one lab for all of them, taken down at the end whatever happens. Its image is made of the Debian `suite`
- * (`hack/image/base.ts`), for which the lab's deployment and those of the tests ask the environment. `unitTests` run meanwhile; stages that may not run
- * beside them wait until they have ended.
+ * The tests that need the lab: one lab for all of them, stopped at the end in any case. Its image is made of the
+ * Debian `suite` (`hack/image/base.ts`), which the lab's deployment and those of the tests read from the environment.
+ * `unitTests` run meanwhile; stages that may not run beside them wait until they have ended.
  */
 async function onLab(
   title: string,
@@ -121,13 +121,16 @@ async function onLab(
   console.log(`${title}: ${seconds(performance.now() - since)}`);
 }
 
-/** Unit tests want all processors for minutes; what runs on the lab beside them waits for most of its time, and is to have them when it wants them. */
+/**
+ * Unit tests use all processors for minutes; tests on the lab beside them mostly wait, and get the processors when
+ * they need them.
+ */
 const UNIT_NICENESS = 10;
 
 async function withoutLab(): Promise<void> {
   await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
   const files = [...SIMULATION, ...unitFiles()];
-  // One more than there are processors: many files wait for most of their time, for servers that they start. The lab goes first.
+  // One more than there are processors: many files mostly wait for servers that they start. The lab goes first.
   const options = { timeoutMs: 1_200_000, jobs: availableParallelism() + 1, niceness: UNIT_NICENESS };
   await tier("unit tests and simulation", files, options);
 }
@@ -157,10 +160,10 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
     await onLab("tests on a lab of another network plugin", suite ?? DEBIAN_SUITE, labStages(NON_PRIMARY), {
       cni: "bridge",
     });
-    // Without the argument, on the OVN and OVS to come as well.
+    // Without the argument, also with the coming OVN and OVS.
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }
-  // Last, for programs that read the last line.
+  // Last, for programs that parse the last line.
   console.log(`\nin ${seconds(performance.now() - since)}\n${tally}`);
   process.exitCode = tally.ok ? 0 : 1;
 }

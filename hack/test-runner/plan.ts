@@ -3,7 +3,7 @@
 import { globSync } from "node:fs";
 
 const UNIT = ["src/**/*.test.ts", "hack/**/*.test.ts", "test/{policy-oracle,histories,stability}/**/*.test.ts"];
-/** What takes longest begins first, so that no processor is idle at the end. */
+/** The longest ones begin first, so that no processor is idle at the end. */
 const LONGEST = [
   "test/policy-oracle/",
   "test/histories/",
@@ -28,18 +28,18 @@ export function unitFiles(): readonly string[] {
 
 export const SMOKE = ["test/e2e/smoke/**/*.test.ts"];
 export const RELEASE = ["test/e2e/release/**/*.test.ts"];
-/** What is to be so without kube-proxy: these need a lab of its own. */
+/** Tests that must pass without kube-proxy, on a lab of their own. */
 export const NO_KUBE_PROXY = [
   "test/e2e/no-kube-proxy/**/*.test.ts",
   ...["reach", "services"].map((name) => `test/e2e/smoke/${name}.test.ts`),
 ];
-/** What needs three nodes: of two chassis, OVN cannot tell which one is cut off. */
+/** Tests that need three nodes: with two chassis, OVN cannot decide which one is disconnected. */
 export const THREE_NODES = ["test/e2e/three-nodes/**/*.test.ts"];
 /** Tests on a lab of three nodes, each with a central. */
 export const THREE_CENTRALS = ["test/e2e/three-centrals/**/*.test.ts"];
-/** What is to be so where another network plugin makes pods' primary interfaces. */
+/** Tests that must pass with another plugin for pods' primary interfaces. */
 export const NON_PRIMARY = ["test/e2e/non-primary/**/*.test.ts"];
-/** What depends on how northd, ovn-controller and the switch do their work. */
+/** Tests that depend on the versions of northd, ovn-controller and the switch. */
 export const VERSIONS = [
   ...SMOKE,
   ...["egress-services", "fragments", "services", "sources"].map((name) => `test/e2e/release/${name}.test.ts`),
@@ -49,7 +49,7 @@ export const VERSIONS = [
 export interface Stage {
   /** The files of a lane run one after the other, the lanes side by side. */
   readonly lanes: readonly (readonly string[])[];
-  /** Whether the unit tests may run at the same time, which leave the processors to it but want them. */
+  /** Whether the unit tests may run at the same time; they leave the processors to it but use them. */
   readonly besideUnitTests: boolean;
 }
 
@@ -65,10 +65,16 @@ const SIDE_BY_SIDE: readonly (readonly string[])[] = [
   ["crds", "reach", "entry-points", "explain", "apiserver-to-pods", "vip", "vpc"],
 ];
 
-/** What has the lab for itself, and asks as little for times and single datagrams as the files above. All else runs when the unit tests have ended. */
+/**
+ * Tests that have the lab for themselves, and depend as little on times and single datagrams as the files above. All
+ * others run when the unit tests have ended.
+ */
 const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "install", "refusals"];
 
-/** The stages in which the lab tests of some patterns run, those beside the unit tests first. A file that nothing is known of runs alone. */
+/**
+ * The stages in which the lab tests of some patterns run, those beside the unit tests first. An unknown file runs
+ * alone.
+ */
 export function labStages(patterns: readonly string[]): readonly Stage[] {
   const files = globSync(patterns).sort();
   const smoke = (name: string): string => `test/e2e/smoke/${name}.test.ts`;

@@ -2,12 +2,15 @@
 
 import type { FileResult } from "./test-file.ts";
 
-/** So many tests of one file are named in the closing line. */
+/** The number of a file's tests that the closing line names. */
 const NAMED = 3;
-/** So many files of a run may fail once and pass when they are repeated: two busy cores can be late once. More is a fault of tests or of Weft. */
+/**
+ * The number of files of a run that may fail once and pass when repeated: two busy cores can be late once. More is a
+ * fault of tests or of Weft.
+ */
 const FLAKY_ALLOWED = 1;
 
-/** What a run came to: counts of assertions and checks, what failed, and what passed only on its second try. */
+/** The result of a run: counts of assertions and checks, failures, and files that passed only on the second try. */
 export class Tally {
   readonly #failures: string[] = [];
   readonly #flaky: string[] = [];
@@ -15,7 +18,7 @@ export class Tally {
   #failed = 0;
   #skipped = 0;
 
-  /** Adds a check that is no test file (lint, types, a lab that does not come up). */
+  /** Adds a check that is not a test file (lint, types, a lab that does not start). */
   addCheck(title: string, passed: boolean): void {
     if (passed) this.#passed++;
     else {
@@ -24,7 +27,7 @@ export class Tally {
     }
   }
 
-  /** Adds a file's result: that of its last try, where it had several. */
+  /** Adds a file's result: that of its last try, if it had several. */
   addFile({ file, passed, failed, skipped, failedTests }: FileResult): void {
     this.#passed += passed;
     this.#failed += failed;
@@ -32,7 +35,7 @@ export class Tally {
     if (failed > 0) this.#failures.push(named(file, failedTests));
   }
 
-  /** Says that the file of a result that failed has passed on its second try. */
+  /** Records that the file of a failed result has passed on its second try. */
   addFlaky({ file, failedTests }: FileResult): void {
     this.#flaky.push(named(file, failedTests));
   }

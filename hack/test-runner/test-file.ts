@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { Parser, type Result } from "tap-parser";
 import { stringify } from "yaml";
 
-/** What came of one test file. */
+/** The result of one test file. */
 export interface FileResult {
   readonly file: string;
   /** Assertions. A file that crashes, times out or tests nothing has at least one that failed. */
@@ -15,15 +15,18 @@ export interface FileResult {
   readonly failed: number;
   readonly skipped: number;
   readonly milliseconds: number;
-  /** The names of the outermost tests that failed, each once, in their order. */
+  /** The names of the outermost failed tests, without duplicates, in their order. */
   readonly failedTests: readonly string[];
-  /** What went wrong, for people: each failed assertion with its diagnosis, and the end of the error output. Empty where nothing failed. */
+  /**
+   * The failures as text: each failed assertion with its diagnosis, and the end of the error output. Empty if nothing
+   * failed.
+   */
   readonly report: string;
 }
 
 /** What is compiled once is not compiled again by the next of some 250 processes (Node's `NODE_COMPILE_CACHE`). */
 const COMPILE_CACHE = join(import.meta.dirname, "../../node_modules/.cache/node-compile");
-/** So many failed assertions of one file are shown. */
+/** The number of failed assertions of one file that are shown. */
 const SHOWN = 20;
 /** Characters that are kept of a file's error output. */
 const KEPT = 10_000;

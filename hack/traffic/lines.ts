@@ -6,11 +6,14 @@ import { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { LabError } from "../lab/error.ts";
 
-/** A program that runs in a network namespace and reports what it sees, a line for each. */
+/** A program that runs in a network namespace and prints a line for each observation. */
 export interface LineProgram {
-  /** Those so far. */
+  /** The lines so far. */
   readonly lines: readonly string[];
-  /** Waits until the lines so far are what `wanted` says; rejects with LabError `timed-out` after `ms` milliseconds, with the last ones. */
+  /**
+   * Waits until `wanted` is true for the lines so far; rejects with LabError `timed-out` after `ms` milliseconds,
+   * with the last ones.
+   */
   until(what: string, wanted: (lines: readonly string[]) => boolean, ms: number): Promise<void>;
   /** Ends it by closing its standard input; all lines. */
   stop(): Promise<readonly string[]>;
@@ -36,7 +39,7 @@ export async function startLines(netns: string, script: string, args: readonly s
     for (const listener of listeners) listener();
   });
   await ready.promise;
-  // A test that fails before it stops it must be able to end; the program ends with the test's process.
+  // A test that fails before it stops the program must be able to end; the program ends with the test's process.
   child.unref();
   for (const pipe of [child.stdin, child.stdout]) if (pipe instanceof Socket) pipe.unref();
   return {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { AGNHOST_IMAGE } from "../lab/images.ts";
 import type { Lab } from "../lab/lab.ts";
 
-/** A pod as probes need it. */
+/** A pod, with the data that probes need. */
 export interface ProbePod {
   readonly namespace: string;
   readonly name: string;
@@ -102,7 +102,7 @@ export function podNetns(uid: string): string {
       const cgroup = readFileSync(`/proc/${entry}/cgroup`, "utf8");
       if (marks.some((mark) => cgroup.includes(mark))) return `/proc/${entry}/ns/net`;
     } catch {
-      // A process that has just ended is not the one.
+      // The process has just ended.
     }
   }
   throw new Error(`pod ${uid} has no process on this machine`);

@@ -7,7 +7,7 @@ export interface ProbeResult {
   readonly ok: boolean;
   /** Milliseconds as the tool measured them; the whole attempt where it failed. */
   readonly ms: number;
-  /** What came back, or why nothing did. */
+  /** The response, or why there was none. */
   readonly detail: string;
 }
 

@@ -5,10 +5,10 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type LineProgram, startLines } from "./lines.ts";
 
-/** What happened to one datagram. Times are ms since the epoch, with fractions, and the same on all of one machine. */
+/** One datagram. Times are ms since the epoch, with fractions, and the same on all of one machine. */
 export interface Shot {
   readonly sent: number;
-  /** When its echo came; absent where none did. */
+  /** When its echo was received; absent without one. */
   readonly echoed?: number;
 }
 

@@ -23,26 +23,26 @@ import { Network } from "../reachability/network.ts";
 import { PolicyIndex } from "../reachability/policy-index.ts";
 import { withClusterId } from "../reconcile/with-cluster-id.ts";
 
-/** Kind of fact → key → the object that it comes from. */
+/** Kind of fact → key → its object. */
 export type ClusterObjects = ReadonlyMap<FactKind, ReadonlyMap<string, KubeObject>>;
 
-/** A cluster as the controller would see it at one moment, and what it would make of it. Nothing of it changes. */
+/** The state of a cluster in the controller at one moment, and the compiled rows. Immutable. */
 export interface ClusterModel {
   readonly facts: FactStore;
-  /** Unit → what it compiles to. */
+  /** Unit → its compiled fragment. */
   readonly fragments: ReadonlyMap<string, Fragment<WeftEffect>>;
   readonly network: Network;
   readonly book: PolicyIndex;
-  /** What is not known here and so not taken into account, one sentence each. */
+  /** Parts that are not known here and so not included, one text each. */
   readonly warnings: readonly string[];
 }
 
-/** The feeds by kind, with names that decide nothing about which objects are read. */
+/** The feeds by kind; the names do not affect which objects are read. */
 export function feeds(names: { router: string; joinSubnet: string }): readonly (readonly [FactKind, Feed])[] {
   return Object.entries(feedsOf(names)) as [FactKind, Feed][];
 }
 
-/** Lists, once, all objects that facts are made of. Writes nothing. Rejects with a `KubeError`. */
+/** Lists once all objects that facts are made of. Writes nothing. Rejects with a `KubeError`. */
 export async function readObjects(kube: Kube): Promise<ClusterObjects> {
   const lists = feeds({ router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET }).map(async ([kind, feed]) => {
     const found = new Map<string, KubeObject>();
@@ -58,7 +58,7 @@ export async function readObjects(kube: Kube): Promise<ClusterObjects> {
   return new Map(await Promise.all(lists));
 }
 
-/** The objects in one world, from scratch. Pure: equal objects make equal worlds. */
+/** Builds the model of the objects. Pure: equal objects give equal models. */
 export function buildClusterModel(objects: ClusterObjects): ClusterModel {
   const cluster = clusterOf(objects);
   const facts = factStore();
@@ -80,7 +80,7 @@ export function modelOfFacts(facts: FactStore, clusterId: string): ClusterModel 
   return { facts, fragments, network, book: new PolicyIndex(facts), warnings: [] };
 }
 
-/** The id that the controller makes rows with, so that an ACL is found in the database by the uuid that is shown. */
+/** The id from which the controller derives rows' uuids, so that the shown uuid of an ACL is that of the database. */
 function clusterIdIn(objects: ClusterObjects): string {
   return objects.get("namespaces")?.get("kube-system")?.metadata.annotations?.[CLUSTER_ID] ?? "";
 }
@@ -95,13 +95,13 @@ function unknownDomains(facts: FactStore): readonly string[] {
   const unknown = names.filter((name) => facts.by("nameResolvers", "domain", name).length === 0);
   if (unknown.length === 0) return [];
   return [
-    `rules for ${unknown.join(", ")} count as if they matched nobody: what the DNS answers is known to the controller only (Address_Set rows named weft.domain.*)`,
+    `rules for ${unknown.join(", ")} are treated as matching no address: only the controller knows the answers of the DNS (Address_Set rows named weft.domain.*)`,
   ];
 }
 
 /**
- * The settings of the controller that matter to reachability, as the objects show them: the default subnet says so of itself, and the
- * nodes name the subnet that joins them.
+ * The controller's settings that matter to reachability, derived from objects: the default subnet is marked, and the
+ * nodes name the join subnet.
  */
 function clusterOf(objects: ClusterObjects): ClusterFact {
   const specs = [...(objects.get("subnetSpecs")?.values() ?? [])].map(({ metadata, spec }) => ({
@@ -118,15 +118,15 @@ function clusterOf(objects: ClusterObjects): ClusterFact {
     defaultSubnet: chosen?.name ?? DEFAULT_SUBNET,
     joinSubnet: joins[0] ?? JOIN_SUBNET,
     serviceCidr: {},
-    // Which networks the controller takes for the nodes' is in no object.
+    // No object has the node networks that the controller uses.
     nodeRanges: ["0.0.0.0/0", "::/0"],
-    // What the controller was told is not among the objects; nearly all clusters have these.
+    // No object has the controller's flag; nearly all clusters use the default.
     nodePorts: DEFAULT_NODE_PORTS,
     keepVmIp: keepsVmIps(objects),
   };
 }
 
-/** Whether KubeVirt's machines keep addresses: where they do not, records are named after their pods. */
+/** Whether virtual machines keep their addresses: otherwise records are named after their pods. */
 function keepsVmIps(objects: ClusterObjects): boolean {
   const pods = [...(objects.get("pods")?.values() ?? [])];
   return !pods.some(({ metadata: { name, namespace = "default", ownerReferences = [] } }) => {
@@ -135,7 +135,7 @@ function keepsVmIps(objects: ClusterObjects): boolean {
   });
 }
 
-/** An object without what no projection reads and what is half of it. */
+/** An object without the fields that no projection reads, which are half of it. */
 function slim(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata as KubeObject["metadata"] & { managedFields?: unknown };
   return { ...object, metadata };

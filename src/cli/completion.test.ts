@@ -10,7 +10,7 @@ program.command("status").option("-n, --namespace <namespace>");
 program.command("diagnose").addArgument(new Argument("[area]").choices(["all", "node"]));
 program.command("policy").command("explain");
 
-/** What bash would offer for the last word of a line. */
+/** The completions of bash for the last word of a line. */
 function offered(...words: readonly string[]): readonly string[] {
   const line = ["weftctl", ...words].map((word) => `'${word}'`).join(" ");
   const script = `${completionScript(program, "bash")}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * A signal that fires after `ms`, or with `signal`. Unlike that of `AbortSignal.timeout` its timer keeps the process alive, which waits for it: until `end`
- * is called.
+ * A signal that fires after `ms`, or with `signal`. Unlike that of `AbortSignal.timeout` its timer keeps the process
+ * alive until `end` is called.
  */
 export function deadline(ms: number, signal?: AbortSignal): { readonly signal: AbortSignal; end(): void } {
   const control = new AbortController();

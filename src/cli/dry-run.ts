@@ -8,19 +8,20 @@ import { isRecord, ManifestError, type ManifestObject } from "./manifest.ts";
 
 type Loose = Readonly<Record<string, unknown>>;
 
-/** The cluster's objects as they would be, and what could not be found out about them. */
+/** The cluster's objects after the change, and what could not be checked. */
 export interface DryRunResult {
   readonly objects: ClusterObjects;
-  /** One sentence each. */
+  /** One text each. */
   readonly notes: readonly string[];
 }
 
-/** The annotation in which `kubectl apply` keeps what it applied last. */
+/** The annotation in which `kubectl apply` stores the last applied object. */
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
 /**
- * What the objects would be with a manifest applied as `kubectl apply` does it, or deleted. The API server is asked by dry runs, which
- * store nothing: what it refuses is refused here, all of it in one {@link ManifestError}. Where it may not be asked, that is noted.
+ * Computes the objects after a manifest is applied as by `kubectl apply`, or deleted. The API server is asked by dry
+ * runs, which store nothing: its refusals are collected in one {@link ManifestError}. If a dry run is not allowed,
+ * that is noted.
  */
 export async function dryRun(
   kube: Kube,
@@ -37,7 +38,7 @@ export async function dryRun(
     const key = keyOf(one);
     const now = own.get(key);
     if (deleting) {
-      if (!own.delete(key)) notes.push(`${one.label} is not there, so nothing comes of deleting it`);
+      if (!own.delete(key)) notes.push(`${one.label} does not exist, so deleting it changes nothing`);
       continue;
     }
     const answer = await dryRunOne(kube, one, now, applied(one, now));
@@ -64,14 +65,15 @@ async function dryRunOne(kube: Kube, one: ManifestObject, now: KubeObject | unde
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     const { code, message } = error;
-    // A namespace of the same manifest is not there yet; an account may be one that only looks; the type may not be served yet.
+    // A namespace of the same manifest may not exist yet, the account may be read-only, or the type may not be served
+    // yet.
     const passing = code === "forbidden" || code === "not-found" || code === "unavailable" || code === "timeout";
     if (!passing) return { refused: message };
     return { object: complete(one, object), unchecked: message };
   }
 }
 
-/** An object that nobody has stored, with what the API server would have added. */
+/** An object that is not stored, with the fields that the API server would have added. */
 function complete({ label }: ManifestObject, object: KubeObject): KubeObject {
   const { metadata } = object;
   return {
@@ -84,7 +86,10 @@ function complete({ label }: ManifestObject, object: KubeObject): KubeObject {
   };
 }
 
-/** The object as `kubectl apply` would send it: what is written, and what was written before and is no longer is gone. */
+/**
+ * The object as `kubectl apply` would send it: the written fields, without fields that were applied before and are no
+ * longer written.
+ */
 function applied({ body }: ManifestObject, now: KubeObject | undefined): Loose {
   const { status: _, ...written } = body;
   if (now === undefined) return written;
@@ -103,7 +108,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** Three-way: keys of `before` that are not written any more go, what is written comes, the rest stays. Lists are whole. */
+/**
+ * Three-way merge: keys of `before` that are no longer written are removed, written ones are set, the rest stays.
+ * Lists are replaced completely.
+ */
 function merge(now: Loose, before: Loose | undefined, written: Loose): Loose {
   const result: Record<string, unknown> = { ...now };
   for (const key of Object.keys(before ?? {})) if (!(key in written) && !KEPT.has(key)) delete result[key];

@@ -11,7 +11,7 @@ import type { Network } from "../reachability/network.ts";
 import type { PortQuestion } from "../reachability/port.ts";
 import { type ServiceTarget, serviceTarget } from "../reachability/service.ts";
 
-/** What FROM or TO of a question can be, as it was written. */
+/** The forms of FROM and TO, as written. */
 export type EndpointArgument =
   | { readonly kind: "address"; readonly address: Ip }
   | { readonly kind: "node"; readonly name: string }
@@ -25,8 +25,8 @@ const KINDS: Readonly<Record<string, "pod" | "node" | "service">> = {
 };
 
 /**
- * Reads one end: an address, `NAMESPACE/POD`, `POD`, `pod/…`, `svc/…`, `node/NAME`; names without a namespace are of `namespace`.
- * Throws {@link EndpointError}.
+ * Parses one end: an address, `NAMESPACE/POD`, `POD`, `pod/…`, `svc/…`, `node/NAME`; names without a namespace are of
+ * `namespace`. Throws {@link EndpointError}.
  */
 export function parseEndpoint(text: string, namespace: string): EndpointArgument {
   const address = parseIp(text.replace(/^\[(.*)\]$/, "$1"));
@@ -45,7 +45,7 @@ export function parseEndpoint(text: string, namespace: string): EndpointArgument
   return { kind: kind ?? "pod", ...named };
 }
 
-/** Reads the name of a pod: `NAMESPACE/POD`, or `POD` of `namespace`. Throws {@link EndpointError}. */
+/** Parses the name of a pod: `NAMESPACE/POD`, or `POD` of `namespace`. Throws {@link EndpointError}. */
 export function parsePod(text: string, namespace: string): { readonly namespace: string; readonly name: string } {
   const [first = "", second, ...more] = text.split("/");
   if (first === "" || second === "" || more.length > 0)
@@ -53,7 +53,7 @@ export function parsePod(text: string, namespace: string): { readonly namespace:
   return second === undefined ? { namespace, name: first } : { namespace: first, name: second };
 }
 
-/** The ends that a FROM stands for: itself, or each backend of a Service. Rejects with {@link EndpointError} or `KubeError`. */
+/** The ends of a FROM: itself, or each backend of a Service. Rejects with {@link EndpointError} or `KubeError`. */
 export async function findSources(kube: Kube, network: Network, end: EndpointArgument): Promise<readonly Endpoint[]> {
   if (end.kind !== "service") return [await findEnd(kube, network, end)];
   const addresses = new Set<string>();
@@ -72,7 +72,7 @@ export async function findSources(kube: Kube, network: Network, end: EndpointArg
   return [...found.values()];
 }
 
-/** What a TO stands for. An address that is a Service's is that Service. Rejects with {@link EndpointError} or `KubeError`. */
+/** The end of a TO. An address of a Service means that Service. Rejects with {@link EndpointError} or `KubeError`. */
 export async function findTarget(
   kube: Kube,
   network: Network,

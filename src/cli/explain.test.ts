@@ -8,7 +8,7 @@ import { ADMIN_NETWORK_POLICIES, NAMESPACES, PODS, SECURITY_GROUPS, VPCS } from 
 import { explainCommand } from "./explain.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
 
-/** The text with what is a digest of something numbered in its place. */
+/** The text with digests replaced by numbers. */
 function withoutDigests(text: string): string {
   const seen = new Map<string, string>();
   return text.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|(?<=weft\.pods\.)[0-9a-f]+/g, (digest) => {
@@ -34,7 +34,7 @@ async function golden(
   t.equal(report.ok, ok);
 }
 
-t.test("without policies everything is allowed, and that is said", async (t) => {
+t.test("without policies everything is allowed, and that is reported", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.pod("other/b");
@@ -56,7 +56,7 @@ t.test("an allowing rule is named with its path, what it allows, and the ACL tha
   await golden(t, "denied-wrong-port", cluster, ["other/client", "web", "tcp/81"], false);
 });
 
-t.test("a denial names everything that isolates, and the rules that come nearest", async (t) => {
+t.test("a denial names everything that isolates, and the nearest rules", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/web", { app: "web" });
   await cluster.pod("default/stranger", { app: "stranger" });
@@ -69,7 +69,7 @@ t.test("a denial names everything that isolates, and the rules that come nearest
   await golden(t, "denied-nearest", cluster, ["stranger", "web", "80"], false);
 });
 
-t.test("egress is judged first, and what it denies goes no further", async (t) => {
+t.test("egress is evaluated first, and denied packets are not followed further", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a", { app: "a" });
   await cluster.pod("default/b");
@@ -87,7 +87,7 @@ t.test("a pod's own node always reaches it, another node does not", async (t) =>
   await golden(t, "other-node", cluster, ["node/weft-2", "web", "80"], false);
 });
 
-t.test("a Service is allowed where all of its backends are reached", async (t) => {
+t.test("a Service is allowed if all of its backends are reached", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/client", { app: "client" });
   const [one, two] = [
@@ -149,7 +149,7 @@ t.test("SecurityGroups see a Service's own address", async (t) => {
   await golden(t, "service-group", cluster, ["client", "svc/web", "80"], true);
 });
 
-t.test("pods of different VPCs do not reach each other, and why is said", async (t) => {
+t.test("pods of different VPCs do not reach each other, with the reason", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.add(VPCS, { metadata: { name: "island" }, spec: {} });
@@ -177,7 +177,7 @@ t.test(
   },
 );
 
-t.test("a reroute to a pod is followed through that pod, whose policies decide as well", async (t) => {
+t.test("a reroute to a pod is followed through that pod, whose policies are evaluated as well", async (t) => {
   const through = async (match: string) => {
     const cluster = await SampleCluster.make();
     const policyRoutes = [{ priority: 10, match, action: "reroute", nextHopIP: "10.77.2.5" }];
@@ -205,7 +205,10 @@ async function podsIn(cluster: SampleCluster, vpc: string, pods: Readonly<Record
   }
 }
 
-/** Pod `default/a` in VPC `team-a` and `default/b` in VPC `team-b`, which are peered; routes and policy routes as told. */
+/**
+ * Pod `default/a` in VPC `team-a` and `default/b` in VPC `team-b`, which are peered, with the given routes and policy
+ * routes.
+ */
 async function peeredVpcs(specs: { readonly a?: object; readonly b?: object }): Promise<SampleCluster> {
   const cluster = await SampleCluster.make();
   for (const [n, [own, other, spec]] of [["a", "b", specs.a] as const, ["b", "a", specs.b] as const].entries()) {
@@ -229,28 +232,28 @@ async function peeredVpcs(specs: { readonly a?: object; readonly b?: object }): 
 const TO_B = { cidr: "10.77.1.0/24", nextHopIP: "169.254.0.2", policy: "policyDst" };
 const TO_A = { cidr: "10.77.0.0/24", nextHopIP: "169.254.0.1", policy: "policyDst" };
 
-t.test("of pods in peered VPCs the peering is named, and what drops on the way", async (t) => {
+t.test("between pods in peered VPCs the peering is named, and what drops on the path", async (t) => {
   const drop = { priority: 100, match: "ip4.dst == 10.77.1.5 && tcp.dst == 81", action: "drop" };
   const cluster = await peeredVpcs({ a: { staticRoutes: [TO_B], policyRoutes: [drop] }, b: { staticRoutes: [TO_A] } });
   await golden(t, "peered-vpcs", cluster, ["a", "b", "80"], true);
   await golden(t, "peered-vpcs-dropped", cluster, ["a", "b", "81"], false);
 });
 
-t.test("a peering without routes connects nothing, and which VPC lacks one is said", async (t) => {
+t.test("a peering without routes connects nothing, and the VPC without a route is named", async (t) => {
   await golden(t, "peered-no-route", await peeredVpcs({}), ["a", "b", "80"], false);
   const oneWay = await peeredVpcs({ a: { staticRoutes: [TO_B] } });
   await golden(t, "peered-no-reply", oneWay, ["a", "b", "80"], false);
 });
 
-t.test("what cannot be understood or found is refused with what would be accepted", async (t) => {
+t.test("invalid and unknown arguments are refused with what is accepted", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   for (const [asked, message] of [
     [["a", "b", "80"], /no pod default\/b .*; namespace default has a/],
     [["a", "nowhere/b", "80"], /no namespace nowhere; the namespaces are default, other/],
     [["a", "node/x", "80"], /no node x; the nodes are weft-1, weft-2/],
-    [["a", "a", "tcp/99999"], /ports are 1 to 65535/],
-    [["a", "a", "quic/1"], /"quic" is no protocol with ports/],
+    [["a", "a", "tcp/99999"], /ports must be 1 to 65535/],
+    [["a", "a", "quic/1"], /"quic" is not a protocol with ports/],
     [["a/b/c", "a", "80"], /"a\/b\/c" is neither an address nor a name/],
     [["a", "svc/x", "80"], /no service x in namespace default; it has none/],
   ] as const) {
@@ -258,7 +261,7 @@ t.test("what cannot be understood or found is refused with what would be accepte
   }
 });
 
-t.test("rules of administrators are named as they are, and what they pass on is shown", async (t) => {
+t.test("rules of administrators are named, and their pass decisions are shown", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/web", { app: "web" });
   await cluster.pod("other/client", { app: "client" });
@@ -288,7 +291,7 @@ t.test("rules of administrators are named as they are, and what they pass on is 
   await golden(t, "admin-deny", cluster, ["other/client", "web", "22"], false);
 });
 
-t.test("what SecurityGroups decide is said with the group and the rule", async (t) => {
+t.test("decisions of SecurityGroups are shown with the group and the rule", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/client");
   await cluster.pod("default/db", {}, { annotations: { "ovn.kubernetes.io/security_groups": "db" } });
@@ -313,7 +316,7 @@ t.test("what SecurityGroups decide is said with the group and the rule", async (
   await golden(t, "group-denies", cluster, ["client", "db", "5433"], false);
 });
 
-t.test("what a private subnet keeps out is said of the subnet", async (t) => {
+t.test("a denial by a private subnet names the subnet", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.subnet("vault", "10.88.0.0/24", { private: true, allowSubnets: ["10.99.0.0/24"] });
@@ -328,7 +331,7 @@ t.test("what a private subnet keeps out is said of the subnet", async (t) => {
   await golden(t, "private-subnet-out", cluster, ["safe", "a", "80"], false);
 });
 
-t.test("names that only the controller can resolve are warned of", async (t) => {
+t.test("names that only the controller can resolve cause a warning", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.pod("default/b");
@@ -341,7 +344,7 @@ t.test("names that only the controller can resolve are warned of", async (t) => 
     },
   });
   const { warnings } = await explainCommand(cluster.kube, "default", ["a", "b", "80"]);
-  t.match(warnings, [/rules for example\.com count as if they matched nobody/]);
+  t.match(warnings, [/rules for example\.com are treated as matching no address/]);
 });
 
 t.test("an ACL is shown by the uuid that it has in the database of this cluster", async (t) => {

@@ -9,12 +9,12 @@ import { explainService, type ServiceExplanation } from "../reachability/service
 import { buildClusterModel, readObjects } from "./cluster-model.ts";
 import { findSources, findTarget, parseEndpoint } from "./endpoint-arguments.ts";
 
-/** What a command hands back: data for programs, text for people, and whether all is well. */
+/** The result of a command: data for programs, text for users, and whether there was no problem. */
 export interface ExplainReport {
   readonly data: unknown;
   readonly text: string;
   readonly ok: boolean;
-  /** What the answer does not take into account, one sentence each. */
+  /** What the answer does not include, one text each. */
   readonly warnings?: readonly string[];
 }
 

@@ -13,7 +13,7 @@ function weftctl(...args: readonly string[]): { readonly code: number | null; re
   return { code: status, said: stdout + stderr };
 }
 
-t.test("a question that cannot be answered ends with 2, for 1 is an answer; help with 0", async (t) => {
+t.test("a question that cannot be answered ends with 2, because 1 is an answer; help with 0", async (t) => {
   for (const [args, code, said] of [
     [["policy", "explain", "a"], 2, /missing required argument 'to'/],
     [["policy", "matrix", "-n", "x"], 2, /\/nonexistent\/kubeconfig/],

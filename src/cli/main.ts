@@ -51,7 +51,7 @@ const program = new Command("weftctl")
   .addHelpText("after", EXIT_CODES)
   .exitOverride();
 
-/** Runs an action with a connection, prints what it returns, and ends the connection. */
+/** Runs an action with a connection, prints its result, and ends the connection. */
 function withKube(options: Options, action: (kube: Kube) => Promise<ExplainReport>): Promise<void> {
   return withConnection(options, ({ kube }) => action(kube));
 }
@@ -78,7 +78,7 @@ async function withConnection(
 
 async function rendered(output: Options["output"], data: unknown, text: string): Promise<string> {
   if (output === "table") return printable(text);
-  // Through JSON: what is undefined is left out.
+  // Through JSON: undefined fields are left out.
   const json = JSON.stringify(data, null, 2);
   return output === "json" ? `${json}\n` : (await import("yaml")).stringify(JSON.parse(json));
 }
@@ -114,7 +114,7 @@ program
 
 program
   .command("trace")
-  .description("follow a packet from a pod to its destination, step by step; says who drops it and how to allow it")
+  .description("follow a packet from a pod to its destination, step by step; names what drops it and how to allow it")
   .argument("<pod>", "NAMESPACE/POD, POD, svc/NAMESPACE/NAME, node/NAME or an IP address")
   .argument("<dest>", "the same; a Service, by name or address, stands for each of its backends")
   .argument("[proto]", "tcp, udp, sctp, icmp (default), or tcp/80")
@@ -142,8 +142,8 @@ Exit codes: 0 delivered, or leaves the cluster, 1 dropped, or a node or tunnel o
 
 program
   .command("diagnose")
-  .description("look for what is wrong: each finding with where it was seen and what to do")
-  .addArgument(new Argument("[area]", "what to look at").choices(AREAS).default("all"))
+  .description("check for problems: each finding with its evidence and what to do")
+  .addArgument(new Argument("[area]", "what to check").choices(AREAS).default("all"))
   .argument("[name]", "one object of it: a node, a subnet, NAMESPACE/POD or NAMESPACE/POLICY")
   .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
   .addHelpText(
@@ -154,10 +154,10 @@ Examples:
   weftctl diagnose node worker-1
   weftctl diagnose pod shop/cart -o yaml
 
-It reads the API server only: nodes and their tunnels, Weft's pods, subnets, IP objects, pods without an address, and Weft's Events of the last hour. What the
-account may not read is said, and the rest is looked at.
+It reads the API server only: nodes and their tunnels, Weft's pods, subnets, IP objects, pods without an address, and Weft's Events of the last hour. Parts
+that the account may not read are reported, and the rest is checked.
 
-Exit codes: 0 nothing was found, 1 something was found, or could not be looked at, 2 the command failed.`,
+Exit codes: 0 nothing was found, 1 something was found, or could not be checked, 2 the command failed.`,
   )
   .action((area: (typeof AREAS)[number], name: string | undefined, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
@@ -195,7 +195,7 @@ A Service is allowed if all of its backends are, and a dual-stack pod if both IP
 
 policy
   .command("matrix")
-  .description("list which pods of a namespace may reach each other; pods that no policy can tell apart share a row")
+  .description("list which pods of a namespace may reach each other; pods that no policy distinguishes share a row")
   .option("-n, --namespace <namespace>", "namespace of the sending pods, * for all", "default")
   .option("--to <namespace>", "namespace of the receiving pods, * for all (default: the same)")
   .option("--port <port>", "only this port: tcp/80, udp/53, 80 (TCP), icmp (default: all open ports of each pair)")
@@ -283,20 +283,20 @@ program
     process.stdout.write(completionScript(program, shell));
   });
 
-/** What an answer of "no" is rather than a failure to answer. */
+/** Codes of a negative answer, as opposed to a failure. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];
 
 program
   .parseAsync(argumentsFor(basename(process.argv0), process.argv.slice(2)), { from: "user" })
   .catch((error: unknown) => {
-    // Commander has printed its own; asking for help is no error.
+    // Commander has printed its own message; a request for help is not an error.
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
     console.error(printable(error instanceof Error ? error.message : String(error)));
     if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
-      console.error("This account may not do that: choose another with --kubeconfig or --context.");
+      console.error("This account lacks the permission: choose another with --kubeconfig or --context.");
     }
     process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
   });

@@ -5,46 +5,46 @@ import type { FactKind } from "../facts/types.ts";
 import { apiVersionOf, type ResourceType } from "../kube/resources.ts";
 import { feeds } from "./cluster-model.ts";
 
-/** What cannot be used of a manifest; the message says where and what would do. */
+/** An invalid manifest; the message has the place and what is accepted. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
 }
 
 /** One object of a manifest that matters to the network. */
 export interface ManifestObject {
-  /** Of which kind of fact it is. */
+  /** Its kind of fact. */
   readonly kind: FactKind;
   readonly type: ResourceType;
   readonly name: string;
   readonly namespace?: string;
   /** `NetworkPolicy shop/web`, for messages. */
   readonly label: string;
-  /** As it is written, its namespace filled in. */
+  /** As written, with its namespace filled in. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A manifest, read. */
+/** A parsed manifest. */
 export interface Manifest {
   readonly objects: readonly ManifestObject[];
-  /** What is in it and does not matter, one sentence each. */
+  /** Objects in it that do not matter, one text each. */
   readonly ignored: readonly string[];
 }
 
 type Loose = Readonly<Record<string, unknown>>;
 
-/** Types that can be planned, by `apiVersion kind`: not those of which only certain objects are followed (Deployments and ConfigMaps of VpcDns). */
+/** Types that can be planned: not those of which only certain objects are used (Deployments and ConfigMaps of VpcDns). */
 const TYPES = new Map(
   feeds({ router: "", joinSubnet: "" })
     .filter(([, { fieldSelector }]) => fieldSelector?.startsWith("metadata.") !== true)
     .map(([kind, { type }]) => [`${apiVersionOf(type)} ${type.kind}`, { kind, type }] as const),
 );
 
-/** What may stand in a manifest beside what it is about. */
-const WITHOUT_BEARING = "has no bearing on who reaches whom by itself";
+/** Other objects that a manifest may contain. */
+const WITHOUT_BEARING = "does not affect reachability by itself";
 
 /**
- * Reads a manifest: YAML or JSON, several documents, `List`s. Objects without a namespace are of `namespace`. Throws
- * {@link ManifestError} for what is no manifest, naming `source` and the line.
+ * Parses a manifest: YAML or JSON, several documents, `List`s. Objects without a namespace are of `namespace`. Throws
+ * {@link ManifestError} for an invalid manifest, naming `source` and the line.
  */
 export function readManifest(text: string, source: string, namespace: string): Manifest {
   const objects: ManifestObject[] = [];
@@ -85,9 +85,9 @@ function readObject(value: unknown, where: string, defaultNamespace: string): Ma
   const known = TYPES.get(`${apiVersion} ${kind}`);
   if (known === undefined) {
     const other = [...TYPES.keys()].find((each) => each.endsWith(` ${kind}`));
-    // A policy of another version would be passed over in silence otherwise.
+    // Otherwise a policy of another version would be ignored silently.
     if (other !== undefined) {
-      throw new ManifestError(`${where}: ${kind} is known as ${other.split(" ")[0]}, not as ${apiVersion}`);
+      throw new ManifestError(`${where}: ${kind} is supported as ${other.split(" ")[0]}, not as ${apiVersion}`);
     }
     return `${where}: ${kind} ${name} ${WITHOUT_BEARING}`;
   }

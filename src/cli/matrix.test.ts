@@ -22,7 +22,7 @@ async function shop(): Promise<SampleCluster> {
   return cluster;
 }
 
-t.test("a matrix has a row for each kind of pod and says what is open in part", async (t) => {
+t.test("a matrix has a row for each kind of pod and lists what is partly open", async (t) => {
   const { text, ok } = await matrixCommand((await shop()).kube, { namespace: "default" });
   t.equal(
     text,
@@ -41,7 +41,7 @@ t.test("a matrix has a row for each kind of pod and says what is open in part", 
   t.ok(ok);
 });
 
-t.test("a matrix has pods of peered VPCs, and says which VPC lacks a route", async (t) => {
+t.test("a matrix has pods of peered VPCs, and names the VPC without a route", async (t) => {
   const cluster = await SampleCluster.make();
   for (const [n, own, other, staticRoutes] of [
     [0, "a", "b", [{ cidr: "10.77.1.0/24", nextHopIP: "169.254.0.2", policy: "policyDst" }]],
@@ -76,7 +76,7 @@ t.test("a matrix has pods of peered VPCs, and says which VPC lacks a route", asy
       ["none", "none", "self"],
     ],
   );
-  t.match(cells[0]?.[2]?.why, /net-a is in VPC team-a and net-c in VPC team-c, and nothing joins them/);
+  t.match(cells[0]?.[2]?.why, /net-a is in VPC team-a and net-c in VPC team-c, and no peering connects them/);
 });
 
 t.test("a matrix for one port and another namespace", async (t) => {
@@ -99,7 +99,7 @@ t.test("a matrix for one port and another namespace", async (t) => {
   t.same(totals, { pairs: 3, all: 2, some: 0, none: 1 });
 });
 
-t.test("the page is whole in itself, and says why in the title of a cell", async (t) => {
+t.test("the page is self-contained, and has the reason in the title of a cell", async (t) => {
   const file = join(await mkdtemp(join(tmpdir(), "weft-")), "reach.html");
   await matrixCommand((await shop()).kube, { namespace: "*", html: file });
   const page = await readFile(file, "utf8");
@@ -110,7 +110,7 @@ t.test("the page is whole in itself, and says why in the title of a cell", async
   );
 });
 
-t.test("a namespace that does not exist, or a port by name, is refused with what would do", async (t) => {
+t.test("a missing namespace, or a port by name, is refused with what is accepted", async (t) => {
   const { kube } = await shop();
   await t.rejects(matrixCommand(kube, { namespace: "nope" }), {
     message: /namespace nope does not exist; existing namespaces: default, other/,

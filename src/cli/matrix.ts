@@ -11,18 +11,18 @@ import { parsePort, portQuestionText } from "../reachability/port.ts";
 import { buildClusterModel, type ClusterModel, readObjects } from "./cluster-model.ts";
 import type { ExplainReport } from "./explain.ts";
 
-/** What `policy matrix` is asked. */
+/** Options of `policy matrix`. */
 export interface MatrixOptions {
   readonly namespace: string;
   /** Another namespace for the columns; `*` for all. */
   readonly to?: string;
   readonly port?: string;
-  /** Where to write a page to; `-` to print it in place of the table. */
+  /** Where to write a page to; `-` to print it instead of the table. */
   readonly html?: string;
   readonly output?: "table" | "json";
 }
 
-/** Answers `policy matrix`. Rejects with an `EndpointError`, a `KubeError`, or what writing the page rejects with. */
+/** Answers `policy matrix`. Rejects with an `EndpointError`, a `KubeError`, or the error of writing the page. */
 export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise<ExplainReport> {
   const { namespace, to = namespace, port: portText, html, output } = options;
   const asked = portText === undefined ? undefined : parsePort(portText);
@@ -32,23 +32,23 @@ export async function matrixCommand(kube: Kube, options: MatrixOptions): Promise
       `--port ${portText}: a name means another number in each pod; give a number such as tcp/80`,
     );
   }
-  const world = buildClusterModel(await readObjects(kube));
+  const model = buildClusterModel(await readObjects(kube));
   const point = (asked: { protocol: ProbePoint["protocol"]; port?: number }): ProbePoint => {
     const { protocol, port = 0 } = asked;
     return { protocol, first: port, last: port };
   };
   const only = asked === undefined ? {} : { only: point(asked), portText: portQuestionText(asked) };
-  const data = matrix(world.network, world.book, {
-    from: podsOf(world, namespace),
-    to: podsOf(world, to),
+  const data = matrix(model.network, model.book, {
+    from: podsOf(model, namespace),
+    to: podsOf(model, to),
     ...only,
-    // The table has no room for them.
+    // The table has no space for them.
     reasons: html !== undefined || output === "json",
   });
   const text = formatMatrix(data);
-  const { warnings } = world;
+  const { warnings } = model;
   if (html === undefined) return { data, text, ok: true, warnings };
-  const title = `Who may reach whom: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;
+  const title = `Reachability of pods: ${namespace}${to === namespace ? "" : ` → ${to === "*" ? "all namespaces" : to}`}`;
   const page = matrixHtml(data, title);
   if (html === "-") return { data, text: page, ok: true, warnings };
   await writeFile(html, page);

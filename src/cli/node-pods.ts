@@ -11,7 +11,7 @@ import { deadline } from "./deadline.ts";
 
 /** A program to run once on each of some nodes, in a pod with the node's own network. */
 export interface NodeTask {
-  /** Begins the pods' names. */
+  /** Prefix of the pods' names. */
   readonly name: string;
   readonly namespace: string;
   readonly image: string;
@@ -21,19 +21,19 @@ export interface NodeTask {
   /** Further fields of the pod's spec (core/v1 PodSpec) and of its one container. */
   readonly pod?: object;
   readonly container?: object;
-  /** Until it must have ended on a node. */
+  /** Deadline on a node. */
   readonly timeoutMs: number;
 }
 
-/** How it ended on one node: by itself, with what it wrote into its termination message; or not, and why. */
+/** The result on one node: it ended with its termination message; or it did not, and why. */
 export type NodeResult =
   | { readonly ended: true; readonly exitCode: number; readonly message: string }
   | { readonly ended: false; readonly why: string };
 
-/** The label of all pods of one run; its value is the run. */
+/** The label of all pods of one run; its value identifies the run. */
 const TASK_LABEL = "weft.kubeovn.io/task";
 
-/** Reasons for which a container waits that time alone will not remove. */
+/** Reasons for a waiting container that time alone does not resolve. */
 const HOPELESS = ["ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerConfigError"];
 
 interface ContainerStatus {
@@ -58,7 +58,7 @@ interface TaskPod extends KubeObject {
 interface PodState {
   readonly result?: NodeResult;
   readonly running: boolean;
-  /** Why it has not ended, as of now. */
+  /** Why it has not ended yet. */
   readonly why: string;
 }
 
@@ -71,8 +71,9 @@ export interface RunningTask {
 }
 
 /**
- * Starts a pod of `task` on each node (the scheduler is not asked, and no taint keeps it away), calls `action`, and removes the pods whatever happens, also
- * when `signal` fires. Rejects as `action` does; with a KubeError where a pod cannot be created.
+ * Starts a pod of `task` on each node (without the scheduler, and tolerating all taints), calls `action`, and removes
+ * the pods in any case, also when `signal` fires. Rejects as `action` does; with a KubeError if a pod cannot be
+ * created.
  */
 export async function withNodePods<R>(
   kube: Kube,
@@ -132,7 +133,7 @@ export async function withNodePods<R>(
 }
 
 async function removePod(kube: Kube, namespace: string, name: string): Promise<void> {
-  // Not created yet when the run was ended, or gone already.
+  // Not created yet when the run was ended, or already deleted.
   const options = { gracePeriodSeconds: 0, propagationPolicy: "Background" } as const;
   await kube.delete(PODS, { namespace, name }, options).catch(unlessNotFound);
 }
@@ -149,7 +150,7 @@ function podOf(task: NodeTask, node: string, name: string, run: string) {
       enableServiceLinks: false,
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 1,
-      // Where this program is killed, the pods still end.
+      // If this program is killed, the pods still end.
       activeDeadlineSeconds: Math.ceil(timeoutMs / 1000) + 60,
       tolerations: [{ operator: "Exists" }],
       priorityClassName: "system-node-critical",
@@ -160,7 +161,7 @@ function podOf(task: NodeTask, node: string, name: string, run: string) {
   };
 }
 
-/** A pod as far as it matters here. */
+/** The state of a pod, reduced to what matters here. */
 function stateOf({ status = {} }: TaskPod): PodState {
   const container = status.containerStatuses?.[0];
   const { waiting, terminated, running } = container?.state ?? {};

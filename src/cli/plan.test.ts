@@ -22,7 +22,7 @@ async function plan(cluster: SampleCluster, manifest: string, options: Partial<P
   };
 }
 
-/** Compares what comes before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
+/** Compares the part before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, whole: string): void {
   const [text = ""] = whole.split("\nNorthbound rows:");
   const file = new URL(`./plan.golden/${name}.txt`, import.meta.url);
@@ -50,18 +50,18 @@ spec:
       ports: [{port: 5432}]
 `;
 
-t.test("a new policy: who loses what, why, and the rows; nothing is stored", async (t) => {
+t.test("a new policy: which pods lose what, why, and the rows; nothing is stored", async (t) => {
   const cluster = await shop();
   const { text, ok, reach } = await plan(cluster, DB);
   golden(t, "new-policy", text);
   t.match(text, /\nNorthbound rows:\n(.|\n)*\n\+ ACL np\/default\/db\/ingress\/0\/.*\n {4}action: "allow-related"\n/);
   t.match(text, /\n~ Port_Group group\/weft.pods.* ports\n {4}\+ Logical_Switch_Port db.default\//);
-  t.ok(ok, "changes are no failure");
+  t.ok(ok, "changes are not a failure");
   t.same(reach.totals, { gaining: 0, losing: 3, pairs: 12 });
   t.same(cluster.kube.objects(NETWORK_POLICIES), []);
 });
 
-t.test("deleting it releases what it took", async (t) => {
+t.test("deleting it restores the reachability", async (t) => {
   const cluster = await shop();
   await plan(cluster, DB);
   await cluster.policy("default/db", {
@@ -69,10 +69,10 @@ t.test("deleting it releases what it took", async (t) => {
     ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 5432 }] }],
   });
   const same = await plan(cluster, DB);
-  t.match(same.text, /nobody gains or loses anything(.|\n)*no change/, "applying what is there changes nothing");
+  t.match(same.text, /Reachability: no change(.|\n)*no change/, "applying an unchanged object changes nothing");
   const { text, ok } = await plan(cluster, DB, { delete: true, exitCode: true });
   golden(t, "deleted-policy", text);
-  t.notOk(ok, "--exit-code tells that something changes");
+  t.notOk(ok, "--exit-code reports a change");
   t.equal(cluster.kube.objects(NETWORK_POLICIES).length, 1);
 });
 
@@ -91,7 +91,7 @@ t.test("labels of a pod and of a namespace count too, and several documents are 
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: front}}`,
   );
   golden(t, "labels", text);
-  t.match(text, /Notes:\n {2}manifest.yaml:5: Deployment front has no bearing/);
+  t.match(text, /Notes:\n {2}manifest.yaml:5: Deployment front does not affect reachability/);
   t.same(
     reach.changes.map(({ change, from, to }) => [change, from, to]),
     [
@@ -103,7 +103,7 @@ t.test("labels of a pod and of a namespace count too, and several documents are 
   );
 });
 
-t.test("what apply would take away goes, what others have set stays", async (t) => {
+t.test("fields that apply would remove are removed, other programs' fields stay", async (t) => {
   const cluster = await shop();
   const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"], egress: [{}] };
   const before = {
@@ -118,11 +118,11 @@ t.test("what apply would take away goes, what others have set stays", async (t) 
   const { reach } = await plan(cluster, JSON.stringify({ ...before, spec: without }));
   t.ok(
     reach.changes.some(({ change, to }) => change === "loses" && to === "outside"),
-    "the egress rule is gone",
+    "the egress rule is removed",
   );
 });
 
-t.test("what the API server refuses is said of every object, and what it may not be asked is noted", async (t) => {
+t.test("refusals of the API server are reported for every object, and missing permissions are noted", async (t) => {
   const cluster = await shop();
   cluster.kube.fail({ verb: "create", code: "invalid" });
   await t.rejects(plan(cluster, DB), {
@@ -136,12 +136,12 @@ t.test("what the API server refuses is said of every object, and what it may not
   t.equal(reach.totals.losing, 3);
 });
 
-t.test("what of a policy is not enforced as written is said", async (t) => {
+t.test("parts of a policy that are not enforced as written are reported", async (t) => {
   const { text } = await plan(await shop(), DB.replace("5432", "postgres"));
   t.match(text, /Notes:\n {2}NetworkPolicy default\/db: port postgres: no pod/);
 });
 
-t.test("a manifest that is none is refused with the place", async (t) => {
+t.test("an invalid manifest is refused with the place", async (t) => {
   for (const [text, message] of [
     ["", /m\.yaml: contains no object/],
     ["a: [", /m\.yaml: .*line 1/],
@@ -150,7 +150,7 @@ t.test("a manifest that is none is refused with the place", async (t) => {
     ["a: 1\napiVersion: v1\nkind: Namespace", /metadata\.name of this Namespace/],
     [
       "{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: x}}",
-      /NetworkPolicy is known as networking\.k8s\.io\/v1/,
+      /NetworkPolicy is supported as networking\.k8s\.io\/v1/,
     ],
   ] as const) {
     t.throws(() => readManifest(text, "m.yaml", "default"), { name: "ManifestError", message });
@@ -166,7 +166,7 @@ t.test("a Subnet that becomes private and a SecurityGroup that opens are changes
   t.same(
     reach.changes.filter(({ from }) => from === "outside").map(({ change, what }) => [change, what]),
     [["loses", "everything"]],
-    "pods of the subnet are one class, which nobody from outside reaches",
+    "pods of the subnet are one class, which no pod from outside reaches",
   );
   t.match(text, /ingress .*: dropped by Subnet ovn-default, spec\.private/);
   t.equal(reach.totals.losing, 0, "its own pods still reach each other");

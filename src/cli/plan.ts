@@ -12,7 +12,7 @@ import { ManifestError, type ManifestObject, readManifest } from "./manifest.ts"
 import { planRows } from "./rows.ts";
 import { formatTable } from "./table.ts";
 
-/** What `plan` is asked. */
+/** Options of `plan`. */
 export interface PlanOptions {
   /** Files, or `-`. */
   readonly file: readonly string[];
@@ -24,10 +24,10 @@ export interface PlanOptions {
   readonly exitCode?: boolean;
 }
 
-/** At most so many lines of each part are printed. */
+/** The number of lines of each part that are printed. */
 const SHOWN = { changes: 50, rows: 120 };
 
-/** Answers `plan`. Writes nothing. Rejects with a `ManifestError`, a `KubeError`, or what reading a file rejects with. */
+/** Answers `plan`. Writes nothing. Rejects with a `ManifestError`, a `KubeError`, or the error of reading a file. */
 export async function planCommand(kube: Kube, options: PlanOptions): Promise<ExplainReport> {
   const { file: files, namespace, delete: deleting = false, allRows = false, exitCode = false } = options;
   const manifests = await Promise.all(
@@ -62,9 +62,9 @@ async function readInput(file: string): Promise<string> {
   }
 }
 
-/** Who gains or loses what, as text for people; at most 50 lines. */
+/** The changes of reachability as text; at most 50 lines. */
 export function reachPart({ changes, totals }: ReachChanges): string {
-  if (changes.length === 0) return "Reachability: nobody gains or loses anything.\n";
+  if (changes.length === 0) return "Reachability: no change.\n";
   const rows = changes
     .slice(0, SHOWN.changes)
     .map(({ change, from, to, what, open, because = "" }: ReachChange) => [
@@ -97,7 +97,7 @@ function notesPart(notes: readonly string[]): string {
   return notes.length === 0 ? "" : `Notes:\n${notes.map((note) => `  ${note}`).join("\n")}\n`;
 }
 
-/** What the controller would say of the objects of a manifest: what of them is not accepted, or not enforced as written. */
+/** The controller's conditions for the objects of a manifest: what is not accepted, or not enforced as written. */
 function problemsOf({ fragments }: ClusterModel, wanted: readonly ManifestObject[]): readonly string[] {
   const keys = new Map(wanted.map((one) => [`${one.kind}/${keyOf(one)}`, one.label]));
   return [...fragments.values()].flatMap(({ effects }) =>

@@ -7,7 +7,7 @@ import { fakeKube } from "../kube/testing/fake.ts";
 import { podSteps } from "./pod.ts";
 import { formatStatus, readStatus } from "./status.ts";
 
-t.test("the way of a pod to its network ends with what became of its further networks", async (t) => {
+t.test("the steps of a pod end with the state of its secondary networks", async (t) => {
   const kube = fakeKube();
   const networks = "net1,lan,bridge,nowhere";
   const annotations = {
@@ -42,7 +42,7 @@ t.test("the way of a pod to its network ends with what became of its further net
 });
 
 t.test(
-  "a pod's way ends at a node that OVN has no chassis for, and the network's status says so as well",
+  "a pod's steps end at a node that OVN has no chassis for, and the network's status reports it as well",
   async (t) => {
     const kube = fakeKube();
     const metadata = { name: "n1", annotations: { "ovn.kubernetes.io/chassis": "c1" } };
@@ -65,7 +65,7 @@ t.test(
   },
 );
 
-t.test("limits of a pod on its node's network are said not to be enforced", async (t) => {
+t.test("limits of a pod on its node's network are reported as not enforced", async (t) => {
   const kube = fakeKube();
   const spec = { hostNetwork: true, nodeName: "n1" };
   const add = (name: string, annotations: Record<string, string>) =>
@@ -79,7 +79,7 @@ t.test("limits of a pod on its node's network are said not to be enforced", asyn
   t.match((await podSteps(kube, "default", "b")).at(-1), { what: "network", ok: true });
 });
 
-t.test("the limits that are active are shown, and what is invalid beside them", async (t) => {
+t.test("the active limits are shown, and invalid annotations beside them", async (t) => {
   const kube = fakeKube();
   const qos = {
     ovn: { ingress: { rate: 10_000, burst: 8_000 }, netem: { latency: 5 } },

@@ -23,7 +23,7 @@ import { IPS, NETWORK_ATTACHMENTS, NODES, PODS, type ResourceType } from "../kub
 import type { NodeCondition } from "./status.ts";
 import { formatTable } from "./table.ts";
 
-/** One step on a pod's way to its network. */
+/** One step of a pod's way to its network. */
 export interface PodStep {
   readonly what: string;
   readonly ok: boolean;
@@ -32,7 +32,7 @@ export interface PodStep {
 
 type Loose = Readonly<Record<string, unknown>>;
 
-/** Follows a pod's way to its network from object to object; the first step that is not ok is where it hangs. */
+/** Checks the steps of a pod's way to its network, object by object; the first step that is not ok is the cause. */
 export async function podSteps(kube: Kube, namespace: string, name: string): Promise<readonly PodStep[]> {
   const pod = await find(kube, PODS, { namespace, name });
   if (pod === undefined)
@@ -43,7 +43,7 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   if (spec["hostNetwork"] === true)
     return [
       ...steps,
-      { what: "network", ok: true, detail: "the node's own; Weft has no part in it" },
+      { what: "network", ok: true, detail: "the node's own; Weft does not manage it" },
       ...hostQosSteps(annotations),
     ];
   const nodeName = String(spec["nodeName"] ?? "");
@@ -98,13 +98,13 @@ export async function podSteps(kube: Kube, namespace: string, name: string): Pro
   return [...steps, ...(await networkSteps(kube, pod)), ...qosSteps(annotations)];
 }
 
-/** Who makes the primary interface of a pod for which Weft has no address, if it is not Weft; a pod that runs with an address has one. */
+/** The creator of a pod's primary interface if Weft has no address for it; undefined if it is Weft. */
 function otherPrimary({ metadata }: KubeObject, runs: boolean): string | undefined {
   if (projectNetworks(metadata).replacesPrimary) return `that of the network in ${POD.defaultNetwork}`;
-  return runs ? "another network plugin's; Weft has no part in it" : undefined;
+  return runs ? "another network plugin's; Weft does not manage it" : undefined;
 }
 
-/** What a pod on its node's network asks for in vain: it has no port. */
+/** The limits that a pod on its node's network requests without effect, because it has no port. */
 function hostQosSteps(annotations: Readonly<Record<string, string>>): readonly PodStep[] {
   const asked = Object.entries(readQosRequest(annotations, OVN_PROVIDER)).filter(([, { state }]) => state !== "absent");
   if (asked.length === 0) return [];
@@ -113,7 +113,7 @@ function hostQosSteps(annotations: Readonly<Record<string, string>>): readonly P
   return [{ what: "QoS", ok: false, detail }];
 }
 
-/** The QoS that is active on each interface, as the controller has recorded it. */
+/** The QoS that is active on each interface, as recorded by the controller. */
 function qosSteps(annotations: Readonly<Record<string, string>>): readonly PodStep[] {
   return Object.entries(decodePodQos(annotations[POD.qos])).map(([provider, { ingress, egress, netem, problem }]) => {
     const active = [
@@ -130,7 +130,7 @@ function qosSteps(annotations: Readonly<Record<string, string>>): readonly PodSt
   });
 }
 
-/** What became of the networks that a pod names beside its own one. */
+/** The state of the secondary networks that a pod names. */
 async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<readonly PodStep[]> {
   const { annotations = {} } = metadata;
   const { networks = [], networksProblem } = projectNetworks(metadata);
@@ -156,7 +156,7 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
     steps.push({
       what,
       ok: wants === "other",
-      detail: wants === "other" ? "another plugin's; Weft has no part in it" : missing,
+      detail: wants === "other" ? "another plugin's; Weft does not manage it" : missing,
     });
   }
   return steps;
@@ -164,7 +164,7 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
 
 const NO_DEFINITION = { wants: "unclear", problem: "there is no such NetworkAttachmentDefinition" } as const;
 
-/** The steps as a table for people. */
+/** The steps as a table. */
 export function formatSteps(steps: readonly PodStep[]): string {
   return formatTable(
     ["", "STEP", "DETAIL"],

@@ -9,7 +9,7 @@ import { Touched } from "../reconcile/touched.ts";
 
 type Fragments = ReadonlyMap<string, Fragment>;
 
-/** The transaction that takes the northbound database from what one state wants to what another wants. Pure. */
+/** The transaction that changes the northbound database from one desired state to another. Pure. */
 export function planRows(before: Fragments, after: Fragments): { readonly plan: Plan; readonly text: string } {
   const [old, desired, touched] = [new Desired(), new Desired(), new Touched()];
   for (const [unit, fragment] of before) touched.merge(old.replace(unit, fragment).touched);
@@ -21,7 +21,7 @@ export function planRows(before: Fragments, after: Fragments): { readonly plan: 
   return { plan, text: formatPlan(plan, (uuid) => names.get(uuid)) };
 }
 
-/** What is wanted, as if it were all in the database. */
+/** The desired rows as if all were in the database. */
 function viewOf(desired: Desired): DatabaseView {
   return {
     get(table, uuid): Readonly<Record<string, ColumnValue>> | undefined {

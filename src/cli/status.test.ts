@@ -10,7 +10,7 @@ import { formatStatus, readStatus } from "./status.ts";
 
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" };
 
-t.test("only a controller that holds the Lease and renews it is said to lead", async (t) => {
+t.test("only a controller that holds and renews the Lease counts as leader", async (t) => {
   const clock = new ManualClock();
   const kube = fakeKube({ clock });
   const status = async (later = 0) => {
@@ -22,16 +22,19 @@ t.test("only a controller that holds the Lease and renews it is said to lead", a
   await kube.settled();
   t.same(await status(), ["weft-1", "Leader: weft-1"]);
   t.same(await status(60_000), ["weft-1", "Leader: weft-1"]);
-  t.same(await status(-5_000), ["weft-1", "Leader: weft-1"], "the clock here may be behind");
+  t.same(await status(-5_000), ["weft-1", "Leader: weft-1"], "the local clock may be behind");
   t.match(await status(61_000), [
     undefined,
-    /^Leader: none: weft-1 has not renewed its Lease for 61 s, which should be renewed within 60 s, so nothing is given/,
+    /^Leader: none: weft-1 has not renewed its Lease for 61 s, which should be renewed within 60 s, so no address is allocated/,
   ]);
   await lease.stop();
-  t.match(await status(), [undefined, /^Leader: none: the last leader has gone and no other has taken its place/]);
+  t.match(await status(), [
+    undefined,
+    /^Leader: none: the last leader has released its Lease and no other has taken it/,
+  ]);
 });
 
-t.test("it is said who serves Services to nodes, and what contradicts it", async (t) => {
+t.test("the status names what serves Services to nodes, and contradictions", async (t) => {
   const kube = fakeKube({ clock: new ManualClock() });
   const lines = async () =>
     formatStatus(await readStatus(kube, "kube-system", 0))

@@ -13,11 +13,11 @@ import { DAEMON_SETS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../k
 import { parseTime } from "../time/rfc3339.ts";
 import { formatTable } from "./table.ts";
 
-/** The network at a glance, as data. */
+/** An overview of the network, as data. */
 export interface NetworkStatus {
-  /** The controller that leads, where one says so and is alive. */
+  /** The leading controller, if it renews its Lease. */
   readonly leader: string | undefined;
-  /** Why nobody is thought to lead. */
+  /** Why no controller is considered leading. */
   readonly leaderProblem: string | undefined;
   /** Controllers that do not lead although they could, each with its reason. */
   readonly blocked: readonly { readonly pod: string; readonly reason: string }[];
@@ -25,11 +25,11 @@ export interface NetworkStatus {
   readonly kubeProxies: readonly string[];
   readonly nodes: readonly {
     readonly name: string;
-    /** Who serves Services to the node and to clients outside, as its contract says. */
+    /** The component that serves Services to the node and to clients outside, according to its contract. */
     readonly services: "weft" | "kube-proxy";
     readonly join: string;
     readonly chassis: string;
-    /** What the controller says is wrong with it: a reason. */
+    /** The reason of the controller's condition about it. */
     readonly chassisProblem: string | undefined;
     readonly ready: boolean;
   }[];
@@ -54,7 +54,7 @@ export interface NodeCondition {
   readonly message?: string;
 }
 
-/** Reads what Weft knows of itself from the API server. `now`: the time, in ms since 1970. */
+/** Reads Weft's state from the API server. `now`: the time, in ms since 1970. */
 export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
   const [lease, controllers, nodes, vpcs, subnets, kubeProxies] = await Promise.all([
     readLease(kube, { namespace, name: "kube-ovn-controller" }),
@@ -111,7 +111,7 @@ export async function readStatus(kube: Kube, namespace: string, now: number): Pr
   };
 }
 
-/** The status as tables for people. */
+/** The status as tables. */
 export function formatStatus(status: NetworkStatus): string {
   const yes = (value: boolean): string => (value ? "yes" : "NO");
   return [
@@ -138,7 +138,7 @@ export function formatStatus(status: NetworkStatus): string {
   ].join("\n");
 }
 
-/** Whether the contract of a node says that it serves Services; a contract that cannot be read says nothing. */
+/** Whether the contract of a node has Services; false for a malformed contract. */
 function servesServices(annotations: Readonly<Record<string, string>>): boolean {
   try {
     return decodeNodeContract(annotations)?.services !== undefined;
@@ -148,7 +148,7 @@ function servesServices(annotations: Readonly<Record<string, string>>): boolean 
   }
 }
 
-/** Who serves Services to nodes and to clients outside, and what contradicts it. */
+/** The component that serves Services to nodes and to clients outside, and contradictions. */
 function servicesText({ nodes, kubeProxies }: NetworkStatus): string {
   if (nodes.length === 0) return "";
   const by = nodes.filter(({ services }) => services === "weft").length;
@@ -166,18 +166,21 @@ function servicesText({ nodes, kubeProxies }: NetworkStatus): string {
   ].join("");
 }
 
-/** A Lease that does not say how long it lasts lasts as long as ours do, in s. */
+/** Default duration of a Lease, in s, as Weft's. */
 const LEASE_S = 60;
 
-/** Who leads, or why nobody is thought to: there is no Lease, nobody holds it, or its holder has ceased to renew it. */
+/**
+ * The leader, or why no controller is considered leading: there is no Lease, it has no holder, or its holder no
+ * longer renews it.
+ */
 function leaderOf(lease: LeaseView | undefined, now: number): Pick<NetworkStatus, "leader" | "leaderProblem"> {
   const nobody = (why: string) => ({
     leader: undefined,
-    leaderProblem: `${why}, so nothing is given or changed; see the logs of Deployment kube-ovn-controller`,
+    leaderProblem: `${why}, so no address is allocated and no change is applied; see the logs of Deployment kube-ovn-controller`,
   });
   if (lease === undefined) return nobody("no controller has ever led (there is no Lease kube-ovn-controller)");
   const { holder, renewedAt, durationSeconds = LEASE_S } = lease;
-  if (holder === "") return nobody("the last leader has gone and no other has taken its place");
+  if (holder === "") return nobody("the last leader has released its Lease and no other has taken it");
   const silent = Math.floor((now - (parseTime(renewedAt ?? "") ?? Number.NaN)) / 1000);
   // A clock that is behind the controller's makes it negative.
   if (silent <= durationSeconds) return { leader: holder, leaderProblem: undefined };

@@ -11,7 +11,10 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
   return `${[line(head), ...rows.map(line)].join("\n")}\n`;
 }
 
-/** The text without characters that a terminal obeys (C0 and C1 controls but line feed): names and messages come from whoever made the objects. */
+/**
+ * The text without control characters of terminals (C0 and C1 controls except line feed): users choose names and
+ * messages.
+ */
 export function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]/gu, "�");
 }

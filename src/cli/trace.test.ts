@@ -33,7 +33,7 @@ t.test("a packet to a pod on another node goes through the tunnel and is deliver
   );
 });
 
-t.test("what a policy drops is named with the rule that would allow it", async (t) => {
+t.test("a packet that a policy drops is shown with the rule that would allow it", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/web", { app: "web" });
   await cluster.pod("other/client", { app: "client", "pod-template-hash": "abc" });
@@ -94,7 +94,7 @@ t.test("a Service is followed to each backend", async (t) => {
   t.match(text, "Dropped: service default/empty has no ready endpoint.");
 });
 
-t.test("what leaves the cluster is followed to where it leaves", async (t) => {
+t.test("a packet that leaves the cluster is followed to where it leaves", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   const { text, ok } = await trace(cluster, "a", "198.51.100.1", "udp", "53");
@@ -112,7 +112,7 @@ t.test("what leaves the cluster is followed to where it leaves", async (t) => {
 });
 
 t.test(
-  "a packet through tunnels that a node reports to be down, or to a node that is not Ready, is not said to be delivered",
+  "a packet through tunnels that a node reports to be down, or to a node that is not Ready, is not reported as delivered",
   async (t) => {
     const cluster = await SampleCluster.make();
     await cluster.pod("default/a");
@@ -130,7 +130,7 @@ t.test(
   },
 );
 
-t.test("pods of VPCs that nothing joins do not reach each other", async (t) => {
+t.test("pods of unconnected VPCs do not reach each other", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.add(VPCS, { metadata: { name: "island" }, spec: {} });
@@ -141,10 +141,10 @@ t.test("pods of VPCs that nothing joins do not reach each other", async (t) => {
   await cluster.ip("far.default", of, "10.77.0.5", "", made.metadata.uid);
   const { text, ok } = await trace(cluster, "a", "far");
   t.equal(ok, false);
-  t.match(text, "nothing joins them");
+  t.match(text, "no peering connects them");
 });
 
-t.test("an end that does not exist, and a port that is none, are errors that say what is accepted", async (t) => {
+t.test("an end that does not exist, and an invalid port, are errors that list what is accepted", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await t.rejects(trace(cluster, "gone", "a"), { name: "EndpointError", message: /there is no pod default\/gone/ });
@@ -155,8 +155,8 @@ t.test("an end that does not exist, and a port that is none, are errors that say
   const vacant = await trace(cluster, "a", "10.16.9.9");
   t.equal(vacant.ok, false);
   t.match(vacant.text, "no pod has 10.16.9.9");
-  t.throws(() => portArgument("tcp", "99999"), { message: /ports are 1 to 65535/ });
-  t.throws(() => portArgument("gre", "1"), { message: /is no protocol with ports/ });
+  t.throws(() => portArgument("tcp", "99999"), { message: /ports must be 1 to 65535/ });
+  t.throws(() => portArgument("gre", "1"), { message: /is not a protocol with ports/ });
   t.same(portArgument(undefined, undefined), { protocol: "ICMP" });
   t.same(portArgument("icmp", undefined), { protocol: "ICMP" });
   t.same(portArgument("80", undefined), { protocol: "TCP", port: 80 });

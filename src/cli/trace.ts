@@ -13,21 +13,21 @@ import { buildClusterModel, readObjects } from "./cluster-model.ts";
 import { findSources, findTarget, parseEndpoint } from "./endpoint-arguments.ts";
 import type { ExplainReport } from "./explain.ts";
 
-/** The way to one destination: the one that was named, or a backend of a Service. */
+/** The path to one destination: the given one, or a backend of a Service. */
 export interface Trace {
   readonly from: string;
   readonly to: string;
   readonly port: string;
   /** Of several paths, the worst. */
   readonly verdict: PathOutcome;
-  /** A Service's translation, where one is on the way. */
+  /** The translation of a Service, if one is on the path. */
   readonly service?: string;
   readonly paths: readonly Itinerary[];
-  /** Why there is no way to follow. */
+  /** Why there is no path to follow. */
   readonly problem?: string;
 }
 
-/** How the arguments PROTO and PORT are written: as in `kubectl ko trace`, or as in `policy explain`. */
+/** The forms of the arguments PROTO and PORT: as in `kubectl ko trace`, or as in `policy explain`. */
 export function portArgument(protocol: string | undefined, port: string | undefined): PortQuestion {
   const text = protocol === undefined ? "icmp" : port === undefined ? protocol : `${protocol}/${port}`;
   const parsed = parsePort(text);
@@ -123,7 +123,7 @@ const ENDINGS: Readonly<Record<Exclude<PathOutcome, "dropped">, string>> = {
 
 const MARKS = { passes: "✓", dropped: "✗", unknown: "?", outside: "·" } as const;
 
-/** A trace for people, whole lines. */
+/** A trace as text, in complete lines. */
 export function formatTrace({ from, to, port, service, verdict, paths, problem }: Trace): string {
   const lines = [`${from} → ${to}  ${port}`];
   if (service !== undefined) lines.push(`  ${service}`);

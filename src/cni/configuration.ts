@@ -14,7 +14,7 @@ import {
 import type { Verb } from "./environment.ts";
 import { PluginError } from "./errors.ts";
 
-/** The network configuration on stdin, as far as the shim looks into it. */
+/** The fields of the network configuration on stdin that the shim reads. */
 export interface Configuration {
   readonly cniVersion: CniVersion;
   /** The network's name. */
@@ -24,11 +24,11 @@ export interface Configuration {
   readonly provider: string;
   readonly routes: readonly CniRoute[];
   readonly dns: CniDns | undefined;
-  /** SR-IOV and DPDK keys, passed on as they are. */
+  /** SR-IOV and DPDK keys, passed on unchanged. */
   readonly device: Readonly<Record<string, string>>;
-  /** What the plugins before this one in the list made; undefined where there is none. */
+  /** The result of the earlier plugins in the list; undefined if there is none. */
   readonly prevResult: CniResult | undefined;
-  /** `cni.dev/valid-attachments` of GC; undefined where the key is absent, which is not the same as none valid. */
+  /** `cni.dev/valid-attachments` of GC; undefined if the key is absent, which differs from an empty list. */
   readonly validAttachments: readonly CniAttachment[] | undefined;
 }
 
@@ -57,8 +57,9 @@ const DEVICE_KEYS = [
 ];
 
 /**
- * Reads and checks the configuration.
- * @throws PluginError 6 where it is no JSON object, 1 where its version is unknown or too old for the verb, 7 where a field is wrong.
+ * Parses and validates the configuration.
+ * @throws PluginError 6 if it is not a JSON object, 1 if its version is unknown or too old for the verb, 7 if a field
+ * is invalid.
  */
 export function readConfiguration(text: string, verb: Verb): Configuration {
   const conf = parseObject(text);
@@ -77,7 +78,7 @@ export function readConfiguration(text: string, verb: Verb): Configuration {
   if (verb === "CHECK" && prevResult === undefined) throw wrong("CHECK needs prevResult, the result of the ADD");
   const validAttachments = attachments(conf["cni.dev/valid-attachments"]);
   if (verb === "GC" && validAttachments === undefined) {
-    // Without the list, "remove all that is not in it" would remove every running pod's network.
+    // Without the list, every running pod's network would be removed as not being in it.
     throw wrong("GC needs cni.dev/valid-attachments; an empty list means that no attachment is valid");
   }
 
@@ -98,7 +99,7 @@ export function readConfiguration(text: string, verb: Verb): Configuration {
   };
 }
 
-/** The version to print in an error or in VERSION's answer for a configuration that may be anything at all. */
+/** The version to print in an error or in VERSION's answer for a configuration of any content. */
 export function versionForAnswer(text: string): CniVersion {
   try {
     return versionOf(parseObject(text));
@@ -108,14 +109,14 @@ export function versionForAnswer(text: string): CniVersion {
 }
 
 function versionOf(conf: Readonly<Record<string, unknown>>): CniVersion {
-  // CNI SPEC: a configuration without a version is of 0.1.0.
+  // CNI SPEC: a configuration without a version has version 0.1.0.
   const asked = conf["cniVersion"] ?? "0.1.0";
   const known = CNI_VERSIONS.find((version) => version === asked);
   if (known !== undefined) return known;
   throw new PluginError(
     CNI_ERROR.incompatibleVersion,
     "incompatible CNI versions",
-    `the configuration is of ${JSON.stringify(asked)}, this plugin speaks ${CNI_VERSIONS.join(", ")}`,
+    `the configuration has version ${JSON.stringify(asked)}, this plugin supports ${CNI_VERSIONS.join(", ")}`,
   );
 }
 
@@ -133,12 +134,12 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 function attachments(value: unknown): readonly CniAttachment[] | undefined {
   if (value === undefined) return undefined;
-  // libcni writes a nil slice of Go as null: a runtime that holds no attachment.
+  // libcni writes a nil slice of Go as null: a runtime without attachments.
   if (value === null) return [];
   const good = (entry: unknown): entry is CniAttachment =>
     isObject(entry) && typeof entry["containerID"] === "string" && typeof entry["ifname"] === "string";
   if (Array.isArray(value) && value.every(good)) return value;
-  // One entry misread would be one running pod cut off, so the whole list is refused.
+  // A misread entry would disconnect a running pod, so the whole list is refused.
   throw wrong("cni.dev/valid-attachments is not a list of {containerID, ifname}");
 }
 

@@ -6,7 +6,7 @@ import { PluginError } from "./errors.ts";
 /** The verbs of CNI SPEC 1.1, section 2 "CNI operations". */
 export type Verb = "ADD" | "DEL" | "CHECK" | "STATUS" | "GC" | "VERSION";
 
-/** The parameters of one call, read from the environment; a parameter that the verb does not need is "" where absent. */
+/** The parameters of one call, read from the environment; a parameter that the verb does not need is "" if absent. */
 export interface Invocation {
   readonly verb: Verb;
   readonly containerId: string;
@@ -18,7 +18,7 @@ export interface Invocation {
 
 type Variable = "CNI_CONTAINERID" | "CNI_NETNS" | "CNI_IFNAME";
 
-/** Which variables a verb cannot do without (CNI SPEC 1.1, each operation's "Input"). CNI_PATH is never used here. */
+/** The variables that each verb requires (CNI SPEC 1.1, each operation's "Input"). CNI_PATH is not used. */
 const REQUIRED: Readonly<Record<Verb, readonly Variable[]>> = {
   ADD: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
   DEL: ["CNI_CONTAINERID", "CNI_IFNAME"],
@@ -34,7 +34,7 @@ const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const IF_NAME_MAX = 15;
 
 /**
- * Reads the call's parameters.
+ * Reads and validates the call's parameters.
  * @throws PluginError code 4 naming every variable that is missing, or the one that is malformed.
  */
 export function readInvocation(env: Readonly<Record<string, string | undefined>>): Invocation {

@@ -2,7 +2,10 @@
 
 import { CNI_ERROR, type CniErrorCode, type CniErrorResult } from "../api/cni-message.ts";
 
-/** An error that the caller of the plugin sees on stdout, with a code of CNI SPEC 1.1 "Error". `details` may be empty. */
+/**
+ * An error that is printed on stdout for the plugin's caller, with a code of CNI SPEC 1.1 "Error". `details` may be
+ * empty.
+ */
 export class PluginError extends Error {
   override readonly name = "PluginError";
   readonly code: CniErrorCode;
@@ -15,7 +18,7 @@ export class PluginError extends Error {
   }
 }
 
-/** Anything thrown, as a `PluginError`: what is not one already is a fault of the shim itself (code 999). */
+/** Converts anything thrown to a `PluginError`; other errors are faults of the shim itself (code 999). */
 export function asPluginError(thrown: unknown): PluginError {
   if (thrown instanceof PluginError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

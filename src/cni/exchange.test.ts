@@ -24,7 +24,7 @@ t.test("an answer split at any byte is read the same", async (t) => {
     const whole = Buffer.from(text);
     t.same(parseAnswer(whole, false), want);
     const needed = [...whole.keys()].findLast((at) => parseAnswer(whole.subarray(0, at), false) === undefined) ?? -1;
-    t.ok(needed >= whole.length - 5, "nothing is taken for an answer before it is whole");
+    t.ok(needed >= whole.length - 5, "an incomplete answer is not accepted");
   }
 });
 
@@ -33,7 +33,7 @@ t.test("an answer without a length ends with the connection", async (t) => {
   t.same(parseAnswer(Buffer.from(UNTIL_CLOSE), true), { status: 200, body: "all of it" });
 });
 
-t.test("a connection closed early or bytes that are no HTTP are an error", async (t) => {
+t.test("a connection closed early or bytes that are not HTTP are an error", async (t) => {
   for (const cut of [0, 5, 60, PLAIN.length - 1]) {
     t.throws(() => parseAnswer(Buffer.from(PLAIN.slice(0, cut)), true), { code: "broken" });
   }
@@ -74,7 +74,7 @@ t.test("a daemon that does not run, hangs or closes the connection gives differe
   await t.rejects(post(closing, "/", "", 5000), ExchangeError);
 });
 
-t.test("an answer without end is cut off", async (t) => {
+t.test("an endless answer is cut off", async (t) => {
   const path = await serve(t, (socket) => {
     socket.on("error", () => {});
     socket.write("HTTP/1.1 200 OK\r\n\r\n");

@@ -5,13 +5,16 @@ import { connect } from "node:net";
 /** The longest answer that is read; the daemon's are a few hundred bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** An answer of the daemon. */
+/** A response of the daemon. */
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
 }
 
-/** Why there is no answer; `refused` means that nothing was done, in the other cases the daemon may have worked. */
+/**
+ * Why there is no response; `refused` means that nothing was done, in the other cases the daemon may have done
+ * something.
+ */
 export class ExchangeError extends Error {
   override readonly name = "ExchangeError";
   readonly code: "refused" | "deadline" | "broken";
@@ -22,7 +25,10 @@ export class ExchangeError extends Error {
   }
 }
 
-/** One POST over a unix socket. Written over node:net because loading an HTTP client costs more than the whole exchange. */
+/**
+ * Sends one POST over a unix socket. Written over node:net because loading an HTTP client costs more than the whole
+ * exchange.
+ */
 export function post(socket: string, path: string, body: string, deadlineMs: number): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -68,7 +74,7 @@ export function post(socket: string, path: string, body: string, deadlineMs: num
   });
 }
 
-/** The request as bytes on the wire (RFC 9112); the daemon closes after its answer. */
+/** The request as bytes on the wire (RFC 9112); the daemon closes the connection after its response. */
 function requestText(path: string, body: string): string {
   return [
     `POST ${path} HTTP/1.1`,
@@ -82,9 +88,9 @@ function requestText(path: string, body: string): string {
 }
 
 /**
- * Reads an HTTP/1.1 answer from what has arrived so far.
- * @returns undefined while more must come.
- * @throws ExchangeError `broken` where the bytes are no answer, or the peer ended before it was whole.
+ * Parses an HTTP/1.1 response from the bytes received so far.
+ * @returns undefined while it is incomplete.
+ * @throws ExchangeError `broken` if the bytes are not a response, or the peer ended before it was complete.
  */
 export function parseAnswer(bytes: Buffer, ended: boolean): HttpAnswer | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
@@ -116,7 +122,7 @@ function finish(status: number, body: Buffer | undefined, ended: boolean): HttpA
   return undefined;
 }
 
-/** The chunked coding (RFC 9112 §7.1) decoded; undefined while its last chunk has not come. */
+/** Decodes the chunked coding (RFC 9112 §7.1); undefined while the last chunk is missing. */
 function unchunk(bytes: Buffer): Buffer | undefined {
   const parts: Buffer[] = [];
   let at = 0;

@@ -3,8 +3,8 @@
 /**
  * weft-cni: the CNI plugin that kubelet's runtime starts once per pod and verb (installed as /opt/cni/bin/kube-ovn).
  *
- * It holds no logic of the network: environment and stdin become one message to weft-daemon, the answer becomes a CNI
- * result. It is compiled to one executable, and what it imports is what it takes to start.
+ * It has no network logic: it sends environment and stdin as one message to weft-daemon and converts the response to
+ * a CNI result. It is compiled to one executable, and its imports determine its start-up time.
  */
 import { readFileSync, writeSync } from "node:fs";
 import { post } from "./exchange.ts";
@@ -20,7 +20,7 @@ function readStdin(): string {
 }
 
 function writeStdout(text: string): void {
-  // Written at once: a pipe's asynchronous write may be lost when the process exits.
+  // Written synchronously: an asynchronous write to a pipe may be lost when the process exits.
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
 }
@@ -29,7 +29,7 @@ function main(): void {
   if (!process.env["CNI_COMMAND"]) {
     process.stderr.write("weft-cni is a CNI plugin; a container runtime starts it (CNI SPEC 1.1)\n");
   }
-  // Unique on a node, and cheaper than random bytes: a process has a pid of its own for as long as it runs.
+  // Unique on a node, and cheaper than random bytes: a pid is not reused while its process runs.
   const requestId = `${Date.now().toString(36)}-${process.pid.toString(36)}`;
   runPlugin({ env: process.env, requestId, readStdin, writeStdout, post }).then(
     (code) => process.exit(code),

@@ -52,7 +52,7 @@ async function run(
   return { exit, out: out === "" ? undefined : (JSON.parse(out) as Record<string, unknown>), sent };
 }
 
-t.test("ADD sends Kube-OVN's message and prints the result of the version asked", async (t) => {
+t.test("ADD sends Kube-OVN's message and prints the result in the requested version", async (t) => {
   const { exit, out, sent } = await run("ADD", CONF);
   t.equal(exit, 0);
   t.match(sent, {
@@ -96,7 +96,7 @@ t.test("results before 1.0.0 name an address's version, and 1.1.0 names the MTU"
   t.notMatch(out, { ips: [{ version: "4" }] });
 });
 
-t.test("what earlier plugins of the list made is passed through before our own", async (t) => {
+t.test("the results of earlier plugins of the list come first, unchanged", async (t) => {
   const prevResult = {
     cniVersion: "1.0.0",
     interfaces: [{ name: "tun0", sandbox: "/run/netns/x" }],
@@ -112,7 +112,7 @@ t.test("what earlier plugins of the list made is passed through before our own",
   t.match(sent?.body, { prev_result: prevResult });
 });
 
-t.test("as another plugin's IPAM the keys below ipam count and no interface is named", async (t) => {
+t.test("as another plugin's IPAM the keys below ipam are used and no interface is named", async (t) => {
   const conf = { ...CONF, type: "macvlan", ipam: { type: "kube-ovn", server_socket: "/i.sock", provider: "nad.ns" } };
   const { out, sent } = await run("ADD", conf);
   t.match(sent, { socket: "/i.sock", body: { cni_type: "macvlan", provider: "nad.ns" } });
@@ -120,7 +120,7 @@ t.test("as another plugin's IPAM the keys below ipam count and no interface is n
   t.notMatch(out, { ips: [{ interface: 0 }] });
 });
 
-t.test("an IPAM answer has the version asked, and nothing of what other plugins have made", async (t) => {
+t.test("an IPAM result has the requested version, and nothing of other plugins' results", async (t) => {
   const ipam = { type: "kube-ovn", provider: "nad.ns" };
   const prevResult = { cniVersion: "0.3.1", interfaces: [{ name: "tun0" }], ips: [{ address: "192.0.2.1/32" }] };
   for (const cniVersion of ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]) {
@@ -143,7 +143,7 @@ t.test("an IPAM answer has the version asked, and nothing of what other plugins 
 });
 
 t.test(
-  "a network without the default route has none in its result, and one of MACs alone has an interface",
+  "a network without the default route has none in its result, and one with only MACs has an interface",
   async (t) => {
     const [four] = ANSWER.ips;
     const without = { ...ANSWER, ips: [{ ...four, gateway: undefined }], routes: [] };
@@ -162,7 +162,7 @@ t.test(
   },
 );
 
-t.test("DEL, CHECK, STATUS and GC print nothing when all is well", async (t) => {
+t.test("DEL, CHECK, STATUS and GC print nothing on success", async (t) => {
   const empty = { status: 204, body: "" };
   const conf = { ...CONF, cniVersion: "1.1.0", prevResult: { cniVersion: "1.1.0" } };
   const valid = [{ containerID: "0123456789abcdef", ifname: "eth0" }];
@@ -180,7 +180,7 @@ t.test("DEL, CHECK, STATUS and GC print nothing when all is well", async (t) => 
 });
 
 t.test(
-  "GC of a runtime without pods, whose list libcni writes as null, is one where no attachment is valid",
+  "GC with the list null, which libcni writes for a runtime without pods, means that no attachment is valid",
   async (t) => {
     const conf = { ...CONF, cniVersion: "1.1.0", "cni.dev/valid-attachments": null };
     const { exit, out, sent } = await run("GC", conf, { status: 204, body: "" }, {});
@@ -189,7 +189,7 @@ t.test(
   },
 );
 
-t.test("VERSION answers without the daemon, whatever is on stdin", async (t) => {
+t.test("VERSION answers without the daemon, for any stdin", async (t) => {
   t.same((await run("VERSION", { cniVersion: "0.4.0" }, new Error("never asked"), {})).out, {
     cniVersion: "0.4.0",
     supportedVersions: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
@@ -197,14 +197,14 @@ t.test("VERSION answers without the daemon, whatever is on stdin", async (t) => 
   t.match((await run("VERSION", "")).out, { cniVersion: "1.1.0" });
 });
 
-t.test("each bad input has the specification's code", async (t) => {
+t.test("each invalid input has the specification's code", async (t) => {
   const cases: [string, number, Promise<Run>][] = [
     ["garbage on stdin", 6, run("ADD", "}{")],
     ["a list on stdin", 6, run("ADD", "[]")],
     ["an empty stdin", 6, run("DEL", "")],
     ["an unknown version", 1, run("ADD", { ...CONF, cniVersion: "9.0.0" })],
     ["no version, which means 0.1.0", 1, run("ADD", { ...CONF, cniVersion: undefined })],
-    ["a version that is no string", 1, run("ADD", { ...CONF, cniVersion: 1 })],
+    ["a version that is not a string", 1, run("ADD", { ...CONF, cniVersion: 1 })],
     ["CHECK in 0.3.1", 1, run("CHECK", { ...CONF, cniVersion: "0.3.1" })],
     ["GC in 1.0.0", 1, run("GC", CONF)],
     ["STATUS in 1.0.0", 1, run("STATUS", CONF)],
@@ -213,8 +213,8 @@ t.test("each bad input has the specification's code", async (t) => {
     ["GC with a bad list", 7, run("GC", { ...CONF, cniVersion: "1.1.0", "cni.dev/valid-attachments": [{}] })],
     ["no network name", 7, run("ADD", { ...CONF, name: undefined })],
     ["a bad network name", 7, run("ADD", { ...CONF, name: "a/b" })],
-    ["a socket that is no path", 7, run("ADD", { ...CONF, server_socket: 7 })],
-    ["routes that are no routes", 7, run("ADD", { ...CONF, routes: "10.0.0.0/8" })],
+    ["a socket that is not a path", 7, run("ADD", { ...CONF, server_socket: 7 })],
+    ["invalid routes", 7, run("ADD", { ...CONF, routes: "10.0.0.0/8" })],
     ["no verb", 4, run(undefined, CONF)],
     ["an unknown verb", 4, run("FROB", CONF)],
     ["no netns", 4, run("ADD", CONF, undefined, { ...ENV, CNI_NETNS: "" })],
@@ -232,12 +232,12 @@ t.test("each bad input has the specification's code", async (t) => {
   }
 });
 
-t.test("a missing variable is named", async (t) => {
+t.test("the error names a missing variable", async (t) => {
   const { out } = await run("ADD", CONF, undefined, {});
   t.match(out, { msg: /CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME/ });
 });
 
-t.test("a daemon that is down means try again later, and not available for STATUS", async (t) => {
+t.test("a stopped daemon means try again later, and not available for STATUS", async (t) => {
   const down = new ExchangeError("refused", "connect ENOENT /s.sock");
   for (const verb of ["ADD", "DEL"]) t.match((await run(verb, CONF, down)).out, { code: 11, msg: /kube-ovn-cni/ });
   t.match((await run("STATUS", { ...CONF, cniVersion: "1.1.0" }, down)).out, { code: 50 });
@@ -268,7 +268,7 @@ t.test("an unreadable stdin is an I/O failure", async (t) => {
   t.match(JSON.parse(out), { code: 5 });
 });
 
-t.test("a request has an id, which the error names where the daemon does not answer", async (t) => {
+t.test("a request has an id, which the error contains if the daemon does not answer", async (t) => {
   let out = "";
   const sent: string[] = [];
   const exit = await runPlugin({

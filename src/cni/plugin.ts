@@ -20,10 +20,10 @@ import { asPluginError, errorJson, PluginError } from "./errors.ts";
 import { ExchangeError, type HttpAnswer } from "./exchange.ts";
 import { addResult } from "./result.ts";
 
-/** All that the plugin touches, so that it runs in memory too (as pkg/skel of containernetworking/cni does). */
+/** The environment of the plugin, so that it also runs in memory (as in pkg/skel of containernetworking/cni). */
 export interface PluginDependencies {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Tells this request from others of the node; in tests there may be none. */
+  /** Identifies this request on the node; may be absent in tests. */
   readonly requestId?: string;
   readStdin(): string | Promise<string>;
   writeStdout(text: string): void;
@@ -31,8 +31,8 @@ export interface PluginDependencies {
 }
 
 /**
- * How long each verb waits for the daemon. The daemon's own deadlines are shorter, so that its error, which says what
- * was missing, arrives first; this one is for a daemon that hangs.
+ * How long each verb waits for the daemon. The daemon's own deadlines are shorter, so that its more specific error
+ * arrives first; this one is for a daemon that hangs.
  */
 const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
   add: 90_000,
@@ -43,23 +43,23 @@ const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
 };
 
 /** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
-export async function runPlugin(world: PluginDependencies): Promise<0 | 1> {
+export async function runPlugin(deps: PluginDependencies): Promise<0 | 1> {
   let stdin = "";
   try {
-    const call = readInvocation(world.env);
-    stdin = await readAll(world);
-    const output = await perform(world, call, stdin);
-    if (output !== undefined) world.writeStdout(JSON.stringify(output));
+    const call = readInvocation(deps.env);
+    stdin = await readAll(deps);
+    const output = await perform(deps, call, stdin);
+    if (output !== undefined) deps.writeStdout(JSON.stringify(output));
     return 0;
   } catch (thrown) {
-    world.writeStdout(errorJson(asPluginError(thrown), versionForAnswer(stdin)));
+    deps.writeStdout(errorJson(asPluginError(thrown), versionForAnswer(stdin)));
     return 1;
   }
 }
 
-async function readAll(world: PluginDependencies): Promise<string> {
+async function readAll(deps: PluginDependencies): Promise<string> {
   try {
-    return await world.readStdin();
+    return await deps.readStdin();
   } catch (cause) {
     throw new PluginError(
       CNI_ERROR.ioFailure,
@@ -70,22 +70,22 @@ async function readAll(world: PluginDependencies): Promise<string> {
   }
 }
 
-async function perform(world: PluginDependencies, call: Invocation, stdin: string): Promise<unknown> {
+async function perform(deps: PluginDependencies, call: Invocation, stdin: string): Promise<unknown> {
   if (call.verb === "VERSION") {
     const answer: CniVersionResult = { cniVersion: versionForAnswer(stdin), supportedVersions: CNI_VERSIONS };
     return answer;
   }
   const conf = readConfiguration(stdin, call.verb);
   const verb = call.verb.toLowerCase() as CniVerb;
-  const answer = await ask(world, conf, verb, JSON.stringify(requestOf(conf, call, world.requestId)));
+  const answer = await ask(deps, conf, verb, JSON.stringify(requestOf(conf, call, deps.requestId)));
   if (answer.status !== 200 && answer.status !== 204) throw refusal(answer);
   if (verb !== "add") return undefined;
   return addResult(conf, call, decodeResponse(answer.body), conf.type !== CNI_TYPE);
 }
 
-async function ask(world: PluginDependencies, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
+async function ask(deps: PluginDependencies, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
   try {
-    return await world.post(conf.serverSocket, cniPath(verb), body, DEADLINE_MS[verb]);
+    return await deps.post(conf.serverSocket, cniPath(verb), body, DEADLINE_MS[verb]);
   } catch (cause) {
     const refused = cause instanceof ExchangeError && cause.code === "refused";
     throw new PluginError(
@@ -93,7 +93,7 @@ async function ask(world: PluginDependencies, conf: Configuration, verb: CniVerb
       refused
         ? `failed to connect to weft-daemon at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
         : `weft-daemon did not answer ${verb.toUpperCase()}`,
-      `${cause instanceof Error ? cause.message : String(cause)}${world.requestId === undefined ? "" : ` (request ${world.requestId})`}`,
+      `${cause instanceof Error ? cause.message : String(cause)}${deps.requestId === undefined ? "" : ` (request ${deps.requestId})`}`,
       cause,
     );
   }
@@ -133,13 +133,13 @@ function requestOf(
   };
 }
 
-/** With the uid the daemon can tell a pod from an earlier one of the same name; not every runtime gives it. */
+/** The uid distinguishes a pod from an earlier one of the same name; not every runtime sends it. */
 function podUid(call: Invocation): { pod_uid?: string } {
   const uid = call.args["K8S_POD_UID"];
   return uid ? { pod_uid: uid } : {};
 }
 
-/** The daemon's {@link CniFailure}, or whatever else answered there. */
+/** Converts the daemon's {@link CniFailure}, or any other error response. */
 function refusal(answer: HttpAnswer): PluginError {
   try {
     const { error, code, details } = JSON.parse(answer.body) as Partial<CniFailure>;
@@ -147,7 +147,7 @@ function refusal(answer: HttpAnswer): PluginError {
       return new PluginError(isCode(code) ? code : CNI_ERROR.tryAgainLater, error, String(details ?? ""));
     }
   } catch {
-    // Not our JSON: reported below as it came.
+    // Not JSON: reported unchanged below.
   }
   return new PluginError(CNI_ERROR.tryAgainLater, `weft-daemon answered ${answer.status}`, answer.body.slice(0, 500));
 }

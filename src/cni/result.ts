@@ -7,9 +7,9 @@ import type { Invocation } from "./environment.ts";
 /**
  * The result of ADD in the version of the network configuration (CNI SPEC "ADD Success" of 0.3.0 to 1.1.0).
  *
- * Where the plugin is not the first of its list, what the earlier ones made comes first, unchanged. An IPAM answer
- * (the configuration is another plugin's) names no interface, nor what others have made: CNI SPEC 1.1, section 5, lets it
- * hold nothing but `ips`, `routes` and `dns`, which the plugin that asked makes its own result of.
+ * If the plugin is not the first of its list, the earlier plugins' results come first, unchanged. An IPAM result (for
+ * another plugin's configuration) contains no interface and no results of other plugins: CNI SPEC 1.1, section 5,
+ * allows only `ips`, `routes` and `dns`, from which the calling plugin makes its own result.
  */
 export function addResult(conf: Configuration, call: Invocation, answer: CniResponse, ipamOnly: boolean): CniResult {
   const before = ipamOnly ? undefined : conf.prevResult;
@@ -51,7 +51,7 @@ function resultIp(version: CniVersion, address: CniAddress): CniResultIp {
   };
 }
 
-/** A result's route must say its destination; the message leaves out the default one's. */
+/** A route in a result must have a destination; the message omits the default route's. */
 function resultRoutes(routes: readonly CniRoute[], addresses: readonly CniAddress[]): CniRoute[] {
   const defaults = (): CniRoute[] => addresses.flatMap(({ gateway }) => (gateway ? [{ gw: gateway }] : []));
   return (routes.length > 0 ? routes : defaults()).map(({ dst, gw }) => ({

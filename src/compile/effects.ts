@@ -136,7 +136,7 @@ export interface ConditionOnNode {
 export interface Note {
   /** One CamelCase word. */
   readonly reason: string;
-  /** A sentence. */
+  /** Text of one sentence. */
   readonly message: string;
 }
 
@@ -159,7 +159,7 @@ export interface DropResolverEffect {
   readonly uid: string;
 }
 
-/** Create an object that another one needs. An existing one is an error: this effect does not know how to patch it. */
+/** Create an object that another one needs. If it exists, the effect fails, because it has no patch for it. */
 export interface MakeObjectEffect {
   readonly kind: "make-object";
   readonly key: string;

@@ -24,7 +24,7 @@ export class FragmentBuilder {
     return made;
   }
 
-  /** Whether it already contains a row of this owner. */
+  /** Whether the fragment already contains a row of this owner. */
   has(table: Table, ownerId: string): boolean {
     return this.#rows.some((row) => row.table === table && row.label === ownerId);
   }

@@ -21,9 +21,10 @@ interface GroupInput extends GroupFact {
 }
 
 /**
- * A group that policies refer to. A group of pods is a Port_Group without members: each pod adds itself
- * in the transaction that creates its port, so that no pod is ever up without its policies. A group of nodes or of the addresses
- * of a domain is an Address_Set for each family; one of nodes' sources is a set of one family, which each node joins itself.
+ * A group that policies refer to. A group of pods is a Port_Group without members: each pod adds itself in the
+ * transaction that creates its port, so that a pod is never up without its policies. A group of nodes or of the
+ * addresses of a domain is an Address_Set for each family; a group of nodes' sources is an Address_Set of one family
+ * to which each node adds itself.
  */
 export const groupUnit: UnitKind<FactReader, GroupInput, WeftEffect> = {
   name: "group",

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The keys of maps that are ours. OVN's tools, northd and other programs keep keys of their own in `external_ids`, `options` and `other_config` of our rows: these
- * are not changed, and only keys listed here are written and removed. All other maps (the addresses of a load balancer, the options of
- * `DHCP_Options`, router advertisements) define what a row does, so all of their keys are ours.
+ * The keys of maps that belong to Weft. OVN's tools, northd and other programs store keys of their own in
+ * `external_ids`, `options` and `other_config` of Weft's rows: these are not changed, and only keys listed here are
+ * written and removed. All other maps (the addresses of a load balancer, the options of `DHCP_Options`, router
+ * advertisements) define what a row does, so all of their keys belong to Weft.
  *
  * A key that is no longer written stays listed here as long as a cluster may have it.
  */
@@ -17,7 +18,7 @@ const EXTERNAL_IDS: ReadonlySet<string> = new Set([
   ...["namespace", "service", "vpc", "domain", "lrp", "ipv4_network", "ipv6_network"],
 ]);
 
-/** One for each group of a pod, as Kube-OVN's tools look for them. */
+/** One for each group of a pod, as Kube-OVN's tools expect. */
 const SECURITY_GROUP = "associated_sg_";
 
 /** Table → keys of its column `options`. */
@@ -40,26 +41,27 @@ const OTHER_CONFIG: Readonly<Record<string, readonly string[]>> = {
   Logical_Switch: ["mcast_snoop", "mcast_querier", "mcast_eth_src", "mcast_ip4_src", "mcast_ip6_src"],
 };
 
-/** Whether a map of a table is shared with other programs, so that only our keys are compared. */
+/** Whether a map of a table is shared with other programs, so that only Weft's keys are compared. */
 export function isSharedMap(table: string, column: string): boolean {
-  // A routing policy has a key for each gateway node, as Kube-OVN's tools look for them: any key may be an old one of ours.
+  // A routing policy has a key for each gateway node, as Kube-OVN's tools expect: any key may be an old one of Weft.
   if (column === "external_ids") return table !== "Logical_Router_Policy";
   return column === "other_config" || (column === "options" && table !== "DHCP_Options");
 }
 
-/** Whether a key of such a map is ours. */
+/** Whether a key of such a map belongs to Weft. */
 export function isOwnKey(table: string, column: string, key: string): boolean {
   if (column === "external_ids") return EXTERNAL_IDS.has(key) || key.startsWith(SECURITY_GROUP);
   return (column === "other_config" ? OTHER_CONFIG : OPTIONS)[table]?.includes(key) === true;
 }
 
-/** Throws where a row has a key in a shared map that is not declared here: it would never be removed. */
+/** Throws if a row has a key in a shared map that is not declared here: it would never be removed. */
 export function checkMapKeys(table: string, columns: Readonly<Record<string, unknown>>): void {
   for (const column of ["external_ids", "options", "other_config"]) {
     const map = columns[column];
     if (map === undefined || !isSharedMap(table, column)) continue;
     for (const key of Object.keys(map as object)) {
-      if (!isOwnKey(table, column, key)) throw new Error(`key ${key} of ${table}.${column} is not declared as ours`);
+      if (!isOwnKey(table, column, key))
+        throw new Error(`key ${key} of ${table}.${column} is not declared in map-keys.ts`);
     }
   }
 }

@@ -2,7 +2,7 @@
 
 /** One name that an object claims. */
 export interface NameClaim {
-  /** The key of the fact that tells whether it is taken. */
+  /** The key of the fact that states whether the name is taken. */
   readonly about: string;
   /** The role of the name in the object. */
   readonly role: string;

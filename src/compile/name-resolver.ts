@@ -53,7 +53,7 @@ export function domainProblems(reader: FactReader, domains: Iterable<string>): r
     const seen = reader.by("nameResolvers", "domain", domain).some(({ v4, v6 }) => v4.length + v6.length > 0);
     if (domain.startsWith("*.")) {
       const message =
-        "a DNS server cannot list the names below a domain; it matches the names that DNSNameResolvers have seen pods resolve, which are none so far";
+        "a DNS server cannot list the names below a domain; the rule matches names that DNSNameResolvers have recorded from pods' queries, and none is recorded yet";
       return seen ? [] : [{ path, reason: "WildcardNotResolved", message }];
     }
     const state = reader.get("domainStates", domain);

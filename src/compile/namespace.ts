@@ -17,7 +17,7 @@ interface NamespaceInput {
   readonly pools: readonly string[];
 }
 
-/** A namespace: no rows, only the annotations by which Kube-OVN's tools and webhooks learn its subnets. */
+/** A namespace: no rows, only the annotations from which Kube-OVN's tools and webhooks read its subnets. */
 export const namespaceUnit: UnitKind<FactReader, NamespaceInput, WeftEffect> = {
   name: "namespace",
   priority: 4,

@@ -49,7 +49,10 @@ export const bfdRouterId = (vpc: string): string => `bfd/${vpc}`;
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;
 
-/** The Logical_Switch by which nodes reach Services, of the unit of the join subnet: see `service-switch.ts`. It is also its name, which no subnet can have. */
+/**
+ * The Logical_Switch by which nodes reach Services, owned by the unit of the join subnet: see `service-switch.ts`.
+ * The id is also its name, which no subnet can have.
+ */
 export const serviceSwitchId = (join: string): string => `${join}/services`;
 
 /** The Logical_Switch from which a VPC's pods are probed: see `vpc-probe.ts`. */
@@ -109,8 +112,9 @@ export const vpcPodsId = (vpc: string): string => `vpc/${vpc}/pods`;
 export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
 
 /**
- * The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. That of a virtual machine is the same for all of its pods:
- * it must not be recreated while the machine is moved from one to the next.
+ * The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. The port of a virtual
+ * machine is the same for all of its pods: it must not be recreated while the virtual machine migrates from one pod
+ * to the next.
  */
 export const podPortId = (port: string, { uid, key, holder }: Pick<PodFact, "uid" | "key" | "holder">): string =>
   `${port}/${holder === key ? uid : "machine"}`;

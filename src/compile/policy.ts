@@ -31,7 +31,7 @@ interface PolicyInput {
   readonly problems: readonly PolicyProblem[];
   /** The object, for Events about it. */
   readonly about: ReportEffect["about"];
-  /** The object whose status tells whether it is enforced, and its generation. */
+  /** The object whose status reports whether it is enforced, and its generation. */
   readonly status?: { readonly resource: AdminPolicyResource; readonly generation: number };
   /** The DNSNameResolvers for its domain names. */
   readonly resolvers: readonly MakeResolverEffect[];
@@ -40,8 +40,9 @@ interface PolicyInput {
 }
 
 /**
- * A policy of any kind: its ACLs, held by the Port_Groups of those whom it applies to. It does not read pods, so no pod's event
- * compiles it, and the id of an ACL is its content, so that what stays the same in a changed policy is not written.
+ * A policy of any kind: its ACLs, held by the Port_Groups of the pods to which it applies. It does not read pods, so
+ * pods' events do not compile it. The id of an ACL is its content, so unchanged ACLs of a changed policy are not
+ * written.
  */
 export function policyUnit(name: string, kind: PolicyKind): UnitKind<FactReader, PolicyInput, WeftEffect> {
   return {

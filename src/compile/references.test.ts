@@ -36,7 +36,7 @@ function setNode(facts: FactStore, name: string, ready: boolean, labels: Record<
 const centralized = { cidrBlock: "10.30.0.0/24", gatewayType: "centralized" } as const;
 
 t.test(
-  "the gateway of a centralized subnet is the first of its nodes that is ready, and its status says so",
+  "the gateway of a centralized subnet is the first of its nodes that is ready, and its status names it",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-2,weft-1" });
@@ -57,7 +57,7 @@ t.test(
         },
         hops: [["100.64.0.3"]],
       },
-      "with none left the first is kept",
+      "if none is ready the first is kept",
     );
     setNode(facts, "weft-2", true);
     t.match(subnet(facts, "c"), { condition: { reason: "Ready", status: { activateGateway: "weft-2" } } });
@@ -65,7 +65,7 @@ t.test(
 );
 
 t.test(
-  "a node that OVN has no chassis for is no gateway while another is one, a former chassis beside its own is no matter",
+  "a node without a chassis in OVN is not a gateway while another is one, a former chassis beside its own does not matter",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-2,weft-1" });
@@ -83,12 +83,12 @@ t.test(
     t.match(
       subnet(facts, "c"),
       { condition: { reason: "NoReadyGateway", status: { activateGateway: "weft-2" } }, hops: [["100.64.0.3"]] },
-      "with none left the first is kept",
+      "if none is ready the first is kept",
     );
   },
 );
 
-t.test("with ECMP all nodes that are ready carry traffic, and no one of them is the active one", async (t) => {
+t.test("with ECMP all ready nodes carry traffic, and none of them is the active one", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "c", { ...centralized, gatewayNode: "weft-1,weft-2", enableEcmp: true });
   t.match(subnet(facts, "c"), { condition: { status: { activateGateway: "" } }, hops: [["100.64.0.2", "100.64.0.3"]] });
@@ -96,7 +96,7 @@ t.test("with ECMP all nodes that are ready carry traffic, and no one of them is 
   t.match(subnet(facts, "c"), { condition: { reason: "Ready" }, hops: [["100.64.0.3"]] });
 });
 
-t.test("a gateway may be named by labels of nodes", async (t) => {
+t.test("a gateway may be selected by labels of nodes", async (t) => {
   const facts = sampleFacts();
   const [yes, broken] = [{ matchLabels: { gw: "yes" } }, { matchExpressions: [{ key: "gw", operator: "exists" }] }];
   addSubnet(facts, "c", { ...centralized, gatewayNodeSelectors: [yes, broken] });
@@ -111,7 +111,7 @@ t.test("a gateway may be named by labels of nodes", async (t) => {
   });
 });
 
-t.test("a gateway that leads nowhere is in the condition", async (t) => {
+t.test("a gateway that does not exist is in the condition", async (t) => {
   for (const [spec, reason, message] of [
     [
       { gatewayNode: "nosuch" },
@@ -127,35 +127,31 @@ t.test("a gateway that leads nowhere is in the condition", async (t) => {
   }
 });
 
-t.test(
-  "namespaces and networks that a subnet names and that are not there are in its condition until they come",
-  async (t) => {
-    const facts = sampleFacts();
-    addSubnet(facts, "s", {
-      cidrBlock: "10.31.0.0/24",
-      namespaces: ["default", "ghost"],
-      provider: "net.a.default.ovn",
-    });
-    const message = 'spec.namespaces names namespaces that do not exist: "ghost"';
-    t.match(
-      subnet(facts, "s").condition,
-      { ready: true, reason: "NamespaceNotFound", message },
-      "networks are not served",
-    );
-    facts.set("served", "attachments", { key: "attachments" });
-    facts.set("namespaces", "ghost", projectNamespace({ metadata: { name: "ghost", uid: "uid-ghost" } }));
-    t.match(subnet(facts, "s").condition, {
-      reason: "NetworkNotFound",
-      message:
-        'spec.provider "net.a.default.ovn" names NetworkAttachmentDefinition default/net.a, which does not exist',
-    });
-    const metadata = { name: "net.a", namespace: "default", uid: "u" };
-    facts.set("attachments", "default/net.a", projectAttachment({ metadata, spec: { config: "{}" } }));
-    t.match(subnet(facts, "s").condition, { reason: "Ready", message: "", notes: undefined });
-  },
-);
+t.test("missing namespaces and networks of a subnet are in its condition until they exist", async (t) => {
+  const facts = sampleFacts();
+  addSubnet(facts, "s", {
+    cidrBlock: "10.31.0.0/24",
+    namespaces: ["default", "ghost"],
+    provider: "net.a.default.ovn",
+  });
+  const message = 'spec.namespaces names namespaces that do not exist: "ghost"';
+  t.match(
+    subnet(facts, "s").condition,
+    { ready: true, reason: "NamespaceNotFound", message },
+    "networks are not served",
+  );
+  facts.set("served", "attachments", { key: "attachments" });
+  facts.set("namespaces", "ghost", projectNamespace({ metadata: { name: "ghost", uid: "uid-ghost" } }));
+  t.match(subnet(facts, "s").condition, {
+    reason: "NetworkNotFound",
+    message: 'spec.provider "net.a.default.ovn" names NetworkAttachmentDefinition default/net.a, which does not exist',
+  });
+  const metadata = { name: "net.a", namespace: "default", uid: "u" };
+  facts.set("attachments", "default/net.a", projectAttachment({ metadata, spec: { config: "{}" } }));
+  t.match(subnet(facts, "s").condition, { reason: "Ready", message: "", notes: undefined });
+});
 
-t.test("what a VPC, a pool and a Vip name and is not there is in their conditions", async (t) => {
+t.test("missing objects that a VPC, a pool and a Vip name are in their conditions", async (t) => {
   const facts = sampleFacts();
   const vpc = (name: string): Condition => {
     const input = vpcUnit.read(facts, name);
@@ -203,17 +199,17 @@ t.test("what a VPC, a pool and a Vip name and is not there is in their condition
   });
 });
 
-t.test("a pod that names a Vip that is not there is told", async (t) => {
+t.test("a pod that names a missing Vip gets an Event", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/aaps": "nosuch" } });
   const input = podUnit.read(facts, "default/a");
   t.match(input && podUnit.compile(input).effects.find((effect) => effect.kind === "report"), {
     reason: "VipNotFound",
-    message: /aaps names "nosuch", which is no Vip of namespace "default"/,
+    message: /aaps names "nosuch", which is not a Vip of namespace "default"/,
   });
 });
 
-t.test("a pod that names a Vip of a subnet in which it has no interface is told", async (t) => {
+t.test("a pod that names a Vip of a subnet in which it has no interface gets an Event", async (t) => {
   const facts = sampleFacts();
   const metadata = { name: "far", uid: "far" };
   const spec = { subnet: "join", namespace: "default", v4ip: "100.64.0.99" };
@@ -233,7 +229,7 @@ t.test("a pod that names a Vip of a subnet in which it has no interface is told"
   t.match(reports(), [{ reason: "VipNotFound" }]);
 });
 
-t.test("a VPC that names a namespace of an older one does not get its pods, whatever it is called", async (t) => {
+t.test("a VPC that names a namespace of an older one does not get its pods, whatever its name", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "b", { namespaces: ["default"] }, { creationTimestamp: "2026-01-01T00:00:00Z" });
   addSubnet(facts, "of-b", { vpc: "b", cidrBlock: "10.40.0.0/24", default: true });

@@ -4,14 +4,14 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 
-/** What is given as a name, or compared with one, is a text that is put together on the spot. */
+/** A name, or a value compared with one, that is composed in place. */
 const PUT_TOGETHER = /\bname(?:: | = )(?!string\b).*(?:`[^`]*\$\{|" \+ |\+ ")/;
-/** Says which objects would have which names; no row has what it puts together. */
+/** Lists which objects would have which names; no row has the composed text. */
 const CLAIMS = "compile/name-collisions.ts";
-/** Texts for people. */
+/** Texts for users. */
 const SAYS = /\b(?:message|text|reason|who|throw|throws)\b/;
 
-t.test("no name of a row is put together but in src/api, from typed parts", async (t) => {
+t.test("names of rows are composed only in src/api, from typed parts", async (t) => {
   const root = join(import.meta.dirname, "..");
   const files = ["compile", "kinds"].flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }));
   const sources = files.filter((file) => !/\.test\.ts$|\/testing\//.test(file) && file !== CLAIMS);

@@ -64,7 +64,7 @@ function namesOf(facts: FactStore): (uuid: string) => string | undefined {
   return (uuid) => names.get(uuid);
 }
 
-/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write makes the file anew. */
+/** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>, facts: FactStore, key: string): void {
   const input: unknown = kind.read(facts, key);
   const text = input === undefined ? "(no unit)\n" : formatFragment(kind.compile(input), namesOf(facts));
@@ -77,10 +77,10 @@ t.test("the default VPC is a router with default routes to the join gateway", as
   golden(t, "vpc-default", vpcUnit, sampleFacts(), "ovn-cluster");
 });
 
-/** The uuid of a row of table BFD that somebody has made. */
+/** The uuid of a row of table BFD of another client. */
 const BFD = "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a";
 
-t.test("a VPC of its own has the routes and policies of its spec, equal ones once", async (t) => {
+t.test("a custom VPC has the routes and policies of its spec, equal ones once", async (t) => {
   const facts = sampleFacts();
   const route = { cidr: "0.0.0.0/0", nextHopIP: "10.0.1.254", policy: "policyDst" } as const;
   addVpc(facts, "team-a", {
@@ -111,7 +111,7 @@ t.test("a VPC of its own has the routes and policies of its spec, equal ones onc
   golden(t, "vpc-custom", vpcUnit, facts, "team-a");
 });
 
-t.test("what a VPC cannot have of its spec is in its condition, and the rest in its rows", async (t) => {
+t.test("parts of a VPC's spec that cannot be applied are in its condition, and the rest in its rows", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team-a", {
     staticRoutes: [{ cidr: "0.0.0.0/0", nextHopIP: "10.0.1.300" }],
@@ -150,7 +150,7 @@ t.test("a centralized subnet sends pods out through its first gateway node, or t
   golden(t, "subnet-centralized-ecmp", subnetUnit, facts, "central");
 });
 
-t.test("a gateway node that another one can stand in for is watched by others", async (t) => {
+t.test("a gateway node that another one can replace is monitored by others", async (t) => {
   const facts = sampleFacts();
   for (const name of ["weft-1", "weft-2", "weft-3"]) {
     const annotations = { [NODE.chassis]: `chassis-${name}` };
@@ -162,7 +162,7 @@ t.test("a gateway node that another one can stand in for is watched by others", 
 });
 
 t.test(
-  "a subnet of a VPC of its own has no way out by itself, and answers DHCP and router solicitations if told",
+  "a subnet of a custom VPC has no gateway by itself, and answers DHCP and router solicitations if configured",
   async (t) => {
     const facts = sampleFacts();
     addVpc(facts, "team-a", {});
@@ -177,7 +177,7 @@ t.test(
 );
 
 t.test(
-  "an option of DHCP that OVN could not read is left out and in the subnet's condition, and the others go on",
+  "a DHCP option that OVN could not read is left out and in the subnet's condition, and the others are used",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "dhcp", {
@@ -192,11 +192,11 @@ t.test(
     addSubnet(facts, "dhcp", { cidrBlock: "10.20.0.0/24", dhcpV4Options: "nosuch=1", ipv6RAConfigs: "nosuch=1" });
     const input = subnetUnit.read(facts, "dhcp");
     const condition = input && conditionsIn(subnetUnit.compile(input).effects)[0];
-    t.match(condition, { ready: true }, "what is switched off is not judged");
+    t.match(condition, { ready: true }, "disabled options are not validated");
   },
 );
 
-t.test("a subnet's own rules are ACLs of its switch, and what is wrong in them is in its condition", async (t) => {
+t.test("a subnet's own rules are ACLs of its switch, and their problems are in its condition", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "vault", {
     cidrBlock: "10.20.0.0/24,fd00:20::/112",
@@ -212,15 +212,15 @@ t.test("a subnet's own rules are ACLs of its switch, and what is wrong in them i
   golden(t, "subnet-rules", subnetUnit, facts, "vault");
 });
 
-t.test("the younger of two overlapping subnets has no rows and says whose range it takes", async (t) => {
+t.test("the younger of two overlapping subnets has no rows and names the subnet whose range it overlaps", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "late", { cidrBlock: "10.16.128.0/24" }, { creationTimestamp: "2026-01-01T00:00:00Z" });
   golden(t, "subnet-conflict", subnetUnit, facts, "late");
-  t.equal(facts.get("verdicts", "ovn-default")?.ok, true, "the older one is untouched");
+  t.equal(facts.get("verdicts", "ovn-default")?.ok, true, "the older one is unchanged");
 });
 
 t.test(
-  "a subnet over a node's address, or with nonsense in it, is refused with the value and the reason",
+  "a subnet over a node's address, or with an invalid value, is refused with the value and the reason",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "over-node", { cidrBlock: "172.18.0.0/24" });
@@ -244,49 +244,52 @@ t.test(
   },
 );
 
-t.test("a subnet in deletion keeps its rows and names who is in it; then it gives up its finalizer", async (t) => {
-  const facts = sampleFacts();
-  const spec = { cidrBlock: "10.20.0.0/24" };
-  addSubnet(facts, "old", spec, { deletionTimestamp: "2026-01-01T00:00:00Z" });
-  addIp(facts, "b.default", {
-    podName: "b",
-    namespace: "default",
-    nodeName: "weft-1",
-    subnet: "old",
-    v4: "10.20.0.2",
-    v6: "",
-  });
-  golden(t, "subnet-in-use", subnetUnit, facts, "old");
-  facts.set("ips", "b.default", undefined);
-  const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
-  facts.set("vips", "v", projectVip(vip));
-  followed(facts, deriverOf(facts, addressHolders));
-  const used = subnetUnit.read(facts, "old");
-  const said = used === undefined ? [] : subnetUnit.compile(used).effects;
-  t.ok(JSON.stringify(said).includes("waiting for addresses to be released: Vip v"), "a Vip too");
-  facts.set("vips", "v", undefined);
-  const fact = facts.get("subnets", "old");
-  if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });
-  golden(t, "subnet-gone", subnetUnit, facts, "old");
-});
+t.test(
+  "a subnet in deletion keeps its rows and names the holders of its addresses; then its finalizer is removed",
+  async (t) => {
+    const facts = sampleFacts();
+    const spec = { cidrBlock: "10.20.0.0/24" };
+    addSubnet(facts, "old", spec, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    addIp(facts, "b.default", {
+      podName: "b",
+      namespace: "default",
+      nodeName: "weft-1",
+      subnet: "old",
+      v4: "10.20.0.2",
+      v6: "",
+    });
+    golden(t, "subnet-in-use", subnetUnit, facts, "old");
+    facts.set("ips", "b.default", undefined);
+    const vip = { metadata: { name: "v", uid: "v" }, spec: { subnet: "old" }, status: { v4ip: "10.20.0.9" } };
+    facts.set("vips", "v", projectVip(vip));
+    followed(facts, deriverOf(facts, addressHolders));
+    const used = subnetUnit.read(facts, "old");
+    const said = used === undefined ? [] : subnetUnit.compile(used).effects;
+    t.ok(JSON.stringify(said).includes("waiting for addresses to be released: Vip v"), "a Vip too");
+    facts.set("vips", "v", undefined);
+    const fact = facts.get("subnets", "old");
+    if (fact) facts.set("subnets", "old", { ...fact, finalizers: ["kubeovn.io/kube-ovn-controller"] });
+    golden(t, "subnet-gone", subnetUnit, facts, "old");
+  },
+);
 
 t.test("a node has a port on the join switch, a group for its pods, and is reached by its own addresses", async (t) => {
   golden(t, "node", nodeUnit, sampleFacts(), "weft-1");
 });
 
-t.test("a node without an address yet has its group only", async (t) => {
+t.test("a node without an address yet has only its group", async (t) => {
   const facts = sampleFacts();
   addNode(facts, "weft-3", "172.18.0.13");
   golden(t, "node-unallocated", nodeUnit, facts, "weft-3");
 });
 
-t.test("a node that is gone gives its address back", async (t) => {
+t.test("the address of a deleted node is released", async (t) => {
   const facts = sampleFacts();
   facts.set("nodes", "weft-2", undefined);
   golden(t, "node-gone", nodeUnit, facts, "weft-2");
 });
 
-t.test("what a pod's annotations cannot mean does not reach its port, closes where it must, and is said", async (t) => {
+t.test("invalid annotations of a pod do not reach its port, deny traffic if necessary, and are reported", async (t) => {
   const facts = sampleFacts();
   const annotations = {
     "ovn.kubernetes.io/port_security": "yes",
@@ -310,7 +313,7 @@ t.test("addresses that pods take over from each other are virtual ports of their
   golden(t, "subnet-vips", subnetUnit, facts, "ovn-default");
 });
 
-t.test("a pod's own wishes shape its port", async (t) => {
+t.test("a pod's own annotations shape its port", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "a", {
     node: "weft-1",
@@ -324,28 +327,31 @@ t.test("a pod's own wishes shape its port", async (t) => {
   golden(t, "pod-address-requests", podUnit, facts, "default/a");
 });
 
-t.test("a pod's secondary interfaces are ports beside its own one, or only annotated, all in one patch", async (t) => {
-  const facts = sampleFacts();
-  addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
-  addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
-  addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
-  addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });
-  const annotations = {
-    "k8s.v1.cni.cncf.io/networks": "net1,lan",
-    "net1.default.ovn.kubernetes.io/port_security": "true",
-  };
-  addPod(facts, "a", { node: "weft-1", annotations });
-  const common = { podName: "a", namespace: "default", nodeName: "weft-1", v6: "" };
-  addIp(facts, "a.default.net1.default.ovn", { ...common, subnet: "net1", v4: "10.30.0.2" });
-  addIp(facts, "a.default.lan.default", { ...common, subnet: "lan", v4: "10.31.0.2" });
-  const lan = facts.get("ips", "a.default.lan.default");
-  if (lan) facts.set("ips", lan.name, { ...lan, mac: "" });
-  golden(t, "pod-further", podUnit, facts, "default/a");
-  golden(t, "subnet-further", subnetUnit, facts, "net1");
-  golden(t, "subnet-address-only", subnetUnit, facts, "lan");
-});
+t.test(
+  "a pod's secondary interfaces are ports beside its primary one, or only annotated, all in one patch",
+  async (t) => {
+    const facts = sampleFacts();
+    addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
+    addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
+    addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
+    addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });
+    const annotations = {
+      "k8s.v1.cni.cncf.io/networks": "net1,lan",
+      "net1.default.ovn.kubernetes.io/port_security": "true",
+    };
+    addPod(facts, "a", { node: "weft-1", annotations });
+    const common = { podName: "a", namespace: "default", nodeName: "weft-1", v6: "" };
+    addIp(facts, "a.default.net1.default.ovn", { ...common, subnet: "net1", v4: "10.30.0.2" });
+    addIp(facts, "a.default.lan.default", { ...common, subnet: "lan", v4: "10.31.0.2" });
+    const lan = facts.get("ips", "a.default.lan.default");
+    if (lan) facts.set("ips", lan.name, { ...lan, mac: "" });
+    golden(t, "pod-further", podUnit, facts, "default/a");
+    golden(t, "subnet-further", subnetUnit, facts, "net1");
+    golden(t, "subnet-address-only", subnetUnit, facts, "lan");
+  },
+);
 
-t.test("a pod stays without a port as long as anything it needs is missing", async (t) => {
+t.test("a pod stays without a port while anything it needs is missing", async (t) => {
   const closed = (change: (facts: FactStore) => void, why: string): void => {
     const facts = sampleFacts();
     change(facts);
@@ -360,10 +366,10 @@ t.test("a pod stays without a port as long as anything it needs is missing", asy
   closed((facts) => {
     const ip = facts.get("ips", "a.default");
     if (ip) facts.set("ips", "a.default", { ...ip, podUid: "another" });
-  }, "the address belongs to an earlier pod with the same name");
+  }, "the address belongs to the former pod of the same name");
 });
 
-t.test("a pod that has ended or is gone gives its address back, unless a user reserved it", async (t) => {
+t.test("the address of a pod that has ended or is deleted is released, unless a user reserved it", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "a", { node: "weft-1", phase: "Succeeded" });
   golden(t, "pod-ended", podUnit, facts, "default/a");
@@ -374,24 +380,21 @@ t.test("a pod that has ended or is gone gives its address back, unless a user re
   t.equal(podUnit.read(facts, "default/a"), undefined);
 });
 
-t.test(
-  "a record that a user deletes goes at once where it is only in the way of another pod of the name",
-  async (t) => {
-    const facts = sampleFacts();
-    const effects = (): unknown[] => {
-      const input = podUnit.read(facts, "default/a");
-      return input ? [...podUnit.compile(input).effects] : [];
-    };
-    const ip = facts.get("ips", "a.default");
-    if (!ip) throw new Error("no IP object");
-    facts.set("ips", "a.default", { ...ip, deleting: true });
-    t.match(effects(), [{ kind: "annotate" }], "its own pod keeps it as long as it runs");
-    facts.set("ips", "a.default", { ...ip, deleting: true, podUid: "an-earlier-uid" });
-    t.match(effects(), [{ kind: "release-ip", name: "a.default" }]);
-  },
-);
+t.test("a record that a user deletes is released at once if it only blocks another pod of the name", async (t) => {
+  const facts = sampleFacts();
+  const effects = (): unknown[] => {
+    const input = podUnit.read(facts, "default/a");
+    return input ? [...podUnit.compile(input).effects] : [];
+  };
+  const ip = facts.get("ips", "a.default");
+  if (!ip) throw new Error("no IP object");
+  facts.set("ips", "a.default", { ...ip, deleting: true });
+  t.match(effects(), [{ kind: "annotate" }], "its own pod keeps it while it runs");
+  facts.set("ips", "a.default", { ...ip, deleting: true, podUid: "an-earlier-uid" });
+  t.match(effects(), [{ kind: "release-ip", name: "a.default" }]);
+});
 
-t.test("a namespace learns its subnets: those bound to it, else the default one", async (t) => {
+t.test("a namespace is annotated with its subnets: those bound to it, else the default one", async (t) => {
   const facts = sampleFacts();
   golden(t, "namespace", namespaceUnit, facts, "default");
   addSubnet(facts, "s1", { cidrBlock: "10.21.0.0/24", namespaces: ["default"] });
@@ -400,27 +403,24 @@ t.test("a namespace learns its subnets: those bound to it, else the default one"
   golden(t, "namespace-bound", namespaceUnit, facts, "default");
 });
 
-t.test(
-  "no admission policy refuses what is written on a Namespace, also of a subnet that is kept closed",
-  async (t) => {
-    const facts = sampleFacts();
-    const spec = { cidrBlock: "10.24.0.0/24,fd24::/112", namespaces: ["default"] };
-    addSubnet(facts, "closed", spec);
-    // A record of an earlier version does not know the exclusions.
-    const annotations = { "weft.kubeovn.io/in-force": "10.24.0.0/24,fd24::/112 10.24.0.1,fd24::1" };
-    const metadata = { name: "closed", uid: "uid-closed", generation: 2, annotations };
-    const unreadable = { ...spec, excludeIps: ["10.24.0.9..10.24.0.2"] };
-    facts.set("subnetSpecs", "closed", projectSubnet({ metadata, spec: unreadable }));
-    settleSubnets(facts);
-    const input = namespaceUnit.read(facts, "default");
-    const [effect] = input ? namespaceUnit.compile(input).effects : [];
-    const written = effect?.kind === "annotate" ? effect.annotations : {};
-    t.equal(written["ovn.kubernetes.io/exclude_ips"], "10.24.0.0/24,fd24::/112");
-    t.same(judgeAnnotations(written as Record<string, string>, NAMESPACE_RULES).invalidAnnotations, []);
-  },
-);
+t.test("no admission policy refuses annotations of a Namespace, also for a private subnet", async (t) => {
+  const facts = sampleFacts();
+  const spec = { cidrBlock: "10.24.0.0/24,fd24::/112", namespaces: ["default"] };
+  addSubnet(facts, "closed", spec);
+  // A record of an earlier version does not have the exclusions.
+  const annotations = { "weft.kubeovn.io/in-force": "10.24.0.0/24,fd24::/112 10.24.0.1,fd24::1" };
+  const metadata = { name: "closed", uid: "uid-closed", generation: 2, annotations };
+  const unreadable = { ...spec, excludeIps: ["10.24.0.9..10.24.0.2"] };
+  facts.set("subnetSpecs", "closed", projectSubnet({ metadata, spec: unreadable }));
+  settleSubnets(facts);
+  const input = namespaceUnit.read(facts, "default");
+  const [effect] = input ? namespaceUnit.compile(input).effects : [];
+  const written = effect?.kind === "annotate" ? effect.annotations : {};
+  t.equal(written["ovn.kubernetes.io/exclude_ips"], "10.24.0.0/24,fd24::/112");
+  t.same(judgeAnnotations(written as Record<string, string>, NAMESPACE_RULES).invalidAnnotations, []);
+});
 
-t.test("a StatefulSet's addresses outlive their pods as long as the set counts them among its replicas", async (t) => {
+t.test("a StatefulSet's addresses outlive their pods while its replicas include them", async (t) => {
   const facts = sampleFacts();
   facts.set("pods", "default/a", undefined);
   const ip = facts.get("ips", "a.default");
@@ -437,7 +437,7 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
       deleting: false,
       ...fields,
     });
-  t.equal(released(), true, "the set is gone");
+  t.equal(released(), true, "the set is deleted");
   set({});
   t.equal(released(), false);
   set({ replicas: 3 });
@@ -453,7 +453,7 @@ t.test("a StatefulSet's addresses outlive their pods as long as the set counts t
 });
 
 t.test(
-  "the address of a pod that a StatefulSet has adopted while nobody led is kept for it: its name tells",
+  "the address of a pod that a StatefulSet has adopted while no controller led is kept for it, by its name",
   async (t) => {
     const facts = sampleFacts();
     facts.set("pods", "default/a", undefined);
@@ -463,7 +463,7 @@ t.test(
       const input = podUnit.read(facts, "default/web-3");
       return input ? podUnit.compile(input).effects : [];
     };
-    t.match(effects(), [{ kind: "release-ip", confirm: true }], "the informer may be the last to hear of the set");
+    t.match(effects(), [{ kind: "release-ip", confirm: true }], "the informer may be the last to report the set");
     facts.set("statefulSets", "default/web", { key: "default/web", replicas: 4, start: 0, deleting: false });
     t.same(effects(), []);
     facts.set("statefulSets", "default/web", { key: "default/web", replicas: 3, start: 0, deleting: false });
@@ -491,44 +491,51 @@ t.test("an address follows its pod to the StatefulSet that adopts it", async (t)
   const marked = facts.get("ips", name);
   if (marked) facts.set("ips", name, { ...marked, podType: "StatefulSet" });
   t.same(adopted({ kind: "StatefulSet", name: "web", uid: "set-2" }), [], "one made anew changes nothing");
-  t.same(adopted(undefined), [], "nor does one that lets it go");
+  t.same(adopted(undefined), [], "nor does one that releases it");
 });
 
-t.test("a machine's address is its own: it outlives pods, and its port carries the machine's name", async (t) => {
-  const facts = sampleFacts();
-  const ip = facts.get("ips", "a.default");
-  const pod = facts.get("pods", "default/a");
-  if (!ip || !pod) throw new Error("no sample");
-  facts.set("ips", "a.default", undefined);
-  facts.set("ips", "vm.default", {
-    ...ip,
-    key: "vm.default",
-    name: "vm.default",
-    holder: "default/vm",
-    podType: "VirtualMachine",
-  });
-  facts.set("pods", "default/a", { ...pod, holder: "default/vm" });
-  golden(t, "pod-machine", podUnit, facts, "default/vm");
-  facts.set("pods", "default/a", undefined);
-  facts.set("virtualMachines", "default/vm", { key: "default/vm", deleting: false });
-  const effects = (): unknown => {
-    const input = podUnit.read(facts, "default/vm");
-    return input && podUnit.compile(input).effects;
-  };
-  t.same(effects(), []);
-  const cluster = facts.get("cluster", "cluster");
-  if (cluster) facts.set("cluster", "cluster", { ...cluster, keepVmIp: false });
-  t.match(effects(), [{ kind: "release-ip", name: "vm.default" }], "machines keep none: a record of before goes");
-});
+t.test(
+  "a virtual machine's address is its own: it outlives pods, and its port has the virtual machine's name",
+  async (t) => {
+    const facts = sampleFacts();
+    const ip = facts.get("ips", "a.default");
+    const pod = facts.get("pods", "default/a");
+    if (!ip || !pod) throw new Error("no sample");
+    facts.set("ips", "a.default", undefined);
+    facts.set("ips", "vm.default", {
+      ...ip,
+      key: "vm.default",
+      name: "vm.default",
+      holder: "default/vm",
+      podType: "VirtualMachine",
+    });
+    facts.set("pods", "default/a", { ...pod, holder: "default/vm" });
+    golden(t, "pod-machine", podUnit, facts, "default/vm");
+    facts.set("pods", "default/a", undefined);
+    facts.set("virtualMachines", "default/vm", { key: "default/vm", deleting: false });
+    const effects = (): unknown => {
+      const input = podUnit.read(facts, "default/vm");
+      return input && podUnit.compile(input).effects;
+    };
+    t.same(effects(), []);
+    const cluster = facts.get("cluster", "cluster");
+    if (cluster) facts.set("cluster", "cluster", { ...cluster, keepVmIp: false });
+    t.match(
+      effects(),
+      [{ kind: "release-ip", name: "vm.default" }],
+      "virtual machines keep none: an earlier record is released",
+    );
+  },
+);
 
-t.test("a disputed address makes no port", async (t) => {
+t.test("a conflicting address has no port", async (t) => {
   const facts = sampleFacts();
-  facts.set("addressConflicts", "a.default", { key: "a.default", message: "it is another one's" });
+  facts.set("addressConflicts", "a.default", { key: "a.default", message: "it belongs to another one" });
   const input = podUnit.read(facts, "default/a");
   t.same(input && podUnit.compile(input).rows, []);
 });
 
-t.test("a pool is an address set where it is asked for, and stays until its last address is free", async (t) => {
+t.test("a pool is an address set if requested, and stays until its last address is free", async (t) => {
   const facts = sampleFacts();
   const pool = (metadata: object): unknown =>
     facts.set(
@@ -553,7 +560,7 @@ t.test("a pool is an address set where it is asked for, and stays until its last
 });
 
 t.test(
-  "a Vip is a virtual port of the pods that name it, a port of its own, or what the router answers for",
+  "a Vip is a virtual port of the pods that name it, a port of its own, or an address that the router answers for",
   async (t) => {
     const facts = sampleFacts();
     const vip = (type: string): unknown =>
@@ -602,12 +609,12 @@ t.test(
       v4: "10.16.0.9",
       v6: "",
     });
-    t.same(ports(), [], "a pod has the address, and names the Vip no more");
+    t.same(ports(), [], "a pod has the address, and no longer names the Vip");
     facts.set("ips", "taker.default", undefined);
     t.equal(ports().length, 1);
     facts.set("pods", "default/a", { ...pod, labels: { app: "other" }, annotations });
     const input = vipUnit.read(facts, "shared");
-    t.same(input?.parents, [], "the selector leaves the pod out");
+    t.same(input?.parents, [], "the selector excludes the pod");
     vip("switch_lb_vip");
     golden(t, "vip-switch-lb", vipUnit, facts, "shared");
     const lb = vipUnit.read(facts, "shared");
@@ -640,7 +647,7 @@ t.test("a port of one family in a subnet of two has the DHCP options of that one
   t.same(families("", "fd00:40::2"), ["dhcpv6_options"]);
 });
 
-t.test("what stands for a pod in policies and on its way out has the Vips that it may send from", async (t) => {
+t.test("the rows that represent a pod in policies and in its egress have the Vips that it may send from", async (t) => {
   const facts = sampleFacts();
   const annotations = {
     "ovn.kubernetes.io/aaps": "door, hers, none, elsewhere",
@@ -661,10 +668,10 @@ t.test("what stands for a pod in policies and on its way out has the Vips that i
     const of = (table: string): readonly DesiredRow[] => fragment.rows.filter((row) => row.table === table);
     return { fragment, ports: of("Logical_Switch_Port"), policies: of("Logical_Router_Policy") };
   };
-  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "without Vips there is nothing more");
+  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "without Vips there are no further rows");
   vip("hers", "other", "ovn-default", "10.16.0.98", "");
   vip("elsewhere", "default", "join", "100.64.0.99", "");
-  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "those of others are not its own");
+  t.same([compiled().ports.length, compiled().policies.length], [1, 0], "other namespaces' are not its own");
   vip("door", "default", "ovn-default", "10.16.0.99", "fd00:10:16::99");
   const { fragment, ports, policies } = compiled();
   const [own, shared] = ports;
@@ -693,7 +700,7 @@ t.test("what stands for a pod in policies and on its way out has the Vips that i
 });
 
 t.test(
-  "a policy is ACLs in the group of its pods; a pod is in the groups of the policies as its port is made",
+  "a policy is ACLs in the group of its pods; a pod's port is created in the groups of its policies",
   async (t) => {
     const facts = sampleFacts();
     addPod(facts, "a", { node: "weft-1", labels: { app: "web" }, ports: { http: 8080 } });
@@ -715,13 +722,13 @@ t.test(
   },
 );
 
-t.test("a port that no pod has by that name is said, and matches nothing until one has", async (t) => {
+t.test("a port name that no pod has is reported, and matches nothing until one has it", async (t) => {
   const facts = sampleFacts();
   addNetworkPolicy(facts, "web", { ingress: [{ ports: [{ port: "nope" }] }] });
   golden(t, "policy-unknown-port", policyUnit("networkpolicy", "networkPolicies"), facts, "default/web");
 });
 
-t.test("an AdminNetworkPolicy is ACLs in tier 1 or 3, and says whether it is enforced", async (t) => {
+t.test("an AdminNetworkPolicy is ACLs in tier 1 or 3, and reports whether it is enforced", async (t) => {
   const facts = sampleFacts();
   const subject = { namespaces: { matchLabels: { team: "a" } } };
   addAdminPolicy(facts, "anp", "a", {
@@ -752,7 +759,7 @@ t.test("an AdminNetworkPolicy is ACLs in tier 1 or 3, and says whether it is enf
   const rows = input && groupUnit.compile(input).rows;
   t.notOk(
     rows?.some(({ columns }) => "addresses" in columns),
-    "what is not known does not empty what was known",
+    "unknown facts do not clear known ones",
   );
 });
 
@@ -763,11 +770,11 @@ t.test("a pod whose groups are not known has no port", async (t) => {
   t.same(input && podUnit.compile(input).rows, []);
 });
 
-t.test("pods on the host's network take no part", async (t) => {
+t.test("pods on the host's network are not included", async (t) => {
   t.equal(projectPod({ metadata: { name: "x", uid: "x" }, spec: { hostNetwork: true } }), undefined);
 });
 
-t.test("an IP object wakes the unit of its holder, and that of its former holder", async (t) => {
+t.test("an IP object triggers the unit of its holder, and that of its former holder", async (t) => {
   const facts = factStore();
   const woken: string[] = [];
   facts.subscribe((change) => woken.push(...rootsOf(change).map(({ kind, key }) => `${kind}:${key}`)));
@@ -778,7 +785,7 @@ t.test("an IP object wakes the unit of its holder, and that of its former holder
   t.same(woken, ["node:n1", "pod:default/p", "pod:default/p", "pod:default/q"]);
 });
 
-t.test("kinds of units have names of their own", async (t) => {
+t.test("kinds of units have different names", async (t) => {
   t.equal(new Set(UNIT_KINDS.map((kind) => kind.name)).size, UNIT_KINDS.length);
 });
 

@@ -23,7 +23,7 @@ import { StaleFlowsFlush } from "./services/stale-udp-flush.ts";
 import { Uplinks } from "./uplinks/uplinks.ts";
 import type { Watches } from "./watches.ts";
 
-/** The parts of the daemon that act on the node, wired together. */
+/** The components of the daemon that act on the node. */
 export interface Components {
   readonly view: OvsView;
   readonly ports: OvsPorts;
@@ -39,15 +39,15 @@ export interface Components {
   readonly flows: FlowCollector;
   readonly publication: Publication;
   readonly uplinks: Uplinks;
-  /** Absent where the databases are reached without TLS. */
+  /** Absent if the databases are used without TLS. */
   readonly certificate?: NodeCertificate;
-  /** Absent where kube-proxy serves the node. */
+  /** Absent if kube-proxy serves the node. */
   readonly serviceHealth?: ServiceHealth;
   /** Why pods cannot get a network on this node; undefined if they can. */
   notReady(): string | undefined;
 }
 
-/** Makes them. Nothing is done before they are started. */
+/** Creates the components. Nothing is done before they are started. */
 export function makeComponents(context: DaemonContext, watches: Watches): Components {
   const { options, connections, clock, hostIo, metrics, log } = context;
   const { pods, nodes, subnets, services } = watches;

@@ -11,12 +11,12 @@ import type { DaemonOptions } from "./options.ts";
 import { watchLostLinks } from "./pods/lost-links.ts";
 import { NetlinkPodLinks } from "./pods/netlink-pod-links.ts";
 
-/** The real ones, and what closes them. */
+/** The real connections, and a function that closes them. */
 export interface OpenConnections extends DaemonConnections {
   close(): Promise<void>;
 }
 
-/** Connects to the API server, to Open vSwitch and to the kernel of this node. Rejects where there is no way to the API server. */
+/** Connects to the API server, to Open vSwitch and to the kernel of this node. Rejects if no API server is configured. */
 export async function openConnections(
   options: DaemonOptions,
   log: DaemonLog,

@@ -2,31 +2,32 @@
 
 import { backoffDelay } from "../time/backoff.ts";
 
-/** When a repair counts as one of a row with the one before it, and how the pauses between such repairs grow. Milliseconds. */
+/** When restores of one object count as contention, and how the pauses between them grow. Milliseconds. */
 export interface ContentionLimits {
-  /** This many repairs of one object in a row are made at once. */
+  /** This many consecutive restores of one object are made at once. */
   readonly patience: number;
   /** The first pause after that; it doubles … */
   readonly firstPauseMs: number;
   /** … up to this one. */
   readonly maxPauseMs: number;
-  /** A row ends when an object has been left alone for this long after the pause. */
+  /** The count starts again when an object has not been changed for this long after the pause. */
   readonly calmMs: number;
 }
 
 const DEFAULT_LIMITS: ContentionLimits = { patience: 4, firstPauseMs: 1_000, maxPauseMs: 60_000, calmMs: 60_000 };
-/** Objects that are remembered: far more than a node has of ours at one time, and a bound where names change. */
+/** Objects that are tracked: far more than Weft has on a node at one time, and a bound if names change. */
 const REMEMBERED = 4_096;
 
-/** How often in a row an object has been restored, this time included, and the pause before the next time. */
+/** How often an object has been restored consecutively, including this time, and the pause before the next time. */
 export interface ContendedObject {
   readonly times: number;
   readonly pauseMs: number;
 }
 
 /**
- * Detects contention. What another program removes once is restored at once; what it removes repeatedly is restored after pauses that
- * grow, because two programs that revert each other's changes at full speed cost the node more than either setting is worth.
+ * Detects contention with another program. An object that another program removes once is restored at once. An object
+ * that is removed repeatedly is restored after growing pauses, because two programs that revert each other's changes
+ * at full speed cost more than either setting is worth.
  */
 export class NodeContention {
   readonly #limits: ContentionLimits;
@@ -36,14 +37,14 @@ export class NodeContention {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
-  /** An object was restored at `nowMs`, of a monotonic clock. */
+  /** An object was restored at `nowMs` of a monotonic clock. */
   note(thing: string, nowMs: number): ContendedObject {
     const { patience, firstPauseMs: firstMs, maxPauseMs: maxMs, calmMs } = this.#limits;
     const before = this.#rows.get(thing);
     const goesOn = before !== undefined && nowMs - before.lastMs <= before.pauseMs + calmMs;
     const times = goesOn ? before.times + 1 : 1;
     const pauseMs = times < patience ? 0 : backoffDelay(times - patience + 1, { firstMs, maxMs });
-    // Newest last, so that the oldest goes first.
+    // Reinsert as the newest, so that the oldest is evicted first.
     this.#rows.delete(thing);
     this.#rows.set(thing, { times, pauseMs, lastMs: nowMs });
     for (const oldest of this.#rows.keys()) {

@@ -11,7 +11,10 @@ import { DaemonMetrics } from "./metrics.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { PodLinks } from "./pods/pod-links.ts";
 
-/** What the daemon is connected to: the API server, Open vSwitch, the kernel; in a test they are in memory. Opened in `connections.ts`. */
+/**
+ * The daemon's connections to the API server, Open vSwitch and the kernel; in memory in tests. Opened in
+ * `connections.ts`.
+ */
 export interface DaemonConnections {
   readonly kube: Kube;
   /** The local Open vSwitch database. */
@@ -21,20 +24,20 @@ export interface DaemonConnections {
   readonly nft: Nftables;
   /** See {@link import("./pods/lost-links.ts").watchLostLinks}. */
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
-  /** Default: those of this machine. */
+  /** Default: the system's clock. */
   readonly clock?: Clock;
-  /** Default: that of {@link nodeHostIo}. */
+  /** Default: {@link nodeHostIo}. */
   readonly hostIo?: HostIo;
-  /** The logger whose level can be changed while the daemon runs; in a test there is none. */
+  /** The logger whose level can be changed while the daemon runs; absent in tests. */
   readonly logger?: Pick<Logger, "level" | "info">;
-  /** Default: those of this process as well. */
+  /** Default: the metrics of this process and the daemon's own. */
   readonly metrics?: DaemonMetrics;
 }
 
 /** The part of a logger that the daemon uses. */
 export type DaemonLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-/** What all components of the daemon are made with: the options and the connections, with defaults for those that were not given. */
+/** The context of all components: the options and the connections, with defaults for those that are not given. */
 export interface DaemonContext {
   readonly options: DaemonOptions;
   readonly connections: DaemonConnections;

@@ -40,7 +40,7 @@ function names(server: FakeOvsdb): readonly string[] {
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Adds a subnet as it is when a controller has accepted it. */
+/** Adds a subnet that a controller has accepted. */
 async function addSubnet(kube: FakeKube, name: string, cidr: string): Promise<void> {
   const contract = { cidrs: [cidr], natOutgoing: name !== "join", gatewayType: "distributed", mtu: 0 } as const;
   const annotations = { [SUBNET.nodeContract]: encodeSubnetContract(contract) };
@@ -120,7 +120,7 @@ async function node(t: Test) {
     rmSync(folder, { recursive: true });
   });
   const conflist = join(folder, "01-kube-ovn.conflist");
-  /** What was applied, but for the table of `mirror0`. */
+  /** The applied scripts, except for the table of `mirror0`. */
   const scripts = (): readonly string[] =>
     nft.scripts.filter((script) => ![MIRROR_TABLE, POD_LINK_TABLE].some((name) => script.startsWith(`table ${name} `)));
   return { kube, server, bridge, links, lost, kernel, nft, scripts, socket, conflist, start };
@@ -154,16 +154,16 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
+t.test("a daemon sets up its node, reports it, and serves pods", async (t) => {
   const { kube, server, links, scripts, socket, conflist, start } = await node(t);
   const daemon = await start();
   t.notOk(existsSync(conflist), "no pod before the node is ready");
   await until(() => existsSync(conflist));
   t.match(JSON.parse(readFileSync(conflist, "utf8")), { plugins: [{ type: "kube-ovn", server_socket: socket }, {}] });
   t.match(scripts()[0], /10\.16\.0\.0\/16/);
-  const told = (): Node | undefined => kube.object(NODES, { name: "weft-1" }) as Node | undefined;
-  await until(() => told()?.status?.conditions !== undefined);
-  t.match(told(), {
+  const nodeObject = (): Node | undefined => kube.object(NODES, { name: "weft-1" }) as Node | undefined;
+  await until(() => nodeObject()?.status?.conditions !== undefined);
+  t.match(nodeObject(), {
     metadata: { annotations: { "ovn.kubernetes.io/chassis": "chassis-1" } },
     status: { conditions: [{ type: "NetworkUnavailable", status: "False" }] },
   });
@@ -180,51 +180,48 @@ t.test("a daemon sets its node up, says so, and serves pods", async (t) => {
   t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
   t.same(names(server), OWN);
   await daemon.stop();
-  t.ok(existsSync(conflist), "pods of a node whose daemon restarts go on");
+  t.ok(existsSync(conflist), "pods of a node whose daemon restarts keep their network");
 });
 
-t.test(
-  "beside another network plugin it makes the interfaces of networks, and nothing else of the node is its own",
-  async (t) => {
-    const { kube, server, kernel, nft, socket, conflist, start } = await node(t);
-    const wasPrimary = await start();
-    await until(() => existsSync(conflist) && kernel.routes({ protocol: 87 }).length > 0);
-    await wasPrimary.stop();
-    const devices = () => server.rows(VSWITCH, "Interface").map(({ name }) => name);
-    const condition = { type: "NetworkUnavailable", status: "True" } as const;
-    const status = { conditions: [condition] };
-    await kube.patch(NODES, { name: "weft-1" }, { type: "merge", body: { status } }, { subresource: "status" });
-    const forwarding = ["ipv4", "ip_forward"];
-    kernel.setSysctl(forwarding, "0");
+t.test("with another primary network plugin the daemon creates only interfaces of networks", async (t) => {
+  const { kube, server, kernel, nft, socket, conflist, start } = await node(t);
+  const wasPrimary = await start();
+  await until(() => existsSync(conflist) && kernel.routes({ protocol: 87 }).length > 0);
+  await wasPrimary.stop();
+  const devices = () => server.rows(VSWITCH, "Interface").map(({ name }) => name);
+  const condition = { type: "NetworkUnavailable", status: "True" } as const;
+  const status = { conditions: [condition] };
+  await kube.patch(NODES, { name: "weft-1" }, { type: "merge", body: { status } }, { subresource: "status" });
+  const forwarding = ["ipv4", "ip_forward"];
+  kernel.setSysctl(forwarding, "0");
 
-    const daemon = await start("--non-primary-cni-mode");
-    await until(() => !existsSync(conflist) && !devices().includes("ovn0"));
-    t.equal((await call(socket, "status", {})).status, 204);
-    t.same(kernel.routes({ protocol: 87 }), []);
-    t.same([...nft.all.keys()], [POD_LINK_TABLE], "only the rules about its own links");
-    t.equal(kernel.sysctl(forwarding), "0", "no setting of the kernel");
+  const daemon = await start("--non-primary-cni-mode");
+  await until(() => !existsSync(conflist) && !devices().includes("ovn0"));
+  t.equal((await call(socket, "status", {})).status, 204);
+  t.same(kernel.routes({ protocol: 87 }), []);
+  t.same([...nft.all.keys()], [POD_LINK_TABLE], "only the rules about its own links");
+  t.equal(kernel.sysctl(forwarding), "0", "no setting of the kernel");
 
-    const spec = { nodeName: "weft-1", hostNetwork: false };
-    const provider = "lan.shop.ovn";
-    const annotations = Object.fromEntries(
-      Object.entries(ALLOCATED).map(([key, value]) => [key.replace("ovn.", `${provider}.`), value]),
-    );
-    const pod = await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations }, spec });
-    const asked = { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid };
-    const added = await call(socket, "add", { ...asked, provider, if_name: "net1" });
-    t.match(added, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
-    t.same(devices().length, 1);
-    t.match(await call(socket, "add", { ...asked, network_name: "lan" }), {
-      body: /the network configuration \\"lan\\" has no provider, and Weft does not create primary interfaces/,
-    });
-    const told = kube.object(NODES, { name: "weft-1" }) as Node | undefined;
-    t.match(told?.status?.conditions, [condition], "whether the node has a network is not ours to say");
-    await daemon.stop();
-    t.notOk(existsSync(conflist));
-  },
-);
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const provider = "lan.shop.ovn";
+  const annotations = Object.fromEntries(
+    Object.entries(ALLOCATED).map(([key, value]) => [key.replace("ovn.", `${provider}.`), value]),
+  );
+  const pod = await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations }, spec });
+  const asked = { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: pod.metadata.uid };
+  const added = await call(socket, "add", { ...asked, provider, if_name: "net1" });
+  t.match(added, { status: 200, body: /"ip":"10\.16\.0\.7"/ });
+  t.same(devices().length, 1);
+  t.match(await call(socket, "add", { ...asked, network_name: "lan" }), {
+    body: /the network configuration \\"lan\\" has no provider, and Weft does not create primary interfaces/,
+  });
+  const nodeObject = kube.object(NODES, { name: "weft-1" }) as Node | undefined;
+  t.match(nodeObject?.status?.conditions, [condition], "the other plugin reports whether the node has a network");
+  await daemon.stop();
+  t.notOk(existsSync(conflist));
+});
 
-t.test("a subnet's new gateway reaches a running pod, also one that was changed while no daemon ran", async (t) => {
+t.test("a subnet's new gateway is set in a running pod, also if it was changed while no daemon ran", async (t) => {
   const { kube, links, socket, conflist, start } = await node(t);
   let daemon = await start();
   await until(() => existsSync(conflist));
@@ -248,7 +245,7 @@ t.test("a subnet's new gateway reaches a running pod, also one that was changed 
   await daemon.stop();
 });
 
-t.test("the node's way to the pods of a subnet stays while that is being deleted or is not ready", async (t) => {
+t.test("the node's route to a subnet's pods stays while the subnet is being deleted or is not ready", async (t) => {
   const { kube, kernel, scripts, conflist, start } = await node(t);
   let daemon = await start();
   await until(() => existsSync(conflist));
@@ -264,7 +261,7 @@ t.test("the node's way to the pods of a subnet stays while that is being deleted
   ];
   for (const [i, step] of steps.entries()) {
     await step();
-    // What comes after it has been seen after it.
+    // Processed after it, and so seen after it.
     const more = `10.${30 + i}.0.0/16`;
     await addSubnet(kube, `more-${i}`, more);
     await until(() => scripts().at(-1)?.includes(more) === true);
@@ -277,11 +274,11 @@ t.test("the node's way to the pods of a subnet stays while that is being deleted
   }
   await kube.patch(SUBNETS, { name }, body({ metadata: { finalizers: null } }));
   await until(() => scripts().at(-1)?.includes("10.16.0.0/16") === false);
-  t.pass("when it is gone, so is the way");
+  t.pass("when it is deleted, the route is removed");
   await daemon.stop();
 });
 
-t.test("a transaction that is refused, and a database that goes away, leave nothing", async (t) => {
+t.test("after a refused transaction, or a lost database connection, nothing remains", async (t) => {
   const { kube, server, links, socket, conflist, start } = await node(t);
   const daemon = await start();
   await until(() => existsSync(conflist));
@@ -305,11 +302,11 @@ t.test("a transaction that is refused, and a database that goes away, leave noth
   server.onTransact = undefined;
   if (cut.status !== 200) t.equal(links.pairs.size, 0);
   await until(() => server.rows(VSWITCH, "Interface").every(({ name }) => OWN.includes(name) || links.pairs.has(name)));
-  t.pass("what could not be rolled back at once was collected");
+  t.pass("an object that could not be rolled back at once was collected");
   await daemon.stop();
 });
 
-t.test("a daemon that ends finishes what it has begun and stops what only waits", async (t) => {
+t.test("a daemon that stops finishes running work and aborts waiting requests", async (t) => {
   const { kube, server, links, socket, conflist, start } = await node(t);
   const daemon = await start();
   await until(() => existsSync(conflist));
@@ -328,7 +325,7 @@ t.test("a daemon that ends finishes what it has begun and stops what only waits"
   await entered.promise;
   const stopped = daemon.stop();
   t.match(await waits, { status: 503, body: /shutting down/ });
-  await t.rejects(call(socket, "status", {}), "nothing new is taken");
+  await t.rejects(call(socket, "status", {}), "no new request is accepted");
   open.resolve();
   t.equal((await works).status, 200);
   await stopped;
@@ -341,7 +338,7 @@ const eventsOf = (kube: FakeKube, reason: string): readonly string[] =>
     .filter((event) => event.reason === reason && event.involvedObject?.name === "weft-1")
     .map(({ message }) => message ?? "");
 
-t.test("a network configuration that another program removes or changes comes back", async (t) => {
+t.test("a network configuration that another program removes or changes is restored", async (t) => {
   const { kube, conflist, start } = await node(t);
   const daemon = await start();
   await until(() => existsSync(conflist));
@@ -356,7 +353,7 @@ t.test("a network configuration that another program removes or changes comes ba
   await daemon.stop();
 });
 
-t.test("a pod's port that another program removes, alone or with br-int, comes back as it was", async (t) => {
+t.test("a pod's port that another program removes, alone or with br-int, is restored unchanged", async (t) => {
   const { kube, server, bridge, links, socket, conflist, start } = await node(t);
   const daemon = await start();
   await until(() => existsSync(conflist));
@@ -387,14 +384,14 @@ t.test("a pod's port that another program removes, alone or with br-int, comes b
   ]);
   await isBack();
   await until(() => server.rows(VSWITCH, "Interface").length === 1 + OWN.length);
-  t.ok(links.pairs.has("aaaaaaaaaaaa_h"), "its interface was no leftover meanwhile");
+  t.ok(links.pairs.has("aaaaaaaaaaaa_h"), "its interface was not collected meanwhile");
   await until(() => eventsOf(kube, REPAIRED).some((message) => /port aaaaaaaaaaaa_h of pod shop\/web-0/.test(message)));
   t.equal((await call(socket, "del", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 204);
-  t.same(names(server), OWN, "what a request removes stays away");
+  t.same(names(server), OWN, "a port that a request removes is not restored");
   await daemon.stop();
 });
 
-t.test("a pod's port that is lost while no daemon is there comes back by what its interface says", async (t) => {
+t.test("a pod's port that is lost while no daemon runs is restored from its interface's alias", async (t) => {
   const { kube, server, bridge, links, socket, conflist, start } = await node(t);
   const first = await start();
   await until(() => existsSync(conflist));
@@ -422,35 +419,32 @@ t.test("a pod's port that is lost while no daemon is there comes back by what it
   await until(() => ids()["iface-id"] !== undefined && !links.pairs.has("bbbbbbbbbbbb_h"));
   t.same(ids(), before);
   t.equal(pods().length, 1, "the one without a pod is gone");
-  t.ok(links.others.has("foo_h"), "an interface of others stays");
+  t.ok(links.others.has("foo_h"), "another program's interface stays");
   await second.stop();
 });
 
-t.test(
-  "an interface that has lost its alias, or that an earlier version made, gets one by the port that names it",
-  async (t) => {
-    const { kube, server, bridge, links, socket, conflist, start } = await node(t);
-    const first = await start();
-    await until(() => existsSync(conflist));
-    const spec = { nodeName: "weft-1", hostNetwork: false };
-    const made = await kube.create(PODS, {
-      metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
-      spec,
-    });
-    await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: made.metadata.uid });
-    await first.stop();
-    const { alias, ...pair } = links.pairs.get("aaaaaaaaaaaa_h")!;
-    for (const has of ["", GROUP_ONLY]) {
-      links.pairs.set("aaaaaaaaaaaa_h", { ...pair, alias: has });
-      const next = await start();
-      await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
-      await next.stop();
-    }
-    t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 1 + OWN.length);
-  },
-);
+t.test("an interface without alias gets one from the port that names it", async (t) => {
+  const { kube, server, bridge, links, socket, conflist, start } = await node(t);
+  const first = await start();
+  await until(() => existsSync(conflist));
+  const spec = { nodeName: "weft-1", hostNetwork: false };
+  const made = await kube.create(PODS, {
+    metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED },
+    spec,
+  });
+  await call(socket, "add", { ...body("web-0", "aaaaaaaaaaaaaaaa"), pod_uid: made.metadata.uid });
+  await first.stop();
+  const { alias, ...pair } = links.pairs.get("aaaaaaaaaaaa_h")!;
+  for (const has of ["", GROUP_ONLY]) {
+    links.pairs.set("aaaaaaaaaaaa_h", { ...pair, alias: has });
+    const next = await start();
+    await until(() => links.pairs.get("aaaaaaaaaaaa_h")?.alias === alias);
+    await next.stop();
+  }
+  t.equal(server.rows(VSWITCH, "Bridge").find(({ _uuid }) => _uuid === bridge)?.ports.length, 1 + OWN.length);
+});
 
-t.test("a daemon that starts, or sees an interface go, collects what was left", async (t) => {
+t.test("a daemon collects orphans when it starts and when an interface disappears", async (t) => {
   const { kube, server, bridge, links, lost, socket, conflist, start } = await node(t);
   const spec = { nodeName: "weft-1", hostNetwork: false };
   await kube.create(PODS, { metadata: { name: "web-0", namespace: "shop", annotations: ALLOCATED }, spec });
@@ -475,17 +469,20 @@ t.test("a daemon that starts, or sees an interface go, collects what was left", 
   await daemon.stop();
 });
 
-t.test("what a pod had goes with it although the runtime, which has lost its sandbox, sends no DEL", async (t) => {
-  const { kube, server, links, socket, conflist, start } = await node(t);
-  const spec = { nodeName: "weft-1", hostNetwork: false };
-  const ref = { namespace: "shop", name: "web-0" };
-  await kube.create(PODS, { metadata: { ...ref, annotations: ALLOCATED }, spec });
-  const daemon = await start();
-  await until(() => existsSync(conflist));
-  t.equal((await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
-  t.ok(links.pairs.has("aaaaaaaaaaaa_h"));
-  await kube.delete(PODS, ref, { gracePeriodSeconds: 0 });
-  await until(() => !links.pairs.has("aaaaaaaaaaaa_h"));
-  t.same(names(server), OWN);
-  await daemon.stop();
-});
+t.test(
+  "a deleted pod's objects are removed although the runtime, which has lost its sandbox, sends no DEL",
+  async (t) => {
+    const { kube, server, links, socket, conflist, start } = await node(t);
+    const spec = { nodeName: "weft-1", hostNetwork: false };
+    const ref = { namespace: "shop", name: "web-0" };
+    await kube.create(PODS, { metadata: { ...ref, annotations: ALLOCATED }, spec });
+    const daemon = await start();
+    await until(() => existsSync(conflist));
+    t.equal((await call(socket, "add", body("web-0", "aaaaaaaaaaaaaaaa"))).status, 200);
+    t.ok(links.pairs.has("aaaaaaaaaaaa_h"));
+    await kube.delete(PODS, ref, { gracePeriodSeconds: 0 });
+    await until(() => !links.pairs.has("aaaaaaaaaaaa_h"));
+    t.same(names(server), OWN);
+    await daemon.stop();
+  },
+);

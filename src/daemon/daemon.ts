@@ -15,18 +15,21 @@ import { type DaemonConnections, type DaemonContext, type DaemonLog, daemonConte
 import type { DaemonOptions } from "./options.ts";
 import { makeWatches, type Watches } from "./watches.ts";
 
-/** How long requests that run may go on after SIGTERM; kubelet kills after 30 s. */
+/** How long running requests may continue after SIGTERM; kubelet kills the process after 30 s. */
 const DRAIN_MS = 20_000;
 
 /** A running daemon. */
 export interface Daemon {
-  /** Finishes requests that run, rolls back those that do not finish in time, closes everything. The network of pods stays. */
+  /**
+   * Finishes running requests, rolls back those that do not finish in time, and closes everything. The pods' network
+   * stays.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Wires the daemon together over the connections and starts it. Rejects where it cannot start at all; anything that may pass is
- * waited for. The connections stay the caller's to close.
+ * Creates the daemon's components on the connections and starts them. Rejects if the daemon cannot start at all;
+ * temporary conditions are waited for. The caller closes the connections.
  */
 export async function startDaemon(
   options: DaemonOptions,
@@ -43,7 +46,7 @@ export async function startDaemon(
 
   const stopping = new AbortController();
   const journal = new Journal(context.metrics, log, 1_000, clock.wall);
-  const cni = await hostIo.serveCni(cniVerbs(verbWorld(context, watches, components, journal, stopping.signal)));
+  const cni = await hostIo.serveCni(cniVerbs(verbDependencies(context, watches, components, journal, stopping.signal)));
   const level = connections.logger && logLevelPage(connections.logger);
   const http = await hostIo.serveAdmin({
     registry: context.metrics.registry,
@@ -90,7 +93,7 @@ export async function startDaemon(
 }
 
 /** The dependencies of the CNI verbs. */
-function verbWorld(
+function verbDependencies(
   { options, connections, clock, log }: DaemonContext,
   { pods, subnets }: Watches,
   { ports, lanes, gateway, encaps, upkeep, notReady }: Components,
@@ -111,7 +114,7 @@ function verbWorld(
   };
 }
 
-/** Waits for requests that run; those that do not finish in time are aborted and rolled back. */
+/** Waits for running requests; those that do not finish in time are aborted and rolled back. */
 async function drain(drained: Promise<void>, lanes: Lanes, reason: Error, clock: Clock): Promise<void> {
   const cancel = clock.after(DRAIN_MS, () => lanes.abortAll(reason));
   try {

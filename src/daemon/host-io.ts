@@ -29,25 +29,25 @@ export interface HostIo {
   readonly control: Control;
   /** Serves health checks of Services. */
   readonly serveHealth: ServeHealth;
-  /** Writes the runtime's network configuration, whatever is there. */
+  /** Writes the runtime's network configuration unconditionally. */
   writeConflist(text: string): Promise<void>;
   /** Writes it unless it has that text already. Returns whether it was written. */
   ensureConflist(text: string): Promise<boolean>;
-  /** Removes it if it is ours. Returns whether it was. */
+  /** Removes it if it is Weft's. Returns whether it was removed. */
   removeConflist(): Promise<boolean>;
   /** Calls `listener` whenever that file may have changed; see {@link watchFile}. */
   watchConflist(listener: () => void, onFailure: (error: Error) => void): { close(): void };
   /** Versions of the CNI specification that the node's portmap supports; undefined if it does not report them. */
   portmapVersions(): Promise<readonly string[] | undefined>;
-  /** What `start-ovs` has set in Open vSwitch's database, see ovs-settings.ts. */
+  /** The settings that `start-ovs` has made in Open vSwitch's database, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
   /** Tells one start of the machine from another (/proc/sys/kernel/random/boot_id). */
   bootId(): string;
-  /** Start-up is complete: what only that needed can go. */
+  /** Start-up is complete: resources that only start-up needs can be released. */
   started(): void;
 }
 
-/** The real one: a unix socket, two ports, and the folders that the options name. */
+/** The real implementation: a unix socket, two ports, and the folders that the options name. */
 export function nodeHostIo(options: DaemonOptions): HostIo {
   const { cniConfDir: folder, cniConfName: name } = options;
   return {
@@ -70,7 +70,7 @@ export function nodeHostIo(options: DaemonOptions): HostIo {
   };
 }
 
-/** Where Open vSwitch has its sockets: beside that of its database. */
+/** The folder of Open vSwitch's sockets: that of its database's socket. */
 export function ovsRunFolder(remote: string): string {
   return remote.startsWith("unix:") ? dirname(remote.slice("unix:".length)) : "/run/openvswitch";
 }

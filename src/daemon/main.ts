@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** weft-daemon: the node's part of Weft (container `cni-server` of DaemonSet kube-ovn-cni). */
+/** weft-daemon: the per-node component of Weft (container `cni-server` of DaemonSet kube-ovn-cni). */
 import process from "node:process";
 import { CommanderError } from "commander";
 import { pino } from "pino";
@@ -17,14 +17,14 @@ import { ovsRunFolder } from "./host-io.ts";
 import { DaemonMetrics } from "./metrics.ts";
 import { type DaemonOptions, readOptions } from "./options.ts";
 
-/** So long what the daemons of Open vSwitch and OVN said is shown again, in ms. */
+/** How long the answers of Open vSwitch's and OVN's daemons are reused, in ms. */
 const HEALTH_MS = 5_000;
 
 function optionsOrExit(): DaemonOptions {
   try {
     return readOptions(process.argv.slice(2), process.env);
   } catch (error) {
-    // Commander has printed what is wrong, or the help that was asked for.
+    // Commander has printed the error, or the requested help.
     if (error instanceof CommanderError) process.exit(error.exitCode);
     throw error;
   }

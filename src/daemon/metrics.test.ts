@@ -3,7 +3,7 @@
 import t from "tap";
 import { DaemonMetrics } from "./metrics.ts";
 
-t.test("the process shows its own figures", async (t) => {
+t.test("the process exposes its own metrics", async (t) => {
   const { registry } = new DaemonMetrics("weft-1");
   for (const text of [await registry.metrics(), await registry.metrics()]) {
     t.match(text, /process_resident_memory_bytes [1-9]/);

@@ -3,17 +3,17 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
 
-/** Seconds; a good ADD is at 0.03, a bad one at the deadlines. */
+/** Seconds; a normal ADD takes 0.03, the slowest ones end at the deadlines. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 90];
 
-/** Parts of ADD that Kube-OVN's dashboards know as counters of seconds. */
+/** Parts of ADD for which Kube-OVN's dashboards have counters of seconds. */
 const WAITS: Readonly<Record<string, string>> = {
   "wait-address": "cni_wait_address_seconds_total",
   "wait-route": "cni_wait_route_seconds_total",
   "ovn-installed": "cni_wait_connectivity_seconds_total",
 };
 
-/** The daemon's metrics; names that Kube-OVN's daemon has are its own (`pkg/daemon/metrics.go`), with its labels. */
+/** The daemon's metrics; those that Kube-OVN's daemon has too keep its names (`pkg/daemon/metrics.go`) and labels. */
 export class DaemonMetrics {
   readonly registry = new Registry();
   readonly #node: string;

@@ -3,7 +3,7 @@
 import t from "tap";
 import { readOptions } from "./options.ts";
 
-t.test("options have Kube-OVN's defaults and refuse nonsense", async (t) => {
+t.test("options have Kube-OVN's defaults and refuse invalid values", async (t) => {
   t.match(readOptions([], { KUBE_NODE_NAME: "weft-1" }), {
     nodeName: "weft-1",
     bindSocket: "/run/openvswitch/kube-ovn-daemon.sock",

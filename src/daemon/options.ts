@@ -11,62 +11,77 @@ export interface DaemonOptions {
   readonly nodeName: string;
   readonly bindSocket: string;
   readonly ovsRemote: string;
-  /** File in which `start-ovs` writes down what it has set in Open vSwitch's database. */
+  /** File in which `start-ovs` records its settings in Open vSwitch's database. */
   readonly ovsSettings: string;
-  /** Where the certificate of the node's ovn-controller is kept; "": nowhere. */
+  /** Folder of the certificate of the node's ovn-controller; "": no certificate. */
   readonly certificateDir: string;
-  /** Where Weft is installed. */
+  /** The namespace of Weft. */
   readonly namespace: string;
   readonly cniConfDir: string;
   readonly cniConfName: string;
-  /** Where the plugins are that our configuration chains. */
+  /** Folder of the plugins that Weft's configuration chains. */
   readonly cniBinDir: string;
-  /** "" where not given. Not read: the controller says in each Node's contract which ranges are Services'. */
+  /** "" if not given. Not used: each Node's contract has the Service ranges. */
   readonly serviceClusterIpRange: string;
-  /** Whether node ports and external addresses of Services are served here, if the controller says how. */
+  /** Whether node ports and external addresses of Services are served here, if the controller's contract has them. */
   readonly kubeProxyReplacement: boolean;
-  /** Whether another network plugin makes pods' primary interfaces: then the node's own network and the runtime's configuration are its affair. */
+  /**
+   * Whether another network plugin creates pods' primary interfaces: then that plugin owns the node's network and the
+   * runtime's configuration.
+   */
   readonly nonPrimary: boolean;
-  /** Where node ports of Services are. */
+  /** The range of node ports. */
   readonly nodePorts: PortRange;
-  /** Whether the packets of all ports of br-int are mirrored, and not only those of pods with the annotation. */
+  /** Whether the packets of all ports of br-int are mirrored, not only those of annotated pods. */
   readonly enableMirror: boolean;
   /** Whether the flows that Open vSwitch samples are collected. */
   readonly collectFlows: boolean;
   /** The subnet that `ovn0` is in. */
   readonly nodeSwitch: string;
-  /** 0: what the tunnels leave. */
+  /** 0: the MTU that the tunnels allow. */
   readonly mtu: number;
   /** 0: no metrics. */
   readonly metricsPort: number;
   /** On the loopback address, for kubelet's probes; 0: none. */
   readonly healthPort: number;
   readonly logLevel: string;
-  /** Path; undefined: in-cluster, or what kubectl uses. */
+  /** Path; undefined: in-cluster, or kubectl's configuration. */
   readonly kubeconfig: string | undefined;
 }
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
 /**
- * Reads the command line.
- * @throws CommanderError where it is wrong, after having said so on stderr.
+ * Parses the command line.
+ * @throws CommanderError if it is invalid, after printing the error to stderr.
  */
 export function readOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): DaemonOptions {
   const command = new Command("weft-daemon")
-    .description("The node's part of Weft: CNI server, pod interfaces, host gateway")
+    .description("The per-node component of Weft: CNI server, pod interfaces, host gateway")
     .addOption(
       new Option("--node-name <name>", "this node's name in the API server (default: $KUBE_NODE_NAME, the host's name)")
         .env("KUBE_NODE_NAME")
         .default(hostname(), "host name"),
     )
-    .option("--bind-socket <path>", "where the shim finds the daemon", DEFAULT_SERVER_SOCKET)
+    .option("--bind-socket <path>", "unix socket on which the shim reaches the daemon", DEFAULT_SERVER_SOCKET)
     .option("--ovs-remote <remote>", "the local Open vSwitch database", "unix:/run/openvswitch/db.sock")
-    .option("--ovs-settings <file>", "what start-ovs has set in that database", "/run/openvswitch/weft-settings")
-    .option("--certificate-dir <folder>", "where ovn-controller finds its certificate, which is requested here", "")
-    .option("--cni-conf-dir <folder>", "where the container runtime reads network configurations", "/etc/cni/net.d")
-    .option("--cni-conf-name <file>", "name of ours; runtimes take the first by name", "01-kube-ovn.conflist")
-    .option("--cni-bin-dir <folder>", "where the container runtime finds plugins", "/opt/cni/bin")
+    .option(
+      "--ovs-settings <file>",
+      "file with the settings that start-ovs made in that database",
+      "/run/openvswitch/weft-settings",
+    )
+    .option("--certificate-dir <folder>", "folder of ovn-controller's certificate, which the daemon requests", "")
+    .option(
+      "--cni-conf-dir <folder>",
+      "folder from which the container runtime reads network configurations",
+      "/etc/cni/net.d",
+    )
+    .option(
+      "--cni-conf-name <file>",
+      "file name of Weft's configuration; runtimes use the first file in lexical order",
+      "01-kube-ovn.conflist",
+    )
+    .option("--cni-bin-dir <folder>", "folder of the container runtime's CNI plugins", "/opt/cni/bin")
     .option("--service-cluster-ip-range <cidrs>", "addresses of Services, IPv4 and IPv6 separated by a comma", "")
     .option(
       "--service-node-port-range <first-last>",
@@ -90,13 +105,13 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     )
     .option("--collect-flows", "collect the flows that Open vSwitch samples, for weftctl flows", false)
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
-    .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface leaves", mtuOf, 0)
+    .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface allows", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
     .option("--health-port <port>", "port of /healthz, /readyz and /debug/adds on 127.0.0.1; 0: none", portOf, 10666)
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
     )
-    .option("--kubeconfig <file>", "how to reach the API server (default: in-cluster)")
+    .option("--kubeconfig <file>", "kubeconfig file for the API server (default: in-cluster)")
     .exitOverride();
   // Commander reads an environment variable from process.env only.
   const given = env["KUBE_NODE_NAME"];
@@ -131,7 +146,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
 
 function mtuOf(text: string): number {
   const value = Number(text);
-  // RFC 791: every host takes 68 bytes, and nothing smaller is of use; the kernel's own limit is 65535.
+  // RFC 791: every host accepts 68 bytes, and smaller values are useless; the kernel's own limit is 65535.
   if (value === 0 || (Number.isInteger(value) && value >= 68 && value <= 65_535)) return value;
   throw new InvalidArgumentError("must be 0 or 68 to 65535");
 }

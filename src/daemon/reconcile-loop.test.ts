@@ -3,7 +3,7 @@
 import t from "tap";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 
-t.test("a loop runs once for many triggers and again for one that came meanwhile", async (t) => {
+t.test("a loop runs once for many triggers and again for a trigger during the run", async (t) => {
   let runs = 0;
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const started = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -28,7 +28,7 @@ t.test("a loop runs once for many triggers and again for one that came meanwhile
   t.equal(runs, 2);
 });
 
-t.test("a loop that fails retries, later and later", async (t) => {
+t.test("a failing loop retries with growing pauses", async (t) => {
   const pauses: number[] = [];
   const done = Promise.withResolvers<void>();
   const loop = new ReconcileLoop(
@@ -45,7 +45,7 @@ t.test("a loop that fails retries, later and later", async (t) => {
   t.same(pauses, [1, 2, 4, 4]);
 });
 
-t.test("a loop that backs off waits, but not when what is wanted changes", async (t) => {
+t.test("a loop that backs off waits, but not when the desired state changes", async (t) => {
   let runs = 0;
   const second = Promise.withResolvers<void>();
   const loop = new ReconcileLoop(

@@ -15,8 +15,8 @@ export interface LoopLimits {
 const DEFAULT_LIMITS: LoopLimits = { firstRetryMs: 500, maxRetryMs: 30_000, restMs: 50 };
 
 /**
- * Brings something to its desired state whenever it may have left it. Triggers that come while it runs, or in one turn of the
- * event loop, make one further run; a run that fails is repeated after a pause, or at the next trigger.
+ * Reconciles something whenever its state may differ from the desired state. Triggers during a run, or in one turn of
+ * the event loop, cause one further run; a failed run is retried after a pause, or at the next trigger.
  */
 export class ReconcileLoop {
   readonly #run: () => Promise<void>;
@@ -51,13 +51,16 @@ export class ReconcileLoop {
     this.#trigger(Math.max(this.#limits.restMs, this.#backOffMs));
   }
 
-  /** The desired state has changed: contention over something else does not delay that. */
+  /** The desired state has changed: contention over another setting does not delay the run. */
   hurry(): void {
     this.#hurried = this.#running !== undefined;
     this.#trigger(this.#limits.restMs);
   }
 
-  /** From within a run: the next run that `trigger` asks for begins no sooner than `ms` after this one. It holds for one pause. */
+  /**
+   * Called during a run: the next run that `trigger` requests begins no sooner than `ms` after this one. It applies
+   * to one pause.
+   */
   backOff(ms: number): void {
     this.#backOffMs = ms;
   }
@@ -67,7 +70,7 @@ export class ReconcileLoop {
     else this.#schedule(Math.max(0, this.#ended + restMs - this.#clock.now()));
   }
 
-  /** No further run begins; resolves when the present one has ended. */
+  /** Starts no further run; resolves when the present one has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();

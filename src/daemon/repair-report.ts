@@ -3,7 +3,7 @@
 import { NodeContention } from "./contention.ts";
 import type { DaemonMetrics } from "./metrics.ts";
 
-/** Where repairs are reported. */
+/** Dependencies of {@link RepairReport}. */
 export interface RepairDependencies {
   readonly metrics: Pick<DaemonMetrics, "repaired">;
   readonly log: { warn(fields: object, message: string): void };
@@ -18,24 +18,24 @@ export const REPAIRED = "NodeNetworkRepaired";
 const CONTENDED = "NodeNetworkContended";
 
 /**
- * Counts what was restored on the node because another program had removed or changed it, reports it in the log and by an Event on the Node, and
- * tells how long to wait before the next repair.
+ * Counts restores of objects that another program had removed or changed on the node, reports them in the log and by
+ * an Event on the Node, and returns how long to wait before the next restore.
  */
 export class RepairReport {
-  readonly #world: RepairDependencies;
+  readonly #deps: RepairDependencies;
   readonly #contention: NodeContention;
 
-  constructor(world: RepairDependencies, contention = new NodeContention()) {
-    this.#world = world;
+  constructor(deps: RepairDependencies, contention = new NodeContention()) {
+    this.#deps = deps;
     this.#contention = contention;
   }
 
   /**
-   * @param repairs what was restored, each as its kind and its name ("route 10.16.0.0/16 dev ovn0").
+   * @param repairs the restored objects, each as its kind and its name ("route 10.16.0.0/16 dev ovn0").
    * @returns ms to wait before the next restore; 0 without contention.
    */
   note(repairs: readonly string[]): number {
-    const { metrics, log, event, now } = this.#world;
+    const { metrics, log, event, now } = this.#deps;
     let pause = 0;
     for (const repair of new Set(repairs)) {
       metrics.repaired(repair.split(" ", 1)[0] ?? "");

@@ -3,8 +3,10 @@
 import { type FSWatcher, watch } from "node:fs";
 
 /**
- * Calls `listener` whenever the file of that name may have come, gone or changed, by inotify(7) on its folder.
- * @param onFailure the folder cannot be watched (any longer), for example because the node has no inotify watches left; nothing more comes then.
+ * Calls `listener` whenever the file of that name may have been created, deleted or changed, by inotify(7) on its
+ * folder.
+ * @param onFailure the folder cannot be watched (any longer), for example because the node has no inotify watches
+ * left; `listener` is not called after that.
  */
 export function watchFile(
   folder: string,

@@ -10,21 +10,21 @@ import { type NodePod, podInformer } from "./pods/pods.ts";
 import { NO_SERVICES, type ServedServices, watchServices } from "./services/served-services.ts";
 import { staleFlowsInformer } from "./services/stale-udp-flush.ts";
 
-/** What the daemon watches in the API server, and the Events that it records there. */
+/** The daemon's watches of the API server, and its Event recorder. */
 export interface Watches {
-  /** Pods of this node that have a network of their own. */
+  /** Pods of this node that do not use the host network. */
   readonly pods: Informer<NodePod>;
-  /** This node, and no other. */
+  /** Only this node. */
   readonly nodes: Informer<OwnNode>;
   readonly subnets: Informer<RoutedSubnet>;
-  /** Those that this node serves: none where kube-proxy does. */
+  /** The Services that this node serves: none if kube-proxy runs. */
   readonly services: ServedServices;
   /** See {@link import("./services/stale-udp-flush.ts").StaleFlowsFlush}. */
   readonly staleFlows: Informer<string>;
   readonly events: EventRecorder;
 }
 
-/** Makes the informers and the recorder. Nothing is sent before the informers are started. */
+/** Creates the informers and the recorder. Nothing is sent before the informers are started. */
 export function makeWatches({ options, connections, clock, log }: DaemonContext): Watches {
   const { kube } = connections;
   const onError = (error: unknown, context: string): void => log.warn({ err: error }, context);

@@ -131,7 +131,7 @@ const SUBNET_CRD = {
   },
 };
 
-/** Does many things and writes down how each came out: the fake and the real API server must give the same. */
+/** Makes many calls and records the result of each: the fake and the real API server must give the same. */
 async function transcript(kube: Kube): Promise<string[]> {
   const lines: string[] = [];
   const S = { name: "s" };
@@ -203,7 +203,7 @@ async function transcript(kube: Kube): Promise<string[]> {
     async () => await kube.patch(SUBNETS, S, json({ op: "test", path: "/metadata/name", value: "x" })),
   );
   await step(
-    "what is not there is null",
+    "a missing object is null",
     async () => await kube.patch(SUBNETS, S, json({ op: "test", path: "/metadata/annotations", value: null })),
   );
   await step("missing path", async () => await kube.patch(SUBNETS, S, json({ op: "remove", path: "/spec/z" })));
@@ -277,7 +277,7 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
   t.teardown(async () => void (await Promise.all(informers.map((each) => each.stop()))));
   const signal = AbortSignal.timeout(50_000);
 
-  // Started before the API server is there, and before it knows the type.
+  // Started before the API server runs, and before it serves the type.
   const changes: string[] = [];
   const namespaces = informer<Namespace, string>(kube, NAMESPACES, {
     project: (each) => each.metadata.resourceVersion,
@@ -297,21 +297,21 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
   await namespaces.whenSynced(signal);
   await waitFor(namespaces, "default", (version) => version, signal);
 
-  await t.test("a type that is not there is waited for", async (t) => {
+  await t.test("an informer waits for a type that is not served", async (t) => {
     t.equal(subnets.synced, false);
     await kube.create(CRDS, SUBNET_CRD as never);
     await subnets.whenSynced(signal);
     t.equal(subnets.state === "watching" || subnets.state === "listing", true);
   });
 
-  await t.test("the fake API server does what the real one does", async (t) => {
+  await t.test("the fake API server behaves like the real one", async (t) => {
     const fake = fakeKube();
     fake.serveType({ ...SUBNETS, plural: "vpcs" }, false);
     t.same(await transcript(fake), await transcript(kube));
     t.equal(await waitFor(subnets, "new", (generation) => generation, signal), 1);
   });
 
-  await t.test("an object that is another one by now is told apart from one that has changed", async (t) => {
+  await t.test("a recreated object is distinguished from a changed one", async (t) => {
     const D = { namespace: "default", name: "druid-0" };
     const make = async (): Promise<KubeObject> => await kube.create(CONFIG_MAPS, { metadata: D });
     const { uid, resourceVersion } = (await make()).metadata;
@@ -327,7 +327,7 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
     t.equal(await isReplaced(kube, CONFIG_MAPS, D, uid), true);
   });
 
-  await t.test("who has no rights is told so", async (t) => {
+  await t.test("a user without rights gets forbidden", async (t) => {
     const nobody = connectTo(server.access("nobody"), { userAgent: "weft-test/1" });
     t.teardown(() => nobody.close());
     await t.rejects(nobody.kube.list(PODS), {
@@ -337,7 +337,7 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
     });
   });
 
-  await t.test("Events and Leases are as the API server wants them", async (t) => {
+  await t.test("the API server accepts Events and Leases", async (t) => {
     const failures: unknown[] = [];
     const onError = (error: unknown): unknown => failures.push(error);
     const recorder = eventRecorder(kube, { component: "kube-ovn-controller", host: "weft-1", onError });
@@ -364,7 +364,7 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
   });
 
   await t.test(
-    "killed and started again: what happened meanwhile is found, what did not is not announced",
+    "after a kill and a restart, changes that happened meanwhile are reported, and nothing else",
     async (t) => {
       await kube.create(NAMESPACES, { metadata: { name: "before" } });
       await waitFor(namespaces, "before", (version) => version, signal);
@@ -384,7 +384,7 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
     },
   );
 
-  await t.test("frozen: the silence is noticed, and its end", async (t) => {
+  await t.test("frozen: the silence is detected, and its end", async (t) => {
     const silent = Promise.withResolvers<void>();
     const frozen = informer(kube, NAMESPACES, {
       project: () => true,

@@ -56,11 +56,11 @@ t.test(
     t.equal(await token(), "Bearer third", "after a refusal it is");
     await writeFile(join(folder, "token"), "");
     await clock.advance(60_000);
-    t.equal(await token(), "Bearer third", "the last token may still be good");
+    t.equal(await token(), "Bearer third", "the last token may still be valid");
   },
 );
 
-t.test("no token at all is said", async (t) => {
+t.test("a missing token is reported", async (t) => {
   const credentials = tokenFileCredentials("/nonexistent/token", new ManualClock());
   await t.rejects(credentials.identity(), { code: "config", message: /^token file \/nonexistent\/token: ENOENT/ });
 });
@@ -113,7 +113,7 @@ t.test("users: token, token file, password, impersonation, plugin", async (t) =>
   });
 });
 
-t.test("what cannot work is said when it is loaded", async (t) => {
+t.test("a configuration that cannot work is reported when it is loaded", async (t) => {
   const load = async (user: object, cluster: object = {}, context?: string): Promise<unknown> =>
     await loadAccess({
       kubeconfig: await kubeconfig(t, user, cluster),
@@ -123,13 +123,13 @@ t.test("what cannot work is said when it is loaded", async (t) => {
   await t.rejects(load({}, {}, "other"), { code: "config", message: /no context other/ });
   await t.rejects(load({}, { "proxy-url": "http://proxy" }), { code: "config", message: /proxy-url/ });
   await t.rejects(load({}, { server: "http://10.0.0.1" }), { code: "config", message: /without TLS/ });
-  await t.rejects(load({}, { server: "ftp://x" }), { code: "config", message: /not the address/ });
+  await t.rejects(load({}, { server: "ftp://x" }), { code: "config", message: /not a valid address/ });
   await t.rejects(loadAccess({ kubeconfig: "/nonexistent", env: {} }), { code: "config", message: /no kubeconfig at/ });
   const broken = join(t.testdir({ config: "{" }), "config");
   await t.rejects(loadAccess({ kubeconfig: broken, env: {} }), { code: "config", message: /^kubeconfig / });
 });
 
-t.test("several files in KUBECONFIG are merged; those that do not exist are passed over", async (t) => {
+t.test("several files in KUBECONFIG are merged; those that do not exist are skipped", async (t) => {
   const first = await kubeconfig(t, { token: "abc" });
   const access = await loadAccess({ env: { KUBECONFIG: `/nonexistent:${first}` } });
   t.equal(access.namespace, "ns");
@@ -167,8 +167,8 @@ t.test("a token that the API server refuses is read again, and the call succeeds
 const openssl = ["/usr/bin/openssl", "/usr/local/bin/openssl"].find((path) => existsSync(path));
 
 t.test(
-  "TLS: the server's certificate is checked, ours is shown, renewed files are used",
-  { skip: openssl === undefined && "needs openssl to make certificates" },
+  "TLS: the server's certificate is verified, the client's is sent, renewed files are used",
+  { skip: openssl === undefined && "needs openssl to create certificates" },
   async (t) => {
     const folder = t.testdir({});
     const make = (name: string): void => {

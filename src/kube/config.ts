@@ -15,11 +15,11 @@ export interface TlsMaterial {
   readonly cert?: string;
   readonly key?: string;
   readonly servername?: string;
-  /** False only where the kubeconfig says `insecure-skip-tls-verify`. */
+  /** False only if the kubeconfig has `insecure-skip-tls-verify`. */
   readonly rejectUnauthorized: boolean;
 }
 
-/** Where the API server is, and how to show who we are. */
+/** The address of the API server, and the credentials. */
 export interface ClusterAccess {
   readonly server: URL;
   /** The namespace of the service account or of the context. */
@@ -29,7 +29,7 @@ export interface ClusterAccess {
   tls(): Promise<TlsMaterial>;
 }
 
-/** Where to look for the access. */
+/** Where to find the access. */
 export interface AccessOptions {
   /** Path of a kubeconfig. Default: the files of `$KUBECONFIG`; then the service account of the pod; then `~/.kube/config`. */
   readonly kubeconfig?: string;
@@ -43,7 +43,7 @@ export interface AccessOptions {
 
 const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** Finds the access to the API server. Rejects with the code `config` and a message that says what was looked for. */
+/** Finds the access to the API server. Rejects with the code `config` and a message that names the searched places. */
 export async function loadAccess(options: AccessOptions = {}): Promise<ClusterAccess> {
   const env = options.env ?? process.env;
   const clock = options.clock ?? SYSTEM_CLOCK;
@@ -101,7 +101,7 @@ async function tlsOf(cluster: KubeconfigCluster, user: KubeconfigUser | undefine
 }
 
 async function pemOf(file: string | undefined, data: string | undefined): Promise<string | undefined> {
-  // Data beats a file, as in client-go (`clientcmd`).
+  // Data has priority over a file, as in client-go (`clientcmd`).
   if (data) return Buffer.from(data, "base64").toString("utf8");
   return file ? await readPem(file) : undefined;
 }
@@ -117,7 +117,7 @@ async function readPem(file: string): Promise<string> {
 function parseServer(text: string, where: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw new KubeError("config", `${where}: ${text} is not the address of an API server`);
+    throw new KubeError("config", `${where}: ${text} is not a valid address of an API server`);
   }
   const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   if (url.protocol === "http:" && !loopback) {

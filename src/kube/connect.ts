@@ -17,11 +17,11 @@ export interface KubeConnection {
   log(pod: ObjectRef, options: LogOptions): Promise<string>;
   /** The API server's version: "v1.34.4". */
   version(): Promise<string>;
-  /** Where it goes: for messages. */
+  /** The server's address, for messages. */
   readonly server: string;
   /** The namespace of the service account or of the kubeconfig's context. */
   readonly namespace: string | undefined;
-  /** Closes the sockets; calls and watches that run reject. */
+  /** Closes the sockets; running calls and watches reject. */
   close(): void;
 }
 
@@ -29,19 +29,19 @@ export interface KubeConnection {
 export interface ConnectOptions extends AccessOptions, ExchangeOptions {
   /** `weft-daemon/0.1.0`: shown in the API server's audit log and metrics. */
   readonly userAgent: string;
-  /** Told of each answer of the API server. */
+  /** Called with each answer of the API server. */
   readonly onAnswer?: (answer: ObservedAnswer) => void;
 }
 
 /**
- * Finds the API server and its credentials (the kubeconfig given; `$KUBECONFIG`; the pod's service account; `~/.kube/config`) and
- * makes a {@link Kube} of it. Nothing is sent yet. Rejects with the code `config`.
+ * Finds the API server and its credentials (the kubeconfig given; `$KUBECONFIG`; the pod's service account;
+ * `~/.kube/config`) and creates a {@link Kube}. Nothing is sent yet. Rejects with the code `config`.
  */
 export async function connectKube(options: ConnectOptions): Promise<KubeConnection> {
   return connectTo(await loadAccess(options), options);
 }
 
-/** The same for an access that is known already. */
+/** The same for an access that is already known. */
 export function connectTo(
   access: ClusterAccess,
   options: ExchangeOptions & Pick<ConnectOptions, "userAgent" | "onAnswer">,

@@ -4,19 +4,19 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "../time/clock.ts";
 import { KubeError } from "./errors.ts";
 
-/** What a request needs to say who sends it. */
+/** The parts of a request that authenticate it. */
 export interface Identity {
   readonly headers: Readonly<Record<string, string>>;
-  /** A client certificate and its key in PEM, where a credential plugin hands them out. */
+  /** A client certificate and its key in PEM, if a credential plugin returns them. */
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** Where identities come from. */
+/** A source of identities. */
 export interface Credentials {
   /** The identity to use now. Rejects with the code `config` if there is none. */
   identity(): Promise<Identity>;
-  /** The API server refused the identity (401): the next one is read again. False if that cannot make a difference. */
+  /** The API server refused the identity (401): the next one is read again. False if that cannot help. */
   refused(): boolean;
 }
 
@@ -29,8 +29,9 @@ export function staticCredentials(headers: Readonly<Record<string, string>>): Cr
 const TOKEN_FRESH_MS = 60_000;
 
 /**
- * A bearer token in a file that others rewrite (a projected service account token). It is read again by the first request
- * after a minute and after a refusal. If the file cannot be read then, the last token is still used: it may be valid for long.
+ * A bearer token in a file that is rewritten (a projected service account token). It is read again by the first
+ * request after a minute and after a refusal. If the file cannot be read then, the last token is still used: it may
+ * be valid for long.
  */
 export function tokenFileCredentials(path: string, clock: Pick<Clock, "now">): Credentials {
   let token: string | undefined;

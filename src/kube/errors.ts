@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What went wrong, for code that must decide what to do next.
+ * The kind of an error, for code that must decide what to do next.
  *
  * - `not-found` 404: no such object, or no such type
  * - `conflict` 409: the object has changed since it was read, or a precondition failed
@@ -9,14 +9,14 @@
  * - `forbidden` 403, `unauthorized` 401
  * - `invalid` 400, 422, 415, 405: the request can never succeed as it stands
  * - `gone` 410: the version or the list's continuation is too old
- * - `throttled` 429, after the repeats that were allowed
+ * - `throttled` 429, after the allowed repeats
  * - `unavailable`: no connection, it broke, or 502, 503, 504
- * - `internal`: any other 5xx; or a fault of ours, then without a status
+ * - `internal`: any other 5xx; or, without a status, a fault of this program
  * - `timeout`: the call's deadline passed
  * - `aborted`: the caller's signal
  * - `overloaded`: too many calls are waiting in this process
  * - `too-large`: the answer exceeds the limit
- * - `protocol`: the answer is not what the API promises
+ * - `protocol`: the answer does not conform to the API
  * - `config`: no usable address or credentials
  */
 export type KubeErrorCode =
@@ -37,7 +37,7 @@ export type KubeErrorCode =
   | "protocol"
   | "config";
 
-/** The only error that leaves this folder. The message says what was tried (verb, resource, name) and what came back. */
+/** The only error that leaves this folder. The message names the call (verb, resource, name) and the result. */
 export class KubeError extends Error {
   override readonly name = "KubeError";
   readonly code: KubeErrorCode;
@@ -57,19 +57,19 @@ export class KubeError extends Error {
     this.reason = details.reason;
   }
 
-  /** Whether the same call may succeed later without anything else being done. */
+  /** Whether the same call may succeed later without any other action. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code);
   }
 
-  /** The error as it is if it is one of ours; otherwise wrapped: `what` names the call that failed. */
+  /** Returns a KubeError unchanged and wraps any other error; `what` names the call that failed. */
   static from(error: unknown, what: string): KubeError {
     if (error instanceof KubeError) return error;
     const text = error instanceof Error ? error.message : String(error);
     return new KubeError("internal", `${what}: ${text}`, { cause: error });
   }
 
-  /** From an answer with an error status. `body` is a meta/v1 Status where the API server had a say, else any text. */
+  /** From an answer with an error status. `body` is a meta/v1 Status if the API server wrote it, else any text. */
   static fromAnswer(status: number, body: string, what: string): KubeError {
     const parsed = parseStatus(body);
     const reason = parsed?.reason;
@@ -109,12 +109,12 @@ function codeOf(status: number, reason: string | undefined): KubeErrorCode {
       return "unavailable";
     default:
       if (status >= 500) return "internal";
-      // The API promises neither a redirect nor a 1xx, nor a success where an error is expected.
+      // The API has neither redirects nor 1xx, nor a success where an error is expected.
       return status >= 400 ? "invalid" : "protocol";
   }
 }
 
-/** For `.catch()` of a request: undefined if the API server has no such object. Throws any other error again. */
+/** For `.catch()` of a request: undefined if the API server has no such object. Rethrows any other error. */
 export function unlessNotFound(error: unknown): undefined {
   if (error instanceof KubeError && error.code === "not-found") return undefined;
   throw error;

@@ -26,7 +26,7 @@ export interface ExchangeOptions {
 
 /** One request to the API server. */
 export interface ApiRequest {
-  /** What is being done, for messages: `list pods`. */
+  /** The operation, for messages: `list pods`. */
   readonly what: string;
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
@@ -36,16 +36,19 @@ export interface ApiRequest {
   readonly accept?: string;
 }
 
-/** At most so many repeats of a call that the API server asked to repeat later, each after at most so long. */
+/** Maximum number of repeats of a call that the API server asked to repeat later, and maximum delay of each. */
 const MAX_REPEATS = 4;
 const MAX_REPEAT_AFTER_MS = 10_000;
 const DEFAULT_REPEAT_AFTER_MS = 1_000;
 
-/** Sends requests and gets their answers: with a deadline, a bound on how many run at once, and the repeats that are safe. */
+/**
+ * Sends requests and receives their answers, with a deadline, a limit on concurrent calls, and the repeats that are
+ * safe.
+ */
 export interface Exchange {
   /** The text of a successful answer. */
   call(request: ApiRequest, options: CallOptions): Promise<string>;
-  /** Hands the lines of an endless answer to `onLine`; resolves when the API server ends it in good order. */
+  /** Passes the lines of an endless answer to `onLine`; resolves when the API server ends it normally. */
   follow(request: ApiRequest, signal: AbortSignal, onOpen: () => void, onLine: (line: string) => void): Promise<void>;
 }
 
@@ -56,7 +59,7 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
   const maxAnswerBytes = options.maxAnswerBytes ?? 64 * 2 ** 20;
   const maxEventBytes = options.maxEventBytes ?? 8 * 2 ** 20;
 
-  /** Sends the request and opens its answer, again with fresh credentials or a fresh connection where that may help. */
+  /** Sends the request and opens its answer, again with new credentials or a new connection if that may help. */
   async function open(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     let mayRefresh = true;
@@ -79,7 +82,7 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
         if (!transport.refused()) return answer;
         answer.resume();
       } catch (error) {
-        // A creation is not sent twice: if the first one did arrive, the second would say `exists`.
+        // A creation is not sent twice: if the first one arrived, the second would fail with `exists`.
         const stale = error instanceof KubeError && error.cause instanceof StaleConnection;
         if (!stale || !mayReconnect || request.method === "POST") throw error;
         mayReconnect = false;
@@ -145,11 +148,11 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
   };
 }
 
-/** How a call ends early: by the caller's signal or by us. */
+/** The early end of a call: by the caller's signal or by the deadline. */
 interface Ending {
   readonly signal: AbortSignal;
   end(code: "timeout" | "aborted", text: string, cause?: unknown): void;
-  /** The error to reject with: the early end, if there was one, and not what it did to the connection. */
+  /** The error to reject with: the early end, if there was one, not its effect on the connection. */
   errorOf(error: unknown): KubeError;
   release(): void;
 }
@@ -171,7 +174,7 @@ function endingOf(request: ApiRequest, caller: AbortSignal | undefined): Ending 
 
 /** Milliseconds after which the call should be repeated; undefined: not at all. */
 function repeatAfter(status: number, header: string | undefined): number | undefined {
-  // As in client-go: a 5xx is repeated only if the API server says when; it has then not acted on the request.
+  // As in client-go: a 5xx is repeated only if the API server gives a time; it has then not acted on the request.
   if (status !== 429 && !(status >= 500 && header !== undefined)) return undefined;
   const seconds = Number(header);
   const afterMs =

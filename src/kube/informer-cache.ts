@@ -3,8 +3,8 @@
 import { type KubeObject, keyOf } from "./object.ts";
 
 /**
- * What an informer announces: `old` absent: the object appeared; `new` absent: it is gone. Both are absent where one is gone that could not be
- * projected and was never known.
+ * A change that an informer reports: `old` absent: the object was added; `new` absent: it was deleted. Both are
+ * absent if a deleted object could never be projected.
  */
 export interface Change<P> {
   /** `namespace/name`, or `name` for cluster-scoped types. */
@@ -13,7 +13,7 @@ export interface Change<P> {
   readonly new?: P;
 }
 
-/** Turns an object into what is kept of it; `undefined`: the object is of no interest and is not kept. */
+/** Projects an object to the stored value; `undefined`: the object is not stored. */
 export type Projection<T extends KubeObject, P> = (object: T) => P | undefined;
 
 interface Entry<P> {
@@ -22,39 +22,39 @@ interface Entry<P> {
   readonly value: P;
 }
 
-/** What an {@link InformerCache} needs. */
+/** Dependencies of {@link InformerCache}. */
 export interface CacheOptions<T extends KubeObject, P> {
   readonly project: Projection<T, P>;
   readonly equal: ((a: P, b: P) => boolean) | undefined;
   /** Called after the cache has changed. Must not throw. */
   readonly announce: (change: Change<P>) => void;
-  /** What `project` or `equal` threw. The object then stays as it was known before. */
+  /** An error of `project` or `equal`. The object's former projection then stays. */
   readonly onError: (error: unknown, key: string, uid: string) => void;
-  /** An object at which that threw has been taken, or is gone. */
+  /** An object with such an error has been projected, or is deleted. */
   readonly onTaken: (key: string) => void;
 }
 
-/** The projections that an informer holds, and the rules by which reading and watching change them. */
+/** The projections of an informer, and the rules by which lists and watches change them. */
 export interface InformerCache<T extends KubeObject, P> {
   /** key → projection. */
   readonly size: number;
   get(key: string): P | undefined;
   entries(): IterableIterator<[string, P]>;
   /**
-   * Takes an object as it is at version `asOf`: its own, or that of the list which it is from. Announces nothing if its version is
-   * known already. What is known and later than `asOf` stays; without `asOf` nothing does.
+   * Stores an object as of version `asOf`: its own, or that of the list that contained it. Reports nothing if its
+   * version is already known. A known version later than `asOf` stays; without `asOf` the object always replaces it.
    */
   upsert(object: T, asOf: string | undefined): void;
-  /** An object is gone at version `asOf`. */
+  /** An object was deleted at version `asOf`. */
   remove(key: string, asOf: string | undefined): void;
-  /** After a complete list of version `asOf`: what is not among `keys` is gone. */
+  /** After a complete list of version `asOf`: objects that are not among `keys` are deleted. */
   retain(keys: ReadonlySet<string>, asOf: string | undefined): void;
   clear(): void;
 }
 
 /**
- * Whether resource version `a` is later than `b`. They are decimal numbers that grow for ever, and the API promises that they
- * can be compared within one type (KEP-5504).
+ * Whether resource version `a` is later than `b`. They are increasing decimal numbers, and the API guarantees that
+ * they are comparable within one type (KEP-5504).
  */
 export function isLater(a: string, b: string): boolean {
   return a.length === b.length ? a > b : a.length > b.length;
@@ -62,9 +62,9 @@ export function isLater(a: string, b: string): boolean {
 
 /** An empty {@link InformerCache}. */
 export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, P>): InformerCache<T, P> {
-  /** key → what is kept of the object. */
+  /** key → the stored projection. */
   const entries = new Map<string, Entry<P>>();
-  /** Keys of the objects that could not be projected as they are now. */
+  /** Keys of objects whose present version could not be projected. */
   const failing = new Set<string>();
   const taken = (key: string): boolean => {
     if (failing.size === 0 || !failing.delete(key)) return false;
@@ -96,7 +96,7 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
       let known = entries.get(key);
       if (known?.version === metadata.resourceVersion) return;
       if (known !== undefined && asOf !== undefined && isLater(known.version, asOf)) return;
-      // Deleted and created again under the same name while no watch ran: listeners must see both.
+      // Deleted and recreated with the same name while no watch ran: listeners must get both changes.
       if (known !== undefined && known.uid !== metadata.uid) {
         remove(key);
         known = undefined;
@@ -111,7 +111,7 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
         options.onError(error, key, metadata.uid);
         return;
       }
-      // Below all of it is announced, but for one that is of no interest and was not known.
+      // Every path below reports the change, except for an object that is not stored and was not known.
       if (value !== undefined) taken(key);
       if (value === undefined) {
         remove(key);
@@ -122,7 +122,7 @@ export function informerCache<T extends KubeObject, P>(options: CacheOptions<T, 
         entries.set(key, { uid, version, value });
         options.announce({ key, new: value });
       } else if (same) {
-        // The older of two equal values stays, so that identity tells listeners the same as equality.
+        // The older of two equal values stays, so that listeners can compare by identity.
         entries.set(key, { uid, version, value: known.value });
       } else {
         entries.set(key, { uid, version, value });

@@ -7,7 +7,7 @@ import { type KubeObject, keyOf } from "./object.ts";
 import { pagesOf } from "./pages.ts";
 import type { ResourceType } from "./resources.ts";
 
-/** What {@link listInto} reads, and where it puts it. */
+/** Dependencies of {@link listInto}. */
 export interface ListParts<T extends KubeObject, P> {
   readonly kube: Kube;
   readonly type: ResourceType;
@@ -17,11 +17,13 @@ export interface ListParts<T extends KubeObject, P> {
 }
 
 /**
- * Reads all objects into an informer's cache, page by page, and drops what is gone: only when the last page is there can that be said.
- * `onPage` is called with each. Returns the version of the list, from which a watch can go on.
+ * Lists all objects into an informer's cache, page by page, and removes deleted objects: only the last page shows
+ * which are deleted. `onPage` is called with each page. Returns the version of the list, from which a watch can
+ * continue.
  *
- * The API server's own clients ask for pages of 500. The text of a page and the objects parsed from it are garbage at once, but V8 grows its
- * heap by them: 10,000 pods cost 54 MiB of resident memory in pages of 100, 99 MiB in pages of 500.
+ * The API server's own clients use pages of 500. The text of a page and the objects parsed from it are garbage at
+ * once, but V8 grows its heap by them: 10,000 pods cost 54 MiB of resident memory in pages of 100, 99 MiB in pages of
+ * 500.
  */
 export async function listInto<T extends KubeObject, P>(
   { kube, type, selection, cache, progress }: ListParts<T, P>,
@@ -35,11 +37,12 @@ export async function listInto<T extends KubeObject, P>(
   let version: string | undefined;
   let asOf: string | undefined;
   for await (const page of pagesOf<T>(kube, type, { ...selection, ...query })) {
-    // A call that was under way when the informer was stopped may still succeed.
+    // A call that was running when the informer was stopped may still succeed.
     query.signal.throwIfAborted();
     onPage();
     version ??= page.resourceVersion;
-    // What is newer than the list was observed. But a server that has gone back in time (restored from a backup) is right all the same.
+    // Objects newer than the list were observed. But a server that was restored from a backup may have older
+    // versions.
     asOf = progress.version !== undefined && isLater(progress.version, version) ? undefined : version;
     for (const object of page.items) {
       seen.add(keyOf(object.metadata));

@@ -5,13 +5,13 @@ import type { Change } from "./informer-cache.ts";
 
 interface Entry<P> {
   readonly listener: (change: Change<P>) => void;
-  /** Key → what it last took of an object at which it has thrown since. */
+  /** Key → the last successfully processed value of an object at which the listener has thrown since. */
   readonly missed: Map<string, P | undefined>;
 }
 
 /**
- * Those who subscribe to an informer. One that throws is called again after a pause, or with the next change of the same object, from what it
- * last took; the others are not affected.
+ * The listeners of an informer. A listener that throws is called again after a pause, or with the next change of the
+ * same object, with the last value that it processed as `old`; the others are not affected.
  */
 export class InformerListeners<P> {
   readonly #entries = new Set<Entry<P>>();
@@ -19,7 +19,7 @@ export class InformerListeners<P> {
   readonly #kind: string;
   readonly #get: (key: string) => P | undefined;
 
-  /** `kind`: the kind that failures are reported of. `get`: what is known of an object now. */
+  /** `kind`: the kind for reported failures. `get`: the present projection of an object. */
   constructor(failures: Failures, kind: string, get: (key: string) => P | undefined) {
     this.#failures = failures;
     this.#kind = kind;
@@ -34,7 +34,7 @@ export class InformerListeners<P> {
   }
 
   announce(change: Change<P>): void {
-    // A copy: who subscribes within an announcement first gets the next change.
+    // A copy: a listener that is added during a notification first gets the next change.
     for (const entry of [...this.#entries]) this.#call(entry, change);
   }
 

@@ -14,18 +14,21 @@ import { typeName } from "./resources.ts";
 /** Objects in one page of a list, see {@link listInto}. */
 const DEFAULT_PAGE = 100;
 /**
- * kube-apiserver sends a bookmark about once a minute, but none for a type in which nothing has happened since it started. Silence is
- * thus no proof that the server is frozen, or gone behind a middlebox that goes on answering keep-alives; reopening the watch
- * is, and costs next to nothing.
+ * kube-apiserver sends a bookmark about once a minute, but none for a type without changes since it started. Silence
+ * therefore does not prove that the server is frozen, or unreachable behind a middlebox that answers keep-alives;
+ * reopening the watch does, and is cheap.
  */
 const DEFAULT_SILENCE_MS = 150_000;
 const DEFAULT_BACKOFF: BackoffLimits = { firstMs: 200, maxMs: 15_000 };
-/** How many requests follow `retryNow` without the long pause for absent types: about a minute's. */
+/**
+ * How many requests after `retryNow` use the ordinary pause instead of the long one for absent types: about a
+ * minute's.
+ */
 const EAGER = 10;
-/** A watch that lived so long counts as a success, even if nothing happened in it. */
+/** A watch of at least this duration counts as a success, even without events. */
 const STABLE_MS = 5_000;
 
-/** What an {@link InformerLoop} needs. */
+/** Dependencies of {@link InformerLoop}. */
 export interface InformerLoopParts<T extends KubeObject, P> extends ListParts<T, P> {
   readonly clock: Pick<Clock, "now" | "after" | "random">;
   readonly options: LoopOptions<T, P>;
@@ -51,18 +54,18 @@ export class InformerLoop<T extends KubeObject, P> {
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   readonly #firstSync = Promise.withResolvers<void>();
-  /** Those who wait for a list that is yet to begin. */
+  /** Callers that wait for a list that has not begun yet. */
   readonly #refreshing = new Set<PromiseWithResolvers<void>>();
   #state: InformerState = "idle";
   #synced = false;
   #lastError: KubeError | undefined;
   #running: Promise<void> | undefined;
-  /** Where the next watch begins; undefined: everything must be listed first. */
+  /** The version from which the next watch continues; undefined: a list is needed first. */
   #version: string | undefined;
   #pageSize: number;
   /** The last list did not complete. */
   #listFailed = false;
-  /** Requests to come that do not wait for `absentPauseMs`. */
+  /** Remaining requests that do not wait for `absentPauseMs`. */
   #eager = 0;
   #endPause: () => void = () => undefined;
   #endWatch: () => void = () => undefined;
@@ -73,7 +76,7 @@ export class InformerLoop<T extends KubeObject, P> {
     this.#name = typeName(type);
     this.#backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, () => clock.random());
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE;
-    // Nothing need wait for it: a stop before the first sync must not be an unhandled rejection.
+    // Possibly no caller waits for it: a stop before the first sync must not be an unhandled rejection.
     this.#firstSync.promise.catch(() => undefined);
   }
 
@@ -156,7 +159,7 @@ export class InformerLoop<T extends KubeObject, P> {
   }
 
   async #list(): Promise<void> {
-    // While attempts fail the state goes on saying so, rather than to flicker.
+    // While attempts fail the state stays, so that it does not alternate.
     if (this.#state === "idle" || this.#state === "watching") this.#enter("listing");
     const served = [...this.#refreshing];
     const query = { ...this.#freshness(), limit: this.#pageSize, signal: this.stopped };
@@ -164,11 +167,11 @@ export class InformerLoop<T extends KubeObject, P> {
     const version = await listInto(this.#parts, query, () => this.#enter("listing"));
     this.#listFailed = false;
     this.#markSynced(served);
-    // Those that were added meanwhile wait for another list.
+    // Callers that were added meanwhile wait for another list.
     this.#version = this.#refreshing.size === 0 ? version : undefined;
   }
 
-  /** Which state the next list may be of. */
+  /** The minimum version of the next list. */
   #freshness(): Pick<ListOptions, "resourceVersion" | "resourceVersionMatch"> {
     const { options, progress } = this.#parts;
     if (options.fromMemory !== true || this.#listFailed || this.#refreshing.size > 0) return {};
@@ -177,7 +180,7 @@ export class InformerLoop<T extends KubeObject, P> {
       : { resourceVersion: progress.version, resourceVersionMatch: "NotOlderThan" };
   }
 
-  /** One watch, and a pause after it where it ended at once: that must not become a tight loop. */
+  /** Runs one watch, and a pause after it if it ended at once, to avoid a tight loop. */
   async #watch(from: string): Promise<void> {
     const { kube, type, selection, clock, options } = this.#parts;
     const ending = new AbortController();
@@ -216,17 +219,17 @@ export class InformerLoop<T extends KubeObject, P> {
     progress.reach(version);
   }
 
-  /** Takes note of a failure and decides from where to go on. */
+  /** Records a failure and decides where to continue. */
   #failed(error: KubeError): void {
     const { options } = this.#parts;
     this.#lastError = error;
     if (error.code === "gone" || error.code === "too-large" || error.code === "protocol") this.#version = undefined;
     if (error.code === "too-large") this.#pageSize = Math.max(1, this.#pageSize >> 1);
     if (error.code === "not-found") {
-      // The type may come back with other objects: a version from before means nothing then.
+      // The type may be recreated with other objects: earlier versions are then meaningless.
       this.#version = undefined;
       if (options.absent === "empty") this.#markSynced([...this.#refreshing]);
-      // Reported once: a type may well be absent for good.
+      // Reported once: a type may be absent permanently.
       if (this.#state === "absent") return;
       this.#enter("absent");
     } else {
@@ -255,7 +258,7 @@ export class InformerLoop<T extends KubeObject, P> {
     this.#parts.options.onState?.(next);
   }
 
-  /** Everything has been read, as `served` asked for. */
+  /** A list that `served` waits for is complete. */
   #markSynced(served: readonly PromiseWithResolvers<void>[]): void {
     this.#synced = true;
     this.#firstSync.resolve();

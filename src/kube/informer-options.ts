@@ -9,8 +9,8 @@ import type { KubeObject } from "./object.ts";
 
 /**
  * - `idle`: not started
- * - `listing`: reading everything
- * - `watching`: up to date, as far as the API server tells
+ * - `listing`: listing all objects
+ * - `watching`: up to date, as far as the API server reports
  * - `waiting`: list or watch failed (see `lastError`); retrying after a pause
  * - `absent`: the API server does not serve the type; retrying after a pause
  * - `stopped`
@@ -19,35 +19,38 @@ export type InformerState = "idle" | "listing" | "watching" | "waiting" | "absen
 
 /** Options of `informer`. */
 export interface InformerOptions<T extends KubeObject, P> extends ListSelection {
-  /** What is kept of an object. The object itself is dropped at once: do not keep it, or parts that hold much of it. */
+  /**
+   * Returns the stored value. The object itself is dropped at once: do not keep it, or parts that reference much of
+   * it.
+   */
   readonly project: Projection<T, P>;
-  /** If given: an object whose projection equals the known one is not announced. */
+  /** If given: an object whose projection equals the known one is not reported. */
   readonly equal?: (a: P, b: P) => boolean;
   /**
-   * What a type that the API server does not serve means: `wait` (default): not synced until it is served; `empty`: synced
-   * without objects. Both keep retrying. Objects known before are kept: only a complete list deletes.
+   * The meaning of a type that the API server does not serve: `wait` (default): not synced until it is served;
+   * `empty`: synced without objects. Both keep retrying. Known objects are kept: only a complete list removes them.
    */
   readonly absent?: "wait" | "empty";
   /**
-   * The pause between two requests for a type that is not served, for those who say with `retryNow` when it may be; default: as
-   * after other failures. After `retryNow` some requests follow each other as after other failures, for a type that has just been
-   * created is not served at once.
+   * The pause between two requests for a type that is not served, if the caller calls `retryNow` when it may be;
+   * default: as after other failures. After `retryNow` some requests use the pauses of other failures, because a new
+   * type is not served at once.
    */
   readonly absentPauseMs?: number;
   /** Failures of list and watch (KubeError; all are retried; an absent type is reported once). Must not throw. */
   readonly onError?: (error: unknown, context: string) => void;
   /**
-   * What `project`, `equal` and listeners threw. The object stays as it was known, and after a pause it is read again, or the
-   * listener called again; nothing else is delayed. `kind`: the kind that the failures are reported of.
+   * Reports errors of `project`, `equal` and listeners. The object's former projection stays, and after a pause it is
+   * read again, or the listener called again; nothing else is delayed. `kind`: the kind for the reports.
    */
   readonly failures?: { readonly failures: Failures; readonly kind: string };
   /** Must not throw. */
   readonly onState?: (state: InformerState) => void;
   /**
-   * Lists may be served from the API server's cache (`resourceVersion=0`, later whatever is not older than what was seen): for clients of
-   * which there are as many as nodes, whose lists must not load etcd. The first list may then be of an old state, which
-   * the watch brings up to date: who takes the absence of an object for its deletion must ask again. After a list that failed, and for
-   * `refresh`, the most recent state is requested. Default: it always is.
+   * Lists may be served from the API server's cache (`resourceVersion=0`, later any version that is not older than
+   * the last one): for clients on every node, whose lists must not load etcd. The first list may then be outdated
+   * until the watch catches up: callers that take the absence of an object for its deletion must ask again. After a
+   * failed list, and for `refresh`, the most recent state is requested. Default: it always is.
    */
   readonly fromMemory?: boolean;
   /** Objects in one page of the list; default 100. Halved as long as a page is too large. */
@@ -59,5 +62,5 @@ export interface InformerOptions<T extends KubeObject, P> extends ListSelection 
   readonly clock?: Pick<Clock, "now" | "after" | "random">;
 }
 
-/** Whose time and chance an informer has. */
+/** The clock and the random numbers of an informer. */
 export type InformerTime = Pick<InformerOptions<KubeObject, unknown>, "clock">;

@@ -3,7 +3,7 @@
 import type { Timers } from "../time/clock.ts";
 import { isLater } from "./informer-cache.ts";
 
-/** Up to which resource version an informer knows what the API server says, by lists, events and bookmarks. */
+/** The resource version up to which an informer is current, by lists, events and bookmarks. */
 export class InformerProgress {
   #version: string | undefined;
   readonly #waiting = new Set<{ readonly version: string; readonly resolve: (reached: boolean) => void }>();
@@ -19,12 +19,15 @@ export class InformerProgress {
     for (const waiter of this.#waiting) if (!isLater(waiter.version, version)) waiter.resolve(true);
   }
 
-  /** Calls `write`, which returns the new version of a watched object, and resolves with whether that is reached within `ms`. */
+  /**
+   * Calls `write`, which returns the new version of a watched object, and resolves with whether that is reached
+   * within `ms`.
+   */
   async catchUp(write: () => Promise<string>, ms: number, clock: Timers): Promise<boolean> {
     const before = this.#version;
     if (before === undefined) return false;
     const version = await write();
-    // A server that was restored from a backup counts from the start again: then nothing follows from what was reached.
+    // The versions of a server that was restored from a backup start again: then the comparison proves nothing.
     if (!isLater(version, before)) return false;
     if (!isLater(version, this.#version ?? before)) return true;
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -39,7 +42,7 @@ export class InformerProgress {
     }
   }
 
-  /** Nothing more is reached. */
+  /** No further version is reached. */
   stop(): void {
     for (const waiter of this.#waiting) waiter.resolve(false);
   }

@@ -8,10 +8,13 @@ import { type ResourceType, typeName } from "./resources.ts";
 
 /** A watch that is not open after so long has failed. */
 const OPEN_MS = 30_000;
-/** The server ends a watch after a time between these, which spreads the load of opening them (as client-go does). */
+/**
+ * The server ends a watch after a random time in this range, which spreads the load of opening them (as in
+ * client-go).
+ */
 const WATCH_SECONDS = { min: 300, max: 600 } as const;
 
-/** What {@link watchOnce} needs. */
+/** Dependencies of {@link watchOnce}. */
 export interface WatchParts<T extends KubeObject> {
   readonly kube: Kube;
   readonly type: ResourceType;
@@ -24,8 +27,9 @@ export interface WatchParts<T extends KubeObject> {
 }
 
 /**
- * One watch from a resource version to its end. Resolves when the server ends it in good order (`served`), when nothing was received for too long
- * (`silent`), or when `end` fires (`ended`). Rejects with what broke it, and with the reason of `stop` when that fires. No event comes after that.
+ * Runs one watch from a resource version to its end. Resolves when the server ends it normally (`served`), when
+ * nothing was received for too long (`silent`), or when `end` fires (`ended`). Rejects with the error that broke it,
+ * and with the reason of `stop` when that fires. No event is delivered after that.
  */
 export async function watchOnce<T extends KubeObject>(
   parts: WatchParts<T>,
@@ -33,7 +37,7 @@ export async function watchOnce<T extends KubeObject>(
   { stop, end }: { readonly stop: AbortSignal; readonly end: AbortSignal },
 ): Promise<"served" | "silent" | "ended"> {
   const { kube, type, selection, clock, silenceMs } = parts;
-  // Stopped by a listener of the list: a signal that has fired already calls no listener that is added later.
+  // Stopped by a listener of the list: a signal that has fired does not call listeners that are added later.
   stop.throwIfAborted();
   const controller = new AbortController();
   const { signal } = controller;
@@ -48,7 +52,7 @@ export async function watchOnce<T extends KubeObject>(
   const onEnd = (): void => finish("ended");
   stop.addEventListener("abort", onStop, { once: true });
   end.addEventListener("abort", onEnd, { once: true });
-  // One timer that looks at the time of the last event, rather than a new timer for every event.
+  // One timer that checks the time of the last event, instead of a new timer for every event.
   const guard = (): void => {
     const left = heard + silenceMs - clock.now();
     if (left <= 0) finish("silent");

@@ -30,7 +30,7 @@ interface World {
   readonly clock: ManualClock;
   readonly fake: FakeKube;
   readonly pods: Informer<PodFact>;
-  /** `+key`, `~key`, `-key` since the last look. */
+  /** `+key`, `~key`, `-key` since the last call. */
   readonly heard: () => string[];
   readonly errors: unknown[];
   readonly states: string[];
@@ -88,7 +88,7 @@ async function started(w: World): Promise<void> {
   await w.fake.settled();
 }
 
-t.test("what is there is read in pages, and changes follow", async (t) => {
+t.test("existing objects are listed in pages, and changes follow", async (t) => {
   const w = world(t, { pageSize: 2 });
   for (const name of ["a", "b", "c", "d", "e"]) await addPod(w.fake, name);
   t.equal(w.pods.synced, false);
@@ -108,7 +108,7 @@ t.test("what is there is read in pages, and changes follow", async (t) => {
   t.same(w.errors, []);
 });
 
-t.test("who is content with the API server's memory asks for more only after a failure", async (t) => {
+t.test("an informer that accepts the API server's cache requests the latest state only after a failure", async (t) => {
   const clock = new ManualClock();
   clock.chance = 0.5;
   const fake = fakeKube({ clock });
@@ -146,14 +146,18 @@ t.test("who is content with the API server's memory asks for more only after a f
   t.match(
     (await lists()).slice(0, 2),
     [notOlder, { ...anything, next: false }],
-    "a server that lags is not insisted on",
+    "a server that lags is not asked for a newer state",
   );
   const refreshed = pods.refresh();
-  t.match((await lists())[0], { ...anything, next: false }, "what refresh promises no memory can");
+  t.match(
+    (await lists())[0],
+    { ...anything, next: false },
+    "refresh needs the latest state, which no cache guarantees",
+  );
   await refreshed;
 });
 
-t.test("a watch whose connection breaks goes on from where it was, without a new list", async (t) => {
+t.test("a watch whose connection breaks continues from its version, without a new list", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -169,10 +173,10 @@ t.test("a watch whose connection breaks goes on from where it was, without a new
   t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 1);
   t.equal(w.pods.state, "watching");
   t.equal(w.pods.lastError, undefined);
-  t.equal(w.pods.synced, true, "and it stayed synced all the while");
+  t.equal(w.pods.synced, true, "and it stayed synced all the time");
 });
 
-t.test("after 410 everything is read anew: deletions are found, what is unchanged is not announced", async (t) => {
+t.test("after 410 everything is listed again: deletions are found, unchanged objects are not reported", async (t) => {
   for (const how of ["as an answer", "as an event"]) {
     const w = world(t);
     for (const name of ["a", "b", "c"]) await addPod(w.fake, name);
@@ -196,7 +200,7 @@ t.test("after 410 everything is read anew: deletions are found, what is unchange
   }
 });
 
-t.test("an object that was deleted and recreated under its name meanwhile is announced as both", async (t) => {
+t.test("an object that was deleted and recreated with its name meanwhile is reported as both", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -226,7 +230,7 @@ t.test("a bookmark keeps the version fresh, so that a quiet watch survives a com
   t.equal(w.pods.state, "watching");
 });
 
-t.test("a half-open connection is noticed by its silence; bookmarks break it", async (t) => {
+t.test("a half-open connection is detected by its silence; bookmarks reset the timer", async (t) => {
   const w = world(t, { silenceMs: 60_000 });
   await addPod(w.fake, "a");
   await started(w);
@@ -243,10 +247,10 @@ t.test("a half-open connection is noticed by its silence; bookmarks break it", a
   await w.clock.advance(2_000);
   await w.fake.settled();
   t.equal(w.pods.get("default/a")?.note, "unheard");
-  t.same(w.errors, [], "silence alone is no failure: a type may be quiet");
+  t.same(w.errors, [], "silence alone is not a failure: a type may be quiet");
 });
 
-t.test("a watch that never opens is given up as well", async (t) => {
+t.test("a watch that never opens is aborted as well", async (t) => {
   const w = world(t, { silenceMs: 60_000 });
   w.fake.fail({ verb: "watch", hang: true });
   await started(w);
@@ -257,7 +261,7 @@ t.test("a watch that never opens is given up as well", async (t) => {
   t.match(w.errors, [{ code: "timeout", message: "watch pods: not open after 30000 ms" }]);
 });
 
-t.test("the server ends a watch in good order: it is opened again at once", async (t) => {
+t.test("the server ends a watch normally: it is opened again at once", async (t) => {
   const w = world(t, { silenceMs: 3_600_000 });
   await started(w);
   await w.clock.advance(600_000);
@@ -268,7 +272,7 @@ t.test("the server ends a watch in good order: it is opened again at once", asyn
   t.same(w.errors, []);
 });
 
-t.test("a server that ends each watch at once does not make a tight loop", async (t) => {
+t.test("a server that ends each watch at once does not cause a tight loop", async (t) => {
   const w = world(t);
   await started(w);
   for (let n = 0; n < 200; n++) {
@@ -279,7 +283,7 @@ t.test("a server that ends each watch at once does not make a tight loop", async
   t.ok(watches > 3 && watches < 12, `${watches} watches in 20 s`);
 });
 
-t.test("failures are retried ever more slowly, up to the limit, and quickly again after a success", async (t) => {
+t.test("failures are retried with growing pauses, up to the limit, and quickly again after a success", async (t) => {
   const w = world(t, { backoff: { firstMs: 100, maxMs: 1_000 } });
   const lift = w.fake.fail({ verb: "list", code: "unavailable", times: Number.POSITIVE_INFINITY });
   await started(w);
@@ -330,29 +334,26 @@ t.test("a type that is not served is waited for, or counts as empty", async (t) 
   }
 });
 
-t.test(
-  "a type that is absent is asked for rarely where somebody says when it may be there, and then promptly",
-  async (t) => {
-    const clock = new ManualClock();
-    const fake = fakeKube({ clock });
-    fake.serveType(SUBNETS, false);
-    const project = (subnet: KubeObject): string => subnet.metadata.name;
-    const subnets = informer(fake, SUBNETS, { project, absent: "empty", absentPauseMs: 60_000, clock });
-    subnets.start();
-    await fake.settled();
-    await clock.advance(59_000);
-    t.equal(fake.requests.length, 1);
-    subnets.retryNow();
-    await clock.advance(1_000);
-    t.ok(fake.requests.length > 2, "it may take a moment until it is served");
-    fake.serveType(SUBNETS, true);
-    await clock.advance(2_000);
-    t.equal(subnets.state, "watching");
-    await subnets.stop();
-  },
-);
+t.test("an absent type is requested rarely if retryNow reports when it may exist, and then promptly", async (t) => {
+  const clock = new ManualClock();
+  const fake = fakeKube({ clock });
+  fake.serveType(SUBNETS, false);
+  const project = (subnet: KubeObject): string => subnet.metadata.name;
+  const subnets = informer(fake, SUBNETS, { project, absent: "empty", absentPauseMs: 60_000, clock });
+  subnets.start();
+  await fake.settled();
+  await clock.advance(59_000);
+  t.equal(fake.requests.length, 1);
+  subnets.retryNow();
+  await clock.advance(1_000);
+  t.ok(fake.requests.length > 2, "it may take a moment until it is served");
+  fake.serveType(SUBNETS, true);
+  await clock.advance(2_000);
+  t.equal(subnets.state, "watching");
+  await subnets.stop();
+});
 
-t.test("404 alone deletes nothing: the API server may just not have read its CRDs yet", async (t) => {
+t.test("404 alone removes nothing: the API server may not have read its CRDs yet", async (t) => {
   const w = world(t, { absent: "empty" });
   await addPod(w.fake, "a");
   await started(w);
@@ -367,7 +368,7 @@ t.test("404 alone deletes nothing: the API server may just not have read its CRD
   t.same([w.pods.state, w.pods.size, w.heard()], ["watching", 1, []]);
 });
 
-t.test("a list that breaks between two pages deletes nothing", async (t) => {
+t.test("a list that breaks between two pages removes nothing", async (t) => {
   const w = world(t, { pageSize: 1 });
   for (const name of ["a", "b", "c"]) await addPod(w.fake, name);
   await started(w);
@@ -380,7 +381,7 @@ t.test("a list that breaks between two pages deletes nothing", async (t) => {
   const list = w.fake.list;
   w.fake.list = async (type, options) => {
     pages += 1;
-    // A change, and then the history is gone: the version of the first page is too old for the second.
+    // A change, and then the history is compacted: the version of the first page is too old for the second.
     if (pages === 2) {
       await addPod(w.fake, "y");
       w.fake.compact();
@@ -394,7 +395,7 @@ t.test("a list that breaks between two pages deletes nothing", async (t) => {
   t.match(w.errors.slice(-2), [{ code: "gone" }, { code: "gone" }]);
 });
 
-t.test("a page that is too large is asked for in halves", async (t) => {
+t.test("a page that is too large is requested in halves", async (t) => {
   const w = world(t, { pageSize: 4 });
   for (const name of ["a", "b", "c", "d"]) await addPod(w.fake, name);
   w.fake.fail({ verb: "list", code: "too-large", times: 2 });
@@ -405,37 +406,34 @@ t.test("a page that is too large is asked for in halves", async (t) => {
   t.equal(w.fake.requests.filter(({ verb }) => verb === "list").length, 6, "two failures, then four pages of one");
 });
 
-t.test(
-  "an object whose projection throws is read again after a pause that grows, and nothing else waits",
-  async (t) => {
-    let odd = true;
-    const { clock, fake, pods, heard, errors } = world(t, {
-      project(pod) {
-        if (odd && pod.metadata.name === "odd") throw new TypeError("a fault of ours");
-        return project(pod);
-      },
-    });
-    await fake.create(PODS, { metadata: { namespace: "default", name: "odd" } });
-    await fake.create(PODS, { metadata: { namespace: "default", name: "a" } });
-    pods.start();
-    await clock.advance(0);
-    t.same(heard(), ["+default/a"]);
-    t.equal(errors.length, 1);
-    await clock.advance(499);
-    t.equal(errors.length, 1);
-    await clock.advance(1);
-    t.equal(errors.length, 2);
-    odd = false;
-    await clock.advance(999);
-    t.same(heard(), []);
-    await clock.advance(1);
-    t.same(heard(), ["+default/odd"]);
-    await clock.advance(60_000);
-    t.equal(errors.length, 2);
-  },
-);
+t.test("an object whose projection throws is read again after a growing pause, and nothing else waits", async (t) => {
+  let odd = true;
+  const { clock, fake, pods, heard, errors } = world(t, {
+    project(pod) {
+      if (odd && pod.metadata.name === "odd") throw new TypeError("a fault of ours");
+      return project(pod);
+    },
+  });
+  await fake.create(PODS, { metadata: { namespace: "default", name: "odd" } });
+  await fake.create(PODS, { metadata: { namespace: "default", name: "a" } });
+  pods.start();
+  await clock.advance(0);
+  t.same(heard(), ["+default/a"]);
+  t.equal(errors.length, 1);
+  await clock.advance(499);
+  t.equal(errors.length, 1);
+  await clock.advance(1);
+  t.equal(errors.length, 2);
+  odd = false;
+  await clock.advance(999);
+  t.same(heard(), []);
+  await clock.advance(1);
+  t.same(heard(), ["+default/odd"]);
+  await clock.advance(60_000);
+  t.equal(errors.length, 2);
+});
 
-t.test("one that goes without ever having been projected is said to be gone, by the watch and by a list", async (t) => {
+t.test("a deleted object that was never projected is reported as deleted, by the watch and by a list", async (t) => {
   const changes: Change<PodFact>[] = [];
   const { clock, fake, pods, errors } = world(t, {
     project() {
@@ -458,27 +456,30 @@ t.test("one that goes without ever having been projected is said to be gone, by 
   t.ok(errors.length <= length + 1, "and is not read again");
 });
 
-t.test("a listener that throws is told again after a pause, from what it last took to what is there", async (t) => {
-  const { clock, fake, pods } = world(t);
-  let odd = true;
-  const took: unknown[] = [];
-  pods.subscribe(({ old, new: now }) => {
-    if (odd) throw new Error("a fault of ours");
-    took.push([old?.note, now?.note]);
-  });
-  await fake.create(PODS, { metadata: { namespace: "default", name: "a", annotations: { note: "1" } } });
-  pods.start();
-  await clock.advance(0);
-  const body = { metadata: { annotations: { note: "2" } } };
-  await fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
-  await clock.advance(100);
-  t.same(took, []);
-  odd = false;
-  await clock.advance(1000);
-  t.same(took, [[undefined, "2"]]);
-  await clock.advance(60_000);
-  t.equal(took.length, 1);
-});
+t.test(
+  "a listener that throws is called again after a pause, with the last value that it processed and the present one",
+  async (t) => {
+    const { clock, fake, pods } = world(t);
+    let odd = true;
+    const took: unknown[] = [];
+    pods.subscribe(({ old, new: now }) => {
+      if (odd) throw new Error("a fault of ours");
+      took.push([old?.note, now?.note]);
+    });
+    await fake.create(PODS, { metadata: { namespace: "default", name: "a", annotations: { note: "1" } } });
+    pods.start();
+    await clock.advance(0);
+    const body = { metadata: { annotations: { note: "2" } } };
+    await fake.patch(PODS, { namespace: "default", name: "a" }, { type: "merge", body });
+    await clock.advance(100);
+    t.same(took, []);
+    odd = false;
+    await clock.advance(1000);
+    t.same(took, [[undefined, "2"]]);
+    await clock.advance(60_000);
+    t.equal(took.length, 1);
+  },
+);
 
 t.test("a listener that throws is reported, and neither it nor the others miss an event", async (t) => {
   const w = world(t);
@@ -503,7 +504,7 @@ t.test("a listener that throws is reported, and neither it nor the others miss a
   t.equal(w.pods.state, "watching");
 });
 
-t.test("a projection that throws leaves the object as it was known; its next version is projected", async (t) => {
+t.test("after a projection that throws the former one stays; the next version is projected", async (t) => {
   const w = world(t, {
     project(pod) {
       if (pod.metadata.annotations?.["note"] === "bad") throw new Error("projection");
@@ -521,7 +522,7 @@ t.test("a projection that throws leaves the object as it was known; its next ver
   t.same([w.heard(), w.pods.get("default/a")?.note], [["~default/a"], "good"]);
 });
 
-t.test("objects of no interest are not kept, and equal projections are not announced", async (t) => {
+t.test("filtered objects are not stored, and equal projections are not reported", async (t) => {
   const w = world(t, {
     project: (pod) => (pod.spec?.nodeName === "weft-2" ? undefined : project(pod)),
     equal: (a, b) => a.node === b.node && a.note === b.note,
@@ -541,7 +542,7 @@ t.test("objects of no interest are not kept, and equal projections are not annou
   t.same([w.heard(), w.pods.size], [["-default/a"], 0]);
 });
 
-t.test("selectors are the API server's: what ceases to match is gone", async (t) => {
+t.test("the API server evaluates selectors: an object that no longer matches is deleted", async (t) => {
   const w = world(t, {
     fieldSelector: "spec.nodeName=weft-1",
     labelSelector: "app in (a, b),!hidden",
@@ -564,7 +565,7 @@ t.test("selectors are the API server's: what ceases to match is gone", async (t)
   t.same(w.heard(), ["+default/in", "-default/in"]);
 });
 
-t.test("stop ends waiting, pauses, lists and watches, and announces nothing more", async (t) => {
+t.test("stop ends waits, pauses, lists and watches, and reports nothing more", async (t) => {
   const w = world(t);
   const waiting = w.pods.whenSynced();
   await w.pods.stop();
@@ -626,7 +627,7 @@ t.test("of 2,000 objects only the projections stay in memory", async (t) => {
   await pods.stop();
 });
 
-t.test("whenSynced heeds the signal", async (t) => {
+t.test("whenSynced uses the signal", async (t) => {
   const w = world(t);
   const controller = new AbortController();
   const waiting = w.pods.whenSynced(controller.signal);
@@ -634,7 +635,7 @@ t.test("whenSynced heeds the signal", async (t) => {
   await t.rejects(waiting, { name: "KubeError", code: "aborted" });
 });
 
-t.test("waitFor resolves by the event that brings what is looked for", async (t) => {
+t.test("waitFor resolves by the event that brings the wanted object", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -643,7 +644,7 @@ t.test("waitFor resolves by the event that brings what is looked for", async (t)
   const waiting = waitFor(w.pods, "default/a", (pod) => pod?.note, signal);
   await note(w.fake, "a", "here");
   t.equal(await waiting, "here");
-  t.equal(await waitFor(w.pods, "default/a", (pod) => pod?.note, signal), "here", "it may be there already");
+  t.equal(await waitFor(w.pods, "default/a", (pod) => pod?.note, signal), "here", "it may exist already");
   const gone = waitFor(w.pods, "default/a", (pod) => (pod === undefined ? "gone" : undefined), signal);
   await removePod(w.fake, "a");
   t.equal(await gone, "gone");
@@ -663,7 +664,7 @@ t.test("waitFor resolves by the event that brings what is looked for", async (t)
   );
 });
 
-t.test("listEach reads all pages, and no more than are asked for", async (t) => {
+t.test("listEach reads all pages, and no more than requested", async (t) => {
   const w = world(t);
   for (const name of ["a", "b", "c", "d", "e"]) await addPod(w.fake, name);
   const names: string[] = [];
@@ -674,7 +675,7 @@ t.test("listEach reads all pages, and no more than are asked for", async (t) => 
   t.equal(w.fake.requests.length, 1);
 });
 
-t.test("refresh finds what a watch that says nothing has missed", async (t) => {
+t.test("refresh finds changes that a silent watch has missed", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -682,7 +683,7 @@ t.test("refresh finds what a watch that says nothing has missed", async (t) => {
   await addPod(w.fake, "b");
   await removePod(w.fake, "a");
   await w.fake.settled();
-  t.same(w.heard(), ["+default/a"], "the watch has not told");
+  t.same(w.heard(), ["+default/a"], "the watch has not reported it");
   await w.pods.refresh();
   t.same(w.heard(), ["+default/b", "-default/a"]);
   await w.fake.settled();
@@ -690,7 +691,7 @@ t.test("refresh finds what a watch that says nothing has missed", async (t) => {
   t.same(w.errors, []);
 });
 
-t.test("refresh does not count a list that had begun before, and goes on after failures", async (t) => {
+t.test("refresh does not use a list that had begun before, and continues after failures", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   w.fake.fail({ verb: "list", delayMs: 500, after: true });
@@ -704,13 +705,13 @@ t.test("refresh does not count a list that had begun before, and goes on after f
   });
   for (let i = 0; i < 3; i++) await w.clock.advance(200);
   await w.fake.settled();
-  t.equal(done, false, "the list under way was from before, the next one failed");
+  t.equal(done, false, "the running list began before, the next one failed");
   await w.clock.advance(300);
   await refreshed;
   t.ok(w.pods.get("default/b"));
 });
 
-t.test("refresh heeds the signal, and the end of the informer", async (t) => {
+t.test("refresh uses the signal, and rejects when the informer is stopped", async (t) => {
   const w = world(t);
   await started(w);
   w.fake.fail({ verb: "list", hang: true, times: 9 });
@@ -725,7 +726,7 @@ t.test("refresh heeds the signal, and the end of the informer", async (t) => {
   await t.rejects(w.pods.refresh(), { code: "aborted" });
 });
 
-t.test("an object that a write returned is known at once, and the watch says nothing new about it", async (t) => {
+t.test("an object that a write returned is known at once, and the watch reports it only once", async (t) => {
   const w = world(t);
   await started(w);
   const made = await w.fake.create<Pod>(PODS, { metadata: { name: "a", namespace: "default" }, spec: {} });
@@ -735,7 +736,7 @@ t.test("an object that a write returned is known at once, and the watch says not
   t.same(w.heard(), []);
 });
 
-t.test("an answer that comes late does not bring back what is gone, nor what was before", async (t) => {
+t.test("a late answer does not restore a deleted object, nor an earlier version", async (t) => {
   const w = world(t);
   await started(w);
   const first = await w.fake.create<Pod>(PODS, { metadata: { name: "a", namespace: "default" }, spec: {} });
@@ -751,7 +752,7 @@ t.test("an answer that comes late does not bring back what is gone, nor what was
   t.equal(w.pods.size, 0);
 });
 
-t.test("a list from before an observed write leaves it alone, a later one knows better", async (t) => {
+t.test("a list from before an observed write does not change it, a later one does", async (t) => {
   const w = world(t);
   await started(w);
   w.fake.fail({ verb: "list", delayMs: 100, after: true });
@@ -769,7 +770,7 @@ t.test("a list from before an observed write leaves it alone, a later one knows 
   t.same(w.heard(), ["-default/a"]);
 });
 
-t.test("catchUp is true when the watch has shown the write, and with it all that was accepted before", async (t) => {
+t.test("catchUp is true when the watch has shown the write, and everything accepted before it", async (t) => {
   const w = world(t);
   await addPod(w.fake, "a");
   await started(w);
@@ -792,15 +793,19 @@ t.test("catchUp is true when the watch has shown the write, and with it all that
   const late = w.pods.catchUp(writeLater, 1000);
   await w.fake.settled();
   await w.clock.advance(1000);
-  t.equal(await late, false, "a watch that says nothing proves nothing");
+  t.equal(await late, false, "a silent watch proves nothing");
   await t.rejects(
     w.pods.catchUp(() => Promise.reject(new Error("no")), 1000),
     { message: "no" },
   );
-  t.equal(await w.pods.catchUp(() => Promise.resolve("1"), 1000), false, "a server that counts again proves nothing");
+  t.equal(
+    await w.pods.catchUp(() => Promise.resolve("1"), 1000),
+    false,
+    "a server whose versions start again proves nothing",
+  );
 });
 
-t.test("an informer that is stopped at what its first list says ends, and opens no watch", async (t) => {
+t.test("an informer that a listener of its first list stops ends, and opens no watch", async (t) => {
   const kube = fakeKube();
   await kube.create(SUBNETS, { metadata: { name: "a" }, spec: {} });
   const subnets = informer(kube, SUBNETS, { project: (subnet) => subnet.metadata.name });

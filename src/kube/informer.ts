@@ -14,9 +14,9 @@ import { type ResourceType, typeName } from "./resources.ts";
 
 /** A live, projected copy of the objects of one type. */
 export interface Informer<P> {
-  /** Begins to read. Calling it again does nothing. */
+  /** Starts reading. Calling it again does nothing. */
   start(): void;
-  /** True once everything has been read; stays true. */
+  /** True once everything has been listed; stays true. */
   readonly synced: boolean;
   /** Resolves when synced; rejects with a `KubeError` `aborted` if `signal` fires or the informer is stopped before. */
   whenSynced(signal?: AbortSignal): Promise<void>;
@@ -26,35 +26,37 @@ export interface Informer<P> {
   entries(): IterableIterator<[string, P]>;
   readonly size: number;
   readonly state: InformerState;
-  /** Why the last attempt failed; undefined once one has succeeded. */
+  /** Why the last attempt failed; undefined after a success. */
   readonly lastError: KubeError | undefined;
   /**
-   * Calls `listener` for each change, after the copy has changed, one after the other, never within the call of `subscribe`.
-   * There is no replay. Returns the function that ends it.
+   * Calls `listener` for each change, after the copy has changed, one after the other, never within the call of
+   * `subscribe`. Existing objects are not replayed. Returns the function that ends it.
    */
   subscribe(listener: (change: Change<P>) => void): () => void;
-  /** Ends a pause: list or watch is retried at once. For those who know that it may succeed now. */
+  /** Ends a pause: list or watch is retried at once. For callers that know that it may succeed now. */
   retryNow(): void;
   /**
-   * Lists everything again, however long that takes. When it resolves, everything is known that the API server had accepted when it
-   * was called: a watch alone never proves that. Rejects with a `KubeError` `aborted` if `signal` fires or the informer is stopped.
+   * Lists everything again, however long that takes. When it resolves, everything is known that the API server had
+   * accepted when it was called: a watch alone does not prove that. Rejects with a `KubeError` `aborted` if `signal`
+   * fires or the informer is stopped.
    */
   refresh(signal?: AbortSignal): Promise<void>;
   /**
-   * The same without reading anything: `write` changes some object that is watched and returns its new version, and a watch tells of changes
-   * in their order. Resolves with true when the watch has come to that version; with false where that is not seen within `ms`.
+   * The same without a list: `write` changes a watched object and returns its new version, and a watch delivers
+   * changes in order. Resolves with true when the watch has reached that version; with false if it does not within
+   * `ms`.
    */
   catchUp(write: () => Promise<string>, ms: number): Promise<boolean>;
   /**
-   * Takes in an object as the answer to a write shows it, ahead of the watch. Does nothing if the watch has come that far
-   * already: then it knows better, perhaps even that the object is gone again.
+   * Stores an object from the answer to a write, ahead of the watch. Does nothing if the watch has already reached
+   * that version: it may even have reported the object's deletion.
    */
   observe(object: KubeObject): void;
-  /** Ends everything and forgets the objects. Nothing is announced any more. Resolves when no request is left. */
+  /** Ends everything and drops the objects. Nothing more is reported. Resolves when no request is left. */
   stop(): Promise<void>;
 }
 
-/** Makes an {@link Informer}; nothing is read before `start()`. */
+/** Creates an {@link Informer}; nothing is read before `start()`. */
 export function informer<T extends KubeObject, P = T>(
   kube: Kube,
   type: ResourceType,
@@ -86,7 +88,7 @@ export function informer<T extends KubeObject, P = T>(
   const progress = new InformerProgress();
   const loop = new InformerLoop<T, P>({ kube, type, selection, clock, cache, progress, options });
 
-  /** Reads one object whose projection threw: it is not kept, for it may be large. */
+  /** Reads one object again whose projection threw: it was not stored, because it may be large. */
   async function readAgain(key: string, uid: string, thrown: unknown): Promise<void> {
     const signal = loop.stopped;
     if (signal.aborted) return;
@@ -96,11 +98,11 @@ export function informer<T extends KubeObject, P = T>(
     try {
       const { items } = await kube.list<T>(type, { ...selection, ...where, fieldSelector, limit: 1, signal });
       signal.throwIfAborted();
-      // One that is gone is announced by the watch.
+      // The watch reports a deleted object.
       for (const object of items) cache.upsert(object, object.metadata.resourceVersion);
     } catch {
       if (signal.aborted) return;
-      // It could not be read, which the watch notices as well.
+      // It could not be read, which the watch detects as well.
       failures.failed(projection(key, uid), thrown, () => void readAgain(key, uid, thrown));
     }
   }

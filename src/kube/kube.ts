@@ -3,7 +3,7 @@
 import type { KubeObject, NewObject, ObjectRef } from "./object.ts";
 import type { ResourceType } from "./resources.ts";
 
-/** What every call takes. A call that is given neither ends after 30 s with a `timeout`. */
+/** Options of every call. A call with neither ends after 30 s with a `timeout`. */
 export interface CallOptions {
   /** Ends the call early with the code `aborted`. */
   readonly signal?: AbortSignal;
@@ -11,29 +11,32 @@ export interface CallOptions {
   readonly deadlineMs?: number;
 }
 
-/** Which objects a list or a watch is about. */
+/** The objects of a list or a watch. */
 export interface ListSelection {
   /** One namespace; absent: all namespaces. */
   readonly namespace?: string;
-  /** For example `spec.nodeName=weft-1,spec.hostNetwork=false`. The API server decides which fields it knows. */
+  /** For example `spec.nodeName=weft-1,spec.hostNetwork=false`. The API server decides which fields it supports. */
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
 }
 
 /** Options of {@link Kube.list}. */
 export interface ListOptions extends CallOptions, ListSelection {
-  /** At most so many objects in the answer; `continue` of the answer asks for the next page. */
+  /** Maximum number of objects in the answer; `continue` of the answer requests the next page. */
   readonly limit?: number;
   readonly continue?: string;
-  /** Absent: the state of the moment. "0": any state, which the API server has in its memory; of a replica that lags behind it may be an old one. */
+  /** Absent: the latest state. "0": any state in the API server's cache; that of a replica that lags may be old. */
   readonly resourceVersion?: string;
-  /** With another `resourceVersion`: any state that is not older. `unavailable` where the API server does not get that far in time. */
+  /**
+   * With another `resourceVersion`: any state that is not older. `unavailable` if the API server does not reach it in
+   * time.
+   */
   readonly resourceVersionMatch?: "NotOlderThan";
 }
 
 /** One page of a list. */
 export interface ObjectList<T extends KubeObject> {
-  /** The version of the whole collection; a watch may go on from it. */
+  /** The version of the whole collection, from which a watch can continue. */
   readonly resourceVersion: string;
   readonly items: readonly T[];
   /** Present if there are more pages. */
@@ -44,7 +47,7 @@ export interface ObjectList<T extends KubeObject> {
 export interface WatchOptions extends ListSelection {
   /** Events after this version are delivered. */
   readonly resourceVersion: string;
-  /** The server ends the watch after so many seconds. */
+  /** The server ends the watch after this many seconds. */
   readonly timeoutSeconds: number;
   /** Ends the watch; the promise then rejects with the code `aborted`. */
   readonly signal: AbortSignal;
@@ -64,13 +67,13 @@ export interface WriteOptions extends CallOptions {
   /** Validate and answer, but store nothing. */
   readonly dryRun?: boolean;
   /**
-   * The answer has no more than the object's metadata: it costs the API server and this process less. For calls of which the rest of the
-   * answer is not used. API servers that cannot convert the object answer with all of it.
+   * The answer contains only the object's metadata, which costs the API server and this process less. For calls that
+   * do not use the rest of the answer. API servers that cannot convert the object send all of it.
    */
   readonly metadataOnly?: boolean;
 }
 
-/** Options of the verbs that can go to a subresource. */
+/** Options of the verbs that support subresources. */
 export interface SubresourceOptions extends WriteOptions {
   readonly subresource?: "status" | "scale" | "binding" | "ephemeralcontainers" | "approval";
 }
@@ -82,8 +85,8 @@ export type JsonPatchStep =
   | { readonly op: "move" | "copy"; readonly from: string; readonly path: string };
 
 /**
- * A change to an object. `merge` is RFC 7386: `null` removes a key, arrays are replaced whole; a `metadata.resourceVersion` in
- * it makes the patch conditional (409 `conflict`). `apply` is server-side apply.
+ * A change to an object. `merge` is RFC 7386: `null` removes a key, arrays are replaced completely; a
+ * `metadata.resourceVersion` in it makes the patch conditional (409 `conflict`). `apply` is server-side apply.
  */
 export type Patch =
   | { readonly type: "merge"; readonly body: object }
@@ -92,22 +95,22 @@ export type Patch =
 
 /** Options of {@link Kube.delete}. */
 export interface DeleteOptions extends CallOptions {
-  /** The deletion happens only if these match; otherwise `conflict`. */
+  /** The object is deleted only if these match; otherwise `conflict`. */
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
   readonly gracePeriodSeconds?: number;
   readonly propagationPolicy?: "Orphan" | "Background" | "Foreground";
   readonly dryRun?: boolean;
 }
 
-/** The API server, as the rest of Weft sees it. Every promise rejects with a `KubeError` and with nothing else. */
+/** The interface to the API server. Every promise rejects only with a `KubeError`. */
 export interface Kube {
   /** Reads one object; `not-found` if there is none. */
   get<T extends KubeObject>(type: ResourceType, ref: ObjectRef, options?: CallOptions): Promise<T>;
   /** Reads one page of objects; `not-found` if the API server does not serve the type (the CRD is absent). */
   list<T extends KubeObject>(type: ResourceType, options?: ListOptions): Promise<ObjectList<T>>;
   /**
-   * Creates the object in the namespace that its metadata names; `exists` if the name is taken. What a dry run would create has no
-   * resource version.
+   * Creates the object in the namespace of its metadata; `exists` if the name is taken. The result of a dry run has
+   * no resource version.
    */
   create<T extends KubeObject>(type: ResourceType, object: NewObject<T>, options?: WriteOptions): Promise<T>;
   /** Replaces the object if its `resourceVersion` is still current; otherwise `conflict`. */
@@ -119,12 +122,12 @@ export interface Kube {
     patch: Patch,
     options?: SubresourceOptions,
   ): Promise<T>;
-  /** Asks for the deletion. An object with finalizers goes on existing, with a `deletionTimestamp`. */
+  /** Requests the deletion. An object with finalizers continues to exist, with a `deletionTimestamp`. */
   delete(type: ResourceType, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
   /**
-   * Delivers changes, each by one synchronous call of `onEvent`, so that nothing is buffered beyond a half-received line.
-   * Resolves when the server ends the watch in good order (its time is up). Rejects with `gone` if the version is too old,
-   * with `unavailable` if the connection breaks. Prefer an informer, which deals with all of that.
+   * Delivers changes, each by one synchronous call of `onEvent`, so that only a half-received line is buffered.
+   * Resolves when the server ends the watch normally (its time is up). Rejects with `gone` if the version is too old,
+   * with `unavailable` if the connection breaks. Prefer an informer, which handles all of that.
    */
   watch<T extends KubeObject>(
     type: ResourceType,

@@ -10,7 +10,7 @@ import { kubeconfigCredentials } from "./kubeconfig-credentials.ts";
 const credentialsOf = (user: object): Credentials =>
   kubeconfigCredentials({ name: "u", ...user }, () => new KubeConfig());
 
-/** A plugin that writes a line for each run and prints `status`. */
+/** A plugin that records each run and prints `status`. */
 function plugin(t: Test, status: object) {
   const runs = join(t.testdir({}), "runs");
   const script = 'echo run >> "$RUNS"; test -n "$KUBERNETES_EXEC_INFO" && printf %s "$ANSWER"';
@@ -36,7 +36,7 @@ t.test("a plugin is run once for requests that wait together, and again after a 
   t.equal(await count(), 2);
 });
 
-t.test("what has expired is asked for again, and not before", async (t) => {
+t.test("expired credentials are requested again, and not before", async (t) => {
   const fresh = plugin(t, { token: "a", expirationTimestamp: "2999-01-01T00:00:00Z" });
   await fresh.credentials.identity();
   await fresh.credentials.identity();
@@ -49,7 +49,7 @@ t.test("what has expired is asked for again, and not before", async (t) => {
   }
 });
 
-t.test("a plugin that fails, or prints something else, is said, and run again by the next request", async (t) => {
+t.test("a plugin that fails, or prints something else, is reported, and run again by the next request", async (t) => {
   const failing = (script: string): Credentials =>
     credentialsOf({ exec: { command: "sh", args: ["-c", script], env: null } });
   const rejects = async (credentials: Credentials, message: RegExp): Promise<void> => {
@@ -70,7 +70,7 @@ t.test("a plugin that fails, or prints something else, is said, and run again by
   }
 });
 
-t.test("an auth-provider that client-node knows gives its token; another one is said", async (t) => {
+t.test("an auth-provider that client-node supports gives its token; another one is reported", async (t) => {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const idToken = `${part({ alg: "none" })}.${part({ exp: 32_503_680_000 })}.x`;
   const oidc = credentialsOf({ authProvider: { name: "oidc", config: { "id-token": idToken } } });
@@ -81,7 +81,7 @@ t.test("an auth-provider that client-node knows gives its token; another one is 
   });
 });
 
-t.test("a token file is read again after a refusal, and the user impersonates whom it is to", async (t) => {
+t.test("a token file is read again after a refusal, and impersonation is applied", async (t) => {
   const tokenFile = join(t.testdir({ token: "one\n" }), "token");
   const credentials = credentialsOf({
     authProvider: { name: "tokenFile", config: { tokenFile } },
@@ -93,5 +93,5 @@ t.test("a token file is read again after a refusal, and the user impersonates wh
   t.match(await token(), { authorization: "Bearer one" });
   t.equal(credentials.refused(), true);
   t.match(await token(), { authorization: "Bearer two" });
-  t.equal(credentialsOf({ token: "a" }).refused(), false, "a literal token stays what it is");
+  t.equal(credentialsOf({ token: "a" }).refused(), false, "a literal token stays");
 });

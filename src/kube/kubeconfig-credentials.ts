@@ -7,13 +7,13 @@ import type { Credentials, Identity } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
 import type { KubeconfigUser } from "./kubeconfig.ts";
 
-/** Characters of what a credential plugin writes to stderr that an error repeats. */
+/** Characters of a credential plugin's stderr that an error contains. */
 const MAX_MESSAGE = 1_000;
 
 /**
- * The credentials of a kubeconfig's user but for the certificate files, as client-node's KubeConfig finds them: token, token file, password, impersonation, credential
- * plugin (`exec`), `auth-provider`. A plugin is run when it is first needed, and again when what it printed has expired or is refused.
- * Requests that wait for it share one run.
+ * The credentials of a kubeconfig's user except certificate files, as client-node's KubeConfig finds them: token,
+ * token file, password, impersonation, credential plugin (`exec`), `auth-provider`. A plugin is run when it is first
+ * needed, and again when its credentials have expired or are refused. Requests that wait for it share one run.
  */
 export function kubeconfigCredentials(user: KubeconfigUser, newConfig: () => KubeConfig): Credentials {
   const caller = callerOf(user);
@@ -23,13 +23,14 @@ export function kubeconfigCredentials(user: KubeconfigUser, newConfig: () => Kub
   const load = async (): Promise<Identity> => {
     if (config === undefined) {
       config = newConfig();
-      // The connection is not made by it, so the cluster does not matter; without TLS it would want to be told not to verify.
+      // The KubeConfig does not open the connection, so any cluster will do; without TLS it would require to skip the
+      // verification.
       config.loadFromClusterAndUser({ name: "any", server: "https://any", skipTLSVerify: true }, caller);
     }
     try {
       return await identityOf(config, caller);
     } catch (cause) {
-      // It keeps a plugin's answer even where that is none.
+      // The KubeConfig caches a plugin's answer even if it is invalid.
       config = undefined;
       const text = (cause instanceof Error ? cause.message : String(cause)).trim().slice(0, MAX_MESSAGE);
       const what = user.exec ? "credential plugin" : "credentials";
@@ -46,7 +47,7 @@ export function kubeconfigCredentials(user: KubeconfigUser, newConfig: () => Kub
       return pending;
     },
     refused() {
-      // A KubeConfig cannot be told to forget what a plugin printed.
+      // A KubeConfig cannot be made to drop a plugin's answer.
       config = undefined;
       return renewable;
     },
@@ -73,7 +74,10 @@ async function identityOf(config: KubeConfig, user: KubeconfigUser): Promise<Ide
   };
 }
 
-/** The user without its certificates, whose files would be read for each request, and with what plugins want to know. */
+/**
+ * The user without its certificates, whose files would be read for each request, and with the information for
+ * plugins.
+ */
 function callerOf({ certData: _a, certFile: _b, keyData: _c, keyFile: _d, ...user }: KubeconfigUser): KubeconfigUser {
   const exec: unknown = user.exec;
   return {
@@ -83,7 +87,10 @@ function callerOf({ certData: _a, certFile: _b, keyData: _c, keyFile: _d, ...use
   };
 }
 
-/** kubectl tells a plugin which API version to answer in, and some plugins refuse to run without it; client-node does not. */
+/**
+ * kubectl passes the API version of the answer to a plugin, and some plugins require it; client-node does not pass
+ * it.
+ */
 function execInfo(apiVersion: unknown): { readonly name: string; readonly value: string } {
   const value = JSON.stringify({ kind: "ExecCredential", apiVersion, spec: { interactive: false } });
   return { name: "KUBERNETES_EXEC_INFO", value };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type KubeconfigContext, readKubeconfigs } from "./kubeconfig.ts";
 
-/** Writes documents to files and reads these. */
+/** Writes documents to files and parses these. */
 async function read(t: Test, documents: readonly unknown[], context?: string): Promise<KubeconfigContext> {
   const files = Object.fromEntries(documents.map((document, i) => [`config${i}`, JSON.stringify(document)]));
   const folder = t.testdir(files);
@@ -14,7 +14,7 @@ async function read(t: Test, documents: readonly unknown[], context?: string): P
   );
 }
 
-t.test("what is missing or of another type is named, with the file", async (t) => {
+t.test("a missing field or one of another type is named, with the file", async (t) => {
   const cases: readonly (readonly [unknown, string])[] = [
     [{ clusters: [{ cluster: { server: "https://a" } }] }, "clusters[0].name is missing"],
     [{ clusters: [{ name: "c", cluster: {} }] }, "clusters[0].cluster.server is missing"],
@@ -37,26 +37,29 @@ t.test("what is missing or of another type is named, with the file", async (t) =
   }
 });
 
-t.test("of entries with one name in several files the first counts, as does the first current context", async (t) => {
-  const cluster = (server: string): object => ({ name: "c", cluster: { server } });
-  const context = (name: string, namespace: string): object => ({
-    name,
-    context: { cluster: "c", user: "u", namespace },
-  });
-  const documents = [
-    { clusters: [cluster("https://one")], contexts: [context("a", "first")] },
-    {
-      "current-context": "a",
-      clusters: [cluster("https://two")],
-      users: [{ name: "u", user: { token: "t" } }],
-      contexts: [context("a", "second"), context("b", "third")],
-    },
-    { "current-context": "b", users: [{ name: "u", user: { token: "other" } }] },
-  ];
-  t.match(await read(t, documents), {
-    cluster: { server: "https://one" },
-    user: { token: "t" },
-    namespace: "first",
-  });
-  t.match(await read(t, documents, "b"), { namespace: "third" });
-});
+t.test(
+  "of entries with one name in several files the first one is used, and so is the first current context",
+  async (t) => {
+    const cluster = (server: string): object => ({ name: "c", cluster: { server } });
+    const context = (name: string, namespace: string): object => ({
+      name,
+      context: { cluster: "c", user: "u", namespace },
+    });
+    const documents = [
+      { clusters: [cluster("https://one")], contexts: [context("a", "first")] },
+      {
+        "current-context": "a",
+        clusters: [cluster("https://two")],
+        users: [{ name: "u", user: { token: "t" } }],
+        contexts: [context("a", "second"), context("b", "third")],
+      },
+      { "current-context": "b", users: [{ name: "u", user: { token: "other" } }] },
+    ];
+    t.match(await read(t, documents), {
+      cluster: { server: "https://one" },
+      user: { token: "t" },
+      namespace: "first",
+    });
+    t.match(await read(t, documents, "b"), { namespace: "third" });
+  },
+);

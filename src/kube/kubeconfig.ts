@@ -6,31 +6,35 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { isObject } from "../collections/plain.ts";
 import { KubeError } from "./errors.ts";
 
-/** A cluster as client-node's KubeConfig holds it. Paths are absolute, data is base64; what is absent is undefined, null or empty. */
+/**
+ * A cluster in client-node's KubeConfig. Paths are absolute, data is base64; absent fields are undefined, null or
+ * empty.
+ */
 export type KubeconfigCluster = KubeConfig["clusters"][number];
 
-/** A user as client-node's KubeConfig holds it, in the same way. */
+/** A user in client-node's KubeConfig, in the same form. */
 export type KubeconfigUser = KubeConfig["users"][number];
 
-/** What kubeconfigs say of a context. */
+/** The fields of a context. */
 export interface KubeconfigContext {
   readonly cluster: KubeconfigCluster;
-  /** Undefined where the context names none. */
+  /** Undefined if the context names none. */
   readonly user: KubeconfigUser | undefined;
   readonly namespace: string | undefined;
-  /** Makes an empty KubeConfig: client-node is loaded by then, and only where there is a kubeconfig. */
+  /** Creates an empty KubeConfig; client-node is loaded only if there is a kubeconfig. */
   newConfig(): KubeConfig;
 }
 
 /**
- * Reads kubeconfigs and merges them as kubectl does: of two entries of one name the first counts, and so does the first current context. Files
- * that do not exist are skipped if one does. `context` is the context to use, by default the current one. Rejects with the code `config` and the file at fault.
+ * Reads kubeconfigs and merges them as kubectl does: of two entries of one name the first one is used, and so is the
+ * first current context. Files that do not exist are skipped if one does. `context` is the context to use, by default
+ * the current one. Rejects with the code `config` and the file's name.
  */
 export async function readKubeconfigs(
   paths: readonly string[],
   context: string | undefined,
 ): Promise<KubeconfigContext> {
-  // A pod never needs it: the image has it in a file of its own, which is not read before.
+  // Pods do not need it: the image has it in a separate file, which is not loaded before.
   const client = await import("@kubernetes/client-node");
   const merged = new client.KubeConfig();
   const missing: unknown[] = [];
@@ -74,10 +78,13 @@ export async function readKubeconfigs(
   };
 }
 
-/** client-node reads a field `token-file` at once; Kubernetes has `tokenFile`, and its content changes. client-node's provider of that name does it. */
+/**
+ * client-node reads a field `token-file` once; Kubernetes has `tokenFile`, and its content changes. client-node's
+ * provider of that name rereads it.
+ */
 function withTokenFile(user: KubeconfigUser, path: unknown, folder: string): KubeconfigUser {
   if (typeof path !== "string" || path === "") return user;
-  // A file beats a literal token, as in client-go: the literal one may be an old copy of it.
+  // A file has priority over a literal token, as in client-go: the literal one may be an old copy of it.
   const config = { tokenFile: resolve(folder, path) };
   return { ...user, token: "", exec: null, authProvider: { name: "tokenFile", config } };
 }
@@ -85,8 +92,8 @@ function withTokenFile(user: KubeconfigUser, path: unknown, folder: string): Kub
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The fields of each user of a kubeconfig. Throws an Error that names the field where an entry is none or a text is a number: client-node passes on what it
- * finds, and says what is missing itself.
+ * Validates the fields of each user of a kubeconfig. Throws an Error that names the field if an entry is not an
+ * object or a text is not a string: client-node does not check types, but reports missing fields itself.
  */
 function checked(document: unknown): { readonly users: readonly Fields[] } {
   if (!isObject(document)) throw new Error("not a kubeconfig");

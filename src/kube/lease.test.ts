@@ -10,7 +10,7 @@ import type { Lease } from "./types.ts";
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" };
 
 t.test(
-  "the Lease shows who leads, since when and that it is alive; the next leader takes it over at once",
+  "the Lease names the leader, since when, and its last renewal; the next leader takes it over at once",
   async (t) => {
     const clock = new ManualClock();
     const fake = fakeKube({ clock });
@@ -36,7 +36,7 @@ t.test(
     t.match(await readLease(fake, REF), { holder: "two", transitions: 1, renewedAt: "2025-01-01T00:01:15.000000Z" });
 
     await first.stop();
-    t.match(await readLease(fake, REF), { holder: "two" }, "who was deposed leaves it alone");
+    t.match(await readLease(fake, REF), { holder: "two" }, "a deposed leader does not change it");
     await second.stop();
     t.match(await readLease(fake, REF), { holder: "", transitions: 1 });
     t.equal(fake.object<Lease>(LEASES, REF)?.spec?.holderIdentity, undefined);
@@ -68,16 +68,16 @@ t.test("failures are reported and retried; a deleted Lease is created again", as
   const stopped = lease.stop(1_000);
   await clock.advance(1_000);
   await stopped;
-  t.equal(errors.length, 4, "neither the renewal under way nor the release has got an answer");
+  t.equal(errors.length, 4, "neither the running renewal nor the release has got an answer");
   t.equal(clock.pending, 0);
 });
 
-t.test("a release that comes late does not leave the Lease empty while somebody leads", async (t) => {
+t.test("a late release does not leave the Lease empty while a process leads", async (t) => {
   const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const first = publishLease(fake, { ...REF, holder: "one", clock });
   await fake.settled();
-  // The lock is lost and won again while the release is under way.
+  // The lock is lost and won again during the release.
   const released = first.stop();
   const second = publishLease(fake, { ...REF, holder: "one", clock, after: released });
   await released;
@@ -94,6 +94,6 @@ t.test("a release that comes late does not leave the Lease empty while somebody 
 
   const third = publishLease(fake, { ...REF, holder: "three", clock, after: second.stop() });
   await third.stop();
-  t.match(await readLease(fake, REF), { holder: "" }, "who is stopped before it begins takes nothing");
+  t.match(await readLease(fake, REF), { holder: "" }, "a publisher that is stopped before it begins writes nothing");
   t.equal(clock.pending, 0);
 });

@@ -7,16 +7,16 @@ import type { CallOptions, Kube } from "./kube.ts";
 import { LEASES } from "./resources.ts";
 import type { Lease } from "./types.ts";
 
-/** Which process leads, as the Lease tells people. The election itself is a lock in OVSDB. */
+/** The leading process according to the Lease, which is for users. The election itself is a lock in OVSDB. */
 export interface LeaseView {
   /** Empty if no process leads. */
   readonly holder: string;
-  /** RFC 3339; undefined if the Lease does not say. */
+  /** RFC 3339; undefined if the Lease does not have it. */
   readonly acquiredAt: string | undefined;
   readonly renewedAt: string | undefined;
   /** How often the leader has changed. */
   readonly transitions: number;
-  /** After so many seconds without a renewal the holder should be thought gone. */
+  /** Seconds without a renewal after which the holder should be considered gone. */
   readonly durationSeconds: number | undefined;
 }
 
@@ -24,27 +24,27 @@ export interface LeaseView {
 export interface LeaseOptions {
   readonly namespace: string;
   readonly name: string;
-  /** Who leads: the pod's name. */
+  /** The name of the leading pod. */
   readonly holder: string;
-  /** How often the renew time is written; default 15 s. The lease is said to last four times as long. */
+  /** How often the renew time is written; default 15 s. The lease's duration is four times as long. */
   readonly renewMs?: number;
   /** A write failed; it is retried at the next renewal. Must not throw. */
   readonly onError?: (error: KubeError) => void;
   readonly clock?: Clock;
-  /** Nothing is written before it has settled: the release of an earlier term, which would take the holder out again. */
+  /** Nothing is written before it has settled: the release of an earlier term, which would remove the holder again. */
   readonly after?: Promise<void>;
 }
 
 /** A Lease that is kept up to date. */
 export interface PublishedLease {
   /**
-   * Ends the renewals and, if the Lease still names us, removes the holder, so that no candidate waits for it. Takes at most `deadlineMs`
-   * (default 2 s). Never rejects.
+   * Ends the renewals and, if the Lease still names this process, removes the holder, so that no candidate waits for
+   * it. Takes at most `deadlineMs` (default 2 s). Never rejects.
    */
   stop(deadlineMs?: number): Promise<void>;
 }
 
-/** Reads who leads; undefined if there is no such Lease. */
+/** Reads the leader; undefined if there is no such Lease. */
 export async function readLease(
   kube: Kube,
   ref: { readonly namespace: string; readonly name: string },
@@ -62,9 +62,9 @@ export async function readLease(
 }
 
 /**
- * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease over from its
- * holder, once; afterwards it renews it, and takes it again where it has no holder. If another process takes it over, it is left alone: that
- * one was elected later.
+ * Shows in a Lease (coordination.k8s.io/v1) that `holder` has been elected, from now until `stop()`. Takes the Lease
+ * over from its holder once, then renews it, and takes it again if it has no holder. If another process takes it
+ * over, it is not changed any more: that process was elected later.
  */
 export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease {
   const clock = options.clock ?? SYSTEM_CLOCK;
@@ -97,7 +97,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   async function renew(): Promise<void> {
     const found = await find(kube, ref, { signal });
     const holder = found?.spec?.holderIdentity ?? "";
-    // Somebody deleted it, or released it late: people still want to know.
+    // Another client deleted it, or released it late.
     if (found === undefined || holder === "") return await takeOver();
     if (holder !== options.holder) return;
     const renewTime = formatMicroTime(clock.wall());
@@ -112,7 +112,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
   async function release(): Promise<void> {
     const found = await find(kube, ref, { signal });
     if (found?.spec?.holderIdentity !== options.holder) return;
-    // As client-go does it: no holder rather than an empty one.
+    // As in client-go: no holder instead of an empty one.
     await write({ holderIdentity: null }, found.metadata.resourceVersion);
   }
 
@@ -145,7 +145,7 @@ export function publishLease(kube: Kube, options: LeaseOptions): PublishedLease 
       const cancelDeadline = clock.after(deadlineMs, () =>
         ending.abort(new KubeError("timeout", `lease ${options.name}: no answer in time`)),
       );
-      // What is under way must end first: it could take effect after the release.
+      // The running write must end first: it could take effect after the release.
       await running;
       if (tried) await attempt(release);
       cancelDeadline();

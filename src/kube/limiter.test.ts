@@ -9,7 +9,7 @@ function gate(): { open: () => void; closed: Promise<void> } {
   return { open: resolve, closed: promise };
 }
 
-t.test("no more than the limit run at once, the rest in the order in which they came", async (t) => {
+t.test("no more than the limit run at once, the rest in the order of arrival", async (t) => {
   const limit = limiter(2, 10);
   const order: number[] = [];
   const gates = [0, 1, 2, 3].map(gate);
@@ -30,7 +30,7 @@ t.test("no more than the limit run at once, the rest in the order in which they 
   t.same([order, limit.running, limit.waiting], [[0, 1, 2, 3], 0, 0]);
 });
 
-t.test("one too many is refused at once, and a failed one makes room", async (t) => {
+t.test("a call beyond the limit is refused at once, and a failed one frees its slot", async (t) => {
   const limit = limiter(1, 1);
   const first = gate();
   const failing = limit.run(async () => {
@@ -47,7 +47,7 @@ t.test("one too many is refused at once, and a failed one makes room", async (t)
   t.equal(await waiting, "done");
 });
 
-t.test("one that waits can leave the queue without having run", async (t) => {
+t.test("a waiting call can leave the queue without having run", async (t) => {
   const limit = limiter(1, 5);
   const first = gate();
   const running = limit.run(async () => await first.closed);

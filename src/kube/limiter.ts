@@ -2,11 +2,11 @@
 
 import { KubeError } from "./errors.ts";
 
-/** Bounds how many calls run at once, and how many wait. */
+/** Limits how many calls run at once, and how many wait. */
 export interface Limiter {
   /**
-   * Runs `work` when there is room. Rejects with `overloaded` at once if too many wait already. `leave`, if given, takes a function
-   * that removes the call from the queue; it has no effect once the work has begun.
+   * Runs `work` when a slot is free. Rejects with `overloaded` at once if too many calls wait already. `leave`, if
+   * given, gets a function that removes the call from the queue; it has no effect once the work has begun.
    */
   run<T>(work: () => Promise<T>, leave?: (cancel: (reason: KubeError) => void) => void): Promise<T>;
   readonly running: number;
@@ -16,7 +16,7 @@ export interface Limiter {
 /** A first-come, first-served {@link Limiter}. */
 export function limiter(maxRunning: number, maxWaiting: number): Limiter {
   let running = 0;
-  /** The calls that wait, in order: each → its start. A set, so that one in the middle can leave at no cost. */
+  /** The waiting calls, in order: each → its start. A set, so that one in the middle can be removed cheaply. */
   const waiting = new Set<() => void>();
   const release = (): void => {
     running -= 1;

@@ -5,7 +5,7 @@ import t from "tap";
 import { KubeError } from "./errors.ts";
 import { lineDecoder } from "./lines.ts";
 
-t.test("text comes out the same wherever the network cuts it, even within a character", async (t) => {
+t.test("the text is the same wherever the network cuts it, even within a character", async (t) => {
   const text = fc.string({ unit: "grapheme", maxLength: 40 }).map((line) => line.replaceAll("\n", ""));
   fc.assert(
     fc.property(fc.array(text, { maxLength: 12 }), fc.array(fc.nat(400), { maxLength: 30 }), (lines, cuts) => {
@@ -35,7 +35,7 @@ t.test("an event is split at every byte and still arrives once", async (t) => {
   }
 });
 
-t.test("a line beyond the limit is an error, whether or not its end has come", async (t) => {
+t.test("a line beyond the limit is an error, whether or not its end was received", async (t) => {
   for (const text of ["x".repeat(11), `${"x".repeat(11)}\n`]) {
     const decoder = lineDecoder(10, () => t.fail("nothing must be delivered"));
     t.throws(() => decoder.push(Buffer.from(text)), { code: "too-large" });
@@ -45,7 +45,7 @@ t.test("a line beyond the limit is an error, whether or not its end has come", a
   t.throws(() => decoder.push(Buffer.from("789012")), KubeError);
 });
 
-t.test("the rest of a chunk does not hold the chunk in memory", async (t) => {
+t.test("the rest of a chunk does not keep the chunk in memory", async (t) => {
   const chunk = Buffer.alloc(1 << 20, 0x20);
   chunk[chunk.length - 3] = 0x0a;
   const decoder = lineDecoder(1 << 21, () => undefined);

@@ -2,9 +2,12 @@
 
 import { KubeError } from "./errors.ts";
 
-/** Cuts a stream of bytes into lines. */
+/** Splits a stream of bytes into lines. */
 export interface LineDecoder {
-  /** Takes the next bytes and calls `onLine` for each line they complete. Throws `too-large` if a line exceeds the limit. */
+  /**
+   * Processes the next bytes and calls `onLine` for each complete line. Throws `too-large` if a line exceeds the
+   * limit.
+   */
   push(chunk: Uint8Array): void;
   /** Bytes of the line that is still incomplete. */
   readonly pendingBytes: number;
@@ -13,9 +16,9 @@ export interface LineDecoder {
 const NEWLINE = 0x0a;
 
 /**
- * A {@link LineDecoder} for UTF-8 text. Bytes are decoded only when their line is complete, so that a character cut in two by the
- * network does not matter. An incomplete line is kept in the pieces in which it came: joining them again for every piece would
- * cost the square of its length.
+ * A {@link LineDecoder} for UTF-8 text. Bytes are decoded only when their line is complete, so that a character that
+ * the network has split is decoded correctly. An incomplete line is kept in the received pieces: joining them again
+ * for every piece would have quadratic cost.
  */
 export function lineDecoder(maxLineBytes: number, onLine: (line: string) => void): LineDecoder {
   let pieces: Uint8Array[] = [];
@@ -40,7 +43,7 @@ export function lineDecoder(maxLineBytes: number, onLine: (line: string) => void
         pendingBytes = 0;
         if (whole.length > 0) onLine(Buffer.from(whole.buffer, whole.byteOffset, whole.length).toString("utf8"));
       }
-      // A copy: the rest may wait for long, and must not hold the whole chunk meanwhile.
+      // A copy: the rest may be kept for long, and must not keep the whole chunk in memory.
       keep(from === 0 ? chunk : chunk.slice(from));
     },
     get pendingBytes() {

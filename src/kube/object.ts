@@ -41,7 +41,7 @@ export interface CustomObject<Spec, Status = unknown> extends KubeObject {
   readonly status?: Status;
 }
 
-/** Metadata of an object that is yet to be created: what the API server assigns is left out. */
+/** Metadata of an object to create, without the fields that the API server assigns. */
 export interface NewObjectMeta {
   readonly name?: string;
   /** A prefix to which the API server adds five random characters; used when `name` is absent. */
@@ -58,18 +58,18 @@ export type NewObject<T extends KubeObject> = Omit<T, "metadata" | "apiVersion" 
   readonly metadata: NewObjectMeta;
 };
 
-/** Names one object of a given type; `namespace` is absent for cluster-scoped types. */
+/** Identifies one object of a given type; `namespace` is absent for cluster-scoped types. */
 export interface ObjectRef {
   readonly name: string;
   readonly namespace?: string;
 }
 
-/** The key under which informers file an object: `namespace/name`, or `name` for cluster-scoped types. */
+/** The key of an object in informers: `namespace/name`, or `name` for cluster-scoped types. */
 export function keyOf(ref: ObjectRef): string {
   return ref.namespace === undefined || ref.namespace === "" ? ref.name : `${ref.namespace}/${ref.name}`;
 }
 
-/** The opposite of {@link keyOf}. */
+/** The inverse of {@link keyOf}. */
 export function refOf(key: string): ObjectRef {
   const slash = key.indexOf("/");
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };

@@ -12,7 +12,7 @@ export interface ObservedAnswer {
   readonly seconds: number;
 }
 
-/** The same transport, with `onAnswer` told of each answer. Requests without an answer are the callers' to report. */
+/** The same transport, which calls `onAnswer` with each answer. Callers report requests without an answer. */
 export function observedTransport(transport: Transport, onAnswer: (answer: ObservedAnswer) => void): Transport {
   return {
     refused: () => transport.refused(),

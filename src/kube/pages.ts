@@ -5,8 +5,8 @@ import type { KubeObject } from "./object.ts";
 import type { ResourceType } from "./resources.ts";
 
 /**
- * The pages of a list, each read when it is asked for. `limit` is the size of a page. Rejects with `gone` if reading takes longer than the API
- * server keeps old versions (5 minutes).
+ * The pages of a list, each read on demand. `limit` is the size of a page. Rejects with `gone` if reading takes
+ * longer than the API server keeps old versions (5 minutes).
  */
 export async function* pagesOf<T extends KubeObject>(
   kube: Kube,
@@ -14,7 +14,7 @@ export async function* pagesOf<T extends KubeObject>(
   options: Omit<ListOptions, "continue"> & { readonly limit: number },
 ): AsyncGenerator<ObjectList<T>, void, undefined> {
   const { resourceVersion, resourceVersionMatch, ...same } = options;
-  // Of which state the list is follows from the first page: a version beside `continue` is refused.
+  // The first page determines the list's version: a version beside `continue` is refused.
   const first = {
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
     ...(resourceVersionMatch === undefined ? {} : { resourceVersionMatch }),
@@ -27,7 +27,7 @@ export async function* pagesOf<T extends KubeObject>(
   }
 }
 
-/** All objects of a type, for commands that look once; a page is read when it is asked for. Who wants to stay up to date uses an informer. */
+/** All objects of a type, for commands that read once; a page is read on demand. Use an informer to stay up to date. */
 export async function* listEach<T extends KubeObject>(
   kube: Kube,
   type: ResourceType,

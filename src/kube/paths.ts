@@ -35,7 +35,7 @@ export function listQuery(options: ListOptions): string {
   });
 }
 
-/** The query of a watch. Bookmarks are always asked for: they keep the version from which a watch can be resumed fresh. */
+/** The query of a watch. Bookmarks are always requested: they update the version from which a watch can continue. */
 export function watchQuery(options: WatchOptions): string {
   return query({
     watch: "true",

@@ -6,16 +6,16 @@ import type { ObjectRef } from "./object.ts";
 import { objectPath } from "./paths.ts";
 import { PODS } from "./resources.ts";
 
-/** Which part of a log is read. */
+/** The part of a log to read. */
 export interface LogOptions extends CallOptions {
   readonly container: string;
-  /** At most so many lines, the last ones. */
+  /** Maximum number of lines, from the end. */
   readonly lines: number;
-  /** Of the container's run before. */
+  /** Of the container's previous run. */
   readonly previous?: boolean;
 }
 
-/** The end of a container's log, at most 256 KiB of it. Rejects with a KubeError, `invalid` where the container has not run. */
+/** The end of a container's log, at most 256 KiB. Rejects with a KubeError, `invalid` if the container has not run. */
 export async function podLog(exchange: Exchange, pod: ObjectRef, options: LogOptions): Promise<string> {
   const { container, lines, previous = false, ...call } = options;
   const query = new URLSearchParams({

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../time/clock.ts";
 
-/** A map of limited size: what was not used for longest is forgotten first. */
+/** A map of limited size: the least recently used entry is evicted first. */
 export interface BoundedMap<V> {
   get(key: string): V | undefined;
   set(key: string, value: V): void;
@@ -38,8 +38,8 @@ export function boundedMap<V>(limit: number): BoundedMap<V> {
 }
 
 /**
- * A token bucket for each key: `burst` at once, then one in `refillMs`. The function returned takes a token, or says that there is none.
- * `remembered` buckets are kept; one that is forgotten is full again.
+ * A token bucket for each key: `burst` at once, then one in `refillMs`. The returned function takes a token and
+ * returns whether there was one. `remembered` buckets are kept; an evicted one is full again.
  */
 export function tokenBuckets(
   burst: number,

@@ -25,7 +25,7 @@ function world(options: Partial<RecorderOptions> = {}) {
   return { clock, fake, recorder, errors, events };
 }
 
-t.test("an Event says what, about what, from whom and when", async (t) => {
+t.test("an Event has its message, subject, component and time", async (t) => {
   const { recorder, fake, events } = world({ host: "weft-1" });
   recorder.record(SUBNET, "Warning", "InvalidCIDR", "10.0.0.0/99 is no prefix");
   recorder.record({ type: PODS, name: "p", namespace: "web", uid: "u-2" }, "Normal", "Allocated", "10.16.0.2");
@@ -48,11 +48,11 @@ t.test("an Event says what, about what, from whom and when", async (t) => {
   await recorder.stop();
 });
 
-t.test("repeats raise the count of the Event that is there", async (t) => {
+t.test("repeats increase the count of the existing Event", async (t) => {
   const { recorder, fake, events, clock } = world();
   for (let n = 0; n < 10; n++) recorder.record(SUBNET, "Warning", "Full", "no address left");
   await fake.settled();
-  t.match(events(), [{ count: 10 }], "those of one go are written once");
+  t.match(events(), [{ count: 10 }], "repeats within one call are written once");
   await clock.advance(60_000);
   recorder.record(SUBNET, "Warning", "Full", "no address left");
   await fake.settled();
@@ -67,7 +67,7 @@ t.test("repeats raise the count of the Event that is there", async (t) => {
   await recorder.stop();
 });
 
-t.test("an Event that has expired is written anew", async (t) => {
+t.test("an expired Event is created again", async (t) => {
   const { recorder, fake, events } = world();
   recorder.record(SUBNET, "Warning", "Full", "no address left");
   await fake.settled();
@@ -79,7 +79,7 @@ t.test("an Event that has expired is written anew", async (t) => {
   await recorder.stop();
 });
 
-t.test("one object cannot flood: a burst, then one at a time; others are not affected", async (t) => {
+t.test("the Events of one object are limited: a burst, then one at a time; others are not affected", async (t) => {
   const { recorder, fake, events, clock } = world({ burst: 5, refillMs: 60_000 });
   for (let n = 0; n < 20; n++) recorder.record(SUBNET, "Warning", "Full", `text ${n}`);
   recorder.record({ type: SUBNETS, name: "other" }, "Normal", "Fine", "text");
@@ -93,7 +93,7 @@ t.test("one object cannot flood: a burst, then one at a time; others are not aff
   await recorder.stop();
 });
 
-t.test("failures are retried a few times, refusals are not; what is not written is counted", async (t) => {
+t.test("failures are retried a few times, refusals are not; dropped Events are counted", async (t) => {
   const { recorder, fake, events, clock, errors } = world();
   fake.fail({ verb: "create", code: "unavailable", times: 2 });
   recorder.record(SUBNET, "Normal", "A", "a");
@@ -110,7 +110,7 @@ t.test("failures are retried a few times, refusals are not; what is not written 
   await recorder.stop();
 });
 
-t.test("while the API server is away the queue is bounded, and stop does not wait for long", async (t) => {
+t.test("while the API server is unreachable the queue is bounded, and stop does not wait for long", async (t) => {
   const { recorder, fake, clock } = world({ maxQueued: 10 });
   fake.fail({ verb: "create", hang: true, times: Number.POSITIVE_INFINITY });
   for (let n = 0; n < 50; n++) recorder.record({ type: SUBNETS, name: `s${n}` }, "Normal", "A", "a");
@@ -124,7 +124,7 @@ t.test("while the API server is away the queue is bounded, and stop does not wai
   t.equal(recorder.dropped, 51);
 });
 
-t.test("long texts are cut to what the API server takes", async (t) => {
+t.test("long texts are cut to the API server's limits", async (t) => {
   const { recorder, fake, events } = world();
   recorder.record({ type: SUBNETS, name: "s".repeat(253) }, "Normal", "r".repeat(500), "m".repeat(5_000));
   await fake.settled();
@@ -134,7 +134,7 @@ t.test("long texts are cut to what the API server takes", async (t) => {
   await recorder.stop();
 });
 
-t.test("a bounded map forgets what was not used for longest", async (t) => {
+t.test("a bounded map evicts the least recently used entry", async (t) => {
   const map = boundedMap<number>(2);
   map.set("a", 1);
   map.set("b", 2);

@@ -20,15 +20,15 @@ export interface EventSubject {
   readonly resourceVersion?: string;
 }
 
-/** Writes core/v1 Events, for people: they may be lost, and never hold up or fail those who record them. */
+/** Writes core/v1 Events. They may be lost, and never delay or fail their callers. */
 export interface EventRecorder {
-  /** Takes note of an Event. Never throws, never waits. */
+  /** Records an Event. Never throws, never waits. */
   record(subject: EventSubject, type: "Normal" | "Warning", reason: string, message: string): void;
   /** Events that were not written: too many for one object, queue full, or refused by the API server. */
   readonly dropped: number;
   /** Events that wait to be written. */
   readonly queued: number;
-  /** Takes no more Events, writes those that wait for at most `deadlineMs` (default 2 s), and ends. */
+  /** Accepts no more Events, writes the waiting ones for at most `deadlineMs` (default 2 s), and ends. */
   stop(deadlineMs?: number): Promise<void>;
 }
 
@@ -38,13 +38,13 @@ export interface RecorderOptions {
   readonly component: string;
   /** `source.host`, for daemons. */
   readonly host?: string;
-  /** Why an Event was not written. */
+  /** Called with the reason why an Event was not written. */
   readonly onError?: (error: KubeError) => void;
-  /** Events that may wait; default 1,000. */
+  /** Maximum number of waiting Events; default 1,000. */
   readonly maxQueued?: number;
-  /** Per object: so many at once (default 25) … */
+  /** Per object: this many at once (default 25) … */
   readonly burst?: number;
-  /** … and then one in so many milliseconds (default 5 minutes; both as in client-go). */
+  /** … and then one in this many milliseconds (default 5 minutes; both as in client-go). */
   readonly refillMs?: number;
   readonly backoff?: BackoffLimits;
   readonly clock?: Clock;
@@ -66,22 +66,25 @@ interface Written {
   count: number;
 }
 
-/** How many Events and objects are remembered, so that repeats can be counted and limited. */
+/** How many Events and objects are cached, to count and limit repeats. */
 const REMEMBERED = 1_024;
 const MAX_ATTEMPTS = 5;
 /** Limits of core/v1 Event (validation of events.k8s.io/v1). */
 const MAX_MESSAGE = 1_024;
 const MAX_REASON = 128;
 
-/** Makes an {@link EventRecorder}. One Event is written at a time; a repeat raises the count of the Event that is there. */
+/**
+ * Creates an {@link EventRecorder}. One Event is written at a time; a repeat increases the count of the existing
+ * Event.
+ */
 export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecorder {
   const clock = options.clock ?? SYSTEM_CLOCK;
   const maxQueued = options.maxQueued ?? 1_000;
   const limits = options.backoff ?? { firstMs: 500, maxMs: 10_000 };
   const mayWrite = tokenBuckets(options.burst ?? 25, options.refillMs ?? 300_000, REMEMBERED, clock);
-  /** subject, type, reason and message → what is to be written. */
+  /** subject, type, reason and message → the Event to write. */
   const queue = new Map<string, Pending>();
-  /** The same key → the Event that the API server has. */
+  /** The same key → the Event in the API server. */
   const written = boundedMap<Written>(REMEMBERED);
   const ending = new AbortController();
   let stopped = false;
@@ -132,7 +135,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
       await kube.patch(EVENTS, known, { type: "merge", body }, { signal: ending.signal, metadataOnly: true });
       known.count = count;
     } catch (error) {
-      // Events live for an hour by default.
+      // Events expire after an hour by default.
       if (!(error instanceof KubeError) || error.code !== "not-found") throw error;
       written.delete(key);
       await create(key, event);
@@ -146,7 +149,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
         return await write(key, event);
       } catch (caught) {
         const error = KubeError.from(caught, "write event");
-        // `exists`: another process chose the same name in the same instant; the next one differs.
+        // `exists`: another process chose the same name at the same time; the next one differs.
         const again = error.retryable || error.code === "exists";
         if (!again || attempt >= MAX_ATTEMPTS || ending.signal.aborted) {
           dropped += event.count;
@@ -159,7 +162,7 @@ export function eventRecorder(kube: Kube, options: RecorderOptions): EventRecord
   }
 
   async function drain(): Promise<void> {
-    // What is recorded in one go is counted first and written afterwards.
+    // Events that are recorded synchronously are counted first and written afterwards.
     await Promise.resolve();
     for (const [key, event] of queue) {
       queue.delete(key);

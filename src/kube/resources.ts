@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One kind of object that the API server serves, and where. */
+/** A type of object that the API server serves. */
 export interface ResourceType {
   /** The API group; empty for the core group. */
   readonly group: string;
@@ -24,7 +24,7 @@ export function apiVersionOf(type: ResourceType): string {
   return type.group === "" ? type.version : `${type.group}/${type.version}`;
 }
 
-/** The name of the type for people and for maps: `pods`, `subnets.kubeovn.io`. */
+/** The name of the type for messages and as a key: `pods`, `subnets.kubeovn.io`. */
 export function typeName(type: ResourceType): string {
   return type.group === "" ? type.plural : `${type.plural}.${type.group}`;
 }

@@ -33,7 +33,7 @@ function connect(t: Test, url: string, options: ExchangeOptions = {}): KubeConne
   return connection;
 }
 
-/** A bare HTTP server, for answers that no well-behaved API server gives. */
+/** A plain HTTP server, for answers that a correct API server does not give. */
 async function listen(t: Test, handle: http.RequestListener): Promise<{ url: string; server: http.Server }> {
   const server = http.createServer(handle);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -47,7 +47,7 @@ async function listen(t: Test, handle: http.RequestListener): Promise<{ url: str
 const POD = '{"metadata":{"name":"a","namespace":"default","uid":"u","resourceVersion":"1"}}';
 const REF = { namespace: "default", name: "a" };
 
-t.test("every verb arrives as the API wants it", async (t) => {
+t.test("every verb is sent as the API requires it", async (t) => {
   const fake = fakeKube();
   const served = await serveKube(fake);
   t.teardown(() => served.close());
@@ -97,7 +97,7 @@ t.test("every verb arrives as the API wants it", async (t) => {
   await t.rejects(kube.delete(SUBNETS, { name: "" }), { code: "invalid", message: /name is empty/ });
 });
 
-t.test("an informer over HTTP reads pages, follows, and goes on after its connection was cut", async (t) => {
+t.test("an informer over HTTP lists pages, watches, and continues after its connection was cut", async (t) => {
   const fake = fakeKube();
   const sockets = new Set<Socket>();
   const served = await serveKube(fake);
@@ -130,7 +130,7 @@ t.test("an informer over HTTP reads pages, follows, and goes on after its connec
   t.equal(fake.requests.filter(({ verb }) => verb === "list").length, 3, "one list of three pages");
 });
 
-t.test("a connection that went silent is replaced", async (t) => {
+t.test("a silent connection is replaced", async (t) => {
   let watches = 0;
   const { url } = await listen(t, (request, response) => {
     if (!request.url?.includes("watch=true")) {
@@ -150,7 +150,7 @@ t.test("a connection that went silent is replaced", async (t) => {
   t.equal(watches, 2);
 });
 
-t.test("a watch that is cut within an event delivers what was whole, and nothing else", async (t) => {
+t.test("a watch that is cut within an event delivers only complete events", async (t) => {
   const { url } = await listen(t, (_, response) => {
     response.write(`{"type":"ADDED","object":${POD}}\n{"type":"DELETED","object":{"metadata":{"na`, () =>
       response.destroy(),
@@ -166,7 +166,7 @@ t.test("a watch that is cut within an event delivers what was whole, and nothing
   t.match(events, [{ type: "ADDED", object: { metadata: { name: "a" } } }]);
 });
 
-t.test("a watch that ends in good order resolves; one that ends within an event does not", async (t) => {
+t.test("a watch that ends normally resolves; one that ends within an event does not", async (t) => {
   const { url } = await listen(
     t,
     (request, response) =>
@@ -194,7 +194,7 @@ t.test("an event beyond the limit ends the watch, an answer beyond it the call",
   await t.rejects(kube.get(PODS, REF), { code: "too-large", message: /^get pods default\/a: / });
 });
 
-t.test("too many requests: the call is repeated when the API server says, but not for ever", async (t) => {
+t.test("too many requests: the call is repeated when the API server says, a limited number of times", async (t) => {
   let asked = 0;
   let refusals = 2;
   const { url } = await listen(t, (_, response) => {
@@ -260,7 +260,7 @@ t.test("the caller's signal ends a call; a signal that fired before sends nothin
   t.equal(asked, 1);
 });
 
-t.test("more calls than may run wait, more than may wait are refused", async (t) => {
+t.test("calls beyond the limit wait, and beyond the queue's limit are refused", async (t) => {
   let running = 0;
   let most = 0;
   const { url } = await listen(t, (_, response) => {
@@ -291,7 +291,7 @@ t.test("a kept connection that was closed meanwhile is replaced, except for a cr
   await t.rejects(kube.create(PODS, { metadata: REF }), { code: "unavailable" });
 });
 
-t.test("nobody listens: unavailable, with what and where", async (t) => {
+t.test("no listener: unavailable, with the call and the address", async (t) => {
   const { url, server } = await listen(t, () => undefined);
   server.close();
   const { kube } = connect(t, url);
@@ -331,7 +331,7 @@ t.test("close ends calls and watches", async (t) => {
   await t.rejects(connection.kube.get(PODS, REF), { code: "aborted" });
 });
 
-t.test("a path in the server's address is kept, and the user agent is said", async (t) => {
+t.test("a path in the server's address is kept, and the user agent is sent", async (t) => {
   let seen = "";
   const { url } = await listen(t, (request, response) => {
     seen = `${request.headers["user-agent"]} ${request.url}`;

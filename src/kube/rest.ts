@@ -11,13 +11,13 @@ import { parseList, parseObject, parseWatchLine } from "./wire.ts";
 const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
   merge: "application/merge-patch+json",
   json: "application/json-patch+json",
-  // YAML is the only media type that API servers before 1.32 take for it; JSON is YAML.
+  // API servers before 1.32 accept only YAML here; JSON is YAML.
   apply: "application/apply-patch+yaml",
 };
 
 /**
- * Of an answer that is converted to metadata (kube-apiserver since 1.15, `docs/reference/using-api/api-concepts`). Errors are not converted, so
- * the second type is for them as well as for API servers that cannot convert.
+ * Of an answer that is converted to metadata (kube-apiserver since 1.15, `docs/reference/using-api/api-concepts`).
+ * Errors are not converted, so the second type is for them as well as for API servers that cannot convert.
  */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
@@ -64,7 +64,7 @@ export function restKube(exchange: Exchange): Kube {
         what,
         method: "PATCH",
         path: pathOf(what, type, ref, options.subresource) + query,
-        // A configuration that is applied must say itself what it is of.
+        // A configuration to apply must contain its kind and version.
         body: apply ? { ...patch.body, ...identity } : patch.body,
         contentType: PATCH_TYPES[patch.type],
         ...acceptOf(options),
@@ -113,7 +113,7 @@ function refOnly({ name, namespace }: ObjectRef): ObjectRef {
 
 function pathOf(what: string, type: ResourceType, ref: ObjectRef, subresource?: string): string {
   requireNamespace(what, type, ref.namespace);
-  // An empty name would turn the call into one on the whole collection.
+  // An empty name would make it a call on the whole collection.
   if (ref.name === "") throw new KubeError("invalid", `${what}: the name is empty`);
   return objectPath(type, ref, subresource);
 }

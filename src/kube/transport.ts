@@ -15,25 +15,28 @@ export interface HttpCall {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Ends the request; its reason, a `KubeError`, is what the call then rejects with. */
+  /** Ends the request; the call then rejects with its reason, a `KubeError`. */
   readonly signal: AbortSignal;
-  /** What is being done, for messages: `list pods`. */
+  /** The operation, for messages: `list pods`. */
   readonly what: string;
 }
 
-/** Sends requests over connections that are kept. */
+/** Sends requests over kept connections. */
 export interface Transport {
-  /** Resolves when the head of the answer is there, whatever its status. The body must be read or destroyed. */
+  /** Resolves when the head of the answer was received, whatever its status. The body must be read or destroyed. */
   open(call: HttpCall): Promise<http.IncomingMessage>;
-  /** The API server answered 401. True if another attempt would be made with credentials that are read again. */
+  /** The API server answered 401. True if another attempt would use credentials that are read again. */
   refused(): boolean;
-  /** Closes all connections; calls that run reject. */
+  /** Closes all connections; running calls reject. */
   close(): void;
 }
 
-/** kube-apiserver drops connections after 90 s without a request; we drop them before, so that none dies under a new one. */
+/**
+ * kube-apiserver closes connections after 90 s without a request; the client closes them before, so that none is
+ * closed under a new request.
+ */
 const IDLE_MS = 60_000;
-/** After so long without traffic the kernel asks whether the other side is there; libuv gives up 10 s later. */
+/** After this time without traffic the kernel sends keep-alive probes; libuv gives up 10 s later. */
 const KEEP_ALIVE_MS = 30_000;
 
 /** A {@link Transport} by HTTP/1.1. `node:https` rather than `fetch`, which costs 8 MiB of resident memory at its first use. */
@@ -41,16 +44,16 @@ export function httpTransport(access: ClusterAccess, userAgent: string): Transpo
   const secure = access.server.protocol === "https:";
   const base = access.server.pathname.replace(/\/$/, "");
   let agent: Promise<http.Agent> | undefined;
-  /** The client certificate that the agent was made with, where a credential plugin gave it. */
+  /** The client certificate of the agent, if a credential plugin returned one. */
   let agentCert: string | undefined;
   let closed = false;
-  /** What is under way, watches included, whichever agent it started on. */
+  /** Running requests, watches included, of all agents. */
   const running = new Set<http.ClientRequest>();
 
   const dropAgent = (): void => {
     const old = agent;
     agent = undefined;
-    // Only idle connections go: calls that run on this agent may well end in good order.
+    // Only idle connections are closed: running calls on this agent may end normally.
     old?.then(dropIdle, () => undefined);
   };
   const currentAgent = async (identity: Identity): Promise<http.Agent> => {
@@ -59,7 +62,7 @@ export function httpTransport(access: ClusterAccess, userAgent: string): Transpo
       agentCert = identity.cert;
       const made = (async () => newAgent(secure ? await access.tls() : undefined, identity))();
       agent = made;
-      // A certificate file that could not be read now may be there at the next attempt.
+      // A certificate file that could not be read now may exist at the next attempt.
       made.catch(() => {
         if (agent === made) agent = undefined;
       });
@@ -123,7 +126,7 @@ export class StaleConnection extends Error {
 
 /** Reads an answer to its end. Rejects with `too-large` beyond `maxBytes`, with `unavailable` if the connection breaks. */
 export async function readBody(answer: http.IncomingMessage, maxBytes: number, what: string): Promise<string> {
-  // Decoded piece by piece: joining the buffers first would hold the answer twice, outside of what V8 counts.
+  // Decoded piece by piece: joining the buffers first would keep the answer twice, outside of V8's accounting.
   const decoder = new StringDecoder("utf8");
   let text = "";
   let size = 0;
@@ -135,7 +138,7 @@ export async function readBody(answer: http.IncomingMessage, maxBytes: number, w
   return text + decoder.end();
 }
 
-/** Hands each piece of the answer to `onChunk` as it comes; what that throws ends the reading and is what this rejects with. */
+/** Passes each received piece to `onChunk`; an error that it throws ends the reading and is the rejection. */
 export async function readChunks(
   answer: http.IncomingMessage,
   what: string,
@@ -146,7 +149,7 @@ export async function readChunks(
     try {
       onChunk(chunk);
     } catch (error) {
-      // Nothing more may reach `onChunk`, though more may be on its way already.
+      // No more pieces may reach `onChunk`, though more may already be received.
       answer.removeAllListeners("data");
       reject(error);
       answer.destroy();
@@ -165,9 +168,10 @@ function newAgent(tls: TlsMaterial | undefined, identity: Identity): http.Agent 
     keepAlive: true,
     keepAliveMsecs: KEEP_ALIVE_MS,
     timeout: IDLE_MS,
-    // As many as an exchange has calls in flight by default: one that is dropped between two bursts costs a TLS handshake in the next.
+    // The default number of concurrent calls of an exchange: a connection that is closed between two bursts costs a
+    // TLS handshake in the next.
     maxFreeSockets: 32,
-    // The connection used last is the least likely to have been dropped by the other side.
+    // The most recently used connection is the least likely to have been closed by the server.
     scheduling: "lifo",
   };
   if (tls === undefined) return new http.Agent(options);
@@ -191,7 +195,7 @@ function networkError(error: Error, what: string, reused: boolean): KubeError {
   return new KubeError("unavailable", `${what}: ${messageOf(error)}`, { cause });
 }
 
-/** A failed connect to a name with several addresses is an AggregateError without a message of its own. */
+/** A failed connection to a name with several addresses is an AggregateError without a message of its own. */
 function messageOf(error: Error): string {
   if (error instanceof AggregateError)
     return error.errors.map((each) => (each instanceof Error ? each.message : each)).join("; ");

@@ -2,7 +2,7 @@
 
 import type { KubeObject } from "./object.ts";
 
-/** A condition in the status of a Pod or Node (core/v1). Those of our own types are `Condition` in `src/api`. */
+/** A condition in the status of a Pod or Node (core/v1). Conditions of Weft's types are `Condition` in `src/api`. */
 interface CoreCondition {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
@@ -18,14 +18,17 @@ export interface ContainerPort {
   readonly protocol?: "TCP" | "UDP" | "SCTP";
 }
 
-/** Where a probe or a lifecycle hook of a container connects to (core/v1 ProbeHandler, LifecycleHandler); nowhere if it runs a program. */
+/**
+ * The destination of a probe or a lifecycle hook of a container (core/v1 ProbeHandler, LifecycleHandler); none if it
+ * runs a program.
+ */
 export interface ProbeHandler {
   readonly httpGet?: { readonly host?: string; readonly port: number | string };
   readonly tcpSocket?: { readonly host?: string; readonly port: number | string };
   readonly grpc?: { readonly port: number };
 }
 
-/** A container of a pod, as far as a network needs it. */
+/** The fields of a container that Weft reads. */
 export interface Container {
   readonly name: string;
   readonly ports?: readonly ContainerPort[];
@@ -35,7 +38,7 @@ export interface Container {
   readonly lifecycle?: { readonly postStart?: ProbeHandler; readonly preStop?: ProbeHandler };
 }
 
-/** core/v1 Pod: the fields a network needs. */
+/** core/v1 Pod: the fields that Weft reads. */
 export interface Pod extends KubeObject {
   readonly spec?: {
     readonly nodeName?: string;
@@ -43,7 +46,7 @@ export interface Pod extends KubeObject {
     readonly restartPolicy?: "Always" | "OnFailure" | "Never";
     readonly serviceAccountName?: string;
     readonly containers?: readonly Container[];
-    /** Init containers with restartPolicy Always are sidecars: their ports count too. */
+    /** Init containers with restartPolicy Always are sidecars: their ports are included. */
     readonly initContainers?: readonly (Container & { readonly restartPolicy?: string })[];
   };
   readonly status?: {
@@ -112,7 +115,7 @@ export interface Service extends KubeObject {
   };
 }
 
-/** discovery.k8s.io/v1 EndpointSlice. The Service is named by the label `kubernetes.io/service-name`. */
+/** discovery.k8s.io/v1 EndpointSlice. The label `kubernetes.io/service-name` names the Service. */
 export interface EndpointSlice extends KubeObject {
   readonly addressType: "IPv4" | "IPv6" | "FQDN";
   readonly endpoints?: readonly {
@@ -172,7 +175,7 @@ export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** certificates.k8s.io/v1 CertificateSigningRequest. Who asks (`username`, `extra`) is the API server's word. */
+/** certificates.k8s.io/v1 CertificateSigningRequest. The API server sets the requester (`username`, `extra`). */
 export interface CertificateRequest extends KubeObject {
   readonly spec: {
     /** PKCS #10 in PEM, in base64. */

@@ -3,16 +3,16 @@
 import { KubeError } from "./errors.ts";
 import type { Change } from "./informer-cache.ts";
 
-/** What {@link waitFor} needs of an informer. */
+/** The part of an informer that {@link waitFor} uses. */
 export interface Watched<P> {
   get(key: string): P | undefined;
   subscribe(listener: (change: Change<P>) => void): () => void;
 }
 
 /**
- * Waits until `pick` finds what it looks for in one object: it is called with the present projection (`undefined`: there is no such
- * object) at once and after each change, and what it returns, if not `undefined`, is the result. What it throws is what this
- * rejects with. Rejects with a `KubeError` `aborted` when `signal` fires.
+ * Waits until `pick` returns a result for one object: it is called with the present projection (`undefined`: there is
+ * no such object) at once and after each change, and its result, if not `undefined`, is returned. An error that it
+ * throws is the rejection. Rejects with a `KubeError` `aborted` when `signal` fires.
  */
 export async function waitFor<P, R>(
   source: Watched<P>,

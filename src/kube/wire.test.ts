@@ -22,7 +22,7 @@ t.test("paths and queries are those of the API", async (t) => {
   );
 });
 
-t.test("a list without items, without a next page, or without a version is told apart", async (t) => {
+t.test("a list without items, without a next page, or without a version is distinguished", async (t) => {
   t.same(parseList('{"metadata":{"resourceVersion":"9"},"items":null}', "list"), { resourceVersion: "9", items: [] });
   t.same(parseList('{"metadata":{"resourceVersion":"9","continue":""},"items":[]}', "list"), {
     resourceVersion: "9",
@@ -34,7 +34,7 @@ t.test("a list without items, without a next page, or without a version is told 
   }
 });
 
-t.test("an ERROR event is thrown as what it says", async (t) => {
+t.test("an ERROR event is thrown as its error", async (t) => {
   const expired = { type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old" } };
   t.throws(() => parseWatchLine(JSON.stringify(expired), "watch pods"), {
     code: "gone",
@@ -51,7 +51,7 @@ t.test("an ERROR event is thrown as what it says", async (t) => {
   });
 });
 
-t.test("each status has its code, and only what may pass by itself is retryable", async (t) => {
+t.test("each status has its code, and only temporary errors are retryable", async (t) => {
   const codes = [400, 401, 403, 404, 405, 409, 410, 415, 422, 429, 500, 502, 503, 504, 507, 302].map((status) => {
     const { code, retryable } = KubeError.fromAnswer(status, "why\nmore", "get x");
     return `${status} ${code}${retryable ? " again" : ""}`;

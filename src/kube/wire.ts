@@ -5,8 +5,8 @@ import type { ObjectList, WatchEvent } from "./kube.ts";
 import type { KubeObject } from "./object.ts";
 
 /**
- * Reads the answer of a verb on one object. Throws `protocol` if it is none. What a dry run would have created was not `stored`: it has
- * no version.
+ * Parses the answer of a verb on one object. Throws `protocol` if it is invalid. The result of a dry run was not
+ * `stored`: it has no version.
  */
 export function parseObject<T extends KubeObject>(text: string, what: string, stored = true): T {
   const value = parseJson(text, what);
@@ -23,7 +23,7 @@ export function parseList<T extends KubeObject>(text: string, what: string): Obj
     throw new KubeError("protocol", `${what}: the answer is not a list`);
   }
   for (const item of items ?? []) {
-    if (!isObject(item)) throw new KubeError("protocol", `${what}: the list holds something that is not an object`);
+    if (!isObject(item)) throw new KubeError("protocol", `${what}: the list contains something that is not an object`);
   }
   const next = metadata?.continue;
   return {
@@ -33,7 +33,7 @@ export function parseList<T extends KubeObject>(text: string, what: string): Obj
   };
 }
 
-/** Reads one line of a watch. An ERROR event is thrown as the error it stands for. */
+/** Parses one line of a watch. An ERROR event is thrown as its error. */
 export function parseWatchLine<T extends KubeObject>(line: string, what: string): WatchEvent<T> {
   const { type, object } = parseJson(line, what) as { type?: unknown; object?: unknown };
   switch (type) {

@@ -31,7 +31,7 @@ t.test("an IPv6 address is announced by an advertisement to all nodes, with a ch
     message.toString("hex").replace(/^8800..../, "8800"),
     `880020000000fd0000000000000000000000000000050201${MAC.toString("hex")}`,
   );
-  // Whoever checks sums everything, the checksum too, and finds all ones (RFC 1071 §1).
+  // A receiver sums all bytes, the checksum included, and gets all ones (RFC 1071 §1).
   const covered = Buffer.concat([frame.bytes.subarray(22, 54), Buffer.from("000000200000003a", "hex"), message]);
   let sum = 0;
   for (let i = 0; i < covered.length; i += 2) sum += covered.readUInt16BE(i);

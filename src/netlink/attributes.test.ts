@@ -36,7 +36,7 @@ t.test("the flags NESTED and NET_BYTEORDER are not part of a type", async (t) =>
   t.equal(decodeAttributes(u32Attribute(7 | 0x8000 | 0x4000, 5)).u32(7), 5);
 });
 
-t.test("of a type that occurs twice the last one counts, and all are available", async (t) => {
+t.test("of a type that occurs twice the last one is used, and all are available", async (t) => {
   const set = decodeAttributes(Buffer.concat([u8Attribute(1, 1), u8Attribute(2, 2), u8Attribute(1, 3)]));
   t.equal(set.u8(1), 3);
   t.same(

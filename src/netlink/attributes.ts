@@ -93,8 +93,8 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Attributes by type. An absent one reads as `undefined`; one of the wrong size throws `protocol`.
- * If a type occurs more than once, the last one counts, as in the kernel; `all` returns every one.
+ * Attributes by type. An absent one reads as `undefined`; one of the wrong size throws `protocol`. If a type occurs
+ * more than once, the last one is used, as in the kernel; `all` returns every one.
  */
 export class AttributeSet implements Iterable<Attribute> {
   readonly #attributes: readonly Attribute[];

@@ -27,7 +27,7 @@ t.test("a filter by address sends the request of tc", async (t) => {
   t.same(canonical(encodeFilterDelete({ ...at, priority: 11 }), HEADER), canonicalGolden(gone, HEADER));
 });
 
-/** tc puts the class in front of the selector (8 bytes); we put it behind. The kernel does not mind. */
+/** tc puts the class before the selector (8 bytes), this encoder after it. The kernel accepts both. */
 function sorted(request: ReturnType<typeof encodeFilterAdd>): ReturnType<typeof encodeFilterAdd> {
   const { payload } = request;
   const options = HEADER + 8 + 4;

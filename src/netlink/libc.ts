@@ -5,8 +5,8 @@ import koffi from "koffi";
 import { errorFromErrno, NetlinkError } from "./error.ts";
 
 /**
- * The system calls that Node does not have. The only file that knows koffi. Each call throws the `NetlinkError` of its
- * errno unless it says otherwise; none blocks, so all of them run on the calling thread.
+ * The system calls that Node.js does not provide. Only this file uses koffi. Each call throws the `NetlinkError` of
+ * its errno unless stated otherwise; none blocks, so all of them run on the calling thread.
  */
 
 export const AF_NETLINK = 16;
@@ -14,13 +14,13 @@ export const AF_PACKET = 17;
 export const AF_INET_SOCKET = 2;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
-/** Closed on exec, and never waiting: socket(2) flags, the same on x86-64 and arm64. */
+/** Close-on-exec and non-blocking: socket(2) flags, the same on x86-64 and arm64. */
 const SOCK_CLOEXEC_NONBLOCK = 0o2004000;
 /** recv(2): with MSG_TRUNC the result is the datagram's length, also where the buffer is shorter. */
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const CLONE_NEWNET = 0x4000_0000;
-/** ioctl(2) on a namespace: which kind it is (ioctl_nsfs(2), 4.11). */
+/** ioctl(2) on a namespace: its kind (ioctl_nsfs(2), 4.11). */
 const NS_GET_NSTYPE = 0xb703;
 /** ioctl(2) on a socket: a descriptor of its network namespace (linux/sockios.h, 4.10). */
 const SIOCGSKNS = 0x894c;
@@ -52,7 +52,7 @@ interface Libc {
   readonly madvise: (address: number, length: number, advice: number) => number;
 }
 
-/** koffi's way to make a call on a thread of libuv's pool. The result has no errno: that belongs to the thread. */
+/** koffi's function to make a call on a thread of libuv's pool. The result has no errno: that belongs to the thread. */
 type SendAsync = (
   fd: number,
   data: bigint,
@@ -108,23 +108,23 @@ export function setOption(fd: number, level: number, name: number, value: number
   check("setsockopt", libc().setsockopt(fd, level, name, bytes, bytes.length));
 }
 
-/** send(2). A datagram socket takes all or nothing. */
+/** send(2). A datagram socket sends all or nothing. */
 export function send(fd: number, data: Uint8Array): void {
   check("send", libc().send(fd, data, data.length, 0));
 }
 
 /**
- * madvise(2) with MADV_DONTNEED. Only for mappings of a file that nothing has been written to: what was written would be lost. Both are
- * multiples of the page size.
+ * madvise(2) with MADV_DONTNEED. Only for mappings of a file that have not been written to: written data would be
+ * lost. Both are multiples of the page size.
  */
 export function discardPages(address: number, length: number): void {
   check("madvise", libc().madvise(address, length, MADV_DONTNEED));
 }
 
-/** send(2) on a thread of libuv's pool, for what the kernel may sleep over. Rejects with `system`. */
+/** send(2) on a thread of libuv's pool, for calls in which the kernel may sleep. Rejects with `system`. */
 export function sendOnPool(fd: number, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Memory of C's own: a buffer's address is not promised to last beyond a synchronous call.
+    // Memory allocated by C: a buffer's address is not guaranteed to be valid beyond a synchronous call.
     const memory = nativeCopy(data);
     libc().send.async(fd, memory, data.length, 0, (error, result) => {
       koffi.free(memory);
@@ -146,8 +146,8 @@ export function sendTo(fd: number, data: Uint8Array, to: Uint8Array): void {
 }
 
 /**
- * recv(2) without waiting. Gives the datagram's length, which is more than `into.length` if it did not fit;
- * "empty" if there is none; "overrun" if the kernel had to throw some away (ENOBUFS), which it says once.
+ * recv(2) without waiting. Returns the datagram's length, which is more than `into.length` if it did not fit; "empty"
+ * if there is none; "overrun" if the kernel had to drop datagrams (ENOBUFS), which it reports once.
  */
 export function receive(fd: number, into: Uint8Array): number | "empty" | "overrun" {
   for (;;) {
@@ -160,7 +160,7 @@ export function receive(fd: number, into: Uint8Array): number | "empty" | "overr
   }
 }
 
-/** setns(2): puts the calling *thread* into a network namespace. Use `withNetns`, which takes it out again. */
+/** setns(2): moves the calling *thread* into a network namespace. Use `withNetns`, which returns it. */
 export function setNetns(fd: number): void {
   check("setns", libc().setns(fd, CLONE_NEWNET));
 }
@@ -176,8 +176,8 @@ export function netnsOfSocket(fd: number): number {
 }
 
 /**
- * ioctl(2) whose argument is a struct with a pointer in it (struct ifreq): the address of `pointee` is put, 8 bytes,
- * at `offset` of `argument`. Both may be written by the kernel.
+ * ioctl(2) whose argument is a struct that contains a pointer (struct ifreq): the address of `pointee` is written, 8
+ * bytes, at `offset` of `argument`. The kernel may write to both.
  */
 export function ioctlWithPointer(
   operation: string,
@@ -197,30 +197,30 @@ export function ioctlWithPointer(
   }
 }
 
-/** Notices of a descriptor, until closed. */
+/** A watch of a descriptor, until closed. */
 export interface Readiness {
   close(): void;
-  /** Lets the process end though this is open. */
+  /** Allows the process to exit while this is open. */
   unref(): void;
-  /** Takes `unref` back. */
+  /** Reverts `unref`. */
   ref(): void;
 }
 
 /**
- * Calls back whenever the descriptor has something to read, from Node's own event loop (libuv's uv_poll, through
- * koffi's `node.poll`): no thread waits for it and nothing polls. `net.Socket({ fd })` refuses AF_NETLINK, and a thread
- * blocked in recv would cost one of libuv's four.
+ * Calls back whenever the descriptor is readable, from Node's own event loop (libuv's uv_poll, through koffi's
+ * `node.poll`): no thread waits and nothing polls. `net.Socket({ fd })` refuses AF_NETLINK, and a thread blocked in
+ * recv would occupy one of libuv's four.
  *
- * libuv calls back outside of any JavaScript frame: what is thrown there stalls the handle, and promises settled there
- * are not followed up until something else happens. So the call is only noted, and `onReadable` runs as an immediate,
- * which comes in the same turn of the loop. It must read until nothing is left, or it is called again.
+ * libuv calls back outside of any JavaScript frame: an exception there stalls the handle, and promises settled there
+ * are not continued until something else happens. So the call is only recorded, and `onReadable` runs as an
+ * immediate, in the same turn of the loop. It must read until nothing is left, or it is called again.
  */
 export function watchReadable(fd: number, onReadable: () => void): Readiness {
   let open = true;
   let noted = false;
   let stopped = false;
-  // koffi's types leave out the first argument, libuv's status. It is negative when the descriptor has an error to
-  // tell (ENOBUFS after an overrun), and then libuv has stopped watching.
+  // koffi's types omit the first argument, libuv's status. It is negative when the descriptor has a pending error
+  // (ENOBUFS after an overrun), and then libuv has stopped watching.
   const onPoll = (status: unknown) => {
     if (typeof status === "number" && status < 0) stopped = true;
     if (noted || !open) return;
@@ -230,7 +230,7 @@ export function watchReadable(fd: number, onReadable: () => void): Readiness {
       try {
         if (open) onReadable();
       } finally {
-        // The error has been read by now, so it will not come again at once.
+        // The error has been read, so it is not reported again at once.
         if (open && stopped) handle.start({ readable: true }, onPoll);
         stopped = false;
       }

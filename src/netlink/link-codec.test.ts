@@ -49,7 +49,7 @@ t.test("a change contains only the changed attributes", async (t) => {
     "4000000010000500a06b016b00000000000000000400000001000000010000000a00010002000000000900000800040014050000090014006865" +
     "6c6c6f000000";
   const request = encodeLinkSet(4, { up: true, mac: "02:00:00:00:00:09", mtu: 1300, alias: "hello" });
-  // iproute2 says RTM_NEWLINK, which changes what is there when it may not create.
+  // iproute2 sends RTM_NEWLINK, which changes an existing link if it may not create one.
   t.same(canonical({ ...request, type: 16 }, HEADER), canonicalGolden(golden, HEADER));
   t.equal(
     encodeLinkSet(4, { up: false, promiscuous: true }).payload.toString("hex"),
@@ -65,7 +65,7 @@ t.test("an interface is named by index or by name", async (t) => {
   t.equal(decodeAttributes(encodeLinkGet("eth0").payload.subarray(HEADER)).text(3), "eth0");
 });
 
-t.test("values that the kernel would misread are refused before they are sent", async (t) => {
+t.test("values that the kernel would misinterpret are refused before they are sent", async (t) => {
   for (const name of ["", ".", "..", "a/b", "a b", "a:b", "a%d", "sixteen-letters-", "fünf-und-zwanzig", "a\0b"]) {
     throwsCode(t, () => encodeLinkSet(4, { name }), "invalid", /not a valid interface name/);
   }
@@ -77,7 +77,7 @@ t.test("values that the kernel would misread are refused before they are sent", 
   throwsCode(t, () => encodeLinkCreate("vlan", { name: "v" }, { parent: 7, vlan: 4095 }), "invalid", /VLAN/);
 });
 
-/** A veth that is a bridge's port, as kernel 6.18 tells it; its counters are cut out. */
+/** A veth that is a bridge's port, as kernel 6.18 reports it, without its counters. */
 const VETH =
   "00000100020000004310010000000000070003006830000008000d00e8030000050010000600000005001100000000000800040078050000" +
   "08001b000000000008001e0001000000080020000200000008000a000300000005002100010000000a00140068656c6c6f0000000a000100" +
@@ -107,13 +107,13 @@ t.test("a link is decoded", async (t) => {
   });
 });
 
-t.test("a bridge's word that it lost a port is not of a link", async (t) => {
+t.test("a bridge's message that it lost a port is not of a link", async (t) => {
   const payload = Buffer.from(VETH, "hex");
   payload[0] = 7;
   t.equal(decodeLink(payload), undefined);
 });
 
-t.test("names, MACs and MTUs come back as they were sent", async (t) => {
+t.test("names, MACs and MTUs are decoded as they were encoded", async (t) => {
   const letters = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
   const name = fc.string({ unit: fc.constantFrom(...letters.split("")), minLength: 3, maxLength: 15 });
   const mac = fc

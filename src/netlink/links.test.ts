@@ -100,7 +100,7 @@ t.test("ports are added to a bridge and removed from it", { skip }, async (t) =>
   throwsCode(t, () => createLink(host, { name: "x", kind: "nothing" }), "unsupported");
 });
 
-t.test("deleting an end deletes both, and says whether there was one", { skip }, async (t) => {
+t.test("deleting an end deletes both, and returns whether it existed", { skip }, async (t) => {
   const { podPath, host, pod } = await twoNamespaces(t);
   createVeth(host, { name: "h0", peer: { name: "eth0", netns: podPath } });
   t.equal(deleteLink(host, "h0"), true);
@@ -120,7 +120,7 @@ t.test("many links are deleted without blocking the event loop", { skip }, async
     running = false;
   });
   while (running) {
-    // The same socket goes on working.
+    // The same socket continues to work.
     if (getLink(host, "lo") === undefined) t.fail("lo is gone");
     turns++;
     await new Promise(setImmediate);

@@ -52,7 +52,7 @@ t.test("neighbours are decoded", async (t) => {
   t.equal(read(PROXY)?.mac, undefined);
 });
 
-t.test("an entry of a bridge's table is none", async (t) => {
+t.test("an entry of a bridge's table is ignored", async (t) => {
   t.equal(decodeNeighbour(Buffer.from("070000000200000080000001", "hex")), undefined);
 });
 

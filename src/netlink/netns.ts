@@ -7,7 +7,7 @@ import { isNetns, setNetns } from "./libc.ts";
 /** An open network namespace. It keeps the namespace alive even if its name and processes go. */
 export interface NetnsHandle {
   readonly fd: number;
-  /** The path at which it was opened; by now it may be another namespace, or none */
+  /** The path at which it was opened; it may now be another namespace, or none */
   readonly path: string;
   /** As of `netnsIdentity` */
   readonly identity: string;
@@ -37,7 +37,7 @@ export function openNetns(path: string): NetnsHandle {
   }
   let open = true;
   const close = () => {
-    // A descriptor closed twice may have been reused by then.
+    // A descriptor closed twice may already be reused.
     if (open) closeSync(fd);
     open = false;
   };
@@ -84,12 +84,12 @@ export function currentNetns(): NetnsHandle {
 }
 
 /**
- * Runs `fn` with this thread in a network namespace, then returns the thread to the previous one. May be nested. Other threads of
- * the process are not affected, and the synchronous calls of `node:fs` run on this thread, so they see the
- * namespace's own /proc/sys/net; asynchronous ones do not.
+ * Runs `fn` with this thread in a network namespace, then returns the thread to the previous one. May be nested.
+ * Other threads of the process are not affected, and the synchronous calls of `node:fs` run on this thread, so they
+ * see the namespace's own /proc/sys/net; asynchronous ones do not.
  *
- * If the return fails, the process is aborted: every later connection and every file under /proc/sys/net would be
- * in some pod's namespace, and no error handler could know.
+ * If the return fails, the process is aborted: every later connection and every file under /proc/sys/net would be in
+ * a pod's namespace, and no error handler could detect it.
  */
 export function enter<T>(netns: NetnsRef, fn: (inside: NetnsHandle) => T): T {
   const before = currentNetns();

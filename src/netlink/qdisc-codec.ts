@@ -34,7 +34,7 @@ const TCA_NETEM_JITTER64 = 11;
 const NETEM_PARMS = 24;
 /** ns of a tick of the kernel's packet scheduler (include/net/pkt_sched.h, PSCHED_SHIFT); /proc/net/psched shows it. */
 const TICK_NS = 64;
-/** Packets in a netem's queue where nothing is said, as in iproute2. */
+/** Default packets in a netem's queue, as in iproute2. */
 const NETEM_LIMIT = 1_000;
 
 /**
@@ -134,7 +134,7 @@ function netemOptions(
   }
   parms.writeUInt32LE(requireU32(name, "a limit of", limit), 4);
   if (!(loss >= 0 && loss <= 100)) throw invalidArgument(name, `a loss of ${loss} %`);
-  // A part of all that 32 bits can say, rounded as in iproute2.
+  // A fraction of the 32-bit range, rounded as in iproute2.
   parms.writeUInt32LE(Math.round((loss / 100) * 0xffff_ffff), 8);
   return Buffer.concat(parts);
 }

@@ -37,7 +37,7 @@ t.test("only read-only mappings of the file that nothing has been written to are
 });
 
 t.test(
-  "the process goes on with fewer resident pages of its program",
+  "the process continues with fewer resident pages of its program",
   { skip: process.platform !== "linux" && "needs Linux" },
   async (t) => {
     const before = resident();

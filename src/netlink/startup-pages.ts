@@ -34,11 +34,13 @@ export function cleanMappings(smaps: string, file: string): readonly Mapping[] {
 }
 
 /**
- * Unmaps the resident pages of the node program. What V8 and Node.js execute and read only once, at start, is about 18 MiB, which would stay
- * resident for as long as the process runs. Pages that are needed again come back from the page cache by minor faults; the others are no longer
- * the process' and the kernel can use their memory without having to find out that they are idle.
+ * Unmaps the resident pages of the node program. Code and data that V8 and Node.js use only at start take about 18
+ * MiB, which would stay resident while the process runs. Pages that are needed again are read from the page cache by
+ * minor faults; the others no longer belong to the process, and the kernel can reclaim their memory without finding
+ * out that they are idle.
  *
- * Call it when start-up is complete. Best effort: returns the number of bytes that were unmapped, resident or not; 0 if the kernel refuses.
+ * Call it when start-up is complete. Best effort: returns the number of bytes that were unmapped, resident or not; 0
+ * if the kernel refuses.
  */
 export function releaseStartupPages(): number {
   let bytes = 0;

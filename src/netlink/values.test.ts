@@ -28,7 +28,7 @@ t.test("an unnamed scope reads as the next wider one", async (t) => {
   t.equal(scopeName(252), "site");
 });
 
-t.test("an error says what it was about, the kernel's message and the number's name", async (t) => {
+t.test("an error contains its operation, the kernel's message and the errno's name", async (t) => {
   const error = errorFromErrno("RTM_NEWROUTE", 113, "Nexthop has invalid gateway");
   t.match(error, { code: "unreachable", errno: 113, operation: "RTM_NEWROUTE" });
   t.equal(error.message, "RTM_NEWROUTE: Nexthop has invalid gateway (EHOSTUNREACH)");

@@ -20,7 +20,7 @@ interface Teardown {
   teardown(fn: () => void): unknown;
 }
 
-/** Watches a namespace; `until` resolves with the first event, past or to come, that the test likes. */
+/** Watches a namespace; `until` resolves with the first past or future event that matches. */
 function recorder(t: Teardown, path: string, groups: readonly NetlinkGroup[]) {
   const socket = openNetlink(path);
   const events: NetlinkEvent[] = [];
@@ -83,7 +83,7 @@ t.test("removing a port from a bridge is not reported as deletion of the port", 
   const path = await newNetns(t);
   const { socket, events, until } = recorder(t, path, ["link"]);
   const bridge = createLink(socket, { name: "br0", kind: "bridge" });
-  // Of an interface that is down, the kernel does not tell a change of alias.
+  // The kernel does not report a change of alias of an interface that is down.
   const { link } = createVeth(socket, { name: "a", up: true, peer: { name: "b" } });
   setLink(socket, link.index, { master: bridge.index });
   setLink(socket, link.index, { master: 0 });
@@ -113,11 +113,11 @@ t.test("a watch outlives its socket, and a closed watch reports nothing", { skip
   t.equal(events.length, heard);
 });
 
-t.test("a slow listener is told that changes were lost", { skip }, async (t) => {
+t.test("a slow listener is notified that changes were lost", { skip }, async (t) => {
   const path = await newNetns(t);
   const { socket, until, events } = recorder(t, path, ["link"]);
   const { link } = createVeth(socket, { name: "a", up: true, peer: { name: "b" } });
-  // All of them before the event loop turns once: more than the buffer of 4 MiB has room for.
+  // All of them before the event loop turns once: more than fits into the buffer of 4 MiB.
   for (let i = 0; i < 6000; i++) setLink(socket, link.index, { alias: `${i}` });
   t.ok(await until((e) => e.type === "overrun"));
   setLink(socket, link.index, { alias: "last" });
@@ -125,7 +125,7 @@ t.test("a slow listener is told that changes were lost", { skip }, async (t) => 
   t.equal(events.filter((e) => e.type === "failed").length, 0);
 });
 
-t.test("an announced address is known to the neighbours, under its new MAC", { skip }, async (t) => {
+t.test("neighbours learn an announced address with its new MAC", { skip }, async (t) => {
   const [one, other] = await Promise.all([newNetns(t), newNetns(t)]);
   const far = recorder(t, other, ["neighbour"]);
   const mac = "02:00:00:00:00:05";

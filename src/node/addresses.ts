@@ -14,10 +14,10 @@ import { type Driver, driver, type Step } from "./driver.ts";
 import type { NodeKernel } from "./kernel.ts";
 import type { AddressState, NodeState } from "./state.ts";
 
-/** Metric of the route that the kernel makes of an IPv6 address' prefix (IP6_RT_PRIO_ADDRCONF, net/ipv6_route.h). */
+/** Metric of the route that the kernel creates for an IPv6 address' prefix (IP6_RT_PRIO_ADDRCONF, net/ipv6_route.h). */
 const CONNECTED_METRIC_6 = 256;
 
-/** A link of the state with what is on it. */
+/** A link of the state with its addresses and routes. */
 interface FoundLink {
   readonly name: string;
   readonly index: number;
@@ -30,15 +30,15 @@ type AddressStep = Step &
   (
     | { readonly do: "add"; readonly address: Key }
     | { readonly do: "remove"; readonly address: Key }
-    /** Takes it away and adds it again, with which the kernel makes its routes. */
+    /** Deletes it and adds it again, so that the kernel creates its routes. */
     | { readonly do: "renew"; readonly address: Key }
     | { readonly do: "route"; readonly route: RouteSpec }
   );
 
 /**
- * Addresses of the state's links, with the routes that the kernel makes of an address when it is added, and never again: the one to its prefix, without
- * which no route by a gateway there can be added ("Nexthop has invalid gateway"), and the one of table `local`, without which the node does not take
- * packets for the address.
+ * Addresses of the state's links, with the routes that the kernel creates only when an address is added: the route to
+ * its prefix, without which no route by a gateway there can be added ("Nexthop has invalid gateway"), and the one of
+ * table `local`, without which the node does not accept packets for the address.
  */
 export function addressDriver(kernel: NodeKernel): Driver {
   return driver<readonly FoundLink[], AddressStep>({
@@ -80,7 +80,8 @@ function diffAddresses(found: readonly FoundLink[], { addresses = [] }: NodeStat
     const isWanted = ({ address, prefix }: Address): boolean =>
       wanted.some((want) => want.address === address && want.prefix === prefix);
     for (const has of link.addresses) {
-      // The kernel gives link-local ones. An old one of ours would be chosen as a source that no longer leads back here.
+      // The kernel adds link-local ones. An old address of Weft would be chosen as a source that no longer leads back
+      // here.
       if (isWanted(has) || isLinkLocal(has)) continue;
       const { index, address, prefix } = has;
       remove.push({
@@ -99,7 +100,10 @@ function isLinkLocal({ family, scope }: Address): boolean {
   return family === 6 && scope === "link";
 }
 
-/** The kernel solicits neighbours from a link-local address (RFC 4861 §7.2.2), gives one to an interface that comes up, and does not give it again. */
+/**
+ * The kernel solicits neighbours from a link-local address (RFC 4861 §7.2.2), which it adds to an interface only when
+ * that is set up.
+ */
 function serves(has: readonly Address[], want: AddressState): boolean {
   if (want.scope === "link") return has.some(isLinkLocal);
   return has.some(({ address, prefix }) => address === want.address && prefix === want.prefix);
@@ -113,7 +117,7 @@ function add(index: number, want: AddressState): AddressStep {
   return { do: "add", address: keyOf(index, want), what: `address ${want.address}/${want.prefix}` };
 }
 
-/** What is missing of the routes of an address that is there. The kernel makes those of a new IPv6 address a moment later. */
+/** The missing routes of an existing address. The kernel creates those of a new IPv6 address with a short delay. */
 function routesOf({ name, index, addresses, routes }: FoundLink, want: AddressState): readonly AddressStep[] {
   const known = addresses.find(({ address, prefix }) => address === want.address && prefix === want.prefix);
   const ip = parseIp(want.address);
@@ -137,13 +141,14 @@ function routesOf({ name, index, addresses, routes }: FoundLink, want: AddressSt
     .filter((route) => !routes.some((candidate) => isRoute(candidate, route)))
     .map((route) => {
       const what = `route ${route === local ? "local " : ""}${route.destination} dev ${name}`;
-      // The kernel alone can make the local one such that it goes with the address; to replace fe80::/64 would take another interface's.
+      // Only the kernel can create the local route so that it is removed with the address; replacing fe80::/64 would
+      // replace another interface's.
       const isKernels = ip.family === 6 && (route === local || known.scope === "link");
       return isKernels ? { do: "renew", address: keyOf(index, want), what } : { do: "route", route, what };
     });
 }
 
-/** An IPv4 route to a prefix must also have the source, by which the node is known there. */
+/** An IPv4 route to a prefix must also have the source address by which the node is known there. */
 function isRoute(route: Route, wanted: RouteSpec): boolean {
   return (
     route.destination === wanted.destination &&

@@ -4,47 +4,53 @@ import type { NodeState } from "./state.ts";
 
 /** One change to make. */
 export interface Step {
-  /** The kind of object, by which changes are counted, and then its name: "route 10.16.0.0/16 dev ovn0". Several where one step changes several. */
+  /**
+   * The kind of object, by which changes are counted, followed by its name: "route 10.16.0.0/16 dev ovn0". Several if
+   * one step changes several.
+   */
   readonly what: string | readonly string[];
 }
 
-/** Result of a step: `absent` if it was not needed any more; a string names the conflicting object of another program. */
+/** Result of a step: `absent` if it was no longer needed; a string names the conflicting object of another program. */
 export type DriverOutcome = "done" | "absent" | { readonly blockedBy: string };
 
-/** What differs. */
+/** The differences. */
 export interface Diff<S extends Step> {
-  /** What is ours and no longer desired. */
+  /** Weft's objects that are no longer desired. */
   readonly remove?: readonly S[];
-  /** What is desired and missing or different. */
+  /** Desired objects that are missing or different. */
   readonly set?: readonly S[];
   /** Names of links that another program has not created yet. */
   readonly missing?: readonly string[];
 }
 
-/** How one kind of object of a node is brought to its desired state. */
+/** The driver of one kind of object of a node. */
 export interface DriverParts<Found, S extends Step> {
   /** For logs. */
   readonly kind: string;
-  /** What there is of this kind that is ours, and what it is compared with. undefined: the kind is not looked at. */
+  /**
+   * The present objects of this kind that are Weft's, and what they are compared with. undefined: the kind is
+   * skipped.
+   */
   list(state: NodeState): Found | undefined | Promise<Found | undefined>;
   /** Compares. Pure. */
   diff(found: Found, state: NodeState): Diff<S>;
   apply(step: S): DriverOutcome | Promise<DriverOutcome>;
 }
 
-/** What a pass over the node's state came to. */
+/** The result of a pass over the node's state. */
 export interface Pass {
-  /** What was changed, one entry a change, empty where all was as it is to be. */
+  /** The changes, one entry each; empty if the state was as desired. */
   readonly repairs: readonly string[];
-  /** Links that other programs have not created yet; what depends on them is deferred. */
+  /** Links that other programs have not created yet; objects that depend on them are deferred. */
   readonly missing: readonly string[];
-  /** What could not be set because an object of another program is in its place. */
+  /** Objects that could not be set because an object of another program conflicts. */
   readonly blocked: readonly string[];
-  /** What failed; the rest was done. */
+  /** Failures; the remaining changes were made. */
   readonly failures: readonly { readonly what: string; readonly error: unknown }[];
 }
 
-/** {@link Pass} while it is being made. */
+/** {@link Pass} in progress. */
 export interface Results {
   readonly repairs: string[];
   readonly missing: Set<string>;
@@ -52,22 +58,22 @@ export interface Results {
   readonly failures: { readonly what: string; readonly error: unknown }[];
 }
 
-/** What a driver has found to be done. */
+/** The pending changes of a driver. */
 export interface DriverPlan {
-  /** Removes or sets what differs. One step that fails does not keep the others from being done. Does not throw. */
+  /** Removes or sets the differences. A failed step does not affect the others. Does not throw. */
   apply(what: "remove" | "set"): Promise<void>;
 }
 
 /** A driver, whatever its kind. */
 export interface Driver {
   readonly kind: string;
-  /** Lists and compares. What cannot be listed is a failure among the results, and nothing is to be done. Does not throw. */
+  /** Lists and compares. A kind that cannot be listed is a failure among the results, without changes. Does not throw. */
   plan(state: NodeState, results: Results): Promise<DriverPlan>;
 }
 
 const NOTHING: DriverPlan = { apply: async () => undefined };
 
-/** Makes a driver of its parts. */
+/** Creates a driver from its parts. */
 export function driver<Found, S extends Step>(parts: DriverParts<Found, S>): Driver {
   const { kind } = parts;
   return {

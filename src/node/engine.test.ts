@@ -19,7 +19,7 @@ function engineOf({ kernel, nft }: Node): NodeEngine {
   return new NodeEngine({ kernel, nft, ovs: NO_OVS, uuid: randomUUID });
 }
 
-/** Something that another program has on the node. */
+/** An object of another program on the node. */
 type Foreign =
   | { readonly kind: "link"; readonly name: string; readonly alias: string | undefined; readonly octet: number }
   | { readonly kind: "route"; readonly octet: number; readonly protocol: number; readonly table: number }
@@ -45,7 +45,7 @@ const FOREIGN: fc.Arbitrary<Foreign> = fc.oneof(
   }),
 );
 
-/** Puts it there; what the kernel refuses is not there. */
+/** Adds it; objects that the kernel refuses are left out. */
 function plant({ kernel, nft }: Node, thing: Foreign): void {
   const uplink = kernel.link("eth0")!;
   switch (thing.kind) {
@@ -79,7 +79,7 @@ function plant({ kernel, nft }: Node, thing: Foreign): void {
   }
 }
 
-/** All that is not ours. */
+/** All objects that are not Weft's. */
 function foreignOf({ kernel, nft }: Node): object {
   const ours = new Set(kernel.links().flatMap((link) => (isOurs(link) ? [link.index] : [])));
   return {
@@ -131,7 +131,7 @@ function newNode(): Node {
   return node;
 }
 
-t.test("whatever else there is on the node stays, and what is wanted is there or said to be blocked", async (t) => {
+t.test("other programs' objects stay, and wanted objects exist or are reported as blocked", async (t) => {
   const scenario = fc.record({ things: fc.array(FOREIGN), states: fc.array(STATE, { minLength: 1, maxLength: 3 }) });
   await fc.assert(
     fc.asyncProperty(scenario, async ({ things, states }) => {
@@ -145,13 +145,13 @@ t.test("whatever else there is on the node stays, and what is wanted is there or
         const second = await engine.pass(state);
         t.same(second.repairs, [], "a second pass has nothing to do");
         t.same(foreignOf(node), before);
-        t.equal(missingOf(node, state), second.blocked.length, "the rest is said to be blocked");
+        t.equal(missingOf(node, state), second.blocked.length, "the rest is reported as blocked");
       }
     }),
   );
 });
 
-/** How many of the wanted routes, rules and qdiscs are not there as ours. */
+/** The number of wanted routes, rules and qdiscs that do not exist as Weft's. */
 function missingOf({ kernel }: Node, { routes = [], rules = [], qdiscs = [] }: NodeState): number {
   const has = kernel.routes({ protocol: PROTOCOL }).map(({ destination }) => destination);
   const hasRules = kernel.rules().filter((rule) => rule.protocol === PROTOCOL);
@@ -160,7 +160,7 @@ function missingOf({ kernel }: Node, { routes = [], rules = [], qdiscs = [] }: N
   return routes.length + rules.length + qdiscs.length - has.length - hasRules.length - hasQdiscs.length;
 }
 
-t.test("after a crash at any step the next process comes to the same state", async (t) => {
+t.test("after a crash at any step the next process reaches the same state", async (t) => {
   const scenario = fc.record({ old: STATE, wanted: STATE, at: fc.nat(40) });
   await fc.assert(
     fc.asyncProperty(scenario, async ({ old, wanted, at }) => {
@@ -169,7 +169,7 @@ t.test("after a crash at any step the next process comes to the same state", asy
       let changes = 0;
       node.kernel.onChange = () => {
         changes += 1;
-        if (changes > at) throw new Error("the process is gone");
+        if (changes > at) throw new Error("the process has ended");
       };
       await engineOf(node).pass(wanted);
       node.kernel.onChange = () => undefined;
@@ -195,7 +195,7 @@ function stateOf({ kernel, nft }: Node): object {
   };
 }
 
-t.test("a step that fails does not keep the others from being done, and is done at the next pass", async (t) => {
+t.test("a failed step does not affect the others, and is repeated in the next pass", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   const wanted: NodeState = {
@@ -214,7 +214,7 @@ t.test("a step that fails does not keep the others from being done, and is done 
   t.same((await engine.pass(wanted)).repairs, ["route 10.1.0.0/16 dev ovn0"]);
 });
 
-t.test("a kind that is left out is not looked at, and what is about a missing link waits", async (t) => {
+t.test("an omitted kind is skipped, and objects of a missing link wait", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   node.kernel.addRule({ family: 4, priority: 1, table: 87, protocol: PROTOCOL });
@@ -228,7 +228,7 @@ t.test("a kind that is left out is not looked at, and what is about a missing li
   t.equal(node.kernel.rules().length, 1);
 });
 
-t.test("when a conflicting route is removed, that is reported, and our route is added", async (t) => {
+t.test("when a conflicting route is removed, that is reported, and Weft's route is added", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   const { kernel } = node;
@@ -246,7 +246,7 @@ t.test("when a conflicting route is removed, that is reported, and our route is 
     told += 1;
   });
   kernel.addRoute({ destination: "10.2.0.0/16", gateway: "172.18.0.1", device: eth0 });
-  t.equal(told, 0, "what comes frees no place");
+  t.equal(told, 0, "a new object does not free the place");
   kernel.deleteRoute(other);
   t.equal(told, 1);
   t.same(await engine.pass(state), { repairs: ["route 10.1.0.0/16 dev ovn0"], missing: [], blocked: [], failures: [] });
@@ -256,7 +256,7 @@ t.test("when a conflicting route is removed, that is reported, and our route is 
   t.equal(told, 0, "nothing waits any more");
 });
 
-t.test("a range that grows leaves no moment without a route", async (t) => {
+t.test("a growing range is never without a route", async (t) => {
   const node = newNode();
   const engine = engineOf(node);
   const stateWith = (destination: string): NodeState => ({

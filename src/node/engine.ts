@@ -14,7 +14,7 @@ import { ruleDriver } from "./rules.ts";
 import type { NodeState } from "./state.ts";
 import { sysctlDriver } from "./sysctls.ts";
 
-/** Where a node's state is. */
+/** The interfaces to a node's state. */
 export interface NodeParts {
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -26,9 +26,11 @@ export interface NodeParts {
 }
 
 /**
- * Brings a node to its desired state: Open vSwitch's rows, links, settings of the kernel, addresses, routes, rules, qdiscs, tables of nftables, in this
- * order, for each needs those before it. What is no longer wanted goes first, in the reverse order, but routes after the new ones are there. Nothing is remembered but what the kernel does not
- * tell (how nft lists a table): each pass compares with what is there, so a pass after a crash is like one after another program's change.
+ * Brings a node to its desired state: Open vSwitch's rows, links, sysctls, addresses, routes, rules, qdiscs, nftables
+ * tables, in this order, because each needs the ones before it. Objects that are no longer wanted are removed first,
+ * in the reverse order, but routes after the new ones exist. Only state that the kernel does not report is kept (how
+ * nft lists a table): each pass compares with the present objects, so a pass after a crash is like one after another
+ * program's change.
  */
 export class NodeEngine {
   readonly #kernel: NodeKernel;
@@ -39,7 +41,7 @@ export class NodeEngine {
   #names: ReadonlySet<string> = new Set();
   /** The same, as of the last pass. */
   #indexes: ReadonlySet<number> = new Set();
-  /** In the last pass another program's route or qdisc was in the place of one of ours. */
+  /** In the last pass another program's route or qdisc blocked one of Weft's. */
   #isBlocked = false;
   readonly #stops: (() => void)[] = [];
 
@@ -59,7 +61,7 @@ export class NodeEngine {
     ];
   }
 
-  /** One pass. Does not throw: what failed is in the result. */
+  /** One pass. Does not throw: the result contains the failures. */
   async pass(state: NodeState): Promise<Pass> {
     const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
     if (state.links !== undefined) this.#names = new Set(state.links.map(({ name }) => name));
@@ -68,20 +70,20 @@ export class NodeEngine {
     for (const driver of this.#drivers) plans.push([driver, await driver.plan(state, results)]);
     for (const [, plan] of plans.toReversed()) await plan.apply("remove");
     for (const [driver, plan] of plans) {
-      // What was changed before may have changed what is there: an address that goes takes routes along.
+      // Earlier changes may have changed the listed objects: deleting an address deletes routes.
       const isCurrent = results.repairs.length === 0 && results.failures.length === 0;
       await (isCurrent ? plan : await driver.plan(state, results)).apply("set");
     }
     this.#remember();
-    // A pass over Open vSwitch's settings alone says nothing of routes.
+    // A pass over Open vSwitch's settings alone does not check routes.
     if (state.routes !== undefined) this.#isBlocked = results.blocked.length > 0;
     return { ...results, missing: [...results.missing] };
   }
 
   /**
-   * Calls `listener` when something may be other than in the last pass; from then on tables of nftables are looked at again too. Rows of Open vSwitch
-   * are the caller's to watch, who has the mirror.
-   * @param concerns events that are about what the state is made from.
+   * Calls `listener` when the state may differ from the last pass; from then on changed nftables tables are listed
+   * again too. The caller watches the rows of Open vSwitch, because it has the mirror.
+   * @param concerns events that concern the inputs of the state.
    */
   watch(listener: () => void, concerns: (event: NetlinkEvent) => boolean = () => false): void {
     const watched = this.#kernel.watch((event) => {
@@ -90,7 +92,7 @@ export class NodeEngine {
     this.#stops.push(() => watched.close(), this.#tables.watch(listener));
   }
 
-  /** Ends the watch. What was set stays. */
+  /** Ends the watch. Objects stay as they are. */
   close(): void {
     for (const stop of this.#stops.splice(0)) stop();
   }
@@ -99,7 +101,7 @@ export class NodeEngine {
     this.#indexes = new Set([...this.#names].flatMap((name) => this.#kernel.link(name)?.index ?? []));
   }
 
-  /** Every pod's interface makes a handful of events, which are none of ours. */
+  /** Every pod's interface causes several events, which are ignored. */
   #concerns(event: NetlinkEvent): boolean {
     switch (event.type) {
       case "link":

@@ -13,13 +13,13 @@ import { NO_OVS } from "./testing/no-ovs.ts";
 
 const skip = noKernel();
 
-/** Without a link-local address, which the kernel would add when it likes. */
+/** Without a link-local address, which the kernel would add at any time. */
 function quietUp(ip: (...args: string[]) => string, link: string): void {
   ip("link", "set", link, "addrgenmode", "none");
   ip("link", "set", link, "up");
 }
 
-/** A namespace with an uplink, and the engine on it; what others see there is asked of iproute2. */
+/** A namespace with an uplink, and the engine on it; results are checked with iproute2. */
 async function setup(t: Test) {
   const path = await newNetns(t);
   const host = openNetlink(path);
@@ -63,14 +63,14 @@ t.test("rules are added, kept, and removed by their mark, as iproute2 shows them
   ]);
   const same = { family: 4, priority: 301, table: 7, mark: 0x4000, mask: 0x4000 } as const;
   await pass({ rules: [same] });
-  t.match(ip("rule", "show", "priority", "301"), /0x4000 lookup 7 *\n.*0x4000 lookup 7 proto 87/, "two of one wording");
+  t.match(ip("rule", "show", "priority", "301"), /0x4000 lookup 7 *\n.*0x4000 lookup 7 proto 87/, "two equal ones");
   await pass({ rules: [] });
   t.equal(ip("rule"), others);
   t.notMatch(ip("-6", "rule"), "proto 87");
 });
 
 t.test(
-  "routes of another table, also those that reject, are added, kept and removed, and others' there stay",
+  "routes of another table, also rejecting ones, are added, kept and removed, and other programs' there stay",
   { skip },
   async (t) => {
     const { ip, pass } = await setup(t);
@@ -91,7 +91,7 @@ t.test(
     ip("-6", "route", "delete", "default", "via", "fd00:172::9", "table", "1000");
     t.same((await pass({ routes })).repairs, ["route ::/0 dev eth0"]);
     ip("link", "set", "eth0", "down");
-    t.match(ip("route", "show", "table", "1000"), /^unreachable default/, "what is left rejects");
+    t.match(ip("route", "show", "table", "1000"), /^unreachable default/, "the remaining one rejects");
     t.same((await pass({ routes: [routes[1], routes[3]] })).repairs, [], "and stays as it is");
     quietUp(ip, "eth0");
     await pass({ routes: [] });
@@ -125,82 +125,79 @@ t.test("qdiscs are set, changed and removed by their handle, and another program
   t.equal(tc("qdisc", "show", "dev", "far"), others);
 });
 
-t.test("links are made with a mark, kept and removed by it, and others' of that name stay", { skip }, async (t) => {
-  const { ip, pass } = await setup(t);
-  const wanted = { name: "weft-shape", make: "ifb", mtu: 1400 };
-  t.same((await pass({ links: [wanted] })).repairs, ["link weft-shape"]);
-  t.match(
-    ip("-details", "link", "show", "weft-shape"),
-    /UP[\s\S]*mtu 1400[\s\S]*alias weft: node|mtu 1400[\s\S]*weft: node/,
-  );
-  t.same((await pass({ links: [wanted] })).repairs, []);
-  ip("link", "set", "weft-shape", "down");
-  t.same((await pass({ links: [wanted] })).repairs, ["link weft-shape (was down)"]);
-  t.same((await pass({ links: [{ ...wanted, make: "bridge" }] })).repairs, [
-    "link weft-shape (no longer wanted)",
-    "link weft-shape",
-  ]);
-  t.same((await pass({ links: [] })).repairs, ["link weft-shape (no longer wanted)"]);
-  ip("link", "add", "weft-shape", "type", "bridge");
-  const others = ip("link", "show", "weft-shape");
-  t.same((await pass({ links: [{ ...wanted, make: "bridge" }] })).repairs, []);
-  await pass({ links: [] });
-  t.equal(ip("link", "show", "weft-shape"), others);
-});
-
 t.test(
-  "the node's own links, addresses, routes and rules are as they were, whatever is wanted and not",
+  "links are created with a mark, kept and removed by it, and another program's link of that name stays",
   { skip },
   async (t) => {
     const { ip, pass } = await setup(t);
-    ip("link", "add", "foo_h", "type", "veth", "peer", "name", "foo_p");
-    ip("address", "add", "198.18.7.1/24", "dev", "foo_h");
-    ip("-6", "address", "add", "fd00:198::1/64", "dev", "foo_h", "nodad");
-    quietUp(ip, "foo_h");
-    ip("link", "set", "foo_p", "up");
-    ip("route", "add", "default", "via", "172.18.0.1");
-    ip("route", "add", "10.16.0.0/16", "via", "172.18.0.1");
-    ip("-6", "route", "add", "fd00:10:16::/112", "via", "fd00:198::9");
-    ip("route", "add", "10.17.0.0/16", "via", "172.18.0.1", "table", "100");
-    ip("link", "add", "ovn0", "type", "bridge");
-    const look = () =>
-      [
-        ip("-brief", "address", "show", "dev", "foo_h", "scope", "global"),
-        ip("-brief", "address", "show", "dev", "eth0"),
-        ...["eth0", "foo_h"].flatMap((dev) => [
-          ip("route", "show", "dev", dev, "table", "all"),
-          ip("-6", "route", "show", "dev", dev),
-        ]),
-        ip("rule"),
-      ].join("\n");
-    const before = look();
-    const state: NodeState = {
-      links: [{ name: "ovn0", mac: "02:00:00:00:00:02", mtu: 1400 }],
-      addresses: [
-        { link: "ovn0", address: "100.64.0.2", prefix: 16 },
-        { link: "ovn0", address: "fd00:100:64::2", prefix: 112 },
-      ],
-      routes: [
-        { link: "ovn0", destination: "10.16.0.0/16", gateway: "100.64.0.1" },
-        { link: "ovn0", destination: "10.18.0.0/16", gateway: "100.64.0.1" },
-        { link: "ovn0", destination: "10.17.0.0/16", gateway: "100.64.0.1", table: 87 },
-        { link: "ovn0", destination: "fd00:10:16::/112", gateway: "fd00:100:64::1" },
-      ],
-      rules: [],
-      qdiscs: [],
-    };
-    const { blocked } = await pass(state);
-    t.match(blocked, [
-      /^route 10\.16\.0\.0\/16 dev ovn0: another program's route/,
-      /^route fd00:10:16::\/112 dev ovn0/,
+    const wanted = { name: "weft-shape", make: "ifb", mtu: 1400 };
+    t.same((await pass({ links: [wanted] })).repairs, ["link weft-shape"]);
+    t.match(
+      ip("-details", "link", "show", "weft-shape"),
+      /UP[\s\S]*mtu 1400[\s\S]*alias weft: node|mtu 1400[\s\S]*weft: node/,
+    );
+    t.same((await pass({ links: [wanted] })).repairs, []);
+    ip("link", "set", "weft-shape", "down");
+    t.same((await pass({ links: [wanted] })).repairs, ["link weft-shape (was down)"]);
+    t.same((await pass({ links: [{ ...wanted, make: "bridge" }] })).repairs, [
+      "link weft-shape (no longer wanted)",
+      "link weft-shape",
     ]);
-    t.match(ip("route", "show", "table", "87"), "10.17.0.0/16 via 100.64.0.1 dev ovn0");
-    t.equal(look(), before);
-    ip("route", "delete", "10.16.0.0/16");
-    t.match((await pass(state)).repairs, ["route 10.16.0.0/16 dev ovn0"], "it is set as soon as the place is free");
-    ip("route", "add", "10.16.0.0/16", "via", "172.18.0.1", "metric", "5");
-    await pass({ links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [] });
-    t.equal(ip("route", "show", "proto", "87", "table", "all"), "");
-    t.equal(look().replace(" metric 5", ""), before);
+    t.same((await pass({ links: [] })).repairs, ["link weft-shape (no longer wanted)"]);
+    ip("link", "add", "weft-shape", "type", "bridge");
+    const others = ip("link", "show", "weft-shape");
+    t.same((await pass({ links: [{ ...wanted, make: "bridge" }] })).repairs, []);
+    await pass({ links: [] });
+    t.equal(ip("link", "show", "weft-shape"), others);
   },
 );
+
+t.test("the node's own links, addresses, routes and rules stay unchanged, whatever is wanted", { skip }, async (t) => {
+  const { ip, pass } = await setup(t);
+  ip("link", "add", "foo_h", "type", "veth", "peer", "name", "foo_p");
+  ip("address", "add", "198.18.7.1/24", "dev", "foo_h");
+  ip("-6", "address", "add", "fd00:198::1/64", "dev", "foo_h", "nodad");
+  quietUp(ip, "foo_h");
+  ip("link", "set", "foo_p", "up");
+  ip("route", "add", "default", "via", "172.18.0.1");
+  ip("route", "add", "10.16.0.0/16", "via", "172.18.0.1");
+  ip("-6", "route", "add", "fd00:10:16::/112", "via", "fd00:198::9");
+  ip("route", "add", "10.17.0.0/16", "via", "172.18.0.1", "table", "100");
+  ip("link", "add", "ovn0", "type", "bridge");
+  const look = () =>
+    [
+      ip("-brief", "address", "show", "dev", "foo_h", "scope", "global"),
+      ip("-brief", "address", "show", "dev", "eth0"),
+      ...["eth0", "foo_h"].flatMap((dev) => [
+        ip("route", "show", "dev", dev, "table", "all"),
+        ip("-6", "route", "show", "dev", dev),
+      ]),
+      ip("rule"),
+    ].join("\n");
+  const before = look();
+  const state: NodeState = {
+    links: [{ name: "ovn0", mac: "02:00:00:00:00:02", mtu: 1400 }],
+    addresses: [
+      { link: "ovn0", address: "100.64.0.2", prefix: 16 },
+      { link: "ovn0", address: "fd00:100:64::2", prefix: 112 },
+    ],
+    routes: [
+      { link: "ovn0", destination: "10.16.0.0/16", gateway: "100.64.0.1" },
+      { link: "ovn0", destination: "10.18.0.0/16", gateway: "100.64.0.1" },
+      { link: "ovn0", destination: "10.17.0.0/16", gateway: "100.64.0.1", table: 87 },
+      { link: "ovn0", destination: "fd00:10:16::/112", gateway: "fd00:100:64::1" },
+    ],
+    rules: [],
+    qdiscs: [],
+  };
+  const { blocked } = await pass(state);
+  t.match(blocked, [/^route 10\.16\.0\.0\/16 dev ovn0: another program's route/, /^route fd00:10:16::\/112 dev ovn0/]);
+  t.match(ip("route", "show", "table", "87"), "10.17.0.0/16 via 100.64.0.1 dev ovn0");
+  t.equal(look(), before);
+  ip("route", "delete", "10.16.0.0/16");
+  t.match((await pass(state)).repairs, ["route 10.16.0.0/16 dev ovn0"], "it is set as soon as the conflict is gone");
+  ip("route", "add", "10.16.0.0/16", "via", "172.18.0.1", "metric", "5");
+  await pass({ links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [] });
+  t.equal(ip("route", "show", "proto", "87", "table", "all"), "");
+  t.equal(look().replace(" metric 5", ""), before);
+});

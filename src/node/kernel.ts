@@ -38,8 +38,8 @@ import { type NetlinkEvent, type Subscription, watch } from "../netlink/watch.ts
 import { inOwnNetns, type Netns } from "../netlink/with-netns.ts";
 
 /**
- * The kernel of a node, as the drivers use it: what netlink, ethtool and /proc/sys/net offer, each call at once. Errors are `NetlinkError`s, as those of
- * `src/netlink`, whose functions these are.
+ * The kernel of a node, as the drivers use it: functions of netlink, ethtool and /proc/sys/net, all synchronous.
+ * Errors are `NetlinkError`s of `src/netlink`.
  */
 export interface NodeKernel {
   links(): readonly Link[];
@@ -50,32 +50,35 @@ export interface NodeKernel {
   checksum(link: string): boolean;
   setChecksum(link: string, on: boolean): void;
   addresses(filter?: { readonly index?: number; readonly family?: 4 | 6 }): readonly Address[];
-  /** Adds it, or renews it where it is there. */
+  /** Adds it, or renews an existing one. */
   setAddress(spec: AddressSpec): void;
   deleteAddress(key: AddressKey): boolean;
   routes(filter: RouteFilter): readonly Route[];
-  /** Throws `exists` where there is one with its destination, table and metric. */
+  /** Throws `exists` if there is one with its destination, table and metric. */
   addRoute(spec: RouteSpec): void;
-  /** Takes the place of the one with its destination, table and metric. */
+  /** Replaces the one with its destination, table and metric. */
   setRoute(spec: RouteSpec): void;
-  /** Deletes the first route that has everything the key names. */
+  /** Deletes the first route that matches all fields of the key. */
   deleteRoute(key: RouteSpec): boolean;
   /** Of one interface. */
   neighbours(index: number): readonly Neighbour[];
   setNeighbour(spec: NeighbourSpec): void;
   deleteNeighbour(key: NeighbourKey): boolean;
   rules(): readonly Rule[];
-  /** Throws `exists` where the very same is there. */
+  /** Throws `exists` if an identical rule exists. */
   addRule(spec: RuleSpec): void;
   deleteRule(spec: RuleSpec): boolean;
   /** Of all interfaces. */
   qdiscs(): readonly Qdisc[];
   setQdisc(spec: QdiscSpec): void;
   deleteQdisc(index: number, parent: TcHandle): boolean;
-  /** Undefined where the kernel has no such key. */
+  /** Undefined if the kernel has no such key. */
   sysctl(key: readonly string[]): string | undefined;
   setSysctl(key: readonly string[], value: string): void;
-  /** Calls `listener` with what changes, also while the caller changes it. After a failure the watch is started again, and the listener is told. */
+  /**
+   * Calls `listener` with changes, also with those of the caller. After a failure the watch is started again, and the
+   * listener is notified.
+   */
   watch(listener: (event: NetlinkEvent) => void): { close(): void };
 }
 
@@ -97,7 +100,7 @@ export class NetlinkKernel implements NodeKernel {
   readonly #host: NetlinkSocket;
   readonly #inNode: (work: (ns: Netns) => void) => void;
 
-  /** @param host a socket of the node's namespace; it stays the caller's. */
+  /** @param host a socket of the node's namespace; the caller closes it. */
   constructor(host: NetlinkSocket, inNode: (work: (ns: Netns) => void) => void = inOwnNetns) {
     this.#host = host;
     this.#inNode = inNode;

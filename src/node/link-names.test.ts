@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { hostLinkName, isHostLinkName } from "./link-names.ts";
 
-t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
+t.test("host ends are named as in Kube-OVN, and fit", async (t) => {
   t.equal(hostLinkName("0123456789abcdef", "eth0"), "0123456789ab_h");
   t.equal(hostLinkName("0123456789abcdef", "net1"), "01234567_net1_h");
   const id = fc.stringMatching(/^[0-9a-f]{16}$/);
@@ -15,7 +15,8 @@ t.test("host ends are named as Kube-OVN names them, and fit", async (t) => {
       return link.length <= 15 && isHostLinkName(link);
     }),
   );
-  // KubeVirt names a network's interface alike in all pods, so that next to nothing of the container's id would be left.
+  // KubeVirt gives a network's interface the same name in all pods, so that almost nothing of the container's id
+  // would remain.
   const kubeVirt = "pod16367aacb67";
   t.not(hostLinkName("0123456789abcdef", kubeVirt), hostLinkName("0123456789abcdee", kubeVirt));
   t.not(hostLinkName("0123456789abcdef", kubeVirt), hostLinkName("0123456789abcdef", "pod26367aacb67"));

@@ -14,13 +14,13 @@ type LinkStep = Step &
     | { readonly do: "remove"; readonly index: number }
   );
 
-/** A link, and whether its device leaves checksums to the receiver where that matters. */
+/** A link, and whether its device leaves checksums to the receiver, if that matters. */
 interface FoundLink {
   readonly link: Link;
   readonly checksum: boolean;
 }
 
-/** Links: those that we make, and what we set of those that others make. */
+/** Links: those that Weft creates, and attributes of links that other programs create. */
 export function linkDriver(kernel: NodeKernel, { linkAlias }: Owner = NODE_OWNER): Driver {
   return driver<readonly FoundLink[], LinkStep>({
     kind: "links",
@@ -63,7 +63,7 @@ function diffLinks(found: readonly FoundLink[], { links = [] }: NodeState, linkA
   const missing: string[] = [];
   const wanted = new Map(links.map((link) => [link.name, link]));
   for (const { link } of found) {
-    // Also one that is to be of another kind.
+    // Also one whose kind must change.
     const isLeft = link.alias === linkAlias && wanted.get(link.name)?.make !== link.kind;
     if (isLeft) remove.push({ do: "remove", index: link.index, what: `link ${link.name} (no longer wanted)` });
   }
@@ -77,7 +77,7 @@ function diffLinks(found: readonly FoundLink[], { links = [] }: NodeState, linkA
 }
 
 function changes({ link, checksum }: FoundLink, want: LinkState, linkAlias: string): readonly LinkStep[] {
-  // One of that name that another program has made stays its own.
+  // A link of that name that another program has created stays unchanged.
   if (want.make !== undefined && link.alias !== linkAlias) return [];
   const { name, index } = link;
   const wrongMac = want.mac !== undefined && link.mac !== want.mac;

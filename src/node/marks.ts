@@ -17,31 +17,34 @@ import { isHostLinkName } from "./link-names.ts";
  */
 export const PROTOCOL = 87;
 
-/** Whose objects an engine looks after. Several engines on a node leave each other's alone. */
+/** The owner of an engine's objects. Several engines on a node do not change each other's objects. */
 export interface Owner {
   /** `protocol` of its routes and rules. */
   readonly protocol: number;
   /** `external_ids:weft-owner` of its ports in Open vSwitch. */
   readonly port: string;
-  /** Alias of the links that it makes. */
+  /** Alias of the links that it creates. */
   readonly linkAlias: string;
   /** Whether a table of nftables is its own. */
   ownsTable(name: string): boolean;
 }
 
 /**
- * Bit of the packet mark of what kube-proxy has translated on this node on its way from pods: the rules for subnets with an `externalEgressGateway` do not take it. kube-proxy's own bits
- * are 0x4000 and 0x8000.
+ * Bit of the packet mark of packets from pods that kube-proxy has translated on this node: the rules for subnets with
+ * an `externalEgressGateway` do not match them. kube-proxy's own bits are 0x4000 and 0x8000.
  */
 export const TRANSLATED_MARK = 0x0100_0000;
 
 /**
- * Handle of our qdiscs ("WF"). The kernel's own have 0:, and those for which nobody names one get 8001: to ffff:, one after another for all of the host
- * (net/sched/sch_api.c, qdisc_alloc_handle).
+ * Handle of Weft's qdiscs ("WF"). The kernel's own have 0:, and those created without one get 8001: to ffff:, one
+ * after another for the whole host (net/sched/sch_api.c, qdisc_alloc_handle).
  */
 export const QDISC_HANDLE = "5746:";
 
-/** Interface group (IFLA_GROUP, `ip link set group`) of pods' host ends: the only mark that the kernel takes while it makes a link. */
+/**
+ * Interface group (IFLA_GROUP, `ip link set group`) of pods' host ends: the only mark that the kernel accepts while
+ * it creates a link.
+ */
 export const LINK_GROUP = 87;
 
 /** Alias of links of the node's own, for example one that shapes traffic. */
@@ -50,14 +53,14 @@ export const NODE_LINK_ALIAS = "weft: node";
 /** Beginning of the aliases of pods' host ends, see `pod-mark.ts`. */
 export const POD_LINK_ALIAS = "weft: pod ";
 
-/** `external_ids` key of rows that the drivers make in Open vSwitch's database. */
+/** `external_ids` key of rows that the drivers create in Open vSwitch's database. */
 export const OVS_OWNER_KEY = "weft-owner";
-/** Its value at an interface of ours … */
+/** Its value at an interface of Weft … */
 const OWNER = "node";
-/** … and at the interface of a bridge's own name, where the bridge is ours. */
+/** … and at the interface of a bridge's own name, if the bridge is Weft's. */
 export const BRIDGE_OWNER = "node/bridge";
 
-/** Whether a link is the host end of a pod's pair: it says so, or an earlier version has made it and it is named like one. */
+/** Whether a link is the host end of a pod's pair: by its mark, or, if an earlier version has created it, by its name. */
 export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "name">): boolean {
   return alias === undefined ? kind === "veth" && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
 }
@@ -65,16 +68,16 @@ export function isPodLink({ alias, kind, name }: Pick<Link, "alias" | "kind" | "
 /** The table of nftables for probes of pods in custom VPCs. */
 export const PROBE_TABLE = "inet weft/probes";
 
-/** The table of nftables that keeps what pods send from the node's own stack. */
+/** The table of nftables that keeps packets from pods out of the node's network stack. */
 export const POD_LINK_TABLE = "inet weft/pod-links";
 
-/** The table of nftables that keeps mirrored packets from the node's own stack. */
+/** The table of nftables that keeps mirrored packets out of the node's network stack. */
 export const MIRROR_TABLE = "netdev weft/mirror";
 
 /** The table of nftables that keeps from the node's own stack what arrives at interfaces which are ports of a userspace datapath's bridges to networks outside. */
 export const UPLINK_TABLE = "netdev weft/uplinks";
 
-/** The node's own network: everything that is not of another owner. */
+/** The node's own network: everything that belongs to no other owner. */
 export const NODE_OWNER: Owner = {
   protocol: PROTOCOL,
   port: OWNER,
@@ -82,7 +85,7 @@ export const NODE_OWNER: Owner = {
   ownsTable: (name) => isOurTable(name) && ![PROBE_TABLE, MIRROR_TABLE, UPLINK_TABLE].includes(name),
 };
 
-/** The way to pods of custom VPCs for kubelet's probes (`src/daemon/probes`). */
+/** The node's connections to pods of custom VPCs for kubelet's probes (`src/daemon/probes`). */
 export const PROBE_OWNER: Owner = {
   protocol: 88,
   port: "probes",
@@ -98,12 +101,12 @@ export const MIRROR_OWNER: Owner = {
   ownsTable: (name) => name === MIRROR_TABLE,
 };
 
-/** Whether a link is one by which pods of a custom VPC are probed: by its name, which is made of the VPC's. */
+/** Whether a link is one by which pods of a custom VPC are probed: by its name, which is derived from the VPC's. */
 export function isProbeLink({ name }: Pick<Link, "name">): boolean {
   return /^probe[0-9a-f]{10}$/.test(name);
 }
 
-/** Whether a table of nftables is ours. */
+/** Whether a table of nftables is Weft's. */
 export function isOurTable(name: string): boolean {
   return /^\w+ weft(\/\S+)?$/.test(name);
 }

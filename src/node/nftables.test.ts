@@ -31,39 +31,36 @@ t.test("a table is applied when it differs, and again after a failure", async (t
   nft.broken = true;
   t.match((await pass("c")).failures, [{ what: "rules table inet weft of nftables", error: /nft broke/ }]);
   nft.broken = false;
-  t.equal(await changes("b"), 1, "nobody knows what a failure left");
+  t.equal(await changes("b"), 1, "the state after a failure is unknown");
   t.same(nft.scripts, ["a", "b", "b"].map(script));
 });
 
-t.test(
-  "a table that another program has changed is applied again, and is looked at no more often than that",
-  async (t) => {
-    const { nft, tables, changes } = setup();
-    let calls = 0;
-    const stop = tables.watch(() => {
-      calls += 1;
-    });
-    await changes("a");
-    t.equal(calls, 1, "the kernel tells of our own change as well");
-    t.same([await changes("a"), nft.lists], [0, 2], "which turns out to be ours");
-    t.same([await changes("a"), nft.lists], [0, 2]);
-    nft.change(NAME, "");
-    t.equal(calls, 2);
-    t.same([await changes("a"), nft.all.get(NAME)], [1, script("a")], "deleted");
-    nft.change(NAME, "a, and more");
-    t.same([await changes("a"), nft.all.get(NAME)], [1, script("a")], "added to");
-    stop();
-    t.equal(nft.watchers.size, 0);
-  },
-);
+t.test("a table that another program has changed is applied again, and is listed only after changes", async (t) => {
+  const { nft, tables, changes } = setup();
+  let calls = 0;
+  const stop = tables.watch(() => {
+    calls += 1;
+  });
+  await changes("a");
+  t.equal(calls, 1, "the kernel reports Weft's own change as well");
+  t.same([await changes("a"), nft.lists], [0, 2], "which turns out to be Weft's");
+  t.same([await changes("a"), nft.lists], [0, 2]);
+  nft.change(NAME, "");
+  t.equal(calls, 2);
+  t.same([await changes("a"), nft.all.get(NAME)], [1, script("a")], "deleted");
+  nft.change(NAME, "a, and more");
+  t.same([await changes("a"), nft.all.get(NAME)], [1, script("a")], "added to");
+  stop();
+  t.equal(nft.watchers.size, 0);
+});
 
-t.test("a table that is changed again just as it is restored is not taken for ours", async (t) => {
+t.test("a table that is changed again while it is restored does not count as Weft's", async (t) => {
   const { nft, tables, changes } = setup();
   tables.watch(() => undefined);
   await changes("a");
   await changes("a");
   nft.change(NAME, "");
-  // The first list finds that it was deleted, the second comes after it was restored.
+  // The first list shows that it was deleted, the second is after it was restored.
   const list = nft.list.bind(nft);
   let lists = 0;
   nft.list = async (table) => {
@@ -76,7 +73,7 @@ t.test("a table that is changed again just as it is restored is not taken for ou
   t.equal(await changes("a"), 0);
 });
 
-t.test("a table of ours that is not wanted goes, also one of an earlier process; others stay", async (t) => {
+t.test("a table of Weft that is not wanted is removed, also one of an earlier process; others stay", async (t) => {
   const { nft, pass, changes } = setup();
   const others = ["netdev weft-tunnel", "inet weft-extra", "inet weftish", "inet kube-proxy", "ip filter"];
   for (const name of ["inet weft/qos", "ip weft", ...others]) nft.all.set(name, "x");
@@ -86,7 +83,7 @@ t.test("a table of ours that is not wanted goes, also one of an earlier process;
   t.same([...nft.all.keys()], others);
 });
 
-t.test("a table waits for the interface that it is about", async (t) => {
+t.test("a table waits for its interface", async (t) => {
   const { nft, kernel, driver } = setup();
   const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
   const state = { tables: [{ name: NAME, script: script("a"), link: "ovn0" }] };

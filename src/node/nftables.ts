@@ -8,26 +8,26 @@ import type { NodeKernel } from "./kernel.ts";
 import { isOurTable, NODE_OWNER, type Owner } from "./marks.ts";
 import type { NodeState, TableState } from "./state.ts";
 
-/** nft takes a moment for thousands of elements; one that hangs is ended. */
+/** nft needs some time for thousands of elements; a process that hangs is killed. */
 const DEADLINE_MS = 30_000;
-/** Far more than our tables can be. */
+/** Far more than Weft's tables can have. */
 const MAX_LISTING = 4 << 20;
 
-/** The node's nftables. A table is named by its family and its name, as nft(8) writes them: "inet weft". */
+/** The node's nftables. A table is identified by its family and its name, as nft(8) writes them: "inet weft". */
 export interface Nftables {
-  /** Applies all of a script, or nothing. Rejects with what nft printed. */
+  /** Applies a script atomically. Rejects with nft's output. */
   apply(script: string): Promise<void>;
-  /** A table without its counters; "" where there is none. */
+  /** A table without its counters; "" if it does not exist. */
   list(table: string): Promise<string>;
   /** The names of all tables. */
   tables(): Promise<readonly string[]>;
-  /** Calls `listener` whenever something of a table of ours may have changed; undefined: of any of them. */
+  /** Calls `listener` whenever one of Weft's tables may have changed; undefined: any of them. */
   watch(listener: (table: string | undefined) => void): { close(): void };
 }
 
-/** The nftables of a network namespace, the one this process is in. `host` is a socket of it. */
+/** The nftables of this process' network namespace. `host` is a socket of it. */
 export function kernelNftables(host: NetlinkSocket): Nftables {
-  /** Where nft cannot list at all, the same "" before and after keeps us from applying without end. */
+  /** If nft cannot list at all, the same "" before and after prevents applying without end. */
   const list = (...args: string[]): Promise<string> => runNft(["--stateless", "list", ...args]).catch(() => "");
   return {
     async apply(script) {
@@ -70,7 +70,7 @@ function runNft(args: readonly string[], input = ""): Promise<string> {
       if (complaint.length < 4096) complaint += text;
     });
     child.on("error", (cause) => reject(new Error(`cannot run nft: ${cause.message}`, { cause })));
-    // The exit code tells more than a pipe that nft closed before it had read everything.
+    // The exit code is more useful than the error of a pipe that nft closed before it had read everything.
     child.stdin.on("error", () => undefined);
     child.on("close", (code, signal) => {
       if (code === 0) resolve(output);
@@ -80,7 +80,7 @@ function runNft(args: readonly string[], input = ""): Promise<string> {
   });
 }
 
-/** What was applied, how nft listed it then, and how it lists it now. */
+/** The applied script, nft's listing after that, and the present listing. */
 interface Applied {
   readonly script: string;
   readonly listing: string;
@@ -91,15 +91,15 @@ type TableStep = Step &
   ({ readonly do: "apply"; readonly table: TableState } | { readonly do: "remove"; readonly name: string });
 
 /**
- * Tables of nftables. What nft lists is not what it was given, so a table is compared with how it was listed when it was applied, and listed again only
- * after something has happened to it: a list is a process and thousands of lines.
+ * Tables of nftables. nft's listing differs from the applied script, so a table is compared with its listing after it
+ * was applied, and listed again only after a change: listing runs a process and returns thousands of lines.
  */
 export class NftTables {
   readonly #nft: Nftables;
   readonly #applied = new Map<string, Applied>();
-  /** Tables of ours that an earlier process has left; undefined until they were listed. */
+  /** Tables of an earlier process; undefined until they were listed. */
   #left: Set<string> | undefined;
-  /** Changed since they were last read. The kernel reports our own changes too. */
+  /** Changed since they were last listed. The kernel reports Weft's own changes too. */
   readonly #suspect = new Set<string>();
 
   readonly #owner: Owner;
@@ -109,7 +109,7 @@ export class NftTables {
     this.#owner = owner;
   }
 
-  /** Calls `listener` when a table may have changed, which the next pass then looks at. */
+  /** Calls `listener` when a table may have changed, which the next pass then lists. */
   watch(listener: () => void): () => void {
     const watched = this.#nft.watch((table) => {
       if (table !== undefined && !this.#owner.ownsTable(table)) return;
@@ -160,11 +160,11 @@ export class NftTables {
   async #apply({ name, script }: TableState): Promise<void> {
     const before = this.#applied.get(name);
     const known = before?.script === script ? before.listing : undefined;
-    // Nobody knows what a failure leaves.
+    // The state after a failure is unknown.
     this.#applied.delete(name);
     this.#left?.delete(name);
     let listing = await this.#put(name, script);
-    // Changed again before it was listed: what is there now is not what the script makes.
+    // Changed again before it was listed: the listing is not the result of the script.
     if (known !== undefined && listing !== known) listing = await this.#put(name, script);
     this.#applied.set(name, { script, listing, now: listing });
   }
@@ -175,7 +175,7 @@ export class NftTables {
   }
 
   async #remove(name: string): Promise<void> {
-    // It may have gone meanwhile.
+    // It may be deleted meanwhile.
     await this.#nft.apply(`table ${name} {}\ndelete table ${name}\n`);
     this.#applied.delete(name);
     this.#left?.delete(name);

@@ -21,7 +21,7 @@ async function setup(t: Test) {
   const view = new OvsView(client);
   await view.mirror.whenSynced();
   t.teardown(() => client.close());
-  /** Another program's; resolves when the mirror has it. */
+  /** A change by another program; resolves when the mirror has it. */
   const edit = async (...operations: Operation[]): Promise<void> => {
     const heard = Promise.withResolvers<void>();
     const stop = view.mirror.subscribe(() => heard.resolve());
@@ -62,12 +62,12 @@ t.test("a port is created once, kept, and corrected where it differs", async (t)
   await edit(mutate(VSWITCH, "Interface", _uuid, [["external_ids", "delete", ["iface-id"]]]));
   t.same(await pass(wanted), ["port ovn0 of Open vSwitch"]);
   t.match(row("ovn0"), { ...columns, external_ids: { "iface-id": "node-weft-1", "ovn-installed": "true" } });
-  t.equal(view.podPorts().length, 0, "ovn0 is no pod's");
+  t.equal(view.podPorts().length, 0, "ovn0 is not a pod's");
   await edit(mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", [view.portOf(_uuid)!]]]));
   t.same(await pass(wanted), ["port ovn0 of Open vSwitch"], "removed, it is recreated");
 });
 
-t.test("a port that an earlier version made without its mark is taken over as it is", async (t) => {
+t.test("a port that an earlier version created without its mark is adopted unchanged", async (t) => {
   const { edit, pass, row, bridge } = await setup(t);
   const [port, face] = [randomUUID(), randomUUID()];
   await edit(
@@ -99,7 +99,7 @@ t.test("settings are restored in one transaction, and the other keys stay", asyn
   });
 });
 
-t.test("bridges and ports that we made and that are not wanted go, all others stay", async (t) => {
+t.test("bridges and ports that Weft created and that are not wanted are removed, all others stay", async (t) => {
   const { server, edit, pass, bridge } = await setup(t);
   const names = () =>
     server
@@ -126,7 +126,11 @@ t.test("bridges and ports that we made and that are not wanted go, all others st
   await edit(update(VSWITCH, "Bridge", [["name", "==", "br-net1"]], { datapath_type: "system" }));
   t.same(await pass({ bridges: [brNet] }), ["bridge br-net1 of Open vSwitch"]);
   t.same(names(), ["br-int", "br-net1", "br-phy"]);
-  t.same(await pass({ bridges: [{ ...brNet, name: "br-phy" }, brNet] }), [], "another program's bridge stays as it is");
+  t.same(
+    await pass({ bridges: [{ ...brNet, name: "br-phy" }, brNet] }),
+    [],
+    "another program's bridge stays unchanged",
+  );
   t.same(await pass({ bridges: [], ports: [] }), [
     "port ovn0 of Open vSwitch (no longer wanted)",
     "bridge br-net1 of Open vSwitch (no longer wanted)",

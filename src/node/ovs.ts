@@ -8,13 +8,13 @@ import type { NodeState, OvsBridgeState, OvsPortState, OvsState } from "./state.
 
 type Ids = Readonly<Record<string, string>>;
 
-/** The root row, as far as it is read. */
+/** The columns of the root row that are read. */
 export interface OvsRoot {
   readonly _uuid: string;
   readonly external_ids: Ids;
 }
 
-/** A row of `Bridge`, as far as it is read. */
+/** The columns of `Bridge` that are read. */
 export interface OvsBridge {
   readonly _uuid: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface OvsBridge {
   readonly ports: readonly string[];
 }
 
-/** A row of `Interface`, as far as it is read. */
+/** The columns of `Interface` that are read. */
 export interface OvsInterface {
   readonly _uuid: string;
   readonly name: string;
@@ -46,8 +46,9 @@ export interface OvsTables {
 type OvsStep = Step & { readonly operations: readonly Operation[] };
 
 /**
- * Rows of the local Open vSwitch database. They are found by name, which is unique there, and not by a `_uuid` of ours as in the northbound database:
- * ovs-vswitchd, ovn-controller and `start-ovs` write the same rows, so of each one only the columns and keys that are ours are compared and set.
+ * Rows of the local Open vSwitch database. They are identified by name, which is unique there, and not by a chosen
+ * `_uuid` as in the northbound database: ovs-vswitchd, ovn-controller and `start-ovs` write the same rows, so only
+ * Weft's columns and keys of each row are compared and set.
  */
 export function ovsDriver(tables: OvsTables, uuid: () => string, { port }: Owner = NODE_OWNER): Driver {
   return driver<OvsTables, OvsStep>({
@@ -77,7 +78,7 @@ function settings(
   ];
 }
 
-/** One transaction, so that ovn-controller never sees half of a change. */
+/** One transaction, so that ovn-controller never reads half of a change. */
 function settingSteps(tables: OvsTables, wanted: Ids): readonly OvsStep[] {
   const root = tables.root();
   const wrong = root && wrongKeys(root.external_ids, wanted);
@@ -97,7 +98,10 @@ function bridgeNamed(tables: OvsTables, name: string): OvsBridge | undefined {
   return undefined;
 }
 
-/** A bridge is marked at the interface of its own name: its `external_ids` are ovn-controller's, which changes them with each pod, and are not read. */
+/**
+ * A bridge is marked at the interface of its own name: its own `external_ids` belong to ovn-controller, which changes
+ * them with each pod, and are not read.
+ */
 function isOurBridge(tables: OvsTables, { name }: OvsBridge): boolean {
   return tables.interfaceNamed(name)?.external_ids[OVS_OWNER_KEY] === BRIDGE_OWNER;
 }
@@ -123,14 +127,14 @@ function bridgeSteps(tables: OvsTables, want: OvsBridgeState, uuid: () => string
     ];
     return [{ operations, what }];
   }
-  // One that another program has made stays its own.
+  // A bridge that another program has created stays unchanged.
   if (!isOurBridge(tables, has) || has.datapath_type === want.datapathType) return [];
   return [{ operations: [update(VSWITCH, "Bridge", has._uuid, { datapath_type: want.datapathType })], what }];
 }
 
 /**
- * The MAC and the MTU are set here and not only on the device: ovs-vswitchd makes the device, and would set it back. A port of that name that is there is
- * ours: names are, of all that the drivers make.
+ * The MAC and the MTU are set here and not only on the device: ovs-vswitchd creates the device, and would reset them.
+ * An existing port of that name is Weft's: all names of the drivers' ports are.
  */
 function portSteps(tables: OvsTables, want: OvsPortState, uuid: () => string, owner: string): readonly OvsStep[] {
   const [bridge, has] = [bridgeNamed(tables, want.bridge), tables.interfaceNamed(want.name)];
@@ -161,13 +165,13 @@ function portSteps(tables: OvsTables, want: OvsPortState, uuid: () => string, ow
   return operations.length === 0 ? [] : [{ operations, what }];
 }
 
-/** The keys that differ, with the values wanted; undefined where none does. */
+/** The keys that differ, with the wanted values; undefined if none does. */
 function wrongKeys(has: Ids, want: Ids): Ids | undefined {
   const wrong = Object.entries(want).filter(([key, value]) => has[key] !== value);
   return wrong.length === 0 ? undefined : Object.fromEntries(wrong);
 }
 
-/** Rows that say that they are ours and that are not wanted. Off its bridge a port is out of the database (RFC 7047 §3.2). */
+/** Marked rows that are not wanted. Removed from its bridge, a port is deleted from the database (RFC 7047 §3.2). */
 function removals(tables: OvsTables, { bridges, ports }: OvsState, owner: string): readonly OvsStep[] {
   const steps: OvsStep[] = [];
   if (ports !== undefined) {

@@ -19,7 +19,7 @@ interface FoundQdisc {
 type QdiscStep = Step &
   (
     | { readonly do: "set"; readonly qdisc: QdiscSpec }
-    /** In the place of one of ours of another kind, which cannot be changed into it. */
+    /** Replaces a qdisc of another kind, which cannot be changed in place. */
     | { readonly do: "replace"; readonly qdisc: QdiscSpec }
     | { readonly do: "remove"; readonly index: number }
     | { readonly do: "leave"; readonly kind: string }
@@ -76,11 +76,11 @@ function diffQdiscs(found: readonly FoundQdisc[], { qdiscs = [] }: NodeState) {
 function isQdisc(has: Qdisc, want: QdiscState): boolean {
   if (has.kind !== want.kind) return false;
   if (want.kind === "htb") return minor(has.defaultClass) === minor(want.defaultClass);
-  // The kernel has whole bytes. It does not tell the burst as it was given.
+  // The kernel rounds to bytes. It does not report the burst as it was given.
   return has.rate === Math.floor(want.rate / 8) * 8 && has.limit === want.limit;
 }
 
-/** Of a default class only the second number counts. */
+/** Only the second number of a default class is compared. */
 function minor(handle: string | undefined): string {
   return handle?.split(":")[1] ?? "";
 }

@@ -8,13 +8,13 @@ import type { NodeKernel } from "./kernel.ts";
 import { NODE_OWNER, type Owner } from "./marks.ts";
 import type { NodeState, RouteState } from "./state.ts";
 
-/** Metric of an IPv6 route that is given none (IP6_RT_PRIO_USER, net/ipv6_route.h). */
+/** Default metric of an IPv6 route (IP6_RT_PRIO_USER, net/ipv6_route.h). */
 const DEFAULT_METRIC_6 = 1024;
 
-/** Of a route that is by no link. */
+/** Of a route without a link. */
 const NO_DEVICE = 0;
 
-/** Routes that are ours, those on the links of the state, and where these are. */
+/** Weft's routes, those on the links of the state, and the links' indexes. */
 interface Found {
   /** By name. */
   readonly indexes: ReadonlyMap<string, number>;
@@ -24,12 +24,12 @@ interface Found {
 type RouteStep = Step &
   (
     | { readonly do: "add"; readonly route: RouteSpec }
-    /** In the place of one that is on the same link, which leaves no moment without a route. */
+    /** Replaces a route on the same link, so that the destination is never without a route. */
     | { readonly do: "replace"; readonly route: RouteSpec }
     | { readonly do: "remove"; readonly route: RouteSpec }
   );
 
-/** Routes, marked by their protocol. On links of the state the desired one takes the place of whatever leads to its destination. */
+/** Routes, marked by their protocol. On links of the state the desired route replaces any route to its destination. */
 export function routeDriver(kernel: NodeKernel, { protocol: own }: Owner = NODE_OWNER): Driver {
   return driver<Found, RouteStep>({
     kind: "routes",
@@ -84,7 +84,7 @@ function diffRoutes({ indexes, routes: found }: Found, { routes = [] }: NodeStat
     const what = `route ${want.destination} ${want.type ?? `dev ${want.link}`}`;
     set.push({ do: there.length > 0 ? "replace" : "add", route: specOf(want, device, own), what });
   }
-  // Those that go go last: the ranges of one that grows and of the one before it are the same network's.
+  // Removals come last: a growing range and its former one belong to the same network.
   return { set: [...set, ...remove] };
 }
 
@@ -110,7 +110,7 @@ function specOf(want: RouteState, device: number, own: number): RouteSpec {
   return { ...route, device, protocol: own };
 }
 
-/** What is not ours is not replaced: it may be the node's own way. */
+/** A route of another program is not replaced: it may be the node's own. */
 function add(kernel: NodeKernel, route: RouteSpec): DriverOutcome {
   try {
     kernel.addRoute(route);

@@ -22,7 +22,7 @@ export function ruleDriver(kernel: NodeKernel, { protocol: own }: Owner = NODE_O
         kernel.addRule(rule);
         return "done";
       } catch (error) {
-        // The protocol is part of what tells rules apart, so the very same is one of ours that has come meanwhile.
+        // The protocol is part of a rule's identity, so an identical rule is one of Weft's that was added meanwhile.
         if (error instanceof NetlinkError && error.code === "exists") return "absent";
         throw error;
       }
@@ -44,7 +44,7 @@ function diffRules(found: readonly Rule[], { rules = [] }: NodeState) {
   };
 }
 
-/** A rule as the kernel reports it, as one that can be deleted. */
+/** A rule as the kernel reports it, in a form that can be deleted. */
 function specOf(rule: Rule): RuleState {
   const { family, priority, action, table, source, destination, mark, mask, inputInterface } = rule;
   const { outputInterface, ipProtocol, suppressPrefixLength, invert } = rule;
@@ -74,7 +74,7 @@ function textOf(rule: RuleState | Rule): string {
     not: invert === true ? "" : undefined,
     from: source,
     to: destination,
-    // A mark without a mask is one with all bits, and the kernel does not tell a mark of 0.
+    // A mark without a mask has all bits, and the kernel does not report a mark of 0.
     fwmark: mark === undefined && mask === undefined ? undefined : `${mark ?? 0}/${mask ?? 0xffff_ffff}`,
     iif: inputInterface,
     oif: outputInterface,

@@ -4,8 +4,9 @@ import type { RuleSpec } from "../netlink/rules.ts";
 import type { QdiscSpec } from "../netlink/tc.ts";
 
 /**
- * The desired state of a node: what is to be there, as plain objects by kind. It is made by pure functions and compared by the drivers with what is
- * there. A kind that is left out is not looked at; an empty one means that nothing of it is wanted, and what is ours of it goes.
+ * The desired state of a node, as plain objects by kind. Pure functions create it, and the drivers compare it with
+ * the present state. An omitted kind is skipped; an empty one means that nothing of it is wanted, and Weft's objects
+ * of that kind are removed.
  */
 export interface NodeState {
   readonly ovs?: OvsState;
@@ -18,7 +19,7 @@ export interface NodeState {
   readonly tables?: readonly TableState[];
 }
 
-/** What is ours of the local Open vSwitch database (ovs-vswitchd.conf.db(5)). */
+/** Weft's part of the local Open vSwitch database (ovs-vswitchd.conf.db(5)). */
 export interface OvsState {
   /** Keys of `external_ids` of `Open_vSwitch`; the others are other programs'. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -31,11 +32,11 @@ export interface OvsBridgeState {
   readonly name: string;
   /** "system" or "netdev". */
   readonly datapathType: string;
-  /** What its `external_ids` begin with. */
+  /** The initial `external_ids`. */
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** A port with one interface of type `internal`: a device of the node that ovs-vswitchd makes. */
+/** A port with one interface of type `internal`: a device of the node that ovs-vswitchd creates. */
 export interface OvsPortState {
   readonly name: string;
   readonly bridge: string;
@@ -46,10 +47,13 @@ export interface OvsPortState {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** A network interface; it is to be up. All addresses of it are ours. */
+/** A network interface, which is set up. All of its addresses are Weft's. */
 export interface LinkState {
   readonly name: string;
-  /** The kind of link to make ("ifb", "bridge", "dummy"), marked as ours; absent: another program makes it, and it is set up once it is there. */
+  /**
+   * The kind of link to create ("ifb", "bridge", "dummy"), with Weft's mark; absent: another program creates it, and
+   * it is set up once it exists.
+   */
   readonly make?: string;
   readonly mac?: string;
   /** Bytes. */
@@ -58,32 +62,32 @@ export interface LinkState {
   readonly checksumOff?: boolean;
 }
 
-/** In a key of {@link SysctlState}: each interface that is neither loopback nor the host end of a pod's. */
+/** In a key of {@link SysctlState}: each interface that is neither loopback nor the host end of a pod's pair. */
 export const EACH_UPLINK = "*";
 
 /** A setting of the kernel below /proc/sys/net. */
 export interface SysctlState {
   readonly key: readonly string[];
   readonly value: string;
-  /** Only where it has this value: any other is an administrator's decision. */
+  /** Only if it has this value: any other is an administrator's decision. */
   readonly insteadOf?: string;
-  /** The interface that the key is about: it may not be there yet. */
+  /** The interface of the key: it may not exist yet. */
   readonly link?: string;
 }
 
-/** An address of one of {@link NodeState.links}, with the routes that the kernel makes of it. */
+/** An address of one of {@link NodeState.links}, with the routes that the kernel creates for it. */
 export interface AddressState {
   readonly link: string;
   readonly address: string;
   readonly prefix: number;
-  /** `link`: any link-local address (RFC 4291 §2.5.6) will do, this one is added where there is none. */
+  /** `link`: any link-local address (RFC 4291 §2.5.6) is sufficient; this one is added if there is none. */
   readonly scope?: "link";
 }
 
 /** A route of the main table, or of another one: by a link, or `unreachable`. */
 export type RouteState = LinkRouteState | UnreachableState;
 
-/** What no other route of the table leads to gets an ICMP error, instead of being looked up in further tables. */
+/** Packets that no other route of the table matches get an ICMP error, instead of being looked up in further tables. */
 export interface UnreachableState {
   readonly type: "unreachable";
   /** A prefix. */
@@ -99,9 +103,9 @@ export interface LinkRouteState {
   /** A prefix. */
   readonly destination: string;
   readonly gateway?: string;
-  /** No address of the link says that the gateway is on it. */
+  /** The gateway is treated as on-link although no address of the link contains it. */
   readonly onlink?: boolean;
-  /** The address from which the node itself sends there. */
+  /** The source address of packets from the node itself. */
   readonly source?: string;
   readonly table?: number;
   readonly metric?: number;
@@ -122,6 +126,6 @@ export interface TableState {
   readonly name: string;
   /** Input of `nft -f -` that replaces the table. */
   readonly script: string;
-  /** The interface that its rules are about: before it is there the table is not made. */
+  /** The interface of its rules: the table is not created before it exists. */
   readonly link?: string;
 }

@@ -8,7 +8,7 @@ import type { NodeKernel } from "./kernel.ts";
 import { isPodLink, isProbeLink } from "./marks.ts";
 import { EACH_UPLINK, type SysctlState } from "./state.ts";
 
-/** A setting and its value, "" where there is none. */
+/** A sysctl and its value, "" if it does not exist. */
 interface FoundSetting {
   readonly wanted: SysctlState;
   readonly value: string;
@@ -16,7 +16,7 @@ interface FoundSetting {
 
 type SettingStep = Step & { readonly key: readonly string[]; readonly value: string };
 
-/** Settings of the kernel. They have no mark: what is not wanted any more stays as it is. */
+/** Sysctls. They have no mark: one that is no longer wanted stays as it is. */
 export function sysctlDriver(kernel: NodeKernel): Driver {
   return driver<readonly FoundSetting[], SettingStep>({
     kind: "sysctls",
@@ -55,7 +55,7 @@ function ofLink(wanted: SysctlState, name: string): SysctlState {
   return { ...wanted, key: wanted.key.map((part) => (part === EACH_UPLINK ? name : part)) };
 }
 
-/** An interface may go meanwhile. */
+/** An interface may be deleted meanwhile. */
 function read(kernel: NodeKernel, key: readonly string[]): string | undefined {
   try {
     return kernel.sysctl(key);

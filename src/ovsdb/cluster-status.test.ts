@@ -28,7 +28,7 @@ Servers:
     c3d4 (c3d4 at tcp:10.0.0.3:6644) next_index=90 match_index=89
 `;
 
-t.test("the state of a raft member is read from cluster/status", async (t) => {
+t.test("the state of a raft member is parsed from cluster/status", async (t) => {
   t.same(parseClusterStatus(LEADER), {
     clusterId: "6a1fd0f6-9a43-4e6e-a3ac-6be35bd1b2b0",
     serverId: "e0ee8a51-34b7-4b44-9f49-0e7d8a9a9c59",
@@ -55,7 +55,7 @@ t.test("the state of a raft member is read from cluster/status", async (t) => {
   });
 });
 
-t.test("a follower has no indexes of the others, and other text is no status", async (t) => {
+t.test("a follower has no indexes of the others, and other text is not a status", async (t) => {
   const follower = LEADER.replaceAll(/ next_index=\d+ match_index=\d+/g, "").replace("Role: leader", "Role: follower");
   const read = parseClusterStatus(follower.replace("Leader: self", "Leader: a1b2"));
   t.match(read, { role: "follower", leader: "a1b2" });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A member of a raft cluster, as one of its members sees it. */
+/** A member of a raft cluster, as one of its members reports it. */
 export interface RaftServer {
   readonly id: string;
   readonly address: string;
@@ -9,11 +9,11 @@ export interface RaftServer {
   readonly matchIndex: number | undefined;
 }
 
-/** What `cluster/status` of ovsdb-server says (ovsdb/raft.c, `raft_unixctl_status`). */
+/** The output of ovsdb-server's `cluster/status` (ovsdb/raft.c, `raft_unixctl_status`). */
 export interface ClusterStatus {
   readonly clusterId: string;
   readonly serverId: string;
-  /** "cluster member", or what the server is doing instead. */
+  /** "cluster member", or another state of the server. */
   readonly status: string;
   readonly role: string;
   /** "self", an id, or "unknown". */
@@ -31,7 +31,7 @@ export interface ClusterStatus {
   readonly servers: readonly RaftServer[];
 }
 
-/** Reads the text of `cluster/status`; undefined where it is not that. */
+/** Parses the output of `cluster/status`; undefined for other text. */
 export function parseClusterStatus(text: string): ClusterStatus | undefined {
   const fields = new Map<string, string>();
   for (const [, key = "", value = ""] of text.matchAll(/^([A-Z][\w ]*): ?(.*)$/gm)) fields.set(key, value.trim());
@@ -65,7 +65,7 @@ export function parseClusterStatus(text: string): ClusterStatus | undefined {
   };
 }
 
-/** `e0ee (e0ee1234-…)` → the whole id. */
+/** `e0ee (e0ee1234-…)` → the full id. */
 function longId(text: string): string {
   return /\(([^)]+)\)/.exec(text)?.[1] ?? text;
 }

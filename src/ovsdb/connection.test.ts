@@ -25,14 +25,14 @@ function setUp(
   return { server, client: server.connect({ onEvent: (event) => events.push(event), ...options }), events };
 }
 
-/** A client of whatever `dial` gives it. */
+/** A client with the given `dial`. */
 function clientOf(t: Test, dial: Dial, options: Partial<OvsdbOptions>, clock = new ManualClock()): OvsdbClient {
   const client = new Connection({ remotes: ["a", "b", "c"], database: TEST.name, ...options }, { clock, dial });
   t.teardown(() => client.close());
   return client;
 }
 
-/** Lets everything that is on its way arrive. */
+/** Lets all pending messages arrive. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -46,7 +46,7 @@ t.test("nothing is sent without a connection", async (t) => {
   t.equal(server.transactions.length, 1);
 });
 
-t.test("states are told as they change", async (t) => {
+t.test("changes of state are reported in order", async (t) => {
   const { server, client } = setUp(t);
   const states: ClientState[] = [];
   client.onStateChange((state) => states.push(state));
@@ -83,7 +83,7 @@ t.test("a transaction without answer ends with its time limit or its signal", as
   await t.rejects(client.transact(TEST.name, ONE, { signal: AbortSignal.abort() }), { code: "abandoned" });
 });
 
-t.test("a transaction that is given up while it waits is cancelled on the server", async (t) => {
+t.test("a transaction that is abandoned while it waits is cancelled on the server", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   const operation = wait(TEST, "Group", { where: [], until: "!=", rows: [], columns: ["name"] });
@@ -104,7 +104,7 @@ t.test("requests beyond the limit are refused without being sent", async (t) => 
   t.equal(server.transactions.length, 2);
 });
 
-t.test("a message larger than the limit is not sent, and one that comes ends the connection", async (t) => {
+t.test("a message larger than the limit is not sent, and a received one ends the connection", async (t) => {
   const { server, client, events } = setUp(t, { maxMessageBytes: 20_000 });
   await client.whenConnected();
   const large = insert(TEST, "Group", undefined, { name: "x".repeat(30_000) });
@@ -123,7 +123,7 @@ t.test("a message larger than the limit is not sent, and one that comes ends the
   );
 });
 
-t.test("a closed client rejects what waits and what comes", async (t) => {
+t.test("a closed client rejects waiting and new calls", async (t) => {
   const { server, client } = setUp(t);
   const mirror = client.monitor(TEST, { Group: "all" });
   await client.whenConnected();
@@ -141,7 +141,7 @@ t.test("a closed client rejects what waits and what comes", async (t) => {
 });
 
 t.test(
-  "a client that wants the leader leaves a server the moment it leads no more, and comes back to who leads",
+  "a client that needs the leader leaves a server when it no longer leads, and connects to the new leader",
   async (t) => {
     const { server, client, events } = setUp(t, { leaderOnly: true });
     const mirror = client.monitor(TEST, { Group: "all" });
@@ -164,7 +164,7 @@ t.test(
   },
 );
 
-t.test("a client that needs no leader stays", async (t) => {
+t.test("a client that does not need the leader stays", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   server.setLeader(false);
@@ -172,14 +172,14 @@ t.test("a client that needs no leader stays", async (t) => {
   t.equal(client.state, "connected");
 });
 
-t.test("a server without the database will not do", async (t) => {
+t.test("a server without the database is not suitable", async (t) => {
   const failure = new Promise<ClientEvent>((resolve) => {
     setUp(t, { database: "Other", onEvent: (event) => event.type === "disconnected" && resolve(event) });
   });
   t.match(await failure, { error: { code: "unsuitable server", message: /has no database Other/ } });
 });
 
-t.test("remotes are tried one after the other at once, and a pause follows each whole round", async (t) => {
+t.test("remotes are tried one after the other at once, and a pause follows each complete round", async (t) => {
   const clock = new ManualClock();
   const dialled: string[] = [];
   const events: ClientEvent[] = [];
@@ -200,10 +200,10 @@ t.test("remotes are tried one after the other at once, and a pause follows each 
   }
   t.same(pauses, [100, 200, 400, 800, 1000, 1000]);
   t.equal(dialled.length, 21);
-  t.equal(clock.pending, 1, "nothing is left over");
+  t.equal(clock.pending, 1, "nothing remains");
 });
 
-t.test("a server that accepts and says nothing is left after the time limit", async (t) => {
+t.test("a server that accepts and sends nothing is left after the time limit", async (t) => {
   const clock = new ManualClock();
   const dialled: string[] = [];
   const streams: Duplex[] = [];
@@ -223,7 +223,7 @@ t.test("a server that accepts and says nothing is left after the time limit", as
   t.ok(streams[0]?.destroyed);
 });
 
-t.test("a dial that hangs is given up after the time limit", async (t) => {
+t.test("a connection attempt that hangs is aborted after the time limit", async (t) => {
   const clock = new ManualClock();
   const dialled: string[] = [];
   const dial: Dial = (remote, signal) => {
@@ -236,7 +236,7 @@ t.test("a dial that hangs is given up after the time limit", async (t) => {
   t.same(dialled, ["a", "b"]);
 });
 
-t.test("a server that drops each connection as soon as it is made is not dialled in a loop", async (t) => {
+t.test("a server that drops each connection at once is not dialled in a loop", async (t) => {
   const server = fakeOvsdb(TEST);
   t.teardown(() => server.close());
   const clock = new ManualClock();
@@ -266,7 +266,7 @@ t.test("a server that drops each connection as soon as it is made is not dialled
   t.equal(dialled, 2);
 });
 
-t.test("garbage from the server ends the connection", async (t) => {
+t.test("an invalid message from the server ends the connection", async (t) => {
   const dialled: string[] = [];
   const events: ClientEvent[] = [];
   const dial: Dial = async (remote) => {
@@ -283,7 +283,7 @@ t.test("garbage from the server ends the connection", async (t) => {
   );
 });
 
-t.test("the server's echo is answered", async (t) => {
+t.test("the server's echo request is answered", async (t) => {
   const [here, there] = duplexPair();
   const answers: string[] = [];
   there.on("data", (chunk: Buffer) => answers.push(String(chunk)));
@@ -295,7 +295,7 @@ t.test("the server's echo is answered", async (t) => {
   t.ok(answers.join("").includes('"unknown method"'));
 });
 
-t.test("a server that goes silent is noticed by the probe", async (t) => {
+t.test("a silent server is detected by the probe", async (t) => {
   const { server, client, events } = setUp(t, { probeIntervalMs: 20 });
   const mirror = client.monitor(TEST, { Group: "all" });
   await mirror.whenSynced();
@@ -303,7 +303,7 @@ t.test("a server that goes silent is noticed by the probe", async (t) => {
   await until(
     (check) => mirror.onSyncedChange(check),
     () => !mirror.synced,
-    "the silence to be noticed",
+    "the silence to be detected",
   );
   t.match(
     events.findLast((event) => event.type === "disconnected"),
@@ -315,7 +315,7 @@ t.test("a server that goes silent is noticed by the probe", async (t) => {
   t.equal(mirror.size("Group"), 1);
 });
 
-t.test("a client left alone keeps its connection", async (t) => {
+t.test("an idle client keeps its connection", async (t) => {
   const { client, events } = setUp(t, { probeIntervalMs: 5 });
   await client.whenConnected();
   await new Promise((resolve) => SYSTEM_CLOCK.after(60, () => resolve(undefined)));

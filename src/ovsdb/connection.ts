@@ -21,39 +21,38 @@ import { ServerSession } from "./server-session.ts";
 import type { SeenIndex } from "./server-status.ts";
 import { sendTransaction } from "./transact.ts";
 
-/** How long a server has to answer when another one says that it leads, in ms. */
+/** How long the server may take to answer after another one has reported that it leads, in ms. */
 const URGENT_MS = 1_000;
 
-/** What {@link Connection} does with the world. */
+/** What {@link Connection} needs from its environment. */
 export interface ConnectionDependencies {
   readonly clock: Clock;
   readonly dial: Dial;
 }
 
-/** Where the connection stands. Each phase owns what must be undone when it is left. */
+/** The state of the connection. Each phase owns the resources that are released when it ends. */
 type Phase =
   | { readonly name: "waiting"; readonly cancel: () => void }
   | { readonly name: "dialing"; readonly remote: string; readonly abort: AbortController }
-  /** Connected to a server, of which it is not known yet whether it will do. */
+  /** Connected to a server whose suitability is not known yet. */
   | { readonly name: "greeting"; readonly remote: string; readonly server: ServerSession; readonly cancel: () => void }
   | {
       readonly name: "connected";
       readonly remote: string;
       readonly server: ServerSession;
       readonly since: number;
-      /** Of the other members, where only the leader will do. */
+      /** Watches the other members, if only the leader is suitable. */
       readonly watch: LeaderWatch | undefined;
     }
   | { readonly name: "closed" };
 
 /**
- * The life of a connection:
+ * The life cycle of a connection:
  *
- *     dialing → greeting → connected ─┐ server unsuitable, silent or gone
- *        ↑ next remote               │
- *        └──────── waiting ←─────────┘ after a whole round in vain
+ *     dialing → greeting → connected ─┐ server unsuitable, silent or gone ↑ next remote               │ └────────
+ *     waiting ←─────────┘ after a complete round of failures
  *
- * Whatever goes wrong leads back to dialing, and nothing but `close()` ends it.
+ * Every failure leads back to dialing; only `close()` ends it.
  */
 export class Connection implements OvsdbClient {
   readonly #options: OvsdbOptions;
@@ -68,23 +67,23 @@ export class Connection implements OvsdbClient {
   #state: ClientState = "connecting";
   /** Index of the remote to try next. */
   #next: number;
-  /** Remotes tried in vain since one was connected. */
+  /** Remotes that have failed since one was connected. */
   #failures = 0;
-  /** Pauses since a connection last lasted. */
+  /** Pauses since the last stable connection. */
   #pauses = 0;
   #seen: SeenIndex | undefined;
   #nextMirror = 1;
 
-  constructor(options: OvsdbOptions, world: ConnectionDependencies) {
+  constructor(options: OvsdbOptions, deps: ConnectionDependencies) {
     if (options.remotes.length === 0) throw new TypeError("no remote to connect to");
     this.#options = options;
-    this.#clock = world.clock;
-    this.#dial = world.dial;
+    this.#clock = deps.clock;
+    this.#dial = deps.dial;
     const onError = (error: unknown): void => this.#emit({ type: "listener-error", error });
     this.#states = new Listeners(onError);
     this.#locks = new LockSet(onError);
-    // Many clients of one cluster should not all begin with the same server.
-    this.#next = Math.floor(world.clock.random() * options.remotes.length);
+    // The clients of one cluster should not all begin with the same server.
+    this.#next = Math.floor(deps.clock.random() * options.remotes.length);
     this.#dialNext();
   }
 
@@ -132,7 +131,7 @@ export class Connection implements OvsdbClient {
     });
     this.#mirrors.set(mirror.id, mirror);
     if (this.#phase.name === "connected") this.#restoreMirror(this.#phase.server, mirror);
-    // The store knows its tables by name only; their row types are those of the schema that it was made from.
+    // The store knows its tables by name only; their row types are those of the schema from which it was created.
     return mirror as unknown as Mirror<Selected<Tables, Asked>>;
   }
 
@@ -151,7 +150,7 @@ export class Connection implements OvsdbClient {
     const error = closedError();
     if (phase.name === "dialing") phase.abort.abort(error);
     if (phase.name === "waiting" || phase.name === "greeting") phase.cancel();
-    // What has been sent may be applied all the same.
+    // A sent transaction may still be applied.
     const cut = new OvsdbError("disconnected", "the client was closed before the answer came");
     if (phase.name === "connected") phase.watch?.stop();
     if (phase.name === "greeting" || phase.name === "connected") phase.server.end(cut);
@@ -226,7 +225,7 @@ export class Connection implements OvsdbClient {
     this.#emit({ type: "connected", remote, model: server.model, serverId: server.serverId });
     this.#locks.attach(server);
     for (const mirror of this.#mirrors.values()) this.#restoreMirror(server, mirror);
-    // The last requests may have found the connection broken again.
+    // The last requests may have found that the connection is broken.
     if (this.#uses(server)) this.#setState("connected");
   }
 
@@ -236,7 +235,8 @@ export class Connection implements OvsdbClient {
     if (!leaderOnly || others.length === 0 || server.model !== "clustered") return undefined;
     return new LeaderWatch({
       ...{ clock: this.#clock, dial: this.#dial, remotes: others, database, ...this.#limits },
-      // It may be a word of yesterday, from a server that hung itself: ours is asked, and left if it does not answer.
+      // The report may be outdated, from a server that was suspended: the present server is probed, and left if it
+      // does not answer.
       onLeads: () => server.urge(URGENT_MS),
     });
   }
@@ -248,7 +248,8 @@ export class Connection implements OvsdbClient {
         this.#emit({ type: "schema-lacks", database, table, ...(column === undefined ? {} : { column }) }),
       );
       server.call("monitor_cond_since", params, (error, reply) => {
-        // A mirror that cannot be had is a connection that cannot be used: on to the next server, and the event says why.
+        // A mirror that cannot be restored makes the connection unusable: the next server is tried, and the event has
+        // the reason.
         if (error !== undefined) return server.fail(error);
         if (this.#mirrors.get(mirror.id) !== mirror) return;
         const { resumed, changes } = mirror.takeReply(reply);
@@ -274,7 +275,7 @@ export class Connection implements OvsdbClient {
     if (!this.#uses(server)) return;
     if (method === "update3") {
       const [id, transaction, updates] = params;
-      // Updates that crossed our monitor_cancel have no mirror any more.
+      // Updates that crossed this client's monitor_cancel have no mirror any more.
       if (typeof id === "string") this.#mirrors.get(id)?.takeUpdate(transaction, updates);
     } else if (method === "locked" || method === "stolen") {
       this.#locks.notify(method, params);
@@ -290,7 +291,7 @@ export class Connection implements OvsdbClient {
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
       phase.watch?.stop();
-      // A connection that lasted as long as the next pause would resets the backoff.
+      // A connection that lasted at least as long as the next pause resets the backoff.
       const stable = this.#clock.now() - phase.since >= backoffDelay(this.#pauses + 1, this.#backoff);
       if (stable) this.#pauses = 0;
       this.#phase = { name: "waiting", cancel: () => {} };
@@ -306,8 +307,9 @@ export class Connection implements OvsdbClient {
   }
 
   /**
-   * A remote will not do, or not any more. The next one is tried at once, but after a pause when a round is complete or a connection
-   * was lost as soon as it was made (`atOnce` false): without it, a server that accepts and drops would be dialled in a loop.
+   * A remote is not, or no longer, suitable. The next one is tried at once, but after a pause when a round is
+   * complete or a new connection was lost at once (`atOnce` false): otherwise a server that accepts and drops would
+   * be dialled in a loop.
    */
   #lost(remote: string, error: OvsdbError, atOnce?: boolean): void {
     this.#emit({ type: "disconnected", remote, error });
@@ -347,7 +349,7 @@ export class Connection implements OvsdbClient {
     try {
       this.#options.onEvent?.(event);
     } catch (error) {
-      // No caller is left: the process is told.
+      // No caller is left to receive the error, so it is thrown.
       queueMicrotask(() => {
         throw error;
       });

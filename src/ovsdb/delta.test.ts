@@ -11,7 +11,7 @@ const SET = columnCodec({ key: { type: "string" }, min: 0, max: UNLIMITED } sati
 const MAP = columnCodec({ key: { type: "string" }, value: { type: "string" }, min: 0, max: UNLIMITED });
 const OPTIONAL = columnCodec({ key: { type: "integer" }, min: 0, max: 1 });
 
-/** The difference as ovsdb-server(7) §4.1.14 words it, without cleverness. */
+/** The difference as ovsdb-server(7) §4.1.14 defines it, in the simplest form. */
 function difference(old: readonly string[], now: readonly string[]): readonly string[] {
   return [...old.filter((m) => !now.includes(m)), ...now.filter((m) => !old.includes(m))].sort();
 }

@@ -3,9 +3,10 @@
 import { type Atom, type ColumnCodec, compareAtoms, setOwn, type Value } from "./value.ts";
 
 /**
- * Applies the difference of a "modify" in an update2 or update3 notification (ovsdb-server(7) §4.1.14) to the old value: sets
- * exchange the members that only one of the two has, maps their pairs likewise, single values (also optional ones) are
- * replaced. Neither argument is changed. The same difference twice gives the old value again, so none may be applied twice.
+ * Applies the difference of a "modify" in an update2 or update3 notification (ovsdb-server(7) §4.1.14) to the old
+ * value: sets exchange the members that only one of the two has, maps their pairs likewise, single values (also
+ * optional ones) are replaced. Neither argument is changed. Applying the same difference twice gives the old value,
+ * so none may be applied twice.
  */
 export function applyDelta(codec: ColumnCodec, old: Value, delta: Value): Value {
   switch (codec.kind) {
@@ -22,7 +23,7 @@ export function applyDelta(codec: ColumnCodec, old: Value, delta: Value): Value 
 /** Differences up to this size are spliced in one by one, at the speed of copying memory. */
 const FEW = 3;
 
-/** Both sorted. A set of 100,000 ports to which one is added must not be gone through member by member. */
+/** Both are sorted. Adding one port to a set of 100,000 must not visit every member. */
 function exchangeMembers(old: readonly Atom[], delta: readonly Atom[]): readonly Atom[] {
   if (old.length === 0) return delta;
   if (delta.length <= FEW) {

@@ -8,13 +8,13 @@ import type { TlsFiles } from "./client.ts";
 import { OvsdbError } from "./errors.ts";
 import type { Remote } from "./remote.ts";
 
-/** Makes connections; tests hand in another one. */
+/** Opens connections; tests pass another one. */
 export type Dial = (remote: string, signal: AbortSignal) => Promise<Duplex>;
 
 /**
- * Connects to a remote; the stream is ready to write. Rejects OvsdbError `connection`.
- * With `ssl:` the server's certificate must come from `tls.caCertificate`; its name is not compared with the host, as Open vSwitch
- * does not do that either and the certificates of `ovs-pki` have none that would fit.
+ * Connects to a remote; the stream is ready to write. Rejects OvsdbError `connection`. With `ssl:` the server's
+ * certificate must be signed by `tls.caCertificate`; its name is not compared with the host, as Open vSwitch does not
+ * do that either and the certificates of `ovs-pki` have no matching name.
  */
 export async function dialRemote(remote: Remote, tls: TlsFiles | undefined, signal: AbortSignal): Promise<Duplex> {
   try {
@@ -48,7 +48,8 @@ export async function dialRemote(remote: Remote, tls: TlsFiles | undefined, sign
 }
 
 function connected<Stream extends Duplex>(stream: Stream, event: string, signal: AbortSignal): Promise<Stream> {
-  // Until the session listens, and after an abort, an error has no reader; `close` follows it and tells the same.
+  // Until the session listens, and after an abort, no listener handles an error; `close` follows it and reports the
+  // same.
   stream.on("error", () => {});
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown): void => {

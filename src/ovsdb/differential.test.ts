@@ -18,7 +18,7 @@ const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;
 const TABLES = ["Switch", "Port", "Group"] as const;
 
-/** A small world, so that operations meet the same rows again and again. */
+/** Few values, so that operations often concern the same rows. */
 const uuid = fc.nat(3).map((n) => `00000000-0000-4000-8000-00000000000${n}`);
 const port = fc.nat(3).map((n) => `00000000-0000-4000-9000-00000000000${n}`);
 const name = fc.constantFrom("a", "b", "c");
@@ -88,7 +88,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 type Tables = Pick<TestTables, (typeof TABLES)[number]>;
 
-/** What a client has seen, comparable. */
+/** The rows of a client's mirror, in a comparable form. */
 function rowsOf(mirror: Mirror<Tables>): unknown {
   return TABLES.map((table) => [...mirror.rows(table)].sort((a, b) => (a._uuid < b._uuid ? -1 : 1)));
 }
@@ -119,7 +119,7 @@ async function outcome(client: OvsdbClient, operations: readonly Operation[]): P
   }
 }
 
-t.test("the fake does as the real server does, and mirrors hold what both store", { skip }, async (t) => {
+t.test("the fake behaves like the real server, and mirrors contain the stored rows of both", { skip }, async (t) => {
   const folder = await TestFolder.make(tools as OvsTools);
   const fake = fakeOvsdb(TEST);
   const real = openOvsdb({ remotes: [(await folder.standalone(TEST)).remote], database: TEST.name });
@@ -144,7 +144,7 @@ t.test("the fake does as the real server does, and mirrors hold what both store"
         if (typeof one !== "string") commits++;
         const [mirrored, faked, is] = [...mirrors.map(rowsOf), await stored(real)];
         if (JSON.stringify(sorted(mirrored)) !== JSON.stringify(sorted(is)))
-          throw new Error("the mirror is not what is stored");
+          throw new Error("the mirror differs from the stored rows");
         if (hasDangling(mirrors[0] as Mirror<Tables>)) return;
         const [a, b] = [JSON.stringify(sorted(mirrored)), JSON.stringify(sorted(faked))];
         if (a !== b) throw new Error(`real: ${a}\nfake: ${b}`);
@@ -156,8 +156,9 @@ t.test("the fake does as the real server does, and mirrors hold what both store"
 });
 
 /**
- * ovsdb-server 3.x leaves a weak reference behind when one transaction deletes its row and changes another column of the row that
- * holds it (in `assess_weak_refs` the order of the two decides). The fake follows the RFC instead, so there the ways part.
+ * ovsdb-server 3.x leaves a weak reference when one transaction deletes its row and changes another column of the row
+ * that holds it (in `assess_weak_refs` the order of the two decides). The fake follows the RFC instead, so there the
+ * two differ.
  */
 function hasDangling(mirror: Mirror<Tables>): boolean {
   const gone = (table: "Group" | "Port", uuids: readonly string[]): boolean =>
@@ -169,7 +170,7 @@ function hasDangling(mirror: Mirror<Tables>): boolean {
   return false;
 }
 
-/** The same with the keys of maps in order: which order they come in means nothing. */
+/** The same with the keys of maps sorted, because their order has no meaning. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What OVSDB servers answer in `error` members: RFC 7047 §3.1 and §5.2, and ovsdb-server(7) §3.1. */
+/** The values of `error` members that OVSDB servers send: RFC 7047 §3.1 and §5.2, and ovsdb-server(7) §3.1. */
 const SERVER_CODES = [
   "referential integrity violation",
   "constraint violation",
@@ -30,23 +30,25 @@ const SERVER_CODES = [
   "internal error",
 ] as const;
 
-/** An error that a server reported. `timed out`: a `wait` operation was not met in its own time. */
+/** An error that a server reported. `timed out`: a `wait` operation was not satisfied within its own time. */
 export type ServerErrorCode = (typeof SERVER_CODES)[number];
 
 /**
  * An error of this side.
  * - `not connected`: nothing was sent, as there was no connection.
- * - `disconnected`: the connection went away before the answer came; whether the request took effect is unknown. `cause` says why, where
- *   it was given up from this side: an `unsuitable server` leads no more, a `protocol` error is not understood.
+ * - `disconnected`: the connection was lost before the answer; whether the request took effect is unknown. `cause`
+ *   has the reason if this side closed it: an `unsuitable server` no longer leads, a `protocol` error is not
+ *   understood.
  * - `timeout`: no answer within the request's time limit; whether it took effect is unknown.
  * - `abandoned`: the caller's signal fired; whether it took effect is unknown.
  * - `closed`: the client, mirror or lock has been closed.
  * - `overloaded`: too many requests or bytes wait already; nothing was sent.
- * - `too large`: a message beyond the size limit, of theirs or of ours.
- * - `protocol`: the other side does not speak JSON-RPC or OVSDB as it should.
+ * - `too large`: a sent or received message beyond the size limit.
+ * - `protocol`: the other side violates JSON-RPC or OVSDB.
  * - `invalid value`: a value does not fit its column; nothing was sent.
- * - `connection`: a remote could not be reached, or its certificate not be trusted.
- * - `unsuitable server`: the server answers but will not do (not the leader, cut off from its cluster, stale, other database).
+ * - `connection`: a remote could not be reached, or its certificate is not trusted.
+ * - `unsuitable server`: the server answers but cannot be used (not the leader, cut off from its cluster, stale,
+ *   other database).
  * - `other`: the server reported an error with a name that is not in the list.
  */
 export type ClientErrorCode =
@@ -69,8 +71,9 @@ export type OvsdbErrorCode = ServerErrorCode | ClientErrorCode;
 const UNKNOWN_OUTCOME: ReadonlySet<OvsdbErrorCode> = new Set(["disconnected", "timeout", "abandoned"]);
 
 /**
- * Answers that a transaction gets for its form, or as it requests itself, whatever the database holds: nothing of it was ever applied. Any other
- * error from a clustered database may be about the second run of a transaction whose first run was applied, see the constructor.
+ * Errors that a transaction gets for its form, or by its own request, independent of the database's content: it was
+ * never applied. Any other error from a clustered database may concern the second run of a transaction whose first
+ * run was applied, see the constructor.
  */
 const FORMAL: ReadonlySet<OvsdbErrorCode> = new Set([
   "aborted",
@@ -86,7 +89,7 @@ const FORMAL: ReadonlySet<OvsdbErrorCode> = new Set([
   "duplicate uuid-name",
 ]);
 
-/** Codes that say nothing against the request itself: later, or elsewhere, it may succeed as it stands. */
+/** Codes of temporary errors: the same request may succeed later, or on another server. */
 const PASSING: ReadonlySet<OvsdbErrorCode> = new Set([
   "not connected",
   "disconnected",
@@ -109,14 +112,15 @@ const KNOWN: ReadonlySet<string> = new Set(SERVER_CODES);
 export class OvsdbError extends Error {
   override readonly name = "OvsdbError";
   readonly code: OvsdbErrorCode;
-  /** Index of the operation that failed in its transaction; absent where it was the transaction as a whole. */
+  /** Index of the operation that failed in its transaction; absent if the transaction as a whole failed. */
   readonly operation: number | undefined;
   readonly #repeated: boolean;
 
   /**
-   * `clustered`: a server of a raft cluster, or a relay of one, answered this to a transaction. It runs a transaction again by itself when the
-   * leader changes before it knows whether the first run was committed (`ovsdb_trigger_try` on a "cluster error"), so the answer may
-   * be about what its own first run has done: `duplicate uuid`, `constraint violation`, a `wait` that is not met any more.
+   * `clustered`: a server of a raft cluster, or a relay of one, sent this answer to a transaction. It runs a
+   * transaction again by itself when the leader changes before it knows whether the first run was committed
+   * (`ovsdb_trigger_try` on a "cluster error"), so the answer may be caused by its own first run: `duplicate uuid`,
+   * `constraint violation`, a `wait` that is no longer satisfied.
    */
   constructor(
     code: OvsdbErrorCode,
@@ -129,23 +133,23 @@ export class OvsdbError extends Error {
     this.#repeated = options.clustered === true && !FORMAL.has(code);
   }
 
-  /** Whether the request may have taken effect in spite of the error. Where false, it has not. */
+  /** Whether the request may have taken effect in spite of the error. If false, it has not. */
   get mayHaveApplied(): boolean {
     return UNKNOWN_OUTCOME.has(this.code) || this.#repeated;
   }
 
-  /** Whether the same request may succeed later. Where false, the server has refused this very request. */
+  /** Whether the same request may succeed later. If false, the server has refused this request. */
   get retryable(): boolean {
     return PASSING.has(this.code);
   }
 
-  /** Any thrown value as an `OvsdbError`; those that are one already are returned as they are. */
+  /** Converts any thrown value to an `OvsdbError`; an OvsdbError is returned unchanged. */
   static from(reason: unknown, code: ClientErrorCode): OvsdbError {
     if (reason instanceof OvsdbError) return reason;
     return new OvsdbError(code, reason instanceof Error ? reason.message : String(reason), { cause: reason });
   }
 
-  /** An error object of a server: RFC 7047 §3.1 `<error>`, or the bare string that some requests are answered with. */
+  /** From a server's error object: RFC 7047 §3.1 `<error>`, or the plain string that some requests are answered with. */
   static fromServer(error: unknown, options: { operation?: number; clustered?: boolean } = {}): OvsdbError {
     const { error: name, details } = isErrorObject(error) ? error : { error: String(error), details: undefined };
     const code = KNOWN.has(name) ? (name as ServerErrorCode) : "other";

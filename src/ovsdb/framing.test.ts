@@ -23,7 +23,7 @@ function bytesOf(messages: readonly JsonObject[], between = ""): Buffer {
   return Buffer.concat(messages.flatMap((message) => [frameMessage(message, 1_000_000), Buffer.from(between)]));
 }
 
-t.test("messages are found wherever the stream is cut in two", async (t) => {
+t.test("messages are found wherever the stream is split", async (t) => {
   for (const between of ["", "\n", " \r\n\t"]) {
     const bytes = bytesOf(MESSAGES, between);
     for (let cut = 0; cut <= bytes.length; cut++) {
@@ -34,12 +34,12 @@ t.test("messages are found wherever the stream is cut in two", async (t) => {
   t.pass("every cut");
 });
 
-t.test("messages are found when each byte comes alone", async (t) => {
+t.test("messages are found when each byte arrives alone", async (t) => {
   const bytes = bytesOf(MESSAGES);
   t.same(split([...bytes].map((byte) => Uint8Array.of(byte))), MESSAGES);
 });
 
-t.test("any JSON objects, cut anywhere, come out as they went in", async (t) => {
+t.test("any JSON objects, split anywhere, are decoded unchanged", async (t) => {
   const object = fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 3 }), {
     noNullPrototype: true,
   });
@@ -66,17 +66,17 @@ t.test("a message may have exactly the size of the limit, and not a byte more", 
   t.throws(
     () => split([bytes.subarray(0, 60), bytes.subarray(60, 90)], 80),
     { code: "too large" },
-    "before its end has come",
+    "before its end was received",
   );
   t.throws(() => frameMessage(message, bytes.length - 1), { code: "too large" });
 });
 
-t.test("many small messages in one chunk are within a limit that their sum is beyond", async (t) => {
+t.test("many small messages in one chunk may exceed the limit together", async (t) => {
   const message = { text: "x".repeat(50) };
   t.equal(split([bytesOf(Array<JsonObject>(100).fill(message))], 100).length, 100);
 });
 
-t.test("what is no stream of JSON objects is refused", async (t) => {
+t.test("a stream that does not consist of JSON objects is refused", async (t) => {
   for (const text of ["[1]", "nonsense", '{"a":1}x', "}", '"text"']) {
     t.throws(() => split([Buffer.from(text)]), { code: "protocol" }, text);
   }
@@ -84,7 +84,7 @@ t.test("what is no stream of JSON objects is refused", async (t) => {
   t.throws(() => split([Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])]), { code: "protocol" }, "no UTF-8");
 });
 
-t.test("what would make ovsdb-server hang up is not sent, wherever it is in a message", async (t) => {
+t.test("text that would make ovsdb-server close the connection is not sent, wherever it is in a message", async (t) => {
   for (const text of ["\0", "a\0", "\ud800", "a\udfff", "\\\0", "\\\\\ud800", '"\ud83d"']) {
     t.throws(() => frameMessage({ method: "m", params: [["x", { a: text }]] }, 1000), { code: "invalid value" });
     t.throws(() => frameMessage({ [text]: 1 }, 1000), { code: "invalid value" });

@@ -10,13 +10,13 @@ const CLOSE = 0x7d;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Cuts a stream of JSON objects that follow one another without any frame (RFC 7047 §4: JSON-RPC directly over a stream) into
- * messages. Does no I/O. Bytes are looked at once each, and turned into text only when a message is whole, so that a
- * character whose bytes came in two chunks is never torn.
+ * Splits a stream of JSON objects that follow one another without any frame (RFC 7047 §4: JSON-RPC directly over a
+ * stream) into messages. Does no I/O. Each byte is examined once, and converted to text only when a message is
+ * complete, so that a character whose bytes are in two chunks is decoded correctly.
  */
 export class MessageSplitter {
   readonly #maxBytes: number;
-  /** Chunks of the message that has begun. */
+  /** Chunks of the incomplete message. */
   #parts: Uint8Array[] = [];
   #length = 0;
   /** Open braces outside of strings; 0 between messages. */
@@ -30,8 +30,8 @@ export class MessageSplitter {
   }
 
   /**
-   * Takes the next chunk, which it may keep, and calls `emit` for each message that is now whole, in order. Throws OvsdbError
-   * `too large` or `protocol`, after which the stream is past use; what `emit` throws goes through likewise.
+   * Processes the next chunk, which it may keep, and calls `emit` for each complete message, in order. Throws
+   * OvsdbError `too large` or `protocol`, after which the stream is unusable; errors of `emit` are passed on.
    */
   push(chunk: Uint8Array, emit: (message: JsonObject) => void): void {
     let start = 0;
@@ -76,12 +76,16 @@ export class MessageSplitter {
   }
 }
 
-/** How JSON.stringify writes U+0000 and half a surrogate pair (ECMA-262, QuoteJSONString); the backslash is no second half of one itself. */
+/**
+ * The form in which JSON.stringify writes U+0000 and unpaired surrogates (ECMA-262, QuoteJSONString); the backslash
+ * must not be the second half of an escaped one.
+ */
 const UNREADABLE = /(?<=^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
 
 /**
- * A message as bytes. Throws OvsdbError `too large` where it is longer than `maxBytes`, and `invalid value` where it holds a string that
- * ovsdb-server's parser does not take: the server would end the connection, and with it everybody's requests and locks.
+ * A message as bytes. Throws OvsdbError `too large` if it is longer than `maxBytes`, and `invalid value` if it
+ * contains a string that ovsdb-server's parser refuses: the server would close the connection, and with it all
+ * requests and locks of this client.
  */
 export function frameMessage(message: JsonObject, maxBytes: number): Uint8Array {
   const text = JSON.stringify(message);

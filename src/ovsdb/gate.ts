@@ -2,7 +2,7 @@
 
 import { OvsdbError } from "./errors.ts";
 
-/** A condition that comes and goes, and promises for its next coming. */
+/** A boolean condition that callers can await. */
 export class Gate {
   #open = false;
   #closed: OvsdbError | undefined;
@@ -38,7 +38,7 @@ export class Gate {
     });
   }
 
-  /** Opens or shuts the gate; says whether that was a change. */
+  /** Opens or shuts the gate; returns whether that was a change. */
   set(open: boolean): boolean {
     if (this.#closed !== undefined || open === this.#open) return false;
     this.#open = open;
@@ -46,7 +46,7 @@ export class Gate {
     return true;
   }
 
-  /** Shuts the gate for good. */
+  /** Shuts the gate permanently. */
   close(error: OvsdbError): void {
     if (this.#closed !== undefined) return;
     this.#open = false;
@@ -61,7 +61,7 @@ export class Gate {
   }
 }
 
-/** The error of a promise whose signal fired. */
+/** The rejection of a promise whose signal fired. */
 export function abandoned(signal: AbortSignal): OvsdbError {
   return new OvsdbError("abandoned", "abandoned by the caller", { cause: signal.reason });
 }

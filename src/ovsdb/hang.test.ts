@@ -17,7 +17,7 @@ const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;
 
 t.test(
-  "the lock of a process that hangs goes to the next in line, and when it continues it writes nothing",
+  "the lock of a process that hangs goes to the next client, and when it continues it writes nothing",
   { skip },
   async (t) => {
     const folder = await TestFolder.make(tools as OvsTools);
@@ -51,11 +51,11 @@ t.test(
     const before = (await names()).toSorted();
 
     writer.kill("SIGCONT");
-    t.equal((await states.next()).value, "lost", "it finds out, and nothing else happens first");
+    t.equal((await states.next()).value, "lost", "it detects the loss before anything else happens");
     t.same((await names()).toSorted(), before, "it has written nothing");
 
     await lock.release();
-    t.equal((await states.next()).value, "held", "it is the next in line");
+    t.equal((await states.next()).value, "held", "it is the next in the queue");
     const exited = once(writer, "exit");
     writer.kill("SIGKILL");
     await exited;

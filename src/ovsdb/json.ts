@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A value that JSON can say (RFC 8259). Whatever goes over the wire is one of these. */
+/** A JSON value (RFC 8259). All messages on the wire consist of these. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** A JSON object. */

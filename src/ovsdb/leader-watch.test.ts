@@ -52,6 +52,6 @@ t.test(
       () => woken.size("Group") === 2,
       "the former leader to follow",
     );
-    t.same(states, [], "when it wakes up and still believes that it leads, nobody leaves the one that does");
+    t.same(states, [], "when it continues and still reports that it leads, no client leaves the new leader");
   },
 );

@@ -7,7 +7,7 @@ import type { Dial } from "./dial.ts";
 import { OvsdbError } from "./errors.ts";
 import { ServerSession } from "./server-session.ts";
 
-/** What a {@link LeaderWatch} is given. */
+/** Options of {@link LeaderWatch}. */
 export interface LeaderWatchOptions {
   readonly clock: Clock;
   readonly dial: Dial;
@@ -18,13 +18,14 @@ export interface LeaderWatchOptions {
   readonly connectTimeoutMs: number;
   readonly maxBackoffMs: number;
   readonly maxMessageBytes: number;
-  /** One of them says that it leads. Called again each time that its `_Server` changes. */
+  /** One of them reports that it leads. Called again each time that its `_Server` changes. */
   readonly onLeads: () => void;
 }
 
 /**
- * Watches the servers of a cluster beside its leader, a connection each. A leader that hangs does not say that another one has been elected, and it would take
- * two probes to notice; the one that has been elected says so at once.
+ * Watches the servers of a cluster besides its leader, with a connection to each. A leader that hangs does not report
+ * that another one has been elected, and its silence is detected only after two probes; the new leader reports it at
+ * once.
  */
 export class LeaderWatch {
   readonly #stops: readonly (() => void)[];
@@ -39,7 +40,7 @@ export class LeaderWatch {
   }
 }
 
-/** Stays connected to one server; returns what ends it. */
+/** Stays connected to one server; returns the function that ends it. */
 function watch(remote: string, options: LeaderWatchOptions): () => void {
   const { clock, dial, connectTimeoutMs, onLeads } = options;
   const backoff = new Backoff({ firstMs: 100, maxMs: options.maxBackoffMs }, () => clock.random());

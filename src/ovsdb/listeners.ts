@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Functions to be called when something happens. One that throws does not keep the others from being called. */
+/** Functions that are called for an event. An exception in one does not affect the others. */
 export class Listeners<Event> {
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #onError: (error: unknown) => void;
@@ -9,9 +9,9 @@ export class Listeners<Event> {
     this.#onError = onError;
   }
 
-  /** Adds a listener; returns what takes it away again. */
+  /** Adds a listener; returns the function that removes it. */
   add(listener: (event: Event) => void): () => void {
-    // The same function may be added twice, each with an end of its own.
+    // The same function may be added twice, and each is removed separately.
     const own = (event: Event): void => listener(event);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);

@@ -7,17 +7,17 @@ import { Listeners } from "./listeners.ts";
 import type { Lock, LockState } from "./lock.ts";
 import type { ReplyHandler } from "./session.ts";
 
-/** The part of a session that locks need. */
+/** The part of a session that locks use. */
 export interface LockCaller {
   call(method: string, params: readonly Json[], onReply: ReplyHandler): unknown;
-  /** Gives the connection up; the next one asks for the locks again. */
+  /** Closes the connection; the next one requests the locks again. */
   fail(error: OvsdbError): void;
 }
 
-/** The locks of one client, RFC 7047 §4.1.8 to §4.1.11. Without I/O: it is told of connections and notifications. */
+/** The locks of one client, RFC 7047 §4.1.8 to §4.1.11. Without I/O: the client passes connections and notifications. */
 export class LockSet {
   readonly #onError: (error: unknown) => void;
-  /** Name → the lock that was asked for and not released. */
+  /** Name → the lock that was requested and not released. */
   readonly #locks = new Map<string, OwnLock>();
   #caller: LockCaller | undefined;
 
@@ -25,7 +25,7 @@ export class LockSet {
     this.#onError = onError;
   }
 
-  /** Throws a TypeError where the name has been requested already. */
+  /** Throws a TypeError if the name has been requested already. */
   add(name: string, steal: boolean): Lock {
     if (this.#locks.has(name)) throw new TypeError(`lock ${name} has been requested already`);
     const lock = new OwnLock(name, steal, this.#onError, () => this.#release(lock));
@@ -38,13 +38,13 @@ export class LockSet {
     return this.#locks.get(name)?.state === "held";
   }
 
-  /** A new connection: every lock is asked for. */
+  /** A new connection: every lock is requested. */
   attach(caller: LockCaller): void {
     this.#caller = caller;
     for (const lock of this.#locks.values()) lock.request(caller);
   }
 
-  /** The connection is gone, and with it every lock. */
+  /** The connection is lost, and with it every lock. */
   detach(): void {
     this.#caller = undefined;
     for (const lock of this.#locks.values()) lock.drop();
@@ -71,7 +71,7 @@ export class LockSet {
     lock.end(new OvsdbError("closed", `lock ${lock.name} has been released`));
     const caller = this.#caller;
     if (caller === undefined) return Promise.resolve();
-    // If the connection breaks before the answer, the server has taken the lock back all the same.
+    // If the connection breaks before the answer, the server has released the lock as well.
     return new Promise((resolve) => {
       try {
         caller.call("unlock", [lock.name], () => resolve());
@@ -86,7 +86,7 @@ class OwnLock implements Lock {
   readonly name: string;
   #state: LockState = "waiting";
   #steal: boolean;
-  /** The server has answered the request of this connection: what it says from now on is about that. */
+  /** The server has answered the request on this connection: later notifications concern it. */
   #answered = false;
   readonly #gate = new Gate();
   readonly #listeners: Listeners<LockState>;
@@ -118,7 +118,8 @@ class OwnLock implements Lock {
   request(caller: LockCaller): void {
     this.#answered = false;
     const method = this.#steal ? "steal" : "lock";
-    // Stolen once, not again after each loss of the connection: two thieves would never come to rest.
+    // Stolen once, not again after each loss of the connection: two clients would steal it from each other without
+    // end.
     this.#steal = false;
     try {
       caller.call(method, [this.name], (error, result) => {

@@ -28,7 +28,7 @@ const becomes = (lock: Lock, state: LockState): Promise<void> =>
     `${lock.name} ${state}`,
   );
 
-t.test("a lock goes from its holder to the next in line", async (t) => {
+t.test("a lock goes from its holder to the next client in the queue", async (t) => {
   const server = setUp(t);
   const [one, two] = [server.connect(), server.connect()];
   const first = one.lock("l");
@@ -45,21 +45,24 @@ t.test("a lock goes from its holder to the next in line", async (t) => {
   await t.rejects(first.whenHeld(), { code: "closed" });
 });
 
-t.test("the lock of a holder whose connection breaks goes to the next, and the holder knows at once", async (t) => {
-  const server = setUp(t);
-  const one = server.connect();
-  const first = one.lock("l");
-  await first.whenHeld();
-  const states = history(first);
-  const two = server.connect();
-  const second = two.lock("l");
-  await two.whenConnected();
-  await one.close();
-  await second.whenHeld();
-  t.same(states, ["released"]);
-});
+t.test(
+  "the lock of a holder whose connection breaks goes to the next, and the holder is notified at once",
+  async (t) => {
+    const server = setUp(t);
+    const one = server.connect();
+    const first = one.lock("l");
+    await first.whenHeld();
+    const states = history(first);
+    const two = server.connect();
+    const second = two.lock("l");
+    await two.whenConnected();
+    await one.close();
+    await second.whenHeld();
+    t.same(states, ["released"]);
+  },
+);
 
-t.test("a lock lost with its connection is asked for again", async (t) => {
+t.test("a lock lost with its connection is requested again", async (t) => {
   const server = setUp(t);
   const client = server.connect();
   const lock = client.lock("l");
@@ -73,7 +76,7 @@ t.test("a lock lost with its connection is asked for again", async (t) => {
   t.same(states, ["lost", "held"]);
 });
 
-t.test("a stolen lock is lost, and comes back when the thief gives it up", async (t) => {
+t.test("a stolen lock is lost, and is held again when the other client releases it", async (t) => {
   const server = setUp(t);
   const [one, two] = [server.connect(), server.connect()];
   const first = one.lock("l");
@@ -87,21 +90,21 @@ t.test("a stolen lock is lost, and comes back when the thief gives it up", async
   await one.transact(TEST.name, ONE, { assertLock: "l" });
 });
 
-t.test("the server has the last word on who holds a lock", async (t) => {
+t.test("the server decides which client holds a lock", async (t) => {
   const server = setUp(t);
   const client = server.connect();
   const lock = client.lock("l");
   await lock.whenHeld();
   const thief = server.connect();
   await thief.whenConnected();
-  // The theft and the transaction cross on the way: what the client believes is out of date.
+  // The steal request and the transaction cross on the wire: the client's state is outdated.
   const stolen = thief.steal("l");
   const outcome = client.transact(TEST.name, ONE, { assertLock: "l" });
   await t.rejects(outcome, { code: "not owner", operation: undefined });
   await stolen.whenHeld();
 });
 
-t.test("errors count operations without the assertion that was put before them", async (t) => {
+t.test("errors count operations without the assertion that precedes them", async (t) => {
   const server = setUp(t);
   const client = server.connect();
   await client.lock("l").whenHeld();
@@ -115,7 +118,7 @@ t.test("errors count operations without the assertion that was put before them",
   });
 });
 
-t.test("a name can be asked for once at a time, and again after its release", async (t) => {
+t.test("a name can be requested once at a time, and again after its release", async (t) => {
   const server = setUp(t);
   const client = server.connect();
   const first = client.lock("l");

@@ -9,11 +9,11 @@ export type Message =
   | { readonly kind: "notification"; readonly method: string; readonly params: readonly Json[] }
   | { readonly kind: "reply"; readonly id: Json; readonly result: Json; readonly error: Json };
 
-/** What a JSON object says as a message. Throws OvsdbError `protocol`. */
+/** Parses a JSON object as a message. Throws OvsdbError `protocol`. */
 export function parseMessage(json: JsonObject): Message {
   const { method, params, id, result = null, error = null } = json;
   if (typeof method === "string") {
-    // ovsdb-server sends `null` for no parameters, which the RFC does not know.
+    // ovsdb-server sends `null` for no parameters, which the RFC does not allow.
     const list = params ?? [];
     if (!Array.isArray(list)) throw new OvsdbError("protocol", `the parameters of ${method} are not an array`);
     if (id === undefined || id === null) return { kind: "notification", method, params: list as readonly Json[] };

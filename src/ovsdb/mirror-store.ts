@@ -10,26 +10,26 @@ import type { KeyOf, TableIndex } from "./row-index.ts";
 import { monitorRequests, type ServerSchema, type TableRequest } from "./selection.ts";
 import { ZERO_UUID } from "./value.ts";
 
-/** What a {@link MirrorStore} is given besides what it mirrors. */
+/** Options of {@link MirrorStore}. */
 export interface MirrorOptions {
   /** Names the monitor on its connection (RFC 7047 §4.1.5 `<json-value>`). */
   readonly id: string;
-  /** Hears what listeners and index functions throw. */
+  /** Called with errors of listeners and index functions. */
   readonly onError: (error: unknown) => void;
   /** Called once when the mirror is closed by its user. */
   readonly onClose: () => void;
 }
 
-/** What the reply to a monitor request brought. */
+/** The content of the reply to a monitor request. */
 export interface CatchUp {
-  /** The server knew the last transaction that is in the mirror, and sent what came after it. */
+  /** The server knew the mirror's last transaction, and sent only later changes. */
   readonly resumed: boolean;
   readonly changes: number;
 }
 
 /**
- * The one implementation of {@link import("./mirror.ts").Mirror}, without I/O: it says what to ask for and takes in what is answered.
- * Its types are those of any table; `OvsdbClient.monitor` gives it the types of what it was asked for.
+ * The one implementation of {@link import("./mirror.ts").Mirror}, without I/O: it makes the requests and processes
+ * the answers. Its types are those of any table; `OvsdbClient.monitor` gives it the types of the selection.
  */
 export class MirrorStore {
   readonly id: string;
@@ -40,9 +40,9 @@ export class MirrorStore {
   readonly #synced: Listeners<boolean>;
   readonly #changes: Listeners<readonly AnyChange[]>;
   readonly #onClose: () => void;
-  /** The last transaction that is in the mirror, as far as the server has names for them. */
+  /** The last transaction in the mirror, if the server has ids for transactions. */
   #lastTransaction = ZERO_UUID;
-  /** What was last asked for; another question cannot be answered with "what came after". */
+  /** The last request; a different request cannot be resumed. */
   #asked = "";
   #closed = false;
 
@@ -114,7 +114,7 @@ export class MirrorStore {
     for (const table of this.#tables.values()) table.clear();
   }
 
-  /** Parameters of the `monitor_cond_since` request (ovsdb-server(7) §4.1.15) that brings the mirror up to date. */
+  /** Parameters of the `monitor_cond_since` request (ovsdb-server(7) §4.1.15) that updates the mirror. */
   request(server: ServerSchema | undefined, lacks: (table: string, column?: string) => void): readonly Json[] {
     const requests = monitorRequests(this.#requests, server, lacks);
     const asked = JSON.stringify(requests);
@@ -123,7 +123,7 @@ export class MirrorStore {
     return [this.database, this.id, requests, this.#lastTransaction];
   }
 
-  /** Takes in the answer to that request; the mirror is synced then. Throws OvsdbError `protocol`. */
+  /** Processes the answer to that request; the mirror is synced then. Throws OvsdbError `protocol`. */
   takeReply(reply: Json): CatchUp {
     const [found, transaction, updates = {}] = Array.isArray(reply) ? (reply as readonly Json[]) : [];
     if (typeof found !== "boolean" || typeof transaction !== "string") {
@@ -137,7 +137,7 @@ export class MirrorStore {
     return { resumed: found, changes };
   }
 
-  /** Takes in an `update3` notification (ovsdb-server(7) §4.1.16). Throws OvsdbError `protocol`. */
+  /** Processes an `update3` notification (ovsdb-server(7) §4.1.16). Throws OvsdbError `protocol`. */
   takeUpdate(transaction: Json | undefined, updates: Json | undefined): void {
     if (typeof transaction !== "string")
       throw new OvsdbError("protocol", "an update3 notification without a transaction id");
@@ -146,7 +146,7 @@ export class MirrorStore {
     });
   }
 
-  /** The connection is gone: what is here may be out of date. */
+  /** The connection is lost: the content may be outdated. */
   suspend(): void {
     if (this.#gate.set(false)) this.#synced.emit(false);
   }
@@ -162,7 +162,7 @@ export class MirrorStore {
       for (const [name, table] of this.#tables) take(table, updates[name], changes);
       this.#lastTransaction = transaction;
     } catch (error) {
-      // The content matches no transaction now: everything must be read again.
+      // The content corresponds to no transaction now: everything must be read again.
       this.#lastTransaction = ZERO_UUID;
       throw error;
     } finally {

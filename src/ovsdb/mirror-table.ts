@@ -5,7 +5,7 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { AnyRow, RowCodec } from "./row-codec.ts";
 import { type KeyOf, TableIndex } from "./row-index.ts";
 
-/** A change of one row, its table's row type forgotten. */
+/** A change of one row, without its row type. */
 export interface AnyChange {
   readonly table: string;
   readonly uuid: string;
@@ -39,8 +39,8 @@ export class MirrorTable {
   }
 
   /**
-   * Takes in a `<table-update2>` (ovsdb-server(7) §4.1.14) and adds to `changes`. Throws OvsdbError `protocol` where it does not fit what
-   * is here; the table must then be read again.
+   * Processes a `<table-update2>` (ovsdb-server(7) §4.1.14) and adds to `changes`. Throws OvsdbError `protocol` if it
+   * does not fit the content; the table must then be read again.
    */
   apply(update: Json, changes: AnyChange[]): void {
     const rows = objectOf(update);
@@ -52,7 +52,7 @@ export class MirrorTable {
     }
   }
 
-  /** Takes in all rows that there are; adds to `changes` what differs from what was here. */
+  /** Replaces the content by all rows; adds the differences to `changes`. */
   replace(update: Json | undefined, changes: AnyChange[]): void {
     const present = objectOf(update ?? {});
     for (const uuid of this.#rows.keys()) if (!Object.hasOwn(present, uuid)) this.#remove(uuid, changes);
@@ -74,7 +74,7 @@ export class MirrorTable {
 
   #put(row: AnyRow, changes: AnyChange[]): void {
     const old = this.#rows.get(row._uuid);
-    // The old object is kept where it says the same: a comparison by identity shows that nothing has changed.
+    // The old object is kept if it is equal, so that a comparison by identity detects no change.
     if (old === undefined || !this.#codec.equal(old, row)) this.#set(old, row, changes);
   }
 

@@ -15,7 +15,7 @@ function setUp(t: Test): { server: FakeOvsdb; client: OvsdbClient; events: Clien
   return { server, client: server.connect({ onEvent: (event) => events.push(event) }), events };
 }
 
-/** Changes in short: `+` came, `-` went, `*` changed. */
+/** Changes in short: `+` added, `-` deleted, `*` changed. */
 function brief(changes: readonly { table: string; old?: object; new?: object }[]): string[] {
   return changes
     .map(({ table, old, new: now }) => {
@@ -25,7 +25,7 @@ function brief(changes: readonly { table: string; old?: object; new?: object }[]
     .sort();
 }
 
-t.test("what a transaction did is in the mirror, and listeners have heard of it, when it resolves", async (t) => {
+t.test("when a transaction resolves, its changes are in the mirror and listeners have been called", async (t) => {
   const { client } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: "all", Port: ["name", "tag"] });
   const heard: string[][] = [];
@@ -42,13 +42,13 @@ t.test("what a transaction did is in the mirror, and listeners have heard of it,
   await client.transact(TEST.name, [update(TEST, "Port", p, { tag: undefined, addresses: ["x"] })]);
   t.equal(mirror.get("Port", p)?.tag, undefined);
   await client.transact(TEST.name, [update(TEST, "Port", p, { addresses: ["y"] })]);
-  t.equal(heard.length, 2, "a change of columns that are not mirrored is not heard of");
+  t.equal(heard.length, 2, "a change of columns that are not mirrored is not reported");
   await client.transact(TEST.name, [remove(TEST, "Switch", s)]);
   t.same(heard.at(-1), ["-Port p", "-Switch s"]);
   t.equal(mirror.size("Port"), 0);
 });
 
-t.test("rows are replaced, never changed in place, and the old one comes with the change", async (t) => {
+t.test("rows are replaced, never changed in place, and the change contains the old one", async (t) => {
   const { client } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: "all" });
   await mirror.whenSynced();
@@ -70,7 +70,7 @@ t.test("rows are replaced, never changed in place, and the old one comes with th
   t.same(seen, { table: "Switch", uuid: s, old: before, new: mirror.get("Switch", s) });
 });
 
-t.test("a listener that subscribes with the monitor hears of the first reading", async (t) => {
+t.test("a listener that subscribes with the monitor gets the initial rows", async (t) => {
   const { server, client } = setUp(t);
   await server.edit(TEST, [insert(TEST, "Group", undefined, { name: "g" })]);
   const mirror = client.monitor(TEST, { Group: ["name"] });
@@ -129,7 +129,7 @@ t.test("indexes follow the rows", async (t) => {
   t.throws(() => mirror.index("Switch", "owner", () => undefined), TypeError);
 });
 
-t.test("a mirror with a condition holds the rows that meet it, as they come and go", async (t) => {
+t.test("a mirror with a condition contains the rows that match it, as they change", async (t) => {
   const { client } = setUp(t);
   const mirror = client.monitor(TEST, {
     Switch: {
@@ -154,7 +154,7 @@ t.test("a mirror with a condition holds the rows that meet it, as they come and 
   t.same(heard, [["+Switch always"], ["+Switch s"], ["-Switch s"]]);
 });
 
-t.test("a lost connection is caught up with: only what happened meanwhile is sent and told", async (t) => {
+t.test("after a lost connection only the changes meanwhile are sent and reported", async (t) => {
   const { server, client, events } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: ["name", "generation"] });
   await mirror.whenSynced();
@@ -170,9 +170,9 @@ t.test("a lost connection is caught up with: only what happened meanwhile is sen
   await until(
     (check) => mirror.onSyncedChange(check),
     () => !mirror.synced,
-    "the loss to be noticed",
+    "the loss to be detected",
   );
-  t.equal(mirror.size("Switch"), 3, "what is known is kept meanwhile");
+  t.equal(mirror.size("Switch"), 3, "the content is kept meanwhile");
   await server.edit(TEST, [
     update(TEST, "Switch", a, { generation: 1 }),
     remove(TEST, "Switch", [["name", "==", "c"]]),
@@ -190,7 +190,7 @@ t.test("a lost connection is caught up with: only what happened meanwhile is sen
   );
 });
 
-t.test("a server without history is read again, and only what differs is told", async (t) => {
+t.test("from a server without history everything is read again, and only differences are reported", async (t) => {
   const { server, client, events } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: ["name", "generation"], Group: ["name"] });
   const names = mirror.index("Switch", "name", (row) => row.name);
@@ -229,7 +229,7 @@ t.test("a server without history is read again, and only what differs is told", 
   );
 });
 
-t.test("nothing is told when nothing has changed", async (t) => {
+t.test("nothing is reported when nothing has changed", async (t) => {
   const { server, client } = setUp(t);
   const mirror = client.monitor(TEST, { Switch: "all" });
   await mirror.whenSynced();
@@ -240,7 +240,7 @@ t.test("nothing is told when nothing has changed", async (t) => {
     await until(
       (check) => mirror.onSyncedChange(check),
       () => !mirror.synced,
-      "the loss to be noticed",
+      "the loss to be detected",
     );
     server.start({ forget });
     await mirror.whenSynced();
@@ -270,7 +270,7 @@ t.test("several mirrors of one client each get their part", async (t) => {
   await t.rejects(one.whenSynced(), { code: "closed" });
 });
 
-t.test("a listener that throws is reported, and the others are called all the same", async (t) => {
+t.test("a listener that throws is reported, and the others are called", async (t) => {
   const { client, events } = setUp(t);
   const mirror = client.monitor(TEST, { Group: "all" });
   mirror.index("Group", "bad", () => {
@@ -288,7 +288,7 @@ t.test("a listener that throws is reported, and the others are called all the sa
   t.same(errors.sort(), ["bad index", "bad listener"]);
 });
 
-t.test("waiting for a mirror can be given up", async (t) => {
+t.test("the wait for a mirror can be aborted", async (t) => {
   const { server, client } = setUp(t);
   server.stop();
   const mirror = client.monitor(TEST, { Group: "all" });

@@ -7,8 +7,8 @@ import { dialRemote } from "./dial.ts";
 import { parseRemote } from "./remote.ts";
 
 /**
- * Opens a connection to OVSDB, which keeps itself alive until `close()`. Returns at once; whether it is connected the client tells.
- * Throws a TypeError for a remote that is no connection method, or none at all.
+ * Opens a connection to OVSDB, which maintains itself until `close()`. Returns at once; the client reports whether it
+ * is connected. Throws a TypeError for a remote that is not a connection method, or for no remote.
  */
 export function openOvsdb(options: OvsdbOptions): OvsdbClient {
   for (const remote of options.remotes) if (parseRemote(remote) === undefined) throw new TypeError(notARemote(remote));

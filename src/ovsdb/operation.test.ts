@@ -8,7 +8,7 @@ import { encodeWhere } from "./where.ts";
 const A = "00000000-0000-4000-8000-00000000000a";
 const B = "00000000-0000-4000-8000-00000000000b";
 
-t.test("operations are written as RFC 7047 has them", async (t) => {
+t.test("operations are encoded as in RFC 7047", async (t) => {
   t.same(insert(TEST, "Switch", A, { name: "s", ports: [B], ids: { k: "v" }, mode: "fast" }), {
     op: "insert",
     table: "Switch",
@@ -97,6 +97,6 @@ t.test("bad values, columns and tables are refused before anything is sent", asy
   t.throws(() => insert(TEST, "Nonsense" as never, A, {} as never), TypeError);
 });
 
-t.test("no condition at all selects every row, by choice of who writes it", async (t) => {
+t.test("an explicitly empty condition selects every row", async (t) => {
   t.same(encodeWhere(TEST.tables.Switch, "Switch", []), []);
 });

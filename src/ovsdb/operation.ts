@@ -28,7 +28,7 @@ export type Operation =
   | { readonly op: "comment"; readonly comment: string }
   | { readonly op: "abort" };
 
-/** What a successful operation answers: `uuid` of an insert, `count` of update, mutate and delete, `rows` of select. */
+/** The result of a successful operation: `uuid` of an insert, `count` of update, mutate and delete, `rows` of select. */
 export interface OperationResult {
   readonly uuid?: string;
   readonly count?: number;
@@ -47,16 +47,16 @@ type ColumnMutation<Column, Type> = [Type] extends [number | undefined]
       : never;
 
 /**
- * RFC 7047 §5.1 `<mutation>`. `insert` into a map leaves keys that are there as they are; `delete` from a map takes pairs (which
- * go only where the value is the same, too) or keys.
+ * RFC 7047 §5.1 `<mutation>`. `insert` into a map does not change existing keys; `delete` from a map takes pairs
+ * (which are deleted only if the value is the same, too) or keys.
  */
 export type Mutation<Row> = { [Column in ColumnName<Row>]: ColumnMutation<Column, Row[Column]> }[ColumnName<Row>];
 
 /**
- * RFC 7047 §5.2.1. Columns that are not given take their default. With `uuid`, the row gets that uuid, and other operations of the
- * transaction may refer to it; the server answers `duplicate uuid` where a row has it already (ovsdb-server(7) §5.2.1).
- * With `undefined` the server chooses and the result says which.
- * Throws OvsdbError `invalid value`, as do all builders here.
+ * RFC 7047 §5.2.1. Columns that are not given take their default. With `uuid`, the row gets that uuid, and other
+ * operations of the transaction may refer to it; the server answers `duplicate uuid` if a row has it already
+ * (ovsdb-server(7) §5.2.1). With `undefined` the server chooses one and the result contains it. Throws OvsdbError
+ * `invalid value`, as do all builders here.
  */
 export function insert<Tables, Table extends TableName<Tables>>(
   schema: DatabaseSchema<Tables>,
@@ -86,7 +86,7 @@ export function update<Tables, Table extends TableName<Tables>>(
   };
 }
 
-/** RFC 7047 §5.2.4. The result's `count` says how many rows were selected: 0 is no error. */
+/** RFC 7047 §5.2.4. The result's `count` is the number of selected rows: 0 is not an error. */
 export function mutate<Tables, Table extends TableName<Tables>>(
   schema: DatabaseSchema<Tables>,
   table: Table,
@@ -132,19 +132,25 @@ export function select<Tables, Table extends TableName<Tables>>(
   return { op: "select", table, where: encoded, columns: columns === "all" ? allColumns(schema, table) : columns };
 }
 
-/** What {@link wait} waits for. */
+/** Options of {@link wait}. */
 export interface WaitFor<Row> {
   readonly where: Where<Row>;
   readonly until: "==" | "!=";
-  /** The rows that `where` shall (or shall not) select, as far as these columns; each must name the same columns. */
+  /** The rows that `where` must (or must not) select, compared by these columns; each must name the same columns. */
   readonly rows: readonly Partial<Row>[];
-  /** Compared columns; needed only where `rows` is empty. */
+  /** Compared columns; needed only if `rows` is empty. */
   readonly columns?: readonly ColumnName<Row>[];
-  /** How long the server may wait, in milliseconds; 0 tests without waiting. Not met in time: `timed out`. Default: without end. */
+  /**
+   * How long the server may wait, in milliseconds; 0 tests without waiting. If not satisfied in time: `timed out`.
+   * Default: no limit.
+   */
   readonly timeoutMs?: number;
 }
 
-/** RFC 7047 §5.2.6: the transaction goes on only when the rows are as said. With `timeoutMs: 0` it is a precondition. */
+/**
+ * RFC 7047 §5.2.6: the transaction continues only when the rows are as specified. With `timeoutMs: 0` it is a
+ * precondition.
+ */
 export function wait<Tables, Table extends TableName<Tables>>(
   schema: DatabaseSchema<Tables>,
   table: Table,
@@ -168,12 +174,12 @@ export function assertLock(lock: string): Operation {
   return { op: "assert", lock: encodeText(lock, "lock") };
 }
 
-/** RFC 7047 §5.2.9: a text in the server's log of transactions, for people. */
+/** RFC 7047 §5.2.9: a text in the server's log of transactions. */
 export function comment(text: string): Operation {
   return { op: "comment", comment: encodeText(text, "comment") };
 }
 
-/** RFC 7047 §5.2.8: lets the transaction fail with `aborted`; a dry run of the operations before it. */
+/** RFC 7047 §5.2.8: makes the transaction fail with `aborted`; a dry run of the operations before it. */
 export function abort(): Operation {
   return { op: "abort" };
 }

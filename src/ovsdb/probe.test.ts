@@ -11,7 +11,7 @@ function probe(): { clock: ManualClock; log: string[]; probe: Probe } {
   return { clock, log, probe: made };
 }
 
-t.test("a peer that talks is not asked", async (t) => {
+t.test("a peer that sends is not probed", async (t) => {
   const { clock, log, probe: it } = probe();
   for (let i = 0; i < 20; i++) {
     clock.pass(900);
@@ -21,7 +21,7 @@ t.test("a peer that talks is not asked", async (t) => {
   t.equal(clock.pending, 1);
 });
 
-t.test("a silent peer is asked after an interval and given up after another", async (t) => {
+t.test("a silent peer is probed after an interval and given up after another", async (t) => {
   const { clock, log } = probe();
   clock.pass(999);
   t.same(log, []);
@@ -32,7 +32,7 @@ t.test("a silent peer is asked after an interval and given up after another", as
   t.equal(clock.pending, 0);
 });
 
-t.test("a peer that answers is asked again after the next silence", async (t) => {
+t.test("a peer that answers is probed again after the next silence", async (t) => {
   const { clock, log, probe: it } = probe();
   clock.pass(1500);
   it.heard();
@@ -42,11 +42,11 @@ t.test("a peer that answers is asked again after the next silence", async (t) =>
   t.same(log, ["ask", "ask"]);
 });
 
-t.test("a process that stood still itself reads what has come before it gives the peer up", async (t) => {
+t.test("a process that was suspended itself reads pending messages before it gives the peer up", async (t) => {
   const { clock, log, probe: it } = probe();
   clock.pass(1000);
   clock.stall(5000);
-  t.same(log, ["ask"], "not given up by a timer that came late");
+  t.same(log, ["ask"], "not given up by a late timer");
   it.heard();
   clock.pass(999);
   t.same(log, ["ask"]);
@@ -59,7 +59,7 @@ t.test("a stopped probe does nothing more", async (t) => {
   t.same(log, []);
 });
 
-t.test("a peer that is thought to be gone is asked at once and has less time", async (t) => {
+t.test("an urged peer is probed at once and has less time", async (t) => {
   const { clock, log, probe: it } = probe();
   clock.pass(100);
   it.urge(300);
@@ -68,7 +68,7 @@ t.test("a peer that is thought to be gone is asked at once and has less time", a
   clock.pass(200);
   it.heard();
   clock.pass(999);
-  t.same(log, ["ask"], "it has answered, and has its turn again");
+  t.same(log, ["ask"], "it has answered, and has the full interval again");
   it.urge(300);
   clock.pass(300);
   t.equal(log.at(-1), "silent 1299");

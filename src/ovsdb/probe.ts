@@ -2,17 +2,18 @@
 
 import type { Clock } from "../time/clock.ts";
 
-/** What a probe does. */
+/** Actions of a probe. */
 export interface ProbeActions {
-  /** Asks the peer for a sign of life. */
+  /** Sends an echo request to the peer. */
   ask(): void;
-  /** The peer has been silent for `ms` although it was asked. Called once; the probe has stopped. */
+  /** The peer has been silent for `ms` although it was probed. Called once; the probe has stopped. */
   silent(ms: number): void;
 }
 
 /**
- * Notices a peer that has gone silent without closing the connection: stopped, cut off, or gone with its machine. It is asked after
- * `interval` ms of silence and given up after as much again. A timer runs once an interval, not once a message.
+ * Detects a peer that has become silent without closing the connection: suspended, disconnected, or powered off. It
+ * is probed after `interval` ms of silence and given up after the same time again. A timer runs once an interval, not
+ * once a message.
  */
 export class Probe {
   readonly #clock: Clock;
@@ -20,7 +21,7 @@ export class Probe {
   readonly #actions: ProbeActions;
   #heardAt: number;
   #asked = false;
-  /** It has been asked out of turn, and has little time. */
+  /** It has been probed out of turn, with a short deadline. */
   #urged = false;
   #cancel: () => void = () => {};
 
@@ -32,14 +33,14 @@ export class Probe {
     this.#arm(interval);
   }
 
-  /** The peer has sent something, be it what it may. */
+  /** The peer has sent any message. */
   heard(): void {
     this.#heardAt = this.#clock.now();
     this.#asked = false;
     this.#urged = false;
   }
 
-  /** Asks at once: there is reason to believe that the peer is gone. It is given up after `ms` without a word. */
+  /** Probes at once, because the peer may be down. It is given up after `ms` without a message. */
   urge(ms: number): void {
     if (this.#urged) return;
     this.#cancel();
@@ -66,7 +67,7 @@ export class Probe {
     } else if (this.#asked && now - due < this.#interval / 2) {
       this.#actions.silent(silence);
     } else if (this.#asked) {
-      // It was this process that stood still, and what the peer sent meanwhile has not been read yet.
+      // This process itself was suspended, and the peer's messages have not been read yet.
       this.#arm(this.#interval / 2);
     } else {
       this.#asked = true;

@@ -15,10 +15,10 @@ import { TestFolder, type TestServer } from "./testing/server.ts";
 const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;
 
-/** Commits rows one after the other; a row whose outcome is unknown is looked for before it is sent again. */
+/** Commits rows one after the other; a row whose outcome is unknown is looked up before it is sent again. */
 class Writer {
   readonly names: string[] = [];
-  /** When each commit was answered, in ms. */
+  /** The time of each commit's answer, in ms. */
   readonly times: number[] = [];
   readonly #client: OvsdbClient;
   readonly #done: Promise<void>;
@@ -62,7 +62,7 @@ class Writer {
   }
 }
 
-/** The rows of that name, or all, as the leader has them. */
+/** The rows of that name, or all, from the leader. */
 async function rowsNamed(client: OvsdbClient, name?: string): Promise<readonly string[]> {
   for (;;) {
     await client.whenConnected();
@@ -106,7 +106,7 @@ const FAULTS: readonly {
     end: (leader) => leader.freeze(false),
   },
   {
-    what: "gives the lead away",
+    what: "transfers leadership",
     begin: (leader) => leader.control("cluster/failure-test", "transfer-leadership"),
     end: () => {},
   },
@@ -114,7 +114,7 @@ const FAULTS: readonly {
 
 t.jobs = FAULTS.length;
 for (const { what, begin, end } of FAULTS) {
-  t.test(`when the leader ${what} while rows are written, none is lost or made twice`, { skip }, async (t) => {
+  t.test(`when the leader ${what} while rows are written, none is lost or duplicated`, { skip }, async (t) => {
     const { client, leader, writer } = await setUp(t);
     const written = async (count: number): Promise<void> => {
       const goal = writer.names.length + count;

@@ -27,7 +27,7 @@ interface Cluster {
   serverOf(client: OvsdbClient): TestServer;
 }
 
-/** Three servers, each of which calls an election after 300 ms without a leader. */
+/** Three servers, each of which starts an election after 300 ms without a leader. */
 async function setUp(t: Test): Promise<Cluster> {
   const folder = await TestFolder.make(tools as OvsTools);
   t.teardown(() => folder.close());
@@ -55,7 +55,7 @@ type Groups = Mirror<{ readonly Group: { readonly name: string } }>;
 
 const group = (name: string) => [insert(TEST, "Group", randomUUID(), { name })];
 
-/** Resolves when the mirror has lost its server and come back; says how long it was away, in ms. */
+/** Resolves when the mirror has lost its server and is synced again; returns how long that took, in ms. */
 async function absence(mirror: Groups): Promise<number> {
   await until(
     (check) => mirror.onSyncedChange(check),
@@ -66,7 +66,7 @@ async function absence(mirror: Groups): Promise<number> {
   await until(
     (check) => mirror.onSyncedChange(check),
     () => mirror.synced,
-    "the mirror to come back",
+    "the mirror to be synced again",
   );
   return performance.now() - lost;
 }
@@ -82,7 +82,7 @@ async function stored(client: OvsdbClient): Promise<string[]> {
 const names = (mirror: Groups): string[] => [...mirror.rows("Group")].map((row) => row.name).sort();
 
 t.test(
-  "a mirror comes back after every transfer of leadership, with all that was written meanwhile",
+  "a mirror is synced again after every transfer of leadership, with all rows that were written meanwhile",
   { skip },
   async (t) => {
     const cluster = await setUp(t);
@@ -95,7 +95,7 @@ t.test(
       for (const { new: row } of changes) if (row !== undefined) heard.add(row.name);
     });
 
-    // Another client, content with any server, writes all the time: some of it while the first has no leader.
+    // Another client, which accepts any server, writes all the time, also while the first has no leader.
     const writer = cluster.connect({ leaderOnly: false, remotes: [cluster.servers[2]!.remote], onEvent: () => {} });
     await writer.whenConnected();
     let writing = true;
@@ -129,54 +129,58 @@ t.test(
     const truth = await stored(client);
     t.ok(written > 0 && truth.length >= written + 5, `${written} rows were written meanwhile`);
     t.same(names(mirror), truth);
-    t.same([...heard].sort(), truth, "listeners heard of every one");
-    t.comment(`away for ${Math.round(longest)} ms at most`);
+    t.same([...heard].sort(), truth, "listeners got every one");
+    t.comment(`not synced for ${Math.round(longest)} ms at most`);
     t.ok(used.size > 1);
     const resumed = cluster.events.filter((event) => event.type === "synced" && event.resumed);
-    // A server remembers the last hundred transactions; who missed more reads everything again.
-    t.comment(`${resumed.length} times the new leader sent only what had happened since`);
+    // A server keeps the last hundred transactions; a client that missed more reads everything again.
+    t.comment(`${resumed.length} times the new leader sent only the changes since`);
   },
 );
 
-t.test("a mirror comes back after the leader is killed, and the others' lock with it", { skip }, async (t) => {
-  const cluster = await setUp(t);
-  const [client, standby] = [cluster.connect(), cluster.connect()];
-  const mirror: Groups = client.monitor(TEST, { Group: ["name"] });
-  const lock = client.lock("leader");
-  await Promise.all([mirror.whenSynced(), lock.whenHeld()]);
-  const second = standby.lock("leader");
-  await standby.whenConnected();
-  await client.transact(TEST.name, group("before"), { assertLock: "leader" });
+t.test(
+  "a mirror is synced again after the leader is killed, and the other client gets the lock",
+  { skip },
+  async (t) => {
+    const cluster = await setUp(t);
+    const [client, standby] = [cluster.connect(), cluster.connect()];
+    const mirror: Groups = client.monitor(TEST, { Group: ["name"] });
+    const lock = client.lock("leader");
+    await Promise.all([mirror.whenSynced(), lock.whenHeld()]);
+    const second = standby.lock("leader");
+    await standby.whenConnected();
+    await client.transact(TEST.name, group("before"), { assertLock: "leader" });
 
-  const killed = cluster.serverOf(client);
-  const away = absence(mirror);
-  await killed.stop("SIGKILL");
-  t.equal(lock.state, "lost");
-  const ms = await away;
-  t.comment(`away for ${Math.round(ms)} ms`);
-  await until(
-    (check) => [lock.onChange(check), second.onChange(check)][1]!,
-    () => lock.state === "held" || second.state === "held",
-    "a leader",
-  );
-  const [held, other] = lock.state === "held" ? [client, standby] : [standby, client];
-  await held.whenConnected();
-  await held.transact(TEST.name, group("after"), { assertLock: "leader" });
-  await other.whenConnected();
-  await t.rejects(other.transact(TEST.name, group("never"), { assertLock: "leader" }), { code: "not owner" });
-  await until(
-    (check) => mirror.subscribe(check),
-    () => mirror.size("Group") === 2,
-    "the row",
-  );
-  t.same(names(mirror), ["after", "before"]);
+    const killed = cluster.serverOf(client);
+    const away = absence(mirror);
+    await killed.stop("SIGKILL");
+    t.equal(lock.state, "lost");
+    const ms = await away;
+    t.comment(`not synced for ${Math.round(ms)} ms`);
+    await until(
+      (check) => [lock.onChange(check), second.onChange(check)][1]!,
+      () => lock.state === "held" || second.state === "held",
+      "a leader",
+    );
+    const [held, other] = lock.state === "held" ? [client, standby] : [standby, client];
+    await held.whenConnected();
+    await held.transact(TEST.name, group("after"), { assertLock: "leader" });
+    await other.whenConnected();
+    await t.rejects(other.transact(TEST.name, group("never"), { assertLock: "leader" }), { code: "not owner" });
+    await until(
+      (check) => mirror.subscribe(check),
+      () => mirror.size("Group") === 2,
+      "the row",
+    );
+    t.same(names(mirror), ["after", "before"]);
 
-  await killed.start();
-  await client.transact(TEST.name, group("all three"));
-  t.same(names(mirror), ["after", "all three", "before"]);
-});
+    await killed.start();
+    await client.transact(TEST.name, group("all three"));
+    t.same(names(mirror), ["after", "all three", "before"]);
+  },
+);
 
-t.test("a leader that is stopped in its tracks is left for the next one, and not returned to", { skip }, async (t) => {
+t.test("a suspended leader is left for the next one, and not used again", { skip }, async (t) => {
   const cluster = await setUp(t);
   const client = cluster.connect({ probeIntervalMs: 200, connectTimeoutMs: 500 });
   const mirror: Groups = client.monitor(TEST, { Group: ["name"] });
@@ -193,7 +197,7 @@ t.test("a leader that is stopped in its tracks is left for the next one, and not
   t.same(names(mirror), ["with it", "without it"]);
 });
 
-t.test("without a majority there is nobody to write to, and all is well again when it is back", { skip }, async (t) => {
+t.test("without a majority writes are not possible, and they are again when it is back", { skip }, async (t) => {
   const cluster = await setUp(t);
   const client = cluster.connect({ maxBackoffMs: 500 });
   const any = cluster.connect({ maxBackoffMs: 500, leaderOnly: false });
@@ -207,11 +211,11 @@ t.test("without a majority there is nobody to write to, and all is well again wh
     await until(
       (check) => one.onStateChange(check),
       () => one.state === "connecting",
-      "the server that is left to be left, too",
+      "the remaining server to be left, too",
     );
     await t.rejects(one.transact(TEST.name, group("never")), { code: "not connected" });
   }
-  t.same(names(mirrors[0]!), ["before"], "what is known is kept");
+  t.same(names(mirrors[0]!), ["before"], "the content is kept");
   await Promise.all([leader.start(), gone!.start()]);
   await Promise.all(mirrors.map((mirror) => mirror.whenSynced()));
   await client.transact(TEST.name, group("after"));
@@ -225,7 +229,7 @@ t.test("without a majority there is nobody to write to, and all is well again wh
   }
 });
 
-/** One transaction of a peer that does not ask whether its server leads; resolves with the answer. */
+/** One transaction by a client that does not check whether its server leads; resolves with the answer. */
 function tell(server: TestServer, operations: readonly Operation[]): Promise<JsonObject> {
   const socket = connect(server.remote.slice("unix:".length));
   const splitter = new MessageSplitter(1e6);
@@ -253,7 +257,10 @@ t.test(
     const mirror = client.monitor(TEST, { Switch: "all", Group: "all" });
     await mirror.whenSynced();
 
-    /** Sends while no follower answers, so that the leader gives up; what it has sent them is in their logs all the same. */
+    /**
+     * Sends while no follower answers, so that the leader steps down; the sent entries are in the followers' logs all
+     * the same.
+     */
     const leaderless = async <T>(send: (leader: TestServer) => Promise<T>): Promise<T> => {
       await client.whenConnected();
       const leader = cluster.serverOf(client);
@@ -263,7 +270,7 @@ t.test(
       await until(
         (check) => client.onStateChange(check),
         () => client.state === "connecting",
-        "the leader to give up",
+        "the leader to step down",
       );
       for (const other of others) other.freeze(false);
       return await sent;
@@ -290,7 +297,7 @@ t.test(
     await client.transact(TEST.name, []);
     t.same([...mirror.rows("Group")].map((row) => row.name).sort(), ["chosen", "left"]);
     t.same([...mirror.rows("Switch")].map((row) => row.name).sort(), ["indexed", "s"]);
-    t.equal(mirror.get("Switch", s)?.generation, 2, "which is why nothing of ours counts by increments there");
+    t.equal(mirror.get("Switch", s)?.generation, 2, "which is why Weft does not count by increments there");
   },
 );
 

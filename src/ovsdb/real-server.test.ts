@@ -28,7 +28,7 @@ interface Bench {
   connect(options?: Partial<OvsdbOptions>): OvsdbClient;
 }
 
-/** A standalone server; it and its clients go with the test. */
+/** A standalone server; it and its clients are closed with the test. */
 async function setUp(t: Test, options: readonly string[] = []): Promise<Bench> {
   const folder = await TestFolder.make(tools as OvsTools);
   t.teardown(() => folder.close());
@@ -58,7 +58,7 @@ async function editOffline(bench: Bench, operations: readonly Operation[]): Prom
   await bench.folder.tool("ovsdb-tool", "transact", bench.server.file, JSON.stringify([TEST.name, ...operations]));
 }
 
-t.test("a restarted server is read again, and only what differs is told", { skip }, async (t) => {
+t.test("from a restarted server everything is read again, and only differences are reported", { skip }, async (t) => {
   const bench = await setUp(t);
   const client = bench.connect();
   const mirror = client.monitor(TEST, { Switch: ["name", "generation", "ids"], Port: "all" });
@@ -79,7 +79,7 @@ t.test("a restarted server is read again, and only what differs is told", { skip
   await until(
     (check) => mirror.onSyncedChange(check),
     () => !mirror.synced,
-    "the loss to be noticed",
+    "the loss to be detected",
   );
   await editOffline(bench, [
     update(TEST, "Switch", b, { name: "B", generation: 5 }),
@@ -95,7 +95,7 @@ t.test("a restarted server is read again, and only what differs is told", { skip
   t.equal(mirror.get("Switch", a)?.generation, 1, "and it is current from then on");
 });
 
-t.test("a server that is stopped in its tracks is noticed, and caught up with when it goes on", { skip }, async (t) => {
+t.test("a suspended server is detected, and the mirror is updated when it continues", { skip }, async (t) => {
   const bench = await setUp(t);
   const client = bench.connect({ probeIntervalMs: 150, connectTimeoutMs: 300 });
   const mirror = client.monitor(TEST, { Group: "all" });
@@ -104,7 +104,7 @@ t.test("a server that is stopped in its tracks is noticed, and caught up with wh
   bench.server.freeze(true);
   const sent = client.transact(TEST.name, [insert(TEST, "Group", undefined, { name: "g" })]);
   await t.rejects(sent, { code: "disconnected", mayHaveApplied: true });
-  t.comment(`noticed after ${Math.round(performance.now() - started)} ms, with an interval of 150`);
+  t.comment(`detected after ${Math.round(performance.now() - started)} ms, with an interval of 150`);
   t.notOk(mirror.synced);
   await until(
     (check) => client.onStateChange(check),
@@ -112,12 +112,12 @@ t.test("a server that is stopped in its tracks is noticed, and caught up with wh
     "a frozen server to answer",
     500,
   ).then(
-    () => t.fail("a frozen server was taken for a live one"),
-    () => t.pass("the frozen server accepts connections but will not do"),
+    () => t.fail("a frozen server was considered alive"),
+    () => t.pass("the frozen server accepts connections but is not suitable"),
   );
   bench.server.freeze(false);
   await mirror.whenSynced();
-  // The request lay in the socket's buffer all the time: this is what `mayHaveApplied` is about.
+  // The request was in the socket's buffer all the time: this is the case of `mayHaveApplied`.
   await until(
     (check) => mirror.subscribe(check),
     () => mirror.size("Group") === 1,
@@ -125,7 +125,7 @@ t.test("a server that is stopped in its tracks is noticed, and caught up with wh
   );
 });
 
-t.test("errors come with their code, the operation, and the server's own words", { skip }, async (t) => {
+t.test("errors have their code, the operation, and the server's text", { skip }, async (t) => {
   const bench = await setUp(t);
   const client = bench.connect();
   await client.whenConnected();
@@ -156,7 +156,7 @@ t.test("errors come with their code, the operation, and the server's own words",
   await t.rejects(client.transact("Nonsense", [good]), { code: "unknown database" });
   const mirror = client.monitor(TEST, { Group: "all" });
   await mirror.whenSynced();
-  t.equal(mirror.size("Group"), 0, "none of them left a trace");
+  t.equal(mirror.size("Group"), 0, "none of them changed anything");
 });
 
 t.test(
@@ -175,12 +175,12 @@ t.test(
       t.same(results, [{ uuid: s }, { uuid: p }]);
       t.same([mirror.get("Switch", s)?.ports, mirror.get("Port", p)?.name], [[p], round]);
       await client.transact(TEST.name, [remove(TEST, "Switch", s)]);
-      t.same([mirror.size("Switch"), mirror.size("Port")], [0, 0], "the port goes with its switch");
+      t.same([mirror.size("Switch"), mirror.size("Port")], [0, 0], "the port is deleted with its switch");
     }
   },
 );
 
-t.test("rows come into and go out of a mirror with a condition", { skip }, async (t) => {
+t.test("rows enter and leave a mirror with a condition", { skip }, async (t) => {
   const client = (await setUp(t)).connect();
   const mirror = client.monitor(TEST, {
     Switch: {
@@ -210,7 +210,7 @@ t.test("rows come into and go out of a mirror with a condition", { skip }, async
   t.equal(mirror.size("Port"), 0);
 });
 
-t.test("a lock goes to the next in line when the process that holds it is killed", { skip }, async (t) => {
+t.test("a lock goes to the next client when the process that holds it is killed", { skip }, async (t) => {
   const bench = await setUp(t);
   const script = join(import.meta.dirname, "testing/holder.ts");
   const holder = spawn(process.execPath, [script, bench.server.remote, TEST.name, "l"], {
@@ -229,14 +229,14 @@ t.test("a lock goes to the next in line when the process that holds it is killed
   await t.rejects(ask(), { code: "not owner" });
   holder.kill("SIGKILL");
   await lock.whenHeld();
-  t.same(await ask(), [], "a transaction of nothing but the assertion is a question who holds it");
+  t.same(await ask(), [], "a transaction with only the assertion checks whether the lock is held");
   await write();
   const thief = bench.connect().steal("l");
   await thief.whenHeld();
   await until(
     (check) => lock.onChange(check),
     () => lock.state === "lost",
-    "the theft to be told",
+    "the steal to be reported",
   );
   await t.rejects(write(), { code: "not owner" });
   await thief.release();
@@ -244,7 +244,7 @@ t.test("a lock goes to the next in line when the process that holds it is killed
   await write();
 });
 
-t.test("ten thousand rows are mirrored, and one change among them costs one change", { skip }, async (t) => {
+t.test("ten thousand rows are mirrored, and one change among them is processed as one change", { skip }, async (t) => {
   const bench = await setUp(t);
   const writer = bench.connect();
   await writer.whenConnected();
@@ -279,12 +279,12 @@ t.test("ten thousand rows are mirrored, and one change among them costs one chan
       ["ports", "delete", [ports[0] as string]],
     ]),
   ]);
-  t.same(changes, [3], "one port came, one went, the switch changed");
+  t.same(changes, [3], "one port added, one deleted, the switch changed");
   t.same(mirror.get("Switch", s)?.ports, [...ports.slice(1), extra].sort());
   t.equal(names.lookup("pod-0.default").length, 0);
 });
 
-t.test("a server with an older schema serves what it has, and what it lacks is named", { skip }, async (t) => {
+t.test("an older server's columns are used, and missing ones are reported", { skip }, async (t) => {
   const folder = await TestFolder.make(tools as OvsTools);
   t.teardown(() => folder.close());
   const { mode: _, groups: __, ...columns } = TEST.tables.Switch.columns;
@@ -319,7 +319,7 @@ t.test("a server over TCP is reached by IPv4 and IPv6", { skip }, async (t) => {
 });
 
 t.test(
-  "a server over TLS is reached, and one with a stranger's certificate is not",
+  "a server over TLS is reached, and one with an untrusted certificate is not",
   { skip: skip || noOpenssl },
   async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "ovsdb-tls-"));
@@ -343,7 +343,7 @@ t.test(
   },
 );
 
-/** A port that nobody listens on now. */
+/** An unused port. */
 async function freePort(host: string): Promise<number> {
   const server = createServer();
   server.listen(0, host);

@@ -4,7 +4,7 @@ import t from "tap";
 import { openOvsdb } from "./open.ts";
 import { parseRemote } from "./remote.ts";
 
-t.test("connection methods are read as ovsdb(7) has them", async (t) => {
+t.test("connection methods are parsed as in ovsdb(7)", async (t) => {
   t.same(parseRemote("unix:/run/ovn/ovnnb_db.sock"), { kind: "unix", path: "/run/ovn/ovnnb_db.sock" });
   t.same(parseRemote("tcp:10.0.0.1:6641"), { kind: "tcp", host: "10.0.0.1", port: 6641 });
   t.same(parseRemote("tcp:[fd00::1]:6641"), { kind: "tcp", host: "fd00::1", port: 6641 });
@@ -12,7 +12,7 @@ t.test("connection methods are read as ovsdb(7) has them", async (t) => {
   t.same(parseRemote("tcp:10.0.0.1"), { kind: "tcp", host: "10.0.0.1", port: 6640 });
 });
 
-t.test("anything else is no connection method", async (t) => {
+t.test("other texts are not connection methods", async (t) => {
   for (const text of [
     "",
     "unix:",

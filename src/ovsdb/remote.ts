@@ -7,7 +7,10 @@ export type Remote =
 
 const DEFAULT_PORT = 6640;
 
-/** Reads `unix:FILE`, `tcp:HOST[:PORT]` or `ssl:HOST[:PORT]`, IPv6 addresses in brackets; undefined for anything else. */
+/**
+ * Parses `unix:FILE`, `tcp:HOST[:PORT]` or `ssl:HOST[:PORT]`, IPv6 addresses in brackets; undefined for anything
+ * else.
+ */
 export function parseRemote(text: string): Remote | undefined {
   const unix = /^unix:(.+)$/.exec(text);
   if (unix?.[1] !== undefined) return { kind: "unix", path: unix[1] };

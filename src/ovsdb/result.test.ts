@@ -20,7 +20,7 @@ t.test("a reply gives one result for each operation", async (t) => {
   t.same(transactResults([{ uuid: ["uuid", A] }, { count: 2 }, {}], 3), [{ uuid: A }, { count: 2 }, {}]);
 });
 
-t.test("an error says which operation failed, or that it was the commit", async (t) => {
+t.test("an error names the failed operation, or the commit", async (t) => {
   const first = failure([{}, { error: "constraint violation", details: "why" }, null], 3);
   t.match(first, {
     code: "constraint violation",
@@ -32,16 +32,16 @@ t.test("an error says which operation failed, or that it was the commit", async 
   t.match(commit, { code: "referential integrity violation", operation: undefined, retryable: false });
 });
 
-t.test("an error with a name that nobody knows keeps it in its message", async (t) => {
+t.test("an unknown error name is kept in the message", async (t) => {
   t.match(failure([{ error: "flux violation" }], 1), { code: "other", message: "flux violation" });
 });
 
-t.test("a reply that is none is an error of the protocol", async (t) => {
+t.test("an invalid reply is a protocol error", async (t) => {
   for (const reply of [null, {}, [null], ["x"], [{}]])
     t.equal(failure(reply, 2).code, "protocol", JSON.stringify(reply));
 });
 
-t.test("errors tell what is known of the outcome", async (t) => {
+t.test("errors report what is known of the outcome", async (t) => {
   for (const code of ["disconnected", "timeout", "abandoned"] as const)
     t.ok(new OvsdbError(code, "").mayHaveApplied, code);
   for (const code of ["not connected", "constraint violation", "not owner", "overloaded"] as const) {
@@ -63,7 +63,7 @@ t.test("errors tell what is known of the outcome", async (t) => {
   t.notOk(new OvsdbError("constraint violation", "").retryable);
 });
 
-t.test("selected rows are decoded as far as they were selected", async (t) => {
+t.test("selected rows are decoded with the selected columns", async (t) => {
   const rows = [{ _uuid: ["uuid", A], name: "s", ids: ["map", []], mode: ["set", []] }];
   t.same(selectedRows(TEST, "Switch", { rows }), [{ _uuid: A, name: "s", ids: {}, mode: undefined }]);
   t.same(selectedRows(TEST, "Switch", undefined), []);

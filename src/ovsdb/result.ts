@@ -7,8 +7,9 @@ import { type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
 import { columnCodec, type Value } from "./value.ts";
 
 /**
- * The results in the reply to `transact` (RFC 7047 §4.1.3), or a throw of the error among them. An error of an operation stands in
- * its place with `null`s after it; one of the commit stands after all operations. `clustered`: see {@link OvsdbError}.
+ * The results in the reply to `transact` (RFC 7047 §4.1.3); throws the error among them. An error of an operation is
+ * in its place with `null`s after it; an error of the commit is after all operations. `clustered`: see {@link
+ * OvsdbError}.
  */
 export function transactResults(
   reply: Json,

@@ -12,7 +12,7 @@ export interface AnyRow {
   readonly [column: string]: Value;
 }
 
-/** Makes rows of one table from what the server sends. */
+/** Creates rows of one table from the server's messages. */
 export class RowCodec {
   readonly columns: readonly string[];
   readonly #codecs: ReadonlyMap<string, ColumnCodec>;
@@ -34,19 +34,19 @@ export class RowCodec {
     this.#template = template as unknown as AnyRow;
   }
 
-  /** A whole row; columns that are left out have their default. Throws OvsdbError `protocol`. */
+  /** A complete row; omitted columns have their default. Throws OvsdbError `protocol`. */
   decode(uuid: string, json: Json): AnyRow {
     const members = membersOf(json);
     const row = { ...this.#template, _uuid: uuid } as Record<string, Value>;
     for (const column in members) {
-      // The server sends what was asked for; anything else is not ours to judge.
+      // The server sends the requested columns; others are ignored.
       const codec = this.#codecs.get(column);
       if (codec !== undefined) row[column] = codec.decode(members[column] as Json);
     }
     return row as unknown as AnyRow;
   }
 
-  /** `old` with the differences of a "modify"; `old` itself where there are none. Throws OvsdbError `protocol`. */
+  /** `old` with the differences of a "modify"; `old` itself if there are none. Throws OvsdbError `protocol`. */
   modify(old: AnyRow, json: Json): AnyRow {
     const members = membersOf(json);
     let row: Record<string, Value> | undefined;

@@ -6,7 +6,7 @@ import type { AnyRow } from "./row-codec.ts";
 /** How an index derives keys, see {@link import("./mirror.ts").Mirror.index}. */
 export type KeyOf = (row: AnyRow) => string | readonly string[] | undefined;
 
-/** An index over the rows of one table; holds uuids, so a row that changes under the same key costs it nothing. */
+/** An index over the rows of one table; it stores uuids, so a row that changes under the same key needs no update. */
 export class TableIndex implements RowIndex<AnyRow> {
   readonly #keyOf: KeyOf;
   readonly #onError: (error: unknown) => void;
@@ -14,7 +14,7 @@ export class TableIndex implements RowIndex<AnyRow> {
   /** key → the uuid of the only row with it, or the uuids of several. */
   readonly #uuids = new Map<string, string | Set<string>>();
 
-  /** `onError` hears what `keyOf` throws; the row is then not indexed. */
+  /** `onError` is called with errors of `keyOf`; the row is then not indexed. */
   constructor(rows: ReadonlyMap<string, AnyRow>, keyOf: KeyOf, onError: (error: unknown) => void) {
     this.#rows = rows;
     this.#keyOf = keyOf;
@@ -37,7 +37,7 @@ export class TableIndex implements RowIndex<AnyRow> {
     return rows;
   }
 
-  /** A row has come, changed, or gone. */
+  /** A row was added, changed, or deleted. */
   update(old: AnyRow | undefined, row: AnyRow | undefined): void {
     const before = this.#keys(old);
     const after = this.#keys(row);

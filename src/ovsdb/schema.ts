@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Schema descriptors (RFC 7047 §3.2). The generated files hold one for each database; whatever encodes, decodes or checks a
- * value takes its column's descriptor.
+ * Schema descriptors (RFC 7047 §3.2). The generated files contain one for each database; code that encodes, decodes
+ * or checks a value takes its column's descriptor.
  */
 
 /** The atomic types of RFC 7047 §3.1. */
@@ -22,15 +22,15 @@ export interface BaseType {
   readonly maxLength?: number;
   /** The table that a uuid refers to. */
   readonly refTable?: string;
-  /** Present where `refTable` is. A strong reference keeps its row alive; a weak one disappears with its row. */
+  /** Present if `refTable` is. A strong reference keeps its row alive; a weak one is removed with its row. */
   readonly refType?: "strong" | "weak";
 }
 
 /**
  * RFC 7047 `<column-schema>` with all defaults written out. Its value in TypeScript is
- * - a record, where `value` is present (a map);
- * - the atom, where `min` and `max` are 1;
- * - the atom or `undefined`, where `min` is 0 and `max` is 1;
+ * - a record, if `value` is present (a map);
+ * - the atom, if `min` and `max` are 1;
+ * - the atom or `undefined`, if `min` is 0 and `max` is 1;
  * - else a sorted array (a set).
  */
 export interface ColumnSchema {
@@ -48,7 +48,7 @@ export interface ColumnSchema {
 /** RFC 7047 `<table-schema>`; `Row` has a property for each column. */
 export interface TableSchema<Row> {
   readonly columns: { readonly [Column in keyof Row]-?: ColumnSchema };
-  /** Rows of a table that is no root are garbage-collected when the last strong reference to them goes (RFC 7047 §3.2). */
+  /** Rows of a non-root table are garbage-collected when their last strong reference is removed (RFC 7047 §3.2). */
   readonly isRoot: boolean;
   /** Sets of columns whose values together are unique in the table. */
   readonly indexes: readonly (readonly string[])[];
@@ -69,17 +69,17 @@ export type TableName<Tables> = keyof Tables & string;
 /** Names of the columns of a row. */
 export type ColumnName<Row> = keyof Row & string;
 
-/** How a column's value is held, see {@link ColumnSchema}. */
+/** The form of a column's value, see {@link ColumnSchema}. */
 export type ColumnKind = "scalar" | "optional" | "set" | "map";
 
-/** How values of `column` are held in TypeScript. */
+/** The form of values of `column` in TypeScript. */
 export function columnKind(column: ColumnSchema): ColumnKind {
   if (column.value !== undefined) return "map";
   if (column.max > 1) return "set";
   return column.min === 1 ? "scalar" : "optional";
 }
 
-/** A table descriptor with its row type forgotten, for code that works on any table. */
+/** A table descriptor without its row type, for code that works on any table. */
 export interface AnyTableSchema {
   readonly columns: Readonly<Record<string, ColumnSchema>>;
   readonly isRoot: boolean;
@@ -87,7 +87,7 @@ export interface AnyTableSchema {
   readonly maxRows?: number;
 }
 
-/** The descriptor of `table`, its row type forgotten. Throws a TypeError where the schema has no such table. */
+/** The descriptor of `table`, without its row type. Throws a TypeError if the schema has no such table. */
 export function tableSchema<Tables>(schema: DatabaseSchema<Tables>, table: string): AnyTableSchema {
   const tables = schema.tables as Readonly<Record<string, AnyTableSchema>>;
   const found = Object.hasOwn(tables, table) ? tables[table] : undefined;
@@ -95,7 +95,7 @@ export function tableSchema<Tables>(schema: DatabaseSchema<Tables>, table: strin
   return found;
 }
 
-/** Whether the values of a column, one or a set of them, are uuids of rows. No for what the schema does not have. */
+/** Whether the values of a column, one or a set of them, are uuids of rows. False for unknown columns. */
 export function isReference<Tables>(schema: DatabaseSchema<Tables>, table: string, column: string): boolean {
   const tables = schema.tables as Readonly<Record<string, AnyTableSchema>>;
   return Object.hasOwn(tables, table) && tables[table]?.columns[column]?.key.refTable !== undefined;

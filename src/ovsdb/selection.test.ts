@@ -8,10 +8,10 @@ import { TEST } from "./testing/schema.ts";
 import { schemaJson } from "./testing/schema-json.ts";
 
 const never = (): void => {
-  throw new Error("nothing should be lacking");
+  throw new Error("nothing should be missing");
 };
 
-t.test("a selection asks for the columns and rows it names", async (t) => {
+t.test("a selection requests the columns and rows that it names", async (t) => {
   const requests = tableRequests(TEST, {
     Switch: ["name", "ports"],
     Port: {
@@ -38,12 +38,12 @@ t.test("a selection asks for the columns and rows it names", async (t) => {
   });
 });
 
-t.test("any of no conditions is no row, and not every row", async (t) => {
+t.test("any of no conditions selects no row, and not every row", async (t) => {
   const requests = tableRequests(TEST, { Port: { columns: ["name"], whereAny: [] } });
   t.same(monitorRequests(requests, undefined, never), { Port: [{ columns: ["name"], where: [false] }] });
 });
 
-t.test("what an older server has not is named and left out", async (t) => {
+t.test("tables and columns that an older server lacks are reported and omitted", async (t) => {
   const old = parseServerSchema(JSON.stringify({ tables: { Switch: { columns: { name: { type: "string" } } } } }));
   const lacking: string[] = [];
   const json = monitorRequests(tableRequests(TEST, { Switch: ["name", "mode"], Group: "all" }), old, (table, column) =>
@@ -53,14 +53,14 @@ t.test("what an older server has not is named and left out", async (t) => {
   t.same(lacking, ["Switch.mode", "Group"]);
 });
 
-t.test("names that our own schema has not are a mistake of the caller", async (t) => {
+t.test("names that the schema does not have are an error of the caller", async (t) => {
   t.throws(() => tableRequests(TEST, { Nonsense: "all" } as never), TypeError);
   t.throws(() => tableRequests(TEST, { Switch: ["nonsense"] } as never), TypeError);
   t.throws(() => parseServerSchema("{}"), { code: "protocol" });
   t.throws(() => parseServerSchema("nonsense"), { code: "protocol" });
 });
 
-t.test("a mirror has the columns that were asked for, and the compiler knows it", async (t) => {
+t.test("a mirror has the selected columns, and the compiler checks it", async (t) => {
   const server = fakeOvsdb(VSWITCH);
   t.teardown(() => server.close());
   const mirror = server.connect().monitor(VSWITCH, {

@@ -5,20 +5,20 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type AnyTableSchema, type ColumnName, type DatabaseSchema, type TableName, tableSchema } from "./schema.ts";
 import { encodeClause, type WhereClause } from "./where.ts";
 
-/** What to mirror of one table: all columns, some columns, or some columns of the rows that meet a condition. */
+/** The selection of one table: all columns, some columns, or some columns of the rows that match a condition. */
 export type TableSelection<Row> =
   | "all"
   | readonly ColumnName<Row>[]
   | {
       readonly columns: "all" | readonly ColumnName<Row>[];
       /**
-       * Rows that meet **any** of these conditions (ovsdb-server(7) §4.1.12 joins the conditions of a monitor by "or", whereas
-       * those of an operation are joined by "and"). Conditions may name columns that are not selected.
+       * Rows that match **any** of these conditions (ovsdb-server(7) §4.1.12 joins the conditions of a monitor by
+       * "or", whereas those of an operation are joined by "and"). Conditions may name columns that are not selected.
        */
       readonly whereAny: readonly WhereClause<Row>[];
     };
 
-/** What to mirror of a database. Tables that are not named are not mirrored. */
+/** The selection of a database. Tables that are not named are not mirrored. */
 export type Selection<Tables> = { readonly [Table in TableName<Tables>]?: TableSelection<Tables[Table]> };
 
 type SelectedRow<Row, Asked> = Asked extends "all"
@@ -34,7 +34,7 @@ export type Selected<Tables, Asked> = {
   readonly [Table in keyof Asked & keyof Tables]: SelectedRow<Tables[Table], Asked[Table]>;
 };
 
-/** What a monitor asks for of one table, with the type of its rows forgotten. */
+/** A monitor's request for one table, without the type of its rows. */
 export interface TableRequest {
   readonly schema: AnyTableSchema;
   readonly columns: readonly string[];
@@ -42,7 +42,7 @@ export interface TableRequest {
   readonly where?: readonly Json[];
 }
 
-/** The tables of a selection, checked against the schema. Throws TypeErrors for names that do not exist. */
+/** The tables of a selection, validated by the schema. Throws TypeErrors for names that do not exist. */
 export function tableRequests<Tables>(
   schema: DatabaseSchema<Tables>,
   selection: Selection<Tables>,
@@ -69,7 +69,7 @@ export function tableRequests<Tables>(
 /** The tables and columns that a server has, from its own schema. */
 export type ServerSchema = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** Reads the tables and columns of an RFC 7047 `<database-schema>` in JSON text. Throws OvsdbError `protocol`. */
+/** Parses the tables and columns of an RFC 7047 `<database-schema>` in JSON text. Throws OvsdbError `protocol`. */
 export function parseServerSchema(text: string): ServerSchema {
   let json: unknown;
   try {
@@ -88,8 +88,8 @@ export function parseServerSchema(text: string): ServerSchema {
 }
 
 /**
- * The `<monitor-cond-requests>` for what the server has of the tables asked for. `lacks` is called for what it has not: a server of
- * an older version must not keep a client from working with the rest.
+ * The `<monitor-cond-requests>` for the requested tables and columns that the server has. `lacks` is called for the
+ * others: a client must work with a server of an older version.
  */
 export function monitorRequests(
   requests: ReadonlyMap<string, TableRequest>,
@@ -104,7 +104,7 @@ export function monitorRequests(
       continue;
     }
     for (const column of columns) if (!present.has(column)) lacks(table, column);
-    // No condition at all would select every row; "any of none" selects no row.
+    // An empty condition would select every row; "any of none" selects no row.
     const condition = where === undefined ? {} : { where: where.length === 0 ? [false] : where };
     json[table] = [{ columns: columns.filter((column) => present.has(column)), ...condition }];
   }

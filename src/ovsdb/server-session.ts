@@ -9,7 +9,7 @@ import { parseServerSchema, type ServerSchema, tableRequests } from "./selection
 import { checkServer, SERVER, type SeenIndex } from "./server-status.ts";
 import { type ReplyHandler, Session } from "./session.ts";
 
-/** What a {@link ServerSession} is given. */
+/** Options of {@link ServerSession}. */
 export interface ServerSessionOptions {
   readonly clock: Clock;
   readonly probeIntervalMs: number;
@@ -17,12 +17,12 @@ export interface ServerSessionOptions {
   readonly maxRequests: number;
   readonly database: string;
   readonly leaderOnly: boolean;
-  /** The newest state of the cluster seen so far, by this or an earlier connection. */
+  /** The newest state of the cluster that this or an earlier connection has seen. */
   readonly seen: () => SeenIndex | undefined;
   readonly onSeen: (seen: SeenIndex) => void;
   /** The server has been found suitable, for the first time on this connection. */
   readonly onSuitable: () => void;
-  /** The server says that it leads its cluster; called at each change of its `_Server` while it does. */
+  /** The server reports that it leads its cluster; called at each change of its `_Server` while it does. */
   readonly onLeads?: () => void;
   /** Notifications other than those about the server itself. */
   readonly onNotification: (method: string, params: readonly Json[]) => void;
@@ -33,14 +33,14 @@ export interface ServerSessionOptions {
 const STATUS = "weft-server";
 
 /**
- * A session with a server that is watched for being suitable, from the greeting on: the very notification that says it leads no more
- * ends the session.
+ * A session with a server whose suitability is checked all the time: the notification that it no longer leads ends
+ * the session.
  */
 export class ServerSession {
   readonly #options: ServerSessionOptions;
   readonly #session: Session;
   readonly #status: MirrorStore;
-  /** Database → its tables and columns; parsed when first asked for. */
+  /** Database → its tables and columns; parsed on first use. */
   readonly #schemas = new Map<string, ServerSchema>();
   #suitable = false;
   #model = "";
@@ -63,7 +63,7 @@ export class ServerSession {
     });
   }
 
-  /** `model` of the database by which the server was checked. */
+  /** `model` of the database that decides the suitability. */
   get model(): string {
     return this.#model;
   }
@@ -73,7 +73,7 @@ export class ServerSession {
     return this.#serverId;
   }
 
-  /** Asks the server about itself; `onSuitable` or `onEnd` follows. */
+  /** Queries the server's state; `onSuitable` or `onEnd` follows. */
   greet(): void {
     try {
       this.call(
@@ -90,7 +90,7 @@ export class ServerSession {
     }
   }
 
-  /** Whether a database is one of a raft cluster, or a relay's, of which it is not known what it relays. */
+  /** Whether a database is one of a raft cluster, or a relay's, of which the source is not known. */
   isClustered(database: string): boolean {
     for (const row of this.#status.rows("Database")) if (row["name"] === database) return row["model"] !== "standalone";
     return false;
@@ -116,7 +116,10 @@ export class ServerSession {
     this.#session.end(error);
   }
 
-  /** The tables and columns that the server has of a database; undefined where it does not say. Throws OvsdbError `protocol`. */
+  /**
+   * The tables and columns of a database on the server; undefined if the server does not report them. Throws
+   * OvsdbError `protocol`.
+   */
   schemaOf(database: string): ServerSchema | undefined {
     let schema = this.#schemas.get(database);
     if (schema !== undefined) return schema;
@@ -154,7 +157,10 @@ export class ServerSession {
   }
 }
 
-/** `_Server` came with ovsdb-server 2.9 and `monitor_cond_since` with 2.12; what is older answers that it does not know them. */
+/**
+ * `_Server` was added in ovsdb-server 2.9 and `monitor_cond_since` in 2.12; older servers answer with an unknown
+ * method or database.
+ */
 function tooOld(error: OvsdbError): OvsdbError {
   if (error.code !== "unknown method" && error.code !== "unknown database") return error;
   return new OvsdbError("unsuitable server", "the server is older than ovsdb-server 2.12", { cause: error });

@@ -28,7 +28,7 @@ function reason(changes: object, leaderOnly = true, seen?: { cluster: string; in
   return verdict.suitable || verdict.reason;
 }
 
-t.test("the leader of a cluster will do, a follower only where no leader is wanted", async (t) => {
+t.test("the leader of a cluster is suitable, a follower only if no leader is needed", async (t) => {
   t.equal(reason({}), true);
   t.equal(reason({ leader: false }), "does not lead its cluster");
   t.equal(reason({ leader: false }, false), true);
@@ -38,7 +38,7 @@ t.test("a standalone server always leads", async (t) => {
   t.equal(reason({ model: "standalone", cid: undefined, sid: undefined, index: undefined }), true);
 });
 
-t.test("a server that is cut off, has no schema yet, or is a relay will not do", async (t) => {
+t.test("a server that is cut off, has no schema yet, or is a relay is not suitable", async (t) => {
   t.equal(reason({ connected: false }, false), "is cut off from its cluster");
   t.equal(reason({ schema: undefined }, false), "has not joined its cluster yet");
   t.equal(reason({ model: "relay" }), "is a relay and never leads");
@@ -47,7 +47,7 @@ t.test("a server that is cut off, has no schema yet, or is a relay will not do",
   t.equal(reason({ name: "Another" }), "has no database Test");
 });
 
-t.test("a server that is behind what was seen will not do, unless the cluster is another", async (t) => {
+t.test("a server that is behind the seen state is not suitable, unless the cluster differs", async (t) => {
   t.equal(reason({ index: 10 }, false, { cluster: CLUSTER, index: 10 }), true);
   t.equal(
     reason({ index: 9 }, false, { cluster: CLUSTER, index: 10 }),

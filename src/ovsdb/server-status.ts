@@ -3,7 +3,7 @@
 import type { AnyRow } from "./row-codec.ts";
 import type { ColumnSchema, DatabaseSchema } from "./schema.ts";
 
-/** A row of `Database` in the database `_Server` that every ovsdb-server since 2.9 holds, ovsdb-server(5). */
+/** A row of `Database` in the database `_Server` that every ovsdb-server since 2.9 has, ovsdb-server(5). */
 export interface ServerDatabaseRow {
   readonly name: string;
   readonly model: "standalone" | "clustered" | "relay";
@@ -43,7 +43,10 @@ export const SERVER: DatabaseSchema<{ readonly Database: ServerDatabaseRow }> = 
   },
 };
 
-/** The newest state of a cluster that this client has seen: a server that is behind it would take us back in time. */
+/**
+ * The newest state of a cluster that this client has seen: a server that is behind it would revert the client's
+ * state.
+ */
 export interface SeenIndex {
   readonly cluster: string;
   readonly index: number;
@@ -55,8 +58,8 @@ export type ServerSuitability =
   | { readonly suitable: false; readonly reason: string };
 
 /**
- * Checks a server by what its `_Server` says of the database. Called again with each change of it, so that a server is left at once
- * when it ceases to lead. Pure.
+ * Checks a server by the row of the database in its `_Server`. Called again with each change of it, so that a server
+ * is left at once when it no longer leads. Pure.
  */
 export function checkServer(
   rows: Iterable<AnyRow>,
@@ -77,7 +80,7 @@ export function checkServer(
   if (leaderOnly && !row.leader) return no("does not lead its cluster");
   const { cid: cluster, index } = row;
   if (cluster === undefined || index === undefined) return { suitable: true, row, seen };
-  // A cluster that was set up again counts from the start, under another id.
+  // A recreated cluster counts from the start, under another id.
   if (seen?.cluster === cluster && index < seen.index)
     return no(`is behind: it is at log entry ${index}, and ${seen.index} was seen`);
   return { suitable: true, row, seen: { cluster, index } };

@@ -8,10 +8,10 @@ import type { Json, JsonObject } from "./json.ts";
 import { type Message, notificationJson, parseMessage, replyJson, requestJson } from "./message.ts";
 import { Probe } from "./probe.ts";
 
-/** How the answer to a request is received: the result, or why there is none. Called once, or never if forgotten. */
+/** Called with the answer to a request: the result or the error. Called once, or never if cancelled. */
 export type ReplyHandler = (error: OvsdbError | undefined, result: Json) => void;
 
-/** What a {@link Session} is given. */
+/** Options of {@link Session}. */
 export interface SessionOptions {
   readonly clock: Clock;
   readonly probeIntervalMs: number;
@@ -23,9 +23,9 @@ export interface SessionOptions {
 }
 
 /**
- * JSON-RPC 1.0 over one connection (RFC 7047 §4). Answers echo requests, probes a silent peer, and pairs replies with requests.
- * Replies and notifications are handed on at once in the order in which they came: a handler that has returned has
- * taken in all that came before.
+ * JSON-RPC 1.0 over one connection (RFC 7047 §4). Answers echo requests, probes a silent peer, and matches replies to
+ * requests. Replies and notifications are passed on synchronously in the order of arrival: when a handler returns,
+ * all earlier messages have been processed.
  */
 export class Session {
   readonly #stream: Duplex;
@@ -57,8 +57,9 @@ export class Session {
   }
 
   /**
-   * Sends a request; returns what forgets it, so that its handler is not called any more (and a `transact` that still waits on the
-   * server is cancelled there, RFC 7047 §4.1.4). Throws OvsdbError `overloaded`, `too large` or `disconnected`: nothing was sent.
+   * Sends a request; returns a function that cancels it, so that its handler is not called any more (and a `transact`
+   * that still waits on the server is cancelled there, RFC 7047 §4.1.4). Throws OvsdbError `overloaded`, `too large`
+   * or `disconnected`: nothing was sent.
    */
   call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void {
     if (this.#pending.size >= this.#options.maxRequests) {
@@ -73,7 +74,7 @@ export class Session {
     };
   }
 
-  /** Gives the server up unless it says something within `ms`. */
+  /** Closes the connection unless the server sends a message within `ms`. */
   urge(ms: number): void {
     if (!this.#ended) this.#probe.urge(ms);
   }
@@ -99,8 +100,8 @@ export class Session {
   }
 
   /**
-   * Ends the session and calls `onEnd`, as a broken connection does. Requests are answered with `disconnected`, for whatever the reason is, they
-   * have been sent, and their outcome is unknown.
+   * Ends the session and calls `onEnd`, as a broken connection does. Requests are answered with `disconnected`:
+   * whatever the reason, they have been sent, and their outcome is unknown.
    */
   fail(error: OvsdbError): void {
     if (this.#ended) return;
@@ -113,7 +114,7 @@ export class Session {
   #send(message: JsonObject): void {
     if (this.#ended) throw new OvsdbError("disconnected", "the connection has ended");
     const { maxMessageBytes } = this.#options;
-    // A peer that reads slower than we write must not make us hold more than one largest message.
+    // A slow peer must not make this process buffer more than one message of maximum size.
     if (this.#stream.writableLength > maxMessageBytes)
       throw new OvsdbError("overloaded", "the server does not read its requests");
     this.#stream.write(frameMessage(message, maxMessageBytes));
@@ -133,7 +134,7 @@ export class Session {
     if (this.#ended) return;
     switch (message.kind) {
       case "reply": {
-        // Replies to requests that were given up are no news to anybody.
+        // Replies to cancelled requests are ignored.
         const handler = typeof message.id === "number" ? this.#pending.get(message.id) : undefined;
         if (handler === undefined) return;
         this.#pending.delete(message.id as number);

@@ -15,7 +15,7 @@ import { TestFolder } from "./testing/server.ts";
 const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;
 
-/** What a peer without any manners sends, and what the server makes of it: its answers, and whether it hangs up. */
+/** A raw peer that sends any text, and the server's reaction: its answers, and whether it closes the connection. */
 class RawPeer {
   readonly #dial: () => Duplex;
   #stream: Duplex | undefined;
@@ -29,7 +29,7 @@ class RawPeer {
     this.#stream ??= this.#dial();
     const stream = this.#stream;
     const splitter = new MessageSplitter(1e6);
-    // The real server repeats in its answer what it has not understood, also what is no UTF-8.
+    // The real server repeats unparsable input in its answer, also invalid UTF-8.
     const decoder = new StringDecoder("utf8");
     const answers: JsonObject[] = [];
     return new Promise((resolve) => {
@@ -57,7 +57,7 @@ class RawPeer {
     });
   }
 
-  /** Hangs up; what is told next is told on a new connection. */
+  /** Closes the connection; the next texts are sent on a new one. */
   end(): void {
     this.#stream?.destroy();
     this.#stream = undefined;
@@ -87,7 +87,7 @@ const set = (member: fc.Arbitrary<Json>): fc.Arbitrary<Json> =>
   json(fc.tuple(fc.constant("set"), fc.array(member, { maxLength: 3 })));
 const map = (key: fc.Arbitrary<Json>, value: fc.Arbitrary<Json>): fc.Arbitrary<Json> =>
   json(fc.tuple(fc.constant("map"), fc.array(fc.tuple(key, value), { maxLength: 2 })));
-/** Mostly what fits the column; else anything. */
+/** Mostly values that fit the column; else any value. */
 const fitting = (value: fc.Arbitrary<Json>): fc.Arbitrary<Json> =>
   fc.oneof({ weight: 20, arbitrary: value }, { weight: 1, arbitrary: fc.oneof(atom, set(atom), map(atom, atom)) });
 
@@ -116,13 +116,13 @@ const COLUMNS: Readonly<Record<"Switch" | "Port" | "Group", Readonly<Record<stri
 type Table = keyof typeof COLUMNS;
 const table = fc.constantFrom<Table>("Switch", "Port", "Group");
 const keyOf = (of: Table): fc.Arbitrary<string> => (of === "Port" ? port : uuid);
-/** Mostly of one column, so that what is refused is refused for one reason. */
+/** Mostly of one column, so that a refusal has one reason. */
 const row = (of: Table): fc.Arbitrary<Json> =>
   fc.oneof(
     ...Object.entries(COLUMNS[of]).map(([column, value]) => value.map((one): Json => ({ [column]: one }))),
     json(fc.record(COLUMNS[of], { requiredKeys: [] })),
   );
-/** A column, what is done with it, and a value for it. */
+/** A column, an operator, and a value for it. */
 const triple = (of: Table, verbs: readonly string[]): fc.Arbitrary<Json> =>
   fc.oneof(
     ...Object.entries(COLUMNS[of]).map(([column, value]) =>
@@ -173,7 +173,7 @@ const transact = fc
   .array(operation, { minLength: 1, maxLength: 4 })
   .map((operations) => JSON.stringify({ method: "transact", params: [TEST.name, ...operations], id: 1 }));
 
-/** One that waits for ever, cancelled or not, and what follows under its id or another. */
+/** A wait without end, cancelled or not, and a further message with its id or another. */
 const waiting = fc.record({ cancel: fc.option(fc.nat(2)), next: fc.nat(2) }).map(({ cancel, next }) => [
   JSON.stringify({
     method: "transact",
@@ -204,43 +204,47 @@ const CLEAR = JSON.stringify({
   id: 1,
 });
 
-t.test("the fake refuses what the real server refuses, and hangs up where that does", { skip }, async (t) => {
-  const folder = await TestFolder.make(tools as OvsTools);
-  const fake = fakeOvsdb(TEST);
-  const path = (await folder.standalone(TEST)).remote.slice("unix:".length);
-  const peers = [new RawPeer(() => connect(path)), new RawPeer(() => fake.dial())];
-  t.teardown(async () => {
-    for (const peer of peers) peer.end();
-    await fake.close();
-    await folder.close();
-  });
-  const seen = new Map<string, number>();
-  let number = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(script, { minLength: 5, maxLength: 20 }), async (scripts) => {
-      for (const script of [[CLEAR], ...scripts]) {
-        // Each on a connection of its own, with locks of its own: what an earlier one waits for or holds is no matter here.
-        number++;
-        for (const peer of peers) peer.end();
-        const texts = script.map((text) => text.replaceAll('"@', `"l${number}`));
-        const [real, faked] = await Promise.all(peers.map((peer) => peer.tell(texts)));
-        const faults = faultsIn(texts.at(-1) ?? "");
-        const [a, b] = [real ?? [], faked ?? []].map((answers) => answers.map((answer) => summary(answer, faults)));
-        if (JSON.stringify(a) !== JSON.stringify(b)) {
-          throw new Error(`real: ${JSON.stringify(real)}\nfake: ${JSON.stringify(faked)}\n${texts.join("\n")}`);
+t.test(
+  "the fake refuses what the real server refuses, and closes the connection in the same cases",
+  { skip },
+  async (t) => {
+    const folder = await TestFolder.make(tools as OvsTools);
+    const fake = fakeOvsdb(TEST);
+    const path = (await folder.standalone(TEST)).remote.slice("unix:".length);
+    const peers = [new RawPeer(() => connect(path)), new RawPeer(() => fake.dial())];
+    t.teardown(async () => {
+      for (const peer of peers) peer.end();
+      await fake.close();
+      await folder.close();
+    });
+    const seen = new Map<string, number>();
+    let number = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(script, { minLength: 5, maxLength: 20 }), async (scripts) => {
+        for (const script of [[CLEAR], ...scripts]) {
+          // Each on a connection of its own, with locks of its own: earlier waits and locks do not matter here.
+          number++;
+          for (const peer of peers) peer.end();
+          const texts = script.map((text) => text.replaceAll('"@', `"l${number}`));
+          const [real, faked] = await Promise.all(peers.map((peer) => peer.tell(texts)));
+          const faults = faultsIn(texts.at(-1) ?? "");
+          const [a, b] = [real ?? [], faked ?? []].map((answers) => answers.map((answer) => summary(answer, faults)));
+          if (JSON.stringify(a) !== JSON.stringify(b)) {
+            throw new Error(`real: ${JSON.stringify(real)}\nfake: ${JSON.stringify(faked)}\n${texts.join("\n")}`);
+          }
+          for (const outcome of a ?? []) for (const tag of outcome.tags) seen.set(tag, (seen.get(tag) ?? 0) + 1);
         }
-        for (const outcome of a ?? []) for (const tag of outcome.tags) seen.set(tag, (seen.get(tag) ?? 0) + 1);
-      }
-    }),
-    { numRuns: 150 },
-  );
-  t.comment([...seen].map(([tag, count]) => `${tag}: ${count}`).join(", "));
-  for (const tag of ["ok", "closed", "ovsdb error", "constraint violation", "syntax error", "duplicate uuid"]) {
-    t.ok((seen.get(tag) ?? 0) > 5, tag);
-  }
-});
+      }),
+      { numRuns: 150 },
+    );
+    t.comment([...seen].map(([tag, count]) => `${tag}: ${count}`).join(", "));
+    for (const tag of ["ok", "closed", "ovsdb error", "constraint violation", "syntax error", "duplicate uuid"]) {
+      t.ok((seen.get(tag) ?? 0) > 5, tag);
+    }
+  },
+);
 
-/** How many values each operation of a message has that may be wrong. */
+/** The number of possibly invalid values in each operation of a message. */
 function faultsIn(message: string): readonly number[] {
   const { method, params } = JSON.parse(message) as { method: string; params: readonly JsonObject[] };
   if (method !== "transact") return [];
@@ -253,8 +257,8 @@ function faultsIn(message: string): readonly number[] {
 }
 
 /**
- * An answer without its details, which only people read. Where an operation has more than one fault, the real server finds the one that
- * comes first by a hash of its column's name, so there only that it is refused counts.
+ * An answer without its details. If an operation has more than one error, the real server reports the first one by a
+ * hash of its column's name, so then only the refusal is compared.
  */
 function summary(
   answer: JsonObject,

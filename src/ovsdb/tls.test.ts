@@ -22,7 +22,7 @@ const tools = findOvsTools();
 const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? false : "no openssl on the PATH";
 const skip = typeof tools === "string" ? tools : noOpenssl;
 
-/** A southbound server that speaks TLS only, with the role of ovn-controllers, as ovn-central's does. */
+/** A southbound server with TLS only, with the role of ovn-controllers, as in ovn-central. */
 interface Bench {
   readonly folder: string;
   readonly server: TestServer;
@@ -30,7 +30,7 @@ interface Bench {
   readonly log: string;
   readonly central: CertifiedKey;
   readonly nodes: CertifiedKey;
-  /** Writes key and certificate, in one file, and the authority to trust; a second time they take the place of the first. */
+  /** Writes key and certificate, in one file, and the trusted authority; a second call replaces them. */
   files(name: string, identity: CertifiedKey): Promise<TlsFiles>;
   identity(
     commonName: string,
@@ -61,7 +61,7 @@ async function setUp(t: Test): Promise<Bench> {
     return { privateKey: pem, certificate: pem, caCertificate: ca };
   };
   const identity: Bench["identity"] = (commonName, authority, usages = ["clientAuth"], days = 1) =>
-    // The shortest are over when they begin: they start five minutes early.
+    // The shortest ones have expired when they are created: they begin five minutes earlier.
     issueKey(folder.path, authority, { commonName, usages, now: Date.now() - (days === 0 ? 60_000 : 0), days });
   const own = await files("server", await identity("ovn-central", central, ["serverAuth", "clientAuth"]));
   const log = join(folder.path, "server.log");
@@ -155,7 +155,7 @@ t.test("a node writes the rows of its own chassis, and no others", { skip }, asy
 });
 
 t.test(
-  "without a certificate, or with one that does not count, a client is refused and the server logs it",
+  "without a certificate, or with an invalid one, a client is refused and the server logs it",
   {
     skip,
   },
@@ -176,7 +176,8 @@ t.test(
       const client = bench.connect(files, (event) => event.type === "disconnected" && resolve(event));
       t.match(await promise, { error: { code: /^(connection|disconnected)$/ } }, name);
       await client.close();
-      // This one sends nothing that the server leaves unread, which would have the kernel reset the connection and drop the reason.
+      // This client sends nothing that the server leaves unread, because the kernel would then reset the connection
+      // and drop the reason.
       const { privateKey: key, certificate: cert } = identity;
       t.match(await refusal(bench, { ca: central.certificate, key, cert }), reason, name);
     }
@@ -184,7 +185,7 @@ t.test(
   },
 );
 
-t.test("a server that central's authority has not certified for servers is refused", { skip }, async (t) => {
+t.test("a server whose certificate central's authority has not signed is refused", { skip }, async (t) => {
   const bench = await setUp(t);
   for (const [name, identity] of [
     ["a node", await bench.identity("ovn-central", bench.nodes, ["serverAuth"])],
@@ -199,7 +200,7 @@ t.test("a server that central's authority has not certified for servers is refus
   }
 });
 
-t.test("renewed certificates are used by new connections, and one in use goes on", { skip }, async (t) => {
+t.test("renewed certificates are used by new connections, and existing ones continue", { skip }, async (t) => {
   const bench = await setUp(t);
   const events: ClientEvent[] = [];
   const node = await bench.files("n1", await bench.identity("chassis-1", bench.nodes));
@@ -210,9 +211,9 @@ t.test("renewed certificates are used by new connections, and one in use goes on
   const before = await shownBy(bench, node);
   const renewed = await bench.identity("ovn-central", bench.central, ["serverAuth", "clientAuth"]);
   await bench.files("server", renewed);
-  // The same file for the client, with another name, so that the server tells which one was shown.
+  // The same file for the client, with another name, so that the server's log shows which one was used.
   await bench.files("n1", await bench.identity("chassis-3", bench.nodes));
-  t.not(await shownBy(bench, node), before, "the server shows the renewed certificate");
+  t.not(await shownBy(bench, node), before, "the server uses the renewed certificate");
   t.equal(await shownBy(bench, node), new X509Certificate(renewed.certificate).serialNumber);
 
   await client.transact(OVN_SB.name, [update(OVN_SB, "Chassis", CHASSIS, { nb_cfg: 2 })]);
@@ -227,7 +228,7 @@ t.test("renewed certificates are used by new connections, and one in use goes on
 /** The row of a test's chassis. */
 const CHASSIS = "00000000-0000-4000-8000-000000000002";
 
-/** What an ovn-controller writes first: {@link CHASSIS} and where its tunnels end. */
+/** The first rows that an ovn-controller writes: {@link CHASSIS} and its tunnel address. */
 function registration(name: string): readonly Operation[] {
   const encap = "00000000-0000-4000-8000-000000000001";
   return [
@@ -236,7 +237,7 @@ function registration(name: string): readonly Operation[] {
   ];
 }
 
-/** What a server says to a client that it does not accept. */
+/** The server's error to a client that it does not accept. */
 async function refusal({ remote }: Bench, shown: { ca: string; key?: string; cert?: string }): Promise<string> {
   const port = Number(remote.split(":").at(-1));
   const socket = connectTls({ port, host: "127.0.0.1", ...shown, checkServerIdentity: () => undefined });
@@ -244,7 +245,7 @@ async function refusal({ remote }: Bench, shown: { ca: string; key?: string; cer
   return error.message;
 }
 
-/** The serial number of the certificate that the server shows to a new connection. */
+/** The serial number of the server's certificate on a new connection. */
 async function shownBy({ remote }: Bench, tls: TlsFiles): Promise<string> {
   const [pem, ca] = await Promise.all([readFile(tls.certificate), readFile(tls.caCertificate)]);
   const port = Number(remote.split(":").at(-1));
@@ -255,7 +256,7 @@ async function shownBy({ remote }: Bench, tls: TlsFiles): Promise<string> {
   return serialNumber;
 }
 
-/** A port that nobody listens on now. */
+/** An unused port. */
 async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");

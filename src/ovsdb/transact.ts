@@ -9,16 +9,16 @@ import { assertLock, type Operation, type OperationResult } from "./operation.ts
 import { transactResults } from "./result.ts";
 import type { ReplyHandler } from "./session.ts";
 
-/** The part of a session that a transaction needs. */
+/** The part of a session that a transaction uses. */
 export interface TransactCaller {
-  /** Whether a database is one of a raft cluster, or a relay's, which may be. */
+  /** Whether a database is one of a raft cluster, or possibly, as a relay's, of one. */
   isClustered(database: string): boolean;
   call(method: string, params: readonly Json[], onReply: ReplyHandler): () => void;
 }
 
 /**
- * Sends one transaction and waits for its answer, its time limit or its signal, whichever comes first. The limit is ours: a server
- * without a majority of its cluster answers nothing, for ever.
+ * Sends one transaction and waits for its answer, its time limit or its signal. The client sets the limit: a server
+ * without a majority of its cluster never answers.
  */
 export function sendTransaction(
   caller: TransactCaller,
@@ -66,7 +66,7 @@ export function sendTransaction(
   });
 }
 
-/** Results of the caller's operations: the assertion before them is ours. */
+/** Results of the caller's operations, without the assertion that this function adds. */
 function resultsOf(
   reply: Json,
   operations: number,

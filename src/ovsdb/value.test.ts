@@ -44,7 +44,7 @@ t.test("each kind of column has its form in TypeScript", async (t) => {
   t.same(decode(INT_MAP, ["map", [[5, ["uuid", A]]]]), { "5": A });
 });
 
-t.test("values are written as the server wants them", async (t) => {
+t.test("values are encoded in the server's format", async (t) => {
   t.same(encode(OPTIONAL, undefined), ["set", []]);
   t.same(encode(OPTIONAL, 7), 7);
   t.same(encode(SET, []), ["set", []]);
@@ -87,7 +87,7 @@ t.test("a value that does not fit its column is refused, and the error names the
   }
 });
 
-t.test("what the server should not send is an error of the protocol", async (t) => {
+t.test("a value that the server must not send is a protocol error", async (t) => {
   const cases: readonly [ColumnSchema, Json][] = [
     [SCALAR, 3],
     [SCALAR, ["set", []]],
@@ -123,7 +123,7 @@ t.test("a map may have any text as key", async (t) => {
   ]);
 });
 
-t.test("every text that is one can be encoded", async (t) => {
+t.test("every valid text can be encoded", async (t) => {
   for (const text of ["", "\u0001\u007f\u0085", "\ufeff\ufffe\uffff", "\u{1f600}\u{10ffff}", "\\u0000", "\\\\ud800"]) {
     t.equal(encode(SCALAR, text), text);
   }
@@ -150,7 +150,7 @@ t.test("decoding what was encoded gives an equal value, sets sorted and maps in 
   t.pass();
 });
 
-t.test("equality looks at every member and key", async (t) => {
+t.test("equality compares every member and key", async (t) => {
   const { equal } = columnCodec(MAP);
   t.ok(equal({ a: "1", b: "2" }, { b: "2", a: "1" }));
   t.notOk(equal({ a: "1" }, { a: "2" }));

@@ -17,17 +17,17 @@ export type Atom = string | number | boolean;
 /** A value of any column in TypeScript, see {@link ColumnSchema}. Values are immutable and may be shared. */
 export type Value = undefined | Atom | readonly Atom[] | Readonly<Record<string, Atom>>;
 
-/** The uuid that stands for "none". */
+/** The uuid that means "none". */
 export const ZERO_UUID = "00000000-0000-0000-0000-000000000000";
 
 const EMPTY_SET: readonly Atom[] = Object.freeze([]);
 const EMPTY_MAP: Readonly<Record<string, Atom>> = Object.freeze({});
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** What can be done with the values of one column. */
+/** Operations on the values of one column. */
 export interface ColumnCodec {
   readonly kind: ColumnKind;
-  /** RFC 7047 §5.2.1: the value of a column that an insert does not name, and that updates leave out. */
+  /** RFC 7047 §5.2.1: the value of a column that an insert does not name, and that updates omit. */
   readonly initial: Value;
   /** The value of an RFC 7047 `<value>`, sets sorted. Throws OvsdbError `protocol`. */
   decode(json: Json): Value;
@@ -38,7 +38,7 @@ export interface ColumnCodec {
 
 const codecs = new WeakMap<ColumnSchema, ColumnCodec>();
 
-/** The codec of a column; made once for each descriptor. */
+/** The codec of a column; created once for each descriptor. */
 export function columnCodec(column: ColumnSchema): ColumnCodec {
   let codec = codecs.get(column);
   if (codec === undefined) {
@@ -71,7 +71,7 @@ export function encodeUuid(uuid: string, where: string): Json {
   return ["uuid", uuid];
 }
 
-/** The order in which sets are held: numbers by size, strings by UTF-16 code unit, false before true. */
+/** The order of members of sets: numbers by size, strings by UTF-16 code unit, false before true. */
 export function compareAtoms(a: Atom, b: Atom): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -134,7 +134,7 @@ function mapCodec(key: BaseType, value: BaseType): ColumnCodec {
       if (typeof map !== "object" || Array.isArray(map)) throw unfit(where, map, "a record");
       const pairs = Object.entries(map as Readonly<Record<string, Atom>>);
       const keys = pairs.map(([k]) => keyAtom(key.type, k));
-      // Texts are unique as property names, but "5" and "05" are one number.
+      // Texts are unique as property names, but "5" and "05" are the same number.
       if (key.type !== "string") refuseRepeated(keys, where);
       return ["map", pairs.map(([, v], i) => [encodeAtom(key, keys[i], where), encodeAtom(value, v, where)])];
     },
@@ -142,7 +142,7 @@ function mapCodec(key: BaseType, value: BaseType): ColumnCodec {
   };
 }
 
-/** `map[key] = value` also for the key `__proto__`, which an assignment would take for something else. */
+/** `map[key] = value` also for the key `__proto__`, which an assignment would interpret differently. */
 export function setOwn(map: Record<string, Atom>, key: string, value: Atom): void {
   if (key === "__proto__") {
     Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
@@ -179,11 +179,11 @@ function decodeSet(json: Json, decode: (json: Json) => Atom): readonly Atom[] {
     if (i > 0 && !((set[i - 1] as Atom) < atom)) sorted = false;
     set[i] = atom;
   }
-  // Servers send sets in an order of their own, which for uuids and ASCII strings is ours.
+  // Servers send sets in their own order, which for uuids and ASCII strings is the same.
   return sorted ? set : set.sort(compareAtoms);
 }
 
-/** The elements of `["set", […]]`, or undefined where the value is a single atom (RFC 7047 §5.1 allows both). */
+/** The elements of `["set", […]]`, or undefined for a single atom (RFC 7047 §5.1 allows both). */
 function setElements(json: Json): readonly Json[] | undefined {
   if (!Array.isArray(json) || json[0] !== "set") return undefined;
   if (!Array.isArray(json[1])) throw malformed("set", json);
@@ -206,7 +206,7 @@ function encodeSet(column: ColumnSchema, value: Value, where: string): Json {
   return ["set", atoms.map((atom) => encodeAtom(column.key, atom, where))];
 }
 
-/** ovsdb-server does not unite what comes twice, it refuses the whole transaction. */
+/** ovsdb-server does not merge duplicates, it refuses the whole transaction. */
 function refuseRepeated(atoms: readonly Atom[], where: string): void {
   let sorted = true;
   for (let i = 1; i < atoms.length && sorted; i++) sorted = (atoms[i - 1] as Atom) < (atoms[i] as Atom);
@@ -218,12 +218,12 @@ function refuseRepeated(atoms: readonly Atom[], where: string): void {
   }
 }
 
-/** The smallest positive number that ovsdb-server's JSON parser takes: below it, strtod(3) reports a range error. */
+/** The smallest positive number that ovsdb-server's JSON parser accepts: below it, strtod(3) reports a range error. */
 export const SMALLEST_REAL = 2.2250738585072014e-308;
 
 /**
- * Checks the type, and what ovsdb-server's JSON parser does not take: it answers such a message with the end of the connection.
- * Constraints are left to the server, which says better what is wrong.
+ * Checks the type, and values that ovsdb-server's JSON parser refuses by closing the connection. Constraints are left
+ * to the server, whose errors are more precise.
  */
 function encodeAtom(base: BaseType, value: Value, where: string): Json {
   switch (base.type) {
@@ -247,8 +247,8 @@ function encodeAtom(base: BaseType, value: Value, where: string): Json {
 }
 
 /**
- * A string that OVSDB can hold, as it is. Throws OvsdbError `invalid value` for one with U+0000 or half a surrogate pair, of which
- * ovsdb-server accepts neither (lib/json.c, ovsdb_atom_check_constraints).
+ * Returns the string if OVSDB can store it. Throws OvsdbError `invalid value` for one with U+0000 or an unpaired
+ * surrogate, of which ovsdb-server accepts neither (lib/json.c, ovsdb_atom_check_constraints).
  */
 export function encodeText(text: string, where: string): string {
   if (text.includes("\0")) {
@@ -263,7 +263,7 @@ export function encodeText(text: string, where: string): string {
   return text;
 }
 
-/** The atom that a property name of a map stands for. */
+/** The atom of a property name of a map. */
 export function keyAtom(type: AtomType, key: string): Atom {
   if (type === "integer" || type === "real") return Number(key);
   return type === "boolean" ? key === "true" : key;

@@ -14,7 +14,7 @@ export type WhereClause<Row> =
     }[ColumnName<Row>]
   | readonly [column: "_uuid", function: "==" | "!=" | "includes" | "excludes", uuid: string];
 
-/** Which rows an operation is about: one by its uuid, or those that meet **all** clauses (none given: every row). */
+/** The rows of an operation: one by its uuid, or those that match **all** clauses (none given: every row). */
 export type Where<Row> = string | readonly WhereClause<Row>[];
 
 /** RFC 7047 §5.1 `<condition>*`, encoded. Throws OvsdbError `invalid value`. */

@@ -20,7 +20,7 @@ const skip = spawnSync("openssl", ["version"]).status === 0 ? false : "no openss
 const now = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
 
-t.test("an authority signs certificates with the name and the uses asked for", { skip }, async (t) => {
+t.test("an authority signs certificates with the requested name and uses", { skip }, async (t) => {
   const folder = t.testdir();
   const authority = await makeAuthority(folder, { commonName: "weft-node-ca", now, days: 3650 });
   const subject = { commonName: "chassis-1", usages: ["clientAuth"], now, days: 90 } as const;
@@ -37,10 +37,10 @@ t.test("an authority signs certificates with the name and the uses asked for", {
   const other = await makeAuthority(folder, { commonName: "weft-node-ca", now, days: 1 });
   t.notOk(isIssuedBy(certificate, other.certificate), "the same name with another key is another authority");
   t.notOk(isIssuedBy(authority.certificate, certificate));
-  t.strictSame(await readdir(folder), [], "no key stays in a file");
+  t.strictSame(await readdir(folder), [], "no key remains in a file");
 });
 
-t.test("of a request only the key counts", { skip }, async (t) => {
+t.test("only the key of a request is used", { skip }, async (t) => {
   const folder = t.testdir();
   const authority = await makeAuthority(folder, { commonName: "ca", now, days: 10 });
   const request = await makeRequest(folder, await newKey(), "another-chassis");
@@ -63,20 +63,20 @@ t.test("a request that is malformed, or signed with another key, is refused", { 
   t.strictSame(await readdir(folder), []);
 });
 
-t.test("a certificate is renewed when a third of its life is left", { skip }, async (t) => {
+t.test("a certificate is renewed when a third of its lifetime is left", { skip }, async (t) => {
   const folder = t.testdir();
   const { certificate } = await makeAuthority(folder, { commonName: "ca", now, days: 30 });
   t.equal(renewalTime(certificate), now + 20 * DAY - 100_000);
 });
 
-t.test("names that would need quoting are no names of certificates", async (t) => {
+t.test("names that would need quoting are not valid", async (t) => {
   for (const name of ["b3b1d0f6-7a0e-4c5e-a3a3-3f6b2b0f8f3a", "node-1.example.com", "a_b"])
     t.ok(isCommonName(name), name);
   for (const name of ["", "a/CN=b", "a b", "é", "a\n", "x".repeat(65)])
     t.notOk(isCommonName(name), JSON.stringify(name));
 });
 
-t.test("the certificates of a text are taken apart", { skip }, async (t) => {
+t.test("the certificates of a text are split", { skip }, async (t) => {
   const folder = t.testdir();
   const [one, two] = await Promise.all(
     ["one", "two"].map((commonName) => makeAuthority(folder, { commonName, now, days: 1 })),

@@ -5,30 +5,33 @@ import { promisify } from "node:util";
 import { PkiError } from "./error.ts";
 import { openssl } from "./openssl.ts";
 
-/** A private key and the certificate of its public one, both PEM. */
+/** A private key and the certificate of its public key, both PEM. */
 export interface CertifiedKey {
   readonly privateKey: string;
   readonly certificate: string;
 }
 
-/** What a certificate may be used for, as OpenSSL names it (x509v3_config(5), "Extended Key Usage"). */
+/** The allowed uses of a certificate, as OpenSSL names them (x509v3_config(5), "Extended Key Usage"). */
 export type KeyUse = "serverAuth" | "clientAuth";
 
-/** What a certificate is to say. */
+/** The content of a certificate. */
 export interface Subject {
   /** See {@link isCommonName}. */
   readonly commonName: string;
   readonly usages: readonly KeyUse[];
-  /** From now on, in ms since the epoch. */
+  /** Start of the validity, in ms since the epoch. */
   readonly now: number;
   readonly days: number;
 }
 
-/** Clocks of nodes differ by seconds to minutes: a certificate is valid from so many ms before it was made. */
+/** Clocks of nodes differ by seconds to minutes: a certificate is valid from this many ms before it was created. */
 const EARLY_MS = 5 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 
-/** Whether a text can be the common name of a certificate: X.520 allows 64 characters, and these need no quoting anywhere. */
+/**
+ * Whether a text can be the common name of a certificate: X.520 allows 64 characters, and these need no quoting
+ * anywhere.
+ */
 export function isCommonName(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
@@ -39,7 +42,10 @@ export async function newKey(): Promise<string> {
   return String(privateKey.export({ type: "pkcs8", format: "pem" }));
 }
 
-/** Makes a certificate authority that signs its own certificate. `folder`: where files may be for a moment, best in memory. Rejects PkiError. */
+/**
+ * Creates a certificate authority with a self-signed certificate. `folder`: for temporary files, best in memory.
+ * Rejects PkiError.
+ */
 export async function makeAuthority(folder: string, subject: Omit<Subject, "usages">): Promise<CertifiedKey> {
   const privateKey = await newKey();
   const request = await makeRequest(folder, privateKey, subject.commonName);
@@ -48,7 +54,7 @@ export async function makeAuthority(folder: string, subject: Omit<Subject, "usag
   return { privateKey, certificate };
 }
 
-/** A certificate signing request (PKCS #10, PEM): proof that its author has the key. Rejects PkiError. */
+/** Creates a certificate signing request (PKCS #10, PEM): proof that its author has the key. Rejects PkiError. */
 export async function makeRequest(folder: string, privateKey: string, commonName: string): Promise<string> {
   requireName(commonName);
   const files = { key: privateKey, config: "[req]\ndistinguished_name = dn\nprompt = no\n[dn]\nCN = weft\n" };
@@ -65,8 +71,8 @@ export async function makeRequest(folder: string, privateKey: string, commonName
 }
 
 /**
- * The certificate, PEM, that `authority` signs for the key of `request`. Of the request it takes the key only; name and usages are `subject`'s. Rejects
- * PkiError: `refused` where the request is malformed or not signed with its key.
+ * Signs a certificate, PEM, by `authority` for the key of `request`. Only the key of the request is used; name and
+ * usages are `subject`'s. Rejects PkiError: `refused` if the request is malformed or not signed with its key.
  */
 export async function issue(
   folder: string,
@@ -78,14 +84,14 @@ export async function issue(
   return await sign(folder, files, request, subject, leaf(subject.usages), ["-cert", "ca.crt"]);
 }
 
-/** A new key with a certificate of `authority`. Rejects PkiError. */
+/** Creates a key with a certificate of `authority`. Rejects PkiError. */
 export async function issueKey(folder: string, authority: CertifiedKey, subject: Subject): Promise<CertifiedKey> {
   const privateKey = await newKey();
   const request = await makeRequest(folder, privateKey, subject.commonName);
   return { privateKey, certificate: await issue(folder, authority, request, subject) };
 }
 
-/** Reads a certificate. Throws PkiError `malformed`. */
+/** Parses a certificate. Throws PkiError `malformed`. */
 export function readCertificate(pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
@@ -94,7 +100,7 @@ export function readCertificate(pem: string): X509Certificate {
   }
 }
 
-/** The certificates in a text, one after the other; what is between them is left out. */
+/** The certificates in a text; other text between them is ignored. */
 export function certificatesIn(text: string): readonly string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)?.map((pem) => `${pem}\n`) ?? [];
 }
@@ -105,14 +111,20 @@ export function isIssuedBy(certificate: string, authority: string): boolean {
   return one.checkIssued(issuer) && one.verify(issuer.publicKey);
 }
 
-/** When a certificate should be replaced, in ms since the epoch: with a third of its life left. Throws PkiError `malformed`. */
+/**
+ * When a certificate should be replaced, in ms since the epoch: when a third of its lifetime is left. Throws PkiError
+ * `malformed`.
+ */
 export function renewalTime(certificate: string): number {
   const { validFrom, validTo } = readCertificate(certificate);
   const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
   return to - (to - from) / 3;
 }
 
-/** Whether a certificate is of a private key in `pem`; what comes after the key is left out. False where `pem` has no key that can be read. */
+/**
+ * Whether a certificate matches the private key in `pem`; text after the key is ignored. False if `pem` has no valid
+ * key.
+ */
 export function isKeyOf(pem: string, certificate: X509Certificate): boolean {
   try {
     return certificate.checkPrivateKey(createPrivateKey(pem));
@@ -122,8 +134,9 @@ export function isKeyOf(pem: string, certificate: X509Certificate): boolean {
 }
 
 /**
- * When a text with a key and its certificate is to be replaced, in ms since the epoch: 0 where it has not both, readable, or where `isRight` says that the
- * certificate is another one than it should be. A file or a Secret that something has damaged is replaced like one that is not there.
+ * When a text with a key and its certificate must be replaced, in ms since the epoch: 0 if either is missing or
+ * malformed, or if `isRight` returns false for the certificate. A damaged file or Secret is replaced like a missing
+ * one.
  */
 export function pemRenewalTime(pem: string, isRight: (certificate: string) => boolean): number {
   const [certificate] = certificatesIn(pem);
@@ -154,7 +167,7 @@ authorityKeyIdentifier = keyid
 `;
 }
 
-/** By `openssl ca`, the only command of OpenSSL 3.0 that takes times to the second, and times in the past. */
+/** Uses `openssl ca`, the only command of OpenSSL 3.0 that accepts times to the second, and times in the past. */
 async function sign(
   folder: string,
   files: Readonly<Record<string, string>>,
@@ -192,7 +205,7 @@ ${extensions}`;
 
 function requireName(name: string): void {
   if (!isCommonName(name))
-    throw new PkiError("malformed", `${JSON.stringify(name)} cannot be the name in a certificate`);
+    throw new PkiError("malformed", `${JSON.stringify(name)} is not a valid common name of a certificate`);
 }
 
 /** YYYYMMDDHHMMSSZ (ASN.1 GeneralizedTime). */

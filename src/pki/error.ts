@@ -2,12 +2,13 @@
 
 /**
  * - `unavailable`: the program `openssl` cannot be run
- * - `refused`: it ran and reported an error: a malformed request, a key that does not fit
- * - `malformed`: a text is no certificate, a Secret has no authority that can be used, or a name cannot be one's common name
+ * - `refused`: it ran and reported an error: a malformed request, a key that does not match
+ * - `malformed`: a text is not a valid certificate, a Secret has no usable authority, or a name is not a valid
+ *   common name
  */
 export type PkiErrorCode = "unavailable" | "refused" | "malformed";
 
-/** What `src/pki` rejects with. Its text never has a key in it. */
+/** Rejection of the functions of `src/pki`. Its message never contains a key. */
 export class PkiError extends Error {
   override readonly name = "PkiError";
   readonly code: PkiErrorCode;

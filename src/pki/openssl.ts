@@ -5,14 +5,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PkiError } from "./error.ts";
 
-/** A hanging program must not hold a renewal for ever; in ms. It takes about 10. */
+/** A hanging program must not block a renewal; in ms. It usually takes about 10. */
 const DEADLINE_MS = 20_000;
-/** More of what it prints is not kept. */
+/** Longer output is truncated. */
 const OUTPUT_BYTES = 256 * 1024;
 
 /**
- * Runs `openssl` in a new folder below `folder` that has `files` (name → text, readable by this user only) and nothing else, and is removed afterwards.
- * Resolves with what it printed. Rejects PkiError `unavailable` or `refused`.
+ * Runs `openssl` in a new folder below `folder` that contains only `files` (name → text, readable by this user only),
+ * and is removed afterwards. Resolves with its output. Rejects PkiError `unavailable` or `refused`.
  */
 export async function openssl(
   folder: string,
@@ -20,7 +20,7 @@ export async function openssl(
   args: readonly string[],
 ): Promise<string> {
   const scratch = await mkdtemp(join(folder, ".openssl-")).catch((cause: unknown) => {
-    throw new PkiError("unavailable", `cannot make a folder in ${folder}`, { cause });
+    throw new PkiError("unavailable", `cannot create a folder in ${folder}`, { cause });
   });
   try {
     for (const [name, text] of Object.entries(files)) await writeFile(join(scratch, name), text, { mode: 0o600 });
@@ -51,7 +51,7 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => text;
 }
 
-/** What it says at its end is the reason; before that it repeats the request. */
+/** The last lines have the reason; the earlier ones repeat the request. */
 function lastLines(text: string): string {
   return text.trim().split("\n").slice(-3).join("; ").slice(0, 500);
 }

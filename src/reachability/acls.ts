@@ -5,12 +5,12 @@ import { type AclStages, type AclView, byStage } from "../policy/verdict.ts";
 import type { NetworkPort } from "./network-port.ts";
 import type { Tables } from "./tables.ts";
 
-/** An ACL as it would stand in the database. */
+/** An ACL as in the northbound database. */
 export interface Acl extends AclView {
   readonly uuid: string;
   readonly name: string;
   readonly externalIds: Readonly<Record<string, string>>;
-  /** The port group that its match asks for, where it asks for one that holds it. */
+  /** The port group that its match requires, if it is the group that holds the ACL. */
   readonly group?: string;
 }
 
@@ -18,15 +18,16 @@ export interface Acl extends AclView {
 export type AclLists = AclStages<Acl>;
 
 /**
- * All ACLs, found by whom they may concern; without those that drop forged sources (`sources`), for who is asked about here is who it says it is. Most begin with `inport == @group` or `outport == @group` and so concern that group only;
- * the others concern every port of the switches that have them.
+ * All ACLs, indexed by the ports that they may concern, without those that drop spoofed sources (`sources`): the
+ * queries here assume real sources. Most begin with `inport == @group` or `outport == @group` and so concern that
+ * group only; the others concern every port of the switches that have them.
  */
 export class AclIndex {
-  /** All of them, by uuid. */
+  /** All ACLs, by uuid. */
   readonly all: ReadonlyMap<string, Acl>;
-  /** Port group → the ACLs whose match asks for a port in it. */
+  /** Port group → the ACLs whose match requires a port in it. */
   readonly #ofGroup = new Map<string, Acl[]>();
-  /** Switch → the ACLs that ask for no such thing. */
+  /** Switch → the ACLs without such a condition. */
   readonly #ofSwitch = new Map<string, Acl[]>();
   readonly #lists = new Map<string, AclLists>();
 
@@ -103,9 +104,9 @@ function readAcl(tables: Tables, uuid: string): Acl | undefined {
   };
 }
 
-/** The group that a match asks its port to be in, whatever else it asks. */
+/** The group that a match requires its port to be in, besides other conditions. */
 function groupAskedFor({ match, direction }: Acl): string | undefined {
-  // One that OVN refuses concerns nobody; `decideStage` passes over it.
+  // An ACL that OVN refuses concerns no port; `decideStage` skips it.
   const expression = readMatch(match);
   if (expression === undefined) return undefined;
   const terms = expression.kind === "and" ? expression.terms : [expression];

@@ -18,34 +18,35 @@ export interface Side {
   readonly book: PolicyIndex;
 }
 
-/** What pods of one class gain or lose towards those of another. */
+/** What pods of one class gain or lose towards pods of another class. */
 export interface ReachChange {
   readonly change: "gains" | "loses";
   readonly from: string;
   readonly to: string;
-  /** Pairs of pods that it is about; 1 for each pod where the other end is outside. */
+  /** Number of affected pairs of pods; 1 for each pod if the other end is outside. */
   readonly pairs: number;
-  /** What is gained or lost, in words. */
+  /** What is gained or lost, as text. */
   readonly what: string;
-  /** What gets through afterwards, in words. */
+  /** What is allowed afterwards, as text. */
   readonly open: string;
-  /** Who decides it afterwards; of very many changes, only the first say so. */
+  /** The rule that decides afterwards; only for the first of very many changes. */
   readonly because?: string;
 }
 
-/** All that changes between pods, and between pods and outside. */
+/** All changes between pods, and between pods and the outside. */
 export interface ReachChanges {
   readonly changes: readonly ReachChange[];
-  /** Pairs of pods of which something is gained, lost, and all there are. */
+  /** Numbers of pairs of pods that gain something, that lose something, and of all pairs. */
   readonly totals: { readonly gaining: number; readonly losing: number; readonly pairs: number };
 }
 
-/** An address that is nobody's and that no policy means in particular (RFC 5737, RFC 3849). */
+/** An address that belongs to no object and that no policy names (RFC 5737, RFC 3849). */
 const OUTSIDE: Dual<Ip> = outside("203.0.113.77", "2001:db8::77");
 
 /**
- * Compares who reaches whom in two states of one cluster. Pure. Pods that have a port in both are compared, by classes that neither state
- * can tell apart; a pair of classes is looked at only if something that concerns one of them differs.
+ * Compares the reachability in two states of one cluster. Pure. Pods that have a port in both are compared, by
+ * classes that are equal in both states; a pair of classes is evaluated only if something that concerns one of them
+ * differs.
  */
 export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]): ReachChanges {
   const signs = [before, after].map(({ network }) => ({ network, signatureOf: signatures(network) }));
@@ -84,7 +85,7 @@ export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]
     changes.push(...compare(before, after, [undefined, pod], ["outside", nameOf(one), one.pods.length]));
     changes.push(...compare(before, after, [pod, undefined], [nameOf(one), "outside", one.pods.length]));
   }
-  // What is lost first: that is what one wants to know before applying.
+  // Losses first, because they matter most before applying a change.
   changes.sort((a, b) => (a.change === b.change ? 0 : a.change === "loses" ? -1 : 1));
   return {
     changes: changes.map(({ why, ...change }, i) => (i < EXPLAINED ? { ...change, because: why() } : change)),
@@ -92,10 +93,10 @@ export function reachChanges(before: Side, after: Side, pods: readonly PodFact[]
   };
 }
 
-/** A change, and how to find out who decides. */
+/** A change, and a function that finds the rule that decides. */
 type Found = Omit<ReachChange, "because"> & { readonly why: () => string };
 
-/** So many changes say why. */
+/** The number of changes with an explanation. */
 const EXPLAINED = 1000;
 
 function outside(four: string, six: string): Dual<Ip> {
@@ -141,7 +142,7 @@ function compare(
   return [...changeOf("loses", reachMinus(a.set, b.set)), ...changeOf("gains", reachMinus(b.set, a.set))];
 }
 
-/** Who decides about a point: the last place that denies, or the last that has a reason to allow. */
+/** The rule that decides at a point: the last place that denies, or the last that has a reason to allow. */
 function whyAt({ network, book }: Side, from: Endpoint, to: Endpoint, point: ProbePoint): string {
   const reasons = commonFamilies(from.source, to.destination).map(([source, destination]) => {
     const path = explainPath(network, book, { from, to, source, destination }, packetAt(point, source.family), "");
@@ -153,7 +154,10 @@ function whyAt({ network, book }: Side, from: Endpoint, to: Endpoint, point: Pro
   return (reasons.find(({ denied }) => denied) ?? reasons[0])?.text ?? "they have no IP family in common";
 }
 
-/** What of a network concerns a class by itself: where it is, its ACLs, and the groups by which others may mean it. */
+/**
+ * The parts of a network that concern a class itself: its location, its ACLs, and the groups by which other rules may
+ * refer to it.
+ */
 function concerns({ network }: Side, { pods: [pod] }: PodClass): string {
   const port = pod && network.podPort(pod);
   if (port === undefined) return "";
@@ -165,7 +169,7 @@ function concerns({ network }: Side, { pods: [pod] }: PodClass): string {
   return JSON.stringify([port.switch, addresses, port.groups, acls]);
 }
 
-/** What concerns everybody: routes, and sets of addresses that are not of pods. */
+/** The parts that concern all pods: routes, and sets of addresses that are not pods'. */
 function sharedParts(network: Network): string {
   return JSON.stringify([[...network.allRouterPolicies()], network.plainAddressSets()]);
 }

@@ -11,7 +11,7 @@ import type { Place } from "./trace.ts";
 
 /** One end of a connection. */
 export interface Endpoint {
-  /** For people: `default/web`, `node weft-1`, `192.0.2.7`. */
+  /** For messages: `default/web`, `node weft-1`, `192.0.2.7`. */
   readonly label: string;
   readonly kind: "pod" | "node" | "address";
   readonly place: Place;
@@ -21,7 +21,7 @@ export interface Endpoint {
   readonly destination: Dual<Ip>;
   readonly pod?: PodFact;
   readonly node?: string;
-  /** The subnet of an address that nobody has. */
+  /** The subnet of an unused address. */
   readonly vacant?: string;
 }
 
@@ -30,7 +30,7 @@ export class EndpointError extends Error {
   override readonly name = "EndpointError";
 }
 
-/** A pod on the pod network. Throws {@link EndpointError} where there is none, or it has no port yet. */
+/** A pod on the pod network. Throws {@link EndpointError} if it does not exist, or has no port yet. */
 export function podEndpoint(network: Network, namespace: string, name: string): Endpoint {
   const key = `${namespace}/${name}`;
   const pod = network.facts.get("pods", key);
@@ -39,19 +39,22 @@ export function podEndpoint(network: Network, namespace: string, name: string): 
   const port = network.podPort(pod);
   if (port === undefined) {
     const why = pod.alive ? "it has no address yet" : "its containers have ended";
-    throw new EndpointError(`pod ${key} has no port: ${why}; \`weftctl pod ${key}\` follows its way to the network`);
+    throw new EndpointError(`pod ${key} has no port: ${why}; \`weftctl pod ${key}\` shows its state`);
   }
   return podEndpointOf(pod, port);
 }
 
-/** The end that a pod with a port is. */
+/** The end of a pod with a port. */
 export function podEndpointOf(pod: PodFact, port: NetworkPort): Endpoint {
   const { addresses } = port;
   const node = pod.node === undefined ? {} : { node: pod.node };
   return { label: pod.key, kind: "pod", place: port, source: addresses, destination: addresses, pod, ...node };
 }
 
-/** A node: to pods it speaks from its address on the join subnet, and it is reached by its InternalIP. Throws {@link EndpointError}. */
+/**
+ * A node: its source address to pods is its address on the join subnet, and it is reached by its InternalIP. Throws
+ * {@link EndpointError}.
+ */
 export function nodeEndpoint(network: Network, name: string): Endpoint {
   const node = network.facts.get("nodes", name);
   if (node === undefined) {
@@ -66,7 +69,7 @@ export function nodeEndpoint(network: Network, name: string): Endpoint {
   return { label: `node ${name}`, kind: "node", place: port, source: port.addresses, destination, node: name };
 }
 
-/** Whoever has an address: a pod, a node, or somebody outside. Throws {@link EndpointError} where it is not clear who. */
+/** The holder of an address: a pod, a node, or an external host. Throws {@link EndpointError} if it is ambiguous. */
 export function addressEndpoint(network: Network, address: Ip): Endpoint {
   const only = { [address.family === 4 ? "v4" : "v6"]: address };
   const ports = network.withAddress(address.text);

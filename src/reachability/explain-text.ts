@@ -4,10 +4,10 @@ import type { ExplainedAcl, ExplainedPath, ExplainedStep, Explanation } from "./
 import type { NearMiss } from "./near-misses.ts";
 import type { ServiceExplanation } from "./service.ts";
 
-/** At most so many near misses are printed; all are in the JSON. */
+/** The number of near misses that are printed; all are in the JSON. */
 const SHOWN = 5;
 
-/** An answer for people, whole lines. */
+/** An explanation as text, in complete lines. */
 export function formatExplanation(answer: Explanation): string {
   const head = `${headline(answer)}  ${answer.from} → ${answer.to}  ${answer.port}`;
   return `${[head, ...body(answer)].join("\n")}\n`;
@@ -37,9 +37,9 @@ export function formatServiceExplanation(answer: ServiceExplanation): string {
 }
 
 const TRANSLATION = {
-  OVN: "OVN balances the load, and policies see each backend's own address",
+  OVN: "OVN balances the load, and policies are evaluated for each backend's own address",
   nobody: "it has no address of its own, and clients choose a backend by name",
-  node: "the node balances the load: what leaves the pod is judged by the Service's address, and backends see the node's",
+  node: "the node balances the load: egress from the pod is evaluated for the Service's address, and backends see the node's",
 };
 
 function body({ problem, paths }: Explanation): readonly string[] {
@@ -54,7 +54,7 @@ function body({ problem, paths }: Explanation): readonly string[] {
   return lines;
 }
 
-const UNJUDGED = "✓ no policy has a say in this";
+const UNJUDGED = "✓ no policy decides this";
 
 function sameAnswer(a: ExplainedPath, b: ExplainedPath): boolean {
   const essence = ({ steps, verdict }: ExplainedPath): string =>
@@ -75,7 +75,7 @@ function stepLines({ what, at, verdict, because, acl, passed, policies, nearest 
 }
 
 function missLine({ policy, rule, allows, misses }: NearMiss): string {
-  const what = misses === "port" ? "the peer fits, the port does not" : "the port fits, the peer does not";
+  const what = misses === "port" ? "the peer matches, the port does not" : "the port matches, the peer does not";
   return `${policy}, ${rule}: ${allows} (${what})`;
 }
 

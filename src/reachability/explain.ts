@@ -17,7 +17,7 @@ import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resol
 import { probing } from "./probe.ts";
 import { type Place, type TraceQuestion, type TraceStep, tracePacket } from "./trace.ts";
 
-/** An ACL that had a say, as it stands in the northbound database. */
+/** An ACL that contributed to the decision, as in the northbound database. */
 export interface ExplainedAcl {
   readonly uuid: string;
   readonly name: string;
@@ -26,32 +26,32 @@ export interface ExplainedAcl {
   readonly priority: number;
   readonly action: Acl["action"];
   readonly match: string;
-  /** The policy that it is of, for people; absent where it is of none. */
+  /** The policy's name for users; absent if it belongs to no policy. */
   readonly policy?: string;
-  /** Where in the policy: `spec.ingress[0]`. */
+  /** The path in the policy: `spec.ingress[0]`. */
   readonly rule?: string;
-  /** The groups that the match names → what they consist of. */
+  /** The groups that the match names → their members. */
   readonly groups: Readonly<Record<string, string>>;
 }
 
-/** What one place on the way makes of the packet. */
+/** The decision at one place on the packet's path. */
 export interface ExplainedStep {
   readonly what: "egress" | "ingress" | "route";
-  /** Where: `default/web`, `node weft-1`, `router ovn-cluster`. */
+  /** The place: `default/web`, `node weft-1`, `router ovn-cluster`. */
   readonly at: string;
   readonly verdict: "allowed" | "denied";
-  /** A sentence that names who decided. */
+  /** A text that names the deciding rule. */
   readonly because: string;
   readonly acl?: ExplainedAcl;
   /** The ACLs that left the decision to a later tier. */
   readonly passed: readonly ExplainedAcl[];
   /** The policies that apply to the pod in this direction. */
   readonly policies: readonly string[];
-  /** Rules that would have allowed it, had one thing been otherwise; only where it was denied for want of a rule. */
+  /** Rules that would have allowed it except for one condition; only if no rule allows it. */
   readonly nearest: readonly NearMiss[];
 }
 
-/** One packet's way. */
+/** One packet's path. */
 export interface ExplainedPath {
   readonly family: "IPv4" | "IPv6";
   readonly source: string;
@@ -68,22 +68,22 @@ export interface Explanation {
   readonly port: string;
   readonly verdict: "allowed" | "denied";
   readonly paths: readonly ExplainedPath[];
-  /** Why there is nothing to follow, where that is so. */
+  /** Why there is no path to follow, if so. */
   readonly problem?: string;
 }
 
-/** What a question is asked about. */
+/** The question to explain. */
 export interface ExplainRequest {
   readonly from: Endpoint;
   readonly to: Endpoint;
   readonly port: PortQuestion;
-  /** The Service's addresses and port, where OVN has turned them into `to` and `port`. */
+  /** The Service's addresses and port, if OVN has translated them to `to` and `port`. */
   readonly dialled?: { readonly virtual: Dual<Ip>; readonly port: PortQuestion };
 }
 
 /**
- * Whether one end reaches the other, and why, by the desired state alone: nothing is sent. Pure. All families that both ends have must
- * be allowed for the whole to be.
+ * Whether one end reaches the other, and why, by the desired state alone: no packet is sent. Pure. The result is
+ * allowed only if all families that both ends have are allowed.
  */
 export function explain(network: Network, book: PolicyIndex, request: ExplainRequest): Explanation {
   const { to, port: asked, dialled } = request;
@@ -119,7 +119,7 @@ interface Ends {
   readonly dialled?: NonNullable<TraceQuestion["dialled"]>;
 }
 
-/** One packet's way, explained. */
+/** One packet's path, explained. */
 export function explainPath(
   network: Network,
   book: PolicyIndex,
@@ -141,7 +141,7 @@ export function explainPath(
   };
 }
 
-/** One decision for each port and direction: what leaves is looked at twice, and either look may deny. */
+/** One decision for each port and direction: egress is evaluated in two stages, and either may deny. */
 function combine(steps: readonly TraceStep[]): readonly TraceStep[] {
   const combined: TraceStep[] = [];
   for (const step of steps) {
@@ -190,7 +190,7 @@ function explainStep(
   const end = endAt(ends, step.port) ?? forwarderAt(network, step.port);
   const { decision } = step;
   const { by } = decision;
-  // At a router's port nothing is worth saying unless something decides there.
+  // A router's port is only shown if something decides there.
   if (end === undefined && by === undefined) return undefined;
   const applying = end?.pod === undefined ? [] : book.applyingTo(end.pod, what);
   const groups = network.securityGroups(step.port).map((name) => `SecurityGroup ${name}`);
@@ -217,7 +217,7 @@ function explainStep(
     verdict: denied ? "denied" : "allowed",
     because: sentence(book, what, decision, labels, end),
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
-    // That a tier without a decision leaves it to the next is nobody's rule.
+    // That a tier without a decision passes to the next is not a rule of a policy.
     passed: decision.passedBy.flatMap((acl) =>
       acl.externalIds["policy"] === undefined || isOfSameRule(acl, by) ? [] : explainAcl(network, book, acl),
     ),
@@ -226,7 +226,7 @@ function explainStep(
   };
 }
 
-/** What a NetworkPolicy lets out is in two tiers. */
+/** A NetworkPolicy allows egress in two tiers. */
 function isOfSameRule({ externalIds }: Acl, other: Acl | undefined): boolean {
   return (["policy", "rule"] as const).every((id) => externalIds[id] === other?.externalIds[id]);
 }
@@ -237,7 +237,7 @@ function endAt({ from, to }: Ends, port: Place): Endpoint | undefined {
   return port === from.place ? from : port === to.place ? to : undefined;
 }
 
-/** A pod on the way, which forwards the packet. */
+/** A pod on the path that forwards the packet. */
 function forwarderAt(network: Network, port: NetworkPort): Endpoint | undefined {
   const pod = port.pod === undefined ? undefined : network.facts.get("pods", port.pod);
   return pod && podEndpointOf(pod, port);
@@ -284,7 +284,7 @@ function isIsolating(book: PolicyIndex, label: string, what: Direction): boolean
   return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
 }
 
-/** What else has ACLs, by the first part of its id. */
+/** Other owners of ACLs, by the first part of their id. */
 const OTHER_KINDS: Readonly<Record<string, string>> = { sg: "SecurityGroup", subnet: "Subnet" };
 
 function aclOwner(book: PolicyIndex, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
@@ -294,7 +294,7 @@ function aclOwner(book: PolicyIndex, { externalIds }: Acl): { readonly policy?: 
   const kind = OTHER_KINDS[prefix];
   const policy = book.policy(id)?.label ?? (kind === undefined ? id : `${kind} ${name}`);
   if (rule === undefined) return { policy };
-  // A SecurityGroup calls its lists of rules otherwise.
+  // A SecurityGroup has other names for its lists of rules.
   const path = rulePath(rule);
   return { policy, rule: prefix === "sg" ? path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") : path };
 }

@@ -8,25 +8,25 @@ import type { ExplainedPath, ExplainedStep } from "./explain.ts";
 import type { Network } from "./network.ts";
 import { formatRemedy, remedyFor } from "./remedy.ts";
 
-/** One step of a packet's way, in Kubernetes' words. */
+/** One step of a packet's path, in Kubernetes' terms. */
 export interface ItineraryStep {
   readonly at: string;
   readonly what: string;
-  /** `unknown`: a node or a tunnel is not known to work; `outside`: what happens there is not Weft's to know. */
+  /** `unknown`: a node or a tunnel is not known to work; `outside`: the rest of the path is outside Weft's networks. */
   readonly verdict: "passes" | "dropped" | "unknown" | "outside";
 }
 
 /**
- * How a packet's way ends:
+ * The end of a packet's path:
  *
  * - `delivered`: an end in the cluster receives it
- * - `leaves`: it leaves the cluster; what happens outside is not known
- * - `uncertain`: nothing drops it, but a node or tunnel on its way is not known to work
+ * - `leaves`: it leaves the cluster; the rest of the path is not known
+ * - `uncertain`: nothing drops it, but a node or tunnel on its path is not known to work
  * - `dropped`
  */
 export type PathOutcome = "delivered" | "leaves" | "uncertain" | "dropped";
 
-/** A packet's way from end to end. */
+/** A packet's path from end to end. */
 export interface Itinerary {
   readonly family: ExplainedPath["family"];
   readonly source: string;
@@ -34,18 +34,21 @@ export interface Itinerary {
   readonly port: string;
   readonly verdict: PathOutcome;
   readonly steps: readonly ItineraryStep[];
-  /** What dropped it, and how to allow it; absent where nothing does. */
+  /** What dropped it, and how to allow it; absent if nothing does. */
   readonly droppedBy?: string;
   readonly remedy?: string;
 }
 
-/** The two ends of a path, as `explain` was asked for them. */
+/** The two ends of a path, as passed to `explain`. */
 export interface ItineraryEnds {
   readonly from: Endpoint;
   readonly to: Endpoint;
 }
 
-/** Tells the way of an explained path: interfaces, subnets, routers, gateways, tunnels, and who decides at each. Pure. */
+/**
+ * Describes the steps of an explained path: interfaces, subnets, routers, gateways, tunnels, and the deciding rule at
+ * each. Pure.
+ */
 export function itinerary(network: Network, path: ExplainedPath, ends: ItineraryEnds): Itinerary {
   const { family, source, destination, port, verdict } = path;
   const steps: ItineraryStep[] = [];
@@ -90,7 +93,10 @@ const NO_POLICY = "no policy applies";
 
 type Add = (at: string, what: string, verdict?: ItineraryStep["verdict"]) => unknown;
 
-/** From the sender's switch to the receiver's: by a router where they are two, and over a tunnel where their nodes are. */
+/**
+ * From the sender's switch to the receiver's: by a router if the switches differ, and over a tunnel if the nodes
+ * differ.
+ */
 function routing(network: Network, { from, to }: ItineraryEnds, path: ExplainedPath, routed: boolean, add: Add): void {
   const [here, there] = [from.place?.switch, to.place?.switch];
   if (here !== undefined && here === there) add(`subnet ${here}`, "switches it to the destination's port");
@@ -123,10 +129,10 @@ function arrival(network: Network, { from, to }: ItineraryEnds, source: string, 
   }
   const subnet = from.place && network.facts.get("subnets", from.place.switch);
   if (subnet !== undefined) add(`subnet ${subnet.name}`, leaving(network, subnet, from, source));
-  add(to.label, "is outside of the cluster's networks: what happens there is not known here", "outside");
+  add(to.label, "is outside of the cluster's networks: the rest of the path is not known", "outside");
 }
 
-/** How what leaves a subnet leaves the cluster. */
+/** How packets from a subnet leave the cluster. */
 function leaving(network: Network, subnet: SubnetFact, { node }: Endpoint, source: string): string {
   if (subnet.vpc !== DEFAULT_VPC) return `leaves by the routes and gateways of VPC ${subnet.vpc}`;
   const gateways = network.facts.get("subnetGateways", subnet.name)?.nodes ?? [];
@@ -142,13 +148,13 @@ function leaving(network: Network, subnet: SubnetFact, { node }: Endpoint, sourc
 
 function nodeState(network: Network, name: string, add: Add): void {
   const node = network.facts.get("nodes", name);
-  if (node === undefined) add(`node ${name}`, "does not exist any more", "unknown");
-  else if (!node.ready) add(`node ${name}`, "is not Ready, says its kubelet", "unknown");
+  if (node === undefined) add(`node ${name}`, "no longer exists", "unknown");
+  else if (!node.ready) add(`node ${name}`, "is not Ready, according to its kubelet", "unknown");
   else if (node.chassisProblem !== undefined)
     add(`node ${name}`, `${node.chassisProblem.reason}: ${node.chassisProblem.message}`, "unknown");
 }
 
-/** That the tunnels between two nodes are down, as one of them reports. */
+/** The report of one of two nodes that the tunnels between them are down. */
 function tunnelProblem(network: Network, a: string, b: string): string | undefined {
   const chassis = (name: string): string | undefined => network.facts.get("nodes", name)?.annotations[NODE.chassis];
   for (const [one, other] of [

@@ -5,7 +5,7 @@ import { readMatch } from "../policy/match.ts";
 import type { MatchConstant, MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 
-/** An address or prefix that stands in a match. */
+/** An address or prefix literal in a match. */
 export interface Literal {
   readonly family: 4 | 6;
   readonly value: bigint;
@@ -15,21 +15,21 @@ export interface Literal {
 /** The protocols with ports. */
 export type PortProtocol = "TCP" | "UDP" | "SCTP";
 
-/** What a match looks at, so that packets which it cannot tell apart need not be tried twice. */
+/** The fields that a match compares, so that packets which it cannot distinguish are not evaluated twice. */
 export interface MatchUses {
   /** Names of port groups and address sets. */
   readonly sets: ReadonlySet<string>;
-  /** Names of ports that are asked for one by one. */
+  /** Names of ports that are compared individually. */
   readonly ports: ReadonlySet<string>;
   readonly literals: readonly Literal[];
-  /** Destination ports at which its answer may change. */
+  /** Destination ports at which its result may change. */
   readonly edges: Readonly<Record<PortProtocol, readonly number[]>>;
 }
 
 const NOTHING: MatchUses = { sets: new Set(), ports: new Set(), literals: [], edges: { TCP: [], UDP: [], SCTP: [] } };
 const KNOWN = new WeakMap<MatchExpression, MatchUses>();
 
-/** What a match looks at; nothing where OVN would not take it. */
+/** What a match compares; nothing if OVN refuses the match. */
 export function usesOf(match: string): MatchUses {
   const expression = readMatch(match);
   if (expression === undefined) return NOTHING;
@@ -41,7 +41,7 @@ export function usesOf(match: string): MatchUses {
   return uses;
 }
 
-/** Whether an address is in what a literal stands for. */
+/** Whether an address is matched by a literal. */
 export function isWithin({ family, value, mask }: Literal, address: Ip): boolean {
   return family === address.family && (address.value & mask) === (value & mask);
 }
@@ -97,14 +97,15 @@ class Collector {
     const protocol = { "tcp.dst": "TCP", "udp.dst": "UDP", "sctp.dst": "SCTP" }[field] as PortProtocol | undefined;
     if (protocol === undefined) return;
     const edges = this.#edges[protocol];
-    // A comparison may change its answer at the number and right behind it; a masked one anywhere within the masked bits.
+    // A comparison may change its result at the number and directly after it; a masked one anywhere within the masked
+    // bits.
     const width = mask === undefined ? 1 : Number(0x1_0000n - (mask & 0xffffn));
     edges.add(number);
     edges.add(number + width);
   }
 }
 
-/** One packet's protocol and port for each run of ports that the matches cannot tell apart, with the run. */
+/** One packet's protocol and port for each run of ports that the matches cannot distinguish, with the run. */
 export interface ProbePoint {
   readonly protocol: PortProtocol | "ICMP";
   readonly first: number;
@@ -113,7 +114,7 @@ export interface ProbePoint {
 
 const LAST_PORT = 65_535;
 
-/** The runs of ports that some of the matches may tell apart; together they are all ports of all protocols. */
+/** The runs of ports that some of the matches may distinguish; together they are all ports of all protocols. */
 export function probePoints(uses: Iterable<MatchUses>): readonly ProbePoint[] {
   const edges = { TCP: new Set([1]), UDP: new Set([1]), SCTP: new Set([1]) };
   for (const use of uses) {

@@ -3,7 +3,10 @@
 import type { Matrix, MatrixCell, MatrixGroup } from "./matrix.ts";
 import { SYMBOL } from "./matrix-text.ts";
 
-/** A matrix as one page that needs nothing else: no script, no font, no image. Hovering over a cell says what is open and why not all. */
+/**
+ * A matrix as one self-contained page: no script, no font, no image. Hovering over a cell shows what is open and why
+ * not all.
+ */
 export function matrixHtml(matrix: Matrix, title: string): string {
   const { rows, columns, cells, totals, absent, port } = matrix;
   const head = columns.map(
@@ -44,7 +47,7 @@ function cellHtml({ reach, open, why }: MatrixCell, from: string, to: string): s
   return `<td class="${reach}" title="${escapeHtml(text)}">${SYMBOL[reach]}</td>`;
 }
 
-/** How many names a title holds. */
+/** The number of names in a title. */
 const SHOWN = 30;
 
 function members({ pods }: MatrixGroup): string {

@@ -5,10 +5,10 @@ import type { Matrix, MatrixCell } from "./matrix.ts";
 /** Symbols of cells. */
 export const SYMBOL: Readonly<Record<MatrixCell["reach"], string>> = { all: "●", some: "◐", none: "·", self: "-" };
 
-/** At most so many cells that are open in part are spelled out below the table. */
+/** The number of partly open cells that are listed below the table. */
 const SHOWN = 40;
 
-/** A matrix as a table of symbols, and what they do not say below it. */
+/** A matrix as a table of symbols, with details below it. */
 export function formatMatrix(matrix: Matrix): string {
   const { rows, columns, cells, totals, absent, port } = matrix;
   if (rows.length === 0 || columns.length === 0)

@@ -10,51 +10,51 @@ import { classesOf, classNames, type PodClass, signatures } from "./pod-classes.
 import type { PolicyIndex } from "./policy-index.ts";
 import { commonFamilies, type ReachSet, reachBetween, reachText } from "./reach-set.ts";
 
-/** A row or column: pods that policies cannot tell apart. */
+/** A row or column: pods that policies cannot distinguish. */
 export interface MatrixGroup {
   readonly name: string;
   /** `namespace/pod` of each. */
   readonly pods: readonly string[];
 }
 
-/** What the pods of one group may send to those of another. */
+/** The traffic that is allowed from pods of one group to pods of another. */
 export interface MatrixCell {
   readonly reach: "all" | "some" | "none" | "self";
-  /** What gets through, in words. */
+  /** The allowed traffic, as text. */
   readonly open: string;
-  /** Why not all does, where that was asked for and the matrix is not too large: who denies. */
+  /** The rule that denies the rest, if requested and the matrix is not too large. */
   readonly why?: string;
 }
 
-/** Who may reach whom. */
+/** The reachability between groups of pods. */
 export interface Matrix {
   readonly rows: readonly MatrixGroup[];
   readonly columns: readonly MatrixGroup[];
   /** Row by row. */
   readonly cells: readonly (readonly MatrixCell[])[];
-  /** The port that was asked about; absent: all. */
+  /** The port of the question; absent: all. */
   readonly port?: string;
   /** Pairs of pods, without each pod and itself. */
   readonly totals: { readonly pairs: number; readonly all: number; readonly some: number; readonly none: number };
-  /** Pods that have no port yet and so are not in it. */
+  /** Pods that have no port yet and so are not included. */
   readonly absent: readonly string[];
 }
 
-/** What a matrix is asked about. */
+/** The question of a matrix. */
 export interface MatrixRequest {
   readonly from: readonly PodFact[];
   readonly to: readonly PodFact[];
   /** Only this port; otherwise all ports of all protocols. */
   readonly only?: ProbePoint;
   readonly portText?: string;
-  /** Whether each cell says why not all gets through, which takes longer. */
+  /** Whether each cell has the reason for denied traffic, which takes longer. */
   readonly reasons?: boolean;
 }
 
-/** Cells of at most so large a matrix say why. */
+/** The largest matrix, in cells, with reasons. */
 const REASONS = 40_000;
 
-/** Answers for all pairs by one pair of each two classes. Pure. */
+/** Evaluates all pairs by one pair of each two classes. Pure. */
 export function matrix(
   network: Network,
   book: PolicyIndex,
@@ -67,7 +67,7 @@ export function matrix(
   };
   const [rows, columns] = [classesOf(from, sign), classesOf(to, sign)];
   const totals = { pairs: 0, all: 0, some: 0, none: 0 };
-  // Of so many that nobody reads them all, none is explained.
+  // A matrix too large to read gets no reasons.
   const explained = reasons && rows.length * columns.length <= REASONS ? book : undefined;
   const columnOf = new Map(columns.flatMap((column) => column.pods.map((pod) => [pod, column] as const)));
   const cells = rows.map((row) =>
@@ -119,7 +119,7 @@ function cellOf(
   return { ...cell, why: whyNot(network, book, [from, sender], [to, receiver], set, only) };
 }
 
-/** The sentence for the first thing that does not get through. */
+/** The text for the first traffic that is denied. */
 function whyNot(
   network: Network,
   book: PolicyIndex,
@@ -141,7 +141,7 @@ function whyNot(
   return "it is denied";
 }
 
-/** A point that is not open: of TCP if there is one, for that is what people ask about. */
+/** A point that is denied: of TCP if there is one, because that is the most common question. */
 function firstClosed({ open }: ReachSet): ProbePoint {
   for (const protocol of ["TCP", "UDP", "SCTP", "ICMP"] as const) {
     const own = open.filter((run) => run.protocol === protocol);

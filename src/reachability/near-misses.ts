@@ -11,30 +11,36 @@ import type { Acl } from "./acls.ts";
 import type { Network } from "./network.ts";
 import { peerGroupNames, rulePath, ruleText } from "./policy-index.ts";
 
-/** A rule that would have allowed the packet, had one thing been otherwise. */
+/** A rule that would have allowed the packet except for one condition. */
 export interface NearMiss {
   readonly policy: string;
-  /** Where in the object: `spec.ingress[0]`. */
+  /** The path in the object: `spec.ingress[0]`. */
   readonly rule: string;
-  /** What it allows, in words. */
+  /** The traffic that it allows, as text. */
   readonly allows: string;
-  /** What of the packet does not fit. */
+  /** The part of the packet that does not match. */
   readonly misses: "port" | "peer";
 }
 
-/** What a packet is to the rules of one direction. */
+/** A packet as seen by the rules of one direction. */
 interface Candidate {
   readonly direction: Direction;
   readonly packet: Pick<Packet, "protocol" | "destinationPort">;
   /** The address at the other side. */
   readonly other: Ip;
-  /** The VPCs in which that may be a pod: the one of the port that is asked about, and those peered with it; `undefined` is the default VPC. */
+  /**
+   * The VPCs in which that may be a pod: the VPC of the port in question, and those peered with it; `undefined` is
+   * the default VPC.
+   */
   readonly vpcs: readonly (string | undefined)[];
-  /** The pod that receives it, whose names for ports count. */
+  /** The receiving pod, whose names for ports are used. */
   readonly receiver: PodFact | undefined;
 }
 
-/** The rules that come nearest to allowing what is denied: those in which the port fits and the peer does not, or the reverse. */
+/**
+ * The rules that are nearest to allowing the denied packet: those of which the port matches and the peer does not, or
+ * the reverse.
+ */
 export function nearMisses(network: Network, policies: readonly Policy[], candidate: Candidate): readonly NearMiss[] {
   return policies.flatMap(({ label, rules }) =>
     rules.flatMap((rule): readonly NearMiss[] => {
@@ -47,12 +53,12 @@ export function nearMisses(network: Network, policies: readonly Policy[], candid
   );
 }
 
-/** The fields by which a match asks for protocols and ports. */
+/** The fields of protocols and ports in a match. */
 const PORT_FIELD = /^(tcp|udp|sctp|icmp4|icmp6|icmp)(\.|$)|^ip\.proto$/;
 
 /**
- * The same for rules that are known by their ACLs only, as those of SecurityGroups are: what of an ACL's match asks for ports, and what
- * asks for anything else, are tried apart.
+ * The same for rules that are known only by their ACLs, such as those of SecurityGroups: the conditions on ports and
+ * the other conditions of an ACL's match are evaluated separately.
  */
 export function nearAcls(network: Network, acls: readonly Acl[], packet: Packet, name: NameRule): readonly NearMiss[] {
   return acls.flatMap((acl): readonly NearMiss[] => {
@@ -68,7 +74,7 @@ export function nearAcls(network: Network, acls: readonly Acl[], packet: Packet,
   });
 }
 
-/** How people call the rule of an ACL; none where it is no rule of theirs. */
+/** The name of an ACL's rule for users; undefined if it is not a user's rule. */
 type NameRule = (acl: Acl) => Pick<NearMiss, "policy" | "rule"> | undefined;
 
 function asksPort(term: MatchExpression): boolean {
@@ -76,7 +82,7 @@ function asksPort(term: MatchExpression): boolean {
   return "field" in term && PORT_FIELD.test(term.field.name);
 }
 
-/** What a rule's author has not said: that further fragments go with the first one. */
+/** Removes the condition that Weft adds for further fragments. */
 function withoutFragments(term: MatchExpression): MatchExpression {
   if (term.kind !== "or") return term;
   const terms = term.terms.filter((part) => !formatMatch(part).startsWith("ip.later_frag"));
@@ -88,7 +94,7 @@ function isSubject(term: MatchExpression): boolean {
   return term.kind === "compare" && (term.field.name === "inport" || term.field.name === "outport");
 }
 
-/** A rule whose parts could not be understood matches nothing, however near it looks. */
+/** A rule with unsupported parts matches nothing. */
 function isHopeless({ peers, ports }: PolicyRule): boolean {
   return (peers !== "any" && peers.length === 0) || (ports !== "any" && ports.length === 0);
 }

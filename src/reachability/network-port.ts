@@ -3,16 +3,16 @@
 import type { Ip } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
 
-/** A port of a logical switch, with what ACLs know of it. */
+/** A port of a logical switch, with the data that ACLs use. */
 export interface NetworkPort {
   readonly name: string;
-  /** Name of its switch, which is the Subnet's. */
+  /** Name of its switch, which is also the Subnet's. */
   readonly switch: string;
   readonly addresses: Dual<Ip>;
   /** Names of the port groups it is in, sorted. */
   readonly groups: readonly string[];
-  /** `namespace/pod` of a pod's port. */
+  /** `namespace/pod`, for a pod's port. */
   readonly pod?: string;
-  /** Of a pod's secondary interface: its provider. */
+  /** The provider, for a pod's secondary interface. */
   readonly provider?: string;
 }

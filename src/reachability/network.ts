@@ -14,7 +14,7 @@ import { AclIndex, type AclLists } from "./acls.ts";
 import type { NetworkPort } from "./network-port.ts";
 import { readTables, type Tables, texts } from "./tables.ts";
 
-/** One policy of a router's (ovn-nb(5), Logical_Router_Policy). */
+/** A policy of a router (ovn-nb(5), Logical_Router_Policy). */
 export interface RouterPolicy {
   readonly priority: number;
   readonly match: string;
@@ -41,7 +41,7 @@ export interface Peering {
   readonly networks: readonly Cidr[];
 }
 
-/** Where a switch's traffic goes that is not for its own ports. */
+/** The destination of a switch's traffic that is not for its own ports. */
 export interface Uplink {
   readonly router: string;
   /** The switch's port towards the router. */
@@ -51,36 +51,37 @@ export interface Uplink {
 }
 
 /**
- * What the northbound database would hold, as questions about reachability see it: ports with their addresses, groups, address sets
- * and ACLs. Made of what all units compile to, so it says what is wanted, not what has been committed. Immutable.
+ * The content of the northbound database for queries about reachability: ports with their addresses, groups, address
+ * sets and ACLs. Built from the compiled fragments of all units, so it is the desired state, not the committed one.
+ * Immutable.
  */
 export class Network implements NamedSets {
   readonly facts: FactReader;
   readonly acls: AclIndex;
   /** Name → port. */
   readonly ports: ReadonlyMap<string, NetworkPort>;
-  /** `namespace/pod` → the port of its own interface. */
+  /** `namespace/pod` → the port of its primary interface. */
   readonly #podPorts = new Map<string, NetworkPort>();
-  /** Address → the ports that have it; VPCs may overlap. */
+  /** Address → the ports with it; VPCs may overlap. */
   readonly #byAddress = new Map<string, NetworkPort[]>();
   /** Name of a port group → the names of its ports. */
   readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Name of an address set → what it holds. */
+  /** Name of an address set → its addresses. */
   readonly #addressSets: ReadonlyMap<string, readonly string[]>;
-  /** Switch → its way to a router. */
+  /** Switch → its uplink to a router. */
   readonly #uplinks: ReadonlyMap<string, Uplink>;
-  /** Router → its policies, the one that decides first in front. */
+  /** Router → its policies, in the order of evaluation. */
   readonly #routerPolicies: ReadonlyMap<string, readonly RouterPolicy[]>;
-  /** Router → its routes beside its own networks, the longest prefixes in front. */
+  /** Router → its routes besides its own networks, longest prefixes first. */
   readonly #routes: ReadonlyMap<string, readonly StaticRoute[]>;
   /** Router → its ports to other routers. */
   readonly #peerings: ReadonlyMap<string, readonly Peering[]>;
 
-  /** Port of a node → the node; made when it is first asked for. */
+  /** Port of a node → the node; created on first use. */
   #nodePorts: ReadonlyMap<string, string> | undefined;
-  /** Port → its ACLs, as far as they were asked for. */
+  /** Port → its ACLs, created on first use. */
   readonly #lists = new Map<NetworkPort, AclLists>();
-  /** Name of a port group → the SecurityGroup that it is of. */
+  /** Name of a port group → its SecurityGroup. */
   readonly #securityGroups: ReadonlyMap<string, string>;
   /** Switch → `tcp address:port` of each of its load balancers. */
   readonly #balanced: ReadonlyMap<string, ReadonlySet<string>>;
@@ -117,7 +118,7 @@ export class Network implements NamedSets {
     return this.#addressSets.get(name);
   }
 
-  /** The address sets that are not of port groups, by name. */
+  /** The address sets that do not belong to port groups, by name. */
   plainAddressSets(): Readonly<Record<string, readonly string[]>> {
     const plain = [...this.#addressSets].filter(([name]) => !this.#groups.has(name.replace(/_ip[46]$/, "")));
     return Object.fromEntries(plain.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -128,12 +129,12 @@ export class Network implements NamedSets {
     return [...this.#routerPolicies.values()].flat();
   }
 
-  /** The port of a pod's own interface, where it has one. */
+  /** The port of a pod's primary interface, if it exists. */
   podPort(pod: Pick<PodFact, "key">): NetworkPort | undefined {
     return this.#podPorts.get(pod.key);
   }
 
-  /** The ports that have an address, those of pods and of nodes. */
+  /** The ports with an address, of pods and of nodes. */
   withAddress(address: string): readonly NetworkPort[] {
     return this.#byAddress.get(address) ?? [];
   }
@@ -159,7 +160,7 @@ export class Network implements NamedSets {
     return this.#nodePorts.get(port);
   }
 
-  /** Whether OVN itself balances what ports of a switch send to an address and port. */
+  /** Whether OVN itself balances traffic from ports of a switch to an address and port. */
   isBalanced(switchName: string, protocol: string, address: Ip, port: number): boolean {
     const host = address.family === 4 ? address.text : `[${address.text}]`;
     return this.#balanced.get(switchName)?.has(`${protocol.toLowerCase()} ${host}:${port}`) === true;
@@ -171,7 +172,7 @@ export class Network implements NamedSets {
     return cluster !== undefined && this.#uplinks.get(cluster.joinSubnet)?.router === router;
   }
 
-  /** The routes by which a router sends packets for an address that is not of its switches: those of the longest prefix. */
+  /** The routes of a router for an address that is not in its switches: those of the longest prefix. */
   routesTo(router: string, address: Ip): readonly StaticRoute[] {
     const all = (this.#routes.get(router) ?? []).filter(({ cidr }) => cidrContains(cidr, address));
     return all.filter(({ cidr }) => cidr.prefix === all[0]?.cidr.prefix);
@@ -182,7 +183,7 @@ export class Network implements NamedSets {
     return this.#peerings.get(router) ?? [];
   }
 
-  /** The ACLs that may concern what comes from, or goes to, a port. */
+  /** The ACLs that may concern traffic from or to a port. */
   listsOf(port: NetworkPort): AclLists {
     let lists = this.#lists.get(port);
     if (lists === undefined) {
@@ -230,7 +231,7 @@ function readPorts(tables: Tables): {
   }
   const ports = new Map<string, NetworkPort>();
   for (const [uuid, { columns }] of tables.rows("Logical_Switch_Port")) {
-    // What is disabled holds addresses for sets, and no packet passes it.
+    // A disabled port has addresses for sets only, and no packet passes it.
     if (columns["enabled"] === false) continue;
     const name = String(columns["name"]);
     const ids = columns["external_ids"] as Readonly<Record<string, string>> | undefined;
@@ -261,7 +262,7 @@ function allAddressesOf(column: ColumnValue): readonly Ip[] {
   return texts(column).flatMap((entry) => entry.split(" ").flatMap((word) => parseIp(word) ?? []));
 }
 
-/** The address sets there are, and those that northd makes of port groups (ovn-nb(5), Port_Group `name`). */
+/** The existing address sets, and those that northd creates for port groups (ovn-nb(5), Port_Group `name`). */
 function readAddressSets(
   tables: Tables,
   held: ReadonlyMap<string, readonly Ip[]>,
@@ -368,7 +369,10 @@ function readPeerings(tables: Tables): ReadonlyMap<string, readonly Peering[]> {
   return peerings;
 }
 
-/** What the load balancers of each switch answer to (ovn-nb(5), Load_Balancer `vips`, Logical_Switch `load_balancer_group`). */
+/**
+ * The addresses and ports of each switch's load balancers (ovn-nb(5), Load_Balancer `vips`, Logical_Switch
+ * `load_balancer_group`).
+ */
 function readBalanced(tables: Tables): ReadonlyMap<string, ReadonlySet<string>> {
   const ofGroup = new Map<string, readonly string[]>();
   for (const [uuid] of tables.rows("Load_Balancer_Group")) {
@@ -388,7 +392,7 @@ function readBalanced(tables: Tables): ReadonlyMap<string, ReadonlySet<string>> 
   return ofSwitch;
 }
 
-/** The port groups of SecurityGroups say so; the one that drops what none of them allows is nobody's. */
+/** The SecurityGroups of port groups; the group that drops what none of them allows belongs to none. */
 function readSecurityGroups(tables: Tables): ReadonlyMap<string, string> {
   return new Map(
     [...tables.rows("Port_Group")].flatMap(([, { columns }]) => {

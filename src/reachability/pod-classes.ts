@@ -6,27 +6,31 @@ import { isWithin, type Literal, usesOf } from "./match-uses.ts";
 import type { Network } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
 
-/** Pods that no policy can tell apart, when they speak with pods: what one reaches, all reach. */
+/** Pods that no policy can distinguish in traffic between pods: all of them reach the same pods. */
 export interface PodClass {
   /** By key; at least one. */
   readonly pods: readonly PodFact[];
 }
 
-/** What of a pod ACLs look at, as a text: pods of one signature are the same to all ACLs that may concern traffic between pods. */
+/**
+ * The properties of a pod that ACLs compare, as text: pods with the same signature are equal for all ACLs that may
+ * concern traffic between pods.
+ */
 export type SignatureOf = (port: NetworkPort) => string;
 
 /**
- * Makes the signatures of a network's pods. A thousand pods have some dozen signatures, so that who reaches whom is a question about
- * pairs of these. Groups whose ACLs say the same of their own ports, such as those of nodes, do not tell pods apart.
+ * Computes the signatures of a network's pods. A thousand pods have some dozen signatures, so reachability is
+ * computed for pairs of these. Groups whose ACLs are equal for their own ports, such as those of nodes, do not
+ * distinguish pods.
  */
 export function signatures(network: Network): SignatureOf {
   const pods = [...network.ports.values()].filter((port) => port.pod !== undefined);
-  /** Port groups that are named as the other side, or by ACLs of others. */
+  /** Port groups that are named as the other side, or by ACLs of other groups. */
   const groups = new Set<string>();
   const names = new Set<string>();
   const literals = new Map<string, Literal>();
   const sets = new Map<string, ReadonlySet<string>>();
-  /** Port group → what its ACLs say of its own ports. */
+  /** Port group → the content of its ACLs for its own ports. */
   const contents = new Map<string, string[]>();
   const take = (match: string, own?: string): void => {
     const uses = usesOf(match);
@@ -40,7 +44,7 @@ export function signatures(network: Network): SignatureOf {
     }
   };
   for (const { group, match, direction, tier, priority, action, options } of network.acls.all.values()) {
-    // That a node reaches its own pods is not about pods.
+    // The rule that a node reaches its own pods does not concern pods.
     if (group !== undefined && !isAboutPods(match, group, pods)) continue;
     take(match, group);
     if (group === undefined) continue;
@@ -50,7 +54,7 @@ export function signatures(network: Network): SignatureOf {
     else known.push(said);
   }
   for (const policy of network.allRouterPolicies()) if (policy.action === "drop") take(policy.match);
-  /** What a group's ACLs say → a short name for it. */
+  /** Content of a group's ACLs → a short name for it. */
   const sayings = new Map<string, number>();
   const sayingOf = new Map<string, number>();
   for (const [group, said] of contents) {
@@ -73,16 +77,19 @@ export function signatures(network: Network): SignatureOf {
   };
 }
 
-/** Whether a match that asks for a port in `group` may hold for traffic with some other pod. */
+/** Whether a match that requires a port in `group` may match traffic with another pod. */
 function isAboutPods(match: string, group: string, pods: readonly NetworkPort[]): boolean {
   const { sets, literals } = usesOf(match);
-  // Through the router come pods as well as nodes, so by itself that says nothing.
+  // Traffic of both pods and nodes arrives by the router, so the router's port alone does not decide it.
   const others = [...sets].some((name) => name !== group && name !== UPLINKS_GROUP);
   if (others || literals.length === 0) return true;
   return pods.some((port) => Object.values(port.addresses).some((ip) => literals.some((one) => isWithin(one, ip))));
 }
 
-/** Pods that have a port, in classes: of each, all pods have one signature in each of the networks. By the first pod's key. */
+/**
+ * Groups pods with a port into classes: all pods of a class have the same signature in each of the networks. Sorted
+ * by the first pod's key.
+ */
 export function classesOf(
   pods: readonly PodFact[],
   signatureOf: (pod: PodFact) => string | undefined,
@@ -98,7 +105,10 @@ export function classesOf(
   return [...bySignature.values()].map((members) => ({ pods: members }));
 }
 
-/** Each class in a few words, no two in the same: `shop/web-1`, `shop/web-* (12)`, `shop/a, shop/b`, `shop/a and 11 more`. */
+/**
+ * A short name for each class, all different: `shop/web-1`, `shop/web-* (12)`, `shop/a, shop/b`, `shop/a and 11
+ * more`.
+ */
 export function classNames(classes: readonly PodClass[]): ReadonlyMap<PodClass, string> {
   const uses = new Map<string, number>();
   for (const one of classes) uses.set(className(one), (uses.get(className(one)) ?? 0) + 1);
@@ -121,7 +131,7 @@ function className({ pods }: PodClass): string {
   if (second === undefined) return first.key;
   const keys = pods.map(({ key }) => key);
   const common = commonPrefix(keys);
-  // Half a word is no name: only what ends where a generated part begins.
+  // The common prefix is cut at the last separator before the generated part.
   const stem = common.slice(0, Math.max(common.lastIndexOf("-"), common.lastIndexOf("/")) + 1);
   if (stem.length > first.namespace.length + 1) return `${stem}* (${pods.length})`;
   return pods.length === 2 ? `${first.key}, ${second.key}` : plainName({ pods });

@@ -9,7 +9,7 @@ import { customVpc } from "../policy/pod-vpcs.ts";
 import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
-/** The policies active, as their authors know them: for saying who decided what. */
+/** The active policies with their names for users, to report which one decided. */
 export class PolicyIndex {
   readonly #facts: FactReader;
   /** `Policy.id` → the policy. */
@@ -42,12 +42,12 @@ export class PolicyIndex {
     return this.#policies.get(id);
   }
 
-  /** The policy that people call so. */
+  /** The policy with that label. */
   byLabel(label: string): Policy | undefined {
     return this.#byLabel.get(label);
   }
 
-  /** The policies that apply to a pod's own interface in one direction, by label. */
+  /** The policies that apply to a pod's primary interface in one direction, by label. */
   applyingTo(pod: PodFact, direction: Direction): readonly Policy[] {
     const own = this.#facts.by("ips", "holder", pod.holder).find(({ provider }) => provider === OVN_PROVIDER);
     const subnet = own && this.#facts.get("subnets", own.subnet);
@@ -72,14 +72,14 @@ function nameOf(group: Group): string {
   return groupName(canonicalGroup(group));
 }
 
-/** The names of the groups that a peer may be, one for each VPC from which a pod may come; none for one that is written as a CIDR. */
+/** The names of the groups that a peer may be, one for each VPC from which a pod may send; none for a CIDR. */
 export function peerGroupNames(peer: Peer, vpcs: readonly (string | undefined)[]): readonly string[] {
   if (peer.kind === "cidr") return [];
   if (peer.kind !== "pods") return [nameOf(peer)];
   return vpcs.map((vpc) => nameOf({ kind: "pods", selector: selectorInVpc(peer.selector, vpc) }));
 }
 
-/** Where in the object a rule stands: `spec.ingress[0]`, with the name that its author gave it. */
+/** The path of a rule in the object: `spec.ingress[0]`, with the name that its author gave it. */
 export function rulePath(rule: string): string {
   const [, list, index, name] = /^(\w+)\/(\d+)(?:\/(.*))?$/.exec(rule) ?? [];
   if (list !== undefined) return `spec.${list}[${index}]${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
@@ -87,7 +87,7 @@ export function rulePath(rule: string): string {
   return /^(ingress|egress)\/isolation$/.test(rule) ? "isolation" : rule;
 }
 
-/** What a rule is about, in words: `TCP 80 from pods with app=client in namespace default`. */
+/** A rule as text: `TCP 80 from pods with app=client in namespace default`. */
 export function ruleText({ direction, ports, peers }: PolicyRule): string {
   const what = ports === "any" ? "everything" : ports.length === 0 ? "nothing" : joined(ports.map(portText));
   const whom = peers === "any" ? "anybody" : peers.length === 0 ? "nobody" : joined(peers.map(peerText));
@@ -110,7 +110,7 @@ function peerText(peer: Peer): string {
   return peer.except.length === 0 ? peer.cidr : `${peer.cidr} except ${joined(peer.except)}`;
 }
 
-/** At most so many alternatives are spelled out. */
+/** The number of alternatives that are listed. */
 const SHOWN = 6;
 
 function joined(parts: readonly string[]): string {

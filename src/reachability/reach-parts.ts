@@ -7,10 +7,10 @@ import { isWithin, type MatchUses, type ProbePoint, packetAt, probePoints, usesO
 import type { Network } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
 
-/** Which points are open at one end, as far as this end's ACLs go. */
+/** The points that the ACLs of one end allow. */
 export type OpenPoints = readonly ProbePoint[];
 
-/** What a list of ACLs looks at, all together. */
+/** The fields that a list of ACLs compares. */
 interface ListUses {
   readonly id: number;
   readonly sets: readonly string[];
@@ -20,13 +20,13 @@ interface ListUses {
 }
 
 /**
- * What gets through at each end of a pair, remembered by what that end's ACLs can tell of the pair: a thousand senders are a few kinds
- * to the rules of one receiver. For one network.
+ * Computes the allowed traffic at each end of a pair and caches it by the properties of the pair that this end's ACLs
+ * can distinguish: a thousand senders are a few kinds for the rules of one receiver. For one network.
  */
 export class ReachParts {
   readonly #network: Network;
   readonly #uses = new Map<readonly Acl[], ListUses>();
-  /** List, and what it can tell of a pair → what it lets through. */
+  /** List, and the distinguishable properties of a pair → the allowed traffic. */
   readonly #open = new Map<string, OpenPoints>();
   readonly #sets = new Map<string, ReadonlySet<string>>();
 
@@ -34,7 +34,7 @@ export class ReachParts {
     this.#network = network;
   }
 
-  /** What the ACLs of the stages let a sender send to a receiver, or a receiver get. */
+  /** What the ACLs of the stages allow a sender to send to a receiver, or a receiver to receive. */
   open(
     stages: readonly AclStage[],
     lists: AclLists,
@@ -71,7 +71,7 @@ export class ReachParts {
     return open;
   }
 
-  /** All that a list can tell of one end, as a text. */
+  /** All properties of one end that a list can distinguish, as text. */
   #tell(
     { sets, ports, uses }: ListUses,
     { name, groups }: NetworkPort,
@@ -119,7 +119,7 @@ export class ReachParts {
 const EVERYTHING: OpenPoints = probePoints([]);
 const KNOWN = new WeakMap<OpenPoints, WeakMap<OpenPoints, OpenPoints>>();
 
-/** What is in both. The same for the same two arrays. */
+/** The intersection. Returns the same array for the same two arrays. */
 export function intersect(a: OpenPoints, b: OpenPoints): OpenPoints {
   if (a === b || b === EVERYTHING) return a;
   if (a === EVERYTHING) return b;

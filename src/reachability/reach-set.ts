@@ -10,14 +10,17 @@ import type { NetworkPort } from "./network-port.ts";
 import { intersect, ReachParts } from "./reach-parts.ts";
 import { type Place, tracePacket } from "./trace.ts";
 
-/** What of all traffic gets from one port to another: runs of ports, in order. Of two IP families only what both let pass. */
+/**
+ * The traffic that is allowed from one port to another: runs of ports, in order. With two IP families, what both
+ * allow.
+ */
 export interface ReachSet {
   readonly open: readonly ProbePoint[];
-  /** Whether that is everything. */
+  /** Whether all traffic is allowed. */
   readonly all: boolean;
 }
 
-/** What gets through between two ports. Pure. With `only`, nothing but that is asked. */
+/** The traffic that is allowed between two ports. Pure. With `only`, just that point is evaluated. */
 export function reachBetween(network: Network, from: NetworkPort, to: NetworkPort, only?: ProbePoint): ReachSet {
   const [source, destination] = [from.addresses, to.addresses];
   return reachOf(network, { place: from, source }, { place: to, destination }, only);
@@ -47,7 +50,7 @@ export function reachOf(
   return { open: merged(open), all: open.length === points.length };
 }
 
-/** What is remembered of a network. */
+/** The cache of a network. */
 interface Remembered {
   readonly parts: ReachParts;
   /** Two switches → whether ports of the two are a plain pair. */
@@ -65,7 +68,7 @@ function remembered(network: Network): Remembered {
   return known;
 }
 
-/** Whether a pair is connected, and nothing but the ACLs of its two ports has a say. */
+/** Whether a pair is connected, and only the ACLs of its two ports decide. */
 function isPlain(network: Network, from: NetworkPort, to: NetworkPort): boolean {
   const { plain } = remembered(network);
   const key = `${from.switch} ${to.switch}`;
@@ -112,7 +115,7 @@ export function commonFamilies(from: Dual<Ip>, to: Dual<Ip>): readonly (readonly
   });
 }
 
-/** Lists of ACLs → the points to ask at. */
+/** Lists of ACLs → the points to evaluate. */
 const POINTS = new WeakMap<AclLists, WeakMap<AclLists, readonly ProbePoint[]>>();
 
 function pointsFor(network: Network, from: Place, to: Place): readonly ProbePoint[] {
@@ -125,7 +128,7 @@ function pointsFor(network: Network, from: Place, to: Place): readonly ProbePoin
   let points = known.get(receiving);
   if (points === undefined) {
     const acls = [...sending["from-lport"], ...sending["from-lport-after-lb"], ...receiving["to-lport"]];
-    // What asks for no port in a group is looked at on the way as well: at the ports to and from the router.
+    // ACLs without a port group also apply on the path: at the ports to and from the router.
     for (const place of new Set([from?.switch, to?.switch])) {
       if (place !== undefined) acls.push(...Object.values(network.switchLists(place)).flat());
     }
@@ -141,7 +144,7 @@ function listsAt(network: Network, place: Place): AclLists {
   return place === undefined ? NO_LISTS : network.listsOf(place);
 }
 
-/** Runs that follow each other as one. */
+/** Adjacent runs merged. */
 function merged(points: readonly ProbePoint[]): readonly ProbePoint[] {
   const runs: ProbePoint[] = [];
   for (const point of points) {
@@ -153,10 +156,10 @@ function merged(points: readonly ProbePoint[]): readonly ProbePoint[] {
   return runs;
 }
 
-/** At most so many runs are spelled out. */
+/** The number of runs that are listed. */
 const SHOWN = 8;
 
-/** What gets through, in words: `everything`, `nothing`, `ICMP, TCP 80, UDP 8000-8080`. */
+/** The allowed traffic as text: `everything`, `nothing`, `ICMP, TCP 80, UDP 8000-8080`. */
 export function reachText({ open, all }: ReachSet): string {
   if (all) return "everything";
   if (open.length === 0) return "nothing";
@@ -180,7 +183,7 @@ export function isWhole(open: readonly ProbePoint[]): boolean {
 
 const LAST_PORT = 65_535;
 
-/** What is in one and not in the other. */
+/** The difference of two sets. */
 export function reachMinus(a: ReachSet, b: ReachSet): readonly ProbePoint[] {
   return a.open.flatMap((run) => {
     let rest = [run];

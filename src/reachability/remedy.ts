@@ -44,7 +44,7 @@ export function remedyFor(
   return { message: `change the rule of ${owner}${where}, or add a rule before it that allows this` };
 }
 
-/** A remedy as lines for people. */
+/** A remedy as lines of text. */
 export function formatRemedy({ message, yaml }: Remedy): string {
   return yaml === undefined ? message : `${message}, such as:\n${yaml}`;
 }
@@ -72,7 +72,7 @@ function peerYaml({ pod, destination, source, kind }: Endpoint): readonly string
   ];
 }
 
-/** Labels that another pod of the same workload does not have. */
+/** Labels that differ between pods of the same workload. */
 const GENERATED = new Set([
   "pod-template-hash",
   "controller-revision-hash",

@@ -32,7 +32,7 @@ const HTTP = {
   policy: "allow",
 } as const;
 
-/** Pod `a` on one node, pod `b` in a subnet of its own on the other; each in the groups that are named. */
+/** Pod `a` on one node, pod `b` in a subnet of its own on the other; each in the given groups. */
 function facts({ a = "", b = "", isPrivate = false }): FactStore {
   const made = sampleFacts();
   addSubnet(made, "back", { cidrBlock: "10.30.0.0/24", private: isPrivate });
@@ -51,7 +51,7 @@ function facts({ a = "", b = "", isPrivate = false }): FactStore {
   return made;
 }
 
-/** Whether `a` gets to port 80 of `b`. */
+/** Whether `a` reaches port 80 of `b`. */
 function connects(store: FactStore): boolean {
   const network = new Network(store, compileAll(store).values());
   const ends = { from: podEndpoint(network, "default", "a"), to: podEndpoint(network, "default", "b") };
@@ -60,18 +60,18 @@ function connects(store: FactStore): boolean {
   );
 }
 
-t.test("for what comes in, groups decide before NetworkPolicies", async (t) => {
+t.test("for ingress, groups decide before NetworkPolicies", async (t) => {
   const closed = facts({ b: "closed" });
   addNetworkPolicy(closed, "all", { podSelector: {}, ingress: [{}] });
-  t.equal(connects(closed), false, "a policy does not open what groups close");
+  t.equal(connects(closed), false, "a policy does not allow what groups deny");
   const open = facts({ b: "open" });
   addNetworkPolicy(open, "none", { podSelector: {} });
-  t.equal(connects(open), true, "nor close what they open");
+  t.equal(connects(open), true, "nor deny what they allow");
   const missing = facts({ b: "ghost" });
   t.equal(connects(missing), false);
 });
 
-t.test("for what goes out, both must let it", async (t) => {
+t.test("for egress, both must allow", async (t) => {
   for (const [group, egress, expected] of [
     ["closed", [{}], false],
     ["open", [], false],
@@ -84,7 +84,7 @@ t.test("for what goes out, both must let it", async (t) => {
   }
 });
 
-t.test("a group or a policy that lets somebody in overrules that the subnet is private", async (t) => {
+t.test("a group or a policy that allows traffic overrides that the subnet is private", async (t) => {
   t.equal(connects(facts({})), true);
   t.equal(connects(facts({ isPrivate: true })), false);
   t.equal(connects(facts({ isPrivate: true, b: "open" })), true);
@@ -93,7 +93,7 @@ t.test("a group or a policy that lets somebody in overrules that the subnet is p
   t.equal(connects(policy), true);
 });
 
-/** Whether UDP and TCP port 53 of Service `dns`, whose endpoint is `b` at port 1053, get through from `a`. */
+/** Whether `a` reaches UDP and TCP port 53 of Service `dns`, whose endpoint is `b` at port 1053. */
 function dns(store: FactStore): string {
   const protocols = ["TCP", "UDP"] as const;
   addService(store, "dns", {
@@ -116,7 +116,7 @@ function dns(store: FactStore): string {
 }
 
 t.test(
-  "an egress rule for a Service's address is one for where its connections go, from the first packet to the last",
+  "an egress rule for a Service's address applies to the destination of its connections, from the first packet to the last",
   async (t) => {
     const named = { ...HTTP, protocol: "all", portRangeMin: 0, portRangeMax: 0, remoteAddress: "10.96.0.10" } as const;
     const allow = facts({ a: "out" });
@@ -128,7 +128,7 @@ t.test(
   },
 );
 
-t.test("a Service is no way round a rule that drops what goes to its endpoints", async (t) => {
+t.test("a Service does not bypass a rule that drops traffic to its endpoints", async (t) => {
   const all = { ...HTTP, protocol: "all", portRangeMin: 0, portRangeMax: 0 } as const;
   for (const remoteAddress of ["10.30.0.2", "10.96.0.10"]) {
     const store = facts({ a: "out" });
@@ -154,37 +154,43 @@ t.test("the same holds for a subnet's own rules", async (t) => {
   }
 });
 
-t.test("what a pod sends to its own node needs what its groups and its subnet say, and no policy", async (t) => {
-  const toNode = (store: FactStore): string => {
-    addNetworkPolicy(store, "out", { podSelector: {}, policyTypes: ["Egress"] });
-    const network = new Network(store, compileAll(store).values());
-    const [from, to] = [podEndpoint(network, "default", "a"), nodeEndpoint(network, "weft-1")];
-    return explain(network, new PolicyIndex(store), { from, to, port: { protocol: "TCP", port: 80 } }).verdict;
-  };
-  t.equal(toNode(facts({})), "allowed");
-  t.equal(toNode(facts({ a: "closed" })), "denied");
-  const ruled = facts({});
-  const acls = [{ direction: "from-lport", priority: 1, match: "ip4.dst == 172.18.0.0/24", action: "drop" }];
-  addSubnet(ruled, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
-  t.equal(toNode(ruled), "denied");
-});
+t.test(
+  "traffic from a pod to its own node must be allowed by its groups and its subnet, but not by policies",
+  async (t) => {
+    const toNode = (store: FactStore): string => {
+      addNetworkPolicy(store, "out", { podSelector: {}, policyTypes: ["Egress"] });
+      const network = new Network(store, compileAll(store).values());
+      const [from, to] = [podEndpoint(network, "default", "a"), nodeEndpoint(network, "weft-1")];
+      return explain(network, new PolicyIndex(store), { from, to, port: { protocol: "TCP", port: 80 } }).verdict;
+    };
+    t.equal(toNode(facts({})), "allowed");
+    t.equal(toNode(facts({ a: "closed" })), "denied");
+    const ruled = facts({});
+    const acls = [{ direction: "from-lport", priority: 1, match: "ip4.dst == 172.18.0.0/24", action: "drop" }];
+    addSubnet(ruled, "ovn-default", { cidrBlock: "10.16.0.0/16,fd00:10:16::/112", default: true, acls } as never);
+    t.equal(toNode(ruled), "denied");
+  },
+);
 
-t.test("a pod's shared addresses are in the sets of its groups, and the port that holds them is no end", async (t) => {
-  const facts = sampleFacts();
-  addSecurityGroup(facts, "web", {});
-  const vip = { namespace: "default", subnet: "ovn-default", v4ip: "10.16.0.99" };
-  facts.set(
-    "vips",
-    "door",
-    projectVip({ metadata: { name: "door", uid: "door" }, spec: vip, status: { v4ip: vip.v4ip } }),
-  );
-  addPod(facts, "a", {
-    node: "weft-1",
-    annotations: { "ovn.kubernetes.io/aaps": "door", "ovn.kubernetes.io/security_groups": "web" },
-  });
-  const network = new Network(facts, compileAll(facts).values());
-  t.same(network.addressSet("ovn.sg.web_ip4"), ["10.16.0.2", "10.16.0.99"]);
-  t.same([...(network.portGroup("ovn.sg.web") ?? [])], ["a.default"]);
-  t.equal(network.ports.has("a.default/shared"), false);
-  t.same(network.withAddress("10.16.0.99"), []);
-});
+t.test(
+  "a pod's shared addresses are in the sets of its groups, and the port that holds them is not an end",
+  async (t) => {
+    const facts = sampleFacts();
+    addSecurityGroup(facts, "web", {});
+    const vip = { namespace: "default", subnet: "ovn-default", v4ip: "10.16.0.99" };
+    facts.set(
+      "vips",
+      "door",
+      projectVip({ metadata: { name: "door", uid: "door" }, spec: vip, status: { v4ip: vip.v4ip } }),
+    );
+    addPod(facts, "a", {
+      node: "weft-1",
+      annotations: { "ovn.kubernetes.io/aaps": "door", "ovn.kubernetes.io/security_groups": "web" },
+    });
+    const network = new Network(facts, compileAll(facts).values());
+    t.same(network.addressSet("ovn.sg.web_ip4"), ["10.16.0.2", "10.16.0.99"]);
+    t.same([...(network.portGroup("ovn.sg.web") ?? [])], ["a.default"]);
+    t.equal(network.ports.has("a.default/shared"), false);
+    t.same(network.withAddress("10.16.0.99"), []);
+  },
+);

@@ -8,7 +8,7 @@ import type { Network } from "./network.ts";
 import type { PolicyIndex } from "./policy-index.ts";
 import { type PortQuestion, portQuestionText } from "./port.ts";
 
-/** What is read of a Service (core/v1). */
+/** The fields of a Service that are read (core/v1). */
 export interface ObservedService {
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly spec?: {
@@ -20,7 +20,7 @@ export interface ObservedService {
   };
 }
 
-/** What is read of an EndpointSlice (discovery.k8s.io/v1). */
+/** The fields of an EndpointSlice that are read (discovery.k8s.io/v1). */
 export interface ObservedSlice {
   readonly endpoints?: readonly {
     readonly addresses: readonly string[];
@@ -30,11 +30,11 @@ export interface ObservedSlice {
   readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
 }
 
-/** One port of a Service: what it is called by, and what stands behind it. */
+/** One port of a Service: its names and its backends. */
 export interface ServiceTarget {
   /** `service default/web` */
   readonly label: string;
-  /** Its cluster addresses; none of a headless one. */
+  /** Its cluster addresses; none for a headless Service. */
   readonly virtual: Dual<Ip>;
   readonly port: PortQuestion;
   readonly backends: readonly {
@@ -46,7 +46,7 @@ export interface ServiceTarget {
   readonly local: boolean;
 }
 
-/** Finds the port of a Service that is asked for, and its ready backends. Throws {@link EndpointError} where it has none such. */
+/** Finds the requested port of a Service, and its ready backends. Throws {@link EndpointError} if there is none. */
 export function serviceTarget(
   service: ObservedService,
   slices: readonly ObservedSlice[],
@@ -55,8 +55,7 @@ export function serviceTarget(
   const { name, namespace = "default" } = service.metadata;
   const label = `service ${namespace}/${name}`;
   const { ports = [], clusterIPs, clusterIP = "", type } = service.spec ?? {};
-  if (type === "ExternalName")
-    throw new EndpointError(`${label} is only another name for an outside one; give its address`);
+  if (type === "ExternalName") throw new EndpointError(`${label} is an alias of an external name; give its address`);
   const found = ports.find(({ name, port, protocol = "TCP" }) => {
     if (asked.protocol === "ICMP" || (asked.protocol !== undefined && asked.protocol !== protocol)) return false;
     return "name" in asked ? name === asked.name : port === asked.port;
@@ -89,25 +88,28 @@ export function serviceTarget(
   return { label, virtual, port: { protocol, port: found.port }, backends, local };
 }
 
-/** The answer for a Service: it is allowed where every backend can be reached. */
+/** The answer for a Service: it is allowed if every backend can be reached. */
 export interface ServiceExplanation {
   readonly from: string;
   readonly to: string;
   readonly port: string;
   readonly verdict: "allowed" | "denied";
-  /** Who turns the Service's address into a backend's: OVN in the pod's switch, the node; nobody where it has no address. */
+  /**
+   * Where the Service's address is translated to a backend's: by OVN in the pod's switch, or by the node; `nobody`
+   * for a Service without an address.
+   */
   readonly translatedBy: "OVN" | "node" | "nobody";
-  /** The way to the Service's own address, where a node translates it and what leaves the pod is judged by it. */
+  /** The path to the Service's own address, if a node translates it and egress from the pod is evaluated for it. */
   readonly virtual?: Explanation;
-  /** The way to each backend, as it is after translation. */
+  /** The path to each backend, after translation. */
   readonly backends: readonly Explanation[];
   readonly problem?: string;
 }
 
 /**
- * Whether one end reaches a Service through its address. Where OVN balances the load, all that decides what leaves sees the backend's address
- * and port, of each packet of a connection; where the node does, what leaves a pod is judged by the Service's address, and what comes to a
- * backend comes from the node.
+ * Whether one end reaches a Service by its address. If OVN balances the load, egress is evaluated for the backend's
+ * address and port, for each packet of a connection; if the node does, egress from a pod is evaluated for the
+ * Service's address, and a backend sees the node as source.
  */
 export function explainService(
   network: Network,

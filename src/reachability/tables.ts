@@ -34,7 +34,7 @@ export class Tables {
     return this.#tables.get(table)?.get(uuid);
   }
 
-  /** What a set-valued column holds, whether its row says so or edges do. Sorted. */
+  /** The members of a set-valued column, from its row or from edges. Sorted. */
   members(uuid: string, column: string): readonly string[] {
     const own = texts(this.#byUuid.get(uuid)?.columns[column]);
     return [...new Set([...own, ...(this.#members.get(`${uuid}\0${column}`) ?? [])])].sort();

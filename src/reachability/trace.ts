@@ -9,27 +9,27 @@ import type { Acl } from "./acls.ts";
 import type { Network, Peering, RouterPolicy } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
 
-/** Where a packet begins or ends: at a port, or `undefined` for outside of all networks that Weft knows. */
+/** Where a packet begins or ends: at a port, or `undefined` for outside of Weft's networks. */
 export type Place = NetworkPort | undefined;
 
-/** What is asked of the network: one packet, the first of a connection. */
+/** The question: one packet, the first of a connection. */
 export interface TraceQuestion extends Omit<Packet, "inport" | "outport"> {
   readonly from: Place;
   readonly to: Place;
-  /** Where the packet was sent to, where a load balancer of the sender's switch has chosen the destination. */
+  /** The original destination, if a load balancer of the sender's switch has translated it. */
   readonly dialled?: Pick<Packet, "destination" | "destinationPort">;
 }
 
-/** One thing on the packet's way that had a say. */
+/** One step of the packet's path that decides something. */
 export type TraceStep =
   | { readonly kind: "acls"; readonly stage: AclStage; readonly port: NetworkPort; readonly decision: AclDecision<Acl> }
-  /** A router's policy that drops, or sends elsewhere. */
+  /** A router's policy that drops the packet or reroutes it. */
   | { readonly kind: "route"; readonly router: string; readonly allowed: boolean; readonly by: RouterPolicy }
-  /** Where the packet goes on to the router of another VPC. */
+  /** The packet is sent to the router of another VPC. */
   | { readonly kind: "peering"; readonly router: string; readonly by: Peering }
   | { readonly kind: "no-route"; readonly message: string };
 
-/** The packet's way, up to where it is dropped. */
+/** The packet's path, up to where it is dropped. */
 export interface PacketTrace {
   readonly allowed: boolean;
   readonly steps: readonly TraceStep[];
@@ -41,14 +41,14 @@ interface Pass {
 }
 
 /**
- * What becomes of a packet, by the desired state alone: the way through switches and routers, and what the ACLs of each switch make of
- * it. Pure.
+ * Follows a packet by the desired state alone: the path through switches and routers, and the decisions of the ACLs
+ * of each switch. Pure.
  */
 export function tracePacket(network: Network, question: TraceQuestion): PacketTrace {
   return traceFrom(network, question, new Set());
 }
 
-/** `forwarders`: the pods that have forwarded the packet already. */
+/** `forwarders`: the pods that have already forwarded the packet. */
 function traceFrom(
   network: Network,
   { from, to, dialled, ...packet }: TraceQuestion,
@@ -62,7 +62,7 @@ function traceFrom(
   const leave = (port: NetworkPort, stage: AclStage, first: boolean): boolean => {
     const acls = network.listsOf(port)[stage];
     if (acls.length === 0) return true;
-    // Before load balancing it is still on its way to where it was sent.
+    // Before load balancing it has its original destination.
     const sent = first && stage === "from-lport" ? { ...packet, ...dialled } : packet;
     const decision = decideStage(acls, { ...sent, inport: port.name }, network);
     steps.push({ kind: "acls", stage, port, decision });
@@ -76,7 +76,8 @@ function traceFrom(
     return decision.verdict === "allow";
   };
   if (from !== undefined && from === to) {
-    // What a pod sends to itself does not leave it; by way of a load balancer it does, and is turned back after the first stage.
+    // Traffic of a pod to itself does not leave it; through a load balancer it does, and returns after the first
+    // stage.
     return dialled === undefined || leave(from, "from-lport", true) ? { allowed: true, steps } : deny();
   }
   const way = wayOf(network, from, to, packet.source, packet.destination);
@@ -88,7 +89,7 @@ function traceFrom(
       if (!leave(inport, stage, i === 0)) return deny();
     if (!arrive(outport, entering)) return deny();
     if (i !== 0) continue;
-    // A router is where its packets are: on the sender's node.
+    // A router is evaluated where its packets are: on the sender's node.
     const node = from && network.nodeOf(from.name);
     for (const { router, inport, peering } of way.hops) {
       const by = routerPolicy(network, router, { ...packet, ...(node && { node }), ...(inport && { inport }) });
@@ -100,7 +101,7 @@ function traceFrom(
         if (forwarder !== undefined && forwarder.port !== to) {
           const { port } = forwarder;
           if (port === from || forwarders.has(port)) {
-            const message = `policy route ${by.label} sends what ${port.pod} forwards back to it: exclude what comes from it, or from its subnet, in the match`;
+            const message = `policy route ${by.label} sends packets that ${port.pod} forwards back to it: exclude packets from it, or from its subnet, in the match`;
             return deny({ kind: "no-route", message });
           }
           if (!arrive(port, { ...packet, inport: forwarder.inport.name, outport: port.name })) return deny();
@@ -117,13 +118,13 @@ function traceFrom(
 /** A router that a packet passes. */
 interface Hop {
   readonly router: string;
-  /** Its port that the packet comes in by; absent where that is not known. */
+  /** Its port by which the packet arrives; absent if not known. */
   readonly inport?: string;
-  /** How it goes on to the next router. */
+  /** The peering to the next router. */
   readonly peering?: Peering;
 }
 
-/** The ports by which a packet comes into and goes out of each switch, or why there is no way. */
+/** The ports by which a packet enters and leaves each switch, or why there is no path. */
 function wayOf(
   network: Network,
   from: Place,
@@ -139,16 +140,16 @@ function wayOf(
   if (from !== undefined && start === undefined) return `subnet ${from.switch} has no router`;
   if (to !== undefined && end === undefined) return `subnet ${to.switch} has no router`;
   const router = start?.router ?? end?.router;
-  if (router === undefined) return "neither end is in a network of Weft's";
+  if (router === undefined) return "neither end is in a network of Weft";
   const inport = start?.routerPort;
   let hops: readonly Hop[] = [{ router, ...(inport !== undefined && { inport }) }];
   if (start !== undefined && end !== undefined && start.router !== end.router) {
     const there = hopsBetween(network, start, end.router, destination);
     if (there === undefined) {
-      return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and nothing joins them`;
+      return `${from?.switch} is in VPC ${start.router} and ${to?.switch} in VPC ${end.router}, and no peering connects them`;
     }
     if (typeof there === "string") return there;
-    // What is not answered is no connection.
+    // Without replies there is no connection.
     const back = hopsBetween(network, end, start.router, source);
     if (typeof back === "string") return `replies do not come back: ${back}`;
     if (back === undefined) return `replies do not come back: VPC ${end.router} has no route to ${source.text}`;
@@ -159,11 +160,11 @@ function wayOf(
     const [route] = routes;
     if (route === undefined) return `VPC ${router} has no route to ${destination.text}`;
     if (routes.every(({ nexthop }) => nexthop === "discard")) {
-      return `VPC ${router} drops what is for ${destination.text}: its route for ${route.cidr.text} discards`;
+      return `VPC ${router} drops packets to ${destination.text}: its route for ${route.cidr.text} discards`;
     }
   }
   if (from === undefined && end !== undefined && !network.isJoined(end.router)) {
-    return `nothing from outside gets into VPC ${router}: its subnets have no way to the nodes`;
+    return `no packet from outside reaches VPC ${router}: its subnets have no path to the nodes`;
   }
   const passes: Pass[] = [];
   if (from !== undefined && start !== undefined) passes.push({ in: from, out: start.port });
@@ -172,8 +173,8 @@ function wayOf(
 }
 
 /**
- * The routers from one VPC to another, by the routes that lead through peerings. Or the reason why a peered VPC is not reached; undefined
- * where no peering is on the way.
+ * The routers from one VPC to another, by routes through peerings. Or the reason why a peered VPC is not reached;
+ * undefined if no peering is on the path.
  */
 function hopsBetween(
   network: Network,
@@ -215,7 +216,10 @@ function uplinkPort(
   return uplink === undefined || port === undefined ? undefined : { ...uplink, port };
 }
 
-/** The pod in the router's own switches that a policy sends packets to, the first one of several; and the port by which they come to its switch. */
+/**
+ * The pod in the router's own switches that a policy sends packets to, the first one of several; and the port by
+ * which they enter its switch.
+ */
 function forwarderOf(
   network: Network,
   router: string,

@@ -50,7 +50,7 @@ prometheus.io/port: {{ . | quote }}
 prometheus.io/path: /metrics
 {{- end }}
 
-{{/* Where control-plane nodes are told apart, prefer them; elsewhere any node does. */}}
+{{/* Prefers control-plane nodes, if nodes have the label. */}}
 {{- define "weft.preferControlPlane" -}}
 preferredDuringSchedulingIgnoredDuringExecution:
   - weight: 100
@@ -60,7 +60,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
           operator: Exists
 {{- end }}
 
-{{/* The environment of every container of ours: who and where it is. */}}
+{{/* The environment of every container of Weft: its pod and its node. */}}
 {{- define "weft.podEnv" -}}
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
@@ -145,7 +145,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 - { name: OVN_TLS, value: {{ .Values.tls.enabled | quote }} }
 {{- end }}
 
-{{/* Without kube-proxy nobody serves a Service before Weft does. */}}
+{{/* Without kube-proxy no Service is reachable before Weft runs. */}}
 {{- define "weft.checkReplacement" -}}
 {{- if .Values.kubeProxyReplacement }}
 {{- if .Values.nonPrimaryCNI }}{{ fail "kubeProxyReplacement cannot be set with nonPrimaryCNI: nodes reach Services through the primary network plugin" }}{{ end }}

@@ -47,12 +47,12 @@ t.test("three members of one cluster are well", async (t) => {
   t.match(lines[1], /^node-1 +yes +leader +10 +2\.9 MiB +leader +10 +2\.9 MiB +active$/);
 });
 
-t.test("each problem is said with what to do", async (t) => {
+t.test("each problem is reported with what to do", async (t) => {
   const [first, second, third] = WELL as [Member, Member, Member];
   const unasked = { ...third, state: undefined, failure: "container not found" };
   for (const [members, expected] of [
     [[], /^there is no pod of ovn-central$/],
-    [[first, second, unasked], /^the member on node-3 could not be asked: container not found$/],
+    [[first, second, unasked], /^the member on node-3 could not be queried: container not found$/],
     [
       [first, second, member(3, { cid: OTHER })],
       /^OVN_Northbound on node-3 is of cluster 9c1d30f1.*, not 47f96a3b.*: weftctl central rejoin node-3$/,
@@ -67,7 +67,7 @@ t.test("each problem is said with what to do", async (t) => {
     ],
     [
       [member(1, { role: "leader", servers: [1, 2, 3, 4] }, "active"), second, third],
-      /^OVN_Northbound counts server 1d04 \(tcp:\[10\.0\.0\.4\]:6643\), which is no member any more$/,
+      /^OVN_Northbound counts server 1d04 \(tcp:\[10\.0\.0\.4\]:6643\), which is no longer a member$/,
     ],
     [[member(1, { role: "leader" }), second, third], /^no northd is active/],
   ] as const) {
@@ -79,7 +79,7 @@ t.test("each problem is said with what to do", async (t) => {
   }
 });
 
-t.test("a member that waits, one that is alone and one whose server is silent are told apart", async (t) => {
+t.test("a member that waits, one that is alone and one whose server does not answer are distinguished", async (t) => {
   const state = (nb: object) => parseMember(JSON.stringify({ nb, sb: database(), northd: "" })).nb.role;
   const empty = { cluster: "", bytes: 0 };
   t.equal(state({ ...empty, row: null, waiting: true }), "waiting");
@@ -92,9 +92,9 @@ t.test("a member that waits, one that is alone and one whose server is silent ar
   t.throws(() => parseMember('{"nb":[],"sb":{},"northd":""}'), { code: "malformed-answer" });
 });
 
-t.test("a pod that cannot be asked does not keep the others from being shown", async (t) => {
+t.test("a pod that cannot be queried does not hide the others", async (t) => {
   const kube = fakeKube({ clock: new ManualClock() });
-  // What an eviction has left of a pod is not a replica.
+  // A pod that was evicted is not a replica.
   for (const [name, n, phase] of [
     ["ovn-central-2", 2, "Running"],
     ["ovn-central-1", 1, "Running"],

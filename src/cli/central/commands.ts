@@ -10,7 +10,7 @@ import { runProgram } from "../install/run.ts";
 import { CentralError, parseMember } from "./member.ts";
 import { formatMembers, type Member, problemsOf } from "./report.ts";
 
-/** The program in the image that looks at one member, or changes it. */
+/** The program in the image that reads or changes the state of one member. */
 const PROGRAM = "/opt/weft/bin/central-member";
 
 /** Runs a command in a pod of ovn-central and returns what it prints. Rejects with CentralError `command-failed`. */
@@ -25,7 +25,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     central.command(name).option("-n, --namespace <namespace>", "namespace of Weft", "kube-system");
 
   namespaced("status")
-    .description("show what each replica's databases and northd do; exit code 1 if something is wrong")
+    .description("show the state of each replica's databases and northd; exit code 1 if there is a problem")
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>();
       return withConnection(options, async ({ kube }) => {
@@ -37,7 +37,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
 
   namespaced("rejoin")
     .description(
-      "have the replica on a node set its databases aside and join the others with an empty disk; refused where the others are no majority without it",
+      "make the replica on a node set its databases aside and join the others with an empty disk; refused if the others have no majority without it",
     )
     .argument("<node>", "the replica's node")
     .action((node: string, _, command: Command) => {
@@ -48,7 +48,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
         if (pod === undefined)
           throw new CentralError(
             "no-such-member",
-            `no pod of ovn-central is on ${node}; there are some on: ${pods.map(({ spec }) => nodeOf(spec)).join(", ")}`,
+            `no pod of ovn-central is on ${node}; the nodes with one are: ${pods.map(({ spec }) => nodeOf(spec)).join(", ")}`,
           );
         await byKubectl(options)(pod.metadata.name, [PROGRAM, "rejoin"]);
         const text = `The replica on ${node} starts again and joins the others: weftctl central status\n`;
@@ -74,7 +74,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     });
 }
 
-/** Has each replica copy its databases. One that cannot does not hide that others have. */
+/** Makes each replica copy its databases. A failure of one does not hide the others. */
 export async function backUp(
   pods: readonly { readonly metadata: { readonly name: string }; readonly spec?: unknown }[],
   inPod: InPod,
@@ -100,7 +100,7 @@ export async function backUp(
   };
 }
 
-/** Asks all replicas at once. One that cannot be asked is in the result too, with the reason. Rejects with KubeError. */
+/** Queries all replicas at once. A failed query is in the result too, with the reason. Rejects with KubeError. */
 export async function readMembers(kube: Kube, namespace: string, inPod: InPod): Promise<readonly Member[]> {
   return await Promise.all(
     (await podsOf(kube, namespace)).map(async ({ metadata, spec, status }): Promise<Member> => {
@@ -124,7 +124,7 @@ export async function readMembers(kube: Kube, namespace: string, inPod: InPod): 
   );
 }
 
-/** By the program kubectl, which must be on the PATH, with the kubeconfig of the command. */
+/** Runs kubectl, which must be on the PATH, with the kubeconfig of the command. */
 function byKubectl({ kubeconfig, context, namespace }: CommonOptions): InPod {
   const common = [
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
@@ -144,7 +144,7 @@ function byKubectl({ kubeconfig, context, namespace }: CommonOptions): InPod {
 /** Not kubectl's own "command terminated with exit code 1". */
 const isOwn = (line: string): boolean => line !== "" && !line.startsWith("command terminated");
 
-/** Not those that are being deleted, nor those that have ended: what an eviction leaves of a pod stays until it is collected. */
+/** Without pods that are being deleted or have ended: an evicted pod stays until it is collected. */
 async function podsOf(kube: Kube, namespace: string): Promise<readonly KubeObject[]> {
   const pods: KubeObject[] = [];
   for await (const pod of listEach(kube, PODS, { namespace, labelSelector: "app=ovn-central" })) pods.push(pod);

@@ -13,7 +13,7 @@ export class CentralError extends Error {
   }
 }
 
-/** One database of a member, as ovsdb-server(5) and `cluster/status` of ovsdb-server(1) say. */
+/** One database of a member, from ovsdb-server(5) and `cluster/status` of ovsdb-server(1). */
 export interface DatabaseState {
   /** `silent`: the server does not answer; `waiting`: it waits for the other members before it creates or joins a cluster. */
   readonly role: "leader" | "follower" | "disconnected" | "standalone" | "waiting" | "silent";
@@ -21,23 +21,23 @@ export interface DatabaseState {
   readonly cid: string | undefined;
   /** This server's id, in full. */
   readonly sid: string | undefined;
-  /** The number of the last entry that it has of the log; undefined unless the database is of a cluster. */
+  /** The index of its last log entry; undefined unless the database is of a cluster. */
   readonly index: number | undefined;
   /** The size of its file. */
   readonly bytes: number;
-  /** Those that this one counts as servers of its cluster, itself among them. */
+  /** The servers of its cluster according to this one, itself included. */
   readonly servers: readonly Pick<RaftServer, "id" | "address">[];
 }
 
-/** What `central-member status` says in the pod of a member. */
+/** The output of `central-member status` in the pod of a member. */
 export interface MemberState {
   readonly nb: DatabaseState;
   readonly sb: DatabaseState;
-  /** `active`, `standby`, or empty where northd does not answer. */
+  /** `active`, `standby`, or empty if northd does not answer. */
   readonly northd: string;
 }
 
-/** Reads the output of `central-member status`. @throws CentralError `malformed-answer`. */
+/** Parses the output of `central-member status`. @throws CentralError `malformed-answer`. */
 export function parseMember(text: string): MemberState {
   let answer: unknown;
   try {
@@ -64,7 +64,7 @@ function databaseOf(value: unknown): DatabaseState {
 
 const NO_CLUSTER = { cid: undefined, sid: undefined, index: undefined } as const;
 
-/** `["uuid", U]`, as RFC 7047 writes an optional uuid that is there. */
+/** `["uuid", U]`, as RFC 7047 writes an optional uuid with a value. */
 function uuidOf(value: unknown): string | undefined {
   return Array.isArray(value) && value[0] === "uuid" && typeof value[1] === "string" ? value[1] : undefined;
 }

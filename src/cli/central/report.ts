@@ -4,7 +4,7 @@ import type { RaftServer } from "../../ovsdb/cluster-status.ts";
 import { formatTable } from "../table.ts";
 import type { DatabaseState, MemberState } from "./member.ts";
 
-/** A replica of ovn-central; `state` is undefined, and `failure` says why, where it could not be asked. */
+/** A replica of ovn-central; if it could not be queried, `state` is undefined and `failure` has the reason. */
 export interface Member {
   readonly node: string;
   readonly pod: string;
@@ -18,11 +18,11 @@ export interface Member {
 const DATABASES = { nb: "OVN_Northbound", sb: "OVN_Southbound" } as const;
 type Database = keyof typeof DATABASES;
 
-/** What is wrong with the members, one sentence each with what to do; empty if they are well. Pure. */
+/** The problems of the members, one text each with what to do; empty if there are none. Pure. */
 export function problemsOf(members: readonly Member[]): readonly string[] {
   if (members.length === 0) return ["there is no pod of ovn-central"];
   const unasked = members.flatMap(({ node, state, failure }) =>
-    state === undefined ? [`the member on ${node} could not be asked: ${failure ?? "it does not run"}`] : [],
+    state === undefined ? [`the member on ${node} could not be queried: ${failure ?? "it does not run"}`] : [],
   );
   const perDatabase = (["nb", "sb"] as const).flatMap((database) => databaseProblems(database, members));
   const active = members.filter(({ state }) => state?.northd === "active").length;
@@ -63,11 +63,11 @@ function databaseProblems(database: Database, members: readonly Member[]): reado
   );
   // A member whose pod does not run now has no address here.
   if (own.length === members.length)
-    for (const server of strangers) problems.push(`${name} counts server ${server}, which is no member any more`);
+    for (const server of strangers) problems.push(`${name} counts server ${server}, which is no longer a member`);
   return problems;
 }
 
-/** The cluster of most members; of two with as many, the one that has a leader. */
+/** The cluster with the most members; of two with the same number, the one that has a leader. */
 function mainCluster(states: readonly DatabaseState[]): string | undefined {
   const weight = (cid: string | undefined): number =>
     states.filter((state) => state.cid === cid).length * 2 +
@@ -82,7 +82,7 @@ function hostOf(address: string): string {
   return /^\w+:\[?([^\]]*?)\]?:\d+$/.exec(address)?.[1] ?? address;
 }
 
-/** The members as a table for people, and what is wrong. */
+/** The members as a table, and the problems. */
 export function formatMembers(members: readonly Member[], problems: readonly string[]): string {
   const cell = (db: DatabaseState | undefined): readonly string[] =>
     db === undefined ? ["-", "-", "-"] : [db.role, db.index === undefined ? "-" : `${db.index}`, sizeOf(db.bytes)];

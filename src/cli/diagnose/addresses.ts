@@ -6,7 +6,10 @@ import type { IpFact } from "../../facts/ip.ts";
 import type { ClusterModel, ClusterObjects } from "../cluster-model.ts";
 import type { Finding } from "./finding.ts";
 
-/** Records that two have of one address, records that nobody uses, and pods on a node that have none. `now`: ms since 1970. */
+/**
+ * Reports addresses with two records, records without a pod, and pods on a node without an address. `now`: ms since
+ * 1970.
+ */
 export function diagnoseAddresses(model: ClusterModel, objects: ClusterObjects, now: number): readonly Finding[] {
   return [...duplicates(model), ...leaks(model, now), ...withoutAddress(model, objects, now)];
 }
@@ -30,14 +33,14 @@ function duplicates({ facts }: ClusterModel): readonly Finding[] {
         ...{ area: "pod", object: `IP ${others.map(({ name }) => name).join(", ")}`, severity: "error" },
         concerns: ips.map(({ holder }) => holder).filter((holder) => holder !== ""),
         problem: `has the address ${address}, which IP ${oldest?.name} has as well`,
-        evidence: `spec of the IP objects; the oldest, ${oldest?.name}, stands`,
+        evidence: `spec of the IP objects; the oldest, ${oldest?.name}, is used`,
         remedy: "delete the pod of the later one, or give it another address; its pod has no network",
       },
     ];
   });
 }
 
-/** A pod's record is given back at once; one that is there after so long is left. */
+/** A deleted pod's record is released at once; after this time it is orphaned. */
 const LEFT_MS = 10 * 60_000;
 
 function leaks({ facts }: ClusterModel, now: number): readonly Finding[] {
@@ -58,7 +61,10 @@ function leaks({ facts }: ClusterModel, now: number): readonly Finding[] {
   });
 }
 
-/** A new pod has an address within this time. The lists are not of one moment either: a pod may be in one, and its record not in the other. */
+/**
+ * A new pod has an address within this time. The lists are not from the same moment either: a pod may be in one, and
+ * its record not in the other.
+ */
 const SERVED_MS = 10_000;
 
 function withoutAddress({ facts, network }: ClusterModel, objects: ClusterObjects, now: number): readonly Finding[] {

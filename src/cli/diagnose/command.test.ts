@@ -21,7 +21,7 @@ async function findings(kube: Kube, area: "all" | "node" | "subnet" | "pod" = "a
 const of = (found: readonly Finding[], object: string): readonly string[] =>
   found.filter((one) => one.object === object).map(({ problem }) => problem);
 
-t.test("nodes: what their conditions, their tunnels and Weft's pods on them say", async (t) => {
+t.test("nodes: problems of their conditions, their tunnels and Weft's pods on them", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.kube.patch(
     NODES,
@@ -156,7 +156,7 @@ t.test("Events of Weft of the last hour are told, the last of each object and re
   await event("two", "kube-ovn-controller", 10, "NoAvailableAddress: last");
   await event("three", "kubelet", 10, "another's");
   await event("four", "kube-ovn-controller", 90, "old");
-  await event("five", "kube-ovn-controller", 5, "of a pod that is gone");
+  await event("five", "kube-ovn-controller", 5, "of a deleted pod");
   t.same(of(await findings(cluster.kube, "pod"), "Pod default/gone"), []);
   t.match(
     (await findings(cluster.kube, "pod")).filter(({ object }) => object === "Pod default/a"),
@@ -164,7 +164,7 @@ t.test("Events of Weft of the last hour are told, the last of each object and re
   );
 });
 
-t.test("what an account may not read is said, and the rest is looked at", async (t) => {
+t.test("parts that an account may not read are reported, and the rest is checked", async (t) => {
   const cluster = await SampleCluster.make();
   const kube: Kube = Object.create(cluster.kube, {
     list: {
@@ -182,7 +182,7 @@ t.test("what an account may not read is said, and the rest is looked at", async 
   t.ok(found.length > 1);
 });
 
-t.test("who asks about one object learns that there is none of that name", async (t) => {
+t.test("a question about a missing object is answered with an error", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("other/b");
   const ask = (area: "all" | "node" | "subnet" | "pod", name: string) =>
@@ -199,7 +199,7 @@ t.test("who asks about one object learns that there is none of that name", async
     await t.rejects(ask(area, name), { name: "EndpointError", message });
 });
 
-t.test("of one pod: what its IP object has in common with another's, and that no controller leads", async (t) => {
+t.test("of one pod: its IP object's conflict with another's, and that no controller leads", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   const of = { podName: "b", namespace: "default", nodeName: "weft-1", subnet: "ovn-default" };
@@ -212,7 +212,7 @@ t.test("of one pod: what its IP object has in common with another's, and that no
 });
 
 t.test(
-  "of many Events of one reason a few are told, how many more there are, and each if it is asked for",
+  "of many Events of one reason a few are shown, with the number of the others, and each if requested",
   async (t) => {
     const cluster = await SampleCluster.make();
     for (let i = 0; i < 8; i++) {
@@ -238,7 +238,7 @@ t.test(
   },
 );
 
-t.test("a pod that was just created is given time to get its address", async (t) => {
+t.test("a new pod gets time to get its address", async (t) => {
   const cluster = await SampleCluster.make();
   const { metadata } = await cluster.add(PODS, {
     metadata: { namespace: "default", name: "new" },

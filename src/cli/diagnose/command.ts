@@ -18,19 +18,22 @@ import { type Area, type Finding, isAbout } from "./finding.ts";
 import { diagnoseNodes } from "./nodes.ts";
 import { diagnoseSubnets, type RecordedAddresses } from "./subnets.ts";
 
-/** What `diagnose` can be asked for. */
+/** The areas of `diagnose`. */
 export const AREAS = ["all", "node", "subnet", "pod", "policy"] as const;
 
-/** What to look at: an area, and an object of it by name (`NAMESPACE/NAME` of a pod or policy; a pod without a namespace is of `default`). */
+/**
+ * What to check: an area, and an object of it by name (`NAMESPACE/NAME` of a pod or policy; a pod without a namespace
+ * is of `default`).
+ */
 export interface DiagnoseQuestion {
   readonly area: (typeof AREAS)[number];
   readonly name?: string;
 }
 
 /**
- * Looks for what is wrong, by the API server alone. A part that the account may not read is a finding of its own; the others are looked at all the same.
- * `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` where the API server cannot be reached, and with an `EndpointError` where there is
- * no object of that name.
+ * Checks for problems, using only the API server. A part that the account may not read is a finding of its own; the
+ * others are still checked. `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` if the API server
+ * cannot be reached, and with an `EndpointError` if there is no object of that name.
  */
 export async function diagnoseCommand(
   kube: Kube,
@@ -74,7 +77,7 @@ export async function diagnoseCommand(
       return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, objects, now)];
     }),
     checked("pod", "Events", async () => {
-      // Events outlive their pods. Where the pods may not be read, each is shown.
+      // Events outlive their pods. If the account may not read pods, every Event is shown.
       const [events, pods] = await Promise.all([
         collect(kube, EVENTS),
         reading.then((objects) => objects.get("pods")).catch(() => undefined),
@@ -115,7 +118,7 @@ async function existing(kube: Kube, { area, name }: DiagnoseQuestion): Promise<s
   return full;
 }
 
-/** What the account may not read may be there. */
+/** An object that the account may not read may exist. */
 async function exists(kube: Kube, type: ResourceType, ref: ObjectRef): Promise<boolean> {
   try {
     return (await kube.get(type, ref).catch(unlessNotFound)) !== undefined;
@@ -129,7 +132,7 @@ function isDenied(error: unknown): error is KubeError {
   return error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized");
 }
 
-/** A part's findings, or that this account may not look at it. */
+/** A part's findings, or that this account may not check it. */
 async function checked(area: Area, what: string, look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await look();
@@ -137,7 +140,7 @@ async function checked(area: Area, what: string, look: () => Promise<readonly Fi
     if (!isDenied(error)) throw error;
     return [
       {
-        ...{ area, object: what, severity: "unchecked", problem: "could not be looked at", evidence: error.message },
+        ...{ area, object: what, severity: "unchecked", problem: "could not be checked", evidence: error.message },
         remedy: "use an account that may get and list these objects (--kubeconfig, --context)",
       },
     ];
@@ -155,9 +158,9 @@ async function collect<T extends KubeObject = KubeObject>(
 
 const MARKS = { error: "✗", warning: "!", unchecked: "?" } as const;
 
-/** Findings for people, the worst first. */
+/** Findings as text, the most severe first. */
 export function formatFindings(findings: readonly Finding[]): string {
-  if (findings.length === 0) return "Nothing was found to be wrong.\n";
+  if (findings.length === 0) return "No problem was found.\n";
   const order = Object.keys(MARKS);
   return findings
     .toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))

@@ -7,7 +7,7 @@ import type { Area, Finding } from "./finding.ts";
 
 /** Older Events are not shown. */
 const RECENT_MS = 60 * 60_000;
-/** So many findings of Events of one reason are shown. */
+/** The number of findings for Events of one reason. */
 const SHOWN = 5;
 
 const AREAS: Readonly<Record<string, Area>> = {
@@ -24,8 +24,8 @@ const AREAS: Readonly<Record<string, Area>> = {
 };
 
 /**
- * What Weft itself has warned of within an hour, the last of each object and reason, as far as it is asked for; of a reason that many objects have, the
- * last few. `now`: ms since 1970.
+ * Weft's warnings of the last hour, the last of each object and reason, for the objects in question; of a reason that
+ * many objects have, the last few. `now`: ms since 1970.
  */
 export function diagnoseEvents(
   events: Iterable<KubeObject>,
@@ -36,7 +36,7 @@ export function diagnoseEvents(
   for (const event of events) {
     const { type, reason, message, source, involvedObject: about } = event as unknown as Record<string, unknown>;
     if (type !== "Warning" || !isObject(source) || !isObject(about)) continue;
-    // Anybody may create Events: a reason of Weft is one word.
+    // Any client may create Events: Weft's reasons are one word.
     if (typeof reason !== "string" || !/^\w+$/.test(reason)) continue;
     if (source["component"] !== CONTROLLER_COMPONENT && source["component"] !== DAEMON_COMPONENT) continue;
     const at = timeOf(event);

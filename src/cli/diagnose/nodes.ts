@@ -6,10 +6,10 @@ import type { Pod } from "../../kube/types.ts";
 import type { ClusterModel } from "../cluster-model.ts";
 import type { Finding } from "./finding.ts";
 
-/** Workloads of Weft that each node has one pod of: label `app` → what it does. */
+/** Workloads of Weft with one pod on each node: label `app` → its component. */
 const OF_EACH_NODE = { "kube-ovn-cni": "weft-daemon", ovs: "Open vSwitch and ovn-controller" } as const;
 
-/** What is wrong with nodes, their chassis, their tunnels and Weft's pods on them. `own`: the pods in Weft's namespace. */
+/** Problems of nodes, their chassis, their tunnels and Weft's pods on them. `own`: the pods in Weft's namespace. */
 export function diagnoseNodes({ facts }: ClusterModel, own: readonly Pod[]): readonly Finding[] {
   const nodes = facts.all("nodes");
   const named = new Map(nodes.map(({ name, annotations }) => [annotations[NODE.chassis] ?? "", name]));

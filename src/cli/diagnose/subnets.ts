@@ -3,7 +3,7 @@
 import type { NetworkStatus } from "../status.ts";
 import type { Finding } from "./finding.ts";
 
-/** From this share of its addresses on, a subnet is nearly full. */
+/** The share of used addresses from which a subnet is nearly full. */
 const NEARLY_FULL = 0.9;
 
 /** How many addresses of a family IP objects hold in a subnet. */

@@ -2,23 +2,26 @@
 
 import { formatTable } from "../table.ts";
 
-/** - `ok`; `warning`: it works, but; `failed`: Weft would not work; `skipped`: not looked at, `found` says why. */
+/**
+ * - `ok`; `warning`: it works with limitations; `failed`: Weft would not work; `skipped`: not checked, for the
+ *   reason in `found`.
+ */
 export type CheckResult = "ok" | "warning" | "failed" | "skipped";
 
 /** One line of `weftctl env-check`. */
 export interface Check {
   /** `cluster`, or `node NAME`. */
   readonly subject: string;
-  /** What was looked at: "kernel". */
+  /** What was checked: "kernel". */
   readonly name: string;
   readonly result: CheckResult;
-  /** What there is. */
+  /** The observed state. */
   readonly found: string;
-  /** What to do, where something is to be done. */
+  /** What to do, if anything. */
   readonly advice?: string;
 }
 
-/** A table for people; what to do stands below the line that it is about. */
+/** A table; what to do is below the line that it is about. */
 export function formatChecks(checks: readonly Check[]): string {
   const rows = checks.map(({ subject, name, result, found }) => [subject, name, result, found]);
   const [head = "", ...lines] = formatTable(["SUBJECT", "CHECK", "RESULT", "FOUND"], rows).trimEnd().split("\n");

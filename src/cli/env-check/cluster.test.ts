@@ -37,7 +37,7 @@ const VALUES = {
 const wrong = (facts: Partial<ClusterFacts>, values: object = {}): readonly Check[] =>
   checkCluster({ ...FACTS, ...facts }, { ...VALUES, ...values }).filter(({ result }) => result !== "ok");
 
-t.test("a cluster that is fit is ok in every line", async (t) => {
+t.test("a suitable cluster is ok in every line", async (t) => {
   t.same(wrong({}), []);
   t.match(
     formatChecks(checkCluster(FACTS, VALUES)),
@@ -45,7 +45,7 @@ t.test("a cluster that is fit is ok in every line", async (t) => {
   );
 });
 
-t.test("each thing that Weft would not work with is one failed line, with what to do", async (t) => {
+t.test("each obstacle to Weft is one failed line, with what to do", async (t) => {
   const failed = (facts: Partial<ClusterFacts>, found: RegExp, advice: RegExp): unknown =>
     t.match(wrong(facts), [{ result: "failed", found, advice }], String(found));
   failed({ version: "v1.29.9" }, /^v1\.29\.9$/, /1\.31 or newer/);
@@ -54,32 +54,29 @@ t.test("each thing that Weft would not work with is one failed line, with what t
   failed({ nodes: [{ ...NODE, architecture: "s390x" }] }, /s390x/, /amd64 and arm64/);
   failed({ nodes: [{ ...NODE, runtime: "containerd://1.5.9" }] }, /1\.5\.9/, /1\.6 or newer/);
   failed({ nodes: [{ ...NODE, internalIps: [] }] }, /no InternalIP/, /--node-ip/);
-  t.same(wrong({ admissionPolicies: false }, { validateAnnotations: false }), [], "what is not used need not be there");
+  t.same(wrong({ admissionPolicies: false }, { validateAnnotations: false }), [], "unused components need not exist");
 });
 
-t.test(
-  "with nonPrimaryCNI another network is as it is to be, and its absence and that of Multus are said",
-  async (t) => {
-    const values = { nonPrimaryCNI: true };
-    const cilium = { name: "kube-system/cilium", images: ["cilium:v1"] };
-    const multus = { name: "kube-system/kube-multus-ds", images: ["multus-cni:v4"] };
-    const [proxy] = FACTS.daemonSets;
-    t.same(wrong({ daemonSets: [proxy!, cilium, multus], crds: ["ciliumnodes.cilium.io"] }, values), []);
-    t.match(wrong({ daemonSets: [proxy!, cilium] }), [{ name: "other networks", result: "failed", found: /Cilium/ }]);
-    t.match(wrong({}, values), [
-      { name: "Multus", result: "warning", advice: /attaches Weft's networks/ },
-      { name: "primary network", result: "warning", advice: /creates eth0/ },
-    ]);
-  },
-);
+t.test("with nonPrimaryCNI another network is required, and its absence and that of Multus are reported", async (t) => {
+  const values = { nonPrimaryCNI: true };
+  const cilium = { name: "kube-system/cilium", images: ["cilium:v1"] };
+  const multus = { name: "kube-system/kube-multus-ds", images: ["multus-cni:v4"] };
+  const [proxy] = FACTS.daemonSets;
+  t.same(wrong({ daemonSets: [proxy!, cilium, multus], crds: ["ciliumnodes.cilium.io"] }, values), []);
+  t.match(wrong({ daemonSets: [proxy!, cilium] }), [{ name: "other networks", result: "failed", found: /Cilium/ }]);
+  t.match(wrong({}, values), [
+    { name: "Multus", result: "warning", advice: /attaches Weft's networks/ },
+    { name: "primary network", result: "warning", advice: /creates eth0/ },
+  ]);
+});
 
-t.test("a node whose kubelet does not report is a warning, for pods are waited for there", async (t) => {
+t.test("a node whose kubelet does not report is a warning, because its pods are waited for", async (t) => {
   t.match(wrong({ nodes: [{ ...NODE, reports: false }] }), [
     { name: "kubelet", result: "warning", advice: /delete its Node/ },
   ]);
 });
 
-t.test("another network is named; what it left is a warning; Multus and an installed Weft are none", async (t) => {
+t.test("another network is named; its remains are a warning; Multus and an installed Weft are not", async (t) => {
   const sets = (name: string, image = "x") => ({ daemonSets: [...FACTS.daemonSets, { name, images: [image] }] });
   t.match(wrong(sets("kube-flannel/kube-flannel-ds")), [
     { result: "failed", found: /^Flannel: DaemonSet kube-flannel\/kube-flannel-ds/ },

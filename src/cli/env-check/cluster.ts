@@ -6,15 +6,15 @@ import type { ClusterFacts, NodeFacts } from "./facts.ts";
 import { checkOtherNetworks } from "./other-cnis.ts";
 import { checkRanges } from "./ranges.ts";
 
-/** `kubeVersion` of the chart, which says why. */
+/** `kubeVersion` of the chart, which has the reason. */
 export const OLDEST_KUBERNETES = [1, 31] as const;
-/** Of what the daemon needs of netlink and nftables; see README. */
+/** The oldest kernel with the netlink and nftables features that the daemon needs; see README. */
 const OLDEST_KERNEL = [5, 10] as const;
 /** containerd's CRI v1, which Kubernetes needs too. */
 const OLDEST_CONTAINERD = [1, 6] as const;
 const ARCHITECTURES = ["amd64", "arm64"];
 
-/** What the API server says, judged: the cluster, then each node. Pure. */
+/** Evaluates the API server's data: the cluster, then each node. Pure. */
 export function checkCluster(facts: ClusterFacts, values: Values): readonly Check[] {
   return [
     checkVersion(facts.version),
@@ -45,7 +45,7 @@ function checkProxy({ proxyMode, daemonSets }: ClusterFacts): Check {
       "kube-proxy",
       "warning",
       "no ConfigMap and no DaemonSet kube-system/kube-proxy",
-      "kube-proxy serves node ports and what nodes send to Services: see that it runs on each node",
+      "kube-proxy serves node ports and nodes' connections to Services: make sure that it runs on each node",
     );
   }
   const mode = proxyMode === undefined || proxyMode === "" ? "default (iptables)" : proxyMode;
@@ -62,7 +62,7 @@ function checkAdmission({ admissionPolicies }: ClusterFacts, values: Values): Ch
     "admission",
     "failed",
     "the API server has no ValidatingAdmissionPolicies",
-    "pass --set validateAnnotations=false: malformed annotations are then said in Events only",
+    "pass --set validateAnnotations=false: malformed annotations are then reported in Events only",
   );
 }
 

@@ -10,7 +10,7 @@ import { CONFIG_MAPS, CRDS, DAEMON_SETS, NODES, type ResourceType } from "../../
 import { type Deployed, readDeployed } from "../install/deployed.ts";
 import { serviceRanges } from "../install/found-values.ts";
 
-/** A node, as the API server knows it. */
+/** A node according to the API server. */
 export interface NodeFacts {
   readonly name: string;
   readonly os: string;
@@ -20,14 +20,17 @@ export interface NodeFacts {
   /** "containerd://1.7.27". */
   readonly runtime: string;
   readonly kubelet: string;
-  /** False: kubelet has stopped reporting (condition Ready is Unknown). A node without a network is not Ready, and reports. */
+  /**
+   * False: kubelet has stopped reporting (condition Ready is Unknown). A node without a network is not Ready, but
+   * reports.
+   */
   readonly reports: boolean;
   readonly internalIps: readonly string[];
-  /** What the controller manager has given it, if it gives ranges to nodes at all. */
+  /** The ranges that the controller manager has assigned to it, if it does so. */
   readonly podCidrs: readonly string[];
 }
 
-/** What the API server says of the cluster, before anything is judged. */
+/** The API server's data about the cluster, before evaluation. */
 export interface ClusterFacts {
   readonly version: string;
   readonly nodes: readonly NodeFacts[];
@@ -35,14 +38,14 @@ export interface ClusterFacts {
   readonly daemonSets: readonly { readonly name: string; readonly images: readonly string[] }[];
   /** Names of all CRDs. */
   readonly crds: readonly string[];
-  /** kube-proxy's mode as its ConfigMap says it ("" is its default); undefined where there is none. */
+  /** kube-proxy's mode in its ConfigMap ("" is its default); undefined if there is none. */
   readonly proxyMode: string | undefined;
-  /** Of Services; undefined where the API server does not say. */
+  /** Of Services; undefined if the API server does not report them. */
   readonly serviceRanges: { readonly v4?: string; readonly v6?: string } | undefined;
   readonly admissionPolicies: boolean;
-  /** The Weft that is installed. */
+  /** The installed Weft. */
   readonly deployed: Deployed | undefined;
-  /** Who leads in kube-system, as Lease kube-ovn-controller says it. */
+  /** The leader in kube-system according to Lease kube-ovn-controller. */
   readonly lease: LeaseView | undefined;
 }
 
@@ -73,7 +76,7 @@ interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** Reads them. Nothing is written. Rejects with a KubeError. */
+/** Reads the data. Writes nothing. Rejects with a KubeError. */
 export async function readFacts(
   { kube, version }: Pick<KubeConnection, "kube" | "version">,
   namespace: string,
@@ -145,7 +148,7 @@ async function isServed(kube: Kube, type: ResourceType): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof KubeError && error.code === "not-found") return false;
-    // It is there, and this account may not look at it.
+    // It exists, but this account may not read it.
     if (error instanceof KubeError && error.code === "forbidden") return true;
     throw error;
   }

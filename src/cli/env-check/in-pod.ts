@@ -6,7 +6,7 @@ import { untilInterrupted } from "../install/terminal.ts";
 import { viewNode } from "./node-view.ts";
 import { type CentralChoice, listen, portsBetweenNodes, unreachable } from "./ports.ts";
 
-/** What fits beside the rest into the 4096 bytes of a termination message. */
+/** The number of entries that fit into the 4096 bytes of a termination message beside the rest. */
 const MAX_UNREACHABLE = 20;
 
 interface LookOptions extends CentralChoice {
@@ -29,7 +29,7 @@ export function addPodCommands(program: Command): void {
     );
   program
     .command("env-check-node", { hidden: true })
-    .description("looks at the node on which it runs, and asks others' ports")
+    .description("checks the node on which it runs, and probes others' ports")
     .argument("[addresses...]", "of nodes on which env-check-answer runs")
     .requiredOption("--root <folder>", "where the node's root directory is mounted")
     .requiredOption("--message <file>", "where the result is written")
@@ -37,7 +37,7 @@ export function addPodCommands(program: Command): void {
     .option("--tunnel-interface <names>", "as the chart's tunnelInterface", "")
     .option("--centrals <n>", "replicas of ovn-central", Number, 1)
     .option("--tls", "whether OVN's databases speak TLS", false)
-    .option("--timeout <ms>", "until an address must have answered", Number, 10_000)
+    .option("--timeout <ms>", "deadline for an address to answer", Number, 10_000)
     .action(async (addresses: readonly string[], options: LookOptions) => {
       const [view, silent] = await Promise.all([
         viewNode(options),

@@ -22,12 +22,12 @@ const VALUES = { datapath: "auto", mtu: 0, daemon: { cniConfDir: "/etc/cni/net.d
 const wrong = (view: Partial<NodeView>, values: object = {}) =>
   checkNodeView("a", { ...VIEW, ...view }, { ...VALUES, ...values }).filter(({ result }) => result !== "ok");
 
-t.test("a node on which Weft works is ok in every line", async (t) => {
+t.test("a suitable node is ok in every line", async (t) => {
   t.same(wrong({}), []);
   t.same(wrong({ modules: [] }, { datapath: "userspace" }), []);
 });
 
-t.test("the datapath, the MTU and nftables are what Weft would use", async (t) => {
+t.test("the datapath, the MTU and nftables are those that Weft would use", async (t) => {
   t.match(wrong({ modules: ["geneve"] }), [{ result: "warning", found: "userspace: no module openvswitch" }]);
   t.match(wrong({ modules: [] }, { datapath: "kernel" }), [
     { result: "failed", found: "no module openvswitch, geneve" },
@@ -69,7 +69,7 @@ t.test("containerd's folders are compared with the chart's", async (t) => {
   t.match(wrong({ containerd: k3s }), [{ result: "failed", advice: `pass --set daemon.cniConfDir=${k3s.confDir}` }]);
 });
 
-t.test("the node's files are read as they are there", async (t) => {
+t.test("the node's files are read", async (t) => {
   const root = await mkdtemp(join(tmpdir(), "weft-node-"));
   t.teardown(() => rm(root, { recursive: true }));
   await mkdir(join(root, "etc/cni/net.d"), { recursive: true });

@@ -6,12 +6,12 @@ import type { Check, CheckResult } from "./check.ts";
 import { MODULES, type NodeView } from "./node-view.ts";
 import { PLUGINS } from "./other-cnis.ts";
 
-/** Bytes that Geneve takes of a packet, as the daemon counts them (`src/daemon/gateway/tunnel-mtu.ts`). */
+/** Bytes of Geneve's overhead, as the daemon counts them (`src/daemon/gateway/tunnel-mtu.ts`). */
 const OVERHEAD = 100;
-/** The least that IPv6 needs (RFC 8200 §5). */
+/** The minimum MTU of IPv6 (RFC 8200 §5). */
 const LEAST_MTU = 1280;
 
-/** What was seen on one node, judged. Pure. */
+/** Evaluates the data of one node. Pure. */
 export function checkNodeView(name: string, view: NodeView, values: Values): readonly Check[] {
   const line = (check: string, result: CheckResult, found: string, advice?: string): Check => ({
     subject: `node ${name}`,
@@ -61,7 +61,7 @@ function datapath({ modules, tun }: NodeView, values: Values, line: Line): Check
     "datapath",
     "warning",
     `userspace: no module ${missing.join(", ")}`,
-    "install the modules; or give tunnels an interface of their own (tunnelInterface), for Open vSwitch takes it over",
+    "install the modules; or give tunnels an interface of their own (tunnelInterface), because Open vSwitch takes it over",
   );
 }
 
@@ -103,21 +103,21 @@ function configurations(view: NodeView, values: Values, line: Line): readonly Ch
   return others.map(({ file, types }) => {
     const plugin = PLUGINS.find((known) => known.types.some((type) => types.includes(type)))?.name;
     const found = `${file} (${plugin ?? types.join(", ")})`;
-    // Multus calls the default network by itself.
+    // Multus calls the default network itself.
     if (types.includes("multus") || types.includes("multus-shim")) return line("CNI configurations", "ok", found);
     if (file < ours) {
       return line(
         "CNI configurations",
         "failed",
         `${found} comes before ${ours}`,
-        "remove it: the runtime takes the first by name",
+        "remove it: the runtime uses the first file in lexical order",
       );
     }
     return line(
       "CNI configurations",
       "warning",
       found,
-      "remove it: pods get that network whenever Weft's configuration is away",
+      "remove it: pods get that network whenever Weft's configuration is missing",
     );
   });
 }

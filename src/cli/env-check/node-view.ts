@@ -6,26 +6,29 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** What can only be seen on the node itself. */
+/** Data that is only available on the node itself. */
 export interface NodeView {
-  /** Modules that the kernel has, loaded or not: of those in {@link MODULES}. */
+  /** The kernel's modules, loaded or not, out of {@link MODULES}. */
   readonly modules: readonly string[];
-  /** Whether there is /dev/net/tun, which a datapath in userspace needs. */
+  /** Whether /dev/net/tun exists, which a userspace datapath needs. */
   readonly tun: boolean;
   /** The interface that tunnels would use, and its MTU. */
   readonly link: { readonly name: string; readonly mtu: number } | undefined;
-  /** Network configurations, in the order in which runtimes take them. */
+  /** Network configurations, in the order in which runtimes use them. */
   readonly configurations: readonly { readonly file: string; readonly types: readonly string[] }[];
-  /** What containerd's configuration says; undefined where it has no such file. */
+  /** The settings of containerd's configuration; undefined if it has no such file. */
   readonly containerd: { readonly confDir: string; readonly binDir: string } | undefined;
-  /** Undefined: nft works; else what it said. */
+  /** Undefined: nft works; else its error. */
   readonly nft: string | undefined;
   readonly cgroup: "v1" | "v2";
   /** "udp/6081 at 192.0.2.1": what did not answer. */
   readonly unreachable: readonly string[];
 }
 
-/** Configurations of containerd, the first of which counts: k3s and RKE2 have a containerd of their own, and write its file at each start. */
+/**
+ * Configurations of containerd, of which the first one is used: k3s and RKE2 have a containerd of their own, and
+ * write its file at each start.
+ */
 const CONTAINERD_FILES = [
   "var/lib/rancher/k3s/agent/etc/containerd/config.toml",
   "var/lib/rancher/rke2/agent/etc/containerd/config.toml",
@@ -34,7 +37,7 @@ const CONTAINERD_FILES = [
 /** Modules of the kernel's datapath. */
 export const MODULES: readonly string[] = ["openvswitch", "geneve"];
 
-/** What to look for. */
+/** What to check. */
 export interface NodeQuestion {
   /** Where the node's root directory is mounted. */
   readonly root: string;
@@ -43,7 +46,7 @@ export interface NodeQuestion {
   readonly tunnelInterface: string;
 }
 
-/** Looks, by reading only. What cannot be read counts as not there. */
+/** Collects the data, by reading only. Files that cannot be read are treated as missing. */
 export async function viewNode({
   root,
   confDir,

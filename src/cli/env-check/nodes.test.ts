@@ -32,7 +32,7 @@ interface StartedPod {
   };
 }
 
-/** A kubelet that says of each new pod what `stateOf` says of its container; undefined: nothing. */
+/** A kubelet that sets each new pod's container state from `stateOf`; undefined: none. */
 async function startKubelet(kube: Kube, signal: AbortSignal, stateOf: (pod: StartedPod) => object | undefined) {
   const { resourceVersion } = await kube.list(PODS);
   const onEvent = (event: WatchEvent<KubeObject>): void => {
@@ -46,7 +46,7 @@ async function startKubelet(kube: Kube, signal: AbortSignal, stateOf: (pod: Star
   kube.watch<KubeObject>(PODS, { resourceVersion, timeoutSeconds: 60, signal }, onEvent).catch(() => undefined);
 }
 
-t.test("with several replicas of ovn-central the nodes are asked for the ports between these as well", async (t) => {
+t.test("with several replicas of ovn-central the ports between these are probed as well", async (t) => {
   for (const tls of [false, true])
     t.strictSame(portsBetweenNodes({ centrals: 1, tls }), { udp: [6081], tcp: [6641, 6642] });
   const members = [6641, 6642, 6643, 6644, 6649];
@@ -71,42 +71,45 @@ t.test("with several replicas of ovn-central the nodes are asked for the ports b
   t.equal(containers[0]?.readinessProbe?.tcpSocket.port, 6650);
 });
 
-t.test("pods look once all others answer, none where kubelet does not report, and none is left", async (t) => {
-  const kube = fakeKube();
-  const order: string[] = [];
-  const asked: string[] = [];
-  const control = new AbortController();
-  t.teardown(() => control.abort());
-  await startKubelet(kube, control.signal, ({ metadata: { name }, spec: { nodeName, containers } }) => {
-    const looks = name.includes("-look-");
-    order.push(`${looks ? "look" : "answer"} ${nodeName}`);
-    if (!looks) return { running: {} };
-    asked.push(...(containers[0]?.command.filter((word) => word.startsWith("192.")) ?? []));
-    return { terminated: { exitCode: 0, message: nodeName === "a" ? JSON.stringify(VIEW) : "" } };
-  });
-  const checks = await checkNodes(kube, FACTS, VALUES, "kube-system", control.signal);
-  t.strictSame(order, ["answer a", "answer b", "look a", "look b"]);
-  t.strictSame(asked, ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]);
-  t.match(
-    checks.filter(({ result }) => result === "failed"),
-    [
-      { subject: "node a", name: "ports", found: "no answer from tcp/6641 at 192.0.2.2" },
-      { subject: "node b", found: /^exit code 0/, advice: /--image/ },
-    ],
-  );
-  t.match(checks.at(-1), { subject: "node c", result: "skipped", found: /does not report/ });
-  t.same(kube.objects(PODS), []);
-  order.length = 0;
-  asked.length = 0;
-  const deployed = {} as NonNullable<ClusterFacts["deployed"]>;
-  const installed = await checkNodes(
-    kube,
-    { ...FACTS, nodes: FACTS.nodes.slice(1, 2), deployed },
-    VALUES,
-    "kube-system",
-    control.signal,
-  );
-  t.strictSame(order, ["look b"], "Weft has the ports");
-  t.strictSame(asked, []);
-  t.match(installed, [{ result: "failed" }]);
-});
+t.test(
+  "pods probe once all others answer, there is none on a node whose kubelet does not report, and none remains",
+  async (t) => {
+    const kube = fakeKube();
+    const order: string[] = [];
+    const asked: string[] = [];
+    const control = new AbortController();
+    t.teardown(() => control.abort());
+    await startKubelet(kube, control.signal, ({ metadata: { name }, spec: { nodeName, containers } }) => {
+      const looks = name.includes("-look-");
+      order.push(`${looks ? "look" : "answer"} ${nodeName}`);
+      if (!looks) return { running: {} };
+      asked.push(...(containers[0]?.command.filter((word) => word.startsWith("192.")) ?? []));
+      return { terminated: { exitCode: 0, message: nodeName === "a" ? JSON.stringify(VIEW) : "" } };
+    });
+    const checks = await checkNodes(kube, FACTS, VALUES, "kube-system", control.signal);
+    t.strictSame(order, ["answer a", "answer b", "look a", "look b"]);
+    t.strictSame(asked, ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"]);
+    t.match(
+      checks.filter(({ result }) => result === "failed"),
+      [
+        { subject: "node a", name: "ports", found: "no answer from tcp/6641 at 192.0.2.2" },
+        { subject: "node b", found: /^exit code 0/, advice: /--image/ },
+      ],
+    );
+    t.match(checks.at(-1), { subject: "node c", result: "skipped", found: /does not report/ });
+    t.same(kube.objects(PODS), []);
+    order.length = 0;
+    asked.length = 0;
+    const deployed = {} as NonNullable<ClusterFacts["deployed"]>;
+    const installed = await checkNodes(
+      kube,
+      { ...FACTS, nodes: FACTS.nodes.slice(1, 2), deployed },
+      VALUES,
+      "kube-system",
+      control.signal,
+    );
+    t.strictSame(order, ["look b"], "Weft has the ports");
+    t.strictSame(asked, []);
+    t.match(installed, [{ result: "failed" }]);
+  },
+);

@@ -10,15 +10,16 @@ import { checkNodeView } from "./node-checks.ts";
 import type { NodeView } from "./node-view.ts";
 import { type CentralChoice, portsBetweenNodes } from "./ports.ts";
 
-/** How long a node's pod asks the others before it says that they do not answer. */
+/** How long a node's pod probes the others before it reports that they do not answer. */
 const ANSWER_MS = 10_000;
-const SILENT = "its kubelet does not report: not looked at";
-/** Until a pod has to have ended, with the pull of its image. */
+const SILENT = "its kubelet does not report: not checked";
+/** Deadline of a pod, with the pull of its image. */
 const TIMEOUT_MS = 180_000;
 
 /**
- * Looks on each Linux node whose kubelet reports, by two short-lived pods there: one answers on the ports that nodes need, one looks around and asks the others. Nothing is
- * written on the nodes, and the pods are removed whatever happens. Where Weft runs it has these ports, and they are not asked.
+ * Checks each Linux node whose kubelet reports, by two short-lived pods there: one answers on the ports that nodes
+ * need, one checks the node and probes the others. Nothing is written on the nodes, and the pods are removed in any
+ * case. If Weft runs it uses these ports, and they are not probed.
  */
 export async function checkNodes(
   kube: Kube,
@@ -28,7 +29,7 @@ export async function checkNodes(
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const linux = facts.nodes.filter(({ os }) => os === "linux");
-  // Nobody starts a pod there, and the others would be kept waiting for its answer.
+  // No pod would start there, and the others would wait for its answer.
   const nodes = linux.filter(({ reports }) => reports);
   const names = nodes.map(({ name }) => name);
   const free = facts.deployed === undefined;
@@ -71,14 +72,14 @@ function judged(name: string, result: NodeResult, values: Values, free: boolean)
         name: "node",
         result: "failed",
         found,
-        advice: "see that the node pulls the image (--image) and runs pods",
+        advice: "make sure that the node can pull the image (--image) and run pods",
       },
     ];
   }
   const checks = checkNodeView(name, view, values);
   if (free) return checks;
   return checks.map((check) =>
-    check.name === "ports" ? { ...check, result: "skipped" as const, found: "Weft runs and has them" } : check,
+    check.name === "ports" ? { ...check, result: "skipped" as const, found: "Weft runs and uses them" } : check,
   );
 }
 
@@ -121,7 +122,7 @@ function task(values: Values, namespace: string, name: string, args: readonly st
   };
 }
 
-/** What our own program wrote; undefined where it did not come to that. */
+/** The output of Weft's own program; undefined if there is none. */
 function viewOf(message: string): NodeView | undefined {
   try {
     const view: unknown = JSON.parse(message);

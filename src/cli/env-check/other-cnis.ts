@@ -15,10 +15,10 @@ interface Plugin {
   readonly types: readonly string[];
 }
 
-/** Name of the check of what creates pods' primary interfaces, where that is not Weft. */
+/** Name of the check for the plugin of pods' primary interfaces, if that is not Weft. */
 const PRIMARY = "primary network";
 
-/** Plugins that give pods their network. Multus, which calls another one, is not among them. */
+/** Plugins that give pods their network. Multus is not included, because it calls another one. */
 export const PLUGINS: readonly Plugin[] = [
   { name: "Calico", daemonSets: /^calico-node$/, crds: /\.crd\.projectcalico\.org$/, types: ["calico"] },
   { name: "Cilium", daemonSets: /^cilium$/, crds: /\.cilium\.io$/, types: ["cilium-cni"] },
@@ -36,7 +36,10 @@ export const PLUGINS: readonly Plugin[] = [
   { name: "kindnet", daemonSets: /^kindnet$/, types: ["ptp"] },
 ];
 
-/** Whether another network is installed, which is to be so with `nonPrimaryCNI` only, and whether Kube-OVN or an earlier Weft has left anything. Pure. */
+/**
+ * Whether another network is installed, which is required with `nonPrimaryCNI` only, and whether objects of Kube-OVN
+ * or an earlier Weft remain. Pure.
+ */
 export function checkOtherNetworks(
   { daemonSets, crds, deployed, lease }: ClusterFacts,
   values: Values,
@@ -75,14 +78,14 @@ export function checkOtherNetworks(
       "warning",
       "Multus",
       "no DaemonSet of it",
-      "see that it runs on each node: it attaches Weft's networks to pods",
+      "make sure that it runs on each node: it attaches Weft's networks to pods",
     );
   if (nonPrimary && checks.every(({ name }) => name !== PRIMARY)) {
     line(
       "warning",
       PRIMARY,
       "no DaemonSet of a known plugin",
-      "see that another network plugin creates eth0 of pods (nonPrimaryCNI), or leave nonPrimaryCNI out",
+      "make sure that another network plugin creates eth0 of pods (nonPrimaryCNI), or omit nonPrimaryCNI",
     );
   }
   const foreign = daemonSets.find(({ name }) => /\/(kube-ovn-cni|ovs-ovn)$/.test(name));
@@ -93,7 +96,7 @@ export function checkOtherNetworks(
       "failed",
       "other networks",
       `Kube-OVN: DaemonSet ${foreign.name}`,
-      "remove Kube-OVN's workloads and keep its CRDs and objects: Weft uses them as they are",
+      "remove Kube-OVN's workloads and keep its CRDs and objects: Weft uses them unchanged",
     );
   }
   const ours = crds.filter((name) => name.endsWith(".kubeovn.io"));
@@ -101,7 +104,7 @@ export function checkOtherNetworks(
     line(
       "warning",
       "kubeovn.io CRDs",
-      `${ours.length} are there: their objects are used as they are`,
+      `${ours.length} exist: their objects are used unchanged`,
       "delete the objects that you do not want to keep",
     );
   }
@@ -111,7 +114,7 @@ export function checkOtherNetworks(
       "warning",
       "Lease kube-ovn-controller",
       `held by ${holder}`,
-      "see that no other kube-ovn-controller runs; the Lease is taken when it has expired",
+      "make sure that no other kube-ovn-controller runs; the Lease is taken over when it has expired",
     );
   }
   if (checks.every(({ name }) => name !== "other networks")) line("ok", "other networks", "none found");

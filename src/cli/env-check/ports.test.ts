@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import t from "tap";
 import { listen, unreachable } from "./ports.ts";
 
-/** Ports that nobody uses now. */
+/** Unused ports. */
 async function freePorts(): Promise<{ readonly udp: readonly number[]; readonly tcp: readonly number[] }> {
   const server = createServer().listen(0);
   const socket = createSocket("udp4").bind(0);
@@ -21,7 +21,7 @@ async function freePorts(): Promise<{ readonly udp: readonly number[]; readonly 
   return ports;
 }
 
-t.test("who listens answers on every port, and who does not is named with port and address", async (t) => {
+t.test("a listener answers on every port, and missing answers are named with port and address", async (t) => {
   const ports = await freePorts();
   const [udp, tcp] = [`udp/${ports.udp[0]} at 127.0.0.1`, `tcp/${ports.tcp[0]} at 127.0.0.1`];
   t.strictSame(await unreachable(["127.0.0.1"], ports, 300), [udp, tcp]);
@@ -34,7 +34,7 @@ t.test("who listens answers on every port, and who does not is named with port a
   t.strictSame(await unreachable(["127.0.0.1"], ports, 300), [udp, tcp]);
 });
 
-t.test("another program on the port is no answer", async (t) => {
+t.test("another program on the port does not count as an answer", async (t) => {
   const ports = await freePorts();
   const server = createServer((socket) => socket.end("SSH-2.0")).listen(ports.tcp[0]);
   t.teardown(() => server.close());

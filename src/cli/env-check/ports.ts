@@ -7,28 +7,28 @@ import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * Ports that nodes need of each other: Geneve tunnels, and OVN's databases on nodes with ovn-central; with several of these also raft's (6643, 6644)
- * and the one by which northd reaches the databases of another (6649), and with TLS that of the southbound members behind the relays (6650), see
- * `start-central`.
+ * Ports that nodes need between each other: Geneve tunnels, and OVN's databases on nodes with ovn-central; with
+ * several of these also raft's (6643, 6644) and the one by which northd reaches the databases of another (6649), and
+ * with TLS that of the southbound members behind the relays (6650), see `start-central`.
  */
 export function portsBetweenNodes({ centrals, tls }: CentralChoice): ProbedPorts {
   const members = centrals > 1 ? [6643, 6644, 6649, ...(tls ? [6650] : [])] : [];
   return { udp: [6081], tcp: [6641, 6642, ...members] };
 }
 
-/** What of the chart's values decides which ports there are. */
+/** The chart's values that determine the ports. */
 export interface CentralChoice {
   /** Replicas of ovn-central. */
   readonly centrals: number;
   readonly tls: boolean;
 }
 
-/** What a listener answers and a prober expects: no other program says it. */
+/** The text that a listener answers and a prober expects, and that no other program sends. */
 const WORD = "weft-env-check";
-/** A datagram may be lost, and is sent again after so long. */
+/** A datagram may be lost, and is sent again after this time. */
 const RESEND_MS = 500;
 
-/** Ports to listen on or to ask. */
+/** Ports to listen on or to probe. */
 export interface ProbedPorts {
   readonly udp: readonly number[];
   readonly tcp: readonly number[];
@@ -58,7 +58,10 @@ export async function listen(ports: ProbedPorts, signal: AbortSignal): Promise<(
   };
 }
 
-/** Asks every port of every address; resolves with those that did not answer within `timeoutMs`: "udp/6081 at 192.0.2.1". */
+/**
+ * Probes every port of every address; resolves with those that did not answer within `timeoutMs`: "udp/6081 at
+ * 192.0.2.1".
+ */
 export async function unreachable(
   addresses: readonly string[],
   ports: ProbedPorts,

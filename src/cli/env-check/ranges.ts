@@ -17,7 +17,10 @@ const RANGES: readonly Range[] = [
   { name: "join subnet", key: "JOIN_CIDR" },
 ];
 
-/** Whether the ranges of pods, Services, the join subnet and the nodes' addresses are apart, per family in use. Pure. */
+/**
+ * Whether the ranges of pods, Services, the join subnet and the nodes' addresses are disjoint, per family in use.
+ * Pure.
+ */
 export function checkRanges(values: Values, facts: Pick<ClusterFacts, "nodes" | "serviceRanges">): readonly Check[] {
   const family = values["ipFamily"];
   const families = ["v4", "v6"].filter((each) => family === "dual" || family === `ip${each}`);
@@ -67,7 +70,7 @@ function checkFamily(
   const services = known.find(({ key }) => key === "SVC_CIDR");
   if (actual !== undefined && services !== undefined && services.cidr.text !== parseCidr(actual)?.text) {
     problems.push({
-      found: `Services: ${services.cidr.text} is to be used, but the API server has ${actual}`,
+      found: `Services: ${services.cidr.text} is configured, but the API server has ${actual}`,
       advice: `pass --set ip${family}.SVC_CIDR=${actual}`,
     });
   }
@@ -80,7 +83,7 @@ function checkFamily(
       subject: "cluster",
       name: `${version} ranges`,
       result: "warning",
-      found: `${found}; this API server does not say what the range of Services is`,
+      found: `${found}; this API server does not report the range of Services`,
       advice: `compare ip${family}.SVC_CIDR with --service-cluster-ip-range of kube-apiserver`,
     },
   ];

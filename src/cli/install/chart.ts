@@ -7,8 +7,9 @@ import { checkoutChart, embedded } from "./embedded.ts";
 import { InstallError } from "./error.ts";
 
 /**
- * Calls `action` with a folder that holds the chart as helm reads it: the embedded one in a temporary folder, which is removed afterwards, or the
- * checkout's. Rejects with InstallError `no-chart` where there is neither, and as `action` does.
+ * Calls `action` with a folder that contains the chart for helm: the embedded one in a temporary folder, which is
+ * removed afterwards, or the checkout's. Rejects with InstallError `no-chart` if there is neither, and as `action`
+ * does.
  */
 export async function withChart<R>(action: (folder: string) => Promise<R>): Promise<R> {
   const { chart } = embedded();

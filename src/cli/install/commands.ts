@@ -96,7 +96,7 @@ ${EXIT_CODES}`,
             if (failed.length === 0 || options.ignoreFailedChecks === true) return;
             throw new InstallError(
               "refused",
-              `the cluster is not fit for Weft (${summary(checks)}); nothing was changed`,
+              `the cluster is not suitable for Weft (${summary(checks)}); nothing was changed`,
             );
           };
           const parts = { connection, helm, check, say, signal };
@@ -234,7 +234,7 @@ async function helmFor(options: ChartOptions, signal: AbortSignal): Promise<Helm
   return helmOf({ program, release: RELEASE, namespace, kubeconfig, context, signal });
 }
 
-/** The checks for these values of the chart; on the nodes too where that is asked for. */
+/** Runs the checks for these values of the chart; on the nodes too if requested. */
 async function checksOf(
   connection: KubeConnection,
   { namespace, nodes }: ChartOptions,
@@ -245,9 +245,9 @@ async function checksOf(
   signal.throwIfAborted();
   const checks = checkCluster(facts, values);
   if (nodes !== true) {
-    const found = "modules, MTU, CNI configurations and open ports are not looked at without --nodes";
+    const found = "modules, MTU, CNI configurations and open ports are not checked without --nodes";
     return [...checks, { subject: "nodes", name: "on the nodes", result: "skipped", found }];
   }
-  say("looking on the nodes");
+  say("checking the nodes");
   return [...checks, ...(await checkNodes(connection.kube, facts, values, namespace, signal))];
 }

@@ -5,7 +5,7 @@ import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { DAEMON_SETS, DEPLOYMENTS } from "../../kube/resources.ts";
 
-/** What the cluster runs, as its workloads say it. */
+/** The versions that the cluster runs, from its workloads. */
 export interface Deployed {
   readonly image: string;
   readonly pullPolicy: string;
@@ -35,7 +35,7 @@ interface Template extends KubeObject {
   };
 }
 
-/** Reads it; undefined where DaemonSet kube-ovn-cni is not there, or is not Weft's. */
+/** Reads it; undefined if DaemonSet kube-ovn-cni does not exist, or is not Weft's. */
 export async function readDeployed(kube: Kube, namespace: string): Promise<Deployed | undefined> {
   const [daemon, central] = await Promise.all([
     kube.get<Template>(DAEMON_SETS, { namespace, name: "kube-ovn-cni" }).catch(unlessNotFound),

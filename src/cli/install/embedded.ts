@@ -3,23 +3,23 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What the build puts into `weftctl` (`hack/build/cli.ts`). */
+/** The data that the build embeds in `weftctl` (`hack/build/cli.ts`). */
 export interface Embedded {
   /** Of Weft: that of package.json. */
   readonly version: string;
-  /** The commit that it was built from, `-dirty` with changes; "unknown" where nobody said. */
+  /** The commit that it was built from, `-dirty` with changes; "unknown" if not given. */
   readonly commit: string;
-  /** The chart's files by path: `Chart.yaml`, `templates/…`. Absent where the program was not built with the chart. */
+  /** The chart's files by path: `Chart.yaml`, `templates/…`. Absent if the program was built without the chart. */
   readonly chart?: Readonly<Record<string, string>>;
 }
 
 /** The checkout's chart, for a `weftctl` that runs from its sources. */
 const CHECKOUT = join(import.meta.dirname, "../../..");
 
-/** What is embedded; of a `weftctl` that runs from its sources, the checkout's version and no chart. */
+/** The embedded data; for a `weftctl` that runs from its sources, the checkout's version and no chart. */
 export function embedded(): Embedded {
   const given: unknown = Reflect.get(globalThis, Symbol.for("weft.embedded"));
-  // The entry that sets it is generated from this very type.
+  // The entry that sets it is generated from this type.
   if (typeof given === "object" && given !== null) return given as Embedded;
   const file = join(CHECKOUT, "package.json");
   const manifest: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;

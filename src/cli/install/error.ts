@@ -4,7 +4,7 @@
  * Why an installation or its removal ended early.
  *
  * - `no-chart`: this program has no chart
- * - `no-helm`: there is no helm, or not one that will do
+ * - `no-helm`: there is no helm, or only an unsuitable one
  * - `helm-failed`: helm ended with an error
  * - `refused`: a check failed, or the network is in use; nothing was changed
  * - `not-ready`: what was installed is not ready
@@ -12,7 +12,7 @@
  */
 export type InstallErrorCode = "no-chart" | "no-helm" | "helm-failed" | "refused" | "not-ready" | "incomplete";
 
-/** The error of `install` and `uninstall`; its message is for people. */
+/** The error of `install` and `uninstall`; its message is shown to users. */
 export class InstallError extends Error {
   override readonly name = "InstallError";
   readonly code: InstallErrorCode;

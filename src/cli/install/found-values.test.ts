@@ -7,7 +7,7 @@ import { findValues } from "./found-values.ts";
 
 const CONTROL_PLANE = { "node-role.kubernetes.io/control-plane": "" };
 
-/** A cluster with so many nodes of the control plane, and one other. */
+/** A cluster with that many control plane nodes, and one other. */
 async function cluster(count: number): Promise<FakeKube> {
   const kube = fakeKube();
   for (let node = 0; node < count; node++)
@@ -16,7 +16,7 @@ async function cluster(count: number): Promise<FakeKube> {
   return kube;
 }
 
-t.test("a new cluster has three replicas of ovn-central where its control plane has three nodes", async (t) => {
+t.test("a new cluster has three replicas of ovn-central if its control plane has three nodes", async (t) => {
   t.same(await findValues(await cluster(3), "kube-system"), { central: { replicas: 3 } });
   t.same(await findValues(await cluster(5), "kube-system"), { central: { replicas: 3 } });
   t.same(await findValues(await cluster(2), "kube-system"), {});

@@ -10,7 +10,10 @@ interface ServiceCidr extends KubeObject {
   readonly spec?: { readonly cidrs?: readonly string[] };
 }
 
-/** The ranges of Services' addresses, IPv4 and IPv6, as ServiceCIDR `kubernetes` has them since Kubernetes 1.33; undefined where the API server does not say. */
+/**
+ * The ranges of Services' addresses, IPv4 and IPv6, from ServiceCIDR `kubernetes` since Kubernetes 1.33; undefined if
+ * the API server does not report them.
+ */
 export async function serviceRanges(kube: Kube): Promise<{ readonly v4?: string; readonly v6?: string } | undefined> {
   try {
     const { spec } = await kube.get<ServiceCidr>(SERVICE_CIDRS, { name: "kubernetes" });
@@ -32,15 +35,15 @@ interface Replicated extends KubeObject {
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 
 /**
- * How many replicas of ovn-central there are to be: as many as there are, for a release that exists; else three where the control plane has three nodes,
- * which the chart then finds.
+ * The wanted number of replicas of ovn-central: the present number, for an existing release; else three if the
+ * control plane has three nodes, which the chart then finds.
  */
 async function centralReplicas(kube: Kube, namespace: string): Promise<number> {
   try {
     return (await kube.get<Replicated>(DEPLOYMENTS, { namespace, name: "ovn-central" })).spec?.replicas ?? 1;
   } catch (error) {
     if (!(error instanceof KubeError && (error.code === "not-found" || error.code === "forbidden"))) throw error;
-    // Whoever may not look does not install either.
+    // An account that may not read this cannot install either.
     if (error.code === "forbidden") return 1;
   }
   const { items } = await kube.list(NODES, { labelSelector: CONTROL_PLANE });
@@ -48,8 +51,8 @@ async function centralReplicas(kube: Kube, namespace: string): Promise<number> {
 }
 
 /**
- * Values of the chart that the cluster itself says: families and ranges of Services, and replicas of ovn-central. What the user says comes above them.
- * `namespace`: of the release.
+ * Values of the chart that are derived from the cluster: families and ranges of Services, and replicas of
+ * ovn-central. The user's values have priority. `namespace`: of the release.
  */
 export async function findValues(kube: Kube, namespace: string): Promise<Values> {
   const [ranges, replicas] = await Promise.all([serviceRanges(kube), centralReplicas(kube, namespace)]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The release of helm that is fetched where there is none: the one that the tests install with. */
+/** The release of helm that is downloaded if there is none: the one that the tests install with. */
 export const HELM_VERSION = "v3.22.0";
 
 /**

@@ -10,9 +10,9 @@ import { runProgram } from "./run.ts";
 /** A tree of values of the chart. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** Which values a release gets, lowest first: the chart's, `found`, `--values`, `--set`, `--image`. */
+/** The values of a release, lowest priority first: the chart's, `found`, `--values`, `--set`, `--image`. */
 export interface ReleaseValues {
-  /** What the cluster itself says: its Service range. */
+  /** Values derived from the cluster: its Service range. */
   readonly found: Values;
   /** Files, in the order in which they were given. */
   readonly files: readonly string[];
@@ -23,15 +23,18 @@ export interface ReleaseValues {
 
 /** A helm for one release in one cluster. */
 export interface Helm {
-  /** The values that the release would get, checked by the chart's schema. The cluster is not asked. */
+  /** The values that the release would get, validated by the chart's schema. The cluster is not accessed. */
   effectiveValues(chart: string, values: ReleaseValues): Promise<Values>;
   /** `helm upgrade --install`. With `dryRun` the manifests that would be applied; otherwise "". */
   install(chart: string, values: ReleaseValues, options: { readonly dryRun: boolean }): Promise<string>;
-  /** `helm uninstall`, until its pods are gone. Resolves with false where the objects are deleted, and some pods were still there after the time. */
+  /**
+   * `helm uninstall`, until its pods have ended. Resolves with false if the objects are deleted, but some pods still
+   * existed after the time.
+   */
   uninstall(timeoutSeconds: number): Promise<boolean>;
 }
 
-/** Where a {@link Helm} works. */
+/** The target of a {@link Helm}. */
 export interface HelmTarget {
   readonly program: string;
   readonly release: string;
@@ -42,7 +45,10 @@ export interface HelmTarget {
   readonly signal?: AbortSignal;
 }
 
-/** A {@link Helm} by the program of that name. Its promises reject with InstallError `helm-failed`, which has what helm printed. */
+/**
+ * A {@link Helm} that runs the program of that name. Its promises reject with InstallError `helm-failed`, which
+ * contains helm's output.
+ */
 export function helmOf({ program, release, namespace, kubeconfig, context, signal }: HelmTarget): Helm {
   const access = [
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
@@ -86,7 +92,7 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
     },
     async install(chart, values, { dryRun }) {
       return await given(values, async (args) => {
-        // Objects may be there without helm knowing of them: CRDs that an earlier installation, or Kube-OVN, has left.
+        // Objects may exist that helm does not know: CRDs of an earlier installation, or of Kube-OVN.
         const fixed = ["upgrade", "--install", release, chart, "--take-ownership", "--history-max=10", "--output=json"];
         const text = await helm(...fixed, ...(dryRun ? ["--dry-run=server"] : []), ...args);
         const answer: unknown = JSON.parse(text);
@@ -117,26 +123,32 @@ export function isTree(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What helm says where the release is gone and only the wait for its pods was in vain: those of a node that does not answer stay. */
+/**
+ * helm's message if the release is deleted and only the wait for its pods timed out: those of a node that does not
+ * answer stay.
+ */
 const LATE = /uninstallation completed with \d+ error\(s\): context deadline exceeded$/;
 
-/** What helm says where the newest revision of the release is neither deployed nor failed. */
+/** helm's message if the newest revision of the release is neither deployed nor failed. */
 const PENDING = "another operation (install/upgrade/rollback) is in progress";
 
 function pendingAdvice(release: string, namespace: string): string {
   return `
 Another installation runs, or one was killed. If none runs, go back to the last revision and try again: helm -n ${namespace} rollback ${release}
-(or, where there is no other revision: helm -n ${namespace} uninstall ${release})`;
+(or, if there is no other revision: helm -n ${namespace} uninstall ${release})`;
 }
 
-/** The environment without variables by which helm would go to another cluster or namespace than the one that was checked (`helm env`). */
+/**
+ * The environment without variables that would direct helm to another cluster or namespace than the one that was
+ * checked (`helm env`).
+ */
 function ownAccess(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^HELM_(KUBE|NAMESPACE$)/.test(name)));
 }
 
 /**
- * Calls `action` with a chart of the same values and schema that renders to its values: so helm itself merges them, and no cluster is asked, as a dry run
- * of an installation would (it refuses CRDs that helm did not make).
+ * Calls `action` with a chart of the same values and schema that renders to its values: so helm itself merges them
+ * without accessing a cluster, as a dry run of an installation would (it refuses CRDs that helm did not create).
  */
 async function withValuesChart<R>(chart: string, action: (folder: string) => Promise<R>): Promise<R> {
   const folder = await mkdtemp(join(tmpdir(), "weft-values-chart-"));

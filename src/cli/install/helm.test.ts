@@ -27,7 +27,7 @@ async function program(path: string, script: string): Promise<string> {
 
 const refuse = async (): Promise<boolean> => false;
 
-t.test("helm is the one given, or that of the PATH, and 3.17 or newer", async (t) => {
+t.test("helm is the given one, or that of the PATH, and 3.17 or newer", async (t) => {
   const [one, two] = [await folder(t), await folder(t)];
   const given = await program(join(one, "my-helm"), "echo v4.1.4");
   const found = await program(join(two, "helm"), "echo v3.17.0");
@@ -46,7 +46,7 @@ t.test("helm is the one given, or that of the PATH, and 3.17 or newer", async (t
   });
 });
 
-t.test("where there is none it is fetched after a yes, kept, and only with the right SHA-256", async (t) => {
+t.test("if there is none it is downloaded after confirmation, kept, and only with the right SHA-256", async (t) => {
   const work = await folder(t);
   const platform = helmPlatform();
   await mkdir(join(work, platform));
@@ -76,58 +76,63 @@ t.test("where there is none it is fetched after a yes, kept, and only with the r
   t.same(await readdir(join(work, "cache", "weftctl")).catch(() => []), [], "nothing of it is kept");
   const kept = join(work, "cache", "weftctl", `helm-${HELM_VERSION}`);
   t.equal(await findHelm(choice), kept);
-  t.equal(await findHelm({ ...choice, confirm: refuse }), kept, "the second time nobody is asked");
+  t.equal(await findHelm({ ...choice, confirm: refuse }), kept, "the second time no confirmation is needed");
   t.equal(requests, 2);
   t.same(await readdir(join(work, "cache", "weftctl")), [`helm-${HELM_VERSION}`]);
 });
 
-t.test("helm is called for the release, with the values in their order, and the values found below all", async (t) => {
-  const work = await folder(t);
-  const log = join(work, "log");
-  const fake = await program(
-    join(work, "helm"),
-    `for a in "$@"; do echo "$a" >>${log}; case $a in --values=*found.json) cat "\${a#--values=}" >>${log}; echo >>${log};; esac; done
+t.test(
+  "helm is called for the release, with the values in their order, and the derived values below all",
+  async (t) => {
+    const work = await folder(t);
+    const log = join(work, "log");
+    const fake = await program(
+      join(work, "helm"),
+      `for a in "$@"; do echo "$a" >>${log}; case $a in --values=*found.json) cat "\${a#--values=}" >>${log}; echo >>${log};; esac; done
 echo "kube: $HELM_KUBECONTEXT$HELM_NAMESPACE, driver: $HELM_DRIVER" >>${log}
 case "$*" in *" template "*) echo "---"; echo "# Source: weft/templates/values.yaml"; echo '{"mtu":0,"ipv4":{"a":"1"}}';; *) echo '{"manifest":"objects"}';; esac`,
-  );
-  for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) process.env[name] = "other";
-  t.teardown(() => {
-    for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) delete process.env[name];
-  });
-  const chart = join(import.meta.dirname, "../../../charts/weft");
-  const helm = helmOf({
-    program: fake,
-    release: "weft",
-    namespace: "kube-system",
-    kubeconfig: "k",
-    context: undefined,
-  });
-  const values = {
-    found: { ipFamily: "dual" },
-    files: ["mine.yaml"],
-    sets: ["mtu=1400"],
-    image: "registry:5000/weft:1",
-  };
-  t.same(await helm.effectiveValues(chart, values), { mtu: 0, ipv4: { a: "1" } });
-  await rm(log);
-  t.equal(await helm.install("chart", values, { dryRun: true }), "objects");
-  const said = (await readFile(log, "utf8")).split("\n");
-  t.match(said.slice(0, 5), ["--kubeconfig=k", "--namespace=kube-system", "upgrade", "--install", "weft"]);
-  t.ok(said.includes("--take-ownership") && said.includes("--dry-run=server") && said.includes('{"ipFamily":"dual"}'));
-  t.match(said.slice(-6), [
-    "--values=mine.yaml",
-    "--set=mtu=1400",
-    "--set=image.repository=registry:5000/weft",
-    "--set=image.tag=1",
-    "kube: , driver: other",
-    "",
-  ]);
-  await program(fake, "echo 'Error: UPGRADE FAILED: values do not match the schema' >&2; exit 1");
-  await t.rejects(helm.install("chart", values, { dryRun: false }), {
-    code: "helm-failed",
-    message: "helm upgrade failed: values do not match the schema",
-  });
-});
+    );
+    for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) process.env[name] = "other";
+    t.teardown(() => {
+      for (const name of ["HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER"]) delete process.env[name];
+    });
+    const chart = join(import.meta.dirname, "../../../charts/weft");
+    const helm = helmOf({
+      program: fake,
+      release: "weft",
+      namespace: "kube-system",
+      kubeconfig: "k",
+      context: undefined,
+    });
+    const values = {
+      found: { ipFamily: "dual" },
+      files: ["mine.yaml"],
+      sets: ["mtu=1400"],
+      image: "registry:5000/weft:1",
+    };
+    t.same(await helm.effectiveValues(chart, values), { mtu: 0, ipv4: { a: "1" } });
+    await rm(log);
+    t.equal(await helm.install("chart", values, { dryRun: true }), "objects");
+    const said = (await readFile(log, "utf8")).split("\n");
+    t.match(said.slice(0, 5), ["--kubeconfig=k", "--namespace=kube-system", "upgrade", "--install", "weft"]);
+    t.ok(
+      said.includes("--take-ownership") && said.includes("--dry-run=server") && said.includes('{"ipFamily":"dual"}'),
+    );
+    t.match(said.slice(-6), [
+      "--values=mine.yaml",
+      "--set=mtu=1400",
+      "--set=image.repository=registry:5000/weft",
+      "--set=image.tag=1",
+      "kube: , driver: other",
+      "",
+    ]);
+    await program(fake, "echo 'Error: UPGRADE FAILED: values do not match the schema' >&2; exit 1");
+    await t.rejects(helm.install("chart", values, { dryRun: false }), {
+      code: "helm-failed",
+      message: "helm upgrade failed: values do not match the schema",
+    });
+  },
+);
 
 t.test("helm is interrupted with the installation, and its end is waited for", async (t) => {
   const work = await folder(t);
@@ -152,7 +157,7 @@ t.test("helm is interrupted with the installation, and its end is waited for", a
   t.equal(await readFile(join(work, "release"), "utf8"), "marked\n");
 });
 
-t.test("a removal whose pods have not ended in time is told from one that failed", async (t) => {
+t.test("a removal whose pods have not ended in time is distinguished from a failed one", async (t) => {
   const fake = join(await folder(t), "helm");
   const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };
   await program(fake, "exit 0");
@@ -163,7 +168,7 @@ t.test("a removal whose pods have not ended in time is told from one that failed
   await t.rejects(helmOf(target).uninstall(1), { code: "helm-failed", message: /forbidden$/ });
 });
 
-t.test("what an installation that was killed has left is said with what to do", async (t) => {
+t.test("the remains of a killed installation are reported with what to do", async (t) => {
   const text = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress";
   const fake = await program(join(await folder(t), "helm"), `echo '${text}' >&2; exit 1`);
   const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };

@@ -12,7 +12,7 @@ import { type CommandResult, runProgram } from "./run.ts";
 export interface HelmChoice {
   /** `--helm`: this one, and no other. */
   readonly given?: string | undefined;
-  /** Whether a helm may be fetched; asked only where there is none. */
+  /** Whether a helm may be downloaded; called only if there is none. */
   readonly confirm: (question: string) => Promise<boolean>;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where releases of helm are; default https://get.helm.sh. */
@@ -26,8 +26,9 @@ const OLDEST = [3, 17] as const;
 const DOWNLOAD_MS = 300_000;
 
 /**
- * Finds a helm that will do: the one given, the one on the PATH, the one fetched earlier; or fetches the pinned release into the user's cache
- * folder, if `confirm` agrees and its SHA-256 is right. Rejects with InstallError `no-helm`, which says what to do.
+ * Finds a suitable helm: the given one, the one on the PATH, the one downloaded earlier; or downloads the pinned
+ * release into the user's cache folder, if `confirm` agrees and its SHA-256 is right. Rejects with InstallError
+ * `no-helm`, which says what to do.
  */
 export async function findHelm(choice: HelmChoice): Promise<string> {
   const env = choice.env ?? process.env;
@@ -89,7 +90,7 @@ async function checked(path: string, name: string): Promise<string> {
   return path;
 }
 
-/** Fetches an archive of helm and puts the program in it at `target`. */
+/** Downloads an archive of helm and puts the program at `target`. */
 async function download(url: string, sha256: string, target: string): Promise<void> {
   const bytes = await fetched(url);
   const found = createHash("sha256").update(bytes).digest("hex");

@@ -14,14 +14,14 @@ export interface InstallOptions extends Omit<ReleaseValues, "found"> {
   readonly timeoutMs: number;
 }
 
-/** What {@link install} works with. */
+/** Dependencies of {@link install}. */
 export interface InstallParts {
   readonly connection: Pick<KubeConnection, "kube" | "log">;
   readonly helm: Helm;
-  /** Whether the cluster is fit for these values; rejects with InstallError `refused` if not. */
+  /** Whether the cluster is suitable for these values; rejects with InstallError `refused` if not. */
   check(values: Values): Promise<void>;
   say(line: string): void;
-  /** Ends the installation; what is installed by then stays. */
+  /** Ends the installation; what is already installed stays. */
   readonly signal: AbortSignal;
 }
 

@@ -11,7 +11,10 @@ interface Pod extends KubeObject {
   readonly status?: { readonly phase?: string };
 }
 
-/** The pods that would lose their network with Weft: `namespace/name`, sorted. Those with the node's network and those that have ended are not among them. */
+/**
+ * The pods that would lose their network with Weft: `namespace/name`, sorted. Without pods that use the node's
+ * network or have ended.
+ */
 export async function networkUsers(kube: Kube): Promise<readonly string[]> {
   const users: string[] = [];
   const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";

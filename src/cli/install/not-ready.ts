@@ -15,7 +15,7 @@ interface ContainerStatus {
   readonly lastState?: ContainerState;
 }
 
-/** What is read of a pod (core/v1). */
+/** The fields of a pod that are read (core/v1). */
 export interface PodView extends KubeObject {
   readonly spec?: { readonly nodeName?: string };
   readonly status?: {
@@ -26,12 +26,12 @@ export interface PodView extends KubeObject {
   };
 }
 
-/** The end of a container's log; `previous`: of its run before. Never rejects: where there is no log it says why. */
+/** The end of a container's log; `previous`: of its previous run. Never rejects: without a log it returns the reason. */
 export type LogReader = (pod: string, container: string, previous: boolean) => Promise<string>;
 
 /**
- * Which of `pods` keep the workloads with these labels `app` from being ready, the reason as Kubernetes has it, and the end of the log of the container
- * in question. Empty where all are ready.
+ * The pods of `pods` that keep the workloads with these labels `app` from being ready, with Kubernetes' reason, and
+ * the end of the log of the container in question. Empty if all are ready.
  */
 export async function whyNotReady(
   pods: readonly PodView[],

@@ -8,7 +8,7 @@ import { rolloutOf, WORKLOADS } from "./workloads.ts";
 
 const META = { uid: "u", resourceVersion: "1", generation: 2, name: "x", namespace: "kube-system" };
 
-t.test("a workload is rolled out when its controller has seen it and all pods are new and available", async (t) => {
+t.test("a workload is rolled out when its controller has observed it and all pods are new and available", async (t) => {
   const daemons = (status: object) =>
     rolloutOf({ metadata: META, spec: {}, status: { observedGeneration: 2, ...status } });
   const wanted = { desiredNumberScheduled: 3 };
@@ -35,60 +35,68 @@ const READY = {
   ...{ replicas: 1, updatedReplicas: 1, availableReplicas: 1 },
 };
 
-t.test("the wait ends when all are ready, and else says which pod is in the way and how its log ends", async (t) => {
-  const kube = fakeKube();
-  const namespace = "kube-system";
-  for (const { type, name } of WORKLOADS) {
-    await kube.create(type, { metadata: { name, namespace }, spec: type === DEPLOYMENTS ? { replicas: 1 } : {} });
-    if (name === "ovs-ovn") continue;
-    await kube.patch(type, { name, namespace }, { type: "merge", body: { status: READY } }, { subresource: "status" });
-  }
-  await kube.create(PODS, {
-    metadata: { name: "ovs-ovn-1", namespace, labels: { app: "ovs", component: "network" } },
-    spec: { nodeName: "node-1" },
-    status: {},
-  });
-  const containerStatuses = [
-    {
-      name: "openvswitch",
-      ready: false,
-      restartCount: 3,
-      state: { waiting: { reason: "CrashLoopBackOff" } },
-      lastState: { terminated: { exitCode: 1 } },
-    },
-  ];
-  const status = { phase: "Running", containerStatuses };
-  await kube.patch(
-    PODS,
-    { name: "ovs-ovn-1", namespace },
-    { type: "merge", body: { status } },
-    { subresource: "status" },
-  );
-  const asked: unknown[] = [];
-  const view = {
-    kube,
-    log: async (pod: object, options: object) => {
-      asked.push([pod, options]);
-      return "first\nno interface has the node's address\n";
-    },
-  };
-  const lines: string[] = [];
-  await t.rejects(
-    waitForRollout(view, namespace, 200, (line) => lines.push(line)),
-    {
-      code: "not-ready",
-      message:
-        /^not ready after 0 s: ovs-ovn \(Open vSwitch.*\n {2}ovs-ovn-1 on node-1: Running\n {2}openvswitch: CrashLoopBackOff, exit code 1 before; 3 restarts.*\n {4}first\n {4}no interface has the node's address$/,
-    },
-  );
-  t.match(asked, [[{ name: "ovs-ovn-1" }, { container: "openvswitch", previous: true }]]);
-  t.ok(lines.includes("kube-ovn-cni: 1 of 1 ready (weft-daemon on each node)"));
-  const ready = waitForRollout(view, namespace, 10_000, () => undefined);
-  await kube.patch(
-    DAEMON_SETS,
-    { name: "ovs-ovn", namespace },
-    { type: "merge", body: { status: READY } },
-    { subresource: "status" },
-  );
-  await t.resolves(ready);
-});
+t.test(
+  "the wait ends when all are ready, and otherwise names the pod that is not and the end of its log",
+  async (t) => {
+    const kube = fakeKube();
+    const namespace = "kube-system";
+    for (const { type, name } of WORKLOADS) {
+      await kube.create(type, { metadata: { name, namespace }, spec: type === DEPLOYMENTS ? { replicas: 1 } : {} });
+      if (name === "ovs-ovn") continue;
+      await kube.patch(
+        type,
+        { name, namespace },
+        { type: "merge", body: { status: READY } },
+        { subresource: "status" },
+      );
+    }
+    await kube.create(PODS, {
+      metadata: { name: "ovs-ovn-1", namespace, labels: { app: "ovs", component: "network" } },
+      spec: { nodeName: "node-1" },
+      status: {},
+    });
+    const containerStatuses = [
+      {
+        name: "openvswitch",
+        ready: false,
+        restartCount: 3,
+        state: { waiting: { reason: "CrashLoopBackOff" } },
+        lastState: { terminated: { exitCode: 1 } },
+      },
+    ];
+    const status = { phase: "Running", containerStatuses };
+    await kube.patch(
+      PODS,
+      { name: "ovs-ovn-1", namespace },
+      { type: "merge", body: { status } },
+      { subresource: "status" },
+    );
+    const asked: unknown[] = [];
+    const view = {
+      kube,
+      log: async (pod: object, options: object) => {
+        asked.push([pod, options]);
+        return "first\nno interface has the node's address\n";
+      },
+    };
+    const lines: string[] = [];
+    await t.rejects(
+      waitForRollout(view, namespace, 200, (line) => lines.push(line)),
+      {
+        code: "not-ready",
+        message:
+          /^not ready after 0 s: ovs-ovn \(Open vSwitch.*\n {2}ovs-ovn-1 on node-1: Running\n {2}openvswitch: CrashLoopBackOff, exit code 1 before; 3 restarts.*\n {4}first\n {4}no interface has the node's address$/,
+      },
+    );
+    t.match(asked, [[{ name: "ovs-ovn-1" }, { container: "openvswitch", previous: true }]]);
+    t.ok(lines.includes("kube-ovn-cni: 1 of 1 ready (weft-daemon on each node)"));
+    const ready = waitForRollout(view, namespace, 10_000, () => undefined);
+    await kube.patch(
+      DAEMON_SETS,
+      { name: "ovs-ovn", namespace },
+      { type: "merge", body: { status: READY } },
+      { subresource: "status" },
+    );
+    await t.resolves(ready);
+  },
+);

@@ -13,15 +13,15 @@ import { InstallError } from "./error.ts";
 import { type LogReader, type PodView, whyNotReady } from "./not-ready.ts";
 import { type RolloutState, rolloutOf, WORKLOADS, type Workload } from "./workloads.ts";
 
-/** How much of a container's log is shown. */
+/** How many lines of a container's log are shown. */
 const LOG_LINES = 12;
 
-/** What {@link waitForRollout} needs of a connection. */
+/** The part of a connection that {@link waitForRollout} uses. */
 export type RolloutView = Pick<KubeConnection, "kube" | "log">;
 
 /**
- * Waits until all workloads of the chart are rolled out; `say` hears of each step. Rejects with InstallError `not-ready` after `timeoutMs`, which says
- * what is missing and why; with its reason when `interrupted` fires.
+ * Waits until all workloads of the chart are rolled out; calls `say` for each step. Rejects with InstallError
+ * `not-ready` after `timeoutMs`, which names what is missing and why; with its reason when `interrupted` fires.
  */
 export async function waitForRollout(
   { kube, log }: RolloutView,

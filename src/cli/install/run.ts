@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process";
 
-/** How a command ended. */
+/** The result of a command. */
 export interface CommandResult {
-  /** 128 + n is not used: a command that a signal ended has code 1. */
+  /** 128 + n is not used: a command that was ended by a signal has code 1. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -17,12 +17,13 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** More than helm prints of our chart (about 0.5 MB with its CRDs). */
+/** More than helm prints for Weft's chart (about 0.5 MB with its CRDs). */
 const KEEP_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * Runs a program to its end, without input. When `signal` fires the program gets SIGINT, and its end is waited for: helm then marks the release as
- * failed, where one that is left in the state "pending" would refuse the next installation. Rejects if it cannot be started.
+ * Runs a program to its end, without input. When `signal` fires the program gets SIGINT, and its end is waited for:
+ * helm then marks the release as failed, because one in the state "pending" would refuse the next installation.
+ * Rejects if it cannot be started.
  */
 export function runProgram(
   command: string,

@@ -2,7 +2,7 @@
 
 import { createInterface } from "node:readline/promises";
 
-/** Asks on the terminal; yes only for "y" or "yes". Without a terminal nobody can be asked: false. */
+/** Asks on the terminal; true only for "y" or "yes". Without a terminal: false. */
 export async function confirmOnTerminal(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -13,14 +13,14 @@ export async function confirmOnTerminal(question: string): Promise<boolean> {
   }
 }
 
-/** A line of progress: on standard error, so that standard output is the answer. */
+/** Prints a line of progress, on standard error, so that standard output contains only the answer. */
 export function say(line: string): void {
   console.error(line);
 }
 
 /**
- * Calls `action` with a signal that fires at Ctrl-C and SIGTERM; a second one ends the process at once. Calls of the API server that take no signal are
- * short.
+ * Calls `action` with a signal that fires at Ctrl-C and SIGTERM; a second one ends the process at once. Calls of the
+ * API server that take no signal are short.
  */
 export async function untilInterrupted<R>(action: (signal: AbortSignal) => Promise<R>): Promise<R> {
   const control = new AbortController();

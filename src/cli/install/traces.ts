@@ -13,7 +13,7 @@ import { CONFIG_MAPS, CRDS, NODES, type ResourceType, SECRETS } from "../../kube
 export interface OurKind {
   readonly type: ResourceType;
   readonly crd: string;
-  /** The CRD belongs to the release: helm says so in its annotations. */
+  /** The CRD belongs to the release, according to helm's annotations. */
   readonly ours: boolean;
   readonly count: number;
 }
@@ -29,7 +29,7 @@ interface Crd extends KubeObject {
 
 const GROUP = "kubeovn.io";
 
-/** Annotations of a Node that the controller or the daemon writes; what users write there stays. */
+/** Annotations of a Node that the controller or the daemon writes; those of users stay. */
 const NODE_ANNOTATIONS: readonly string[] = [
   ...[NODE.allocated, NODE.ipAddress, NODE.macAddress, NODE.cidr, NODE.gateway],
   ...[NODE.logicalSwitch, NODE.portName, NODE.source, NODE.contract, NODE.chassis, NODE.unreachable],
@@ -52,8 +52,8 @@ export async function ourKinds(kube: Kube, release: string): Promise<readonly Ou
 }
 
 /**
- * Takes Weft's finalizers off all objects of these kinds: without a controller nobody would, and such an object could never be deleted. Others'
- * finalizers stay.
+ * Removes Weft's finalizers from all objects of these kinds: without a controller such an object could never be
+ * deleted. Other finalizers stay.
  */
 export async function removeFinalizers(kube: Kube, kinds: readonly OurKind[]): Promise<number> {
   let changed = 0;
@@ -73,7 +73,7 @@ export async function removeFinalizers(kube: Kube, kinds: readonly OurKind[]): P
   return changed;
 }
 
-/** Removes from Nodes what Weft has written there: annotations, and conditions whose type begins with `Weft`. */
+/** Removes from Nodes Weft's annotations, and conditions whose type begins with `Weft`. */
 export async function cleanNodeObjects(kube: Kube): Promise<void> {
   for await (const { metadata, status } of listEach(kube, NODES)) {
     const { name, annotations = {} } = metadata;
@@ -82,7 +82,7 @@ export async function cleanNodeObjects(kube: Kube): Promise<void> {
       const gone = Object.fromEntries(written.map((key) => [key, null]));
       await patchIfThere(kube, NODES, { name }, { type: "merge", body: { metadata: { annotations: gone } } });
     }
-    // Each by itself and only where it still is: kubelet writes into the list as well.
+    // Each separately and only if it is still the same: kubelet writes to the list as well.
     const steps = conditionsOf(status).flatMap(({ type }, index) =>
       type.startsWith("Weft")
         ? [
@@ -98,7 +98,7 @@ export async function cleanNodeObjects(kube: Kube): Promise<void> {
   }
 }
 
-/** Deletes the keys and certificates that the controller has made in Weft's namespace; given ones stay. */
+/** Deletes the keys and certificates that the controller has created in Weft's namespace; user-provided ones stay. */
 export async function deleteCertificates(kube: Kube, namespace: string): Promise<void> {
   const labelSelector = Object.entries(MADE_BY_CONTROLLER)
     .map(([key, value]) => `${key}=${value}`)

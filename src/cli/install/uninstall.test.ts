@@ -19,7 +19,7 @@ const OPTIONS: UninstallOptions = {
   timeoutMs: 10_000,
 };
 
-/** A cluster with Weft, a kubelet that ends each cleanup pod with `message`, and a helm that notes what it was asked. */
+/** A cluster with Weft, a kubelet that ends each cleanup pod with `message`, and a helm that records its calls. */
 async function setup(_t: Test, message: string | null = '{"removed":["/opt/cni/bin/kube-ovn"],"kept":[],"failed":[]}') {
   const kube = fakeKube();
   const done: string[] = [];
@@ -89,7 +89,7 @@ const podOf = (name: string, spec: object, annotations = {}) => ({
   status: {},
 });
 
-t.test("while pods use the network nothing is done; --force says whom it cuts off", async (t) => {
+t.test("while pods use the network nothing is done; --force lists the pods that lose it", async (t) => {
   const { kube, done, said, parts } = await setup(t);
   await kube.create(PODS, podOf("user", { nodeName: "one" }, { "ovn.kubernetes.io/allocated": "true" }));
   await kube.create(
@@ -107,7 +107,7 @@ t.test("while pods use the network nothing is done; --force says whom it cuts of
   t.same(done, ["helm uninstall", "pod on one"]);
 });
 
-t.test("without a yes, or without Weft, nothing is done", async (t) => {
+t.test("without confirmation, or without Weft, nothing is done", async (t) => {
   const { kube, done, parts } = await setup(t);
   await t.rejects(uninstall({ ...parts, confirm: async () => false }, OPTIONS), { code: "refused" });
   await kube.delete(DAEMON_SETS, { name: "kube-ovn-cni", namespace });
@@ -117,7 +117,7 @@ t.test("without a yes, or without Weft, nothing is done", async (t) => {
   t.match(nodes, [{ name: "one", removed: ["/opt/cni/bin/kube-ovn"], failed: [] }], "an earlier removal is finished");
 });
 
-t.test("Weft's finalizers, annotations and conditions go, others' stay, and no pod is left", async (t) => {
+t.test("Weft's finalizers, annotations and conditions are removed, others stay, and no pod remains", async (t) => {
   const { kube, said, parts } = await setup(t);
   const { nodes, crds } = await uninstall(parts, OPTIONS);
   t.same(crds, []);
@@ -130,7 +130,7 @@ t.test("Weft's finalizers, annotations and conditions go, others' stay, and no p
   t.ok(said.includes("kept, and used again by the next installation: 1 subnets"));
 });
 
-t.test("keys and certificates that the controller has made go, given ones stay", async (t) => {
+t.test("keys and certificates that the controller has created are deleted, user-provided ones stay", async (t) => {
   const { kube, parts } = await setup(t);
   await kube.create(SECRETS, { metadata: { name: "weft-node-ca", namespace, labels: MADE_BY_CONTROLLER } });
   await kube.create(SECRETS, { metadata: { name: "weft-central-ca", namespace } });
@@ -150,7 +150,7 @@ t.test("--crds deletes the release's CRDs", async (t) => {
   t.ok(said.includes("deleted: 1 subnets"));
 });
 
-t.test("a node that cannot be cleaned is told, and an interrupted removal leaves no pod", async (t) => {
+t.test("a node that cannot be cleaned is reported, and an interrupted removal leaves no pod", async (t) => {
   const { parts, kube } = await setup(t, "");
   t.match((await uninstall(parts, OPTIONS)).nodes, [{ failed: ["exit code 0: no message"] }]);
   t.same(kube.objects(PODS), []);
@@ -168,7 +168,7 @@ t.test("a node that cannot be cleaned is told, and an interrupted removal leaves
   ]);
 });
 
-t.test("where some pods have not ended in time, the nodes are cleaned all the same", async (t) => {
+t.test("if some pods have not ended in time, the nodes are still cleaned", async (t) => {
   const { parts, done } = await setup(t);
   const helm = { uninstall: async () => false } as unknown as Helm;
   const { nodes } = await uninstall({ ...parts, helm: async () => helm }, OPTIONS);

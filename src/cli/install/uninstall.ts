@@ -25,23 +25,23 @@ export interface UninstallOptions {
   readonly force: boolean;
   /** Delete the CRDs, and with them every Subnet, Vpc, IP … */
   readonly crds: boolean;
-  /** For the nodes' cleanup where Weft's workloads are gone already. */
+  /** For the nodes' cleanup if Weft's workloads are already deleted. */
   readonly image: string | undefined;
   readonly timeoutMs: number;
 }
 
-/** What {@link uninstall} works with. */
+/** Dependencies of {@link uninstall}. */
 export interface UninstallParts {
   readonly kube: Kube;
-  /** Found only once it is needed. */
+  /** Located only when needed. */
   helm(): Promise<Helm>;
   confirm(question: string): Promise<boolean>;
   say(line: string): void;
-  /** Ends the removal; pods that were started for it are removed all the same. */
+  /** Ends the removal; pods that were started for it are still removed. */
   readonly signal: AbortSignal;
 }
 
-/** What was done, as data. */
+/** The result, as data. */
 export interface Uninstalled {
   readonly nodes: readonly {
     readonly name: string;
@@ -52,13 +52,14 @@ export interface Uninstalled {
   readonly crds: readonly string[];
 }
 
-/** Pods that are named when there are many. */
+/** The number of pods that are listed. */
 const NAMED = 10;
 
 /**
- * Removes Weft from the cluster: the release; then on each node what the daemon, Open vSwitch and OVN have left; then Weft's finalizers, annotations
- * and conditions, and the CRDs if asked. It can be repeated. Rejects with InstallError `refused` (nothing was changed) or as helm and the API do; what
- * could not be removed from a node is in the result.
+ * Removes Weft from the cluster: the release; then on each node the remains of the daemon, Open vSwitch and OVN; then
+ * Weft's finalizers, annotations and conditions, and the CRDs if requested. It can be repeated. Rejects with
+ * InstallError `refused` (nothing was changed) or as helm and the API do; the result contains what could not be
+ * removed from a node.
  */
 export async function uninstall(parts: UninstallParts, options: UninstallOptions): Promise<Uninstalled> {
   const { kube, say, signal } = parts;
@@ -103,7 +104,7 @@ function inUse(users: readonly string[]): string {
   return `${users.length} pods use the network: ${users.slice(0, NAMED).join(", ")}${more}. Delete them, or pass --force: they lose their network at once`;
 }
 
-/** What is lost, for the one who decides. */
+/** The consequences, for the confirmation. */
 function losses(users: readonly string[], kinds: readonly OurKind[], crds: boolean): readonly string[] {
   const objects = kinds
     .filter(({ count }) => count > 0)
@@ -118,7 +119,7 @@ function losses(users: readonly string[], kinds: readonly OurKind[], crds: boole
   ];
 }
 
-/** Weft's paths by default, where nothing says others. */
+/** Weft's default paths, if no workload has others. */
 function leftBehind(image: string): Deployed {
   return {
     image,
@@ -146,7 +147,7 @@ function cleanupTask(deployed: Deployed, namespace: string, timeoutMs: number): 
       `--data-path=${dataPath}`,
     ],
     pod: {
-      // It looks whether Open vSwitch's daemons have ended.
+      // It checks whether Open vSwitch's daemons have ended.
       hostPID: true,
       volumes: [{ name: "host", hostPath: { path: "/", type: "Directory" } }],
     },

@@ -7,15 +7,15 @@ import { readDeployed } from "./deployed.ts";
 /** Versions as data. */
 export interface Versions {
   readonly client: { readonly version: string; readonly commit: string };
-  /** Absent where no cluster was asked. */
+  /** Absent if no cluster was accessed. */
   readonly cluster?: {
     readonly kubernetes: string;
-    /** Absent where Weft is not installed. */
+    /** Absent if Weft is not installed. */
     readonly weft?: { readonly version: string; readonly image: string };
   };
 }
 
-/** What the cluster runs, beside what this program is. Rejects with a KubeError. */
+/** The versions that the cluster runs, and that of this program. Rejects with a KubeError. */
 export async function readVersions(
   { kube, version }: Pick<KubeConnection, "kube" | "version">,
   namespace: string,
@@ -26,7 +26,7 @@ export async function readVersions(
   return { client, cluster: { kubernetes, ...(weft === undefined ? {} : { weft }) } };
 }
 
-/** A table for people. */
+/** A table. */
 export function formatVersions({ client, cluster }: Versions): string {
   const rows = [["weftctl", client.version, `commit ${client.commit}`]];
   if (cluster !== undefined) {

@@ -9,7 +9,7 @@ export interface Workload {
   readonly name: string;
   /** The label `app` of its pods. */
   readonly app: string;
-  /** What it is, for people. */
+  /** Its description. */
   readonly what: string;
 }
 
@@ -21,14 +21,14 @@ export const WORKLOADS: readonly Workload[] = [
   { type: DAEMON_SETS, name: "kube-ovn-cni", app: "kube-ovn-cni", what: "weft-daemon on each node" },
 ];
 
-/** How far a workload is. */
+/** The progress of a workload. */
 export interface RolloutState {
   readonly done: boolean;
   /** "1 of 2 ready". */
   readonly text: string;
 }
 
-/** How far the rollout of a Deployment or a DaemonSet is, by the rules of `kubectl rollout status`. */
+/** The progress of the rollout of a Deployment or a DaemonSet, by the rules of `kubectl rollout status`. */
 export function rolloutOf(object: KubeObject): RolloutState {
   const status = counters(object.status);
   const observed = status("observedGeneration") >= (object.metadata.generation ?? 0);
@@ -38,8 +38,8 @@ export function rolloutOf(object: KubeObject): RolloutState {
   const updated = isDeployment ? status("updatedReplicas") : status("updatedNumberScheduled");
   const ready = isDeployment ? status("availableReplicas") : status("numberAvailable");
   const old = isDeployment ? status("replicas") - updated : 0;
-  if (!observed) return { done: false, text: "not yet seen by its controller" };
-  // A DaemonSet without nodes is as ready as it can be, but no network runs.
+  if (!observed) return { done: false, text: "not yet observed by its controller" };
+  // A DaemonSet without nodes counts as rolled out in kubectl, but no network runs.
   const done = wanted > 0 && updated >= wanted && ready >= wanted && old <= 0;
   return { done, text: `${Math.min(ready, updated)} of ${wanted} ready` };
 }

@@ -15,12 +15,12 @@ import {
 } from "../../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../kube/testing/fake.ts";
 
-/** A small cluster for tests of commands: two nodes, the default VPC, and whatever is added. */
+/** A small cluster for tests of commands: two nodes, the default VPC, and added objects. */
 export class SampleCluster {
   readonly kube: FakeKube = fakeKube();
   #addresses = 1;
 
-  /** Makes the cluster: dual-stack, namespaces `default` and `other`. */
+  /** Creates the cluster: dual-stack, namespaces `default` and `other`. */
   static async make(): Promise<SampleCluster> {
     const cluster = new SampleCluster();
     for (const name of ["default", "other"]) {
@@ -59,7 +59,7 @@ export class SampleCluster {
     await this.add(SUBNETS, { metadata: { name }, spec: { cidrBlock, vpc: "ovn-cluster", ...spec } });
   }
 
-  /** A pod with an address of its own in the default subnet, on node 1 unless told otherwise. */
+  /** A pod with an address of its own in the default subnet, on node 1 by default. */
   async pod(
     key: string,
     labels: Record<string, string> = {},

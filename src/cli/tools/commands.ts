@@ -40,7 +40,7 @@ create on pods/exec in Weft's namespace.
 
 Exit codes: those of the program; 2 if it could not be run.`;
 
-/** What `find` resolves to, after it is known that this account may run a command in a pod, or read its log. */
+/** The result of `find`, after checking that this account may run a command in a pod, or read its log. */
 export async function permitted<T>(
   hasRight: HasRight,
   namespace: string,
@@ -71,7 +71,12 @@ export function addWatchCommands(
   program
     .command("top")
     .description("list the pods with the most traffic, by the counters of every node's Open vSwitch")
-    .option("--interval <seconds>", "between the two readings; Open vSwitch counts anew every 5 s", wholeNumber, 5)
+    .option(
+      "--interval <seconds>",
+      "seconds between the two readings; Open vSwitch updates its counters every 5 s",
+      wholeNumber,
+      5,
+    )
     .option("--most <n>", "how many pods are listed", wholeNumber, 20)
     .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
     .addHelpText(
@@ -98,10 +103,10 @@ export function addWatchCommands(
     });
   program
     .command("log")
-    .description("print the log of a part of Weft: of all its pods, or of the one on a node")
+    .description("print the log of a component of Weft: of all its pods, or of the one on a node")
     .addArgument(new Argument("<part>", "which part").choices(Object.keys(PARTS)))
     .argument("[node]", "only the pod on this node")
-    .option("-f, --follow", "go on with what is logged from now on")
+    .option("-f, --follow", "follow the log")
     .option("--since <duration>", "only the last 5m, 2h …")
     .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
     .addHelpText(

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Tools whose own arguments follow, and after how many of ours. */
+/** Tools whose own arguments follow, and the number of weftctl's before them. */
 const TOOLS: Readonly<Record<string, number>> = {
   ...{ nbctl: 0, sbctl: 0, vsctl: 1, ofctl: 1, dpctl: 1, appctl: 1, tcpdump: 1 },
 };
 
 /**
- * The arguments of `weftctl` for those of `kubectl ko`, whose programs' options need no `--` before them. The name that the program was called by
- * decides: `kubectl-ko`; other names leave the arguments as they are.
+ * Converts the arguments of `kubectl ko`, whose programs' options need no `--` before them, to those of `weftctl`.
+ * The name of the program decides: `kubectl-ko`; for other names the arguments stay unchanged.
  */
 export function argumentsFor(name: string, args: readonly string[]): readonly string[] {
   if (!/^kubectl-ko(\.exe)?$/.test(name)) return args;

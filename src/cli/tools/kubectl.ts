@@ -4,13 +4,13 @@ import { execFile, spawn } from "node:child_process";
 import type { HasRight } from "./rights.ts";
 import { ToolError, type ToolTarget } from "./targets.ts";
 
-/** How kubectl is to reach the API server: as `weftctl` was told. */
+/** How kubectl reaches the API server: the options of `weftctl`. */
 export interface KubectlOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
 }
 
-/** Of an answer that is captured. */
+/** Of a captured command. */
 const DEADLINE_MS = 60_000;
 
 /** The arguments of kubectl for a command in a container. */
@@ -38,13 +38,14 @@ export function execArguments(
 }
 
 /**
- * Runs kubectl with this process' terminal; `held`: with an input that ends when this process does. Resolves with its exit code; rejects with {@link ToolError} where there is
- * no kubectl.
+ * Runs kubectl with this process' terminal; `held`: with an input that ends when this process does. Resolves with its
+ * exit code; rejects with {@link ToolError} if there is no kubectl.
  */
 export function runKubectl(args: readonly string[], held = false): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const child = spawn("kubectl", args, { stdio: [held ? "pipe" : "inherit", "inherit", "inherit"] });
-  // Ctrl-C is the whole terminal's: what runs in the pod ends, and then kubectl. Other signals are sent to this process alone.
+  // Ctrl-C is sent to the whole terminal: the program in the pod ends, and then kubectl. Other signals are sent to
+  // this process alone.
   const handlers = {
     SIGINT: (): void => undefined,
     SIGTERM: (): void => void child.kill("SIGTERM"),
@@ -67,7 +68,7 @@ export function runKubectl(args: readonly string[], held = false): Promise<numbe
   return promise;
 }
 
-/** Why kubectl gave no answer: it is not there, it took too long, or the last line of its errors. */
+/** Why kubectl gave no answer: it is missing, it timed out, or the last line of its errors. */
 function kubectlError(
   cause: Error & { readonly code?: unknown; readonly killed?: boolean },
   stderr: string,
@@ -79,7 +80,7 @@ function kubectlError(
   return new ToolError(last || `kubectl: ${cause.message}`, { cause });
 }
 
-/** What kubectl prints, 64 MiB at most. Rejects with {@link ToolError}, which has the last line of its errors. */
+/** The output of kubectl, 64 MiB at most. Rejects with {@link ToolError}, which has the last line of its errors. */
 export function captureKubectl(args: readonly string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   execFile("kubectl", args, { maxBuffer: 64 * 2 ** 20, timeout: DEADLINE_MS }, (error, stdout, stderr) => {
@@ -89,7 +90,7 @@ export function captureKubectl(args: readonly string[]): Promise<string> {
   return promise;
 }
 
-/** The arguments of kubectl for the logs of a part of Weft: of all its pods, or of the one on `node`. */
+/** The arguments of kubectl for the logs of a component of Weft: of all its pods, or of the one on `node`. */
 export function logArguments(
   { kubeconfig, context }: KubectlOptions,
   namespace: string,
@@ -101,14 +102,14 @@ export function logArguments(
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
     ...(context === undefined ? [] : [`--context=${context}`]),
     ...["-n", namespace, "logs", "-c", container, ...(pod === undefined ? ["-l", `app=${app}`, "--prefix"] : [pod])],
-    // Of several pods, kubectl shows ten lines of each otherwise, and follows five at once.
+    // By default kubectl shows ten lines of each of several pods, and follows five at once.
     ...["--tail=-1", "--max-log-requests=500"],
     ...(follow ? ["-f"] : []),
     ...(since === undefined ? [] : [`--since=${since}`]),
   ];
 }
 
-/** The parts of Weft that have logs: label `app` of their pods, and the container. */
+/** The components of Weft that have logs: label `app` of their pods, and the container. */
 export const PARTS = {
   controller: ["kube-ovn-controller", "kube-ovn-controller"],
   daemon: ["kube-ovn-cni", "cni-server"],
@@ -116,7 +117,10 @@ export const PARTS = {
   ovs: ["ovs", "openvswitch"],
 } as const;
 
-/** Asks the API server, by `kubectl auth can-i`, whether this account has a right. Rejects with {@link ToolError} where there is no answer. */
+/**
+ * Asks the API server, by `kubectl auth can-i`, whether this account has a right. Rejects with {@link ToolError} if
+ * there is no answer.
+ */
 export function canI({ kubeconfig, context }: KubectlOptions): HasRight {
   return ({ verb, resource, subresource, namespace }) => {
     const args = [
@@ -126,7 +130,7 @@ export function canI({ kubeconfig, context }: KubectlOptions): HasRight {
     ];
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     execFile("kubectl", args, { timeout: DEADLINE_MS }, (error, stdout, stderr) => {
-      // It ends with 1 where the answer is no.
+      // It ends with 1 if the answer is no.
       const answer = stdout.trim().split(/\s/, 1)[0];
       if (answer === "yes" || answer === "no") resolve(answer === "yes");
       else reject(kubectlError(error ?? new Error(`unknown answer ${JSON.stringify(stdout)}`), stderr));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a verb needs of the API server beyond reading pods. */
+/** A permission that a command needs beyond reading pods. */
 export interface Right {
   readonly verb: "create" | "get";
   readonly resource: "pods";
@@ -8,7 +8,7 @@ export interface Right {
   readonly namespace: string;
 }
 
-/** A right in the words of a Role. */
+/** A permission in the terms of a Role. */
 export function rightText({ verb, resource, subresource, namespace }: Right): string {
   return `verb ${verb} on ${resource}/${subresource} in namespace ${namespace}`;
 }

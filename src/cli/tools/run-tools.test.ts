@@ -8,7 +8,10 @@ import { PODS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import { addToolCommands, addWatchCommands } from "./commands.ts";
 
-/** A kubectl that does `then` and ends with `code`. It answers `auth can-i` and notes the other calls. Where `answer` is undefined, there is none. */
+/**
+ * A kubectl that does `then` and ends with `code`. It answers `auth can-i` and records the other calls. If `answer`
+ * is undefined, there is none.
+ */
 function useKubectl(
   t: Test,
   answer: "yes" | "no" | undefined,
@@ -59,12 +62,12 @@ async function weftctl(...args: readonly string[]): Promise<void> {
     (_, action) => action(cluster.kube),
     async (_, action) => void (await action(cluster.kube)),
   );
-  // Subcommands take over what their parent is told before they are made.
+  // Subcommands copy their parent's settings when they are created.
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
   await program.parseAsync(args, { from: "user" });
 }
 
-t.test("log asks kubectl for the logs of a part, or of its pod on a node, and ends as kubectl does", async (t) => {
+t.test("log runs kubectl for the logs of a component, or of its pod on a node, and ends as kubectl does", async (t) => {
   const calls = useKubectl(t, "yes", 3);
   await weftctl("log", "controller", "--since", "5m", "--context", "x");
   await weftctl("log", "daemon", "weft-2", "-f");
@@ -81,7 +84,7 @@ t.test("log asks kubectl for the logs of a part, or of its pod on a node, and en
   t.equal(process.exitCode, 3);
 });
 
-t.test("log says what it does not know: a part, a node, and a right that the account lacks", async (t) => {
+t.test("log reports an unknown component, an unknown node, and a missing permission", async (t) => {
   const calls = useKubectl(t, "no");
   await t.rejects(weftctl("log"), { code: "commander.missingArgument" });
   await t.rejects(weftctl("log", "nobody"), { message: /Allowed choices are controller, daemon, central, ovs/ });
@@ -93,7 +96,7 @@ t.test("log says what it does not know: a part, a node, and a right that the acc
   t.same(calls(), []);
 });
 
-t.test("where there is no kubectl, that is said", async (t) => {
+t.test("a missing kubectl is reported", async (t) => {
   useKubectl(t, undefined);
   for (const args of [
     ["log", "daemon"],
@@ -104,7 +107,7 @@ t.test("where there is no kubectl, that is said", async (t) => {
     await t.rejects(weftctl(...args), { name: "ToolError", message: /^kubectl is not on the PATH/ }, args.join(" "));
 });
 
-t.test("what is no name of a pod is refused before anything is asked", async (t) => {
+t.test("an invalid name of a pod is refused before any request", async (t) => {
   const calls = useKubectl(t, "yes");
   for (const name of ["a/b/c", "default/", "/web", ""])
     await t.rejects(weftctl("tcpdump", name), { name: "EndpointError", message: /is not a valid name of a pod/ }, name);

@@ -12,12 +12,12 @@ export class ToolError extends Error {
   override readonly name = "ToolError";
 }
 
-/** Where a program of OVN or Open vSwitch runs. */
+/** The pod and container in which a program of OVN or Open vSwitch runs. */
 export interface ToolTarget {
   readonly pod: string;
   readonly container: string;
   readonly command: readonly string[];
-  /** The command ends when its standard input does, so the input is to be held open for as long as the command is wanted. */
+  /** The command ends when its standard input does, so the input must be kept open as long as the command is needed. */
   readonly endsWithInput?: true;
 }
 
@@ -26,7 +26,7 @@ const CENTRAL = {
   nbctl: ["ovn-nbctl", "ovn-nb-leader"],
   sbctl: ["ovn-sbctl", "ovn-sb-leader"],
 } as const;
-/** Those that run on a node. */
+/** The tools that run on a node. */
 const NODE = { vsctl: "ovs-vsctl", ofctl: "ovs-ofctl", dpctl: "ovs-dpctl", appctl: "ovs-appctl" } as const;
 
 /** Subcommands of Open vSwitch's tools that run until they are ended. */
@@ -42,7 +42,10 @@ export type CentralTool = keyof typeof CENTRAL;
 /** Tools for a node's Open vSwitch. */
 export type NodeTool = keyof typeof NODE;
 
-/** `ovn-nbctl ARGS` where the northbound database leads, `ovn-sbctl` likewise. Rejects with {@link ToolError} or `KubeError`. */
+/**
+ * `ovn-nbctl ARGS` at the leader of the northbound database, `ovn-sbctl` likewise. Rejects with {@link ToolError} or
+ * `KubeError`.
+ */
 export async function centralTarget(
   kube: Kube,
   namespace: string,
@@ -90,7 +93,7 @@ export async function captureTarget(
   if (!spec?.nodeName) throw new ToolError(`pod ${key} is not bound to a node yet`);
   if (status?.phase === "Succeeded" || status?.phase === "Failed") throw new ToolError(`pod ${key} has ended`);
   const port = podPortName(pod.name, pod.namespace, OVN_PROVIDER);
-  // The name of the port is checked by the API server to be a DNS name; it is an argument all the same.
+  // The API server validates the name of the port as a DNS name; it is still passed as an argument.
   const script = `interface=$(ovs-vsctl --data=bare --no-headings --columns=name find Interface "external_ids:iface-id=$1")
 [ -n "$interface" ] || { echo "no interface on this node has iface-id $1" >&2; exit 1; }
 shift
@@ -102,7 +105,7 @@ ${UNTIL_INPUT_ENDS}exec tcpdump -nn -i "$interface" "$@" 3<&-`;
   };
 }
 
-/** Where Open vSwitch runs, on each node. Rejects with {@link ToolError} or `KubeError`. */
+/** The pods of Open vSwitch, one on each node. Rejects with {@link ToolError} or `KubeError`. */
 export async function everySwitch(
   kube: Kube,
   namespace: string,
@@ -129,7 +132,10 @@ async function everyPod(
   return found;
 }
 
-/** The name of the pod with that label `app` on a node; undefined where no node is named. Rejects with {@link ToolError} or `KubeError`. */
+/**
+ * The name of the pod with that label `app` on a node; undefined if no node is given. Rejects with {@link ToolError}
+ * or `KubeError`.
+ */
 export async function podOn(
   kube: Kube,
   namespace: string,

@@ -28,7 +28,7 @@ async function cluster(): Promise<SampleCluster> {
   return made;
 }
 
-t.test("each tool runs where its database leads, or on the node", async (t) => {
+t.test("each tool runs at the leader of its database, or on the node", async (t) => {
   const { kube } = await cluster();
   t.same(await centralTarget(kube, "kube-system", "nbctl", ["show"]), {
     ...{ pod: "central-1", container: "ovn-central" },
@@ -45,7 +45,7 @@ t.test("each tool runs where its database leads, or on the node", async (t) => {
 });
 
 t.test(
-  "what cannot be run is said: no such node, no central, a pod on its node's network, a pod that is gone",
+  "a target that does not exist is reported: no such node, no central, a pod on its node's network, a deleted pod",
   async (t) => {
     const { kube } = await cluster();
     await t.rejects(nodeTarget(kube, "kube-system", "vsctl", "weft-9", []), {
@@ -80,7 +80,7 @@ t.test("an account without the right to exec is told which right it lacks, and n
   t.same(asked[0], { verb: "create", resource: "pods", subresource: "exec", namespace: "kube-system" });
 });
 
-t.test("kubectl is called with what weftctl was told, and no shell reads the arguments", async (t) => {
+t.test("kubectl is called with weftctl's options, and no shell interprets the arguments", async (t) => {
   const target = { pod: "p", container: "c", command: ["ovn-nbctl", "list", "ACL; rm -rf /"] };
   t.same(execArguments({ kubeconfig: "/k", context: "x" }, "kube-system", target, false), [
     ...["--kubeconfig=/k", "--context=x", "-n", "kube-system", "exec", "p", "-c", "c", "--"],
@@ -89,7 +89,7 @@ t.test("kubectl is called with what weftctl was told, and no shell reads the arg
   t.ok(execArguments({}, "kube-system", target, true).includes("-it"));
 });
 
-t.test("as kubectl-ko, Kube-OVN's verbs take the options of programs as they stand", async (t) => {
+t.test("as kubectl-ko, Kube-OVN's verbs take the options of programs unchanged", async (t) => {
   for (const [args, expected] of [
     [
       ["nbctl", "--columns=name", "list", "ACL"],
@@ -131,7 +131,7 @@ t.test("options behind -- are the program's, those before are weftctl's", async 
   t.same(program.commands.find((command) => command.name() === "nbctl")?.args, ["-o", "list"]);
 });
 
-t.test("logs are those of a part of Weft, or of its pod on a node", async (t) => {
+t.test("logs are those of a component of Weft, or of its pod on a node", async (t) => {
   t.same(logArguments({}, "kube-system", "daemon", { since: "5m" }), [
     ...["-n", "kube-system", "logs", "-c", "cni-server", "-l", "app=kube-ovn-cni", "--prefix"],
     ...["--tail=-1", "--max-log-requests=500", "--since=5m"],

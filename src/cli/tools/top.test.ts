@@ -5,7 +5,7 @@ import { PODS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import { topCommand } from "./top.ts";
 
-t.test("top reads every node twice and tells of those that it cannot read", async (t) => {
+t.test("top reads every node twice and reports those that it cannot read", async (t) => {
   const { kube, add } = await SampleCluster.make().then((cluster) => ({
     kube: cluster.kube,
     add: cluster.add.bind(cluster),

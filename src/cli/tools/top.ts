@@ -12,18 +12,18 @@ import {
   trafficBetween,
 } from "./traffic.ts";
 
-/** What `top` is asked for. */
+/** Options of `top`. */
 export interface TopQuestion {
-  /** Seconds between the two readings. Open vSwitch counts anew every 5 s. */
+  /** Seconds between the two readings. Open vSwitch updates its counters every 5 s. */
   readonly seconds: number;
   readonly most: number;
 }
 
-/** Runs a command in a container of a pod and resolves with what it prints. */
+/** Runs a command in a container of a pod and resolves with its output. */
 export type Capture = (target: ToolTarget) => Promise<string>;
 
 const READ = ["ovs-vsctl", "--format=json", "--columns=external_ids,statistics", "list", "Interface"];
-/** So many nodes are read at once. */
+/** The number of nodes that are read concurrently. */
 const AT_ONCE = 16;
 
 interface Reading {

@@ -39,7 +39,7 @@ t.test("pods are listed by their traffic between two readings", async (t) => {
       ["shop/b", 0, 2_999_500],
       ["shop/a", 2_500_000, 1_000],
     ],
-    "what the switch receives, the pod sends; counters that went back count as 0",
+    "what the switch receives, the pod sends; decreased counters count as 0",
   );
   t.equal(busiest(traffic, 1).length, 1);
   t.match(formatTraffic(busiest(traffic, 10)), /shop\/b +n1 +24\.0 Mbit\/s +0 bit\/s/);

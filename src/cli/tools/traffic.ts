@@ -19,8 +19,8 @@ export interface PodTraffic extends TrafficCounters {
 }
 
 /**
- * Reads `ovs-vsctl --format=json --columns=external_ids,statistics list Interface`: pod → its counters, those of its interfaces added up. What the switch
- * receives from a port, the pod has sent. Throws where it is not that.
+ * Parses `ovs-vsctl --format=json --columns=external_ids,statistics list Interface`: pod → its counters, those of its
+ * interfaces added up. What the switch receives from a port, the pod has sent. Throws for other text.
  */
 export function readCounters(text: string): ReadonlyMap<string, TrafficCounters> {
   const answer: unknown = JSON.parse(text);
@@ -53,7 +53,10 @@ function mapOf(value: unknown): ReadonlyMap<unknown, unknown> {
   );
 }
 
-/** Traffic per second between two readings of a node, `seconds` apart; pods that only one of them has are left out, counters that went back count as 0. */
+/**
+ * Traffic per second between two readings of a node, `seconds` apart; pods that only one of them has are left out,
+ * decreased counters count as 0.
+ */
 export function trafficBetween(
   node: string,
   before: ReadonlyMap<string, TrafficCounters>,
@@ -79,7 +82,7 @@ export function busiest(traffic: readonly PodTraffic[], most: number): readonly 
   return traffic.toSorted((a, b) => total(b) - total(a) || (a.pod < b.pod ? -1 : 1)).slice(0, most);
 }
 
-/** For people: bits per second, as links are rated. */
+/** As text: bits per second, as links are rated. */
 export function formatTraffic(traffic: readonly PodTraffic[]): string {
   return formatTable(
     ["POD", "NODE", "RECEIVES", "SENDS", "PACKETS IN/S", "PACKETS OUT/S"],

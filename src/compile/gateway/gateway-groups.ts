@@ -12,8 +12,9 @@ const MAX_MEMBERS = 5;
 const MIN_MEMBERS = 2;
 
 /**
- * Maintains the facts `gatewayGroups`: the chassis that watch each gateway node, for subnets with more than one gateway node. Besides the node itself
- * these are the next ones in the order of all nodes' names, so a node that is added or removed changes only few groups.
+ * Maintains the facts `gatewayGroups`: the chassis that monitor each gateway node, for subnets with more than one
+ * gateway node: the node itself and the next ones in the order of all nodes' names, so a node that is added or
+ * removed changes only few groups.
  */
 export class GatewayGroups implements Deriver {
   readonly #facts: FactStore;

@@ -21,7 +21,7 @@ export const subnetGateways: Derivation<"subnetGateways"> = {
     if (change.kind === "subnets") return [change.key];
     if (change.kind === "cluster") return subnetNames(facts);
     const nodes = NODE_STATES.has(change.kind) ? [change.key] : nodesWith(changeOf("ips", change));
-    // Also those whose nodes are chosen by their labels.
+    // Also subnets that select their nodes by label.
     const names = nodes.length === 0 ? [] : ["", ...nodes];
     return new Set(names.flatMap((name) => facts.by("subnets", "gatewayNode", name).map((subnet) => subnet.name)));
   },
@@ -70,8 +70,9 @@ function namesOf(reader: FactReader, { gatewayNodes, gatewayNodeSelectors }: Sub
 }
 
 /**
- * The state of a node as a gateway; undefined if the node does not exist. It is ready if kubelet says so, it has an address on the join switch, OVN
- * has a chassis for it, and other nodes reach it. Otherwise traffic sent to it would be lost.
+ * The state of a node as a gateway; undefined if the node does not exist. It is ready if its Node condition `Ready`
+ * is true, it has an address on the join switch, OVN has a chassis for it, and other nodes reach it. Otherwise
+ * traffic sent to it would be lost.
  */
 function gatewayNode(reader: FactReader, name: string): GatewayNodeFact | undefined {
   const node = reader.get("nodes", name);
@@ -89,7 +90,7 @@ function hasAny(join: Dual<string>): boolean {
   return Object.keys(join).length > 0;
 }
 
-/** What is wrong with a node itself, whatever other nodes see of it. */
+/** The problem of a node itself, independent of what other nodes report about it. */
 function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolean): string | undefined {
   if (!joined) return "has no address in the join subnet yet";
   if (reader.get("chassisProblems", name)?.reason === "ChassisMissing") return "has no chassis in OVN";
@@ -97,9 +98,10 @@ function problemOf(reader: FactReader, { name, ready }: NodeFact, joined: boolea
 }
 
 /**
- * The nodes that currently carry the traffic of a centralized subnet: the ready ones, or without ECMP the first ready one in the order of
- * `gatewayNode`. If none is ready, those are used which other nodes do not reach and which have no other problem: a chassis whose group is dead has nobody to
- * reach it, and claims nothing (ovn controller/ha-chassis.c). If there is none either, all are used: a node reported as not ready may still forward.
+ * The nodes that currently carry the traffic of a centralized subnet: the ready ones, or without ECMP the first ready
+ * one in the order of `gatewayNode`. If none is ready, the nodes whose only problem is that other nodes do not reach
+ * them are used: if all members of a chassis's group are down, no BFD session to it is up, and it claims nothing (ovn
+ * controller/ha-chassis.c). If there is none either, all are used: a node reported as not ready may still forward.
  */
 export function activeGateways(
   { enableEcmp }: Pick<SubnetFact, "enableEcmp">,

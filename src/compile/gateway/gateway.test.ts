@@ -10,7 +10,7 @@ import { subnetUnit } from "../subnet/subnet.ts";
 import { addIp, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
 import { gatewayUnit } from "./gateway.ts";
 
-/** Adds a node with its address on the join switch, and what its daemon says its chassis is. */
+/** Adds a node with its address on the join switch, and its daemon's chassis. */
 function addGateway(facts: FactStore, name: string, n: number, chassis = `c-${name}`, ready = "True"): void {
   const annotations = { [NODE.chassis]: chassis };
   const status = { conditions: [{ type: "Ready", status: ready }] };
@@ -24,11 +24,11 @@ function groups(facts: FactStore): Readonly<Record<string, string>> {
 
 const CENTRAL = { cidrBlock: "10.30.0.0/24", gatewayType: "centralized", gatewayNode: "n1,n2" } as const;
 
-t.test("gateway nodes are watched where another one could take over", async (t) => {
+t.test("gateway nodes are monitored if another one could take over", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "c", CENTRAL);
   addGateway(facts, "n1", 21);
-  t.same(groups(facts), {}, "a single node has nobody to watch it");
+  t.same(groups(facts), {}, "a single node has no node to monitor it");
   addGateway(facts, "n2", 22);
   t.same(groups(facts), { n1: "c-n1 c-n2", n2: "c-n2 c-n1" });
   addGateway(facts, "n3", 23);
@@ -36,13 +36,13 @@ t.test("gateway nodes are watched where another one could take over", async (t) 
   for (const n of [4, 5, 6, 7]) addGateway(facts, `n${n}`, 20 + n);
   t.same(groups(facts), { n1: "c-n1 c-n2 c-n3 c-n4 c-n5", n2: "c-n2 c-n3 c-n4 c-n5 c-n6" }, "but no more than five");
   addGateway(facts, "n2", 22, "c-n1");
-  t.same(groups(facts), { n1: "c-n1 c-n3 c-n4 c-n5 c-n6" }, "of copies of one disk only the first counts");
+  t.same(groups(facts), { n1: "c-n1 c-n3 c-n4 c-n5 c-n6" }, "of copies of one disk only the first one counts");
   addGateway(facts, "n2", 22);
   addSubnet(facts, "c", { ...CENTRAL, gatewayNode: "n1" });
-  t.same(groups(facts), {}, "a single gateway has nobody to fail over to");
+  t.same(groups(facts), {}, "a single gateway has no node to fail over to");
 });
 
-t.test("a gateway node is watched by a port that the first living chassis of its group carries", async (t) => {
+t.test("a gateway node is monitored by a port that the first living chassis of its group claims", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "c", CENTRAL);
   for (const n of [1, 2, 3]) addGateway(facts, `n${n}`, 20 + n);
@@ -62,10 +62,10 @@ t.test("a gateway node is watched by a port that the first living chassis of its
     type: "external",
     ha_chassis_group: group?.uuid,
   });
-  t.same(new Set(edges.map(({ holderUnit }) => holderUnit)), new Set(["gateway:n1"]), "all rows are this unit's own");
+  t.same(new Set(edges.map(({ holderUnit }) => holderUnit)), new Set(["gateway:n1"]), "all rows belong to this unit");
 });
 
-t.test("a gateway node that others do not reach is not used, and the subnet says so", async (t) => {
+t.test("a gateway node that other nodes do not reach is not used, and the subnet reports it", async (t) => {
   const facts = sampleFacts();
   for (const n of [1, 2, 3]) addGateway(facts, `n${n}`, 20 + n);
   const compiled = (enableEcmp: boolean) => {
@@ -82,11 +82,12 @@ t.test("a gateway node that others do not reach is not used, and the subnet says
   t.match(compiled(false), { hops: ["100.64.0.22"], active: "n2", message: said });
   t.same(compiled(true).hops, ["100.64.0.22"]);
   facts.set("gatewayLosses", "n2", { key: "n2" });
-  t.same(compiled(false).hops, ["100.64.0.21"], "where all are lost the first one stays");
+  t.same(compiled(false).hops, ["100.64.0.21"], "if all are unreachable the first one stays");
   t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "or all");
   facts.set("gatewayLosses", "n1", undefined);
   t.match(compiled(true), { hops: ["100.64.0.21"], active: "" });
-  // The last living node of a group: it was lost when the others died, has no BFD session since it is back, and so claims nothing.
+  // The last living node of a group: it was unreachable when the others failed, has no BFD session since it is back,
+  // and so claims nothing.
   addGateway(facts, "n1", 21, "c-n1", "Unknown");
   const none = 'no node of spec.gatewayNode "n1,n2" is ready';
   const why = "n1 is not Ready, n2 is not reached by other nodes through tunnels";
@@ -94,7 +95,7 @@ t.test("a gateway node that others do not reach is not used, and the subnet says
   t.same(compiled(false), { hops: ["100.64.0.22"], active: "n2", message }, "Ready is preferred to NotReady");
   t.same(compiled(true).hops, ["100.64.0.22"]);
   addGateway(facts, "n2", 22, "c-n2", "Unknown");
-  t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "where no node is Ready, all stay");
+  t.same(compiled(true).hops, ["100.64.0.21", "100.64.0.22"], "if no node is Ready, all stay");
 });
 
 t.test("while tunnels between the only two nodes are down, pods leave by their own node", async (t) => {
@@ -128,14 +129,18 @@ t.test("while tunnels between the only two nodes are down, pods leave by their o
   const lost = "gateway nodes that are not used: n1 is not reached by other nodes through tunnels";
   t.same(compiled(), { ...own, active: "n2", message: lost }, "the status names the node that is alive");
   split("n2", "n1");
-  t.match(compiled(), { ...own, active: "n2" }, "one node is told before the other");
+  t.match(compiled(), { ...own, active: "n2" }, "one node has reported it before the other");
   split("n1", "n2");
   t.same(compiled(), central);
   split("n2", "n1", false);
-  t.match(compiled({ gatewayNode: "n1" }).hops, [["100.64.0.21"]], "a node that is no gateway is none of this subnet");
+  t.match(
+    compiled({ gatewayNode: "n1" }).hops,
+    [["100.64.0.21"]],
+    "a node that is not a gateway is not one of this subnet",
+  );
 });
 
-t.test("a gateway node may be given with the addresses from which it sends", async (t) => {
+t.test("a gateway node may be given with its source addresses", async (t) => {
   const facts = sampleFacts();
   for (const n of [1, 2]) addGateway(facts, `n${n}`, 20 + n);
   const gatewayNode = "n1:172.18.0.21, n2 : fd00:172:18:0::22,n2:172.18.0.22,n2:nonsense";

@@ -15,9 +15,10 @@ import { externalIds } from "../rows.ts";
 const HIGHEST = 100;
 
 /**
- * Adds the port that shows whether a gateway node is alive. It carries no packets, is on a switch of its own, and the first living chassis of the
- * node's group claims it. The members of the group monitor each other by BFD on their tunnels (ovn-controller enables it). If the node is dead or
- * disconnected, another chassis claims the port, which `GatewayWatch` sees in its Port_Binding.
+ * Adds the port that shows whether a gateway node is alive. It carries no packets, is on a switch of its own, and the
+ * first living chassis of the node's group claims it. The members of the group monitor each other by BFD on their
+ * tunnels (ovn-controller enables it). If the node is down or disconnected, another chassis claims the port, and its
+ * Port_Binding changes, which `GatewayWatch` reads.
  *
  * A port of type `external` with a group costs almost no flows; a router port with a group would need a router.
  */

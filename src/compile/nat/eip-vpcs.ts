@@ -10,7 +10,7 @@ import { type FactReader, type FactStore, recordingReader, strictReader } from "
 import type { FactTypes } from "../../facts/types.ts";
 import { portVpcOf } from "../vpc/vpc-external.ts";
 
-/** What tells the VPC of a rule; "" for none. */
+/** The fields of a rule that determine its VPC; "" if not set. */
 interface Inside {
   readonly ipType?: "ip" | "vip";
   readonly ipName: string;
@@ -18,10 +18,13 @@ interface Inside {
   readonly vpc: string;
 }
 
-/** Maintains the facts `eipVpcs`: the VPC in which an OvnEip is used. It is one only: the routers of two VPCs must not both answer for an address. */
+/**
+ * Maintains the facts `eipVpcs`: the one VPC in which an OvnEip is used. The routers of two VPCs must not both answer
+ * for an address.
+ */
 export class EipVpcs implements Deriver {
   readonly #facts: FactStore;
-  /** What was read of each OvnEip last. */
+  /** The facts that each OvnEip's result depends on. */
   readonly #dependents = new Dependents();
 
   constructor(facts: FactStore) {
@@ -54,7 +57,10 @@ export class EipVpcs implements Deriver {
   }
 }
 
-/** That of the router's port whose address it is, or else of the oldest rule that names it and whose VPC is known. */
+/**
+ * The VPC of the router port with the address, or else of the oldest rule that names the OvnEip and whose VPC is
+ * known.
+ */
 function useOf(reader: FactReader, eip: FactTypes["ovnEips"]): EipVpcFact | undefined {
   const { key } = eip;
   const port = portVpcOf(reader, eip);
@@ -71,7 +77,7 @@ function useOf(reader: FactReader, eip: FactTypes["ovnEips"]): EipVpcFact | unde
   return first && { key, vpc: first.vpc, user: first.who };
 }
 
-/** "" where it is not known. */
+/** "" if it is not known. */
 function vpcOf(reader: FactReader, { ipType, ipName, subnet = "", vpc }: Inside): string {
   if (subnet === "" && ipName === "") return vpc;
   const name = subnet !== "" ? subnet : reader.get(ipType === "vip" ? "vips" : "ips", ipName)?.subnet;

@@ -13,12 +13,12 @@ export interface NatProblem {
   readonly message: string;
 }
 
-/** The address outside of a rule. */
+/** The external address of a rule. */
 export interface NatEip {
   readonly ok: true;
   readonly name: string;
   readonly subnet: string;
-  /** "" for none. */
+  /** "" if none. */
   readonly v4: string;
   readonly v6: string;
 }
@@ -28,7 +28,7 @@ export function natProblem(reason: string, message: string): NatProblem {
   return { ok: false, reason, message };
 }
 
-/** The OvnEip of a rule. One that is being deleted serves the rules that use it already, and no new ones. */
+/** The OvnEip of a rule. An OvnEip that is being deleted still serves the rules that use it, but no new ones. */
 export function readEip(reader: FactReader, { eip: name, finalizers }: EipRuleFact): NatEip | NatProblem {
   const eip = reader.get("ovnEips", name);
   const about = `OvnEip "${name}" (spec.ovnEip)`;

@@ -7,9 +7,9 @@ import type { FactReader } from "../../facts/store.ts";
 type SourceRuleKind = "OvnFip" | "OvnSnatRule";
 
 /**
- * An older rule that translates the source of the same packets in the external subnet of this rule's OvnEip, for messages; undefined if there is none. northd
- * gives both the same priority, so that either could count.
- * @param keys of the indexes under which rules with the same addresses are found.
+ * An older rule that translates the source of the same packets in the external subnet of this rule's OvnEip, for
+ * messages; undefined if there is none. northd gives both the same priority, so either could apply.
+ * @param keys of the indexes by which rules with the same addresses are found.
  */
 export function olderSourceRule(
   reader: FactReader,

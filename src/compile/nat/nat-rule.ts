@@ -16,17 +16,17 @@ import { type NatEip, type NatProblem, natProblem } from "./nat-eip.ts";
 export type NatRuleKind = "ovnFips" | "ovnSnatRules" | "ovnDnatRules";
 
 /**
- * Priority of the policies by which packets of a rule leave the default VPC towards its external subnet: above the ways over nodes (29000), as in Kube-OVN.
- * In other VPCs the user's routes lead there.
+ * Priority of the policies by which packets of a rule leave the default VPC towards its external subnet: above the
+ * policies to nodes (29000), as in Kube-OVN. In other VPCs the user's routes do that.
  */
 const PRIORITY = 29250;
 
-/** What a rule comes to. */
+/** The outcome of a rule. */
 export interface NatOutcome {
-  /** Absent where it is applied. */
+  /** Absent if the rule is applied. */
   readonly problem?: NatProblem;
   readonly eip: NatEip | undefined;
-  /** Further fields of its status. */
+  /** Additional fields of its status. */
   readonly status: Readonly<Record<string, unknown>>;
   readonly message: string;
   readonly notes: readonly Note[];
@@ -69,7 +69,10 @@ export function natEffects(
   );
 }
 
-/** In the default VPC: leads packets from what is inside to the routers of the external subnet. `more`: further conditions. */
+/**
+ * In the default VPC: routes packets from the inside addresses to the routers of the external subnet. `more`:
+ * additional conditions.
+ */
 export function addWayOut(
   build: FragmentBuilder,
   id: string,
@@ -96,7 +99,7 @@ export function isDefaultVpc(reader: FactReader, vpc: string): boolean {
   return reader.get("vpcs", vpc)?.isDefault === true;
 }
 
-/** The addresses, or ranges, of a family: outside and inside. */
+/** The outside and inside addresses, or ranges, of one family. */
 export interface NatPair {
   readonly family: "v4" | "v6";
   readonly external: string;

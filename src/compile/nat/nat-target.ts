@@ -13,17 +13,20 @@ import { type NatProblem, natProblem } from "./nat-eip.ts";
 export interface NatTarget {
   readonly ok: true;
   readonly vpc: string;
-  /** "" for none. */
+  /** "" if none. */
   readonly v4: string;
   readonly v6: string;
-  /** The switch port that has it, and its MAC; absent for a Vip, which moves from port to port, and where nobody has the address. */
+  /**
+   * The switch port with the address, and its MAC; absent for a Vip, which moves between ports, and for an unused
+   * address.
+   */
   readonly port?: { readonly name: string; readonly mac: string };
-  /** Under which rules with this target are found, by whatever they name it (`natTargetKeys`). */
+  /** The index keys of rules with this target, however they name it (`natTargetKeys`). */
   readonly keys: readonly string[];
   readonly notes: readonly Note[];
 }
 
-/** Where a rule leads to, by the IP or Vip that it names, or else by its addresses. */
+/** The target of a rule: the IP or Vip that it names, or else its addresses. */
 export function readTarget(reader: FactReader, of: NatTargetFact): NatTarget | NatProblem {
   const { ipType, ipName } = of;
   if (ipName === "") return byAddress(reader, of);
@@ -70,7 +73,7 @@ function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarge
   });
   const notes = found.flatMap(({ address, vacant, outside }): Note[] => {
     if (vacant) {
-      const message = `no pod or Vip of VPC "${vpc}" has ${address}: what is sent there is lost`;
+      const message = `no pod or Vip of VPC "${vpc}" has ${address}: packets to it are lost`;
       return [{ reason: "AddressNotFound", message }];
     }
     if (!outside) return [];

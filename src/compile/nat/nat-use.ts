@@ -6,7 +6,7 @@ import type { ExternalLink } from "../vpc/vpc-external.ts";
 import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "./nat-eip.ts";
 import { familyMismatch, isDefaultVpc, type NatPair, pairsOf } from "./nat-rule.ts";
 
-/** What is inside: addresses or ranges of a VPC, "" for none. */
+/** The inside addresses or ranges of a VPC, "" if none. */
 interface Inside {
   readonly ok: true;
   readonly vpc: string;
@@ -16,22 +16,22 @@ interface Inside {
 
 type Link = ExternalLink & { readonly ok: true };
 
-/** What a rule uses: its OvnEip, and the connection of its VPC to that one's subnet. */
+/** The objects that a rule uses: its OvnEip, and the connection of its VPC to that OvnEip's subnet. */
 export interface NatUse {
   readonly eip: NatEip | NatProblem;
-  /** Absent where the OvnEip or what is inside has a problem. */
+  /** Absent if the OvnEip or the inside addresses have a problem. */
   readonly link: Link | NatProblem | undefined;
   readonly inDefaultVpc: boolean;
 }
 
-/** What is translated. */
+/** The translation of a rule. */
 export interface NatDecision {
   readonly ok: true;
   readonly pairs: readonly NatPair[];
   readonly link: Link;
 }
 
-/** Reads what a rule uses. */
+/** Reads the objects that a rule uses. */
 export function readUse(reader: FactReader, rule: EipRuleFact, inside: Inside | NatProblem): NatUse {
   const eip = readEip(reader, rule);
   return {
@@ -42,8 +42,8 @@ export function readUse(reader: FactReader, rule: EipRuleFact, inside: Inside | 
 }
 
 /**
- * What a rule translates, or the first problem: what is invalid in itself, its OvnEip, what is inside, another rule that excludes it, the connection, the
- * families. A rule that is being deleted translates nothing.
+ * The translation of a rule, or the first problem: the rule itself is invalid, its OvnEip, its inside addresses,
+ * another rule that excludes it, the connection, the families. A rule that is being deleted translates nothing.
  */
 export function decideUse(
   { eip, link }: NatUse,

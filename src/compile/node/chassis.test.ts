@@ -7,9 +7,9 @@ import { plainVip, templateVip, zoneVariable } from "../service/template-variabl
 import { addChassis, addNode, sampleFacts } from "../testing/sample-facts.ts";
 import { chassisUnit } from "./chassis.ts";
 
-t.test("a node's variables are those that addresses are spelled with, and its zone", async (t) => {
+t.test("a node's variables are those in which addresses are spelled, and its zone", async (t) => {
   const facts = sampleFacts();
-  t.equal(chassisUnit.read(facts, "weft-1"), undefined, "its daemon has not said which chassis it is");
+  t.equal(chassisUnit.read(facts, "weft-1"), undefined, "its daemon has not reported its chassis");
   addChassis(facts, "weft-1", "5b0f-1", "eu_1-a");
   const text = formatFragment(chassisUnit.compile(chassisUnit.read(facts, "weft-1")!));
   const file = new URL("../units.golden/chassis.txt", import.meta.url);
@@ -17,7 +17,7 @@ t.test("a node's variables are those that addresses are spelled with, and its zo
   t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "");
 });
 
-t.test("of nodes that say the same chassis one has its variables", async (t) => {
+t.test("of nodes that report the same chassis one has its variables", async (t) => {
   const facts = sampleFacts();
   addChassis(facts, "weft-2", "twin");
   addChassis(facts, "weft-1", "twin");
@@ -28,7 +28,7 @@ t.test("of nodes that say the same chassis one has its variables", async (t) => 
   t.equal(rows("weft-2"), 1);
 });
 
-t.test("names of variables have the signs that OVN reads, and no two zones have one", async (t) => {
+t.test("names of variables have the characters that OVN accepts, and no two zones have the same", async (t) => {
   const zones = ["", "_", "-", "a-b", "a_b", "a.b", "a_db", "a_", "_n", "n", "é", "a_e9_"];
   const names = zones.map(zoneVariable);
   for (const name of names) t.match(name, /^[a-zA-Z0-9_.]+$/);

@@ -12,22 +12,25 @@ import { externalIds } from "../rows.ts";
 const TIERS_BEFORE_LAST = [0, 1, 2] as const;
 
 /**
- * Adds the rules for all pods of the default VPC on a node while there are policies, as ACLs of the node's group, whose name is `group`.
+ * Adds the rules for all pods of the default VPC on a node while there are policies, as ACLs of the node's group,
+ * whose name is `group`.
  * @param own the addresses from which the node connects to pods: its trusted addresses, and those in the join subnet.
  *
- * **The pods' own node** reaches them whatever policies say, and they reach it whatever NetworkPolicies say, because kubelet's probes come from there
- * (NetworkPolicy, "The behavior of to and from selectors"). The priority is Kube-OVN's. The address alone is not trusted: the traffic comes through
- * the router, and no pod's switch lets a packet with a node's address out (`subnet-sources.ts`), nor comes any in from a peered VPC (`vpc-peerings.ts`). In
- * custom VPCs it comes from the address of `PROBE_NETWORK`, which only a node's port has (`vpc-probe.ts`). Neighbour discovery of IPv6 needs no rule: ovn-northd allows it if there is any
- * `allow-related`.
+ * **The pods' own node** reaches them whatever policies say, and they reach it whatever NetworkPolicies say, because
+ * kubelet's probes come from there (NetworkPolicy, "The behavior of to and from selectors"). The priority is
+ * Kube-OVN's. The address alone is not trusted: the traffic comes through the router, pods' switches drop packets
+ * from pods with a node's address (`subnet-sources.ts`), and routers drop such packets from a peered VPC
+ * (`vpc-peerings.ts`). In custom VPCs it comes from the address of `PROBE_NETWORK`, which only a node's port has
+ * (`vpc-probe.ts`). Neighbour discovery of IPv6 needs no rule: ovn-northd allows it if there is any `allow-related`.
  *
- * **A pod that reaches itself** through a Service has a source address from which no port may send. On its way out such a packet is turned back
- * before ACLs that apply after load balancing.
+ * **A pod that reaches itself** through a Service has a source address from which no port may send. Its packets
+ * return to the pod before ACLs that apply after load balancing.
  *
- * **Explicit `pass`.** If no ACL of the first tier matches, OVN's own flow of priority 1 treats a packet of a blocked connection as allowed again and
- * lets it through, although a later tier drops it: every other packet of a connection that was cut gets through (northd 25.03, `ls_out_acl_eval`). A
- * `pass` of priority 0 comes before that flow. It must not be in the last tier, where that flow is right, so there is always a rule in the fourth. On
- * the way out ACLs of policies apply after load balancing, and there is no such flow.
+ * **Explicit `pass`.** If no ACL of the first tier matches, OVN's own flow of priority 1 treats a packet of a blocked
+ * connection as allowed again and lets it through, although a later tier drops it: every other packet of a connection
+ * that was cut gets through (northd 25.03, `ls_out_acl_eval`). A `pass` of priority 0 comes before that flow. It must
+ * not be in the last tier, where that flow is right, so there is always a rule in the fourth. For egress, ACLs of
+ * policies apply after load balancing, and there is no such flow.
  */
 export function compileNodeAcls(
   build: FragmentBuilder,
@@ -45,9 +48,9 @@ export function compileNodeAcls(
       add(word, "to-lport", tier, 3000, fromNode, "allow-related");
       addUnspoofed(add, tier, family, word);
     }
-    // On the way out only NetworkPolicies, which are in the tier before (see `compileAcls`), and the baseline must be overridden for the node.
-    // SecurityGroups and a subnet's rules are above these in their tiers, because they are in the same stage: what they do not allow does not reach
-    // the node either.
+    // For egress only NetworkPolicies, which are in the tier before (see `compileAcls`), and the baseline must be
+    // overridden for the node. SecurityGroups and a subnet's rules are above these in their tiers, because they are
+    // in the same stage: traffic that they do not allow does not reach the node either.
     const toNode = `${word}.dst == ${nodes}`;
     add(word, "from-lport-after-lb", 1, 3000, toNode, "pass");
     add(word, "from-lport-after-lb", 2, 0, toNode, "allow-related");

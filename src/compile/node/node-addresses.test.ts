@@ -38,14 +38,14 @@ function withNode(facts: FactStore, ...addresses: string[]): FactStore {
 
 const six = "fd00:172:18::19";
 
-t.test("what pods send to a node's address is led to it, where the address counts", async (t) => {
+t.test("pods' packets to a trusted address of a node are routed to the node", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.19", six);
   const { matches, effects } = compile(facts, "stolen");
   t.same(matches, ["ip4.dst == 172.18.0.19", `ip6.dst == ${six}`]);
   t.notOk(effects.some(({ kind }) => kind === "node-condition" || kind === "report"));
 });
 
-t.test("an address of a further range of Services does not count either", async (t) => {
+t.test("an address in an additional range of Services is not trusted either", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.19");
   facts.set("serviceRanges", "services", { key: "services", cidrs: ["10.96.0.0/12", "172.18.0.16/28"] });
   t.match(told(facts, "stolen"), {
@@ -53,7 +53,7 @@ t.test("an address of a further range of Services does not count either", async 
   });
 });
 
-t.test("an address that a kubelet had better not name is not led to its node, and a condition says why", async (t) => {
+t.test("an untrusted address is not routed to its node, and a condition has the reason", async (t) => {
   const cases: readonly (readonly [string, string, RegExp])[] = [
     [
       "8.8.8.8",
@@ -69,24 +69,24 @@ t.test("an address that a kubelet had better not name is not led to its node, an
     const facts = withNode(sampleFacts(), address, six);
     t.same(compile(facts, "stolen").matches, [`ip6.dst == ${six}`], address);
     t.match(told(facts, "stolen"), { reason, message }, address);
-    t.ok(told(facts, "stolen")?.message.includes(address), "the sentence names it");
+    t.ok(told(facts, "stolen")?.message.includes(address), "the message names it");
     const { effects } = compile(facts, "stolen");
     t.match(
       effects.find(({ kind }) => kind === "report"),
       { about: { resource: "nodes", name: "stolen" }, reason },
     );
     const source = effects.find((effect) => effect.kind === "annotate");
-    t.match(source, { annotations: { "weft.kubeovn.io/source": six } }, "nor may the node speak from it");
+    t.match(source, { annotations: { "weft.kubeovn.io/source": six } }, "nor may the node send from it");
   }
 });
 
-t.test("an address that two nodes name from the beginning is neither's", async (t) => {
+t.test("an address that two new nodes name is trusted for neither", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.11");
   t.match(told(facts, "weft-1"), { reason: "NotUnique", message: /node stolen has the same address/ });
   t.same(compile(facts, "weft-1").matches, ["ip6.dst == fd00:172:18::11"]);
 });
 
-t.test("a node keeps the address that it has when another one names it", async (t) => {
+t.test("a node keeps its address when another one names it", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.11");
   const node = (name: string, annotated: boolean) =>
     projectNode({
@@ -99,10 +99,11 @@ t.test("a node keeps the address that it has when another one names it", async (
   t.match(told(facts, "stolen"), { reason: "NotUnique", message: /node weft-1 has the same address/ });
   t.same(compile(facts, "stolen").matches, []);
   facts.set("nodes", "stolen", node("stolen", true));
-  for (const name of ["weft-1", "stolen"]) t.same(compile(facts, name).matches, [], "both say so: it is neither's");
+  for (const name of ["weft-1", "stolen"])
+    t.same(compile(facts, name).matches, [], "both report it: it is trusted for neither");
 });
 
-t.test("the API server's address counts on nodes of the control plane only", async (t) => {
+t.test("the API server's address is trusted on nodes of the control plane only", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.19");
   const labels = { "kubernetes.io/service-name": "kubernetes" };
   const slice = {
@@ -120,14 +121,14 @@ t.test("the API server's address counts on nodes of the control plane only", asy
   t.same(compile(facts, "stolen").matches, ["ip4.dst == 172.18.0.19"]);
 });
 
-t.test("a subnet of another VPC or of another plugin may have what the node has", async (t) => {
+t.test("a subnet of another VPC or of another plugin may contain a node's address", async (t) => {
   const facts = withNode(sampleFacts(), "172.18.0.19");
   addSubnet(facts, "theirs", { cidrBlock: "172.18.0.0/24", vpc: "other" });
   addSubnet(facts, "macvlan", { cidrBlock: "172.18.0.0/24", provider: "net.default" });
   t.equal(told(facts, "stolen"), undefined);
 });
 
-t.test("the condition is taken away when the address counts, and is not written twice", async (t) => {
+t.test("the condition is removed when the address is trusted, and is not written twice", async (t) => {
   const problem = {
     reason: "NotUnique",
     message: "its InternalIP 172.18.0.11 is not used: node weft-1 has the same address",

@@ -6,7 +6,7 @@ import { projectNode } from "../../facts/project-core.ts";
 import { factStore } from "../../kinds/store.ts";
 import { judgeChassis } from "./node-chassis.ts";
 
-/** Nodes with what their daemons say they are, and a southbound database that has been read. */
+/** Nodes with the chassis that their daemons report, and a southbound database that has been read. */
 function world(nodes: Readonly<Record<string, string | undefined>>) {
   const facts = factStore();
   facts.set("served", "chassis", { key: "chassis" });
@@ -26,7 +26,7 @@ function world(nodes: Readonly<Record<string, string | undefined>>) {
   return { facts, chassis, judge };
 }
 
-t.test("a node whose chassis is there alone has no problem", async (t) => {
+t.test("a node with only its own chassis has no problem", async (t) => {
   const { chassis, judge } = world({ a: "c1", b: "c2" });
   chassis("c1", "a", "172.18.0.11");
   chassis("c2", "b", "172.18.0.12");
@@ -34,7 +34,7 @@ t.test("a node whose chassis is there alone has no problem", async (t) => {
   t.equal(judge("b"), undefined);
 });
 
-t.test("nothing is said before the daemon and the southbound database have said something", async (t) => {
+t.test("nothing is reported before the daemon and the southbound database are known", async (t) => {
   const { facts, judge } = world({ a: "c1", b: undefined });
   t.match(judge("a"), { reason: "ChassisMissing" });
   t.equal(judge("b"), undefined);
@@ -42,17 +42,20 @@ t.test("nothing is said before the daemon and the southbound database have said 
   t.equal(judge("a"), undefined);
 });
 
-t.test("a missing chassis names whoever has the node's name or address: a former system-id of its own", async (t) => {
-  const { chassis, judge } = world({ a: "new", b: "c2", c: "c3" });
-  chassis("c2", "b", "172.18.0.12");
-  t.match(judge("c"), { reason: "ChassisMissing", message: /no chassis c3, .*log of the node's ovn-controller/ });
-  chassis("old", "a-before", "172.18.0.11");
-  t.match(judge("a"), { reason: "ChassisMissing", message: /ovn-sbctl chassis-del old$/ });
-  chassis("older", "a", "192.0.2.1");
-  t.match(judge("a"), { message: /ovn-sbctl chassis-del old; ovn-sbctl chassis-del older$/ });
-});
+t.test(
+  "a missing chassis names the chassis with the node's name or address: a former system-id of its own",
+  async (t) => {
+    const { chassis, judge } = world({ a: "new", b: "c2", c: "c3" });
+    chassis("c2", "b", "172.18.0.12");
+    t.match(judge("c"), { reason: "ChassisMissing", message: /no chassis c3, .*log of the node's ovn-controller/ });
+    chassis("old", "a-before", "172.18.0.11");
+    t.match(judge("a"), { reason: "ChassisMissing", message: /ovn-sbctl chassis-del old$/ });
+    chassis("older", "a", "192.0.2.1");
+    t.match(judge("a"), { message: /ovn-sbctl chassis-del old; ovn-sbctl chassis-del older$/ });
+  },
+);
 
-t.test("a chassis that has the address of one of the node's networks is named", async (t) => {
+t.test("a chassis with the address of one of the node's networks is named", async (t) => {
   const { facts, chassis, judge } = world({ a: "new" });
   const node = facts.get("nodes", "a");
   const contract = '{"version":1,"networks":{"storage":"192.168.10.11"}}';
@@ -61,7 +64,7 @@ t.test("a chassis that has the address of one of the node's networks is named", 
   t.match(judge("a"), { reason: "ChassisMissing", message: /ovn-sbctl chassis-del c9$/ });
 });
 
-t.test("a former chassis beside the node's own is a conflict, one of another availability zone is none", async (t) => {
+t.test("a former chassis beside the node's own is a conflict, one of another availability zone is not", async (t) => {
   const { chassis, judge } = world({ a: "new" });
   chassis("new", "a", "172.18.0.11");
   chassis("far", "a", "198.51.100.1", true);
@@ -73,7 +76,7 @@ t.test("a former chassis beside the node's own is a conflict, one of another ava
   });
 });
 
-t.test("two nodes with one system-id are told of each other", async (t) => {
+t.test("two nodes with one system-id are both reported", async (t) => {
   const { chassis, judge } = world({ a: "c1", b: "c1" });
   chassis("c1", "b", "172.18.0.12");
   t.match(judge("a"), { reason: "ChassisConflict", message: /node b has the same system-id, c1/ });

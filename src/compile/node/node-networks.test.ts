@@ -6,7 +6,7 @@ import { projectNode } from "../../facts/project-core.ts";
 import { factStore } from "../../kinds/store.ts";
 import { judgeNodeNetworks } from "./node-networks.ts";
 
-/** Nodes by name: what their users say, and what they were told before. */
+/** Nodes by name: their annotations, and their former contracts. */
 function world(nodes: Readonly<Record<string, { readonly says?: string; readonly former?: object }>>) {
   const facts = factStore();
   Object.entries(nodes).forEach(([name, { says, former }], i) => {
@@ -30,12 +30,12 @@ t.test("each node uses its own addresses", async (t) => {
   t.strictSame(judge("c"), { accepted: {}, used: false, problem: undefined });
 });
 
-t.test("networks that are taken off the annotation are not used any more", async (t) => {
+t.test("networks that are removed from the annotation are no longer used", async (t) => {
   const judge = world({ a: { former: { storage: "192.168.10.11" } } });
   t.strictSame(judge("a"), { accepted: {}, used: true, problem: undefined });
 });
 
-t.test("what cannot be read leaves the former networks active, and the condition says so", async (t) => {
+t.test("with a malformed annotation the former networks stay active, and the condition reports it", async (t) => {
   const former = { storage: "192.168.10.11" };
   t.match(world({ a: { says: "{", former } })("a"), {
     accepted: former,
@@ -58,7 +58,7 @@ t.test("what cannot be read leaves the former networks active, and the condition
   });
 });
 
-t.test("of two nodes with one address the one that had it keeps it, and of two new ones none has it", async (t) => {
+t.test("of two nodes with one address the former holder keeps it, and of two new ones none has it", async (t) => {
   const says = '{"storage":"192.168.10.11"}';
   const old = world({ a: { says, former: { storage: "192.168.10.11" } }, b: { says } });
   t.strictSame(old("a"), { accepted: { storage: "192.168.10.11" }, used: true, problem: undefined });

@@ -8,9 +8,9 @@ import type { FactReader } from "../../facts/store.ts";
 
 /** The networks of a node, and what is wrong with its annotation. */
 export interface JudgedNetworks {
-  /** The networks for its daemon. */
+  /** The active networks of the node. */
   readonly accepted: NodeNetworks;
-  /** Whether there are or were any. */
+  /** Whether the node has or had any. */
   readonly used: boolean;
   readonly problem: { readonly reason: string; readonly message: string } | undefined;
 }

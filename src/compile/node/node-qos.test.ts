@@ -38,7 +38,7 @@ t.test("limits of a node are rules of its port on the join switch", (t) => {
   t.end();
 });
 
-t.test("an invalid rate of a node leaves the last valid one active, and the Event says so", (t) => {
+t.test("an invalid rate of a node leaves the last valid one active, and the Event reports it", (t) => {
   const before = { [NODE.qos]: '{"ovn":{"ingress":{"rate":1000,"burst":800}}}' };
   const { rules, event } = compile({ ...before, [NODE.ingressRate]: "lots" });
   t.match(rules, [{ columns: { bandwidth: { rate: 1_000 } } }]);

@@ -11,7 +11,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nodePortId } from "../owner-ids.ts";
 import { addQos } from "../qos-rules.ts";
 
-/** Adds the limits of a node's `ovn0`, from its annotations `ingress_rate` and so on; returns what is active. */
+/** Adds the limits of a node's `ovn0`, from its annotations `ingress_rate` and so on; returns the active ones. */
 export function addNodeQos(build: FragmentBuilder, node: NodeFact, port: string, join: string): Qos {
   const { ingress, egress } = readQosRequest(node.annotations, OVN_PROVIDER);
   const before = decodePodQos(node.annotations[NODE.qos])[OVN_PROVIDER] ?? {};
@@ -21,12 +21,12 @@ export function addNodeQos(build: FragmentBuilder, node: NodeFact, port: string,
   return qos;
 }
 
-/** The Node's record of what is active. */
+/** The Node's record of the active limits. */
 export function nodeQosRecord(qos: Qos): WantedAnnotations {
   return { [NODE.qos]: encodePodQos({ [OVN_PROVIDER]: qos }) };
 }
 
-/** The Event that names invalid annotations, and what is active instead. */
+/** The Event that names invalid annotations, and the value that is active instead. */
 export function reportNodeQos({ name, uid }: NodeFact, { problem }: Qos): readonly ReportEffect[] {
   if (problem === undefined) return [];
   const about = { resource: "nodes", namespace: "", name, uid } as const;

@@ -25,7 +25,7 @@ function sample(kubeProxyReplacement: boolean): FactStore {
 const textOf = (facts: FactStore, name: string): string =>
   groupText(facts.get("groups", name)?.group ?? { kind: "domain", domain: "?" });
 
-/** What the ACLs of a policy say about the sources of packets, with groups as people call them. */
+/** The source matches of a policy's ACLs, with the groups' names for users. */
 function matches(facts: FactStore, policy: string): readonly (string | undefined)[] {
   const acls = facts.get("compiledPolicies", `networkPolicies/default/${policy}`)?.acls ?? [];
   return acls
@@ -68,7 +68,7 @@ t.test("without kube-proxy an ipBlock means the nodes in it by their addresses f
     "nodes in 172.18.0.11/32, by their addresses for Services": ["100.64.128.2"],
     "nodes in fd00:172:18::/64, by their addresses for Services": ["fd00:100:64::8002", "fd00:100:64::8003"],
   });
-  t.same(facts.get("nodeSources", "weft-2")?.groups.length, 1, "a node is woken by blocks that contain it only");
+  t.same(facts.get("nodeSources", "weft-2")?.groups.length, 1, "only nodes in a block are compiled again for it");
 });
 
 t.test("exceptions leave out the nodes in them, by each of their addresses", async (t) => {
@@ -85,7 +85,7 @@ t.test("exceptions leave out the nodes in them, by each of their addresses", asy
   ]);
 });
 
-t.test("with kube-proxy, and for what pods send, an ipBlock is its addresses", async (t) => {
+t.test("with kube-proxy, and for egress from pods, an ipBlock is its addresses", async (t) => {
   const facts = sample(false);
   allow(facts, "one", { cidr: "172.18.0.0/16" });
   t.same(matches(facts, "one"), ["ip4.src == {172.18.0.0/16}"]);
@@ -95,18 +95,15 @@ t.test("with kube-proxy, and for what pods send, an ipBlock is its addresses", a
   t.same([members(facts), members(out)], [{}, {}]);
 });
 
-t.test(
-  "an address that is not trusted brings a node into no block, and a node that moves leaves its block",
-  async (t) => {
-    const facts = sample(true);
-    allow(facts, "one", { cidr: "10.96.0.0/16" }, { cidr: "172.18.0.12/32" });
-    const [services, own] = ["10.96.0.0/16", "172.18.0.12/32"].map(
-      (cidr) => `nodes in ${cidr}, by their addresses for Services`,
-    );
-    t.same(members(facts), { [services!]: [], [own!]: ["100.64.128.3"] });
-    addNode(facts, "weft-2", "10.96.0.77");
-    t.same(members(facts), { [services!]: [], [own!]: [] });
-    facts.set("networkPolicies", "default/one", undefined);
-    t.same([members(facts), facts.all("nodeSources")], [{}, []]);
-  },
-);
+t.test("an untrusted address adds a node to no block, and a node whose address changes leaves its block", async (t) => {
+  const facts = sample(true);
+  allow(facts, "one", { cidr: "10.96.0.0/16" }, { cidr: "172.18.0.12/32" });
+  const [services, own] = ["10.96.0.0/16", "172.18.0.12/32"].map(
+    (cidr) => `nodes in ${cidr}, by their addresses for Services`,
+  );
+  t.same(members(facts), { [services!]: [], [own!]: ["100.64.128.3"] });
+  addNode(facts, "weft-2", "10.96.0.77");
+  t.same(members(facts), { [services!]: [], [own!]: [] });
+  facts.set("networkPolicies", "default/one", undefined);
+  t.same([members(facts), facts.all("nodeSources")], [{}, []]);
+});

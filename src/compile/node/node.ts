@@ -42,7 +42,7 @@ interface NodeInput {
   readonly node: NodeFact | undefined;
   /** Its trusted addresses. */
   readonly addresses: NodeAddresses;
-  /** Its further networks. */
+  /** Its additional networks. */
   readonly networks: JudgedNetworks | undefined;
   /** The networks outside, also those that it is excluded from. */
   readonly uplinks: readonly ProviderNodeFact[];
@@ -56,12 +56,13 @@ interface NodeInput {
   readonly blocks: NodeBlocks;
   /** The name of its Port_Group. */
   readonly group: string;
-  /** What is wrong with its chassis; absent if that is not known: then its condition stays. */
+  /** The problem with its chassis; absent if it is not known: then its condition stays. */
   readonly chassis?: { readonly problem: Problem | undefined };
 }
 
 /**
- * A node: its port on the join switch, the group of its pods, and the policies by which pods reach its own addresses and, through it, the outside.
+ * A node: its port on the join switch, the group of its pods, and the policies by which pods reach the node's own
+ * addresses and, through the node, the outside.
  */
 export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   name: "node",
@@ -177,7 +178,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
   },
 };
 
-/** What is wrong with the chassis of a node, if it is known. */
+/** The problem with the chassis of a node, if it is known. */
 function chassisOf(reader: FactReader, node: string): NodeInput["chassis"] {
   if (reader.get("served", "chassis") === undefined) return undefined;
   const found = reader.get("chassisProblems", node);
@@ -190,7 +191,7 @@ function addressProblem(refused: NodeAddresses["refused"]): Problem | undefined 
   return first && { reason: first.reason, message: refused.map(({ message }) => message).join("; ") };
 }
 
-/** The condition and Event that say what is wrong with a node; none if the condition already says so. */
+/** The condition and Event that report a node's problem; none if the condition already reports it. */
 function tell(
   { name, uid }: NodeFact,
   type: NodeConditionEffect["type"],

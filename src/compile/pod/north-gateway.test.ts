@@ -6,7 +6,7 @@ import { podUnit } from "./pod.ts";
 
 const NORTH = "ovn.kubernetes.io/north_gateway";
 
-/** The policies of a pod's own, and the Events, with its annotations. */
+/** The pod's own policies, and the Events, with its annotations. */
 function compiled(annotations: Record<string, string>, subnet = "ovn-default", v4 = "10.16.0.9", v6 = "fd00:10:16::9") {
   const facts = sampleFacts();
   addSubnet(facts, "edge", { cidrBlock: "10.60.0.0/24" });
@@ -25,7 +25,7 @@ function compiled(annotations: Record<string, string>, subnet = "ovn-default", v
   return { policies: policies.map(({ columns }) => columns), held, events };
 }
 
-t.test("what the pod sends outside goes to its north gateway, while its port is on a node", async (t) => {
+t.test("the pod's traffic to the outside goes to its north gateway, while its port is on a node", async (t) => {
   const { policies, held, events } = compiled({ [NORTH]: "10.60.0.7, fd00:10:16::7" });
   t.match(policies, [
     {
@@ -42,7 +42,7 @@ t.test("what the pod sends outside goes to its north gateway, while its port is 
   t.same(compiled({}).policies, []);
 });
 
-t.test("a next hop that OVN could not use is told in an Event, and the other family's works", async (t) => {
+t.test("a next hop that OVN could not use is reported in an Event, and the other family's works", async (t) => {
   for (const [value, why, count, ...where] of [
     ["192.168.0.1,fd00:10:16::7", /192.168.0.1 is in no subnet of VPC "ovn-cluster"/, 1],
     ["10.60.0.1", /10.60.0.1 is the router's own address, the gateway of subnet edge/, 0],
@@ -58,7 +58,7 @@ t.test("a next hop that OVN could not use is told in an Event, and the other fam
   t.match(compiled({ [NORTH]: "gw" }), { policies: [], events: [/InvalidAnnotation: .*north_gateway is "gw"/] });
 });
 
-t.test("routes that the pod cannot have are told in an Event", async (t) => {
+t.test("routes that the pod cannot have are reported in an Event", async (t) => {
   const told = (routes: string) => compiled({ "ovn.kubernetes.io/routes": routes }).events;
   t.same(told('[{"dst":"192.0.2.0/24","gw":"10.16.0.7"}]'), []);
   t.match(told('[{"dst":"192.0.2.0/24","gw":"10.60.0.7"}]'), [

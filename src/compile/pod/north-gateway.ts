@@ -16,7 +16,10 @@ import { isUnderlay } from "../subnet/subnet-localnet.ts";
 import { externalLink } from "../vpc/vpc-external.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 
-/** Kube-OVN's priority (NorthGatewayRoutePolicyPriority): before the way out of the pod's subnet, after policies for destinations in the cluster. */
+/**
+ * Kube-OVN's priority (NorthGatewayRoutePolicyPriority): before the policy of the pod's subnet, after policies for
+ * destinations in the cluster.
+ */
 const PRIORITY = 29_250;
 
 const FAMILIES = [
@@ -39,7 +42,7 @@ export function northGateway(
   if (text === undefined || text.trim() === "" || ip.provider !== OVN_PROVIDER || subnet === undefined)
     return NO_NORTH_GATEWAY;
   if (subnet.vpc !== router) return { hops: {}, problems: [`only pods in VPC "${router}" can have one`] };
-  // The annotation's syntax has been validated with the others.
+  // The annotation's syntax has been validated with the other annotations.
   const wanted = parseDualIp(text.replaceAll(" ", "")) ?? {};
   const hops: { v4?: string; v6?: string } = {};
   const problems: string[] = [];
@@ -73,8 +76,9 @@ function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): st
 }
 
 /**
- * Adds the policies that send the pod's traffic to the outside to its next hop. They match nothing once the pod's port is bound to no chassis, which
- * the node's DEL causes even while no controller runs; and they never match another pod that has got the address since.
+ * Adds the policies that send the pod's traffic to the outside to its next hop. They match nothing after the pod's
+ * port is unbound, which the node's DEL causes even while no controller runs, and they never match another pod that
+ * has got the address since.
  */
 export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north }: PortInput): void {
   for (const { family, match } of FAMILIES) {
@@ -91,7 +95,7 @@ export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north
   }
 }
 
-/** The Event that says what is wrong with a pod's annotation. */
+/** The Event that reports problems of a pod's annotation. */
 export function reportNorthGateway(
   { namespace, name, uid }: PodFact,
   { problems }: NorthGateway,

@@ -4,7 +4,7 @@ import t from "tap";
 import { addIp, addPod, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
 import { podUnit } from "./pod.ts";
 
-/** What a pod with these annotations compiles to in a subnet. */
+/** The rows and effects of a pod with these annotations in a subnet. */
 function compile(annotations: Readonly<Record<string, string>>, spec: object = {}) {
   const facts = sampleFacts();
   addSubnet(facts, "dhcp", { cidrBlock: "10.40.0.0/24,fd00:40::/120", ...spec });
@@ -20,7 +20,7 @@ function compile(annotations: Readonly<Record<string, string>>, spec: object = {
 }
 
 t.test(
-  "a pod's own DHCP options take the place of its subnet's, family by family, and need no DHCP of the subnet",
+  "a pod's own DHCP options replace its subnet's, for each family, and do not need DHCP in the subnet",
   async (t) => {
     const annotations = { "ovn.kubernetes.io/dhcp-v4-options": "lease_time=60,dns_server=10.96.0.10" };
     for (const enableDHCP of [false, true]) {
@@ -52,7 +52,7 @@ t.test(
   },
 );
 
-t.test("an empty annotation is none, and what OVN could not read is left out and said", async (t) => {
+t.test("an empty annotation is ignored, and options that OVN could not read are left out and reported", async (t) => {
   t.strictSame(compile({ "ovn.kubernetes.io/dhcp-v4-options": " " }).options, []);
   const { options, effects } = compile({
     "ovn.kubernetes.io/dhcp-v6-options": "dns_server=fd00::g,domain_search=example.com",

@@ -21,7 +21,7 @@ import { podUnit } from "./pod.ts";
 
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
-/** The sample pod with an interface on OVN and one that only has its address here, told of both. */
+/** The sample pod with an interface on OVN and one that only has its address here, both annotated. */
 function sample(): FactStore {
   const facts = sampleFacts();
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
@@ -43,7 +43,7 @@ function compile(facts: FactStore): Fragment<WeftEffect> {
     : podUnit.compile(input);
 }
 
-/** The pod names these networks; it has been told all that it was to be told until then. */
+/** The pod names these networks; its annotations are up to date. */
 function name(facts: FactStore, networks: string): void {
   const told = compile(facts).effects.filter((effect): effect is AnnotateEffect => effect.kind === "annotate");
   const annotations: Record<string, string> = { ...facts.get("pods", "default/a")?.annotations, [NETWORKS]: networks };
@@ -77,7 +77,7 @@ t.test(
 );
 
 t.test(
-  "an interface that a pod names no more goes with its port, its address and all that was told of it",
+  "an interface that a pod no longer names is removed with its port, its address and its annotations",
   async (t) => {
     const facts = sample();
     t.same(ports(facts), ["a.default", "a.default.net1.default.ovn"]);
@@ -92,27 +92,30 @@ t.test(
   },
 );
 
-t.test("a pod keeps what it has where the definition goes, or what it says of networks cannot be read", async (t) => {
-  const facts = sample();
-  const before = compile(facts);
-  name(facts, "net1,lan");
-  facts.set("attachments", "default/net1", undefined);
-  facts.set("attachments", "default/lan", undefined);
-  t.same(compile(facts).rows, before.rows);
-  t.same(released(facts), []);
-  name(facts, "net1,,lan");
-  t.same(compile(facts).rows, before.rows);
-  t.same(compile(facts).effects, []);
-  name(facts, "");
-  t.same(released(facts).sort(), ["a.default.lan.default", "a.default.net1.default.ovn"]);
-});
+t.test(
+  "a pod keeps its interfaces if the definition is deleted, or its annotation of networks is malformed",
+  async (t) => {
+    const facts = sample();
+    const before = compile(facts);
+    name(facts, "net1,lan");
+    facts.set("attachments", "default/net1", undefined);
+    facts.set("attachments", "default/lan", undefined);
+    t.same(compile(facts).rows, before.rows);
+    t.same(released(facts), []);
+    name(facts, "net1,,lan");
+    t.same(compile(facts).rows, before.rows);
+    t.same(compile(facts).effects, []);
+    name(facts, "");
+    t.same(released(facts).sort(), ["a.default.lan.default", "a.default.net1.default.ovn"]);
+  },
+);
 
-t.test("an interface that a pod names no more stays for as long as Multus says that the pod has it", async (t) => {
+t.test("an interface that a pod no longer names stays while Multus reports that the pod has it", async (t) => {
   const facts = sample();
   const before = ports(facts);
   const record = facts.get("ips", "a.default.net1.default.ovn");
   const attached = [{ network: "default/net1", addresses: [record?.mac ?? "", "10.30.0.2"] }];
-  /** The pod names these networks, and Multus says that it has those. */
+  /** The pod names these networks, and Multus reports those. */
   const edit = (networks: string, status: typeof attached): void => {
     name(facts, networks);
     const pod = facts.get("pods", "default/a");
@@ -133,7 +136,7 @@ t.test("an interface that a pod names no more stays for as long as Multus says t
   t.same(released(facts), ["a.default.net1.default.ovn"]);
 });
 
-t.test("an interface keeps its address and port where its network is named a second time, or once again", (t) => {
+t.test("an interface keeps its address and port if its network is named a second time, or again", (t) => {
   const facts = sample();
   const first = "a.default.net1.default.ovn";
   const providers = (): readonly string[] => {
@@ -159,11 +162,11 @@ t.test("an interface keeps its address and port where its network is named a sec
   name(twice, "net1,net1");
   name(twice, "net1");
   t.ok(ports(twice).includes("a.default.net1.default.ovn.net1"), "the first of two");
-  t.same(released(twice), ["a.default.net1.default.ovn.net2"], "the other one is not named any more");
+  t.same(released(twice), ["a.default.net1.default.ovn.net2"], "the other one is no longer named");
   t.end();
 });
 
-t.test("a definition that means something else by now is another interface", async (t) => {
+t.test("a changed definition is another interface", async (t) => {
   const facts = sample();
   addNetwork(facts, "net1", NETWORK_CONFIG.ipam("net1"));
   t.same(released(facts), ["a.default.net1.default.ovn"]);
@@ -172,7 +175,7 @@ t.test("a definition that means something else by now is another interface", asy
   t.same(names, ["ovn", "net1.default", "lan.default"]);
 });
 
-t.test("the addresses of all interfaces are released with the pod, and kept where its own is kept", async (t) => {
+t.test("the addresses of all interfaces are released with the pod, and kept if its own is kept", async (t) => {
   const facts = sample();
   facts.set("pods", "default/a", undefined);
   t.same(released(facts).sort(), ["a.default", "a.default.lan.default", "a.default.net1.default.ovn"]);
@@ -189,7 +192,7 @@ t.test("the addresses of all interfaces are released with the pod, and kept wher
   );
 });
 
-t.test("what is kept for a pod's place outlives that its network is not known for a while", async (t) => {
+t.test("retained addresses of a pod outlive that its network is unknown for a while", async (t) => {
   const facts = sample();
   const name = "a.default.net1.default.ovn";
   const ip = facts.get("ips", name);
@@ -208,7 +211,7 @@ t.test("what is kept for a pod's place outlives that its network is not known fo
   t.ok(released(facts).includes(name), "it is not among those that the pod names");
 });
 
-/** The providers of the interfaces that the pod is to have, and what is wrong with the others. */
+/** The providers of the wanted interfaces, and the problems of the others. */
 function wanted(facts: FactStore): { readonly has: readonly string[]; readonly unclear: readonly string[] } {
   const pod = facts.get("pods", "default/a");
   const { interfaces = [], unclear = [] } = pod === undefined ? {} : podInterfaces(facts, pod);
@@ -216,7 +219,7 @@ function wanted(facts: FactStore): { readonly has: readonly string[]; readonly u
 }
 
 t.test(
-  "a network that a pod names twice is two interfaces, told apart by the names that Multus gives them",
+  "a network that a pod names twice is two interfaces, distinguished by the names that Multus gives them",
   async (t) => {
     const facts = sample();
     const of = (annotations: Record<string, string>) => {
@@ -245,7 +248,7 @@ t.test(
   },
 );
 
-t.test("a default network takes the place of the pod's own, but of no interface that it has been given", async (t) => {
+t.test("a default network replaces the pod's primary one, but no allocated interface", async (t) => {
   const facts = sample();
   const annotations = { [NETWORKS]: "net1", "v1.multus-cni.io/default-network": "default/net1" };
   addPod(facts, "a", { node: "weft-1", annotations });
@@ -284,7 +287,7 @@ t.test(
 );
 
 t.test(
-  "beside another network plugin a pod has the interfaces of the networks that it names, and no other",
+  "with another primary network plugin a pod has the interfaces of the networks that it names, and no other",
   async (t) => {
     const facts = sample();
     facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, nonPrimary: true });
@@ -296,16 +299,16 @@ t.test(
   },
 );
 
-t.test("each interface goes by itself", async (t) => {
+t.test("each interface is removed by itself", async (t) => {
   const facts = sample();
   facts.set("ips", "a.default", undefined);
   t.same(ports(facts), ["a.default.net1.default.ovn"]);
   facts.set("verdicts", "net1", undefined);
   t.same(ports(facts), []);
-  t.same(compile(facts).effects, [], "what has been told stays");
+  t.same(compile(facts).effects, [], "existing annotations stay");
 });
 
-t.test("a policy holds for every port of a pod, or for the interfaces that it names", async (t) => {
+t.test("a policy applies to every port of a pod, or to the interfaces that it names", async (t) => {
   const facts = sample();
   const policies: Record<string, string | undefined> = {
     all: undefined,
@@ -332,7 +335,7 @@ t.test("a policy holds for every port of a pod, or for the interfaces that it na
   t.same(groupsOf("a.default.net1.default.ovn"), ["all", "net1.default.ovn"]);
 });
 
-t.test("security groups and other wishes are those of the interface", async (t) => {
+t.test("security groups and other requests are those of the interface", async (t) => {
   const facts = sample();
   const annotations = {
     [NETWORKS]: "net1",
@@ -350,7 +353,7 @@ t.test("security groups and other wishes are those of the interface", async (t) 
   });
 });
 
-t.test("a gateway of default-route that the interface cannot have is told in an Event", async (t) => {
+t.test("a default-route gateway that the interface cannot have is reported in an Event", async (t) => {
   const facts = sample();
   const gateways = (list: readonly string[]) => {
     const pod = facts.get("pods", "default/a")!;

@@ -24,7 +24,8 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const { provider } = ip;
   const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
-  // In a network outside a pod could answer for the router there, or for OvnEips of others, and no rule of the subnet prevents that.
+  // In an external network a pod could answer for the router there, or for other objects' OvnEips, and no rule of the
+  // subnet prevents that.
   const outside = isUnderlay(subnet);
   const vips = outside ? [] : addressesOf(wish("port_vips") ?? "");
   const secured = outside || wish("port_security") === "true";

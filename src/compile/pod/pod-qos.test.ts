@@ -7,7 +7,10 @@ import { podUnit } from "./pod.ts";
 
 const RECORD = "weft.kubeovn.io/qos";
 
-/** What a pod with these annotations compiles to. `qos`: the record in its IP object; undefined for one of an older version. */
+/**
+ * The rows and effects of a pod with these annotations. `qos`: the record in its IP object; undefined for one of an
+ * older version.
+ */
 function compile(annotations: Readonly<Record<string, string>>, qos?: string) {
   const facts = sampleFacts();
   addSubnet(facts, "net", { cidrBlock: "10.40.0.0/24" });
@@ -32,7 +35,7 @@ function compile(annotations: Readonly<Record<string, string>>, qos?: string) {
     rules: rows.filter(({ table }) => table === "QoS"),
     edges: edges.filter(({ column }) => column === "qos_rules"),
     record: written("pods"),
-    /** What is written into the IP object. */
+    /** The content that is written into the IP object. */
     kept: written("ips"),
     event: effects.find((effect) => effect.kind === "report"),
   };
@@ -76,14 +79,14 @@ t.test("a pod without limits has no rule and no record, and one whose limits are
   t.end();
 });
 
-t.test("what is active is recorded in the IP object, once, and stays there while an annotation is invalid", (t) => {
+t.test("the active QoS is recorded in the IP object, once, and stays there while an annotation is invalid", (t) => {
   const limited = { ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "10" };
   const record = '{"ingress":{"rate":10000,"burst":8000}}';
   t.equal(compile(limited, "{}").kept, record);
   t.equal(compile(limited, record).kept, undefined);
   t.equal(compile(ALLOCATED, record).kept, "{}", "a removed limit");
   t.equal(compile(ALLOCATED, "{}").kept, undefined);
-  t.equal(compile(ALLOCATED).kept, undefined, "an object of an older version is not written to for nothing");
+  t.equal(compile(ALLOCATED).kept, undefined, "an object of an older version is not written without need");
   const invalid = compile({ ...limited, "ovn.kubernetes.io/ingress_rate": "fast" }, record);
   t.match(invalid.rules, [{ columns: { bandwidth: { rate: 10_000 } } }]);
   t.match(invalid.event, { message: /; 10 Mbit\/s \(burst 8 Mbit\) stays active$/ });
@@ -91,7 +94,7 @@ t.test("what is active is recorded in the IP object, once, and stays there while
   t.end();
 });
 
-t.test("what a pod's author writes into the record of a running pod is not what was active before", (t) => {
+t.test("a record that a user writes on a running pod is not used as the previous value", (t) => {
   const forged = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
   const invalid = { ...forged, "ovn.kubernetes.io/ingress_rate": "fast" };
   t.match(compile(invalid, '{"ingress":{"rate":10000,"burst":8000}}').rules, [
@@ -112,7 +115,7 @@ t.test("the record of an older version, which only the pod has, goes into the IP
   t.end();
 });
 
-t.test("an invalid rate of a running pod leaves the last valid one active, and the Event says so", (t) => {
+t.test("an invalid rate of a running pod leaves the last valid one active, and the Event reports it", (t) => {
   const before = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":10000,"burst":8000}}}' };
   const { rules, record, event } = compile({ ...before, "ovn.kubernetes.io/ingress_rate": "fast" });
   t.match(rules, [{ columns: { bandwidth: { rate: 10_000, burst: 8_000 } } }]);
@@ -151,7 +154,7 @@ t.test(
   },
 );
 
-t.test("a pod that its author calls allocated is new by its IP object's first record", (t) => {
+t.test("a pod with a user's allocation annotation is new according to its IP object's first record", (t) => {
   const { event, record } = compile({ ...ALLOCATED, "ovn.kubernetes.io/ingress_rate": "fast" }, '{"refused":true}');
   t.match(event, { message: /; the interface is not created$/ });
   t.match(JSON.parse(record ?? "{}"), { ovn: { refused: true } });
@@ -162,7 +165,7 @@ t.test("a pod that its author calls allocated is new by its IP object's first re
 });
 
 t.test(
-  "a pod that its author calls allocated is new to an IP object that was not made for it, such as a reservation",
+  "a pod with a user's allocation annotation is new to an IP object that was not created for it, such as a reservation",
   (t) => {
     const facts = sampleFacts();
     const forged = { ...ALLOCATED, [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
@@ -177,13 +180,13 @@ t.test(
       return decodeQos((found?.kind === "annotate" && found.annotations[RECORD]) || "");
     };
     t.match(kept(), { refused: true, problem: /; the interface is not created$/ });
-    t.match(kept("{}"), { refused: true }, "of which a former pod has had the address");
+    t.match(kept("{}"), { refused: true }, "whose address a former pod has had");
     t.match(kept('{"ingress":{"rate":10000,"burst":8000}}'), { ingress: { rate: 10_000 }, problem: /stays active$/ });
     t.end();
   },
 );
 
-t.test("a record that a new pod brings with it is not what was active before", (t) => {
+t.test("a new pod's own record is not used as the previous value", (t) => {
   const forged = { [RECORD]: '{"ovn":{"ingress":{"rate":4000000000,"burst":4000000000}}}' };
   const { rules, record } = compile({ ...forged, "ovn.kubernetes.io/ingress_rate": "fast" });
   t.strictSame(rules, []);
@@ -213,12 +216,12 @@ t.test("a secondary interface has limits of its own, by its provider", (t) => {
   t.match(
     effects.find((effect) => effect.kind === "report" && effect.reason === "InvalidQoS"),
     { key: /qos\/ovn$/ },
-    "an invalid annotation of one interface is reported of it, and does not affect the other",
+    "an invalid annotation of one interface is reported for it, and does not affect the other",
   );
   t.end();
 });
 
-t.test("limits of an interface that another plugin creates are not enforced, and the Event says so", (t) => {
+t.test("limits of an interface that another plugin creates are not enforced, and the Event reports it", (t) => {
   const facts = sampleFacts();
   addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
   addSubnet(facts, "lan", { cidrBlock: "10.31.0.0/24", provider: "lan.default" });

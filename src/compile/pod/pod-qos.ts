@@ -14,9 +14,11 @@ import { addQos } from "../qos-rules.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**
- * The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which the record in its IP object says. The pod's own
- * record, which its author can write, counts only where an older version has left none there. On an IP object that the controller did not make for the pod, such as a reservation, the
- * author's word that the interface is in use does not count: there an invalid value refuses it, unless the object records a limit that stays active.
+ * The QoS that is active on an interface: an invalid annotation leaves the last valid value active, which is recorded
+ * in the interface's IP object. The pod's own record, which users can write, is used only if an older version has
+ * left none in the IP object. If the controller did not create the IP object for the pod (a reservation, for
+ * example), the pod's claim that the interface is in use is ignored: then an invalid value refuses the interface,
+ * unless the object records a limit that stays active.
  */
 export function podQos(
   { annotations }: PodFact,
@@ -25,13 +27,13 @@ export function podQos(
   const allocated = annotations[podAnnotation(provider, "allocated")] === "true";
   const told = podUid === "" ? {} : (decodePodQos(annotations[POD.qos])[provider] ?? {});
   const recorded = qos === undefined ? told : decodeQos(qos);
-  // A record without an allocation is not of this pod.
+  // A record without an allocation belongs to another pod.
   const before = allocated ? recorded : {};
   const isNew = !allocated || before.refused === true || podUid === "";
   return settleQos(readQosRequest(annotations, provider), before, isNew);
 }
 
-/** The effect that records in the IP object what is active on its interface; none where there is nothing to record. */
+/** The effect that records an interface's active QoS in its IP object; none if there is nothing to record. */
 export function recordQos({ name, uid, qos: recorded }: IpFact, qos: Qos): readonly AnnotateEffect[] {
   const text = encodeQos(qos);
   if (recorded === undefined && text === NO_QOS) return [];
@@ -45,7 +47,7 @@ export function addPortQos(build: FragmentBuilder, { pod, ip, subnet }: PortInpu
   addQos(build, port, podQos(pod, ip));
 }
 
-/** The Event that names invalid annotations of an interface's QoS, and what is active instead. */
+/** The Event that names invalid annotations of an interface's QoS, and the values that are active instead. */
 export function reportQos(
   { namespace, name, uid }: PodFact,
   provider: string,
@@ -56,7 +58,7 @@ export function reportQos(
   return [{ kind: "report", key: `report/pods/${uid}/qos/${provider}`, about, reason: "InvalidQoS", message: problem }];
 }
 
-/** The Event that says that the limits of an interface which another plugin creates are not enforced. */
+/** The Event that reports that limits of an interface which another plugin creates are not enforced. */
 export function reportForeignQos(
   { namespace, name, uid, annotations }: PodFact,
   provider: string,

@@ -7,7 +7,10 @@ import { dualValues } from "../../net/dual.ts";
 import type { ReportEffect } from "../effects.ts";
 import type { PortInput } from "./port-input.ts";
 
-/** The Events that name routes of an interface which its node leaves out: of its annotation `routes`, and of `default-route` of its network. */
+/**
+ * The Events that name routes of an interface which its node leaves out: of its annotation `routes`, and of
+ * `default-route` of its network.
+ */
 export function reportRoutes({
   pod,
   ip,

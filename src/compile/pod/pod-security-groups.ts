@@ -26,13 +26,14 @@ export function securityGroupIds(pod: PodFact, provider: string): Readonly<Recor
 }
 
 /**
- * Makes a port a member of the groups that its pod names for it, and of the group that drops everything these do not allow. A group that does not
- * exist allows nothing; the membership takes effect when it is created. (In Kube-OVN a pod is open while none of its groups exists.)
+ * Makes a port a member of the groups that its pod names for it, and of the group that drops everything that these do
+ * not allow. A group that does not exist allows nothing; the membership takes effect when the group is created. (In
+ * Kube-OVN a pod's traffic is not restricted while none of its groups exists.)
  */
 export function joinSecurityGroups(build: FragmentBuilder, { pod, ip, vpc }: PortInput, port: string): void {
   const { provider } = ip;
   const names = namedSecurityGroups(pod, provider);
-  // An invalid name closes the port, like a group that does not exist.
+  // An invalid name denies traffic, like a group that does not exist.
   const possible = names.filter((name) => isOfForm(OBJECT_NAME, name));
   if (names.length > 0) build.member("Port_Group", securityGroupId(DENY_ALL_GROUP), "ports", port);
   for (const name of possible) build.member("Port_Group", securityGroupId(name, vpc), "ports", port);

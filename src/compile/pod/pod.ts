@@ -44,7 +44,10 @@ import { reportUnsupportedAnnotations } from "./unsupported-annotations.ts";
 /** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
   readonly pod: PodFact | undefined;
-  /** The record names it, or, of a virtual machine's pods, names another one from which it has the address: the record follows. */
+  /**
+   * The record names this pod, or, for a virtual machine, another pod from which this one has the address: the record
+   * follows.
+   */
   readonly own: boolean;
   /** The subnet of its address, if it is accepted. */
   readonly subnet: SubnetFact | undefined;
@@ -71,12 +74,13 @@ interface PodInput {
 }
 
 /**
- * A pod: the port of each of its interfaces with all memberships in one fragment, hence in one transaction, and its annotations once that is
- * committed. Addresses are not decided here: compile reads the IP objects that allocation has recorded. Interfaces are independent: one that waits
- * for its address, or cannot have one, does not affect the others.
+ * A pod: the port of each of its interfaces with all memberships in one fragment, hence in one transaction, and its
+ * annotations once that is committed. Addresses are not decided here: compile reads the IP objects that allocation
+ * has recorded. Interfaces are independent: an interface that waits for its address, or cannot have one, does not
+ * affect the others.
  *
- * Its key is the holder of the addresses, `namespace/pod` or `namespace/machine`. The unit outlives the pod while an IP object names it, to release
- * the address after the port is gone, or to keep it if it is retained.
+ * Its key is the holder of the addresses, `namespace/pod` or `namespace/machine`. The unit outlives the pod while an
+ * IP object names it, to release the address after the port is deleted, or to keep it if it is retained.
  */
 export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   name: "pod",
@@ -138,7 +142,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       }
       const { own } = one;
       if (own) effects.push(...markIp(ip, pod));
-      // The record of a former pod with this name, which a user is deleting: it must go first.
+      // The record of a former pod with this name, which a user is deleting: it must be deleted first.
       if (ip.deleting && !own) effects.push(releaseIp(ip));
       // A user's reservation may have no MAC or address until the allocator sets them.
       else if (
@@ -171,7 +175,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
   },
 };
 
-/** What is recorded of the QoS of a pod's interfaces; those that wait for something keep it. */
+/** The recorded QoS of a pod's interfaces; interfaces that wait for something keep it. */
 function waitingQos(pod: PodFact, interfaces: readonly InterfaceInput[]): PodQos {
   const its = new Set(interfaces.flatMap((one) => (one.pod === pod ? one.ip.provider : [])));
   return Object.fromEntries(
@@ -194,7 +198,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     const found = interfaceOf(reader, pod, provider);
     return found === undefined ? [] : { pod, found };
   });
-  // Addresses that it may have once its network is known are kept meanwhile.
+  // Addresses that the pod may have once its network is known are kept meanwhile.
   const without = alive.length > 0 && ofThose.length === 0;
   const dropped = without && !alive.some((pod) => mayHave(reader, pod, provider));
   const having = ofThose.map((one) => one.pod);
@@ -202,7 +206,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const pod = without ? undefined : (place.owner ?? (having.length > 0 ? undefined : pods[0]));
   const own = ofThose.find((one) => one.pod === pod)?.found;
   const named = reader.get("subnets", ip.subnet);
-  // Whoever has an address of the join subnet is treated as a node.
+  // An address of the join subnet is treated as a node's.
   const ofNodes = named?.name === reader.get("cluster", "cluster")?.joinSubnet;
   const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isConflicting(reader, ip);
   const onOvn = own?.onOvn === true;
@@ -227,7 +231,10 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   };
 }
 
-/** Whether a pod has the address of a record: a virtual machine's has it from the pod before it as soon as it has been told. */
+/**
+ * Whether a pod has the address of a record: a virtual machine's pod has it from the pod before it as soon as its
+ * annotation says so.
+ */
 function isOwn(ip: IpFact, { uid, key, holder, annotations }: PodFact): boolean {
   if (ip.podUid === uid || ip.podUid === "") return true;
   const told = (key: PodKey): string | undefined => annotations[podAnnotation(ip.provider, key)];
@@ -246,7 +253,7 @@ function groupsOf(
   vpc: string | undefined,
 ): readonly string[] | undefined {
   const profile = reader.get("profiles", profileKey(pod.profile, vpc));
-  // Policies name networks, so all interfaces in that network count.
+  // Policies name networks, so all interfaces in that network are included.
   const named = network === undefined ? provider : ovnAttachmentProvider(network.name, network.namespace);
   return profile && groupsOfInterface(profile, named);
 }

@@ -16,19 +16,19 @@ export interface SharedAddresses {
 /** The next hop of a pod's traffic to the outside, instead of its subnet's way out: annotation `ovn.kubernetes.io/north_gateway`. */
 export interface NorthGateway {
   readonly hops: Dual<string>;
-  /** What is wrong with it. */
+  /** Problems of the annotation. */
   readonly problems: readonly string[];
 }
 
-/** An interface that has an address. */
+/** An interface with an address. */
 export interface PortInput {
   readonly pod: PodFact;
   readonly node: string;
-  /** The pod that a virtual machine is being moved to. */
+  /** The target pod of a virtual machine's migration. */
   readonly target?: Placement["target"];
   /** The record of its address, whose `provider` is the interface's. */
   readonly ip: IpFact;
-  /** The network that its pod names for it; absent for its own interface. */
+  /** The network that its pod names for it; absent for the primary interface. */
   readonly network?: NetworkSelectionFact;
   /** Whether it is a port of OVN; otherwise only its address is managed here. */
   readonly onOvn: boolean;

@@ -34,13 +34,15 @@ export function sharedAddresses(
 }
 
 /**
- * Adds a pod's shared addresses to the groups of its policies, so that peers of policies include them. (Such packets leave by the node of the pod
- * that sends them, like those from all addresses of its subnet, see `addNodeGateway`.) Only addresses of Vips count, which IPAM has given to the
- * namespace; what a pod claims in `port_vips` does not.
+ * Adds a pod's shared addresses to the groups of its policies, so that peers of policies include them. (Packets from
+ * them leave by the node of the pod that sends them, like those from all addresses of its subnet, see
+ * `addNodeGateway`.) Only addresses of Vips that IPAM has allocated to the namespace are included, not the pod's
+ * annotation `port_vips`.
  *
- * northd builds the address sets of port groups from the `addresses` of their ports (ovn-nb(5), Port_Group `name`). If the pod's own port had a
- * shared address, OVN would answer ARP for it with that pod's MAC, whichever pod has it at present. So a separate port has them. It is disabled, and
- * OVN does not answer for it: northd makes only address sets of it (northd.c, 25.03 and 26.03).
+ * northd builds the address sets of port groups from the `addresses` of their ports (ovn-nb(5), Port_Group `name`).
+ * If the pod's own port had a shared address, OVN would answer ARP for it with that pod's MAC, whichever pod has it
+ * at present. So a separate port has them. It is disabled, and OVN does not answer for it: northd uses it only for
+ * address sets (northd.c, 25.03 and 26.03).
  */
 export function addSharedAddresses(build: FragmentBuilder, input: PortInput): void {
   const { pod, ip, subnet, vpc, groups, shared } = input;

@@ -6,18 +6,18 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { ReportEffect } from "../effects.ts";
 
-/** The Vips that a pod names to share their addresses (`ovn.kubernetes.io/aaps`) and whose addresses it cannot have. */
+/** The Vips that a pod names in order to share their addresses (`ovn.kubernetes.io/aaps`) and cannot have. */
 export interface StrayVips {
-  /** Names of those that do not exist, or are not for its namespace. */
+  /** Names of Vips that do not exist, or are not for its namespace. */
   readonly unknown: readonly string[];
-  /** Those in whose subnet it has no interface. */
+  /** Vips of subnets in which the pod has no interface. */
   readonly elsewhere: readonly { readonly name: string; readonly subnet: string }[];
 }
 
-/** For pods that name none such. */
+/** For pods without such Vips. */
 export const NO_STRAYS: StrayVips = { unknown: [], elsewhere: [] };
 
-/** Finds them. In which subnets a pod is is known when all its interfaces have their records. */
+/** Finds them. The pod's subnets are known when all its interfaces have their records. */
 export function strayVips(reader: FactReader, pod: PodFact): StrayVips {
   const { annotations, namespace, holder } = pod;
   const named = annotations[POD.aaps];
@@ -45,7 +45,7 @@ export function reportStrayVips(pod: PodFact, { unknown, elsewhere }: StrayVips)
   const reports: ReportEffect[] = [];
   if (unknown.length > 0) {
     const shown = unknown.map((vip) => `"${vip}"`).join(", ");
-    const message = `annotation ${POD.aaps} names ${shown}, which is no Vip of namespace "${namespace}"; the pod does not get its address`;
+    const message = `annotation ${POD.aaps} names ${shown}, which is not a Vip of namespace "${namespace}"; the pod does not get its address`;
     reports.push({ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message });
   }
   if (elsewhere.length > 0) {

@@ -12,7 +12,7 @@ function events(annotations: Record<string, string>): readonly string[] {
   return effects.flatMap((effect) => (effect.kind === "report" ? `${effect.reason}: ${effect.message}` : []));
 }
 
-t.test("annotations of a pod that are not supported are named in an Event, with what does the same", async (t) => {
+t.test("unsupported annotations of a pod are named in an Event, with the equivalent", async (t) => {
   t.same(events({ "ovn.kubernetes.io/eip": "172.31.77.110", "ovn.kubernetes.io/snat": "172.31.77.111" }), [
     "NotSupported: these annotations are not supported and have no effect: ovn.kubernetes.io/eip (create an OvnFip), ovn.kubernetes.io/snat (create an OvnSnatRule)",
   ]);

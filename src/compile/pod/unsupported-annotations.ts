@@ -4,14 +4,14 @@ import { POD } from "../../api/annotations.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { ReportEffect } from "../effects.ts";
 
-/** Kube-OVN's annotations of pods that nothing is done about → what does the same. */
+/** Kube-OVN's annotations of pods that are not supported → the equivalent. */
 const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[] = [
   [POD.eip, "create an OvnFip"],
   [POD.snat, "create an OvnSnatRule"],
   [POD.bgp, ""],
 ];
 
-/** The Event that names annotations of a pod which are not supported; none where it has none. */
+/** The Event that names unsupported annotations of a pod; none if it has none. */
 export function reportUnsupportedAnnotations({ namespace, name, uid, annotations }: PodFact): readonly ReportEffect[] {
   const set = NOT_SUPPORTED.flatMap(([key, instead]) =>
     (annotations[key] ?? "") === "" ? [] : `${key}${instead && ` (${instead})`}`,

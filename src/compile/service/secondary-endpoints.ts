@@ -6,9 +6,11 @@ import type { FactReader } from "../../facts/store.ts";
 import { isV6 } from "./service-endpoints.ts";
 
 /**
- * The EndpointSlices of a Service as OVN can balance them. Where another network plugin makes pods' primary interfaces, slices name the addresses of
- * those, to which OVN has no way. An endpoint that is a pod then has the address of the pod's first interface on OVN, as in Kube-OVN; without one it is left
- * out. Its primary address remains an endpoint for kube-proxy, which serves clients on the primary network. Elsewhere the slices are returned as they are.
+ * The EndpointSlices of a Service as OVN can balance them. If another network plugin creates pods' primary
+ * interfaces, slices contain the addresses of those, which OVN cannot reach. An endpoint that is a pod then has the
+ * address of the pod's first interface on OVN, as in Kube-OVN; without one it is left out. Its primary address
+ * remains an endpoint for kube-proxy, which serves clients on the primary network. Otherwise the slices are returned
+ * unchanged.
  */
 export function slicesOnOvn(reader: FactReader, slices: readonly EndpointSliceFact[]): readonly EndpointSliceFact[] {
   if (reader.get("cluster", "cluster")?.nonPrimary !== true) return slices;
@@ -20,7 +22,7 @@ export function slicesOnOvn(reader: FactReader, slices: readonly EndpointSliceFa
 
 function onOvn(reader: FactReader, endpoint: EndpointFact): EndpointFact | undefined {
   const pod = endpoint.pod === "" ? undefined : reader.get("pods", endpoint.pod);
-  // What names no pod was written by a user, who knows which address is meant.
+  // An endpoint without a pod was written by a user with the address that is meant.
   if (endpoint.pod === "") return endpoint;
   if (pod === undefined) return undefined;
   const records = reader.by("ips", "holder", pod.holder);

@@ -6,8 +6,9 @@ import type { FactReader } from "../../facts/store.ts";
 const KEY = "services";
 
 /**
- * The fact `serviceRanges`: from where ClusterIPs are given, by the controller's flag and by ServiceCIDRs, which extend it while the cluster runs. Who
- * depends on it is woken when it changes and not when another ServiceCIDR says the same.
+ * The fact `serviceRanges`: the ranges of ClusterIPs, from the controller's flag and from ServiceCIDRs, which extend
+ * them while the cluster runs. Its readers are notified when it changes, not when another ServiceCIDR has the same
+ * range.
  */
 export const clusterServiceRanges: Derivation<"serviceRanges"> = {
   kind: "serviceRanges",

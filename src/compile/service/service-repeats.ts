@@ -4,11 +4,12 @@ import { parseIp } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";
 
 /**
- * Each endpoint of a Service with affinity as a VIP that leads to itself. northd's flow that learns the affinity of a client drops the packet that it
- * learns from (`ls_in_lb_aff_learn`, up to 26.03), and it drops the retransmissions too: the connection is in conntrack by then, so the packet has
- * the endpoint's address when the affinity is looked up by the Service's address, it is not found, and the same flow learns and drops. With this VIP
- * the packet is balanced again, by the endpoint's address, and goes on. The VIP has no port: with a port, 25.03 compares the packet's port (the
- * endpoint's by then), and 26.03 the one in conntrack (the Service's).
+ * Each endpoint of a Service with affinity as a VIP that leads to itself. northd's flow that learns the affinity of a
+ * client drops the packet that it learns from (`ls_in_lb_aff_learn`, up to 26.03), and drops the retransmissions too:
+ * the connection is then in conntrack, so the packet has the endpoint's address when the affinity is looked up by the
+ * Service's address, the lookup fails, and the same flow learns and drops. With this VIP the packet is balanced
+ * again, by the endpoint's address, and is forwarded. The VIP has no port: with a port, 25.03 compares the packet's
+ * port (then the endpoint's), and 26.03 the one in conntrack (the Service's).
  */
 export function repeatsOf(
   vips: Readonly<Record<string, string>>,

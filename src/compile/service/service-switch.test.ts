@@ -17,7 +17,7 @@ t.test("a node's address for Services is its join address in the upper half of t
     { v4: "100.64.128.2", v6: "fd00:100:64::8002" },
     { v4: "100.64.128.1", v6: "fd00:100:64::8001" },
   ]);
-  t.same(serviceAddresses({ v4: "100.64.200.2" }, JOIN), [{}, {}], "none for a node that is there already");
+  t.same(serviceAddresses({ v4: "100.64.200.2" }, JOIN), [{}, {}], "none for an existing node");
   t.same(serviceAddresses({ v4: "10.0.0.2" }, { cidr: { v4: "10.0.0.0/30" }, gateway: { v4: "10.0.0.1" } }), [{}, {}]);
   t.same(serviceSwitchRanges("100.64.0.0/16,fd00:100:64::/112"), [
     "100.64.128.0..100.64.255.255",
@@ -49,7 +49,7 @@ t.test("with kube-proxy there are no rows for it", async (t) => {
   t.same(
     having.filter((row) => !without.includes(row)),
     [],
-    "and nothing else is different",
+    "and nothing else differs",
   );
 });
 
@@ -77,5 +77,5 @@ t.test("a node whose join address is in the upper half has a condition that it c
   t.same(conditions(false), [], "kube-proxy serves nodes");
   facts.set("nodes", "weft-1", { ...node, servicesProblem: { reason: "", message: "", ...problem } });
   t.same(conditions(true), [], "said once");
-  t.same(conditions(false), [undefined], "it goes when kube-proxy is back");
+  t.same(conditions(false), [undefined], "it is removed when kube-proxy is back");
 });

@@ -59,7 +59,7 @@ const RETURN_PRIORITY = 30700;
 /**
  * Adds a node's port on that switch, and the route for replies to it.
  * @param addresses the node's addresses in the join subnet.
- * @returns what the node is told; no sources if its join address is in the upper half.
+ * @returns the node's contract for Services; no sources if its join address is in the upper half.
  */
 export function addNodeServices(
   build: FragmentBuilder,
@@ -112,7 +112,7 @@ export function serviceAddresses(
   return [sources, gateways];
 }
 
-/** Why a node cannot reach Services by some of its join addresses; undefined where it can by all. */
+/** Why a node cannot reach Services by some of its join addresses; undefined if it can by all. */
 export function serviceSourceProblem(
   addresses: Dual<string>,
   { name, cidr, gateway }: Pick<SubnetFact, "name" | "cidr" | "gateway">,

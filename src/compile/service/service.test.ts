@@ -63,7 +63,7 @@ function effects(facts: FactStore, key: string): readonly WeftEffect[] {
   return serviceUnit.compile(serviceUnit.read(facts, key)!).effects;
 }
 
-/** What is said of a Service. */
+/** The reports about a Service. */
 function reports(facts: FactStore, key: string): readonly string[] {
   return effects(facts, key).flatMap((effect) => (effect.kind === "report" ? [effect.message] : []));
 }
@@ -86,7 +86,7 @@ t.test(
       { name: "dns-tcp", protocol: "TCP", port: 5353 },
     ];
     addEndpoints(facts, "web", "web-1", { ports: ports(8080), endpoints: ready("10.16.0.9", "10.16.0.2") });
-    // A named target port, which other pods of the Service have another number for.
+    // A named target port with another number in other pods of the Service.
     addEndpoints(facts, "web", "web-2", { ports: ports(8081), endpoints: ready("10.16.0.3", "10.16.0.9") });
     addEndpoints(facts, "web", "web-3", { ports: ports(8080), endpoints: ready("fd00:10:16::2") });
     addEndpoints(facts, "other", "other-1", { ports: ports(8080), endpoints: ready("10.16.0.4") });
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test("beside another network plugin the endpoints are the pods' first interfaces on OVN", async (t) => {
+t.test("with another primary network plugin the endpoints are the pods' first interfaces on OVN", async (t) => {
   const facts = sampleFacts();
   facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, nonPrimary: true });
   addVpc(facts, "team-a", {});
@@ -127,7 +127,7 @@ t.test("beside another network plugin the endpoints are the pods' first interfac
   t.match(vips(facts, "default/web"), { "10.96.0.20:80": /192\.168\.0\.5:8080/ });
 });
 
-t.test("a client of a Service with affinity is remembered, and what it sends again is let through", async (t) => {
+t.test("the endpoint of a client of a Service with affinity is kept, and its retransmissions pass", async (t) => {
   const facts = sampleFacts();
   const spec = { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" };
   addService(facts, "web", { ...spec, sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } });
@@ -143,7 +143,7 @@ t.test("a client of a Service with affinity is remembered, and what it sends aga
   };
   t.same(led(), ["10.16.0.2", "fd00:10:16::2"]);
   facts.set("serviceRanges", "services", { key: "services", cidrs: ["10.96.0.0/12", "fd00:10:16::/120"] });
-  t.same(led(), ["10.16.0.2"], "what may be another Service's address is not led to itself");
+  t.same(led(), ["10.16.0.2"], "an address that may be another Service's is not led to itself");
   for (const [seconds, kept, said] of [
     [undefined, "10800", undefined],
     [65_535, "65535", undefined],
@@ -157,38 +157,41 @@ t.test("a client of a Service with affinity is remembered, and what it sends aga
   }
 });
 
-t.test("what OVN would misread of a Service or its endpoints is left out by itself, and is said", async (t) => {
-  const facts = sampleFacts();
-  addService(facts, "web", {
-    clusterIPs: ["10.96.0.20", "::ffff:10.96.0.20"],
-    ports: [HTTP, { ...HTTP, port: 70_000 }],
-  });
-  const endpoints = [...ready("10.16.0.2", "10.16.0.300", "::ffff:10.16.0.4", "web.example"), { addresses: [] }];
-  addEndpoints(facts, "web", "web-1", {
-    ports: [
-      { ...HTTP, port: 8080 },
-      { ...HTTP, port: 0 },
-    ],
-    endpoints,
-  });
-  addEndpoints(facts, "web", "web-2", { ports: [{ ...HTTP, port: 8081 }], endpoints: ready("10.16.0.3") });
-  t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.3:8081" });
-  const [said] = reports(facts, "default/web");
-  for (const path of [
-    'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4-mapped IPv6 address',
-    "spec.ports[1].port: 70000 is not a valid port (1 to 65535)",
-    'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is not a valid IP address',
-    'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4-mapped IPv6 address',
-    'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is not a valid IP address',
-    "EndpointSlice web-1 ports[1].port: 0 is not a valid port",
-  ])
-    t.ok(said?.includes(path), path);
-  addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.16.0.2") });
-  addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
-  t.same(reports(facts, "default/web"), []);
-});
+t.test(
+  "parts of a Service or its endpoints that OVN would misread are left out individually, and reported",
+  async (t) => {
+    const facts = sampleFacts();
+    addService(facts, "web", {
+      clusterIPs: ["10.96.0.20", "::ffff:10.96.0.20"],
+      ports: [HTTP, { ...HTTP, port: 70_000 }],
+    });
+    const endpoints = [...ready("10.16.0.2", "10.16.0.300", "::ffff:10.16.0.4", "web.example"), { addresses: [] }];
+    addEndpoints(facts, "web", "web-1", {
+      ports: [
+        { ...HTTP, port: 8080 },
+        { ...HTTP, port: 0 },
+      ],
+      endpoints,
+    });
+    addEndpoints(facts, "web", "web-2", { ports: [{ ...HTTP, port: 8081 }], endpoints: ready("10.16.0.3") });
+    t.same(vips(facts, "default/web"), { "10.96.0.20:80": "10.16.0.2:8080,10.16.0.3:8081" });
+    const [said] = reports(facts, "default/web");
+    for (const path of [
+      'spec.clusterIPs[1]: "::ffff:10.96.0.20" is an IPv4-mapped IPv6 address',
+      "spec.ports[1].port: 70000 is not a valid port (1 to 65535)",
+      'EndpointSlice web-1 endpoints[1].addresses[0]: "10.16.0.300" is not a valid IP address',
+      'EndpointSlice web-1 endpoints[2].addresses[0]: "::ffff:10.16.0.4" is an IPv4-mapped IPv6 address',
+      'EndpointSlice web-1 endpoints[3].addresses[0]: "web.example" is not a valid IP address',
+      "EndpointSlice web-1 ports[1].port: 0 is not a valid port",
+    ])
+      t.ok(said?.includes(path), path);
+    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.16.0.2") });
+    addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP] });
+    t.same(reports(facts, "default/web"), []);
+  },
+);
 
-t.test("a Service without an annotation is in the VPC of its endpoints, and says so", async (t) => {
+t.test("a Service without an annotation is in the VPC of its endpoints, and reports it", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team-a", {});
   addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team-a" });
@@ -199,10 +202,10 @@ t.test("a Service without an annotation is in the VPC of its endpoints, and says
   t.match(vpcOf(), { vpc: "ovn-cluster" });
   t.same(annotation(), [], "no EndpointSlice has been seen");
   addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: ready("10.30.0.2") });
-  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "ovn-cluster" }], "nobody has the address");
+  t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "ovn-cluster" }], "the address is unused");
   const ip = { podName: "w", nodeName: "weft-1", subnet: "shop", v4: "10.30.0.2", v6: "" };
   addIp(facts, "w.other", { ...ip, namespace: "other" });
-  t.match(vpcOf(), { vpc: "ovn-cluster" }, "other namespaces' pods have no say");
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "other namespaces' pods do not matter");
   addIp(facts, "w.default", { ...ip, namespace: "default" });
   t.match(vpcOf(), { vpc: "team-a" });
   t.same(annotation(), [{ "ovn.kubernetes.io/vpc": "team-a" }]);
@@ -211,13 +214,13 @@ t.test("a Service without an annotation is in the VPC of its endpoints, and says
   annotated({ "ovn.kubernetes.io/vpc": "team-a" });
   t.same(annotation(), []);
   facts.set("ips", "w.default", undefined);
-  t.match(vpcOf(), { vpc: "team-a" }, "without pods it stays where it was");
+  t.match(vpcOf(), { vpc: "team-a" }, "without pods it stays in its former VPC");
   annotated({ "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "ovn-default" });
   addIp(facts, "w.default", { ...ip, namespace: "default" });
-  t.match(vpcOf(), { vpc: "ovn-cluster" }, "who names router and switch has chosen");
+  t.match(vpcOf(), { vpc: "ovn-cluster" }, "a Service that names router and switch is in that VPC");
 });
 
-t.test("pods of two VPCs with one address are told apart by the names that the EndpointSlice has", async (t) => {
+t.test("pods of two VPCs with one address are distinguished by the names in the EndpointSlice", async (t) => {
   const facts = sampleFacts();
   for (const vpc of ["team-a", "team-b"]) {
     addVpc(facts, vpc, {});
@@ -263,13 +266,13 @@ t.test("an endpoint in another VPC stays if its address is in no subnet of the S
   });
 });
 
-t.test("a Service without endpoints keeps its addresses, to refuse", async (t) => {
+t.test("a Service without endpoints keeps its addresses, to refuse connections", async (t) => {
   const facts = sampleFacts();
   addService(facts, "web", { ...DUAL, ports: [HTTP] });
   golden(t, "no-endpoints", facts, "default/web");
 });
 
-t.test("only ready endpoints count; where none is, those that end but still serve", async (t) => {
+t.test("only ready endpoints are used; if none is ready, those that terminate but still serve", async (t) => {
   const facts = sampleFacts();
   addService(facts, "web", { clusterIP: "10.96.0.20", clusterIPs: ["10.96.0.20"], ports: [HTTP] });
   const endpoint = (address: string, conditions: object) => ({ addresses: [address], conditions });
@@ -320,10 +323,10 @@ t.test("clients of the default VPC are refused at all addresses of a Service of 
   facts.set("services", "default/web", undefined);
   addService(facts, "own", { clusterIPs: ["10.96.0.21"], ports: [HTTP] });
   const own = serviceUnit.compile(serviceUnit.read(facts, "default/own")!).rows;
-  t.equal(own.length, 1, "nothing is refused of the default VPC's own");
+  t.equal(own.length, 1, "nothing of the default VPC's own is refused");
 });
 
-t.test("Services that kube-proxy leaves alone by a label, whatever its value, are left alone", async (t) => {
+t.test("Services that kube-proxy ignores by a label, whatever its value, are ignored", async (t) => {
   for (const name of ["service-proxy-name", "headless"]) {
     for (const value of ["x", ""]) {
       const facts = sampleFacts();
@@ -333,32 +336,35 @@ t.test("Services that kube-proxy leaves alone by a label, whatever its value, ar
   }
 });
 
-t.test("a Service is in the VPC of its endpoints' pods, although others have their addresses elsewhere", async (t) => {
-  const facts = sampleFacts();
-  for (const vpc of ["team-a", "team-b"]) {
-    addVpc(facts, vpc, {});
-    addSubnet(facts, `shop-${vpc}`, { cidrBlock: "10.30.0.0/24", vpc });
-  }
-  const ip = { nodeName: "weft-1", v4: "10.30.0.2", v6: "", namespace: "default" };
-  addIp(facts, "a.default", { ...ip, podName: "a", subnet: "shop-team-a" });
-  addIp(facts, "b.default", { ...ip, podName: "b", subnet: "shop-team-b" });
-  addService(facts, "web", { ...DUAL, ports: [HTTP] });
-  const vpcWith = (targetRef?: { kind: string; name: string; namespace?: string }) => {
-    const endpoints = [{ addresses: ["10.30.0.2"], ...(targetRef && { targetRef }) }];
-    addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
-    return balancer(facts, "default/web")?.columns["external_ids"];
-  };
-  t.match(vpcWith({ kind: "Pod", name: "b" }), { vpc: "team-b" });
-  t.match(vpcWith({ kind: "Pod", name: "a" }), { vpc: "team-a" });
-  t.match(vpcWith({ kind: "Pod", name: "c" }), { vpc: "ovn-cluster" }, "the pod has no address yet");
-  t.match(vpcWith({ kind: "Pod", namespace: "other", name: "b" }), { vpc: "ovn-cluster" }, "another namespace's");
-  t.match(vpcWith({ kind: "Node", name: "b" }), { vpc: "team-a" }, "no pod is named, so its address counts");
-});
+t.test(
+  "a Service is in the VPC of its endpoints' pods, although other pods have their addresses elsewhere",
+  async (t) => {
+    const facts = sampleFacts();
+    for (const vpc of ["team-a", "team-b"]) {
+      addVpc(facts, vpc, {});
+      addSubnet(facts, `shop-${vpc}`, { cidrBlock: "10.30.0.0/24", vpc });
+    }
+    const ip = { nodeName: "weft-1", v4: "10.30.0.2", v6: "", namespace: "default" };
+    addIp(facts, "a.default", { ...ip, podName: "a", subnet: "shop-team-a" });
+    addIp(facts, "b.default", { ...ip, podName: "b", subnet: "shop-team-b" });
+    addService(facts, "web", { ...DUAL, ports: [HTTP] });
+    const vpcWith = (targetRef?: { kind: string; name: string; namespace?: string }) => {
+      const endpoints = [{ addresses: ["10.30.0.2"], ...(targetRef && { targetRef }) }];
+      addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints });
+      return balancer(facts, "default/web")?.columns["external_ids"];
+    };
+    t.match(vpcWith({ kind: "Pod", name: "b" }), { vpc: "team-b" });
+    t.match(vpcWith({ kind: "Pod", name: "a" }), { vpc: "team-a" });
+    t.match(vpcWith({ kind: "Pod", name: "c" }), { vpc: "ovn-cluster" }, "the pod has no address yet");
+    t.match(vpcWith({ kind: "Pod", namespace: "other", name: "b" }), { vpc: "ovn-cluster" }, "another namespace's");
+    t.match(vpcWith({ kind: "Node", name: "b" }), { vpc: "team-a" }, "no pod is named, so its address decides");
+  },
+);
 
 const POLICY_LOCAL = { ...DUAL, ports: [HTTP], internalTrafficPolicy: "Local" };
 const onNode = (address: string, nodeName: string, more: object = {}) => ({ addresses: [address], nodeName, ...more });
 
-t.test("with internalTrafficPolicy Local each node says which endpoints it has, and others refuse", async (t) => {
+t.test("with internalTrafficPolicy Local each node has an entry for its endpoints, and others refuse", async (t) => {
   const facts = sampleFacts();
   addService(facts, "web", { ...POLICY_LOCAL, externalIPs: ["192.0.2.7"] });
   addEndpoints(facts, "web", "web-1", {
@@ -378,25 +384,22 @@ t.test("with internalTrafficPolicy Local each node says which endpoints it has, 
   golden(t, "local", facts, "default/web");
 });
 
-t.test(
-  "of a sticky Service with internalTrafficPolicy Local a client's address says which endpoint it has",
-  async (t) => {
-    const facts = sampleFacts();
-    addService(facts, "web", { ...POLICY_LOCAL, sessionAffinity: "ClientIP" });
-    const { rows } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
-    t.same(
-      rows.map(({ columns }) => [columns["name"], columns["selection_fields"]]),
-      [
-        ["default/web/tcp/local4", ["ip_src"]],
-        ["default/web/tcp/local6", ["ipv6_src"]],
-        ["default/web/refuse", []],
-      ],
-    );
-    for (const { columns } of rows) t.notMatch(columns["options"], { affinity_timeout: String });
-  },
-);
+t.test("in a sticky Service with internalTrafficPolicy Local a client's address determines its endpoint", async (t) => {
+  const facts = sampleFacts();
+  addService(facts, "web", { ...POLICY_LOCAL, sessionAffinity: "ClientIP" });
+  const { rows } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+  t.same(
+    rows.map(({ columns }) => [columns["name"], columns["selection_fields"]]),
+    [
+      ["default/web/tcp/local4", ["ip_src"]],
+      ["default/web/tcp/local6", ["ipv6_src"]],
+      ["default/web/refuse", []],
+    ],
+  );
+  for (const { columns } of rows) t.notMatch(columns["options"], { affinity_timeout: String });
+});
 
-t.test("what OVN does in another way than a Service asks for is reported", async (t) => {
+t.test("differences between a Service's spec and OVN's behaviour are reported", async (t) => {
   const facts = sampleFacts();
   const sticky = { sessionAffinity: "ClientIP" };
   for (const [spec, said] of [
@@ -452,7 +455,7 @@ t.test("external addresses are balanced as kube-proxy does for pods: by all endp
   t.same(
     addresses({ loadBalancerSourceRanges: [" 203.0.113.0/24 "] }),
     ["10.96.0.20:80", "[2001:db8::9]:80"],
-    "who may come from where OVN cannot tell: that is left to kube-proxy, for the family that it is about",
+    "OVN cannot restrict sources: that is left to kube-proxy, for the family concerned",
   );
   t.same(set({ externalIPs: ["192.0.2.7"], internalTrafficPolicy: "Local" }), {
     "10.96.0.20:80": "^local.uid_dweb.tcp.80.v4",
@@ -461,7 +464,7 @@ t.test("external addresses are balanced as kube-proxy does for pods: by all endp
   t.match(
     serviceUnit.compile(input).rows.find(({ columns }) => columns["name"] === "default/web/tcp")?.columns["vips"],
     { "192.0.2.7:80": both },
-    "an internal policy is about cluster addresses alone",
+    "an internal policy applies to cluster addresses only",
   );
   set({ externalIPs: ["192.0.2.300"] });
   t.match(reports(facts, "default/web"), [/spec\.externalIPs\[0\]: "192\.0\.2\.300" is not a valid IP address/]);
@@ -485,15 +488,15 @@ t.test("endpoints with hints are for their zones, on the nodes of which they are
   t.same(names(), ["service/default/web/tcp"], "one endpoint without a hint");
   const ending = { conditions: { ready: false, serving: true, terminating: true } };
   slice(onNode("10.16.0.2", "weft-1", zone("a")), onNode("10.16.0.3", "weft-2", ending));
-  t.equal(names().length, 4, "one that ends has none");
+  t.equal(names().length, 4, "a terminating one has none");
   slice(onNode("10.16.0.2", "weft-1", { ...zone("a"), ...ending }));
-  t.same(names(), ["service/default/web/tcp"], "where none is ready zones do not count");
+  t.same(names(), ["service/default/web/tcp"], "if none is ready zones are ignored");
   slice(onNode("10.16.0.2", "weft-1", zone("a")));
   addService(facts, "web", { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" });
-  t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it wherever that is");
+  t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it in any zone");
 });
 
-t.test("a node that comes or goes wakes no Service with hints, a zone does", async (t) => {
+t.test("a new or deleted node does not compile a Service with hints again, a zone does", async (t) => {
   const facts = sampleFacts();
   addChassis(facts, "weft-1", "c1", "a");
   addChassis(facts, "weft-2", "c2", "a");
@@ -519,7 +522,7 @@ t.test("a node that comes or goes wakes no Service with hints, a zone does", asy
   );
 });
 
-t.test("a Service without a cluster address is nothing to balance", async (t) => {
+t.test("a Service without a cluster address is not balanced", async (t) => {
   const facts = sampleFacts();
   addService(facts, "headless", { clusterIP: "None", clusterIPs: ["None"], ports: [HTTP] });
   addService(facts, "named", { type: "ExternalName", ports: [HTTP] });
@@ -527,7 +530,7 @@ t.test("a Service without a cluster address is nothing to balance", async (t) =>
   for (const name of ["headless", "named", "new"]) t.equal(facts.get("services", `default/${name}`), undefined, name);
 });
 
-t.test("what says nothing new of a Service or its endpoints wakes nobody", async (t) => {
+t.test("changes of a Service or its endpoints without relevance compile nothing again", async (t) => {
   const facts = sampleFacts();
   const ports = [{ ...HTTP, port: 8080 }];
   addService(facts, "web", { ...DUAL, ports: [HTTP] });
@@ -556,7 +559,7 @@ t.test(
     const local = { internalTrafficPolicy: "Local" };
     t.same(made(local), { "10.96.0.20:30080": "10.16.0.2:8080,10.16.0.3:8080" });
     t.equal(made(local, false), undefined, "kube-proxy serves them");
-    t.equal(made({}), undefined, "at the Service's port all are used anyway");
+    t.equal(made({}), undefined, "at the Service's port all are used already");
     t.equal(made({ ...local, externalTrafficPolicy: "Local" }), undefined, "the node translates to its own");
     t.equal(made({ ...local, type: "ClusterIP" }), undefined, "it has no node port");
     const taken = [
@@ -567,7 +570,7 @@ t.test(
   },
 );
 
-t.test("an Event says what nodes do not do for a sticky Service without kube-proxy", async (t) => {
+t.test("an Event reports what nodes do not do for a sticky Service without kube-proxy", async (t) => {
   const facts = sampleFacts();
   const said = (spec: object, kubeProxyReplacement: boolean) => {
     facts.set("cluster", "cluster", { ...facts.get("cluster", "cluster")!, kubeProxyReplacement });

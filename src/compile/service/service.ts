@@ -112,7 +112,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
   },
 };
 
-/** What of a Service nodes serve in another way than it asks for, without kube-proxy. */
+/** The differences, without kube-proxy, between a Service's spec and how nodes serve it. */
 function nodeLimits({ stickyOutside }: ServiceFact): readonly ProblemFact[] {
   if (stickyOutside === undefined) return [];
   const message =
@@ -148,8 +148,9 @@ function addNodePorts(
 }
 
 /**
- * Refuses clients of the default VPC at the addresses of a Service of another VPC. Without that, OVN would send them to their node, and kube-proxy, to
- * which VPCs mean nothing, on to whoever has the endpoint's address in the default VPC. Ports that the Service does not have are nobody's there.
+ * Refuses clients of the default VPC at the addresses of a Service of another VPC. Otherwise OVN would send them to
+ * their node, and kube-proxy, which does not know VPCs, on to the pod with the endpoint's address in the default VPC.
+ * Ports that the Service does not have are not served there.
  */
 function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaultVpc: string): void {
   const addresses = [...service.addresses, ...service.externalIps, ...service.ingressIps];

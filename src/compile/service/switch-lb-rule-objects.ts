@@ -11,7 +11,7 @@ import { dropObject, makeObject, ownedBy, patchObject } from "../owned-object.ts
 
 const OWNER_KIND = "SwitchLBRule";
 
-/** The manager of our EndpointSlices (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
+/** The manager of Weft's EndpointSlices (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
 const MANAGED_BY = "weft.kubeovn.io";
 
 /** The Service of a rule. */

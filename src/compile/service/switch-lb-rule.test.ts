@@ -28,7 +28,7 @@ function addRule(facts: FactStore, name: string, spec: SwitchLBRuleSpec, annotat
   facts.set("switchLbRules", name, projectSwitchLbRule({ metadata, spec: { ...base, ...spec } }));
 }
 
-/** The Service of a rule as the API server has it. */
+/** The Service of a rule in the API server. */
 function addRuleService(facts: FactStore, rule: string, vip = VIP, more = {}): void {
   const spec = {
     clusterIP: "None",
@@ -70,7 +70,7 @@ function balanced(facts: FactStore, rule = "web"): unknown {
   return rows.map(({ columns }) => [columns["vips"], (columns["external_ids"] as Record<string, string>)["vpc"]]);
 }
 
-t.test("the Service that a rule makes is written until it is so, and then no more", async (t) => {
+t.test("the Service of a rule is written until it is as wanted, and then no more", async (t) => {
   const facts = sampleFacts();
   addRule(facts, "web", {});
   t.match(effects(facts), [{ kind: "make-object", resource: "services", body: { spec: { clusterIP: "None" } } }]);
@@ -87,7 +87,7 @@ t.test("the Service that a rule makes is written until it is so, and then no mor
   t.match(effects(facts), [{ kind: "drop-object" }, { kind: "condition", reason: "NamespaceNotFound" }]);
 });
 
-t.test("a rule is balanced in the VPC of its endpoints, and before it has any nowhere", async (t) => {
+t.test("a rule is balanced in the VPC of its endpoints, and nowhere before it has any", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team", {});
   addSubnet(facts, "shop", { cidrBlock: "10.30.0.0/24", vpc: "team" });
@@ -109,7 +109,7 @@ t.test("a rule is balanced in the VPC of its endpoints, and before it has any no
   t.match(state(facts), { ready: true, reason: "Ready", message: `${VIP} in VPC "team"`, status: { ports: "80/TCP" } });
 });
 
-t.test("a VIP that something else of the VPC has is refused; in another VPC it is nobody's", async (t) => {
+t.test("a VIP that another object of the VPC has is refused; in another VPC it is free", async (t) => {
   const facts = sampleFacts();
   addWeb(facts, "slr-web", "10.16.0.9");
   const judge = (vip: string) => {
@@ -163,7 +163,7 @@ t.test("a Service without a rule has no VIP, whatever its annotation says", asyn
   t.match(serviceUnit.compile(input).effects[0], { kind: "report", reason: "NoSwitchLBRule" });
 });
 
-t.test("an invalid spec is refused with its fields, and leaves the Service as it is", async (t) => {
+t.test("an invalid spec is refused with its fields, and leaves the Service unchanged", async (t) => {
   const facts = sampleFacts();
   const spec = { vip: "10.0.0.256", selector: ["web"], endpoints: ["x"], ports: [{ port: 0 }], sessionAffinity: "Ip" };
   addRule(facts, "web", spec);
@@ -178,7 +178,7 @@ t.test("an invalid spec is refused with its fields, and leaves the Service as it
   t.same(balanced(facts), [[{ [`${VIP}:80`]: "10.16.0.9:8080" }, "ovn-cluster"]]);
 });
 
-t.test("what a rule has made is deleted when it is gone, or another one has its name", async (t) => {
+t.test("the objects of a rule are deleted when it is deleted, or another one has its name", async (t) => {
   const facts = sampleFacts();
   addRule(facts, "web", {});
   addRuleService(facts, "web");
@@ -190,7 +190,7 @@ t.test("what a rule has made is deleted when it is gone, or another one has its 
 });
 
 t.test(
-  "endpoints on OVN are checked from a Vip of their subnet, which is made for that and goes with the last rule",
+  "endpoints on OVN are checked from a Vip of their subnet, which is created for that and deleted with the last rule",
   async (t) => {
     const facts = sampleFacts();
     addRule(facts, "web", {});
@@ -205,7 +205,7 @@ t.test(
       body: { metadata: { name: "ovn-default" }, spec: { subnet: "ovn-default" } },
     };
     t.match(fragment().effects, [make]);
-    t.same(tables(), ["Load_Balancer"], "nothing is checked without an address to do it from");
+    t.same(tables(), ["Load_Balancer"], "nothing is checked without a source address");
     const labels = { "weft.kubeovn.io/health-check-source": "true" };
     const metadata = { name: "ovn-default", uid: "uid-source", labels };
     const given = { v4ip: "10.16.0.99", mac: "02:00:00:00:00:99" };
@@ -237,7 +237,7 @@ t.test(
 );
 
 t.test(
-  "a port twice and an endpoint that the API server would refuse are told, and the Service stays as it was",
+  "a duplicate port and an endpoint that the API server would refuse are reported, and the Service stays unchanged",
   async (t) => {
     const facts = sampleFacts();
     addVpc(facts, "team", {});
@@ -264,6 +264,6 @@ t.test(
       );
     }
     addRule(facts, "web", { ports: [...PORTS, { ...PORTS[0], name: "udp", protocol: "UDP" }] });
-    t.equal(effects(facts)[0]?.kind, "make-object", "one number of two protocols is right");
+    t.equal(effects(facts)[0]?.kind, "make-object", "one number of two protocols is valid");
   },
 );

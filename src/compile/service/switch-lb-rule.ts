@@ -142,7 +142,7 @@ function conditionOf(
     );
   }
   if (!isOwn(rule, service)) {
-    const message = `Service ${service.key} exists and was not made for this rule; delete it or give the rule another name`;
+    const message = `Service ${service.key} exists and was not created for this rule; delete it or give the rule another name`;
     return service.rule === name ? undefined : say(false, "ServiceExists", message);
   }
   // It is about to be taken over.

@@ -11,13 +11,13 @@ import { findOvsTools, type OvsTools } from "../../ovsdb/testing/ovs-tools.ts";
 import { type NewRow, TestFolder } from "../../ovsdb/testing/server.ts";
 import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
 
-// What is installed on a machine may be without OVN; the cached root file system has it.
+// The programs of the machine may lack OVN; the cached root file system has it.
 process.env["WEFT_TEST_OVS"] = "cache";
 
 const v4 = (text: string) => readDhcpOptions(text, 4);
 const v6 = (text: string) => readDhcpOptions(text, 6);
 
-t.test("what OVN takes as it stands is kept", async (t) => {
+t.test("values that OVN accepts are kept", async (t) => {
   for (const [text, options] of [
     ["", {}],
     ["lease_time=3600, router=10.0.0.1", { lease_time: "3600", router: "10.0.0.1" }],
@@ -40,10 +40,10 @@ t.test("what OVN takes as it stands is kept", async (t) => {
   });
 });
 
-t.test("what is clear is put into OVN's form: quotes around strings, braces around lists", async (t) => {
+t.test("unambiguous values are converted to OVN's form: quotes around strings, braces around lists", async (t) => {
   for (const [text, options] of [
     ["dns_server=8.8.8.8,1.1.1.1,lease_time=60", { dns_server: "{8.8.8.8, 1.1.1.1}", lease_time: "60" }],
-    // Kube-OVN's way of writing a list.
+    // Kube-OVN's form of a list.
     ["dns_server={8.8.8.8;1.1.1.1}", { dns_server: "{8.8.8.8, 1.1.1.1}" }],
     ["domain_name=example.com,hostname=web", { domain_name: '"example.com"', hostname: '"web"' }],
     ["domain_search_list=a.example,b.example.", { domain_search_list: '"a.example,b.example"' }],
@@ -55,37 +55,40 @@ t.test("what is clear is put into OVN's form: quotes around strings, braces arou
     t.same(v4(text), { options, problems: [] }, text);
 });
 
-t.test("what OVN would not take is left out, and said with what would do; the rest stays", async (t) => {
-  for (const [text, ...says] of [
-    ["dns=8.8.8.8,mtu=1400", '"dns" is not an option of OVN', "dns_server"],
-    ["lease_time=1h,mtu=1400", 'lease_time "1h" must be a whole number from 0 to 4294967295'],
-    ["lease_time=4294967296,mtu=1400", "lease_time"],
-    ["ip_forward_enable=true,mtu=1400", 'ip_forward_enable "true" must be a whole number from 0 to 1'],
-    ["dns_server=10.0.1.300,mtu=1400", 'dns_server "10.0.1.300" is not a valid IPv4 address', "in braces"],
-    ["dns_server=fd00::1,mtu=1400", "not a valid IPv4 address"],
-    ["dns_server={},mtu=1400", "not a valid IPv4 address"],
-    ["server_id={10.0.0.1,10.0.0.2},mtu=1400", "2 addresses; the limit is 1"],
-    ["server_mac=01:00:5e:00:00:01,mtu=1400", "is not a valid MAC address"],
-    ["netmask=255.255.255.0,mtu=1400", "is set by OVN"],
-    ["classless_static_route={30.0.0.0/24},mtu=1400", "is not a valid list of routes"],
-    ['domain_name="a,mtu=1400', "is no text"],
-    ["domain_name=a\u0000b,mtu=1400", "is no text"],
-    ["domain_name=\ud800,mtu=1400", "is no text"],
-    [`hostname=${"x".repeat(256)},mtu=1400`, "has 256 bytes; the limit is 255"],
-    ["domain_search_list=a_b..c,mtu=1400", "is no list of domain names"],
-    ["nonsense", "must be name=value"],
-    ["=1,mtu=1400", "must be name=value"],
-  ] as const) {
-    const { options, problems } = v4(text);
-    for (const part of says) t.match(problems[0]?.message, part, text);
-    t.match(problems, [{ path: "spec.dhcpV4Options", reason: "InvalidOption" }]);
-    t.equal(problems[0]?.message.isWellFormed(), true);
-    if (text.endsWith(",mtu=1400") && !text.includes('"')) t.same(options, { mtu: "1400" }, text);
-  }
-  t.match(v6("dns_server=8.8.8.8").problems, [{ path: "spec.dhcpV6Options", message: /not a valid IPv6 address/ }]);
-});
+t.test(
+  "values that OVN would not accept are left out, and reported with a valid example; the rest stays",
+  async (t) => {
+    for (const [text, ...says] of [
+      ["dns=8.8.8.8,mtu=1400", '"dns" is not an option of OVN', "dns_server"],
+      ["lease_time=1h,mtu=1400", 'lease_time "1h" must be a whole number from 0 to 4294967295'],
+      ["lease_time=4294967296,mtu=1400", "lease_time"],
+      ["ip_forward_enable=true,mtu=1400", 'ip_forward_enable "true" must be a whole number from 0 to 1'],
+      ["dns_server=10.0.1.300,mtu=1400", 'dns_server "10.0.1.300" is not a valid IPv4 address', "in braces"],
+      ["dns_server=fd00::1,mtu=1400", "not a valid IPv4 address"],
+      ["dns_server={},mtu=1400", "not a valid IPv4 address"],
+      ["server_id={10.0.0.1,10.0.0.2},mtu=1400", "2 addresses; the limit is 1"],
+      ["server_mac=01:00:5e:00:00:01,mtu=1400", "is not a valid MAC address"],
+      ["netmask=255.255.255.0,mtu=1400", "is set by OVN"],
+      ["classless_static_route={30.0.0.0/24},mtu=1400", "is not a valid list of routes"],
+      ['domain_name="a,mtu=1400', "is not a string"],
+      ["domain_name=a\u0000b,mtu=1400", "is not a string"],
+      ["domain_name=\ud800,mtu=1400", "is not a string"],
+      [`hostname=${"x".repeat(256)},mtu=1400`, "is not a valid list of domain names"],
+      ["domain_search_list=a_b..c,mtu=1400", "is not a valid list of domain names"],
+      ["nonsense", "must be name=value"],
+      ["=1,mtu=1400", "must be name=value"],
+    ] as const) {
+      const { options, problems } = v4(text);
+      for (const part of says) t.match(problems[0]?.message, part, text);
+      t.match(problems, [{ path: "spec.dhcpV4Options", reason: "InvalidOption" }]);
+      t.equal(problems[0]?.message.isWellFormed(), true);
+      if (text.endsWith(",mtu=1400") && !text.includes('"')) t.same(options, { mtu: "1400" }, text);
+    }
+    t.match(v6("dns_server=8.8.8.8").problems, [{ path: "spec.dhcpV6Options", message: /not a valid IPv6 address/ }]);
+  },
+);
 
-t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is said", async (t) => {
+t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is specified", async (t) => {
   const defaults = { address_mode: "dhcpv6_stateful", max_interval: "30", min_interval: "5", send_periodic: "true" };
   t.same(readRaConfigs(" "), { options: defaults, problems: [] });
   t.same(
@@ -116,7 +119,7 @@ t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is s
   );
 });
 
-/** Name → type, as northd tells ovn-controller (ovn lib/ovn-l7.h). */
+/** Name → type, as northd passes them to ovn-controller (ovn lib/ovn-l7.h). */
 const OVN_TYPES = {
   4: {
     ipv4: "offerip netmask router dns_server log_server lpr_server swap_server policy_filter router_solicitation nis_server ntp_server server_id tftp_server_address broadcast_address netbios_name_server next_server",
@@ -152,7 +155,7 @@ const trace = ((): readonly string[] | string => {
   return existsSync(path) ? [...command.slice(0, -1), path] : `no ovn-trace beside ovs-appctl`;
 })();
 
-/** What a user may write for a value, good and bad, of whatever type it ought to be. */
+/** Values that a user may write, valid and invalid, of any type. */
 const value = fc.oneof(
   fc.constantFrom("1", "0", "255", "256", "3600", "-1", "1.5", "true", "10.0.0.1", "10.0.1.300", "fd00::1", "fd00::g"),
   fc.constantFrom(
@@ -181,7 +184,7 @@ const value = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 12 }),
 );
 
-/** Every name, and one that is none; in any order and more than once. */
+/** Every name, and an unknown one; in any order and more than once. */
 function lists(family: 4 | 6): fc.Arbitrary<string> {
   const names = [...typeRows(family).map(({ name }) => name), "nonsense", "dhcpv6_stateless"];
   return fc
@@ -202,7 +205,7 @@ const raLists = fc
   )
   .map((all) => all.join(","));
 
-/** As northd writes them into an action (northd/northd.c, build_dhcpv4_action and its kindred). */
+/** As northd writes them into an action (northd/northd.c, build_dhcpv4_action and similar functions). */
 function dhcpAction(text: string, family: 4 | 6): string {
   const defaults =
     family === 4 ? { server_id: "169.254.0.254", lease_time: "3600" } : { server_id: "00:00:5e:00:53:01" };
@@ -234,7 +237,7 @@ function raAction(text: string): string {
 }
 
 t.test(
-  "whatever is written, OVN reads the action that northd makes of it",
+  "whatever is written, OVN can parse the action that northd makes of it",
   { skip: typeof trace === "string" ? trace : false },
   async (t) => {
     const good = [
@@ -283,7 +286,7 @@ t.test(
       { table: "Port_Binding", row: { logical_port: "web", type: "", datapath: ["named-uuid", "dp"], tunnel_key: 1 } },
       ...typeRows(4).map((row) => ({ table: "DHCP_Options", row })),
       ...typeRows(6).map((row) => ({ table: "DHCPv6_Options", row })),
-      // What cannot be read is complained of when flows are loaded, whatever the packet.
+      // Unparsable actions are reported when flows are loaded, whatever the packet.
       flow("reg0[3] = put_dhcp_opts(offerip = 10.16.0.2, domain_name = example.com); next;", 1),
       ...actions.map((action, i) => flow(action, i + 2)),
     ];
@@ -295,11 +298,7 @@ t.test(
       ...["-vconsole:warn", `--db=${server.remote}`, "ls", 'inport == "web" && eth.src == 00:00:00:00:00:01 && ip4'],
     ]);
     const complaints = `${stdout}${stderr}`.split("\n").filter((line) => /pars(?:e|ing)/i.test(line));
-    t.equal(
-      complaints.length,
-      1,
-      `only the one that is wrong on purpose is complained of: ${complaints.slice(0, 5).join("\n")}`,
-    );
+    t.equal(complaints.length, 1, `only the deliberately wrong one is reported: ${complaints.slice(0, 5).join("\n")}`);
     t.match(complaints[0], /example\.com/);
     t.ok(actions.length > 200, `${actions.length} different actions`);
     await server.stop();

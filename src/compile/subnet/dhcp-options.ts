@@ -48,7 +48,7 @@ function string(bytes: number): OptionReader {
   return (value) => {
     const text = unquoted(value);
     if (text === undefined || text === "" || !text.isWellFormed() || /\p{Cc}/u.test(text))
-      return wrong('is no text; write it in quotes, as in "example.com"');
+      return wrong('is not a string; write it in quotes, as in "example.com"');
     if (Buffer.byteLength(text) > bytes) return wrong(`has ${Buffer.byteLength(text)} bytes; the limit is ${bytes}`);
     return { value: JSON.stringify(text) };
   };
@@ -70,7 +70,11 @@ function domains(limit: number): OptionReader {
     const names = members(value).map((name) => name.replace(/\.$/, ""));
     const bad = names.find((name) => !DOMAIN.test(name));
     if (bad !== undefined || names.length === 0 || names.length > limit)
-      return wrong(limit > 1 ? 'is no list of domain names such as "example.com,example.org"' : "is no domain name");
+      return wrong(
+        limit > 1
+          ? 'is not a valid list of domain names such as "example.com,example.org"'
+          : "is not a valid domain name",
+      );
     const text = names.join(",");
     return text.length > V4_BYTES - 2 ? wrong("is longer than 253 characters") : { value: `"${text}"` };
   };
@@ -110,7 +114,7 @@ const uint32 = integer(0, 0xffff_ffff);
 const ipv4s = addresses(4, 63);
 
 const isBoolean: OptionReader = (value) =>
-  value === "true" || value === "false" ? { value } : wrong("is neither true nor false");
+  value === "true" || value === "false" ? { value } : wrong("must be one of: true, false");
 
 const V4: ReadonlyMap<string, OptionReader> = new Map(
   Object.entries({

@@ -6,7 +6,7 @@ import { decodeSubnetContract } from "../../contract/subnet.ts";
 import { addSubnet, SAMPLE_CLUSTER, sampleFacts } from "../testing/sample-facts.ts";
 import { subnetContract } from "./subnet-contract.ts";
 
-t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t) => {
+t.test("a daemon can read the contract of any Subnet's spec", async (t) => {
   const odd = fc.constantFrom(undefined, null, true, "x", "1400", 1400, -1, 1.5, 70_000, 1e300, [], {});
   const spec = fc.record(
     {
@@ -37,7 +37,7 @@ t.test("whatever a Subnet's spec says, a daemon can read the contract", async (t
   t.ok(routed > 20, `${routed} of them are routed`);
 });
 
-t.test("a subnet that nobody has judged yet has no contract", async (t) => {
+t.test("a subnet without verdict has no contract", async (t) => {
   const subnet = sampleFacts().get("subnets", "ovn-default");
   if (subnet === undefined) throw new Error("no subnet");
   t.equal(

@@ -21,7 +21,7 @@ export function subnetContract(
   // A verdict without a key belongs to no subnet.
   if (verdict.key === "") return undefined;
   const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
-  // Nodes reach the networks outside (`vlan`) by themselves.
+  // Nodes reach the external networks (`vlan`) by themselves.
   const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
   const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
   const probed = verdict.ok && vpc !== cluster.router && isOvnProvider(provider) && vlan === "";

@@ -19,7 +19,7 @@ function subnet(spec: Partial<SubnetSpec>) {
   });
 }
 
-t.test("the gateway outside is told to nodes, IPv4 first", async (t) => {
+t.test("the external gateway is in the nodes' contract, IPv4 first", async (t) => {
   t.strictSame(readEgress(subnet({}), ROUTER, undefined), {
     egress: { gateways: ["192.168.0.1"], table: 1000, priority: 1500 },
     problems: [],
@@ -29,29 +29,32 @@ t.test("the gateway outside is told to nodes, IPv4 first", async (t) => {
   t.strictSame(readEgress(subnet({ externalEgressGateway: "" }), ROUTER, undefined), { problems: [] });
 });
 
-t.test("what nodes could not do, or what would take their own routes, is refused with its reason", async (t) => {
-  for (const [spec, path, why] of [
-    [{ externalEgressGateway: "192.168.0.1,192.168.0.2" }, "externalEgressGateway", /one of each family/],
-    [{ externalEgressGateway: "gw" }, "externalEgressGateway", /one of each family/],
-    [{ natOutgoing: true }, "externalEgressGateway", /exclude each other/],
-    [{ vpc: "team" }, "externalEgressGateway", /only subnets of VPC "ovn-cluster"/],
-    [{ cidrBlock: "10.63.0.0/24", externalEgressGateway: "fd00::1" }, "externalEgressGateway", /of a family/],
-    [{ externalEgressGateway: "10.63.0.9" }, "externalEgressGateway", /in the subnet itself/],
-    [{ externalEgressGateway: "fe80::1" }, "externalEgressGateway", /link-local/],
-    [{ policyRoutingTableID: 0 }, "policyRoutingTableID", /0 must be set and not be one of 0, 253-255, 870-879/],
-    [{ policyRoutingTableID: 254 }, "policyRoutingTableID", /254 must be set/],
-    [{ policyRoutingTableID: 8750 }, "policyRoutingTableID", /8750 must be set/],
-    [{ policyRoutingPriority: 0 }, "policyRoutingPriority", /0 must be from 1 to 32765/],
-    [{ policyRoutingPriority: 32_766 }, "policyRoutingPriority", /32766 must be/],
-    [{ policyRoutingPriority: 875 }, "policyRoutingPriority", /875 must be/],
-  ] as const) {
-    const { egress, problems } = readEgress(subnet(spec), ROUTER, undefined);
-    t.equal(egress, undefined, JSON.stringify(spec));
-    t.match(problems, [{ reason: "InvalidEgressGateway", path: `spec.${path}`, message: why }], JSON.stringify(spec));
-  }
-});
+t.test(
+  "a gateway that nodes could not use, or that would replace their own routes, is refused with its reason",
+  async (t) => {
+    for (const [spec, path, why] of [
+      [{ externalEgressGateway: "192.168.0.1,192.168.0.2" }, "externalEgressGateway", /one of each family/],
+      [{ externalEgressGateway: "gw" }, "externalEgressGateway", /one of each family/],
+      [{ natOutgoing: true }, "externalEgressGateway", /exclude each other/],
+      [{ vpc: "team" }, "externalEgressGateway", /only subnets of VPC "ovn-cluster"/],
+      [{ cidrBlock: "10.63.0.0/24", externalEgressGateway: "fd00::1" }, "externalEgressGateway", /of a family/],
+      [{ externalEgressGateway: "10.63.0.9" }, "externalEgressGateway", /in the subnet itself/],
+      [{ externalEgressGateway: "fe80::1" }, "externalEgressGateway", /link-local/],
+      [{ policyRoutingTableID: 0 }, "policyRoutingTableID", /0 must be set and not be one of 0, 253-255, 870-879/],
+      [{ policyRoutingTableID: 254 }, "policyRoutingTableID", /254 must be set/],
+      [{ policyRoutingTableID: 8750 }, "policyRoutingTableID", /8750 must be set/],
+      [{ policyRoutingPriority: 0 }, "policyRoutingPriority", /0 must be from 1 to 32765/],
+      [{ policyRoutingPriority: 32_766 }, "policyRoutingPriority", /32766 must be/],
+      [{ policyRoutingPriority: 875 }, "policyRoutingPriority", /875 must be/],
+    ] as const) {
+      const { egress, problems } = readEgress(subnet(spec), ROUTER, undefined);
+      t.equal(egress, undefined, JSON.stringify(spec));
+      t.match(problems, [{ reason: "InvalidEgressGateway", path: `spec.${path}`, message: why }], JSON.stringify(spec));
+    }
+  },
+);
 
-t.test("of two subnets with one routing table the older one has it, and the other says so", async (t) => {
+t.test("of two subnets with one routing table the older one has it, and the other reports it", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "one", { cidrBlock: "10.63.0.0/24", ...EGRESS });
   addSubnet(facts, "two", { cidrBlock: "10.64.0.0/24", ...EGRESS });

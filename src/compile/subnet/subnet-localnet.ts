@@ -8,7 +8,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
-/** The network outside to which a subnet's switch is connected. */
+/** The external network to which a subnet's switch is connected. */
 export interface Localnet {
   /** Its name in `ovn-bridge-mappings` of nodes. */
   readonly network: string;
@@ -16,12 +16,15 @@ export interface Localnet {
   readonly tag: number;
 }
 
-/** Whether a subnet is of a network outside the cluster: its router is outside too. The vlan of another plugin's interfaces is handled by that plugin. */
+/**
+ * Whether a subnet is an underlay subnet, of a network outside the cluster with a router there. The vlan of another
+ * plugin's interfaces is handled by that plugin.
+ */
 export function isUnderlay({ vlan, provider }: Pick<SubnetFact, "vlan" | "provider">): boolean {
   return vlan !== "" && isOvnProvider(provider);
 }
 
-/** The network of an underlay subnet; undefined where its Vlan does not exist. */
+/** The network of an underlay subnet; undefined if its Vlan does not exist. */
 export function readLocalnet(reader: FactReader, subnet: SubnetFact): Localnet | undefined {
   if (!isUnderlay(subnet)) return undefined;
   const vlan = reader.get("vlans", subnet.vlan);
@@ -29,7 +32,7 @@ export function readLocalnet(reader: FactReader, subnet: SubnetFact): Localnet |
   return { network: vlan.network, tag: vlan.id };
 }
 
-/** Adds the port of a switch towards the network outside (ovn-nb(5), Logical_Switch_Port type `localnet`). */
+/** Adds the port of a switch towards the external network (ovn-nb(5), Logical_Switch_Port type `localnet`). */
 export function addLocalnet(build: FragmentBuilder, { name, cidr }: SubnetFact, localnet: Localnet): void {
   const port = localnetPortName(name);
   build.held("Logical_Switch", switchId(name), "ports", "Logical_Switch_Port", port, {

@@ -18,7 +18,7 @@ import { externalIds } from "../rows.ts";
 export interface MulticastInput {
   /** The record of its querier's address. */
   readonly querier: IpFact | undefined;
-  /** Why the querier was given no address. */
+  /** Why the querier has no address. */
   readonly refusal: { readonly reason: string; readonly message: string } | undefined;
 }
 

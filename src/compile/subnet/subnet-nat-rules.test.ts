@@ -29,7 +29,7 @@ t.test("rules keep their order, their lists as CIDRs", async (t) => {
   });
 });
 
-t.test("an invalid rule is left out and named, the others count", async (t) => {
+t.test("an invalid rule is left out and named, the others apply", async (t) => {
   for (const [rule, why] of [
     [{ match: { srcIPs: "10.60.0.300" }, action: "nat" }, /match.srcIPs: "10.60.0.300" is not a valid address or CIDR/],
     [{ match: { dstIPs: "10.0.0.0/33" }, action: "nat" }, /match.dstIPs: "10.0.0.0\/33" is not a valid/],
@@ -48,25 +48,28 @@ t.test("an invalid rule is left out and named, the others count", async (t) => {
   }
 });
 
-t.test("without natOutgoing there is nothing to make exceptions to, and the condition says so", async (t) => {
+t.test("without natOutgoing exceptions have no effect, and the condition reports it", async (t) => {
   const { rules, problems } = readNatRules(subnet(SAMPLE, false));
   t.strictSame(rules, []);
   t.match(problems, [{ path: "spec.natOutgoingPolicyRules", message: /no effect unless natOutgoing is true/ }]);
   t.strictSame(natRuleStatus(subnet(SAMPLE, false)), []);
 });
 
-t.test("a list that no node contract has room for is cut, and the condition says from where on", async (t) => {
-  const many = Array.from({ length: 40 }, (_, i) => ({
-    match: { dstIPs: Array.from({ length: 40 }, (_, j) => `192.168.${i}.${j}`).join(",") },
-    action: "forward" as const,
-  }));
-  const { rules, problems } = readNatRules(subnet(many));
-  t.ok(rules.length > 10 && rules.length < 40, `${rules.length}`);
-  t.ok(JSON.stringify(rules).length < 13_000);
-  t.match(problems, [{ path: `spec.natOutgoingPolicyRules[${rules.length}]`, message: /too long/ }]);
-});
+t.test(
+  "a list that does not fit into a node contract is cut, and the condition names the first rule that is left out",
+  async (t) => {
+    const many = Array.from({ length: 40 }, (_, i) => ({
+      match: { dstIPs: Array.from({ length: 40 }, (_, j) => `192.168.${i}.${j}`).join(",") },
+      action: "forward" as const,
+    }));
+    const { rules, problems } = readNatRules(subnet(many));
+    t.ok(rules.length > 10 && rules.length < 40, `${rules.length}`);
+    t.ok(JSON.stringify(rules).length < 13_000);
+    t.match(problems, [{ path: `spec.natOutgoingPolicyRules[${rules.length}]`, message: /too long/ }]);
+  },
+);
 
-t.test("the status has each rule as it is with an ID of its content and its place, as Kube-OVN's", async (t) => {
+t.test("the status has each rule unchanged with an ID from its content and position, as in Kube-OVN", async (t) => {
   const status = natRuleStatus(subnet(SAMPLE));
   t.match(status, [
     // printf '%s' 'shop0{"match":{"srcIPs":"10.60.0.7,10.60.0.16/28"},"action":"nat"}' | sha256sum

@@ -23,12 +23,12 @@ function specsOf(written: typeof subnets extends fc.Arbitrary<infer T> ? T : nev
   });
 }
 
-t.test("neighbours are subnets of one VPC that overlap, in their specs or in what is accepted", (t) => {
+t.test("neighbours are subnets of one VPC that overlap, in their specs or in their accepted configuration", (t) => {
   fc.assert(
     fc.property(subnets, (written) => {
       const specs = specsOf(written);
       const neighbours = new SubnetNeighbours();
-      // Each has had another one's ranges before, and one is gone.
+      // Each has had another one's ranges before, and one is deleted.
       for (const [i, { name }] of specs.entries()) neighbours.set(name, specs[(i + 1) % specs.length]);
       neighbours.set("gone", specs[0]);
       for (const spec of specs) neighbours.set(spec.name, spec);

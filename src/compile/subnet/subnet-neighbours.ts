@@ -15,7 +15,7 @@ export class SubnetNeighbours {
   /** Network, or VPC → its subnets. */
   readonly #tables = new Map<string, AddressTable>();
 
-  /** A subnet has come, changed or, with `undefined`, gone. */
+  /** A subnet was added, changed or, with `undefined`, deleted. */
   set(name: string, spec: SubnetSpecFact | undefined): void {
     const former = this.#specs.get(name);
     if (spec === undefined) this.#specs.delete(name);
@@ -63,7 +63,7 @@ function tablesOf(spec: SubnetSpecFact): readonly string[] {
   return isOvnProvider(spec.provider) ? [network(spec), anyVlan(spec.vpc)] : [network(spec)];
 }
 
-/** What a subnet has and what it wants. */
+/** The ranges that a subnet has, and those of its spec. */
 function rangesIn({ problem, cidr, accepted }: SubnetSpecFact): readonly Dual<string>[] {
   return [...(problem === undefined ? [cidr] : []), ...(accepted === undefined ? [] : [accepted.cidr])];
 }

@@ -30,13 +30,13 @@ function lets(inside: boolean, inport: string, source: string, privateCidrs: rea
   return decideStage(byStage(acls)["from-lport"], packet, SETS).verdict === "allow";
 }
 
-t.test("no port sends from an address of a node, of its gateway, or from what a pod sees of itself", async (t) => {
+t.test("no port sends from an address of a node, of its gateway, or from the hairpin address", async (t) => {
   for (const source of ["10.20.0.1", "fd00:20::1", "169.254.169.5", "fd69::5"]) {
     for (const inside of [true, false]) t.notOk(lets(inside, "pod", source), source);
   }
   for (const source of ["100.64.0.2", "fd00:100:64::2", "172.18.0.11", "fd00:172:18::11"]) {
     t.notOk(lets(true, "pod", source), source);
-    t.ok(lets(false, "pod", source), `${source} may be a pod's where nodes are not reached from`);
+    t.ok(lets(false, "pod", source), `${source} may be a pod's if nodes are not reached from here`);
   }
 });
 
@@ -49,7 +49,7 @@ t.test("no port sends from an address of a private subnet that it is not in", as
   }
 });
 
-t.test("all else may be sent from, and by the router all comes", async (t) => {
+t.test("all other sources are allowed, and all from the router", async (t) => {
   for (const source of ["10.20.0.2", "fd00:20::2", "192.0.2.1", "fe80::1"]) t.ok(lets(true, "pod", source), source);
   for (const source of ["100.64.0.2", "172.18.0.11", "fd00:100:64::2"]) t.ok(lets(true, "s-vpc", source), source);
 });

@@ -27,7 +27,7 @@ interface Problem {
 /** The reason of a refusal that ends when addresses are released. */
 export const ADDRESSES_IN_USE = "AddressesInUse";
 
-/** Who holds addresses of a subnet; `""` where there is none of a family. */
+/** A holder of addresses of a subnet; `""` for a family without one. */
 export interface SubnetHolder {
   /** Kind and name of the object, for messages. */
   readonly who: string;
@@ -35,15 +35,15 @@ export interface SubnetHolder {
   readonly v6: string;
 }
 
-/** What this process knows before objects record it. */
+/** State of this process that objects do not record yet. */
 export interface Unrecorded {
   /** The last verdict on a subnet: its addresses may be in use before the annotation that records their acceptance is written. */
   readonly last: (subnet: string) => Settled | undefined;
-  /** Who has been given addresses in a subnet that are still being recorded. */
+  /** The holders of addresses in a subnet whose allocation is still being recorded. */
   readonly holders: (subnet: string) => readonly SubnetHolder[];
 }
 
-/** What a subnet is settled among. */
+/** The other objects that a subnet's verdict depends on. */
 export interface SubnetSurroundings {
   /** The subnets whose addresses overlap this one's. */
   readonly others: readonly SubnetSpecFact[];

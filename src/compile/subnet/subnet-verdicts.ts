@@ -20,9 +20,9 @@ import {
 } from "./subnet-verdict.ts";
 
 /**
- * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it concerns: a changed subnet and those
- * that
- * it overlaps, those of a VPC whose peerings change, those in whose range a node's address is.
+ * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it
+ * concerns: a changed subnet and those that it overlaps, those of a VPC whose peerings change, those whose range
+ * contains a node's address.
  */
 export class SubnetVerdicts implements Deriver {
   readonly #facts: FactStore;
@@ -33,7 +33,10 @@ export class SubnetVerdicts implements Deriver {
   /** Nodes by their addresses. */
   readonly #nodes = new AddressTable();
 
-  /** `recording` says whose addresses in a subnet are being recorded; who has it calls {@link reconsider} when such an address is released. */
+  /**
+   * `recording` returns the holders of a subnet whose addresses are being recorded; its implementation calls {@link
+   * reconsider} when such an address is released.
+   */
   constructor(facts: FactStore, recording: Unrecorded["holders"] = () => []) {
     this.#facts = facts;
     this.#unrecorded = { last: (subnet) => this.#settled.get(subnet), holders: recording };
@@ -57,7 +60,7 @@ export class SubnetVerdicts implements Deriver {
     }
   }
 
-  /** Addresses may have been released without a change of an object: in one subnet, or in whichever. */
+  /** Addresses may have been released without a change of an object: in the given subnets, or in any. */
   reconsider(subnets: Iterable<string> = this.#settled.keys()): void {
     // For which its new addresses may have waited.
     const waiting = (subnet: string): boolean =>
@@ -68,7 +71,7 @@ export class SubnetVerdicts implements Deriver {
   #noteSpec({ key }: FactChange<"subnetSpecs">): void {
     const before = this.#neighboursOf(key);
     this.#neighbours.set(key, this.#facts.get("subnetSpecs", key));
-    // A new, changed or deleted subnet concerns only subnets with overlapping addresses.
+    // A change of a subnet concerns only it, and subnets whose addresses overlap the former or present ones.
     this.#settle([key, ...before, ...this.#neighboursOf(key)]);
   }
 
@@ -117,7 +120,7 @@ export class SubnetVerdicts implements Deriver {
     return undefined;
   }
 
-  /** Settles subnets again; nobody hears of some of them while others are still to be settled. */
+  /** Settles subnets again; changes are published only after all of them are settled. */
   #settle(names: readonly string[]): void {
     const facts = this.#facts;
     const settled: Settled[] = [];
@@ -126,7 +129,7 @@ export class SubnetVerdicts implements Deriver {
       const spec = facts.get("subnetSpecs", name);
       if (spec === undefined) {
         for (const kind of ["verdicts", "subnets"] as const) facts.set(kind, name, undefined);
-        // Of a subnet that could not be read nothing is known, which is not the same as that there is none.
+        // A subnet that could not be read is unknown, which differs from one that does not exist.
         this.#setUnread(name, facts.isUnread("subnetSpecs", name));
         this.#settled.delete(name);
         facts.failures.succeeded(subject);

@@ -81,13 +81,13 @@ t.test("parents are the interfaces in the subnet, secondary ones too", async (t)
   addNetwork(facts, "lan", NETWORK_CONFIG.ovn("lan"));
   member(facts, "one", "10.20.0.2", "10.20.0.10", provider);
   t.same(ports(facts)?.[0], { "virtual-ip": "10.20.0.10", "virtual-parents": `one.default.${provider}` });
-  // Of the pod's own interface, which is elsewhere.
+  // Of the pod's primary interface, which is in another subnet.
   addPod(facts, "one", { node: "weft-1", annotations: { "ovn.kubernetes.io/port_vips": "10.20.0.10" } });
   t.same(ports(facts)?.[0], { "virtual-ip": "10.20.0.10" });
 });
 
 t.test(
-  "an address that somebody has for good, or that cannot be, is no virtual port, and the condition says so",
+  "an address that another object has permanently, or that is invalid, is not a virtual port, and the condition reports it",
   async (t) => {
     const facts = sample([...VIPS, "10.20.0.1", "10.99.0.1", "x", "10.20.0.10"]);
     t.same(ports(facts)?.length, 2);
@@ -106,7 +106,7 @@ t.test(
   },
 );
 
-t.test("no pod is given such an address unless it asks for it", async (t) => {
+t.test("no pod is allocated such an address unless it requests it", async (t) => {
   const facts = sample();
   const { allocator, records } = rig(facts);
   allocator.start();

@@ -18,11 +18,11 @@ export interface SubnetVip {
   readonly address: string;
   /** Ports in the subnet whose annotation `port_vips` names it, sorted. */
   readonly parents: readonly string[];
-  /** Who has it for its own; then it has no virtual port. */
+  /** The object that has the address for itself; then there is no virtual port. */
   readonly holder?: string;
 }
 
-/** The addresses of `spec.vips`, in canonical form, and what is wrong with other entries. */
+/** The addresses of `spec.vips`, in canonical form, and the problems of other entries. */
 export function readVips({ vips, cidr, gateway }: Pick<SubnetFact, "vips" | "cidr" | "gateway">): {
   readonly addresses: readonly string[];
   readonly problems: readonly string[];
@@ -41,7 +41,7 @@ export function readVips({ vips, cidr, gateway }: Pick<SubnetFact, "vips" | "cid
   return { addresses: [...addresses].sort(), problems };
 }
 
-/** Reads who may have the addresses of a subnet's `vips`, and who has them for good. */
+/** Reads which ports may have the addresses of a subnet's `vips`, and which objects have them permanently. */
 export function subnetVips(reader: FactReader, subnet: SubnetFact): readonly SubnetVip[] {
   if (subnet.vips.length === 0 || !isOvnProvider(subnet.provider)) return [];
   const others = reader.by("addressHolders", "subnet", subnet.name);
@@ -62,8 +62,8 @@ export function subnetVips(reader: FactReader, subnet: SubnetFact): readonly Sub
 }
 
 /**
- * Adds a virtual port for each (ovn-nb(5), Logical_Switch_Port type `virtual`), as Kube-OVN does: the address is where the parent is that announced it last. Kube-OVN's name of
- * it could be a pod's port's.
+ * Adds a virtual port for each (ovn-nb(5), Logical_Switch_Port type `virtual`), as Kube-OVN does: the address belongs
+ * to the parent that announced it last. Kube-OVN's name for the port could be that of a pod's port.
  */
 export function addSubnetVips(build: FragmentBuilder, subnet: SubnetFact, vips: readonly SubnetVip[]): void {
   for (const { address, parents, holder } of vips) {
@@ -78,7 +78,7 @@ export function addSubnetVips(build: FragmentBuilder, subnet: SubnetFact, vips: 
   }
 }
 
-/** What is wrong with them. */
+/** Problems of the addresses. */
 export function vipNotes(subnet: SubnetFact, vips: readonly SubnetVip[]): readonly Note[] {
   if (subnet.vips.length === 0) return [];
   if (!isOvnProvider(subnet.provider)) {

@@ -63,7 +63,7 @@ import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 import { addSubnetVips, type SubnetVip, subnetVips, vipNotes } from "./subnet-vips.ts";
 
-/** What a subnet is compiled from. */
+/** The inputs of a subnet's rows. */
 export interface SubnetInput {
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
@@ -94,7 +94,7 @@ export interface SubnetInput {
   readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
   /** VIPs for which its router answers ARP and ND. */
   readonly proxied: readonly string[];
-  /** The network outside to which its switch is connected; only for underlay subnets. */
+  /** The external network to which its switch is connected; only for underlay subnets. */
   readonly localnet: Localnet | undefined;
   /** Names of the ports between its switch and its router. */
   readonly ports: { readonly router: string; readonly switch: string };
@@ -108,7 +108,7 @@ function disconnected({ subnet, localnet }: SubnetInput): { reason: string; mess
   return { reason: "NoProviderNetwork", message };
 }
 
-/** Pods of an underlay subnet: their gateway is a router outside, of which Weft knows nothing. */
+/** Notes for pods of an underlay subnet: their gateway is an external router, which Weft does not know. */
 function underlayNotes({ localnet }: SubnetInput): readonly Note[] {
   if (localnet === undefined) return [];
   const message =
@@ -119,12 +119,15 @@ function underlayNotes({ localnet }: SubnetInput): readonly Note[] {
 /** The subnet's neighbours are not known yet: it is not accepted. */
 const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
 
-/** What is left of a subnet that does not exist: the record of its querier, which was on its way when the subnet was deleted. */
+/**
+ * The remainder of a subnet that does not exist: the record of its querier, which was being written when the subnet
+ * was deleted.
+ */
 interface OrphanedQuerier {
   readonly orphan: IpFact;
 }
 
-/** A subnet: its logical switch, the pair of ports to its router, and its way out of the VPC. */
+/** A subnet: its logical switch, the pair of ports to its router, and its gateway out of the VPC. */
 export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, WeftEffect> = {
   name: "subnet",
   priority: 1,
@@ -186,7 +189,7 @@ export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, Wef
   },
 };
 
-/** What is still in a subnet. */
+/** The objects that still have addresses in a subnet. */
 function holdersOf(reader: FactReader, subnet: string): readonly string[] {
   const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
   return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
@@ -208,7 +211,7 @@ function compileRows(input: SubnetInput): Fragment<WeftEffect> {
 
   if (input.localnet !== undefined) addLocalnet(build, subnet, input.localnet);
   const networks = (["v4", "v6"] as const).flatMap((family) => {
-    // The gateway of an underlay subnet is a router outside.
+    // The gateway of an underlay subnet is an external router.
     const [address, block] = isUnderlay(subnet) ? [] : [gateway[family], cidr[family]];
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
   });
@@ -348,7 +351,10 @@ function stateOf(
   return notAsWritten(condition(true, problem.reason, problemText(problems)));
 }
 
-/** The condition of a subnet whose pods are served: what is not accepted of its spec is in condition `Validated`. */
+/**
+ * The condition of a subnet whose pods are served: condition `Validated` has the parts of the spec that are not
+ * accepted.
+ */
 function notAsWritten(effect: ConditionEffect): ConditionEffect {
   const { reason, message, refused } = effect;
   return { ...effect, refused: refused ?? { reason, message } };

@@ -27,7 +27,7 @@ import { NodeSubnets } from "../node/node-subnets.ts";
 import { SubnetVerdicts } from "../subnet/subnet-verdicts.ts";
 import { VpcPeers } from "../vpc/vpc-peers.ts";
 
-/** The settings of a controller that was told nothing. */
+/** The settings of a controller with default flags. */
 export const SAMPLE_CLUSTER: ClusterFact = {
   key: "cluster",
   router: "ovn-cluster",
@@ -78,12 +78,12 @@ export function sampleFacts(failures?: Failures): FactStore {
   return facts;
 }
 
-/** Keeps what follows from policies in step with them, as the controller does. */
+/** Derives groups from policies, as the controller does. */
 function deriveGroups(facts: FactStore): void {
   for (const deriver of [new VpcPeers(facts), new GroupIndex(facts)]) followed(facts, deriver);
 }
 
-/** Starts a deriver, and has it follow changes. */
+/** Starts a deriver and passes changes to it. */
 export function followed(facts: FactStore, deriver: Deriver): void {
   deriver.start();
   facts.derive((change) => deriver.noteFact(change));
@@ -100,7 +100,7 @@ export function addNetworkPolicy(
   facts.set("networkPolicies", `default/${name}`, projectNetworkPolicy({ metadata, spec }));
 }
 
-/** Adds an AdminNetworkPolicy, or a policy of one of its kindred. */
+/** Adds an AdminNetworkPolicy or a related policy. */
 export function addAdminPolicy(
   facts: FactStore,
   kind: AdminPolicyKind,
@@ -146,7 +146,7 @@ export function addNode(facts: FactStore, name: string, ...addresses: string[]):
   facts.set("nodes", name, projectNode({ metadata: { name, uid: `uid-${name}` }, status }));
 }
 
-/** The node's daemon says which chassis it is, and its label in which zone. */
+/** Sets the chassis that the node's daemon reports, and the zone of its label. */
 export function addChassis(facts: FactStore, node: string, chassis: string, zone?: string): void {
   const fact = facts.get("nodes", node);
   if (fact === undefined) throw new Error(`there is no node ${node}`);
@@ -165,7 +165,7 @@ export function addVpc(
   facts.set("vpcs", name, projectVpc(object, "ovn-cluster"));
 }
 
-/** Adds a Subnet and judges all of them again. */
+/** Adds a Subnet and settles all subnets again. */
 export function addSubnet(
   facts: FactStore,
   name: string,
@@ -174,7 +174,7 @@ export function addSubnet(
 ): void {
   const object = { metadata: { name, uid: `uid-${name}`, generation: 1, ...metadata }, spec };
   const accepted = facts.get("subnetSpecs", name)?.accepted;
-  // As the controller derives it: nobody hears of a subnet that has no verdict yet.
+  // As the controller derives it: a subnet is not published before its verdict.
   const stop = facts.derive(() => settleSubnets(facts));
   facts.set("subnetSpecs", name, { ...projectSubnet(object), ...(accepted && { accepted }) });
   // As the controller's annotation, which follows the commit.
@@ -195,7 +195,7 @@ export function settleSubnets(facts: FactStore): void {
   new SubnetVerdicts(facts).start();
 }
 
-/** Adds a SecurityGroup, and says that it exists. */
+/** Adds a SecurityGroup as existing. */
 export function addSecurityGroup(
   facts: FactStore,
   name: string,
@@ -245,7 +245,10 @@ export function addNetwork(facts: FactStore, name: string, config: object | stri
   facts.set("attachments", `default/${name}`, projectAttachment({ metadata, spec }));
 }
 
-/** Configurations of networks of the namespace `default`: of interfaces on OVN, and of ones that only get their addresses here. */
+/**
+ * Configurations of networks of the namespace `default`: with interfaces on OVN, and with interfaces that only get
+ * their addresses from Weft.
+ */
 export const NETWORK_CONFIG = {
   ovn: (name: string) => ({ cniVersion: "0.3.1", type: "kube-ovn", provider: `${name}.default.ovn` }),
   ipam: (name: string) => ({
@@ -256,7 +259,10 @@ export const NETWORK_CONFIG = {
   }),
 } as const;
 
-/** Adds an IP object; its MAC and its pod UID are made of its name and its pod's. `qos`: the record of the QoS of its interface. */
+/**
+ * Adds an IP object; its MAC and its pod UID are derived from its name and its pod's. `qos`: the record of the QoS of
+ * its interface.
+ */
 export function addIp(
   facts: FactStore,
   name: string,
@@ -275,7 +281,7 @@ export function addIp(
   facts.set("ips", name, projectIp(object));
 }
 
-/** Adds what a VpcDns needs: the settings, a network towards the API server, and the Service of that. */
+/** Adds the prerequisites of a VpcDns: the settings, a network towards the API server, and that Service. */
 export function addDnsConfig(facts: FactStore, data: Readonly<Record<string, string>> = {}): void {
   const metadata = { name: "vpc-dns-config", namespace: "kube-system", uid: "uid-dns-config" };
   const settings = {

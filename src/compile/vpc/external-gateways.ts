@@ -25,7 +25,7 @@ export const externalGateways: Derivation<"externalGateways"> = {
         return chassis === undefined ? [] : [{ name: node.name, chassis }];
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-      // Two nodes that say they are one chassis, as copies of a machine do, are one candidate.
+      // Two nodes that report the same chassis, such as copies of a machine, are one candidate.
       .filter(({ chassis }, i, all) => all.findIndex((other) => other.chassis === chassis) === i),
   }),
 };

@@ -19,7 +19,7 @@ export function orderNotes(routes: readonly StaticRouteFact[], networks: readonl
     const source = route.policy === "policySrc" ? parseCidr(route.cidr) : undefined;
     if (source === undefined) return [];
     const isHost = source.prefix === hostPrefix(source.family);
-    // One for everything is written as two halves.
+    // A route for all addresses is written as two halves.
     const length = Math.max(source.prefix, 1);
     const isAfter = ({ family, prefix }: Cidr): boolean => family === source.family && prefix < length;
     const others = routes

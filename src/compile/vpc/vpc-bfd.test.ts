@@ -122,7 +122,7 @@ t.test("a node that comes or is labelled changes nothing of a VPC that it is not
   t.equal(facts.get("bfdPorts", "team"), before);
 });
 
-t.test("an address that cannot be, or a selector, is refused, and the port is not there", async (t) => {
+t.test("an invalid address or selector is refused, and the port does not exist", async (t) => {
   const facts = cluster(["n1"]);
   for (const [more, reason, message] of [
     [{ ip: "10.255.255.999" }, "InvalidBfdPort", /"10.255.255.999" is not a valid address.*the port does not exist/],
@@ -169,7 +169,7 @@ t.test("a static route refers to the BFD session that it names, if that is with 
 });
 
 t.test(
-  "routes with one destination share the traffic, and what OVN does not do with their replies is said",
+  "routes with one destination share the traffic, and unsupported handling of their replies is reported",
   async (t) => {
     const facts = cluster([]);
     const to = (nextHopIP: string, ecmpMode: string) => ({ cidr: "172.31.0.0/16", nextHopIP, ecmpMode });

@@ -128,7 +128,7 @@ export function bfdProblems({
   ];
 }
 
-/** What a user should know about the port. */
+/** Warnings for users of the port. */
 export function bfdNotes(input: BfdInput): readonly Note[] {
   if (addressesOf(input).length === 0) return [];
   const none = {
@@ -161,7 +161,7 @@ function addressesOf({ vpc, ...networks }: Pick<BfdInput, "vpc" | "ranges" | "pe
   return addresses.some((address) => useOf(networks, address) !== undefined) ? [] : addresses;
 }
 
-/** What the VPC's router has an address for already; undefined if nothing. */
+/** The present use of the address by the VPC's router; undefined if none. */
 function useOf({ ranges, peerings }: Pick<BfdInput, "ranges" | "peerings">, address: string): string | undefined {
   const range = ranges.find(({ cidr }) => isIn(cidr, address));
   if (range !== undefined) return `in subnet ${range.subnet} (${range.cidr})`;

@@ -27,7 +27,7 @@ function effects(facts: FactStore, name = "team"): readonly WeftEffect[] {
   return input === undefined ? [] : vpcDnsUnit.compile(input).effects;
 }
 
-/** Carries out what is to be made. */
+/** Applies the create effects. */
 function carryOut(facts: FactStore): void {
   const made = effects(facts).filter((effect): effect is MakeObjectEffect => effect.kind === "make-object");
   for (const { resource, body } of made) {
@@ -41,57 +41,64 @@ function carryOut(facts: FactStore): void {
 
 const reason = (facts: FactStore, name = "team") => conditionsIn(effects(facts, name))[0]?.reason;
 
-t.test("a Deployment in the VPC with a way to the API server, and a SwitchLBRule for its address, once", async (t) => {
-  const facts = sample();
-  const [deployment, rule] = effects(facts);
-  t.match(deployment, {
-    kind: "make-object",
-    body: {
-      metadata: { name: "vpc-dns-team", namespace: "kube-system", ownerReferences: [{ kind: "VpcDns", name: "team" }] },
-      spec: {
-        replicas: 2,
-        template: {
-          metadata: {
-            annotations: {
-              "ovn.kubernetes.io/logical_switch": "shop",
-              "k8s.v1.cni.cncf.io/networks": "default/ovn-nad",
-              "ovn-nad.default.ovn.kubernetes.io/logical_switch": "ovn-default",
-              "ovn-nad.default.ovn.kubernetes.io/routes": '[{"dst":"10.96.0.1/32","gw":"10.16.0.1"}]',
+t.test(
+  "a Deployment in the VPC with a route to the API server, and a SwitchLBRule for its address, once",
+  async (t) => {
+    const facts = sample();
+    const [deployment, rule] = effects(facts);
+    t.match(deployment, {
+      kind: "make-object",
+      body: {
+        metadata: {
+          name: "vpc-dns-team",
+          namespace: "kube-system",
+          ownerReferences: [{ kind: "VpcDns", name: "team" }],
+        },
+        spec: {
+          replicas: 2,
+          template: {
+            metadata: {
+              annotations: {
+                "ovn.kubernetes.io/logical_switch": "shop",
+                "k8s.v1.cni.cncf.io/networks": "default/ovn-nad",
+                "ovn-nad.default.ovn.kubernetes.io/logical_switch": "ovn-default",
+                "ovn-nad.default.ovn.kubernetes.io/routes": '[{"dst":"10.96.0.1/32","gw":"10.16.0.1"}]',
+              },
             },
-          },
-          spec: {
-            containers: [{ image: "coredns:1", env: [{ name: "KUBERNETES_SERVICE_HOST", value: "10.96.0.1" }] }],
+            spec: {
+              containers: [{ image: "coredns:1", env: [{ name: "KUBERNETES_SERVICE_HOST", value: "10.96.0.1" }] }],
+            },
           },
         },
       },
-    },
-  });
-  t.match(rule, {
-    kind: "make-object",
-    body: {
-      metadata: { name: "vpc-dns-team", annotations: { "ovn.kubernetes.io/logical_router": "team" } },
-      spec: { vip: "10.96.0.3", namespace: "kube-system", selector: ["k8s-app:vpc-dns-team"] },
-    },
-  });
-  carryOut(facts);
-  t.match(effects(facts), [{ kind: "condition", ready: true, status: { active: true } }]);
-  addDns(facts, "team", undefined, { replicas: 3 });
-  t.match(effects(facts), [{ kind: "patch-object", body: { spec: { replicas: 3 } } }, { reason: "Deploying" }]);
-  addDns(facts, "team");
-  addDnsConfig(facts, { "coredns-vip": "10.96.0.4" });
-  t.match(effects(facts), [{ kind: "patch-object", resource: "switchLbRules" }, { reason: "Deploying" }]);
-  facts.set("vpcDnsConfigs", "kube-system/vpc-dns-config", undefined);
-  t.match(effects(facts), [{ kind: "condition", reason: "ConfigMapNotFound" }], "what is there stays");
-  addDnsConfig(facts, { "enable-vpc-dns": "false" });
-  t.match(effects(facts), [{ kind: "drop-object" }, { kind: "drop-object" }, { reason: "NotEnabled" }]);
-  facts.set("vpcDnses", "team", undefined);
-  t.same(
-    effects(facts).map(({ kind }) => kind),
-    ["drop-object", "drop-object"],
-  );
-});
+    });
+    t.match(rule, {
+      kind: "make-object",
+      body: {
+        metadata: { name: "vpc-dns-team", annotations: { "ovn.kubernetes.io/logical_router": "team" } },
+        spec: { vip: "10.96.0.3", namespace: "kube-system", selector: ["k8s-app:vpc-dns-team"] },
+      },
+    });
+    carryOut(facts);
+    t.match(effects(facts), [{ kind: "condition", ready: true, status: { active: true } }]);
+    addDns(facts, "team", undefined, { replicas: 3 });
+    t.match(effects(facts), [{ kind: "patch-object", body: { spec: { replicas: 3 } } }, { reason: "Deploying" }]);
+    addDns(facts, "team");
+    addDnsConfig(facts, { "coredns-vip": "10.96.0.4" });
+    t.match(effects(facts), [{ kind: "patch-object", resource: "switchLbRules" }, { reason: "Deploying" }]);
+    facts.set("vpcDnsConfigs", "kube-system/vpc-dns-config", undefined);
+    t.match(effects(facts), [{ kind: "condition", reason: "ConfigMapNotFound" }], "existing objects stay");
+    addDnsConfig(facts, { "enable-vpc-dns": "false" });
+    t.match(effects(facts), [{ kind: "drop-object" }, { kind: "drop-object" }, { reason: "NotEnabled" }]);
+    facts.set("vpcDnses", "team", undefined);
+    t.same(
+      effects(facts).map(({ kind }) => kind),
+      ["drop-object", "drop-object"],
+    );
+  },
+);
 
-t.test("its condition says what is missing", async (t) => {
+t.test("its condition names what is missing", async (t) => {
   const facts = sample();
   for (const [wrong, said] of [
     [{ "coredns-vip": "dns" }, "InvalidConfig"],

@@ -76,7 +76,7 @@ export const vpcDnsUnit: UnitKind<FactReader, DnsInput, WeftEffect> = {
       const problem = plan.ok
         ? {
             reason: "ObjectExists",
-            message: `an object "${foreign?.name}" exists that was not made for this VpcDns; delete it`,
+            message: `an object "${foreign?.name}" exists that was not created for this VpcDns; delete it`,
           }
         : plan;
       return build.finish([...drops, conditionOf(dns, false, problem.reason, problem.message)]);

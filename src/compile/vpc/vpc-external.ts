@@ -26,7 +26,7 @@ type OvnEipFact = FactTypes["ovnEips"];
 /** A router's port in an external subnet. */
 export interface ExternalLink {
   readonly subnet: string;
-  /** The ranges of the subnet, and the routers outside. */
+  /** The ranges of the subnet, and the external routers. */
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
   /** The router's own addresses. */
@@ -42,9 +42,9 @@ export interface ExternalLink {
 /** A VPC's connections to external subnets. */
 export interface Externals {
   readonly links: readonly ExternalLink[];
-  /** Subnets whose OvnEip has to be made. */
+  /** Subnets whose OvnEip must be created. */
   readonly missing: readonly string[];
-  /** OvnEips that were made for connections that are not wanted any more. */
+  /** OvnEips that were created for connections that are no longer wanted. */
   readonly unused: readonly { readonly name: string; readonly uid: string }[];
   readonly notes: readonly Note[];
 }
@@ -54,7 +54,10 @@ export function externalEipName(vpc: string, subnet: string): string {
   return `${vpc}-${subnet}`;
 }
 
-/** The VPC that an OvnEip is for: its router is to have a port with the address. One that was made for a former VPC of that name is for none. */
+/**
+ * The VPC that an OvnEip is for: its router needs a port with the address. Undefined for an OvnEip that was created
+ * for a former VPC of that name.
+ */
 export function portVpcOf(reader: FactReader, { name, subnet, type, makerUid }: OvnEipFact): string | undefined {
   if (type !== "lrp") return undefined;
   const isFor = (vpc: VpcFact): boolean =>
@@ -62,7 +65,7 @@ export function portVpcOf(reader: FactReader, { name, subnet, type, makerUid }: 
   return reader.by("vpcs", "external", subnet).find(isFor)?.name;
 }
 
-/** Reads a VPC's connections. One that cannot be is named in a note; the others work. */
+/** Reads a VPC's connections. An invalid connection is named in a note; the others work. */
 export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
   const links: ExternalLink[] = [];
   const notes: Note[] = [];
@@ -96,7 +99,7 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
     const of = { vpc, subnet };
     const eip = reader.get("ovnEips", externalEipName(vpc.name, name));
     if (eip === undefined) {
-      // It would get no address.
+      // The connection would get no address.
       if (subnet.deleting) notes.push(notReady(name));
       else missing.push(name);
       continue;
@@ -123,8 +126,10 @@ export function externalLink(reader: FactReader, vpc: string, subnet: string): E
 }
 
 /**
- * Adds the router's ports in external subnets and their other ends. Each is on the chassis with the highest priority that the others reach by BFD (ovn-nb(5),
- * Logical_Router_Port `gateway_chassis`). What comes from outside with a source address of the VPC's own subnets, of those of its peers (`ranges`), or of nodes, is dropped, because policies trust such addresses.
+ * Adds the router's ports in external subnets and their other ends. Each is on the chassis with the highest priority
+ * that the others reach by BFD (ovn-nb(5), Logical_Router_Port `gateway_chassis`). Packets from outside with a source
+ * address of the VPC's own subnets, of its peers' subnets (`ranges`), or of nodes are dropped, because policies trust
+ * such addresses.
  */
 export function addExternalPorts(
   build: FragmentBuilder,
@@ -175,7 +180,7 @@ export function addExternalPorts(
   }
 }
 
-/** The effects that make the OvnEips of a VPC's ports, and delete those that are not used any more. */
+/** The effects that create the OvnEips of a VPC's ports, and delete those that are no longer used. */
 export function externalEffects(vpc: VpcFact, { missing, unused }: Externals): readonly WeftEffect[] {
   return [
     ...missing.map((subnet) =>
@@ -192,14 +197,14 @@ export function externalEffects(vpc: VpcFact, { missing, unused }: Externals): r
   ];
 }
 
-/** The connections in the status of their VPC: those that there are. */
+/** The existing connections, for the status of their VPC. */
 export function externalStatus(vpc: VpcFact, { links }: Externals): Readonly<Record<string, unknown>> {
   const subnets = links.map(({ subnet }) => subnet);
   const extra = subnets.filter((name) => name !== DEFAULT_EXTERNAL_SUBNET || vpc.externals.length > 1);
   return { enableExternal: subnets.length > 0, extraExternalSubnets: extra };
 }
 
-/** Why a subnet is no external one; undefined if it is. */
+/** Why a subnet is not an external one; undefined if it is. */
 function unusable(reader: FactReader, name: string, subnet: SubnetFact | undefined): Note | undefined {
   if (subnet === undefined)
     return {
@@ -257,11 +262,11 @@ function addressesOf(
   if (eip.type !== "lrp" || eip.subnet !== subnet.name)
     return no("AddressNameTaken", `is of type ${eip.type} in subnet "${eip.subnet}", not of the port`);
   const other = eip.makerUid !== "" && eip.makerUid !== vpc.uid;
-  if (other) return no("AddressNameTaken", "was made for another VPC");
+  if (other) return no("AddressNameTaken", "was created for another VPC");
   const { given } = eip;
   if (given === undefined) return no("AddressPending", "has no address yet (see its condition)");
   if (addressConflictOf(reader, `ovnEip/${eip.name}`) !== undefined)
-    return no("AddressInUse", "has an address that is another object's");
+    return no("AddressInUse", "has another object's address");
   const of = { ...(given.v4 !== "" && { v4: given.v4 }), ...(given.v6 !== "" && { v6: given.v6 }) };
   return { ok: true, of, mac: given.mac };
 }

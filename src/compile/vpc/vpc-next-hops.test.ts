@@ -27,7 +27,7 @@ const reroute = (nextHopIP: string) => ({
   policyRoutes: [{ priority: 9, match: "ip4", action: "reroute" as const, nextHopIP }],
 });
 
-t.test("what a policy would reroute to a next hop out of reach is dropped, not let pass", async (t) => {
+t.test("packets that a policy would reroute to an unreachable next hop are dropped, not passed", async (t) => {
   for (const [hop, message] of [
     [
       "10.9.0.1",
@@ -42,14 +42,14 @@ t.test("what a policy would reroute to a next hop out of reach is dropped, not l
   }
 });
 
-t.test("of several next hops those that can be reached are used", async (t) => {
+t.test("of several next hops the reachable ones are used", async (t) => {
   const { policies, condition } = compile(reroute("10.9.0.1,10.0.1.9,10.0.1.8"));
   t.match(policies, [{ action: "reroute", nexthops: ["10.0.1.8", "10.0.1.9"] }]);
   t.match(condition, { reason: "NextHopUnreachable", message: /10.9.0.1 is in no subnet.*; the others are used/ });
   t.match(compile(reroute("10.0.1.9")).condition, { reason: "Ready", message: "" });
 });
 
-t.test("a static route to a next hop out of reach is said not to be active", async (t) => {
+t.test("a static route to an unreachable next hop is reported as not active", async (t) => {
   const { condition, routes } = compile({
     staticRoutes: [
       { cidr: "172.31.0.0/16", nextHopIP: "10.9.0.1" },
@@ -62,10 +62,10 @@ t.test("a static route to a next hop out of reach is said not to be active", asy
     message:
       "spec.staticRoutes[0].nextHopIP: 10.9.0.1 is in no subnet and no peering of the VPC; the route is not active",
   });
-  t.equal(routes.length, 2, "northd takes it as soon as there is a path");
+  t.equal(routes.length, 2, "northd accepts it as soon as there is a path");
 });
 
-t.test("a next hop that nobody has is said, and is not when somebody has it", async (t) => {
+t.test("an unused next hop is reported until an object has it", async (t) => {
   const facts = sampleFacts();
   const route = { cidr: "172.31.0.0/16", nextHopIP: "10.0.1.77" };
   addVpc(facts, "team", { staticRoutes: [route] });
@@ -80,17 +80,17 @@ t.test("a next hop that nobody has is said, and is not when somebody has it", as
   addVpc(facts, "twin", {});
   addSubnet(facts, "twins", { vpc: "twin", cidrBlock: "10.0.1.0/24" });
   addIp(facts, "twin.default", { ...of, subnet: "twins" });
-  t.match(condition(), { reason: "NextHopNotFound" }, "a pod of another VPC is not meant");
+  t.match(condition(), { reason: "NextHopNotFound" }, "a pod of another VPC does not count");
   addIp(facts, "fw.default", { ...of, subnet: "pods" });
   t.match(condition(), { reason: "Ready", message: "" });
 });
 
-t.test("a subnet that is not accepted leads nowhere", async (t) => {
+t.test("a subnet that is not accepted provides no path", async (t) => {
   const { policies } = compile(reroute("10.96.0.9"), "10.96.0.0/24");
   t.match(policies, [{ action: "drop" }]);
 });
 
-t.test("the default VPC has its way out in each routing table that a route or a subnet names", async (t) => {
+t.test("the default VPC has its default route in each routing table that a route or a subnet names", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "ovn-cluster", { staticRoutes: [{ cidr: "172.31.0.0/16", nextHopIP: "10.16.0.9", routeTable: "a" }] });
   addSubnet(facts, "tabled", { cidrBlock: "10.77.0.0/24", routeTable: "b" });

@@ -47,7 +47,7 @@ export function checkNextHops(
   }
   const hops = [...staticRoutes.map((route) => route.nextHopIp), ...policyRoutes.flatMap((rule) => rule.nextHops)];
   for (const hop of [...new Set(hops)].filter((one) => vacant.includes(one))) {
-    const message = `next hop ${hop} is in a subnet or on a link of the VPC, but no pod, Vip or router has it; what is sent there is lost`;
+    const message = `next hop ${hop} is in a subnet or on a link of the VPC, but no pod, Vip or router has it; packets to it are lost`;
     notes.push({ reason: "NextHopNotFound", message });
   }
   const checked = policyRoutes.map((rule): PolicyRouteFact => {

@@ -12,7 +12,10 @@ import { subnetUnit } from "../subnet/subnet.ts";
 import { sampleFacts } from "../testing/sample-facts.ts";
 import { vpcUnit } from "./vpc.ts";
 
-/** A cluster to which VPCs and Subnets are applied, and in which the controller's records are written after each commit. */
+/**
+ * A cluster to which VPCs and Subnets are applied, and in which the controller's records are written after each
+ * commit.
+ */
 function cluster() {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);
@@ -37,7 +40,7 @@ function cluster() {
     const subnet = kind === "subnet" ? subnetUnit.read(facts, name) : undefined;
     return vpc ? vpcUnit.compile(vpc) : subnet && subnetUnit.compile(subnet);
   };
-  /** Until nothing is written any more. */
+  /** Until nothing more is written. */
   const record = (): void => {
     for (let again = true; again; ) {
       again = false;
@@ -91,7 +94,7 @@ function peered() {
   return world;
 }
 
-t.test("a peering of which both VPCs know is a port of each router that names the other's", async (t) => {
+t.test("a peering that both VPCs name is a port of each router that names the other's", async (t) => {
   const { ports, condition } = peered();
   t.match(ports("a"), [{ name: "a-b", peer: "b-a", networks: ["169.254.0.1/30"] }]);
   t.match(ports("b"), [{ name: "b-a", peer: "a-b", networks: ["169.254.0.2/30"] }]);
@@ -100,7 +103,7 @@ t.test("a peering of which both VPCs know is a port of each router that names th
 });
 
 t.test(
-  "a peering with a VPC that does not exist, or that does not name this one, waits and says for what",
+  "a peering with a VPC that does not exist, or that does not name this one, waits and names what is missing",
   async (t) => {
     const { vpc, ports, condition } = cluster();
     vpc("a", peering("b", "169.254.0.1/30"));
@@ -122,7 +125,7 @@ t.test(
   },
 );
 
-t.test("a peering that cannot be is refused with a reason, and another one of the VPC is active", async (t) => {
+t.test("an invalid peering is refused with a reason, and another one of the VPC is active", async (t) => {
   const good = { remoteVpc: "c", localConnectIP: "169.254.1.1/30" };
   for (const [bad, theirs, reason, message] of [
     [{ remoteVpc: "a", localConnectIP: "169.254.0.1/30" }, "", "InvalidPeering", /cannot be peered with itself/],
@@ -172,12 +175,12 @@ t.test("a peering that cannot be is refused with a reason, and another one of th
       ["a-c"],
       reason,
     );
-    t.same(ports("b"), [], "the other side comes to the same");
+    t.same(ports("b"), [], "the other side has the same result");
     t.match(condition("a"), { ready: true, refused: { reason, message }, status: { vpcPeerings: ["c"] } });
   }
 });
 
-t.test("an edit that cannot be leaves the peering as it was, until both sides fit together again", async (t) => {
+t.test("an invalid edit leaves the peering unchanged, until both sides match again", async (t) => {
   const { vpc, ports, condition } = peered();
   for (const address of ["169.254.0.9/29", "nonsense", "169.254.0.2/30"]) {
     vpc("a", peering("b", address));
@@ -193,7 +196,7 @@ t.test("an edit that cannot be leaves the peering as it was, until both sides fi
   t.match(condition("a"), { reason: "Ready" });
 });
 
-t.test("VPCs with overlapping subnets cannot be peered, and both say with which", async (t) => {
+t.test("VPCs with overlapping subnets cannot be peered, and both name the other's subnet", async (t) => {
   const { vpc, subnet, ports, condition } = cluster();
   subnet("web", "a", "10.1.0.0/24,fd00:1::/64");
   subnet("db", "b", "10.2.0.0/24,fd00:1::/64");
@@ -210,10 +213,10 @@ t.test("VPCs with overlapping subnets cannot be peered, and both say with which"
     },
   });
   t.match(condition("b"), { refused: { reason: "PeeringConflict", message: /overlaps subnet web/ } });
-  t.match(condition("web"), { ready: true, reason: "Ready" }, "the subnets go on");
+  t.match(condition("web"), { ready: true, reason: "Ready" }, "the subnets stay");
 });
 
-t.test("a new subnet that overlaps one of a peered VPC is refused, and the peering goes on", async (t) => {
+t.test("a new subnet that overlaps one of a peered VPC is refused, and the peering stays", async (t) => {
   const { vpc, subnet, ports, condition, facts } = peered();
   subnet("late", "b", "10.1.0.128/25");
   t.match(facts.get("verdicts", "late"), {
@@ -249,7 +252,7 @@ t.test("subnets of VPCs that are not peered may overlap, also where both are pee
   t.equal(ports("b").length, 2);
 });
 
-t.test("a VPC that is peered is deleted when the other one lets it go, or is deleted as well", async (t) => {
+t.test("a peered VPC is deleted when the other one removes the peering, or is deleted as well", async (t) => {
   const { vpc, condition, rows } = cluster();
   const [a, b] = [peering("b", "169.254.0.1/30"), peering("a", "169.254.0.2/30")];
   vpc("a", a);
@@ -267,7 +270,7 @@ t.test("a VPC that is peered is deleted when the other one lets it go, or is del
   t.same(rows("a"), []);
 });
 
-t.test("what comes from a peer with an address of the VPC's own subnets is dropped", async (t) => {
+t.test("packets from a peer with an address of the VPC's own subnets are dropped", async (t) => {
   const { rows } = peered();
   const drops = rows("a").filter(({ table }) => table === "Logical_Router_Policy");
   t.match(
@@ -276,7 +279,7 @@ t.test("what comes from a peer with an address of the VPC's own subnets is dropp
   );
 });
 
-t.test("the port of a peering gives way to a subnet's of the same name, on both sides", async (t) => {
+t.test("the port of a peering loses its name to a subnet's, on both sides", async (t) => {
   const { vpc, subnet, ports } = cluster();
   vpc("a", peering("b-c", "169.254.0.1/30"));
   vpc("b-c", peering("a", "169.254.0.2/30"));

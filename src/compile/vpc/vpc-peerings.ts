@@ -35,7 +35,7 @@ export interface Peerings {
   readonly problems: readonly PolicyProblem[];
   /** Entries that wait for another object. */
   readonly notes: readonly Note[];
-  /** The active peerings, as they are to be recorded. */
+  /** The active peerings to be recorded. */
   readonly remembered: readonly PeeringFact[];
 }
 
@@ -108,8 +108,9 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
 }
 
 /**
- * The peerings of a VPC that were active and that both VPCs still name. New ranges of subnets are checked against them, so that a new subnet does not
- * end a peering. What one VPC says of another, that one says of it.
+ * The peerings of a VPC that were active and that both VPCs still name. New ranges of subnets are checked against
+ * them, so that a new subnet does not end a peering. Only recorded peerings that both VPCs' records contain are
+ * included.
  */
 export function recordedPeerings(reader: FactReader, vpc: string): readonly PeeringFact[] {
   const named = (list: readonly PeeringFact[] | undefined, vpc: string): boolean =>

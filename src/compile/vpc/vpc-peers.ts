@@ -7,10 +7,13 @@ import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactStore, recordingReader, strictReader } from "../../facts/store.ts";
 import { readPeerings } from "./vpc-peerings.ts";
 
-/** Maintains the facts `vpcPeers`: the VPCs with which one has an active peering, so that policies and groups know whose pods may come. */
+/**
+ * Maintains the facts `vpcPeers`: the VPCs with which a VPC has an active peering, so that policies and groups
+ * include their pods.
+ */
 export class VpcPeers implements Deriver {
   readonly #facts: FactStore;
-  /** The facts by which the peerings of each VPC were judged last. */
+  /** The facts that each VPC's peerings depend on. */
   readonly #dependents = new Dependents();
 
   constructor(facts: FactStore) {

@@ -76,8 +76,8 @@ export function addVpcProbe(build: FragmentBuilder, vpc: string): void {
 }
 
 /**
- * What a router drops because no node has sent it: the source address that `node-acls.ts` allows everywhere. The default VPC's router drops all of
- * it, because nodes reach its pods in another way.
+ * The packets that a router drops because no node has sent them: those from the source address that `node-acls.ts`
+ * allows everywhere. The default VPC's router drops all of them, because nodes reach its pods in another way.
  */
 export function addProbeSourceGuard(build: FragmentBuilder, vpc: string): void {
   const sources = FAMILIES.map(({ key, ip }) => `${ip}.src == ${PROBE_NETWORK[key].node}`).join(" || ");

@@ -15,10 +15,10 @@ function isRule({ table, label }: { readonly table: string; readonly label: stri
   return table === "Logical_Router_Policy" && label.includes("/policy/");
 }
 
-/** What the routes lead to: somebody's of whom IPAM knows nothing. */
+/** The next hops of the routes: addresses outside IPAM. */
 const HOPS = ["10.0.1.10..10.0.1.254", "fd00::1..fd00::254"];
 
-/** A VPC whose spec is applied again and again, by a controller that restarts each time. */
+/** A VPC whose spec is applied repeatedly, by a controller that restarts each time. */
 function vpc(name = "team") {
   const facts = sampleFacts();
   if (name !== "ovn-cluster") addVpc(facts, name, {});
@@ -44,7 +44,7 @@ function vpc(name = "team") {
 
 const rule = { priority: 100, match: "ip4.dst == 198.51.100.0/24", action: "reroute" } as const;
 
-t.test("two rules of one priority and match are one with the next hops of both, as if they were listed", async (t) => {
+t.test("two rules of one priority and match become one with the next hops of both", async (t) => {
   const listed = vpc()({ policyRoutes: [{ ...rule, nextHopIP: "10.0.1.10,10.0.1.11" }] });
   const two = vpc()({
     policyRoutes: [
@@ -59,7 +59,7 @@ t.test("two rules of one priority and match are one with the next hops of both, 
 });
 
 t.test(
-  "of rules with one priority and match that say different things the strictest stands, and that is said",
+  "of rules with one priority and match and different actions the strictest is used, and that is reported",
   async (t) => {
     const hop = { ...rule, nextHopIP: "10.0.1.10" };
     for (const [first, second, stands] of [
@@ -82,7 +82,7 @@ t.test(
   },
 );
 
-t.test("a route by source for everything is two halves, which come before the router's own drop", async (t) => {
+t.test("a route by source for all addresses is two halves, which come before the router's own drop", async (t) => {
   const to = (cidr: string, nextHopIP: string) => ({ cidr, nextHopIP, policy: "policySrc" }) as const;
   const { routes } = vpc()({
     staticRoutes: [to("0.0.0.0/0", "10.0.1.254"), to("::/0", "fd00::254"), to("0.0.0.0/1", "10.0.1.254")],
@@ -113,8 +113,8 @@ t.test("an invalid rule leaves the last accepted rules active, and so does an in
     ],
     staticRoutes: [{ ...route, cidr: "172.30.0.0/16" }],
   });
-  t.same(bad.rules, good.rules, "what was dropped still is");
-  t.match(bad.routes, [{ ip_prefix: "172.30.0.0/16" }], "the other list counts");
+  t.same(bad.rules, good.rules, "dropped traffic stays dropped");
+  t.match(bad.routes, [{ ip_prefix: "172.30.0.0/16" }], "the other list is used");
   t.match(bad.condition, {
     ready: true,
     refused: {
@@ -127,11 +127,11 @@ t.test("an invalid rule leaves the last accepted rules active, and so does an in
     staticRoutes: [{ ...route, nextHopIP: "10.0.1.300" }],
   });
   t.same([worse.rules, worse.routes], [good.rules, bad.routes]);
-  t.same(apply({}).rules, [], "an empty list can be read");
+  t.same(apply({}).rules, [], "an empty list is valid");
   t.equal(apply({}).accepted, '{"policyRoutes":[],"staticRoutes":[]}');
 });
 
-t.test("an annotation that is not ours is as none", async (t) => {
+t.test("an annotation of another program is ignored", async (t) => {
   for (const text of [
     "x",
     "[]",
@@ -145,7 +145,7 @@ t.test("an annotation that is not ours is as none", async (t) => {
   }
 });
 
-t.test("a user's rule on the default VPC leaves the system's alone, also where it equals one of them", async (t) => {
+t.test("a user's rule on the default VPC does not affect the system's, also if it equals one of them", async (t) => {
   const apply = vpc("ovn-cluster");
   const facts = sampleFacts();
   addSubnet(facts, "web", { cidrBlock: "10.20.0.0/16" });
@@ -165,12 +165,12 @@ t.test("a user's rule on the default VPC leaves the system's alone, also where i
   const ids = new Set(own.map(({ uuid }) => uuid));
   t.notOk(
     mine.some(({ uuid }) => ids.has(uuid)),
-    "it is a row of its own, so that only it goes when the entry goes",
+    "it is a row of its own, so that only it is deleted with the entry",
   );
 });
 
 t.test(
-  "a policy that can match no packet is a row all the same, and the condition says that it has no effect",
+  "a policy that can match no packet is still a row, and the condition reports that it has no effect",
   async (t) => {
     const { rules, condition } = vpc()({
       policyRoutes: [{ priority: 5, match: "ip4 && ip6.dst == fd00::1", action: "drop" }],

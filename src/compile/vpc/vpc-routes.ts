@@ -53,7 +53,7 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
 /** The only value of `ecmpMode` with a meaning. */
 export const SYMMETRIC = "ecmp_symmetric_reply";
 
-/** What static routes request and OVN does not do. */
+/** Options of static routes that OVN does not implement. */
 export function routeNotes(
   routes: readonly StaticRouteFact[],
   sessions: readonly { readonly uuid: string; readonly address: string }[],

@@ -133,7 +133,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     build.row("Logical_Router", routerId(vpc.name), {
       name: vpc.name,
       options: {
-        // As in Kube-OVN: what is outside may move from one MAC to another.
+        // As in Kube-OVN: an external address may move from one MAC to another.
         always_learn_from_arp_request: String(externals.links.length > 0),
         dynamic_neigh_routers: "true",
         mac_binding_age_threshold: "300",

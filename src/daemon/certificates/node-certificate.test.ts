@@ -19,7 +19,7 @@ const skip = spawnSync("openssl", ["version"]).status === 0 ? false : "no openss
 const namespace = "kube-system";
 const DAY = 86_400_000;
 
-/** A node and an API server; nobody signs unless the test does. */
+/** A node and an API server; no request is signed unless the test signs it. */
 async function setUp(t: Test) {
   const top = mkdtempSync(join(tmpdir(), "weft-node-tls-"));
   t.teardown(() => rm(top, { recursive: true, force: true }));
@@ -32,7 +32,7 @@ async function setUp(t: Test) {
   const folder = join(top, "tls");
   const warnings: unknown[] = [];
   const annotated: string[] = [];
-  /** `onKept` is called when it has what it needs and waits for the renewal. */
+  /** `onKept` is called when the certificate is valid and the renewal is scheduled. */
   const start = (
     chassis = "chassis-1",
     ahead = 0,
@@ -57,7 +57,7 @@ async function setUp(t: Test) {
     certificate.start();
     return certificate;
   };
-  /** The request that was made after the first `count`. */
+  /** The request that was created after the first `count`. */
   const request = (count = 0): Promise<CertificateRequest> =>
     happens((found) => {
       const all = kube.objects<CertificateRequest>(CERTIFICATE_REQUESTS);
@@ -91,7 +91,7 @@ async function setUp(t: Test) {
   return { kube, folder, warnings, annotated, central, nodes, start, request, sign, written };
 }
 
-/** Resolves when `look` has found something, which it is asked in each turn of the event loop. */
+/** Resolves when `look` calls `found`; `look` is called in each turn of the event loop. */
 async function happens<T>(look: (found: (value: T) => void) => void): Promise<T> {
   const end = AbortSignal.timeout(10_000);
   const found: T[] = [];
@@ -104,12 +104,12 @@ async function happens<T>(look: (found: (value: T) => void) => void): Promise<T>
   return value as T;
 }
 
-t.test("a node asks for a certificate of its chassis, and keeps it with its key in one file", { skip }, async (t) => {
+t.test("a node requests a certificate for its chassis, and stores it with its key in one file", { skip }, async (t) => {
   const { start, request, sign, written, folder, annotated, central, warnings } = await setUp(t);
   start();
   const asked = await request();
   t.match(asked, { metadata: { name: /^weft-n1-/ }, spec: { signerName: SIGNER } });
-  t.strictSame(annotated, ["chassis-1"], "the signer takes the name from there");
+  t.strictSame(annotated, ["chassis-1"], "the signer reads the chassis there");
   const certificate = await sign(asked);
   await written(certificate);
   const text = await readFile(join(folder, "tls.pem"), "utf8");
@@ -122,7 +122,7 @@ t.test("a node asks for a certificate of its chassis, and keeps it with its key 
 });
 
 t.test(
-  "one that is valid is kept, also by the next process; it is renewed with a third of its life left",
+  "a valid certificate is kept, also by the next process; it is renewed when a third of its lifetime is left",
   {
     skip,
   },
@@ -159,7 +159,7 @@ t.test("another chassis or another authority needs another certificate", { skip 
   t.equal(kube.objects(CERTIFICATE_REQUESTS).length, 3);
 });
 
-t.test("a refusal is logged with what the signer says, and what is there stays", { skip }, async (t) => {
+t.test("a refusal is logged with the signer's message, and the present certificate stays", { skip }, async (t) => {
   const { kube, start, request, folder, warnings } = await setUp(t);
   start();
   const { metadata } = await request();
@@ -171,7 +171,7 @@ t.test("a refusal is logged with what the signer says, and what is there stays",
   t.strictSame(await readdir(folder), ["ca.pem"]);
 });
 
-t.test("a file that something has damaged is replaced", { skip }, async (t) => {
+t.test("a damaged file is replaced", { skip }, async (t) => {
   const { start, request, sign, written, folder, central } = await setUp(t);
   const damaged = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
   await mkdir(folder);
@@ -183,7 +183,7 @@ t.test("a file that something has damaged is replaced", { skip }, async (t) => {
   }
 });
 
-t.test("a node whose clock is a year ahead does not ask again at once", { skip }, async (t) => {
+t.test("a node whose clock is a year ahead does not request again at once", { skip }, async (t) => {
   const { kube, start, request, sign, written } = await setUp(t);
   const waits = Promise.withResolvers<number>();
   start("chassis-1", 365 * DAY, (ms) => waits.resolve(ms), 599_999);

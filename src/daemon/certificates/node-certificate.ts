@@ -21,44 +21,46 @@ import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";
 
-/** What a {@link NodeCertificate} works with. */
+/** Dependencies of {@link NodeCertificate}. */
 export interface NodeCertificateDependencies {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   readonly node: string;
-  /** Where Weft is installed. */
+  /** The namespace of Weft. */
   readonly namespace: string;
-  /** Where ovn-controller looks for the files; only root reads it. */
+  /** Folder from which ovn-controller reads the files; only root can read it. */
   readonly folder: string;
   /** This node's chassis; undefined while it is not known. */
   systemId(): string | undefined;
-  /** Writes the chassis into the Node, from where the signer takes it. */
+  /** Writes the chassis into the Node's annotation, which the signer reads. */
   annotate(chassis: string): Promise<void>;
 }
 
-/** The shortest time between two requests, in ms: for a node whose clock is months ahead, each new certificate is due at once. */
+/**
+ * Shortest time between two requests, in ms. On a node whose clock is months ahead every new certificate is due at
+ * once.
+ */
 const PAUSE_MS = 600_000;
-/** Timers hold less than 25 days; and a clock may be set. In ms. */
+/** Longest time between two checks, in ms: timers hold less than 25 days, and the clock may be set. */
 const LOOK_MS = 24 * 60 * 60_000;
 
 /**
- * Keeps the certificate with which this node's ovn-controller shows who it is, in one file with its key, which never leaves the node, and in another
- * one what
- * it trusts. Both are replaced atomically; ovn-controller notices that by itself. What is there is used as long as it is valid, also without the API
- * server.
+ * Maintains the certificate with which this node's ovn-controller authenticates, in one file with its key, which
+ * never leaves the node, and the trusted authorities in another file. Both are replaced atomically; ovn-controller
+ * rereads changed files. An existing certificate is used while it is valid, also without the API server.
  */
 export class NodeCertificate {
-  readonly #world: NodeCertificateDependencies;
+  readonly #deps: NodeCertificateDependencies;
   readonly #trust: Informer<Readonly<Record<string, string>>>;
   readonly #loop: ReconcileLoop;
   readonly #stop = new AbortController();
   #cancel: () => void = () => undefined;
   #chassis: string | undefined;
 
-  constructor(world: NodeCertificateDependencies) {
-    this.#world = world;
-    const { kube, clock, log, namespace } = world;
+  constructor(deps: NodeCertificateDependencies) {
+    this.#deps = deps;
+    const { kube, clock, log, namespace } = deps;
     this.#trust = informer<ConfigMap, Readonly<Record<string, string>>>(kube, CONFIG_MAPS, {
       ...{ namespace, fieldSelector: `metadata.name=${TRUST}`, fromMemory: true },
       project: ({ data }) => data ?? {},
@@ -83,9 +85,9 @@ export class NodeCertificate {
     this.#loop.trigger();
   }
 
-  /** The chassis may be another one. */
+  /** The chassis may have changed. */
   noteChassis(): void {
-    const chassis = this.#world.systemId();
+    const chassis = this.#deps.systemId();
     if (chassis === this.#chassis) return;
     this.#chassis = chassis;
     this.#loop.trigger();
@@ -98,11 +100,11 @@ export class NodeCertificate {
   }
 
   async #ensure(): Promise<void> {
-    const { clock, folder, log, systemId, node, namespace, kube, annotate } = this.#world;
+    const { clock, folder, log, systemId, node, namespace, kube, annotate } = this.#deps;
     const [chassis, trust] = [systemId(), this.#trust.get(`${namespace}/${TRUST}`)];
     if (chassis === undefined || trust === undefined) return;
     await mkdir(folder, { recursive: true });
-    // kubelet may have made it, for everybody.
+    // kubelet may have created the folder readable for all users.
     await chmod(folder, 0o700);
     await this.#write(TRUST_FILE, trust[TRUST_FILE] ?? "");
     const [issuer] = certificatesIn(trust[NODE_ISSUER] ?? "");
@@ -126,18 +128,18 @@ export class NodeCertificate {
   }
 
   #read(name: string): Promise<string> {
-    return readFile(join(this.#world.folder, name), "utf8").catch(() => "");
+    return readFile(join(this.#deps.folder, name), "utf8").catch(() => "");
   }
 
   async #write(name: string, text: string): Promise<void> {
     if (text === "" || (await this.#read(name)) === text) return;
-    await writeKeyFile(join(this.#world.folder, name), text);
+    await writeKeyFile(join(this.#deps.folder, name), text);
   }
 }
 
 /**
- * When what is in a file is to be replaced, in ms since the epoch: now if it is no certificate of this chassis and of the present authority, with its
- * key.
+ * When the content of a file must be replaced, in ms since the epoch: now if it is not a certificate of this chassis
+ * and of the current authority, with its key.
  */
 function renewalDue(pem: string, chassis: string, issuer: string | undefined): number {
   return pemRenewalTime(

@@ -9,10 +9,13 @@ import { waitFor } from "../../kube/wait.ts";
 import { certificatesIn } from "../../pki/authority.ts";
 import type { Clock } from "../../time/clock.ts";
 
-/** Why a certificate was not issued: `denied` by the signer, with its message; `gone`: the request was deleted before it was answered. */
+/**
+ * Why a certificate was not issued: `denied` by the signer, with its message; `gone`: the request was deleted before
+ * it was answered.
+ */
 export type RequestErrorCode = "denied" | "gone";
 
-/** What {@link requestCertificate} rejects with, beside KubeError. */
+/** Rejection of {@link requestCertificate}, besides KubeError. */
 class CertificateRequestError extends Error {
   override readonly name = "CertificateRequestError";
   readonly code: RequestErrorCode;
@@ -23,20 +26,20 @@ class CertificateRequestError extends Error {
   }
 }
 
-/** With what it is asked. */
+/** Dependencies of {@link requestCertificate}. */
 export interface RequestDependencies {
   readonly kube: Kube;
   readonly clock: Clock;
-  /** Ends the waiting. */
+  /** Aborts the wait. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks Weft's signer for a certificate, by a CertificateSigningRequest, and waits for the answer as long as the request exists: a day, if the
- * controller is away. Resolves with the certificate in PEM. `request`: PKCS #10 in PEM.
+ * Requests a certificate from Weft's signer by a CertificateSigningRequest and waits for the answer while the request
+ * exists: a day if the controller is down. Resolves with the certificate in PEM. `request`: PKCS #10 in PEM.
  */
-export async function requestCertificate(world: RequestDependencies, node: string, request: string): Promise<string> {
-  const { kube, clock, signal } = world;
+export async function requestCertificate(deps: RequestDependencies, node: string, request: string): Promise<string> {
+  const { kube, clock, signal } = deps;
   const made = await kube.create<CertificateRequest>(
     CERTIFICATE_REQUESTS,
     {
@@ -70,9 +73,6 @@ function answerIn(request: CertificateRequest | undefined, name: string): string
     throw new CertificateRequestError("gone", `the request ${name} was deleted before it was answered`);
   const refusal = request.status?.conditions?.find(({ type }) => type === "Denied" || type === "Failed");
   if (refusal !== undefined)
-    throw new CertificateRequestError(
-      "denied",
-      `the request ${name} was refused: ${refusal.message ?? refusal.reason}`,
-    );
+    throw new CertificateRequestError("denied", `the request ${name} was denied: ${refusal.message ?? refusal.reason}`);
   return certificatesIn(Buffer.from(request.status?.certificate ?? "", "base64").toString("utf8"))[0];
 }

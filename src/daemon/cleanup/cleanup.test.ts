@@ -43,7 +43,7 @@ async function setup(t: Test, files: Readonly<Record<string, string>>) {
   return { root, kernel, nft, parts, ran, running, has, clean: () => cleanNode(parts, root, PATHS) };
 }
 
-await t.test("what is Weft's goes, what is another program's stays, and a second run finds nothing", async (t) => {
+await t.test("Weft's objects are removed, other programs' stay, and a second run finds nothing", async (t) => {
   const { kernel, nft, has, clean } = await setup(t, {
     "/etc/cni/net.d/01-kube-ovn.conflist": conflist("/run/openvswitch/kube-ovn-daemon.sock"),
     "/etc/cni/net.d/99-loopback.conf": "{}",
@@ -85,7 +85,7 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
   );
   for (const folder of ["/etc/openvswitch", "/run/openvswitch", "/run/ovn", "/etc/origin/ovn"])
     t.notOk(has(folder), folder);
-  t.ok(has("/etc/passwd"), "a name from a file leads nowhere else");
+  t.ok(has("/etc/passwd"), "a name read from a file cannot lead outside the folder");
   t.strictSame(
     kernel.links().map(({ name }) => name),
     ["eth0", "tun0"],
@@ -99,7 +99,7 @@ await t.test("what is Weft's goes, what is another program's stays, and a second
   t.match(second, { removed: [], failed: [] });
 });
 
-await t.test("an Open vSwitch that still runs, or is not of a node of OVN, keeps its files", async (t) => {
+await t.test("the files of an Open vSwitch that still runs, or does not belong to OVN, stay", async (t) => {
   const { running, kernel, has, clean } = await setup(t, {
     "/etc/openvswitch/conf.db": OVS,
     "/run/openvswitch/ovs-vswitchd.pid": "7\n",
@@ -115,13 +115,13 @@ await t.test("an Open vSwitch that still runs, or is not of a node of OVN, keeps
   t.ok(other.has("/etc/openvswitch/conf.db"));
 });
 
-await t.test("another plugin's configuration under our name stays", async (t) => {
+await t.test("another plugin's configuration under Weft's name stays", async (t) => {
   const { has, clean } = await setup(t, { "/etc/cni/net.d/01-kube-ovn.conflist": '{"plugins":[{"type":"bridge"}]}' });
   t.match((await clean()).kept.join("\n"), /01-kube-ovn\.conflist: it does not call kube-ovn/);
   t.ok(has("/etc/cni/net.d/01-kube-ovn.conflist"));
 });
 
-await t.test("a kernel datapath and moved addresses are given back first; what fails is said", async (t) => {
+await t.test("a kernel datapath and moved addresses are restored first; failures are reported", async (t) => {
   const { kernel, parts, ran, root, has } = await setup(t, {
     "/etc/openvswitch/weft-tunnel": "interface eth1\naddress 192.0.2.1/24\n",
   });

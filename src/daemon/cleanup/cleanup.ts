@@ -11,7 +11,7 @@ import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
 import { attempt, cleanKernel } from "./kernel.ts";
 
-/** Everything that is removed from a node, and with what. */
+/** Dependencies of {@link cleanNode}. */
 export interface CleanupParts {
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -21,16 +21,17 @@ export interface CleanupParts {
   alive(pid: number, name: string): Promise<boolean>;
 }
 
-/** What is kept although Weft has set it: its earlier value is unknown, and other programs rely on it as well. */
+/** Kept although Weft has set it: the earlier value is unknown, and other programs rely on it as well. */
 const KEPT: readonly string[] = [
   "net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: other programs rely on them too",
   "kernel modules openvswitch and geneve: unload them with modprobe -r, or reboot",
 ];
 
 /**
- * Leaves the node as it was before Weft, as far as that is Weft's: the configuration first, so that no pod starts on it any more, the plugins, the
- * kernel's objects, the tunnel interface of a datapath in userspace, Open vSwitch's and OVN's devices and files. It can be repeated. Does not throw: what could not be
- * removed is in the result.
+ * Restores the node to its state before Weft, as far as Weft changed it: the CNI configuration first, so that no more
+ * pods start on Weft, then the plugins, the kernel's objects, the tunnel interface of a userspace datapath, and the
+ * devices and files of Open vSwitch and OVN. It can be repeated. Does not throw: the result contains what could not
+ * be removed.
  * @param root where the node's root directory is mounted.
  */
 export async function cleanNode(parts: CleanupParts, root: string, paths: NodePaths): Promise<Removal> {
@@ -41,20 +42,20 @@ export async function cleanNode(parts: CleanupParts, root: string, paths: NodePa
   await cleanKernel(parts.kernel, parts.nft, result);
   const running = await files.runningOvs(parts.alive);
   if (running !== undefined) {
-    // Of ours all have ended before; a second Open vSwitch is another program's.
+    // All of Weft's daemons have ended before; a second Open vSwitch belongs to another program.
     result.failed.push(`Open vSwitch and OVN: ${running} still runs`);
     return result;
   }
   const restored = await restoreTunnelInterface(parts, root, result);
   await removeDatapath(parts, result);
-  // What the interface had is known from that file alone: it stays for the next run.
+  // Only that file has the interface's addresses, so it stays for the next run.
   await files.removeOvs(paths, restored);
   return result;
 }
 
 /**
- * Where `start-ovs` had to be killed, the addresses of the tunnel interface are still those of a bridge that is gone. Resolves with whether nothing is
- * left to be restored.
+ * If `start-ovs` was killed, the tunnel interface's addresses are still on a bridge that is gone. Resolves with
+ * whether everything is restored.
  */
 async function restoreTunnelInterface({ run }: CleanupParts, root: string, result: Removal): Promise<boolean> {
   const state = `${root}/etc/openvswitch/weft-tunnel`;
@@ -71,7 +72,7 @@ async function restoreTunnelInterface({ run }: CleanupParts, root: string, resul
   }
 }
 
-/** Devices that a datapath in userspace makes: taps, which OVS makes persistent, so they outlive it. */
+/** Devices that a userspace datapath creates: persistent taps, which outlive OVS. */
 const TAPS: readonly string[] = [
   NODE_INTERFACE,
   SERVICE_INTERFACE,
@@ -81,7 +82,10 @@ const TAPS: readonly string[] = [
   "ovs-netdev",
 ];
 
-/** The datapath's devices outlive ovs-vswitchd: those of the kernel's with it, those of one in userspace one by one. */
+/**
+ * The datapath's devices outlive ovs-vswitchd. The kernel's datapath is deleted with its devices, those of a
+ * userspace datapath one by one.
+ */
 async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): Promise<void> {
   for (const { index, name, kind } of kernel.links()) {
     if (kind === "tun" && (TAPS.includes(name) || isProbeLink({ name })))

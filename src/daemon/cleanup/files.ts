@@ -9,22 +9,22 @@ export interface NodePaths {
   readonly cniConfDir: string;
   readonly cniConfName: string;
   readonly cniBinDir: string;
-  /** Folder of OVN's databases on the node that had ovn-central. */
+  /** Folder of OVN's databases on a node that ran ovn-central. */
   readonly dataPath: string;
 }
 
-/** What became of things on the node, in words. */
+/** What was removed, kept and not removed, as text. */
 export interface Removal {
   readonly removed: string[];
-  /** What is left on purpose, with the reason. */
+  /** Kept on purpose, with the reason. */
   readonly kept: string[];
   readonly failed: string[];
 }
 
-/** What `install-cni` writes down of the plugins that it had to install (`hack/image/root/opt/weft/bin/install-cni`). */
+/** List of the plugins that `install-cni` installed (`hack/image/root/opt/weft/bin/install-cni`). */
 const INSTALLED_PLUGINS = ".weft-installed";
 
-/** Where Open vSwitch and OVN are on a node. */
+/** Folders of Open vSwitch and OVN on a node. */
 const OVS_RUN = "/run/openvswitch";
 const OVN_RUN = "/run/ovn";
 const OVS_ETC = "/etc/openvswitch";
@@ -39,7 +39,10 @@ export class NodeFiles {
     this.#result = result;
   }
 
-  /** The configuration, without which the runtime starts no more pods on Weft. One that is not ours under that name stays. */
+  /**
+   * Removes the CNI configuration, without which the runtime starts no more pods on Weft. A file of that name that
+   * does not call Weft's plugin stays.
+   */
   async removeConfiguration({ cniConfDir, cniConfName }: NodePaths): Promise<void> {
     const path = join(cniConfDir, cniConfName);
     const text = await readFile(join(this.#root, path), "utf8").catch(() => undefined);
@@ -48,7 +51,7 @@ export class NodeFiles {
     else await this.#remove(path);
   }
 
-  /** The shim, and those plugins that were installed with it because the node had none. */
+  /** Removes the shim, and the plugins that were installed with it because the node had none. */
   async removePlugins({ cniBinDir }: NodePaths): Promise<void> {
     const list = join(cniBinDir, INSTALLED_PLUGINS);
     const text = await readFile(join(this.#root, list), "utf8").catch(() => "");
@@ -56,7 +59,7 @@ export class NodeFiles {
     for (const name of [CNI_TYPE, ...others, INSTALLED_PLUGINS]) await this.#remove(join(cniBinDir, name));
   }
 
-  /** Which daemon of Open vSwitch or OVN still runs, by their pid files; `alive` says so of a pid and a name. */
+  /** The daemon of Open vSwitch or OVN that still runs, by the pid files; `alive` checks a pid and its program name. */
   async runningOvs(alive: (pid: number, name: string) => Promise<boolean>): Promise<string | undefined> {
     for (const [name, file] of [
       ["ovs-vswitchd", `${OVS_RUN}/ovs-vswitchd.pid`],
@@ -69,10 +72,13 @@ export class NodeFiles {
     return undefined;
   }
 
-  /** Open vSwitch's and OVN's files. `tunnel`: also what `start-ovs` has written down of the tunnel interface. */
+  /**
+   * Removes the files of Open vSwitch and OVN. `tunnel`: also the file in which `start-ovs` saved the tunnel
+   * interface's addresses.
+   */
   async removeOvs({ dataPath }: NodePaths, tunnel: boolean): Promise<void> {
     const database = await readFile(join(this.#root, OVS_ETC, "conf.db"), "utf8").catch(() => "");
-    // What every chassis of OVN has; a database of a switch alone is another program's.
+    // Every chassis of OVN has this key; a database without it belongs to another program.
     if (database === "" || database.includes("ovn-encap-type")) {
       await this.#removeMatching(OVS_ETC, /^(conf\.db.*|\.conf\.db\.~lock~|system-id\.conf|tls)$/);
       if (tunnel) await this.#removeMatching(OVS_ETC, /^weft-tunnel(\.new)?$/);
@@ -82,11 +88,11 @@ export class NodeFiles {
     await this.#removeMatching(dataPath, /^(\.?ovn[ns]b_db\.db.*|\.weft\.lock|weft-backup)$/);
   }
 
-  /** Removes what matches in a folder, and the folder itself if that leaves it empty. */
+  /** Removes the matching files of a folder, and the folder itself if it is then empty. */
   async #removeMatching(folder: string, pattern: RegExp): Promise<void> {
     const names = await readdir(join(this.#root, folder)).catch(() => []);
     for (const name of names.filter((entry) => pattern.test(entry))) await this.#remove(join(folder, name));
-    // It may be the mount point of a volume, or have files of others.
+    // The folder may be the mount point of a volume, or contain other files.
     await rmdir(join(this.#root, folder)).catch(() => undefined);
   }
 
@@ -106,7 +112,7 @@ function isOurConfiguration(text: string): boolean {
     const { plugins } = JSON.parse(text) as { readonly plugins?: unknown };
     return Array.isArray(plugins) && plugins.some((plugin: unknown) => Object(plugin)["type"] === CNI_TYPE);
   } catch {
-    // Only what can be read can be called by a runtime; under this name it can be ours alone.
+    // A runtime cannot use an unreadable file; a file of this name is Weft's.
     return true;
   }
 }

@@ -11,18 +11,21 @@ import { ruleDriver } from "../../node/rules.ts";
 import type { NodeState } from "../../node/state.ts";
 import type { Removal } from "./files.ts";
 
-/** The table with which `start-ovs` hides a tunnel interface from the kernel's stack. */
+/** The table with which `start-ovs` hides a tunnel interface from the kernel's network stack. */
 const TUNNEL_TABLE = "netdev weft-tunnel";
 
-/** Tunnel devices that ovs-vswitchd makes for the kernel's datapath, and leaves when it ends (kind → beginning of the name). */
+/**
+ * Tunnel devices that ovs-vswitchd creates for the kernel datapath and does not delete when it ends (kind → prefix of
+ * the name).
+ */
 const TUNNEL_DEVICES: Readonly<Record<string, string>> = { geneve: "genev_sys_", vxlan: "vxlan_sys_" };
 
-/** A node without Weft: nothing of any kind is wanted. */
+/** The desired state of a node without Weft. */
 const NOTHING: NodeState = { links: [], routes: [], rules: [], qdiscs: [], tables: [] };
 
 /**
- * Removes what is Weft's in the node's network namespace: routes, rules, qdiscs, links and tables of nftables that say that they are ours
- * (`src/node/marks.ts`), pods' interfaces, and what ovs-vswitchd has left of the kernel's datapath. Does not throw.
+ * Removes Weft's objects from the node's network namespace: marked routes, rules, qdiscs, links and nftables tables
+ * (`src/node/marks.ts`), pods' interfaces, and the kernel datapath's devices. Does not throw.
  */
 export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Removal): Promise<void> {
   const results: Results = { repairs: [], missing: new Set(), blocked: [], failures: [] };
@@ -49,7 +52,7 @@ export async function cleanKernel(kernel: NodeKernel, nft: Nftables, result: Rem
   }
 }
 
-/** Does `action` and notes in `result` that `what` was removed, or why it could not be. */
+/** Runs `action` and records in `result` that `what` was removed, or why it could not be. */
 export async function attempt(result: Removal, what: string, action: () => unknown): Promise<void> {
   try {
     await action();

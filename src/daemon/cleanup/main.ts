@@ -8,10 +8,10 @@ import { kernelNftables } from "../../node/nftables.ts";
 import { cleanNode, nodeProcesses } from "./cleanup.ts";
 import type { NodePaths, Removal } from "./files.ts";
 
-/** The name of this mode: `weft-daemon cleanup`. */
+/** The name of this subcommand: `weft-daemon cleanup`. */
 export const CLEANUP = "cleanup";
 
-/** The result as JSON that fits: what was removed is in the log too. */
+/** The result as JSON, shortened to fit; the full list of removed objects is in the log. */
 function messageOf({ removed, kept, failed }: Removal): string {
   const whole = JSON.stringify({ removed, kept, failed });
   if (Buffer.byteLength(whole) <= MAX_MESSAGE) return whole;
@@ -28,13 +28,13 @@ interface CleanupOptions extends NodePaths {
 }
 
 /**
- * `weft-daemon cleanup`: removes Weft from the node on which it runs, once ovs-ovn and kube-ovn-cni have ended there. Resolves with the exit code: 0 if
- * nothing of Weft's is left.
- * @throws CommanderError where the command line is wrong, after having said so on stderr.
+ * `weft-daemon cleanup`: removes Weft from this node, after ovs-ovn and kube-ovn-cni have ended there. Resolves with
+ * the exit code: 0 if nothing of Weft remains.
+ * @throws CommanderError if the command line is invalid, after printing the error to stderr.
  */
 export async function runCleanup(argv: readonly string[]): Promise<number> {
   const options = new Command(`weft-daemon ${CLEANUP}`)
-    .description("Removes Weft from this node, after the pods of Weft have ended. It can be repeated.")
+    .description("Removes Weft from this node, after Weft's pods have ended. It can be repeated.")
     .option("--root <folder>", "where the node's root directory is mounted", "/")
     .option("--cni-conf-dir <folder>", "the node's folder of network configurations", "/etc/cni/net.d")
     .option("--cni-conf-name <file>", "name of ours", "01-kube-ovn.conflist")

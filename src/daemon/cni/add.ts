@@ -33,15 +33,21 @@ export interface AddDependencies {
   readonly links: PodLinks;
   /** MTU of pods of a subnet in bytes, see `podMtu`; 0 while it is unknown. */
   mtuOf(subnet: string): number;
-  /** Where the tunnels of pods of a subnet end on this node; undefined for the default address. @throws CniError 11 where the node lacks the subnet's network. */
+  /**
+   * The tunnel address of this node for pods of a subnet; undefined for the default address. @throws CniError 11 if
+   * the node does not have the subnet's network.
+   */
   encapOf(subnet: string): string | undefined;
   readonly explain: Explain;
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
-  /** Fires when the daemon shuts down: an ADD that has created nothing yet is aborted, others may go on for a while. */
+  /**
+   * Fires when the daemon shuts down: an ADD that has created nothing yet is aborted, others may continue for a
+   * while.
+   */
   readonly stopping: AbortSignal;
-  /** Default: those of this machine. */
+  /** Default: the system's clock. */
   readonly clock?: Clock;
-  /** Another network plugin makes pods' primary interfaces. */
+  /** Another network plugin creates pods' primary interfaces. */
   readonly nonPrimary?: boolean;
   /** Something could not be rolled back; the collector must remove it. */
   onOrphaned(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
@@ -54,80 +60,84 @@ export const DEFAULT_INSTALLED_MS = 30_000;
 const REFUSED_MS = 500;
 
 /**
- * CNI SPEC 1.1 ADD for one interface of a pod. Everything that it created is rolled back when it fails or `signal` fires.
+ * Implements CNI SPEC 1.1 ADD for one interface of a pod. If it fails or `signal` fires, everything that it created
+ * is rolled back.
  *
- * The OVS transaction goes first, because ovn-controller's work on the new port is the longest part and can go on while
- * the pod's end is being configured.
+ * The OVS transaction comes first: ovn-controller's work on the new port takes longest and runs while the pod's end
+ * is being configured.
  */
 export async function addPod(
-  world: AddDependencies,
+  deps: AddDependencies,
   request: PodRequest,
   watch: Stopwatch,
   signal: AbortSignal,
 ): Promise<CniResponse> {
-  if (world.nonPrimary && request.provider === OVN_PROVIDER) throw notOurs(request);
-  const found = await allocated(world, request, watch, signal);
-  if (request.ipamOnly) return await addresses(world, request, found.allocation);
+  if (deps.nonPrimary && request.provider === OVN_PROVIDER) throw notOurs(request);
+  const found = await allocated(deps, request, watch, signal);
+  if (request.ipamOnly) return await addresses(deps, request, found.allocation);
 
   refuseQos(found);
-  const wanted = interfaceFor(world, request, found);
-  const encap = world.encapOf(found.allocation.subnet);
-  const spec = portFor(request, found, wanted, encap, world.clock ?? SYSTEM_CLOCK);
-  refuseConfusion(world.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
+  const wanted = interfaceFor(deps, request, found);
+  const encap = deps.encapOf(found.allocation.subnet);
+  const spec = portFor(request, found, wanted, encap, deps.clock ?? SYSTEM_CLOCK);
+  refuseConfusion(deps.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
   const undo = new Undo();
   try {
-    // There is one if a runtime repeats an ADD, or this daemon was killed during one.
-    await step("removing the pod's earlier port", vacated(world, spec, signal));
-    undo.push(`interface ${wanted.hostName}`, () => world.links.removePair(wanted.hostName));
-    await watch.measure("veth", () => step("creating the pod's interface", world.links.createPair(wanted)));
+    // An earlier port exists if a runtime repeats an ADD, or if the daemon was killed during one.
+    await step("removing the pod's earlier port", vacated(deps, spec, signal));
+    undo.push(`interface ${wanted.hostName}`, () => deps.links.removePair(wanted.hostName));
+    await watch.measure("veth", () => step("creating the pod's interface", deps.links.createPair(wanted)));
     signal.throwIfAborted();
-    undo.push(`port ${spec.name}`, () => world.ports.detach([spec.portUuid]));
-    await connect(world, spec, wanted, watch, signal);
-    // A caller that has disconnected would never send the DEL that removes this.
+    undo.push(`port ${spec.name}`, () => deps.ports.detach([spec.portUuid]));
+    await connect(deps, spec, wanted, watch, signal);
+    // A caller that has disconnected would not send the DEL that removes this interface.
     signal.throwIfAborted();
   } catch (thrown) {
     const failures = await undo.run();
-    if (failures.length > 0) world.onOrphaned(wanted.hostName, failures);
+    if (failures.length > 0) deps.onOrphaned(wanted.hostName, failures);
     throw signal.aborted ? stopped(request, signal) : thrown;
   }
-  world.links.announce(wanted);
+  deps.links.announce(wanted);
   return response(request, found.allocation, wanted.mtu);
 }
 
 /**
- * The answer to another plugin, which creates the interface. That plugin adds routes and replaces none: a default route that the pod already has
- * would block the new one.
+ * The result for another plugin, which creates the interface. That plugin adds routes but does not replace any, so an
+ * existing default route of the pod would block the new one.
  */
-async function addresses(world: AddDependencies, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
+async function addresses(deps: AddDependencies, request: PodRequest, allocation: Allocation): Promise<CniResponse> {
   const defaults = allocation.routes.filter(({ destination }) => destination.prefix === 0);
   if (defaults.length > 0 && request.netns !== "") {
     const families = defaults.map(({ destination }) => destination.family);
     await step(
       "replacing the pod's default route",
-      world.links.removeDefaultRoutes(request.netns, request.ifName, families),
+      deps.links.removeDefaultRoutes(request.netns, request.ifName, families),
     );
   }
   return response(request, allocation, 0);
 }
 
-/** Waits for the controller; the time until the address and the time from it to the route are told apart, as in Kube-OVN's metrics. */
+/**
+ * Waits for the controller. The time until the address and the time from the address to the route are measured
+ * separately, as in Kube-OVN's metrics.
+ */
 async function allocated(
-  world: AddDependencies,
+  deps: AddDependencies,
   request: PodRequest,
   watch: Stopwatch,
   outer: AbortSignal,
 ): Promise<FoundAllocation> {
-  const { deadlines, explain } = world;
-  const signal = AbortSignal.any([outer, world.stopping]);
+  const { deadlines, explain } = deps;
+  const signal = AbortSignal.any([outer, deps.stopping]);
   const onWait = (what: "address" | "route"): void => watch.phase(`wait-${what}`);
   try {
     onWait("address");
-    return await awaitAllocation(world.pods, request, {
+    return await awaitAllocation(deps.pods, request, {
       deadlines,
       explain,
       signal,
       onWait,
-      ...(world.clock && { clock: world.clock }),
+      ...(deps.clock && { clock: deps.clock }),
     });
   } catch (thrown) {
     throw signal.aborted ? stopped(request, signal) : thrown;
@@ -136,9 +146,9 @@ async function allocated(
   }
 }
 
-/** The port in OVS and the pod's end, side by side. When it returns or throws, both have ended. */
+/** Adds the OVS port and configures the pod's end, concurrently. When it returns or throws, both have ended. */
 async function connect(
-  world: AddDependencies,
+  deps: AddDependencies,
   spec: PortSpec,
   wanted: PodLink,
   watch: Stopwatch,
@@ -147,20 +157,23 @@ async function connect(
   const failed = new AbortController();
   const signal = AbortSignal.any([outer, failed.signal]);
   const port = async (): Promise<void> => {
-    await watch.measure("ovsdb", () => step("adding the port to br-int", attached(world, spec, signal)));
-    await watch.measure("ovn-installed", () => installed(world, spec, signal));
-    if (wanted.startsDown) await step("connecting the pod's interface", world.links.connect(wanted.hostName));
+    await watch.measure("ovsdb", () => step("adding the port to br-int", attached(deps, spec, signal)));
+    await watch.measure("ovn-installed", () => installed(deps, spec, signal));
+    if (wanted.startsDown) await step("connecting the pod's interface", deps.links.connect(wanted.hostName));
   };
   const inside = (): Promise<void> =>
-    watch.measure("netns", () => step("configuring the pod's interface", world.links.configure(wanted)));
+    watch.measure("netns", () => step("configuring the pod's interface", deps.links.configure(wanted)));
   const tasks = [port(), inside()];
-  // The first failure aborts the other task, whose own error then only says that it was aborted.
+  // The first failure aborts the other task, whose own error is then only the abort.
   for (const task of tasks) task.catch((error) => failed.abort(error));
   await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
 }
 
-/** The primary interface of a pod, or what a configuration without a provider asks for, where that is another plugin's. */
+/**
+ * The request is for a pod's primary interface, or its configuration has no provider, while another plugin creates
+ * primary interfaces.
+ */
 function notOurs({ podNamespace, podName, network = "" }: PodRequest): CniError {
   return new CniError(
     CNI_ERROR.invalidConfig,
@@ -172,19 +185,19 @@ function notOurs({ podNamespace, podName, network = "" }: PodRequest): CniError 
   );
 }
 
-/** An interface whose limits cannot be read is not created without them. */
+/** An interface with invalid limits is not created without limits. */
 function refuseQos({ pod, allocation }: FoundAllocation): void {
   const { refused, problem = "" } = decodePodQos(pod.annotations[POD.qos])[allocation.provider] ?? {};
   if (refused) throw new CniError(CNI_ERROR.invalidConfig, `${problem} (of pod ${pod.namespace}/${pod.name})`);
 }
 
-async function vacated(world: AddDependencies, { name }: PortSpec, outer: AbortSignal): Promise<void> {
-  const ms = world.deadlines.installedMs;
+async function vacated(deps: AddDependencies, { name }: PortSpec, outer: AbortSignal): Promise<void> {
+  const ms = deps.deadlines.installedMs;
   const late = (): CniError =>
     new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not released ${name} within ${ms / 1000} s`, {
       details: "is ovs-vswitchd of this node (DaemonSet ovs-ovn) running?",
     });
-  await withDeadline(ms, outer, (signal) => world.ports.vacate(name, signal), late, world.clock);
+  await withDeadline(ms, outer, (signal) => deps.ports.vacate(name, signal), late, deps.clock);
 }
 
 /**
@@ -216,8 +229,8 @@ async function attached(
   await withDeadline(deadlines.installedMs, outer, attach, () => last, clock);
 }
 
-async function installed(world: AddDependencies, spec: PortSpec, outer: AbortSignal): Promise<void> {
-  const ms = world.deadlines.installedMs;
+async function installed(deps: AddDependencies, spec: PortSpec, outer: AbortSignal): Promise<void> {
+  const ms = deps.deadlines.installedMs;
   const late = (): CniError => {
     const logicalPort = spec.externalIds[EXTERNAL_ID.ifaceId];
     return new CniError(
@@ -228,11 +241,11 @@ async function installed(world: AddDependencies, spec: PortSpec, outer: AbortSig
       },
     );
   };
-  await withDeadline(ms, outer, (signal) => world.ports.whenInstalled(spec.interfaceUuid, signal), late, world.clock);
+  await withDeadline(ms, outer, (signal) => deps.ports.whenInstalled(spec.interfaceUuid, signal), late, deps.clock);
 }
 
-function interfaceFor(world: AddDependencies, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
-  const mtu = world.mtuOf(allocation.subnet);
+function interfaceFor(deps: AddDependencies, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
+  const mtu = deps.mtuOf(allocation.subnet);
   if (mtu === 0) {
     throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {
       details:
@@ -248,7 +261,7 @@ function interfaceFor(world: AddDependencies, request: PodRequest, { pod, alloca
     addresses: allocation.addresses,
     routes: allocation.routes,
     alias: podAlias(markOf(request, pod), pod.namespace, pod.name),
-    txChecksumOff: world.ports.userspace,
+    txChecksumOff: deps.ports.userspace,
     // A virtual machine that is moved has its port on two nodes. OVN 25.03 to 26.03 keep it closed here until the virtual machine is announced, but not before ovn-controller has
     // written to the southbound database that it has the port, which it puts off while another write of its own is unanswered (physical.c, setup_activation_strategy).
     ...(allocation.machine !== undefined && { startsDown: true }),

@@ -36,14 +36,14 @@ function routes(more: Record<string, string>, provider?: string, extra?: Routes,
   );
 }
 
-t.test("an allocation is ready when address and route are", async (t) => {
+t.test("an allocation is complete with address and route", async (t) => {
   t.match(read({ allocated: "" }), { state: "waiting", missing: "address" });
   t.match(read({ routed: "" }), { state: "waiting", missing: "route" });
   t.match(read(), { state: "ready", allocation: { mac: "02:00:00:00:00:07", subnet: "ovn-default" } });
-  t.match(read({ routed: "" }, "net1.shop.ovn"), { state: "ready" }, "a secondary interface waits for no route");
+  t.match(read({ routed: "" }, "net1.shop.ovn"), { state: "ready" }, "a secondary interface does not wait for a route");
 });
 
-t.test("IPv4 comes before IPv6 however the controller wrote them", async (t) => {
+t.test("IPv4 comes before IPv6 in any order of the annotation", async (t) => {
   const state = read({
     ip_address: "fd00::7,10.16.0.7",
     cidr: "fd00::/112,10.16.0.0/16",
@@ -112,7 +112,7 @@ t.test("routes that the interface cannot have are left out, and the rest works",
   );
 });
 
-t.test("nonsense in an annotation is named", async (t) => {
+t.test("the error names a malformed annotation", async (t) => {
   for (const [key, value] of [
     ["mac_address", "nonsense"],
     ["ip_address", "10.16.0.300"],
@@ -121,7 +121,7 @@ t.test("nonsense in an annotation is named", async (t) => {
     ["cidr", "fd00::/64"],
     ["gateway", "gw"],
   ] as const) {
-    // `10.16.0.0` without a length may be taken as a host; its address is then outside.
+    // `10.16.0.0` without a prefix length may be read as a host; its address is then outside.
     if (key === "cidr" && value === "10.16.0.0") continue;
     t.throws(() => read({ [key]: value }), { message: new RegExp(`${key}.*of pod shop/web-0`) }, `${key}=${value}`);
   }
@@ -162,8 +162,8 @@ t.test(
         Object.entries({ ...BASE, ip_address: ip }).map(([key, value]) => [`${provider}.kubernetes.io/${key}`, value]),
       );
     const read = (networks: string, ifName: string, ...given: string[]) => {
-      const told = given.map((provider, i) => one(provider, `10.16.0.${7 + i}`));
-      const annotations = Object.assign({ "k8s.v1.cni.cncf.io/networks": networks }, ...told);
+      const allocated = given.map((provider, i) => one(provider, `10.16.0.${7 + i}`));
+      const annotations = Object.assign({ "k8s.v1.cni.cncf.io/networks": networks }, ...allocated);
       const metadata = { namespace: "shop", name: "web-0", uid: "u", resourceVersion: "1", annotations };
       return readAllocation(nodePod({ metadata }), { ipamOnly: false, provider: "lan.shop.ovn", ifName, routes: [] });
     };
@@ -174,7 +174,7 @@ t.test(
 );
 
 t.test(
-  "a gateway of default-route that the interface has no address of the family of, or that is outside of its subnet, is left out",
+  "a default-route gateway of a family that the interface lacks, or outside its subnet, is left out",
   async (t) => {
     const annotations = {
       "k8s.v1.cni.cncf.io/networks": '[{"name":"lan","default-route":["fd00::1", "192.0.2.1"]}]',

@@ -15,24 +15,27 @@ import type { NodePod } from "../pods/pods.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
-/** A route inside the pod. `onlink`: the gateway is outside of the interface's own subnets. */
+/** A route inside the pod. `onlink`: the gateway is outside the interface's own subnets. */
 export interface PodRoute {
   readonly destination: Cidr;
   readonly gateway: Ip;
   readonly onlink: boolean;
-  /** It is the network configuration's, and not from the pod's annotations. */
+  /** The route is from the network configuration, not from the pod's annotations. */
   readonly isConfigured?: boolean;
 }
 
-/** What the controller has decided for one interface of a pod. */
+/** The controller's allocation for one interface of a pod. */
 export interface Allocation {
-  /** The network's provider, with the interface's name behind it where the pod uses the network more than once: so its port is named. */
+  /**
+   * The network's provider, followed by the interface's name if the pod uses the network more than once; the port's
+   * name has the same form.
+   */
   readonly provider: string;
   /** The interface has the pod's default route. */
   readonly isDefault: boolean;
-  /** IPv4 before IPv6; empty where the subnet hands out MAC addresses only. */
+  /** IPv4 before IPv6; empty if the subnet allocates MAC addresses only. */
   readonly addresses: readonly InterfaceAddress[];
-  /** "" where another plugin makes the interface, and chooses. */
+  /** "" if another plugin creates the interface and chooses the MAC address. */
   readonly mac: string;
   readonly subnet: string;
   /** The KubeVirt virtual machine that owns the address and the port; absent where the pod owns them. */
@@ -40,7 +43,7 @@ export interface Allocation {
   readonly routes: readonly PodRoute[];
 }
 
-/** `missing` is what the controller has yet to write. */
+/** `missing`: the annotations that the controller has not written yet. */
 export type AllocationState =
   | { readonly state: "ready"; readonly allocation: Allocation }
   | { readonly state: "waiting"; readonly missing: "address" | "route" };
@@ -48,9 +51,9 @@ export type AllocationState =
 const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
 
 /**
- * Reads the controller's decision about the interface that a request is about from a pod's annotations. The configuration's routes are added
- * to the pod's own.
- * @throws CniError where an annotation is malformed, or requests an interface that this daemon does not support.
+ * Reads the controller's allocation for the requested interface from a pod's annotations. The routes of the network
+ * configuration are added to the pod's own.
+ * @throws CniError if an annotation is malformed, or requests an interface that this daemon does not support.
  */
 export function readAllocation(
   pod: NodePod,
@@ -58,7 +61,7 @@ export function readAllocation(
 ): AllocationState {
   const { networks, its } = networkOf(pod, request);
   const ofInterface = `${request.provider}.${request.ifName}`;
-  // A pod that names no such network may have been given it nevertheless: the annotation of its networks may have been changed since.
+  // A pod that does not name the network may still have an allocation: its network annotation may have changed.
   const isGiven = pod.annotations[podAnnotation(ofInterface, "allocated")] === "true";
   const hasSuffix = its === undefined ? isGiven : suffixOf(networks, its, pod.annotations) !== undefined;
   const provider = hasSuffix ? ofInterface : request.provider;
@@ -69,7 +72,7 @@ export function readAllocation(
   const of = `pod ${pod.namespace}/${pod.name}`;
   const unsupported = unsupportedType(nicType);
   if (unsupported !== undefined) throw new CniError(CNI_ERROR.unsupportedField, `${of} ${unsupported}`);
-  // Multus can replace the pod's own network by another one, which is eth0 then.
+  // Multus can replace the pod's primary network by another one, which is then eth0.
   const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
   const own: CniRoute[] = [
     ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
@@ -77,7 +80,7 @@ export function readAllocation(
     ...askedRoutes(its, addresses),
   ];
   const routes = [
-    // What a user asks for and cannot be is left out: the controller says so in an Event.
+    // Routes that cannot be set are left out: the controller reports them in an Event.
     ...own.flatMap((route) => podRoute(route, addresses) ?? []),
     ...request.routes.map((route): PodRoute => {
       const found = podRoute(route, addresses);
@@ -91,7 +94,7 @@ export function readAllocation(
   return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
 }
 
-/** The networks that a pod names, and which of them a request is about; absent for its primary network. */
+/** The networks that a pod names, and the one that a request is about; undefined for the primary network. */
 function networkOf(
   { name, namespace, uids, annotations }: NodePod,
   { provider, ifName }: Pick<PodRequest, "provider" | "ifName">,
@@ -105,8 +108,9 @@ function networkOf(
 }
 
 /**
- * The pod's default routes that it asks for with an interface (`default-route` of its networks), by gateways in the interface's subnet. Multus sets them after the
- * plugins; from v4.2.2 on it does so only where there is no default route yet (its pull request 1552), so they are set here.
+ * The default routes that the pod requests for an interface (`default-route` of its networks), by gateways in the
+ * interface's subnet. Multus sets them after the plugins; from v4.2.2 on only if there is no default route yet (its
+ * pull request 1552), so they are set here.
  */
 function askedRoutes(
   its: NetworkSelectionFact | undefined,
@@ -131,7 +135,10 @@ function notReadable(pod: NodePod, cause: ContractError): CniError {
   });
 }
 
-/** A route as the message and the annotation have it: no destination means the default route of the gateway's family. Undefined where it cannot be. */
+/**
+ * A route of the message or the annotation: without a destination it is the default route of the gateway's family.
+ * Undefined if it cannot be set.
+ */
 function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[]): PodRoute | undefined {
   const stated = route.dst === undefined || route.dst === "" ? undefined : parseCidr(route.dst);
   const family = stated?.family ?? parseIp(route.gw ?? "")?.family;
@@ -144,7 +151,10 @@ function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[]): PodR
   return { destination, gateway, onlink: !addresses.some(({ cidr }) => cidrContains(cidr, gateway)) };
 }
 
-/** The last of two routes to one destination wins, so that a pod's own default route replaces the subnet's. */
+/**
+ * Of two routes to the same destination the last one is used, so that a pod's own default route replaces the
+ * subnet's.
+ */
 function withoutDoubles(routes: readonly PodRoute[]): readonly PodRoute[] {
   const byDestination = new Map(routes.map((route) => [route.destination.text, route]));
   return [...byDestination.values()];

@@ -7,8 +7,8 @@ import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
 /**
- * Whether a port is an interface of the network that has that provider, and so one that the network's requests may touch. Its logical
- * port's name tells: it is made of the provider, and of the interface's name besides where one pod uses a network twice.
+ * Whether a port belongs to an interface of the network with that provider, so that the network's requests may change
+ * it. The logical port's name contains the provider, and the interface's name if a pod uses a network twice.
  */
 export function isOfProvider({ externalIds: ids }: Pick<PodPort, "externalIds">, provider: string): boolean {
   const owner = ids[EXTERNAL_ID.machine] ?? ids[EXTERNAL_ID.podName] ?? "";
@@ -20,9 +20,10 @@ export function isOfProvider({ externalIds: ids }: Pick<PodPort, "externalIds">,
 }
 
 /**
- * A port of one name, and a port of one logical port, take the place of an earlier one, so that an ADD can be repeated. Two networks with
- * one provider by mistake would take each other's interface that way.
- * @throws CniError 7 where another interface of the container is in the way of `logicalPort`.
+ * Checks that an ADD does not replace the port of another interface. A new port replaces an earlier one of the same
+ * name or logical port, so that an ADD can be repeated; two networks with the same provider by mistake would replace
+ * each other's ports.
+ * @throws CniError 7 if another interface of the container uses `logicalPort`.
  */
 export function refuseConfusion(ports: Ports, request: PodRequest, logicalPort: string): void {
   const refuse = (why: string): CniError =>

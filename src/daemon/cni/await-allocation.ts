@@ -9,24 +9,30 @@ import { type Allocation, readAllocation } from "./allocation.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
-/** The node's pods, as {@link awaitAllocation} uses them. */
+/** The part of the pod informer that {@link awaitAllocation} uses. */
 export interface PodSource extends Watched<NodePod> {
   readonly synced: boolean;
   whenSynced(signal?: AbortSignal): Promise<void>;
 }
 
-/** How long a request waits, both from its beginning. */
+/** How long a request waits, in ms from its start. */
 export interface AllocationDeadlines {
   /** For the controller to allocate. */
   readonly allocatedMs: number;
-  /** For the pod to appear in this node's list: kubelet may have seen it a moment earlier. */
+  /** For the pod to appear in this node's list: kubelet may have received it earlier. */
   readonly knownMs: number;
 }
 
-/** Long enough for a controller that restarts, short enough that the reason for a refusal soon reaches the pod's Events. */
+/**
+ * Long enough for a restart of the controller, short enough that the reason for a refusal soon appears in the pod's
+ * Events.
+ */
 export const DEFAULT_ALLOCATION_DEADLINES: AllocationDeadlines = { allocatedMs: 30_000, knownMs: 10_000 };
 
-/** Why the controller has not allocated for an interface of a pod, if it reports a reason, for example by an Event on the pod. Must not throw. */
+/**
+ * Why the controller has not allocated an interface of a pod, if it reports a reason, for example by an Event on the
+ * pod. Must not throw.
+ */
 export type Explain = (
   pod: Pick<NodePod, "namespace" | "uids">,
   request: Pick<PodRequest, "provider" | "ifName">,
@@ -39,11 +45,11 @@ export interface FoundAllocation {
 }
 
 /**
- * Waits, by event, until the controller has allocated what the request is about.
+ * Waits, by event, until the controller has allocated the requested interface.
  *
- * A pod of the same name with another uid is not the pod: the runtime asks for the sandbox of one that we have yet to
- * see, or of one that is gone already.
- * @throws CniError 3 where the pod is gone or never appears, 11 where the controller does not allocate in time.
+ * A pod of the same name with another uid is a different pod: the runtime's request is for the sandbox of a pod that
+ * is not in the list yet, or is already gone.
+ * @throws CniError 3 if the pod is gone or never appears, 11 if the controller does not allocate in time.
  */
 export async function awaitAllocation(
   pods: PodSource,
@@ -60,7 +66,7 @@ export async function awaitAllocation(
   let last: NodePod | undefined;
   let missing: "address" | "route" = "address";
   const pick = (fact: NodePod | undefined): FoundAllocation | undefined => {
-    if (fact === undefined || !isAsked(fact, request)) {
+    if (fact === undefined || !isRequestedPod(fact, request)) {
       if (last === undefined) return undefined;
       throw new CniError(CNI_ERROR.unknownContainer, `pod ${name} was deleted while its network was being set up`);
     }
@@ -72,7 +78,7 @@ export async function awaitAllocation(
     return undefined;
   };
 
-  // The signal of the caller ends the wait as well.
+  // The caller's signal ends the wait as well.
   const deadline = new AbortController();
   const { clock = SYSTEM_CLOCK, deadlines } = options;
   const cancels = [
@@ -88,14 +94,14 @@ export async function awaitAllocation(
   } catch (thrown) {
     if (!deadline.signal.aborted || options.signal.aborted) throw thrown;
     if (last !== undefined) throw await notAllocated(last, request, missing, options);
-    throw pods.synced ? notKnown(name, pods.get(name), request) : notSynced();
+    throw pods.synced ? podUnknown(name, pods.get(name), request) : notSynced();
   } finally {
     for (const cancel of cancels) cancel();
   }
 }
 
-/** Whether it is the pod that a request is about, and not another one of its name. */
-export function isAsked(fact: NodePod, request: PodRequest): boolean {
+/** Whether this is the requested pod, and not another one of the same name. */
+export function isRequestedPod(fact: NodePod, request: PodRequest): boolean {
   return request.podUid === undefined || fact.uids.includes(request.podUid);
 }
 
@@ -114,12 +120,12 @@ async function notAllocated(
   return new CniError(
     CNI_ERROR.tryAgainLater,
     `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
-    { details: provider === OVN_PROVIDER || reason !== undefined ? see : `${whatNetworksNeed(pod, provider)}; ${see}` },
+    { details: provider === OVN_PROVIDER || reason !== undefined ? see : `${providerHint(pod, provider)}; ${see}` },
   );
 }
 
-/** The usual cause is a provider that is not spelled the same everywhere. */
-function whatNetworksNeed(pod: NodePod, provider: string): string {
+/** The usual cause is a provider that is spelled differently in different places. */
+function providerHint(pod: NodePod, provider: string): string {
   const suffix = podAnnotation("", "allocated");
   const has = Object.keys(pod.annotations)
     .filter((key) => key.endsWith(suffix))
@@ -132,8 +138,8 @@ function whatNetworksNeed(pod: NodePod, provider: string): string {
   ].join("; ");
 }
 
-/** The pod that a request is about does not exist, or another one has its name. */
-export function notKnown(name: string, other: NodePod | undefined, request: PodRequest): CniError {
+/** The requested pod does not exist, or another pod has its name. */
+export function podUnknown(name: string, other: NodePod | undefined, request: PodRequest): CniError {
   const why =
     other === undefined
       ? "it does not exist on this node"
@@ -141,7 +147,7 @@ export function notKnown(name: string, other: NodePod | undefined, request: PodR
   return new CniError(CNI_ERROR.unknownContainer, `pod ${name} is unknown: ${why}`);
 }
 
-/** Pods are not known yet. */
+/** Error while the list of pods is not complete. */
 export function notSynced(): CniError {
   return new CniError(CNI_ERROR.tryAgainLater, "weft-daemon has not listed this node's pods from the API server yet", {
     details: "see the log of this node's pod of DaemonSet kube-ovn-cni",

@@ -10,7 +10,7 @@ import { allocatedAddresses, canonical, sameIp } from "./check-addresses.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
 
-/** What CHECK looks at. */
+/** Dependencies of {@link checkAttachment}. */
 export interface CheckDependencies {
   readonly pods: PodSource;
   readonly ports: Ports;
@@ -18,18 +18,19 @@ export interface CheckDependencies {
 }
 
 /**
- * CNI SPEC 1.1 CHECK: compares what exists with what ADD created and returned, and with the present allocation.
- * @throws CniError naming everything that differs.
+ * Implements CNI SPEC 1.1 CHECK: compares the actual interface with the result of ADD and with the current
+ * allocation.
+ * @throws CniError naming every difference.
  */
-export async function checkAttachment(world: CheckDependencies, request: PodRequest): Promise<void> {
-  const [port] = world.ports.ofContainer(request.containerId, request.ifName);
-  const inside = await world.links.inspect(request.netns, request.ifName);
-  const hostEnd = await world.links.exists(hostLinkName(request.containerId, request.ifName));
+export async function checkAttachment(deps: CheckDependencies, request: PodRequest): Promise<void> {
+  const [port] = deps.ports.ofContainer(request.containerId, request.ifName);
+  const inside = await deps.links.inspect(request.netns, request.ifName);
+  const hostEnd = await deps.links.exists(hostLinkName(request.containerId, request.ifName));
   const faults = [
     ...portFaults(port, request),
     ...(hostEnd ? [] : ["the host end of the veth pair does not exist"]),
     ...insideFaults(inside, port, request),
-    ...(inside === undefined ? [] : allocationFaults(inside, allocatedAddresses(world.pods, request), request)),
+    ...(inside === undefined ? [] : allocationFaults(inside, allocatedAddresses(deps.pods, request), request)),
   ];
   if (faults.length === 0) return;
   throw new CniError(
@@ -71,7 +72,8 @@ function insideFaults(
     }
   }
   for (const destination of expected.routes) {
-    // A network that was attached later may have taken the default route, as its annotation `default_route` asks.
+    // A network that was attached later may have replaced the default route, as its annotation `default_route`
+    // requests.
     if (inside.routes.includes(destination) || inside.defaultsOfOthers.includes(destination)) continue;
     faults.push(`no route to ${destination}`);
   }
@@ -88,7 +90,10 @@ function allocationFaults(
     .map((address) => `${ifName} has no address ${address}, which is allocated to the pod`);
 }
 
-/** What the result of ADD says of our interface. Routes of other plugins' interfaces cannot be told apart: only default ones are expected. */
+/**
+ * What the result of ADD states about this interface. Routes of other plugins' interfaces cannot be distinguished, so
+ * only default routes are expected.
+ */
 function expectation(
   result: CniResult | undefined,
   ifName: string,

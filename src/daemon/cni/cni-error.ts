@@ -3,8 +3,8 @@
 import { CNI_ERROR, type CniErrorCode, type CniFailure } from "../../api/cni-message.ts";
 
 /**
- * Why a CNI request failed, for users who read `kubectl describe pod`: what failed, where, and what
- * to do. `code` is what the shim prints (CNI SPEC 1.1 "Error"). Every error that leaves a verb is one of these.
+ * Why a CNI request failed, for users who read `kubectl describe pod`: what failed, where, and what to do. The shim
+ * prints `code` (CNI SPEC 1.1 "Error"). Every verb throws only errors of this class.
  */
 export class CniError extends Error {
   override readonly name = "CniError";
@@ -17,20 +17,23 @@ export class CniError extends Error {
     this.details = options.details ?? "";
   }
 
-  /** Anything thrown, as a `CniError`; `doing` says which step failed, for example "creating the veth pair". */
+  /**
+   * Converts anything thrown to a `CniError`; `doing` names the step that failed, for example "creating the veth
+   * pair".
+   */
   static from(thrown: unknown, doing: string, code: CniErrorCode = CNI_ERROR.internal): CniError {
     if (thrown instanceof CniError) return thrown;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     return new CniError(code, `${doing}: ${reason}`, { cause: thrown });
   }
 
-  /** The body of the answer. */
+  /** The body of the HTTP response. */
   toFailure(): CniFailure {
     return { error: this.message, code: this.code, ...(this.details === "" ? {} : { details: this.details }) };
   }
 }
 
-/** The HTTP status of an answer: errors of the caller are 4xx, temporary ones 503, the rest 500. */
+/** The HTTP status of a response: errors of the caller are 4xx, temporary ones 503, the rest 500. */
 export function httpStatus(code: CniErrorCode): number {
   switch (code) {
     case CNI_ERROR.incompatibleVersion:

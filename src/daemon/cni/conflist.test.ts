@@ -15,8 +15,12 @@ t.test("the conflist chains portmap and lists the versions that it supports", as
   t.same(versions(["0.1.0", ...old, "1.0.0", "1.1.0"]), ["1.0.0", ...old, "1.0.0", "1.1.0"]);
   t.same(versions(["0.1.0", ...old, "1.0.0"]), ["1.0.0", ...old, "1.0.0"]);
   t.same(versions(["0.1.0", "0.2.0", ...old]), ["0.4.0", ...old]);
-  t.same(versions(["9.0.0"]), ["1.0.0"], "the runtime then says what is wrong");
-  t.same(versions(), ["1.0.0", ...old, "1.0.0"], "one that does not answer is taken for a usual one");
+  t.same(versions(["9.0.0"]), ["1.0.0"], "the runtime then reports the error");
+  t.same(
+    versions(),
+    ["1.0.0", ...old, "1.0.0"],
+    "a plugin that does not answer is assumed to support the usual versions",
+  );
   t.match(JSON.parse(conflist("/run/x.sock")), {
     plugins: [
       { type: "kube-ovn", server_socket: "/run/x.sock" },
@@ -25,7 +29,7 @@ t.test("the conflist chains portmap and lists the versions that it supports", as
   });
 });
 
-t.test("a file is written whole and leaves nothing beside it", async (t) => {
+t.test("a file is written atomically and leaves no temporary file", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "weft-conf-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   await writeAtomically(folder, "01-kube-ovn.conflist", "old\n");
@@ -35,7 +39,7 @@ t.test("a file is written whole and leaves nothing beside it", async (t) => {
   await t.rejects(writeAtomically(join(folder, "absent"), "x", "y"), { code: "ENOENT" });
 });
 
-t.test("only a file that is ours is removed", async (t) => {
+t.test("only Weft's file is removed", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "weft-conf-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const name = "01-kube-ovn.conflist";

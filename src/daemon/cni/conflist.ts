@@ -9,9 +9,11 @@ import { isObject } from "../../collections/plain.ts";
 const USUAL = CNI_VERSIONS.filter((version) => version <= "1.0.0");
 
 /**
- * The network configuration that makes the container runtime call our shim (CNI SPEC 1.1 "Network configuration format").
- * Runtimes that know `cniVersions` take the newest they speak; older ones take `cniVersion`. `portmap` gives hostPort.
- * @param portmap versions that the node's portmap supports: a version that one plugin of the list does not support fails for every pod.
+ * The network configuration that makes the container runtime call Weft's shim (CNI SPEC 1.1 "Network configuration
+ * format"). Runtimes that support `cniVersions` use the newest version that they implement; older ones use
+ * `cniVersion`. `portmap` implements hostPort.
+ * @param portmap versions that the node's portmap supports: a version that one plugin of the list does not support
+ * fails for every pod.
  */
 export function conflist(serverSocket: string, portmap: readonly string[] = USUAL): string {
   const versions = CNI_VERSIONS.filter((version) => portmap.includes(version));
@@ -35,7 +37,10 @@ export async function ensureFile(folder: string, name: string, text: string): Pr
   return true;
 }
 
-/** Removes a file that is a network configuration whose first plugin is ours. Returns whether it was; a file of another program stays. */
+/**
+ * Removes a file if it is a network configuration whose first plugin is Weft's. Returns whether it was removed;
+ * another program's file stays.
+ */
 export async function removeOwn(folder: string, name: string): Promise<boolean> {
   const path = join(folder, name);
   const text = await readFile(path, "utf8").catch(() => "");
@@ -55,8 +60,8 @@ function isOwn(text: string): boolean {
 }
 
 /**
- * Writes a file atomically: a reader sees the old or the new one, never a part, also after a power cut.
- * A runtime watches the folder: the temporary name ends in nothing that it would read.
+ * Writes a file atomically: a reader sees the old or the new content, also after a power failure. Runtimes watch the
+ * folder, so the temporary name has a suffix that they ignore.
  */
 export async function writeAtomically(folder: string, name: string, text: string): Promise<void> {
   const temporary = join(folder, `.${name}.${process.pid}.tmp`);

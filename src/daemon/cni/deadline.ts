@@ -3,8 +3,8 @@
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 
 /**
- * Runs `work` with a signal that fires with `outer`, or after `ms` milliseconds. If it fails after that deadline and not because of
- * `outer`, it rejects with what `late` makes of it.
+ * Runs `work` with a signal that fires with `outer`, or after `ms` milliseconds. If the work fails after that
+ * deadline and not because of `outer`, it rejects with the error that `late` returns.
  */
 export async function withDeadline<R>(
   ms: number,

@@ -6,15 +6,15 @@ import { EVENTS } from "../../kube/resources.ts";
 import type { KubeEvent } from "../../kube/types.ts";
 import type { Explain } from "./await-allocation.ts";
 
-/** The request has failed already; its answer must not wait long for a reason. */
+/** The request has already failed; its response must not be delayed much longer. */
 const DEADLINE_MS = 2_000;
 const MAX_EVENTS = 50;
 /** Kube-OVN's reason for a pod that gets no address. */
 const NO_ADDRESS = "AcquireAddressFailed";
 
 /**
- * The controller's latest warning about a pod, from its Events: about the interface if there is one, else about the pod, else about another of its interfaces.
- * Of equals one about its address goes before others, such as those about annotations that have no effect.
+ * The controller's latest warning about a pod, from its Events: about the requested interface if there is one, else about the pod, else about another interface.
+ * Among equals a warning about its address has priority over others, such as those about annotations without effect.
  */
 export function explainByEvents(kube: Kube, component: string): Explain {
   return async (pod, { provider, ifName }) => {
@@ -24,7 +24,7 @@ export function explainByEvents(kube: Kube, component: string): Explain {
       const subject = subjectOf(message);
       const isAddress = reason === NO_ADDRESS ? 1 : 0;
       if (own.includes(subject)) return 4 + isAddress;
-      // A network that cannot be read is named by its definition.
+      // A network that cannot be read is identified by its NetworkAttachmentDefinition.
       return (subject === undefined || subject.includes("/") ? 2 : 0) + isAddress;
     };
     const uid = pod.uids[0] ?? "";
@@ -41,13 +41,16 @@ export function explainByEvents(kube: Kube, component: string): Explain {
         .at(-1);
       return latest === undefined ? undefined : `${latest.reason ?? "Warning"}: ${latest.message ?? ""}`;
     } catch {
-      // It would only have made the error clearer.
+      // The reason would only have made the error clearer.
       return undefined;
     }
   };
 }
 
-/** Which interface a warning is about, as the controller begins it (`src/controller/allocation/refusals.ts`); undefined: the pod's own, or the pod. */
+/**
+ * The interface that a warning is about, by the message's prefix (`src/controller/allocation/refusals.ts`);
+ * undefined: the primary interface, or the pod.
+ */
 function subjectOf(message: string): string | undefined {
   return /^(?:\w+: )?Interface "([^"]+)": /.exec(message)?.[1];
 }

@@ -11,7 +11,7 @@ import type { Stopwatch } from "./stopwatch.ts";
 export interface JournalEntry {
   readonly at: string;
   readonly verb: CniVerb;
-  /** The shim's id of it. */
+  /** The request id that the shim assigned. */
   readonly request?: string;
   readonly pod?: string;
   readonly container?: string;
@@ -31,7 +31,7 @@ export interface JournalLog {
   warn(fields: object, message: string): void;
 }
 
-/** Remembers the last requests, counts them and writes one line for each. */
+/** Keeps the last requests, counts them and logs one line for each. */
 export class Journal {
   readonly #capacity: number;
   readonly #entries: JournalEntry[] = [];
@@ -77,7 +77,7 @@ export class Journal {
     this.#entries[this.#next] = entry;
     this.#next = (this.#next + 1) % this.#capacity;
     this.#count(entry, error);
-    // STATUS comes every few seconds from some runtimes: only its failures are worth a line.
+    // Some runtimes send STATUS every few seconds: only its failures are logged.
     if (error !== undefined) this.#log.warn({ cni: entry, details: error.details }, `${verb.toUpperCase()} failed`);
     else if (verb !== "status") this.#log.info({ cni: entry }, verb.toUpperCase());
   }

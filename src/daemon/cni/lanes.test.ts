@@ -40,7 +40,7 @@ t.test("a second ADD of the same attachment joins the first", async (t) => {
   t.equal(lanes.size, 0);
 });
 
-t.test("a DEL stops a running ADD and runs after it", async (t) => {
+t.test("a DEL aborts a running ADD and runs after it", async (t) => {
   const lanes = new Lanes();
   const log: string[] = [];
   const never = gate();
@@ -60,7 +60,7 @@ t.test("a DEL stops a running ADD and runs after it", async (t) => {
   t.notOk(lanes.busy("c/eth0"));
 });
 
-t.test("an ADD that waits behind a DEL is stopped by a further DEL before it starts", async (t) => {
+t.test("an ADD that waits for a DEL is aborted by a further DEL before it starts", async (t) => {
   const lanes = new Lanes();
   const log: string[] = [];
   const first = gate();
@@ -73,7 +73,7 @@ t.test("an ADD that waits behind a DEL is stopped by a further DEL before it sta
   t.same(log, ["del starts", "del ends", "last starts", "last ends"]);
 });
 
-t.test("an ADD is stopped when the last of its callers has gone", async (t) => {
+t.test("an ADD is aborted when the last of its callers has disconnected", async (t) => {
   const lanes = new Lanes();
   const never = gate();
   const [one, two] = [new AbortController(), new AbortController()];

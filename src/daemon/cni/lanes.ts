@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a verb is to others of the same attachment. */
+/** How a request is ordered with other requests for the same attachment. */
 export type JobKind = "add" | "del" | "check";
 
 interface Job {
   readonly kind: JobKind;
   readonly promise: Promise<unknown>;
   readonly controller: AbortController;
-  /** Callers that still wait; an ADD without any is aborted. */
+  /** Callers that still wait; an ADD without callers is aborted. */
   waiting: number;
 }
 
 /**
- * One request at a time for each attachment, in the order of arrival.
+ * Runs one request at a time for each attachment, in the order of arrival.
  *
- * A second ADD joins the running one and gets its result. A DEL aborts a running ADD, waits until that has been rolled
- * back, and then runs; a second DEL joins the first. An ADD whose callers have all disconnected is aborted too.
+ * A second ADD joins the running one and gets its result. A DEL aborts a running ADD, waits until that has been
+ * rolled back, and then runs; a second DEL joins the first. An ADD whose callers have all disconnected is aborted
+ * too.
  */
 export class Lanes {
   /** attachment key → its jobs; the first runs, the others wait in this order. */
   readonly #lanes = new Map<string, Job[]>();
 
-  /** Jobs that run or wait, over all attachments. */
+  /** Running and waiting jobs of all attachments. */
   get size(): number {
     let size = 0;
     for (const jobs of this.#lanes.values()) size += jobs.length;
     return size;
   }
 
-  /** Keys of the attachments that something runs or waits for. */
+  /** Keys of the attachments with running or waiting jobs. */
   keys(): IterableIterator<string> {
     return this.#lanes.keys();
   }
 
-  /** Whether something runs or waits for the attachment. */
+  /** Whether the attachment has a running or waiting job. */
   busy(key: string): boolean {
     return this.#lanes.has(key);
   }
 
   /**
-   * Runs `work` when its turn has come and settles as it does.
-   * @param caller fires when the caller has disconnected. Only an ADD is aborted by it; other verbs are better finished.
+   * Runs `work` after the attachment's earlier jobs and settles as it does.
+   * @param caller fires when the caller has disconnected. It aborts only an ADD; other verbs run to completion.
    */
   run<R>(key: string, kind: JobKind, work: (signal: AbortSignal) => Promise<R>, caller?: AbortSignal): Promise<R> {
     const jobs = this.#lanes.get(key) ?? [];
@@ -52,13 +53,14 @@ export class Lanes {
     const controller = new AbortController();
     const before = last?.promise.catch(() => undefined);
     const start = async (): Promise<R> => {
-      // The first of a lane starts at once: a turn of the event loop is not free under load.
+      // The first job of an attachment starts at once: a turn of the event loop is slow under load.
       if (before !== undefined) await before;
       controller.signal.throwIfAborted();
       return await work(controller.signal);
     };
     const job: Job = { kind, controller, waiting: 0, promise: start().finally(() => this.#done(key, job)) };
-    // Whoever waits sees the rejection; without this, a caller that has disconnected would make it an unhandled one.
+    // Waiting callers get the rejection; without this line a rejection after all callers have disconnected would be
+    // unhandled.
     job.promise.catch(() => undefined);
     jobs.push(job);
     this.#lanes.set(key, jobs);

@@ -10,7 +10,7 @@ import { readPodRequest } from "./request.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { cniVerbs } from "./verbs.ts";
 
-/** What the controller writes of one interface. */
+/** The controller's annotations for one interface. */
 function annotations(provider: string, ip: string, more: Record<string, string> = {}): Record<string, string> {
   const net = ip.split(".").slice(0, 2).join(".");
   const keys = {
@@ -29,7 +29,7 @@ function annotations(provider: string, ip: string, more: Record<string, string> 
 
 const OWN = annotations("ovn", "10.16.0.7");
 const LAN = annotations("lan.shop.ovn", "10.17.0.7");
-/** Which MAC the interface has is the other plugin's to say. */
+/** The other plugin chooses the interface's MAC. */
 const WIFI = annotations("wifi.shop", "10.18.0.7", { mac_address: "" });
 
 const POD = {
@@ -62,8 +62,8 @@ function setup(...all: Record<string, string>[]) {
   const notReady = (): undefined => undefined;
   parts.pods.set("shop", "web-0", "u-1", Object.assign({}, ...all));
   const names = (): string[] => [...parts.ports.ports.values()].map(({ externalIds }) => externalIds["iface-id"] ?? "");
-  const add = (body: object) => addPod(world, readPodRequest(body, "add"), new Stopwatch(), here);
-  return { ...parts, journal, names, add, verbs: cniVerbs({ ...world, lanes: parts.lanes, journal, notReady }) };
+  const add = (body: object) => addPod(deps, readPodRequest(body, "add"), new Stopwatch(), here);
+  return { ...parts, journal, names, add, verbs: cniVerbs({ ...deps, lanes: parts.lanes, journal, notReady }) };
 }
 
 t.test("a secondary interface has its own port, and no default route", async (t) => {
@@ -82,33 +82,30 @@ t.test("a secondary interface has its own port, and no default route", async (t)
   t.match(links.pairs.get("0123456789ab_h")?.routes, [{ destination: { text: "0.0.0.0/0" } }]);
 });
 
-t.test(
-  "a second interface that is to have the default route takes it, and CHECK of the first is content",
-  async (t) => {
-    const mine = { "lan.shop.ovn.kubernetes.io/default_route": "true" };
-    const { verbs, add, links } = setup(OWN, LAN, mine);
-    await verbs.add(ETH0, here);
-    t.match(await add(NET1), { ips: [{ gateway: "10.17.0.1" }], routes: [{ dst: "0.0.0.0/0", gw: "10.17.0.1" }] });
-    t.same(links.pairs.get("0123456789ab_h")?.routes, []);
-    const prev_result = {
-      cniVersion: "1.0.0",
-      interfaces: [{ name: "eth0", sandbox: "/run/netns/x" }],
-      ips: [{ address: "10.16.0.7/16", gateway: "10.16.0.1", interface: 0 }],
-      routes: [{ dst: "0.0.0.0/0", gw: "10.16.0.1" }],
-    };
-    await verbs.check({ ...ETH0, prev_result }, here);
-    await verbs.del(NET1, here);
-    await t.rejects(verbs.check({ ...ETH0, prev_result }, here), /no route to 0\.0\.0\.0\/0/);
-  },
-);
+t.test("a second interface that requests the default route gets it, and CHECK of the first succeeds", async (t) => {
+  const mine = { "lan.shop.ovn.kubernetes.io/default_route": "true" };
+  const { verbs, add, links } = setup(OWN, LAN, mine);
+  await verbs.add(ETH0, here);
+  t.match(await add(NET1), { ips: [{ gateway: "10.17.0.1" }], routes: [{ dst: "0.0.0.0/0", gw: "10.17.0.1" }] });
+  t.same(links.pairs.get("0123456789ab_h")?.routes, []);
+  const prev_result = {
+    cniVersion: "1.0.0",
+    interfaces: [{ name: "eth0", sandbox: "/run/netns/x" }],
+    ips: [{ address: "10.16.0.7/16", gateway: "10.16.0.1", interface: 0 }],
+    routes: [{ dst: "0.0.0.0/0", gw: "10.16.0.1" }],
+  };
+  await verbs.check({ ...ETH0, prev_result }, here);
+  await verbs.del(NET1, here);
+  await t.rejects(verbs.check({ ...ETH0, prev_result }, here), /no route to 0\.0\.0\.0\/0/);
+});
 
-t.test("the pod's own interface leaves the default route to others where its annotation says so", async (t) => {
+t.test("the pod's primary interface has no default route if its annotation says so", async (t) => {
   const { add, links } = setup(OWN, { "ovn.kubernetes.io/default_route": "false" });
   t.match(await add(ETH0), { ips: [{ ip: "10.16.0.7", gateway: undefined }], routes: [] });
   t.same(links.pairs.get("0123456789ab_h")?.routes, []);
 });
 
-t.test("a second interface's routes are its annotation's and its configuration's", async (t) => {
+t.test("a second interface has the routes of its annotation and its configuration", async (t) => {
   const routes = { "lan.shop.ovn.kubernetes.io/routes": '[{"dst":"192.0.2.0/24","gw":"10.17.0.9"}]' };
   const { add } = setup(OWN, LAN, routes);
   t.match(await add({ ...NET1, routes: [{ dst: "198.51.100.0/24" }] }), {
@@ -119,7 +116,7 @@ t.test("a second interface's routes are its annotation's and its configuration's
   });
 });
 
-t.test("an interface with a MAC alone is complete", async (t) => {
+t.test("an interface with only a MAC is complete", async (t) => {
   const { add, verbs, ports, links } = setup(OWN, annotations("mac.shop.ovn", ""));
   const body = { ...NET1, provider: "mac.shop.ovn" };
   t.match(await add(body), { ips: [], routes: [], mac_address: "02:00:00:00:00:07", nicname: "net1" });
@@ -140,7 +137,7 @@ t.test("each interface of a network that the pod uses twice has its own port", a
   t.same(names(), ["web-0.shop.lan.shop.ovn"]);
 });
 
-t.test("DEL of one network leaves the interfaces of others, also one of its name", async (t) => {
+t.test("DEL of one network leaves the interfaces of others, also one of the same name", async (t) => {
   const { verbs, names, links } = setup(OWN, LAN);
   await verbs.add(ETH0, here);
   await verbs.add(NET1, here);
@@ -154,7 +151,7 @@ t.test("DEL of one network leaves the interfaces of others, also one of its name
   t.same([...links.pairs.keys()], ["0123456789ab_h"]);
 });
 
-t.test("GC of one network leaves the interfaces of others, also one with its provider", async (t) => {
+t.test("GC of one network leaves the interfaces of others, also one with the same provider", async (t) => {
   const { verbs, names } = setup(OWN, LAN);
   await verbs.add(ETH0, here);
   await verbs.add(NET1, here);
@@ -174,7 +171,7 @@ t.test("GC of one network leaves the interfaces of others, also one with its pro
   t.same(names(), []);
 });
 
-t.test("as another plugin's IPAM only addresses and routes are given, and nothing is made", async (t) => {
+t.test("as another plugin's IPAM, ADD returns only addresses and routes, and creates nothing", async (t) => {
   const routes = { "wifi.shop.kubernetes.io/routes": '[{"dst":"192.0.2.0/24"}]' };
   const { add, ports, links } = setup(OWN, WIFI, routes);
   t.match(await add(IPAM), {
@@ -185,17 +182,14 @@ t.test("as another plugin's IPAM only addresses and routes are given, and nothin
   t.same([ports.ports.size, links.pairs.size], [0, 0]);
 });
 
-t.test(
-  "as another plugin's IPAM the way is cleared for a default route, which that plugin would not replace",
-  async (t) => {
-    const { add, links } = setup(OWN, WIFI, { "wifi.shop.kubernetes.io/default_route": "true" });
-    await add(ETH0);
-    t.match(await add(IPAM), { ips: [{ gateway: "10.18.0.1" }], routes: [{ dst: "0.0.0.0/0", gw: "10.18.0.1" }] });
-    t.same(links.pairs.get("0123456789ab_h")?.routes, []);
-  },
-);
+t.test("as another plugin's IPAM, ADD removes a default route that the plugin would not replace", async (t) => {
+  const { add, links } = setup(OWN, WIFI, { "wifi.shop.kubernetes.io/default_route": "true" });
+  await add(ETH0);
+  t.match(await add(IPAM), { ips: [{ gateway: "10.18.0.1" }], routes: [{ dst: "0.0.0.0/0", gw: "10.18.0.1" }] });
+  t.same(links.pairs.get("0123456789ab_h")?.routes, []);
+});
 
-t.test("as another plugin's IPAM CHECK compares the addresses, and DEL and GC have nothing to do", async (t) => {
+t.test("as another plugin's IPAM, CHECK compares the addresses, and DEL and GC do nothing", async (t) => {
   const { verbs, pods } = setup(OWN, WIFI);
   await verbs.add(IPAM, here);
   const result = (address: string) => ({ cniVersion: "1.0.0", ips: [{ address, interface: 0 }] });
@@ -212,7 +206,7 @@ t.test("as another plugin's IPAM CHECK compares the addresses, and DEL and GC ha
   await verbs.gc({ ...IPAM, valid_attachments: [] }, here);
 });
 
-t.test("CHECK of an interface names an address that the pod has been given since", async (t) => {
+t.test("CHECK of an interface names an address that was allocated to the pod later", async (t) => {
   const { verbs, pods } = setup(OWN, LAN);
   await verbs.add(NET1, here);
   pods.set("shop", "web-0", "u-1", { ...OWN, ...annotations("lan.shop.ovn", "10.17.0.99") });
@@ -222,7 +216,7 @@ t.test("CHECK of an interface names an address that the pod has been given since
   );
 });
 
-t.test("two networks of one provider do not take each other's interface", async (t) => {
+t.test("two networks of one provider do not replace each other's interface", async (t) => {
   const { add, names } = setup(OWN, LAN);
   await add(ETH0);
   const forgotten = { ...NET1, provider: "" };
@@ -237,7 +231,7 @@ t.test("two networks of one provider do not take each other's interface", async 
   t.same(names(), ["web-0.shop", "web-0.shop.lan.shop.ovn"]);
 });
 
-t.test("a provider that cannot be right is refused with what to do, and DEL and GC are content with it", async (t) => {
+t.test("an invalid provider is refused with what to do, and DEL and GC accept it", async (t) => {
   const { verbs } = setup(OWN);
   for (const [body, message, details] of [
     [{ ...NET1, provider: "lan.shop" }, /"lan\.shop" must end in \.ovn/, /"lan\.shop\.ovn"/],
@@ -254,7 +248,7 @@ t.test("a provider that cannot be right is refused with what to do, and DEL and 
   }
 });
 
-t.test("a provider that no annotation is about is waited for, and the error says what it takes", async (t) => {
+t.test("ADD waits for a provider without annotations, and the error says what is required", async (t) => {
   const { add, pods, journal, verbs } = setup(OWN, WIFI);
   await t.rejects(add(NET1), {
     code: 11,

@@ -8,7 +8,7 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { conflist } from "./conflist.ts";
 
-/** What the network configuration is published with. */
+/** Dependencies of {@link Publication}. */
 export interface PublicationDependencies {
   readonly options: Pick<DaemonOptions, "bindSocket" | "cniConfName" | "nonPrimary">;
   readonly hostIo: Pick<
@@ -24,29 +24,30 @@ export interface PublicationDependencies {
 }
 
 /**
- * The network configuration that the container runtime reads: written once pods can get a network here, and restored where another program removes or
- * changes it. It stays when the daemon goes, as do the pods' networks.
+ * Maintains the network configuration that the container runtime reads: it is written once pods can get a network on
+ * this node, and restored if another program removes or changes it. It stays when the daemon ends, as do the pods'
+ * networks.
  *
- * Beside another network plugin that has the runtime's configuration there is none of ours, and one of a time when there was goes.
+ * If another network plugin owns the runtime's configuration, none is written, and an earlier one is removed.
  */
 export class Publication {
-  readonly #world: PublicationDependencies;
+  readonly #deps: PublicationDependencies;
   readonly #loop: ReconcileLoop;
   #published: string | undefined;
   #watched: { close(): void } | undefined;
 
-  constructor(world: PublicationDependencies) {
-    this.#world = world;
+  constructor(deps: PublicationDependencies) {
+    this.#deps = deps;
     this.#loop = new ReconcileLoop(
       () => this.#publish(),
-      (error, retryMs) => world.log.warn({ err: error, retryMs }, "failed to write the CNI configuration; retrying"),
+      (error, retryMs) => deps.log.warn({ err: error, retryMs }, "failed to write the CNI configuration; retrying"),
       {},
-      world.clock,
+      deps.clock,
     );
   }
 
   start(): void {
-    const { options, hostIo, log } = this.#world;
+    const { options, hostIo, log } = this.#deps;
     if (options.nonPrimary) return;
     this.#watched = hostIo.watchConflist(
       () => this.trigger(),
@@ -55,7 +56,7 @@ export class Publication {
     );
   }
 
-  /** An answer of `notReady`, or the file, may be another one. */
+  /** The result of `notReady`, or the file, may have changed. */
   trigger(): void {
     this.#loop.trigger();
   }
@@ -66,8 +67,8 @@ export class Publication {
   }
 
   async #publish(): Promise<void> {
-    const { options, hostIo, metrics, report, log } = this.#world;
-    const reason = this.#world.notReady();
+    const { options, hostIo, metrics, report, log } = this.#deps;
+    const reason = this.#deps.notReady();
     metrics.ready = reason === undefined;
     if (this.#published !== undefined) {
       if (options.nonPrimary) return;
@@ -86,7 +87,7 @@ export class Publication {
       hostIo.started();
       return;
     }
-    // From now on the runtime calls the shim.
+    // After this the runtime calls the shim.
     const text = conflist(options.bindSocket, await hostIo.portmapVersions());
     await hostIo.writeConflist(text);
     this.#published = text;

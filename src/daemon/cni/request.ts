@@ -12,17 +12,17 @@ import {
 import { unsupportedDevice } from "../../api/interface-types.ts";
 import { CniError } from "./cni-error.ts";
 
-/** One interface of one container: the body of ADD, DEL and CHECK, checked. */
+/** One interface of one container: the validated body of ADD, DEL and CHECK. */
 export interface PodRequest {
-  /** The configuration is another plugin's and wants an address only. */
+  /** The configuration belongs to another plugin, which requests only an address. */
   readonly ipamOnly: boolean;
   readonly provider: string;
-  /** The network's name; undefined where Kube-OVN's shim asks. */
+  /** The network's name; undefined in requests of Kube-OVN's shim. */
   readonly network: string | undefined;
-  /** "" where a DEL came without CNI_ARGS. */
+  /** "" in a DEL without CNI_ARGS. */
   readonly podName: string;
   readonly podNamespace: string;
-  /** As the runtime gave it: for a static pod not the mirror pod's uid; undefined where the runtime gives none. */
+  /** As sent by the runtime: for a static pod not the mirror pod's uid; undefined if the runtime does not send it. */
   readonly podUid: string | undefined;
   readonly containerId: string;
   /** A path; "" where the namespace is gone. */
@@ -31,23 +31,26 @@ export interface PodRequest {
   readonly routes: readonly CniRoute[];
   readonly dns: CniDns | undefined;
   readonly prevResult: CniResult | undefined;
-  /** The shim's id of the request; absent where Kube-OVN's shim asks. */
+  /** The shim's request id; absent in requests of Kube-OVN's shim. */
   readonly requestId?: string;
 }
 
-/** What tells one attachment from another on this node: CNI SPEC 1.1 makes (container id, interface name) its key. */
+/** The key of an attachment on this node: CNI SPEC 1.1 uses (container id, interface name). */
 export function attachmentKey(request: { readonly containerId: string; readonly ifName: string }): string {
   return `${request.containerId}/${request.ifName}`;
 }
 
-/** As it stands in CNI_CONTAINERID; it becomes part of interface names and of a lookup key. */
+/** The format of CNI_CONTAINERID; it becomes part of interface names and of a lookup key. */
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,255}$/;
-/** It goes into logs and into the database. What has another form is left out: it is no reason to refuse a pod its network. */
+/**
+ * Written to logs and to the database. An id of another format is ignored, because it is not a reason to refuse a pod
+ * its network.
+ */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 const IF_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
 
 /**
- * Checks the body of `add`, `del` or `check`.
+ * Validates the body of `add`, `del` or `check`.
  * @throws CniError 6 or 7 naming the key that is wrong.
  */
 export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): PodRequest {
@@ -59,7 +62,7 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
     podUid: textOf(keys, "pod_uid") || undefined,
     containerId: textOf(keys, "container_id"),
     netns: textOf(keys, "net_ns"),
-    // Kube-OVN's shim leaves the name out for a pod's own interface.
+    // Kube-OVN's shim omits the name for a pod's primary interface.
     ifName: textOf(keys, "if_name") || "eth0",
     routes: listOf(keys, "routes").map(routeOf),
     dns: optionalObject(keys, "dns"),
@@ -88,7 +91,7 @@ function readNetwork(keys: Readonly<Record<string, unknown>>): NetworkOf {
   };
 }
 
-/** Whatever asks for a device gets no veth pair in its place. */
+/** A request for a device must not get a veth pair instead. */
 function refuseDevice(keys: Readonly<Record<string, unknown>>): void {
   const unsupported = unsupportedDevice(keys);
   if (unsupported === undefined) return;
@@ -108,12 +111,13 @@ function typeOf(keys: Readonly<Record<string, unknown>>): string {
   return textOf(keys, "cni_type") || CNI_TYPE;
 }
 
-/** It is the beginning of annotations' names, so it has the form of a DNS subdomain. */
+/** Annotation names begin with it, so it must be a DNS subdomain. */
 const PROVIDER = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
 
 /**
- * A provider that cannot be right would be waited for in vain, or, worse, be another interface's: an IPAM without a provider would give
- * the pod's own address to a second interface. DEL and GC are content with any: nothing was made for it.
+ * An ADD with a wrong provider would wait in vain, or use another interface's allocation: an IPAM without a provider
+ * would give the pod's primary address to a second interface. DEL and GC accept any provider: an ADD with it has
+ * created nothing.
  */
 function requireProvider(keys: Readonly<Record<string, unknown>>): void {
   const { ipamOnly, provider } = readNetwork(keys);
@@ -133,21 +137,21 @@ function requireProvider(keys: Readonly<Record<string, unknown>>): void {
 }
 
 /**
- * Checks the body of `status`.
+ * Validates the body of `status`.
  * @throws CniError 6 or 7: an ADD of that network would be refused.
  */
 export function checkStatusRequest(body: unknown): void {
   requireProvider(objectOf(body));
 }
 
-/** The body of GC, checked. It is about one network; attachments of others are in lists of their own. */
+/** The validated body of GC. It is about one network; attachments of other networks are in other lists. */
 export interface GcRequest extends NetworkOf {
   readonly valid: readonly CniAttachment[];
 }
 
 /**
- * Checks the body of `gc`.
- * @throws CniError 6 or 7; a list that is absent or misread must never pass for "nothing is valid".
+ * Validates the body of `gc`.
+ * @throws CniError 6 or 7; a list that is missing or malformed must never be read as an empty list.
  */
 export function readGcRequest(body: unknown): GcRequest {
   const keys = objectOf(body);

@@ -51,7 +51,7 @@ t.test("only root may use the socket", async (t) => {
 });
 
 t.test(
-  "another user is refused, although the folders let it through",
+  "another user is refused, although the folders are accessible",
   {
     skip: process.getuid?.() === 0 ? false : "needs root: it changes the user",
   },
@@ -86,7 +86,7 @@ t.test("a verb's result is a 200, no result a 204, an error its status with the 
   t.match(await call(path, "/api/v1/gc", "{}"), { status: 500, body: /a fault/ });
 });
 
-t.test("what is no request is refused", async (t) => {
+t.test("an invalid request is refused", async (t) => {
   const { path } = await serve(t, {});
   t.match(await call(path, "/api/v1/add", "{"), { status: 400, body: /not JSON/ });
   t.match(await call(path, "/api/v2/add", "{}"), { status: 400, body: /unknown request/ });
@@ -104,7 +104,7 @@ t.test("requests beyond the limit are refused at once", async (t) => {
   for (const answer of await Promise.all(waiting)) t.equal(answer.status, 204);
 });
 
-t.test("a handler learns that its caller has gone", async (t) => {
+t.test("a handler is notified that its caller has disconnected", async (t) => {
   const gone = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   const { path } = await serve(t, {
@@ -124,7 +124,7 @@ t.test("a handler learns that its caller has gone", async (t) => {
   t.pass();
 });
 
-t.test("draining waits for what runs and takes nothing new", async (t) => {
+t.test("draining waits for running requests and accepts no new ones", async (t) => {
   const open = Promise.withResolvers<undefined>();
   const { path, server } = await serve(t, { add: () => open.promise });
   const running = call(path, "/api/v1/add", "{}");
@@ -136,7 +136,7 @@ t.test("draining waits for what runs and takes nothing new", async (t) => {
   t.equal((await running).status, 204);
 });
 
-t.test("a socket that a killed daemon left is replaced, a living one is not", async (t) => {
+t.test("a socket that a killed daemon left is replaced, a live one is not", async (t) => {
   const { path, server } = await serve(t, {});
   await t.rejects(serveCni(path, IDLE), /another daemon/);
   server.close();

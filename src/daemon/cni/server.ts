@@ -7,36 +7,39 @@ import { dirname } from "node:path";
 import { CNI_ERROR, type CniVerb, cniPath } from "../../api/cni-message.ts";
 import { CniError, httpStatus } from "./cni-error.ts";
 
-/** A verb's implementation. `caller` fires when the shim has closed its connection. The result is the 200's body, undefined for 204. */
+/**
+ * The implementation of a verb. `caller` fires when the shim has closed its connection. The result is the body of the
+ * 200 response, undefined for 204.
+ */
 export type VerbHandler = (body: unknown, caller: AbortSignal) => Promise<unknown>;
 
 /** All verbs. */
 export type VerbHandlers = Readonly<Record<CniVerb, VerbHandler>>;
 
-/** Limits of the server: a request beyond them is refused at once, with an error that says so. */
+/** Limits of the server: a request beyond them is refused at once, with an error that names the limit. */
 export interface ServerLimits {
-  /** A GC names every attachment of the node, about 100 bytes each. */
+  /** A GC lists every attachment of the node, about 100 bytes each. */
   readonly maxBodyBytes: number;
-  /** Requests that run or wait; a node has a few hundred pods at most. */
+  /** Running and waiting requests; a node has a few hundred pods at most. */
   readonly maxRequests: number;
 }
 
 /** Many times the requests of one node's runtime. */
 const DEFAULT_LIMITS: ServerLimits = { maxBodyBytes: 4 * 1024 * 1024, maxRequests: 512 };
 
-/** The server for the shims of this node. */
+/** The HTTP server for the shims of this node. */
 export interface CniServer {
-  /** Requests that run or wait. */
+  /** Running and waiting requests. */
   readonly active: number;
-  /** Stops taking requests and waits for those that run. */
+  /** Stops accepting requests and waits for the running ones. */
   drain(): Promise<void>;
-  /** Cuts every connection. */
+  /** Closes every connection. */
   close(): void;
 }
 
 /**
- * Listens on a unix socket that only root may use (mode 0600): any program that can connect can change the network of any pod.
- * A socket file that a killed daemon left is replaced; one that still answers is another daemon's, and an error.
+ * Listens on a unix socket that only root may use (mode 0600): a program that can connect can change the network of
+ * any pod. A socket file that a killed daemon left is replaced; if a daemon still answers on it, the call fails.
  */
 export async function serveCni(
   path: string,
@@ -56,7 +59,7 @@ export async function serveCni(
       if (active === 0) idle?.();
     });
   });
-  // The shim waits for as long as its verb may take, and sends its body at once.
+  // The shim waits as long as its verb may take, and sends its body at once.
   server.requestTimeout = 30_000;
   server.keepAliveTimeout = 1;
   await listen(server, path);
@@ -82,7 +85,8 @@ export async function serveCni(
 async function listen(server: Server, path: string): Promise<void> {
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
-  // The file is created with mode 0600: until a chmod another user could connect. The socket is bound within the call.
+  // The file is created with mode 0600: with a later chmod another user could connect before it. The socket is bound
+  // within the call.
   const before = process.umask(0o177);
   try {
     server.listen(path, listening.resolve);

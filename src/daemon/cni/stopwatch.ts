@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** How long the parts of one request took. Parts may overlap, so they need not add up to the whole. */
+/** Measures the parts of one request. Parts may overlap, so their sum may exceed the total. */
 export class Stopwatch {
   readonly #now: () => number;
   readonly #started: number;
@@ -19,7 +19,7 @@ export class Stopwatch {
     this.#started = now();
   }
 
-  /** Runs `work` and notes its time under `part`, also when it fails; a part measured twice adds up. */
+  /** Runs `work` and adds its time to `part`, also when it fails. */
   async measure<R>(part: string, work: () => Promise<R>): Promise<R> {
     const from = this.#now();
     try {
@@ -29,7 +29,7 @@ export class Stopwatch {
     }
   }
 
-  /** Begins a part and ends the current one; undefined only ends it. Naming the same part again continues it. */
+  /** Ends the current part and begins `part`, if given. Naming the same part again continues it. */
   phase(part: string | undefined): void {
     if (this.#phase?.part === part) return;
     if (this.#phase !== undefined) this.#add(this.#phase.part, this.#phase.from);

@@ -39,7 +39,7 @@ function setup() {
     log,
   };
   let reason: string | undefined;
-  const world: VerbDependencies = {
+  const deps: VerbDependencies = {
     ...parts,
     journal: new Journal(metrics, log, 3),
     mtuOf: () => 1400,
@@ -53,7 +53,7 @@ function setup() {
   parts.pods.set("shop", "web-0", "u-1", ALLOCATED);
   return {
     ...parts,
-    journal: world.journal,
+    journal: deps.journal,
     lines,
     debug,
     verbs: cniVerbs(world),
@@ -64,7 +64,7 @@ function setup() {
 }
 const here = new AbortController().signal;
 
-t.test("DEL removes port and interface, and is content to find nothing", async (t) => {
+t.test("DEL removes port and interface, and succeeds if there is nothing", async (t) => {
   const { verbs, ports, links } = setup();
   await verbs.add(BODY, here);
   const later = { ...BODY, pod_name: "", pod_namespace: "", pod_uid: "", net_ns: "" };
@@ -89,7 +89,7 @@ t.test("the shim's id of a request is in the log, in the journal and in the port
   }
 });
 
-t.test("DEL removes a port that carries no container id by its name", async (t) => {
+t.test("DEL removes a port without container id by its name", async (t) => {
   const { verbs, ports } = setup();
   const pod = { pod_name: "web-0", pod_namespace: "shop" };
   const externalIds = { "iface-id": "web-0.shop", vendor: "kube-ovn", ...pod };
@@ -112,7 +112,7 @@ t.test("DEL of an old sandbox leaves the new one of the same pod alone", async (
   t.same([...links.pairs.keys()], ["fedcba987654_h"]);
 });
 
-t.test("DEL stops an ADD that waits for the controller", async (t) => {
+t.test("DEL aborts an ADD that waits for the controller", async (t) => {
   const { verbs, pods, journal } = setup();
   pods.set("shop", "web-0", "u-1");
   const adding = verbs.add(BODY, here);
@@ -133,7 +133,7 @@ t.test("ADD for a caller that disconnects is rolled back", async (t) => {
   t.same([ports.ports.size, links.pairs.size], [0, 0]);
 });
 
-t.test("CHECK is content with what ADD made and names what differs", async (t) => {
+t.test("CHECK accepts the result of ADD and names differences", async (t) => {
   const { verbs, ports, links } = setup();
   await verbs.add(BODY, here);
   const prev_result = {
@@ -160,7 +160,7 @@ t.test("CHECK is content with what ADD made and names what differs", async (t) =
   await t.rejects(verbs.check({ ...BODY, container_id: "other", prev_result }, here), /no port on br-int/);
 });
 
-t.test("CHECK is content with the prefix that a subnet had before it grew", async (t) => {
+t.test("CHECK accepts the prefix that a subnet had before it grew", async (t) => {
   const { verbs, pods } = setup();
   await verbs.add(BODY, here);
   const grown = { ...ALLOCATED, "ovn.kubernetes.io/cidr": "10.16.0.0/15" };
@@ -183,7 +183,7 @@ t.test("CHECK and GC find the port of a virtual machine's pod", async (t) => {
   t.equal(ports.ports.size, 0);
 });
 
-t.test("GC removes what is not in the list, and what is being made stays", async (t) => {
+t.test("GC removes attachments that are not in the list, but not those that are being added", async (t) => {
   const { verbs, pods, ports } = setup();
   await verbs.add(BODY, here);
   pods.set("shop", "web-1", "u-2", ALLOCATED);
@@ -194,7 +194,7 @@ t.test("GC removes what is not in the list, and what is being made stays", async
     ["bbbbbbbbbbbb_h"],
   );
   await verbs.gc({ provider: "net1.shop.ovn", valid_attachments: [] }, here);
-  t.equal(ports.ports.size, 1, "another network's list says nothing of this one");
+  t.equal(ports.ports.size, 1, "another network's list does not concern this one");
   ports.installs = false;
   const adding = verbs.add(BODY, here);
   await new Promise(setImmediate);
@@ -208,10 +208,10 @@ t.test("GC removes what is not in the list, and what is being made stays", async
   t.throws(() => verbs.gc({}, here), { code: 7 }, "no list is not an empty list");
 });
 
-t.test("STATUS says why pods would get no network", async (t) => {
+t.test("STATUS reports why pods would get no network", async (t) => {
   const { verbs, setReason, lines } = setup();
   t.equal(await verbs.status({}, here), undefined);
-  t.same(lines, [], "a good STATUS is not worth a line");
+  t.same(lines, [], "a successful STATUS is not logged");
   setReason("Open vSwitch is not connected");
   await t.rejects(verbs.status({}, here), { code: 50, message: /Open vSwitch is not connected/ });
 });
@@ -245,34 +245,31 @@ t.test("the journal keeps the last requests and the metrics count them", async (
   t.match(text, 'cni_op_latency_seconds_count{node_name="weft-1",method="del",status_code="204"} 5');
 });
 
-t.test(
-  "what a list from an old state does not name is removed only if the API server says that it is gone",
-  async (t) => {
-    const world = setup();
-    const { verbs, pods, ports } = world;
-    pods.set("shop", BODY.pod_name, BODY.pod_uid, ALLOCATED);
-    await verbs.add(BODY, here);
-    const now = pods.get(`shop/${BODY.pod_name}`);
-    pods.remove("shop", BODY.pod_name);
-    let answer: () => NodePod | undefined = () => now;
-    const lost = { names: () => [], expect: () => t.fail("no port is missing") };
-    const collect = () => collectOrphans({ ...world, lost, readPod: async () => answer() });
-    await collect();
-    t.equal(ports.ports.size, 1, "it is there");
-    answer = () => {
-      throw new Error("no answer");
-    };
-    await t.rejects(collect(), /no answer/);
-    t.equal(ports.ports.size, 1, "nobody knows");
-    answer = () => now && { ...now, uids: ["another"] };
-    await collect();
-    t.equal(ports.ports.size, 0, "another pod has its name");
-  },
-);
+t.test("objects of a pod that an outdated list lacks are removed only if the API server confirms it", async (t) => {
+  const deps = setup();
+  const { verbs, pods, ports } = deps;
+  pods.set("shop", BODY.pod_name, BODY.pod_uid, ALLOCATED);
+  await verbs.add(BODY, here);
+  const now = pods.get(`shop/${BODY.pod_name}`);
+  pods.remove("shop", BODY.pod_name);
+  let answer: () => NodePod | undefined = () => now;
+  const lost = { names: () => [], expect: () => t.fail("no port is missing") };
+  const collect = () => collectOrphans({ ...deps, lost, readPod: async () => answer() });
+  await collect();
+  t.equal(ports.ports.size, 1, "it is there");
+  answer = () => {
+    throw new Error("no answer");
+  };
+  await t.rejects(collect(), /no answer/);
+  t.equal(ports.ports.size, 1, "the API server does not answer");
+  answer = () => now && { ...now, uids: ["another"] };
+  await collect();
+  t.equal(ports.ports.size, 0, "another pod has its name");
+});
 
 t.test("the collection removes orphaned ports and interfaces", async (t) => {
-  const world = setup();
-  const { verbs, pods, ports, links } = world;
+  const deps = setup();
+  const { verbs, pods, ports, links } = deps;
   const add = async (name: string, container: string): Promise<void> => {
     pods.set("shop", name, `u-${name}`, ALLOCATED);
     const body = { ...BODY, pod_name: name, pod_uid: `u-${name}`, container_id: container };
@@ -285,7 +282,7 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
   pods.remove("shop", "gone");
   pods.set("shop", "renewed", "another", ALLOCATED);
   links.pairs.delete("dddddddddddd_h");
-  // Of an earlier life of the pod, of which the runtime has forgotten.
+  // Of an earlier sandbox of the pod, which the runtime no longer knows.
   links.pairs.set("eeeeeeeeeeee_h", links.pairs.get("aaaaaaaaaaaa_h")!);
   for (const name of ["eth1", "foo_h", "bbbbbbbbbbbc_h"]) links.others.add(name);
   ports.installs = false;
@@ -294,13 +291,13 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
   pods.synced = false;
   const readPod = async (namespace: string, name: string) => pods.get(`${namespace}/${name}`);
   const lost = { names: () => ["ffffffffffff_h"], expect: () => t.fail("no port is missing") };
-  const collected = { ...world, readPod, lost };
+  const collected = { ...deps, readPod, lost };
   links.pairs.set("ffffffffffff_h", links.pairs.get("aaaaaaaaaaaa_h")!);
   await collectOrphans(collected);
-  t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface goes");
+  t.equal(ports.ports.size, 4, "while the pods are not known only the port without an interface is removed");
   pods.synced = true;
   await collectOrphans(collected);
-  t.ok(links.pairs.delete("ffffffffffff_h"), "its port is about to come back");
+  t.ok(links.pairs.delete("ffffffffffff_h"), "its port is about to be restored");
   t.same(
     [...ports.ports.values()].map(({ name }) => name),
     ["aaaaaaaaaaaa_h", "0123456789ab_h"],
@@ -309,7 +306,7 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
   t.same(
     [...links.others],
     ["eth1", "foo_h", "bbbbbbbbbbbc_h"],
-    "what does not say that it is ours stays, whatever it is called",
+    "an interface without Weft's mark stays, whatever its name",
   );
   await verbs.del(BODY, here);
   await t.rejects(adding, CniError);

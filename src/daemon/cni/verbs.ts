@@ -19,7 +19,7 @@ import {
 import type { VerbHandlers } from "./server.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
-/** What the verbs work with. */
+/** Dependencies of {@link cniVerbs}. */
 export interface VerbDependencies extends AddDependencies {
   readonly lanes: Lanes;
   readonly journal: Journal;
@@ -27,57 +27,57 @@ export interface VerbDependencies extends AddDependencies {
   notReady(): string | undefined;
 }
 
-/** The verbs of CNI SPEC 1.1 as handlers of the server. Each request leaves one record in the journal. */
-export function cniVerbs(world: VerbDependencies): VerbHandlers {
+/** The verbs of CNI SPEC 1.1 as handlers of the server. Each request adds one record to the journal. */
+export function cniVerbs(deps: VerbDependencies): VerbHandlers {
   return {
     add: (body, caller) => {
       const request = readPodRequest(body, "add");
-      return record(world, "add", request, (watch) =>
-        world.lanes.run(attachmentKey(request), "add", (signal) => addPod(world, request, watch, signal), caller),
+      return record(deps, "add", request, (watch) =>
+        deps.lanes.run(attachmentKey(request), "add", (signal) => addPod(deps, request, watch, signal), caller),
       );
     },
     del: (body) => {
       const request = readPodRequest(body, "del");
-      return record(world, "del", request, async () => {
-        // As IPAM nothing was made here; the controller takes the address back when the pod goes.
-        if (!request.ipamOnly) await remove(world, request);
+      return record(deps, "del", request, async () => {
+        // As another plugin's IPAM, ADD created nothing; the controller releases the address when the pod is deleted.
+        if (!request.ipamOnly) await remove(deps, request);
       });
     },
     check: (body) => {
       const request = readPodRequest(body, "check");
-      return record(world, "check", request, async () => {
-        if (request.ipamOnly) checkAddresses(world.pods, request);
-        else await world.lanes.run(attachmentKey(request), "check", () => checkAttachment(world, request));
+      return record(deps, "check", request, async () => {
+        if (request.ipamOnly) checkAddresses(deps.pods, request);
+        else await deps.lanes.run(attachmentKey(request), "check", () => checkAttachment(deps, request));
       });
     },
     gc: (body) => {
       const request = readGcRequest(body);
-      return record(world, "gc", {}, () => collectInvalid(world, request));
+      return record(deps, "gc", {}, () => collectInvalid(deps, request));
     },
     status: (body) =>
-      record(world, "status", {}, async () => {
+      record(deps, "status", {}, async () => {
         checkStatusRequest(body);
-        status(world);
+        status(deps);
       }),
   };
 }
 
 type Attachment = Pick<PodRequest, "containerId" | "ifName" | "provider">;
 
-function remove(world: VerbDependencies, attachment: Attachment): Promise<void> {
-  return world.lanes.run(attachmentKey(attachment), "del", () => deleteAttachment(world, attachment));
+function remove(deps: VerbDependencies, attachment: Attachment): Promise<void> {
+  return deps.lanes.run(attachmentKey(attachment), "del", () => deleteAttachment(deps, attachment));
 }
 
-async function collectInvalid(world: VerbDependencies, request: GcRequest): Promise<void> {
-  // As IPAM nothing was made here.
+async function collectInvalid(deps: VerbDependencies, request: GcRequest): Promise<void> {
+  // As another plugin's IPAM, ADD created nothing.
   if (request.ipamOnly) return;
   const failures: string[] = [];
-  for (const { containerID, ifname } of staleAttachments(world.ports, request)) {
+  for (const { containerID, ifname } of staleAttachments(deps.ports, request)) {
     const attachment = { containerId: containerID, ifName: ifname, provider: request.provider };
-    // An attachment that is being made is not in the runtime's list yet.
-    if (world.lanes.busy(attachmentKey(attachment))) continue;
+    // An attachment that is being added is not in the runtime's list yet.
+    if (deps.lanes.busy(attachmentKey(attachment))) continue;
     try {
-      await remove(world, attachment);
+      await remove(deps, attachment);
     } catch (error) {
       failures.push(`${containerID}/${ifname}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -89,13 +89,13 @@ async function collectInvalid(world: VerbDependencies, request: GcRequest): Prom
   }
 }
 
-function status(world: VerbDependencies): void {
-  const reason = world.notReady();
+function status(deps: VerbDependencies): void {
+  const reason = deps.notReady();
   if (reason !== undefined) throw new CniError(CNI_ERROR.notAvailable, `weft-daemon is not ready: ${reason}`);
 }
 
 async function record<R>(
-  world: VerbDependencies,
+  deps: VerbDependencies,
   verb: CniVerb,
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,
@@ -104,11 +104,11 @@ async function record<R>(
   world.journal.began(verb, about);
   try {
     const result = await work(watch);
-    world.journal.done({ verb, about, watch });
+    deps.journal.done({ verb, about, watch });
     return result;
   } catch (thrown) {
     const error = CniError.from(thrown, `${verb.toUpperCase()} failed`);
-    world.journal.done({ verb, about, watch, error });
+    deps.journal.done({ verb, about, watch, error });
     throw error;
   }
 }

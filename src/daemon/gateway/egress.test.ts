@@ -18,7 +18,7 @@ function subnet(cidrs: string, gateways: string, table = 1000): SubnetContract {
   };
 }
 
-/** A node with `eth0` in the network of the routers. */
+/** A node with `eth0` in the routers' network. */
 function node() {
   const kernel = new FakeKernel();
   kernel.createLink({ name: "eth0", kind: "veth", up: true });
@@ -29,7 +29,7 @@ function node() {
   return { kernel, index, observed: new ObservedNode(kernel) };
 }
 
-t.test("a rule for each range leads into the table, and there to the router of its family", async (t) => {
+t.test("a rule for each range selects the table, which has the router of its family", async (t) => {
   const plans = planEgress([subnet("10.63.0.0/24,fd00:63::/112", "172.18.0.9,fd00:172::9")], node().observed);
   t.same(egressRules(plans), [
     {
@@ -49,7 +49,7 @@ t.test("a rule for each range leads into the table, and there to the router of i
   ]);
 });
 
-t.test("a family without a router of its own leaves as ever", async (t) => {
+t.test("a family without a router of its own leaves as before", async (t) => {
   const plans = planEgress([subnet("10.63.0.0/24,fd00:63::/112", "172.18.0.9")], node().observed);
   t.same(
     plans.map(({ source }) => source.text),
@@ -61,13 +61,13 @@ t.test("a node that is the router itself has neither rule nor route", async (t) 
   t.same(planEgress([subnet("10.63.0.0/24", "172.18.0.11")], node().observed), []);
 });
 
-t.test("where no link has the router, packets are rejected instead of leaving by another router", async (t) => {
+t.test("while no link has the router, packets are rejected instead of leaving by another router", async (t) => {
   const plans = planEgress([subnet("10.63.0.0/24", "198.51.100.1")], node().observed);
   t.same(egressRules(plans).length, 1);
   t.match(egressRoutes(plans), [{ type: "unreachable" }]);
 });
 
-t.test("what may make a router reachable or unreachable is an event that concerns the plan", async (t) => {
+t.test("an event that may change a router's reachability concerns the plan", async (t) => {
   const { kernel, index, observed } = node();
   let concerned = 0;
   kernel.watch((event) => {
@@ -75,7 +75,7 @@ t.test("what may make a router reachable or unreachable is an event that concern
   });
   const router = parseIp("192.0.2.1")!;
   t.equal(observed.linkTo(router), undefined);
-  // The interface of the tunnels is found, so that not every address concerns it.
+  // The tunnel interface is found, so that not every address event concerns the plan.
   observed.mtu({ type: "geneve", ip: "172.18.0.11" });
   kernel.setAddress({ index, address: "192.0.2.7", prefix: 24 });
   t.ok(concerned > 0, "its network comes");
@@ -87,5 +87,5 @@ t.test("what may make a router reachable or unreachable is an event that concern
   concerned = 0;
   kernel.createLink({ name: "pod_h", kind: "veth", up: true });
   kernel.addRoute({ destination: "10.1.2.3/32", device: kernel.link("pod_h")!.index });
-  t.equal(concerned, 0, "what is about other destinations does not");
+  t.equal(concerned, 0, "routes to other destinations do not");
 });

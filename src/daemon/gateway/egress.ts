@@ -7,22 +7,26 @@ import type { Cidr } from "../../net/cidr.ts";
 import { TRANSLATED_MARK } from "../../node/marks.ts";
 import type { RouteState, RuleState } from "../../node/state.ts";
 
-/** What of one range of a subnet goes to a router outside (`externalEgressGateway`) and not by the node's main table. */
+/**
+ * The part of a subnet's traffic that is sent to an external router (`externalEgressGateway`) instead of by the
+ * node's main table.
+ */
 export interface EgressPlan {
   readonly source: Cidr;
   readonly gateway: Ip;
-  /** The interface on whose link the router is; undefined where it is on none of this node. */
+  /** The interface whose link the router is on; undefined if the node has no such link. */
   readonly link: string | undefined;
   readonly table: number;
   readonly priority: number;
 }
 
-/** Behind any route by a link, and ahead of nothing. */
+/** Used only if no route by a link exists. */
 const LAST_METRIC = 0x7fff_ffff;
 
 /**
- * The rules follow what comes from pods by `ovn0`, and what of a subnet leaves by this node is the router's choice in OVN (the pod's own node, or a gateway node). So all nodes have the
- * same rules, one for each range, whatever the gateway type and wherever pods are. A node that is the router itself has none.
+ * The rules match packets that arrive from pods by `ovn0`. OVN's logical router decides which subnets' packets leave
+ * by this node (the pod's node, or a gateway node). So all nodes have the same rules, one for each range, for every
+ * gateway type and pod placement. A node that is itself the router has none.
  */
 export function planEgress(
   subnets: Iterable<SubnetContract>,
@@ -41,7 +45,10 @@ export function planEgress(
   return plans;
 }
 
-/** What kube-proxy has translated goes to pods and nodes, not outside; what is for this node itself is decided before (table local, rule 0). */
+/**
+ * Packets that kube-proxy has translated go to pods and nodes, not outside; packets for this node itself match the
+ * local table (rule 0) first.
+ */
 export function egressRules(plans: readonly EgressPlan[]): readonly RuleState[] {
   return plans.map(({ source, table, priority }) => ({
     family: source.family,
@@ -54,7 +61,7 @@ export function egressRules(plans: readonly EgressPlan[]): readonly RuleState[] 
   }));
 }
 
-/** While the router is on no link, packets are rejected: by the main table they would leave by another router. */
+/** While the router is on no link, packets are rejected: the main table would send them by another router. */
 export function egressRoutes(plans: readonly EgressPlan[]): readonly RouteState[] {
   return plans.flatMap(({ source: { family }, gateway, link, table }): RouteState[] => {
     const destination = family === 4 ? "0.0.0.0/0" : "::/0";
@@ -65,7 +72,7 @@ export function egressRoutes(plans: readonly EgressPlan[]): readonly RouteState[
   });
 }
 
-/** Marks what kube-proxy has translated, before the route is looked up. */
+/** Marks packets that kube-proxy has translated, before the routing decision. */
 export function markChain(): readonly string[] {
   const bit = `0x${TRANSLATED_MARK.toString(16).padStart(8, "0")}`;
   return [

@@ -44,7 +44,7 @@ const SUBNETS = [
   subnet("elsewhere", "", { natOutgoing: true, gatewayType: "centralized" }),
 ];
 
-t.test("the node routes what is behind ovn0, by the join gateway", async (t) => {
+t.test("the node routes the ranges behind ovn0 by the join gateway", async (t) => {
   const plan = planGateway(node(DUAL), SUBNETS, FACTS);
   if (typeof plan === "string") throw new Error(plan);
   t.match(plan, { mac: "02:00:00:00:00:02", mtu: 1400 });
@@ -70,7 +70,7 @@ t.test("the node routes what is behind ovn0, by the join gateway", async (t) => 
   );
 });
 
-t.test("the node uses the source addresses that pods know, if it has them", async (t) => {
+t.test("the node uses the source addresses that pods see, if it has them", async (t) => {
   const annotated = node({ ...DUAL, "weft.kubeovn.io/source": "172.18.0.11,fd00:172:18::11" });
   const plan = (isLocal: GatewayFacts["isLocal"]) => {
     const made = planGateway(annotated, SUBNETS, { ...FACTS, isLocal });
@@ -99,7 +99,7 @@ t.test("the node uses the source addresses that pods know, if it has them", asyn
   );
 });
 
-t.test("what controller and nodes must agree on is the controller's word, where it says", async (t) => {
+t.test("settings that controller and nodes must share are the controller's, if it states them", async (t) => {
   const planned = (more: Record<string, string>, joinSubnet: string) => {
     const plan = planGateway(node({ ...DUAL, ...more }), SUBNETS.slice(1), { ...FACTS, joinSubnet });
     if (typeof plan === "string") throw new Error(plan);
@@ -124,7 +124,7 @@ t.test("a family that the join subnet lacks has no routes", async (t) => {
   t.notOk(plan.routes.some(({ destination }) => destination.family === 6));
 });
 
-t.test("what is missing is said", async (t) => {
+t.test("the plan states what is missing", async (t) => {
   t.match(planGateway(undefined, SUBNETS, FACTS), /the Node object of this node does not exist/);
   t.match(planGateway(node({}), SUBNETS, FACTS), /has not allocated an address/);
   t.match(
@@ -132,5 +132,5 @@ t.test("what is missing is said", async (t) => {
     /is not a valid MAC address/,
   );
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /no subnet of the family/);
-  t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it cannot be read" }], FACTS), /cannot be read/);
+  t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it is malformed" }], FACTS), /cannot be read/);
 });

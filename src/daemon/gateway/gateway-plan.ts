@@ -10,40 +10,40 @@ import type { HostRulesInput } from "./host-rules.ts";
 import type { OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
 
-/** The node's own interface into OVN and what goes through it, as it is to be. */
+/** The desired state of `ovn0` and of the traffic through it. */
 export interface GatewayPlan {
   readonly mac: string;
   readonly mtu: number;
   readonly addresses: readonly { readonly ip: Ip; readonly cidr: Cidr }[];
-  /** `source`: the address of the node's own from which it speaks to pods; absent where it is the one of `ovn0`. */
+  /** `source`: the node's own source address for packets to pods; absent if it is the address of `ovn0`. */
   readonly routes: readonly { readonly destination: Cidr; readonly gateway: Ip; readonly source?: Ip }[];
   readonly rules: HostRulesInput;
-  /** What leaves by a router outside. */
+  /** Traffic that leaves by an external router. */
   readonly egress: readonly EgressPlan[];
   /** Absent: kube-proxy serves this node. */
   readonly services?: ServiceRulesInput;
-  /** Addresses by which pods are to know the node and that no interface of it has: it cannot send from them. */
+  /** Addresses of the Node object that no interface of the node has: the node cannot send from them. */
   readonly foreign: readonly Ip[];
 }
 
-/** What the plan depends on beside the objects. */
+/** Inputs of the plan besides the objects. */
 export interface GatewayFacts {
-  /** Name of the subnet that `ovn0` is in, where the controller does not say. */
+  /** Name of the subnet of `ovn0`, if the controller does not state it. */
   readonly joinSubnet: string;
   readonly mtu: number;
-  /** Where the controller does not say. */
+  /** Used if the controller does not state it. */
   readonly nodePorts: PortRange;
-  /** What the node serves of Services. */
+  /** The Services that the node serves. */
   readonly services: Pick<ServiceRulesInput, "services" | "endpoints">;
   /** Whether an interface of this node has the address. */
   isLocal(ip: Ip): boolean;
-  /** The interface on whose link the address is; undefined where it is on none. */
+  /** The interface whose link the address is on; undefined if there is none. */
   linkTo(ip: Ip): string | undefined;
 }
 
 /**
- * What the node's annotations (written by the controller) and the subnets ask for.
- * @returns a reason instead where the controller has written nothing, or nothing valid: then the present state must stay.
+ * Plans the node's state from its annotations (written by the controller) and the subnets.
+ * @returns a reason instead if the controller has not written valid annotations: then the present state must stay.
  */
 export function planGateway(
   node: OwnNode | undefined,
@@ -95,7 +95,7 @@ export function planGateway(
   };
 }
 
-/** None where the join subnet has no address of the family: there is no way to such a subnet from the node. */
+/** Undefined if the join subnet has no address of the family: the node cannot reach such a subnet. */
 function routeTo(destination: Cidr, gateways: readonly Ip[], sources: readonly Ip[]): GatewayPlan["routes"] {
   const gateway = gateways.find((candidate) => candidate.family === destination.family);
   const source = sources.find(({ family }) => family === destination.family);

@@ -73,7 +73,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
   const ovs = new OvsView(client);
   const engine = new NodeEngine({ kernel, nft: new FakeNftables(), ovs, uuid: randomUUID });
   const node = { name: "weft-1", userspace: false, ovsSettings: {} };
-  /** Without tables, for a namespace that is entered for each call only has no nft of its own. */
+  /** Without tables: a namespace that is entered for each call has no nft of its own. */
   const pass = (plan = PLAN) => engine.pass({ ...gatewayState(plan, node), tables: [] });
   const apply = async (plan = PLAN): Promise<readonly string[]> => {
     const { repairs, failures } = await pass(plan);
@@ -102,12 +102,12 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(await apply(), []);
   });
 
-  await t.test("what another program removes is restored", async (t) => {
+  await t.test("objects that another program removes are restored", async (t) => {
     ip("addr", "del", "100.64.0.2/16", "dev", "ovn0");
     t.same(
       await apply(),
       ["address 100.64.0.2/16", "route 10.16.0.0/16 dev ovn0"],
-      "the kernel took the route along, and makes its own with the address",
+      "the kernel deleted the route too, and creates its own with the address",
     );
     ip("-6", "route", "del", "fd00:10:16::/112");
     t.same(await apply(), ["route fd00:10:16::/112 dev ovn0"]);
@@ -118,7 +118,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(await apply(), []);
   });
 
-  await t.test("so do the routes that the kernel makes of an address once", async (t) => {
+  await t.test("so are the routes that the kernel creates only once for an address", async (t) => {
     const before = ip("route") + ip("-6", "route") + ip("route", "show", "table", "local", "type", "local");
     ip("route", "del", "100.64.0.0/16");
     t.same(await apply(), ["route 100.64.0.0/16 dev ovn0"]);
@@ -152,7 +152,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.same(await apply(), []);
   });
 
-  await t.test("and its routes, without which answers do not come back to it", async (t) => {
+  await t.test("and its routes, without which replies do not reach it", async (t) => {
     const before = ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local");
     ip("-6", "route", "del", "fe80::/64", "dev", "ovn0");
     t.same(await apply(), ["route fe80::/64 dev ovn0"]);
@@ -163,7 +163,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.equal(ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local"), before);
   });
 
-  await t.test("a route has the source that it is to have, also where another program takes it away", async (t) => {
+  await t.test("a route has its source address, also after another program removes it", async (t) => {
     const source = parseIp("172.19.0.11")!;
     const [first, ...others] = PLAN.routes;
     const plan = { ...PLAN, routes: [{ ...first!, source }, ...others] };
@@ -176,7 +176,7 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
     t.notMatch(ip("route"), /10\.16\.0\.0.* src/);
   });
 
-  await t.test("what is no longer wanted goes, what is an administrator's stays", async (t) => {
+  await t.test("objects that are no longer wanted are removed, an administrator's stay", async (t) => {
     ip("route", "add", "192.0.2.0/24", "via", "100.64.0.9", "dev", "ovn0");
     ip("addr", "add", "100.64.0.77/16", "dev", "ovn0");
     const plan = { ...PLAN, routes: PLAN.routes.slice(1) };

@@ -18,12 +18,12 @@ const POD_LINKS: TableState = { name: POD_LINK_TABLE, script: POD_LINK_RULES };
 /** Prefix length of link-local addresses (RFC 4291 §2.5.6). */
 const LINK_LOCAL_PREFIX = 64;
 
-/** What the state depends on beside the plan. */
+/** Inputs of the state besides the plan. */
 export interface GatewayNode {
   readonly name: string;
   /** The datapath of br-int is in user space (`datapath_type=netdev`). */
   readonly userspace: boolean;
-  /** What `start-ovs` has set in `external_ids` of `Open_vSwitch`. */
+  /** The `external_ids` of `Open_vSwitch` that `start-ovs` has set. */
   readonly ovsSettings: Readonly<Record<string, string>>;
 }
 
@@ -57,7 +57,10 @@ export function gatewayState(plan: GatewayPlan, node: GatewayNode): NodeState {
   };
 }
 
-/** The state of a node that is another network plugin's: of Open vSwitch the settings, and the rules about pods' links, which are ours there too. Pure. */
+/**
+ * The state of a node whose network another plugin owns: only Open vSwitch's settings, and the rules for pods' links,
+ * which apply there too. Pure.
+ */
 export function noGatewayState(ovsSettings: Readonly<Record<string, string>>): NodeState {
   const ovs = { settings: ovsSettings, bridges: [], ports: [] };
   return { ovs, links: [], sysctls: [], addresses: [], routes: [], rules: [], qdiscs: [], tables: [POD_LINKS] };
@@ -87,11 +90,13 @@ function sysctls(plan: GatewayPlan): readonly SysctlState[] {
   const link = NODE_INTERFACE;
   return [
     { key: ["ipv4", "ip_forward"], value: "1" },
-    // Answers to a node's address come back through ovn0 while the route to their sender leads elsewhere.
+    // Replies to packets from a node's address arrive by ovn0 although the route to their sender is by another
+    // interface.
     { key: ["ipv4", "conf", link, "rp_filter"], value: "2", link },
     ...(hasIpv6(plan)
       ? [
-          // A forwarding node ignores router advertisements, and would lose a default route that it has from one, unless accept_ra is 2.
+          // A forwarding node ignores router advertisements, and would lose a default route from one, unless
+          // accept_ra is 2.
           { key: ["ipv6", "conf", EACH_UPLINK, "accept_ra"], value: "2", insteadOf: "1" },
           { key: ["ipv6", "conf", link, "disable_ipv6"], value: "0", link },
           { key: ["ipv6", "conf", "all", "forwarding"], value: "1" },

@@ -17,7 +17,7 @@ import { HOST_TABLE } from "./host-rules.ts";
 import { NodeReader, type OwnNode } from "./node.ts";
 import type { RoutedSubnet } from "./subnets.ts";
 
-/** Facts that the test sets; `set` announces as an informer does. */
+/** Facts that the test sets; `set` notifies as an informer does. */
 class FakeFacts<P> {
   synced = true;
   readonly #facts = new Map<string, P>();
@@ -72,13 +72,13 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
   const switching = server.connect();
   const vswitchd = await fakeVswitchd(switching, kernel);
   const nft = new FakeNftables();
-  const told: string[] = [];
+  const written: string[] = [];
   const nodeWarned: string[] = [];
   const repaired: string[] = [];
   const warned: string[] = [];
   const settings: Record<string, string> = {};
   const waiters = new Set<() => void>();
-  const world: GatewayDependencies = {
+  const deps: GatewayDependencies = {
     node: "weft-1",
     joinSubnet: "join",
     nodePorts: DEFAULT_NODE_PORTS,
@@ -98,15 +98,15 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     },
     ovsSettings: () => settings,
     log: { info: () => undefined, warn: (fields, message) => void warned.push(`${message} ${JSON.stringify(fields)}`) },
-    annotateChassis: async (chassis) => void told.push(chassis),
-    setNetworkAvailable: async () => void told.push("available"),
+    annotateChassis: async (chassis) => void written.push(chassis),
+    setNetworkAvailable: async () => void written.push("available"),
     onPlanes: () => undefined,
     warnNode: (reason) => void nodeWarned.push(reason),
     onState: () => {
       for (const waiter of waiters) waiter();
     },
   };
-  const gateway = new Gateway(world);
+  const gateway = new Gateway(deps);
   t.teardown(async () => {
     await gateway.stop();
     await Promise.all([client.close(), switching.close()]);
@@ -125,9 +125,9 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     });
   return {
     ...{ server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft },
-    /** What the host's table was made of, time by time. */
+    /** The inputs of the host's table, one for each change. */
     scripts: (): readonly string[] => nft.scripts.filter((script) => script.startsWith(`table ${HOST_TABLE} {`)),
-    ...{ told, nodeWarned, repaired, warned, settings, gateway, until },
+    ...{ written, nodeWarned, repaired, warned, settings, gateway, until },
   };
 }
 
@@ -136,7 +136,7 @@ const soon = async (condition: () => boolean): Promise<void> => {
 };
 
 t.test("the gateway reports what it waits for, and continues by itself", async (t) => {
-  const { server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts, told, gateway, until } = await setup(
+  const { server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft, scripts, written, gateway, until } = await setup(
     t,
     {
       tunnels: false,
@@ -153,13 +153,13 @@ t.test("the gateway reports what it waits for, and continues by itself", async (
   nodes.set("weft-1", node());
   await until(/has not created ovn0/);
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0", external_ids: { "iface-id": "node-weft-1" } }]);
-  t.same(scripts(), [], "no rules for an interface that is not there");
+  t.same(scripts(), [], "no rules for an interface that does not exist");
   vswitchd.restart();
   await until(undefined);
   t.match(kernel.link("ovn0"), { mac: "02:00:00:00:00:02", mtu: 1400, up: true });
   t.equal(scripts().length, 1);
-  while (told.length < 2) await new Promise(setImmediate);
-  t.same(told, ["chassis-1", "available"]);
+  while (written.length < 2) await new Promise(setImmediate);
+  t.same(written, ["chassis-1", "available"]);
   subnets.set("ovn-default", subnet("10.16.0.0/16"));
   await soon(() => scripts().length === 2);
   t.match(kernel.routes({ protocol: 87 }), [{ destination: "10.16.0.0/16", gateway: "100.64.0.1" }]);
@@ -173,7 +173,7 @@ t.test("the gateway reports what it waits for, and continues by itself", async (
   t.match(server.rows(VSWITCH, "Interface"), [{ name: "ovn0" }], "removed by hand, it is recreated");
 });
 
-t.test("what another program changes is distinguished from what is set up or newly wanted", async (t) => {
+t.test("changes by another program are distinguished from first set-up and new requirements", async (t) => {
   const { nodes, subnets, kernel, nft, scripts, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
@@ -181,7 +181,7 @@ t.test("what another program changes is distinguished from what is set up or new
   subnets.set("ovn-default", subnet("10.16.0.0/16"));
   await soon(() => scripts().length === 2);
   t.same(repaired, []);
-  // Until a pass has found nothing to do, whatever it changes is its own doing.
+  // Until a pass has found nothing to do, its changes count as its own.
   await new Promise((resolve) => setTimeout(resolve, 200));
   kernel.deleteRoute({ destination: "10.16.0.0/16" });
   await soon(() => repaired.length === 1);
@@ -203,7 +203,7 @@ t.test("another program's route to pods is kept and reported, and the node keeps
   t.match(warned, [/left alone.*route 10\.16\.0\.0\/16 dev ovn0: another program's route/]);
 });
 
-t.test("settings of Open vSwitch that another program changes come back, others stay", async (t) => {
+t.test("settings of Open vSwitch that another program changes are restored, others stay", async (t) => {
   const { server, settings, nodes, repaired, gateway, until } = await setup(t);
   Object.assign(settings, { "ovn-encap-ip": "172.19.0.11", "ovn-remote": "tcp:10.0.0.1:6642" });
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
@@ -229,7 +229,7 @@ t.test("settings of Open vSwitch that another program changes come back, others 
 });
 
 t.test(
-  "further networks of the node have their tunnel addresses, by event, and what cannot be used is reported once",
+  "additional networks of the node get their tunnel addresses, by event, and unusable ones are reported once",
   async (t) => {
     const { server, settings, nodes, kernel, eth1, repaired, nodeWarned, gateway, until } = await setup(t);
     Object.assign(settings, { "ovn-encap-ip": "172.19.0.11" });
@@ -240,7 +240,7 @@ t.test(
     gateway.start();
     await until(undefined);
     const ids = () => server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids ?? {};
-    t.notOk("ovn-encap-ip-default" in ids(), "a node without networks is left alone");
+    t.notOk("ovn-encap-ip-default" in ids(), "a node without networks is not changed");
     nodes.set("weft-1", networks({ storage: "192.168.10.11" }));
     await soon(() => nodeWarned.length === 1);
     t.strictSame([nodeWarned, gateway.plane("storage")], [["NodeNetworkNotUsable"], undefined]);
@@ -251,7 +251,7 @@ t.test(
     t.strictSame([gateway.plane("storage"), gateway.mtu], [{ ip: "192.168.10.11", mtu: 8900 }, 1400]);
     kernel.setLink(kernel.link("eth2")!.index, { mtu: 4000 });
     await soon(() => gateway.plane("storage")?.mtu === 3900);
-    t.strictSame([repaired, nodeWarned.length], [[], 1], "what is newly wanted is no repair");
+    t.strictSame([repaired, nodeWarned.length], [[], 1], "new requirements are not restores");
     nodes.set("weft-1", networks({}));
     await soon(() => ids()["ovn-encap-ip"] === "172.19.0.11");
     t.equal(gateway.plane("storage"), undefined);
@@ -273,11 +273,11 @@ t.test("a device that another program deletes is recreated, but not while ovs-vs
   kernel.deleteLink(kernel.link("ovn0")!.index);
   await until(/has not created ovn0/);
   await soon(() => (root()?.next_cfg ?? 0) === 1);
-  t.equal(row(), first, "it is asked whether it is there");
+  t.equal(row(), first, "the daemon asks whether it runs");
   await reconfigure();
   await soon(() => row() === undefined);
   t.same(repaired, ["device ovn0"]);
-  t.equal(row(), undefined, "the port comes back when ovs-vswitchd has released the device");
+  t.equal(row(), undefined, "the port is added again when ovs-vswitchd has released the device");
   await reconfigure();
   await soon(() => row() !== undefined);
   t.not(row(), first);
@@ -319,7 +319,7 @@ t.test("so is ovn-services, where nodes serve Services", async (t) => {
   await until(undefined);
 });
 
-t.test("a lost database is said, and is not the end", async (t) => {
+t.test("a lost database is reported and does not end the daemon", async (t) => {
   const { server, nodes, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
   gateway.start();
@@ -332,36 +332,40 @@ t.test("a lost database is said, and is not the end", async (t) => {
   await until(undefined);
 });
 
-t.test("what a restart of Open vSwitch has recreated is a first set-up, not a change by another program", async (t) => {
-  const { server, nodes, kernel, repaired, gateway, until } = await setup(t);
-  nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
-  gateway.start();
-  await until(undefined);
-  // A second pass, which finds nothing to do, settles the state.
-  kernel.setLink(kernel.link("ovn0")!.index, { up: true });
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  server.stop();
-  server.cut();
-  await until(/not connected to Open vSwitch's database/);
-  kernel.deleteLink(kernel.link("ovn0")!.index);
-  kernel.createLink({ name: "ovn0", kind: "openvswitch" });
-  server.start();
-  await until(undefined);
-  t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
-  t.same(repaired, []);
-  // A device of the datapath in user space outlives ovs-vswitchd, which sets some of it again (TUNSETPERSIST, TUNSETOFFLOAD).
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  server.stop();
-  server.cut();
-  await until(/not connected to Open vSwitch's database/);
-  kernel.setLink(kernel.link("ovn0")!.index, { mtu: 1500 });
-  server.start();
-  await until(undefined);
-  t.equal(kernel.link("ovn0")?.mtu, 1400);
-  t.same(repaired, []);
-});
+t.test(
+  "devices that a restart of Open vSwitch has recreated are a first set-up, not a change by another program",
+  async (t) => {
+    const { server, nodes, kernel, repaired, gateway, until } = await setup(t);
+    nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));
+    gateway.start();
+    await until(undefined);
+    // A second pass, which finds nothing to do, settles the state.
+    kernel.setLink(kernel.link("ovn0")!.index, { up: true });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    server.stop();
+    server.cut();
+    await until(/not connected to Open vSwitch's database/);
+    kernel.deleteLink(kernel.link("ovn0")!.index);
+    kernel.createLink({ name: "ovn0", kind: "openvswitch" });
+    server.start();
+    await until(undefined);
+    t.match(kernel.addresses({ index: kernel.link("ovn0")!.index }), [{ address: "100.64.0.2" }]);
+    t.same(repaired, []);
+    // A device of the userspace datapath outlives ovs-vswitchd, which sets some of it again (TUNSETPERSIST,
+    // TUNSETOFFLOAD).
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    server.stop();
+    server.cut();
+    await until(/not connected to Open vSwitch's database/);
+    kernel.setLink(kernel.link("ovn0")!.index, { mtu: 1500 });
+    server.start();
+    await until(undefined);
+    t.equal(kernel.link("ovn0")?.mtu, 1400);
+    t.same(repaired, []);
+  },
+);
 
-t.test("what is wanted, not wanted for a moment, and wanted again is no other program's doing", async (t) => {
+t.test("a route that is wanted, unwanted for a moment, and wanted again is not another program's change", async (t) => {
   const { nodes, subnets, kernel, repaired, gateway, until } = await setup(t);
   const routes = () => kernel.routes({ protocol: 87 }).map(({ destination }) => destination);
   const none = { name: "s", contract: { cidrs: [], natOutgoing: true, gatewayType: "distributed", mtu: 0 } } as const;
@@ -374,7 +378,7 @@ t.test("what is wanted, not wanted for a moment, and wanted again is no other pr
   kernel.setLink(kernel.link("ovn0")!.index, { up: true });
   await new Promise((resolve) => setTimeout(resolve, 200));
   kernel.onChange = (operation) => {
-    // Within the pass, so that none comes between that finds nothing to do.
+    // Within the pass, so that no pass between them finds nothing to do.
     if (operation === "deleteRoute 10.16.0.0/16") subnets.set("s", subnet("10.16.0.0/16"));
   };
   subnets.set("s", none);
@@ -384,7 +388,7 @@ t.test("what is wanted, not wanted for a moment, and wanted again is no other pr
 });
 
 t.test(
-  "a router outside comes and goes on a link: its route follows, and in between packets are rejected",
+  "an external router's link appears and disappears: its route follows, and in between packets are rejected",
   async (t) => {
     const { nodes, subnets, kernel, warned, gateway, until } = await setup(t);
     kernel.createLink({ name: "eth0", kind: "veth", up: true });

@@ -26,7 +26,7 @@ import type { RoutedSubnet } from "./subnets.ts";
 /** The node's own ports of br-int. */
 const OWN_PORTS: readonly string[] = [NODE_INTERFACE, SERVICE_INTERFACE];
 
-/** An informer, as the gateway uses it. */
+/** The part of an informer that the gateway uses. */
 interface Facts<P> {
   readonly synced: boolean;
   get(key: string): P | undefined;
@@ -35,14 +35,14 @@ interface Facts<P> {
   whenSynced(signal?: AbortSignal): Promise<void>;
 }
 
-/** What the gateway works with. */
+/** Dependencies of {@link Gateway}. */
 export interface GatewayDependencies {
   readonly node: string;
   readonly joinSubnet: string;
   readonly nodePorts: PortRange;
-  /** MTU by option; 0: what the tunnels leave. */
+  /** `--mtu`; 0: the MTU that the tunnels allow. */
   readonly mtu: number;
-  /** Another network plugin has the node: there is no `ovn0`, no route and no rule, and what there was of them goes. */
+  /** Another network plugin owns the node's network: there is no `ovn0`, route or rule, and existing ones are removed. */
   readonly nonPrimary?: boolean;
   readonly view: OvsView;
   readonly kernel: NodeKernel;
@@ -55,7 +55,7 @@ export interface GatewayDependencies {
   forgetUdpFlows(ip: Ip, port: number): number;
   /** What `start-ovs` has set, see ovs-settings.ts. */
   ovsSettings(): Readonly<Record<string, string>>;
-  /** Default: those of this machine. */
+  /** Default: the system's clock. */
   readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Writes this node's chassis to the API server, see node.ts. */
@@ -63,52 +63,55 @@ export interface GatewayDependencies {
   setNetworkAvailable(): Promise<void>;
   /** `notReady` has changed. */
   onState(): void;
-  /** What {@link Gateway.plane} says may be something else. */
+  /** The result of {@link Gateway.plane} may have changed. */
   onPlanes(): void;
   /** Records a Warning about this node. */
   warnNode(reason: string, message: string): void;
 }
 
 /**
- * The node's own way into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet rules. A change to one
- * of these, or to what they are made from, triggers a reconcile at once.
+ * The node's own interface into OVN: `ovn0`, its addresses, the routes to the default VPC's subnets, the packet
+ * filter rules. A change to one of these, or to their inputs, triggers a reconcile at once.
  */
 export class Gateway {
-  readonly #world: GatewayDependencies;
+  readonly #deps: GatewayDependencies;
   readonly #engine: NodeEngine;
   readonly #observed: ObservedNode;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #notReady: string | undefined = "the host gateway has not been set up yet";
   #mtu = 0;
-  /** InternalIPs that were found on no interface. */
+  /** InternalIPs that no interface has. */
   #foreign = "";
-  /** Next hops outside that are on no link of this node. */
+  /** External next hops that are on no link of this node. */
   #unreachable = "";
   #encaps: EncapPlan = { settings: {}, planes: new Map(), problems: [] };
   #planesKnown = false;
-  /** What is blocked by objects of other programs. */
+  /** What objects of other programs block. */
   #blocked = "";
   readonly #lost = new LostNodePort();
   readonly #staleUdp: NodePortStaleUdp;
-  /** The state with which a pass found nothing to do: what a later pass changes with it was changed by another program. */
+  /**
+   * The state for which a pass found nothing to do: changes that a later pass makes with the same state restore what
+   * another program changed.
+   */
   #settled: NodeState = {};
-  /** Indexes of the node's own devices in the last pass; one that ovs-vswitchd has recreated has another. */
+  /** Indexes of the node's own devices in the last pass; a device that ovs-vswitchd has recreated has another index. */
   #devices = "";
 
-  constructor(world: GatewayDependencies) {
-    const { kernel, nft, view, clock = SYSTEM_CLOCK } = world;
-    this.#world = world;
-    this.#staleUdp = new NodePortStaleUdp((ip, port) => world.forgetUdpFlows(ip, port));
+  constructor(deps: GatewayDependencies) {
+    const { kernel, nft, view, clock = SYSTEM_CLOCK } = deps;
+    this.#deps = deps;
+    this.#staleUdp = new NodePortStaleUdp((ip, port) => deps.forgetUdpFlows(ip, port));
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid });
     this.#observed = new ObservedNode(kernel);
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),
       (error, retryMs) => {
-        world.log.warn({ err: error, retryMs }, "failed to set up the host gateway; retrying");
+        deps.log.warn({ err: error, retryMs }, "failed to set up the host gateway; retrying");
       },
       {},
-      world.clock,
+      deps.clock,
     );
   }
 
@@ -117,17 +120,17 @@ export class Gateway {
     return this.#notReady;
   }
 
-  /** MTU of pods of a subnet that sets none; 0 while the tunnels' interface is not known. */
+  /** MTU for pods of a subnet that sets none; 0 while the tunnel interface is not known. */
   get mtu(): number {
     return this.#mtu;
   }
 
-  /** Whether it has been found out which further networks this node has. */
+  /** Whether the node's additional networks have been determined. */
   get planesKnown(): boolean {
     return this.#planesKnown;
   }
 
-  /** A further network of this node; undefined while the node has none of that name, or cannot use it. */
+  /** An additional network of this node; undefined while the node has no network of that name, or cannot use it. */
   plane(network: string): NodePlane | undefined {
     return this.#encaps.planes.get(network);
   }
@@ -139,7 +142,7 @@ export class Gateway {
 
   /** Starts; `stop` ends it. What was set up stays: pods keep their network without the daemon. */
   start(): void {
-    const { view, nodes, subnets, services } = this.#world;
+    const { view, nodes, subnets, services } = this.#deps;
     const trigger = (): void => this.#loop.trigger();
     const hurry = (): void => this.#loop.hurry();
     this.#stops.push(
@@ -153,7 +156,7 @@ export class Gateway {
       }),
     );
     this.#engine.watch(trigger, (event) => this.#observed.concerns(event));
-    // An informer that finds nothing announces nothing.
+    // An informer without objects sends no events.
     for (const facts of [nodes, subnets]) facts.whenSynced().then(trigger, () => undefined);
     trigger();
   }
@@ -171,71 +174,71 @@ export class Gateway {
       this.#say(`failed to set up the host gateway: ${error instanceof Error ? error.message : String(error)}`);
       throw error;
     }
-    if (this.#notReady === undefined) await this.#tell();
+    if (this.#notReady === undefined) await this.#reportReady();
   }
 
   /** One pass. Returns what it waits for; the event that ends the wait triggers the next pass. */
   async #ensure(): Promise<string | undefined> {
-    const { view, nodes, subnets, services, report } = this.#world;
+    const { view, nodes, subnets, services, report } = this.#deps;
     if (!view.synced) {
-      // Open vSwitch restarts, and sets up its devices again.
+      // Open vSwitch is restarting and recreates its devices.
       this.#settled = {};
       return "not connected to Open vSwitch's database on this node";
     }
     if (!nodes.synced) return "this node has not been listed from the API server yet";
     if (!subnets.synced) return "subnets have not been listed from the API server yet";
     if (!services.synced) return "Services have not been listed from the API server yet";
-    // Before all else: ovn-controller makes br-int only when it knows its database.
-    const started = this.#world.ovsSettings();
+    // First of all: ovn-controller creates br-int only when it knows its database.
+    const started = this.#deps.ovsSettings();
     const { encaps, isNew, isFirst } = this.#planEncaps(started);
     const ovsSettings = { ...started, ...encaps.settings };
     const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
-    if (isNew || isFirst) this.#world.onPlanes();
+    if (isNew || isFirst) this.#deps.onPlanes();
     if (settings.repairs.length > 0 && isNew)
-      this.#world.log.info({ changes: settings.repairs }, "tunnel addresses of this node changed");
+      this.#deps.log.info({ changes: settings.repairs }, "tunnel addresses of this node changed");
     else if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
     const unmeasured = this.#measure();
     if (unmeasured !== undefined) return unmeasured;
-    const plan = this.#world.nonPrimary ? undefined : this.#plan();
+    const plan = this.#deps.nonPrimary ? undefined : this.#plan();
     if (typeof plan === "string") return plan;
     if (this.#lost.removing(view)) return "ovs-vswitchd has not released a lost device of this node yet";
     const userspace = bridge.datapath_type === "netdev";
     const state =
       plan === undefined
         ? noGatewayState(ovsSettings)
-        : gatewayState(plan, { name: this.#world.node, userspace, ovsSettings });
-    const devices = OWN_PORTS.map((link) => this.#world.kernel.link(link)?.index).join();
+        : gatewayState(plan, { name: this.#deps.node, userspace, ovsSettings });
+    const devices = OWN_PORTS.map((link) => this.#deps.kernel.link(link)?.index).join();
     if (devices !== this.#devices) this.#settled = {};
     this.#devices = devices;
     const pass = await this.#engine.pass(state);
     this.#judge(state, pass);
     succeeded(pass);
-    // The tables wait for their links.
+    // The tables are removed only after their links exist.
     if (pass.missing.length === 0) {
       this.#staleUdp.applied(plan?.services);
       this.#lost.found();
       return undefined;
     }
     this.#settled = {};
-    // Those that have just come in are being made.
+    // Devices of newly added ports are still being created.
     if (pass.repairs.length === 0 && (await this.#lost.step(view, pass.missing)))
       this.#loop.backOff(report.note(pass.missing.map((link) => `device ${link}`)));
     return `ovs-vswitchd has not created ${pass.missing.join(", ")} yet`;
   }
 
-  /** The tunnel addresses, and whether they are others than in the last pass. */
+  /** The tunnel addresses, and whether they differ from those of the last pass. */
   #planEncaps(settings: Readonly<Record<string, string>>): {
     readonly encaps: EncapPlan;
     readonly isNew: boolean;
     readonly isFirst: boolean;
   } {
-    const { view, nodes, node, warnNode, log } = this.#world;
+    const { view, nodes, node, warnNode, log } = this.#deps;
     const observed = this.#observed;
     const own = nodes.get(node);
     const before = this.#encaps;
-    // Where nothing is known of the node, nothing is to be taken from it.
+    // If the Node is not known, nothing is removed.
     if (own === undefined || typeof own.contract === "string") return { encaps: before, isNew: false, isFirst: false };
     observed.start();
     const encaps = planEncaps({
@@ -251,7 +254,7 @@ export class Gateway {
     const isFirst = !this.#planesKnown;
     this.#planesKnown = true;
     for (const { reason, message } of encaps.problems) {
-      if (before.problems.some((told) => told.message === message)) continue;
+      if (before.problems.some((problem) => problem.message === message)) continue;
       log.warn({ reason }, message);
       warnNode(reason, message);
     }
@@ -259,19 +262,19 @@ export class Gateway {
     return { encaps, isNew, isFirst };
   }
 
-  /** Finds the MTU of pods. Returns what is waited for, if it is not known. */
+  /** Determines the MTU of pods. Returns what is waited for, if it is not known. */
   #measure(): string | undefined {
-    const encap = this.#world.view.encap();
-    const mtu = this.#world.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
+    const encap = this.#deps.view.encap();
+    const mtu = this.#deps.mtu || (encap === undefined ? undefined : this.#observed.mtu(encap));
     if (mtu === undefined)
       return `no interface of this node has the tunnel address (ovn-encap-ip ${encap?.ip ?? "unset"})`;
     this.#mtu = mtu;
     return undefined;
   }
 
-  /** What is to be, or what is waited for. */
+  /** The desired state, or what is waited for. */
   #plan(): GatewayPlan | string {
-    const { nodes, subnets, services, joinSubnet, nodePorts, log } = this.#world;
+    const { nodes, subnets, services, joinSubnet, nodePorts, log } = this.#deps;
     const facts = {
       joinSubnet,
       mtu: this.#mtu,
@@ -281,7 +284,7 @@ export class Gateway {
       linkTo: (ip: Ip) => this.#observed.linkTo(ip),
     };
     this.#observed.forgetHops();
-    const plan = planGateway(nodes.get(this.#world.node), subnets.values(), facts);
+    const plan = planGateway(nodes.get(this.#deps.node), subnets.values(), facts);
     if (typeof plan === "string") return plan;
     const foreign = plan.foreign.map(({ text }) => text).join(",");
     if (foreign !== this.#foreign && foreign !== "") {
@@ -297,15 +300,15 @@ export class Gateway {
     if (unreachable !== this.#unreachable && unreachable !== "")
       log.warn(
         { gateways: unreachable },
-        "no network of this node has these addresses of externalEgressGateway: what their subnets' pods send outside by this node is rejected",
+        "no network of this node has these addresses of externalEgressGateway: packets that their subnets' pods send outside by this node are rejected",
       );
     this.#unreachable = unreachable;
     return plan;
   }
 
-  /** Distinguishes what another program has changed from what is set up for the first time or newly wanted. */
+  /** Distinguishes changes by other programs from first set-up and from newly wanted state. */
   #judge(state: NodeState, { repairs, blocked }: Pass): void {
-    const { log, report } = this.#world;
+    const { log, report } = this.#deps;
     const isOurs = !samePlain(state, this.#settled);
     if (repairs.length === 0) this.#settled = state;
     else if (isOurs) {
@@ -318,30 +321,30 @@ export class Gateway {
     this.#blocked = inTheWay;
   }
 
-  async #tell(): Promise<void> {
-    const node = this.#world.nodes.get(this.#world.node);
-    const chassis = this.#world.view.systemId();
-    if (chassis !== undefined && node?.chassis !== chassis) await this.#world.annotateChassis(chassis);
-    // Whether the node has a network is for the plugin to say that makes it.
-    if (this.#world.nonPrimary) return;
-    if (node !== undefined && node.networkUnavailable !== "False") await this.#world.setNetworkAvailable();
+  async #reportReady(): Promise<void> {
+    const node = this.#deps.nodes.get(this.#deps.node);
+    const chassis = this.#deps.view.systemId();
+    if (chassis !== undefined && node?.chassis !== chassis) await this.#deps.annotateChassis(chassis);
+    // The plugin that creates the node's network reports its state.
+    if (this.#deps.nonPrimary) return;
+    if (node !== undefined && node.networkUnavailable !== "False") await this.#deps.setNetworkAvailable();
   }
 
   #say(reason: string | undefined): void {
     if (reason === this.#notReady) return;
     this.#notReady = reason;
-    if (reason === undefined) this.#world.log.info({}, "the host gateway is set up");
-    else this.#world.log.info({ reason }, "waiting to set up the host gateway");
-    this.#world.onState();
+    if (reason === undefined) this.#deps.log.info({}, "the host gateway is set up");
+    else this.#deps.log.info({ reason }, "waiting to set up the host gateway");
+    this.#deps.onState();
   }
 }
 
-/** Pods' ports come and go without concerning the node's own. */
+/** Changes of pods' ports do not concern the node's own. */
 function concernsNode(change: OvsChange): boolean {
   if (change.table === "Bridge")
     return change.old?.datapath_type !== change.new?.datapath_type || !change.old || !change.new;
   if (change.table === "Interface") return OWN_PORTS.includes((change.new ?? change.old)?.name ?? "");
-  // `cur_cfg` goes up with each pod's port.
+  // `cur_cfg` increases with each pod's port.
   return change.table === "Open_vSwitch" && !samePlain(change.old?.external_ids, change.new?.external_ids);
 }
 

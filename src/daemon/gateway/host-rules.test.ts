@@ -86,7 +86,7 @@ const cidr = fc
   .map(([value, prefix]) => parseCidr(`${[24n, 16n, 8n, 0n].map((s) => (value >> s) & 0xffn).join(".")}/${prefix}`)!);
 
 t.test(
-  "what pods send to tunnels and OVN's databases is dropped, on this node and on its way to another, before all else",
+  "packets from pods to tunnels and OVN's databases are dropped, on this node and on their way to another, before all else",
   async (t) => {
     for (const [name, input] of Object.entries(CASES)) {
       for (const hook of ["input", "forward"]) {
@@ -103,32 +103,29 @@ t.test(
   },
 );
 
-t.test(
-  "nothing from outside comes to pods from an address of pods, or from the one that a pod sees of itself",
-  async (t) => {
-    const lines = compileHostRules(CASES["dual"]!).split("\n");
-    const of = (first: string): readonly string[] => {
-      const rest = lines.slice(lines.findIndex((line) => line.includes(first)) + 1);
-      return rest.slice(0, rest.indexOf("  }")).filter((line) => !line.includes("#"));
-    };
-    t.match(of("hook forward")[2], /iifname != "ovn0" oifname "ovn0" jump from-outside$/);
-    t.match(of("chain from-outside "), [
-      /ip saddr 169.254.169.5 .*drop/,
-      /ip6 saddr fd69::5 .*drop/,
-      // A pod that came by a node's address may have kept its own.
-      /ct status dnat return/,
-      /ip saddr \{ 10.16.0.0\/16, 100.64.0.0\/16 \} .*drop/,
-      /ip6 saddr \{ fd00:10:16::\/112, fd00:100:64::\/112 \} .*drop/,
-    ]);
-  },
-);
+t.test("no packet from outside reaches pods from an address of pods, or from the hairpin address", async (t) => {
+  const lines = compileHostRules(CASES["dual"]!).split("\n");
+  const of = (first: string): readonly string[] => {
+    const rest = lines.slice(lines.findIndex((line) => line.includes(first)) + 1);
+    return rest.slice(0, rest.indexOf("  }")).filter((line) => !line.includes("#"));
+  };
+  t.match(of("hook forward")[2], /iifname != "ovn0" oifname "ovn0" jump from-outside$/);
+  t.match(of("chain from-outside "), [
+    /ip saddr 169.254.169.5 .*drop/,
+    /ip6 saddr fd69::5 .*drop/,
+    // A pod that connected by a node's address may have kept its own.
+    /ct status dnat return/,
+    /ip saddr \{ 10.16.0.0\/16, 100.64.0.0\/16 \} .*drop/,
+    /ip6 saddr \{ fd00:10:16::\/112, fd00:100:64::\/112 \} .*drop/,
+  ]);
+});
 
 t.test("no named set is used: nft 1.0 crashes on those of nft 1.1, and kube-proxy may bring nft 1.0", async (t) => {
   for (const input of Object.values(CASES)) t.notMatch(compileHostRules(input), /^\s*(set|map) |@/m);
 });
 
 t.test(
-  "exceptions to natOutgoing are in their order, behind what is not about the outside and before the subnet's general rule",
+  "exceptions to natOutgoing are in their order, after rules for cluster traffic and before the subnet's general rule",
   async (t) => {
     const lines = compileHostRules(CASES["nat-rules"]!).split("\n");
     const chain = (name: string): readonly string[] => {
@@ -166,7 +163,7 @@ t.test("the order of subnets does not matter", async () => {
   );
 });
 
-t.test("nft takes the rules, twice over", { skip: noNft() }, async (t) => {
+t.test("nft accepts the rules twice", { skip: noNft() }, async (t) => {
   const run = (input: string, ...more: string[]): string =>
     execFileSync("unshare", ["--net", "sh", "-c", `nft -f - && ${more.join(" ") || "true"}`], {
       input,

@@ -8,36 +8,39 @@ import { markChain } from "./egress.ts";
 import { natRuleChains, type SubnetNatRules, TRANSPORT, toNodePorts } from "./nat-rules.ts";
 import { addresses, ip } from "./nft-text.ts";
 
-/** What the node's rules are made from. */
+/** Input of the node's packet filter rules. */
 export interface HostRulesInput {
   /** Every prefix behind `ovn0`: the overlay subnets of the default VPC, and the join subnet. */
   readonly cluster: readonly Cidr[];
-  /** Those of them whose pods' traffic to the outside is masqueraded (`natOutgoing`). */
+  /** The prefixes whose pods' traffic to the outside is masqueraded (`natOutgoing`). */
   readonly natOutgoing: readonly Cidr[];
-  /** Those of them that this node, as their gateway, sends from an address of its own that the subnet names. */
+  /** The prefixes whose traffic this node, as their gateway, sends from a source address that the subnet names. */
   readonly natSources: readonly { readonly cidr: Cidr; readonly source: Ip }[];
-  /** The exceptions to that of each subnet that has some. */
+  /** The exceptions of each subnet that has some. */
   readonly natRules: readonly SubnetNatRules[];
-  /** Those of them whose pods reach the outside through gateway nodes. */
+  /** The prefixes whose pods reach the outside through gateway nodes. */
   readonly centralized: readonly Cidr[];
-  /** Some of them leave by a router of their own outside, see `egress.ts`. */
+  /** Some prefixes leave by an external router of their own, see `egress.ts`. */
   readonly egress: boolean;
-  /** The node's own addresses by which pods know it, one of each family at most; of a family without one it is known by that of `ovn0`. */
+  /**
+   * The node's own addresses as seen by pods, at most one of each family; for a family without one the address of
+   * `ovn0` is used.
+   */
   readonly sources: readonly Ip[];
-  /** Where node ports of Services are. */
+  /** The range of node ports. */
   readonly nodePorts: PortRange;
 }
 
-/** The table that is ours; nothing outside of it is touched. */
+/** Weft's table; nothing outside it is changed. */
 export const HOST_TABLE = "inet weft";
 
 /**
- * The node's packet rules as input of `nft -f -`, which replaces the table in one kernel transaction: the first line makes
- * sure that there is something to delete. Conntrack entries, and with them existing connections, stay. Pure; the same
- * input in any order gives the same text.
+ * Compiles the node's packet filter rules as input of `nft -f -`, which replaces the table in one kernel transaction:
+ * the first line creates the table if necessary, so that it can be deleted. Conntrack entries, and with them existing
+ * connections, stay. Pure; the order of the input does not matter.
  *
- * There are no named sets in it: those of nft 1.1 make nft 1.0 crash on whatever it lists in that namespace, and the nft of
- * kube-proxy is not ours to choose. Each list stands once, in a rule of its own.
+ * Named sets are not used: those of nft 1.1 make nft 1.0 crash on whatever it lists in that namespace, and the
+ * version of kube-proxy's nft is not known. Each list appears once, in a rule of its own.
  */
 export function compileHostRules(input: HostRulesInput): string {
   const families = ([4, 6] as const).filter((family) => input.cluster.some((cidr) => cidr.family === family));
@@ -55,7 +58,7 @@ export function compileHostRules(input: HostRulesInput): string {
     "    type filter hook forward priority filter; policy accept;",
     ...notForPods(`oifname != "${NODE_INTERFACE}" `),
     `    iifname != "${NODE_INTERFACE}" oifname "${NODE_INTERFACE}" jump from-outside`,
-    "    # The rest counts only: no table can undo another one's drop.",
+    `    # The rest only counts: no table can revert another one's drop.`,
     ...families.flatMap((family) => {
       const cluster = addresses(family, input.cluster);
       return [
@@ -82,27 +85,30 @@ export function compileHostRules(input: HostRulesInput): string {
 }
 
 /**
- * What listens on nodes and authenticates nobody. Open vSwitch accepts a tunnel packet (Geneve, RFC 8926) from another node's address for any port of any
- * VPC, and a pod leaves with its node's address. Whoever reaches the databases, or the ports of a cluster's members (6643, 6644, 6649, 6650), can write what all nodes do where there is no TLS. What nodes themselves send does not come by
- * `ovn0`; pods may send to each other on these ports.
+ * Ports on nodes whose servers do not authenticate clients. Open vSwitch accepts a tunnel packet (Geneve, RFC 8926)
+ * from another node's address for any port of any VPC, and a pod's packets to the outside have its node's address.
+ * Without TLS a client of the databases, or of the ports of a cluster's members (6643, 6644, 6649, 6650), can change
+ * what all nodes do. Packets that nodes themselves send do not arrive by `ovn0`; pods may send to each other on these
+ * ports.
  */
-const TRUSTING = [
+const UNAUTHENTICATED_PORTS = [
   { what: "tunnels", match: "udp dport 6081" },
   { what: "OVN's databases", match: "tcp dport { 6641-6644, 6649-6650 }" },
 ] as const;
 
-/** After translation, so whatever address was asked for; and after defragmentation. */
+/** After destination translation, so that every requested address is covered; and after defragmentation. */
 function notForPods(condition: string): readonly string[] {
-  return TRUSTING.map(
+  return UNAUTHENTICATED_PORTS.map(
     ({ what, match }) =>
       `    iifname "${NODE_INTERFACE}" ${condition}${match} counter drop comment "${what} are not for pods"`,
   );
 }
 
 /**
- * Packets that hosts outside send to pods through the node. Policies trust the addresses of pods and the hairpin address, so nobody outside may send from
- * these; the kernel's check (`rp_filter`) is often off, and there is none for IPv6. A pod whose subnet has no `natOutgoing` keeps its address when it asks for
- * a node port: its packet has been translated here (`ct status dnat`) and is accepted.
+ * Packets that hosts outside send to pods through the node. Policies trust the addresses of pods and the hairpin
+ * address, so packets from outside with these sources are dropped; the kernel's check (`rp_filter`) is often off, and
+ * does not exist for IPv6. A pod whose subnet has no `natOutgoing` keeps its address in requests to a node port: its
+ * packet has been translated here (`ct status dnat`) and is accepted.
  */
 function fromOutside(families: readonly (4 | 6)[], cluster: readonly Cidr[]): readonly string[] {
   const drop = 'counter drop comment "from outside as if from a pod"';
@@ -125,8 +131,9 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
   return [
     ...rulesOf.chains,
     `  chain from-pods${family} {`,
-    // kube-proxy has chosen a backend here for a pod's request: to a node port, an external address, or a Service that OVN does not balance.
-    // The backend's reply would not pass this node, so the pod would not recognise it; sent to the node's address it returns and is translated.
+    // kube-proxy has chosen a backend for a pod's request to a node port, an external address, or a Service that OVN
+    // does not balance. The backend's reply would not pass this node, so the pod would not recognise it; with the
+    // node's address as source the reply returns here and is translated.
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
     ...rulesOf.jumps,
@@ -142,7 +149,7 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
     ...(out.length === 0
       ? []
       : [
-          // To another node's port: like what this node itself sends there, see below.
+          // To another node's port: as for packets that this node itself sends there, see below.
           `    ${leaving} ${toNodePorts(input)} masquerade to :${portRangeText(nodePorts)} fully-random comment "natOutgoing"`,
           `    ${leaving} masquerade fully-random comment "natOutgoing"`,
         ]),
@@ -151,11 +158,13 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
 }
 
 /**
- * SNAT of what goes to pods of one family to the node's address. Chain `to-pods` has what kube-proxy would masquerade with the address of `ovn0` (its mark,
- * 0x4000), what pods send to each other through kube-proxy on this node, and packets whose replies would not pass this node.
+ * SNAT to the node's address for packets to pods of one family. Chain `to-pods` matches packets that kube-proxy would
+ * masquerade with the address of `ovn0` (mark 0x4000), packets that pods send to each other through kube-proxy on
+ * this node, and packets whose replies would not pass this node.
  *
- * The source ports for pods and those for node ports are disjoint. A pod behind another node's port replies through that node if the port
- * is in the range of node ports, and otherwise straight to this node (`nodePortMatch` in `src/compile/gateway/subnet-gateway.ts`).
+ * The source ports for pods and those for node ports are disjoint. A pod behind another node's port replies through
+ * that node if the port is in the range of node ports, and otherwise straight to this node (`nodePortMatch` in
+ * `src/compile/gateway/subnet-gateway.ts`).
  */
 function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly string[] {
   const { cluster, centralized, nodePorts } = input;
@@ -165,7 +174,7 @@ function asNodeChains({ family, text }: Ip, input: HostRulesInput): readonly str
   const address = family === 4 ? text : `[${text}]`;
   return [
     `  chain as-node${family} {`,
-    // As kube-proxy does with what it masquerades.
+    // As kube-proxy does for packets that it masquerades.
     "    meta mark set meta mark and 0xffffbfff",
     `    ${TRANSPORT} snat ${word} to ${address}:${ports} fully-random comment "as this node"`,
     `    snat ${word} to ${text} comment "as this node"`,

@@ -7,22 +7,24 @@ import { detachOperation } from "../ovs/ovs-ports.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
 
 /**
- * Brings back the device of a port of the node's own (`ovn0`, `ovn-services`, or a link for probes) that another program has deleted. ovs-vswitchd makes the device when the port comes into the database and does not
- * notice that it is gone, so the port is taken out and comes in again; but not where ovs-vswitchd itself is gone, which makes it when it is back.
+ * Restores the device of one of the node's own ports (`ovn0`, `ovn-services`, or a link for probes) that another
+ * program has deleted. ovs-vswitchd creates the device when the port is added to the database and does not notice its
+ * deletion, so the port is removed and added again; but not while ovs-vswitchd is down, because it creates the device
+ * when it starts.
  *
- * Whether ovs-vswitchd is there is asked of it: it answers a raised `next_cfg` with `cur_cfg` (ovs-vswitchd.conf.db(5)). Nothing waits in here: each call
- * of `step` goes on as far as that lets it.
+ * ovs-vswitchd shows that it runs by answering a raised `next_cfg` with `cur_cfg` (ovs-vswitchd.conf.db(5)). `step`
+ * does not wait: each call does the steps that are possible now.
  */
 export class LostNodePort {
   #phase: "none" | "asked" | "removed" = "none";
   #asked = 0;
 
-  /** A change of `cur_cfg` is waited for. */
+  /** Whether a change of `cur_cfg` is waited for. */
   get waiting(): boolean {
     return this.#phase !== "none";
   }
 
-  /** The port is out of the database and must not come in yet. */
+  /** Whether the port is out of the database and must not be added yet. */
   removing(view: OvsView): boolean {
     if (this.#phase !== "removed") return false;
     if ((view.root()?.cur_cfg ?? 0) < this.#asked) return true;
@@ -30,12 +32,12 @@ export class LostNodePort {
     return false;
   }
 
-  /** The device is there. */
+  /** The device exists. */
   found(): void {
     this.#phase = "none";
   }
 
-  /** The ports are in the database and their devices are not there. Returns whether the ports were taken out. */
+  /** The ports are in the database and their devices do not exist. Returns whether the ports were removed. */
   async step(view: OvsView, links: readonly string[]): Promise<boolean> {
     if (this.#phase === "none") {
       await this.#ask(view, []);

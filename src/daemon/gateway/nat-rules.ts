@@ -14,14 +14,15 @@ export interface SubnetNatRules {
 /** The transport protocols that have ports. */
 export const TRANSPORT = "meta l4proto { tcp, udp, sctp }";
 
-/** What is sent to a node port. */
+/** Matches packets to a node port. */
 export function toNodePorts({ nodePorts }: { readonly nodePorts: PortRange }): string {
   return `${TRANSPORT} th dport ${portRangeText(nodePorts)}`;
 }
 
 /**
- * A chain for each subnet with `natOutgoingPolicyRules`, in which the first rule that matches decides, and the jumps to them. What no rule matches comes back to
- * the subnet's general rule. (In Kube-OVN, `nat` decides wherever any rule with it matches.)
+ * A chain for each subnet with `natOutgoingPolicyRules`, in which the first matching rule decides, and the jumps to
+ * the chains. Packets that no rule matches return to the subnet's general rule. (In Kube-OVN, `nat` decides if any
+ * rule with it matches.)
  */
 export function natRuleChains(
   family: 4 | 6,

@@ -9,19 +9,19 @@ export function addresses(family: 4 | 6, cidrs: readonly Cidr[]): string {
     .join(", ")} }`;
 }
 
-/** Sorted, without those that lie in another: an interval set refuses overlaps. */
+/** Sorted, without prefixes that another one contains: an interval set refuses overlaps. */
 function outermost(cidrs: readonly Cidr[]): readonly Cidr[] {
   const sorted = [...cidrs].sort((a, b) => (a.base < b.base ? -1 : a.base > b.base ? 1 : a.prefix - b.prefix));
   const kept: Cidr[] = [];
   for (const cidr of sorted) {
     const before = kept.at(-1);
-    // Prefixes are nested or apart, and a container sorts before what it contains.
+    // Prefixes are nested or disjoint, and a container sorts before what it contains.
     if (before === undefined || !cidrContainsCidr(before, cidr)) kept.push(cidr);
   }
   return kept;
 }
 
-/** The word of nft for addresses of a family. */
+/** The keyword of nft for addresses of a family. */
 export function ip(family: 4 | 6): string {
   return family === 4 ? "ip" : "ip6";
 }

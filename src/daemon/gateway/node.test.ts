@@ -31,6 +31,6 @@ t.test("annotations that are removed from a node or malformed leave the last val
   t.match(
     read({}, "another"),
     /has not allocated an address/,
-    "a new Node of the name has nothing of the former one's",
+    "a new Node of the same name keeps nothing of the former one",
   );
 });

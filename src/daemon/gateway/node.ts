@@ -11,33 +11,36 @@ import { NODES } from "../../kube/resources.ts";
 import type { Node } from "../../kube/types.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 
-/** What the daemon stores about its node. */
+/** What the daemon stores of its node. */
 export interface OwnNode {
   readonly uid: string;
-  /** What this node is to do, or why that is not known: then the present state must stay. */
+  /** The node's contract, or why it is not known: then the present state must stay. */
   readonly contract: NodeContract | string;
-  /** What this daemon has written there before; undefined where it has not. */
+  /** The chassis that this daemon has written there; undefined if none. */
   readonly chassis: string | undefined;
-  /** The chassis that this daemon has written there as unreachable; undefined where it has written none. */
+  /** The chassis that this daemon has reported there as unreachable; undefined if none. */
   readonly unreachable: string | undefined;
   /** What this daemon has written there about networks outside; undefined where it has not. */
   readonly uplinks: string | undefined;
-  /** Names of interfaces whose address its tunnels are to have, as its user wrote them. */
+  /** Names of interfaces whose address the tunnels use, as the user wrote them. */
   readonly tunnelInterface: string | undefined;
-  /** It is being deleted, or its autoscaler is about to: load balancers are to send nothing new to it. */
+  /**
+   * The node is being deleted, or its autoscaler is about to delete it: load balancers must not send new connections
+   * to it.
+   */
   readonly isLeaving: boolean;
   /** Condition NetworkUnavailable; undefined if it is not set. */
   readonly networkUnavailable: string | undefined;
 }
 
-/** The taint of a node that the cluster's autoscaler is about to remove; kube-proxy heeds it too. */
+/** The taint of a node that the cluster autoscaler is about to remove; kube-proxy uses it too. */
 const LEAVING_TAINT = "ToBeDeletedByClusterAutoscaler";
 
-/** Reads the contract of a node, and remembers the last valid one, as `SubnetReader` does. */
+/** Reads the contract of a node, and keeps the last valid one, as `SubnetReader` does. */
 export class NodeReader {
   readonly #warn: (fields: object, message: string) => void;
   #good: { readonly uid: string; readonly contract: NodeContract } | undefined;
-  #told = "";
+  #logged = "";
 
   constructor(log: { warn(fields: object, message: string): void }) {
     this.#warn = (fields, message) => log.warn(fields, message);
@@ -65,20 +68,20 @@ export class NodeReader {
       if (contract === undefined)
         return good ?? "the controller has not allocated an address in the join subnet to this node yet";
       this.#good = { uid, contract };
-      this.#told = "";
+      this.#logged = "";
       return contract;
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
       const { code, message } = error;
       const then = good === undefined ? "its network stays as it is" : "the last valid one stays active";
-      if (message !== this.#told) this.#warn({ code, reason: message }, `the Node's contract is malformed; ${then}`);
-      this.#told = message;
+      if (message !== this.#logged) this.#warn({ code, reason: message }, `the Node's contract is malformed; ${then}`);
+      this.#logged = message;
       return good ?? `this node's contract is malformed: ${message}`;
     }
   }
 }
 
-/** The node itself, and no other. kubelet writes its status every few seconds, which is not announced. */
+/** Watches only this node. Changes of the status, which kubelet writes every few seconds, are not reported. */
 export function nodeInformer(
   kube: Kube,
   name: string,
@@ -97,13 +100,13 @@ export function nodeInformer(
   });
 }
 
-/** Writes the chassis that this node is in OVN. */
+/** Writes this node's chassis in OVN to the Node. */
 export async function annotateChassis(kube: Kube, name: string, chassis: string): Promise<void> {
   const body = { metadata: { annotations: { [NODE.chassis]: chassis } } };
   await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
 }
 
-/** Writes which chassis this node does not reach; undefined: none. */
+/** Writes the chassis that this node does not reach; undefined: none. */
 export async function annotateUnreachable(kube: Kube, name: string, chassis: string | undefined): Promise<void> {
   const body = { metadata: { annotations: { [NODE.unreachable]: chassis ?? null } } };
   await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
@@ -115,7 +118,10 @@ export async function annotateUplinks(kube: Kube, name: string, text: string | u
   await kube.patch(NODES, { name }, { type: "merge", body }, { metadataOnly: true });
 }
 
-/** Says that the node's network works, at `now` (ms since the epoch): without it a cloud's node controller keeps pods away. */
+/**
+ * Reports that the node's network works, at `now` (ms since the epoch): without it a cloud's node controller keeps
+ * pods away.
+ */
 export async function setNetworkAvailable(kube: Kube, name: string, now: number): Promise<void> {
   const time = formatTime(now);
   const condition = {

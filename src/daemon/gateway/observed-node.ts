@@ -14,34 +14,37 @@ export interface TunnelLink {
   readonly mtu: number;
 }
 
-/** What the node's plan depends on of what is there and not ours: the interface of the tunnels, and whose the node's addresses are. */
+/**
+ * The inputs of the node's plan that are not Weft's: the tunnel interface, and the interfaces that have the node's
+ * addresses.
+ */
 export class ObservedNode {
   readonly #kernel: Pick<NodeKernel, "addresses" | "links" | "routes">;
   #encap: number | undefined;
-  /** Interfaces that the present answers depend on, of further tunnel addresses. */
+  /** Interfaces of additional tunnel addresses that the present answers depend on. */
   readonly #links = new Set<number>();
-  /** Addresses and interfaces that further tunnel addresses were looked for by; `start` forgets them. */
+  /** Addresses and interfaces that were queried for additional tunnel addresses; `start` clears them. */
   readonly #ends = new Set<string>();
-  /** Addresses that `isLocal` was asked for: a node's own, two at most. */
+  /** Addresses that `isLocal` was called with: a node's own, two at most. */
   readonly #asked = new Set<string>();
 
-  /** Next hops that `linkTo` was asked for. */
+  /** Next hops that `linkTo` was called with. */
   readonly #hops = new Map<string, Ip>();
-  /** The interfaces that were found for them. */
+  /** The interfaces that were found for these next hops. */
   readonly #uplinks = new Set<number>();
 
   constructor(kernel: Pick<NodeKernel, "addresses" | "links" | "routes">) {
     this.#kernel = kernel;
   }
 
-  /** MTU that the tunnels leave; undefined while no interface has the encap address. */
+  /** MTU that the tunnels allow; undefined while no interface has the encap address. */
   mtu(encap: Encap): number | undefined {
     const link = encapLink(this.#kernel, encap);
     this.#encap = link?.index;
     return link === undefined ? undefined : tunnelMtu(link.mtu, encap);
   }
 
-  /** Forgets which further tunnel addresses were asked for: those of the next pass are asked for again. */
+  /** Clears the queried additional tunnel addresses: the next pass queries its own. */
   start(): void {
     this.#links.clear();
     this.#ends.clear();
@@ -56,7 +59,7 @@ export class ObservedNode {
     return link && { name: link.name, mtu: link.mtu };
   }
 
-  /** The addresses of an interface, as the kernel orders them; undefined where there is no such interface. */
+  /** The addresses of an interface, in the kernel's order; undefined if the interface does not exist. */
   addressesOf(name: string): readonly string[] | undefined {
     this.#ends.add(name);
     const link = this.#kernel.links().find((candidate) => candidate.name === name);
@@ -71,15 +74,15 @@ export class ObservedNode {
     return this.#kernel.addresses({ family: ip.family }).some(({ address }) => address === ip.text);
   }
 
-  /** What `linkTo` was asked for counts no longer: a new plan is made. */
+  /** Clears the next hops of `linkTo` before a new plan is made. */
   forgetHops(): void {
     this.#hops.clear();
     this.#uplinks.clear();
   }
 
   /**
-   * The interface on whose link the address is, by the main table's routes without a gateway; undefined where it is on none, or by `ovn0`. (The kernel takes no
-   * route by an address that is not on the link.)
+   * The interface whose link the address is on, by the main table's routes without a gateway; undefined if there is
+   * none, or if it is `ovn0`. (The kernel refuses a route by a gateway that is not on the link.)
    */
   linkTo(ip: Ip): string | undefined {
     this.#hops.set(ip.text, ip);
@@ -96,7 +99,7 @@ export class ObservedNode {
     return link.name;
   }
 
-  /** Whether an answer may be another one after the event. */
+  /** Whether an answer may have changed by the event. */
   concerns(event: NetlinkEvent): boolean {
     switch (event.type) {
       case "link":
@@ -109,7 +112,7 @@ export class ObservedNode {
       case "route":
         return [...this.#hops.values()].some((hop) => isOnLink(event.route, hop));
       case "address":
-        // An unknown encap interface is one that has yet to get its address.
+        // An unknown encap interface is one that does not have its address yet.
         return (
           this.#encap === undefined ||
           event.address.index === this.#encap ||
@@ -123,7 +126,7 @@ export class ObservedNode {
   }
 }
 
-/** Whether the route says that the address is on a link. */
+/** Whether the route shows that the address is on a link. */
 function isOnLink({ destination, gateway, device, nextHops, table, type }: Route, ip: Ip): boolean {
   if (gateway !== undefined || device === undefined || nextHops.length > 0) return false;
   if (table !== ROUTE_TABLE_MAIN || type !== "unicast") return false;

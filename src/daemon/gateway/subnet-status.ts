@@ -26,19 +26,21 @@ interface SubnetStatus {
 export type Subnet = CustomObject<SubnetSpec, SubnetStatus>;
 
 /**
- * What a controller without contracts means by a Subnet: its spec where condition `Ready` says that it is accepted, or its record of the active configuration. For the minutes of an upgrade
- * in which the daemon is newer than the leading controller; it can go with the release after the first one that writes contracts.
+ * The contract of a Subnet under a controller that does not write contracts: its spec if condition `Ready` is true,
+ * or the status's record of the active configuration. It is used during the minutes of an upgrade in which the daemon
+ * is newer than the leading controller, and can be removed in the release after the first one that writes contracts.
  */
 export function contractOfStatus({ spec, status, metadata }: Subnet): SubnetContract {
-  // The active range may be another one than what was written last: see `ACCEPTED_ANNOTATION`.
+  // The active range may differ from the spec: see `ACCEPTED_ANNOTATION`.
   const accepted = acceptedSubnetOf(metadata);
   const written = (spec.cidrBlock ?? "").split(",").map((text) => text.trim());
   const texts = accepted === undefined ? written : Object.values(accepted.cidr);
-  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off. The active configuration stays,
-  // also while it is being deleted or has a mistake in its rules, of which `Ready` says as much.
+  // A subnet that overlaps another, or the nodes' own network, is not accepted: a route to it would cut the node off.
+  // The active configuration stays, also while the subnet is being deleted or has an invalid rule, which `Ready`
+  // reports.
   const ready = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
   const usable = ready || accepted !== undefined;
-  // Other plugins' networks are not behind OVN, whatever they are called.
+  // Other plugins' networks are not behind OVN, whatever their name.
   const overlay = !spec.vlan && isOvnProvider(spec.provider || OVN_PROVIDER);
   const routed = usable && overlay && (spec.vpc || DEFAULT_VPC) === DEFAULT_VPC;
   return {

@@ -30,13 +30,17 @@ function reader() {
 const cidrsOf = ({ contract: of }: RoutedSubnet): unknown =>
   typeof of === "string" ? of : of.cidrs.map(({ text }) => text);
 
-t.test("a node goes by the contract alone, whatever spec and conditions say", async (t) => {
+t.test("a node uses only the contract, whatever spec and conditions say", async (t) => {
   const { reader: subnets, logged } = reader();
   const spec = { cidrBlock: "10.99.0.0/24", vpc: "other", natOutgoing: false };
   const fact = subnets.read(subnet(spec, contract("10.20.0.0/24", "fd00::/112"), NOT_READY));
   t.match(fact.contract, { natOutgoing: true, mtu: 1400 });
   t.same(cidrsOf(fact), ["10.20.0.0/24", "fd00::/112"]);
-  t.same(cidrsOf(subnets.read(subnet(spec, contract(), READY))), [], "also where it says that there is nothing to do");
+  t.same(
+    cidrsOf(subnets.read(subnet(spec, contract(), READY))),
+    [],
+    "also if the contract says that there is nothing to do",
+  );
   t.same(logged, []);
 });
 
@@ -54,13 +58,13 @@ t.test(
       t.same(read({ "weft.kubeovn.io/node-contract": text }), ["10.20.0.0/24"]);
     t.match(logged, [/^warn .*is malformed; the last valid one stays.*"malformed"/, /^warn .*"unsupported-version"/]);
     t.equal(logged.length, 2, "each text once");
-    t.same(read({}, "another"), [], "a new object of the name has nothing of the former one's");
+    t.same(read({}, "another"), [], "a new object of the same name keeps nothing of the former one");
     subnets.forget("s");
     t.same(read({}), []);
   },
 );
 
-t.test("a contract that cannot be read and was never known is no order to remove anything", async (t) => {
+t.test("a malformed contract that was never valid does not cause anything to be removed", async (t) => {
   const { reader: subnets, logged } = reader();
   const malformed = { "weft.kubeovn.io/node-contract": '{"version":2}' };
   t.match(
@@ -70,7 +74,7 @@ t.test("a contract that cannot be read and was never known is no order to remove
   t.match(logged, [/the node's network stays as it is/]);
 });
 
-t.test("without a contract, from a controller of before, spec and condition have to do", async (t) => {
+t.test("without a contract, from an older controller, spec and condition are used", async (t) => {
   const { reader: subnets, logged } = reader();
   const read = (spec: object, record?: string, status?: object): unknown =>
     cidrsOf(subnets.read(subnet(spec, record === undefined ? {} : { "weft.kubeovn.io/in-force": record }, status)));

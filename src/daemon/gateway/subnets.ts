@@ -13,19 +13,22 @@ import { contractOfStatus, type Subnet } from "./subnet-status.ts";
 /** What a node knows of a subnet. */
 export interface RoutedSubnet {
   readonly name: string;
-  /** What is to be done for it, or why that is not known: then the present state must stay. */
+  /** The subnet's contract, or why it is not known: then the present state must stay. */
   readonly contract: SubnetContract | string;
 }
 
-/** What a {@link SubnetReader} logs with. */
+/** The logger of {@link SubnetReader}. */
 type Log = Record<"debug" | "warn", (fields: object, message: string) => void>;
 
-/** Reads the contracts of subnets, and remembers the last valid one of each: a text that is malformed or removed is no order to remove anything. */
+/**
+ * Reads the contracts of subnets, and keeps the last valid one of each: a malformed or removed contract does not
+ * cause anything to be removed.
+ */
 export class SubnetReader {
   readonly #log: Log;
   readonly #good = new Map<string, { readonly uid: string; readonly contract: SubnetContract }>();
   /** name → the text that was logged last, "" for none. */
-  readonly #told = new Map<string, string>();
+  readonly #logged = new Map<string, string>();
 
   constructor(log: Log) {
     this.#log = log;
@@ -45,7 +48,7 @@ export class SubnetReader {
     try {
       const contract = decodeSubnetContract(text);
       this.#good.set(name, { uid, contract });
-      this.#told.delete(name);
+      this.#logged.delete(name);
       return { name, contract };
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
@@ -60,17 +63,17 @@ export class SubnetReader {
 
   forget(name: string): void {
     this.#good.delete(name);
-    this.#told.delete(name);
+    this.#logged.delete(name);
   }
 
   #isNew(name: string, text: string): boolean {
-    const isNew = this.#told.get(name) !== text;
-    this.#told.set(name, text);
+    const isNew = this.#logged.get(name) !== text;
+    this.#logged.set(name, text);
     return isNew;
   }
 }
 
-/** All subnets. Their statuses change with every pod, which is not announced. */
+/** Watches all subnets. Changes of their status, which every pod causes, are not reported. */
 export function subnetInformer(
   kube: Kube,
   log: Log,
@@ -85,7 +88,7 @@ export function subnetInformer(
     onError,
     ...time,
   });
-  // A new object of the name may be there already.
+  // A new object of the same name may already exist.
   made.subscribe(({ key }) => made.get(key) ?? reader.forget(key));
   return made;
 }

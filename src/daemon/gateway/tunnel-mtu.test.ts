@@ -3,7 +3,7 @@
 import t from "tap";
 import { tunnelMtu } from "./tunnel-mtu.ts";
 
-t.test("tunnels take their header off the MTU", async (t) => {
+t.test("tunnels reduce the MTU by their header", async (t) => {
   t.equal(tunnelMtu(1500, { type: "geneve", ip: "172.19.0.11" }), 1400);
   t.equal(tunnelMtu(1500, { type: "vxlan", ip: "172.19.0.11" }), 1450);
   t.equal(tunnelMtu(1500, { type: "geneve,vxlan", ip: "172.19.0.11" }), 1400);

@@ -3,9 +3,9 @@
 import { parseIp } from "../../net/address.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 
-/** Bytes that a tunnel puts around a packet, as Kube-OVN counts them (with room for Geneve options). */
+/** Bytes of overhead of a tunnel, as Kube-OVN counts them (with room for Geneve options). */
 const OVERHEAD: Readonly<Record<string, number>> = { geneve: 100, vxlan: 50, stt: 72 };
-/** An IPv6 header is longer by so much. */
+/** The additional length of an IPv6 header. */
 const IPV6_MORE = 20;
 
 /** The end of this node's tunnels: `ovn-encap-type` and `ovn-encap-ip` of Open_vSwitch's external_ids (ovn-controller(8)). */
@@ -14,9 +14,9 @@ export interface Encap {
   readonly ip: string;
 }
 
-/** MTU of what goes through the tunnels of an interface with `linkMtu`. Pure. */
+/** MTU of packets in the tunnels of an interface with `linkMtu`. Pure. */
 export function tunnelMtu(linkMtu: number, encap: Encap): number {
-  // ovn-encap-type may list several; the largest overhead fits all.
+  // ovn-encap-type may list several types; the largest overhead fits all.
   const overheads = encap.type.split(",").map((type) => OVERHEAD[type.trim()] ?? 100);
   return linkMtu - Math.max(...overheads) - (encap.ip.includes(":") ? IPV6_MORE : 0);
 }
@@ -26,7 +26,7 @@ export function encapLink(
   kernel: Pick<NodeKernel, "addresses" | "links">,
   encap: Encap,
 ): { readonly index: number; readonly mtu: number } | undefined {
-  // `ovn-encap-ip` may list several, too; the first one's interface stands for all.
+  // `ovn-encap-ip` may list several addresses; the first one's interface is used.
   const ip = parseIp(encap.ip.split(",")[0]?.trim() ?? "")?.text;
   const address = kernel.addresses().find((candidate) => candidate.address === ip);
   const link = kernel.links().find(({ index }) => index === address?.index);

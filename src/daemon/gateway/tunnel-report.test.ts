@@ -21,7 +21,7 @@ const BFD: Readonly<Record<Session, { bfd: Record<string, string>; bfd_status: R
   off: { bfd: {}, bfd_status: {} },
 };
 
-/** A node with Open vSwitch's database and an API server that keeps one annotation. */
+/** A node with Open vSwitch's database and an API server that stores one annotation. */
 async function setup(t: Test, reported?: string) {
   const server = fakeOvsdb(VSWITCH);
   const bridge = randomUUID();
@@ -98,12 +98,12 @@ async function setup(t: Test, reported?: string) {
   };
 }
 
-t.test("the other chassis is reported when its tunnel goes down, and no longer once it has been up", async (t) => {
+t.test("the other chassis is reported when its tunnel goes down, until the tunnel has been up", async (t) => {
   const { clock, report, written, tunnel } = await setup(t);
   await tunnel("ovn-b-0", "b@172.19.0.12%172.19.0.11", "down");
   report.start();
   await clock.advance(0);
-  t.same(written, [], "the session may be about to begin");
+  t.same(written, [], "the session may be about to start");
   await tunnel("ovn-b-0", "", "up");
   await clock.advance(600_000);
   t.same(written, []);
@@ -120,7 +120,7 @@ t.test("the other chassis is reported when its tunnel goes down, and no longer o
   t.equal(clock.pending, 0);
 });
 
-t.test("a session that flaps is written twice in two seconds at most", async (t) => {
+t.test("a flapping session is written at most twice in two seconds", async (t) => {
   const { clock, report, written, tunnel } = await setup(t);
   await tunnel("ovn-b-0", "b@172.19.0.12", "up");
   report.start();
@@ -130,7 +130,7 @@ t.test("a session that flaps is written twice in two seconds at most", async (t)
     await tunnel("ovn-b-0", "", "up");
     await clock.advance(1_900);
   }
-  t.same(written, ["b"], "it is not up for long enough");
+  t.same(written, ["b"], "it is not up long enough");
   written.length = 0;
   await clock.advance(100);
   for (let i = 0; i < 10; i++) {
@@ -142,7 +142,7 @@ t.test("a session that flaps is written twice in two seconds at most", async (t)
   t.equal(written.at(-1), undefined);
 });
 
-t.test("a chassis that no tunnel has been up to is reported after a while", async (t) => {
+t.test("a chassis to which no tunnel has been up is reported after a while", async (t) => {
   const { clock, report, written, tunnel } = await setup(t);
   await tunnel("ovn-b-0", "b@172.19.0.12", "unknown");
   report.start();
@@ -174,7 +174,7 @@ t.test("one tunnel of several is enough, and of several chassis none is reported
   t.same(written, ["b", undefined]);
 });
 
-t.test("a daemon that starts takes over the report, whether it is still true or not", async (t) => {
+t.test("a daemon that starts continues from the existing report, whether it is still true or not", async (t) => {
   const down = await setup(t, "b");
   await down.tunnel("ovn-b-0", "b@172.19.0.12", "unknown");
   down.report.start();
@@ -184,7 +184,7 @@ t.test("a daemon that starts takes over the report, whether it is still true or 
   t.same(down.written, []);
   down.read(undefined);
   await down.clock.advance(1_000);
-  t.same(down.written, ["b"], "what another program removes comes back");
+  t.same(down.written, ["b"], "an annotation that another program removes is restored");
 
   const up = await setup(t, "b");
   await up.tunnel("ovn-b-0", "b@172.19.0.12", "up");
@@ -198,7 +198,7 @@ t.test("a daemon that starts takes over the report, whether it is still true or 
   t.same(gone.written, [undefined], "nothing is monitored any more");
 });
 
-t.test("while Open vSwitch's database is away nothing changes, and a write that fails is retried", async (t) => {
+t.test("while Open vSwitch's database is unreachable nothing changes, and a failed write is retried", async (t) => {
   const { server, view, clock, report, written, tunnel, refuse } = await setup(t);
   await tunnel("ovn-b-0", "b@172.19.0.12", "up");
   report.start();
@@ -220,7 +220,7 @@ t.test("while Open vSwitch's database is away nothing changes, and a write that 
   await until(
     (listener) => view.mirror.onSyncedChange(listener),
     () => view.synced,
-    "the mirror is back",
+    "the mirror is current again",
   );
   await clock.advance(600_000);
   t.equal(written.length, 4);

@@ -5,14 +5,20 @@ import type { InterfaceView, OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { OwnNode } from "./node.ts";
 
-/** A report is withdrawn once a tunnel has been up for this long, in ms: a session that flaps is not written each time. */
+/**
+ * A report is withdrawn once a tunnel has been up for this long, in ms: a flapping session does not cause a write
+ * each time.
+ */
 const UP_MS = 2_000;
-/** A chassis that no tunnel has been up to yet is reported after this long only, in ms: sessions take some seconds to begin. */
+/**
+ * A chassis to which no tunnel has been up yet is reported only after this time, in ms: sessions take some seconds to
+ * start.
+ */
 const NEW_MS = 10_000;
 /** Between two writes to the API server, in ms. */
 const REST_MS = 1_000;
 
-/** What {@link TunnelReport} works with. */
+/** Dependencies of {@link TunnelReport}. */
 export interface TunnelReportDependencies {
   readonly node: string;
   readonly view: OvsView;
@@ -23,40 +29,41 @@ export interface TunnelReportDependencies {
   };
   readonly clock: Pick<Clock, "now" | "after">;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Writes the report to the API server: the chassis that is unreachable, or that none is. */
+  /** Writes the report to the API server: the unreachable chassis, or undefined. */
   annotate(chassis: string | undefined): Promise<void>;
 }
 
-/** What BFD says of a chassis. */
+/** The state of the BFD sessions to a chassis. */
 interface Peer {
   readonly chassis: string;
   readonly up: boolean;
   readonly since: number;
-  /** It has been up, so it is known to be down. */
+  /** A session has been up. */
   readonly wasUp: boolean;
 }
 
 /**
- * Reports in the Node's annotation that the tunnels to the only chassis that this node monitors are down. ovn-controller enables BFD in the tunnels between
- * members of an HA_Chassis_Group, and ovs-vswitchd writes each change of a session's state into its database (ovs-vswitchd.conf.db(5), Interface
- * `bfd_status`). With more than one such chassis OVN itself decides which is dead, and nothing is reported.
+ * Reports in the Node's annotation that the tunnels to the only chassis that this node monitors are down.
+ * ovn-controller enables BFD in the tunnels between members of an HA_Chassis_Group, and ovs-vswitchd writes each
+ * change of a session's state into its database (ovs-vswitchd.conf.db(5), Interface `bfd_status`). With more than one
+ * such chassis OVN itself decides which one is down, and nothing is reported.
  */
 export class TunnelReport {
-  readonly #world: TunnelReportDependencies;
+  readonly #deps: TunnelReportDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #peer: Peer | undefined;
   #cancel: () => void = () => undefined;
 
-  constructor(world: TunnelReportDependencies) {
-    this.#world = world;
+  constructor(deps: TunnelReportDependencies) {
+    this.#deps = deps;
     const onError = (error: unknown, retryMs: number): void =>
-      world.log.warn({ err: error, retryMs }, "failed to annotate the Node with the unreachable chassis; retrying");
-    this.#loop = new ReconcileLoop(() => this.#write(), onError, { restMs: REST_MS }, world.clock);
+      deps.log.warn({ err: error, retryMs }, "failed to annotate the Node with the unreachable chassis; retrying");
+    this.#loop = new ReconcileLoop(() => this.#write(), onError, { restMs: REST_MS }, deps.clock);
   }
 
   start(): void {
-    const { view, nodes } = this.#world;
+    const { view, nodes } = this.#deps;
     this.#stops.push(
       nodes.subscribe(() => this.#note()),
       view.mirror.onSyncedChange(() => this.#note()),
@@ -67,16 +74,16 @@ export class TunnelReport {
     this.#note();
   }
 
-  /** The report stays: another daemon takes over from it. */
+  /** The report stays: the next daemon continues from it. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#cancel();
     await this.#loop.stop();
   }
 
-  /** Something of the tunnels or of the node may have changed. */
+  /** A tunnel or the node may have changed. */
   #note(): void {
-    const { view, nodes, node, clock } = this.#world;
+    const { view, nodes, node, clock } = this.#deps;
     const own = nodes.synced ? nodes.get(node) : undefined;
     if (!view.synced || own === undefined) return;
     const seen = monitored(view);
@@ -92,19 +99,19 @@ export class TunnelReport {
     this.#settle(own.unreachable);
   }
 
-  /** Has the report written, or waits until it is time to. */
+  /** Writes the report, or schedules the write. */
   #settle(reported: string | undefined): void {
     this.#cancel();
     const { wanted, inMs } = this.#wanted(reported);
     if (wanted !== reported) this.#loop.trigger();
-    if (inMs !== undefined) this.#cancel = this.#world.clock.after(inMs, () => this.#note());
+    if (inMs !== undefined) this.#cancel = this.#deps.clock.after(inMs, () => this.#note());
   }
 
-  /** The report that is to be there, and after how long another one may be. */
+  /** The wanted report, and the delay before it may be written. */
   #wanted(reported: string | undefined): { readonly wanted: string | undefined; readonly inMs?: number } {
     if (this.#peer === undefined) return { wanted: undefined };
     const { chassis, up, since, wasUp } = this.#peer;
-    const left = since - this.#world.clock.now();
+    const left = since - this.#deps.clock.now();
     if (up) {
       if (reported !== chassis || left + UP_MS <= 0) return { wanted: undefined };
       return { wanted: chassis, inMs: left + UP_MS };
@@ -113,7 +120,7 @@ export class TunnelReport {
   }
 
   async #write(): Promise<void> {
-    const { nodes, node, log, annotate } = this.#world;
+    const { nodes, node, log, annotate } = this.#deps;
     const reported = nodes.get(node)?.unreachable;
     const { wanted } = this.#wanted(reported);
     if (wanted === reported) return;
@@ -123,7 +130,10 @@ export class TunnelReport {
   }
 }
 
-/** The only chassis with BFD in its tunnels, and whether one of these is up; `up` is undefined while ovs-vswitchd has not said it. */
+/**
+ * The only chassis with BFD in its tunnels, and whether one of these is up; `up` is undefined while ovs-vswitchd has
+ * not reported it.
+ */
 function monitored(view: OvsView): { readonly chassis: string; readonly up: boolean | undefined } | undefined {
   const tunnels = view.tunnels().filter(({ row }) => row.bfd["enable"] === "true");
   const [first] = tunnels;
@@ -132,7 +142,7 @@ function monitored(view: OvsView): { readonly chassis: string; readonly up: bool
   return { chassis: first.chassis, up: states.length === 0 ? undefined : states.includes("up") };
 }
 
-/** Statuses have more than the state, and pods' interfaces have none. */
+/** `bfd_status` has more keys than the state, and pods' interfaces do not have it. */
 function concernsTunnels(change: OvsChange): boolean {
   return change.table === "Interface" && session(change.old) !== session(change.new);
 }

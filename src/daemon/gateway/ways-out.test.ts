@@ -25,7 +25,7 @@ import { ObservedNode } from "./observed-node.ts";
 const FAMILIES = ["v4", "v6"] as const;
 type Family = (typeof FAMILIES)[number];
 
-/** What a pod asks for: each router has it, and answers with its own name and the client's address. */
+/** The address that a pod connects to: each router has it, and answers with its own name and the client's address. */
 const OUTSIDE = { v4: "203.0.113.10", v6: "2001:db8:203::10" };
 const POD = { v4: "10.63.0.2", v6: "fd00:63::2" };
 const OTHER = { v4: "10.63.0.3", v6: "fd00:63::3" };
@@ -51,10 +51,14 @@ function inside(path: string, command: readonly string[], input = ""): string {
   return execFileSync("nsenter", [`--net=${path}`, ...command], { encoding: "utf8", input });
 }
 
-/** A node between pods (on `ovn0`), its default router (on `eth0`) and another one (on `eth1`), which has the same outside behind it. */
+/**
+ * A node between pods (on `ovn0`), its default router (on `eth0`) and another one (on `eth1`), with the same
+ * destinations behind both.
+ */
 async function setup(t: Test) {
   const [node, pods, first, second] = await Promise.all([newNetns(t), newNetns(t), newNetns(t), newNetns(t)]);
-  // A node forwards nothing to a neighbour that it has yet to find while its own link-local address is tentative: up to two seconds, longer than clients wait.
+  // A node does not forward to a neighbour that it has yet to resolve while its own link-local address is tentative:
+  // up to two seconds, longer than clients wait.
   for (const path of [node, pods, first, second])
     for (const conf of ["all", "default"]) inside(path, ["tee", `/proc/sys/net/ipv6/conf/${conf}/accept_dad`], "0");
   const ip = (path: string, text: string): string => inside(path, ["ip", ...text.split(" ")]);
@@ -85,7 +89,7 @@ async function setup(t: Test) {
     ip(path, `route add default via ${v4}`);
     ip(path, `-6 route add default via ${v6}`);
   }
-  // Strict: replies come by another interface than the default route.
+  // Strict: replies arrive by another interface than the default route.
   const settings = "echo 1 > ipv4/ip_forward; echo 1 > ipv6/conf/all/forwarding; echo 1 > ipv4/conf/eth1/rp_filter";
   inside(node, ["sh", "-c", `cd /proc/sys/net; ${settings}`]);
   for (const [name, path] of [
@@ -98,7 +102,7 @@ async function setup(t: Test) {
     t.teardown(() => server.kill("SIGKILL"));
     await once(server.stdout, "data");
   }
-  /** Who answers a pod, and whom he has seen. */
+  /** The name of the router that answers a pod, and the client's address that it saw. */
   const ask = async (from: string, to: string): Promise<string> => {
     const args = [`--net=${pods}`, process.execPath, "-e", CLIENT, to, from];
     return (await promisify(execFile)("nsenter", args)).stdout.trim();
@@ -134,57 +138,64 @@ async function setup(t: Test) {
   return { node, ip, ask, rules, egress };
 }
 
-t.test("what the outside sees of pods, by packets through a node's kernel", { skip: noNft() }, async (t) => {
-  const { node, ip, ask, rules, egress } = await setup(t);
-  const each = async (check: (family: Family) => Promise<unknown>): Promise<void> => {
-    for (const family of FAMILIES) await check(family);
-  };
+t.test(
+  "source addresses of pods' packets outside, by packets through a node's kernel",
+  { skip: noNft() },
+  async (t) => {
+    const { node, ip, ask, rules, egress } = await setup(t);
+    const each = async (check: (family: Family) => Promise<unknown>): Promise<void> => {
+      for (const family of FAMILIES) await check(family);
+    };
 
-  await t.test("natOutgoing, and the exceptions to it in their order", async (t) => {
-    rules({ natOutgoing: CIDRS });
-    await each(async (family) => t.equal(await ask(POD[family], OUTSIDE[family]), `first ${NODE[family]}`));
-    const natRules = FAMILIES.flatMap((family): NatRule[] => {
-      const of = (text: string) => [hostCidr(parseIp(text)!)];
-      return [
-        { action: "nat", source: of(OTHER[family]), destination: [] },
-        { action: "forward", source: [], destination: of(OUTSIDE[family]) },
-      ];
+    await t.test("natOutgoing, and the exceptions to it in their order", async (t) => {
+      rules({ natOutgoing: CIDRS });
+      await each(async (family) => t.equal(await ask(POD[family], OUTSIDE[family]), `first ${NODE[family]}`));
+      const natRules = FAMILIES.flatMap((family): NatRule[] => {
+        const of = (text: string) => [hostCidr(parseIp(text)!)];
+        return [
+          { action: "nat", source: of(OTHER[family]), destination: [] },
+          { action: "forward", source: [], destination: of(OUTSIDE[family]) },
+        ];
+      });
+      rules({ natOutgoing: CIDRS, natRules: [{ cidrs: CIDRS, natRules }] });
+      await each(async (family) => {
+        t.equal(await ask(POD[family], OUTSIDE[family]), `first ${POD[family]}`, "forward");
+        t.equal(await ask(OTHER[family], OUTSIDE[family]), `first ${NODE[family]}`, "nat, which comes first");
+      });
     });
-    rules({ natOutgoing: CIDRS, natRules: [{ cidrs: CIDRS, natRules }] });
-    await each(async (family) => {
-      t.equal(await ask(POD[family], OUTSIDE[family]), `first ${POD[family]}`, "forward");
-      t.equal(await ask(OTHER[family], OUTSIDE[family]), `first ${NODE[family]}`, "nat, which comes first");
-    });
-  });
 
-  await t.test("a subnet's own router takes what goes outside, and not what kube-proxy has translated", async (t) => {
-    rules({ egress: true });
-    await egress([ROUTER.v4, ROUTER.v6]);
-    const proxy = FAMILIES.map((family) => {
-      const word = family === "v4" ? "ip" : "ip6";
-      return `${word} daddr ${SERVICE[family]} dnat ${word} to ${OUTSIDE[family]}`;
-    });
-    const chain = ["type nat hook prerouting priority dstnat;", ...proxy].join("\n");
-    inside(node, ["nft", "-f", "-"], `table inet proxy {\nchain c {\n${chain}\n}\n}\n`);
-    await each(async (family) => {
-      t.equal(await ask(POD[family], OUTSIDE[family]), `second ${POD[family]}`, "outside");
-      t.equal(await ask(POD[family], SERVICE[family]), `first ${NODE[family]}`, "a Service");
-    });
-    // A family without a router leaves as ever.
-    await egress([ROUTER.v4]);
-    t.equal(await ask(POD.v4, OUTSIDE.v4), `second ${POD.v4}`);
-    t.equal(await ask(POD.v6, OUTSIDE.v6), `first ${POD.v6}`);
-  });
+    await t.test(
+      "a subnet's own router gets packets to the outside, but not those that kube-proxy has translated",
+      async (t) => {
+        rules({ egress: true });
+        await egress([ROUTER.v4, ROUTER.v6]);
+        const proxy = FAMILIES.map((family) => {
+          const word = family === "v4" ? "ip" : "ip6";
+          return `${word} daddr ${SERVICE[family]} dnat ${word} to ${OUTSIDE[family]}`;
+        });
+        const chain = ["type nat hook prerouting priority dstnat;", ...proxy].join("\n");
+        inside(node, ["nft", "-f", "-"], `table inet proxy {\nchain c {\n${chain}\n}\n}\n`);
+        await each(async (family) => {
+          t.equal(await ask(POD[family], OUTSIDE[family]), `second ${POD[family]}`, "outside");
+          t.equal(await ask(POD[family], SERVICE[family]), `first ${NODE[family]}`, "a Service");
+        });
+        // A family without a router leaves as before.
+        await egress([ROUTER.v4]);
+        t.equal(await ask(POD.v4, OUTSIDE.v4), `second ${POD.v4}`);
+        t.equal(await ask(POD.v6, OUTSIDE.v6), `first ${POD.v6}`);
+      },
+    );
 
-  await t.test("while the router cannot be reached nothing leaves by another one", async (t) => {
-    await egress([ROUTER.v4, ROUTER.v6]);
-    ip(node, "link set eth1 down");
-    await each(async (family) => t.match(await ask(POD[family], OUTSIDE[family]), /^E(HOSTUNREACH|NETUNREACH)$/));
-    await egress([ROUTER.v4, ROUTER.v6]);
-    await each(async (family) => t.match(await ask(POD[family], OUTSIDE[family]), /^E(HOSTUNREACH|NETUNREACH)$/));
-    await egress([]);
-    await each(async (family) => t.equal(await ask(POD[family], OUTSIDE[family]), `first ${POD[family]}`));
-    t.equal(ip(node, "rule show priority 1500"), "");
-    t.equal(ip(node, "route show table all").includes("table 1000"), false);
-  });
-});
+    await t.test("while the router cannot be reached no packet leaves by another one", async (t) => {
+      await egress([ROUTER.v4, ROUTER.v6]);
+      ip(node, "link set eth1 down");
+      await each(async (family) => t.match(await ask(POD[family], OUTSIDE[family]), /^E(HOSTUNREACH|NETUNREACH)$/));
+      await egress([ROUTER.v4, ROUTER.v6]);
+      await each(async (family) => t.match(await ask(POD[family], OUTSIDE[family]), /^E(HOSTUNREACH|NETUNREACH)$/));
+      await egress([]);
+      await each(async (family) => t.equal(await ask(POD[family], OUTSIDE[family]), `first ${POD[family]}`));
+      t.equal(ip(node, "rule show priority 1500"), "");
+      t.equal(ip(node, "route show table all").includes("table 1000"), false);
+    });
+  },
+);

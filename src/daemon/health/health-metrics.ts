@@ -6,7 +6,7 @@ import type { NodeHealth } from "./node-health.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** A metric that is read from the health of the node: name, help, further labels, and its series. */
+/** A metric of the node's health: name, help, additional labels, and its series. */
 type Series = readonly [
   name: string,
   help: string,
@@ -16,7 +16,7 @@ type Series = readonly [
 
 const RAFT = ["db_name", "server_id", "cluster_id"] as const;
 
-/** A figure of each database that is a member of a cluster. */
+/** A value of each database that is a member of a cluster. */
 function raft(
   name: string,
   help: string,
@@ -37,7 +37,7 @@ function raft(
   ];
 }
 
-/** A figure of each other member, as a member sees it. */
+/** A value of each other member, as this member reports it. */
 function peers(name: string, help: string, field: "nextIndex" | "matchIndex"): Series {
   return [
     `kube_ovn_cluster_${name}`,
@@ -51,7 +51,7 @@ function peers(name: string, help: string, field: "nextIndex" | "matchIndex"): S
   ];
 }
 
-/** A database → its figure. */
+/** A value of each database. */
 function perDatabase(
   name: string,
   help: string,
@@ -90,7 +90,10 @@ const COMPONENTS: Readonly<Record<string, string>> = {
   OVN_Southbound: "ovsdb-server-southbound",
 };
 
-/** Names and labels are those of Kube-OVN's monitor and pinger (`pkg/ovnmonitor/metric.go`, `pkg/pinger/metrics.go`), as far as they begin with `kube_ovn_`. */
+/**
+ * Names and labels are those of Kube-OVN's monitor and pinger (`pkg/ovnmonitor/metric.go`, `pkg/pinger/metrics.go`),
+ * where they begin with `kube_ovn_`.
+ */
 const GAUGES: readonly Series[] = [
   [
     "kube_ovn_ovs_status",
@@ -108,7 +111,7 @@ const GAUGES: readonly Series[] = [
   ],
   [
     "kube_ovn_ovn_status",
-    "State of OVN's central daemons on this node: 1 active or leader, 2 standby or follower, 0 not well",
+    "State of OVN's central daemons on this node: 1 active or leader, 2 standby or follower, 0 failed",
     ["component"],
     ({ databases, northd }, set) => {
       for (const database of databases) {
@@ -144,7 +147,7 @@ const GAUGES: readonly Series[] = [
   ),
   raft("term", "Current term", ({ term }) => term),
   raft("leader_self", "1 if this server leads", ({ leader }) => (leader === "self" ? 1 : 0)),
-  raft("leader_known", "1 if this server knows who leads", ({ leader }) => (leader === "unknown" ? 0 : 1)),
+  raft("leader_known", "1 if this server knows the leader", ({ leader }) => (leader === "unknown" ? 0 : 1)),
   raft("vote_self", "1 if this server voted for itself", ({ vote }) => (vote === "self" ? 1 : 0)),
   raft("election_timer", "Election timer in milliseconds", ({ electionTimer }) => electionTimer),
   raft("log_not_committed", "Entries of the log that are not yet committed", ({ notCommitted }) => notCommitted),
@@ -178,11 +181,18 @@ const GAUGES: readonly Series[] = [
 /** Kube-OVN has gauges of these names; they only grow. */
 const COUNTERS: readonly Series[] = [
   perDatapath("kube_ovn_dp_flows_lookup_hit", "Packets that matched a flow of the datapath", "hit"),
-  perDatapath("kube_ovn_dp_flows_lookup_missed", "Packets for which ovs-vswitchd was asked", "missed"),
+  perDatapath(
+    "kube_ovn_dp_flows_lookup_missed",
+    "Packets that were sent to ovs-vswitchd because no flow matched",
+    "missed",
+  ),
   perDatapath("kube_ovn_dp_flows_lookup_lost", "Packets lost on the way to ovs-vswitchd", "lost"),
 ];
 
-/** Registers the health of Open vSwitch and of OVN's daemons on this node. `read` is asked once for each metric: see `keptFor`. */
+/**
+ * Registers the health of Open vSwitch and of OVN's daemons on this node. `read` is called once for each metric: see
+ * `keptFor`.
+ */
 export function healthMetrics(registry: Registry, hostname: string, read: () => Promise<NodeHealth>): void {
   const registers = [registry];
   for (const [name, help, labels, series] of GAUGES)

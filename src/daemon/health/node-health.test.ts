@@ -9,10 +9,10 @@ import t, { type Test } from "tap";
 import { healthMetrics } from "./health-metrics.ts";
 import { parseDatapaths, readNodeHealth } from "./node-health.ts";
 
-/** A machine may be so busy. */
+/** The machine may be busy. */
 const SLOW_MS = 60_000;
 
-/** Folders of sockets, as small as the longest path of a socket wants. */
+/** Folders of sockets, with short names because of the limit of a socket's path. */
 function folders(t: Test): { readonly ovs: string; readonly ovn: string } {
   const root = mkdtempSync(join(tmpdir(), "weft-health-"));
   t.teardown(() => rmSync(root, { recursive: true }));
@@ -21,10 +21,10 @@ function folders(t: Test): { readonly ovs: string; readonly ovn: string } {
   return both;
 }
 
-/** A daemon that knows some commands, as unixctl(8) answers. */
+/** A daemon with some commands, which answers like unixctl(8). */
 async function daemon(t: Test, path: string, answers: Readonly<Record<string, string>>): Promise<void> {
   const server = createServer((socket) => {
-    // Who asked may be gone before it is answered.
+    // The client may have disconnected before the answer.
     socket.on("error", () => undefined);
     socket.once("data", (chunk) => {
       const { method } = JSON.parse(String(chunk)) as { readonly method: string };
@@ -45,7 +45,7 @@ const SHOW = `netdev@ovs-netdev:
   port 2: abcdef_h
 `;
 
-t.test("datapaths are read from dpctl/show, of the kernel as well", async (t) => {
+t.test("datapaths are parsed from dpctl/show, also the kernel's", async (t) => {
   t.same(parseDatapaths(SHOW), [{ name: "netdev@ovs-netdev", hit: 120, missed: 7, lost: 1, flows: 4, ports: 3 }]);
   const kernel = `system@ovs-system:
   lookups: hit:5 missed:2 lost:0
@@ -127,7 +127,7 @@ Servers:
     t.ok(text.includes(`${line}\n`), line);
 });
 
-t.test("a node on which nothing answers says so, and nothing of daemons that do not run there", async (t) => {
+t.test("a node on which no daemon answers reports that, and nothing about daemons that do not run there", async (t) => {
   const { ovs, ovn } = folders(t);
   writeFileSync(join(ovn, "ovnnb_db.pid"), "8\n");
   writeFileSync(join(ovn, "ovn-northd.pid"), "9\n");

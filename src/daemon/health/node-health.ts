@@ -24,24 +24,24 @@ export interface DatabaseHealth {
   readonly cluster?: ClusterStatus;
   /** Clients that are connected. */
   readonly sessions: number;
-  /** Of its file, as the readiness probe of ovn-central last saw it. */
+  /** Size of its file, as last reported by the readiness probe of ovn-central. */
   readonly fileBytes?: number;
 }
 
-/** What Open vSwitch and OVN on one node say of themselves. */
+/** The reported state of Open vSwitch and OVN on one node. */
 export interface NodeHealth {
   /** Daemons of Open vSwitch → whether they answer. */
   readonly ovs: Readonly<Record<"ovsdb-server" | "ovs-vswitchd", boolean>>;
   readonly datapaths: readonly Datapath[];
   /** Whether ovn-controller is connected to the southbound database; undefined where it does not answer. */
   readonly controllerConnected: boolean | undefined;
-  /** Those that are served here, or were until a crash. */
+  /** The databases that are served here, or were until a crash. */
   readonly databases: readonly (DatabaseHealth | { readonly name: string; readonly ok: false })[];
-  /** `active` or `standby`; `failed` where it does not answer; absent where it is not to run here. */
+  /** `active` or `standby`; `failed` if it does not answer; absent if it does not run here. */
   readonly northd?: "active" | "standby" | "failed";
 }
 
-/** Where the sockets are: those of Open vSwitch and those of OVN. */
+/** The folders of the sockets of Open vSwitch and OVN. */
 export interface HealthFolders {
   readonly ovs: string;
   readonly ovn: string;
@@ -52,10 +52,16 @@ const DATABASES = [
   ["OVN_Northbound", "ovnnb_db"],
   ["OVN_Southbound", "ovnsb_db"],
 ] as const;
-/** The readiness probe of ovn-central writes here how long the databases' files are, see `hack/image/root/opt/weft/bin/central-health`. */
+/**
+ * The file to which the readiness probe of ovn-central writes the sizes of the databases' files, see
+ * `hack/image/root/opt/weft/bin/central-health`.
+ */
 const SIZES = "weft-db-sizes";
 
-/** Asks the daemons of this node. Never rejects: what does not answer within `deadlineMs` is said not to. */
+/**
+ * Queries the daemons of this node. Never rejects: a daemon that does not answer within `deadlineMs` is reported as
+ * such.
+ */
 export async function readNodeHealth(folders: HealthFolders, deadlineMs = DEADLINE_MS): Promise<NodeHealth> {
   const of = (folder: string, daemon: string): Control =>
     daemonControl(daemon, () => socketByPid(folder, daemon), deadlineMs);
@@ -112,9 +118,9 @@ async function readDatabases(folder: string, deadlineMs: number): Promise<NodeHe
   );
 }
 
-/** Reads the output of `dpctl/show`. */
+/** Parses the output of `dpctl/show`. */
 export function parseDatapaths(text: string): readonly Datapath[] {
-  // Each begins in the first column: "netdev@ovs-netdev:".
+  // Each datapath begins in the first column: "netdev@ovs-netdev:".
   return text.split(/^(?=\S)/m).flatMap((part) => {
     const [, name] = /^(\S+):\n/.exec(part) ?? [];
     if (name === undefined) return [];
@@ -137,12 +143,12 @@ function parseSizes(text: string): ReadonlyMap<string, number> {
   return new Map([...text.matchAll(/^(\S+) (\d+)$/gm)].map(([, file = "", size]) => [file, Number(size)]));
 }
 
-/** What a promise resolves to; undefined where it rejects. */
+/** The result of a promise; undefined if it rejects. */
 function answer<T>(promise: Promise<T>): Promise<T | undefined> {
   return promise.catch(() => undefined);
 }
 
-/** Whether a daemon has answered, be it with an error, as ovs-vswitchd does where it cannot open a datapath. */
+/** Whether a daemon has answered, even with an error, as ovs-vswitchd does if it cannot open a datapath. */
 function answers(promise: Promise<string>): Promise<boolean> {
   return promise.then(
     () => true,

@@ -30,11 +30,11 @@ const IN_USE = {
   "weft-node-networks": '{"storage":"192.168.10.11"}',
 };
 
-t.test("a node without further networks is left as start-ovs made it", async (t) => {
+t.test("a node without additional networks stays as start-ovs made it", async (t) => {
   t.strictSame(plan({}), { settings: {}, planes: new Map(), problems: [] });
 });
 
-t.test("each network has its address beside the default one, and the MTU that its own interface leaves", async (t) => {
+t.test("each network has its address beside the default one, and the MTU that its own interface allows", async (t) => {
   const { settings, planes, problems } = plan(STORAGE);
   t.strictSame(settings, IN_USE);
   t.strictSame([...planes], [["storage", { ip: "192.168.10.11", mtu: 8900 }]]);
@@ -44,7 +44,7 @@ t.test("each network has its address beside the default one, and the MTU that it
   t.strictSame([...same.planes], [["a", { ip: "172.19.0.11", mtu: 1400 }]]);
 });
 
-t.test("networks that are gone leave the default address alone", async (t) => {
+t.test("removed networks do not affect the default address", async (t) => {
   t.strictSame(plan({ present: IN_USE }).settings, {
     ...{ "ovn-encap-ip": "172.19.0.11", "ovn-encap-ip-default": "172.19.0.11", "weft-encap-base": "172.19.0.11" },
     "weft-node-networks": "{}",
@@ -68,7 +68,7 @@ t.test("an address that no interface has leaves the former one active, if that i
   t.match([gone.settings["ovn-encap-ip"], gone.planes.size], ["172.19.0.11", 0]);
 });
 
-t.test("the userspace datapath takes addresses of its bridges only", async (t) => {
+t.test("the userspace datapath accepts only addresses of its bridges", async (t) => {
   const settings = { "ovn-encap-ip": "172.19.0.11", "ovn-bridge-datapath-type": "netdev" };
   t.match(plan({ ...STORAGE, settings }).problems, [{ message: /is on interface eth2, and the userspace datapath/ }]);
   const links = { "br-phy": [1500, "172.19.0.11", "192.168.10.11"] } as const;

@@ -26,7 +26,7 @@ export interface EncapInput {
   readonly settings: Ids;
   /** The current `external_ids` of `Open_vSwitch`. */
   readonly present: Ids;
-  /** What the controller has told the node to use. */
+  /** The additional networks that the controller assigns to the node. */
   readonly networks: NodeNetworks;
   /** Annotation `NODE.tunnelInterface`: names, separated by commas; the first existing one is used. */
   readonly tunnelInterface: string | undefined;
@@ -56,8 +56,8 @@ export interface EncapPlan {
 }
 
 /**
- * Decides the tunnel addresses of a node: that of `start-ovs`, or of the interface that the Node's annotation names, and those of its further
- * networks. Pure.
+ * Decides the tunnel addresses of a node: that of `start-ovs`, or of the interface that the Node's annotation names,
+ * and those of its additional networks. Pure.
  */
 export function planEncaps(input: EncapInput): EncapPlan {
   const { settings, present } = input;
@@ -82,7 +82,7 @@ export function planEncaps(input: EncapInput): EncapPlan {
   }
   for (const [network, ip] of Object.entries(used)) planes.set(network, { ip, mtu: mtuOf(input, ip) });
   const others = [...new Set(Object.values(used))].filter((ip) => ip !== first).sort();
-  // If a node has no further networks, the values of start-ovs stay.
+  // If a node has no additional networks, the values of start-ovs stay.
   if (first === base && planes.size === 0 && present[ENCAP_ID.base] === undefined)
     return { settings: {}, planes, problems };
   return {

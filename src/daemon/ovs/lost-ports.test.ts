@@ -9,7 +9,7 @@ import { LostPorts } from "./lost-ports.ts";
 import { OvsView } from "./ovs-view.ts";
 import type { PortSpec } from "./ports.ts";
 
-t.test("a port that cannot be restored does not keep the others from it, and is retried", async (t) => {
+t.test("a port that cannot be restored is retried and does not affect the others", async (t) => {
   const server = fakeOvsdb(VSWITCH);
   await server.edit(VSWITCH, [insert(VSWITCH, "Open_vSwitch", undefined, {})]);
   const view = new OvsView(server.connect());

@@ -11,33 +11,37 @@ import type { NodePod } from "../pods/pods.ts";
 import type { InterfaceView, OvsChange, OvsView } from "./ovs-view.ts";
 import { EXTERNAL_ID, type Ports } from "./ports.ts";
 
-/** What lost ports are restored with. */
+/** Dependencies of {@link LostPorts}. */
 export interface LostPortsDependencies {
   readonly view: OvsView;
   readonly ports: Pick<Ports, "attach">;
   readonly links: Pick<PodLinks, "exists">;
   readonly lanes: Lanes;
   readonly pods: { readonly synced: boolean; get(key: string): NodePod | undefined };
-  /** Default: those of this machine. */
+  /** Default: the system's clock. */
   readonly clock?: Pick<Clock, "uuid">;
 }
 
-/** What ADD writes into a port's `external_ids` for good; the rest is ovn-controller's, or `PodEncaps` keeps it. */
+/**
+ * The keys of a port's `external_ids` that ADD writes and nothing changes later; the others are maintained by
+ * ovn-controller or by `PodEncaps`.
+ */
 const OURS: readonly string[] = Object.values(EXTERNAL_ID).filter(
   (key) => key !== EXTERNAL_ID.ovnInstalled && key !== EXTERNAL_ID.encapIp,
 );
 
 /**
- * Ports of pods that another program took off br-int, one by one or with the whole bridge, or whose `external_ids` it changed. Nobody but this
- * memory knows what was in them: a port comes back as it was last seen, if its pod and its interface are still there.
+ * Restores ports of pods that another program removed from br-int, one by one or with the whole bridge, and
+ * `external_ids` that it changed. The removed values are kept only in this object: a port is restored as it was last
+ * seen, if its pod and its interface still exist.
  */
 export class LostPorts {
-  readonly #world: LostPortsDependencies;
-  /** Name → what was in `external_ids`. */
+  readonly #deps: LostPortsDependencies;
+  /** Name → the removed `external_ids`. */
   readonly #lost = new Map<string, Readonly<Record<string, string>>>();
 
-  constructor(world: LostPortsDependencies) {
-    this.#world = world;
+  constructor(deps: LostPortsDependencies) {
+    this.#deps = deps;
   }
 
   /** Names of the ports that will be restored: their interfaces are not orphaned. */
@@ -45,9 +49,9 @@ export class LostPorts {
     return this.#lost.keys();
   }
 
-  /** A pod's interface has no port, by what it says of itself: its port was lost before this memory began. */
+  /** Registers a port that was lost before this process started: a pod's interface has a mark and no port. */
   expect(name: string, ids: Readonly<Record<string, string>>): void {
-    if (!this.#world.lanes.busy(keyOf(ids))) this.#lost.set(name, ids);
+    if (!this.#deps.lanes.busy(keyOf(ids))) this.#lost.set(name, ids);
   }
 
   /** Rows have changed. Returns whether there is anything to restore. */
@@ -56,19 +60,20 @@ export class LostPorts {
       if (change.table !== "Interface") continue;
       const now = change.new;
       const known = this.#lost.get(now?.name ?? "");
-      // What was asked for by a request, or is as it was.
+      // The port was added by a request, or is unchanged.
       if (now !== undefined && (known === undefined || holds(now, known))) this.#lost.delete(now.name);
       const before = change.old === undefined ? undefined : ourIds(change.old);
       if (change.old === undefined || before === undefined || (now !== undefined && holds(now, before))) continue;
-      // A request takes its port away itself.
-      if (!this.#world.lanes.busy(keyOf(before))) this.#lost.set(change.old.name, before);
+      // A request removes its own port.
+      if (!this.#deps.lanes.busy(keyOf(before))) this.#lost.set(change.old.name, before);
     }
     return this.#lost.size > 0;
   }
 
   /**
-   * Restores them one by one, and returns those that were restored. `error`: the first that could not be, because Open vSwitch cannot be reached, has no br-int yet,
-   * or has another program's interface of that name; call it again then. Does not throw.
+   * Restores the ports one by one, and returns the restored ones. `error`: the first failure, because Open vSwitch
+   * cannot be reached, has no br-int yet, or has another program's interface of that name; call it again then. Does
+   * not throw.
    */
   async restore(): Promise<{ readonly repairs: readonly string[]; readonly error?: unknown }> {
     const repairs: string[] = [];
@@ -76,10 +81,10 @@ export class LostPorts {
     for (const [name, ids] of this.#lost) {
       const key = keyOf(ids);
       try {
-        // In the attachment's lane, so that a DEL waits and then finds the port.
-        const done = this.#world.lanes.busy(key)
+        // After the attachment's earlier jobs, so that a DEL waits and then finds the port.
+        const done = this.#deps.lanes.busy(key)
           ? false
-          : await this.#world.lanes.run(key, "check", () => this.#put(name, ids));
+          : await this.#deps.lanes.run(key, "check", () => this.#put(name, ids));
         this.#lost.delete(name);
         if (done)
           repairs.push(`port ${name} of pod ${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
@@ -91,11 +96,11 @@ export class LostPorts {
   }
 
   async #put(name: string, ids: Readonly<Record<string, string>>): Promise<boolean> {
-    const { view, ports, links, pods, clock = SYSTEM_CLOCK } = this.#world;
+    const { view, ports, links, pods, clock = SYSTEM_CLOCK } = this.#deps;
     const pod = pods.get(`${ids[EXTERNAL_ID.podNamespace] ?? ""}/${ids[EXTERNAL_ID.podName] ?? ""}`);
     const isSamePod = pod?.uids.includes(ids[EXTERNAL_ID.podUid] ?? "") === true;
     if (!(isSamePod || !pods.synced) || !(await links.exists(name))) return false;
-    // The pod has another interface by now.
+    // The pod has another interface now.
     const holders = view.interfacesOfIfaceId(ids[EXTERNAL_ID.ifaceId] ?? "");
     if (holders.some((holder) => holder.name !== name)) return false;
     const row = view.interfaceNamed(name);
@@ -115,7 +120,7 @@ export class LostPorts {
   }
 }
 
-/** What ADD wrote, where the interface is a pod's. */
+/** The ids that ADD wrote, if the interface is a pod's. */
 function ourIds({ external_ids: all }: InterfaceView): Readonly<Record<string, string>> | undefined {
   if (all[EXTERNAL_ID.vendor] !== VENDOR || all[EXTERNAL_ID.containerId] === undefined) return undefined;
   return Object.fromEntries(OURS.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]])));

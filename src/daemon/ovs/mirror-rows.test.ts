@@ -19,11 +19,11 @@ const ROW: MirrorView = {
 const WANTED = { outputPort: output, all: false, ports: [a, b] };
 const plan = (wanted: typeof WANTED, found: readonly MirrorView[]) => planMirror(wanted, found, bridge, randomUUID);
 
-t.test("a row that is as wanted is left alone, in whatever order its ports are", async (t) => {
+t.test("a row that is as wanted is not changed, in any order of its ports", async (t) => {
   t.same(plan(WANTED, [ROW]), []);
 });
 
-t.test("a missing row is made in the bridge, another one changed in place", async (t) => {
+t.test("a missing row is created in the bridge, a differing one is changed in place", async (t) => {
   t.match(plan(WANTED, []), [
     { op: "insert", table: "Mirror" },
     { op: "mutate", table: "Bridge" },
@@ -32,12 +32,12 @@ t.test("a missing row is made in the bridge, another one changed in place", asyn
   t.equal(plan({ ...WANTED, ports: [a] }, [ROW]).length, 1);
 });
 
-t.test("all ports are one flag, and no list of them", async (t) => {
+t.test("all ports are one flag, not a list", async (t) => {
   const [change] = plan({ ...WANTED, all: true }, [ROW]);
   t.match(change, { row: { select_all: true, select_src_port: ["set", []], select_dst_port: ["set", []] } });
 });
 
-t.test("rows of ovn-controller and of other names are left alone, a second m0 goes", async (t) => {
+t.test("rows of ovn-controller and of other names stay, a second m0 is removed", async (t) => {
   const others = [
     { ...ROW, _uuid: randomUUID(), name: "span" },
     { ...ROW, _uuid: randomUUID(), external_ids: { "ovn-owned": "true" } },

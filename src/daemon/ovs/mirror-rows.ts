@@ -6,7 +6,7 @@ import { insert, mutate, type Operation, update } from "../../ovsdb/operation.ts
 
 /** What is mirrored (ovs-vswitchd.conf.db(5), `Mirror`). */
 export interface WantedMirror {
-  /** The uuid of the port where the copies arrive. */
+  /** The uuid of the port that receives the copies. */
   readonly outputPort: string;
   /** Every port of the bridge, whatever `ports` says. */
   readonly all: boolean;
@@ -21,8 +21,10 @@ export type MirrorView = Pick<
 > & { readonly _uuid: string };
 
 /**
- * What makes the row `m0` of a bridge the wanted one. The references to ports are weak: a pod's leaves the row with its port. Rows of ovn-controller
- * (`ovn-owned`, ovn controller/mirror.c) and of other names are other programs'; in `m0` the columns that limit what is copied (`filter`, `snaplen`) are the user's. Pure.
+ * The operations that make the row `m0` of a bridge the wanted one. The references to ports are weak: a pod's port
+ * leaves the row when it is deleted. Rows of ovn-controller (`ovn-owned`, ovn controller/mirror.c) and rows of other
+ * names belong to other programs; the columns of `m0` that limit the copies (`filter`, `snaplen`) belong to the user.
+ * Pure.
  */
 export function planMirror(
   { outputPort, all, ports }: WantedMirror,
@@ -53,7 +55,7 @@ export function planMirror(
   return operations;
 }
 
-/** What removes the row `m0` that has this output port; one of another program has another. Pure. */
+/** The operations that remove the row `m0` with this output port; another program's row has another output port. Pure. */
 export function planRemoval(
   found: readonly MirrorView[],
   outputPort: string | undefined,

@@ -27,14 +27,14 @@ async function setup(t: Test, datapath = "netdev") {
   await view.mirror.whenSynced();
   /** A change by another client; resolves when our client has received it. */
   const edit = async (...operations: Operation[]): Promise<void> => {
-    const heard = new Promise<void>((resolve) => {
+    const received = new Promise<void>((resolve) => {
       const stop = view.mirror.subscribe(() => {
         stop();
         resolve();
       });
     });
     await server.edit(VSWITCH, operations);
-    await heard;
+    await received;
   };
   return { server, bridge, client, view, ports: new OvsPorts(view), edit };
 }
@@ -60,7 +60,7 @@ function installed(uuid: string): Operation {
   return mutate(VSWITCH, "Interface", uuid, [["external_ids", "insert", { "ovn-installed": "true" }]]);
 }
 
-t.test("a port comes in one transaction and is found by container and name", async (t) => {
+t.test("a port is added in one transaction and is found by container and name", async (t) => {
   const { server, ports } = await setup(t);
   const before = server.transactions.length;
   const port = spec("c1_h");
@@ -76,11 +76,11 @@ t.test("a port comes in one transaction and is found by container and name", asy
   t.equal(ports.ofContainer("c1", "net1").length, 0);
   t.ok(ports.userspace);
   await ports.detach([port.portUuid]);
-  t.same(server.rows(VSWITCH, "Interface"), [], "off the bridge, out of the database");
+  t.same(server.rows(VSWITCH, "Interface"), [], "removed from the bridge, deleted from the database");
   await ports.detach([port.portUuid]);
 });
 
-t.test("a stale port of the same logical port or name goes in the same transaction", async (t) => {
+t.test("a stale port of the same logical port or name is removed in the same transaction", async (t) => {
   const { server, ports } = await setup(t);
   await ports.attach(spec("c1_h"), here);
   await ports.attach(spec("other_h", { "iface-id": "web-1.shop" }), here);
@@ -104,11 +104,11 @@ t.test("a stale port of the same logical port or name goes in the same transacti
   );
 });
 
-t.test("a name is free when ovs-vswitchd has done what the database says", async (t) => {
+t.test("a name is free when ovs-vswitchd has processed the database's state", async (t) => {
   const { server, ports, view, edit } = await setup(t);
   const root = view.root()?._uuid ?? "";
   await ports.vacate("c1_h", here);
-  t.match(server.rows(VSWITCH, "Open_vSwitch"), [{ next_cfg: 0 }], "nothing is asked where there is no such port");
+  t.match(server.rows(VSWITCH, "Open_vSwitch"), [{ next_cfg: 0 }], "nothing is requested if there is no such port");
   await ports.attach(spec("c1_h"), here);
   let free = false;
   const vacated = ports.vacate("c1_h", here).then(() => {
@@ -117,7 +117,7 @@ t.test("a name is free when ovs-vswitchd has done what the database says", async
   await edit(update(VSWITCH, "Open_vSwitch", root, { external_ids: {} }));
   t.match(server.rows(VSWITCH, "Open_vSwitch"), [{ next_cfg: 1 }]);
   t.equal(ports.byName("c1_h"), undefined);
-  t.notOk(free, "the database alone does not make it so");
+  t.notOk(free, "the database alone is not sufficient");
   await edit(update(VSWITCH, "Open_vSwitch", root, { cur_cfg: 1 }));
   await vacated;
   await ports.attach(spec("c1_h"), here);
@@ -128,7 +128,7 @@ t.test("a name is free when ovs-vswitchd has done what the database says", async
   await t.rejects(waiting, { message: "enough" });
 });
 
-t.test("others' ports are not ours", async (t) => {
+t.test("other programs' ports are not Weft's", async (t) => {
   const { ports, bridge, edit } = await setup(t);
   const [port, face] = [randomUUID(), randomUUID()];
   await edit(
@@ -152,7 +152,7 @@ t.test("the wait for the flows ends by event", async (t) => {
   t.ok(ports.byName("c1_h")?.installed);
 });
 
-t.test("the wait fails with the interface, its removal, or its signal", async (t) => {
+t.test("the wait fails with the interface's error, its removal, or its signal", async (t) => {
   const { ports, edit } = await setup(t);
   const port = spec("c1_h");
   await ports.attach(port, here);
@@ -173,7 +173,7 @@ t.test("the wait fails with the interface, its removal, or its signal", async (t
   await t.rejects(stopped, /enough/);
 });
 
-t.test("without Open vSwitch or br-int the error says what is missing", async (t) => {
+t.test("without Open vSwitch or br-int the error names what is missing", async (t) => {
   const { server, ports, view, edit, bridge } = await setup(t);
   await edit(mutate(VSWITCH, "Open_vSwitch", [], [["bridges", "delete", [bridge]]]));
   await t.rejects(ports.attach(spec("c1_h"), here), { code: 11, message: /bridge br-int does not exist/ });
@@ -185,17 +185,17 @@ t.test("without Open vSwitch or br-int the error says what is missing", async (t
   const connected = ports.whenConnected(caller.signal);
   caller.abort(new Error("enough"));
   await t.rejects(connected, /enough/);
-  await t.rejects(ports.detach([]), { code: 11 }, "no port is known, which is not the same as none");
+  await t.rejects(ports.detach([]), { code: 11 }, "no port is known, which differs from no port");
 });
 
-t.test("a refused transaction is an error and leaves nothing", async (t) => {
+t.test("a refused transaction is an error and changes nothing", async (t) => {
   const { server, ports } = await setup(t);
   server.onTransact = () => ({ error: "constraint violation", details: "no" });
   await t.rejects(ports.attach(spec("c1_h"), here), { code: 999, message: /failed to change br-int .*no/ });
   t.same(server.rows(VSWITCH, "Port"), []);
 });
 
-t.test("what the node is in OVN is read from Open_vSwitch", async (t) => {
+t.test("the node's identity in OVN is read from Open_vSwitch", async (t) => {
   const { view, edit } = await setup(t, "");
   t.equal(view.systemId(), "chassis-1");
   t.same(view.encap(), { type: "geneve", ip: "172.19.0.11" });

@@ -16,9 +16,9 @@ const TRANSACTION_MS = 10_000;
 /** {@link Ports} over the local Open vSwitch database. */
 export class OvsPorts implements Ports {
   readonly #view: OvsView;
-  /** interface uuid → who waits for a change of it. */
+  /** interface uuid → callbacks that wait for a change of the interface. */
   readonly #waiting = new Map<string, Set<() => void>>();
-  /** Who waits until ovs-vswitchd has done something. */
+  /** Callbacks that wait until ovs-vswitchd has processed a change. */
   readonly #waitingForDone = new Set<() => void>();
 
   constructor(view: OvsView) {
@@ -46,7 +46,7 @@ export class OvsPorts implements Ports {
   }
 
   async detach(portUuids: readonly string[]): Promise<void> {
-    // Also with nothing to do: "there is no port" is only known while the mirror is current.
+    // Also without any operation: that a port is absent is only known while the mirror is current.
     const bridge = this.#bridge();
     if (portUuids.length > 0) await this.#transact([detachOperation(bridge, portUuids)]);
   }
@@ -106,7 +106,7 @@ export class OvsPorts implements Ports {
 
   #installed(interfaceUuid: string): boolean | CniError {
     const row = this.#view.mirror.get("Interface", interfaceUuid);
-    // While the connection is being restored nothing is known; the deadline bounds that.
+    // While the connection is being restored the state is unknown; the deadline limits the wait.
     if (!this.#view.synced) return false;
     if (row === undefined) {
       return new CniError(
@@ -120,7 +120,7 @@ export class OvsPorts implements Ports {
     return row.external_ids[EXTERNAL_ID.ovnInstalled] === "true";
   }
 
-  /** Resolves when ovs-vswitchd has done what the database said at `next_cfg`. */
+  /** Resolves when ovs-vswitchd has processed the database's state of `next_cfg`. */
   async #whenDone(nextCfg: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
@@ -152,7 +152,7 @@ export class OvsPorts implements Ports {
     const options = { timeoutMs: TRANSACTION_MS, ...(signal === undefined ? {} : { signal }) };
     try {
       const results = await this.#view.client.transact(VSWITCH.name, operations, options);
-      // A bridge that was recreated meanwhile has another uuid: nothing was selected, and nothing was written.
+      // If the bridge was recreated meanwhile, it has another uuid, and the mutation matched no row.
       if (results.at(-1)?.count === 0) throw new CniError(CNI_ERROR.tryAgainLater, "br-int was replaced meanwhile");
       return results;
     } catch (thrown) {
@@ -171,7 +171,7 @@ export class OvsPorts implements Ports {
   }
 }
 
-/** The transaction of ADD: one port in, stale ones out, at once. Pure. */
+/** The transaction of ADD: adds one port and removes stale ones, atomically. Pure. */
 function attachOperations(bridge: string, spec: PortSpec, stale: readonly string[]): readonly Operation[] {
   return [
     insert(VSWITCH, "Interface", spec.interfaceUuid, { name: spec.name, external_ids: spec.externalIds }),
@@ -183,7 +183,10 @@ function attachOperations(bridge: string, spec: PortSpec, stale: readonly string
   ];
 }
 
-/** Ports and interfaces are no roots: off the bridge, they are out of the database (RFC 7047 §3.2). Pure. */
+/**
+ * Ports and interfaces are not root rows: removed from the bridge, they are deleted from the database (RFC 7047
+ * §3.2). Pure.
+ */
 export function detachOperation(bridge: string, portUuids: readonly string[]): Operation {
   return mutate(VSWITCH, "Bridge", bridge, [["ports", "delete", portUuids]]);
 }

@@ -3,9 +3,10 @@
 import { readFileSync } from "node:fs";
 
 /**
- * What the node's start script (`start-ovs`) has set in `external_ids` of `Open_vSwitch`, by which ovn-controller finds its database, its bridge and the
- * end of its tunnels (ovn-controller(8), "Configuration"); empty where it has not written it down. The script removes the file before it sets other
- * values, and writes it before it sets them.
+ * The settings that the node's start script (`start-ovs`) has made in `external_ids` of `Open_vSwitch`, by which
+ * ovn-controller finds its database, its bridge and its tunnel address (ovn-controller(8), "Configuration"); empty if
+ * it has not recorded them. The script removes the file before it changes the settings, and writes the new file
+ * before it applies them.
  * @param text lines `key=value`.
  */
 export function parseOvsSettings(text: string): Readonly<Record<string, string>> {
@@ -16,7 +17,7 @@ export function parseOvsSettings(text: string): Readonly<Record<string, string>>
   return Object.fromEntries(entries);
 }
 
-/** Reads them; empty where there is no such file. */
+/** Reads the file; empty if it does not exist. */
 export function readOvsSettings(path: string): Readonly<Record<string, string>> {
   try {
     return parseOvsSettings(readFileSync(path, "utf8"));

@@ -10,7 +10,10 @@ import type { Selected } from "../../ovsdb/selection.ts";
 import type { Encap } from "../gateway/tunnel-mtu.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
-/** What the daemon reads of the local Open vSwitch database; statistics, which change every few seconds, are not among it. */
+/**
+ * The columns of the local Open vSwitch database that the daemon reads; not the statistics, which change every few
+ * seconds.
+ */
 const SELECTION = {
   Open_vSwitch: ["external_ids", "cur_cfg"],
   Bridge: ["name", "ports", "mirrors", "datapath_type", "external_ids"],
@@ -23,7 +26,7 @@ const SELECTION = {
 } as const;
 
 type ViewTables = Selected<VswitchTables, typeof SELECTION>;
-/** One row of the view that came, went or changed. */
+/** One row of the view that was added, deleted or changed. */
 export type OvsChange = RowChange<ViewTables>;
 /** A row of `Interface`, as far as it is mirrored. */
 export type InterfaceView = MirrorRow<ViewTables["Interface"]>;
@@ -39,7 +42,7 @@ export const INTEGRATION_BRIDGE = "br-int";
 /** In a Port's external_ids: `<chassis>@<its address>`, and `%<our address>` in newer versions (ovn controller/encaps.c, `encaps_tunnel_id_create`). */
 const TUNNEL_ID = "ovn-chassis-id";
 
-/** The local Open vSwitch database as it is, with the lookups that the daemon needs. */
+/** The local Open vSwitch database, with the lookups that the daemon needs. */
 export class OvsView implements OvsTables {
   readonly client: OvsdbClient;
   readonly mirror: Mirror<ViewTables>;
@@ -61,12 +64,12 @@ export class OvsView implements OvsTables {
     this.#byContainer = this.mirror.index("Interface", "container", ours(EXTERNAL_ID.containerId));
   }
 
-  /** The mirror holds what the database holds. */
+  /** The mirror is current. */
   get synced(): boolean {
     return this.mirror.synced;
   }
 
-  /** The integration bridge; undefined until ovn-controller has made it. */
+  /** The integration bridge; undefined until ovn-controller has created it. */
   bridge(): BridgeView | undefined {
     return this.#bridges.lookup(INTEGRATION_BRIDGE)[0];
   }
@@ -76,14 +79,14 @@ export class OvsView implements OvsTables {
     return this.#externalIds()["system-id"];
   }
 
-  /** The end of this node's tunnels; undefined until it is configured. */
+  /** The type and address of this node's tunnels; undefined until configured. */
   encap(): Encap | undefined {
     const ids = this.#externalIds();
     const ip = ids["ovn-encap-ip"];
     return ip ? { type: ids["ovn-encap-type"] ?? "geneve", ip } : undefined;
   }
 
-  /** The root row; `cur_cfg` says up to which `next_cfg` ovs-vswitchd has done what the database says (ovs-vswitchd.conf.db(5)). */
+  /** The root row; `cur_cfg` is the last `next_cfg` that ovs-vswitchd has processed (ovs-vswitchd.conf.db(5)). */
   root(): RootView | undefined {
     for (const row of this.mirror.rows("Open_vSwitch")) return row;
     return undefined;
@@ -119,7 +122,7 @@ export class OvsView implements OvsTables {
     return this.#ports.lookup(interfaceUuid)[0]?._uuid;
   }
 
-  /** The interface as a pod's port; undefined for what is not a pod's, or not ours, or not on the integration bridge. */
+  /** The interface as a pod's port; undefined if it is not a pod's, not Weft's, or not on the integration bridge. */
   podPort(row: InterfaceView, onBridge: ReadonlySet<string> = new Set(this.bridge()?.ports)): PodPort | undefined {
     const ids = row.external_ids;
     if (ids[EXTERNAL_ID.vendor] !== VENDOR || ids[EXTERNAL_ID.podName] === undefined) return undefined;
@@ -146,7 +149,7 @@ export class OvsView implements OvsTables {
     );
   }
 
-  /** Every pod port of ours. */
+  /** All of Weft's pod ports. */
   podPorts(): readonly PodPort[] {
     const onBridge = new Set(this.bridge()?.ports);
     return [...this.mirror.rows("Interface")].flatMap((row) => this.podPort(row, onBridge) ?? []);

@@ -9,7 +9,7 @@ import type { PodMark } from "../pods/pod-mark.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
-/** What ties a pod's port to its attachment: `external_ids` of its interface. */
+/** The `external_ids` of a pod's interface, which connect the port to its attachment. */
 export function portIds(
   pod: Pick<NodePod, "name" | "namespace">,
   allocation: Pick<Allocation, "machine" | "provider" | "addresses">,
@@ -31,7 +31,10 @@ export function portIds(
   };
 }
 
-/** The mark of a port's link, for one that an earlier version made without; undefined where the port does not say enough. */
+/**
+ * The mark for a port's link, if an earlier version created the link without it; undefined if the port's ids are not
+ * sufficient.
+ */
 export function markOfPort(port: Pick<PodPort, "externalIds">): Omit<PodMark, "pod"> | undefined {
   const ids = port.externalIds;
   const [uid, containerId] = [ids[EXTERNAL_ID.podUid], ids[EXTERNAL_ID.containerId]];

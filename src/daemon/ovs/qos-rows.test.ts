@@ -15,7 +15,7 @@ const htb = (mbit: number): WantedQos => {
   return rows;
 };
 
-/** A database with the port and rows of another program, and what brings it to what is wanted. */
+/** A database with the port and rows of another program, and a function that applies the wanted state. */
 async function setup(t: { teardown(fn: () => unknown): void }) {
   const server = fakeOvsdb(VSWITCH);
   t.teardown(() => server.close());
@@ -82,7 +82,7 @@ t.test("a changed rate changes the queue alone", async (t) => {
 });
 
 t.test(
-  "from a rate to emulation and back, and away: nothing of ours is left, and other programs' rows are",
+  "from a rate to emulation, back, and to nothing: none of Weft's rows remains, and other programs' rows do",
   async (t) => {
     const { apply, ours } = await setup(t);
     const emulated = qosRows(PORT, { netem: { latency: 5 } });
@@ -93,7 +93,7 @@ t.test(
   },
 );
 
-t.test("without binding the port has no QoS, and loses one of ours that it has", async (t) => {
+t.test("without binding the port has no QoS, and a bound one of Weft is removed", async (t) => {
   const { apply, ours } = await setup(t);
   await apply([htb(10)], true);
   await apply([htb(10)], false);

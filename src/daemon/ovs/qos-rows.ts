@@ -8,7 +8,10 @@ import { EXTERNAL_ID } from "./ports.ts";
 
 type Settings = Readonly<Record<string, string>>;
 
-/** The rows of one port's QoS in Open vSwitch's database, as Kube-OVN's tools look for them (ovs-vswitchd.conf.db(5), `QoS` and `Queue`). */
+/**
+ * The rows of one port's QoS in Open vSwitch's database, in the form that Kube-OVN's tools expect
+ * (ovs-vswitchd.conf.db(5), `QoS` and `Queue`).
+ */
 export interface WantedQos {
   readonly portUuid: string;
   /** The logical port. */
@@ -17,9 +20,9 @@ export interface WantedQos {
   readonly pod: string;
   readonly type: "linux-htb" | "linux-netem";
   readonly settings: Settings;
-  /** What is emulated at the pod's end, and in which sandbox: kept here to know it after a restart. */
+  /** The emulation that is set at the pod's end, and the sandbox: stored here to survive a restart. */
   readonly emulated?: string;
-  /** Of an htb: those of its one queue. */
+  /** For an htb: the settings of its one queue. */
   readonly queue?: Settings;
 }
 
@@ -32,13 +35,13 @@ export type QueueView = Pick<VswitchTables["Queue"], "other_config" | "external_
 /** In external_ids of a row of `QoS` or `Queue`: {@link WantedQos.emulated}. */
 const EMULATED = "weft-netem";
 
-/** Logical port → what is emulated at the pod's end, as our rows say. */
+/** Logical port → the emulation at the pod's end, according to Weft's rows. */
 export function emulatedPorts(rows: readonly QosView[]): ReadonlyMap<string, string> {
   const ours = rows.filter(({ external_ids: ids }) => ids[EXTERNAL_ID.vendor] === VENDOR && ids[EMULATED]);
   return new Map(ours.map(({ external_ids: ids }) => [ids[EXTERNAL_ID.ifaceId] ?? "", ids[EMULATED] ?? ""]));
 }
 
-/** What there is. */
+/** The present rows. */
 export interface FoundQos {
   readonly qos: readonly QosView[];
   readonly queues: readonly QueueView[];
@@ -68,8 +71,9 @@ export function qosRows(port: Pick<WantedQos, "portUuid" | "ifaceId" | "pod">, q
 }
 
 /**
- * What brings our rows to the wanted ones; only those that differ are touched, and a changed rate changes its queue alone.
- * `bind`: the ports have their QoS, so that Open vSwitch enforces it. Otherwise the rows only say what is wanted.
+ * The operations that make Weft's rows the wanted ones; only rows that differ are changed, and a changed rate changes
+ * only its queue. `bind`: the ports reference their QoS, so that Open vSwitch enforces it. Otherwise the rows are
+ * only informative.
  */
 export function planQosRows(
   wanted: readonly WantedQos[],
@@ -110,7 +114,7 @@ export function planQosRows(
     else if (!isQos(has, columns)) operations.push(update(VSWITCH, "QoS", qosUuid, columns));
     const bound = bind ? qosUuid : undefined;
     const present = found.ofPorts.get(want.portUuid);
-    // A QoS of another program stays where ours is not to be bound.
+    // Another program's QoS stays if Weft's is not to be bound.
     if (present !== bound && (bind || present === has?._uuid)) setPort(want.portUuid, bound);
   }
   const gone = new Set([...qosOf.values()].flat().map(({ _uuid }) => _uuid));

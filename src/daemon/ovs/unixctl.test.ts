@@ -13,7 +13,7 @@ async function folder(t: Test, reply: (request: string) => string | undefined): 
   const path = mkdtempSync(join(tmpdir(), "weft-control-"));
   writeFileSync(join(path, "ovs-vswitchd.pid"), "77\n");
   const server = createServer((socket) => {
-    // Who asked may be gone before it is answered.
+    // The client may have disconnected before the answer.
     socket.on("error", () => undefined);
     socket.once("data", (chunk) => {
       const answer = reply(String(chunk));
@@ -32,7 +32,7 @@ async function folder(t: Test, reply: (request: string) => string | undefined): 
   return path;
 }
 
-t.test("a command is a request of JSON-RPC, and its text is the result", async (t) => {
+t.test("a command is a JSON-RPC request, and its text is the result", async (t) => {
   const asked: unknown[] = [];
   const path = await folder(t, (request) => {
     asked.push(JSON.parse(request));
@@ -42,7 +42,7 @@ t.test("a command is a request of JSON-RPC, and its text is the result", async (
   t.same(asked, [{ id: 0, method: "dpctl/flush-conntrack", params: ["netdev@ovs-netdev", "ct_nw_proto=17"] }]);
 });
 
-t.test("an error that it answers is another one than none that answers", async (t) => {
+t.test("an error in the answer differs from no answer", async (t) => {
   const refusing = await folder(t, () => '{"id":0,"result":null,"error":"unknown command\\n"}');
   await t.rejects(vswitchdControl(refusing)("x"), { code: "refused", message: "ovs-vswitchd, x: unknown command" });
   const dying = await folder(t, () => undefined);

@@ -12,7 +12,7 @@ import type { JsonObject } from "../../ovsdb/json.ts";
  */
 export type ControlErrorCode = "unreachable" | "refused";
 
-/** Why a command of a daemon of Open vSwitch or OVN failed. */
+/** Why a command to a daemon of Open vSwitch or OVN failed. */
 export class ControlError extends Error {
   readonly code: ControlErrorCode;
 
@@ -33,23 +33,26 @@ export class ControlError extends Error {
 export type Control = (command: string, ...args: readonly string[]) => Promise<string>;
 
 const DEADLINE_MS = 30_000;
-/** The longest of those that are used here is a datapath's list of ports, 30 bytes for each. */
+/** The longest answer that is used here is a datapath's list of ports, 30 bytes for each. */
 const MAX_ANSWER = 1024 * 1024;
 
-/** The commands of the ovs-vswitchd of this node. `folder` has its pid file and its socket. */
+/** Sends commands to the ovs-vswitchd of this node. `folder` has its pid file and its socket. */
 export function vswitchdControl(folder: string, deadlineMs = DEADLINE_MS): Control {
   return daemonControl("ovs-vswitchd", () => socketByPid(folder, "ovs-vswitchd"), deadlineMs);
 }
 
-/** The socket of a daemon that was given no other name: `<daemon>.<pid>.ctl` in `folder`, which has its pid file. Rejects with the error of open(2). */
+/**
+ * The default socket of a daemon: `<daemon>.<pid>.ctl` in `folder`, which has its pid file. Rejects with the error of
+ * open(2).
+ */
 export async function socketByPid(folder: string, daemon: string): Promise<string> {
   const pid = (await readFile(join(folder, `${daemon}.pid`), "utf8")).trim();
   return join(folder, `${daemon}.${pid}.ctl`);
 }
 
 /**
- * The commands of a daemon of Open vSwitch or OVN on this node: JSON-RPC over a unix socket (Open vSwitch, lib/unixctl.c), which ovs-appctl uses too, so
- * no process is started. `daemon` is for messages.
+ * Sends commands to a daemon of Open vSwitch or OVN on this node: JSON-RPC over a unix socket (Open vSwitch,
+ * lib/unixctl.c), as ovs-appctl does, but without starting a process. `daemon` is for messages.
  */
 export function daemonControl(daemon: string, socket: () => Promise<string>, deadlineMs = DEADLINE_MS): Control {
   return async (command, ...args) => {

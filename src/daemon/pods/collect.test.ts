@@ -41,23 +41,23 @@ function find(more: Partial<CollectInput>) {
 }
 const NOTHING = { ports: [], links: [], portless: [] };
 
-t.test("an interface of ours without a port is restored, collected or left, by what is known of its pod", async (t) => {
+t.test("a marked interface without a port is restored, collected or kept, according to its pod", async (t) => {
   const ends = [end("a_h")];
-  t.same(find({ ends }), { ...NOTHING, portless: ["a_h"] }, "its pod is there");
+  t.same(find({ ends }), { ...NOTHING, portless: ["a_h"] }, "its pod exists");
   t.same(find({ ends, idsOf: () => undefined }), { ...NOTHING, links: ["a_h: no pod"] });
   t.same(find({ ends, idsOf: () => "unclear" }), NOTHING, "its pod's annotations cannot be read");
   t.same(find({ ends, podsKnown: false }), NOTHING, "the pods are not known yet");
-  t.same(find({ ends, busy: new Set(["a_h"]) }), NOTHING, "a request is at work");
+  t.same(find({ ends, busy: new Set(["a_h"]) }), NOTHING, "a request is running");
   const both = { ends: [end("a_h"), end("b_h")], ports: [port("b_h")] };
   t.same(find(both), { ...NOTHING, links: ["a_h: another interface"] }, "the pod has a new one");
-  t.same(find({ ends: [end("a_h", { mark: undefined })] }), NOTHING, "it does not say whose it is");
+  t.same(find({ ends: [end("a_h", { mark: undefined })] }), NOTHING, "it does not name its pod");
   t.same(find({ ends: [end("a_h", { mark: undefined, isUnfinished: true })], podsKnown: false }), {
     ...NOTHING,
     links: ["a_h: unfinished"],
   });
 });
 
-t.test("a stale port takes its interface along, also one that an earlier version did not mark", async (t) => {
+t.test("an orphaned port is removed with its interface, also one that an earlier version did not mark", async (t) => {
   const unmarked = { isOurs: false, mark: undefined };
   const stale = { ports: [port("a_h")], uidsOf: () => undefined };
   t.same(find({ ...stale, ends: [end("a_h", unmarked)] }), {
@@ -73,7 +73,7 @@ t.test("a stale port takes its interface along, also one that an earlier version
   t.same(find({ ports: [port("a_h")] }).ports, ["a_h: no interface"]);
 });
 
-t.test("an interface without our mark and without a port of ours is never touched, whatever it is called", async () => {
+t.test("an interface without Weft's mark and without a port of Weft is never changed, whatever its name", async () => {
   const name = fc.stringMatching(/^[a-z0-9]{1,12}(_h)?$/);
   fc.assert(
     fc.property(fc.array(name), fc.array(name), fc.boolean(), fc.boolean(), (others, ours, podsKnown, isForeign) => {

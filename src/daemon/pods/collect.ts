@@ -4,55 +4,59 @@ import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
 import type { HostEnd } from "./pod-links.ts";
 import type { PodMark } from "./pod-mark.ts";
 
-/** What a port has in `external_ids`. */
+/** The `external_ids` of a port. */
 export type PortIds = Readonly<Record<string, string>>;
 
-/** What the collection decides from. */
+/** Inputs of the collection. */
 export interface CollectInput {
-  /** Every pod port of ours on the integration bridge; `ovn0` and patch ports are not among them. */
+  /** All of Weft's pod ports on the integration bridge, without `ovn0` and patch ports. */
   readonly ports: readonly PodPort[];
   /** The node's veth interfaces. */
   readonly ends: readonly HostEnd[];
-  /** uids of the pod of that name on this node; undefined: there is no such pod, or nothing is known. */
+  /** uids of the pod of that name on this node; undefined if there is no such pod, or the list is not complete. */
   uidsOf(namespace: string, name: string): readonly string[] | undefined;
-  /** The `external_ids` of the port of an interface that says whose it is; undefined where the pod is not there, "unclear" where that or its annotations cannot be read. */
+  /**
+   * The `external_ids` for the port of a marked interface; undefined if the pod does not exist, "unclear" if it or
+   * its annotations cannot be read.
+   */
   idsOf(mark: PodMark): PortIds | "unclear" | undefined;
-  /** The node's pods are known; while they are not, nothing is judged by its pod. */
+  /** The list of the node's pods is complete; otherwise no port is orphaned because of its pod. */
   readonly podsKnown: boolean;
-  /** Names of host ends that a request is at work on. */
+  /** Names of host ends that a running request works on. */
   readonly busy: ReadonlySet<string>;
 }
 
-/** An orphaned port and why it is one. */
+/** An orphaned port and the reason. */
 export interface StalePort {
   readonly port: PodPort;
   readonly why: "no interface" | "no pod" | "another pod";
 }
 
-/** An orphaned link and why it is one. */
+/** An orphaned link and the reason. */
 export interface StaleLink {
   readonly name: string;
   readonly why: "its port is" | "unfinished" | "no pod" | "another interface";
-  /** Whose it is, where it says so. */
+  /** The pod that its alias names, if any. */
   readonly mark: PodMark | undefined;
 }
 
-/** What is to be done. */
+/** The result of the collection. */
 export interface Orphans {
   readonly ports: readonly StalePort[];
-  /** Host ends of our veth pairs that are not needed any more. */
+  /** Host ends of Weft's veth pairs that are no longer needed. */
   readonly links: readonly StaleLink[];
-  /** Interfaces of pods that have lost their port, and what is to be in its `external_ids`. */
+  /** Interfaces of pods that have lost their port, and the port's `external_ids`. */
   readonly portless: readonly { readonly name: string; readonly ids: PortIds }[];
 }
 
 /**
- * What a daemon that was killed half-way, or a node that was rebooted, has left. Pure.
+ * Finds objects that remain after a daemon was killed or a node was rebooted. Pure.
  *
- * A port is stale when its interface is gone (the pod's namespace was removed, and the pair with it), or when its pod is: the
- * runtime has sent the DEL to nobody. An interface that says that it is ours and has no port is stale when its pod is gone, or has another interface in
- * its place; otherwise its port was lost while no daemon was there. An interface without a mark of ours is removed
- * only together with an orphaned port of ours, and never if it is marked as another program's, whatever its name.
+ * A port is orphaned if its interface does not exist (the pod's namespace was removed with the pair), or if its pod
+ * does not exist and the runtime has sent no DEL. A marked interface without a port is orphaned if its pod does not
+ * exist or has another interface instead; otherwise its port was lost while no daemon ran. An interface without
+ * Weft's mark is removed only together with an orphaned port of Weft, and never if it is marked as another program's,
+ * whatever its name.
  */
 export function findOrphans(input: CollectInput): Orphans {
   const there = new Set(input.ends.map(({ name }) => name));
@@ -78,7 +82,7 @@ export function findOrphans(input: CollectInput): Orphans {
   return { ports, links, portless };
 }
 
-/** Why a port that has its interface is orphaned, by what is known of the pod that it was made for. Pure. */
+/** Why a port with an interface is orphaned, according to the pod for which it was created. Pure. */
 export function judgeByPod(
   port: PodPort,
   input: Pick<CollectInput, "podsKnown" | "uidsOf">,
@@ -93,13 +97,17 @@ export function judgeByPod(
   return uid === undefined || uid === "" || uids.includes(uid) ? undefined : "another pod";
 }
 
-/** An interface of ours without a port: what its port has to be, or why it is stale; undefined where nothing can be said. */
+/**
+ * Decides about a marked interface without a port: the `external_ids` of its port, or why it is orphaned; undefined
+ * if neither can be decided.
+ */
 function judgeEnd(
   mark: PodMark | undefined,
   input: CollectInput,
   gone: ReadonlySet<string>,
 ): PortIds | StaleLink["why"] | undefined {
-  // One without a mark had no room for it, or its port did not say enough: its pod may run.
+  // An interface has no mark if there was no room for it, or if its port's ids were not sufficient: its pod may be
+  // running.
   if (mark === undefined || !input.podsKnown) return undefined;
   const ids = input.idsOf(mark);
   if (ids === undefined) return "no pod";

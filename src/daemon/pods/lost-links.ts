@@ -5,8 +5,9 @@ import { type NetlinkEvent, type Subscription, watch } from "../../netlink/watch
 import { isHostLinkName } from "../../node/link-names.ts";
 
 /**
- * Calls `onLost` with the name of each pod's host end that disappears, whoever removes it: a namespace that is removed takes the pair
- * along, and ovs-vswitchd says nothing of it before it is next reconfigured. Without a name: some may have gone unseen.
+ * Calls `onLost` with the name of each pod's host end that disappears, for any reason: removing a namespace removes
+ * the pair, and ovs-vswitchd does not report it before its next reconfiguration. Called without a name if events may
+ * have been missed.
  * @param onFailure the watch failed and was started again.
  */
 export function watchLostLinks(

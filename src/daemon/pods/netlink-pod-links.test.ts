@@ -14,7 +14,7 @@ import type { PodLink } from "./pod-links.ts";
 
 const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
 
-/** Why namespaces cannot be made here, or false. */
+/** Why namespaces cannot be created here, or false. */
 function noNamespaces(): string | false {
   try {
     execFileSync("unshare", ["--net", "true"], { stdio: "ignore" });
@@ -26,7 +26,7 @@ function noNamespaces(): string | false {
 }
 
 let count = 0;
-/** Two namespaces: one plays the node, the other the pod. */
+/** Two namespaces: one for the node, the other for the pod. */
 function namespaces(t: Test): {
   host: NetlinkSocket;
   links: NetlinkPodLinks;
@@ -89,7 +89,7 @@ function hasNetem(netns: string): boolean {
 }
 
 t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t) => {
-  await t.test("emulation is set and removed, or known to be missing from the kernel", async (t) => {
+  await t.test("emulation is set and removed, or reported as missing from the kernel", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     exec("link", "add", "eth0", "type", "veth", "peer", "name", "far");
     exec("link", "set", "eth0", "up");
@@ -102,7 +102,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     const tbf = (handle: string): void => {
       const rate = ["tbf", "rate", "1mbit", "burst", "10k", "limit", "10k"];
       const inside = ["-n", netns.split("/").at(-1) ?? "", "qdisc"];
-      // There is none to delete on a kernel without netem.
+      // A kernel without netem has none to delete.
       spawnSync("tc", [...inside, "del", "dev", "eth0", "root"]);
       execFileSync("tc", [...inside, "add", "dev", "eth0", "root", "handle", handle, ...rate]);
     };
@@ -110,12 +110,12 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.equal(await links.setNetem(netns, "eth0", { loss: 1 }), has ? "done" : "unsupported", "a qdisc with our handle");
     tbf("1:");
     t.equal(await links.setNetem(netns, "eth0", undefined), "done");
-    t.match(shown(), /tbf 1: root/, "a qdisc of others is not removed");
+    t.match(shown(), /tbf 1: root/, "another program's qdisc is not removed");
     t.equal(await links.setNetem(netns, "eth7", { loss: 1 }), "absent");
     t.equal(await links.setNetem("/run/netns/weft-none", "eth0", { loss: 1 }), "absent");
   });
 
-  await t.test("a pair is made, configured, seen and removed", async (t) => {
+  await t.test("a pair is created, configured, inspected and removed", async (t) => {
     const { host, links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}a_h`);
     await links.createPair(wanted);
@@ -144,7 +144,11 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.match(routes, /default via 10\.16\.0\.1 dev eth0/);
     t.match(routes, /192\.0\.2\.0\/24 via 169\.254\.1\.1 dev eth0.*onlink/);
     t.match(exec("-6", "route"), /default via fd00:10:16::1 dev eth0/);
-    t.notMatch(exec("-6", "addr", "show", "dev", "eth0"), /fd00:10:16::7.*tentative/, "no time is lost on DAD");
+    t.notMatch(
+      exec("-6", "addr", "show", "dev", "eth0"),
+      /fd00:10:16::7.*tentative/,
+      "duplicate address detection costs no time",
+    );
     t.equal(listLinks(host).find(({ name }) => name === wanted.hostName)?.up, true);
     await links.configure(wanted);
     await links.removePair(wanted.hostName);
@@ -152,7 +156,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await links.removePair(wanted.hostName);
   });
 
-  await t.test("a pair that starts down is configured all the same, and is up when it is connected", async (t) => {
+  await t.test("a pair that starts down is configured, and is up when it is connected", async (t) => {
     const { host, links, pod: netns, exec } = namespaces(t);
     const wanted: PodLink = { ...pod(netns, `t${process.pid % 100000}g_h`), startsDown: true };
     const isUp = (): boolean | undefined => listLinks(host).find(({ name }) => name === wanted.hostName)?.up;
@@ -164,11 +168,15 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.equal(isUp(), true);
     t.match(exec("route"), /default via 10\.16\.0\.1 dev eth0/);
     t.match(exec("-6", "route"), /default via fd00:10:16::1 dev eth0/);
-    t.notMatch(exec("-6", "addr", "show", "dev", "eth0"), /fd00:10:16::7.*tentative/, "no time is lost on DAD");
+    t.notMatch(
+      exec("-6", "addr", "show", "dev", "eth0"),
+      /fd00:10:16::7.*tentative/,
+      "duplicate address detection costs no time",
+    );
     await t.rejects(links.connect("weft-none"), /removed meanwhile/);
   });
 
-  await t.test("no neighbour becomes a pod's router by an advertisement", async (t) => {
+  await t.test("a neighbour cannot become a pod's router by an advertisement", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}f_h`);
     await links.createPair(wanted);
@@ -178,7 +186,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
       withNetns(netns, (ns) => readSysctl(ns, ["ipv6", "conf", name, "accept_ra"]));
     t.equal(accepts("eth0"), "0");
     exec("link", "add", "x0", "type", "veth");
-    t.equal(accepts("x0"), "1", "what the pod makes itself is its own affair");
+    t.equal(accepts("x0"), "1", "addresses that the pod itself adds are not considered");
   });
 
   await t.test("an interface of another program under that name is neither replaced nor removed", async (t) => {
@@ -189,7 +197,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.match(
       (await links.hostEnds()).find((end) => end.name === name),
       { isOurs: false, isForeign: false, mark: undefined },
-      "it says nothing of itself",
+      "it has no mark",
     );
     ip("link", "set", name, "alias", "of another program");
     await t.rejects(links.createPair(pod(netns, name)), /belongs to another program/);
@@ -201,7 +209,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     );
   });
 
-  await t.test("an interface that was made but not marked yet is known as ours", async (t) => {
+  await t.test("an interface that was created but not marked yet is recognised", async (t) => {
     const { links } = namespaces(t);
     const name = `t${process.pid % 100000}u_h`;
     ip("link", "add", name, "group", "87", "type", "veth", "peer", "name", `t${process.pid % 100000}up`);
@@ -221,7 +229,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     t.match(await links.inspect(netns, "eth0"), { mac: "02:00:00:00:00:08" });
   });
 
-  await t.test("a secondary interface takes the default route only where it is to have it", async (t) => {
+  await t.test("a secondary interface replaces the default route only if requested", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const first = pod(netns, `t${process.pid % 100000}d_h`);
     const address = { ip: parseIp("10.17.0.7")!, cidr: parseCidr("10.17.0.0/16")!, gateway: parseIp("10.17.0.1")! };
@@ -253,7 +261,7 @@ t.test("pods' interfaces in real namespaces", { skip: noNamespaces() }, async (t
     await t.rejects(links.removeDefaultRoutes("/run/netns/absent-weft", "net1", [4]), { code: 8 });
   });
 
-  await t.test("a namespace that is gone, and a name that is taken in it, are clear errors", async (t) => {
+  await t.test("a missing namespace, and an existing interface name in it, are clear errors", async (t) => {
     const { links, pod: netns, exec } = namespaces(t);
     const wanted = pod(netns, `t${process.pid % 100000}c_h`);
     await t.rejects(links.createPair({ ...wanted, netns: "/run/netns/absent-weft" }), {
@@ -292,18 +300,22 @@ t.test("routes of a running pod are changed in its namespace", { skip: noNamespa
   t.notMatch(exec("route"), /default via 10\.16\.0\.1 /);
   t.match(exec("-6", "route"), /default via fd00:10:16::fe dev eth0/);
   t.notMatch(exec("-6", "route"), /default via fd00:10:16::1 /);
-  t.same(await links.setRoutes(netns, "eth0", first, []), [], "what is there is not touched");
+  t.same(await links.setRoutes(netns, "eth0", first, []), [], "existing routes are not changed");
   t.same(await links.setRoutes(netns, "eth0", first.slice(0, 2), first), ["203.0.113.0/24 removed"]);
   t.match(exec("route"), /192\.0\.2\.0\/24 via 169\.254\.1\.1/, "the configuration's stays");
   t.match(exec("route"), /198\.51\.100\.0\/24 via 10\.16\.0\.5/, "and an administrator's");
   exec("route", "replace", "default", "via", "10.16.0.3");
-  t.same(await links.setRoutes(netns, "eth0", [v4], []), ["::/0 removed"], "who has replaced the default route has it");
+  t.same(
+    await links.setRoutes(netns, "eth0", [v4], []),
+    ["::/0 removed"],
+    "the interface that replaced the default route keeps it",
+  );
   t.same(await links.setRoutes(netns, "eth0", [v4], [next(v4, "10.16.0.3")]), ["0.0.0.0/0 via 10.16.0.1"]);
   t.same(await links.setRoutes("/run/netns/none", "eth0", [v4], []), []);
   t.same(await links.setRoutes(netns, "none", [v4], []), []);
 });
 
-t.test("a default route that another interface has taken stays there", { skip: noNamespaces() }, async (t) => {
+t.test("a default route that another interface has replaced stays there", { skip: noNamespaces() }, async (t) => {
   const { links, pod: netns, exec } = namespaces(t);
   const wanted = pod(netns, `t${process.pid % 100000}s_h`);
   const [v4] = wanted.routes as [PodRoute];

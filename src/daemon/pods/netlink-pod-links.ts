@@ -29,11 +29,11 @@ import type { HostEnd, NetemResult, ObservedInterface, PodLink, PodLinks } from 
 import { readPodAlias } from "./pod-mark.ts";
 import { setNetem } from "./pod-netem.ts";
 
-/** {@link PodLinks} over netlink. Each call is a handful of system calls, so all of them run to their end at once. */
+/** {@link PodLinks} over netlink. Each call makes a few system calls, so all of them run synchronously. */
 export class NetlinkPodLinks implements PodLinks {
   readonly #host: NetlinkSocket;
 
-  /** @param host a socket of the node's namespace; it stays the caller's. */
+  /** @param host a socket of the node's namespace; the caller closes it. */
   constructor(host: NetlinkSocket) {
     this.#host = host;
   }
@@ -42,13 +42,13 @@ export class NetlinkPodLinks implements PodLinks {
     const spec: VethSpec = {
       name: wanted.hostName,
       mtu: wanted.mtu,
-      // The kernel takes this mark with the link; the alias comes a moment later.
+      // The kernel sets this mark when it creates the link; the alias is set afterwards.
       group: LINK_GROUP,
       peer: { name: wanted.ifName, mac: wanted.mac, mtu: wanted.mtu, netns: wanted.netns },
     };
     const { link } = this.#create(wanted, spec);
     inOwnNetns((ns) => {
-      // What the host's own IPv6 would say on this end (RS, MLD, DAD) the pod would hear.
+      // The pod would receive the packets of the host's own IPv6 on this end (RS, MLD, DAD).
       ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.hostName, "disable_ipv6"], 1));
       if (wanted.txChecksumOff) setTxChecksum(ns, wanted.hostName, false);
     });
@@ -71,7 +71,7 @@ export class NetlinkPodLinks implements PodLinks {
       if (!(error instanceof NetlinkError)) throw error;
       if (error.code === "no-netns") throw noNetns(wanted.netns, error);
       if (error.code !== "exists") throw error;
-      // Either this daemon was killed after making the pair, or the pod has an interface of that name already.
+      // Either this daemon was killed after creating the pair, or the pod already has an interface of that name.
       const link = getLink(this.#host, wanted.hostName);
       if (link !== undefined && isForeign(link)) throw foreign(link, error);
       if (link !== undefined && deleteLink(this.#host, link.index)) return createVeth(this.#host, spec);
@@ -121,7 +121,7 @@ export class NetlinkPodLinks implements PodLinks {
 
   async removePair(hostName: string): Promise<void> {
     const link = getLink(this.#host, hostName);
-    // The kernel waits some 20 ms in it, which other pods' requests must not.
+    // The kernel waits for about 20 ms in this call, which must not delay other pods' requests.
     if (link !== undefined && !isForeign(link)) await deleteLinkAsync(this.#host, link.index);
   }
 
@@ -156,12 +156,12 @@ export class NetlinkPodLinks implements PodLinks {
   }
 }
 
-/** Ours: it says so, or this daemon was killed before it could. */
+/** The link is marked, or this daemon was killed before it set the alias. */
 function isMarked({ alias, group, name }: Link): boolean {
   return alias === undefined ? group === LINK_GROUP && isHostLinkName(name) : alias.startsWith(POD_LINK_ALIAS);
 }
 
-/** Of another kind, or with an alias that is not ours. */
+/** The link is of another kind, or has another program's alias. */
 function isForeign({ alias, kind }: Link): boolean {
   return kind !== "veth" || (alias !== undefined && !alias.startsWith(POD_LINK_ALIAS));
 }
@@ -182,18 +182,19 @@ function configureInside(ns: Netns, wanted: PodLink): void {
     throw new CniError(CNI_ERROR.internal, `${wanted.ifName} was removed from ${wanted.netns} meanwhile`);
   const families = new Set(wanted.addresses.map(({ ip }) => ip.family));
   if (families.has(6)) {
-    // Some runtimes hand over namespaces with IPv6 off (containernetworking/cni issue 531).
+    // Some runtimes create namespaces with IPv6 disabled (containernetworking/cni issue 531).
     for (const name of ["lo", wanted.ifName]) {
       ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", name, "disable_ipv6"], 0));
     }
   }
-  // All that a pod needs is configured here. Any neighbour can send an advertisement, OVN lets neighbour discovery through before any rule, and the kernel
-  // prefers a router of high preference to the route below (RFC 4191): one packet would take what the pod sends in IPv6 (cf. CVE-2020-10749).
+  // The daemon configures everything that the pod needs. Any neighbour can send an advertisement, OVN lets neighbour
+  // discovery through before any rule, and the kernel prefers a router of high preference to the route below (RFC
+  // 4191): one packet would redirect the pod's IPv6 traffic (cf. CVE-2020-10749).
   ignoreMissing(() => writeSysctl(ns, ["ipv6", "conf", wanted.ifName, "accept_ra"], 0));
   if (wanted.txChecksumOff) setTxChecksum(ns, wanted.ifName, false);
   setLink(ns.netlink, link.index, { up: true });
   for (const { ip, cidr } of wanted.addresses) {
-    // The controller gives an address once; detecting duplicates would make the pod wait for a second.
+    // The controller allocates an address once; duplicate address detection would delay the pod by a second.
     ensureAddress(ns.netlink, { index: link.index, address: ip.text, prefix: cidr.prefix, noDad: true });
   }
   for (const { destination, gateway, onlink, isConfigured } of wanted.routes) {
@@ -267,7 +268,7 @@ function observe(ns: Netns, ifName: string): ObservedInterface | undefined {
   };
 }
 
-/** The default routes of a namespace, of the table that they count in. */
+/** The default routes of a namespace in the main table. */
 function defaultRoutes(ns: Netns): readonly Route[] {
   return listRoutes(ns.netlink, { table: ROUTE_TABLE_MAIN }).filter(
     ({ destination, type }) => type === "unicast" && (destination === "0.0.0.0/0" || destination === "::/0"),
@@ -291,7 +292,7 @@ function noNetns(path: string, cause: unknown): CniError {
   });
 }
 
-/** A kernel without IPv6 has none of its switches. */
+/** A kernel without IPv6 does not have these sysctls. */
 function ignoreMissing(work: () => void): void {
   try {
     work();

@@ -67,7 +67,7 @@ async function setup(t: Test) {
     const spec = { portUuid: randomUUID(), interfaceUuid: randomUUID(), name: `${name}_h`, externalIds };
     await ports.attach(spec, new AbortController().signal);
   };
-  /** What the subnet's contract says. */
+  /** Sets the subnet's contract. */
   const say = (name: string, nodeNetwork?: string): void => {
     const contract: SubnetContract = { cidrs: [], natOutgoing: false, gatewayType: "distributed", mtu: 0 };
     subnets.set(name, { name, contract: { ...contract, ...(nodeNetwork !== undefined && { nodeNetwork }) } });
@@ -78,7 +78,7 @@ async function setup(t: Test) {
   return { server, encaps, planes, warned, attach, say, encapOf };
 }
 
-t.test("changes of a subnet and of the node's networks reach running pods, and no other", async (t) => {
+t.test("changes of a subnet and of the node's networks are applied to its running pods only", async (t) => {
   const { server, encaps, planes, warned, attach, say, encapOf } = await setup(t);
   planes.set("storage", { ip: "192.168.10.11", mtu: 1400 });
   say("data");
@@ -99,7 +99,7 @@ t.test("changes of a subnet and of the node's networks reach running pods, and n
 });
 
 t.test(
-  "a pod whose network the node lacks keeps its address while the node has that, which is reported once, and a new one is refused",
+  "a pod whose network the node lacks keeps its address while the node has that, reported once, and a new pod is refused",
   async (t) => {
     const { encaps, planes, warned, attach, say, encapOf } = await setup(t);
     planes.set("storage", { ip: "192.168.10.11", mtu: 1400 });
@@ -128,7 +128,7 @@ t.test(
   },
 );
 
-t.test("what another program changes comes back, and a port that is restored has its address again", async (t) => {
+t.test("addresses that another program changes are restored, and a restored port gets its address again", async (t) => {
   const { server, planes, attach, say, encapOf } = await setup(t);
   planes.set("storage", { ip: "192.168.10.11", mtu: 1400 });
   say("data", "storage");

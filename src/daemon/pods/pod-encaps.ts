@@ -15,7 +15,7 @@ import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What {@link PodEncaps} works with. */
+/** Dependencies of {@link PodEncaps}. */
 export interface PodEncapsDependencies {
   readonly view: OvsView;
   readonly pods: { get(key: string): NodePod | undefined };
@@ -42,17 +42,17 @@ export interface PodEncapsDependencies {
  * otherwise uses the default one; a new pod does not start.
  */
 export class PodEncaps {
-  readonly #world: PodEncapsDependencies;
+  readonly #deps: PodEncapsDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** Subnet → the missing network that was last reported. */
   #reported: ReadonlyMap<string, string> = new Map();
 
-  constructor(world: PodEncapsDependencies) {
-    this.#world = world;
+  constructor(deps: PodEncapsDependencies) {
+    this.#deps = deps;
     const onError = (error: unknown, retryMs: number): void =>
-      world.log.warn({ err: error, retryMs }, "failed to set the tunnel address of pods; retrying");
-    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, world.clock);
+      deps.log.warn({ err: error, retryMs }, "failed to set the tunnel address of pods; retrying");
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, deps.clock);
   }
 
   /**
@@ -62,13 +62,13 @@ export class PodEncaps {
   encapOf(subnet: string): string | undefined {
     const network = this.#networkOf(subnet);
     if (network === "") return undefined;
-    const plane = this.#world.plane(network);
+    const plane = this.#deps.plane(network);
     if (plane !== undefined) return plane.ip;
     throw new CniError(CNI_ERROR.tryAgainLater, missing(subnet, network), { details: WHAT_TO_DO });
   }
 
   start(): void {
-    const { view, subnets } = this.#world;
+    const { view, subnets } = this.#deps;
     const trigger = (): void => this.trigger();
     this.#stops.push(
       subnets.subscribe(trigger),
@@ -90,13 +90,13 @@ export class PodEncaps {
   }
 
   #networkOf(subnet: string): string {
-    const contract = this.#world.subnets.get(subnet)?.contract;
+    const contract = this.#deps.subnets.get(subnet)?.contract;
     return (typeof contract === "object" && contract.nodeNetwork) || "";
   }
 
   async #reconcile(): Promise<void> {
-    const { view, subnets, log } = this.#world;
-    if (!view.synced || !this.#world.planesKnown()) return;
+    const { view, subnets, log } = this.#deps;
+    if (!view.synced || !this.#deps.planesKnown()) return;
     // If no subnet names a network, no pod's annotations need to be read.
     const inUse = [...subnets.values()].some(({ name }) => this.#networkOf(name) !== "");
     const operations: Operation[] = [];
@@ -125,15 +125,15 @@ export class PodEncaps {
     if (subnet === undefined) return undefined;
     const network = this.#networkOf(subnet);
     if (network === "") return "";
-    const plane = this.#world.plane(network);
+    const plane = this.#deps.plane(network);
     if (plane !== undefined) return plane.ip;
     lacking.set(subnet, network);
-    return this.#world.isPlane(has) ? has : "";
+    return this.#deps.isPlane(has) ? has : "";
   }
 
   #subnetOf(port: PodPort): string | undefined {
     const { [EXTERNAL_ID.podNamespace]: namespace, [EXTERNAL_ID.podName]: name } = port.externalIds;
-    const pod = this.#world.pods.get(`${namespace}/${name}`);
+    const pod = this.#deps.pods.get(`${namespace}/${name}`);
     const mark = markOfPort(port);
     if (pod === undefined || mark === undefined || !pod.uids.includes(mark.uid)) return undefined;
     try {
@@ -149,8 +149,8 @@ export class PodEncaps {
     for (const [subnet, network] of lacking) {
       if (this.#reported.get(subnet) === network) continue;
       const message = `${missing(subnet, network)}; its pods that run here use the tunnel address that they had, or the default one if this node has lost that; ${WHAT_TO_DO}`;
-      this.#world.log.warn({ subnet, network }, message);
-      this.#world.warnNode("NodeNetworkNotFound", message);
+      this.#deps.log.warn({ subnet, network }, message);
+      this.#deps.warnNode("NodeNetworkNotFound", message);
     }
     this.#reported = lacking;
   }

@@ -13,7 +13,7 @@ const MARK = {
   provider: "ovn",
 };
 
-t.test("an interface says whose it is, in words for people too", async (t) => {
+t.test("an interface's alias names its pod, readable for users too", async (t) => {
   const alias = podAlias({ ...MARK, network: "kube-ovn" }, "shop", "web-0");
   t.equal(alias, `weft: pod shop/web-0 uid=${MARK.uid} container=${MARK.containerId} if=eth0 network=kube-ovn`);
   t.same(readPodAlias(alias), { ...MARK, network: "kube-ovn", pod: "shop/web-0" });
@@ -21,12 +21,16 @@ t.test("an interface says whose it is, in words for people too", async (t) => {
   t.same(readPodAlias(podAlias(whole, "shop", "web-0")), { ...whole, pod: "shop/web-0" });
   const { netns: _, ...rest } = whole;
   t.same(readPodAlias(podAlias(whole, "shop", "w".repeat(60))), { ...rest, pod: `shop/${"w".repeat(60)}` });
-  t.same(readPodAlias(podAlias(whole, "shop", "w".repeat(200))), rest, "the room is for what nobody else knows");
+  t.same(
+    readPodAlias(podAlias(whole, "shop", "w".repeat(200))),
+    rest,
+    "the space is used for what cannot be found elsewhere",
+  );
   for (const other of ["", "weft: node", "of another program", "weft: pod shop/web-0"])
     t.equal(readPodAlias(other), undefined, other);
 });
 
-t.test("what it says fits and is read as it was written, or not at all", async (t) => {
+t.test("the alias fits and is parsed as it was written, or not at all", async (t) => {
   const word = (maxLength: number) => fc.string({ minLength: 1, maxLength, unit: "grapheme" });
   const mark = fc.record({
     uid: word(40),
@@ -47,7 +51,7 @@ t.test("what it says fits and is read as it was written, or not at all", async (
   );
 });
 
-t.test("the mark of an interface that an earlier version made is read off its port", async (t) => {
+t.test("the mark of an interface that an earlier version created is derived from its port", async (t) => {
   const pod = { name: "web-0", namespace: "shop" };
   for (const [provider, ofPort] of [
     ["ovn", "ovn"],

@@ -3,27 +3,31 @@
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import { POD_LINK_ALIAS } from "../../node/marks.ts";
 
-/** What the host end of a pod's pair is marked with: enough, together with the pod's annotations, to recreate its port. */
+/**
+ * The mark of the host end of a pod's pair: together with the pod's annotations it is sufficient to recreate the
+ * port.
+ */
 export interface PodMark {
-  /** `<namespace>/<name>`; absent where there was no room for all of it. */
+  /** `<namespace>/<name>`; absent if it did not fit completely. */
   readonly pod?: string;
-  /** As the runtime gave it: one of `NodePod.uids`. */
+  /** As sent by the runtime: one of `NodePod.uids`. */
   readonly uid: string;
   readonly containerId: string;
   readonly ifName: string;
   readonly provider: string;
-  /** The network's name; absent where Kube-OVN's shim asked. */
+  /** The network's name; absent in requests of Kube-OVN's shim. */
   readonly network?: string;
-  /** Path of the pod's network namespace; absent where there was no room for it. */
+  /** Path of the pod's network namespace; absent if it did not fit. */
   readonly netns?: string;
 }
 
-/** The kernel's limit (IFALIASZ without the ending); what is written here is ASCII. */
+/** The kernel's limit (IFALIASZ without the terminator); the alias is ASCII. */
 const LONGEST = 255;
 
 /**
- * The alias of a host end (`ip link` shows it): `weft: pod shop/web-0 uid=… container=… if=eth0`. Where room is short the
- * namespace's path is left out, and then the pod's name is cut. Where the rest alone is too long, which takes names that nobody has, it says only that it is ours.
+ * The alias of a host end (`ip link` shows it): `weft: pod shop/web-0 uid=… container=… if=eth0`. If it is too long,
+ * the namespace's path is omitted first, then the pod's name is cut. If the rest alone is too long, the alias only
+ * marks the link as Weft's.
  */
 export function podAlias(mark: Omit<PodMark, "pod"> | undefined, namespace: string, name: string): string {
   const pod = `${namespace}/${name}`;
@@ -49,7 +53,7 @@ function detailsOf({ uid, containerId, ifName, provider, network }: Omit<PodMark
     .join("");
 }
 
-/** Reads it; undefined where it does not say whose the link is. */
+/** Parses the alias; undefined if it does not name the pod. */
 export function readPodAlias(alias: string): PodMark | undefined {
   if (!alias.startsWith(POD_LINK_ALIAS)) return undefined;
   const values = new Map(
@@ -61,7 +65,7 @@ export function readPodAlias(alias: string): PodMark | undefined {
   const [uid, containerId, ifName] = [values.get("uid"), values.get("container"), values.get("if")];
   if (uid === undefined || containerId === undefined || ifName === undefined) return undefined;
   const [network, netns] = [values.get("network"), values.get("netns")];
-  // One that fills the room may have been cut.
+  // A pod name in an alias of maximum length may have been cut.
   const pod = alias.length < LONGEST ? alias.slice(POD_LINK_ALIAS.length, alias.indexOf(" uid=")) : undefined;
   return {
     ...(pod !== undefined && { pod }),

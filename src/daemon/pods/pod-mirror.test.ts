@@ -25,7 +25,7 @@ async function setup(t: Test, { all = false, onDemand = false } = {}) {
     insert(VSWITCH, "Bridge", bridge, { name: "br-int", datapath_type: "netdev" }),
   ]);
   const [kernel, nft, pods] = [new FakeKernel(), new FakeNftables(), new FakePods()];
-  /** What was done to the node, in order. */
+  /** The changes of the node, in order. */
   const done: string[] = [];
   kernel.onChange = (change) => void done.push(change);
   const apply = nft.apply.bind(nft);
@@ -71,7 +71,7 @@ async function setup(t: Test, { all = false, onDemand = false } = {}) {
   return { server, bridge, kernel, nft, pods, ports, done, repaired, vswitchd, ask, attach, row, selects };
 }
 
-t.test("the row selects ports of pods that ask for it, and no others, while they do", async (t) => {
+t.test("the row selects the ports of pods with the annotation, and no others", async (t) => {
   const { server, pods, ports, ask, attach, row, selects } = await setup(t);
   await selects([]);
   const out = server.rows(VSWITCH, "Port").find(({ name }) => name === "mirror0");
@@ -89,12 +89,12 @@ t.test("the row selects ports of pods that ask for it, and no others, while they
   await selects([lan, two]);
   await ports.detach([two]);
   await selects([lan]);
-  // A pod of the same name that does not ask for it.
+  // A pod of the same name without the annotation.
   pods.set("shop", "one", "u-other", { "lan.shop.ovn.kubernetes.io/mirror": "true" });
   await selects([]);
 });
 
-t.test("every port is selected where the option says so", async (t) => {
+t.test("every port is selected if the option is set", async (t) => {
   const { row, ask, attach } = await setup(t, { all: true });
   await attach("one");
   ask("one", "true");
@@ -102,23 +102,26 @@ t.test("every port is selected where the option says so", async (t) => {
   t.same(row()?.select_src_port, []);
 });
 
-t.test("the interface is up only once rules keep its packets from the node, also after it was recreated", async (t) => {
-  const { kernel, nft, done, vswitchd } = await setup(t);
-  const isUp = (): boolean => kernel.link("mirror0")?.up === true;
-  await soon(isUp);
-  const first = kernel.link("mirror0")!.index;
-  t.match(nft.all.get(MIRROR_TABLE), /hook ingress device "mirror0".*policy drop/);
-  t.ok(done.indexOf("rules") < done.indexOf(`setLink ${first}`), done.join(", "));
-  vswitchd.stop();
-  kernel.deleteLink(first);
-  done.length = 0;
-  vswitchd.restart();
-  await soon(isUp);
-  const second = kernel.link("mirror0")!.index;
-  t.not(second, first);
-  const [rules, up] = [done.indexOf("rules"), done.lastIndexOf(`setLink ${second}`)];
-  t.ok(rules >= 0 && rules < up, done.join(", "));
-});
+t.test(
+  "the interface is up only after rules keep its packets from the node, also after it was recreated",
+  async (t) => {
+    const { kernel, nft, done, vswitchd } = await setup(t);
+    const isUp = (): boolean => kernel.link("mirror0")?.up === true;
+    await soon(isUp);
+    const first = kernel.link("mirror0")!.index;
+    t.match(nft.all.get(MIRROR_TABLE), /hook ingress device "mirror0".*policy drop/);
+    t.ok(done.indexOf("rules") < done.indexOf(`setLink ${first}`), done.join(", "));
+    vswitchd.stop();
+    kernel.deleteLink(first);
+    done.length = 0;
+    vswitchd.restart();
+    await soon(isUp);
+    const second = kernel.link("mirror0")!.index;
+    t.not(second, first);
+    const [rules, up] = [done.indexOf("rules"), done.lastIndexOf(`setLink ${second}`)];
+    t.ok(rules >= 0 && rules < up, done.join(", "));
+  },
+);
 
 t.test("it stays down while the rules cannot be set", async (t) => {
   const { kernel, nft, row } = await setup(t);
@@ -129,12 +132,12 @@ t.test("it stays down while the rules cannot be set", async (t) => {
   t.equal(row(), undefined);
 });
 
-t.test("what another program changes is restored and reported; its own rows stay", async (t) => {
+t.test("changes by another program are restored and reported; its own rows stay", async (t) => {
   const { server, bridge, ask, attach, selects, row, repaired } = await setup(t);
   const one = await attach("one");
   ask("one", "true");
   await selects([one]);
-  // Until a pass has found nothing to do, a change is not another program's.
+  // Until a pass has found nothing to do, a change does not count as another program's.
   await new Promise((resolve) => setTimeout(resolve, 100));
   const span = randomUUID();
   await server.edit(VSWITCH, [
@@ -150,7 +153,7 @@ t.test("what another program changes is restored and reported; its own rows stay
   t.same(repaired, ["mirror m0 of Open vSwitch", "mirror m0 of Open vSwitch"]);
 });
 
-t.test("on demand, interface and row are there while a pod asks for it", async (t) => {
+t.test("on demand, interface and row exist while a pod has the annotation", async (t) => {
   const { server, kernel, nft, ask, attach, selects, row } = await setup(t, { onDemand: true });
   const one = await attach("one");
   await new Promise((resolve) => setTimeout(resolve, 50));

@@ -21,7 +21,7 @@ import type { RepairReport } from "../repair-report.ts";
 import { MIRROR_LINK, mirrorState } from "./mirror-state.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What {@link PodMirror} works with. */
+/** Dependencies of {@link PodMirror}. */
 export interface PodMirrorDependencies {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
@@ -42,26 +42,30 @@ export interface PodMirrorDependencies {
 }
 
 /**
- * Copies what pods with the annotation `mirror` send and receive to the node's interface `mirror0`, by the row `m0` of Open vSwitch's `Mirror`. Interface and row exist on
- * every node, as in Kube-OVN: a program that captures there goes on while pods come and go. ADDs do not wait for it, and what fails here affects nothing else.
- * Beside another network plugin, where the node is not ours, they exist on demand.
+ * Copies the packets that pods with the annotation `mirror` send and receive to the node's interface `mirror0`, by
+ * the row `m0` of Open vSwitch's `Mirror`. Interface and row exist on every node, as in Kube-OVN: a program that
+ * captures there keeps running while pods are created and deleted. ADDs do not wait for it, and failures here do not
+ * affect anything else. If another network plugin owns the node's network, interface and row exist on demand.
  */
 export class PodMirror {
-  readonly #world: PodMirrorDependencies;
+  readonly #deps: PodMirrorDependencies;
   readonly #engine: NodeEngine;
   readonly #loop: ReconcileLoop;
   readonly #lost = new LostNodePort();
   readonly #stops: (() => void)[] = [];
-  /** What a pass found nothing to do for: what is changed with the same later was changed by another program. */
+  /**
+   * The state for which a pass found nothing to do: changes that a later pass makes with the same state restore what
+   * another program changed.
+   */
   #settled: object | undefined;
-  /** Something of the device may have changed. */
+  /** The device may have changed. */
   #suspect = true;
   /** Whether interface and row were wanted in the last pass. */
   #exists: boolean | undefined;
 
-  constructor(world: PodMirrorDependencies) {
-    const { kernel, nft, view, clock, log } = world;
-    this.#world = world;
+  constructor(deps: PodMirrorDependencies) {
+    const { kernel, nft, view, clock, log } = deps;
+    this.#deps = deps;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid, owner: MIRROR_OWNER });
     const onError = (error: unknown, retryMs: number): void => {
       this.#suspect = true;
@@ -71,7 +75,7 @@ export class PodMirror {
   }
 
   start(): void {
-    const { view, pods } = this.#world;
+    const { view, pods } = this.#deps;
     const trigger = (): void => this.#loop.trigger();
     const suspect = (): void => {
       this.#suspect = true;
@@ -92,7 +96,7 @@ export class PodMirror {
     suspect();
   }
 
-  /** Ends the upkeep. What was set up stays. */
+  /** Stops reconciling. The interface and the row stay. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#engine.close();
@@ -100,7 +104,7 @@ export class PodMirror {
   }
 
   async #reconcile(): Promise<void> {
-    const { view, pods } = this.#world;
+    const { view, pods } = this.#deps;
     if (!view.synced) {
       // Open vSwitch is restarting and recreates its devices.
       this.#settled = undefined;
@@ -110,7 +114,7 @@ export class PodMirror {
     const bridge = view.bridge();
     if (bridge === undefined || !pods.synced) return;
     const ports = this.#ports();
-    const isWanted = !this.#world.onDemand || this.#world.all || ports.length > 0;
+    const isWanted = !this.#deps.onDemand || this.#deps.all || ports.length > 0;
     if (isWanted !== this.#exists) this.#suspect = true;
     this.#exists = isWanted;
     if (!isWanted) return await this.#remove(bridge);
@@ -118,13 +122,13 @@ export class PodMirror {
     if (repairs === undefined) return;
     const outputPort = this.#outputPort();
     if (outputPort === undefined) return;
-    const wanted = { outputPort, all: this.#world.all, ports };
+    const wanted = { outputPort, all: this.#deps.all, ports };
     this.#judge(wanted, [...repairs, ...(await this.#ensureRow(bridge, wanted))]);
   }
 
-  /** The changes that were made; undefined while ovs-vswitchd has not made the device. */
+  /** The changes that were made; undefined while ovs-vswitchd has not created the device. */
   async #ensureDevice(): Promise<readonly string[] | undefined> {
-    const { view, kernel, report } = this.#world;
+    const { view, kernel, report } = this.#deps;
     if (this.#lost.removing(view)) return undefined;
     const index = (): number | undefined => kernel.link(MIRROR_INTERFACE)?.index;
     this.#suspect = false;
@@ -144,14 +148,14 @@ export class PodMirror {
       return undefined;
     }
     this.#lost.found();
-    // The device is up only once its packets cannot reach the node's own stack.
+    // The device is set up only after its packets are kept from the node's network stack.
     await pass(state);
     await pass({ ...state, links: [MIRROR_LINK] });
     return repairs;
   }
 
   async #remove(bridge: BridgeView): Promise<void> {
-    const { view } = this.#world;
+    const { view } = this.#deps;
     this.#settled = undefined;
     if (!this.#suspect) return;
     this.#suspect = false;
@@ -162,12 +166,12 @@ export class PodMirror {
   }
 
   #outputPort(): string | undefined {
-    const { view } = this.#world;
+    const { view } = this.#deps;
     return view.portOf(view.interfaceNamed(MIRROR_INTERFACE)?._uuid ?? "");
   }
 
   #rows(bridge: BridgeView): readonly MirrorView[] {
-    return bridge.mirrors.flatMap((uuid) => this.#world.view.mirror.get("Mirror", uuid) ?? []);
+    return bridge.mirrors.flatMap((uuid) => this.#deps.view.mirror.get("Mirror", uuid) ?? []);
   }
 
   #fail([failure]: Pass["failures"]): void {
@@ -175,22 +179,22 @@ export class PodMirror {
   }
 
   async #ensureRow(bridge: BridgeView, wanted: WantedMirror): Promise<readonly string[]> {
-    const { view, clock } = this.#world;
+    const { view, clock } = this.#deps;
     const operations = planMirror(wanted, this.#rows(bridge), bridge._uuid, () => clock.uuid());
     if (operations.length === 0) return [];
     await view.transact(operations);
     return ["mirror m0 of Open vSwitch"];
   }
 
-  /** The ports whose pods ask for it. */
+  /** The ports whose pods have the annotation. */
   #ports(): readonly string[] {
-    return this.#world.view.podPorts().flatMap((port) => (this.#isMirrored(port) ? [port.portUuid] : []));
+    return this.#deps.view.podPorts().flatMap((port) => (this.#isMirrored(port) ? [port.portUuid] : []));
   }
 
   #isMirrored(port: PodPort): boolean {
     const { [EXTERNAL_ID.podNamespace]: namespace, [EXTERNAL_ID.podName]: name } = port.externalIds;
-    const pod = this.#world.pods.get(`${namespace}/${name}`);
-    // Most pods ask for nothing, and their ports' marks need not be read.
+    const pod = this.#deps.pods.get(`${namespace}/${name}`);
+    // Most pods do not have the annotation, so their ports' marks are not read.
     if (pod === undefined || requests(pod) === "") return false;
     const mark = markOfPort(port);
     if (mark === undefined || !pod.uids.includes(mark.uid)) return false;
@@ -198,14 +202,14 @@ export class PodMirror {
   }
 
   #judge(wanted: WantedMirror, changes: readonly string[]): void {
-    const { log, report } = this.#world;
+    const { log, report } = this.#deps;
     if (changes.length === 0) this.#settled = wanted;
     else if (this.#settled !== undefined && samePlain(wanted, this.#settled)) this.#loop.backOff(report.note(changes));
     else {
       this.#settled = undefined;
       log.info({ changes, ports: wanted.ports.length, all: wanted.all }, "mirror of pods' packets changed");
     }
-    // Finds that nothing is left to do.
+    // Runs once more, to confirm that nothing is left to do.
     if (changes.length > 0) this.#loop.trigger();
   }
 
@@ -216,7 +220,7 @@ export class PodMirror {
   }
 }
 
-/** A pod's annotations about it, as one text. */
+/** A pod's mirror annotations, as one text. */
 function requests(pod: NodePod | undefined): string {
   const all = Object.entries(pod?.annotations ?? {}).filter(([key]) => key.endsWith("/mirror"));
   return all.length === 0 ? "" : JSON.stringify([pod?.uids, ...all]);

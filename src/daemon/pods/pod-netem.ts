@@ -9,7 +9,7 @@ import { withNetns } from "../../netlink/with-netns.ts";
 import { QDISC_HANDLE } from "../../node/marks.ts";
 import type { NetemResult } from "./pod-links.ts";
 
-/** See {@link import("./pod-links.ts").PodLinks.setNetem}. @throws NetlinkError for everything else. */
+/** See {@link import("./pod-links.ts").PodLinks.setNetem}. @throws NetlinkError for all other errors. */
 export function setNetem(netns: string, ifName: string, netem: Netem | undefined): NetemResult {
   try {
     return withNetns(netns, ({ netlink }) => {
@@ -18,7 +18,8 @@ export function setNetem(netns: string, ifName: string, netem: Netem | undefined
       const root = listQdiscs(netlink, index).find(({ parent }) => parent === "root");
       const isOurs = root?.handle === QDISC_HANDLE;
       if (netem !== undefined) {
-        // The kernel does not replace a qdisc by one of another kind with the same handle, and a container can make one.
+        // The kernel does not replace a qdisc by one of another kind with the same handle, and a container can create
+        // one.
         if (isOurs && root.kind !== "netem") deleteQdisc(netlink, index, "root");
         ensureQdisc(netlink, { index, kind: "netem", handle: QDISC_HANDLE, ...netem });
         return "done";
@@ -29,7 +30,7 @@ export function setNetem(netns: string, ifName: string, netem: Netem | undefined
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
     if (error.code === "no-netns") return "absent";
-    // The interface was there a moment ago: it is the kind that is not known, or, as a race, the interface that is gone.
+    // The interface existed a moment before: the kind is not known, or, in a race, the interface was deleted.
     if (error.code === "not-found") return error.errno === constants.errno.ENOENT ? "unsupported" : "absent";
     throw error;
   }

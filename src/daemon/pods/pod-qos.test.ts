@@ -69,7 +69,7 @@ async function setup(t: Test, datapath_type: string) {
 const TEN = { ingress: { rate: 10_000, burst: 8_000 } };
 
 t.test(
-  "with the kernel datapath a pod's port has its QoS, which follows the record and goes with the port",
+  "with the kernel datapath a pod's port has its QoS, which follows the record and is deleted with the port",
   async (t) => {
     const { server, say, attach, detach, rates, bound, warned } = await setup(t, "system");
     say("a", TEN);
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test("with the userspace datapath there are the rows, and no port has them", async (t) => {
+t.test("with the userspace datapath the rows exist, and no port references them", async (t) => {
   const { say, attach, rates, bound, warned } = await setup(t, "netdev");
   say("a", TEN);
   await attach("a");
@@ -103,7 +103,7 @@ t.test("with the userspace datapath there are the rows, and no port has them", a
   t.strictSame(warned, []);
 });
 
-t.test("with the userspace datapath emulation is at the pod's end, beside a rate too", async (t) => {
+t.test("with the userspace datapath emulation is at the pod's end, also beside a rate", async (t) => {
   const { say, attach, detach, links, rates, bound, emulated, warned } = await setup(t, "netdev");
   const at = (name: string): unknown => links.emulated.get(`/run/netns/${name} eth0`);
   const steps: string[] = [];
@@ -115,7 +115,7 @@ t.test("with the userspace datapath emulation is at the pod's end, beside a rate
   t.equal(bound("a"), undefined);
   say("a", { ...TEN, netem: { latency: 600 } });
   await soon(() => rates().length === 1);
-  t.strictSame(steps, ["setNetem"], "what is there is not set again");
+  t.strictSame(steps, ["setNetem"], "an existing emulation is not set again");
   say("a", { ...TEN, netem: { loss: 1 } });
   await soon(() => steps.length === 2);
   t.strictSame(at("a"), { loss: 1 });
@@ -130,7 +130,7 @@ t.test("with the userspace datapath emulation is at the pod's end, beside a rate
   t.strictSame(warned, []);
 });
 
-t.test("a daemon that starts knows what is emulated, and removes it where it is no longer asked for", async (t) => {
+t.test("a daemon that starts reads the present emulation, and removes one that is no longer requested", async (t) => {
   const { say, attach, links, emulated, restart } = await setup(t, "netdev");
   say("a", { netem: { latency: 600 } });
   await attach("a");
@@ -144,13 +144,13 @@ t.test("a daemon that starts knows what is emulated, and removes it where it is 
   t.equal(links.emulated.size, 0);
 });
 
-t.test("a pod whose end refuses a netem affects no other pod, and is retried", async (t) => {
+t.test("a pod whose end refuses a netem does not affect other pods, and is retried", async (t) => {
   const { say, attach, links, rates, emulated } = await setup(t, "netdev");
   let attempts = 0;
   let isRefused = true;
   const setNetem = links.setNetem.bind(links);
   links.setNetem = async (netns, ifName, netem) => {
-    // Its container has put a qdisc of another kind there.
+    // Its container has added a qdisc of another kind.
     if (netns.endsWith("/bad")) attempts++;
     if (netns.endsWith("/bad") && isRefused) throw new NetlinkError("invalid", "RTM_NEWQDISC", "another kind");
     return await setNetem(netns, ifName, netem);
@@ -167,7 +167,7 @@ t.test("a pod whose end refuses a netem affects no other pod, and is retried", a
   t.strictSame(links.emulated.get("/run/netns/bad eth0"), { latency: 1 });
 });
 
-t.test("what could not be removed from a pod's end is removed later", async (t) => {
+t.test("an emulation that could not be removed is removed later", async (t) => {
   const { server, say, attach, links, emulated } = await setup(t, "netdev");
   say("a", { netem: { latency: 600 } });
   await attach("a");
@@ -184,7 +184,7 @@ t.test("what could not be removed from a pod's end is removed later", async (t) 
   t.equal(links.emulated.size, 0);
 });
 
-t.test("a kernel without netem emulates nothing, and an Event says so", async (t) => {
+t.test("a kernel without netem emulates nothing, and an Event reports it", async (t) => {
   const { say, attach, links, bound, emulated, warned } = await setup(t, "netdev");
   links.hasNetem = false;
   say("a", { netem: { latency: 600 } });
@@ -198,7 +198,7 @@ t.test("a kernel without netem emulates nothing, and an Event says so", async (t
   t.equal(warned.length, 1, "it is reported once");
 });
 
-t.test("emulation beside a rate is not enforced, and an Event says so", async (t) => {
+t.test("emulation beside a rate is not enforced, and an Event reports it", async (t) => {
   const { say, attach, warned } = await setup(t, "system");
   say("a", { ...TEN, netem: { loss: 1 } });
   await attach("a");

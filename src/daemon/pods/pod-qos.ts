@@ -11,7 +11,7 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What {@link PodQosRows} works with. */
+/** Dependencies of {@link PodQosRows}. */
 export interface PodQosDependencies {
   readonly view: OvsView;
   readonly pods: {
@@ -27,35 +27,37 @@ export interface PodQosDependencies {
   warnPod(pod: NodePod, reason: string, message: string): void;
 }
 
-/** What is emulated at a pod's end. */
+/** The emulation at a pod's end. */
 interface Emulated {
-  /** To be remembered; "" for nothing. */
+  /** The text to be stored; "" for none. */
   readonly note: string;
-  /** It cannot be, on this kernel. */
+  /** The kernel does not support it. */
   readonly isUnsupported: boolean;
 }
 
 /**
- * Keeps the rows of Open vSwitch's QoS equal to what is active on the node's pods. With the kernel datapath the ports have them. With the userspace
- * datapath they do not: all pods of a node are sent to by one socket there, and what waits in one pod's queue stops what is sent to the others
- * (`docs/design/qos.md`). There rates are enforced by OVN's meters alone, and emulation by a netem at the pod's end, on what leaves it. An Event says where that cannot be.
+ * Keeps the rows of Open vSwitch's QoS equal to the QoS that is active on the node's pods. With the kernel datapath
+ * the ports reference their QoS. With the userspace datapath they do not: one socket sends to all pods of a node
+ * there, and packets that wait in one pod's queue block those to other pods (`docs/design/qos.md`). There only OVN's
+ * meters enforce rates, and a netem at the pod's end emulates on packets that leave the pod. If emulation is not
+ * possible, an Event reports it.
  */
 export class PodQosRows {
-  readonly #world: PodQosDependencies;
+  readonly #deps: PodQosDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** What was last reported, by uid of the pod and provider. */
   #reported = new Map<string, string>();
 
-  constructor(world: PodQosDependencies) {
-    this.#world = world;
+  constructor(deps: PodQosDependencies) {
+    this.#deps = deps;
     const onError = (error: unknown, retryMs: number): void =>
-      world.log.warn({ err: error, retryMs }, "failed to change QoS rows of Open vSwitch; retrying");
-    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, world.clock);
+      deps.log.warn({ err: error, retryMs }, "failed to change QoS rows of Open vSwitch; retrying");
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, deps.clock);
   }
 
   start(): void {
-    const { view, pods } = this.#world;
+    const { view, pods } = this.#deps;
     const trigger = (): void => this.#loop.trigger();
     this.#stops.push(
       pods.subscribe(({ old, new: now }) => {
@@ -75,7 +77,7 @@ export class PodQosRows {
   }
 
   async #reconcile(): Promise<void> {
-    const { view, pods, clock, log } = this.#world;
+    const { view, pods, clock, log } = this.#deps;
     const bridge = view.bridge();
     if (!view.synced || !pods.synced || bridge === undefined) return;
     const isKernel = bridge.datapath_type !== "netdev";
@@ -100,7 +102,7 @@ export class PodQosRows {
       if (rows !== undefined) wanted.push({ ...rows, ...(note !== "" && { emulated: note }) });
     }
     this.#reported = reported;
-    // The rows of a port whose emulation failed stay as they are: they say what was emulated there.
+    // The rows of a port whose emulation failed stay as they are: they record the present emulation.
     const isPlanned = ({ external_ids: ids }: { readonly external_ids: Readonly<Record<string, string>> }): boolean =>
       !failures.has(ids[EXTERNAL_ID.ifaceId] ?? "");
     const found = {
@@ -117,17 +119,17 @@ export class PodQosRows {
     if (failure !== undefined) throw failure;
   }
 
-  /** Emulates at the pod's end, or ceases to. An error is of that pod alone, which may have changed its end as it likes. */
+  /** Sets or removes the emulation at the pod's end. An error concerns only that pod, which may have changed its end. */
   async #emulate(port: PodPort, netem: Netem | undefined, before = ""): Promise<Emulated | Error> {
     const none = { note: "", isUnsupported: false };
     const mark = markOfPort(port);
     if ((netem === undefined && before === "") || mark?.netns === undefined) return none;
     const { netns, ifName, containerId } = mark;
-    // A sandbox that is recreated has none of it.
+    // A recreated sandbox has no emulation.
     const now = netem === undefined ? "" : `${containerId} ${JSON.stringify(netem)}`;
     if (now === before) return { note: now, isUnsupported: false };
     try {
-      const result = await this.#world.links.setNetem(netns, ifName, netem);
+      const result = await this.#deps.links.setNetem(netns, ifName, netem);
       return result === "done"
         ? { note: now, isUnsupported: false }
         : { ...none, isUnsupported: result === "unsupported" };
@@ -139,8 +141,8 @@ export class PodQosRows {
 
   #qosOf(port: PodPort): { pod: NodePod; provider: string; qos: Qos } | undefined {
     const { [EXTERNAL_ID.podNamespace]: namespace, [EXTERNAL_ID.podName]: name } = port.externalIds;
-    const pod = this.#world.pods.get(`${namespace}/${name}`);
-    // Most pods have no QoS, and their ports' marks need not be read.
+    const pod = this.#deps.pods.get(`${namespace}/${name}`);
+    // Most pods have no QoS, so their ports' marks are not read.
     if (pod?.annotations[POD.qos] === undefined) return undefined;
     const mark = markOfPort(port);
     if (mark === undefined || !pod.uids.includes(mark.uid)) return undefined;
@@ -160,11 +162,11 @@ export class PodQosRows {
     const key = `${pod.uids.join()}/${provider}`;
     const message = `interface of ${provider}: ${why}`;
     reported.set(key, message);
-    if (this.#reported.get(key) !== message) this.#world.warnPod(pod, "QoSNotApplied", message);
+    if (this.#reported.get(key) !== message) this.#deps.warnPod(pod, "QoSNotApplied", message);
   }
 }
 
-/** Why emulation is not enforced, if it is asked for and is not. */
+/** Why a requested emulation is not enforced; undefined if it is. */
 function notApplied(
   { ingress, netem }: Qos,
   { isKernel, isUnsupported }: { readonly isKernel: boolean; readonly isUnsupported: boolean },

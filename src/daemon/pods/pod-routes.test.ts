@@ -9,11 +9,11 @@ import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
 import { PodRoutes } from "./pod-routes.ts";
 
-/** A pod that runs, and what keeps its routes. */
+/** A running pod, and the `PodRoutes` of its node. */
 async function setup() {
   const [links, ports, pods] = [new FakeLinks(), new FakePorts(), new FakePods()];
-  const world = { links, ports, pods, lanes: new Lanes(), log: { info: () => undefined } };
-  const routes = new PodRoutes(world);
+  const deps = { links, ports, pods, lanes: new Lanes(), log: { info: () => undefined } };
+  const routes = new PodRoutes(deps);
   const noted: boolean[] = [];
   pods.subscribe(({ old, new: now }) => void noted.push(routes.note(old, now)));
   const attach = async (): Promise<void> => {
@@ -42,21 +42,24 @@ async function setup() {
   return { links, ports, pods, routes, noted, attach, text };
 }
 
-t.test("a subnet's new gateway, and a user's own routes, reach a running pod; the configuration's stay", async (t) => {
-  const { pods, routes, noted, attach, text } = await setup();
-  pods.set("shop", "web-0", "u", ALLOCATED);
-  await attach();
-  pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/gateway": "10.16.0.254" });
-  t.same(noted, [false, true]);
-  await routes.apply();
-  t.same(text(), ["0.0.0.0/0 via 10.16.0.254", "198.51.100.0/24 via 10.16.0.1"]);
-  const own = '[{"dst":"192.0.2.0/24","gw":"10.16.0.9"},{"dst":"nonsense"}]';
-  pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/routes": own });
-  await routes.apply();
-  t.same(text(), ["0.0.0.0/0 via 10.16.0.1", "192.0.2.0/24 via 10.16.0.9", "198.51.100.0/24 via 10.16.0.1"]);
-});
+t.test(
+  "a subnet's new gateway and a user's own routes are set in a running pod; the configuration's stay",
+  async (t) => {
+    const { pods, routes, noted, attach, text } = await setup();
+    pods.set("shop", "web-0", "u", ALLOCATED);
+    await attach();
+    pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/gateway": "10.16.0.254" });
+    t.same(noted, [false, true]);
+    await routes.apply();
+    t.same(text(), ["0.0.0.0/0 via 10.16.0.254", "198.51.100.0/24 via 10.16.0.1"]);
+    const own = '[{"dst":"192.0.2.0/24","gw":"10.16.0.9"},{"dst":"nonsense"}]';
+    pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/routes": own });
+    await routes.apply();
+    t.same(text(), ["0.0.0.0/0 via 10.16.0.1", "192.0.2.0/24 via 10.16.0.9", "198.51.100.0/24 via 10.16.0.1"]);
+  },
+);
 
-t.test("annotations that are not valid leave the routes as they are", async (t) => {
+t.test("invalid annotations leave the routes unchanged", async (t) => {
   const { pods, routes, attach, text } = await setup();
   pods.set("shop", "web-0", "u", ALLOCATED);
   await attach();
@@ -68,31 +71,28 @@ t.test("annotations that are not valid leave the routes as they are", async (t) 
   t.same(text(), before);
 });
 
-t.test(
-  "a pod that starts costs nothing; what changes during its ADD is looked at when its port is there",
-  async (t) => {
-    const { links, pods, routes, noted, attach, text } = await setup();
-    let calls = 0;
-    links.onStep = (step) => {
-      if (step === "setRoutes") calls++;
-    };
-    pods.set("shop", "web-0", "u");
-    pods.set("shop", "web-0", "u", ALLOCATED);
-    t.same(noted, [false, false]);
-    pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/gateway": "10.16.0.254" });
-    await routes.apply();
-    t.equal(calls, 0, "there is no port yet");
-    await attach();
-    const row = { external_ids: { [EXTERNAL_ID.podNamespace]: "shop", [EXTERNAL_ID.podName]: "web-0" } };
-    t.ok(routes.concerns({ table: "Interface", uuid: "i1", new: row } as never));
-    await routes.apply();
-    t.equal(calls, 1);
-    t.match(text(), [/0.0.0.0\/0 via 10.16.0.254/]);
-    t.notOk(routes.concerns({ table: "Interface", uuid: "i1", new: row } as never), "and not again");
-  },
-);
+t.test("a pod that starts causes no work; changes during its ADD are checked when its port exists", async (t) => {
+  const { links, pods, routes, noted, attach, text } = await setup();
+  let calls = 0;
+  links.onStep = (step) => {
+    if (step === "setRoutes") calls++;
+  };
+  pods.set("shop", "web-0", "u");
+  pods.set("shop", "web-0", "u", ALLOCATED);
+  t.same(noted, [false, false]);
+  pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/gateway": "10.16.0.254" });
+  await routes.apply();
+  t.equal(calls, 0, "there is no port yet");
+  await attach();
+  const row = { external_ids: { [EXTERNAL_ID.podNamespace]: "shop", [EXTERNAL_ID.podName]: "web-0" } };
+  t.ok(routes.concerns({ table: "Interface", uuid: "i1", new: row } as never));
+  await routes.apply();
+  t.equal(calls, 1);
+  t.match(text(), [/0.0.0.0\/0 via 10.16.0.254/]);
+  t.notOk(routes.concerns({ table: "Interface", uuid: "i1", new: row } as never), "and not again");
+});
 
-t.test("after a restart all pods are looked at, and one that fails stays noted", async (t) => {
+t.test("after a restart all pods are checked, and one that fails stays noted", async (t) => {
   const { links, pods, routes, attach, text } = await setup();
   pods.set("shop", "web-0", "u", { ...ALLOCATED, "ovn.kubernetes.io/gateway": "10.16.0.254" });
   await attach();
@@ -106,7 +106,7 @@ t.test("after a restart all pods are looked at, and one that fails stays noted",
   t.match(text(), [/0.0.0.0\/0 via 10.16.0.254/]);
 });
 
-t.test("a pod that has gone, or another one of its name, is not touched", async (t) => {
+t.test("a deleted pod, or another one of its name, is not changed", async (t) => {
   const { pods, routes, attach, text } = await setup();
   pods.set("shop", "web-0", "u", ALLOCATED);
   await attach();

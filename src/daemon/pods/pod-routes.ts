@@ -10,7 +10,7 @@ import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
 import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What {@link PodRoutes} works with. */
+/** Dependencies of {@link PodRoutes}. */
 export interface PodRoutesDependencies {
   readonly ports: Pick<Ports, "all">;
   readonly links: Pick<PodLinks, "setRoutes">;
@@ -20,17 +20,18 @@ export interface PodRoutesDependencies {
 }
 
 /**
- * Keeps the routes inside running pods equal to their annotations, in which the controller writes a subnet's new gateway, and users their own routes.
- * A route that stays is not touched, and a default route is replaced atomically, so connections are kept. Routes of the network configuration, and
- * interfaces of other plugins, stay as ADD made them.
+ * Keeps the routes inside running pods equal to their annotations, to which the controller writes a subnet's new
+ * gateway, and users their own routes. An unchanged route is not touched, and a default route is replaced atomically,
+ * so connections are kept. Routes of the network configuration, and interfaces of other plugins, stay as ADD created
+ * them.
  */
 export class PodRoutes {
-  readonly #world: PodRoutesDependencies;
+  readonly #deps: PodRoutesDependencies;
   /** Pods to check, by `namespace/name` → the pod when its routes were last correct; undefined if that is not known. */
   readonly #changed = new Map<string, NodePod | undefined>();
 
-  constructor(world: PodRoutesDependencies) {
-    this.#world = world;
+  constructor(deps: PodRoutesDependencies) {
+    this.#deps = deps;
   }
 
   /** A pod has changed. Returns whether its routes may have changed. */
@@ -46,7 +47,7 @@ export class PodRoutes {
 
   /** Notes all pods with ports for a check: changes may have been missed. */
   noteAll(): void {
-    for (const key of new Set(this.#world.ports.all().map(podOf))) {
+    for (const key of new Set(this.#deps.ports.all().map(podOf))) {
       if (!this.#changed.has(key)) this.#changed.set(key, undefined);
     }
   }
@@ -57,12 +58,15 @@ export class PodRoutes {
     return this.#changed.has(podOf({ externalIds: now.external_ids }));
   }
 
-  /** Corrects the routes of noted pods. A failure does not stop the others: the error is thrown at the end, and the call is to be repeated. */
+  /**
+   * Corrects the routes of noted pods. A failure for one pod does not stop the others: the error is thrown at the
+   * end, and the call is to be repeated.
+   */
   async apply(): Promise<void> {
-    const ports = Map.groupBy(this.#world.ports.all(), podOf);
+    const ports = Map.groupBy(this.#deps.ports.all(), podOf);
     const errors: unknown[] = [];
     for (const [key, old] of [...this.#changed]) {
-      const pod = this.#world.pods.get(key);
+      const pod = this.#deps.pods.get(key);
       // An ADD that is about to create the port may have read older annotations: the pod is checked again with its port.
       if (pod !== undefined && !ports.has(key)) continue;
       this.#changed.delete(key);
@@ -78,7 +82,7 @@ export class PodRoutes {
   }
 
   async #applyTo(pod: NodePod, old: NodePod | undefined, port: PodPort): Promise<void> {
-    const { links, lanes, log } = this.#world;
+    const { links, lanes, log } = this.#deps;
     const mark = markOfPort(port);
     if (mark?.netns === undefined || !pod.uids.includes(mark.uid)) return;
     const { netns, ifName, provider, containerId } = mark;
@@ -86,7 +90,7 @@ export class PodRoutes {
     const wanted = read(pod);
     if (wanted === undefined) return;
     const former = (old && read(old)) ?? [];
-    // In the attachment's lane, so that it does not interfere with a running DEL or ADD.
+    // After the attachment's earlier jobs, so that it does not interfere with a running DEL or ADD.
     const changes = await lanes.run(attachmentKey({ containerId, ifName }), "check", () =>
       links.setRoutes(netns, ifName, wanted, former),
     );

@@ -10,7 +10,7 @@ import { type CollectorDependencies, collectOrphans } from "./collector.ts";
 import { PodRoutes } from "./pod-routes.ts";
 import type { NodePod } from "./pods.ts";
 
-/** What the upkeep works with. */
+/** Dependencies of {@link PodUpkeep}. */
 export interface PodUpkeepDependencies extends Omit<CollectorDependencies, "lost" | "log"> {
   readonly view: OvsView;
   readonly pods: CollectorDependencies["pods"] & Pick<Informer<NodePod>, "whenSynced" | "subscribe">;
@@ -21,43 +21,46 @@ export interface PodUpkeepDependencies extends Omit<CollectorDependencies, "lost
   watchLostLinks(onLost: (name: string | undefined) => void): { close(): void };
 }
 
-/** Keeps what pods have on the node after their ADD: lost ports are restored, orphaned ones collected, and routes follow the annotations. */
+/**
+ * Maintains pods' objects on the node after their ADD: lost ports are restored, orphaned ones collected, and routes
+ * follow the annotations.
+ */
 export class PodUpkeep {
-  readonly #world: PodUpkeepDependencies;
+  readonly #deps: PodUpkeepDependencies;
   readonly #lost: LostPorts;
   readonly #restoring: ReconcileLoop;
   readonly #collection: ReconcileLoop;
   readonly #routes: PodRoutes;
   readonly #routing: ReconcileLoop;
-  /** A collection has seen all pods and all ports. */
+  /** The first collection with a complete list of pods and ports has run. */
   #isRunning = false;
   readonly #stops: (() => void)[] = [];
 
-  constructor(world: PodUpkeepDependencies) {
-    const { log, clock, report } = world;
+  constructor(deps: PodUpkeepDependencies) {
+    const { log, clock, report } = deps;
     const loop = (run: () => Promise<void>, failure: string): ReconcileLoop =>
       new ReconcileLoop(run, (error, retryMs) => log.warn({ err: error, retryMs }, failure), {}, clock);
-    this.#world = world;
-    this.#lost = new LostPorts(world);
+    this.#deps = deps;
+    this.#lost = new LostPorts(deps);
     this.#restoring = loop(async () => {
       const { repairs, error } = await this.#lost.restore();
       this.#restoring.backOff(report.note(repairs));
       if (error !== undefined) throw error;
     }, "failed to restore ports that another program removed; retrying");
-    this.#routes = new PodRoutes(world);
+    this.#routes = new PodRoutes(deps);
     this.#routing = loop(() => this.#routes.apply(), "failed to change routes of pods; retrying");
     this.#collection = loop(() => this.#collect(), "failed to remove orphaned ports and interfaces; retrying");
   }
 
   start(): void {
-    const { view, ports, pods } = this.#world;
+    const { view, ports, pods } = this.#deps;
     const collect = (): void => this.collect();
-    const lostLinks = this.#world.watchLostLinks((name) => {
-      // DEL takes the port before the interface, so that its own work is no loss.
+    const lostLinks = this.#deps.watchLostLinks((name) => {
+      // DEL removes the port before the interface, so an interface that it removes is not a loss.
       if (name === undefined || ports.byName(name) !== undefined) collect();
     });
     this.#stops.push(
-      // The runtime may have lost the sandbox, and then nobody sends a DEL. What a DEL has removed is not there to be found.
+      // If the runtime has lost the sandbox, it sends no DEL. The collection does not find what a DEL has removed.
       pods.subscribe(({ old, new: now }) => {
         if (old !== undefined && !old.uids.some((uid) => now?.uids.includes(uid))) collect();
         if (this.#routes.note(old, now)) this.#routing.trigger();
@@ -84,19 +87,19 @@ export class PodUpkeep {
   }
 
   async #collect(): Promise<void> {
-    const { view } = this.#world;
+    const { view } = this.#deps;
     if (!view.synced || view.bridge() === undefined) return;
-    const isLost = await collectOrphans({ ...this.#world, lost: this.#lost });
+    const isLost = await collectOrphans({ ...this.#deps, lost: this.#lost });
     if (isLost) this.#restoring.trigger();
-    // Once the ports are known: whatever has changed while no daemon was running.
-    if (this.#isRunning || !this.#world.pods.synced) return;
+    // Once the ports are known: anything may have changed while no daemon ran.
+    if (this.#isRunning || !this.#deps.pods.synced) return;
     this.#isRunning = true;
     this.#routes.noteAll();
     this.#routing.trigger();
   }
 }
 
-/** ovs-vswitchd has lost an interface: its namespace was removed and nobody may ask for the port to be. */
+/** ovs-vswitchd has lost an interface: its namespace was removed, possibly without a DEL. */
 function isBroken(change: OvsChange): boolean {
   return change.table === "Interface" && Boolean(change.new?.error) && change.old?.error !== change.new?.error;
 }

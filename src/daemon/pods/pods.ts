@@ -10,27 +10,27 @@ import { PODS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
 import { probePorts } from "./probe-ports.ts";
 
-/** What the daemon keeps of a pod of its node. */
+/** The fields of a pod that the daemon stores. */
 export interface NodePod {
   readonly name: string;
   readonly namespace: string;
-  /** The uid, and for a static pod also the one that kubelet gives the runtime (its mirror object has another). */
+  /** The uid, and for a static pod also the one that kubelet sends to the runtime (its mirror object has another). */
   readonly uids: readonly string[];
   /** Time of creation, as the API server writes it. */
   readonly created: string;
   readonly deleting: boolean;
-  /** All its containers have ended for good: its address may be another pod's. */
+  /** All its containers have ended permanently: its address may be another pod's. */
   readonly ended: boolean;
-  /** Those about interfaces, see `concernsInterface`. */
+  /** The annotations about interfaces, see `concernsInterface`. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The TCP ports at its address that kubelet connects to. */
   readonly probePorts: readonly number[];
 }
 
-/** kubelet writes the static pod's own uid there; it is what CNI_ARGS holds. */
+/** kubelet writes the static pod's own uid there; CNI_ARGS contains the same. */
 const CONFIG_HASH = "kubernetes.io/config.hash";
 
-/** The narrow view of a pod. */
+/** Reads the stored fields of a pod. */
 export function nodePod(pod: Pod): NodePod {
   const all = pod.metadata.annotations ?? {};
   const annotations: Record<string, string> = {};
@@ -50,7 +50,7 @@ export function nodePod(pod: Pod): NodePod {
   };
 }
 
-/** The pods of one node that have a network of their own. */
+/** Watches the pods of one node that do not use the host network. */
 export function podInformer(
   kube: Kube,
   node: string,
@@ -67,13 +67,13 @@ export function podInformer(
   });
 }
 
-/** A pod as the API server has it now; undefined where it has none of that name. */
+/** A pod's present state in the API server; undefined if it does not exist. */
 export async function readPod(kube: Kube, namespace: string, name: string): Promise<NodePod | undefined> {
   const pod = await kube.get<Pod>(PODS, { namespace, name }).catch(unlessNotFound);
   return pod && nodePod(pod);
 }
 
-/** A pod's status changes often while it starts; none of that matters here. */
+/** A pod's status changes often while it starts; those changes are ignored. */
 function samePod(a: NodePod, b: NodePod): boolean {
   return (
     a.deleting === b.deleting &&

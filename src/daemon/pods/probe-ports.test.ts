@@ -10,7 +10,7 @@ const ports = (...containers: Partial<Container>[]) =>
     spec: { containers: containers.map((container) => ({ name: "c", ...container })) },
   });
 
-t.test("the ports are those of all probes and hooks that connect, each once", async (t) => {
+t.test("the ports are those of all probes and hooks that connect, without duplicates", async (t) => {
   const all = ports(
     {
       livenessProbe: { httpGet: { port: 8080 } },
@@ -25,14 +25,14 @@ t.test("the ports are those of all probes and hooks that connect, each once", as
   t.same(probePorts({ metadata, spec: { containers: [], initContainers: [sidecar] } }), [15021]);
 });
 
-t.test("a port by name is one of its own container, and a number in quotes is a number", async (t) => {
+t.test("a named port belongs to its own container, and a number in quotes is a number", async (t) => {
   const named = { readinessProbe: { httpGet: { port: "web" } } };
   t.same(ports({ ...named, ports: [{ name: "web", containerPort: 8443 }] }), [8443]);
   t.same(ports(named, { ports: [{ name: "web", containerPort: 8443 }] }), [], "another container's port");
   t.same(ports({ readinessProbe: { httpGet: { port: "8081" } } }), [8081]);
 });
 
-t.test("what asks another host, or runs a program, or has no valid port has none", async (t) => {
+t.test("a probe of another host, one that runs a program, and one without a valid port have none", async (t) => {
   t.same(ports({ readinessProbe: { httpGet: { port: 80, host: "198.51.100.1" } } }), []);
   t.same(ports({ readinessProbe: {} }, {}), []);
   t.same(ports({ readinessProbe: { tcpSocket: { port: 70_000 } } }, { readinessProbe: { grpc: { port: 0 } } }), []);

@@ -3,8 +3,9 @@
 import type { Container, Pod, ProbeHandler } from "../../kube/types.ts";
 
 /**
- * The TCP ports at a pod's address that kubelet connects to: those of `httpGet`, `tcpSocket` and `grpc` in probes and lifecycle hooks, each once, in ascending order. Not those
- * with a `host` of their own, which is asked instead of the pod.
+ * The TCP ports at a pod's address that kubelet connects to: those of `httpGet`, `tcpSocket` and `grpc` in probes and
+ * lifecycle hooks, without duplicates, in ascending order. Actions with a `host` of their own are excluded: kubelet
+ * connects to that host instead of the pod.
  */
 export function probePorts({ spec = {} }: Pod): readonly number[] {
   const containers: readonly Container[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];

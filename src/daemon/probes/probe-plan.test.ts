@@ -12,7 +12,7 @@ const PLAIN: SubnetContract = { cidrs: RANGE, natOutgoing: true, gatewayType: "d
 const of = (vpc: string): SubnetContract => ({ ...PLAIN, cidrs: [], probe: { vpc, cidrs: RANGE } });
 const CONTRACTS: Record<string, SubnetContract | string> = { "ovn-default": PLAIN, a: of("vpc-a"), b: of("vpc-b") };
 
-/** A pod; `age` tells its time of creation. */
+/** A pod; `age` determines its time of creation. */
 function pod(name: string, subnet: string, last: number, probePorts: readonly number[], age = 0): NodePod {
   const annotations = encodePodInterface("ovn", {
     onOvn: true,
@@ -50,7 +50,7 @@ function plan(pods: readonly NodePod[], contracts = CONTRACTS, network = "172.18
   return { vpcs, unprobed: result.unprobed.map(({ pod, message }) => `${pod.name}: ${message}`) };
 }
 
-t.test("what is reached is the probed ports of pods of custom VPCs, in one order", async (t) => {
+t.test("the targets are the probed ports of pods of custom VPCs, in a fixed order", async (t) => {
   const pods = [
     pod("x", "b", 8, [80]),
     pod("web", "a", 7, [81, 80]),
@@ -66,18 +66,18 @@ t.test("what is reached is the probed ports of pods of custom VPCs, in one order
 });
 
 t.test(
-  "pods of two VPCs may have one address if their ports differ; of those with one port the oldest is reached",
+  "pods of two VPCs may have one address if their ports differ; of those with one port the oldest is probed",
   async (t) => {
     t.match(plan([pod("x", "a", 7, [80]), pod("y", "b", 7, [81])]), { unprobed: [] });
     const [young, old] = [pod("young", "a", 7, [80, 81]), pod("old", "b", 7, [80], 3)];
     const result = plan([young, old]);
     t.match(result, { vpcs: ["vpc-a: 10.16.0.7 81, fd00:10:16::7 81", "vpc-b: 10.16.0.7 80, fd00:10:16::7 80"] });
     t.match(result, { unprobed: [/^young: .* pod shop\/old of VPC vpc-b has 10\.16\.0\.7 and port 80 too/] });
-    t.match(plan([{ ...old, ended: true }, young]), { unprobed: [] }, "one that has ended is nobody's");
+    t.match(plan([{ ...old, ended: true }, young]), { unprobed: [] }, "a finished pod does not use its address");
   },
 );
 
-t.test("an address that the node has another use for stays that one's", async (t) => {
+t.test("an address that the node uses otherwise is not sent into a VPC", async (t) => {
   const mine = pod("mine", "a", 7, [80], 3);
   t.match(plan([mine, pod("theirs", "ovn-default", 7, [])]), {
     vpcs: [],
@@ -89,7 +89,7 @@ t.test("an address that the node has another use for stays that one's", async (t
   });
 });
 
-t.test("an annotation leads no address into a VPC that is not in the subnet's range", async (t) => {
+t.test("an annotation cannot send an address into a VPC that is not in the subnet's range", async (t) => {
   const forged = pod("forged", "a", 7, [443]);
   const annotations = { ...forged.annotations, "ovn.kubernetes.io/ip_address": "198.51.100.1" };
   t.same(plan([{ ...forged, annotations }]), { vpcs: [], unprobed: [] });

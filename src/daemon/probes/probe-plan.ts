@@ -108,7 +108,7 @@ function addressesOf(pod: NodePod): { readonly subnet: string; readonly ips: rea
     decoded.set(pod, found);
     return found;
   } catch (error) {
-    // The pod's ADD reports what is wrong.
+    // The pod's ADD reports the malformed annotation.
     if (error instanceof ContractError) return undefined;
     throw error;
   }

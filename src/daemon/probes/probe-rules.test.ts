@@ -20,20 +20,20 @@ import { probeLinkName, probeState } from "./probe-state.ts";
 const skip = noKernel();
 
 const target = (address: string, port: number) => ({ ip: parseIp(address)!, port });
-/** Both have a pod with the address; the ports differ. */
+/** Both VPCs have a pod with the address; the ports differ. */
 const VPCS = [
   { vpc: "a", slot: 1, targets: [target("10.16.0.9", 8080), target("fd00:10:16::9", 8080)] },
   { vpc: "b", slot: 2, targets: [target("10.16.0.9", 8081), target("fd00:10:16::9", 8081)] },
 ].map((vpc) => ({ ...vpc, link: probeLinkName(vpc.vpc) }));
 
-t.test("the rules are what nft takes, and the same for the same VPCs", async (t) => {
+t.test("nft accepts the rules, and they are the same for the same VPCs", async (t) => {
   const script = compileProbeRules(VPCS);
   t.match(script, `10.16.0.9 . 8080 : goto to-1, 10.16.0.9 . 8081 : goto to-2`);
   t.match(script, "meta mark set meta mark and 0x80ffffff or 0x02000000");
   t.notMatch(compileProbeRules([{ link: "probe0", slot: 99, targets: [target("10.16.0.9", 1)] }]), "ip6 daddr");
 });
 
-/** Serves a text on TCP ports of a namespace, each with who asks. */
+/** Serves a text on TCP ports of a namespace, followed by the client's address. */
 async function serve(t: Test, netns: string, text: string, ports: readonly number[]): Promise<void> {
   const script = `for (const port of ${JSON.stringify(ports)}) require("node:net").createServer((socket) =>
     socket.end(${JSON.stringify(`${text} `)} + socket.remoteAddress)).listen(port, "::", () => console.log(port));`;
@@ -44,14 +44,14 @@ async function serve(t: Test, netns: string, text: string, ports: readonly numbe
   await once(child.stdout, "data");
 }
 
-/** What a server answers; "" where none is reached in time. */
+/** A server's answer; "" if none is reached in time. */
 function ask(netns: string, address: string, port: number, waitMs = 10_000): string {
   const script = `const socket = require("node:net").connect(${port}, ${JSON.stringify(address)});
     socket.setTimeout(${waitMs}, () => process.exit()).on("error", () => process.exit()).on("data", (text) => console.log(String(text)));`;
   return execFileSync("nsenter", [`--net=${netns}`, process.execPath, "-e", script], { encoding: "utf8" }).trim();
 }
 
-t.test("the node reaches each VPC's pod by address and port, and nobody reaches the node", { skip }, async (t) => {
+t.test("the node reaches each VPC's pod by address and port, and no pod reaches the node", { skip }, async (t) => {
   const node = await newNetns(t);
   const ip = (...args: string[]): string => runIn(node, "ip", ...args);
   ip("link", "set", "lo", "up");
@@ -65,7 +65,7 @@ t.test("the node reaches each VPC's pod by address and port, and nobody reaches 
   ip("-6", "route", "add", "default", "via", "fd00:172:18::1");
   const insides: string[] = [];
   for (const { vpc, link } of VPCS) {
-    // What OVN is to the node: a router with its network, a pod's address behind it, and the node's MAC known.
+    // The namespace that stands for OVN: a router with its network, a pod's address behind it, and the node's MAC.
     const inside = await newNetns(t);
     const at = (...args: string[]): string => runIn(inside, "ip", ...args);
     const peer = `peer-${vpc}`;
@@ -100,7 +100,7 @@ t.test("the node reaches each VPC's pod by address and port, and nobody reaches 
   const state = probeState(VPCS, { mtu: 1400, userspace: false });
   t.same((await engine.pass(state)).failures, []);
   const repeated = await engine.pass(state);
-  t.same([repeated.failures, repeated.repairs], [[], []], "nothing is left to be done");
+  t.same([repeated.failures, repeated.repairs], [[], []], "the second pass finds nothing to do");
   const [table] = state.tables ?? [];
   execFileSync("nsenter", [`--net=${node}`, "nft", "-f", "-"], { input: table?.script ?? "" });
   await serve(t, node, "node", [10250]);
@@ -111,11 +111,15 @@ t.test("the node reaches each VPC's pod by address and port, and nobody reaches 
   ] as const) {
     t.equal(ask(node, address, 8080), `a ${source}`, `${address} port 8080 is the pod of VPC a`);
     t.equal(ask(node, address, 8081), `b ${source}`, `${address} port 8081 is the pod of VPC b`);
-    t.equal(ask(node, address, 8082, 400), "", "other ports are nobody's there");
+    t.equal(ask(node, address, 8082, 400), "", "other ports are not served there");
   }
   for (const inside of insides) {
-    t.equal(ask(inside, PROBE_NETWORK.v4.node, 10250, 400), "", "the node's address in the VPC is not the node");
-    t.equal(ask(inside, "172.18.0.11", 10250, 400), "", "nor is its own reached by that way");
+    t.equal(
+      ask(inside, PROBE_NETWORK.v4.node, 10250, 400),
+      "",
+      "the node's address in the VPC does not reach the node",
+    );
+    t.equal(ask(inside, "172.18.0.11", 10250, 400), "", "nor does its own address");
     t.equal(ask(inside, PROBE_NETWORK.v6.node, 10250, 400), "");
   }
   t.match(runIn(node, "nft", "list", "chain", "inet", "weft/probes", "replies"), /counter packets [1-9]/);

@@ -6,7 +6,7 @@ import { ProbeSlots, SLOTS, tableOfSlot } from "./probe-slots.ts";
 
 const texts = (slots: ReadonlyMap<string, number>) => [...slots].map(([link, slot]) => `${link} ${slot}`).sort();
 
-t.test("a link keeps its slot while others come and go, and one that is free is used again", async (t) => {
+t.test("a link keeps its slot while others are added and removed, and a free slot is reused", async (t) => {
   const slots = new ProbeSlots();
   const kernel = new FakeKernel();
   t.same(texts(slots.assign(["a", "b"], kernel)), ["a 1", "b 2"]);
@@ -14,7 +14,7 @@ t.test("a link keeps its slot while others come and go, and one that is free is 
   t.same(texts(slots.assign(["0", "a", "b", "c"], kernel)), ["0 1", "a 3", "b 2", "c 4"]);
 });
 
-t.test("after a restart the routes in the kernel tell the slots", async (t) => {
+t.test("after a restart the slots are read from the routes in the kernel", async (t) => {
   const kernel = new FakeKernel();
   kernel.createLink({ name: "b", kind: "dummy", up: true });
   kernel.addRoute({ destination: "0.0.0.0/0", device: kernel.link("b")!.index, table: tableOfSlot(5), protocol: 88 });

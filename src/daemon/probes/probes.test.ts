@@ -103,7 +103,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const TABLES = (kernel: FakeKernel) => kernel.routes({ protocol: 88 }).map(({ table }) => table);
 
-t.test("a VPC with a probed pod has a port, a route, a rule and a table, which go with the pod", async (t) => {
+t.test("a VPC with a probed pod has a port, a route, a rule and a table, which are removed with the pod", async (t) => {
   const { view, kernel, nft, pods, start } = await setup(t);
   const probes = start();
   const link = probeLinkName("vpc-a");
@@ -125,13 +125,13 @@ t.test("a VPC with a probed pod has a port, a route, a rule and a table, which g
   await probes.stop();
 });
 
-t.test("what another program takes away comes back, and is told", async (t) => {
+t.test("objects that another program removes are restored and reported", async (t) => {
   const { kernel, nft, pods, repaired, logged, start } = await setup(t);
   const probes = start();
   const link = probeLinkName("vpc-a");
   pods.set("web", pod("web", "a", 7));
-  // What is changed before it is set up is not told.
-  await until(() => nft.scripts.length > 0 && logged.at(-1) === "the way to pods of custom VPCs is set up");
+  // Changes before the first set-up are not reported.
+  await until(() => nft.scripts.length > 0 && logged.at(-1) === "connections to pods of custom VPCs are set up");
   kernel.deleteRule({ ...kernel.rules()[0]!, action: "table" } as never);
   await until(() => kernel.rules().length === 1 && repaired.length > 0);
   const index = kernel.link(link)!.index;
@@ -144,7 +144,7 @@ t.test("what another program takes away comes back, and is told", async (t) => {
   await probes.stop();
 });
 
-t.test("a daemon that starts finds what is there, changes nothing, and keeps each VPC's table", async (t) => {
+t.test("a daemon that starts finds the present state, changes nothing, and keeps each VPC's table", async (t) => {
   const { kernel, nft, pods, start } = await setup(t);
   const first = start();
   pods.set("b", pod("b", "b", 8));
@@ -165,7 +165,7 @@ t.test("a daemon that starts finds what is there, changes nothing, and keeps eac
 });
 
 t.test(
-  "a pod whose address and port are another's is told so once, and takes its place when that is gone",
+  "a pod whose address and port are another's is reported once, and replaces it when that is deleted",
   async (t) => {
     const { nft, pods, events, start } = await setup(t);
     const probes = start();
@@ -182,7 +182,7 @@ t.test(
   },
 );
 
-t.test("nothing of a VPC is touched while pods, subnets or a contract are not known", async (t) => {
+t.test("nothing of a VPC is changed while pods, subnets or a contract are not known", async (t) => {
   const { kernel, nft, pods, subnets, start } = await setup(t);
   pods.set("web", pod("web", "a", 7));
   const first = start();

@@ -23,7 +23,7 @@ import { type ProbePlan, planProbes, type Unprobed } from "./probe-plan.ts";
 import { ProbeSlots, SLOTS } from "./probe-slots.ts";
 import { probeLinkName, probeState, type VpcState } from "./probe-state.ts";
 
-/** What {@link Probes} works with. */
+/** Dependencies of {@link Probes}. */
 export interface ProbesDependencies {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
@@ -39,7 +39,7 @@ export interface ProbesDependencies {
   event(pod: NodePod, reason: string, message: string): void;
 }
 
-/** Reason of the Event for a pod whose probes cannot be told from other packets. */
+/** Reason of the Event for a pod whose probes cannot be distinguished from other packets. */
 const AMBIGUOUS = "ProbeAddressAmbiguous";
 
 /**
@@ -47,7 +47,7 @@ const AMBIGUOUS = "ProbeAddressAmbiguous";
  * not wait for it. It is separate from the node's own network, which failures here do not affect.
  */
 export class Probes {
-  readonly #world: ProbesDependencies;
+  readonly #deps: ProbesDependencies;
   readonly #engine: NodeEngine;
   readonly #loop: ReconcileLoop;
   readonly #slots = new ProbeSlots();
@@ -62,16 +62,16 @@ export class Probes {
   /** Something on the node may have changed. */
   #suspect = true;
   /** Messages already reported, by the pod's UID. */
-  #told: ReadonlyMap<string, string> = new Map();
+  #reported: ReadonlyMap<string, string> = new Map();
 
-  constructor(world: ProbesDependencies) {
-    const { kernel, nft, view, clock, log } = world;
-    this.#world = world;
+  constructor(deps: ProbesDependencies) {
+    const { kernel, nft, view, clock, log } = deps;
+    this.#deps = deps;
     this.#engine = new NodeEngine({ kernel, nft, ovs: view, uuid: clock.uuid, owner: PROBE_OWNER });
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),
       (error, retryMs) =>
-        log.warn({ err: error, retryMs }, "failed to set up the way to pods of custom VPCs; retrying"),
+        log.warn({ err: error, retryMs }, "failed to set up connections to pods of custom VPCs; retrying"),
       {},
       clock,
     );
@@ -79,7 +79,7 @@ export class Probes {
 
   /** Starts. `stop` ends it; what was set up stays. */
   start(): void {
-    const { view, pods, subnets } = this.#world;
+    const { view, pods, subnets } = this.#deps;
     const suspect = (): void => {
       this.#suspect = true;
       this.#loop.trigger();
@@ -110,7 +110,7 @@ export class Probes {
   }
 
   async #reconcile(): Promise<void> {
-    const { view, pods, subnets, kernel, report } = this.#world;
+    const { view, pods, subnets, kernel, report } = this.#deps;
     if (!view.synced) {
       // Open vSwitch is restarting and recreates its devices.
       this.#settled = undefined;
@@ -118,7 +118,7 @@ export class Probes {
       return;
     }
     const bridge = view.bridge();
-    const mtu = this.#world.mtu();
+    const mtu = this.#deps.mtu();
     if (!pods.synced || !subnets.synced || bridge === undefined || mtu === 0) return;
     const plan = this.#plan();
     if (typeof plan === "string") return;
@@ -148,7 +148,7 @@ export class Probes {
   }
 
   #plan(): ProbePlan | string {
-    const { pods, subnets, kernel } = this.#world;
+    const { pods, subnets, kernel } = this.#deps;
     const own = new Set(kernel.links().flatMap((link) => (isProbeLink(link) ? [link.index] : [])));
     const prefixes = kernel.addresses().flatMap(({ address, prefix, index }) => {
       const ip = own.has(index) ? undefined : parseIp(address);
@@ -162,13 +162,13 @@ export class Probes {
 
   /** The VPCs with their links; reports pods that are not probed. */
   #vpcs({ vpcs, unprobed }: ProbePlan): readonly VpcState[] {
-    const slots = this.#slots.assign([...vpcs.keys()].map(probeLinkName), this.#world.kernel);
+    const slots = this.#slots.assign([...vpcs.keys()].map(probeLinkName), this.#deps.kernel);
     this.#tell(unprobed);
     return [...vpcs].flatMap(([vpc, targets]) => {
       const link = probeLinkName(vpc);
       const slot = slots.get(link);
       if (slot === undefined)
-        this.#world.log.warn({ vpc, limit: SLOTS }, "too many VPCs have pods with probes on this node");
+        this.#deps.log.warn({ vpc, limit: SLOTS }, "too many VPCs have pods with probes on this node");
       return slot === undefined ? [] : [{ vpc, link, slot, targets }];
     });
   }
@@ -178,22 +178,22 @@ export class Probes {
     for (const { pod, message } of unprobed) {
       const uid = pod.uids[0] ?? "";
       told.set(uid, message);
-      if (this.#told.get(uid) !== message) this.#world.event(pod, AMBIGUOUS, message);
+      if (this.#reported.get(uid) !== message) this.#deps.event(pod, AMBIGUOUS, message);
     }
-    this.#told = told;
+    this.#reported = told;
   }
 
   /** Logs changes; distinguishes restored state from first set-up and from newly wanted state. */
   #judge(state: NodeState, { repairs }: Pass): void {
-    const { log, report } = this.#world;
+    const { log, report } = this.#deps;
     if (repairs.length === 0) {
-      if (this.#settled === undefined) log.info({}, "the way to pods of custom VPCs is set up");
+      if (this.#settled === undefined) log.info({}, "connections to pods of custom VPCs are set up");
       this.#settled = state;
     } else if (this.#settled === undefined || !samePlain(state, this.#settled)) {
       this.#settled = undefined;
-      log.info({ changes: repairs }, "the way to pods of custom VPCs changed");
+      log.info({ changes: repairs }, "connections to pods of custom VPCs changed");
     } else this.#loop.backOff(report.note(repairs));
-    // Checks restored state once more, as the next event would do anyway.
+    // Checks the restored state once more.
     if (repairs.length > 0) this.#loop.trigger();
   }
 
@@ -204,7 +204,7 @@ export class Probes {
   }
 }
 
-/** Each pod's interface has link-local ones. */
+/** Each pod's interface has link-local addresses, which do not matter here. */
 function isAddressEvent(event: NetlinkEvent): boolean {
   return event.type === "address" && event.address.scope !== "link";
 }

@@ -20,7 +20,7 @@ const slice = (endpoints: Parameters<typeof readLocalSlice>[0]["endpoints"]) => 
 const texts = (list: readonly { ip: { text: string }; port: string; number: number }[] = []) =>
   list.map(({ ip, port, number }) => `${ip.text} ${port} ${number}`);
 
-t.test("of a slice counts what is on the node, and what terminates but serves by itself", async (t) => {
+t.test("a slice counts endpoints on the node, and terminating ones that still serve", async (t) => {
   const read = readLocalSlice(
     slice([
       { addresses: ["10.16.0.2"], nodeName: "weft-1" },
@@ -37,7 +37,7 @@ t.test("of a slice counts what is on the node, and what terminates but serves by
   t.equal(readLocalSlice(slice(undefined), "weft-1"), undefined);
 });
 
-t.test("it follows the endpoints of the Services that it is told of, and of no others", async (t) => {
+t.test("it follows the endpoints of the given Services, and of no others", async (t) => {
   const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const waiters = new Set<() => void>();
@@ -73,7 +73,7 @@ t.test("it follows the endpoints of the Services that it is told of, and of no o
   t.notOk(local.synced);
   await until(["default/web 10.16.0.2"]);
   local.follow(["default/web", "default/late"]);
-  t.same(seen(), ["default/web 10.16.0.2"], "what was known stays until the new list is complete");
+  t.same(seen(), ["default/web 10.16.0.2"], "the known endpoints stay until the new list is complete");
   await until(["default/web 10.16.0.2"]);
   await create("late", "10.16.0.4");
   await until(["default/late 10.16.0.4", "default/web 10.16.0.2"]);

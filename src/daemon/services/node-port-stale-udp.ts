@@ -4,8 +4,9 @@ import type { Ip } from "../../net/address.ts";
 import type { LocalEndpoint, ServiceRulesInput } from "./service-rules.ts";
 
 /**
- * Deletes conntrack entries of UDP flows to endpoints that the rules no longer name. A flow keeps its endpoint while its client sends, even if the
- * endpoint is gone; TCP clients notice that themselves. OVN deletes flows that it has balanced (`ct_flush`).
+ * Deletes conntrack entries of UDP flows to endpoints that the rules no longer contain. A flow keeps its endpoint
+ * while its client sends, even if the endpoint is gone; TCP clients detect that themselves. OVN deletes flows that it
+ * has balanced (`ct_flush`).
  */
 export class NodePortStaleUdp {
   readonly #forget: (ip: Ip, port: number) => number;
@@ -16,7 +17,7 @@ export class NodePortStaleUdp {
     this.#forget = forget;
   }
 
-  /** Call it once the rules are those of `services`. @throws NetlinkError; the call may be repeated. */
+  /** Call it after the rules of `services` are applied. @throws NetlinkError; the call may be repeated. */
   applied(services: Pick<ServiceRulesInput, "endpoints"> | undefined): void {
     const udp = [...(services?.endpoints.values() ?? [])].flat().filter(({ protocol }) => protocol === "udp");
     const now = new Map(udp.map((endpoint) => [`${endpoint.ip.text} ${endpoint.number}`, endpoint]));

@@ -64,7 +64,7 @@ export interface NodeService {
   readonly sourceRanges: readonly Cidr[];
   /** `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. */
   readonly local: boolean;
-  /** The VPC that the controller says it is in; absent: the one of nodes. */
+  /** The VPC that the controller has assigned it to; absent: the VPC of nodes. */
   readonly vpc?: string;
   /** 0: none. */
   readonly healthCheckNodePort: number;
@@ -99,8 +99,8 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
 }
 
 /**
- * Whether a Service is in the VPC of nodes. A node does not reach one that is not: at its ClusterIP OVN refuses, and its endpoints' addresses are those of
- * others in the node's VPC.
+ * Whether a Service is in the VPC of nodes. A node does not reach other Services: OVN refuses connections to their
+ * ClusterIP, and their endpoints' addresses may belong to other pods in the nodes' VPC.
  */
 export function isInVpc({ vpc }: NodeService, ofNodes: string | undefined): boolean {
   return vpc === undefined || vpc === ofNodes;
@@ -119,7 +119,10 @@ export function readNftProtocol(protocol: string): NftProtocol | undefined {
   return word === "tcp" || word === "udp" || word === "sctp" ? word : undefined;
 }
 
-/** All Services that nodes serve; nothing is kept of others. Endpoints are not read here, so only changes of Services themselves are announced. */
+/**
+ * Watches all Services that nodes serve; other Services are not stored. Endpoints are not read here, so only changes
+ * of Services themselves are reported.
+ */
 export function serviceInformer(
   kube: Kube,
   onError: (error: unknown, context: string) => void,

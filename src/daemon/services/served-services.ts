@@ -20,7 +20,7 @@ export interface ServedServices {
   stop(): Promise<void>;
 }
 
-/** For nodes that kube-proxy serves: no Services. */
+/** For nodes on which kube-proxy runs: no Services. */
 export const NO_SERVICES: ServedServices = {
   synced: true,
   current: () => ({ services: [], endpoints: new Map() }),

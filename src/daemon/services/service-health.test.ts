@@ -36,7 +36,7 @@ function setup() {
   return { health, clock, listening, checks, taken, state, warned, announce: () => announce() };
 }
 
-t.test("a Service's health check says whether this node has endpoints of it", async (t) => {
+t.test("a Service's health check reports whether this node has endpoints of it", async (t) => {
   const { health, clock, listening, checks, state, announce } = setup();
   checks.set(31_000, { service: "default/web", endpoints: 2 });
   health.start();
@@ -48,26 +48,26 @@ t.test("a Service's health check says whether this node has endpoints of it", as
     body: { service: { namespace: "default", name: "web" }, localEndpoints: 2, serviceProxyHealthy: true },
   });
   checks.set(31_000, { service: "default/web", endpoints: 0 });
-  t.match(ask(), { status: 503, body: { localEndpoints: 0 } }, "by what is known when it is asked");
+  t.match(ask(), { status: 503, body: { localEndpoints: 0 } }, "with the state at the time of the request");
   checks.set(31_000, { service: "default/web", endpoints: 2 });
   state.healthy = false;
   t.match(ask(), { status: 503, body: { serviceProxyHealthy: false } });
   checks.clear();
   announce();
   await clock.advance(1_000);
-  t.same([...listening.keys()], [PROXY_HEALTH_PORT], "a Service that is gone has none");
+  t.same([...listening.keys()], [PROXY_HEALTH_PORT], "a deleted Service has none");
   await health.stop();
   t.equal(listening.size, 0);
 });
 
-t.test("port 10256 says whether the node serves Services and is to get new clients", async (t) => {
+t.test("port 10256 reports whether the node serves Services and may get new clients", async (t) => {
   const { health, clock, listening, state } = setup();
   health.start();
   await clock.advance(1_000);
   const ask = (path: string) => listening.get(PROXY_HEALTH_PORT)?.(path);
   t.match(ask("/healthz"), { status: 200, body: { nodeEligible: true } });
   state.eligible = false;
-  t.match(ask("/healthz"), { status: 503, body: { nodeEligible: false } }, "a node that is leaving gets none");
+  t.match(ask("/healthz"), { status: 503, body: { nodeEligible: false } }, "a node that is being deleted gets none");
   t.match(ask("/livez"), { status: 200 }, "and lives");
   state.healthy = false;
   t.match(ask("/livez"), { status: 503 });
@@ -75,7 +75,7 @@ t.test("port 10256 says whether the node serves Services and is to get new clien
   await health.stop();
 });
 
-t.test("a port that another program has is retried, and does not delay the others", async (t) => {
+t.test("a port that another program uses is retried, and does not delay the others", async (t) => {
   const { health, clock, listening, checks, taken, warned } = setup();
   taken.add(PROXY_HEALTH_PORT);
   checks.set(31_000, { service: "default/web", endpoints: 1 });
@@ -83,7 +83,7 @@ t.test("a port that another program has is retried, and does not delay the other
   await clock.advance(200);
   t.same([...listening.keys()], [31_000]);
   t.match(warned, [
-    /^HealthCheckPortInUse: another program listens on port 10256.*; kube-proxy.* is to be removed$/,
+    /^HealthCheckPortInUse: another program listens on port 10256.*; remove kube-proxy, which listens on 10256$/,
     /failed to serve health checks of Services; retrying/,
   ]);
   taken.clear();
@@ -92,7 +92,7 @@ t.test("a port that another program has is retried, and does not delay the other
   await health.stop();
 });
 
-t.test("it is answered over HTTP as JSON, and a port in use rejects", async (t) => {
+t.test("the answer is JSON over HTTP, and a port in use rejects", async (t) => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, () => resolve()));
   const { port } = other.address() as AddressInfo;
@@ -106,6 +106,6 @@ t.test("it is answered over HTTP as JSON, and a port in use rejects", async (t) 
   t.equal(response.headers.get("content-type"), "application/json");
   t.equal(response.headers.get("x-test"), "1");
   t.same(await response.json(), { localEndpoints: 0 });
-  // Clients outside reach the port; what is no URL must not end the daemon.
+  // Clients outside reach the port; an invalid URL must not end the daemon.
   for (const path of ["//", "//[", "/%"]) t.equal((await fetch(`http://127.0.0.1:${port}${path}`)).status, 503, path);
 });

@@ -23,7 +23,7 @@ export interface HealthAnswer {
 /** Serves one port on all addresses of the node until it is closed. Rejects with the error of listen(2). */
 export type ServeHealth = (port: number, answer: (path: string) => HealthAnswer) => Promise<{ close(): void }>;
 
-/** What {@link ServiceHealth} works with. */
+/** Dependencies of {@link ServiceHealth}. */
 export interface ServiceHealthDependencies {
   readonly services: Pick<ServedServices, "healthChecks" | "subscribe">;
   readonly serve: ServeHealth;
@@ -42,26 +42,25 @@ export interface ServiceHealthDependencies {
  * of the Service; on port 10256, whether the node serves Services at all. Load balancers send clients to the nodes that answer with 200.
  */
 export class ServiceHealth {
-  readonly #world: ServiceHealthDependencies;
+  readonly #deps: ServiceHealthDependencies;
   readonly #loop: ReconcileLoop;
   /** Port → its listener. */
   readonly #open = new Map<number, { close(): void }>();
   #told = "";
   #unsubscribe: () => void = () => undefined;
 
-  constructor(world: ServiceHealthDependencies) {
-    this.#world = world;
+  constructor(deps: ServiceHealthDependencies) {
+    this.#deps = deps;
     this.#loop = new ReconcileLoop(
       () => this.#reconcile(),
-      (error, retryMs) =>
-        world.log.warn({ err: error, retryMs }, "failed to serve health checks of Services; retrying"),
+      (error, retryMs) => deps.log.warn({ err: error, retryMs }, "failed to serve health checks of Services; retrying"),
       {},
-      world.clock,
+      deps.clock,
     );
   }
 
   start(): void {
-    this.#unsubscribe = this.#world.services.subscribe(() => this.#loop.trigger());
+    this.#unsubscribe = this.#deps.services.subscribe(() => this.#loop.trigger());
     this.#loop.trigger();
   }
 
@@ -73,7 +72,7 @@ export class ServiceHealth {
   }
 
   async #reconcile(): Promise<void> {
-    const { services, serve } = this.#world;
+    const { services, serve } = this.#deps;
     const ports = new Set([PROXY_HEALTH_PORT, ...services.healthChecks().keys()]);
     for (const [port, server] of this.#open) {
       if (ports.has(port)) continue;
@@ -91,27 +90,25 @@ export class ServiceHealth {
         if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") inUse.push(port);
       }
     }
-    this.#tell(inUse);
+    this.#reportPorts(inUse);
     if (failed.length > 0) throw failed[0];
   }
 
   /** Port 10256 is in use while kube-proxy runs. */
-  #tell(inUse: readonly number[]): void {
+  #reportPorts(inUse: readonly number[]): void {
     const text = inUse.join(", ");
     if (text === this.#told) return;
     this.#told = text;
     if (text === "") return;
-    const proxy = inUse.includes(PROXY_HEALTH_PORT)
-      ? `; kube-proxy, which listens on ${PROXY_HEALTH_PORT}, is to be removed`
-      : "";
-    this.#world.warnNode(
+    const proxy = inUse.includes(PROXY_HEALTH_PORT) ? `; remove kube-proxy, which listens on ${PROXY_HEALTH_PORT}` : "";
+    this.#deps.warnNode(
       "HealthCheckPortInUse",
       `another program listens on port ${text}, so health checks of Services are not answered there${proxy}`,
     );
   }
 
   #answer(port: number, path: string): HealthAnswer {
-    const { services, healthy, eligible, clock } = this.#world;
+    const { services, healthy, eligible, clock } = this.#deps;
     const isHealthy = healthy();
     if (port === PROXY_HEALTH_PORT) {
       const isLive = path === "/livez";

@@ -86,7 +86,7 @@ t.test("with externalTrafficPolicy Local clients outside get endpoints of this n
   );
   t.ok(
     rules.includes(`ip6 daddr 2001:db8::8 udp dport 53 counter drop comment "no endpoint on this node"`),
-    "without an endpoint the client is not answered",
+    "without an endpoint the client gets no answer",
   );
   t.equal(
     rules[0],
@@ -94,11 +94,11 @@ t.test("with externalTrafficPolicy Local clients outside get endpoints of this n
   );
   t.ok(
     rules.includes(`ip6 daddr 2001:db8::8 udp dport 53 counter drop comment "loadBalancerSourceRanges"`),
-    "ranges of one family accept nobody of the other",
+    "ranges of one family accept no client of the other",
   );
 });
 
-t.test("what goes to Services has the node's address for them, in every case", async (t) => {
+t.test("packets to Services always have the node's address for them", async (t) => {
   t.match(chain(compileServiceRules(input()), "postrouting"), [
     /^type nat hook postrouting priority srcnat - 2/,
     /^oifname "ovn-services" ip daddr \{ 10.96.0.0\/12 \} ip saddr != 100.64.128.2 snat ip to 100.64.128.2/,
@@ -113,7 +113,7 @@ t.test("the order of Services changes nothing", async (t) => {
   t.equal(compileServiceRules({ ...FULL, services: [...services].reverse() }), compileServiceRules(FULL));
 });
 
-t.test("a Service that is only reached at its cluster address is not the node's affair", async (t) => {
+t.test("a Service with only a ClusterIP is not served by the node", async (t) => {
   const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
   const read = (spec: NonNullable<ServiceWithPorts["spec"]>, labels = {}) =>
     readNodeService({ metadata: { ...metadata, labels }, spec });
@@ -124,7 +124,7 @@ t.test("a Service that is only reached at its cluster address is not the node's 
   for (const label of ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"]) {
     for (const value of ["other", ""]) {
       const found = read({ type: "NodePort", clusterIPs: ["10.96.0.7"], ports }, { [label]: value });
-      t.equal(found, undefined, `nor one that is left to others by ${label}: "${value}"`);
+      t.equal(found, undefined, `nor one that is excluded by ${label}: "${value}"`);
     }
   }
   t.match(read({ clusterIPs: ["10.96.0.7"], externalIPs: ["198.51.100.7"], ports }), {
@@ -139,26 +139,23 @@ t.test("a Service that is only reached at its cluster address is not the node's 
   t.same(
     balanced?.loadBalancerIps.map(({ text }) => text),
     ["198.51.100.8"],
-    "an address that the load balancer translates itself is left to it",
+    "an address that the load balancer translates itself is excluded",
   );
 });
 
-t.test(
-  "a node port goes to a port at which all endpoints are used, where the Service's own is for one node's",
-  async (t) => {
-    const rules = (spec: ServiceWithPorts["spec"]) => compileServiceRules(input({ services: [service("s", spec)] }));
-    const local = { type: "LoadBalancer", internalTrafficPolicy: "Local", externalIPs: ["198.51.100.7"] };
-    const wide = rules(local);
-    t.match(wide, "tcp . 30080 : 10.96.0.7 . 30080");
-    t.match(wide, "198.51.100.7 . tcp . 80 : 10.96.0.7 . 30080");
-    t.match(rules({ type: "LoadBalancer" }), "tcp . 30080 : 10.96.0.7 . 80");
-    const taken = [
-      { port: 80, nodePort: 30_080 },
-      { name: "b", port: 30_080, nodePort: 30_081 },
-    ];
-    t.match(rules({ ...local, ports: taken }), "tcp . 30080 : 10.96.0.7 . 80");
-  },
-);
+t.test("a node port uses a port with all endpoints, if the Service's own has one node's", async (t) => {
+  const rules = (spec: ServiceWithPorts["spec"]) => compileServiceRules(input({ services: [service("s", spec)] }));
+  const local = { type: "LoadBalancer", internalTrafficPolicy: "Local", externalIPs: ["198.51.100.7"] };
+  const wide = rules(local);
+  t.match(wide, "tcp . 30080 : 10.96.0.7 . 30080");
+  t.match(wide, "198.51.100.7 . tcp . 80 : 10.96.0.7 . 30080");
+  t.match(rules({ type: "LoadBalancer" }), "tcp . 30080 : 10.96.0.7 . 80");
+  const taken = [
+    { port: 80, nodePort: 30_080 },
+    { name: "b", port: 30_080, nodePort: 30_081 },
+  ];
+  t.match(rules({ ...local, ports: taken }), "tcp . 30080 : 10.96.0.7 . 80");
+});
 
 t.test("endpoints of another VPC are not reached by a node, whatever the policy", async (t) => {
   const metadata = { name: "s", namespace: "default", uid: "u", resourceVersion: "1" };
@@ -175,14 +172,14 @@ t.test("endpoints of another VPC are not reached by a node, whatever the policy"
     return compileServiceRules(input({ contract: { ...CONTRACT, vpc: ofNodes }, services: [service], endpoints }));
   };
   t.match(inVpc("ovn-cluster"), "10.16.0.5 . 8080");
-  t.match(inVpc("core", "core"), "10.16.0.5 . 8080", "the default VPC has the name that the controller says");
+  t.match(inVpc("core", "core"), "10.16.0.5 . 8080", "the default VPC has the name that the controller states");
   t.notMatch(inVpc("ovn-cluster", "core"), "10.16.0.5");
   const rules = inVpc("team-a");
   t.notMatch(rules, "10.16.0.5", "the address is of a pod of the default VPC");
   t.match(rules, "tcp . 30080 : 10.96.0.7 . 80", "OVN refuses");
 });
 
-t.test("nft takes the rules, also in the place of former ones", { skip: noNft() }, async (t) => {
+t.test("nft accepts the rules, also as a replacement", { skip: noNft() }, async (t) => {
   for (const each of [input(), FULL]) {
     const script = compileServiceRules(each);
     t.doesNotThrow(() =>

@@ -29,13 +29,14 @@ export interface LocalEndpoint {
 }
 
 /**
- * Compiles the nftables rules for node ports and external addresses, and for the node's own connections to Services, as input of `nft -f -`. A node
- * port or external address is translated to the ClusterIP, which is routed to `ovn-services`, where OVN balances it as for pods. The source is the
- * node's address on the switch of Services, so that replies return through this node. With `externalTrafficPolicy: Local` the destination is
- * translated to an endpoint on this node instead, and the client's address is kept.
+ * Compiles the nftables rules for node ports and external addresses, and for the node's own connections to Services,
+ * as input of `nft -f -`. A node port or external address is translated to the ClusterIP, which is routed to
+ * `ovn-services`, where OVN balances it as for pods. The source is the node's address on the switch of Services, so
+ * that replies return through this node. With `externalTrafficPolicy: Local` the destination is translated to an
+ * endpoint on this node instead, and the client's address is kept.
  *
- * The chains come before kube-proxy's, so both can run until kube-proxy is removed. Named sets and maps are not used, see `compileHostRules`. Pure;
- * the order of the input does not matter.
+ * The chains come before kube-proxy's, so both can run until kube-proxy is removed. Named sets and maps are not used,
+ * see `compileHostRules`. Pure; the order of the input does not matter.
  */
 export function compileServiceRules(input: ServiceRulesInput): string {
   const { sources } = input.contract;
@@ -137,7 +138,10 @@ function toLocal(word: "ip" | "ip6", match: string, endpoints: readonly LocalEnd
   return [`${match} dnat ${word} to numgen random mod ${targets.length} map { ${map} }`];
 }
 
-/** Refuses what OVN has not balanced: it has no endpoints, comes back from OVN, and would be sent to OVN again. */
+/**
+ * Refuses packets that OVN has not balanced: the Service has no endpoints, the packet returns from OVN, and would be
+ * sent to OVN again.
+ */
 function refuseUnknown({ family, text }: Ip, cidrs: readonly Cidr[]): readonly string[] {
   const word = family === 4 ? "ip" : "ip6";
   const ranges = cidrs.filter((cidr) => cidr.family === family);

@@ -8,7 +8,7 @@ import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
 import { compileServiceRules, SERVICE_TABLE, type ServiceRulesInput } from "./service-rules.ts";
 
-/** What a node needs to reach Services through OVN. */
+/** The state that a node needs to reach Services through OVN. */
 export interface ServiceState {
   readonly ports: readonly OvsPortState[];
   readonly links: readonly LinkState[];

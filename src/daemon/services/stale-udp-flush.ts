@@ -55,22 +55,22 @@ export function staleFlowsInformer(
  * br-int) and the cached ones are renewed (`revalidator/wait`).
  */
 export class StaleFlowsFlush {
-  readonly #world: StaleFlowsDependencies;
+  readonly #deps: StaleFlowsDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** The entries of the record that have been seen, as text: numbers start over with a new database. */
   #seen: ReadonlySet<string> | undefined;
   #waiting: readonly StaleFlows[] = [];
 
-  constructor(world: StaleFlowsDependencies) {
-    this.#world = world;
+  constructor(deps: StaleFlowsDependencies) {
+    this.#deps = deps;
     const onError = (error: unknown, retryMs: number): void =>
-      world.log.warn({ err: error, retryMs }, "failed to delete UDP flows to endpoints that are gone; retrying");
-    this.#loop = new ReconcileLoop(() => this.#flush(), onError, {}, world.clock);
+      deps.log.warn({ err: error, retryMs }, "failed to delete UDP flows to endpoints that are gone; retrying");
+    this.#loop = new ReconcileLoop(() => this.#flush(), onError, {}, deps.clock);
   }
 
   start(): void {
-    const { view, record } = this.#world;
+    const { view, record } = this.#deps;
     this.#stops.push(
       record.subscribe(() => this.#read()),
       view.mirror.onSyncedChange(() => this.#loop.trigger()),
@@ -91,7 +91,7 @@ export class StaleFlowsFlush {
   }
 
   #read(): void {
-    const { record, log } = this.#world;
+    const { record, log } = this.#deps;
     const [text = ""] = record.values();
     let entries: readonly StaleFlows[];
     try {
@@ -115,7 +115,7 @@ export class StaleFlowsFlush {
   }
 
   async #flush(): Promise<void> {
-    const { view, control, log } = this.#world;
+    const { view, control, log } = this.#deps;
     const bridge = view.bridge();
     if (!view.synced || bridge === undefined) return;
     const installed = Number(bridge.external_ids[INSTALLED] ?? 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What the controller has written on a pod that has an address of the default subnet. */
+/** The controller's annotations on a pod with an address of the default subnet. */
 export const ALLOCATED = {
   "ovn.kubernetes.io/allocated": "true",
   "ovn.kubernetes.io/routed": "true",

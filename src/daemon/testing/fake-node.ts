@@ -15,17 +15,17 @@ import type { HostEnd, NetemResult, ObservedInterface, PodLink, PodLinks } from 
 import { readPodAlias } from "../pods/pod-mark.ts";
 import { type NodePod, nodePod } from "../pods/pods.ts";
 
-/** Where a fake was entered, for example `createPair`; a test throws, waits or counts there. */
+/** Called at the entry of a fake's method, for example `createPair`; a test throws, waits or counts there. */
 export type OnStep = (step: string) => void | Promise<void>;
 
-/** As the alias of a pair: it has the group of ours and no alias. */
+/** As the alias of a pair: the pair has Weft's group and no alias. */
 export const GROUP_ONLY = "(group only)";
 
 /** Interfaces of a node that exists in memory only. */
 export class FakeLinks implements PodLinks {
   /** host end's name → the pod's end. */
   readonly pairs = new Map<string, PodLink>();
-  /** Names of veths that other programs have made; they say nothing of themselves. */
+  /** Names of veths of other programs; they have no mark. */
   readonly others = new Set<string>();
   /** Host ends whose pod's end is configured. */
   readonly configured = new Set<string>();
@@ -54,7 +54,7 @@ export class FakeLinks implements PodLinks {
   async configure(wanted: PodLink): Promise<void> {
     await this.onStep("configure");
     this.configured.add(wanted.hostName);
-    // As in the kernel: a route takes the place of the one to its destination.
+    // As in the kernel: a route replaces the one to its destination.
     const destinations = wanted.routes.map(({ destination }) => destination.text);
     this.#loseRoutes(wanted.netns, wanted.ifName, (destination) => destinations.includes(destination.text));
     await this.onStep("configure done");
@@ -143,7 +143,7 @@ export class FakeLinks implements PodLinks {
   }
 }
 
-/** An integration bridge in memory, with an ovn-controller that installs a port's flows at once unless told not to. */
+/** An integration bridge in memory, with an ovn-controller that installs a port's flows at once by default. */
 export class FakePorts implements Ports {
   userspace = false;
   /** port uuid → port. */
@@ -209,7 +209,7 @@ export class FakePods implements PodSource, Watched<NodePod> {
   readonly #pods = new Map<string, NodePod>();
   readonly #listeners = new Set<Parameters<Watched<NodePod>["subscribe"]>[0]>();
 
-  /** Adds or replaces a pod; without annotations it is one that the controller has yet to see. */
+  /** Adds or replaces a pod; without annotations the controller has not allocated yet. */
   set(namespace: string, name: string, uid: string, annotations: Readonly<Record<string, string>> = {}): void {
     const metadata = { namespace, name, uid, annotations, resourceVersion: "1" };
     this.#change(`${namespace}/${name}`, nodePod({ metadata }));
@@ -243,9 +243,9 @@ export class FakePods implements PodSource, Watched<NodePod> {
   }
 }
 
-/** nftables in memory. A table is listed as the script that made it. */
+/** nftables in memory. A table's listing is the script that created it. */
 export class FakeNftables implements Nftables {
-  /** All that were applied. */
+  /** All scripts that were applied. */
   readonly scripts: string[] = [];
   readonly watchers = new Set<(table: string | undefined) => void>();
   broken = false;
@@ -274,7 +274,7 @@ export class FakeNftables implements Nftables {
     return { close: () => void this.watchers.delete(listener) };
   }
 
-  /** Another program changes it; "" deletes the table. */
+  /** Simulates a change by another program; "" deletes the table. */
   change(table: string, listing: string): void {
     if (listing === "") this.all.delete(table);
     else this.all.set(table, listing);
@@ -301,7 +301,7 @@ export async function fakeVswitchd(
       made.delete(name);
     }
     for (const { name } of internal) {
-      // As the real one: not a second time, where another program deletes it.
+      // As the real one: a device that another program deletes is not created again.
       if (made.has(name)) continue;
       made.add(name);
       if (kernel.link(name) === undefined) kernel.createLink({ name, kind: "openvswitch" });

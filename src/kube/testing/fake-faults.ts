@@ -9,7 +9,7 @@ import { type ResourceType, typeName } from "../resources.ts";
 /** The verbs of a `Kube`. */
 export type ApiVerb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
 
-/** What a fake API server was asked. */
+/** A request to the fake API server. */
 export interface FakeRequest {
   readonly verb: ApiVerb;
   readonly type: ResourceType;
@@ -20,13 +20,13 @@ export interface FakeRequest {
   readonly body?: unknown;
 }
 
-/** How the next matching requests fail. What is left out matches everything. */
+/** How the next matching requests fail. Omitted fields match everything. */
 export interface FakeFault {
   readonly verb?: ApiVerb;
   readonly type?: ResourceType;
   readonly name?: string;
   readonly subresource?: string;
-  /** How many requests it hits; default 1. */
+  /** How many requests fail; default 1. */
   readonly times?: number;
   /** The error; absent: only the delay happens. */
   readonly code?: KubeErrorCode;
@@ -37,12 +37,12 @@ export interface FakeFault {
   readonly after?: boolean;
 }
 
-/** Lets requests fail as arranged, and remembers what was asked. */
+/** Makes requests fail as arranged, and records all requests. */
 export interface FakeFaults {
   readonly requests: FakeRequest[];
-  /** Adds a fault; the function returned lifts it. Faults are tried in the order in which they were added. */
+  /** Adds a fault; the returned function removes it. Faults are tried in the order in which they were added. */
   fail(fault: FakeFault): () => void;
-  /** Does what was asked, by `act`, unless a fault says otherwise. */
+  /** Executes the request by `act`, unless a fault applies. */
   serve<T>(request: FakeRequest, options: CallOptions, act: () => T | Promise<T>): Promise<T>;
 }
 
@@ -80,7 +80,7 @@ export function fakeFaults(clock: Timers): FakeFaults {
       options.signal?.addEventListener("abort", onAbort, { once: true });
       if (options.signal?.aborted) onAbort();
       try {
-        // Nothing is answered within the call itself.
+        // No answer is given synchronously.
         await Promise.resolve();
         ending.signal.throwIfAborted();
         const fault = take(request);

@@ -21,11 +21,14 @@ export interface ServedKube {
 export interface ServeOptions {
   /** Serves by TLS. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string; readonly requestCert?: boolean };
-  /** Answers 401 where it returns false. */
+  /** Answers 401 if it returns false. */
   readonly authorize?: (request: http.IncomingMessage) => boolean;
 }
 
-/** Serves `kube` (usually a fake one) as the API server would, so that other processes and the HTTP layer can be tried against it. */
+/**
+ * Serves `kube` (usually a fake one) as the API server would, so that other processes and the HTTP layer can be
+ * tested with it.
+ */
 export async function serveKube(kube: Kube, options: ServeOptions = {}): Promise<ServedKube> {
   const handle = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     const answered = options.authorize?.(request) === false ? refuse(response) : answer(kube, request, response);
@@ -185,7 +188,7 @@ function fail(response: http.ServerResponse, error: unknown): void {
     reason: known.reason,
     code,
   };
-  // Within a watch that is open, the API server can only say it as an event; a broken connection is not even said.
+  // Within an open watch, the API server can report it only as an event; a broken connection is not even reported.
   if (!response.headersSent) send(response, code, status);
   else if (known.code === "gone") response.end(`${JSON.stringify({ type: "ERROR", object: status })}\n`);
   else response.destroy();

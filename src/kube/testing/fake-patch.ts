@@ -4,13 +4,14 @@ import { isDeepStrictEqual } from "node:util";
 import { KubeError } from "../errors.ts";
 import type { JsonPatchStep, Patch } from "../kube.ts";
 
-/** Who applied which condition of an object last: `<uid>/<type of the condition>` → field manager. */
+/** The last manager that applied a condition of an object: `<uid>/<type of the condition>` → field manager. */
 export type ConditionOwners = Map<string, string>;
 
 /**
- * What `target` becomes by the patch; `target` itself is not changed. Throws `invalid` where the API server would (422). `apply` is treated as
- * `merge`: who owns which field is not kept, so a field that a later apply leaves out stays. Only `status.conditions` is what the API server makes of
- * it, with `owners`: a list by `type`, of which a field manager that applies again takes away what it does not name any more.
+ * The result of applying the patch to `target`, which itself is not changed. Throws `invalid` if the API server would
+ * (422). `apply` is treated as `merge`: the owners of fields are not recorded, so a field that a later apply omits
+ * stays. Only `status.conditions` behaves as in the API server, with `owners`: a list by `type`, from which a field
+ * manager that applies again removes the entries that it no longer names.
  */
 export function applyPatch(target: object, patch: Patch, owners: ConditionOwners = new Map()): object {
   if (patch.type !== "json") {
@@ -77,7 +78,7 @@ function applyStep(document: unknown, step: JsonPatchStep): unknown {
   }
 }
 
-/** To kube-apiserver, other than in RFC 6902, what is not there is null. */
+/** In kube-apiserver, other than in RFC 6902, a missing value is null. */
 function tested(document: unknown, { path, value }: { readonly path: string; readonly value: unknown }): unknown {
   try {
     return read(document, path);

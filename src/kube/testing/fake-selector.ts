@@ -7,7 +7,7 @@ import type { KubeObject } from "../object.ts";
 /** Whether an object is part of a list or watch. */
 export type Selector = (object: KubeObject) => boolean;
 
-/** Field and label selectors as the API server understands them. Throws `invalid` on those it would refuse. */
+/** Field and label selectors as the API server evaluates them. Throws `invalid` for those that it would refuse. */
 export function selectorOf(selection: ListSelection): Selector {
   const parts = [...fieldTerms(selection.fieldSelector ?? ""), ...labelTerms(selection.labelSelector ?? "")];
   const { namespace } = selection;
@@ -25,7 +25,7 @@ function fieldTerms(text: string): Selector[] {
     return (object) => {
       let value: unknown = object;
       for (const step of steps) value = (value as Record<string, unknown> | undefined)?.[step];
-      // The API server compares fields as text; what is unset is the empty string, or "false".
+      // The API server compares fields as text; an unset field is the empty string, or "false".
       const unset = wanted === "false" ? "false" : "";
       const actual = typeof value === "string" ? value : value === undefined ? unset : JSON.stringify(value);
       return operator === "!=" ? actual !== wanted : actual === wanted;

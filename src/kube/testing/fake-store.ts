@@ -8,7 +8,10 @@ import type { DeleteOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectMeta, type ObjectRef } from "../object.ts";
 import { apiVersionOf, type ResourceType, typeName } from "../resources.ts";
 
-/** One change of the stored state. `old` absent: created; `new` absent: removed, `old` then carries the version of the removal. */
+/**
+ * One change of the stored state. `old` absent: created; `new` absent: removed, `old` then has the version of the
+ * removal.
+ */
 export interface Commit {
   readonly version: number;
   readonly type: ResourceType;
@@ -18,15 +21,18 @@ export interface Commit {
 
 /** The objects of a fake API server, and the rules by which writes change them. Synchronous; throws `KubeError`. */
 export interface FakeStore {
-  /** The version of the whole. */
+  /** The version of the store. */
   readonly version: number;
-  /** All objects of a type, in the order of their keys. Objects are frozen: nobody can change what is stored. */
+  /** All objects of a type, in the order of their keys. Objects are frozen, so that stored objects cannot be changed. */
   all(type: ResourceType): readonly KubeObject[];
   find(type: ResourceType, ref: ObjectRef): KubeObject | undefined;
   /** Like `find`, but throws `not-found`. */
   get(type: ResourceType, ref: ObjectRef): KubeObject;
   create(type: ResourceType, object: { readonly metadata: NewObjectMeta }, dryRun: boolean): KubeObject;
-  /** `whole`: an update, which must name the version it replaces, rather than a patch. Puts what `change` makes of the stored object in its place, by the rules of the endpoint (the object's or its status's). */
+  /**
+   * `whole`: an update, which must name the version it replaces, instead of a patch. Replaces the stored object by
+   * the result of `change`, by the rules of the endpoint (the object's or its status's).
+   */
   update(
     type: ResourceType,
     ref: ObjectRef,
@@ -34,14 +40,14 @@ export interface FakeStore {
     options: { readonly status: boolean; readonly dryRun: boolean; readonly whole: boolean },
   ): KubeObject;
   delete(type: ResourceType, ref: ObjectRef, options: DeleteOptions): void;
-  /** Takes the object away, whatever finalizers it has. */
+  /** Removes the object, whatever finalizers it has. */
   remove(type: ResourceType, ref: ObjectRef): void;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Draft = { metadata: Mutable<ObjectMeta> } & Record<string, unknown>;
 
-/** Types without a status that is written apart. All others have a status subresource, as most of Kube-OVN's CRDs do. */
+/** Types without a status subresource. All others have one, as most of Kube-OVN's CRDs do. */
 const PLAIN_TYPES = new Set([
   "configmaps",
   "secrets",
@@ -53,7 +59,7 @@ const PLAIN_TYPES = new Set([
   "ips",
   "vips",
 ]);
-/** Types whose objects the API server numbers no generations of. */
+/** Types whose objects have no generation. */
 const WITHOUT_GENERATION = new Set([
   "configmaps",
   "secrets",
@@ -82,7 +88,7 @@ function checkAnnotations(type: ResourceType, { annotations = {}, ...ref }: Obje
     );
 }
 
-/** An empty {@link FakeStore}; `onCommit` hears of every change, synchronously. */
+/** An empty {@link FakeStore}; `onCommit` is called with every change, synchronously. */
 export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit) => void): FakeStore {
   /** type → key → object. */
   const types = new Map<string, Map<string, KubeObject>>();
@@ -104,7 +110,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
     if (found === undefined) throw refusal("not-found", 404, "NotFound", type, ref, "not found");
     return found;
   };
-  /** Stores a new state, or removes the object, if nothing holds it back any more. */
+  /** Stores a new state, or removes the object if no finalizer remains. */
   const commit = (type: ResourceType, old: KubeObject | undefined, draft: Draft): KubeObject => {
     checkAnnotations(type, draft.metadata);
     version += 1;
@@ -183,7 +189,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
         throw refusal("invalid", 422, "Invalid", type, ref, "metadata.uid: field is immutable");
       }
       const next = options.status ? statusOf(type, stored, wanted) : mainOf(type, stored, wanted);
-      if (isDeepStrictEqual(next, stored)) return stored; // As in etcd3 storage: a write that changes nothing is none.
+      if (isDeepStrictEqual(next, stored)) return stored; // As in etcd3 storage: a write without a change is ignored.
       const added = (next.metadata.finalizers ?? []).filter((name) => !stored.metadata.finalizers?.includes(name));
       if (stored.metadata.deletionTimestamp !== undefined && added.length > 0) {
         throw refusal(
@@ -211,7 +217,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
       const draft = structuredClone(stored) as unknown as Draft;
       const grace = graceOf(type, stored, options);
       const before = stored.metadata.deletionGracePeriodSeconds;
-      // A second deletion can shorten the period, but not begin it again.
+      // A second deletion can shorten the period, but not restart it.
       if (stored.metadata.deletionTimestamp === undefined || (before !== undefined && grace < before)) {
         draft.metadata.deletionTimestamp = formatTime(clock.wall() + grace * 1_000);
         draft.metadata.deletionGracePeriodSeconds = grace;
@@ -227,7 +233,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
   };
 }
 
-/** What the main endpoint makes of a write: all but the status, and what the API server itself keeps. */
+/** The result of a write to the main endpoint: all fields except the status and those that the API server maintains. */
 function mainOf(type: ResourceType, stored: KubeObject, wanted: Draft): Draft {
   const { metadata: kept } = stored;
   const next: Draft = { ...wanted, metadata: systemFields(wanted.metadata, kept) };
@@ -244,7 +250,10 @@ function mainOf(type: ResourceType, stored: KubeObject, wanted: Draft): Draft {
   return next;
 }
 
-/** What the status endpoint makes of a write. Built-in types take labels and annotations there too, custom resources do not. */
+/**
+ * The result of a write to the status endpoint. Built-in types accept labels and annotations there too, custom
+ * resources do not.
+ */
 function statusOf(type: ResourceType, stored: KubeObject, wanted: Draft): Draft {
   if (PLAIN_TYPES.has(type.plural)) {
     throw refusal("not-found", 404, "NotFound", type, stored.metadata, "there is no status subresource");
@@ -277,7 +286,7 @@ const SYSTEM_FIELDS = [
   "deletionGracePeriodSeconds",
 ] as const;
 
-/** The API server leaves out empty maps and lists (`omitempty`). */
+/** The API server omits empty maps and lists (`omitempty`). */
 function dropEmpty(metadata: Mutable<ObjectMeta>): void {
   for (const key of ["labels", "annotations", "finalizers", "ownerReferences"] as const) {
     const value = metadata[key];
@@ -289,7 +298,7 @@ function isBuiltIn(type: ResourceType): boolean {
   return !type.group.includes(".") || type.group.endsWith(".k8s.io");
 }
 
-/** Whether nothing holds back the removal of an object that was deleted. */
+/** Whether a deleted object can be removed. */
 function isOver(metadata: ObjectMeta): boolean {
   return (
     metadata.deletionTimestamp !== undefined &&
@@ -298,7 +307,7 @@ function isOver(metadata: ObjectMeta): boolean {
   );
 }
 
-/** Seconds that a deleted object stays for its owner to shut it down: only pods that run on a node have that. */
+/** Seconds that a deleted object stays for graceful shutdown: only for pods that run on a node. */
 function graceOf(type: ResourceType, stored: KubeObject, options: DeleteOptions): number {
   if (type.group !== "" || type.plural !== "pods") return 0;
   const { nodeName, terminationGracePeriodSeconds } = (stored.spec ?? {}) as {

@@ -8,19 +8,19 @@ import { type ResourceType, typeName } from "../resources.ts";
 import { type Selector, selectorOf } from "./fake-selector.ts";
 import type { Commit } from "./fake-store.ts";
 
-/** How a test disturbs the watches of a fake API server. A `type` narrows it down to the watches of that type. */
+/** How a test disturbs the watches of a fake API server. A `type` restricts it to the watches of that type. */
 export interface FakeWatchControls {
   /** Breaks the connections of the open watches. */
   dropWatches(type?: ResourceType): void;
-  /** Ends the open watches in good order, as when their time is up. */
+  /** Ends the open watches normally, as when their time is up. */
   endWatches(type?: ResourceType): void;
-  /** The open watches stay open but say nothing any more: what a half-open connection looks like. */
+  /** The open watches stay open but deliver nothing any more, as with a half-open connection. */
   stallWatches(type?: ResourceType): void;
   /** The open watches end with an ERROR event that says 410 Gone. */
   expireWatches(type?: ResourceType): void;
   /** Sends a bookmark with the present version to the open watches. */
   bookmark(type?: ResourceType): void;
-  /** Forgets the history: watches from older versions, and pages of older lists, are refused with `gone`. */
+  /** Drops the history: watches from older versions, and pages of older lists, are refused with `gone`. */
   compact(): void;
   /** How many watches are open, stalled ones included. */
   watchCount(type?: ResourceType): number;
@@ -28,13 +28,13 @@ export interface FakeWatchControls {
 
 /** The watches of a fake API server. */
 export interface FakeWatches extends FakeWatchControls {
-  /** One watch, to its end. */
+  /** Runs one watch to its end. */
   open(type: ResourceType, options: WatchOptions, onEvent: (event: WatchEvent<KubeObject>) => void): Promise<void>;
-  /** Tells the watches of a change, and keeps it for those that come later. */
+  /** Delivers a change to the watches, and keeps it for those that are opened later. */
   publish(commit: Commit): void;
-  /** The oldest version from which a watch can go on. */
+  /** The oldest version from which a watch can continue. */
   readonly oldest: number;
-  /** Events on their way. */
+  /** Events that are not delivered yet. */
   readonly undelivered: number;
 }
 
@@ -48,7 +48,7 @@ interface Watcher {
 
 const MAX_HISTORY = 20_000;
 
-/** The watches over what `publish` is told; `version` is the present version of the store. */
+/** The watches of the changes passed to `publish`; `version` is the present version of the store. */
 export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, version: () => number): FakeWatches {
   const watchers = new Set<Watcher>();
   const history: Commit[] = [];
@@ -80,7 +80,7 @@ export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, 
           });
         },
         end(error) {
-          // Events that are on their way arrive before the end does.
+          // Pending events are delivered before the end.
           schedule(() => {
             if (error === undefined) resolve();
             else reject(error);
@@ -139,7 +139,10 @@ export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, 
   };
 }
 
-/** What a change means to a watch with a selector: an object that ceases to match is DELETED, one that begins to is ADDED. */
+/**
+ * The event of a change for a watch with a selector: an object that no longer matches is DELETED, one that begins to
+ * match is ADDED.
+ */
 function tell(watcher: Watcher, commit: Commit): void {
   if (watcher.type !== typeName(commit.type)) return;
   const before = commit.old !== undefined && watcher.matches(commit.old);

@@ -15,7 +15,7 @@ type Subnet = CustomObject<{ cidrBlock?: string }, { ready?: boolean }>;
 
 const S = { name: "s" };
 
-t.test("versions rise, generations count changes of the spec, and a write that changes nothing is none", async (t) => {
+t.test("versions rise, generations count changes of the spec, and a write without a change is ignored", async (t) => {
   const fake = fakeKube();
   const first = await fake.create<Subnet>(SUBNETS, { metadata: S, spec: {}, status: { ready: true } });
   t.equal(first.status, undefined, "creation does not take the status");
@@ -29,7 +29,7 @@ t.test("versions rise, generations count changes of the spec, and a write that c
   t.equal(changed.metadata.generation, 2);
 });
 
-t.test("the status has its own endpoint, and neither endpoint writes what is the other's", async (t) => {
+t.test("the status has its own endpoint, and neither endpoint writes the other's fields", async (t) => {
   const fake = fakeKube();
   await fake.create<Subnet>(SUBNETS, { metadata: S, spec: {} });
   const both = { status: { ready: true }, spec: { cidrBlock: "x" }, metadata: { labels: { a: "b" } } };
@@ -66,7 +66,7 @@ t.test("a stale update conflicts, and so does a patch that names a stale version
   });
 });
 
-t.test("finalizers hold an object back until the last is gone; none can be added meanwhile", async (t) => {
+t.test("finalizers keep an object until the last is removed; none can be added meanwhile", async (t) => {
   const clock = new ManualClock();
   const fake = fakeKube({ clock });
   const finalizers = ["kubeovn.io/kube-ovn-controller", "other"];
@@ -84,7 +84,7 @@ t.test("finalizers hold an object back until the last is gone; none can be added
   await t.rejects(fake.get(SUBNETS, S), { code: "not-found" });
 });
 
-t.test("a pod on a node ends gracefully: marked first, gone when kubelet says so", async (t) => {
+t.test("a pod on a node is deleted gracefully: marked first, removed when kubelet says so", async (t) => {
   const fake = fakeKube();
   const ref = { namespace: "default", name: "p" };
   await fake.create<Pod>(PODS, { metadata: ref, spec: { nodeName: "weft-1" } });
@@ -94,10 +94,10 @@ t.test("a pod on a node ends gracefully: marked first, gone when kubelet says so
   await t.rejects(fake.get(PODS, ref), { code: "not-found" });
   await fake.create<Pod>(PODS, { metadata: ref, spec: {} });
   await fake.delete(PODS, ref);
-  t.equal(fake.object(PODS, ref), undefined, "one that no kubelet runs goes at once");
+  t.equal(fake.object(PODS, ref), undefined, "a pod without a node is removed at once");
 });
 
-t.test("what callers hold is not what is stored", async (t) => {
+t.test("returned objects are copies", async (t) => {
   const fake = fakeKube();
   const labels: Record<string, string> = { a: "b" };
   const creating = fake.create(IPS, { metadata: { name: "i", labels } });
@@ -107,7 +107,7 @@ t.test("what callers hold is not what is stored", async (t) => {
   t.throws(() => Object.assign(made.metadata, { name: "x" }), TypeError);
 });
 
-t.test("faults: an error, a lost answer, a delay, a hang; each as often as told", async (t) => {
+t.test("faults: an error, a lost answer, a delay, a hang; each the given number of times", async (t) => {
   const clock = new ManualClock();
   const fake = fakeKube({ clock });
   fake.fail({ verb: "create", type: IPS, name: "a", code: "timeout", after: true });
@@ -128,7 +128,7 @@ t.test("faults: an error, a lost answer, a delay, a hang; each as often as told"
   t.equal(clock.pending, 0);
 });
 
-t.test("JSON patches do what RFC 6902 says, and leave the target alone when they fail", async (t) => {
+t.test("JSON patches follow RFC 6902, and do not change the target when they fail", async (t) => {
   const target = { a: { b: [1, 2] }, "x/y": "~" };
   const patched = applyPatch(target, {
     type: "json",
@@ -156,7 +156,7 @@ t.test("JSON patches do what RFC 6902 says, and leave the target alone when they
   }
 });
 
-t.test("selectors read as the API server reads them", async (t) => {
+t.test("selectors are evaluated as by the API server", async (t) => {
   const pod = {
     metadata: { name: "p", namespace: "ns", labels: { app: "web", tier: "front" }, uid: "", resourceVersion: "" },
     spec: { nodeName: "n1" },
@@ -184,7 +184,7 @@ t.test("selectors read as the API server reads them", async (t) => {
   t.throws(() => matches("", "spec.nodeName"), { code: "invalid" });
 });
 
-t.test("whatever is done to objects and connections, an informer ends up with what is stored", async (t) => {
+t.test("after any sequence of changes and broken connections, an informer has the stored objects", async (t) => {
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant("put" as const), name: fc.nat(4), value: fc.nat(3) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("remove" as const), name: fc.nat(4) }) },
@@ -204,7 +204,7 @@ t.test("whatever is done to objects and connections, an informer ends up with wh
         pageSize: 2,
         clock,
       });
-      // What a listener that only hears changes believes.
+      // The state of a listener that only gets changes.
       const heard = new Map<string, number>();
       ips.subscribe(({ key, old, new: now }) => {
         if (old !== heard.get(key)) throw new Error(`${key}: ${old} is not what was announced before`);

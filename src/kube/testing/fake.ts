@@ -11,32 +11,39 @@ import { selectorOf } from "./fake-selector.ts";
 import { fakeStore } from "./fake-store.ts";
 import { type FakeWatchControls, type FakeWatches, fakeWatches } from "./fake-watch.ts";
 
-/** A {@link Kube} in memory, with the means to disturb it. */
+/** A {@link Kube} in memory that tests can disturb. */
 export interface FakeKube extends Kube, FakeWatchControls {
-  /** The next matching requests fail; the function returned lifts that. Faults are tried in the order in which they were added. */
+  /**
+   * The next matching requests fail; the returned function removes the fault. Faults are tried in the order in which
+   * they were added.
+   */
   fail(fault: FakeFault): () => void;
-  /** Whether a type is served. When it ceases to be, its objects go (announced) and its watches end. All are, to begin with. */
+  /**
+   * Sets whether a type is served. When it is no longer served, its objects are deleted (with events) and its watches
+   * end. Initially all types are served.
+   */
   serveType(type: ResourceType, served: boolean): void;
-  /** What was asked, oldest first; the last 10,000. Empty it with `requests.length = 0`. */
+  /** The requests, oldest first; the last 10,000. Empty it with `requests.length = 0`. */
   readonly requests: FakeRequest[];
   /** The object as it is stored, without a request; undefined if there is none. */
   object<T extends KubeObject>(type: ResourceType, ref: ObjectRef): T | undefined;
   /** All objects of a type, without a request. */
   objects<T extends KubeObject>(type: ResourceType): readonly T[];
-  /** Resolves when every event has been delivered and what followed from it by promises alone has happened. */
+  /** Resolves when every event has been delivered and its promise chains have run. */
   settled(): Promise<void>;
 }
 
 /** Options of {@link fakeKube}. */
 export interface FakeOptions {
   readonly clock?: Pick<Clock, "wall" | "after">;
-  /** When each event of a watch is delivered; default: as a microtask. Order within one watch is kept in any case. */
+  /** How each event of a watch is delivered; default: as a microtask. The order within one watch is always kept. */
   readonly schedule?: (deliver: () => void) => void;
 }
 
 /**
- * An API server in memory, for tests: versions, uids, generations, conflicts, finalizers, graceful deletion of pods, status subresources,
- * selectors, pages, watches with history. It knows no schemas, no admission, no defaults and no garbage collection by owner.
+ * An API server in memory, for tests: versions, uids, generations, conflicts, finalizers, graceful deletion of pods,
+ * status subresources, selectors, pages, watches with history. It has no schemas, admission, defaults or garbage
+ * collection by owner.
  */
 export function fakeKube(options: FakeOptions = {}): FakeKube {
   const clock = options.clock ?? SYSTEM_CLOCK;
@@ -51,8 +58,9 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
   };
 
   /**
-   * One page. The real API server reads all pages from one state; here later pages are newer, which a watch from the version of
-   * the first page evens out. The continuation carries that version, so that `compact` can make it too old.
+   * One page. The real API server reads all pages from one state; here later pages are newer, which a watch from the
+   * version of the first page corrects. The continuation contains that version, so that `compact` can make it too
+   * old.
    */
   function page<T extends KubeObject>(type: ResourceType, query: ListOptions): ObjectList<T> {
     const matches = selectorOf(query);
@@ -65,7 +73,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
     const last = items.at(-1);
     return {
       resourceVersion: String(at),
-      // Items of a list do not say what they are, as in the real one.
+      // Items of a list have no kind, as in the real one.
       items: items.map((object) => withoutKind(object) as T),
       ...(last === undefined || items.length === found.length
         ? {}
@@ -74,7 +82,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
   }
 
   const rulesOf = (call: SubresourceOptions, whole: boolean) => ({
-    // An approval is written into the status too.
+    // An approval also changes the status.
     status: call.subresource === "status" || call.subresource === "approval",
     dryRun: call.dryRun ?? false,
     whole,
@@ -118,7 +126,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       const { subresource } = call;
       return await faults.serve({ verb: "patch", type, ...ref, subresource, body: copy.body }, call, () => {
         requireServed(type);
-        // Server-side apply creates what is not there.
+        // Server-side apply creates a missing object.
         if (copy.type === "apply" && store.find(type, ref) === undefined) {
           const { metadata, ...content } = copy.body as { metadata?: NewObjectMeta };
           const object = { ...content, metadata: { ...metadata, ...ref } };

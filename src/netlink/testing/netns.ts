@@ -21,11 +21,11 @@ export function noKernel(): string | false {
     withNetns("/proc/self/ns/net", () => {});
     return false;
   } catch (error) {
-    return `needs leave to make and enter network namespaces: ${error}`;
+    return `needs permission to create and enter network namespaces: ${error}`;
   }
 }
 
-/** The same for tests that have nft(8) judge or apply rules in a namespace of their own. */
+/** The same for tests in which nft(8) checks or applies rules in a namespace of their own. */
 export function noNft(): string | false {
   const why = noKernel();
   if (why !== false) return why;

@@ -21,8 +21,9 @@ import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../kernel.ts";
 
 /**
- * A kernel in memory, as far as the drivers see one: an address brings its routes and takes them along, a route needs a gateway on a link, a link takes
- * along what is on it. Every change is reported to all listeners at once. Tests that act as another program call the same functions.
+ * A kernel in memory, with the behaviour that the drivers depend on: an address adds and removes its routes, a route
+ * needs a gateway on a link, a deleted link removes its addresses and routes. Every change is reported to all
+ * listeners at once. Tests that act as another program call the same functions.
  */
 export class FakeKernel implements NodeKernel {
   readonly #links = new Map<number, Link>();
@@ -34,7 +35,7 @@ export class FakeKernel implements NodeKernel {
   readonly #sysctls = new Map<string, string>();
   readonly #watchers = new Set<(event: NetlinkEvent) => void>();
   #nextIndex = 1;
-  /** Called before each change with what it is; throws to have it refused. */
+  /** Called before each change with its name; throws to refuse it. */
   onChange: (operation: string) => void = () => undefined;
 
   links = (): readonly Link[] => [...this.#links.values()];
@@ -291,7 +292,7 @@ function isAddress(address: Address, key: AddressKey): boolean {
   return address.index === key.index && address.address === key.address && address.prefix === key.prefix;
 }
 
-/** Destination, table and metric tell one route from another. */
+/** Destination, table and metric identify a route. */
 function isSame(a: Route, b: Route): boolean {
   return a.destination === b.destination && a.table === b.table && a.metric === b.metric;
 }
@@ -316,7 +317,7 @@ function routeOf(spec: RouteSpec): Route {
   };
 }
 
-/** The routes that the kernel makes of an address. */
+/** The routes that the kernel creates for an address. */
 function routesOf({ index, address, prefix, family }: Address): readonly Route[] {
   const ip = parseIp(address);
   const cidr = ip && cidrOf(ip, prefix);

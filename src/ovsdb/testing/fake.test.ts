@@ -15,7 +15,7 @@ function setUp(t: Test): { server: FakeOvsdb; client: OvsdbClient } {
   return { server, client: server.connect() };
 }
 
-t.test("a row that is inserted is stored with the defaults of its other columns", async (t) => {
+t.test("an inserted row is stored with the defaults of its other columns", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   const [a, p] = [randomUUID(), randomUUID()];
@@ -30,7 +30,7 @@ t.test("a row that is inserted is stored with the defaults of its other columns"
   t.equal(server.transactions.length, 1);
 });
 
-t.test("garbage goes with its last strong reference, weak references go with their row", async (t) => {
+t.test("garbage is collected with its last strong reference, weak references are removed with their row", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   const [s, p, q, g] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
@@ -41,7 +41,7 @@ t.test("garbage goes with its last strong reference, weak references go with the
     insert(TEST, "Switch", s, { name: "s", ports: [p, q] }),
     insert(TEST, "Group", g, { name: "g", ports: [p, q], leader: p }),
   ]);
-  t.equal(server.rows(TEST, "Port").length, 2, "a row that nobody holds does not outlive its transaction");
+  t.equal(server.rows(TEST, "Port").length, 2, "an unreferenced row is collected at the end of its transaction");
   await client.transact(TEST.name, [mutate(TEST, "Switch", s, [["ports", "delete", [p]]])]);
   t.same(
     server.rows(TEST, "Port").map((row) => row.name),
@@ -75,7 +75,7 @@ t.test("a transaction with an error changes nothing", async (t) => {
   t.same(server.rows(TEST, "Group"), []);
 });
 
-t.test("a wait is met by what others do", async (t) => {
+t.test("a wait is satisfied by another client's changes", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   const uuid = randomUUID();
@@ -91,7 +91,7 @@ t.test("a wait is met by what others do", async (t) => {
   await t.rejects(client.transact(TEST.name, [never]), { code: "timed out", operation: 0 });
 });
 
-t.test("rows can be selected by conditions that all hold", async (t) => {
+t.test("rows can be selected by several conditions, joined by and", async (t) => {
   const { server, client } = setUp(t);
   await client.whenConnected();
   await server.edit(TEST, [
@@ -116,7 +116,7 @@ t.test("rows can be selected by conditions that all hold", async (t) => {
   t.same(await names([["ids", "excludes", { y: "2" }]]), ["b"]);
 });
 
-t.test("a test can refuse transactions, and edit behind the client's back", async (t) => {
+t.test("a test can refuse transactions, and edit without the client", async (t) => {
   const { server, client } = setUp(t);
   const mirror = client.monitor(TEST, { Group: "all" });
   await mirror.whenSynced();
@@ -127,5 +127,5 @@ t.test("a test can refuse transactions, and edit behind the client's back", asyn
   await client.transact(TEST.name, [one]);
   await server.edit(TEST, [one, one]);
   t.equal(server.rows(TEST, "Group").length, 3);
-  t.equal(server.transactions.length, 1, "edits are not counted among the clients' transactions");
+  t.equal(server.transactions.length, 1, "edits are not counted as the clients' transactions");
 });

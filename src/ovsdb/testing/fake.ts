@@ -12,7 +12,7 @@ import type { AnyTableSchema, DatabaseSchema, TableName } from "../schema.ts";
 import { MemoryServer } from "./memory/server.ts";
 import { schemaJson } from "./schema-json.ts";
 
-/** A database that a {@link FakeOvsdb} holds; any `DatabaseSchema` is one. */
+/** A database of a {@link FakeOvsdb}; any `DatabaseSchema` is one. */
 export interface FakeDatabase {
   readonly name: string;
   readonly version: string;
@@ -20,35 +20,35 @@ export interface FakeDatabase {
 }
 
 /**
- * An OVSDB server in memory for tests, behind the client that is used against real servers too: its mirrors, locks and reconnects are the
- * real ones, only the stream between the two is a pair in memory. Of RFC 7047 it lacks `uuid-name`, and every commit goes
- * through all rows, so it is for hundreds of rows, not for measuring.
+ * An OVSDB server in memory for tests, used by the real client: its mirrors, locks and reconnects are the real ones,
+ * only the stream is in memory. Of RFC 7047 it lacks `uuid-name`, and every commit visits all rows, so it is for
+ * hundreds of rows, not for measurements.
  */
 export interface FakeOvsdb {
   /** A client of this server. Close it, or the server, at the end of the test. */
   connect(options?: Partial<OvsdbOptions>): OvsdbClient;
-  /** The client's end of a connection, for a client that is made by hand. */
+  /** The client's end of a connection, for a client that is created by hand. */
   dial(): Duplex;
-  /** A transaction behind the clients' backs. Rejects as `transact` does; it may assert any lock. */
+  /** A transaction that does not count as a client's. Rejects as `transact` does; it may assert any lock. */
   edit<Tables>(schema: DatabaseSchema<Tables>, operations: readonly Operation[]): Promise<readonly OperationResult[]>;
-  /** What is stored now. */
+  /** The stored rows. */
   rows<Tables, Table extends TableName<Tables>>(
     schema: DatabaseSchema<Tables>,
     table: Table,
   ): readonly MirrorRow<Tables[Table]>[];
-  /** The operations of each committed transaction of a client, oldest first; empty it as you like. */
+  /** The operations of each committed transaction of a client, oldest first; may be emptied. */
   readonly transactions: { readonly database: string; readonly operations: readonly Operation[] }[];
-  /** Asked before each transaction of a client; the `error` (and `details`) that it returns refuse it. */
+  /** Called before each transaction of a client; a returned `error` (and `details`) refuses it. */
   onTransact: ((operations: readonly Operation[], database: string) => FakeRefusal | undefined) | undefined;
-  /** Drops every connection; clients come back by themselves. */
+  /** Closes every connection; clients reconnect. */
   cut(): void;
-  /** Drops every connection and refuses new ones until `start`. Rows are kept; with `forget` the history is not. */
+  /** Closes every connection and refuses new ones until `start`. Rows are kept; with `forget` the history is not. */
   stop(): void;
   start(options?: { readonly forget?: boolean }): void;
-  /** Leaves everything that clients send without answer, until `resume`. */
+  /** Does not answer clients' messages until `resume`. */
   pause(): void;
   resume(): void;
-  /** Says that the server leads its cluster, or not: then `leaderOnly` clients leave and keep trying. */
+  /** Sets whether the server leads its cluster; if not, `leaderOnly` clients leave and keep trying. */
   setLeader(leader: boolean): void;
   /** Stops the server and closes all its clients. */
   close(): Promise<void>;
@@ -60,7 +60,7 @@ export interface FakeRefusal {
   readonly details?: string;
 }
 
-/** Starts a server with these databases, empty. Clients judge it by the first. */
+/** Starts a server with these empty databases. Clients check its suitability by the first. */
 export function fakeOvsdb(...databases: readonly [FakeDatabase, ...FakeDatabase[]]): FakeOvsdb {
   const server = new MemoryServer(
     databases.map((database) => ({

@@ -2,7 +2,7 @@
 
 import { openOvsdb } from "../open.ts";
 
-/** A process of its own that takes a lock and says so: `node holder.ts REMOTE DATABASE LOCK`. It is there to be killed. */
+/** A separate process that takes a lock and reports it: `node holder.ts REMOTE DATABASE LOCK`. Tests kill it. */
 const [remote = "", database = "", name = ""] = process.argv.slice(2);
 const client = openOvsdb({ remotes: [remote], database });
 await client.lock(name).whenHeld();

@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 /** A program of Open vSwitch that the tests run. */
 export type OvsTool = "ovsdb-server" | "ovsdb-tool" | "ovsdb-client" | "ovs-appctl";
 
-/** Where the programs are, and what comes before them on a command line. */
+/** The locations of the programs, and the prefix of their command line. */
 export interface OvsTools {
   /** The command and its first arguments. */
   command(tool: OvsTool): readonly [string, ...string[]];
@@ -22,8 +22,9 @@ const FOLDERS: Readonly<Record<OvsTool, string>> = {
 const TOOLS = Object.keys(FOLDERS) as readonly OvsTool[];
 
 /**
- * The programs on the PATH, else those in the root file system that the project caches (`$WEFT_CACHE/trixie-base`); or, as text, why
- * there are none. `WEFT_TEST_OVS=cache` passes the PATH over, `WEFT_DEBIAN_SUITE=sid` takes those of another Debian suite.
+ * The programs on the PATH, else those in the root file system that the project caches (`$WEFT_CACHE/trixie-base`);
+ * or, as text, why there are none. `WEFT_TEST_OVS=cache` skips the PATH, `WEFT_DEBIAN_SUITE=sid` uses another Debian
+ * suite.
  */
 export function findOvsTools(): OvsTools | string {
   const { PATH = "", WEFT_TEST_OVS } = process.env;
@@ -44,7 +45,7 @@ export function findOvsTools(): OvsTools | string {
   return { command: (tool) => start(join(FOLDERS[tool], tool)) };
 }
 
-/** The root file system that the project caches, whether it has been made yet or not. */
+/** The root file system that the project caches, whether it exists yet or not. */
 export function cachedRoot(): string {
   const { WEFT_CACHE, WEFT_DEBIAN_SUITE = "trixie", XDG_CACHE_HOME } = process.env;
   const cache = WEFT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "weft");
@@ -52,8 +53,8 @@ export function cachedRoot(): string {
 }
 
 /**
- * How a program of a root file system is started, by its path there: through that system's own loader, because it needs its own libc. Nothing where the system
- * has none.
+ * The command that starts a program of a root file system, by its path there: through that system's own loader,
+ * because it needs its own libc. Undefined if the system does not have it.
  */
 export function programsOf(root: string): ((path: string) => readonly [string, ...string[]]) | undefined {
   const loader = ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"]

@@ -3,7 +3,7 @@
 import type { Json, JsonObject } from "../json.ts";
 import { type BaseType, type ColumnSchema, type DatabaseSchema, tableSchema } from "../schema.ts";
 
-/** A descriptor as an RFC 7047 §3.2 `<database-schema>`: what a schema file holds, and `get_schema` answers. */
+/** A descriptor as an RFC 7047 §3.2 `<database-schema>`: the content of a schema file, and the answer to `get_schema`. */
 export function schemaJson<Tables>(schema: DatabaseSchema<Tables>): JsonObject {
   const tables: Record<string, Json> = {};
   for (const name of Object.keys(schema.tables)) {

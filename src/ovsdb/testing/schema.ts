@@ -2,7 +2,7 @@
 
 import type { DatabaseSchema } from "../schema.ts";
 
-/** A switch: a root, its ports are its own. */
+/** A switch: a root row with ports of its own. */
 export interface TestSwitchRow {
   readonly name: string;
   readonly ports: readonly string[];
@@ -13,7 +13,7 @@ export interface TestSwitchRow {
   readonly generation: number;
 }
 
-/** A port: garbage as soon as no switch holds it. */
+/** A port: garbage when no switch references it. */
 export interface TestPortRow {
   readonly name: string;
   readonly addresses: readonly string[];
@@ -22,7 +22,7 @@ export interface TestPortRow {
   readonly load: number;
 }
 
-/** A group: its ports may go at any time. */
+/** A group: its ports may be deleted at any time. */
 export interface TestGroupRow {
   readonly name: string;
   readonly ports: readonly string[];
@@ -38,7 +38,7 @@ export interface TestTables {
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
-/** A small database with every kind of column and reference, for tests against servers real and fake. */
+/** A small database with every kind of column and reference, for tests with real and fake servers. */
 export const TEST: DatabaseSchema<TestTables> = {
   name: "Test",
   version: "1.0.0",

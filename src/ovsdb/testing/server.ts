@@ -29,8 +29,8 @@ export class TestFolder {
   }
 
   /**
-   * A standalone server with an empty database, started; `options` are more of ovsdb-server's. `probeMs`: it gives up clients that do not answer its
-   * probes, as ovn-central's servers do; 1,000 at least.
+   * A standalone server with an empty database, started; `options` are further options of ovsdb-server. `probeMs`: it
+   * disconnects clients that do not answer its probes, as ovn-central's servers do; 1,000 at least.
    */
   async standalone<Tables>(
     schema: DatabaseSchema<Tables>,
@@ -78,13 +78,16 @@ export class TestFolder {
 
   async tool(tool: OvsTool, ...args: readonly string[]): Promise<string> {
     const [command, ...first] = this.tools.command(tool);
-    // Without these, the tools look for folders that only an installed system has.
+    // Without these, the tools use folders that only an installed system has.
     const env = { ...process.env, OVS_RUNDIR: this.path, OVS_LOGDIR: this.path, OVS_DBDIR: this.path };
     const { stdout } = await run(command, [...first, ...args], { env, timeout: 30_000 });
     return stdout;
   }
 
-  /** Inserts rows in one transaction, `name` being a row's `uuid-name` (RFC 7047 §5.2.1), and returns what ovsdb-client printed. */
+  /**
+   * Inserts rows in one transaction, `name` being a row's `uuid-name` (RFC 7047 §5.2.1), and returns ovsdb-client's
+   * output.
+   */
   insert(server: TestServer, database: string, rows: readonly NewRow[]): Promise<string> {
     const operations = rows.map(({ table, row, name }) => ({
       op: "insert",
@@ -166,12 +169,12 @@ export class TestServer {
     await exited;
   }
 
-  /** Stops the process in its tracks (SIGSTOP), connections left open; or lets it go on. */
+  /** Suspends the process (SIGSTOP), connections left open; or resumes it. */
   freeze(frozen: boolean): void {
     this.#process?.kill(frozen ? "SIGSTOP" : "SIGCONT");
   }
 
-  /** A remote has an inactivity probe only by a configuration file, ovsdb-server(1). */
+  /** An inactivity probe of a remote can be set only by a configuration file, ovsdb-server(1). */
   async #configured(probeMs: number): Promise<string> {
     const file = `${this.file}.conf`;
     const remotes = { [`p${this.remote}`]: { "inactivity-probe": probeMs } };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Resolves when `condition` is true: now, or after one of the events that `subscribe` announces. Rejects after `ms`, so that a test that
- * waits in vain says for what.
+ * Resolves when `condition` is true: now, or after one of the events that `subscribe` reports. Rejects after `ms`
+ * with the name of the condition.
  */
 export function until(
   subscribe: (listener: () => void) => () => void,

@@ -11,7 +11,7 @@ import type { MemoryStore } from "./store.ts";
 
 type Staged = ReadonlyMap<string, ReadonlyMap<string, AnyRow | undefined>>;
 
-/** Throws Failure `constraint violation` where a value is outside of what its column allows. */
+/** Throws Failure `constraint violation` if a value is outside the column's constraints. */
 export function checkValue(column: ColumnSchema, name: string, value: Value): void {
   if (columnCodec(column).kind === "map") {
     const pairs = Object.entries(value as Readonly<Record<string, Atom>>);
@@ -34,9 +34,9 @@ function checkCount(column: ColumnSchema, name: string, count: number): void {
 }
 
 /**
- * The changes that a transaction comes to, after the steps of a commit as ovsdb-server takes them: strong references must hold, rows
- * of non-root tables without one are collected, weak references to what is gone are dropped, `maxRows` and unique indexes
- * must hold (RFC 7047 §3.2). Goes through all rows, which is fast enough for tests and short enough to be right.
+ * The resulting changes of a transaction, after the steps of a commit as in ovsdb-server: strong references must be
+ * valid, rows of non-root tables without one are collected, weak references to deleted rows are removed, `maxRows`
+ * and unique indexes must hold (RFC 7047 §3.2). Visits all rows, which is fast enough for tests and keeps it short.
  */
 export function commitChanges(store: MemoryStore, staged: Staged): readonly AnyChange[] {
   const after = new Map<string, Map<string, AnyRow>>();

@@ -6,8 +6,9 @@ import { type Atom, columnCodec, type Value } from "../../value.ts";
 import { OperationFailure } from "./failure.ts";
 
 /**
- * The value of an RFC 7047 `<value>`, as strictly as ovsdb-server reads it (`ovsdb_datum_from_json`): first the number of members, then
- * type and constraints of each, then that there are no duplicates. Throws Failure, or OvsdbError `protocol` for another type.
+ * The value of an RFC 7047 `<value>`, as strict as ovsdb-server (`ovsdb_datum_from_json`): first the number of
+ * members, then type and constraints of each, then duplicates. Throws Failure, or OvsdbError `protocol` for another
+ * type.
  */
 export function decodeStrictly(column: ColumnSchema, json: Json): Value {
   const isMap = column.value !== undefined;
@@ -39,7 +40,7 @@ export function decodeStrictly(column: ColumnSchema, json: Json): Value {
   return columnCodec(column).decode(json);
 }
 
-/** Throws Failure `constraint violation` where an atom is outside of what its type allows. */
+/** Throws Failure `constraint violation` if an atom is outside the constraints of its type. */
 export function checkAtom(base: BaseType, atom: Atom): void {
   if (typeof atom === "string" && base.type === "string" && !atom.isWellFormed()) {
     throw new OperationFailure("constraint violation", "not a valid UTF-8 string");

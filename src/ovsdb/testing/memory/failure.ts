@@ -3,7 +3,7 @@
 import { OvsdbError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
 
-/** An `<error>` of RFC 7047 §3.1, on its way to the client. */
+/** An `<error>` of RFC 7047 §3.1 for the client. */
 export class OperationFailure extends Error {
   readonly json: JsonObject;
 
@@ -13,7 +13,7 @@ export class OperationFailure extends Error {
   }
 }
 
-/** The `<error>` of what was thrown; anything but a failure or a malformed value is a bug, and rethrown. */
+/** The `<error>` of an exception; anything except a failure or a malformed value is a bug, and rethrown. */
 export function errorJson(error: unknown): JsonObject {
   if (error instanceof OperationFailure) return error.json;
   if (error instanceof OvsdbError) return { error: "syntax error", details: error.message };

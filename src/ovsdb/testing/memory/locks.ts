@@ -2,7 +2,7 @@
 
 /** The locks of the server, RFC 7047 §4.1.8. `Owner` is a session. */
 export class MemoryLocks<Owner extends object> {
-  /** Name → who holds it, and after that who waits, in order. */
+  /** Name → the holder, followed by the waiting owners in order. */
   readonly #lines = new Map<string, Owner[]>();
   readonly #tell: (owner: Owner, method: "locked" | "stolen", name: string) => void;
 
@@ -43,7 +43,7 @@ export class MemoryLocks<Owner extends object> {
     if (at === 0 && next !== undefined) this.#tell(next, "locked", name);
   }
 
-  /** The session is gone. */
+  /** The session has ended. */
   drop(owner: Owner): void {
     for (const [name, line] of this.#lines) if (line.includes(owner)) this.unlock(owner, name);
   }

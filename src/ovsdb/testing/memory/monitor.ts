@@ -9,11 +9,11 @@ import { columnOf, compileCondition, type RowTest } from "./condition.ts";
 import { OperationFailure } from "./failure.ts";
 import type { MemoryStore } from "./store.ts";
 
-/** One monitor of one session: turns commits into `<table-updates2>` (ovsdb-server(7) §4.1.14). */
+/** One monitor of one session: converts commits to `<table-updates2>` (ovsdb-server(7) §4.1.14). */
 export class MemoryMonitor {
   readonly id: Json;
   readonly store: MemoryStore;
-  /** Table → what of it is monitored. */
+  /** Table → its monitored columns and conditions. */
   readonly #tables = new Map<string, { readonly columns: readonly string[]; readonly matches: RowTest }>();
 
   constructor(id: Json, store: MemoryStore, requests: Json) {
@@ -32,7 +32,7 @@ export class MemoryMonitor {
     }
   }
 
-  /** Everything that there is. */
+  /** All rows. */
   initial(): JsonObject {
     const changes: AnyChange[] = [];
     for (const table of this.#tables.keys()) {
@@ -42,7 +42,7 @@ export class MemoryMonitor {
     return this.updates(changes, "initial") ?? {};
   }
 
-  /** What the changes are to this monitor; undefined where nothing. */
+  /** The changes for this monitor; undefined if none. */
   updates(changes: readonly AnyChange[], coming: "initial" | "insert" = "insert"): JsonObject | undefined {
     const updates: Record<string, Record<string, Json>> = {};
     for (const { table, uuid, old, new: now } of changes) {
@@ -73,7 +73,7 @@ export class MemoryMonitor {
       const codec = columnCodec(columnOf(schema, column));
       const before = old === undefined ? codec.initial : old[column];
       if (codec.equal(before, row[column])) continue;
-      // What exchanges members and pairs also tells which to exchange: applied to old and new, it gives the difference.
+      // Exchanging members and pairs is its own inverse: applied to old and new, it gives the difference.
       const value = old === undefined ? row[column] : applyDelta(codec, before, row[column]);
       json[column] = codec.encode(value, column);
     }

@@ -8,10 +8,10 @@ import { OperationFailure } from "./failure.ts";
 
 const MUTATORS: ReadonlySet<Json> = new Set(["insert", "delete", "+=", "-=", "*=", "/=", "%="]);
 
-/** What becomes of a column's value. */
+/** The change of a column's value. */
 export type ValueChange = (old: Value) => Value;
 
-/** One RFC 7047 §5.1 `<mutation>` of a column, checked before any row is looked for, as `ovsdb_mutation_from_json` does. */
+/** One RFC 7047 §5.1 `<mutation>` of a column, checked before any row is selected, as `ovsdb_mutation_from_json` does. */
 export function compileMutation(column: ColumnSchema, mutator: Json, json: Json): ValueChange {
   const { kind } = columnCodec(column);
   const { type } = column.key;

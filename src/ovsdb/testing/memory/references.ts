@@ -21,7 +21,7 @@ export function* references(schema: AnyTableSchema, row: AnyRow): Iterable<Refer
   }
 }
 
-/** The value without its weak references to rows that are gone. */
+/** The value without its weak references to deleted rows. */
 export function pruneWeak(
   schema: AnyTableSchema,
   column: string,

@@ -15,7 +15,7 @@ import { MemorySession, type SessionHost } from "./session.ts";
 import { MemoryStore } from "./store.ts";
 import { executeTransaction } from "./transaction.ts";
 
-/** A database that the server is to hold. */
+/** A database of the server. */
 export interface MemoryDatabase {
   readonly name: string;
   /** The RFC 7047 schema as JSON text. */
@@ -23,7 +23,7 @@ export interface MemoryDatabase {
   readonly tables: ReadonlyMap<string, AnyTableSchema>;
 }
 
-/** A transaction that waits for a `wait` operation to be met. */
+/** A transaction that waits for a `wait` operation. */
 interface Blocked {
   readonly session: MemorySession | undefined;
   readonly id: Json;
@@ -31,9 +31,9 @@ interface Blocked {
   readonly drop: () => void;
 }
 
-/** ovsdb-server in memory, as far as RFC 7047 and this client need one. See `fake.ts` for how tests use it. */
+/** ovsdb-server in memory, with the parts of RFC 7047 that this client uses. See `fake.ts` for its use in tests. */
 export class MemoryServer implements SessionHost {
-  /** Called with each transaction before it is executed; an error that it returns is the answer. */
+  /** Called with each transaction before it is executed; a returned error is the answer. */
   onTransact: ((database: string, operations: readonly Json[]) => JsonObject | undefined) | undefined;
   /** Called with each transaction that has been committed. */
   onCommit: ((database: string, operations: readonly Json[]) => void) | undefined;
@@ -102,7 +102,7 @@ export class MemoryServer implements SessionHost {
     }
   }
 
-  /** Makes the server say that it leads, or does not lead, its cluster. */
+  /** Sets whether the server reports that it leads its cluster. */
   setLeader(leader: boolean): void {
     const status = this.store(SERVER.name);
     const changes: AnyChange[] = [];
@@ -127,7 +127,7 @@ export class MemoryServer implements SessionHost {
     this.execute(session, id, this.store(database), operations, (results) => session.send(replyJson(id, results)));
   }
 
-  /** Executes a transaction, now or when what it waits for has come. Without a session it holds every lock. */
+  /** Executes a transaction, now or when its `wait` is satisfied. Without a session it holds every lock. */
   execute(
     session: MemorySession | undefined,
     id: Json,
@@ -154,7 +154,7 @@ export class MemoryServer implements SessionHost {
       clearTimeout(timer);
       if (outcome.kind === "committed") {
         if (session !== undefined) this.onCommit?.(store.name, operations);
-        // Monitors hear of a transaction before its author does (ovsdb-server(7) §4.1.5).
+        // Monitors get a transaction before its author gets the answer (ovsdb-server(7) §4.1.5).
         this.#notify(store, outcome.changes);
       }
       answer(outcome.results);
@@ -169,7 +169,10 @@ export class MemoryServer implements SessionHost {
     if (!attempt()) this.#blocked.add(blocked);
   }
 
-  /** Nobody is told, as in ovsdb-server where a client has not sent `set_db_change_aware` (`ovsdb_jsonrpc_trigger_complete`). */
+  /**
+   * No notification, as in ovsdb-server for a client that has not sent `set_db_change_aware`
+   * (`ovsdb_jsonrpc_trigger_complete`).
+   */
   cancel(session: MemorySession, id: Json): void {
     for (const blocked of this.#blocked) if (blocked.session === session && blocked.id === id) this.#drop(blocked);
   }
@@ -205,7 +208,7 @@ export class MemoryServer implements SessionHost {
 
   #retryBlocked(): void {
     for (const blocked of [...this.#blocked]) {
-      // Taken out first: what it commits may let others go on, and so comes back here.
+      // Removed first: its commit may let other transactions continue, and so call this again.
       if (this.#blocked.delete(blocked) && !blocked.retry()) this.#blocked.add(blocked);
     }
   }

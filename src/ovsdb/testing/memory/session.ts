@@ -13,7 +13,7 @@ import type { MemoryStore } from "./store.ts";
 
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** The part of the server that a session needs. */
+/** The part of the server that a session uses. */
 export interface SessionHost {
   store(database: Json | undefined): MemoryStore;
   transact(session: MemorySession, id: Json, params: readonly Json[]): void;
@@ -28,7 +28,7 @@ export class MemorySession {
   readonly #host: SessionHost;
   readonly #splitter = new MessageSplitter(MAX_BYTES);
   readonly #monitors = new Map<string, MemoryMonitor>();
-  /** Messages that came while the server was paused. */
+  /** Messages that were received while the server was paused. */
   #held: Message[] | undefined;
 
   constructor(stream: Duplex, host: SessionHost) {
@@ -42,7 +42,7 @@ export class MemorySession {
         });
       } catch (error) {
         if (!(error instanceof OvsdbError)) throw error;
-        // ovsdb-server does not say why either.
+        // ovsdb-server does not report the reason either.
         stream.destroy();
       }
     });
@@ -51,7 +51,7 @@ export class MemorySession {
     stream.on("close", () => host.ended(this));
   }
 
-  /** Takes no more messages in, until `resume`. */
+  /** Processes no more messages until `resume`. */
   pause(): void {
     this.#held ??= [];
   }
@@ -68,13 +68,13 @@ export class MemorySession {
 
   send(message: JsonObject): void {
     const bytes = frameMessage(message, MAX_BYTES);
-    // The pair delivers at once, in the middle of what the other side is doing; a real server answers later.
+    // The pair delivers synchronously, during the other side's call; a real server answers later.
     process.nextTick(() => {
       if (!this.#stream.destroyed) this.#stream.write(bytes);
     });
   }
 
-  /** Tells the session's monitors of a commit. */
+  /** Passes a commit to the session's monitors. */
   notify(store: MemoryStore, changes: readonly AnyChange[]): void {
     for (const monitor of this.#monitors.values()) {
       if (monitor.store !== store) continue;
@@ -98,7 +98,7 @@ export class MemorySession {
     }
   }
 
-  /** The result, or undefined where it comes later. */
+  /** The result, or undefined if it follows later. */
   #answer(method: string, params: readonly Json[], id: Json): Json | undefined {
     switch (method) {
       case "echo":
@@ -132,10 +132,10 @@ export class MemorySession {
   }
 }
 
-/** Half of a surrogate pair that begins one: the only malformed text that ovsdb-server's parser notices by itself. */
+/** An unpaired high surrogate: the only malformed text that ovsdb-server's parser detects by itself. */
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])/;
 
-/** Whether ovsdb-server's JSON parser (lib/json.c) takes it; else it ends the connection. */
+/** Whether ovsdb-server's JSON parser (lib/json.c) accepts it; else it ends the connection. */
 function isReadable(json: Json | undefined): boolean {
   if (typeof json === "string") return !json.includes("\0") && !UNPAIRED.test(json);
   if (typeof json === "number") return Number.isFinite(json) && (json === 0 || Math.abs(json) >= SMALLEST_REAL);

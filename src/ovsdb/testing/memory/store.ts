@@ -5,7 +5,7 @@ import type { AnyChange } from "../../mirror-table.ts";
 import type { AnyRow } from "../../row-codec.ts";
 import type { AnyTableSchema } from "../../schema.ts";
 
-/** Commits that are remembered for clients that come back, as ovsdb-server does for clustered databases. */
+/** Commits that are kept for clients that reconnect, as ovsdb-server does for clustered databases. */
 const HISTORY = 100;
 
 /** One database of the server in memory: its rows and its latest commits. */
@@ -39,7 +39,7 @@ export class MemoryStore {
     if (this.#history.length > HISTORY) this.#history.shift();
   }
 
-  /** What has changed since a transaction, one change a row; undefined where that is not known. */
+  /** The changes since a transaction, one for each row; undefined if not known. */
   since(id: string): readonly AnyChange[] | undefined {
     if (id === this.#last) return [];
     const at = this.#history.findIndex((entry) => entry.id === id);
@@ -60,7 +60,7 @@ export class MemoryStore {
     return [...merged.values()];
   }
 
-  /** Forgets the commits (not the rows), as a server does that restarts. */
+  /** Drops the commits (not the rows), as a restarted server does. */
   forgetHistory(): void {
     this.#history = [];
     this.#last = randomUUID();

@@ -13,13 +13,19 @@ import { errorJson, OperationFailure } from "./failure.ts";
 import { compileMutation } from "./mutation.ts";
 import type { MemoryStore } from "./store.ts";
 
-/** What became of a transaction. `waiting`: one of its `wait` operations is not met; try again after the next commit, for so long. */
+/**
+ * The outcome of a transaction. `waiting`: one of its `wait` operations is not satisfied; to be repeated after the
+ * next commit, within the time.
+ */
 export type Outcome =
   | { readonly kind: "committed"; readonly results: readonly Json[]; readonly changes: readonly AnyChange[] }
   | { readonly kind: "failed"; readonly results: readonly Json[] }
   | { readonly kind: "waiting"; readonly timeoutMs: number | undefined };
 
-/** Executes the operations of a `transact` request (RFC 7047 §4.1.3 and §5.2) and commits them. `waited`: for how long, in ms. */
+/**
+ * Executes the operations of a `transact` request (RFC 7047 §4.1.3 and §5.2) and commits them. `waited`: for how
+ * long, in ms.
+ */
 export function executeTransaction(
   store: MemoryStore,
   operations: readonly Json[],
@@ -53,7 +59,7 @@ export function executeTransaction(
 }
 
 class Transaction {
-  /** Table → uuid → the row as it would be, or undefined where it is deleted. */
+  /** Table → uuid → the resulting row, or undefined if it is deleted. */
   readonly staged = new Map<string, Map<string, AnyRow | undefined>>();
   readonly #store: MemoryStore;
   readonly #holdsLock: (name: string) => boolean;
@@ -93,7 +99,7 @@ class Transaction {
     const [table, schema] = this.#table(operation);
     const { uuid: chosen, row: given } = operation;
     const uuid = typeof chosen === "string" ? chosen : randomUUID();
-    // Nor may a row come back that this very transaction has deleted.
+    // A row that this transaction has deleted cannot be inserted again either.
     if (this.#row(table, uuid) !== undefined || this.staged.get(table)?.has(uuid) === true) {
       throw new OperationFailure(
         "duplicate uuid",
@@ -107,7 +113,7 @@ class Transaction {
   }
 
   #update(operation: JsonObject): JsonObject {
-    // Checked before any row is looked for: a bad value is an error also where it would go nowhere.
+    // Checked before any row is selected: a bad value is an error even if no row is selected.
     const values = this.#columns(this.#table(operation)[1], operation["row"], true);
     return this.#change(operation, (_, row) => ({ ...row, ...values }));
   }
@@ -203,7 +209,7 @@ class Transaction {
       staged = new Map();
       this.staged.set(table, staged);
     }
-    // A row that the transaction itself brought goes without a trace, and its uuid may be used once more.
+    // A row that the transaction itself inserted is deleted without a trace, and its uuid may be used once more.
     if (row === undefined && this.#store.tables.get(table)?.has(uuid) !== true) staged.delete(uuid);
     else staged.set(uuid, row);
   }

@@ -2,14 +2,14 @@
 # shellcheck shell=bash
 # A member of the raft clusters of OVN's databases, for start-central; sourced, not run. It expects run, data, any and serve_database, and common.sh.
 #
-# A member that has no database of a cluster serves what it has, nothing or a standalone database, until it is known what to do: join the cluster
-# that another member is connected to, or, once every member has answered and none has a cluster, let one of them create it. So no member that comes
-# back with an empty disk ever creates a second cluster beside the one that exists.
+# A member without a database of a cluster serves its present database, none or a standalone one, until it can decide: it joins the cluster that
+# another member is connected to, or, once every member has answered and none has a cluster, one of them creates it. So a member that starts with an
+# empty disk never creates a second cluster beside the existing one.
 
 # The addresses of all members, and which of them is this node's.
 members=()
 own=
-# The Secret weft-central, and how programs that ask the databases show it.
+# The Secret weft-central, and the options with which client programs use it.
 tls=/etc/weft-tls
 ask_options=()
 [ $scheme = tcp ] || ask_options=("--private-key=$tls/tls.pem" "--certificate=$tls/tls.pem" "--ca-cert=$tls/ca.pem")
@@ -39,8 +39,8 @@ other_remotes() { # PORT
   for member in "${members[@]}"; do if [ "$member" != "$own" ]; then printf '%s\n' "$(remote "$member" "$1")"; fi; done
 }
 
-# What another member has of a database, ovsdb-server(5): "none", "standalone", "clustered CID true|false" (whether it is connected to a majority), or
-# "silent" where it does not answer.
+# The state of a database at another member, ovsdb-server(5): "none", "standalone", "clustered CID true|false" (whether it is connected to a majority), or
+# "silent" if it does not answer.
 ask() { # REMOTE NAME
   local answer
   answer=$(ovsdb-client --timeout=2 "${ask_options[@]}" query "$1" \
@@ -67,14 +67,14 @@ ask_others() { # PORT NAME
   done
 }
 
-# The cluster that another member is connected to; fails where there is none.
+# The cluster that another member is connected to; fails if there is none.
 living_cluster() {
   local answer
   for answer in "${answers[@]}"; do if [[ $answer == clustered\ *\ true ]]; then cut -d ' ' -f 2 <<<"$answer" && return; fi; done
   return 1
 }
 
-# Why the file of a cluster's member cannot be used here; nothing where it can.
+# Why the file of a cluster's member cannot be used here; empty if it can.
 unusable() { # FILE RAFT_PORT
   local cid address living answer
   cid=$(ovsdb-tool db-cid "$1" 2>/dev/null) && address=$(ovsdb-tool db-local-address "$1" 2>/dev/null) || { echo "is unreadable"; return; }
@@ -87,13 +87,13 @@ unusable() { # FILE RAFT_PORT
   for answer in "${answers[@]}"; do if [ "$answer" = standalone ]; then echo "is older than another member's standalone database"; return; fi; done
 }
 
-# Whether the file is of this very member, but its servers knew each other by another scheme: TLS has been turned on, or off.
+# Whether the file is of this member, but with another scheme in the servers' addresses: TLS has been turned on, or off.
 is_of_other_scheme() { # FILE RAFT_PORT
   local address
   address=$(ovsdb-tool db-local-address "$1" 2>/dev/null) && [ "${address%%:*}" != $scheme ] && [ "${address#*:}" = "[$own]:$2" ]
 }
 
-# "join", "create", or what is waited for. MINE: none or standalone. Whoever has data creates; with equal claims, the first in the list.
+# "join", "create", or what is waited for. MINE: none or standalone. The member with data creates the cluster; of several, the first in the list.
 decide() { # MINE
   local member first= data_of=
   if living_cluster >/dev/null; then echo join; return; fi
@@ -117,7 +117,7 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
   mkdir -p "$data"
   ask_others "$2" "$name"
   if [ -s "$file" ] && is_of_other_scheme "$file" "$4"; then
-    # Members of the two kinds do not understand each other, so the cluster is made anew, of its data.
+    # TCP and TLS members cannot form one cluster, so the cluster is created again from its data.
     log "$file is of a cluster that does not use $scheme; going on with its data"
     rm -f "$file.new"
     if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
@@ -141,7 +141,7 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
       ask_others "$2" "$name"
     done
     known=no
-    # While it is stopped nobody takes its silence for an answer.
+    # A stopped member counts as not answering.
     stop_database "$1"
     rm -f "$file.new" "$waiting"
     if [ "$todo" = join ]; then
@@ -159,10 +159,11 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
   settle_member "$1" "$name" "$schema" "$2" "$4" $known &
 }
 
-# Once it is connected: removes the servers that count for the majority and are no member (former_servers), and converts the schema. KNOWN: whether its file was
-# there before. Such a file can be of a server that the cluster has removed: its disk was replaced and is back, or the list of members did not have it for a
-# while. Nobody answers it then. When most members have been connected without it the whole time, they have all data: it starts again without the file, and joins.
-# So it does when another member has a standalone database, which it could not see when it started: one replica has been in use since, and waits for this one.
+# Once it is connected: removes the servers that count for the majority but are not members (former_servers), and converts the schema. KNOWN: whether its file
+# existed before. Such a file can be of a server that the cluster has removed: its disk was replaced and is back, or the list of members did not have it for a
+# while. Then no member answers it. When most members have been connected without it the whole time, they have all data: it starts again without the file, and
+# joins. It does the same when another member has a standalone database, which it could not see when it started: one replica has been in use since, and waits
+# for this one.
 settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
   local socket=unix:$run/ovn$1_db.sock control=$run/ovn$1_db.ctl file=$data/ovn$1_db.db sid cid others=0 alone=0 before since
   local seconds=${WEFT_REJOIN_SECONDS:-30}
@@ -179,7 +180,7 @@ settle_member() { # nb|sb NAME SCHEMA PORT RAFT_PORT yes|no
     cid=$(ovsdb-tool db-cid "$file" 2>/dev/null) || continue
     ask_others "$4" "$2"
     others=$(printf '%s\n' "${answers[@]}" | grep -cFx "clustered $cid true") || true
-    # Twice: they may have found each other just now, and this one be about to.
+    # Twice: the others may have connected just now, and this one may be about to.
     if [ $((before * 2)) -gt ${#members[@]} ] && [ $((others * 2)) -gt ${#members[@]} ]; then
       log "$file is of a server that the cluster has removed; it is kept as $file.set-aside, and this member starts again to join"
       mv "$file" "$file.set-aside"

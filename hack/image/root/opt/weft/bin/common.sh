@@ -14,15 +14,15 @@ fail() {
 # Daemons log to this script's standard output. /proc/$$ because theirs is closed by --detach; kubelet rotates the file.
 log_options=("--log-file=/proc/$$/fd/1" -vfile:info -vconsole:off -vsyslog:off)
 
-# The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be someone else's by now,
-# and one that has ended may still be a zombie (state Z of proc(5)).
+# The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be reused,
+# and an ended process may still be a zombie (state Z of proc(5)).
 running() { # NAME PIDFILE
   local pid stat
   pid=$(cat "$2" 2>/dev/null) && [ -n "$pid" ] && stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return 1
   [[ $stat == "$pid (${1:0:15}) "[!ZX]* ]] && echo "$pid"
 }
 
-# Waits until no daemon of an earlier pod is left, then removes the sockets and pid files that a crash leaves.
+# Waits until no daemon of an earlier pod runs, then removes the sockets and pid files that a crash leaves.
 wait_for_predecessor() { # NAME PIDFILE
   local pid
   if pid=$(running "$1" "$2"); then
@@ -39,14 +39,14 @@ replace_database() { # FILE KEPT
   mv "$1.new" "$1"
 }
 
-# Makes the database if there is none, converts it if its schema is another, and starts afresh if it is unreadable: the
-# controller and the daemons write again what belongs into it, so a broken copy is worth less than a running node.
+# Creates the database if there is none, converts it if its schema differs, and creates an empty one if it is unreadable: the
+# controller and the daemons write its content again, so a running node is worth more than a damaged copy.
 ensure_database() { # FILE SCHEMA
   local file=$1 schema=$2 converts
   mkdir -p "$(dirname "$file")"
   if [ -s "$file" ] && ovsdb-tool db-is-clustered "$file" 2>/dev/null; then
     log "$file was a member of a raft cluster; going on with its data as a single server"
-    # ovsdb-tool writes no file that exists: what an earlier change left would stop it, and this one would then be called unreadable.
+    # ovsdb-tool does not overwrite files: the remains of an earlier change would stop it, and this file would then be reported as unreadable.
     rm -f "$file.new"
     if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
   fi
@@ -83,13 +83,13 @@ launch() { # NAME PIDFILE COMMAND…
   waiters[$file]=$!
 }
 
-# Starts a daemon that ended again, by the command it was launched with. Scripts with more to do define it again.
+# Starts an ended daemon again, by its command. Scripts with further steps redefine it.
 relaunch() { # NAME PIDFILE
   eval "launch $1 $2 ${commands[$2]}"
 }
 
-# Waits for daemons to end and starts them again: what the others hold (flows, connections, the databases' data) stays, and
-# kubelet's growing delays do not keep a node without network. Returns when one of them ends too often for that to help.
+# Waits for daemons to end and starts them again: the others' state (flows, connections, the databases' data) stays, and
+# kubelet's growing delays do not leave a node without network. Returns when one of them ends too often.
 supervise() {
   local file ends
   while :; do
@@ -109,26 +109,26 @@ supervise() {
   done
 }
 
-# Has a daemon that we launched end by the COMMAND given, waits at most 10 s, and kills it then.
+# Ends a daemon that this script launched by the given COMMAND, waits at most 10 s, and then kills it.
 stop_daemon() { # NAME PIDFILE COMMAND…
   local name=$1 file=$2 pid status=0
   shift 2
-  # Never a daemon of someone else: its pid file may be the reason why we stop.
+  # Never another program's daemon: its pid file may be the reason for stopping.
   [ -n "${launched[$file]:-}" ] || return 0
   pid=$(running "$name" "$file") || return 0
-  # By the pid: the pid file goes before its daemon does. pidwait's own failure means that there is nothing to wait for.
+  # By the pid: the pid file is removed before its daemon ends. A failure of pidwait means that there is nothing to wait for.
   if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F <(echo "$pid") >/dev/null 2>&1 || status=$?; else status=124; fi
   if [ "$status" -eq 124 ] && kill -9 "$pid" 2>/dev/null; then log "$name (pid $pid) did not end by itself"; fi
 }
 
-# How the databases are reached: ssl where OVN_TLS is "true", else tcp.
+# Scheme of the databases' addresses: ssl if OVN_TLS is "true", else tcp.
 scheme=tcp
 [ "${OVN_TLS:-false}" != true ] || scheme=ssl
 
 # "tcp:ADDRESS:PORT" (or ssl:) of a Service, from the variables that kubelet sets for it.
 service_remote() { # VARIABLE_PREFIX
   local host=$1_SERVICE_HOST port=$1_SERVICE_PORT
-  # kubelet learns of Services by a watch; in the first moment of an installation a pod can be ahead of it.
+  # kubelet gets Services by a watch; at the start of an installation a pod may start before it has them.
   [ -n "${!host:-}" ] || fail "$host is not set: there is no Service yet, or the pod was started before it"
   case ${!host} in
     *:*) printf '%s:[%s]:%s' $scheme "${!host}" "${!port}" ;;

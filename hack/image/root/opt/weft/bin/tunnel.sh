@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # The interface that tunnels use. Sourced by start-ovs.
 #
-# The kernel's datapath sends tunnels through the kernel's own stack: the interface stays as it is. A datapath in userspace
+# The kernel's datapath sends tunnels through the kernel's own stack: the interface stays unchanged. A userspace datapath
 # does its own encapsulation and needs the tunnel's address on one of its bridges (OVS's userspace-tunneling documentation): br-phy holds
-# the interface as its port, and the interface's addresses and routes. br-phy exists as long as ovs-vswitchd does, so what was moved is also in a
-# file, and is released when OVS stops.
+# the interface as its port, and the interface's addresses and routes. br-phy exists as long as ovs-vswitchd runs, so the moved addresses are also in a
+# file, and are restored when OVS stops.
 
 tunnel_bridge=br-phy
 tunnel_state=/etc/openvswitch/weft-tunnel
@@ -20,7 +20,7 @@ addresses_of() { # INTERFACE [4|6]
     jq -r '.[].addr_info[]? | select(.local and .temporary != true and .deprecated != true) | "\(.local)/\(.prefixlen)"'
 }
 
-# Routes of the main table over INTERFACE that do not come with its addresses by themselves.
+# Routes of the main table over INTERFACE that the kernel does not create with its addresses.
 routes_of() { # INTERFACE 4|6
   ip "-$2" route show table main dev "$1" | sed -E '/proto kernel/d; s/ (expires [0-9]+sec|linkdown|dead)//g'
 }
@@ -63,7 +63,7 @@ tunnel_address() { # INTERFACE
   fi
 }
 
-# The kernel still sees every packet that comes in by the interface, beside OVS, and would answer for the bridge's address
+# The kernel still receives every packet of the interface, beside OVS, and would answer for the bridge's address
 # ("port unreachable" for each tunnel packet). OVS reads them before this drop.
 hide_from_kernel() { # INTERFACE
   nft -f - <<NFT
@@ -84,7 +84,7 @@ put_addresses() { # DEVICE
   local address family route
   for address in $(saved address); do
     family=$(family_of "$address")
-    # Duplicate address detection would find the other holder of the moment: the interface or the bridge.
+    # Duplicate address detection would find the address on the other device, the interface or the bridge.
     if [ "$family" = 6 ]; then ip address replace "$address" dev "$1" nodad; else ip address replace "$address" dev "$1"; fi
   done
   for family in 4 6; do
@@ -95,8 +95,8 @@ put_addresses() { # DEVICE
   done
 }
 
-# Datapath in userspace: makes INTERFACE a port of br-phy and moves its addresses there. What the interface has now counts
-# (the machine's own configuration after a reboot); if it has nothing, an earlier run moved it and the state file counts.
+# Datapath in userspace: makes INTERFACE a port of br-phy and moves its addresses there. The interface's present addresses are
+# used (the machine's own configuration after a reboot); if it has none, an earlier run moved them and the state file is used.
 take_interface() { # INTERFACE
   local interface=$1 before mac
   before=$(saved interface)
@@ -118,7 +118,7 @@ take_interface() { # INTERFACE
     -- set Bridge $tunnel_bridge datapath_type=netdev fail_mode=standalone other-config:hwaddr="\"$mac\"" external_ids:weft=tunnel \
     -- --may-exist add-port $tunnel_bridge "$interface" \
     -- set Interface $tunnel_bridge mtu_request="$(cat "/sys/class/net/$interface/mtu")"
-  # Packets of the kernel arrive here with their checksum still to be computed, which no hardware will do.
+  # Packets of the kernel arrive here without their checksum, which no hardware will compute.
   ethtool -K $tunnel_bridge tx off >/dev/null || log "cannot turn off checksum offload of $tunnel_bridge"
   ethtool -K "$interface" tx off >/dev/null || log "cannot turn off checksum offload of $interface"
   hide_from_kernel "$interface"
@@ -138,7 +138,7 @@ give_interface_back() {
   put_addresses "$interface"
 }
 
-# For a node that tunnels by its kernel, or by another interface: nothing of an earlier br-phy stays.
+# For a node whose tunnels use the kernel, or another interface: removes an earlier br-phy.
 release_interface() {
   give_interface_back
   ovs-vsctl --timeout=60 --if-exists del-br $tunnel_bridge
