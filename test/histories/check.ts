@@ -4,8 +4,9 @@ import { type Edit, historyText } from "./edits.ts";
 import { differences, type Plant, World } from "./world.ts";
 
 /**
- * Carries out a history, and says what is wrong with what comes of it; nothing is if the list is empty. At rest, a controller that knows nothing writes nothing, and
- * makes the same rows in an empty database; no transaction was ever refused; when all has been deleted again, the database is as it was at first.
+ * Executes a history, and returns its faults; empty if there are none. At rest, a controller without state writes
+ * nothing, and makes the same rows in an empty database; no transaction was ever refused; when all objects have been
+ * deleted again, the database is as at first.
  */
 export async function faultsOf(
   history: readonly Edit[],
@@ -13,7 +14,7 @@ export async function faultsOf(
   print?: (line: string) => void,
 ): Promise<readonly string[]> {
   const world = new World(historyText(history), plant, print);
-  const onBug = (error: unknown): void => world.fault(`nobody caught: ${error instanceof Error ? error.stack : error}`);
+  const onBug = (error: unknown): void => world.fault(`uncaught: ${error instanceof Error ? error.stack : error}`);
   process.on("unhandledRejection", onBug);
   try {
     await world.begin();

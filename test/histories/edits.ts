@@ -62,7 +62,7 @@ export function histories(length: number): fc.Arbitrary<readonly Edit[]> {
   return fc.oneof({ weight: 2, arbitrary: edits }, { weight: 1, arbitrary: edits.map((rest) => [...NAT, ...rest]) });
 }
 
-/** What leads to a floating IP. */
+/** Edits that lead to a floating IP. */
 const NAT: readonly Edit[] = (
   [
     [NODES, "n2", {}],

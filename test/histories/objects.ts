@@ -292,7 +292,7 @@ export const policy = fc.record({
   egress: maybe(fc.array(fc.record({ to: maybe(fc.array(peer, { maxLength: 2 })) }), { maxLength: 2 })),
 });
 
-/** What a pod asks for. */
+/** The requests of a pod. */
 export const podWishes = fc.record(
   {
     "ovn.kubernetes.io/routes": maybe(
@@ -309,7 +309,10 @@ export const podWishes = fc.record(
   { requiredKeys: [] },
 );
 
-/** What is said of a node: its networks, and the chassis that its daemon has told; two nodes may tell the same one. */
+/**
+ * The annotations of a node: its networks, and the chassis that its daemon has reported; two nodes may report the
+ * same one.
+ */
 export const nodeNotes = fc.record(
   {
     "ovn.kubernetes.io/node_networks": pick(

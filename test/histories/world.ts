@@ -48,7 +48,7 @@ export class World {
   #databases = 0;
   #lastWrite = 0;
   #writes: string[] = [];
-  /** What is written to the database is what it lacks. */
+  /** A transaction writes only the missing rows. */
   #isFilling = false;
 
   constructor(seed: string, plant?: Plant, print?: (line: string) => void) {
@@ -61,7 +61,7 @@ export class World {
     this.#replica = this.#controller();
   }
 
-  /** What has gone wrong in the code itself. */
+  /** A fault in the code itself. */
   fault(what: string): void {
     if (!this.faults.includes(what)) this.faults.push(what);
   }
@@ -96,7 +96,7 @@ export class World {
     if (!this.#replica.leading) this.fault("nobody leads");
   }
 
-  /** A controller that knows nothing must find nothing to write, and over an empty database make the rows that are there. */
+  /** A controller without state must find nothing to write, and over an empty database make the present rows. */
   async judgeFresh(): Promise<void> {
     await this.#judgeSuccessor("a fresh controller", false);
     await this.#judgeSuccessor("a fresh controller with an empty database", true);
@@ -151,7 +151,7 @@ export class World {
   async #judgeSuccessor(who: string, isEmpty: boolean): Promise<void> {
     const before = this.rows();
     this.end();
-    // What was on its way arrives, and its lock ends.
+    // Pending messages arrive, and its lock ends.
     for (const wire of this.#northbound.wires()) wire.cut({ upArrives: false, downArrives: false });
     await this.#scheduler.run(60_000);
     if (isEmpty) this.#northbound = this.#database();
@@ -228,7 +228,7 @@ export class World {
       throwing: new Throwing(scheduler, this.#seed, []),
       mutation: { ...this.#plant, parts: (parts) => this.#watched(this.#plant?.parts?.(parts) ?? parts) },
       onWrite: (_process, verb, { plural }, { namespace, name }) => {
-        // What only says what has happened, and what the controller says of itself on its own pod.
+        // Objects that only report events, and the controller's own annotations of its pod.
         if (plural === "leases" || plural === "events" || (plural === "pods" && namespace === "kube-system")) return;
         this.#lastWrite = scheduler.elapsed;
         this.#writes.push(`${verb} ${plural} ${name}`);
@@ -238,7 +238,7 @@ export class World {
     });
   }
 
-  /** A transaction that the database refuses is a fault: nobody but the controller writes there. */
+  /** A transaction that the database refuses is a fault: only the controller writes there. */
   #watched(parts: ControllerParts): ControllerParts {
     const commit = parts.northbound.commit.bind(parts.northbound);
     parts.northbound.commit = async (plan) => {
@@ -261,7 +261,7 @@ export class World {
 const QUESTIONS: ReadonlySet<string> = new Set(["assert", "select", "wait"]);
 /** Tables of what belongs to the whole database. */
 const NOT_OURS: ReadonlySet<string> = new Set(["NB_Global", "Connection", "SSL"]);
-/** What there is without any edit. */
+/** The objects that exist without any edit. */
 const STANDING: ReadonlySet<string> = new Set(["ovn-cluster", "ovn-default", "join"]);
 /** Types of objects of which none may stay behind. */
 const CHECKED = [...EDITED, NAMESPACES, NODES, IPS, DEPLOYMENTS];
@@ -280,7 +280,7 @@ function inOrder(_key: string, value: unknown): unknown {
   return Array.isArray(value) ? value.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : value;
 }
 
-/** What is in one of two maps only, or not the same in both. */
+/** Entries that are only in one of two maps, or differ. */
 export function differences(
   before: ReadonlyMap<string, string>,
   after: ReadonlyMap<string, string>,

@@ -7,7 +7,7 @@ import { type Connection, isAllowed, isConnected, type Party } from "./oracle.ts
 import { Picture } from "./picture.ts";
 import { compileRows } from "./rows.ts";
 
-/** What is tried between each two parties. */
+/** The connections that are tried between each two parties. */
 export const CONNECTIONS: readonly Connection[] = [
   ...(["TCP", "UDP", "SCTP"] as const).flatMap((protocol) => PORTS.map((port) => ({ protocol, port }))),
   { protocol: "ICMP", port: 0 },
@@ -31,7 +31,7 @@ export function* attempts(world: World): Iterable<Attempt> {
   for (const from of [...pods, ...others]) {
     for (const to of [...pods, ...others]) {
       if (from.pod === undefined && to.pod === undefined) continue;
-      // What a pod sends to itself never leaves it.
+      // Traffic of a pod to itself does not leave it.
       if (from.pod === to.pod || from.address.includes(":") !== to.address.includes(":")) continue;
       if (!areConnected(from, to)) continue;
       for (const connection of CONNECTIONS) yield { from, to, connection };

@@ -10,8 +10,8 @@ import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
 import type { Row, Tables } from "./rows.ts";
 
 /**
- * What becomes of a transaction: `lost` and `unanswered` end without an answer, the latter after it has been carried out; `refused` for
- * no reason that the one who sent it could see.
+ * The fate of a transaction: `lost` and `unanswered` end without an answer, the latter after it was executed;
+ * `refused` for a reason that the sender cannot see.
  */
 export type Fate = "committed" | "lost" | "unanswered" | "refused";
 

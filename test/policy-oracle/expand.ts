@@ -22,7 +22,7 @@ import { ChangingCluster, type Step } from "./steps.ts";
 export interface Conditions {
   /** Units per transaction. */
   readonly batch: number;
-  /** What becomes of each transaction, in turn; `committed` after the last. */
+  /** The fate of each transaction, in turn; `committed` after the last. */
   readonly fates: readonly Fate[];
 }
 
@@ -64,7 +64,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     onCommit: () => instants.push(database.tables),
     fate: () => remaining.shift() ?? "committed",
   });
-  /** A controller that has just been started: it knows the facts, and of the database what is in it. */
+  /** A controller that has just been started: it has the facts, and the database's content. */
   const newEngine = (): Engine<never> => {
     const tracker: Tracker<never> = new Tracker(UNIT_KINDS as never, cluster.facts, rootsOf);
     const made = new Engine<never>({
@@ -137,7 +137,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     }
     if (killed) engine = newEngine();
     killed = pause === "killed";
-    // What is under way when it is killed may be carried out or not.
+    // Transactions in progress when it is killed may be executed or not.
     if (killed) {
       engine.stop();
       swept = false;
@@ -162,9 +162,10 @@ function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
 }
 
 /**
- * A state that lets something through which none of the wanted states does. Where a pod comes or goes in between, each side is asked by
- * itself: who goes is not told of policies that come after, and who comes may come before them. So is each where a controller was
- * killed: what its policies allowed on one side stays active until the sweep of the next one.
+ * A state that lets packets through which none of the wanted states does. If a pod is created or deleted in between,
+ * each side is evaluated separately: a deleted pod does not get later policies, and a new one may be created before
+ * them. The same applies after a controller was killed: the policies that it allowed on one side stay active until
+ * the sweep of the next one.
  */
 function firstOpening(
   wanted: readonly Tables[],

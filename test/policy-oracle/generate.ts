@@ -35,7 +35,7 @@ export const PORTS = [80, 81, 90] as const;
 const PORT_NAMES = ["web", "api"] as const;
 const NAME_LABEL = "kubernetes.io/metadata.name";
 
-/** Addresses that belong to nobody of the cluster; the first two are of its own ranges. */
+/** Addresses outside the cluster; the first two are of its own ranges. */
 export const STRANGERS = ["10.16.0.200", "fd00:10:16::c8", "192.0.2.1", "2001:db8::1"] as const;
 
 /** Prefixes, each with prefixes inside. */

@@ -9,7 +9,7 @@ import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
 import { anyPolicySteps, networkPolicySteps, type Step } from "./steps.ts";
 import { tiedDisagreement, tiedWorlds } from "./ties.ts";
 
-/** What can be checked: a property of generated values, which says what is wrong, if anything is. */
+/** A check: a property of generated values, which returns a fault, if any. */
 interface Check<T> {
   readonly values: fc.Arbitrary<T>;
   readonly fault: (value: T) => string | undefined | Promise<string | undefined>;

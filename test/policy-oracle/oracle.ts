@@ -17,8 +17,8 @@ import type {
 } from "./api.ts";
 
 /**
- * Who may reach whom, worked out from the texts of the specifications as slowly and plainly as possible, without anything of the
- * product. Each function cites what it follows.
+ * Reachability, derived from the texts of the specifications as slowly and plainly as possible, without any code of
+ * the product. Each function cites what it follows.
  */
 
 /** One end of a connection: an address, and whose it is, if anybody's of the cluster. */

@@ -12,7 +12,7 @@ import {
 import type { Connection, Party } from "./oracle.ts";
 import type { Row, Tables } from "./rows.ts";
 
-/** What one switch knows: ACLs by stage, and the named sets as they are there. */
+/** The state of one switch: ACLs by stage, and the named sets. */
 interface Switch {
   readonly before: readonly AclView[];
   readonly after: readonly AclView[];
@@ -22,9 +22,9 @@ interface Switch {
   readonly sets: NamedSets;
 }
 
-/** What happened to a packet, for messages. */
+/** The path of a packet, for messages. */
 export interface Trace {
-  /** What the sender's side says, and what the receiver's; `undefined` for a pod without a port. */
+  /** The decisions of the sender's side, and of the receiver's; `undefined` for a pod without a port. */
   readonly leaves: boolean | undefined;
   readonly arrives: boolean | undefined;
   readonly allowed: boolean;

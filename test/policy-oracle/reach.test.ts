@@ -44,7 +44,7 @@ t.test("explanations agree with an independent reading of the specification, pai
       for (const { from, to, connection } of attempts(world)) {
         const specified = isAllowed(world, from, to, connection);
         const [source, target] = [endOf(network, from.address, from.pod), endOf(network, to.address, to.pod)];
-        // An address of a subnet's that nobody has is no end.
+        // An unused address of a subnet is not an end.
         if (specified === undefined || source === undefined || target === undefined || target.vacant) continue;
         const { protocol, port } = connection;
         const question = protocol === "ICMP" ? ({ protocol } as const) : { protocol, port };
@@ -57,7 +57,7 @@ t.test("explanations agree with an independent reading of the specification, pai
   );
 });
 
-/** What gets from each pod to each, by trying each pair by itself: `pod pod protocol port`. */
+/** The allowed traffic from each pod to each, by trying each pair separately: `pod pod protocol port`. */
 function pairsOf(world: World): ReadonlySet<string> {
   const found = new Set<string>();
   for (const from of world.pods) {
@@ -107,7 +107,7 @@ t.test("a matrix says of each pod what is so for it, though it asks for one pod 
   );
 });
 
-/** What gets through before and after, for each pair of pods by itself. */
+/** The allowed traffic before and after, for each pair of pods separately. */
 function* portPairs(before: Network, after: Network): Iterable<readonly [ReachSet, ReachSet]> {
   const ports = [...before.ports.values()].flatMap((old) => {
     const now = old.pod === undefined ? undefined : after.ports.get(old.name);

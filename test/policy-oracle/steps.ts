@@ -43,7 +43,7 @@ export interface Step {
 const PODS = 4;
 const POLICIES = 3;
 
-/** What the changes are of. */
+/** The objects of the changes. */
 interface Material {
   readonly policy: (place: number) => fc.Arbitrary<Policy>;
   readonly pod: (place: number) => fc.Arbitrary<Pod>;
@@ -89,7 +89,7 @@ function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Chang
   );
 }
 
-/** What users do to a cluster, in batches of any size. */
+/** Changes by users of a cluster, in batches of any size. */
 function stepsOf(material: Material): fc.Arbitrary<readonly Step[]> {
   const step = fc.record({
     changes: fc.array(changeOf(material), { minLength: 1, maxLength: 6 }),
@@ -116,7 +116,8 @@ export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
   policy: anyPolicy,
   pod: securedPod,
   securityGroups: 3,
-  // What a killed one left of one kind and what has come of another may together allow more, until the next one has swept.
+  // The rows that a killed controller left of one kind and new rows of another may together allow more, until the
+  // next one has swept.
   kills: false,
 });
 

@@ -39,7 +39,7 @@ export class Channel {
     for (const arrive of held) this.#scheduler.after(0, () => this.#open && arrive());
   }
 
-  /** What is on its way is lost, and everything after it. */
+  /** Pending messages are lost, and everything after them. */
   close(): void {
     this.#open = false;
   }

@@ -41,7 +41,7 @@ export function quietDeaths(random: Random, length: number): Action[] {
   return [...scene, way, ...deaths];
 }
 
-/** What happens to a node's machine, or to a subnet that leaves by it. */
+/** Events of a node's machine, or of a subnet that leaves by it. */
 export function chassisAction(random: Random, at: number): Action[] {
   const name = random.pick(NODES);
   const what = random.weighted({ dead: 5, gateways: 3, node: 1, delete: 1, database: 1 });

@@ -7,7 +7,7 @@ import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** A Pod, as far as the cluster's own machinery looks at it. */
+/** A Pod, with the fields that the cluster's own controllers use. */
 export interface SimPod extends KubeObject {
   readonly spec: { readonly nodeName?: string; readonly hostNetwork?: boolean };
   readonly status?: { readonly phase?: string };
@@ -22,7 +22,7 @@ export interface SimSet extends KubeObject {
   };
 }
 
-/** What pods are made with. */
+/** The template of pods. */
 export interface Template {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
@@ -58,11 +58,11 @@ export class Cluster {
   readonly #seed: string;
   /** `namespace/name` → what is to run. */
   readonly deployments = new Map<string, SimDeployment>();
-  /** What has been planned for a pod (by uid) and is not to be planned twice. */
+  /** Actions that are planned for a pod (by uid) and must not be planned twice. */
   readonly #planned = new Set<string>();
   #due = false;
   #serial = 0;
-  /** Who gives pods their networks; without one they have it as soon as they are told their addresses. */
+  /** The kubelets that give pods their networks; without them pods have networks as soon as they are annotated. */
   kubelets: Kubelets | undefined;
   /** Called whenever something has changed. */
   onWake = (): void => {};
@@ -106,7 +106,7 @@ export class Cluster {
     this.ignore(this.#kube.create<SimPod>(PODS, { metadata, spec }));
   }
 
-  /** A request of the cluster's own; that it comes too late or twice is no matter. */
+  /** A request of the cluster itself; late and repeated ones do not matter. */
   ignore(request: Promise<unknown>): void {
     request.catch((error: unknown) => {
       if (!(error instanceof KubeError)) throw error;
@@ -123,7 +123,7 @@ export class Cluster {
     return this.#kube.objects<SimPod>(PODS);
   }
 
-  /** As the garbage collector does: first the pods are nobody's, then the set goes. */
+  /** As the garbage collector does: first the pods lose their owner, then the set is deleted. */
   orphan(set: KubeObject): void {
     const own = this.pods().filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === set.metadata.uid);
     const freed = own.map((pod) =>

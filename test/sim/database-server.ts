@@ -22,7 +22,7 @@ import { Wire } from "./wire.ts";
 /** The whole content of the database at one time: table → uuid → row. */
 export type Backup = ReadonlyMap<string, ReadonlyMap<string, AnyRow>>;
 
-/** What the server tells the run. */
+/** Callbacks of the server to the run. */
 export interface DatabaseWatcher {
   /** Before a transaction of a process is executed. */
   readonly onTransact: (from: SimProcess | undefined, operations: readonly JsonObject[]) => void;
@@ -84,7 +84,7 @@ class DatabaseServer<Tables> {
         const random = new Random(`${this.#seed}/dial/${this.#dials++}`);
         const cancel = this.#scheduler.after(random.delay(3, 200), () =>
           process.deliver(() => {
-            // Packets that nobody answers: the caller's own patience ends it.
+            // Packets without an answer: the caller's own timeout ends it.
             if (this.#unreachable.has(process)) return;
             signal.removeEventListener("abort", onAbort);
             try {

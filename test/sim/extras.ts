@@ -5,11 +5,14 @@ import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 import { tenantAction, tenantsAtFirst } from "./tenants.ts";
 
-/** What may be added to a script beside what `generate.ts` makes: each has a stream of chance of its own, so that the rest stays as it is. */
+/**
+ * Additions to a script besides those of `generate.ts`: each has a random stream of its own, so that the rest is
+ * unchanged.
+ */
 export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
-/** What every script may have. */
+/** The extras that every script may have. */
 export const USUAL: readonly Extra[] = [];
 
 /** The actions that one kind of extra adds to the script of a seed; often none. */
@@ -27,7 +30,7 @@ export function extraActions(extra: Extra, seed: number, length: number, replica
 /** So many actions at most. */
 const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15 };
 
-/** What is there at first. */
+/** The initial objects. */
 const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>> = {
   nodes: () => [{ at: 0, do: "daemons" }],
   tenants: tenantsAtFirst,
@@ -60,7 +63,7 @@ const PLURALS = ["pods", "pods", "ips", "subnets", "vpcs", "nodes", "namespaces"
 const KINDS = ["pods", "pods", "ips", "subnets", "subnetSpecs", "nodes", "ipPools", "vips"];
 const DERIVED = ["nameCollisions", "groups", "securityGroups"];
 
-/** What happens to nodes. */
+/** Events of nodes. */
 function nodes(random: Random, at: number): Action[] {
   const pick = random.next();
   const thing = random.next();
@@ -124,7 +127,7 @@ const HOSTILE = {
   policy: 0.5,
 };
 
-/** What nobody expects, once or a few times running. */
+/** Unexpected input, once or a few times in a row. */
 function hostile(random: Random, at: number): Action[] {
   return Array.from({ length: random.int(1, 3) }, (_, i) => ({
     at: at + i * random.int(1, 500),

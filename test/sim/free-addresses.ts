@@ -23,12 +23,12 @@ export class FreeAddresses {
     for (const vip of picture.vips) for (const address of vip.addresses) hold(vip.subnet, address, vip.name);
   }
 
-  /** Who holds an address of a subnet. */
+  /** The holder of an address of a subnet. */
   holder(subnet: string, address: string): string | undefined {
     return this.#held.get(subnet)?.get(keyOfAddress(address));
   }
 
-  /** All addresses of one family that somebody may have: not the subnet's own, nor a node's. */
+  /** All addresses of one family that may be allocated: not the subnet's own, nor a node's. */
   #givable(subnet: Subnet, block: Block): bigint[] {
     const values: bigint[] = [];
     const nodes = this.#picture.nodes.flatMap((node) => node.addresses);
@@ -44,7 +44,7 @@ export class FreeAddresses {
     return values;
   }
 
-  /** Whether an address is one that somebody of the subnet may have. */
+  /** Whether an address may be allocated in the subnet. */
   canBeHeld(subnet: Subnet | undefined, text: string): boolean {
     const address = readAddress(text);
     const block = address && subnet?.blocks.find((candidate) => isIn(candidate, address));
@@ -80,7 +80,7 @@ export class FreeAddresses {
     return { available, using };
   }
 
-  /** Whether there is room for somebody who takes any address, in one subnet, or one of its pools. */
+  /** Whether there is a free address for a request of any address, in one subnet, or one of its pools. */
   hasRoom(subnet: Subnet, family: "any" | 4 | 6, pool?: string): boolean {
     const blocks = subnet.blocks.filter((block) => family === "any" || block.family === family);
     if (blocks.length === 0) return false;
@@ -95,15 +95,15 @@ export class FreeAddresses {
             !candidate.deleting &&
             candidate.ranges.some((range) => isIn(range, address)),
         );
-        // Of several pools that name an address the first has it: which one that is, is not decided here.
+        // Of several pools that name an address the first one has it: this is not decided here.
         return pool === undefined ? owners.length === 0 : owners.length === 1 && owners[0]?.name === pool;
       }),
     );
   }
 
   /**
-   * Whether a pod that has no address could have one. Says yes only where there is no doubt, so that a yes for a pod that
-   * waits is a fault.
+   * Whether a pod without an address could have one. True only if there is no doubt, so that true for a waiting pod
+   * is a fault.
    */
   couldServe(pod: Pod): boolean {
     const picture = this.#picture;

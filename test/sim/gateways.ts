@@ -8,7 +8,7 @@ import type { Southbound } from "./southbound.ts";
 /** The priority of policies by which packets leave the VPC. */
 const PRIORITY = 29_000;
 
-/** Of subnets that leave by a dead node although another of their gateway nodes lives. */
+/** Subnets that leave by a dead node although another of their gateway nodes lives. */
 export function leavesByDead(
   dead: string,
   picture: Picture,
@@ -80,7 +80,10 @@ function namesOf({ object }: Subnet): readonly string[] {
   return [...new Set(gatewayNode.split(",").map((node) => node.trim()))];
 }
 
-/** Members of groups and variables of load balancers are those of chassis that nodes say they are, for a chassis that nobody is claims nothing. */
+/**
+ * Members of groups and variables of load balancers must be chassis that nodes report, because an unused chassis
+ * claims nothing.
+ */
 function staleChassis(picture: Picture, northbound: NorthboundServer): string[] {
   const told = new Set(picture.nodes.map(({ chassis }) => chassis));
   const rows = [

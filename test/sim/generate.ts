@@ -46,7 +46,7 @@ const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 /** Subnets that overlap others: the older keeps what it has. */
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
-/** What is made here; the rest comes as an extra. */
+/** The actions of this file; the rest are extras. */
 type GeneratedName = Exclude<
   ActionName,
   | "throw"
@@ -170,7 +170,7 @@ function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
   return weights;
 }
 
-/** Whether an action is a fault rather than somebody's doing. */
+/** Whether an action is a fault instead of a user's change. */
 export function isFault(name: ActionName): boolean {
   const databases: readonly ActionName[] = [
     "nb-cut",
@@ -183,7 +183,7 @@ export function isFault(name: ActionName): boolean {
   return /^(random-faults|api-|watch-|crash|restart|pause)/.test(name) || databases.includes(name);
 }
 
-/** Whether an action is somebody's interference with what the controller has made. */
+/** Whether an action changes objects that the controller has made. */
 export function isInterference(name: ActionName): boolean {
   const others: readonly ActionName[] = ["edit-pod", "edit-networks", "delete-ip", "edit-ip", "edit-status", "strip"];
   return (name.startsWith("nb-") && !isFault(name)) || others.includes(name);
@@ -400,7 +400,10 @@ function networksOf(random: Random): string {
   return JSON.stringify(list);
 }
 
-/** What a pod requests: mostly nothing, sometimes something impossible; a third of those that are asked want secondary interfaces. */
+/**
+ * The requests of a pod: mostly none, sometimes an impossible one; a third of those with requests have secondary
+ * interfaces.
+ */
 function wishesOf(random: Random): Wishes {
   const own = ownWishesOf(random);
   if (!random.chance(0.3)) return own;
@@ -516,7 +519,7 @@ function reservationOf(random: Random, namespace: string): { name: string; spec:
     const further = { namespace, podName, subnet: "fast", v4IpAddress: `10.50.0.${random.int(2, 6)}` };
     return { name: `${podName}.${namespace}.fast.default.ovn`, spec: further };
   }
-  // For a pod that is to come, or for nobody in particular.
+  // For a later pod, or for none in particular.
   const podName = random.chance(0.5) ? random.pick(BARE) : undefined;
   if (podName === undefined) return { name: `keep-${random.int(1, 3)}`, spec: { subnet, v4IpAddress } };
   return { name: `${podName}.${namespace}`, spec: { subnet, namespace, podName, v4IpAddress } };

@@ -37,7 +37,7 @@ export function isHostileRange(cidr: string): boolean {
   return /^10\.9\d\./.test(cidr);
 }
 
-/** What a CRD that validates nothing lets through; JSON's values, each of another nature than what is expected. */
+/** Values that a CRD without validation lets through; JSON values of another type than expected. */
 const ODD: readonly ((random: Random) => unknown)[] = [
   () => null,
   (random) => random.pick([0, -1, 5, 1.5, 1e300, 5e-324, 2 ** 53, -(2 ** 63)]),
@@ -64,7 +64,7 @@ interface Target {
   readonly type: ResourceType;
   /** A specification as it is meant to be; some of its fields are given odd values. */
   readonly spec: (i: number) => Readonly<Record<string, unknown>>;
-  /** Fields that may be made odd in an object of somebody else's, for nobody else is to notice. */
+  /** Fields that may be made invalid in an object, without affecting others. */
   readonly edits: readonly string[];
 }
 
@@ -175,7 +175,10 @@ const TARGETS: Readonly<Record<string, Target>> = {
   },
 };
 
-/** Whoever writes what nobody expects: into custom objects of a cluster whose CRDs validate less than ours, and as much as the API server lets through. */
+/**
+ * Writes unexpected input: into custom objects of a cluster whose CRDs validate less than Weft's, and as much as the
+ * API server lets through.
+ */
 export class Hostile {
   readonly #kube: FakeKube;
   readonly #cluster: Cluster;
@@ -323,7 +326,7 @@ function fullAnnotations(random: Random, size: number): Record<string, string> {
     "a".repeat(64),
   ];
   let left = size;
-  // What the simulation itself writes there.
+  // The part that the simulation itself writes there.
   left -= 200;
   const chosen = keys
     .filter(() => random.chance(0.5))

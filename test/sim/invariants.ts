@@ -10,7 +10,7 @@ import type { OtherClient } from "./other-client.ts";
 import { DEFAULT_VPC } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 
-/** What the invariants are checked on. */
+/** Dependencies of the invariants. */
 export interface InvariantsWorld {
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;

@@ -11,7 +11,7 @@ import { Random } from "./random.ts";
 import { type RandomFaults, refusal } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** What a link to the API server is given. */
+/** Options of a link to the API server. */
 export interface KubeLinkOptions {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
@@ -20,7 +20,7 @@ export interface KubeLinkOptions {
   /** The replica of the process; periods of random faults can name it. */
   readonly replica: string;
   readonly seed: string;
-  /** What the process makes of an object that it has listed or heard of. */
+  /** Called with an object that the process has listed or watched. */
   readonly received: <T extends KubeObject>(type: ResourceType, object: T) => T;
   /** Hears of each write that reaches the server. */
   readonly onWrite: (verb: string, type: ResourceType, ref: ObjectRef) => void;
@@ -143,7 +143,7 @@ export class KubeLink implements Kube {
     return promise;
   }
 
-  /** Breaks the watches of a type, or all. `code` is what their reader is told; without one they end in good order. */
+  /** Breaks the watches of a type, or all. `code` is the error for their reader; without one they end normally. */
   endWatches(plural: string | undefined, code: "unavailable" | "gone" | undefined): number {
     const ended = [...this.#watches].filter((watch) => plural === undefined || watch.type.startsWith(plural));
     const status = code === "gone" ? { status: 410, reason: "Expired" } : {};
@@ -221,7 +221,7 @@ export class KubeLink implements Kube {
     };
     const broken = (): KubeError => new KubeError("unavailable", `${what}: simulated: the connection broke`);
     scheduler.after(there + late, () => {
-      // What a process sent before it died may have been on its way.
+      // Requests that a process sent before it died may have been on their way.
       if (!process.alive && !survives) return;
       if (randomFaults.apiDown || lost) return answer("lost", () => reject(broken()));
       if (refused) {
@@ -240,7 +240,7 @@ export class KubeLink implements Kube {
   }
 }
 
-/** What was written, for the trace. Events and Leases tell nothing that is not elsewhere. */
+/** The written object, for the trace. Events and Leases contain nothing that is not elsewhere. */
 function briefly(type: ResourceType, body: object | undefined): string {
   if (body === undefined || type.plural === "events" || type.plural === "leases") return "";
   return ` ${JSON.stringify(body).slice(0, 400)}`;

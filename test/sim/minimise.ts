@@ -11,7 +11,7 @@ export interface Minimised {
   readonly runs: number;
 }
 
-/** What kind of violation it is, whichever pod and address it is about. */
+/** The kind of a violation, independent of its pod and address. */
 export function kindOf(violation: string): string {
   return violation
     .replace(/^after \d+ ms: (at rest, |after a restart, )?/, "")

@@ -27,7 +27,7 @@ import { wrongWaysOut } from "./ways-out.ts";
  */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
 
-/** What the oracle looks at when all is quiet. */
+/** The input of the oracle when all is quiet. */
 export interface Evidence {
   readonly picture: Picture;
   readonly northbound: NorthboundServer;
@@ -71,7 +71,7 @@ function wrongMatchesIn({ northbound }: Evidence): readonly string[] {
   );
 }
 
-/** Who waits for an address although there is one; those who may are left out. */
+/** Objects that wait for an address although there is one; those that may wait are left out. */
 export function waitsForNothing(picture: Picture, mayWait: (pod: Pod) => boolean): string[] {
   return podsWithoutAddress(picture, new FreeAddresses(picture), mayWait);
 }
@@ -128,7 +128,7 @@ function lostAddresses(picture: Picture): string[] {
   });
 }
 
-/** A pod waits only where there is no address for it. */
+/** A pod may wait only if there is no address for it. */
 function podsWithoutAddress(
   picture: Picture,
   free: FreeAddresses,
@@ -164,7 +164,7 @@ function expectedPorts(evidence: Evidence): readonly ExpectedPort[] {
   return servedInterfaces(evidence).filter(({ pod }) => pod.onOvn);
 }
 
-/** The interfaces of pods that must have been told their addresses. */
+/** The interfaces of pods that must have been annotated with their addresses. */
 function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
   const free = new FreeAddresses(picture);
   return picture.pods.flatMap((pod) => {
@@ -197,7 +197,7 @@ function wrongPorts(evidence: Evidence): string[] {
     }
     if (port.addresses.join() !== addresses) found.push(`port ${name} has ${port.addresses.join()}, not ${addresses}`);
     if (switchOf.get(port._uuid) !== ip.subnet) found.push(`port ${name} is not on switch ${ip.subnet}`);
-    // Whatever migrations there were, a machine is on one node when all is over.
+    // After any migrations, a virtual machine is on one node at the end.
     const place = port.options["requested-chassis"];
     if (pod.machine !== undefined && place !== pod.node)
       found.push(`port ${name} is on ${place}, its pod on ${pod.node}`);
@@ -275,14 +275,14 @@ function wrongGroups(evidence: Evidence): string[] {
     }
   }
   for (const [name, { external_ids: ids }] of groups) {
-    // Those of hostile policies, which alone are policies here, are named after what they select.
+    // Those of hostile policies, which are the only policies here, are named after their selection.
     if (isHostile(name) || /^(group|.*policy):/.test(ids[OWNER_KEY] ?? "")) continue;
     if (!wanted.has(name) && !STANDING_GROUPS.includes(name)) found.push(`port group ${name} is there for nothing`);
   }
   return found;
 }
 
-/** A pod is told what it was given. */
+/** A pod is annotated with its allocation. */
 function wrongAnnotations(evidence: Evidence): string[] {
   const stale = evidence.picture.pods.flatMap((pod) =>
     pod.provider === OWN && pod.alive ? staleOf(evidence, pod) : [],
@@ -304,7 +304,7 @@ function wrongAnnotations(evidence: Evidence): string[] {
   return [...stale, ...wrong];
 }
 
-/** What a pod was told of interfaces that it does not have. */
+/** Annotations of a pod for interfaces that it does not have. */
 function staleOf({ picture }: Evidence, pod: Pod): string[] {
   const own = picture.pods.filter((other) => other.uid === pod.uid).map(({ provider }) => provider);
   return Object.keys(pod.annotations).flatMap((key) => {
@@ -315,11 +315,11 @@ function staleOf({ picture }: Evidence, pod: Pod): string[] {
   });
 }
 
-/** Who asked for an address and got one got that one. */
+/** A request for an address must be served with that address. */
 function wrongWishes(evidence: Evidence): string[] {
   return servedInterfaces(evidence).flatMap(({ pod, ip }) => {
     if (ip.byUser || evidence.touched.has(`ips/${ip.name}`)) return [];
-    // What was asked for an interface that it did not have for a while is gone with that.
+    // A request for an interface that the pod did not have for a while is dropped with it.
     if (pod.provider !== OWN && evidence.touched.has(`networks/${pod.uid}`)) return [];
     const { ip_address, ip_pool } = pod.asked;
     const list = ip_pool !== undefined && /[,;]/.test(ip_pool) ? ip_pool.split(/[,;]/) : undefined;
@@ -335,7 +335,7 @@ function wrongWishes(evidence: Evidence): string[] {
 /** The counters of a subnet's status are exact, and so are its ranges. */
 function wrongCounters(picture: Picture, free: FreeAddresses): string[] {
   return picture.subnets.flatMap((subnet) => {
-    // What is held in a subnet that cannot be understood is not counted.
+    // Addresses held in a subnet with an invalid spec are not counted.
     if (subnet.deleting || !isSound(subnet)) return [];
     const open = picture.accepted(subnet);
     const status = (subnet.object.status ?? {}) as Readonly<Record<string, unknown>>;
@@ -375,7 +375,7 @@ function wrongContracts(picture: Picture): string[] {
       probe?: { readonly vpc?: string; readonly cidrs?: readonly string[] };
     };
     const ranges = cidrs.map((cidr) => readBlock(cidr));
-    // Of a custom VPC nodes reach the pods for probes alone.
+    // Of a custom VPC nodes reach the pods for probes only.
     const probed = accepted && onOvn && vpc !== DEFAULT_VPC && !spec["vlan"];
     const probes = probe && { vpc: probe.vpc, blocks: (probe.cidrs ?? []).map((cidr) => readBlock(cidr)) };
     const wanted = {
@@ -430,7 +430,7 @@ function wrongNodes({ picture, northbound }: Evidence, free: FreeAddresses): str
   });
 }
 
-/** What is being deleted goes as soon as nobody uses it. */
+/** An object that is being deleted is removed as soon as it is unused. */
 function leftObjects(picture: Picture): string[] {
   const subnets = picture.subnets.flatMap((subnet) => {
     const used =

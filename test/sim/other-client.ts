@@ -107,7 +107,7 @@ export class OtherClient {
         server.stop();
         this.#scheduler.after(action.down, () => {
           this.#randomFaults.count("northbound restored from a backup");
-          // Whatever of the backup does not agree with the present counts as another client's until it has been restored.
+          // Rows of the backup that differ from the present count as another client's until they have been restored.
           for (const uuid of backup.get("Logical_Switch_Port")?.keys() ?? []) this.touched.add(uuid);
           this.foreignPorts.clear();
           for (const row of backup.get("Logical_Switch_Port")?.values() ?? []) {

@@ -43,7 +43,7 @@ export interface Subnet {
   readonly centralized: boolean;
   readonly deleting: boolean;
   readonly created: string;
-  /** What its user wrote last, where the addresses above are the accepted ones. */
+  /** The user's last spec, if the addresses above are the accepted ones. */
   readonly wanted: { readonly blocks: readonly Block[]; readonly gateways: readonly Address[] };
   /** The controller has reported the accepted addresses. */
   readonly accepted: boolean;
@@ -72,9 +72,9 @@ export interface Vip {
   readonly namespace: string;
   readonly subnet: string;
   readonly type: string;
-  /** What its spec names; the controller writes there what it has given. */
+  /** The addresses in its spec; the controller writes the allocation there. */
   readonly asked: readonly string[];
-  /** What it has been given. */
+  /** Its allocated addresses. */
   readonly addresses: readonly string[];
   readonly deleting: boolean;
 }
@@ -87,7 +87,7 @@ export interface Pod {
   readonly provider: string;
   /** Whether it is a port of OVN. */
   readonly onOvn: boolean;
-  /** Of a pod's own interface: whether it may yet turn out to have one of this provider, when what it names is known. */
+  /** For a pod's primary interface: whether it may still get one of this provider, when its networks are known. */
   readonly mayHave: (provider: string) => boolean;
   readonly namespace: string;
   readonly name: string;
@@ -100,7 +100,7 @@ export interface Pod {
   readonly machine: string | undefined;
   readonly set: { readonly name: string; readonly uid: string; readonly ordinal: number } | undefined;
   readonly annotations: Readonly<Record<string, string>>;
-  /** What was asked for at its creation, without `<provider>.kubernetes.io/`. */
+  /** The requests at its creation, without `<provider>.kubernetes.io/`. */
   readonly asked: Readonly<Record<string, string>>;
 }
 
@@ -267,7 +267,7 @@ export class Picture {
           metadata.deletionTimestamp === undefined,
       );
     }
-    // By its name: a record may lack the mark of a set that has adopted its pod while nobody led.
+    // By its name: a record may lack the mark of a set that has adopted its pod while no controller led.
     const set = this.sets.find(
       ({ metadata }) => metadata.namespace === ip.namespace && ip.podName.startsWith(`${metadata.name}-`),
     );
@@ -337,7 +337,7 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
   return { blocks, gateways: [...gateways, ...stray] };
 }
 
-/** What becomes of hostile objects is not judged. */
+/** The results of hostile objects are not evaluated. */
 function readConditions({ metadata, status }: KubeObject): Picture["conditions"] {
   const { conditions } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
   // Another client may have put anything there, until it is restored.
@@ -390,7 +390,7 @@ function readVip({ metadata, spec = {}, status = {} }: KubeObject): Vip {
   };
 }
 
-/** What a network of the namespace `default` is, by its name; "unknown": it is there, but cannot be read. */
+/** The type of a network of the namespace `default`, by its name; "unknown": it exists, but cannot be read. */
 type Networks = ReadonlyMap<string, "ovn" | "ipam" | "other" | "unknown">;
 
 function readNetworks(kube: FakeKube): Networks {
@@ -419,7 +419,7 @@ function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): re
       : undefined;
   const asked = JSON.parse(annotations[ASKED] ?? "{}") as Record<string, string>;
   const port = `${machine ?? name}.${namespace}`;
-  /** It was told so, or its record is there: what cannot be read does not take it away. */
+  /** It was annotated, or its record exists: an unreadable definition does not remove it. */
   const has = (provider: string): boolean =>
     annotations[`${provider}.kubernetes.io/allocated`] === "true" ||
     ips.some((ip) => ip.name === `${port}.${provider}` && ip.podUid === uid);

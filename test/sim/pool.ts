@@ -10,7 +10,7 @@ import type { Script } from "./script.ts";
 export interface Job {
   readonly seed: number;
   readonly script?: Script;
-  /** What is added to the script, see `extras.ts`. */
+  /** Additions to the script, see `extras.ts`. */
   readonly extras?: readonly Extra[];
   /** The mutation, see `mutations.ts`. */
   readonly mutation?: string;
@@ -24,7 +24,7 @@ export interface Done {
   readonly ms: number;
 }
 
-/** What a worker gets, and what it answers. */
+/** The input of a worker, and its answer. */
 export type Answer = { readonly done: Done } | { readonly error: string };
 
 /** As many runs at once as the machine has processors. */

@@ -10,7 +10,7 @@ import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Throwing } from "./throwing.ts";
 
-/** What the check looks at. */
+/** Dependencies of the check. */
 export interface PortLossWorld {
   readonly scheduler: Scheduler;
   readonly kube: FakeKube;

@@ -15,14 +15,14 @@ export class SimProcess {
   readonly #random: Random;
   readonly #started: number;
   #alive = true;
-  /** What has come while the process was stopped; undefined while it runs. */
+  /** Events that arrived while the process was stopped; undefined while it runs. */
   #waiting: (() => void)[] | undefined;
-  /** What ends the process, and how many more things will have reached it by then. */
+  /** The end of the process, and how many more events will have reached it before. */
   #end: { left: number; readonly die: () => void } | undefined;
 
   readonly #onUncaught: (error: unknown) => void;
 
-  /** `onUncaught`: what the process throws where nobody catches it. */
+  /** `onUncaught`: called with uncaught exceptions of the process. */
   constructor(scheduler: Scheduler, name: string, random: Random, onUncaught: (error: unknown) => void = rethrow) {
     this.#scheduler = scheduler;
     this.#started = scheduler.now();
@@ -87,7 +87,7 @@ export class SimProcess {
     this.#waiting ??= [];
   }
 
-  /** What has waited happens at once, in order, each as an event of its own. */
+  /** Waiting events happen at once, in order, each as an event of its own. */
   resume(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;

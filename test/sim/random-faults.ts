@@ -42,7 +42,7 @@ interface Period {
 /** Probabilities of faults. A run begins without faults; its script has periods in which some occur. */
 export class RandomFaults {
   readonly #periods = new Set<Period>();
-  /** What was injected, and how often. */
+  /** The injected faults, and how often. */
   readonly injected = new Map<string, number>();
   /** The API server does not respond. */
   apiDown = false;

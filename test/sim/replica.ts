@@ -22,7 +22,7 @@ import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Throwing } from "./throwing.ts";
 
-/** What a replica lives in. */
+/** Dependencies of a replica. */
 export interface Surroundings {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
@@ -32,7 +32,7 @@ export interface Surroundings {
   readonly southbound?: SouthboundServer | undefined;
   readonly settings: Settings;
   readonly seed: string;
-  /** What the code throws. */
+  /** The injected exceptions of the code. */
   readonly throwing: Throwing;
   /** A bug that the controllers have. */
   readonly mutation: Pick<Mutation, "parts" | "controller"> | undefined;
@@ -87,7 +87,7 @@ export class Replica {
     const { scheduler, randomFaults, kube, northbound: server, seed, settings, onWrite, throwing } = this.#world;
     const name = `${this.name}#${this.#generation++}`;
     const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
-      this.#world.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
+      this.#world.onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
     );
     const link = new KubeLink({
       scheduler,
@@ -137,8 +137,8 @@ export class Replica {
   }
 
   /**
-   * Ends without a word, and is restarted after `downMs`. `server`: whether the database hears of it at once (the kernel closes
-   * the socket) or has to find out by its probes (the machine is gone).
+   * Ends without notice, and is restarted after `downMs`. `server`: whether the database is notified at once (the
+   * kernel closes the socket) or detects it by its probes (the machine is down).
    */
   crash(downMs: number, server: "at once" | "later"): void {
     const { scheduler, northbound, southbound, seed } = this.#world;
@@ -186,7 +186,7 @@ export class Replica {
     return new Southbound(new Connection(options, { clock: process.clock, dial: server.dialer(process) }));
   }
 
-  /** What the code says. Its complaints about the world are expected here; its complaints about itself are not. */
+  /** The log of the code. Its reports about other components are expected here; reports about itself are not. */
   #logOf(process: SimProcess): Logger {
     const write = (level: string) => (fields: object | string, message?: string) => {
       if (!process.alive) return;

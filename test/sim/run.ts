@@ -55,11 +55,11 @@ import { Users } from "./users.ts";
 /** How a run ended. */
 export interface Outcome {
   readonly seed: string;
-  /** What did not hold, each with the time at which it was seen; empty where all did. */
+  /** The violations, each with the time at which it was detected; empty if there are none. */
   readonly violations: readonly string[];
   /** Equal for equal runs. */
   readonly hash: string;
-  /** What was done and injected, and how often. */
+  /** The executed and injected actions, and how often. */
   readonly counts: Readonly<Record<string, number>>;
   readonly events: number;
   /** Simulated ms. */
@@ -76,11 +76,11 @@ export interface RunOptions {
 
 /** After so many ms in which nothing happens everybody has what he can have. */
 const QUIET_ENOUGH_MS = 5_000;
-/** What decides who can have an address. */
+/** The types that decide which pod can have an address. */
 const WATCHED = [PODS, IPS, SUBNETS, IP_POOLS, VIPS, VPCS, NODES, NAMESPACES, STATEFUL_SETS];
 /** After so many ms nothing leads to a dead node that other nodes watch by BFD: long before kubelet's silence shows, and longer than a new group is given. */
 const FAIL_OVER_MS = 15_000;
-/** What is left of faults so long after they have ended, a watch that is half open, has been noticed, in ms. */
+/** After this time since the end of faults, remaining effects such as a half-open watch have been detected, in ms. */
 const LATE_MS = 160_000;
 /** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
 const QUIET_MS = 200_000;
@@ -90,16 +90,16 @@ const MAX_SETTLE_MS = 30 * 60_000;
 /** So many violations are kept. */
 const MAX_VIOLATIONS = 20;
 
-/** The run that is under way in this process, for what its code throws where nobody catches it. */
+/** The current run in this process, for uncaught exceptions of its code. */
 let current: { readonly onBug: (what: string) => void } | undefined;
 process.on("unhandledRejection", (error) => {
   if (current === undefined) throw error;
-  current.onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`);
+  current.onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`);
 });
-// What a microtask throws.
+// An exception of a microtask.
 process.on("uncaughtException", (error) => {
   if (current !== undefined) {
-    current.onBug(`nobody caught: ${error.stack}`);
+    current.onBug(`uncaught: ${error.stack}`);
     return;
   }
   console.error(error);
@@ -187,7 +187,7 @@ async function carryOut(
     mutation: options.mutation,
     onWrite: (_process: unknown, _verb: string, type: { plural: string }, { namespace }: { namespace?: string }) => {
       if (type.plural === "leases" || type.plural === "events") return;
-      // What the controller says of itself on its own pod.
+      // The controller's own annotations of its pod.
       if (type.plural === "pods" && namespace === "kube-system") return;
       activity.kubeWrites++;
       activity.last = scheduler.elapsed;
@@ -208,7 +208,8 @@ async function carryOut(
   if (throws) {
     cluster.ignore(kube.watch(PODS, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => portLoss.look()));
   }
-  // Where nothing goes wrong nobody waits for what he could have: not for 5 s, and not until something else wakes him.
+  // Without faults no pod waits for an address that it could have: not for 5 s, and not until another event triggers
+  // it.
   const faultless = script.actions.every(({ do: name }) => !isFault(name) && name !== "nb-restore");
   if (faultless) {
     const quiet = new Quiet(scheduler, QUIET_ENOUGH_MS, () => {
@@ -307,7 +308,7 @@ async function carryOut(
   /** Where nothing else happens meanwhile, what left by a node that has died leaves by another one long before kubelet's silence shows. */
   function onDeath(node: string): void {
     const since = scheduler.elapsed;
-    // What faults have delayed has arrived by then.
+    // Messages that faults have delayed have arrived by then.
     if (!faultless && since < script.length + LATE_MS) return;
     scheduler.after(FAIL_OVER_MS, () => {
       const isCalm = !script.actions.some(
@@ -320,7 +321,7 @@ async function carryOut(
     });
   }
 
-  /** Whose own code, or that of what he needs, throws. */
+  /** A pod whose own code, or that of an object it needs, throws. */
   function mayWait(pod: Pod): boolean {
     if (throwing.healed) return false;
     const needs: readonly (readonly [readonly string[], string])[] = [

@@ -3,16 +3,19 @@
 import type { Settings } from "../../src/controller/settings.ts";
 import type { RandomFaultKind } from "./random-faults.ts";
 
-/** What pods ask for, as annotations without their `ovn.kubernetes.io/`; with a slash in them they are whole. */
+/** The requests of pods, as annotations without their `ovn.kubernetes.io/`; with a slash in them they are complete. */
 export type Wishes = Readonly<Record<string, string>>;
 
-/** What a network is: of interfaces on OVN, of another plugin's that get their addresses here, of none of our affair, or unreadable. */
+/** The type of a network: interfaces on OVN, another plugin's with addresses from here, not Weft's, or unreadable. */
 export type NetworkWant = "ovn" | "ipam" | "other" | "invalid";
 
-/** How a live migration ends: in which order its phase and the end of the source are known, or without success. Absent: nobody tells of a migration. */
+/**
+ * How a live migration ends: in which order its phase and the end of the source are known, or without success.
+ * Absent: no migration is reported.
+ */
 export type MigrationEnd = "moved" | "source-first" | "failed";
 
-/** What a user, an administrator or a program of theirs does. */
+/** Actions of a user, an administrator or their programs. */
 export type UserAction =
   | {
       readonly do: "pod";
@@ -36,7 +39,7 @@ export type UserAction =
       readonly start?: number;
       readonly wishes?: Wishes;
     }
-  /** `orphan`: its pods stay, and are nobody's until there is a set of that name again. */
+  /** `orphan`: its pods stay, without an owner until there is a set of that name again. */
   | { readonly do: "delete-set"; readonly ns: string; readonly name: string; readonly orphan?: true }
   | {
       readonly do: "deployment";
@@ -79,7 +82,7 @@ export type UserAction =
   /** Takes all finalizers off an object. */
   | { readonly do: "strip"; readonly type: "ips" | "subnets" | "ippools" | "vips" | "vpcs"; readonly pick: number };
 
-/** What tenants do with their VPCs, beside what all users do; see `tenants.ts`. */
+/** Actions of tenants on their VPCs, besides those of all users; see `tenants.ts`. */
 export type TenantAction =
   /** A pod in a subnet of some VPC, mostly with an address that pods of other VPCs have as well. */
   | {
@@ -104,7 +107,7 @@ export type TenantAction =
       readonly name: string;
     };
 
-/** What somebody does to the northbound database. */
+/** Actions of another client on the northbound database. */
 export type DatabaseAction =
   | { readonly do: "nb-delete-port"; readonly pick: number }
   | { readonly do: "nb-edit-port"; readonly pick: number; readonly how: "addresses" | "owner" | "security" }
@@ -133,7 +136,7 @@ export interface ThrowAction {
   readonly for: number;
 }
 
-/** Somebody writes what nobody expects; see `hostile.ts`. `pick`: which object, and what into it. */
+/** A client writes unexpected input; see `hostile.ts`. `pick`: the object, and the input. */
 export interface HostileAction {
   readonly do: "hostile";
   readonly at: number;
@@ -141,7 +144,7 @@ export interface HostileAction {
   readonly pick: number;
 }
 
-/** What happens to a node, its daemon and its Open vSwitch. `pick`: which node; `thing`: which of the things there. */
+/** Events of a node, its daemon and its Open vSwitch. `pick`: the node; `thing`: the object there. */
 export type NodeAction =
   | { readonly do: "daemon-crash"; readonly pick: number; readonly down: number; readonly steps?: number }
   | { readonly do: "daemon-restart"; readonly pick: number; readonly down: number }
@@ -167,7 +170,7 @@ export type NodeAction =
   /** Somebody writes what OVN cannot read into a subnet, or takes it away again. */
   | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
 
-/** What happens to a node's machine with its ovn-controller, and to the southbound database; see `southbound.ts`. */
+/** Events of a node's machine with its ovn-controller, and of the southbound database; see `southbound.ts`. */
 export type ChassisAction =
   /** It is dead, for ever or for a time; then it is what it was, has another tunnel address, or was reinstalled and is another chassis. */
   | {
@@ -182,12 +185,12 @@ export type ChassisAction =
   /** The administrator deletes the chassis that are in a node's way. */
   | { readonly do: "chassis-delete"; readonly name: string };
 
-/** The nodes' daemons run; without it pods have networks as soon as they are told so. */
+/** The nodes' daemons run; without them pods have networks as soon as they are annotated. */
 interface DaemonsAction {
   readonly do: "daemons";
 }
 
-/** What goes wrong by itself. */
+/** Faults that occur by themselves. */
 export type FaultAction =
   | {
       readonly do: "random-faults";

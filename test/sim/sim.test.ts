@@ -27,7 +27,7 @@ const SEARCHED = [
   "southbound-ignored",
   "former-chassis",
 ];
-/** What is added to some scripts (`extras.ts`), and what must hold then. */
+/** The extras of some scripts (`extras.ts`), and what must hold then. */
 const EXTRA = {
   hostile: "unexpected objects stop nothing, and do not affect other objects",
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",

@@ -24,7 +24,7 @@ const NODE_LOST_MS = 40_000;
 /** An ovn-controller that could not register tries again after so long at most, in ms. */
 const RETRY_MS = 8_000;
 
-/** What the southbound model is given. */
+/** Dependencies of the southbound model. */
 export interface SouthboundWorld {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
@@ -261,7 +261,7 @@ export class Southbound {
       const living = ranked.filter((name) => this.#isHeard(name));
       if (ranked.length === 2) this.#report(ranked, living);
       if (ranked.length === 2) for (const name of ranked) reporting.add(name);
-      // Who is alone has no session.
+      // A chassis alone has no session.
       if (living.length < 2) continue;
       const age = scheduler.elapsed - (this.#made.get(logical_port) ?? 0);
       const holder = age < NEW_GROUP_MS ? this.#random.pick(living) : living[0];
@@ -275,7 +275,10 @@ export class Southbound {
       if (machine.up && !reporting.has(idOf(machine))) this.#tellUnreachable(machine, null);
   }
 
-  /** Of two, the daemon of the one that lives tells its Node that it does not reach the other one (`src/daemon/gateway/tunnel-report.ts`). */
+  /**
+   * Of two, the daemon of the living one reports in its Node that it does not reach the other one
+   * (`src/daemon/gateway/tunnel-report.ts`).
+   */
   #report(members: readonly string[], living: readonly string[]): void {
     for (const machine of this.#machines.values()) {
       const own = idOf(machine);

@@ -14,7 +14,7 @@ interface VpcSpec {
   readonly vpcPeerings?: readonly { readonly remoteVpc: string }[] | null;
 }
 
-/** What the invariants are checked on. */
+/** Dependencies of the invariants. */
 export interface TenancyWorld {
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
@@ -99,7 +99,7 @@ export class Tenancy {
     }
   }
 
-  /** What an ACL of ports in one VPC names as peers are ports in that VPC, or in one that was ever peered with it. */
+  /** The peers in an ACL of ports in one VPC must be ports in that VPC, or in one that was ever peered with it. */
   #checkPeers(): void {
     const { northbound, onViolation } = this.#world;
     const vpcsOf = new Map<string, ReadonlySet<string>>();
@@ -140,7 +140,8 @@ export class Tenancy {
       }
       for (const uuid of own) {
         const { match = "", action = "drop", external_ids = {} } = policies.get(uuid) ?? {};
-        // What nobody wrote leads to the VPC's own probe switch (`docs/design/probes.md`), and says so.
+        // A policy that is in no spec leads to the VPC's own probe switch (`docs/design/probes.md`), as its
+        // external_ids show.
         if (action === "drop" || external_ids["vpc"] === name) continue;
         if (!this.#wanted.has(`${name} ${match}`))
           onViolation(`VPC ${name} has a policy "${match}" (${action}), which was never in its spec`);

@@ -24,7 +24,7 @@ interface Slice extends KubeObject {
   readonly endpoints?: readonly object[];
 }
 
-/** Who makes the EndpointSlices here (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
+/** The manager of EndpointSlices here (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
 const MANAGER = { "endpointslice.kubernetes.io/managed-by": "sim.test" };
 
 /** Carries out what tenants do, and makes the EndpointSlices of their Services, as Kubernetes' own controller does. */

@@ -14,7 +14,7 @@ const NODES = ["n1", "n2", "n3", "n4"] as const;
 const SAME = "10.80.0.0/28";
 const OWN: Readonly<Record<string, string>> = { red: "10.81.0.0/28", black: "10.82.0.0/28", white: "10.83.0.0/28" };
 
-/** What is there at first: most of it, so that there is something to mix up. */
+/** The initial objects: most of them, so that there is something to confuse. */
 export function tenantsAtFirst(random: Random): Action[] {
   const actions: Action[] = [];
   for (const name of NAMESPACES) actions.push({ at: 0, do: "namespace", name, labels: { team: name } });

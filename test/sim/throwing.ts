@@ -13,14 +13,14 @@ import type { Scheduler } from "./scheduler.ts";
 import type { ThrowAction } from "./script.ts";
 
 /**
- * What the code throws at an input that nobody has thought of. It is none of the errors by which a run tells mistakes of the code
+ * An exception of the code at an unexpected input. It is none of the errors by which a run detects bugs of the code
  * (`TypeError` …): this one is expected.
  */
 class PlantedError extends Error {
   override readonly name = "PlantedError";
 }
 
-/** What is read of every object by those who only pass it on. */
+/** The fields that are read of every object that is only passed on. */
 const IDENTITY: readonly string[] = ["apiVersion", "kind", "metadata"];
 
 type Indexes = Record<string, (fact: { readonly key: string }) => readonly (string | undefined)[]>;
@@ -45,7 +45,7 @@ export class Throwing {
   readonly #scheduler: Scheduler;
   readonly #seed: string;
   readonly #periods = new Set<Period>();
-  /** Inputs of units → their keys, for `compile` is not told. */
+  /** Inputs of units → their keys, because `compile` does not get these. */
   readonly #inputs = new WeakMap<object, string>();
   readonly #struck = new Map<string, boolean>();
   /** `site key` → when it threw first. */
@@ -131,7 +131,7 @@ export class Throwing {
     };
   }
 
-  /** An object whose projection throws while a period applies to it: whoever reads anything of it but what it is called finds that out. */
+  /** An object whose projection throws while a period applies to it: reading any field except its name throws. */
   poisoned<T extends KubeObject>(plural: string, object: T): T {
     if (!this.#projected.has(plural)) return object;
     const key = keyOf(object.metadata);

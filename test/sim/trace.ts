@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What happened in a run, as a hash that two runs of one seed must share, and as lines for people where they are wanted. Says
- * nothing that differs between equal runs: no uuid of a server's own choice, no time of the machine.
+ * The events of a run, as a hash that two runs of one seed must share, and as lines if requested. Contains nothing
+ * that differs between equal runs: no uuid of a server's own choice, no time of the machine.
  */
 export class Trace {
   #low = 0x811c_9dc5;

@@ -34,7 +34,7 @@ class Socket extends EventEmitter {
 /** One connection between a process and a server, whose messages take time and can be lost with it. */
 export class Wire {
   readonly process: SimProcess;
-  /** What the process gets. */
+  /** The process's end. */
   readonly client: Duplex;
   readonly #socket: Socket;
   readonly #server: Duplex;
@@ -64,7 +64,7 @@ export class Wire {
     server.on("close", () => down.send(() => process.deliver(() => this.#close())));
   }
 
-  /** Whether the server still knows of it. */
+  /** Whether the server still has the connection. */
   get open(): boolean {
     return !this.#server.destroyed;
   }
@@ -96,7 +96,7 @@ export class Wire {
     this.#down.release();
   }
 
-  /** The server gives the connection up, and the client is not told: its probes will find out. */
+  /** The server drops the connection without notice: the client's probes will detect it. */
   abandon(): void {
     this.#up.close();
     this.#down.close();

@@ -8,7 +8,7 @@ export interface Issue {
   readonly message: string;
 }
 
-/** What a plugin made of its options. */
+/** The parsed options of a plugin. */
 export type Configured<B> =
   | { readonly ok: true; readonly value: B }
   | { readonly ok: false; readonly issues: readonly Issue[] };

@@ -13,7 +13,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-no-proxy";
 const HOST_PORT = 18_080;
-/** Addresses that nobody has, IPv4 first; routed from outside to a node. */
+/** Unused addresses, IPv4 first; routed from outside to a node. */
 const BALANCED = ["198.51.100.20", "2001:db8:51::20"] as const;
 const EXTERNAL = ["198.51.100.30", "2001:db8:51::30"] as const;
 const RESTRICTED = ["198.51.100.40", "2001:db8:51::40"] as const;
@@ -246,7 +246,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
       await until("without a policy pods are allowed", 30_000, () => isAllowed(inPod(one!), family));
   });
 
-  await t.test("load balancers outside are told which nodes have endpoints, and which nodes serve", async (t) => {
+  await t.test("external load balancers can query which nodes have endpoints, and which nodes serve", async (t) => {
     const status = async (address: string, port: number): Promise<readonly [string, string]> => {
       const url = `http://${urlHost(address)}:${port}/healthz`;
       const { stdout } = await outside(["curl", "-sg", "--max-time", "5", "-w", "\\n%{http_code}", url]);

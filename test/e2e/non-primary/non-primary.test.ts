@@ -49,8 +49,9 @@ function whyNot(): string | false {
 }
 
 /**
- * What of a node is the primary plugin's, kubelet's and the system's: all but Open vSwitch's devices, the interface that it may take for tunnels, and our own
- * tables, which concern only these. Link-local addresses, and what the kernel derives from them, come when duplicate address detection ends.
+ * The primary plugin's, kubelet's and the system's objects of a node: all but Open vSwitch's devices, the interface
+ * that it may use for tunnels, and Weft's own tables, which concern only these. Link-local addresses, and objects
+ * that the kernel derives from them, appear when duplicate address detection ends.
  */
 function others({ links, addresses, routes, rules, tables, configurations }: NodeSnapshot): object {
   const foreign = (lines: readonly string[]) =>

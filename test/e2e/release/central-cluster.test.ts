@@ -144,7 +144,7 @@ t.test("a member of an earlier cluster that starts first does not keep the only 
   t.match(out, `${ALL_WORK}ovnnb_db.db ${told}ovnsb_db.db ${told}first\nsecond\n`);
 });
 
-t.test("a server on a node that is no member any more does not count for the majority", async (t) => {
+t.test("a server on a node that is no longer a member does not count for the majority", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -171,7 +171,7 @@ t.test("two backups at once are both whole, and one is made without a majority t
   t.match(out, "alone: 0\novnnb_db\novnsb_db\n");
 });
 
-t.test("a member joins again when it is told to, but not where it may have the only data", async (t) => {
+t.test("a member joins again on request, but not if it may have the only data", async (t) => {
   const out = await onCentrals(
     t,
     `

@@ -22,7 +22,7 @@ const WIRE = `wire.${HOME}`;
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 /** Behind a pod that forwards; no other way leads there. */
 const BEHIND = ["192.0.2.7", "2001:db8:7::7"] as const;
-/** Of the network's configuration: it is handed on, and whoever reads the status may use it. */
+/** From the network's configuration: it is passed on, and readers of the status may use it. */
 const DNS = { nameservers: ["10.53.0.2"], search: ["lan.example"] };
 const GATEWAY = ["10.53.0.20", "fd00:10:53::20"] as const;
 

@@ -14,7 +14,7 @@ import { findProcesses, identify, LAB_MARK } from "../../../hack/lab/process.ts"
 import { EXTERNAL } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 
-/** What of a lab is on the machine, in words; nothing after `down`. */
+/** The objects of a lab on the machine, as text; none after `down`. */
 function leftovers(paths: LabPaths): readonly string[] {
   const processes = findProcesses({ mark: `${LAB_MARK}=${paths.id}`, cgroup: paths.cgroup });
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")

@@ -53,7 +53,7 @@ t.test("a leader that hangs or would delete too much", { skip: whyNoLab(), timeo
     },
   );
 
-  await t.test("an API server that hangs for 12 s costs nobody the lead", { timeout: 120_000 }, async (t) => {
+  await t.test("no controller loses leadership when an API server hangs for 12 s", { timeout: 120_000 }, async (t) => {
     await scaleController(world, 2);
     t.teardown(() => scaleController(world, 1));
     const controllers = world.own("kube-ovn-controller");

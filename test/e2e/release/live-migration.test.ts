@@ -92,7 +92,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   });
 
   await t.test(
-    "back to the first node, while the controller dies and the source ends before its migration is told",
+    "back to the first node, while the controller is killed and the source ends before its migration is reported",
     async (t) => {
       const stop = await streams(t, [near, far], addresses);
       const third = await begin("move-3", "launcher-4", "weft-1", "weft-2");

@@ -38,7 +38,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
   const cluster = await service("cluster", {});
   const portOf = (of: Thing): number => of.spec.ports[0].nodePort;
   const url = (address: string, port: number): string => `http://${urlHost(address)}:${port}/clientip`;
-  /** What a server says of the client's address. */
+  /** The client's address as the server reports it. */
   const seen = async (from: Exec, to: string, as: string, what: string): Promise<void> => {
     await until(`${what} answers`, 15_000, async () => (await http(from, to)).ok);
     // Ports are chosen at random: what holds for some of them only shows in one of ten.
@@ -53,7 +53,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
       await seen(inNode(world, "weft-1"), url(pod, 8080), one, "a pod on another node");
       await seen(inNode(world, "weft-2"), url(pod, 8080), two, "a pod on the same node");
       await seen(inNode(world, "weft-1"), url(cluster.spec.clusterIPs[i], 80), one, "a pod behind a ClusterIP");
-      await seen(outside, url(one, portOf(cluster)), one, "a pod behind a node port, for somebody from outside");
+      await seen(outside, url(one, portOf(cluster)), one, "a pod behind a node port, for a client outside");
       const fixed = await inNode(
         world,
         "weft-1",
@@ -64,12 +64,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
     await t.test(
       `${family}: externalTrafficPolicy Local keeps the client's address, and to local endpoints`,
       async (t) => {
-        await seen(
-          outside,
-          url(two, portOf(local)),
-          addressOf(OUTSIDE)[family],
-          "its endpoint, for somebody from outside,",
-        );
+        await seen(outside, url(two, portOf(local)), addressOf(OUTSIDE)[family], "its endpoint, for a client outside,");
         await seen(inNode(world, "weft-1"), url(two, portOf(local)), one, "its endpoint, for another node,");
         await seen(inPod(far), url(two, portOf(local)), one, "its endpoint, for a pod of another node,");
         t.match(await http(inPod(near), url(two, portOf(local))), { ok: true }, "a pod of the same node gets through");
@@ -78,7 +73,11 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
           ["another node", inNode(world, "weft-2")],
           ["another node's pod", inPod(near)],
         ] as const)
-          t.match(await http(from, url(one, portOf(local))), { ok: false }, `${what}: not where there is no endpoint`);
+          t.match(
+            await http(from, url(one, portOf(local))),
+            { ok: false },
+            `${what}: not on a node without an endpoint`,
+          );
       },
     );
 

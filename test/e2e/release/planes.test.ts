@@ -38,7 +38,7 @@ function choose(nodeNetwork: string): Promise<unknown> {
   return world.kube.patch(SUBNETS, { name: SUBNET }, { type: "merge", body: { spec: { nodeNetwork } } });
 }
 
-/** What OVN has of a node's tunnels' ends. */
+/** A node's tunnel addresses in OVN. */
 async function encapsOf(node: string): Promise<readonly string[]> {
   const [central] = world.own("ovn-central");
   const exec = ["exec", "-n", "kube-system", central?.metadata.name ?? "", "--", "ovn-sbctl", "--bare"];
@@ -120,7 +120,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     await castToGroup(one!, group, addressesOf(one!)[0], 5353, PINGS);
     await packets.until("each datagram comes", ({ length }) => length >= PINGS, 20_000);
     const after = await count();
-    // What comes after the datagrams: none came twice.
+    // The packet after the datagrams arrived: none arrived twice.
     t.ok((await ping(inPod(one!), addressesOf(two!)[0], 10)).ok, "the receiver answers");
     t.equal((await packets.stop()).length, PINGS, "where the networks reach each other");
     const used = Object.fromEntries(ways.map(({ name }) => [name, (after[name] ?? 0) - (before[name] ?? 0)]));

@@ -15,7 +15,7 @@ import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 /** How many generated sets of policies are put into force, one after the other. */
 const WORLDS = Number(process.env["WEFT_POLICY_WORLDS"] ?? 150);
-/** Packets tell nobody that they would arrive by now: a difference counts when it has lasted so long, in ms. */
+/** No event reports that packets would arrive: a difference counts when it has lasted this long, in ms. */
 const PATIENCE_MS = 5_000;
 /**
  * Milliseconds that an answer is waited for at first. Where it must come and does not, the next attempt waits twice as long: a busy machine may need it.
@@ -23,7 +23,7 @@ const PATIENCE_MS = 5_000;
 const ANSWER_MS = 400;
 /** The same when the nodes are in sync, where only the machine can be late: on a busy one answers of UDP servers took seconds. An answer that comes costs no wait. */
 const SETTLED_ANSWER_MS = 10_000;
-/** What the containers of the two pods of each namespace call their ports. */
+/** The port names of the containers of each namespace's two pods. */
 const PORT_NAMES = [
   { web: 80, api: 90 },
   { web: 81, api: 80 },
@@ -86,7 +86,7 @@ t.test("packets agree with the specification, policy by generated policy", { ski
         await kube.create(NETWORK_POLICIES, policy as never);
         policies.push(policy);
       } catch (error) {
-        // What the API server does not take is no policy.
+        // An object that the API server refuses is not a policy.
         if (!(error instanceof KubeError && error.code === "invalid")) throw error;
         refused++;
       }

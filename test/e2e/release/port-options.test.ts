@@ -31,59 +31,55 @@ function frame(from: string, to: string): string {
     .padEnd(120, "0");
 }
 
-t.test(
-  "a frame for a MAC that nobody has reaches pods with layer2_forward, and no other",
-  { skip: whyNoLab() },
-  async (t) => {
-    const world = await openWorld(t);
-    const namespace = await useNamespace(t, world, LAYER2);
-    await useSubnet(t, world, LAYER2, { cidrBlock: "10.78.0.0/24,fd00:10:78::/112" });
-    await judged(world, LAYER2);
-    const within = { "ovn.kubernetes.io/logical_switch": LAYER2 };
-    const forward = { ...within, "ovn.kubernetes.io/layer2_forward": "true" };
-    const pods = (await run(world, [
-      idlePod(namespace, "sender", "weft-1", within),
-      idlePod(namespace, "bridge-near", "weft-1", forward),
-      idlePod(namespace, "bridge-far", "weft-2", forward),
-      idlePod(namespace, "near", "weft-1", within),
-      idlePod(namespace, "far", "weft-2", within),
-      idlePod(namespace, "secured", "weft-1", { ...forward, "ovn.kubernetes.io/port_security": "true" }),
-    ])) as readonly Thing[];
-    const [sender, near] = [pods[0]!, pods[1]!];
-    const others = pods.slice(1);
-    /** How many of the frames that the sender sends come to each pod. What it has sent before has come when its ping is answered. */
-    const received = async (to: string): Promise<readonly number[]> => {
-      const counters = await Promise.all(others.map((pod) => countFrames(pod, [STRANGER])));
-      await sendFrames(sender, frame(STRANGER, to), FRAMES);
-      for (const pod of others) t.match(await ping(inPod(sender), addressesOf(pod)[0], 10), { ok: true });
-      const counts = await Promise.all(counters.map((each) => each.read()));
-      await Promise.all(counters.map((each) => each.stop()));
-      return counts.map((count) => count[STRANGER] ?? -1);
-    };
-    t.strictSame(
-      await received(NOBODY),
-      [FRAMES, FRAMES, 0, 0, 0],
-      "bridge-near, bridge-far, near, far, one with port security",
-    );
-    t.strictSame(
-      await received(macOf(near)),
-      [FRAMES, 0, 0, 0, 0],
-      "a frame for a MAC that a port has is that port's alone",
-    );
-    const annotations = { "ovn.kubernetes.io/layer2_forward": null };
-    await world.kube.patch(
-      PODS,
-      { namespace, name: "bridge-near" },
-      { type: "merge", body: { metadata: { annotations } } },
-    );
-    await world.nb.until(
-      "the port is an ordinary one",
-      () => world.nb.port(`bridge-near.${namespace}`)?.addresses.length === 1,
-    );
-    await syncNodes(world);
-    t.strictSame(await received(NOBODY), [0, FRAMES, 0, 0, 0], "when the annotation has been removed");
-  },
-);
+t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other", { skip: whyNoLab() }, async (t) => {
+  const world = await openWorld(t);
+  const namespace = await useNamespace(t, world, LAYER2);
+  await useSubnet(t, world, LAYER2, { cidrBlock: "10.78.0.0/24,fd00:10:78::/112" });
+  await judged(world, LAYER2);
+  const within = { "ovn.kubernetes.io/logical_switch": LAYER2 };
+  const forward = { ...within, "ovn.kubernetes.io/layer2_forward": "true" };
+  const pods = (await run(world, [
+    idlePod(namespace, "sender", "weft-1", within),
+    idlePod(namespace, "bridge-near", "weft-1", forward),
+    idlePod(namespace, "bridge-far", "weft-2", forward),
+    idlePod(namespace, "near", "weft-1", within),
+    idlePod(namespace, "far", "weft-2", within),
+    idlePod(namespace, "secured", "weft-1", { ...forward, "ovn.kubernetes.io/port_security": "true" }),
+  ])) as readonly Thing[];
+  const [sender, near] = [pods[0]!, pods[1]!];
+  const others = pods.slice(1);
+  /** How many of the frames that the sender sends come to each pod. What it has sent before has come when its ping is answered. */
+  const received = async (to: string): Promise<readonly number[]> => {
+    const counters = await Promise.all(others.map((pod) => countFrames(pod, [STRANGER])));
+    await sendFrames(sender, frame(STRANGER, to), FRAMES);
+    for (const pod of others) t.match(await ping(inPod(sender), addressesOf(pod)[0], 10), { ok: true });
+    const counts = await Promise.all(counters.map((each) => each.read()));
+    await Promise.all(counters.map((each) => each.stop()));
+    return counts.map((count) => count[STRANGER] ?? -1);
+  };
+  t.strictSame(
+    await received(NOBODY),
+    [FRAMES, FRAMES, 0, 0, 0],
+    "bridge-near, bridge-far, near, far, one with port security",
+  );
+  t.strictSame(
+    await received(macOf(near)),
+    [FRAMES, 0, 0, 0, 0],
+    "a frame for a MAC that a port has is that port's alone",
+  );
+  const annotations = { "ovn.kubernetes.io/layer2_forward": null };
+  await world.kube.patch(
+    PODS,
+    { namespace, name: "bridge-near" },
+    { type: "merge", body: { metadata: { annotations } } },
+  );
+  await world.nb.until(
+    "the port is an ordinary one",
+    () => world.nb.port(`bridge-near.${namespace}`)?.addresses.length === 1,
+  );
+  await syncNodes(world);
+  t.strictSame(await received(NOBODY), [0, FRAMES, 0, 0, 0], "when the annotation has been removed");
+});
 
 t.test("SR-IOV, DPDK and internal ports are refused by name, and nothing is left", { skip: whyNoLab() }, async (t) => {
   const world: World = await openWorld(t);

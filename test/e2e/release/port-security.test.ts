@@ -35,7 +35,7 @@ const sides = ({ mac, v4, v6, linkLocal }: Station) => ({
   local: { mac, ip: linkLocal },
 });
 
-/** What is its own. */
+/** Frames with the station's own addresses. */
 const OWN: Frames = (from, _, to) => {
   const [own, there] = [sides(from), sides(to)];
   return {
@@ -48,7 +48,7 @@ const OWN: Frames = (from, _, to) => {
   };
 };
 
-/** What is another station's. */
+/** Frames with another station's addresses. */
 const SPOOFED: Frames = (from, victim, to) => {
   const [own, others, there] = [sides(from), sides(victim), sides(to)];
   return {
@@ -88,13 +88,13 @@ async function dropsSolicited({ lab }: World): Promise<boolean> {
   return minor === 3 && patch >= 3;
 }
 
-/** What port security drops besides. (ovn-nb(5) says of RARP that it is not restricted.) */
+/** Further frames that port security drops. (ovn-nb(5) states that RARP is not restricted.) */
 const OTHERS: Frames = ({ mac }) => ({
   "a RARP request": otherProtocol(mac, "RARP"),
   "a protocol of its own": otherProtocol(mac, 0x88b5),
 });
 
-/** What OVN's port security lets through by design (ovn-nb(5), `port_security`). */
+/** Frames that OVN's port security lets through by design (ovn-nb(5), `port_security`). */
 const BY_DESIGN: Frames = (from) => {
   const [none4, all] = [
     { mac: from.mac, ip: "0.0.0.0" },
@@ -109,7 +109,7 @@ const BY_DESIGN: Frames = (from) => {
   };
 };
 
-/** An address of its subnet that nobody has: OVN answers for those that it knows. */
+/** An unused address of its subnet: OVN answers for the addresses that it knows. */
 function unused({ v6 }: Station): string {
   return v6.replace(/[^:]*$/, "ee77");
 }
@@ -171,7 +171,7 @@ t.test("spoofed frames are dropped under port_security", { skip: whyNoLab(), tim
     const [secured, open, victim, near, far] = (await Promise.all(
       pods.map((pod) => stationOf(world, pod, provider, ifName)),
     )) as [Station, Station, Station, Station, Station];
-    /** What comes from a station on its node and on another, and what is to come. */
+    /** The received frames from a station on its node and on another, and the expected ones. */
     const compare = async (t: Test, from: Station, wanted: readonly Frames[]): Promise<void> => {
       const [onNode, across] = await sendAll(from, victim, [near, far], everything);
       t.same(onNode, names(from, ...wanted), "on the node");

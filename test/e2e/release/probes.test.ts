@@ -50,7 +50,7 @@ async function onNode(world: World, node: string, ...command: string[]): Promise
   return (await inNode(world, node)(command)).stdout;
 }
 
-/** What is on a node for probes. */
+/** Objects for probes on a node. */
 async function traces(world: World, node: string): Promise<readonly string[]> {
   const [links, rules, rules6, tables] = await Promise.all([
     onNode(world, node, "ip", "-o", "link"),
@@ -110,7 +110,7 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
         closed(inNode(world, OUTSIDE), address, 8080, "a host outside"),
       ]),
     );
-    // kubelet's own port, which answers whoever reaches the node.
+    // kubelet's own port, which answers every client that reaches the node.
     const targets = [PROBE_NETWORK.v4.node, PROBE_NETWORK.v6.node, ...Object.values(addressOf(first))];
     t.ok(await connects(inNode(world, second), addressOf(first).v4, 10250), "which another node does");
     for (const pod of [webA, far, probe!])

@@ -96,7 +96,7 @@ t.test(
     };
     await until("all targets are up", 60_000, async () => (await ask("up == 1")).length === targets.length, 500);
 
-    // What only happens where something is done: CNI requests, a centralized subnet, something to restore.
+    // Series that need some activity: CNI requests, a centralized subnet, a restore.
     await useSubnet(t, world, NAME, { cidrBlock: "10.79.0.0/24", gatewayType: "centralized", gatewayNode: first });
     await judged(world, NAME);
     const pool = { metadata: { name: NAME }, spec: { subnet: NAME, ips: ["10.79.0.50..10.79.0.60"] } };

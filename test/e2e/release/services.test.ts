@@ -79,7 +79,7 @@ t.test("Services in custom VPCs and with affinity", { skip: whyNoLab() }, async 
       await run(world, [labelled(webPod(NAME, "more", "weft-2"))]);
       await balanced(world, "keep", 4);
       const added = await ask(address);
-      t.same(moved(first, added), [], "nobody moves when an endpoint is added");
+      t.same(moved(first, added), [], "no client moves when an endpoint is added");
       await remove(world, NAME, ["more"]);
       await balanced(world, "keep", 3);
       const removed = await ask(address);

@@ -24,7 +24,7 @@ import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts"
 const HOME = "weft-pairs";
 const LAN = `lan.${HOME}.ovn`;
 const NETWORK = { "k8s.v1.cni.cncf.io/networks": "lan", [`${LAN}.kubernetes.io/port_security`]: "true" };
-/** Of `spec.vips` of the subnet, of a Vip in it, and of nobody. */
+/** Of `spec.vips` of the subnet, of a Vip in it, and unused. */
 const LISTED = ["10.61.0.200", "fd00:10:61::c8"] as const;
 const OBJECTS = ["10.61.0.201", "fd00:10:61::c9"] as const;
 const CLAIMED = ["10.61.0.202", "fd00:10:61::ca"] as const;
@@ -52,7 +52,7 @@ async function giveUp(pod: Thing, [four, six]: Pair): Promise<void> {
   await inPod(pod)(["ip", "address", "del", `${six}/112`, "dev", "net1"]);
 }
 
-/** The MAC by which a pod knows an address. */
+/** The MAC of an address in a pod's neighbour table. */
 async function neighbour(pod: Thing, address: string): Promise<string | undefined> {
   const { stdout } = await inPod(pod)(["ip", "neigh", "show", address, "dev", "net1"]);
   return /lladdr (\S+)/.exec(stdout)?.[1];
@@ -130,7 +130,7 @@ t.test("addresses that pods share on a secondary network", { skip: whyNoLab(), t
       await take(two, atTwo, pair);
       await reach(t, [near, far], pair, atTwo, "the second owner");
       await announce(atStranger, pair);
-      // What is sent after it has come.
+      // The packet that is sent afterwards arrived.
       t.match(await ping(inPod(stranger), atNear.v4, 10), { ok: true });
       await reach(t, [near, far], pair, atTwo, "still");
       await giveUp(two, pair);

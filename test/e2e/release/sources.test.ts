@@ -19,7 +19,7 @@ const NAMESPACE = "weft-sources";
 const SUBNET = "weft-sources";
 const PORT = 9000;
 
-/** What makes a pod have its address in a subnet. */
+/** The settings that give a pod its address in a subnet. */
 function placedIn(subnet: string): Record<string, string> {
   return { "ovn.kubernetes.io/logical_switch": subnet };
 }
@@ -88,7 +88,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     "of another node": far,
     "of another subnet": routed,
   })) {
-    await t.test(`an isolated pod gets nothing from a pod ${how}, whoever that says it is`, async (t) => {
+    await t.test(`an isolated pod gets nothing from a pod ${how}, whatever source address it uses`, async (t) => {
       t.same(await received(from, victim, witness), []);
     });
   }
@@ -103,7 +103,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     }
   });
   await t.test("pods cannot send to tunnel ports of nodes or to OVN's databases", async (t) => {
-    // A pod that no policy is about: to be told apart is only who has let the packet through.
+    // A pod without policies: only the component that let the packet through differs.
     const listener = await receiver(netns(near), PORT);
     const mac = String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]);
     for (const { address } of linksOf(first)) {
@@ -142,7 +142,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     await listener.until("the host's own datagrams come", (lines) => ours.every((one) => lines.includes(one)), 20_000);
     t.same(await listener.stop(), ours);
   });
-  await t.test("a pod that asks for an address of the nodes' subnet is told that it is for nodes", async (t) => {
+  await t.test("a pod that requests an address of the nodes' subnet gets an Event that it is for nodes", async (t) => {
     await world.kube.create(PODS, idlePod(NAMESPACE, "passing", first, placedIn("join")));
     const told = await when(
       (listener) => world.events.subscribe(listener),

@@ -35,7 +35,7 @@ function macOf(pod: Thing): string {
   return pod.metadata.annotations?.["ovn.kubernetes.io/mac_address"] ?? "";
 }
 
-/** What busybox' DHCP client was given, as the variables of its script. */
+/** The lease of busybox' DHCP client, as the variables of its script. */
 async function leaseV4(script: string, pod: Thing): Promise<Readonly<Record<string, string>>> {
   const options = ["-O", "mtu", "-O", "dns", "-O", "domain", "-O", "lease"];
   const { stdout } = await inPod(pod)([
@@ -194,7 +194,7 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
   await t.test("router advertisements come unasked and when asked, and follow the Subnet", async (t) => {
     const wantedOf = (lines: readonly string[], wanted: (one: Advertisement) => boolean) =>
       lines.flatMap((hex) => advertisementOf(hex) ?? []).find(wanted);
-    /** Asks until an advertisement comes that is wanted: an answer of before may still be on its way. */
+    /** Solicits until a wanted advertisement arrives: an earlier answer may still be on its way. */
     const heard = async (pod: Thing, wanted: (one: Advertisement) => boolean): Promise<Advertisement | undefined> => {
       const packets = await capture(pod, "::");
       const ask = async (): Promise<Advertisement | undefined> => {
@@ -233,7 +233,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
   const by = (pod: Thing, group: string): string => (group.includes(":") ? "eth0" : addressesOf(pod)[0]);
   const cast = (group: string, count = DATAGRAMS, bytes = BYTES): Promise<void> =>
     castToGroup(sender!, group, by(sender!, group), PORT, count, bytes);
-  /** Waits until a pod that is no member receives all of a burst, each datagram once. */
+  /** Waits until a pod that is not a member receives all of a burst, each datagram once. */
   const flooded = (group: string): Promise<unknown> =>
     until(`${group} is flooded`, 30_000, async () => {
       const packets = await capture(other!, group);
@@ -295,7 +295,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
       t.ok((await ping(inPod(sender!), addressesOf(other!)[0], 10)).ok, "what was sent has come");
       const seen = await Promise.all(members.map(async (member) => burst(await member.stop())));
       seen.push((await strays.stop()).length);
-      t.strictSame(seen, [DATAGRAMS, DATAGRAMS, 0], `${group}: near, far, a pod that is no member`);
+      t.strictSame(seen, [DATAGRAMS, DATAGRAMS, 0], `${group}: near, far, a pod that is not a member`);
     }
   });
 

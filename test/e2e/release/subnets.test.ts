@@ -141,7 +141,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
         v4usingIPrange: "10.71.0.2-10.71.0.3,10.71.1.200",
         v4availableIPrange: "10.71.0.4-10.71.1.199,10.71.1.201-10.71.1.254",
       });
-      const annotated = await world.pods.until(`${namespace}/old`, "knows its larger subnet", (pod) =>
+      const annotated = await world.pods.until(`${namespace}/old`, "has its larger subnet", (pod) =>
         pod?.metadata.annotations?.["ovn.kubernetes.io/cidr"] === "10.71.0.0/23" ? pod : false,
       );
       t.equal(annotated.metadata.annotations?.["ovn.kubernetes.io/ip_address"], "10.71.0.2");
@@ -426,6 +426,6 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     namespace,
     left.map(({ metadata }) => metadata.name),
   );
-  // What is shared with the other files is as it was.
+  // Objects shared with the other files are unchanged.
   await reachable(standing[0]!, standing[3]!);
 });

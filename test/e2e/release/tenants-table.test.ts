@@ -23,7 +23,7 @@ type Family = (typeof FAMILIES)[number];
 /** The address from which FAR sends for the subnet that names one; the test gives it to the node. */
 const NAMED = { v4: "172.18.0.212", v6: "fd00:172:18::212" };
 
-/** What differs between the subnets. `by` is the node through which their pods leave, where it is not the pod's own. */
+/** The differences between the subnets. `by` is the node through which their pods leave, if it is not the pod's own. */
 const KINDS = [
   { name: "nat", net: 81, vpc: undefined, by: undefined, spec: { natOutgoing: true } },
   { name: "plain", net: 82, vpc: undefined, by: undefined, spec: { natOutgoing: false } },
@@ -248,7 +248,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
       positive.map((cell) =>
         limit(async () => {
           let last = "";
-          // kube-proxy takes a moment to learn of a Service, and tells nobody.
+          // kube-proxy needs some time to process a Service, and reports no event.
           const reached = async (): Promise<boolean> => {
             const { ok, detail } = await http(cell.from, cell.url, cell.expect);
             last = detail;

@@ -17,7 +17,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 let world: World;
 
-/** What a node shows. */
+/** The certificate of a node. */
 function certificateOf(node: string): X509Certificate {
   return new X509Certificate(readFileSync(join(world.lab.node(node).root, "etc/openvswitch/tls/tls.pem")));
 }
@@ -44,7 +44,7 @@ async function inCentral(...command: readonly string[]): Promise<RunResult> {
   return await inContainer(pod!.metadata.uid, PROGRAM.central, command, { allowFailure: true });
 }
 
-/** The certificate that the southbound database shows to whoever connects. */
+/** The certificate of the southbound database for new connections. */
 async function shown(): Promise<string> {
   const { stdout } = await inCentral(
     ...["bash", "-c", "openssl s_client -connect 127.0.0.1:6642 </dev/null 2>/dev/null | openssl x509"],

@@ -76,7 +76,7 @@ t.test(
         const flow = await openFlow(t, client!, address, 81);
         await until("it is answered", 10_000, async () => (await flow.ask()) === from);
         const before = installed();
-        // What is cached stays so until then, as it does for a moment on a busy machine.
+        // Cached flows stay until then, as for a moment on a busy machine.
         await vswitchd("revalidator/pause");
         isPaused = true;
         const body = { spec: { selector: { server: to } } };

@@ -14,7 +14,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-vpc-dns";
 const VIPS = ["10.96.0.3", "fd00:10:96::3"] as const;
-/** In the other VPC they answer nobody. */
+/** In the other VPC no server answers. */
 const OTHER = "weft-no-dns";
 const DNS = { name: "vpc-dns", namespace: "kube-system" };
 const { type: VPC_DNSES } = vpcDnsKind;
@@ -25,7 +25,7 @@ const COREFILE = `.:53 {
 }
 `;
 
-/** What the cluster must have once, see docs/vpc-services.md. */
+/** Objects that the cluster must have once, see docs/vpc-services.md. */
 const PREREQUISITES = [
   { apiVersion: "v1", kind: "ServiceAccount", metadata: DNS },
   {

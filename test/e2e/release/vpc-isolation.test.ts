@@ -88,39 +88,43 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     ]);
   };
 
-  await t.test("neither VPC hears ARP, ND, broadcast and multicast of the other, on one node and across", async (t) => {
-    for (const [talk, listen] of [
-      [red, blue],
-      [blue, red],
-    ] as const) {
-      const macs = talk.map(macOf);
-      const counters = new Map<Thing, FrameCounter>();
-      for (const pod of [...talk, ...listen]) counters.set(pod, await countFrames(pod, macs));
-      const read = async (pod: Thing) => (await counters.get(pod)?.read()) ?? {};
-      for (const pod of talk) await shout(pod);
-      // The talkers' own VPC has heard it: this is what says that the count of the others means something, and that all has arrived.
-      for (const pod of talk) {
-        for (const mac of macs.filter((one) => one !== macOf(pod))) {
-          const talker = talk.find((one) => macOf(one) === mac);
-          await until(`${pod.metadata.name} hears ${mac}`, 60_000, async () => {
-            if (((await read(pod))[mac] ?? 0) >= 10) return true;
-            // Its commands end by their own clocks, and may not have sent all on a busy machine.
-            if (talker !== undefined) await shout(talker);
-            return false;
-          });
+  await t.test(
+    "neither VPC receives ARP, ND, broadcast and multicast of the other, on one node and across",
+    async (t) => {
+      for (const [talk, listen] of [
+        [red, blue],
+        [blue, red],
+      ] as const) {
+        const macs = talk.map(macOf);
+        const counters = new Map<Thing, FrameCounter>();
+        for (const pod of [...talk, ...listen]) counters.set(pod, await countFrames(pod, macs));
+        const read = async (pod: Thing) => (await counters.get(pod)?.read()) ?? {};
+        for (const pod of talk) await shout(pod);
+        // The senders' own VPC has received it: this shows that the count of the others is valid, and that all has
+        // arrived.
+        for (const pod of talk) {
+          for (const mac of macs.filter((one) => one !== macOf(pod))) {
+            const talker = talk.find((one) => macOf(one) === mac);
+            await until(`${pod.metadata.name} hears ${mac}`, 60_000, async () => {
+              if (((await read(pod))[mac] ?? 0) >= 10) return true;
+              // Its commands end by their own clocks, and may not have sent all on a busy machine.
+              if (talker !== undefined) await shout(talker);
+              return false;
+            });
+          }
         }
+        for (const pod of listen) {
+          const heard = Object.values(await read(pod));
+          t.equal(heard.length, 3);
+          t.ok(
+            heard.every((n) => n === 0),
+            `${pod.metadata.name} has heard nothing of ${talk[0].metadata.namespace}: ${heard.join(", ")}`,
+          );
+        }
+        for (const counter of counters.values()) await counter.stop();
       }
-      for (const pod of listen) {
-        const heard = Object.values(await read(pod));
-        t.equal(heard.length, 3);
-        t.ok(
-          heard.every((n) => n === 0),
-          `${pod.metadata.name} has heard nothing of ${talk[0].metadata.namespace}: ${heard.join(", ")}`,
-        );
-      }
-      for (const counter of counters.values()) await counter.stop();
-    }
-  });
+    },
+  );
 
   await t.test("a Service of one VPC is not there in the other, though its endpoint's address is", async (t) => {
     const [name] = TWINS;
@@ -249,7 +253,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     await to(green, "10.88.0.11", red[0].metadata.name);
     await world.kube.delete(SUBNETS, { name: "weft-green-2" });
 
-    // What would be rerouted to where no path leads is dropped.
+    // Packets that would be rerouted without a path are dropped.
     const rule = { priority: 10, match: "ip4.dst == 10.88.0.12", action: "reroute", nextHopIP: "192.0.2.1" };
     await world.kube.patch(VPCS, { name: PEER }, { type: "merge", body: { spec: { policyRoutes: [rule] } } });
     await until(

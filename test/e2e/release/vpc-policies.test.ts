@@ -101,7 +101,7 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
     }
   };
 
-  await t.test("everybody of a VPC and of a peered one reaches the servers while there is no policy", async (t) => {
+  await t.test("all pods of a VPC and of a peered one reach the servers while there is no policy", async (t) => {
     await both(all, true, t);
   });
 

@@ -131,7 +131,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
         "is full",
         (pool) => pool?.status?.v4UsingIPs === 2 && pool.status.v6AvailableIPs === 0,
       );
-      // A third one has to wait, and is told for whom.
+      // A third one must wait, and its Event names the owners.
       const ours = { "ovn.kubernetes.io/ip_pool": "weft-agents" };
       await world.kube.create(PODS, idlePod(namespace, "third", "weft-1", ours));
       await when(

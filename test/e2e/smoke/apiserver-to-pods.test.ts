@@ -22,8 +22,8 @@ function serverOf(node: string): string {
 }
 
 /**
- * The name of what leads to a node's pod over one family alone. Each has its own: an API server that had connections to the pod of another node would try
- * these first, and find out only after 30 s that nobody answers.
+ * The name of the object that leads to a node's pod over one family. Each has its own: an API server with connections
+ * to the pod of another node would try these first, and detect only after 30 s that they are dead.
  */
 function nameOf(node: string, family: Family): string {
   return `${serverOf(node)}-${family.toLowerCase()}`;
@@ -126,14 +126,14 @@ function objectsOf(node: string, family: Family, version: string, caBundle: stri
   ];
 }
 
-/** What kubectl says, be it good or bad. */
+/** The output of kubectl, on success and on failure. */
 async function said(lab: Lab, args: readonly string[], input?: string): Promise<string> {
   const options = { allowFailure: true, timeoutMs: 30_000, ...(input === undefined ? {} : { input }) };
   const { stdout, stderr } = await lab.kubectl(args, options);
   return stdout + stderr;
 }
 
-/** A Service's backends reach the rules of nodes a while after they are Ready, and nobody says when. */
+/** A Service's backends reach the rules of nodes some time after they are Ready, without an event. */
 async function saysSoon(lab: Lab, wanted: RegExp, args: readonly string[], input?: string): Promise<string> {
   let last = "";
   await until(`kubectl says ${wanted}`, 60_000, async () => {
@@ -159,7 +159,7 @@ t.test("the API server reaches pods", { skip: whyNoLab() }, async (t) => {
       `apiservice/${version}.${GROUP}`,
       `validatingwebhookconfiguration/weft-test-${name}`,
     ]);
-    // An API that nobody serves any more would keep the namespace from going.
+    // An API without a server would keep the namespace from being deleted.
     await lab.kubectl(["delete", "--ignore-not-found", ...clusterWide]);
     await lab.kubectl(["delete", "--ignore-not-found", "namespace", NAMESPACE]);
   });

@@ -131,7 +131,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     t.ok(first?.routes.includes("192.0.2.0/24"), "the route that the pod asked for");
     t.notOk(first?.routes.includes("default"), "no default route");
     t.equal(second?.routes.filter((route) => route === "default").length, 2, "unless the pod asked for it");
-    t.notOk((await lookInside(two, "eth0"))?.routes.includes("default"), "which is then nobody else's");
+    t.notOk((await lookInside(two, "eth0"))?.routes.includes("default"), "which no other pod has");
 
     for (const [index, pod] of pods.entries()) {
       const conf = { ...ovnNetwork("lan", HOME), prevResult: results[index]?.out };
@@ -174,7 +174,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
         [`${v4}/24`, `${v6}/120`],
       );
       t.match(await lookInside(pod, "net2"), { addresses: [`${v4}/24`, `${v6}/120`] });
-      t.equal(world.nb.port(`${pod.metadata.name}.${HOME}.${WIRE}`), undefined, "OVN knows nothing of it");
+      t.equal(world.nb.port(`${pod.metadata.name}.${HOME}.${WIRE}`), undefined, "OVN has no row of it");
       const conf = { ...macvlanNetwork("wire", HOME), prevResult: result.out };
       t.strictSame(await call(pod, "CHECK", conf, "net2", "macvlan"), { code: 0, out: undefined });
       const wrong = { ...result.out, ips: [{ ...said[0], address: "172.30.51.250/24" }] };

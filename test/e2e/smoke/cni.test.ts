@@ -61,7 +61,7 @@ async function unchanged(t: Test, what: string, work: () => Promise<void>): Prom
   t.strictSame(await takeInventory(world), before, what);
 }
 
-/** Waits until a shim is connected with the daemon: it tells nobody. */
+/** Waits until a shim is connected to the daemon: there is no event for it. */
 function daemonIsAsked(): Promise<unknown> {
   return until("a shim is connected with the daemon", 5_000, async () => {
     const ss = ["ss", "-xH", "state", "connected", "src", DEFAULT_SERVER_SOCKET];
@@ -69,7 +69,7 @@ function daemonIsAsked(): Promise<unknown> {
   });
 }
 
-/** What a daemon leaves that was killed between two steps of an ADD, for a pod that is gone. */
+/** The remains of a daemon that was killed between two steps of an ADD, for a deleted pod. */
 async function leaveHalfAnAdd(name: string): Promise<void> {
   await world.lab.node(NODE).exec(["ip", "link", "add", name, "type", "veth", "peer", "name", "left-behind"]);
   const { client, mirror } = world.ovs(NODE);
@@ -96,7 +96,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   const nobody = { ...attachment, container: "nobody", pod: { namespace, name: "nobody", uid: "u" } };
   const unknownPod = callPlugin(world, "weft-2", "ADD", V11, nobody);
 
-  /** What ADD says in a version. */
+  /** The result of ADD in a version. */
   const result = (cniVersion: string): object => {
     const old = cniVersion < "1.0.0";
     return {

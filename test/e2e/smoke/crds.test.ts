@@ -941,7 +941,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.equal(
       (await patch("Vip", name, given)).status,
       200,
-      "spec and status go together: there is no status subresource",
+      "spec and status are written together: there is no status subresource",
     );
     t.equal((await patch("Vip", name, { spec: { selector: ["a: c"], namespace: "a" } })).status, 200);
     const moved = await patch("Vip", name, { spec: { v4ip: "10.0.0.6" } });

@@ -48,7 +48,7 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
       // The one that was killed says nothing until it runs again.
       const leading = () => controllerFigure(world, controller, "weft_controller_leading").catch(() => undefined);
       const follows = async () => (await leading()) === 0;
-      await until(`${controller.metadata.name} knows that it does not lead`, 5_000, follows);
+      await until(`${controller.metadata.name} reports that it does not lead`, 5_000, follows);
     }
     let rows = 0;
     const stop = world.nb.mirror.subscribe((changes) => {

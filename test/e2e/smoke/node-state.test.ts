@@ -22,7 +22,7 @@ t.test("a node's own state is restored, and that of other programs is left alone
   const face = () => [...mirror.rows("Interface")].find((row) => row.external_ids["pod_uid"] === near.metadata.uid);
   const daemon = await withoutRestarts(world, "kube-ovn-cni", NODE);
 
-  /** What another program has on the node; some of it looks like ours. */
+  /** Another program's objects on the node; some of them resemble Weft's. */
   const foreign = async (): Promise<string> =>
     [
       await onNode("ip", "-brief", "address", "show", "dev", "foo_h", "scope", "global"),

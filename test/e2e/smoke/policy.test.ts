@@ -137,7 +137,7 @@ t.test("packets follow NetworkPolicies", { skip: whyNoLab() }, async (t) => {
     for (const address of addressesOf(friend)) t.ok(await connects(inPod(stranger), address, 8080), "it still answers");
   });
 
-  await t.test("a port's name that no pod has is told at the policy", async (t) => {
+  await t.test("a port name that no pod has is reported at the policy", async (t) => {
     await createPolicy(world, NAMESPACE, "nonsense", { podSelector: {}, ingress: [{ ports: [{ port: "nope" }] }] });
     const event = await when(
       (listener) => world.events.subscribe(listener),

@@ -28,7 +28,7 @@ function isOurs(object: Thing): boolean {
 t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   await standingPods(world);
-  // What earlier tests took away is on its way out.
+  // Objects of earlier tests are being deleted.
   const { pods, namespaces, subnets, ips } = world;
   for (const object of [...pods.values(), ...namespaces.values(), ...subnets.values()]) {
     if (object.metadata.deletionTimestamp === undefined) continue;

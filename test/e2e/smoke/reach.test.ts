@@ -23,7 +23,7 @@ t.test("every pod reaches every pod, node and Service", { skip: whyNoLab() }, as
   });
   t.teardown(() => world.kube.delete(SERVICES, { namespace: STANDING, name: "web" }));
   const serviceAddresses: readonly string[] = service.spec.clusterIPs;
-  // kube-proxy takes a moment to learn of it, and tells nobody.
+  // kube-proxy needs some time to process it, and reports no event.
   for (const node of world.lab.nodes) {
     for (const address of serviceAddresses) {
       const url = `http://${urlHost(address)}/hostname`;

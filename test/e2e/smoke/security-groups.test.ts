@@ -96,7 +96,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
   });
 
   await t.test(
-    "a pod whose group does not exist is closed and told so, and open as soon as the group is there",
+    "a pod whose group does not exist is denied and gets an Event, and is allowed as soon as the group exists",
     async (t) => {
       await settles(plain, late, 8080, false);
       await settles(late, plain, 8080, false);
@@ -157,7 +157,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
   });
 
   await t.test(
-    "a pod that runs joins and leaves groups by its annotation, and members speak to each other if told",
+    "a running pod joins and leaves groups by its annotation, and members reach each other if allowed",
     async () => {
       const name = (names: string | null): Promise<unknown> =>
         world.kube.patch(

@@ -13,7 +13,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-services";
 
-/** What a server answers to a word in a UDP datagram; "" where no answer comes within two seconds. */
+/** A server's answer to a UDP datagram; "" if none arrives within two seconds. */
 async function ask(exec: Exec, address: string, port: number, word: string): Promise<string> {
   // One read is one datagram; a refusal ends it at once.
   const script = `exec 3<>/dev/udp/${address}/${port}; printf ${word} >&3; timeout 2 dd bs=512 count=1 <&3 2>/dev/null`;
@@ -89,10 +89,10 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     balanced(world, "sticky", "tcp", 2),
   ]);
 
-  /** What a pod is for others: its address of the family of `address`. */
+  /** A pod's address of the family of `address`. */
   const sameFamily = (pod: Thing, address: string): string => addressesOf(pod)[address.includes(":") ? 1 : 0];
   const seenBy = async (t: Test, from: Thing, address: string, as: string, what: string): Promise<void> => {
-    // What is committed is not yet active on the node, and no event says when it is.
+    // A committed change is not active on the node yet, and no event reports when it is.
     const url = `http://${urlHost(address)}/clientip`;
     await until(`${what} answers`, 10_000, async () => (await http(inPod(from), url)).ok);
     t.match(await http(inPod(from), url, as), { ok: true }, `TCP: ${what} sees ${as}`);
@@ -152,7 +152,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
   await t.test("a client of a Service with affinity stays with one endpoint", async (t) => {
     for (const address of sticky) {
       const url = `http://${urlHost(address)}/hostname`;
-      // What begins at the same moment as a client's first connection may go elsewhere.
+      // A connection that begins at the same time as a client's first one may go elsewhere.
       const first = await http(inPod(client!), url);
       const more = await Promise.all(Array.from({ length: 8 }, () => http(inPod(client!), url)));
       const answers = [first, ...more];

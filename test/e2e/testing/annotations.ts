@@ -85,7 +85,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     }
   };
 
-  // What was there before the policies were.
+  // Objects from before the policies.
   const [pods, pod] = creation("pods", WRONG, "before");
   t.equal((await server.call("POST", pods, pod)).status, 201);
   await kubectl(["apply", "--server-side", "--filename=-"], policies);
@@ -124,7 +124,11 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     t.notMatch((await tryOut(kind, limited)).warning, /not enforced/);
     t.notMatch((await tryOut(kind, { "ovn.kubernetes.io/mirror": "true" }, true)).warning, /not enforced/);
   }
-  t.notMatch((await tryOut("pods", FOREIGN)).text, "ValidatingAdmissionPolicy", "what is somebody else's is his");
+  t.notMatch(
+    (await tryOut("pods", FOREIGN)).text,
+    "ValidatingAdmissionPolicy",
+    "another program's annotations are not checked",
+  );
 
   const change = (annotations: Annotations): Promise<Answer> =>
     server.call(

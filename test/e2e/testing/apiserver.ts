@@ -21,7 +21,7 @@ export interface Answer {
   readonly warning: string;
 }
 
-/** A kube-apiserver with an etcd of its own, on loopback, that allows everything to whoever holds its token. */
+/** A kube-apiserver with an etcd of its own, on loopback, that allows everything to holders of its token. */
 export interface ApiServer {
   readonly url: string;
   /** For kubectl. */
@@ -132,7 +132,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** The server tells nobody that it is ready, so it is asked, with a deadline. */
+/** The server reports no event when it is ready, so it is polled, with a deadline. */
 async function ready(url: string, token: string, processes: readonly ChildProcess[], folder: string): Promise<void> {
   const deadline = Date.now() + START_MS;
   const agent = new Agent({ rejectUnauthorized: false });

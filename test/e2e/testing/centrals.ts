@@ -49,5 +49,5 @@ export async function onCentrals(t: Test, script: string, before = ""): Promise<
   return stdout;
 }
 
-/** What `all_work` prints. */
+/** The output of `all_work`. */
 export const ALL_WORK = "1 works\n2 works\n3 works\n";

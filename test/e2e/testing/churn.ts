@@ -15,7 +15,7 @@ export interface ChurnPlace {
 
 /** The CIDRs of the subnet, and what its pool holds. */
 export const CHURN_CIDR = "10.66.0.0/24,fd00:10:66::/112";
-/** Somewhat more than there are pods of the kind: an address that is on its way back keeps nobody waiting. */
+/** Somewhat more than there are pods of the kind, so that no pod waits for an address that is being released. */
 export const CHURN_POOL = ["10.66.0.128..10.66.0.159", "fd00:10:66::80..fd00:10:66::9f"] as const;
 
 /** The addresses that the annotation of the n-th fixed pod asks for. */
@@ -72,8 +72,8 @@ export class Churn {
       names.map(async (name) => {
         const again = this.#living.get(name);
         const ref = { namespace: this.#place.namespace, name };
-        // By force: a pod of the same name may come before kubelet has heard of the end of this one.
-        // A set's pod may just not be there.
+        // Forced: a pod of the same name may be created before kubelet has processed the end of this one. A set's pod
+        // may not exist.
         await kube.delete(PODS, ref, { gracePeriodSeconds: 0 }).catch(unlessNotFound);
         if (again === undefined) return;
         this.#living.delete(name);

@@ -43,7 +43,7 @@ export function followNorthbound(roots: readonly string[]) {
     mirror,
     port: (name: string) => portNamed.lookup(name)[0],
     group: (name: string) => groupNamed.lookup(name)[0],
-    /** Waits until `look` finds what it looks for in the mirror. */
+    /** Waits until `look` returns a result for the mirror. */
     until: <R>(what: string, look: () => R | undefined | false, ms = 20_000): Promise<R> =>
       when((listener) => mirror.subscribe(listener), look, `northbound: ${what}`, ms),
   };
@@ -64,7 +64,7 @@ export function followOpenVSwitch(root: string) {
     /** Interfaces that are a pod's. */
     podInterfaces: () =>
       [...mirror.rows("Interface")].filter((row) => row.external_ids["vendor"] === "kube-ovn" && row.name !== "ovn0"),
-    /** What the row `m0` selects: names of ports, or "all"; undefined where there is no row. */
+    /** The ports of the row `m0`: names of ports, or "all"; undefined if there is no row. */
     mirrored: (): readonly string[] | "all" | undefined => {
       const [row] = [...mirror.rows("Mirror")].filter(({ name }) => name === "m0");
       if (row === undefined) return undefined;

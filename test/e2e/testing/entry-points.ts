@@ -6,7 +6,10 @@ import { inSandbox } from "../../../hack/image/sandbox.ts";
 
 const progress = createProgress();
 
-/** What each scenario may use: a node with two interfaces, and the image's entry points started and stopped as kubelet does. */
+/**
+ * The common part of the scenarios: a node with two interfaces, and the image's entry points started and stopped as
+ * kubelet does.
+ */
 const NODE = `
 ip link add eth0 type veth peer name eth0-out; ip link set eth0 up; ip link set eth0-out up
 ip link add eth1 type veth peer name eth1-out; ip link set eth1 up; ip link set eth1-out up

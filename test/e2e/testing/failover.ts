@@ -29,11 +29,11 @@ const WATCH_MS = 20_000;
 export interface FailoverNodes {
   readonly first: string;
   readonly second: string;
-  /** Where its pods run. */
+  /** The nodes of its pods. */
   readonly pods: readonly string[];
 }
 
-/** What fails and what is expected then. */
+/** A failure and the expected effect. */
 export interface Fault {
   readonly what: string;
   begin(): Promise<unknown>;
@@ -41,8 +41,8 @@ export interface Fault {
   /** Resolves when the fault has had its effect, as far as objects show it. */
   effective(): Promise<unknown>;
   /**
-   * What happens to the flows of the pods on a node: `all` or `some` of them go by what fails, `none` does and keeps going, or nothing can be said of them
-   * beforehand.
+   * The effect on the flows of the pods on a node: `all` or `some` of them use the failed part, `none` does and
+   * continues, or it is not known beforehand.
    */
   loses(flows: { readonly node: string; readonly ecmp: boolean }): "all" | "some" | "none" | "unknown";
 }
@@ -57,7 +57,7 @@ export interface FailoverWorld {
   suffer(t: Test, fault: Fault): Promise<void>;
 }
 
-/** What one flow has lost. */
+/** The loss of one flow. */
 interface Loss {
   readonly node: string;
   readonly ecmp: boolean;
@@ -84,7 +84,7 @@ function judgeShares(t: Test, lost: readonly Loss[], loses: Fault["loses"]): voi
     );
 }
 
-/** Moves the controller to other nodes: nobody would watch a node that fails together with it. */
+/** Moves the controller to other nodes: otherwise it could fail together with the node. */
 async function moveController(world: World, from: string): Promise<void> {
   const there = world.own("kube-ovn-controller", from);
   if (there.length === 0) return;

@@ -28,8 +28,9 @@ export interface FirstPacketOptions {
 }
 
 /**
- * Starts pods with addresses known beforehand while a policy lets nobody in and a peer sends to all of the addresses without pause, over
- * both families. No pod may have got a single datagram from the first moment of its network namespace on.
+ * Starts pods with addresses known beforehand while a policy denies all traffic and a peer sends to all of the
+ * addresses without pause, over both families. No pod may have received a single datagram since its network namespace
+ * was created.
  */
 export async function firstPackets(t: Test, world: World, { pods, disturb, ms }: FirstPacketOptions): Promise<void> {
   const subnet = {
@@ -90,7 +91,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
       t.comment(`${pod.metadata.name} got ${count}`);
     }
   }
-  t.equal(leaked, 0, `of ${closed.length} pods that nobody may reach, none got any of ${sent} datagrams`);
+  t.equal(leaked, 0, `of ${closed.length} isolated pods, none got any of ${sent} datagrams`);
   t.equal(silent, 0, `each of ${open.length} pods that are open got some`);
   await remove(world, NAMESPACE, [...names, "sender"]);
 }

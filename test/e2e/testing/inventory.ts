@@ -9,8 +9,8 @@ import type { World } from "./world.ts";
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 
 /**
- * What is there because of pods: on each node ports of br-int and host ends of veth pairs, in the northbound database ports, in Kubernetes
- * IP objects. Two of these are equal where nothing was leaked and nothing lost.
+ * The objects of pods: on each node ports of br-int and host ends of veth pairs, in the northbound database ports, in
+ * Kubernetes IP objects. Two of these are equal if nothing was leaked and nothing lost.
  */
 export async function takeInventory(world: World): Promise<Inventory> {
   const { lab, nb, ips } = world;
@@ -36,7 +36,7 @@ export async function takeInventory(world: World): Promise<Inventory> {
  */
 export async function sameInventory(t: Test, world: World, before: Inventory, message: string): Promise<void> {
   const isSame = async (): Promise<boolean> => samePlain(await takeInventory(world), before);
-  // What is still different then shows in the assertion.
+  // The assertion shows the remaining differences.
   await until(message, 20_000, isSame, 100).catch(() => undefined);
   t.strictSame(await takeInventory(world), before, message);
 }

@@ -59,7 +59,7 @@ export function silence(shots: readonly Echo[]): number {
   return longest;
 }
 
-/** What a move has cost one stream of pings. */
+/** The effect of a migration on one stream of pings. */
 export function judge(t: Test, { what, shots }: Stream, { begun, paused, announced }: Move): void {
   const before = shots.filter(({ sent }) => sent < paused);
   const after = shots.filter(({ echoes }) => echoes.some((at) => at > announced));

@@ -54,7 +54,7 @@ export interface SeenInterface {
   readonly routes: readonly string[];
 }
 
-/** What a pod's interface looks like inside; undefined where there is none. */
+/** A pod's interface as seen inside; undefined if there is none. */
 export async function lookInside(pod: Thing, name: string): Promise<SeenInterface | undefined> {
   const exec = inPod(pod);
   const [link] = await json<{ address: string; addr_info: Info[] }>(exec, ["ip", "-json", "address", "show", name]);

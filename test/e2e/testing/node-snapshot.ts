@@ -3,7 +3,7 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import type { LabSpace } from "../../../hack/lab/lab.ts";
 
-/** What an installation may change on a node, each as a sorted list of lines. */
+/** The parts of a node that an installation may change, each as a sorted list of lines. */
 export interface NodeSnapshot {
   readonly links: readonly string[];
   readonly addresses: readonly string[];

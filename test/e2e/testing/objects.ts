@@ -42,7 +42,10 @@ export class Objects<T extends KubeObject = Thing> {
     return this.#informer.whenSynced(AbortSignal.timeout(20_000));
   }
 
-  /** Waits until `pick` finds what it looks for in the object `key` (undefined: there is none). The error shows how the object was. */
+  /**
+   * Waits until `pick` returns a result for the object `key` (undefined: there is none). The error shows the object's
+   * last state.
+   */
   async until<R>(key: string, what: string, pick: (object: T | undefined) => R | undefined | false, ms = 20_000) {
     try {
       return await when(

@@ -7,12 +7,12 @@ import type { World } from "./world.ts";
 /** One run of a CNI plugin. */
 export interface PluginRun {
   readonly code: number;
-  /** What it printed, as JSON; undefined where it printed nothing. */
+  /** Its output, as JSON; undefined if it printed nothing. */
   // biome-ignore lint/suspicious/noExplicitAny: a result, an error or a list of versions, depending on the version asked.
   readonly out: any;
 }
 
-/** What a container runtime tells a plugin. What is absent is not in the environment. */
+/** The parameters that a container runtime passes to a plugin. Absent ones are not in the environment. */
 export interface Attachment {
   readonly container?: string;
   readonly netns?: string;

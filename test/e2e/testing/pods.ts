@@ -119,7 +119,7 @@ export async function useNamespace(t: Test, world: World, name: string): Promise
       // Its end is the API server's matter, and takes seconds.
       await world.kube.delete(NAMESPACES, { name });
     } catch (error) {
-      // What failed has been told; a teardown that fails keeps the others, and the process, from ending.
+      // The failure has been reported; a teardown that fails would keep the others, and the process, from ending.
       t.comment(`namespace ${name} could not be removed: ${error}`);
     }
   });

@@ -12,7 +12,7 @@ export async function reaches(from: Thing, to: Thing): Promise<boolean> {
   return echoes.every(({ ok }) => ok);
 }
 
-/** Waits until `from` reaches `to` over both families; packets tell nobody that they would arrive. */
+/** Waits until `from` reaches `to` over both families; no event reports that packets would arrive. */
 export function reachable(from: Thing, to: Thing, ms = 30_000): Promise<unknown> {
   return until(`${from.metadata.name} reaches ${to.metadata.name}`, ms, () => reaches(from, to), 50);
 }

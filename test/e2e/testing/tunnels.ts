@@ -8,7 +8,7 @@ const TABLE = "weft-test-tunnels";
 /** Geneve's port (RFC 8926). */
 const GENEVE = 6081;
 
-/** Who sent a tunnel packet, and to whom: prefixes of nodes' addresses. */
+/** Source and destination of a tunnel packet: prefixes of nodes' addresses. */
 export interface TunnelWay {
   readonly name: string;
   readonly from: string;

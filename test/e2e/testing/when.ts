@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Waits by event until `look` finds what it looks for: it is called at once, and each time `subscribe`'s listener is. What it returns, if
- * neither `undefined` nor `false`, is the result; what it throws ends the wait. Rejects after `ms` milliseconds, saying `what` has not come.
+ * Waits by event until `look` returns a result: it is called at once, and each time `subscribe`'s listener is. Its
+ * return value, if neither `undefined` nor `false`, is the result; an exception ends the wait. Rejects after `ms`
+ * milliseconds with the name `what`.
  */
 export async function when<R>(
   subscribe: (listener: () => void) => () => void,
@@ -30,7 +31,7 @@ export async function when<R>(
   }
 }
 
-/** What `work` returned, and how many milliseconds it took, as text for a test's comment. */
+/** The result of `work`, and its duration in milliseconds, as text for a test's comment. */
 export async function timed<R>(work: () => Promise<R>): Promise<{ readonly result: R; readonly took: string }> {
   const started = performance.now();
   const result = await work();

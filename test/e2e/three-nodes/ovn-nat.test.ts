@@ -235,7 +235,7 @@ t.test("NAT of VPCs", { skip: noLab(), timeout: 540_000 }, async (whole) => {
 
   const ext = inNode(world, OUTSIDE);
   const address = (pod: Thing, family: Family): string => addressesOf(pod)[family === "v4" ? 0 : 1];
-  /** What, who sees which source address of it. */
+  /** The case, and which source address which party sees. */
   const cells = (
     family: Family,
   ): readonly (readonly [what: string, seen: () => Promise<string>, expected: string])[] => [

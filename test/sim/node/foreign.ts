@@ -30,7 +30,7 @@ export class Foreign {
     this.addTable("ip kube-proxy");
   }
 
-  /** What of it is not there any more; told once. */
+  /** The objects that no longer exist; each reported once. */
   missing(): readonly string[] {
     const gone = [...this.#things].filter(([, isThere]) => !isThere()).map(([what]) => what);
     for (const what of gone) this.#things.delete(what);

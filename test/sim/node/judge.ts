@@ -67,7 +67,10 @@ function deviceTo(node: SimNode, address: Address): string | undefined {
   return matching.sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0))[0]?.name;
 }
 
-/** What of a node is not as its contract says, when all is quiet. `contracts`: subnet → what the controller has written for nodes. */
+/**
+ * Differences between a node and its contract, when all is quiet. `contracts`: subnet → the controller's contract for
+ * nodes.
+ */
 export function judgeNode(
   node: SimNode,
   picture: Picture,
@@ -87,7 +90,7 @@ export function judgeNode(
   ].map((what) => `on ${node.name}, ${what}`);
 }
 
-/** A pod that has been told its address gets its network. */
+/** A pod with an allocated address gets its network. */
 function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
   return picture.pods.filter((pod) => {
     if (pod.provider !== OWN || pod.node !== node.name || !pod.alive || pod.machine !== undefined) return false;

@@ -11,10 +11,13 @@ export interface PodEnd {
   configured: boolean;
 }
 
-/** Whoever hears of changes of the tables of nftables. */
+/** A listener for changes of nftables tables. */
 type TableListener = (table: string) => void;
 
-/** What a node has beside its daemon, and what outlives that: the kernel with the namespaces of pods and the tables of nftables, and the runtime's folder. */
+/**
+ * A node without its daemon, and what outlives that: the kernel with the namespaces of pods and the tables of
+ * nftables, and the runtime's folder.
+ */
 export class Machine {
   readonly kernel = new FakeKernel();
   /** Paths of namespaces that there are. */

@@ -22,7 +22,7 @@ import { machineParts } from "./process-parts.ts";
 import { Runtime } from "./runtime.ts";
 import { Vswitch } from "./vswitch.ts";
 
-/** What a node lives in. */
+/** Dependencies of a node. */
 export interface NodeWorld {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
@@ -82,15 +82,18 @@ export class SimNode {
     return this.#life?.process;
   }
 
-  /** Namespaces whose interface somebody has deleted: their pods have to be recreated. */
+  /** Namespaces whose interface was deleted: their pods have to be recreated. */
   readonly broken = new Set<string>();
 
-  /** Whether nobody has meddled, and nothing was down, for so many ms. A daemon that is not there disturbs nobody. */
+  /**
+   * Whether nothing was changed by other programs, and nothing was down, for this many ms. A stopped daemon disturbs
+   * nothing.
+   */
   undisturbedFor(ms: number): boolean {
     return this.#world.scheduler.elapsed - this.#disturbed >= ms;
   }
 
-  /** Something has been done to the node that its daemon has to put right: what is missing for a while is no fault. */
+  /** The node was changed and its daemon has to restore it: a temporary absence is not a fault. */
   disturbed(): void {
     this.#disturbed = this.#world.scheduler.elapsed;
   }
@@ -101,7 +104,7 @@ export class SimNode {
     const { scheduler, randomFaults, kube, seed, onBug, onWrite } = this.#world;
     const name = `${this.name}#${this.#lives++}`;
     const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
-      onBug(`nobody caught: ${error instanceof Error ? error.stack : String(error)}`),
+      onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
     );
     const life: Life = { process, handlers: undefined, daemon: undefined, callers: new Set() };
     this.#life = life;
@@ -165,7 +168,7 @@ export class SimNode {
     this.#world.scheduler.after(downMs, () => this.start());
   }
 
-  /** As the shim asks: it connects, waits, and is told, or finds the connection broken. */
+  /** As the shim asks: it connects, waits, and gets an answer, or the connection breaks. */
   #call(verb: "add" | "del" | "check" | "gc", body: object): Promise<unknown> {
     const { scheduler } = this.#world;
     const life = this.#life;

@@ -11,7 +11,10 @@ import { type NodeWorld, SimNode } from "./node.ts";
 
 /** How often the nodes are looked at, in ms. */
 const LOOK_MS = 2_000;
-/** What was disturbed is as it is to be after so long: the daemon's longest pause in a fight is a minute, others are seconds. In ms. */
+/**
+ * The time after which disturbed objects must be restored: the daemon's longest pause under contention is a minute,
+ * others are seconds. In ms.
+ */
 const REPAIRED_MS = 30_000;
 
 /** The nodes of the cluster whose daemons run, as the cluster's machinery and the script see them. */
@@ -53,7 +56,7 @@ export class Nodes {
     return this.#nodes.get(spec.nodeName ?? "")?.runtime.hasNetwork(metadata.uid) === true;
   }
 
-  /** The northbound database has changed, and with it what ovn-controllers are told. */
+  /** The northbound database has changed, and with it the input of ovn-controllers. */
   onNorthbound(): void {
     for (const node of this.#nodes.values()) node.vswitch.wake();
   }
@@ -97,7 +100,8 @@ export class Nodes {
         const main = all.find(({ metadata }) => metadata.name === "ovn-default");
         const subnet = action.thing < 0.5 ? main : pickOf(all, 2 * action.thing - 1);
         if (subnet === undefined) return;
-        // What the CRD lets through and OVN cannot read: the subnet is not ready, and its pods go on.
+        // A value that the CRD lets through and OVN cannot parse: the subnet is not ready, and its pods keep their
+        // network.
         const acls = [{ direction: "to-lport", priority: 1_001, match: "ip4.src == nowhere &&", action: "drop" }];
         const { name } = subnet.metadata;
         this.#world.kube
@@ -108,7 +112,7 @@ export class Nodes {
     }
   }
 
-  /** What is not as it is to be on any node, when all is quiet. */
+  /** The differences on any node, when all is quiet. */
   async judge(touched: ReadonlySet<string>): Promise<string[]> {
     const picture = new Picture(this.#world.kube);
     const found: string[] = [];
@@ -117,7 +121,7 @@ export class Nodes {
       found.push(...judgeNode(node, picture, this.#contracts(), touched));
       for (const sandbox of node.runtime.sandboxes) {
         if (sandbox.result === undefined || sandbox.ending || node.broken.has(sandbox.netns)) continue;
-        // Whose record somebody has deleted may be told another address.
+        // A pod whose record was deleted may get another address.
         if (touched.has(`ips/${sandbox.pod.name}.${sandbox.pod.namespace}`)) continue;
         const why = await node.runtime.check(sandbox);
         if (why !== undefined) found.push(`CHECK of ${sandbox.pod.namespace}/${sandbox.pod.name} fails: ${why}`);
@@ -150,7 +154,7 @@ export class Nodes {
     }
   }
 
-  /** A pod that has its network keeps it, whether the daemon runs or not, unless somebody else takes it away. */
+  /** A pod that has its network keeps it, whether the daemon runs or not, unless another program removes it. */
   #look(): void {
     const { scheduler, kube, onViolation } = this.#world;
     const picture = new Picture(kube);
@@ -205,7 +209,7 @@ export class Nodes {
       case "pair": {
         const name = pickOf([...machine.pairs.keys()], thing);
         if (name === undefined) return;
-        // The pod has to be recreated: nobody can put that back.
+        // The pod has to be recreated: the daemon cannot restore that.
         node.broken.add(machine.pairs.get(name)?.wanted.netns ?? "");
         machine.deleteLink(name);
         return;

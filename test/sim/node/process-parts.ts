@@ -11,7 +11,7 @@ import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Machine } from "./machine.ts";
 
-/** What a daemon's process is given of its machine. */
+/** The parts of its machine that a daemon's process gets. */
 export interface MachineParts {
   readonly kernel: NodeKernel;
   readonly links: PodLinks;

@@ -9,7 +9,7 @@ import type { Machine } from "./machine.ts";
 /** Asks the daemon; rejects where it refuses, or where there is none to answer. */
 export type CniCall = (verb: "add" | "del" | "check" | "gc", body: object) => Promise<unknown>;
 
-/** What the runtime of a node is given. */
+/** Dependencies of a node's runtime. */
 export interface RuntimeWorld {
   readonly scheduler: Scheduler;
   readonly seed: string;
@@ -27,7 +27,7 @@ export interface Sandbox {
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string };
   readonly container: string;
   readonly netns: string;
-  /** What ADD gave; undefined while it has not. */
+  /** The result of ADD; undefined before it. */
   result: CniResponse | undefined;
   /** When ADD was answered, in ms. */
   since: number;

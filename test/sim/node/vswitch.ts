@@ -13,7 +13,7 @@ import type { Machine } from "./machine.ts";
 const IFACE_ID = "iface-id";
 const INSTALLED = "ovn-installed";
 
-/** What the node's Open vSwitch is given. */
+/** Dependencies of the node's Open vSwitch. */
 export interface VswitchWorld {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;

@@ -3,7 +3,10 @@
 import type { Stage } from "../run/stage.ts";
 import type { Need } from "../targets/target.ts";
 
-/** What is there before the load begins: a namespace, pods, a Service. It is undone by what it records, see `Stage.record`. */
+/**
+ * The objects that exist before the load begins: a namespace, pods, a Service. Its recorded steps undo it, see
+ * `Stage.record`.
+ */
 export interface Context {
   /** Contexts are set up from the lowest to the highest, and undone the other way round. */
   readonly order: number;

@@ -26,7 +26,7 @@ export const NAMESPACE = plugin({
     requires: [],
     async setUp(stage) {
       const { kube } = stage.target;
-      // What is undone is the deletion, of all that is in it.
+      // Its undo step deletes the namespace with all its objects.
       if ((await kube.get(NAMESPACES, { name }).catch(unlessNotFound)) !== undefined)
         throw new StabilityError(
           "context",

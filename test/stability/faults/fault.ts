@@ -5,7 +5,7 @@ import type { Need } from "../targets/target.ts";
 
 /** A fault that was injected. */
 export interface Injected {
-  /** What it hit, for reports: `weft-daemon on weft-2`. */
+  /** The affected part, for reports: `weft-daemon on weft-2`. */
   readonly hit: string;
   /** Ends it, and resolves when what it hit is back. Of a fault that ends by itself, like a kill of what is supervised, only the latter. */
   end(): Promise<void>;
@@ -14,7 +14,7 @@ export interface Injected {
 /** A way of breaking a cluster. */
 export interface Fault {
   readonly needs: readonly Need[];
-  /** What a report calls it. */
+  /** Its name in a report. */
   readonly shown: string;
   /** Whether it lasts until `end`: such a hook needs `for`. */
   readonly lasts: boolean;

@@ -17,14 +17,14 @@ runs:
 `;
 }
 
-/** What was done to the target, but for the end of the scenario. */
+/** The actions on the target, without the end of the scenario. */
 async function done(bench: Bench, fault: string, seconds = 2): Promise<readonly string[]> {
   const result = await bench.run(task(fault, seconds));
   bench.said.push(...(result.runs[0]?.repeats[0]?.problems ?? []).map(({ code, text }) => `${code}: ${text}`));
   return bench.target.done.filter((what) => !what.startsWith("stopped"));
 }
 
-t.test("kill and restart end processes of a part where they are told to, and wait for others", async (t) => {
+t.test("kill and restart end the given processes of a part, and wait for others", async (t) => {
   t.same(await done(new Bench(t), "kill vswitchd service"), ["SIGKILL vswitchd/n1", "SIGKILL vswitchd/n2"]);
   t.same(await done(new Bench(t), "restart etcd"), ["SIGTERM etcd/n1"]);
   t.same(await done(new Bench(t), "kill daemon on n2"), ["SIGKILL daemon/n2"]);
@@ -61,7 +61,7 @@ t.test("a command is taken back by another", async (t) => {
 t.test("a backup is taken at the begin and restored at the end", async (t) => {
   const [before, after] = await done(new Bench(t), "{ old_backup: { part: nb } }");
   t.match(before, /^beside nb\/n1: .*ovsdb-client backup/);
-  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is told");
+  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is reported");
 });
 
 t.test("connections to the databases are reset on each node, and no more afterwards", async (t) => {
@@ -100,7 +100,7 @@ t.test("a full disk is put over the folder of a part while its servers stand sti
   t.same(did, [...turn, ...turn]);
 });
 
-t.test("servers go on where there is no disk to be taken away", async (t) => {
+t.test("servers continue if there is no disk to be removed", async (t) => {
   const did = await done(new Bench(t), "{ full_disk: { part: ovsdb-server, on: n2 } }");
   t.same(did.filter((what) => what.startsWith("SIG")).slice(-2), [
     "SIGSTOP ovsdb-server/n2",

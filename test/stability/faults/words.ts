@@ -13,7 +13,7 @@ const SERVICE =
 const NODE = /^(?:crash|reset|reboot|poweroff)\s+(?:(one|single|random)\s+node|(\S+?)(?:\s+node)?)$/;
 const NETWORK = /^disconnect\s+(one\s+node|\S+)\s+(from|to)\s+(\S+)$/;
 
-/** What os-faults calls an action, by our names. */
+/** os-faults' names of actions, by this project's names. */
 const ACTIONS: Readonly<Record<string, string>> = {
   kill: "kill",
   terminate: "restart",

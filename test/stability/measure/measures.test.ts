@@ -41,7 +41,7 @@ t.test("measures are taken from the moment of the fault, and compared with what 
   t.equal(found["degradation"], 10);
 });
 
-t.test("a fault that nobody notices has no downtime and no recovery", async (t) => {
+t.test("a fault without effect has no downtime and no recovery", async (t) => {
   const found = of("..........", fault(250, 450));
   t.match(found, { failures: 0, longest_gap: 0, downtime: 0, mttr: 0, recovery: 0, relative_degradation: 1 });
 });

@@ -22,9 +22,9 @@ export interface Sample {
 
 /** The time in which a fault was there: from just before it was injected until what it hit was back. */
 export interface FaultSpan {
-  /** What was done: `kill ovn-controller on one node`. */
+  /** The action: `kill ovn-controller on one node`. */
   readonly name: string;
-  /** What it hit: `ovn-controller on weft-2`. */
+  /** The affected part: `ovn-controller on weft-2`. */
   readonly hit: string;
   readonly begun: number;
   readonly ended: number;

@@ -7,7 +7,7 @@ const WIDTH = 900;
 const HEIGHT = 160;
 const LEFT = 50;
 const BOTTOM = 20;
-/** Of the height, for failures: red bars from the top. */
+/** Share of the height for failures: red bars from the top. */
 const FAILURES = 40;
 
 /** A load over time, as SVG: mean and longest duration (logarithmic), failures as bars, and the spans of faults shaded. */

@@ -92,7 +92,7 @@ t.test("runs with the same fault stand in one column, unless they have a load in
   );
 });
 
-t.test("a store gives back what it was given, and passes over what is no result", async (t) => {
+t.test("a store returns the stored results, and skips other files", async (t) => {
   const folder = t.testdir({ other: { "result.json": "{}" } });
   const older = aResult([aRepeat(aLoad({ failures: 1 }))]);
   const newer = aResult([aRepeat(aLoad({ failures: 2 }))], { started: "2025-02-01T00:00:00Z" });

@@ -23,7 +23,7 @@ export function storeResult(folder: string, result: TaskResult, formats: readonl
   });
 }
 
-/** All results of a store, the oldest first. What cannot be read is told, and passed over. */
+/** All results of a store, the oldest first. Unreadable ones are reported and skipped. */
 export function readStore(folder: string, onUnreadable: (message: string) => void): readonly TaskResult[] {
   let names: readonly string[];
   try {

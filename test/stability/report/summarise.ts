@@ -11,7 +11,10 @@ const BUCKETS = 240;
 /** So many different reasons of failures are kept. */
 const ERRORS = 10;
 
-/** What a load comes to: its measures, its verdicts, and a series that charts can show. `begun` is when the load began, on the run's clock. */
+/**
+ * The summary of a load: its measures, its verdicts, and a series for charts. `begun` is when the load began, on the
+ * run's clock.
+ */
 export function summarise(plan: LoadPlan, record: LoadRecord, begun: number): LoadResult {
   const { samples, skipped } = record;
   const measures = measure(record);

@@ -17,7 +17,7 @@ export interface ResultTable {
   readonly rows: readonly { readonly load: string; readonly cells: readonly Cell[] }[];
 }
 
-/** What a run's column is called: its faults, or its name where it has none. */
+/** The title of a run's column: its faults, or its name if it has none. */
 export function columnName({ name, faults }: RunResult): string {
   return faults.length === 0 ? name : faults.join(" + ");
 }

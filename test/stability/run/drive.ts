@@ -15,7 +15,7 @@ interface Driven {
   readonly recorder: Recorder;
 }
 
-/** What driving a run's load gave. */
+/** The result of driving a run's load. */
 export interface DriveResult {
   readonly begun: number;
   readonly spans: readonly FaultSpan[];

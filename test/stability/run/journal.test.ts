@@ -50,7 +50,7 @@ t.test("what a killed run has left is undone by the next one, the last first", a
   await clean(next, [], () => t.fail("there is nothing left to do"));
 });
 
-t.test("a step that cannot be undone is told, and all stay for the next time", async (t) => {
+t.test("a step that cannot be undone is reported, and all stay for the next time", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const killed = new Journal(path);
   killed.begin({ name: "fake", options: null });
@@ -128,7 +128,7 @@ t.test("a journal goes when all is done, and stays when something is not", async
   t.ok(existsSync(path), "what is open stays open");
 });
 
-t.test("a file that is no journal is refused", async (t) => {
+t.test("a file that is not a journal is refused", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   writeFileSync(path, '{"id": 1, "step": {"by": "target", "kind": "explode"}}\n');
   t.throws(() => new Journal(path).unfinished(), {

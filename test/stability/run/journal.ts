@@ -12,11 +12,11 @@ const LINE = z.union([
   z.strictObject({ done: z.int() }),
 ]);
 
-/** What a run that has ended early left in the journal. */
+/** The steps that a prematurely ended run left in the journal. */
 export interface Unfinished {
   /** The name and the options of the target plugin. */
   readonly target: { readonly name: string; readonly options: unknown };
-  /** What is to be undone, the last first; none where the run was killed between two of them. */
+  /** The steps to undo, the last first; none if the run was killed between two of them. */
   readonly steps: readonly { readonly id: number; readonly step: UndoStep }[];
 }
 
@@ -34,7 +34,10 @@ export class Journal {
     this.#path = path;
   }
 
-  /** What an earlier run left; undefined where there is nothing. Throws StabilityError `state` where the file is not a journal. */
+  /**
+   * The steps of an earlier run; undefined if there are none. Throws StabilityError `state` if the file is not a
+   * journal.
+   */
   unfinished(): Unfinished | undefined {
     let text: string;
     try {
@@ -87,7 +90,7 @@ export class Journal {
     this.#append({ done: id });
   }
 
-  /** What is to be undone now, the last first. */
+  /** The present steps to undo, the last first. */
   open(): readonly { readonly id: number; readonly step: UndoStep }[] {
     return [...this.#open].map(([id, step]) => ({ id, step })).reverse();
   }

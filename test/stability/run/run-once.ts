@@ -13,7 +13,7 @@ import type { Journal } from "./journal.ts";
 import type { Stage } from "./stage.ts";
 import { undo } from "./undo.ts";
 
-/** What a run works with. */
+/** Dependencies of a run. */
 export interface RunWith {
   readonly target: Target;
   readonly clock: Clock;
@@ -86,7 +86,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
       })),
     );
   stopWatching();
-  // What died between two looks is said as what it is, not as whatever failed first.
+  // A part that died in between is reported as such, not as whatever failed first.
   if (problems.length > 0 && !lost.signal.aborted)
     await target.alive().catch((error: unknown) => {
       problems.unshift(asStabilityError("target-lost", "the target died", error));

@@ -8,7 +8,7 @@ import type { Target } from "../targets/target.ts";
 import type { Task } from "../task/task.ts";
 import { type RunWith, runOnce } from "./run-once.ts";
 
-/** What a task asks of its target and the target cannot do: a line for each. Before anything is run. */
+/** The requirements of a task that its target does not support: a line for each. Before anything is run. */
 export function unsupported(task: Task, target: Target): readonly string[] {
   return task.runs.flatMap(({ name, contexts, loads, hooks, verifiers }) => {
     const wants = [

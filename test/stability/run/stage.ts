@@ -12,7 +12,7 @@ export interface StageService {
   readonly port: number;
 }
 
-/** What contexts set up for the scenarios and faults of one run, and what these may use. */
+/** The objects that contexts set up for the scenarios and faults of one run. */
 export interface Stage {
   readonly target: Target;
   readonly clock: Clock;
@@ -23,7 +23,7 @@ export interface Stage {
   /** To be called before a deed with what takes it back. The function returned says that there is nothing to take back any more. */
   record(step: UndoStep): () => void;
   log(message: string): void;
-  /** What contexts made. Scenarios ask by the functions below. */
+  /** The objects of contexts. Scenarios read them by the functions below. */
   made: { namespace?: string; pods?: readonly PodPlace[]; service?: StageService };
 }
 

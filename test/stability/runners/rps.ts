@@ -8,7 +8,7 @@ import { MAX_SECONDS, type Runner } from "./runner.ts";
 const options = z.strictObject({
   rps: z.number().positive().max(200),
   seconds: z.number().positive().max(MAX_SECONDS),
-  /** What is due while so many run is skipped, and counted. */
+  /** Due iterations beyond this number of running ones are skipped, and counted. */
   max_at_once: z.int().min(1).max(2_000).default(1_000),
 });
 

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../../src/time/clock.ts";
 
-/** What a runner drives. */
+/** The iterations that a runner drives. */
 export interface Iterations {
   readonly clock: Clock;
   /** In [0, 1), from the task's seed. */

@@ -54,7 +54,7 @@ t.test("serial makes one after the other", async (t) => {
   t.same([begun, most, ended], [[0, 100, 200, 300], 1, 400]);
 });
 
-t.test("constant keeps so many at once, and makes no more than it is told to", async (t) => {
+t.test("constant keeps that many at once, and makes no more than requested", async (t) => {
   const { begun, most } = await drive(CONSTANT, { times: 7, concurrency: 3 });
   t.same([begun.length, most], [7, 3]);
 });

@@ -40,7 +40,7 @@ t.test("scenarios of requests ask what they are for, and fail where no answer co
   }
 });
 
-t.test("a family that pods do not have is told", async (t) => {
+t.test("a family that pods do not have is reported", async (t) => {
   const bench = new Bench(t);
   const dns = { metadata: { namespace: "kube-system", name: "kube-dns" }, spec: { clusterIPs: ["10.96.0.10"] } };
   await bench.target.fake.create(SERVICES, dns);

@@ -3,12 +3,12 @@
 import type { Measured } from "../measure/measures.ts";
 import type { LoadRecord } from "../measure/samples.ts";
 
-/** What an SLA, or a verifier, says. */
+/** The verdict of an SLA, or a verifier. */
 export interface Verdict {
   readonly name: string;
   /** `unmeasurable`: there was nothing to judge, which is a broken run and no failed one. */
   readonly outcome: "passed" | "failed" | "unmeasurable";
-  /** What was found and what is allowed. */
+  /** The observed and the allowed value. */
   readonly text: string;
 }
 

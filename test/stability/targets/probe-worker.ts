@@ -39,7 +39,7 @@ function udp({ address, port, timeoutMs }: Extract<Request, { kind: "udp" }>): P
   if (flow === undefined) {
     const waiting = new Map<string, (reply: Reply) => void>();
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
-    // A refusal (ICMP) is no echo.
+    // A refusal (ICMP) is not an echo.
     socket.on("error", () => {});
     socket.on("message", (message) => waiting.get(message.toString())?.({ ok: true, ms: 0 }));
     flow = { socket, waiting };

@@ -8,7 +8,7 @@ import type { PartName, PartRole } from "./parts.ts";
 const LEASE = { namespace: "kube-system", name: "kube-ovn-controller" } as const;
 const SPEC = z.object({ holderIdentity: z.string() });
 
-/** What tells a process's role. */
+/** The source of a process's role. */
 export interface RoleSource {
   /** The pod that the process belongs to. */
   readonly podName: string | undefined;
@@ -27,6 +27,6 @@ async function leads(kube: Kube, part: PartName, { podName, appctl }: RoleSource
   if (part === "northd") return (await appctl(["-t", "ovn-northd", "status"])).includes("active");
   const [database, name] = part === "nb" ? ["ovnnb", "OVN_Northbound"] : ["ovnsb", "OVN_Southbound"];
   const status = await appctl(["-t", `/run/ovn/${database}_db.ctl`, "cluster/status", name]);
-  // A database that is no member of a cluster has no such status, and serves alone.
+  // A database that is not a member of a cluster has no such status, and serves alone.
   return status === "" || /^Role: leader/m.test(status);
 }

@@ -4,7 +4,10 @@ import type { Kube } from "../../../src/kube/kube.ts";
 import type { UndoStep } from "../run/undo-step.ts";
 import type { Part, PartName } from "./parts.ts";
 
-/** What a plugin needs of a target. `signal:etcd` is the right to stop and to kill processes of that part. */
+/**
+ * The capabilities of a target that a plugin needs. `signal:etcd` is the right to stop and to kill processes of that
+ * part.
+ */
 export type Need =
   | "kubernetes"
   | "pod-traffic"
@@ -25,7 +28,7 @@ export interface PodPlace {
   readonly addresses: readonly string[];
 }
 
-/** What came of one attempt to reach something, as the program in the pod measured it. */
+/** The result of one attempt to reach something, as the program in the pod measured it. */
 export interface Reply {
   readonly ok: boolean;
   /** Milliseconds until the answer, or until it was given up. */
@@ -42,7 +45,7 @@ export type Request =
   /** One message on the TCP connection that is open, or on a new one where there is none; its end is the reply's failure. */
   | { readonly kind: "stream"; readonly address: string; readonly port: number; readonly timeoutMs: number };
 
-/** A program in a pod's network that sends what it is told to. */
+/** A program in a pod's network that sends on request. */
 export interface Prober {
   send(request: Request): Promise<Reply>;
   stop(): Promise<void>;
@@ -52,7 +55,7 @@ export interface Prober {
 export interface ProcessHandle {
   readonly part: PartName;
   readonly node: string;
-  /** What the target knows it by: never another process that got its number. */
+  /** The target's id of it: never that of another process with its number. */
   readonly id: string;
 }
 
@@ -77,8 +80,8 @@ export interface Target {
   /** Sends a signal; false where the process is gone. SIGKILL resolves when it is. */
   signal(process: ProcessHandle, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean>;
   /**
-   * Resolves when a part runs on a node in another process than `former`, and serves; starts it where nothing else would. Also when the signal aborts:
-   * whoever waits looks at it.
+   * Resolves when a part runs on a node in another process than `former`, and serves; starts it if nothing else
+   * would. Also when the signal aborts: callers check it.
    */
   back(former: ProcessHandle, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Runs a command on a node as root; what a non-zero exit code says is rejected. */

@@ -3,7 +3,10 @@
 import type { Issue } from "../plugin.ts";
 import type { RunPlan, Task } from "./task.ts";
 
-/** What cannot work although each part of it is right: found before anything is run. Paths are those of the task as written. */
+/**
+ * Combinations that cannot work although each part of them is valid: found before anything is run. Paths are those of
+ * the task as written.
+ */
 export function consistent(task: Task): readonly Issue[] {
   const names = new Set<string>();
   return task.runs.flatMap((run, n) => {

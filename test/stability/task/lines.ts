@@ -5,7 +5,7 @@ import { StabilityError } from "../errors.ts";
 import type { Issue } from "../plugin.ts";
 import { type Place, type Rendered, shownPlace } from "./template.ts";
 
-/** A parsed task that knows where each of its values stands. */
+/** A parsed task with the lines of its values. */
 export interface Located {
   readonly value: unknown;
   /** Where in the source the value, or the key, of a path stands; where what encloses it does if there is none. */

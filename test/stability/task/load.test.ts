@@ -148,7 +148,7 @@ t.test("some runs of a task can be chosen by their names", async (t) => {
   t.throws(() => names("c"), { code: "invalid-task", message: 'no run has "c" in its name; there are:\n  a\n  b' });
 });
 
-t.test("all problems of a task are told at once", async (t) => {
+t.test("all problems of a task are reported at once", async (t) => {
   try {
     load(task({ scenario: "pong: ", runner: "fast: ", sla: "none: " }));
     t.fail();

@@ -15,7 +15,7 @@ t.test("variables, defaults and values set in the task are put in; what is given
   t.equal(text("list: {{ list }}", { list: ["a", 1] }), 'list: ["a",1]');
 });
 
-t.test("loops repeat lines, also within each other, and each line knows where it comes from", async (t) => {
+t.test("loops repeat lines, also nested, and each line keeps its origin", async (t) => {
   const source = [
     '{% for part in ["nb", "sb"] %}',
     "{% for n in [1, 2] %}",

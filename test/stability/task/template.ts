@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { StabilityError, textOf } from "../errors.ts";
 
-/** What variables can be: what YAML of one line can say. */
+/** The values of variables: what YAML of one line can contain. */
 export type Variables = Readonly<Record<string, unknown>>;
 
 /** A line of a task's file, or of a file that it includes. Lines count from 1. */

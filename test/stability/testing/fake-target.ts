@@ -16,17 +16,17 @@ export class FakeTarget implements Target {
   readonly kube: FakeKube;
   readonly fake: FakeKube;
   readonly image = "fake/agnhost:1";
-  /** What it cannot do, and why. */
+  /** The unsupported capabilities, and why. */
   readonly cannot = new Map<Need, string>();
-  /** What was done to it: `SIGKILL daemon/n1`. */
+  /** The actions on it: `SIGKILL daemon/n1`. */
   readonly done: string[] = [];
   /** Whether requests of pods get an answer now. */
   answers = (_request: Request): boolean => true;
-  /** What commands beside processes print. */
+  /** The output of commands beside processes. */
   says = "";
   /** How long a part that was killed is away. */
   backAfterMs = 2_000;
-  /** What pods leave: tests change it. */
+  /** The remains of pods: tests change it. */
   things: Record<string, readonly string[]> = {};
   #dead = false;
   #serial = 0;

@@ -19,7 +19,7 @@ const POD = z.object({
     .default({ phase: "", podIPs: [] }),
 });
 
-/** The VPC of a pod, as its annotation says: the same address in two of them is no duplicate. */
+/** The VPC of a pod, from its annotation: the same address in two of them is not a duplicate. */
 const ROUTER = "ovn.kubernetes.io/logical_router";
 
 /** Addresses that two running pods of one VPC have. */

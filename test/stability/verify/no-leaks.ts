@@ -8,7 +8,7 @@ import type { Verifier } from "./verifier.ts";
 
 const options = z.strictObject({ seconds: z.number().min(0).max(600).default(60) });
 
-/** What two inventories differ in. */
+/** The differences of two inventories. */
 export function differences(before: Inventory, now: Inventory): readonly string[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].sort().flatMap((place) => {
     const [old, new_] = [before[place] ?? [], now[place] ?? []];

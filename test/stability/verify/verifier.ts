@@ -4,7 +4,7 @@ import type { Stage } from "../run/stage.ts";
 import type { Verdict } from "../sla/sla.ts";
 import type { Need, Target } from "../targets/target.ts";
 
-/** What must hold at the end of a run. */
+/** The conditions that must hold at the end of a run. */
 export interface Verifier {
   readonly needs: readonly Need[];
   /** `loaded`: while what contexts made is still there; `cleaned`: after all was undone. */

@@ -33,8 +33,8 @@ export class Agents {
   }
 
   /**
-   * Resolves when the pods run. Those that a killed run has left are used again, and those that are being deleted waited for. `kubectl` is the program with
-   * its options.
+   * Resolves when the pods run. Those of a killed run are used again, and those that are being deleted are waited
+   * for. `kubectl` is the program with its options.
    */
   static async open(kube: Kube, nodes: readonly string[], kubectl: readonly [string, ...string[]]): Promise<Agents> {
     const there = await kube.get(NAMESPACES, { name: AGENTS }).catch(unlessNotFound);

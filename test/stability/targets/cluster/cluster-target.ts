@@ -40,7 +40,7 @@ export function lacks(need: Need): string | undefined {
   return "commands to nodes go by the API server, kubelet and containerd, and the other parts of Kubernetes are not ours to find";
 }
 
-/** What a target by kubeconfig is opened with. */
+/** Options of a target by kubeconfig. */
 export interface ClusterAccess {
   readonly connection: KubeConnection;
   readonly nodes: readonly string[];

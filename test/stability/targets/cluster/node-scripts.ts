@@ -7,7 +7,10 @@ export const FOUND = z.array(
   z.object({ pid: z.int(), started: z.string(), uid: z.string(), args: z.array(z.string()).min(1) }),
 );
 
-/** Reads when a process was started (proc_pid_stat(5), field 22), for Node: a number alone may be another process by now. Empty where it is gone. */
+/**
+ * Reads when a process was started (proc_pid_stat(5), field 22), for Node: its number alone may have been reused.
+ * Empty if it has ended.
+ */
 const STARTED = `const { readFileSync, readdirSync } = require("node:fs");
 const started = (pid) => {
   try {

@@ -24,7 +24,7 @@ import { podNameOf, podProcesses } from "./lab-processes.ts";
 
 const WORKER = fileURLToPath(new URL("../probe-worker.ts", import.meta.url));
 const TABLE = "bridge weft-stability";
-/** How often it is looked whether a process is there again: kubelet and our supervision tell nobody. */
+/** Interval of checks whether a process runs again: kubelet and the entry points' supervision report no event. */
 const LOOK_MS = 100;
 
 /** Opens the lab of this checkout. Rejects with StabilityError `unsupported` where none is up that can be used. */
