@@ -49,7 +49,7 @@ const here = new AbortController().signal;
 function setup(...all: Record<string, string>[]) {
   const parts = { pods: new FakePods(), ports: new FakePorts(), links: new FakeLinks(), lanes: new Lanes() };
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
-  const world: AddDependencies = {
+  const deps: AddDependencies = {
     ...parts,
     mtuOf: () => 1400,
     encapOf: () => undefined,

@@ -56,7 +56,7 @@ function setup() {
     journal: deps.journal,
     lines,
     debug,
-    verbs: cniVerbs(world),
+    verbs: cniVerbs(deps),
     setReason: (text: string | undefined) => {
       reason = text;
     },

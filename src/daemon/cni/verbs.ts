@@ -100,8 +100,8 @@ async function record<R>(
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,
 ): Promise<R> {
-  const watch = new Stopwatch(world.clock?.now, (part, ms) => world.journal.part(verb, about, part, ms));
-  world.journal.began(verb, about);
+  const watch = new Stopwatch(deps.clock?.now, (part, ms) => deps.journal.part(verb, about, part, ms));
+  deps.journal.began(verb, about);
   try {
     const result = await work(watch);
     deps.journal.done({ verb, about, watch });
