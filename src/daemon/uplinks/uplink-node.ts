@@ -39,9 +39,9 @@ export interface UplinkKey {
   readonly bridge: string;
 }
 
-/** What there is of an uplink on the node. */
-export async function observeUplink(parts: UplinkParts, key: UplinkKey): Promise<ObservedUplink> {
-  const { view, kernel, nft, boot } = parts;
+/** What there is of an uplink on the node. `hidden`: see {@link hiddenLinks}. */
+export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readonly string[]): ObservedUplink {
+  const { view, kernel, boot } = parts;
   const bridge = uplinkBridges(view).find(({ name }) => name === key.bridge);
   const isUserspace = view.bridge()?.datapath_type === "netdev";
   const link = kernel.link(key.interface);
@@ -66,10 +66,15 @@ export async function observeUplink(parts: UplinkParts, key: UplinkKey): Promise
     renamed: device(renamed),
     device: bridge === undefined ? undefined : device(face),
     port: portNamed(view, key.interface),
-    isHidden: hiddenIn(await nft.list(UPLINK_TABLE)).includes(nic?.name ?? key.interface),
+    isHidden: hidden.includes(nic?.name ?? key.interface),
     mapping: mappingOf(view, key.network),
     refusal: nic && refusalOf(parts, key, nic, isUserspace, bridge !== undefined),
   };
+}
+
+/** The interfaces whose packets are kept from the node's stack. */
+export async function hiddenLinks({ nft }: Pick<UplinkParts, "nft">): Promise<readonly string[]> {
+  return hiddenIn(await nft.list(UPLINK_TABLE));
 }
 
 /** Why an interface cannot become a port of the bridge. */
@@ -143,7 +148,7 @@ export async function applyUplinkStep(
       return void (await transact(mapNetwork(view, key.network, undefined, "")));
     case "hide":
     case "show": {
-      const hidden = new Set(hiddenIn(await nft.list(UPLINK_TABLE)).filter((name) => kernel.link(name) !== undefined));
+      const hidden = new Set((await hiddenLinks(parts)).filter((name) => kernel.link(name) !== undefined));
       if (step.do === "hide") hidden.add(key.interface);
       else for (const name of [observed.nic?.link.name, key.interface]) hidden.delete(name ?? "");
       return await nft.apply(hideScript([...hidden].sort()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
-import { applyUplinkStep, observeUplink, type UplinkKey, type UplinkParts } from "./uplink-node.ts";
+import { applyUplinkStep, hiddenLinks, observeUplink, type UplinkKey, type UplinkParts } from "./uplink-node.ts";
 import { planUplink, type UplinkOutcome, type UplinkStep, type WantedUplink } from "./uplink-plan.ts";
 
 /** More steps than any move has: an interface with so many addresses and routes is not moved further in one run. */
@@ -37,8 +37,10 @@ export async function runUplink(
 ): Promise<UplinkRun> {
   const steps: string[] = [];
   let last: UplinkStep | undefined;
+  // A list is a process of its own: between the port and the routes there is no time for one.
+  let hidden = await hiddenLinks(parts);
   while (steps.length < MOST_STEPS) {
-    const observed = await observeUplink(parts, key);
+    const observed = observeUplink(parts, key, hidden);
     const outcome = planUplink(observed, wanted);
     if (!("step" in outcome)) return { outcome, steps };
     const { step } = outcome;
@@ -49,6 +51,7 @@ export async function runUplink(
     before(step);
     await applyUplinkStep(parts, key, observed, step);
     steps.push(describeStep(key, step));
+    if (step.do === "hide" || step.do === "show") hidden = await hiddenLinks(parts);
   }
   throw new Error(`more than ${MOST_STEPS} steps`);
 }
