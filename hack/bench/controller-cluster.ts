@@ -59,7 +59,7 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
     }
   }, HEARTBEAT_MS);
   return {
-    args: args.filter((arg) => !arg.startsWith("--metrics-port")),
+    args: args.filter((arg) => !/^--(metrics-port|secure-serving)/.test(arg)),
     kubeconfig,
     nodeFile: (node, name) => ({
       onHost: join(lab.node(node).paths.run, NODE_FOLDER, name),

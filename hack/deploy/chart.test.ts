@@ -359,13 +359,14 @@ await t.test("with TLS every process is told so, and has the certificate it show
       volumes.find(({ name: volume }: Any) => volume === mount?.name),
       name,
     );
-    if (name !== "kube-ovn-cni")
+    if (kind === "Deployment")
       t.match(
         containers[0].env.find((variable: Any) => variable.name === "OVN_TLS"),
         { value: "true" },
         name,
       );
   }
+  t.equal(find(objects, "ConfigMap", "ovn-remotes").data.tls, "true");
   const [controller] = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
   t.match(flags(controller), { "issue-certificates": "true", "certificate-days": "30" });
   const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
@@ -374,6 +375,24 @@ await t.test("with TLS every process is told so, and has the certificate it show
     const { code, stderr } = await template("--set=tls.enabled=true", `--set=${address}`);
     t.not(code, 0);
     t.match(stderr, /tls.enabled needs ssl: instead of tcp: in /);
+  }
+});
+
+await t.test("metrics need a token, which a ServiceMonitor sends, if the values say so", { skip }, async (t) => {
+  const monitor = "--set=monitoring.serviceMonitor.enabled=true";
+  for (const on of [true, false]) {
+    const objects = await render(monitor, ...(on ? ["--set=monitoring.authentication=true"] : []));
+    const controller = find(objects, "Deployment", "kube-ovn-controller").spec.template;
+    t.equal(flags(controller.spec.containers[0])["secure-serving"], String(on));
+    t.equal(controller.metadata.annotations["prometheus.io/scheme"], on ? "https" : "http");
+    const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
+    t.equal("secure-serving" in flags(daemon), on);
+    for (const name of ["kube-ovn-controller", "kube-ovn-cni"]) {
+      const [endpoint] = find(objects, "ServiceMonitor", name).spec.endpoints;
+      t.match(endpoint, on ? { scheme: "https", bearerTokenFile: /token$/ } : { port: "metrics" });
+      t.equal("bearerTokenFile" in endpoint, on);
+    }
+    t.equal(find(objects, "ClusterRole", "weft-metrics-reader") !== undefined, on);
   }
 });
 
@@ -410,16 +429,24 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const [replacement, api] = WITHOUT_KUBE_PROXY;
   const ssl = ["--set=controller.nbAddress=ssl:[10.0.0.1]:6641", "--set=ovs.sbAddress=ssl:[10.0.0.1]:6642"];
-  const objects = await render(replacement ?? "", api ?? "", ...ssl, "--set=tls.enabled=true");
+  const objects = await render(
+    replacement ?? "",
+    api ?? "",
+    ...ssl,
+    "--set=tls.enabled=true",
+    "--set=monitoring.authentication=true",
+  );
   // Events and the Lease are written by `src/kube`; `weftctl status`, in the controller's pod, looks for kube-proxy.
   const elsewhere = [
     ...["/events", "coordination.k8s.io/leases", "apps/daemonsets"],
     // Not a type: the permission to approve and sign for a signer.
     "certificates.k8s.io/signers",
   ];
+  // Named by `src/kube/metrics-readers.ts`, for both.
+  const reviews = ["authentication.k8s.io/tokenreviews", "authorization.k8s.io/subjectaccessreviews"];
   for (const [folders, followed, account, besides] of [
-    [["controller"], KINDS.map(({ type }) => type), "ovn", elsewhere],
-    [["daemon"], [], "kube-ovn-cni", []],
+    [["controller"], KINDS.map(({ type }) => type), "ovn", [...elsewhere, ...reviews]],
+    [["daemon"], [], "kube-ovn-cni", reviews],
   ] as const) {
     const rules = grantsOf(t, objects, account);
     const granted = new Set<string>(

@@ -4,7 +4,9 @@ import { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { connectKube } from "../kube/connect.ts";
+import { metricsReaders } from "../kube/metrics-readers.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
+import { ownCertificate } from "../pki/own-certificate.ts";
 import type { OpenSink } from "../recording/recorder.ts";
 import { SegmentWriter } from "../recording/segments.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
@@ -104,6 +106,12 @@ async function run(settings: Settings): Promise<void> {
           : "waiting for the first list from the API server or the northbound database",
       ...logLevelPage(log),
     },
+    settings.secureServing
+      ? {
+          ...(await ownCertificate(settings.tlsDir, "weft-controller", SYSTEM_CLOCK.wall())),
+          admit: metricsReaders(connection.kube, SYSTEM_CLOCK, "/metrics"),
+        }
+      : undefined,
   );
   certificates?.start();
   election.start();

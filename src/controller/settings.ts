@@ -52,6 +52,8 @@ export interface Settings {
   /** Whether a KubeVirt virtual machine keeps its address as long as it exists, or each of its pods has its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
+  /** Whether that port speaks TLS and needs a token of somebody who may get `/metrics`. */
+  readonly secureServing: boolean;
   /** On the loopback address, for kubelet's probes. */
   readonly healthPort: number;
   readonly logLevel: string;
@@ -142,6 +144,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--keep-vm-ip <boolean>", "keep the addresses of a KubeVirt virtual machine across its pods", boolean, true)
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
+    .option(
+      "--secure-serving <boolean>",
+      "serve /metrics by TLS, to whoever has a token and may get /metrics",
+      boolean,
+      false,
+    )
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
     .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
@@ -180,6 +188,7 @@ interface Flags {
   readonly nodeCidrs?: readonly string[];
   readonly serviceNodePortRange?: PortRange;
   readonly metricsPort: number;
+  readonly secureServing: boolean;
   readonly healthPort: number;
   readonly enableLb: boolean;
   readonly kubeProxyReplacement: boolean;
@@ -219,6 +228,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     nonPrimary: flags.nonPrimaryCniMode,
     keepVmIp: flags.keepVmIp,
     metricsPort: flags.metricsPort,
+    secureServing: flags.secureServing,
     healthPort: flags.healthPort,
     logLevel: flags["logLevel"] ?? "info",
     tlsDir: flags["tlsDir"] ?? "",

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Kube } from "../kube/kube.ts";
+import { metricsReaders } from "../kube/metrics-readers.ts";
 import type { Ip } from "../net/address.ts";
 import { forgetUdpFlows } from "../netlink/conntrack.ts";
 import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
+import { ownCertificate } from "../pki/own-certificate.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
+import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { ensureFile, removeOwn, writeAtomically } from "./cni/conflist.ts";
 import { pluginVersions } from "./cni/plugin-versions.ts";
 import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
@@ -48,11 +53,16 @@ export interface HostIo {
 }
 
 /** The real implementation: a unix socket, two ports, and the folders that the options name. */
-export function nodeHostIo(options: DaemonOptions): HostIo {
+export function nodeHostIo(options: DaemonOptions, kube: Kube): HostIo {
   const { cniConfDir: folder, cniConfName: name } = options;
   return {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
-    serveAdmin: (shown) => serve({ metrics: options.metricsPort, health: options.healthPort }, shown),
+    async serveAdmin(shown) {
+      const ports = { metrics: options.metricsPort, health: options.healthPort };
+      if (!options.secureServing || ports.metrics === 0) return await serve(ports, shown);
+      const key = await ownCertificate(tmpdir(), "weft-daemon", Date.now());
+      return await serve(ports, shown, { ...key, admit: metricsReaders(kube, SYSTEM_CLOCK, "/metrics") });
+    },
     serveHealth,
     control: vswitchdControl(ovsRunFolder(options.ovsRemote)),
     forgetUdpFlows(ip, port) {

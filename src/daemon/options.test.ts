@@ -11,6 +11,7 @@ t.test("options have Kube-OVN's defaults and refuse invalid values", async (t) =
     nodeSwitch: "join",
     mtu: 0,
     metricsPort: 10665,
+    secureServing: false,
     healthPort: 10666,
     enableMirror: false,
   });

@@ -42,6 +42,8 @@ export interface DaemonOptions {
   readonly mtu: number;
   /** 0: no metrics. */
   readonly metricsPort: number;
+  /** Whether that port speaks TLS and needs a token of somebody who may get `/metrics`. */
+  readonly secureServing: boolean;
   /** On the loopback address, for kubelet's probes; 0: none. */
   readonly healthPort: number;
   readonly logLevel: string;
@@ -107,6 +109,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface allows", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
+    .option("--secure-serving", "serve /metrics by TLS, to whoever has a token and may get /metrics", false)
     .option("--health-port <port>", "port of /healthz, /readyz and /debug/adds on 127.0.0.1; 0: none", portOf, 10666)
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
@@ -138,6 +141,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),
+    secureServing: options["secureServing"] === true,
     healthPort: Number(options["healthPort"]),
     logLevel: String(options["logLevel"]),
     kubeconfig: options["kubeconfig"] === undefined ? undefined : String(options["kubeconfig"]),

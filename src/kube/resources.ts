@@ -9,6 +9,8 @@ export interface ResourceType {
   readonly plural: string;
   readonly namespaced: boolean;
   readonly kind: string;
+  /** Set where the API server answers to a `create` and stores nothing. */
+  readonly answered?: true;
 }
 
 function core(plural: string, kind: string, namespaced = true): ResourceType {
@@ -80,6 +82,16 @@ export const CLUSTER_NETWORK_POLICIES: ResourceType = {
 };
 /** coordination.k8s.io/v1 Lease. */
 export const LEASES: ResourceType = grouped("coordination.k8s.io", "leases", "Lease");
+/** authentication.k8s.io/v1 TokenReview. */
+export const TOKEN_REVIEWS: ResourceType = {
+  ...grouped("authentication.k8s.io", "tokenreviews", "TokenReview", false),
+  answered: true,
+};
+/** authorization.k8s.io/v1 SubjectAccessReview. */
+export const SUBJECT_ACCESS_REVIEWS: ResourceType = {
+  ...grouped("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", false),
+  answered: true,
+};
 /** certificates.k8s.io/v1 CertificateSigningRequest. */
 export const CERTIFICATE_REQUESTS: ResourceType = grouped(
   "certificates.k8s.io",

@@ -6,7 +6,7 @@ import type { DeleteOptions, Kube, ListOptions, Patch, SubresourceOptions, Write
 import type { ObjectRef } from "./object.ts";
 import { collectionPath, listQuery, objectPath, watchQuery, writeQuery } from "./paths.ts";
 import { apiVersionOf, type ResourceType, typeName } from "./resources.ts";
-import { parseList, parseObject, parseWatchLine } from "./wire.ts";
+import { parseList, parseObject, parseReview, parseWatchLine } from "./wire.ts";
 
 const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
   merge: "application/merge-patch+json",
@@ -40,11 +40,8 @@ export function restKube(exchange: Exchange): Kube {
       requireNamespace(what, type, metadata.namespace);
       const path = collectionPath(type, metadata.namespace) + writeQuery(options);
       const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
-      return parseObject(
-        await exchange.call({ what, method: "POST", path, body, ...acceptOf(options) }, options),
-        what,
-        !options.dryRun,
-      );
+      const answer = await exchange.call({ what, method: "POST", path, body, ...acceptOf(options) }, options);
+      return type.answered ? parseReview(answer, what) : parseObject(answer, what, !options.dryRun);
     },
     async update(type, object, options: SubresourceOptions = {}) {
       const what = describe("update", type, object.metadata, options.subresource);

@@ -175,6 +175,32 @@ export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+/** authentication.k8s.io/v1 TokenReview: whose token this is. */
+export interface TokenReview extends KubeObject {
+  readonly spec: { readonly token: string };
+  readonly status?: { readonly authenticated?: boolean; readonly user?: TokenUser; readonly error?: string };
+}
+
+/** authentication.k8s.io/v1 UserInfo. */
+export interface TokenUser {
+  readonly username?: string;
+  readonly uid?: string;
+  readonly groups?: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** authorization.k8s.io/v1 SubjectAccessReview: whether a user may do something. */
+export interface SubjectAccessReview extends KubeObject {
+  readonly spec: {
+    readonly user?: string;
+    readonly uid?: string;
+    readonly groups?: readonly string[];
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+    readonly nonResourceAttributes: { readonly path: string; readonly verb: string };
+  };
+  readonly status?: { readonly allowed?: boolean };
+}
+
 /** certificates.k8s.io/v1 CertificateSigningRequest. The API server sets the requester (`username`, `extra`). */
 export interface CertificateRequest extends KubeObject {
   readonly spec: {

@@ -15,6 +15,11 @@ export function parseObject<T extends KubeObject>(text: string, what: string, st
   return value as unknown as T;
 }
 
+/** What the API server answers to an object that it does not store; it has no name. Throws KubeError `protocol`. */
+export function parseReview<T extends KubeObject>(text: string, what: string): T {
+  return parseJson(text, what) as T;
+}
+
 /** Reads one page of a list. `items` is `null` in an empty list from some servers. */
 export function parseList<T extends KubeObject>(text: string, what: string): ObjectList<T> {
   const { metadata, items } = parseJson(text, what) as { metadata?: ListMeta; items?: unknown };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { request } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { pino } from "pino";
 import { Gauge, Registry } from "prom-client";
 import t, { type Test } from "tap";
+import { ownCertificate } from "../pki/own-certificate.ts";
 import { logLevelPage } from "./log-level.ts";
-import { MAX_CONNECTIONS, type Served, serve } from "./serve.ts";
+import { type Admission, MAX_CONNECTIONS, type Served, serve } from "./serve.ts";
 
 const shown = (reason?: string) => ({
   registry: new Registry(),
@@ -139,4 +141,32 @@ t.test("scrapes at one time are one reading of the metrics", async (t) => {
   first.resolve();
   for (const { body } of await Promise.all(scrapes)) t.match(body, /^reads 1$/m);
   t.match((await get(port, "/metrics")).body, /^reads 2$/m);
+});
+
+t.test("a guarded metrics' port speaks TLS, and shows nothing to whoever is not admitted", async (t) => {
+  const folder = t.testdir({});
+  const key = await ownCertificate(folder, "weft-metrics", Date.now());
+  const admit = async (authorization: string | undefined): Promise<Admission> =>
+    (({ "Bearer good": "admitted", "Bearer other": "forbidden", "Bearer new": "unknown" }) as const)[
+      authorization as "Bearer good"
+    ] ?? "unauthenticated";
+  const both = await serve({ metrics: "any", health: "any" }, shown(), { ...key, admit });
+  t.teardown(() => both.close());
+  const [metrics, health] = [both.metrics, both.health].map((server) => (server!.address() as AddressInfo).port);
+  const ask = (path: string, token?: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const options = { host: "127.0.0.1", port: metrics, path, headers, rejectUnauthorized: false };
+      request(options, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      })
+        .on("error", reject)
+        .end();
+    });
+  t.equal(await ask("/metrics", "good"), 200);
+  for (const path of ["/metrics", "/healthz", "/readyz", "/other"])
+    t.same([await ask(path), await ask(path, "other"), await ask(path, "new")], [401, 403, 503], path);
+  await t.rejects(get(metrics!, "/metrics"), "nothing without TLS");
+  t.equal((await get(health!, "/metrics")).status, 200, "the probes' port needs none");
 });

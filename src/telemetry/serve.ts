@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Registry } from "prom-client";
 import { requestTarget } from "./request-target.ts";
 
@@ -13,6 +14,20 @@ export interface Shown {
   readonly pages?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
   /** Actions of POST, on the loopback address only: path → the response as JSON. An exception is answered with 400. */
   readonly actions?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
+}
+
+/** What becomes of a request: it is served, or refused by a status of HTTP. */
+export type Admission = "admitted" | keyof typeof REFUSED;
+
+const REFUSED = { unauthenticated: 401, forbidden: 403, unknown: 503 } as const;
+
+/** How the metrics' port is guarded: it speaks TLS, so that no token is sent in the clear, and each request is admitted by its header `Authorization`. */
+export interface Guard {
+  /** PEM. */
+  readonly privateKey: string;
+  readonly certificate: string;
+  /** Never rejects. */
+  readonly admit: (authorization: string | undefined) => Promise<Admission>;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
@@ -36,12 +51,17 @@ const LOOPBACK = "127.0.0.1";
  * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. Every pod can reach a node's addresses and could use up all
  * connections of a port there; probes would then fail and kubelet would kill the process. The additional pages and the actions are on the latter
  * only.
+ * With a `guard`, all of the former needs a token.
  *
  * Resolves when both listen; rejects with the error of listen(2).
  */
-export async function serve(ports: { readonly metrics: Port; readonly health: Port }, shown: Shown): Promise<Served> {
+export async function serve(
+  ports: { readonly metrics: Port; readonly health: Port },
+  shown: Shown,
+  guard?: Guard,
+): Promise<Served> {
   const { pages: _, actions: __, ...open } = shown;
-  const health = await listen(ports.health, LOOPBACK, shown);
+  const health = await listen(ports.health, LOOPBACK, shown, undefined);
   const close = (...servers: readonly (Server | undefined)[]): void => {
     for (const server of servers) {
       server?.close();
@@ -49,7 +69,7 @@ export async function serve(ports: { readonly metrics: Port; readonly health: Po
     }
   };
   try {
-    const metrics = await listen(ports.metrics, undefined, open);
+    const metrics = await listen(ports.metrics, undefined, open, guard);
     return { metrics, health, close: () => close(metrics, health) };
   } catch (error) {
     close(health);
@@ -57,14 +77,26 @@ export async function serve(ports: { readonly metrics: Port; readonly health: Po
   }
 }
 
-async function listen(port: Port, host: string | undefined, shown: Shown): Promise<Server | undefined> {
+async function listen(
+  port: Port,
+  host: string | undefined,
+  shown: Shown,
+  guard: Guard | undefined,
+): Promise<Server | undefined> {
   if (port === 0) return undefined;
   const metrics = shared(() => shown.registry.metrics());
-  const server = createServer((request, response) => {
-    void reply(request, response, shown, metrics).catch((error: unknown) =>
-      send(response, 500, "text/plain", `${String(error)}\n`),
-    );
-  });
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const admission = (await guard?.admit(request.headers.authorization)) ?? "admitted";
+    if (admission === "admitted") return await reply(request, response, shown, metrics);
+    send(response, REFUSED[admission], "text/plain", `${admission}\n`);
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    void handle(request, response).catch((error: unknown) => send(response, 500, "text/plain", `${String(error)}\n`));
+  };
+  const server =
+    guard === undefined
+      ? createServer(onRequest)
+      : createTlsServer({ key: guard.privateKey, cert: guard.certificate, handshakeTimeout: 10_000 }, onRequest);
   server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = 10_000;
   const listening = Promise.withResolvers<void>();

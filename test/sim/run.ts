@@ -411,6 +411,7 @@ function settingsOf({ cidrs }: Script): Settings {
     nonPrimary: false,
     keepVmIp: true,
     metricsPort: 0,
+    secureServing: false,
     healthPort: 0,
     logLevel: "info",
     tlsDir: "",

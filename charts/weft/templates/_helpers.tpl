@@ -43,11 +43,12 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Prometheus finds the metrics by these. */}}
+{{/* Prometheus finds the metrics by these. Called with (dict "port" PORT "context" $). */}}
 {{- define "weft.scrape" -}}
 prometheus.io/scrape: "true"
-prometheus.io/port: {{ . | quote }}
+prometheus.io/port: {{ .port | quote }}
 prometheus.io/path: /metrics
+prometheus.io/scheme: {{ ternary "https" "http" .context.Values.monitoring.authentication }}
 {{- end }}
 
 {{/* Prefers control-plane nodes, if nodes have the label. */}}

@@ -42,6 +42,7 @@ export const SETTINGS: Settings = {
   domainGraceS: 600,
   ovsdbInactivityS: 5,
   metricsPort: 0,
+  secureServing: false,
   healthPort: 0,
   logLevel: "info",
   tlsDir: "",

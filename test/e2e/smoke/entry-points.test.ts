@@ -127,12 +127,13 @@ await t.test(
     controller=$(pid ovn/ovn-controller); mkdir -p /etc/weft; echo tcp:127.0.0.2:6642,tcp:127.0.0.1:6642 >/etc/weft/sb-address
     until_true 10 says start-ovs 'database is now'; until_true 5 grep -q ovn-remote=tcp:127.0.0.2 /run/openvswitch/weft-settings; moved() { ovs-vsctl get open . external_ids:ovn-remote | grep -q 127.0.0.2; }; until_true 5 moved; ovs-vsctl get open . external_ids:ovn-remote
     until_true 15 /opt/weft/bin/ovs-health ready && [ $controller = $(pid ovn/ovn-controller) ] && echo same controller
+    : >/etc/weft/sb-address; echo true >/etc/weft/tls; secured() { ovs-vsctl get open . external_ids:ovn-remote | grep -qF ssl:127.0.0.1:6642; }; until_true 15 secured && [ $controller = $(pid ovn/ovn-controller) ] && echo secured
     stop
     `,
     );
     t.match(
       out,
-      'ready\nbr-int has no flows yet\nswitch is back\n172.19.0.11/24\nneighbours live\ncontroller is back\ndatabase is back\n"tcp:127.0.0.2:6642,tcp:127.0.0.1:6642"\nsame controller\nended with 0\n',
+      'ready\nbr-int has no flows yet\nswitch is back\n172.19.0.11/24\nneighbours live\ncontroller is back\ndatabase is back\n"tcp:127.0.0.2:6642,tcp:127.0.0.1:6642"\nsame controller\nsecured\nended with 0\n',
     );
   },
 );

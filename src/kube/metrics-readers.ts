@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createHash } from "node:crypto";
+import type { Clock } from "../time/clock.ts";
+import type { Kube } from "./kube.ts";
+import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "./resources.ts";
+import type { SubjectAccessReview, TokenReview } from "./types.ts";
+
+/** What becomes of a request: served, or refused as HTTP 401, 403, or 503 where the API server does not say. */
+export type TokenVerdict = "admitted" | "unauthenticated" | "forbidden" | "unknown";
+
+/** So long an answer of the API server holds, in ms: Prometheus asks every 15 to 60 s. */
+const FRESH_MS = 60_000;
+/** So long it holds while the API server does not answer, in ms: metrics are needed most when something is wrong. */
+const STALE_MS = 600_000;
+/** Tokens that are remembered, and reviews that are under way at once. */
+const MAX_TOKENS = 64;
+const MAX_REVIEWS = 4;
+const REVIEW_MS = 5_000;
+/** Longer ones are none of Kubernetes'. */
+const MAX_LENGTH = 16_384;
+
+interface Answer {
+  readonly admission: TokenVerdict;
+  readonly at: number;
+}
+
+/**
+ * Who may read a path that is none of Kubernetes' (`/metrics`): whose token this is (TokenReview) and whether RBAC allows them `get` (SubjectAccessReview), as
+ * kube-rbac-proxy and Kube-OVN's `--secure-serving` ask. Answers are kept for a minute; what is asked meanwhile waits for the same review. Never rejects.
+ */
+export function metricsReaders(
+  kube: Pick<Kube, "create">,
+  clock: Pick<Clock, "now">,
+  path: string,
+): (authorization: string | undefined) => Promise<TokenVerdict> {
+  const known = new Map<string, Answer>();
+  const running = new Map<string, Promise<TokenVerdict>>();
+
+  async function review(token: string): Promise<TokenVerdict> {
+    const limits = { deadlineMs: REVIEW_MS };
+    const { status } = await kube.create<TokenReview>(TOKEN_REVIEWS, { metadata: {}, spec: { token } }, limits);
+    if (status?.authenticated !== true) return "unauthenticated";
+    const { username: user, ...rest } = status.user ?? {};
+    const spec = { ...rest, ...(user !== undefined && { user }), nonResourceAttributes: { path, verb: "get" } };
+    const answer = await kube.create<SubjectAccessReview>(SUBJECT_ACCESS_REVIEWS, { metadata: {}, spec }, limits);
+    return answer.status?.allowed === true ? "admitted" : "forbidden";
+  }
+
+  async function ask(token: string, key: string, last: Answer | undefined): Promise<TokenVerdict> {
+    try {
+      const admission = await review(token);
+      known.delete(key);
+      // Whoever has no token of this cluster cannot push others out.
+      if (admission === "unauthenticated") return admission;
+      known.set(key, { admission, at: clock.now() });
+      for (const oldest of known.keys()) {
+        if (known.size <= MAX_TOKENS) break;
+        known.delete(oldest);
+      }
+      return admission;
+    } catch {
+      return last !== undefined && clock.now() - last.at < STALE_MS ? last.admission : "unknown";
+    } finally {
+      running.delete(key);
+    }
+  }
+
+  return async (authorization) => {
+    const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? "")?.[1];
+    if (token === undefined || token.length > MAX_LENGTH) return "unauthenticated";
+    // No token stays in memory.
+    const key = createHash("sha256").update(token).digest("base64");
+    const last = known.get(key);
+    if (last !== undefined && clock.now() - last.at < FRESH_MS) return last.admission;
+    const already = running.get(key);
+    if (already !== undefined) return await already;
+    if (running.size >= MAX_REVIEWS) return "unknown";
+    const asked = ask(token, key, last);
+    running.set(key, asked);
+    return await asked;
+  };
+}
