@@ -66,6 +66,23 @@ t.test("when the databases' leader hangs or dies the others write on", async (t)
   t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
 });
 
+t.test("a member whose entries the others have compacted away gets all rows as a snapshot", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    status() { on $1 "ovn-appctl -t /run/ovn/ovnnb_db.ctl cluster/status OVN_Northbound"; }
+    # "Log: [FIRST, NEXT]"
+    first() { status $1 | sed -n 's/^Log: \\[\\([0-9]*\\), .*/\\1/p'; }
+    next() { status $1 | sed -n 's/^Log: \\[[0-9]*, \\([0-9]*\\)\\]/\\1/p'; }
+    for n in 1 2 3; do start $n; done; all_work; add first; had=$(next 3); stop 3; add second; add third
+    for n in 1 2; do on $n "ovn-appctl -t /run/ovn/ovnnb_db.ctl ovsdb-server/compact OVN_Northbound" && [ $(first $n) -gt $had ] && echo "$n compacted"; done
+    start 3; all_work; [ $(first 3) -gt $had ] && echo "a snapshot"
+    on 3 "ovn-nbctl --no-leader-only --bare --columns=name list Logical_Switch" | grep . | sort
+    `,
+  );
+  t.match(out, `${ALL_WORK}3 ended with 0\n1 compacted\n2 compacted\n${ALL_WORK}a snapshot\nfirst\nsecond\nthird\n`);
+});
+
 t.test("when two of three are lost for good, the third goes on alone, and three are made of it", async (t) => {
   const out = await onCentrals(
     t,
