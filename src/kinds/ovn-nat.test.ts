@@ -553,3 +553,14 @@ t.test("with enableBfd the routers outside that share a destination are monitore
   t.same(off.sessions, []);
   t.match(off.condition, { reason: "Ready", status: { enableBfd: false } });
 });
+
+t.test("a BFD port with an address of an external subnet is refused", (t) => {
+  const facts = world();
+  const bfdPort = { enabled: true, ip: "172.30.0.99" };
+  addVpc(facts, "team", { enableExternal: true, bfdPort });
+  const { rows, effects } = compile(facts, vpcKind, "team");
+  t.notOk(rows.some(({ columns }) => columns["name"] === "bfd@team"));
+  const message = /172\.30\.0\.99 is in external subnet external \(172\.30\.0\.0\/24\)/;
+  t.match(conditionsIn(effects)[0]?.refused, { reason: "InvalidBfdPort", message });
+  t.end();
+});

@@ -12,6 +12,7 @@ import type { Note } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { bfdRouterId, routerId, routerPortId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import type { ExternalLink } from "./vpc-external.ts";
 import type { ConnectedRange, PeeringLink } from "./vpc-peerings.ts";
 
 /** The switch at which a VPC's BFD port is connected to its router. */
@@ -33,7 +34,11 @@ interface BfdInput {
   readonly bfdNodes: BfdPortFact["nodes"];
   readonly ranges: readonly ConnectedRange[];
   readonly peerings: { readonly links: readonly PeeringLink[] };
+  readonly externals: { readonly links: readonly Pick<ExternalLink, "subnet" | "cidr">[] };
 }
+
+/** What may use an address of the router already. */
+type Networks = Pick<BfdInput, "ranges" | "peerings" | "externals">;
 
 /**
  * The router port from which a VPC's BFD sessions start, and the HA_Chassis_Group of the nodes that may host it; the first node has the highest
@@ -107,10 +112,7 @@ function addRoutes(
 }
 
 /** Why the port cannot be created. The projection has validated its address. */
-export function bfdProblems({
-  vpc,
-  ...networks
-}: Pick<BfdInput, "vpc" | "ranges" | "peerings">): readonly PolicyProblem[] {
+export function bfdProblems({ vpc, ...networks }: Pick<BfdInput, "vpc"> & Networks): readonly PolicyProblem[] {
   const read = vpc.problems.filter(({ path }) => path.startsWith("spec.bfdPort"));
   const { ip = {}, nodeSelector = {} } = vpc.bfdPort ?? {};
   const found = dualValues(ip).flatMap((address) => {
@@ -156,18 +158,22 @@ export function bfdStatus(input: BfdInput): Readonly<Record<string, unknown>> {
 }
 
 /** The port's addresses; none if there must be no port. */
-function addressesOf({ vpc, ...networks }: Pick<BfdInput, "vpc" | "ranges" | "peerings">): readonly string[] {
+function addressesOf({ vpc, ...networks }: Pick<BfdInput, "vpc"> & Networks): readonly string[] {
   const addresses = dualValues(vpc.bfdPort?.ip ?? {});
   return addresses.some((address) => useOf(networks, address) !== undefined) ? [] : addresses;
 }
 
 /** The present use of the address by the VPC's router; undefined if none. */
-function useOf({ ranges, peerings }: Pick<BfdInput, "ranges" | "peerings">, address: string): string | undefined {
+function useOf({ ranges, peerings, externals }: Networks, address: string): string | undefined {
   const range = ranges.find(({ cidr }) => isIn(cidr, address));
   if (range !== undefined) return `in subnet ${range.subnet} (${range.cidr})`;
   for (const { remoteVpc, local } of peerings.links) {
     const link = dualValues(local).find(({ network }) => isIn(network, address));
     if (link !== undefined) return `on the link to VPC ${remoteVpc} (${link.network})`;
+  }
+  for (const { subnet, cidr } of externals.links) {
+    const block = dualValues(cidr).find((range) => isIn(range, address));
+    if (block !== undefined) return `in external subnet ${subnet} (${block})`;
   }
   const probes = Object.values(PROBE_NETWORK).find(({ cidr }) => isIn(cidr, address));
   return probes && `reserved for kubelet's probes (${probes.cidr})`;
