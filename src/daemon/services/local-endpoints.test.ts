@@ -33,7 +33,10 @@ t.test("a slice counts endpoints on the node, and terminating ones that still se
   t.equal(read?.service, "default/web");
   t.same(texts(read?.ready), ["10.16.0.2 http 8080"]);
   t.same(texts(read?.draining), ["10.16.0.4 http 8080"]);
-  t.equal(readLocalSlice(slice([{ addresses: ["10.16.0.3"], nodeName: "weft-2" }]), "weft-1"), undefined);
+  t.same(texts(read?.elsewhere), ["10.16.0.3 http 8080"]);
+  const terminating = { ready: false, serving: true, terminating: true };
+  const far = slice([{ addresses: ["10.16.0.3"], nodeName: "weft-2", conditions: terminating }]);
+  t.equal(readLocalSlice(far, "weft-1"), undefined);
   t.equal(readLocalSlice(slice(undefined), "weft-1"), undefined);
 });
 

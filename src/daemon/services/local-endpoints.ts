@@ -33,35 +33,39 @@ export interface SliceWithNodes extends KubeObject {
     | null;
 }
 
-/** The endpoints of one EndpointSlice on one node. */
+/** The endpoints of one EndpointSlice, as one node sees them. */
 export interface LocalSlice {
   /** Key of the Service. */
   readonly service: string;
+  /** On the node. */
   readonly ready: readonly LocalEndpoint[];
   /** Endpoints that are terminating but still serving. */
   readonly draining: readonly LocalEndpoint[];
+  /** The ready ones on other nodes. */
+  readonly elsewhere: readonly LocalEndpoint[];
 }
 
-/** The endpoints of a slice on `node`; undefined if there are none. */
+/** The endpoints of a slice, as `node` sees them; undefined if it needs none of them. */
 export function readLocalSlice(slice: SliceWithNodes, node: string): LocalSlice | undefined {
   const { namespace, labels = {} } = slice.metadata;
-  const found = { ready: [] as LocalEndpoint[], draining: [] as LocalEndpoint[] };
+  const found = { ready: [] as LocalEndpoint[], draining: [] as LocalEndpoint[], elsewhere: [] as LocalEndpoint[] };
   for (const { addresses, nodeName, conditions } of slice.endpoints ?? []) {
     const ip = parseIp(addresses?.[0] ?? "");
-    if (nodeName !== node || ip === undefined) continue;
-    const serves = (conditions?.serving ?? true) && conditions?.terminating === true;
-    const list = (conditions?.ready ?? true) ? found.ready : serves ? found.draining : undefined;
+    if (ip === undefined) continue;
+    const [here, ready] = [nodeName === node, conditions?.ready ?? true];
+    const drains = here && (conditions?.serving ?? true) && conditions?.terminating === true;
+    const list = ready ? (here ? found.ready : found.elsewhere) : drains ? found.draining : undefined;
     for (const { name, protocol, port } of slice.ports ?? []) {
       const word = readNftProtocol(protocol ?? "TCP");
       if (word !== undefined && port) list?.push({ port: name ?? "", protocol: word, ip, number: port });
     }
   }
-  if (found.ready.length + found.draining.length === 0) return undefined;
+  if (Object.values(found).every((list) => list.length === 0)) return undefined;
   return { service: `${namespace}/${labels[SERVICE_LABEL] ?? ""}`, ...found };
 }
 
 /**
- * Watches the endpoints on this node of the given Services, by label selector, so that EndpointSlices of other Services are not sent to this node.
+ * Watches the endpoints of the given Services, by label selector, so that EndpointSlices of other Services are not sent to this node.
  * When the set of Services changes, the known endpoints stay until the new list is complete.
  */
 export class LocalEndpoints {
@@ -128,6 +132,14 @@ export class LocalEndpoints {
         if (list.length > 0) map.set(slice.service, [...(map.get(slice.service) ?? []), ...list]);
     }
     return new Map([...draining, ...ready]);
+  }
+
+  /** Key of the Service → its ready endpoints on other nodes. */
+  elsewhere(): ReadonlyMap<string, readonly LocalEndpoint[]> {
+    const found = new Map<string, LocalEndpoint[]>();
+    for (const { service, elsewhere } of this.#current?.values() ?? [])
+      if (elsewhere.length > 0) found.set(service, [...(found.get(service) ?? []), ...elsewhere]);
+    return found;
   }
 
   /** The number of ready endpoints of a Service on this node, in the family with more of them. Terminating endpoints do not count. */

@@ -9,7 +9,10 @@ const endpoint = (ip: string, protocol: "tcp" | "udp" = "udp"): LocalEndpoint =>
   ...{ port: "dns", protocol, number: 53 },
   ip: parseIp(ip)!,
 });
-const services = (...list: readonly LocalEndpoint[]) => ({ endpoints: new Map([["default/dns", list]]) });
+const services = (...list: readonly LocalEndpoint[]) => ({
+  endpoints: new Map([["default/dns", list]]),
+  elsewhere: new Map(),
+});
 
 t.test("the flows to a UDP endpoint are deleted when the rules no longer contain it, and not before", async (t) => {
   const forgotten: string[] = [];

@@ -18,8 +18,9 @@ export class NodePortStaleUdp {
   }
 
   /** Call it after the rules of `services` are applied. @throws NetlinkError; the call may be repeated. */
-  applied(services: Pick<ServiceRulesInput, "endpoints"> | undefined): void {
-    const udp = [...(services?.endpoints.values() ?? [])].flat().filter(({ protocol }) => protocol === "udp");
+  applied(services: Pick<ServiceRulesInput, "endpoints" | "elsewhere"> | undefined): void {
+    const all = services && [...services.endpoints.values(), ...services.elsewhere.values()];
+    const udp = (all ?? []).flat().filter(({ protocol }) => protocol === "udp");
     const now = new Map(udp.map((endpoint) => [`${endpoint.ip.text} ${endpoint.number}`, endpoint]));
     for (const [key, { ip, number }] of this.#known) if (!now.has(key)) this.#forget(ip, number);
     this.#known = now;

@@ -20,6 +20,7 @@ export interface ServiceWithPorts extends KubeObject {
     readonly clusterIPs?: readonly string[];
     readonly externalIPs?: readonly string[] | null;
     readonly externalTrafficPolicy?: string;
+    readonly sessionAffinity?: string;
     readonly internalTrafficPolicy?: string;
     readonly loadBalancerSourceRanges?: readonly string[] | null;
     readonly healthCheckNodePort?: number;
@@ -64,6 +65,8 @@ export interface NodeService {
   readonly sourceRanges: readonly Cidr[];
   /** `externalTrafficPolicy: Local`: only endpoints on the node are used, and they see the client's address. */
   readonly local: boolean;
+  /** `sessionAffinity: ClientIP`. */
+  readonly affinity: boolean;
   /** The VPC that the controller has assigned it to; absent: the VPC of nodes. */
   readonly vpc?: string;
   /** 0: none. */
@@ -93,6 +96,7 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
     loadBalancerIps: readIps(ingress.map(({ ip, ipMode }) => (ipMode === "Proxy" ? "" : ip))),
     sourceRanges: balanced ? (spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseCidr(text.trim()) ?? []) : [],
     local: spec.externalTrafficPolicy === "Local",
+    affinity: spec.sessionAffinity === "ClientIP",
     ...(vpc && { vpc }),
     healthCheckNodePort: balanced && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
   };

@@ -35,6 +35,7 @@ const input = (more: Partial<ServiceRulesInput> = {}): ServiceRulesInput => ({
   from: [ip("172.18.0.11")],
   services: [],
   endpoints: new Map(),
+  elsewhere: new Map(),
   ...more,
 });
 
@@ -97,6 +98,29 @@ t.test("with externalTrafficPolicy Local clients outside get endpoints of this n
     "ranges of one family accept no client of the other",
   );
 });
+
+t.test(
+  "with externalTrafficPolicy Local the node itself gets endpoints of all nodes, with its own address",
+  async (t) => {
+    const udp = (address: string) => [{ port: "dns", protocol: "udp" as const, ip: ip(address), number: 5353 }];
+    const elsewhere = new Map([["default/near", udp("10.16.1.9")]]);
+    const wide = chain(compileServiceRules({ ...FULL, elsewhere }), "own");
+    const map = "map { 0 : 10.16.0.9 . 5353, 1 : 10.16.1.9 . 5353 }";
+    t.same(wide, [
+      `ip daddr 198.51.100.8 udp dport 53 dnat ip to numgen random mod 2 ${map}`,
+      `fib daddr type local ip daddr != 127.0.0.0/8 udp dport 30053 dnat ip to numgen random mod 2 ${map}`,
+    ]);
+    const services = FULL.services.map((each) => ({ ...each, affinity: true }));
+    const sticky = compileServiceRules({ ...FULL, services, elsewhere });
+    t.match(chain(sticky, "own")[0], `dnat ip to jhash ip saddr mod 2 ${map}`, "by the client's address with affinity");
+    t.match(chain(sticky, "local").join("\n"), "jhash ip saddr mod 1 map { 0 : 10.16.0.9 . 5353 }");
+    t.notMatch(
+      chain(compileServiceRules({ ...FULL, endpoints: new Map() }), "own").join("\n"),
+      /dnat/,
+      "without one it is OVN's",
+    );
+  },
+);
 
 t.test("packets to Services always have the node's address for them", async (t) => {
   t.match(chain(compileServiceRules(input()), "postrouting"), [
@@ -180,7 +204,10 @@ t.test("endpoints of another VPC are not reached by a node, whatever the policy"
 });
 
 t.test("nft accepts the rules, also as a replacement", { skip: noNft() }, async (t) => {
-  for (const each of [input(), FULL]) {
+  const far = [{ port: "dns", protocol: "udp" as const, ip: ip("10.16.1.9"), number: 5353 }];
+  const services = FULL.services.map((service) => ({ ...service, affinity: true }));
+  const sticky = { ...FULL, services, elsewhere: new Map([["default/near", far]]) };
+  for (const each of [input(), FULL, sticky]) {
     const script = compileServiceRules(each);
     t.doesNotThrow(() =>
       execFileSync("unshare", ["--net", "nft", "-f", "-"], {

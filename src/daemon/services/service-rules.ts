@@ -17,9 +17,11 @@ export interface ServiceRulesInput {
   readonly services: readonly NodeService[];
   /** Key of a Service with `local` → its endpoints on this node. */
   readonly endpoints: ReadonlyMap<string, readonly LocalEndpoint[]>;
+  /** The same on other nodes; only ready ones. */
+  readonly elsewhere: ReadonlyMap<string, readonly LocalEndpoint[]>;
 }
 
-/** An endpoint on this node of one port of a Service. */
+/** An endpoint of one port of a Service. */
 export interface LocalEndpoint {
   /** Name of the Service's port. */
   readonly port: string;
@@ -33,7 +35,8 @@ export interface LocalEndpoint {
  * as input of `nft -f -`. A node port or external address is translated to the ClusterIP, which is routed to
  * `ovn-services`, where OVN balances it as for pods. The source is the node's address on the switch of Services, so
  * that replies return through this node. With `externalTrafficPolicy: Local` the destination is translated to an
- * endpoint on this node instead, and the client's address is kept.
+ * endpoint on this node instead, and the client's address is kept; connections of the node itself go to any endpoint
+ * of such a Service, also with their own source.
  *
  * The chains come before kube-proxy's, so both can run until kube-proxy is removed. Named sets and maps are not used,
  * see `compileHostRules`. Pure; the order of the input does not matter.
@@ -48,6 +51,9 @@ export function compileServiceRules(input: ServiceRulesInput): string {
     "  chain local {",
     ...rules.flatMap(({ local }) => local),
     "  }",
+    "  chain own {",
+    ...rules.flatMap(({ own }) => own),
+    "  }",
     "  chain services {",
     ...rules.flatMap(({ all }) => all),
     "  }",
@@ -59,6 +65,7 @@ export function compileServiceRules(input: ServiceRulesInput): string {
     "  chain output {",
     // nft 1.0 has no name for this priority in this hook.
     "    type nat hook output priority -105; policy accept;",
+    "    jump own",
     "    jump services",
     "  }",
     "  chain forward {",
@@ -76,15 +83,16 @@ export function compileServiceRules(input: ServiceRulesInput): string {
 
 /**
  * Translation of destinations of one family. `local`: clients outside use only endpoints on this node of Services with `externalTrafficPolicy:
- * Local`; the node itself and its pods use all endpoints, as in kube-proxy.
+ * Local`; the node itself (`own`) and its pods use all endpoints, as in kube-proxy.
  */
 function serviceRules(
   family: Family,
-  { contract, services, endpoints }: ServiceRulesInput,
-): Record<"local" | "all", readonly string[]> {
+  { contract, services, endpoints, elsewhere }: ServiceRulesInput,
+): Record<"local" | "own" | "all", readonly string[]> {
   const word = family === 4 ? "ip" : "ip6";
   const filters: string[] = [];
   const local: string[] = [];
+  const ofNode: string[] = [];
   const external = new Map<string, string>();
   const nodePorts = new Map<string, string>();
   const toNode = `fib daddr type local ${word} daddr != ${family === 4 ? "127.0.0.0/8" : "::1"}`;
@@ -105,15 +113,24 @@ function serviceRules(
           );
       }
       const target = `${address.text} . ${number}`;
-      const here = (endpoints.get(service.key) ?? []).filter(
-        (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
+      const [here = [], others = []] = [endpoints, elsewhere].map((map) =>
+        (map.get(service.key) ?? []).filter(
+          (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
+        ),
       );
+      const keep = (match: string): void => {
+        if (!keepsClient) return;
+        local.push(
+          ...(toOne(word, match, here, service) ?? [`${match} counter drop comment "no endpoint on this node"`]),
+        );
+        ofNode.push(...(toOne(word, match, [...here, ...others], service) ?? []));
+      };
       for (const ip of [...(own ?? []), ...(balanced ?? [])]) {
-        if (keepsClient) local.push(...toLocal(word, `${word} daddr ${ip.text} ${protocol} dport ${port}`, here));
+        keep(`${word} daddr ${ip.text} ${protocol} dport ${port}`);
         external.set(`${ip.text} . ${protocol} . ${port}`, target);
       }
       if (nodePort === 0) continue;
-      if (keepsClient) local.push(...toLocal(word, `${toNode} ${protocol} dport ${nodePort}`, here));
+      keep(`${toNode} ${protocol} dport ${nodePort}`);
       nodePorts.set(`${protocol} . ${nodePort}`, target);
     }
   }
@@ -124,18 +141,24 @@ function serviceRules(
     ...lookUp(`${word} daddr . meta l4proto . th dport`, external),
     ...lookUp("meta l4proto . th dport", nodePorts).map((rule) => `${toNode} ${rule}`),
   ];
-  return { local: [...filters, ...local].map(indent), all: all.map(indent) };
+  return { local: [...filters, ...local].map(indent), own: ofNode.map(indent), all: all.map(indent) };
 }
 
 /**
- * Distributes connections from outside over the endpoints on this node, in turn. Without endpoints they are dropped, so that an external load
- * balancer tries another node.
+ * Distributes connections over endpoints: in turn, or by the client's address for a Service with session affinity. Undefined without endpoints: those from
+ * outside are dropped then, so that an external load balancer tries another node.
  */
-function toLocal(word: "ip" | "ip6", match: string, endpoints: readonly LocalEndpoint[]): readonly string[] {
+function toOne(
+  word: "ip" | "ip6",
+  match: string,
+  endpoints: readonly LocalEndpoint[],
+  { affinity }: Pick<NodeService, "affinity">,
+): readonly [string] | undefined {
   const targets = [...new Set(endpoints.map(({ ip, number }) => `${ip.text} . ${number}`))].sort();
-  if (targets.length === 0) return [`${match} counter drop comment "no endpoint on this node"`];
+  if (targets.length === 0) return undefined;
   const map = targets.map((target, i) => `${i} : ${target}`).join(", ");
-  return [`${match} dnat ${word} to numgen random mod ${targets.length} map { ${map} }`];
+  const turn = affinity ? `jhash ${word} saddr` : "numgen random";
+  return [`${match} dnat ${word} to ${turn} mod ${targets.length} map { ${map} }`];
 }
 
 /**
