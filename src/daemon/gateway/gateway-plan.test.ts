@@ -132,5 +132,5 @@ t.test("the plan states what is missing", async (t) => {
     /is not a valid MAC address/,
   );
   t.match(planGateway(node({ ...DUAL, "ovn.kubernetes.io/cidr": "fd00::/64" }), [], FACTS), /no subnet of the family/);
-  t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it is malformed" }], FACTS), /cannot be read/);
+  t.match(planGateway(node(DUAL), [...SUBNETS, { name: "s", contract: "it is malformed" }], FACTS), /is malformed/);
 });
