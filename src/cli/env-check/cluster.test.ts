@@ -85,7 +85,7 @@ t.test("another network is named; its remains are a warning; Multus and an insta
   t.match(wrong(sets("kube-system/cilium")), [{ result: "failed", found: /^Cilium/ }]);
   t.match(wrong(sets("kube-system/kube-ovn-cni")), [{ result: "failed", found: /^Kube-OVN/, advice: /keep its CRDs/ }]);
   t.match(wrong({ crds: ["ippools.crd.projectcalico.org"] }), [{ result: "warning", found: /^Calico: 1 CRDs/ }]);
-  t.match(wrong({ crds: ["subnets.kubeovn.io"] }), [{ result: "warning", found: /^1 are there/ }]);
+  t.match(wrong({ crds: ["subnets.kubeovn.io"] }), [{ result: "warning", found: /^1 exist/ }]);
   t.same(wrong(sets("kube-system/kube-multus-ds", "multus-cni:v4")), []);
   const deployed = { version: "0.1.0", image: "weft:0.1.0" } as NonNullable<ClusterFacts["deployed"]>;
   t.same(wrong({ ...sets("kube-system/kube-ovn-cni"), crds: ["subnets.kubeovn.io"], deployed }), []);
