@@ -73,7 +73,7 @@ t.test(
       ['domain_name="a,mtu=1400', "is not a string"],
       ["domain_name=a\u0000b,mtu=1400", "is not a string"],
       ["domain_name=\ud800,mtu=1400", "is not a string"],
-      [`hostname=${"x".repeat(256)},mtu=1400`, "is not a valid list of domain names"],
+      [`hostname=${"x".repeat(256)},mtu=1400`, "has 256 bytes; the limit is 255"],
       ["domain_search_list=a_b..c,mtu=1400", "is not a valid list of domain names"],
       ["nonsense", "must be name=value"],
       ["=1,mtu=1400", "must be name=value"],
