@@ -52,6 +52,7 @@ t.test("who names any group is in one that drops all but what a network interfac
   const cluster = facts.get("cluster", "cluster");
   t.same(rootsOf({ kind: "cluster", key: "cluster", ...(cluster && { new: cluster }), touched: [] }), [
     { kind: "securitygroup", key: DENY_ALL_GROUP },
+    { kind: "sampling", key: "flows" },
   ]);
   t.equal(compile(factStore(), DENY_ALL_GROUP), undefined, "nothing before the cluster is known");
 });

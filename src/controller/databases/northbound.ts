@@ -20,6 +20,7 @@ import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
+import { sessionsOfRemovedPorts } from "./bfd-sessions.ts";
 import { northdProbe } from "./northd-probe.ts";
 import { operationsOf } from "./operations.ts";
 import { COUNT_UP, countedUp, staleFlows } from "./stale-udp-flows.ts";
@@ -160,7 +161,7 @@ export class Northbound {
     const countable = this.#countable;
     const isCounted = flows.length > 0 && now >= countable;
     if (isCounted) this.#countable = now + COUNT_EVERY_MS;
-    const all = isCounted ? [...operations, ...COUNT_UP] : operations;
+    const all = [...sessionsOfRemovedPorts(plan, this.view), ...operations, ...(isCounted ? COUNT_UP : [])];
     try {
       const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
       const cfg = isCounted ? countedUp(answers) : undefined;
