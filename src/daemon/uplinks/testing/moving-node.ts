@@ -77,7 +77,7 @@ export async function movingNode(t: Test) {
     const view = new OvsView(client);
     await view.mirror.whenSynced();
     const parts = { view, kernel, nft: new FakeNftables(), boot: "boot", uuid: () => randomUUID() };
-    return { ...parts, end: async () => void (await client.close()) };
+    return { ...parts, end: async () => client.close() };
   };
   /** What there is for the node's own traffic, with a word for whatever device has it. */
   const look = (device: string): string =>
