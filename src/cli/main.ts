@@ -41,7 +41,7 @@ const program = new Command("weftctl")
   )
   .option(
     "--kubeconfig <file>",
-    "path to the kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)",
+    "path to the kubeconfig (default: $KUBECONFIG, the service account in a pod, or ~/.kube/config)",
   )
   .option("--context <name>", "context of the kubeconfig")
   .addOption(

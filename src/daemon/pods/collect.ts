@@ -13,7 +13,7 @@ export interface CollectInput {
   readonly ports: readonly PodPort[];
   /** The node's veth interfaces. */
   readonly ends: readonly HostEnd[];
-  /** uids of the pod of that name on this node; undefined if there is no such pod, or the list is not complete. */
+  /** uids of the pod of that name on this node; undefined if there is none. Valid only if `podsKnown`. */
   uidsOf(namespace: string, name: string): readonly string[] | undefined;
   /**
    * The `external_ids` for the port of a marked interface; undefined if the pod does not exist, "unclear" if it or
