@@ -110,7 +110,12 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface allows", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
     .option("--secure-serving", "serve /metrics by TLS, to whoever has a token and may get /metrics", false)
-    .option("--health-port <port>", "port of /healthz, /readyz, /debug/adds and /debug/flows on 127.0.0.1; 0: none", portOf, 10666)
+    .option(
+      "--health-port <port>",
+      "port of /healthz, /readyz, /debug/adds and /debug/flows on 127.0.0.1; 0: none",
+      portOf,
+      10666,
+    )
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
     )
