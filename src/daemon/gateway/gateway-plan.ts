@@ -34,7 +34,7 @@ export interface GatewayFacts {
   /** Used if the controller does not state it. */
   readonly nodePorts: PortRange;
   /** The Services that the node serves. */
-  readonly services: Pick<ServiceRulesInput, "services" | "endpoints" | "elsewhere">;
+  readonly services: Pick<ServiceRulesInput, "services" | "endpoints" | "everywhere">;
   /** Whether an interface of this node has the address. */
   isLocal(ip: Ip): boolean;
   /** The interface whose link the address is on; undefined if there is none. */

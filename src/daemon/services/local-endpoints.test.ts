@@ -52,9 +52,13 @@ t.test("it follows the endpoints of the given Services, and of no others", async
     },
   );
   t.teardown(() => local.stop());
+  const terminating = { ready: false, serving: true, terminating: true };
   const create = (service: string, address: string) =>
     fake.create(ENDPOINT_SLICES, {
-      ...slice([{ addresses: [address], nodeName: "weft-1" }]),
+      ...slice([
+        { addresses: [address], nodeName: "weft-1", ...(service === "late" && { conditions: terminating }) },
+        { addresses: [`${address}1`], nodeName: "weft-2" },
+      ]),
       metadata: { name: `${service}-1`, namespace: "default", labels: { "kubernetes.io/service-name": service } },
     });
   const seen = (): readonly string[] => [...local.byService()].map(([key, list]) => `${key} ${list[0]?.ip.text}`);
@@ -80,6 +84,11 @@ t.test("it follows the endpoints of the given Services, and of no others", async
   await until(["default/web 10.16.0.2"]);
   await create("late", "10.16.0.4");
   await until(["default/late 10.16.0.4", "default/web 10.16.0.2"]);
+  t.same(
+    [...local.everywhere()].map(([key, list]) => `${key} ${list.map(({ ip }) => ip.text).join()}`).sort(),
+    ["default/late 10.16.0.41", "default/web 10.16.0.2,10.16.0.21"],
+    "the ready ones of all nodes",
+  );
   local.follow([]);
   t.same(seen(), []);
 });

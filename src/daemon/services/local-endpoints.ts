@@ -134,11 +134,12 @@ export class LocalEndpoints {
     return new Map([...draining, ...ready]);
   }
 
-  /** Key of the Service → its ready endpoints on other nodes. */
-  elsewhere(): ReadonlyMap<string, readonly LocalEndpoint[]> {
+  /** Key of the Service → its ready endpoints on all nodes. */
+  everywhere(): ReadonlyMap<string, readonly LocalEndpoint[]> {
     const found = new Map<string, LocalEndpoint[]>();
-    for (const { service, elsewhere } of this.#current?.values() ?? [])
-      if (elsewhere.length > 0) found.set(service, [...(found.get(service) ?? []), ...elsewhere]);
+    for (const { service, ready, elsewhere } of this.#current?.values() ?? [])
+      if (ready.length + elsewhere.length > 0)
+        found.set(service, [...(found.get(service) ?? []), ...ready, ...elsewhere]);
     return found;
   }
 

@@ -11,7 +11,7 @@ const endpoint = (ip: string, protocol: "tcp" | "udp" = "udp"): LocalEndpoint =>
 });
 const services = (...list: readonly LocalEndpoint[]) => ({
   endpoints: new Map([["default/dns", list]]),
-  elsewhere: new Map(),
+  everywhere: new Map(),
 });
 
 t.test("the flows to a UDP endpoint are deleted when the rules no longer contain it, and not before", async (t) => {

@@ -18,8 +18,8 @@ export class NodePortStaleUdp {
   }
 
   /** Call it after the rules of `services` are applied. @throws NetlinkError; the call may be repeated. */
-  applied(services: Pick<ServiceRulesInput, "endpoints" | "elsewhere"> | undefined): void {
-    const all = services && [...services.endpoints.values(), ...services.elsewhere.values()];
+  applied(services: Pick<ServiceRulesInput, "endpoints" | "everywhere"> | undefined): void {
+    const all = services && [...services.endpoints.values(), ...services.everywhere.values()];
     const udp = (all ?? []).flat().filter(({ protocol }) => protocol === "udp");
     const now = new Map(udp.map((endpoint) => [`${endpoint.ip.text} ${endpoint.number}`, endpoint]));
     for (const [key, { ip, number }] of this.#known) if (!now.has(key)) this.#forget(ip, number);

@@ -11,7 +11,7 @@ import type { ServiceRulesInput } from "./service-rules.ts";
 export interface ServedServices {
   /** Whether everything has been read. */
   readonly synced: boolean;
-  current(): Pick<ServiceRulesInput, "services" | "endpoints" | "elsewhere">;
+  current(): Pick<ServiceRulesInput, "services" | "endpoints" | "everywhere">;
   /** `healthCheckNodePort` → its Service, and how many of the Service's endpoints on this node are ready. */
   healthChecks(): ReadonlyMap<number, { readonly service: string; readonly endpoints: number }>;
   /** Calls `listener` after each change, and when `synced` changes. */
@@ -23,7 +23,7 @@ export interface ServedServices {
 /** For nodes on which kube-proxy runs: no Services. */
 export const NO_SERVICES: ServedServices = {
   synced: true,
-  current: () => ({ services: [], endpoints: new Map(), elsewhere: new Map() }),
+  current: () => ({ services: [], endpoints: new Map(), everywhere: new Map() }),
   healthChecks: () => new Map(),
   subscribe: () => () => undefined,
   start: () => undefined,
@@ -57,7 +57,7 @@ export function watchServices(
     get synced() {
       return services.synced && local.synced;
     },
-    current: () => ({ services: [...services.values()], endpoints: local.byService(), elsewhere: local.elsewhere() }),
+    current: () => ({ services: [...services.values()], endpoints: local.byService(), everywhere: local.everywhere() }),
     healthChecks: () =>
       new Map(
         [...services.values()]

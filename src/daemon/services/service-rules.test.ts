@@ -35,7 +35,7 @@ const input = (more: Partial<ServiceRulesInput> = {}): ServiceRulesInput => ({
   from: [ip("172.18.0.11")],
   services: [],
   endpoints: new Map(),
-  elsewhere: new Map(),
+  everywhere: new Map(),
   ...more,
 });
 
@@ -102,23 +102,40 @@ t.test("with externalTrafficPolicy Local clients outside get endpoints of this n
 t.test(
   "with externalTrafficPolicy Local the node itself gets endpoints of all nodes, with its own address",
   async (t) => {
-    const udp = (address: string) => [{ port: "dns", protocol: "udp" as const, ip: ip(address), number: 5353 }];
-    const elsewhere = new Map([["default/near", udp("10.16.1.9")]]);
-    const wide = chain(compileServiceRules({ ...FULL, elsewhere }), "own");
+    const udp = (address: string) => ({ port: "dns", protocol: "udp" as const, ip: ip(address), number: 5353 });
+    const everywhere = new Map([["default/near", [udp("10.16.0.9"), udp("10.16.1.9")]]]);
+    const wide = chain(compileServiceRules({ ...FULL, everywhere }), "own");
     const map = "map { 0 : 10.16.0.9 . 5353, 1 : 10.16.1.9 . 5353 }";
     t.same(wide, [
       `ip daddr 198.51.100.8 udp dport 53 dnat ip to numgen random mod 2 ${map}`,
       `fib daddr type local ip daddr != 127.0.0.0/8 udp dport 30053 dnat ip to numgen random mod 2 ${map}`,
     ]);
     const services = FULL.services.map((each) => ({ ...each, affinity: true }));
-    const sticky = compileServiceRules({ ...FULL, services, elsewhere });
-    t.match(chain(sticky, "own")[0], `dnat ip to jhash ip saddr mod 2 ${map}`, "by the client's address with affinity");
-    t.match(chain(sticky, "local").join("\n"), "jhash ip saddr mod 1 map { 0 : 10.16.0.9 . 5353 }");
-    t.notMatch(
-      chain(compileServiceRules({ ...FULL, endpoints: new Map() }), "own").join("\n"),
-      /dnat/,
-      "without one it is OVN's",
+    const sticky = compileServiceRules({ ...FULL, services, everywhere });
+    const hash = "jhash ip saddr mod 2 seed 0x77656674";
+    t.match(
+      chain(sticky, "own")[0],
+      `dnat ip to ${hash} ${map}`,
+      "by the client's address with affinity, and the same after the rules are replaced",
     );
+    t.match(chain(sticky, "local").join("\n"), "jhash ip saddr mod 1 seed 0x77656674 map { 0 : 10.16.0.9 . 5353 }");
+    t.notMatch(
+      chain(compileServiceRules(FULL), "own").join("\n"),
+      /dnat/,
+      "without a ready one it is OVN's, also if one on this node is terminating",
+    );
+  },
+);
+
+t.test(
+  "the node's other addresses, to which replies from other nodes do not come, reach such a Service by OVN",
+  async (t) => {
+    const output = (from: readonly string[]) =>
+      chain(compileServiceRules(input({ from: from.map(ip) })), "output").slice(-3);
+    const own = ["ip saddr 172.18.0.11 jump own", "ip6 saddr fd00:172:18::11 jump own", "jump services"];
+    t.same(output(["172.18.0.11", "fd00:172:18::11"]), own);
+    t.same(output(["fd00:172:18::11", "172.18.0.11"]), own);
+    t.notMatch(output([]).join("\n"), "own");
   },
 );
 
@@ -206,7 +223,7 @@ t.test("endpoints of another VPC are not reached by a node, whatever the policy"
 t.test("nft accepts the rules, also as a replacement", { skip: noNft() }, async (t) => {
   const far = [{ port: "dns", protocol: "udp" as const, ip: ip("10.16.1.9"), number: 5353 }];
   const services = FULL.services.map((service) => ({ ...service, affinity: true }));
-  const sticky = { ...FULL, services, elsewhere: new Map([["default/near", far]]) };
+  const sticky = { ...FULL, services, everywhere: new Map([["default/near", far]]) };
   for (const each of [input(), FULL, sticky]) {
     const script = compileServiceRules(each);
     t.doesNotThrow(() =>

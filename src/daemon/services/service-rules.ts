@@ -17,8 +17,8 @@ export interface ServiceRulesInput {
   readonly services: readonly NodeService[];
   /** Key of a Service with `local` → its endpoints on this node. */
   readonly endpoints: ReadonlyMap<string, readonly LocalEndpoint[]>;
-  /** The same on other nodes; only ready ones. */
-  readonly elsewhere: ReadonlyMap<string, readonly LocalEndpoint[]>;
+  /** Its ready endpoints on all nodes. */
+  readonly everywhere: ReadonlyMap<string, readonly LocalEndpoint[]>;
 }
 
 /** An endpoint of one port of a Service. */
@@ -35,8 +35,9 @@ export interface LocalEndpoint {
  * as input of `nft -f -`. A node port or external address is translated to the ClusterIP, which is routed to
  * `ovn-services`, where OVN balances it as for pods. The source is the node's address on the switch of Services, so
  * that replies return through this node. With `externalTrafficPolicy: Local` the destination is translated to an
- * endpoint on this node instead, and the client's address is kept; connections of the node itself go to any endpoint
- * of such a Service, also with their own source.
+ * endpoint on this node instead, and the client's address is kept; connections of the node itself from an address of
+ * `from` go to any ready endpoint of such a Service, also with their own source. Replies to its other addresses, such as
+ * an external address that it announces, would not come back from other nodes.
  *
  * The chains come before kube-proxy's, so both can run until kube-proxy is removed. Named sets and maps are not used,
  * see `compileHostRules`. Pure; the order of the input does not matter.
@@ -65,7 +66,7 @@ export function compileServiceRules(input: ServiceRulesInput): string {
     "  chain output {",
     // nft 1.0 has no name for this priority in this hook.
     "    type nat hook output priority -105; policy accept;",
-    "    jump own",
+    ...input.from.map(({ family, text }) => `    ${family === 4 ? "ip" : "ip6"} saddr ${text} jump own`).sort(),
     "    jump services",
     "  }",
     "  chain forward {",
@@ -87,7 +88,7 @@ export function compileServiceRules(input: ServiceRulesInput): string {
  */
 function serviceRules(
   family: Family,
-  { contract, services, endpoints, elsewhere }: ServiceRulesInput,
+  { contract, services, endpoints, everywhere }: ServiceRulesInput,
 ): Record<"local" | "own" | "all", readonly string[]> {
   const word = family === 4 ? "ip" : "ip6";
   const filters: string[] = [];
@@ -113,7 +114,7 @@ function serviceRules(
           );
       }
       const target = `${address.text} . ${number}`;
-      const [here = [], others = []] = [endpoints, elsewhere].map((map) =>
+      const [here = [], ready = []] = [endpoints, everywhere].map((map) =>
         (map.get(service.key) ?? []).filter(
           (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
         ),
@@ -123,7 +124,7 @@ function serviceRules(
         local.push(
           ...(toOne(word, match, here, service) ?? [`${match} counter drop comment "no endpoint on this node"`]),
         );
-        ofNode.push(...(toOne(word, match, [...here, ...others], service) ?? []));
+        ofNode.push(...(toOne(word, match, ready, service) ?? []));
       };
       for (const ip of [...(own ?? []), ...(balanced ?? [])]) {
         keep(`${word} daddr ${ip.text} ${protocol} dport ${port}`);
@@ -144,6 +145,9 @@ function serviceRules(
   return { local: [...filters, ...local].map(indent), own: ofNode.map(indent), all: all.map(indent) };
 }
 
+/** Without a seed the kernel takes a random one whenever rules are loaded (nft_hash.c), and any change of a Service would move all clients. */
+const SEED = "0x77656674";
+
 /**
  * Distributes connections over endpoints: in turn, or by the client's address for a Service with session affinity. Undefined without endpoints: those from
  * outside are dropped then, so that an external load balancer tries another node.
@@ -157,8 +161,9 @@ function toOne(
   const targets = [...new Set(endpoints.map(({ ip, number }) => `${ip.text} . ${number}`))].sort();
   if (targets.length === 0) return undefined;
   const map = targets.map((target, i) => `${i} : ${target}`).join(", ");
-  const turn = affinity ? `jhash ${word} saddr` : "numgen random";
-  return [`${match} dnat ${word} to ${turn} mod ${targets.length} map { ${map} }`];
+  const count = targets.length;
+  const turn = affinity ? `jhash ${word} saddr mod ${count} seed ${SEED}` : `numgen random mod ${count}`;
+  return [`${match} dnat ${word} to ${turn} map { ${map} }`];
 }
 
 /**

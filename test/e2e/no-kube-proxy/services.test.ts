@@ -178,6 +178,20 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
     },
   );
 
+  await t.test(
+    "a node that announces the load balancer's address itself reaches endpoints of other nodes",
+    async (t) => {
+      const node = inNode(world, first);
+      for (const family of FAMILIES) {
+        const address = `${BALANCED[family]}/${family === 0 ? 32 : 128}`;
+        await node(["ip", "addr", "add", address, "dev", "lo", ...(family === 0 ? [] : ["nodad"])]);
+        const { ok, detail } = await ask(node, BALANCED[family], 80);
+        await node(["ip", "addr", "del", address, "dev", "lo"]);
+        t.ok(ok && detail === "server", `${first} → ${address}, which it has`, { detail });
+      }
+    },
+  );
+
   await t.test("a Service without endpoints, and a port that no Service has, refuse at once", async (t) => {
     for (const family of FAMILIES) {
       for (const [who, exec] of Object.entries(clients)) {
