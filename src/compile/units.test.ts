@@ -104,6 +104,7 @@ t.test("a custom VPC has the routes and policies of its spec, equal ones once", 
     port: "team-a-a1",
     address: "10.0.1.8",
     status: "up",
+    foreign: true,
   } as const;
   facts.set("bfdSessions", session.key, session);
   const nodes = ["weft-2", "weft-1"].map((name) => ({ name, chassis: `chassis-${name}` }));

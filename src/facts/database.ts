@@ -39,6 +39,8 @@ export interface BfdSessionFact {
   readonly address: string;
   /** `unknown` until northd has set it. */
   readonly status: "down" | "init" | "up" | "admin_down" | "unknown";
+  /** Whether another client created it. */
+  readonly foreign: boolean;
 }
 
 /** A host that runs ovn-controller, by the `_uuid` of its Chassis in the southbound database. */

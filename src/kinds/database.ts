@@ -87,10 +87,11 @@ export const NORTHBOUND_KINDS: readonly AnyTableKind<OvnNbTables>[] = [
   northbound({
     facts: "bfdSessions",
     table: "BFD",
-    columns: ["logical_port", "dst_ip", "status"],
+    columns: ["logical_port", "dst_ip", "status", "external_ids"],
     indexes: { uuid: ({ uuid }) => [uuid] },
-    project: ({ _uuid: uuid, logical_port: port, dst_ip: address, status }): BfdSessionFact => {
-      return { key: `${port}/${address}`, uuid, port, address, status: status ?? "unknown" };
+    project: ({ _uuid: uuid, logical_port: port, dst_ip: address, status, external_ids: ids }): BfdSessionFact => {
+      const foreign = ids[OWNER_KEY] === undefined;
+      return { key: `${port}/${address}`, uuid, port, address, status: status ?? "unknown", foreign };
     },
   }),
 ];

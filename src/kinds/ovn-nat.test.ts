@@ -535,10 +535,19 @@ t.test("with enableBfd the routers outside that share a destination are monitore
   for (const [i, status] of (["up", "down"] as const).entries()) {
     const [uuid = "", address = ""] = [both.uuids[i], hops[i]];
     const key = `team-external/${address}`;
-    facts.set("bfdSessions", key, { key, uuid, port: "team-external", address, status });
+    facts.set("bfdSessions", key, { key, uuid, port: "team-external", address, status, foreign: false });
   }
   const { condition } = apply(routes(...hops));
   t.match(condition, { ready: true, reason: "BfdDown", message: /next hop 172\.30\.0\.3 does not answer BFD/ });
+
+  const key = ids[0] as string;
+  const foreign = { key, uuid: "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a", port: "team-external", address: hops[0] };
+  facts.set("bfdSessions", key, { ...foreign, status: "down", foreign: true });
+  const shared = apply(routes(...hops));
+  t.same(shared.sessions, ids.slice(1), "a session that another client has created is not created twice");
+  t.same(shared.used, [foreign.uuid, ...both.uuids.slice(1)], "and is used");
+  t.match(shared.condition, { reason: "BfdDown", message: /172\.30\.0\.2 does not .*172\.30\.0\.3 does not/ });
+  facts.set("bfdSessions", key, undefined);
 
   const alone = apply([...routes("172.30.0.2"), { cidr: "10.9.0.0/16", nextHopIP: "172.30.0.2" }]);
   t.same([alone.sessions, alone.used], [[], [undefined, undefined]]);

@@ -8,7 +8,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import type { Externals } from "./vpc-external.ts";
-import { type ExternalSession, sessionId, sessionOfRoute } from "./vpc-external-bfd.ts";
+import { type ExternalSession, type SessionStates, sessionId, sessionOfRoute } from "./vpc-external-bfd.ts";
 import { SYMMETRIC } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
@@ -24,16 +24,17 @@ interface RoutesInput {
   /** The BFD sessions of other clients that the routes name. */
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
   readonly externals: Externals;
+  readonly sessionStates: SessionStates;
 }
 
 /**
  * The static routes of a VPC. In the default VPC also the route to the nodes, in each routing table of `tables`: a port with a routing table does not use
- * routes of other tables (ovn-nb(5), Logical_Router_Static_Route `route_table`). Returns the sessions that the routes refer to, whose rows are the caller's
- * to add.
+ * routes of other tables (ovn-nb(5), Logical_Router_Static_Route `route_table`). Returns the sessions in external subnets that the routes refer to, whose
+ * rows are the caller's to add.
  */
 export function addStaticRoutes(
   build: FragmentBuilder,
-  { vpc, joinGateway, sessions, externals }: RoutesInput,
+  { vpc, joinGateway, sessions, externals, sessionStates }: RoutesInput,
   staticRoutes: readonly StaticRouteFact[],
   tables: ReadonlySet<string>,
 ): readonly ExternalSession[] {
@@ -68,8 +69,11 @@ export function addStaticRoutes(
     const own = sessionOfRoute(vpc, externals.links, staticRoutes, written);
     if (own !== undefined) made.set(sessionId(own), own);
     const named = sessions.find(({ uuid, address }) => uuid === written.bfdId && address === written.nextHopIp);
+    const state = own && sessionStates[sessionId(own)];
     const monitor =
-      own === undefined ? { bfd: named?.uuid, foreign: true } : { bfd: rowUuid("BFD", sessionId(own)), foreign: false };
+      own === undefined || state?.foreign === true
+        ? { bfd: (own === undefined ? named : state)?.uuid, foreign: true }
+        : { bfd: rowUuid("BFD", sessionId(own)), foreign: false };
     for (const { policy, cidr, nextHopIp, routeTable, ecmpMode } of inOvn(written)) {
       const id = `route/${routeTable}/${policy}/${cidr}/${nextHopIp}`;
       // Equal routes are one row.

@@ -127,11 +127,13 @@ t.test("an invalid address or selector is refused, and the port does not exist",
   for (const [more, reason, message] of [
     [{ ip: "10.255.255.999" }, "InvalidBfdPort", /"10.255.255.999" is not a valid address.*the port does not exist/],
     [{ ip: "10.0.1.9" }, "InvalidBfdPort", /10.0.1.9 is in subnet pods \(10.0.1.0\/24\)/],
+    [{ ip: "10.0.7.9" }, "InvalidBfdPort", /10.0.7.9 is in subnet others \(10.0.7.0\/24\)/],
     [{ ip: "169.254.0.1" }, "InvalidBfdPort", /169.254.0.1 is on the link to VPC other \(169.254.0.0\/30\)/],
     [{ ip: "169.254.169.9" }, "InvalidBfdPort", /169.254.169.9 is reserved for kubelet's probes/],
     [{ ip: "10.255.255.255,fd69::a" }, "InvalidBfdPort", /fd69::a is reserved for kubelet's probes/],
   ] as const) {
     addVpc(facts, "other", { vpcPeerings: [{ remoteVpc: "team", localConnectIP: "169.254.0.2/30" }] });
+    addSubnet(facts, "others", { vpc: "other", cidrBlock: "10.0.7.0/24" });
     const vpcPeerings = [{ remoteVpc: "other", localConnectIP: "169.254.0.1/30" }];
     const { port, group, condition } = compile(facts, { vpcPeerings, ...enabled(more) });
     t.same([port, group], [undefined, undefined]);
@@ -158,6 +160,7 @@ t.test("a static route refers to the BFD session that it names, if that is with 
     port: "team-pods",
     address: "10.0.1.9",
     status: "up",
+    foreign: true,
   } as const;
   facts.set("bfdSessions", session.key, session);
   const found = compile(facts, { staticRoutes: [route] });

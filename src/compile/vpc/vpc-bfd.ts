@@ -33,12 +33,13 @@ interface BfdInput {
   readonly bfdLink: BfdLink;
   readonly bfdNodes: BfdPortFact["nodes"];
   readonly ranges: readonly ConnectedRange[];
+  readonly peerRanges: readonly ConnectedRange[];
   readonly peerings: { readonly links: readonly PeeringLink[] };
   readonly externals: { readonly links: readonly Pick<ExternalLink, "subnet" | "cidr">[] };
 }
 
 /** What may use an address of the router already. */
-type Networks = Pick<BfdInput, "ranges" | "peerings" | "externals">;
+type Networks = Pick<BfdInput, "ranges" | "peerRanges" | "peerings" | "externals">;
 
 /**
  * The router port from which a VPC's BFD sessions start, and the HA_Chassis_Group of the nodes that may host it; the first node has the highest
@@ -163,9 +164,9 @@ function addressesOf({ vpc, ...networks }: Pick<BfdInput, "vpc"> & Networks): re
   return addresses.some((address) => useOf(networks, address) !== undefined) ? [] : addresses;
 }
 
-/** The present use of the address by the VPC's router; undefined if none. */
-function useOf({ ranges, peerings, externals }: Networks, address: string): string | undefined {
-  const range = ranges.find(({ cidr }) => isIn(cidr, address));
+/** The present use of the address by the VPC's router or a peered VPC; undefined if none. */
+function useOf({ ranges, peerRanges, peerings, externals }: Networks, address: string): string | undefined {
+  const range = [...ranges, ...peerRanges].find(({ cidr }) => isIn(cidr, address));
   if (range !== undefined) return `in subnet ${range.subnet} (${range.cidr})`;
   for (const { remoteVpc, local } of peerings.links) {
     const link = dualValues(local).find(({ network }) => isIn(network, address));

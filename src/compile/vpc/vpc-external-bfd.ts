@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { BfdSessionFact } from "../../facts/database.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { StaticRouteFact, VpcFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
@@ -20,6 +21,9 @@ export interface ExternalSession {
   readonly address: string;
 }
 
+/** The sessions that exist. Session id → its row. */
+export type SessionStates = Readonly<Record<string, Pick<BfdSessionFact, "uuid" | "status" | "foreign">>>;
+
 /** The owner id of a session's row, and the key of its fact. */
 export function sessionId({ port, address }: ExternalSession): string {
   return `${port}/${address}`;
@@ -39,38 +43,43 @@ export function sessionOfRoute(
   return sessionOf(links, route.nextHopIp);
 }
 
-/** The status of each session that the VPC may have, as northd says it. Session id → status. */
-export function readSessions(
-  reader: FactReader,
-  vpc: VpcFact,
-  links: readonly ExternalLink[],
-): Readonly<Record<string, string>> {
+/** The state of each session that the VPC may have, with the status that northd has set. */
+export function readSessions(reader: FactReader, vpc: VpcFact, links: readonly ExternalLink[]): SessionStates {
   if (!vpc.enableBfd) return {};
   const routes = [...vpc.staticRoutes, ...(vpc.former.staticRoutes ?? [])];
   return Object.fromEntries(
     routes.flatMap(({ nextHopIp }) => {
       const session = sessionOf(links, nextHopIp);
       const fact = session && reader.get("bfdSessions", sessionId(session));
-      return fact === undefined ? [] : [[fact.key, fact.status]];
+      if (fact === undefined) return [];
+      const { key, uuid, status, foreign } = fact;
+      return [[key, { uuid, status, foreign }] as const];
     }),
   );
 }
 
-/** Adds the rows of the sessions. */
-export function addExternalSessions(build: FragmentBuilder, vpc: string, sessions: readonly ExternalSession[]): void {
-  for (const session of sessions)
+/** Adds the rows of the sessions, except those that another client has created: OVN has an index on port and address. */
+export function addExternalSessions(
+  build: FragmentBuilder,
+  vpc: string,
+  sessions: readonly ExternalSession[],
+  states: SessionStates,
+): void {
+  for (const session of sessions) {
+    if (states[sessionId(session)]?.foreign === true) continue;
     build.row("BFD", sessionId(session), {
       ...{ logical_port: session.port, dst_ip: session.address },
       ...PACE,
       external_ids: externalIds({ vpc }),
     });
+  }
 }
 
 /** What a user should know about the sessions. */
 export function sessionNotes(
   { enableBfd }: Pick<VpcFact, "enableBfd">,
   sessions: readonly ExternalSession[],
-  statuses: Readonly<Record<string, string>>,
+  states: SessionStates,
 ): readonly Note[] {
   if (!enableBfd) return [];
   if (sessions.length === 0) {
@@ -79,7 +88,7 @@ export function sessionNotes(
     return [{ reason: "BfdUnused", message }];
   }
   return sessions.flatMap((session) => {
-    const status = statuses[sessionId(session)];
+    const status = states[sessionId(session)]?.status;
     if (status !== "down" && status !== "init") return [];
     const message = `spec.enableBfd: next hop ${session.address} does not answer BFD (port ${session.port}); routes through it are not used`;
     return [{ reason: "BfdDown", message }];

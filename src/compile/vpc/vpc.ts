@@ -25,7 +25,7 @@ import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";
 import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { addExternalPorts, type Externals, externalEffects, externalStatus, readExternals } from "./vpc-external.ts";
-import { addExternalSessions, readSessions, sessionNotes } from "./vpc-external-bfd.ts";
+import { addExternalSessions, readSessions, type SessionStates, sessionNotes } from "./vpc-external-bfd.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
   addPeerings,
@@ -54,15 +54,15 @@ interface VpcInput {
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
   readonly externals: Externals;
-  /** The ranges of the VPCs that it is peered with; read only where it has a port in an external subnet. */
+  /** The ranges of the VPCs that it is peered with; read only if it has a port in an external subnet or a BFD port. */
   readonly peerRanges: readonly ConnectedRange[];
   /** The vacant next hops of its routes. */
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
   readonly sessions: readonly Pick<BfdSessionFact, "uuid" | "address">[];
   readonly bfdLink: BfdLink;
-  /** The states of its own sessions in external subnets, by their ids. */
-  readonly sessionStates: Readonly<Record<string, string>>;
+  /** The sessions in external subnets that monitor its next hops, as far as they exist. */
+  readonly sessionStates: SessionStates;
   /** The nodes that may host its BFD port. */
   readonly bfdNodes: BfdPortFact["nodes"];
   /** Whether there are policies, so that a rule must allow nodes to reach its pods; `false` for the default VPC, whose pods are in groups of nodes. */
@@ -98,7 +98,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       peerings,
       externals,
       peerRanges:
-        externals.links.length === 0
+        externals.links.length === 0 && vpc.bfdPort === undefined
           ? []
           : peerings.links.flatMap(({ remoteVpc }) => connectedRanges(reader, remoteVpc)),
       vacant: vacantHops(reader, vpc, ranges, peerings.links),
@@ -155,7 +155,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
     const tables = new Set(["", ...input.routeTables, ...routes.staticRoutes.map(({ routeTable }) => routeTable)]);
     const sessions = addStaticRoutes(build, input, routes.staticRoutes, tables);
-    addExternalSessions(build, vpc.name, sessions);
+    addExternalSessions(build, vpc.name, sessions, input.sessionStates);
     addBfdPort(build, input, tables);
     for (const { priority, match, action, nextHops } of hops.policyRoutes) {
       const id = `${vpc.name}/policy/${priority}/${match}`;
