@@ -80,8 +80,15 @@ export function peeringPortName(vpc: string, remote: string): Name {
 
 /** The router port of a VPC for its BFD sessions, its router, and the group of chassis that may host it. No other port has an `@` in its name. */
 export function bfdPortName(vpc: string): string {
-  return `bfd@${vpc}`;
+  return `${BFD_PREFIX}${vpc}`;
 }
+
+/** Whether a router port, or a router, is one of {@link bfdPortName}. */
+export function isBfdPortName(name: string): boolean {
+  return name.startsWith(BFD_PREFIX);
+}
+
+const BFD_PREFIX = "bfd@";
 
 /** The virtual port of a Vip without a type: the Vip's name. */
 export function virtualPortName(vip: string): Name {

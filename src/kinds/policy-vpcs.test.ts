@@ -317,3 +317,12 @@ t.test(
     t.equal(rows(1, 1, 4), one, "VPCs without subjects");
   },
 );
+
+t.test("the router of a BFD port is not the one by which a switch is left", async (t) => {
+  const facts = twoVpcs();
+  const bfdPort = { enabled: true, ip: "10.255.255.1" };
+  for (const name of ["red", "ovn-cluster"]) addVpc(facts, name, { bfdPort });
+  const network = new Network(facts, compileAll(facts).values());
+  t.equal(network.uplink("join")?.router, "ovn-cluster");
+  t.equal(network.uplink("weft/probe/red")?.router, "red");
+});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { DENY_ALL_GROUP, portGroupAddressSet } from "../api/names.ts";
+import { DENY_ALL_GROUP, isBfdPortName, portGroupAddressSet } from "../api/names.ts";
 import { NODE_PREFIX, nodePortName } from "../api/port-names.ts";
 import { plainVip } from "../compile/service/template-variables.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
@@ -296,7 +296,8 @@ function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
       const options = port["options"] as Readonly<Record<string, string>> | undefined;
       const routerPort = options?.["router-port"] ?? "";
       const router = routerOf.get(routerPort);
-      if (router !== undefined)
+      // The router of a BFD port leads nowhere else.
+      if (router !== undefined && !isBfdPortName(router))
         uplinks.set(String(columns["name"]), { router, port: String(port["name"]), routerPort });
     }
   }
