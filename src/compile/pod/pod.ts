@@ -24,6 +24,7 @@ import { groupsOfInterface } from "../../policy/group.ts";
 import { customVpc } from "../../policy/pod-vpcs.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
+import { reportForeignAnnotations } from "./foreign-annotations.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
 import { addPort, resultsOf } from "./pod-port.ts";
@@ -164,7 +165,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
             reports.push(...reportQos(each, ip.provider, qos));
           }
           reports.push(...reportDhcpOptions(port));
-        } else reports.push(...reportForeignQos(pod, ip.provider));
+        } else reports.push(...reportForeignQos(pod, ip.provider), ...reportForeignAnnotations(pod, ip.provider));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }

@@ -42,11 +42,28 @@ t.test(
       [/ovn\.kubernetes\.io\/ingress_rate belong .* begin with: net1\.default\.ovn\.kubernetes\.io$/],
       "of the primary interface, where another network replaces it",
     );
+    const replaced = { "v1.multus-cni.io/default-network": "default/net1" };
+    for (const [key, value] of [
+      ["ovn.kubernetes.io/vip", "front"],
+      ["ovn.kubernetes.io/north_gateway", "10.16.0.9"],
+      ["ovn.kubernetes.io/dhcp-v4-options", "lease_time=60"],
+      ["kubernetes.io/ingress-bandwidth", "5M"],
+    ] as const)
+      t.match(events({ ...replaced, [key]: value }), [key], `${key} is of the primary interface alone`);
+    t.match(events({ [NETWORKS]: "net1", "net2.default.ovn.kubernetes.io/dhcp-v6-options": "x=1" }), [
+      /^annotations net2\.default\.ovn\.kubernetes\.io\/dhcp-v6-options belong to no interface/,
+    ]);
   },
 );
 
 t.test("annotations of interfaces that the pod has, or may yet turn out to have, are not", async (t) => {
-  t.same(events({ "ovn.kubernetes.io/ingress_rate": "5" }), []);
+  for (const key of ["ovn.kubernetes.io/ingress_rate", "ovn.kubernetes.io/vip", "kubernetes.io/ingress-bandwidth"])
+    t.same(events({ [key]: "5" }), [], key);
+  t.same(
+    events({ "v1.multus-cni.io/default-network": "default/lan", "kubernetes.io/ingress-bandwidth": "5M" }),
+    [],
+    "another plugin creates eth0, and may limit it",
+  );
   t.same(
     events({
       [NETWORKS]: "net1,lan,net1@second",
@@ -54,6 +71,7 @@ t.test("annotations of interfaces that the pod has, or may yet turn out to have,
       "net1.default.ovn.second.kubernetes.io/ip_address": "10.30.0.5",
       "net1.default.kubernetes.io/mac_address.second": "02:00:00:00:00:01",
       "lan.default.kubernetes.io/ip_address": "10.31.0.5",
+      "lan.default.kubernetes.io/dhcp-v4-options": "lease_time=60",
     }),
     [],
   );

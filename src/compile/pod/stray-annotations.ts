@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { annotationDomain, interfaceAnnotation, OVN_PROVIDER } from "../../api/annotations.ts";
+import { annotationDomain, interfaceAnnotation, OVN_PROVIDER, POD } from "../../api/annotations.ts";
 import { allocatedProviders, podInterfaces } from "../../claims/pod-interfaces.ts";
 import { POD_RULES, ruleFor } from "../../facts/annotation-rules.ts";
 import type { PodFact } from "../../facts/pod.ts";
@@ -20,12 +20,17 @@ export const NO_STRAY_ANNOTATIONS: StrayAnnotations = { keys: [], providers: [] 
 /** So many are named in an Event. */
 const SHOWN = 5;
 
+/** Annotations of the primary interface alone, which have no provider. Those of the bandwidth plugin may be for another plugin. */
+const OF_PRIMARY: readonly string[] = [POD.vip, POD.northGateway];
+const BANDWIDTH: readonly string[] = [POD.ingressBandwidth, POD.egressBandwidth];
+
 /** Finds them. Nothing is known to be astray while it is not clear which interfaces a pod is to have. */
 export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotations {
   const own = annotationDomain(OVN_PROVIDER);
   const mayLackOwn = pod.replacesPrimary === true || reader.get("cluster", "cluster")?.nonPrimary === true;
-  const asked = Object.keys(pod.annotations).filter(
-    (key) => (mayLackOwn || !key.startsWith(`${own}/`)) && isOfInterface(key),
+  const mayLackBandwidth = pod.replacesPrimary === true;
+  const asked = Object.keys(pod.annotations).filter((key) =>
+    BANDWIDTH.includes(key) ? mayLackBandwidth : (mayLackOwn || !key.startsWith(`${own}/`)) && isOfInterface(key),
   );
   if (asked.length === 0) return NO_STRAY_ANNOTATIONS;
   const { interfaces, unclear } = podInterfaces(reader, pod);
@@ -42,7 +47,13 @@ export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotat
           ),
     ),
   );
-  const keys = asked.filter((key) => !domains.has(key.slice(0, key.indexOf("/"))) && !fixed.has(key));
+  // Where another plugin creates eth0, it may limit it.
+  const isEth0Ours = interfaces.some(({ onOvn, network }) => onOvn && network?.isDefault === true);
+  const isAstray = (key: string): boolean =>
+    BANDWIDTH.includes(key)
+      ? isEth0Ours && !providers.includes(OVN_PROVIDER)
+      : !domains.has(key.slice(0, key.indexOf("/"))) && !fixed.has(key);
+  const keys = asked.filter(isAstray);
   return keys.length === 0 ? NO_STRAY_ANNOTATIONS : { keys: keys.sort(), providers };
 }
 
@@ -59,7 +70,9 @@ export function reportStrayAnnotations(
   return [{ kind: "report", key: `report/pods/${uid}/stray`, about, reason: "InterfaceNotFound", message }];
 }
 
+/** `key`: of an annotation of ours (`ourAnnotations`). DHCP options have no rule: their reader reports the invalid ones. */
 function isOfInterface(key: string): boolean {
   const rule = ruleFor(key, POD_RULES);
-  return rule !== undefined && rule.scope !== "exact";
+  if (rule === undefined) return /\.kubernetes\.io\/dhcp-v[46]-options$/.test(key);
+  return rule.scope !== "exact" || OF_PRIMARY.includes(key);
 }
