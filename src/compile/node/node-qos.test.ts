@@ -2,11 +2,12 @@
 
 import t from "tap";
 import { NODE } from "../../api/annotations.ts";
-import { sampleFacts } from "../testing/sample-facts.ts";
+import { SAMPLE_CLUSTER, sampleFacts } from "../testing/sample-facts.ts";
 import { nodeUnit } from "./node.ts";
 
-function compile(annotations: Readonly<Record<string, string>>) {
+function compile(annotations: Readonly<Record<string, string>>, cluster: { readonly nonPrimary?: true } = {}) {
   const facts = sampleFacts();
+  facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, ...cluster });
   const node = facts.get("nodes", "weft-1");
   if (node === undefined) throw new Error("no node");
   facts.set("nodes", "weft-1", { ...node, annotations: { ...node.annotations, ...annotations } });
@@ -44,5 +45,19 @@ t.test("an invalid rate of a node leaves the last valid one active, and the Even
   t.match(rules, [{ columns: { bandwidth: { rate: 1_000 } } }]);
   t.match(event, { about: { resource: "nodes", name: "weft-1" }, reason: "InvalidQoS", message: /stays active$/ });
   t.match(compile({ [NODE.ingressRate]: "lots" }), { rules: [], event: { message: /no limit is active$/ } });
+  t.end();
+});
+
+t.test("limits beside another network plugin and emulation have no effect on a node, and the Event reports it", (t) => {
+  const limited = { [NODE.ingressRate]: "100", [NODE.qos]: '{"ovn":{"ingress":{"rate":1000,"burst":800}}}' };
+  const beside = compile(limited, { nonPrimary: true });
+  t.strictSame(beside.rules, []);
+  t.notOk(beside.record, "the record is removed");
+  t.match(beside.event, { reason: "QoSNotApplied", message: /nonPrimaryCNI.*no ovn0$/ });
+  t.equal(compile({}, { nonPrimary: true }).event, undefined);
+  t.match(compile({ "ovn.kubernetes.io/latency": "5" }), {
+    rules: [],
+    event: { about: { resource: "nodes" }, reason: "QoSNotApplied", message: /^latency.*no effect on a node/ },
+  });
   t.end();
 });

@@ -172,9 +172,9 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       ...(uplinks && { uplinks }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
     });
-    const qos = addNodeQos(build, node, port, join.name);
+    const qos = addNodeQos(build, node, port, join.name, cluster);
     const effects = annotate("nodes", node, { ...contract, ...nodeQosRecord(qos) });
-    return build.finish([...effects, ...said, ...reportNodeQos(node, qos)]);
+    return build.finish([...effects, ...said, ...reportNodeQos(node, qos, cluster)]);
   },
 };
 
