@@ -101,8 +101,9 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 function readQuantity(annotation: string, text: string): Asked<number> {
   const [, number = "", exponent = "", suffix = ""] =
     /^\+?([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE]([+-]?[0-9]{1,2})|(k|M|G|T|Ki|Mi|Gi|Ti))?$/.exec(text) ?? [];
-  const kbit = Math.round((Number(number) * (SUFFIXES[suffix] ?? 1) * 10 ** Number(exponent || 0)) / 1_000);
-  if (number === "" || kbit < 1 || kbit > MAX_KBIT)
+  const bit = Number(number) * (SUFFIXES[suffix] ?? 1) * 10 ** Number(exponent || 0);
+  const kbit = Math.round(bit / 1_000);
+  if (number === "" || bit < 1_000 || kbit > MAX_KBIT)
     return invalid(annotation, text, `it must be a quantity of bit/s from 1k to ${MAX_MBIT}M, such as 10M`);
   return valid(kbit);
 }

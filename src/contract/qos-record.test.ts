@@ -41,7 +41,8 @@ t.test("the bandwidth plugin's annotations are quantities of bit/s, and count wh
   t.equal(rate("1e6"), 1_000);
   t.equal(rate("500k"), 500);
   t.equal(rate("10M", { "ovn.kubernetes.io/egress_rate": "2" }), 2_000);
-  for (const bad of ["fast", "-1M", "100", "0", "1P", "1Ei", "10 M", "1e99", "NaN"]) t.equal(rate(bad), "invalid", bad);
+  for (const bad of ["fast", "-1M", "100", "999", "0.6k", "0", "1P", "1Ei", "10 M", "1e99", "NaN"])
+    t.equal(rate(bad), "invalid", bad);
   t.end();
 });
 
