@@ -89,7 +89,10 @@ t.test("the active limits are shown, and invalid annotations beside them", async
   await kube.create(PODS, { metadata: { namespace: "default", name: "a", annotations }, spec: {} });
   const steps = (await podSteps(kube, "default", "a")).filter(({ what }) => what.startsWith("QoS"));
   t.strictSame(steps, [
-    { what: "QoS of ovn", ok: true, detail: "to the pod 10 Mbit/s (burst 8 Mbit), latency 5 ms" },
+    {
+      ...{ what: "QoS of ovn", ok: true },
+      detail: "to the pod 10 Mbit/s (burst 8 Mbit), latency 5 ms if the node can emulate it (else Event QoSNotApplied)",
+    },
     {
       what: "QoS of net1.default.ovn",
       ok: false,

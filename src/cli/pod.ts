@@ -119,7 +119,8 @@ function qosSteps(annotations: Readonly<Record<string, string>>): readonly PodSt
     const active = [
       ingress && `to the pod ${showBandwidth(ingress)}`,
       egress && `from the pod ${showBandwidth(egress)}`,
-      netem && showNetem(netem),
+      // Only the node knows whether its kernel has netem.
+      netem && `${showNetem(netem)} if the node can emulate it (else Event QoSNotApplied)`,
     ];
     const shown = active.filter(Boolean).join(", ") || "no limit is active";
     return {
