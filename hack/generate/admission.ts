@@ -118,7 +118,7 @@ function hostNetworkObjectsOf(subject: Subject): string | undefined {
   const { name, annotations, hostNetwork } = subject;
   if (hostNetwork === undefined) return undefined;
   const keys = [...LIMITS.map((key) => podAnnotation(OVN_PROVIDER, key)), POD.ingressBandwidth, POD.egressBandwidth];
-  const asked = `variables.all.filter(k, k in [${keys.map((key) => `'${key}'`).join(", ")}])`;
+  const asked = `variables.all.filter(k, k in [${keys.map((key) => `'${key}'`).join(", ")}] && !(variables.all[k].trim() in ['', '0']))`;
   const check = `    - expression: ${quote(`!(${hostNetwork}) || variables.asked.size() == 0`)}
       messageExpression: ${quote(`variables.asked.join(', ') + ' have no effect: ${NOT_ENFORCED}'`)}
       message: ${quote(NOT_ENFORCED)}`;

@@ -122,7 +122,11 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
       t.match(warning, key, `${kind}: a limit on the network of a node is warned of`);
     t.match(warning, /have no effect: limits of a pod on the network of its node are not enforced/);
     t.notMatch((await tryOut(kind, limited)).warning, /not enforced/);
-    t.notMatch((await tryOut(kind, { "ovn.kubernetes.io/mirror": "true" }, true)).warning, /not enforced/);
+    for (const [key, value] of [
+      ["ovn.kubernetes.io/mirror", "true"],
+      ["ovn.kubernetes.io/ingress_rate", "0"],
+    ] as const)
+      t.notMatch((await tryOut(kind, { [key]: value }, true)).warning, /not enforced/, `${key}: ${value}`);
   }
   t.notMatch(
     (await tryOut("pods", FOREIGN)).text,
