@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Test } from "tap";
+import { longestSilence } from "../../../hack/traffic/stream.ts";
 import { PODS } from "../../../src/kube/resources.ts";
 import { type Echo, type Guest, guestIn, pinging } from "./guest.ts";
 import { createMigration, launcherPod } from "./kubevirt.ts";
@@ -47,16 +48,10 @@ export async function streams(
   return stop;
 }
 
-/** The longest time without an answer, in ms: from one answered request to the next one. */
+/** The longest time in which no ping was answered, in ms. Those at the end count too. */
 export function silence(shots: readonly Echo[]): number {
-  let longest = 0;
-  let last: number | undefined;
-  for (const { sent, echoes } of shots) {
-    if (echoes.length === 0) continue;
-    if (last !== undefined) longest = Math.max(longest, sent - last - EVERY_MS);
-    last = sent;
-  }
-  return longest;
+  const answered = shots.map(({ sent, echoes: [echoed] }) => ({ sent, ...(echoed !== undefined && { echoed }) }));
+  return longestSilence(answered, EVERY_MS) * 1_000;
 }
 
 /** The effect of a migration on one stream of pings. */
