@@ -19,6 +19,7 @@ const NB = {
   Load_Balancer: "all",
   Chassis_Template_Var: "all",
   QoS: "all",
+  BFD: ["logical_port", "dst_ip", "status"],
 } as const;
 
 const VSWITCHD = {
