@@ -52,8 +52,6 @@ export const ROUTE_TABLE_MAIN = 254;
 export const ROUTE_TABLE_LOCAL = 255;
 /** The origin of a route (RTPROT_*): the kernel, for an interface's address; */
 export const ROUTE_PROTOCOL_KERNEL = 2;
-/** an administrator or a script at boot; */
-export const ROUTE_PROTOCOL_BOOT = 3;
 /** an administrator, permanently (the default here). */
 export const ROUTE_PROTOCOL_STATIC = 4;
 

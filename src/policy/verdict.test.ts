@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { parseIp } from "../net/address.ts";
-import { type AclView, decideAll, decideStage, type NamedSets, type Packet } from "./verdict.ts";
+import { type AclView, byStage, decideStage, type NamedSets, type Packet } from "./verdict.ts";
 
 const SETS: NamedSets = {
   portGroup: (name) => (name === "pods" ? new Set(["a", "b"]) : undefined),
@@ -57,20 +57,11 @@ t.test("an ACL that OVN would not install decides nothing", async (t) => {
   );
 });
 
-t.test("all stages of a switch must allow, and where a packet goes is known in the last one only", async (t) => {
-  const late = { direction: "from-lport", options: { "apply-after-lb": "true" } } as const;
-  const of = (...acls: readonly AclView[]) => {
-    const { verdict, stage } = decideAll(acls, PACKET, SETS);
-    return `${verdict} ${stage}`;
-  };
-  t.equal(of(), "allow to-lport");
-  t.equal(of(acl(0, 1, "drop", "inport == @pods", { direction: "from-lport" })), "drop from-lport");
-  t.equal(of(acl(0, 1, "drop", "inport == @pods", late)), "drop from-lport-after-lb");
-  t.equal(of(acl(0, 1, "drop", "outport == @pods", late)), "allow to-lport");
-  t.equal(of(acl(0, 1, "drop", "outport == @pods")), "drop to-lport");
-  t.equal(
-    of(acl(0, 9, "allow", "1", { direction: "from-lport" }), acl(0, 1, "drop", "1", late)),
-    "drop from-lport-after-lb",
-    "priorities of two stages have nothing to do with each other",
-  );
+t.test("ACLs are sorted by stage: direction, and the option apply-after-lb", async (t) => {
+  const [first, late, last] = [
+    acl(0, 1, "drop", "1", { direction: "from-lport" }),
+    acl(0, 2, "drop", "1", { direction: "from-lport", options: { "apply-after-lb": "true" } }),
+    acl(0, 3, "drop", "1"),
+  ];
+  t.same(byStage([last, late, first]), { "from-lport": [first], "from-lport-after-lb": [late], "to-lport": [last] });
 });

@@ -25,12 +25,6 @@ export interface AclDecision<A extends AclView = AclView> {
   readonly passedBy: readonly A[];
 }
 
-/** The same for all stages of one switch. */
-export interface SwitchDecision<A extends AclView = AclView> extends AclDecision<A> {
-  /** The stage that decides; the last one if all allow. */
-  readonly stage: AclStage;
-}
-
 /** The stages: leaving the port, before and after load balancing; and going to the port. */
 export type AclStage = "from-lport" | "from-lport-after-lb" | "to-lport";
 
@@ -75,18 +69,6 @@ export function decideStage<A extends AclView>(acls: readonly A[], packet: Packe
   return { verdict: "allow", passedBy };
 }
 
-/** Evaluates the ACLs of all stages for a packet between ports of one switch: every stage must allow it. */
-export function decideAll<A extends AclView>(acls: readonly A[], packet: Packet, sets: NamedSets): SwitchDecision<A> {
-  const stages = staged(acls);
-  // In the stages before forwarding, the destination port is not known yet.
-  const { outport: _, ...leaving } = packet;
-  const first = decideStage(stages["from-lport"] as readonly A[], leaving, sets);
-  if (first.verdict !== "allow") return { ...first, stage: "from-lport" };
-  const second = decideStage(stages["from-lport-after-lb"] as readonly A[], leaving, sets);
-  if (second.verdict !== "allow") return { ...second, stage: "from-lport-after-lb" };
-  return { ...decideStage(stages["to-lport"] as readonly A[], packet, sets), stage: "to-lport" };
-}
-
 const STRICTNESS: readonly AclView["action"][] = [
   "drop",
   "reject",
@@ -118,18 +100,6 @@ function ready(acls: readonly AclView[]): readonly Ready[] {
         return match === undefined ? [] : [{ acl, match }];
       });
     READY.set(acls, known);
-  }
-  return known;
-}
-
-/** A list of ACLs → the same by stage. */
-const STAGED = new WeakMap<readonly AclView[], AclStages<AclView>>();
-
-function staged(acls: readonly AclView[]): AclStages<AclView> {
-  let known = STAGED.get(acls);
-  if (known === undefined) {
-    known = byStage(acls);
-    STAGED.set(acls, known);
   }
   return known;
 }
