@@ -3,10 +3,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { NAMESPACE } from "../deploy/deploy.ts";
+import { NAMESPACE } from "../deploy/values.ts";
 import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
-import { insideDaemon } from "./controller-process.ts";
+import { insideDaemon } from "./inside-daemon.ts";
 
 const DEPLOYMENT = "deployment/kube-ovn-controller";
 /** On every node: the folder is a hostPath of the daemon's pod, so processes in its image see it as well. */

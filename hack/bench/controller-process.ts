@@ -5,9 +5,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Lab } from "../lab/lab.ts";
-import { commandLine, findProcesses } from "../lab/process.ts";
-import { spaceMark } from "../lab/space.ts";
 import { type Build, withBuild } from "./builds.ts";
+import { insideDaemon } from "./inside-daemon.ts";
 import { processCpuMs } from "./process-cpu.ts";
 
 /** What a process has used so far, from /proc: CPU in ms (user and system, in steps of 10), memory in MiB. */
@@ -160,28 +159,4 @@ const EARLIER: ReadonlyMap<string, string> = new Map([
 /** Each has a port of its own: two of them may run on one node. */
 function metricsPort(index: number): number {
   return 10_670 + (index % 64);
-}
-
-/**
- * How to run something with the file system of the image, on a node's network: as the node's daemon has them. `command` are the
- * arguments of nsenter(1), which replaces itself by what follows them.
- */
-export function insideDaemon(
-  lab: Lab,
-  node: string,
-): { readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>> } {
-  for (const { pid } of findProcesses(spaceMark(lab.paths, node))) {
-    const words = commandLine(pid);
-    if (!words.some((word) => word.endsWith("/weft-daemon.mjs"))) continue;
-    const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-    return {
-      command: [`--target=${pid}`, "--net", "--mount", "--uts", "--root", "--wd=/", "--"],
-      environment: Object.fromEntries(
-        entries
-          .filter((entry) => entry.includes("="))
-          .map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
-      ),
-    };
-  }
-  throw new Error(`weft-daemon does not run on ${node}`);
 }

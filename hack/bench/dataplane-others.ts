@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
-import { insideDaemon } from "./controller-process.ts";
 import { addLink, type PathEnd, removeLinks, vsctl } from "./dataplane-raw.ts";
+import { insideDaemon } from "./inside-daemon.ts";
 
 const SWITCH = "weft-dataplane-bench";
 

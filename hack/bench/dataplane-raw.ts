@@ -4,7 +4,7 @@ import { type RunResult, run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
 import { commandLine, findProcesses } from "../lab/process.ts";
 import { spaceMark } from "../lab/space.ts";
-import { insideDaemon } from "./controller-process.ts";
+import { insideDaemon } from "./inside-daemon.ts";
 import { processCpuMs } from "./process-cpu.ts";
 
 /** The bridge of the raw path on each node. */

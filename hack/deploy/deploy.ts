@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
-import { architecture, writeWhole } from "../host/cache.ts";
+import { architecture, writeAtomically } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
@@ -14,10 +14,7 @@ import type { Lab } from "../lab/lab.ts";
 import { ensureTool } from "../tools/tools.ts";
 import { whyNotReadyInLab } from "./diagnosis.ts";
 import { thinArchive } from "./thin.ts";
-import { labValues } from "./values.ts";
-
-/** Where the chart is installed: Kube-OVN's namespace. */
-export const NAMESPACE = "kube-system";
+import { labValues, NAMESPACE } from "./values.ts";
 
 /** The workloads of the chart, in the order in which they can become ready. */
 const WORKLOADS: readonly string[] = [
@@ -59,7 +56,7 @@ export async function deploy(lab: Lab, progress: Progress, options: DeployOption
   await lab.importImage(thin);
   await rm(thin);
   const values = join(lab.paths.state, "weft-values.json");
-  await writeWhole(values, (temporary) =>
+  await writeAtomically(values, (temporary) =>
     writeFile(temporary, `${JSON.stringify(labValues(settings, image), null, 2)}\n`),
   );
   const helm = await ensureTool("helm", progress);

@@ -3,7 +3,7 @@
 import { type PodView, whyNotReady } from "../../src/cli/install/not-ready.ts";
 import { WORKLOADS } from "../../src/cli/install/workloads.ts";
 import type { Lab } from "../lab/lab.ts";
-import { NAMESPACE } from "./deploy.ts";
+import { NAMESPACE } from "./values.ts";
 
 /** How much of a container's log is shown. */
 const LOG_LINES = 12;

@@ -15,6 +15,9 @@ import {
   SERVICE_CIDR,
 } from "../lab/topology.ts";
 
+/** The namespace of the chart's release, as in Kube-OVN. */
+export const NAMESPACE = "kube-system";
+
 /** The annotation that makes a workload roll out only when the content of its image has changed under the same tag. */
 const CONTENT = "weft.local/content";
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { deploy, NAMESPACE } from "../../../hack/deploy/deploy.ts";
+import { deploy } from "../../../hack/deploy/deploy.ts";
+import { NAMESPACE } from "../../../hack/deploy/values.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { linksOf } from "../../../hack/lab/topology.ts";
