@@ -64,7 +64,7 @@ const SUBNET: Samples = {
   vips: { value: ["10.20.0.7"] },
   logicalGateway: { value: true },
   disableGatewayCheck: "no pod's start waits for its gateway to answer, whatever it says",
-  disableInterConnection: "no subnet is told to other clusters",
+  disableInterConnection: "no subnet is advertised to other clusters",
   enableDHCP: { value: true },
   dhcpV4Options: { base: { enableDHCP: true }, value: "lease_time=60" },
   dhcpV6Options: { base: { enableDHCP: true, cidrBlock: "fd00:20::/112" }, value: 'domain_search="a.b"' },

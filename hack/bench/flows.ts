@@ -63,7 +63,7 @@ export async function benchFlows(rounds: number): Promise<FlowsBench> {
   return { at: new Date().toISOString(), figures: found, load: loadBetween(before, readLoad(lab)) };
 }
 
-/** The figures for people. */
+/** The figures as text. */
 export function formatFlows({ figures }: FlowsBench): string {
   const lines = (Object.keys(UNITS) as What[]).map((what) => {
     const { off, on } = figures[what];

@@ -66,13 +66,13 @@ export async function benchPolicy(pods: number, say: (text: string) => void): Pr
     for (let i = 0; i < pods; i++) world.pod(i, "default", { app: `app-${i % 50}`, index: `${i}` });
     await world.engine.whenIdle();
     say(`${pods} pods are in the database`);
-    const everybody: NetworkPolicySpec = {
+    const allPods: NetworkPolicySpec = {
       podSelector: {},
       ingress: [{ from: [{ podSelector: { matchLabels: { app: "app-0" } } }] }],
     };
     const one: number[] = [];
     for (let i = 0; i < 20; i++) {
-      one.push((await world.measure(() => world.policy("default", "all", everybody))).ms);
+      one.push((await world.measure(() => world.policy("default", "all", allPods))).ms);
       await world.measure(() => world.policy("default", "all"));
     }
     say("one policy over all pods is measured");

@@ -17,7 +17,7 @@ export interface Beside {
 const TURNS = 6;
 
 /**
- * Compares, in turns, TCP beside datagrams to pods with and without a limit. The datagrams are the same, because on a small machine whoever sends them takes
+ * Compares, in turns, TCP beside datagrams to pods with and without a limit. The datagrams are the same, because on a small machine their sender takes
  * processor time from TCP, limit or not.
  */
 export async function measureBeside(

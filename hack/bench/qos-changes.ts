@@ -22,7 +22,7 @@ const TURNS = 20;
 const LOOK_MS = 300;
 /** Mbit/s: the two rates, and what is sent. */
 const [LOW, HIGH, SENT] = [1, 100, 40];
-/** bit: of the low rate, which the changed meter has anew. */
+/** bit: of the low rate, which the changed meter has again. */
 const BURST = LOW * 0.8e6;
 
 /**

@@ -81,24 +81,27 @@ t.test(
   },
 );
 
-t.test("when a changed rate is active is told by the sum of what arrives, however unevenly it is sent", (t) => {
-  // 40 Mbit/s, all of it in every other 20 ms.
-  const sentAt = (at: number): number => 80_000 * (Math.floor(at / 40) * 20 + Math.min(20, at % 40));
-  const samples = (arrived: (at: number) => number): readonly Passed[] =>
-    Array.from({ length: 150 }, (_, index) => ({
-      at: index * 2,
-      sent: sentAt(index * 2),
-      arrived: arrived(index * 2),
-    }));
-  const change = 50;
-  const burst = 800_000;
-  const lowered = samples((at) => Math.min(sentAt(at), sentAt(change) + burst + 1_000 * Math.max(0, at - change)));
-  t.equal(activeAfter(lowered, "low"), change);
-  const raised = samples((at) => (at <= change ? 1_000 * at : 1_000 * change + sentAt(at) - sentAt(change)));
-  t.equal(activeAfter(raised, "high"), change);
-  const never = samples(sentAt);
-  t.ok(activeAfter(never, "low") > 250, "a rate that does not become active");
-  const neither = samples((at) => 1_000 * at);
-  t.ok(activeAfter(neither, "high") > 290);
-  t.end();
-});
+t.test(
+  "the time when a changed rate is active is found from the sum of received datagrams, however unevenly they are sent",
+  (t) => {
+    // 40 Mbit/s, all of it in every other 20 ms.
+    const sentAt = (at: number): number => 80_000 * (Math.floor(at / 40) * 20 + Math.min(20, at % 40));
+    const samples = (arrived: (at: number) => number): readonly Passed[] =>
+      Array.from({ length: 150 }, (_, index) => ({
+        at: index * 2,
+        sent: sentAt(index * 2),
+        arrived: arrived(index * 2),
+      }));
+    const change = 50;
+    const burst = 800_000;
+    const lowered = samples((at) => Math.min(sentAt(at), sentAt(change) + burst + 1_000 * Math.max(0, at - change)));
+    t.equal(activeAfter(lowered, "low"), change);
+    const raised = samples((at) => (at <= change ? 1_000 * at : 1_000 * change + sentAt(at) - sentAt(change)));
+    t.equal(activeAfter(raised, "high"), change);
+    const never = samples(sentAt);
+    t.ok(activeAfter(never, "low") > 250, "a rate that does not become active");
+    const neither = samples((at) => 1_000 * at);
+    t.ok(activeAfter(neither, "high") > 290);
+    t.end();
+  },
+);

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Architecture, architecture, writeWhole } from "../host/cache.ts";
+import { type Architecture, architecture, writeAtomically } from "../host/cache.ts";
 import { errorText, HostError } from "../host/error.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -101,7 +101,7 @@ async function bundle(
 ): Promise<void> {
   await unlessCurrent(output, inputsOf(entry), () =>
     progress.step(`building ${name}`, () =>
-      writeWhole(output, async (temporary) => {
+      writeAtomically(output, async (temporary) => {
         const file = temporary.slice(dirname(temporary).length + 1);
         await bun([
           "build",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import t from "tap";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -23,21 +23,40 @@ t.test("every page is in DESIGN.md's table, says what it applies to, and asks it
     const text = readFileSync(join(ROOT, page), "utf8");
     t.match(DESIGN, `(${page})`, `${page} is in the table`);
     t.match(text, /^Applies to: /m, `${page} says which paths it applies to`);
+    const [, questions = ""] = text.split("\n## Review questions\n");
+    t.match(questions, /^- .*\?/m, `${page} asks review questions`);
     for (const pattern of patternsOf(text)) {
       t.not(globSync(pattern, { cwd: ROOT }).length, 0, `${page}: ${pattern} matches a file`);
     }
   }
 });
 
-t.test("every folder of src has a page", async (t) => {
-  const folderOf = (file: string): string => file.split("/", 2).join("/");
-  const covered = new Set(
-    PAGES.flatMap((page) => patternsOf(readFileSync(join(ROOT, page), "utf8")))
-      .filter((pattern) => pattern !== "src/**")
-      .flatMap((pattern) => globSync(pattern, { cwd: ROOT }).map(folderOf)),
+/** Pages about text and names everywhere: a path that only they apply to has no topic. */
+const GENERAL = new Set(["docs/design/terms.md", "docs/design/where.md"]);
+
+/** About tests of all folders. */
+const EVERYWHERE = new Set(["src/**/*.test.ts"]);
+/** What checks text and names. */
+const TEXT_ONLY = new Set(["hack/design", "hack/lint-rules", "hack/lint-words"]);
+
+t.test("a page of a topic applies to every folder", async (t) => {
+  const patterns = PAGES.filter((page) => !GENERAL.has(page)).flatMap((page) =>
+    patternsOf(readFileSync(join(ROOT, page), "utf8")),
   );
-  for (const folder of new Set(globSync("src/*/**/*.ts", { cwd: ROOT }).map(folderOf))) {
-    t.ok(covered.has(folder), `a page of docs/design applies to ${folder}`);
+  const covered = new Set(
+    patterns
+      .filter((pattern) => !EVERYWHERE.has(pattern))
+      .flatMap((pattern) => globSync(pattern, { cwd: ROOT }).map((file) => dirname(file))),
+  );
+  const folders = new Set(
+    globSync("{src,hack,test,charts,crds,findings,.github}/**/*.*", { cwd: ROOT, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(ROOT, entry.parentPath)),
+  );
+  t.ok(folders.size > 100, "folders are found");
+  for (const folder of [...folders].sort()) {
+    if (folder === "hack" || TEXT_ONLY.has(folder)) continue;
+    t.ok(covered.has(folder), `a page of docs/design applies to files of ${folder}`);
   }
 });
 

@@ -2,7 +2,7 @@
 
 import { access, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, findCommand, writeWhole } from "./cache.ts";
+import { architecture, cacheFolder, findCommand, writeAtomically } from "./cache.ts";
 import { download, fetchText } from "./download.ts";
 import { errorText, HostError } from "./error.ts";
 import type { Progress } from "./progress.ts";
@@ -32,7 +32,7 @@ export async function ensureGo(purpose: string, advice: string, progress: Progre
     await progress.step(`downloading Go ${GO_VERSION}`, async (step) => {
       const url = `https://dl.google.com/go/go${GO_VERSION}.linux-${architecture()}.tar.gz`;
       const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
-      await writeWhole(folder, async (temporary) => {
+      await writeAtomically(folder, async (temporary) => {
         await mkdir(temporary, { recursive: true });
         const archive = join(temporary, "go.tar.gz");
         await download(url, archive, sum, (text) => step.update(text));

@@ -14,7 +14,7 @@ import { HostError } from "./error.ts";
  */
 export async function withFileLock<T>(path: string, action: () => Promise<T>, onWait?: () => void): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
-  // The child reports that it has the lock and keeps it until its standard input closes: when told so, or when this
+  // The child reports that it has the lock and keeps it until its standard input closes: when this process closes it, or when this
   // process ends.
   const child = spawn("flock", [path, "sh", "-c", "echo locked; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");

@@ -20,7 +20,7 @@ export function missingNeeds(needs: readonly Need[]): readonly Need[] {
 
 /**
  * Installs the Debian packages of those `needs` that are absent; does nothing (not even `apt-get update`) where none is.
- * Rejects with HostError `not-root` or `unsupported` and the list of packages, for people who install them by other means.
+ * Rejects with HostError `not-root` or `unsupported` and the list of packages, which can be installed by other means.
  */
 export async function ensurePackages(needs: readonly Need[], progress: Progress): Promise<void> {
   const missing = missingNeeds(needs);

@@ -26,7 +26,7 @@ t.test("another end than 0 is an error with the end of what the command said", a
   t.equal((await run("sh", ["-c", "kill -KILL $$"], { allowFailure: true })).code, 137);
 });
 
-t.test("a command that is not there is told apart", async (t) => {
+t.test("a missing command has an error code of its own", async (t) => {
   await t.rejects(run("weft-no-such-command", [], { allowFailure: true }), { code: "command-missing" });
 });
 

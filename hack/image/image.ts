@@ -121,7 +121,7 @@ async function nodeLayer(arch: Architecture): Promise<string> {
 
 async function entryLayer(work: string): Promise<string> {
   const folder = join(work, "entry");
-  // A copy, which belongs to root whoever owns the checkout.
+  // A copy, which belongs to root whichever user owns the checkout.
   await cp(ENTRY, folder, { recursive: true });
   const texts = join(folder, "usr/share/doc/weft");
   await mkdir(texts, { recursive: true });

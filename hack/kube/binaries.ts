@@ -2,7 +2,7 @@
 
 import { access, chmod, constants, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";
+import { architecture, cacheFolder, writeAtomically } from "../host/cache.ts";
 import { download, fetchText } from "../host/download.ts";
 import { errorText, HostError } from "../host/error.ts";
 import { ensureGo } from "../host/go.ts";
@@ -107,7 +107,7 @@ async function fill(folder: string, progress: Progress): Promise<void> {
 async function fetchReleased(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
   const url = `${RELEASE_URL}/${architecture()}/${name}`;
   const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
-  await writeWhole(path, async (temporary) => {
+  await writeAtomically(path, async (temporary) => {
     await download(url, temporary, sum, onProgress);
     await chmod(temporary, 0o755);
   });

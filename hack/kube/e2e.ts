@@ -2,7 +2,7 @@
 
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, writeWhole } from "../host/cache.ts";
+import { architecture, cacheFolder, writeAtomically } from "../host/cache.ts";
 import { ensureGo } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
@@ -39,7 +39,7 @@ async function build(target: string, progress: Progress): Promise<void> {
   const go = await ensureGo("the end-to-end tests of Kubernetes", "set WEFT_E2E_TEST to its e2e.test", progress);
   progress.note("building Kubernetes' e2e.test with Go: about 10 minutes on two cores, once for all checkouts");
   await progress.step("building e2e.test", () =>
-    writeWhole(target, async (temporary) => {
+    writeAtomically(target, async (temporary) => {
       await run(go, ["test", "-c", "-vet=off", ...buildFlags, "-o", temporary, "k8s.io/kubernetes/test/e2e"], {
         cwd: import.meta.dirname,
         env: { CGO_ENABLED: "0" },

@@ -2,7 +2,7 @@
 
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeWhole } from "../host/cache.ts";
+import { writeAtomically } from "../host/cache.ts";
 import type { LabPaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath, kubeletCertificate } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
@@ -66,7 +66,7 @@ async function write(paths: LabPaths, file: string, server: string, certificate:
     ],
     contexts: [{ name: "weft-lab", context: { cluster: "weft-lab", user: certificate } }],
   };
-  await writeWhole(file, async (temporary) => {
+  await writeAtomically(file, async (temporary) => {
     // JSON is YAML, and needs no library here.
     await writeFile(temporary, `${JSON.stringify(config, null, 2)}\n`);
     await chmod(temporary, 0o600);

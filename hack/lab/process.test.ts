@@ -15,7 +15,7 @@ const mark = { mark: `${LAB_MARK}=test-${process.pid}`, cgroup: `no-such-cgroup-
 const env = { ...process.env, [LAB_MARK]: `test-${process.pid}` };
 
 await test("processes of a lab", async (t) => {
-  await t.test("a paused process is told from a running and a dead one", async (t) => {
+  await t.test("a paused process is distinguished from a running and a dead one", async (t) => {
     const child = spawn("sleep", ["60"]);
     await once(child, "spawn");
     const id = identify(child.pid ?? 0)!;

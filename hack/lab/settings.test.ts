@@ -41,14 +41,14 @@ await test("the Debian suite of a lab", async (t) => {
   });
   const paths = labPaths(root);
   delete process.env["WEFT_DEBIAN_SUITE"];
-  t.equal((await decideSettings(paths, {})).suite, undefined, "is the usual one where nobody asks for another");
+  t.equal((await decideSettings(paths, {})).suite, undefined, "is the default one unless another is requested");
   process.env["WEFT_DEBIAN_SUITE"] = "sid";
   t.equal((await decideSettings(paths, {})).suite, "sid");
   delete process.env["WEFT_DEBIAN_SUITE"];
   t.equal((await decideSettings(paths, {})).suite, "sid", "stays");
   t.equal(readSettings(paths)?.suite, "sid", "is kept");
   process.env["WEFT_DEBIAN_SUITE"] = "trixie";
-  t.equal((await decideSettings(paths, {})).suite, "trixie", "changes when somebody asks for another");
+  t.equal((await decideSettings(paths, {})).suite, "trixie", "changes when another is requested");
 });
 
 await test("labs of two folders have different names for all that the host shows", async (t) => {

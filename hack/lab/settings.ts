@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { writeWhole } from "../host/cache.ts";
+import { writeAtomically } from "../host/cache.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 import { hostLinkAddresses, type IpFamily, MAX_NODES } from "./topology.ts";
@@ -77,7 +77,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };
-  await writeWhole(paths.settings, (temporary) => writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`));
+  await writeAtomically(paths.settings, (temporary) => writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`));
   return settings;
 }
 

@@ -9,8 +9,8 @@ import { ensureDnsImage, ensureImages } from "./images.ts";
 import { LAB_NEEDS } from "./needs.ts";
 
 /**
- * The prerequisites of a lab that the checkout does not contain, each as soon as it is available. Whoever awaits one
- * handles its rejection.
+ * The prerequisites of a lab that the checkout does not contain, each as soon as it is available. The caller that awaits
+ * one handles its rejection.
  */
 export interface Supplies {
   readonly packages: Promise<void>;

@@ -64,7 +64,7 @@ await test("an image archive", async (t) => {
   });
 
   for (const [kind, compress] of [["gzip", gzipSync] as const, ["zstd", zstdCompressSync] as const]) {
-    await t.test(`a layer in ${kind} is told apart and named by the digest of its content`, async (t) => {
+    await t.test(`a layer in ${kind} is recognised and named by the digest of its content`, async (t) => {
       const packed = join(folder, `layer.${kind}`);
       await writeFile(packed, compress(await readFile(tar)));
       const archive = (await build(join(folder, `${kind}.tar`), packed)).toString("latin1");

@@ -57,7 +57,7 @@ const BROKEN = {
   "that ends in the middle": ['t.test("cut off", async (t) => { t.ok(true); process.exit(0); });', /cut off/],
   "without a test": ["", /no test ran/],
   "that is killed": ['t.ok(true); process.kill(process.pid, "SIGKILL");', /SIGKILL/],
-  "with a promise that nobody handles": ['t.ok(true); Promise.reject(new Error("lost"));', /lost/],
+  "with a rejected promise that is not handled": ['t.ok(true); Promise.reject(new Error("lost"));', /lost/],
 } as const;
 for (const [what, [code, report]] of Object.entries(BROKEN)) {
   t.test(`a file ${what} has failed`, async (t) => {

@@ -32,7 +32,7 @@ export interface FlowOptions {
 
 /**
  * Sends from one network namespace to an address of another, both as `podNetns` gives them, with iperf3, and measures what arrives at an interface by its
- * counters: they tell what a queue at the end swallows, and when they were read.
+ * counters: they include what a queue at the end drops, and when they were read.
  */
 export async function flow(from: string, to: string, address: string, options: FlowOptions): Promise<Arrived> {
   const { protocol, mbit, seconds = 0, settle = 0, port = 5201, link = "eth0", by = [], congestion } = options;

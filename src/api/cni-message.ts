@@ -159,7 +159,7 @@ export interface CniResponse {
 
 /** Body of every 4xx and 5xx. */
 export interface CniFailure {
-  /** A message for people; it becomes the CNI error's `msg`. */
+  /** A human-readable message; it becomes the CNI error's `msg`. */
   readonly error: string;
   /** The code that the shim prints; absent in answers of Kube-OVN's daemon, then `tryAgainLater`. */
   readonly code?: CniErrorCode;

@@ -13,7 +13,7 @@ export interface Condition {
   readonly status: "True" | "False" | "Unknown";
   /** One CamelCase word for programs. */
   readonly reason?: string;
-  /** A message for people. */
+  /** A human-readable message. */
   readonly message?: string;
   /** `metadata.generation` of the object when the condition was evaluated. */
   readonly observedGeneration?: number;

@@ -243,11 +243,11 @@ export function portOf(pod: Pick<PodFact, "namespace" | "holder">, provider: str
 
 /** The providers, except its own interface's, for which a pod's annotations record an allocation. */
 export function allocatedProviders(pod: PodFact): readonly string[] {
-  const told = Object.keys(pod.annotations).flatMap((key) => {
+  const providers = Object.keys(pod.annotations).flatMap((key) => {
     const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
     return provider === undefined || provider === OVN_PROVIDER || pod.annotations[key] !== "true" ? [] : provider;
   });
-  return told.sort();
+  return providers.sort();
 }
 
 /** The providers of a pod's existing secondary interfaces, by its IP objects and annotations. */

@@ -95,9 +95,10 @@ function claimOf(
   }
   // An object that is being deleted must free its name first; its deletion triggers this claim again.
   if (old.deleting) return { ...claim, desired: undefined };
-  const dispute = reader.get("addressConflicts", owner);
+  const conflict = reader.get("addressConflicts", owner);
   // A conflicting record of the controller is deleted; one of a user is left to the user.
-  if (dispute !== undefined) return { ...claim, desired: old.reserved ? reservationConflict(old, dispute) : undefined };
+  if (conflict !== undefined)
+    return { ...claim, desired: old.reserved ? reservationConflict(old, conflict) : undefined };
   if (old.holder !== pod.holder || old.provider !== provider) return { ...claim, desired: ipNameConflict(old) };
   if (old.podUid === pod.uid || old.podUid === "") {
     if (pod.annotations[podAnnotation(provider, "allocated")] === "true") return undefined;

@@ -13,12 +13,12 @@ export function addressConflictOf(
   owner: string,
   takes: (pod: PodFact) => boolean = () => false,
 ): AddressConflictFact | undefined {
-  const dispute = reader.get("addressConflicts", owner);
-  if (dispute?.holder === undefined || dispute.holder.includes("/")) return dispute;
-  const ip = reader.get("ips", dispute.holder);
+  const conflict = reader.get("addressConflicts", owner);
+  if (conflict?.holder === undefined || conflict.holder.includes("/")) return conflict;
+  const ip = reader.get("ips", conflict.holder);
   // The pod's record is not written yet.
   if (ip === undefined) return undefined;
-  if (ip.reserved || ip.holder.startsWith("node:")) return dispute;
+  if (ip.reserved || ip.holder.startsWith("node:")) return conflict;
   const pods = reader.by("pods", "holder", ip.holder);
-  return pods.length === 0 || pods.some(takes) ? undefined : dispute;
+  return pods.length === 0 || pods.some(takes) ? undefined : conflict;
 }

@@ -84,7 +84,7 @@ export function reachPart({ changes, totals }: ReachChanges): string {
   ].join("\n");
 }
 
-/** The rows that change, as text for people; at most 120 lines unless `all`. */
+/** The rows that change, as human-readable text; at most 120 lines unless `all`. */
 export function rowsPart(text: string, all: boolean): string {
   if (text === "") return "Northbound rows: no change.\n";
   const lines = text.trimEnd().split("\n");

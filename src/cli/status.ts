@@ -174,18 +174,18 @@ const LEASE_S = 60;
  * longer renews it.
  */
 function leaderOf(lease: LeaseView | undefined, now: number): Pick<NetworkStatus, "leader" | "leaderProblem"> {
-  const nobody = (why: string) => ({
+  const noLeader = (why: string) => ({
     leader: undefined,
     leaderProblem: `${why}, so no address is allocated and no change is applied; see the logs of Deployment kube-ovn-controller`,
   });
-  if (lease === undefined) return nobody("no controller has ever led (there is no Lease kube-ovn-controller)");
+  if (lease === undefined) return noLeader("no controller has ever led (there is no Lease kube-ovn-controller)");
   const { holder, renewedAt, durationSeconds = LEASE_S } = lease;
-  if (holder === "") return nobody("the last leader has released its Lease and no other has taken it");
+  if (holder === "") return noLeader("the last leader has released its Lease and no other has taken it");
   const silent = Math.floor((now - (parseTime(renewedAt ?? "") ?? Number.NaN)) / 1000);
   // A clock that is behind the controller's makes it negative.
   if (silent <= durationSeconds) return { leader: holder, leaderProblem: undefined };
   const since = Number.isNaN(silent) ? "has never renewed its Lease" : `has not renewed its Lease for ${silent} s`;
-  return nobody(`${holder} ${since}, which should be renewed within ${durationSeconds} s`);
+  return noLeader(`${holder} ${since}, which should be renewed within ${durationSeconds} s`);
 }
 
 function hasFamily(cidr: string, family: "v4" | "v6"): boolean {

@@ -80,7 +80,7 @@ function throughService(
   const virtuals = Object.values(virtual)
     .flatMap((ip) => ip?.text ?? [])
     .join(", ");
-  const who = { OVN: "OVN, in the pod's switch,", node: "the pod's node", nobody: "nobody" }[translatedBy];
+  const who = { OVN: "OVN, in the pod's switch,", node: "the pod's node", none: "no component" }[translatedBy];
   const first = answer.virtual;
   const blocked =
     first?.verdict === "denied" && verdict === "denied"

@@ -111,10 +111,10 @@ export class NameCollisions {
     for (const { name } of [...before, ...claims]) {
       for (const other of this.#byName.get(name) ?? []) concerned.add(other.about);
     }
-    for (const other of concerned) this.#tell(other);
+    for (const other of concerned) this.#recordCollisions(other);
   }
 
-  #tell(about: string): void {
+  #recordCollisions(about: string): void {
     const taken: Record<string, string> = {};
     for (const claim of this.#claims.get(about) ?? []) {
       const oldest = oldestOf(this.#byName.get(claim.name) ?? []);

@@ -129,7 +129,7 @@ export function acceptedNetworks(annotations: Annotations): NodeNetworks {
   }
 }
 
-/** The interfaces to networks outside that a node has been told to use; undefined where its contract says nothing of them or cannot be read. */
+/** The interfaces to networks outside in a node's contract; undefined if it has none or cannot be read. */
 export function acceptedUplinks(annotations: Annotations): NodeUplinks | undefined {
   const text = annotations[NODE.contract];
   try {

@@ -25,7 +25,7 @@ export interface ControllerParts {
   readonly observer?: CommitObserver;
   /** Up to how many pods and IP objects a new leader lists all of them; see `sources.ts`. */
   readonly listedWhole?: number;
-  /** Records what this process is told and what it commits while it leads; absent: nothing is recorded. */
+  /** Records the facts that this process receives and the transactions that it commits while it leads; absent: nothing is recorded. */
   readonly record?: OpenSink;
   /** Called when everything has been read, and again when everything is compiled: memory that only this needed can be freed. */
   readonly settled?: () => void;

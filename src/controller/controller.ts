@@ -167,7 +167,7 @@ export class Controller {
       decided: (claimant) => {
         if (claimant.kind === "pods") this.stuckPods.decided(claimant);
       },
-      disputed: (ip, message) => this.#reporter.addressConflict(ip, message),
+      reportConflict: (ip, message) => this.#reporter.addressConflict(ip, message),
       restored: (pod, message) => this.#reporter.addressRestored(pod, message),
       usageChanged: (subnet) => {
         this.#derived.reconsider([subnet]);
@@ -185,7 +185,7 @@ export class Controller {
     this.stuckPods = new StuckPods({
       facts: this.facts,
       clock,
-      isTold: (pod, provider) => this.allocator.isTold(pod, provider),
+      isReported: (pod, provider) => this.allocator.isReported(pod, provider),
       report: (pods, count) => this.#logStuck(pods, count),
       retry: (pod) => {
         this.allocator.retry(pod);
@@ -293,7 +293,7 @@ export class Controller {
     // Transient errors are over by then: an object that could not be read at first must not count as deleted.
     await this.failures.whenTried(ATTEMPTS);
     if (over()) return;
-    // A record of the last term is either an object by now or was never written.
+    // A record of the last term is either an object already or was never written.
     this.#derived.reconsider();
     this.#recorder?.begin();
     this.allocator.start();

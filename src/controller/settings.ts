@@ -52,7 +52,7 @@ export interface Settings {
   /** Whether a KubeVirt virtual machine keeps its address as long as it exists, or each of its pods has its own. */
   readonly keepVmIp: boolean;
   readonly metricsPort: number;
-  /** Whether that port speaks TLS and needs a token of somebody who may get `/metrics`. */
+  /** Whether that port speaks TLS and needs a token of an account that may get `/metrics`. */
   readonly secureServing: boolean;
   /** On the loopback address, for kubelet's probes. */
   readonly healthPort: number;
@@ -146,7 +146,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--metrics-port <port>", "port of /metrics", port, 10660)
     .option(
       "--secure-serving <boolean>",
-      "serve /metrics by TLS, to whoever has a token and may get /metrics",
+      "serve /metrics by TLS, to clients with a token that RBAC allows to get /metrics",
       boolean,
       false,
     )
@@ -172,7 +172,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option(
       "--record <folder>",
-      "record what this process is told and what it commits while it leads, for weftctl replay; empty to disable",
+      "record received facts and committed transactions while this process leads, for weftctl replay; empty to disable",
       "",
     )
     .option("--record-limit <MiB>", "size of the recording at most; its oldest files are removed", mebibytes, 256)

@@ -182,7 +182,7 @@ export class Sources {
         return object.metadata.resourceVersion;
       }, CATCH_UP_MS);
     } catch {
-      // The object may be deleted by now. A list reports other errors.
+      // The object may have been deleted meanwhile. A list reports other errors.
       return false;
     }
   }

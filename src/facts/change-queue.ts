@@ -60,7 +60,7 @@ export class ChangeQueue {
       for (let next = 0; next < this.#untold.length; next++) {
         const change = this.#untold[next] as FactChange;
         for (const listener of [...this.#listeners]) {
-          this.#tell(listener, change);
+          this.#notify(listener, change);
           this.#derive();
         }
       }
@@ -76,13 +76,13 @@ export class ChangeQueue {
     if (this.#underived.length === 0) return;
     for (let next = 0; next < this.#underived.length; next++) {
       const change = this.#underived[next] as FactChange;
-      for (const deriver of this.#derivers) this.#tell(deriver, change);
+      for (const deriver of this.#derivers) this.#notify(deriver, change);
       this.#untold.push(change);
     }
     this.#underived = [];
   }
 
-  #tell(listener: Listener, latest: FactChange): void {
+  #notify(listener: Listener, latest: FactChange): void {
     const id = listener.missed.size === 0 ? "" : idOf(latest);
     const missed = listener.missed.get(id);
     const change = missed === undefined ? latest : joined(missed, latest);
@@ -104,7 +104,7 @@ export class ChangeQueue {
     if (missed === undefined) return;
     this.#draining = true;
     try {
-      this.#tell(listener, missed);
+      this.#notify(listener, missed);
     } finally {
       this.#draining = false;
     }

@@ -86,5 +86,5 @@ function isOfAttachment(key: string): boolean {
 const OURS =
   /^weft\.kubeovn\.io\/|^kubernetes\.io\/(?:in|e)gress-bandwidth$|(?:^|\.)ovn(?:\.[a-z0-9-]+)?\.kubernetes\.io\//;
 
-/** An annotation that decides an address, in a domain similar to `ovn.kubernetes.io` that nobody else uses. */
+/** An annotation that decides an address, in a domain similar to `ovn.kubernetes.io` that no other program uses. */
 const LOOKS_OURS = /^[a-z.]{14,20}\/(?:ip_address|mac_address|ip_pool|ip_family|logical_switch)$/;

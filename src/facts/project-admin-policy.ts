@@ -70,7 +70,7 @@ export function projectAdminPolicy(kind: AdminPolicyKind, { metadata, spec = {} 
 function rule(kind: AdminPolicyKind, entry: RuleObject, peers: readonly AdminPeerFact[]): AdminRuleFact {
   const { name, action = "" } = entry;
   const ports = kind === "cnp" ? entry.protocols?.map(protocolPort) : entry.ports?.map(port);
-  // It is part of an ACL's name, for people.
+  // It is part of an ACL's name, which administrators read.
   return { ...(name && { name: storable(name) }), action, peers: peers.map(peer), ...(ports && { ports }) };
 }
 

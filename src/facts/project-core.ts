@@ -113,12 +113,12 @@ export function projectNode(node: NodeObject): NodeFact {
     if (ip?.family === 6) internal.v6 ??= ip.text;
   }
   const { name, uid, creationTimestamp = "" } = node.metadata;
-  const told = (condition: string): { reason: string; message: string } | undefined => {
+  const problemOf = (condition: string): { reason: string; message: string } | undefined => {
     const found = node.status?.conditions?.find(({ type }) => type === condition);
     return found && { reason: found.reason ?? "", message: found.message ?? "" };
   };
-  const [addressProblem, chassisProblem] = [told(ADDRESS_CONDITION), told(CHASSIS_CONDITION)];
-  const [networksProblem, servicesProblem] = [told(NETWORKS_CONDITION), told(SERVICES_CONDITION)];
+  const [addressProblem, chassisProblem] = [problemOf(ADDRESS_CONDITION), problemOf(CHASSIS_CONDITION)];
+  const [networksProblem, servicesProblem] = [problemOf(NETWORKS_CONDITION), problemOf(SERVICES_CONDITION)];
   return {
     key: name,
     name,

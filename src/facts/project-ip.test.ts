@@ -3,7 +3,7 @@
 import t from "tap";
 import { projectIp } from "./project-ip.ts";
 
-t.test("an IP object is its node's also when somebody has edited one of the two fields that say so", async (t) => {
+t.test("an IP object belongs to its node also when one of the two fields that say so was edited", async (t) => {
   const holder = (spec: object, name = "node-n1"): string => projectIp({ metadata: { name, uid: "u" }, spec }).holder;
   t.equal(holder({ podName: "n1", nodeName: "n1" }), "node:n1");
   t.equal(holder({ podName: "n1", nodeName: "elsewhere" }), "node:n1");

@@ -137,7 +137,7 @@ t.test("a listener that throws does not affect the others, and gets what it miss
   await timers.advance(999);
   t.equal(said.length, 2, "it backs off");
   await timers.advance(1);
-  t.equal(said.length, 3, "and is told again");
+  t.equal(said.length, 3, "and it is reported again");
   broken = false;
   await timers.advance(2000);
   t.same(took, ["b undefined -> y", "a undefined -> z"]);

@@ -280,7 +280,7 @@ t.test("the histories that are tried come to every kind of answer", (t) => {
   t.end();
 });
 
-t.test("MACs of one domain never meet, whoever asks for which", (t) => {
+t.test("MACs are unique in a domain, whatever is requested", (t) => {
   const mac = fc.integer({ min: 1, max: 6 }).map((i) => `02:00:00:00:00:0${i}`);
   const move = fc.record({
     owner,

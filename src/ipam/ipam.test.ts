@@ -543,7 +543,7 @@ t.test("everything that may allow a refused request increases the subnet's revis
   };
   ipam.allocate(any("a", "small"));
   ipam.allocate({ ...any("b", "other"), mac: "02:00:00:00:00:02" });
-  t.equal(ipam.revision("small"), last, "giving an address helps nobody");
+  t.equal(ipam.revision("small"), last, "an allocation unblocks no request");
   grows("an address is released", () => ipam.release("a"));
   grows("a MAC is released elsewhere in the network", () => ipam.release("b"));
   grows("the subnet changes", () => ipam.configure(config({ ...SMALL, macDomain: "vpc", excludeIps: ["10.0.0.9"] })));

@@ -51,7 +51,7 @@ const ATTEMPTS = 64;
 export class MacTable<H> {
   /** 48-bit number → holder */
   readonly #holders = new NumberMap<H>();
-  /** 48-bit number → subnet that reserves it → for whom (its router port) */
+  /** 48-bit number → subnet that reserves it → the owner (its router port) */
   readonly #reserved = new Map<number, Map<string, string>>();
 
   /** The number of releases. */
@@ -62,7 +62,7 @@ export class MacTable<H> {
     return this.#holders.get(mac);
   }
 
-  /** For whom a MAC is reserved, if it is. */
+  /** The owner for which a MAC is reserved, if any. */
   reservedFor(mac: number): string | undefined {
     return this.#reserved.get(mac)?.values().next().value;
   }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { OwnerMap } from "./owner-map.ts";
 
-t.test("it finds what a Map finds, also where the names cannot be told apart by their hashes", async (t) => {
+t.test("it finds what a Map finds, also where names have the same hash", async (t) => {
   const name = fc.integer({ min: 0, max: 40 }).map((i) => `pod-${i}.namespace`);
   for (const hash of [undefined, () => 7, (owner: string) => owner.length]) {
     fc.assert(

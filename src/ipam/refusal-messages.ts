@@ -64,8 +64,8 @@ export function poolNotForNamespace(
   ip?: Ip,
 ): Refusal {
   const allowed = (subnet.pool(pool)?.namespaces ?? []).map((name) => `"${name}"`);
-  const whom = namespace ? `not for "${namespace}"` : "not for objects without a namespace";
-  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces) only, ${whom}`;
+  const others = namespace ? `not for "${namespace}"` : "not for objects without a namespace";
+  const rule = `IPPool "${pool}" of subnet "${subnet.name}" is for namespace${allowed.length === 1 ? "" : "s"} ${listOf(allowed)} (spec.namespaces) only, ${others}`;
   const message =
     ip === undefined
       ? `${rule}; choose another pool, or add the namespace to this one.`

@@ -32,7 +32,7 @@ t.test("addresses of a pool that cannot be read leave the former ones set aside"
   }
 });
 
-t.test("a Vip's selector that cannot be read is the former one, or finds nobody", async (t) => {
+t.test("for a Vip's selector that cannot be read the former one is used, or none", async (t) => {
   const spec = { subnet: "s", namespace: "a", selector: ["app: web", "tier"] };
   t.same(projectVip({ metadata: metadata(), spec: { ...spec, selector: ["app: web"] } }).selector, [["app", "web"]]);
   t.same(projectVip({ metadata: metadata(), spec: { subnet: "s" } }).selector, [], "all of the namespace");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { DAEMON_SETS, EVENTS, type ResourceType, typeName } from "../kube/resources.ts";
+import { DAEMON_SETS, EVENTS, typeName } from "../kube/resources.ts";
 import { KINDS } from "./index.ts";
 
 /** One rule of a ClusterRole (rbac.authorization.k8s.io/v1 PolicyRule) about one resource, and what it is for. */
@@ -47,21 +47,9 @@ export function accessRules(): readonly AccessRule[] {
       group: EVENTS.group,
       resource: EVENTS.plural,
       verbs: ["list", "create", "patch"],
-      why: "Why something did not work, told at the object that it is about; repeats are patched. `weftctl diagnose` lists them.",
+      why: "Events report failures at the object concerned; repeated ones are patched. `weftctl diagnose` lists them.",
     },
   ];
-}
-
-/** Whether the rules allow a request. */
-export function isAllowed(verb: string, type: ResourceType, subresource?: string, name?: string): boolean {
-  const resource = subresource === undefined ? type.plural : `${type.plural}/${subresource}`;
-  return accessRules().some(
-    (rule) =>
-      rule.group === type.group &&
-      rule.resource === resource &&
-      rule.verbs.includes(verb) &&
-      (rule.names === undefined || (name !== undefined && rule.names.includes(name))),
-  );
 }
 
 const ORDER = ["get", "list", "watch", "create", "patch", "delete"];

@@ -142,7 +142,7 @@ interface OvnEipInput {
   /** Why it has no address. */
   readonly refusal: VerdictFact | undefined;
   /** The other holder of the address in its status. */
-  readonly dispute: AddressConflictFact | undefined;
+  readonly conflict: AddressConflictFact | undefined;
   readonly uses: EipUses;
 }
 
@@ -160,12 +160,12 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       eip,
       subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
       refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
-      dispute: eip.given && addressConflictOf(reader, ownerOf(eip)),
+      conflict: eip.given && addressConflictOf(reader, ownerOf(eip)),
       uses: readUses(reader, eip),
     };
   },
 
-  compile({ eip, subnet, refusal, dispute, uses }): Fragment<WeftEffect> {
+  compile({ eip, subnet, refusal, conflict, uses }): Fragment<WeftEffect> {
     const { given, deleting, version } = eip;
     const build = new FragmentBuilder();
     if (deleting && uses.users.length === 0) return build.finish(fill("ovnEips", eip, { finalizer: false }));
@@ -174,7 +174,7 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
     // Before it has an address there is nothing to release.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
-    const state = stateOf(eip, subnet, refusal, dispute, uses);
+    const state = stateOf(eip, subnet, refusal, conflict, uses);
     const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) }, uses);
     const { vpc, rule } = given === undefined ? {} : uses;
     const shown = vpc !== undefined && vpc !== eip.shown.vpc ? { [LABEL.vpc]: vpc } : undefined;
@@ -204,7 +204,7 @@ function stateOf(
   { given, deleting, subnet: of }: OvnEipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
-  dispute: AddressConflictFact | undefined,
+  conflict: AddressConflictFact | undefined,
   { users }: EipUses,
 ): State | undefined {
   if (deleting && given !== undefined) {
@@ -217,7 +217,7 @@ function stateOf(
     };
   }
   if (given === undefined) return refusal && { ready: false, reason: refusal.reason, message: refusal.message };
-  if (dispute !== undefined) return { ready: false, reason: "AddressInUse", message: dispute.message };
+  if (conflict !== undefined) return { ready: false, reason: "AddressInUse", message: conflict.message };
   if (subnet === undefined) {
     const message = `subnet "${of}" (spec.externalSubnet) is not ready; see the conditions of the subnet`;
     return { ready: false, reason: "SubnetNotReady", message };

@@ -88,7 +88,7 @@ const FROM_CLIENTS = {
   egress: [{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: "client" } } }] }],
 } as const;
 
-t.test("a policy lets in nobody who has an allowed pod's address in another VPC", async (t) => {
+t.test("a policy does not allow a pod with an allowed pod's address in another VPC", async (t) => {
   const facts = twoVpcs();
   addNetworkPolicy(facts, "clients", FROM_CLIENTS);
   t.strictSame(pairs(facts), ["black black", "red red"]);

@@ -65,7 +65,7 @@ interface ProviderNetworkInput {
   readonly vlans: readonly string[];
 }
 
-/** A ProviderNetwork: its state on nodes, as their daemons tell it. It has no rows: subnets name it in their localnet ports. */
+/** A ProviderNetwork: its state on nodes, as their daemons report it. It has no rows: subnets name it in their localnet ports. */
 const providerNetworkUnit: UnitKind<FactReader, ProviderNetworkInput, WeftEffect> = {
   name: "provider-network",
   priority: 4,
@@ -131,7 +131,7 @@ function stateOf(
     };
   if (notReady.length === 0) return { ready: true, reason: "Ready", message: "" };
   const more = notReady.length > 5 ? ` and ${notReady.length - 5} more` : "";
-  const message = `not connected: ${notReady.slice(0, 5).join(", ")}${more}; the conditions of these nodes tell why`;
+  const message = `not connected: ${notReady.slice(0, 5).join(", ")}${more}; the conditions of these nodes say why`;
   return { ready: false, reason: "NodesNotReady", message };
 }
 

@@ -44,7 +44,7 @@ interface VipInput {
   /** Why it has no address. */
   readonly refusal: VerdictFact | undefined;
   /** The other holder of the address in its status. */
-  readonly dispute: AddressConflictFact | undefined;
+  readonly conflict: AddressConflictFact | undefined;
   /** Whether another object has the plain name of its port. */
   readonly nameHolder: boolean;
   /** It was created for health checks, which are not needed any more. */
@@ -70,7 +70,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
       parents: vip.type === "" ? parentsOf(reader, vip) : [],
       taken: isTaken(reader, vip),
       refusal: vip.given ? undefined : reader.get("verdicts", vipVerdictKey(key)),
-      dispute: vip.given ? addressConflictOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
+      conflict: vip.given ? addressConflictOf(reader, vipOwner(key), (pod) => names(pod, key)) : undefined,
       nameHolder:
         vip.type === ""
           ? reader.get("nameCollisions", nameCollisionKey.vip(key)) !== undefined
@@ -79,9 +79,9 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     };
   },
 
-  compile({ vip, subnet, parents, taken, refusal, dispute, notes, nameHolder, unused }): Fragment<WeftEffect> {
+  compile({ vip, subnet, parents, taken, refusal, conflict, notes, nameHolder, unused }): Fragment<WeftEffect> {
     if (vip.deleting) return new FragmentBuilder().finish(fill("vips", vip, { finalizer: false }));
-    const condition = stateOf(vip, subnet, refusal, dispute, [
+    const condition = stateOf(vip, subnet, refusal, conflict, [
       ...notes,
       ...unsupportedNotes(vip),
       ...malformedNotes(vip),
@@ -101,7 +101,7 @@ export const vipUnit: UnitKind<FactReader, VipInput, WeftEffect> = {
     );
     // Without a switch the address is only reserved; for a load balancer's address the router port answers (`vip-proxies.ts`).
     if (vip.type === "switch_lb_vip") return new FragmentBuilder().finish(effects);
-    if (subnet === undefined || !vip.given || dispute !== undefined || taken || !isOvnProvider(subnet.provider))
+    if (subnet === undefined || !vip.given || conflict !== undefined || taken || !isOvnProvider(subnet.provider))
       return new FragmentBuilder().finish(effects);
     const build = new FragmentBuilder();
     const port = vip.type === "" ? virtualPortName(vip.name) : vipPortName(vip.name, vip.namespace, subnet.provider);
@@ -117,7 +117,7 @@ function stateOf(
   vip: VipFact,
   subnet: SubnetFact | undefined,
   refusal: VerdictFact | undefined,
-  dispute: AddressConflictFact | undefined,
+  conflict: AddressConflictFact | undefined,
   notes: readonly Note[],
 ): ConditionEffect | undefined {
   const { name, uid, given, subnet: of, problem } = vip;
@@ -129,7 +129,7 @@ function stateOf(
     );
   };
   if (!given) return refusal && say(false, refusal.reason, refusal.message);
-  if (dispute !== undefined) return say(false, "AddressInUse", dispute.message);
+  if (conflict !== undefined) return say(false, "AddressInUse", conflict.message);
   if (subnet === undefined) {
     return say(false, "SubnetNotReady", `subnet "${of}" (spec.subnet) is not ready; see the conditions of the subnet`);
   }

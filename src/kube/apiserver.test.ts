@@ -26,7 +26,7 @@ import { waitFor } from "./wait.ts";
 
 /** A real kube-apiserver on a real etcd, both on loopback, with an administrator and a user without rights. */
 interface ApiServer {
-  readonly access: (token: "admin" | "nobody") => ClusterAccess;
+  readonly access: (token: "admin" | "unprivileged") => ClusterAccess;
   readonly start: () => void;
   /** Ends the API server, not etcd. */
   readonly kill: () => Promise<void>;
@@ -57,7 +57,7 @@ async function launch(t: Test, etcd: string, binary: string): Promise<ApiServer>
   const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   await writeFile(join(folder, "sa.key"), privateKey.export({ type: "sec1", format: "pem" }));
-  await writeFile(join(folder, "tokens"), 'admin,admin,1,"system:masters"\nnobody,nobody,2\n');
+  await writeFile(join(folder, "tokens"), 'admin,admin,1,"system:masters"\nunprivileged,unprivileged,2\n');
   const run = (command: string, flags: Readonly<Record<string, string>>): ChildProcess =>
     spawn(
       command,
@@ -328,9 +328,9 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
   });
 
   await t.test("a user without rights gets forbidden", async (t) => {
-    const nobody = connectTo(server.access("nobody"), { userAgent: "weft-test/1" });
-    t.teardown(() => nobody.close());
-    await t.rejects(nobody.kube.list(PODS), {
+    const unprivileged = connectTo(server.access("unprivileged"), { userAgent: "weft-test/1" });
+    t.teardown(() => unprivileged.close());
+    await t.rejects(unprivileged.kube.list(PODS), {
       code: "forbidden",
       status: 403,
       message: /^list pods: pods is forbidden/,

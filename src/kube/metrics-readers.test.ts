@@ -30,7 +30,7 @@ function reviewing() {
   };
 }
 
-t.test("whoever may get /metrics is admitted, and asked about once a minute", async (t) => {
+t.test("an account that may get /metrics is admitted, and reviewed once a minute", async (t) => {
   const { admit, asked, pass } = reviewing();
   t.same(await Promise.all([admit("Bearer good"), admit("bearer good")]), ["admitted", "admitted"]);
   t.same(asked, [
@@ -48,14 +48,17 @@ t.test("whoever may get /metrics is admitted, and asked about once a minute", as
   t.equal(asked.length, 4);
 });
 
-t.test("without a token, with one of nobody, or of somebody who may not, nothing is shown", async (t) => {
-  const { admit, asked } = reviewing();
-  for (const header of [undefined, "", "Bearer", "Basic good", "Bearer a b", `Bearer ${"x".repeat(20_000)}`])
-    t.equal(await admit(header), "unauthenticated", `${header?.slice(0, 20)}`);
-  t.equal(asked.length, 0);
-  t.equal(await admit("Bearer stranger"), "unauthenticated");
-  t.equal(await admit("Bearer other"), "forbidden");
-});
+t.test(
+  "without a token, with an unknown one, or with one of an account without the right, access is denied",
+  async (t) => {
+    const { admit, asked } = reviewing();
+    for (const header of [undefined, "", "Bearer", "Basic good", "Bearer a b", `Bearer ${"x".repeat(20_000)}`])
+      t.equal(await admit(header), "unauthenticated", `${header?.slice(0, 20)}`);
+    t.equal(asked.length, 0);
+    t.equal(await admit("Bearer stranger"), "unauthenticated");
+    t.equal(await admit("Bearer other"), "forbidden");
+  },
+);
 
 t.test("while the API server is away its last answer holds for ten minutes", async (t) => {
   const { admit, leave, pass } = reviewing();
@@ -70,7 +73,7 @@ t.test("while the API server is away its last answer holds for ten minutes", asy
   t.equal(await admit("Bearer good"), "unknown");
 });
 
-t.test("many tokens of nobody cost few reviews at once, and forget no reader", async (t) => {
+t.test("many unknown tokens cost few reviews at once, and no known reader is dropped", async (t) => {
   const { admit, asked } = reviewing();
   t.equal(await admit("Bearer good"), "admitted");
   const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => admit(`Bearer none-${i}`)));

@@ -51,7 +51,7 @@ export function metricsReaders(
     try {
       const admission = await review(token);
       known.delete(key);
-      // Whoever has no token of this cluster cannot push others out.
+      // A client without a token of this cluster must not evict others.
       if (admission === "unauthenticated") return admission;
       known.set(key, { admission, at: clock.now() });
       for (const oldest of known.keys()) {

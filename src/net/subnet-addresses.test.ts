@@ -11,7 +11,7 @@ function reasons(fields: SubnetAddressFields): string[] {
 
 t.test("no CIDR is a subnet of MACs", (t) => {
   t.match(parseSubnetAddresses({ cidrBlock: "" }), { ok: true, addresses: { cidr: {}, gateway: {} } });
-  t.same(reasons({ cidrBlock: "", gateway: "10.0.0.1" }), [], "a gateway of no family of it is nobody's");
+  t.same(reasons({ cidrBlock: "", gateway: "10.0.0.1" }), [], "a gateway of another IP family is not reserved");
   t.end();
 });
 

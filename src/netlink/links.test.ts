@@ -90,8 +90,8 @@ t.test("an interface is renamed, changed and moved", { skip }, async (t) => {
 
 t.test("ports are added to a bridge and removed from it", { skip }, async (t) => {
   const { host } = await twoNamespaces(t);
-  const bridge = createLink(host, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "of nobody" });
-  t.match(bridge, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "of nobody" });
+  const bridge = createLink(host, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "foreign" });
+  t.match(bridge, { name: "br0", kind: "bridge", mtu: 1400, up: true, alias: "foreign" });
   const { link } = createVeth(host, { name: "a", peer: { name: "b" } });
   setLink(host, link.index, { master: bridge.index });
   t.equal(getLink(host, "a")?.master, bridge.index);

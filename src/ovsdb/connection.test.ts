@@ -185,7 +185,7 @@ t.test("remotes are tried one after the other at once, and a pause follows each 
   const events: ClientEvent[] = [];
   const dial: Dial = async (remote) => {
     dialled.push(remote);
-    throw new Error("nobody there");
+    throw new Error("no server");
   };
   clientOf(t, dial, { onEvent: (event) => events.push(event), maxBackoffMs: 1000 }, clock);
   await settled();

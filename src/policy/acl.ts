@@ -112,7 +112,7 @@ export function compileAcls(
 /** The pods of a selector that subjects in one VPC may have as peers: one selector for each VPC. */
 type Near = (selector: PodSelector) => readonly PodSelector[];
 
-/** Peered VPCs in which a selector selects nobody are left out, so that a VPC with many peerings does not multiply the groups of all policies. */
+/** Peered VPCs in which a selector selects no pod are left out, so that a VPC with many peerings does not multiply the groups of all policies. */
 function nearTo(vpc: string | undefined, { of, peeredWith }: PodVpcs): Near {
   const peered = peeredWith(vpc);
   return (selector) => {

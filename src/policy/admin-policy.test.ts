@@ -317,7 +317,7 @@ t.test("invalid labels and rates fail closed and are reported", async (t) => {
       'spec.egress[0].to[0].pods.podSelector InvalidSelector label app cannot have the value "w\\u0000b"; the peer matches nothing',
     ],
   );
-  t.same(rules, [], "an Allow for nobody");
+  t.same(rules, [], "an Allow without peers");
   const [named] = translate("anp", {
     priority: 7,
     egress: [{ ...egress[0]!, to: [{ networks: ["10.0.0.0/8"] }] }],

@@ -73,7 +73,7 @@ function adminPolicy(facts: FactStore, name: string, team: string, actions: read
   facts.set("adminNetworkPolicies", name, projectAdminPolicy("anp", object));
 }
 
-/** The groups of a pod, for people. */
+/** The groups of a pod, as text. */
 function groupsOf(facts: FactStore, key: string, vpc?: string): string[] | undefined {
   const names = facts.get("profiles", profileKey(facts.get("pods", key)?.profile ?? "", vpc))?.groups;
   return names?.map((name) => groupText(facts.get("groups", name)?.group ?? { kind: "domain", domain: "?" })).sort();
@@ -152,7 +152,7 @@ t.test("a named port is a group for each number that pods of the namespace mean 
   namespace(facts, "a");
   namespace(facts, "b");
   policy(facts, "a/p", { podSelector: {}, ingress: [{ ports: [{ port: "http" }] }] });
-  t.equal(facts.size("groups"), 1, "only the subject: nobody has such a port");
+  t.equal(facts.size("groups"), 1, "only the subject: no pod has such a port");
   pod(facts, "a/x", {}, { http: 80 });
   pod(facts, "a/y", {}, { http: 8080 });
   pod(facts, "b/z", {}, { http: 9090 });

@@ -46,7 +46,7 @@ function canonicalPodSelector({
   return all ? rest : { namespaceSelector: namespaces, ...rest };
 }
 
-/** A description of a canonical group for people. */
+/** A human-readable description of a canonical group. */
 export function groupText(group: Group): string {
   switch (group.kind) {
     case "pods": {

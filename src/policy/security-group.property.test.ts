@@ -205,7 +205,7 @@ t.test("a mistake in one field of a rule never lets in what the rule as it was m
     { protocol: "tpc" },
     { remoteType: "group" },
     { remoteType: "address", remoteAddress: "10.0.0.0/40" },
-    { remoteType: "securityGroup", remoteSecurityGroup: "nobody" },
+    { remoteType: "securityGroup", remoteSecurityGroup: "missing" },
     { localAddress: "me" },
     { protocol: "tcp", portRangeMin: 90, portRangeMax: 80 },
     { protocol: "udp", sourcePortRangeMin: 5 },

@@ -64,10 +64,10 @@ t.test("a rule that drops or passes drops, whatever its invalid part was meant t
   for (const policy of ["drop", "pass", "deny"]) {
     const closed = (change: object): readonly string[] =>
       translate({ egressRules: [{ ...DROP, policy, ...change }] }).acls;
-    t.same(closed({ remoteAddress: "nobody" }), ["2/18479 ip4: drop"], policy);
+    t.same(closed({ remoteAddress: "invalid" }), ["2/18479 ip4: drop"], policy);
     t.same(closed({ remoteType: "securityGroup", remoteSecurityGroup: "x" }), ["2/18479 ip4: drop"]);
     t.same(closed({ ipVersion: "both" }), ["2/18479 ip4 && ip4.dst == 10.1.0.0/16: drop"]);
-    t.same(closed({ ipVersion: "both", remoteAddress: "nobody" }), ["2/18479 ip4: drop", "2/18479 ip6: drop"]);
+    t.same(closed({ ipVersion: "both", remoteAddress: "invalid" }), ["2/18479 ip4: drop", "2/18479 ip6: drop"]);
     t.same(closed({ protocol: "tcp", portRangeMin: 9, portRangeMax: 8 }), [
       "2/18479 ip4 && ip4.dst == 10.1.0.0/16 && tcp: drop",
     ]);

@@ -63,7 +63,7 @@ t.test("an entry of allowSubnets that is not a CIDR allows nothing and is report
 });
 
 t.test(
-  "rules are taken as they are written, and pods of the subnet speak to each other in spite of them if told",
+  "rules are used as written, and an option allows traffic between pods of the subnet in spite of them",
   async (t) => {
     const acls = [
       { direction: "to-lport", priority: 1002, match: "ip4.dst == 10.20.0.2 && tcp", action: "drop" },

@@ -72,7 +72,7 @@ export interface Isolation {
 export interface Policy {
   /** Owner of its rows: `np/<namespace>/<name>`, `anp/<name>`, `banp/<name>`, `cnp/<name>`. */
   readonly id: string;
-  /** Its name for people: `NetworkPolicy default/web`. */
+  /** Its human-readable name: `NetworkPolicy default/web`. */
   readonly label: string;
   /** OVN's tier of its ACLs (ovn-nb(5), ACL `tier`); smaller is decided first. */
   readonly tier: 0 | 1 | 2 | 3;

@@ -38,7 +38,7 @@ export function formatServiceExplanation(answer: ServiceExplanation): string {
 
 const TRANSLATION = {
   OVN: "OVN balances the load, and policies are evaluated for each backend's own address",
-  nobody: "it has no address of its own, and clients choose a backend by name",
+  none: "it has no address of its own, and clients choose a backend by name",
   node: "the node balances the load: egress from the pod is evaluated for the Service's address, and backends see the node's",
 };
 

@@ -90,8 +90,8 @@ export function rulePath(rule: string): string {
 /** A rule as text: `TCP 80 from pods with app=client in namespace default`. */
 export function ruleText({ direction, ports, peers }: PolicyRule): string {
   const what = ports === "any" ? "everything" : ports.length === 0 ? "nothing" : joined(ports.map(portText));
-  const whom = peers === "any" ? "anybody" : peers.length === 0 ? "nobody" : joined(peers.map(peerText));
-  return `${what} ${direction === "ingress" ? "from" : "to"} ${whom}`;
+  const ends = peers === "any" ? "any peer" : peers.length === 0 ? "no peer" : joined(peers.map(peerText));
+  return `${what} ${direction === "ingress" ? "from" : "to"} ${ends}`;
 }
 
 function portText(port: PortMatch): string {

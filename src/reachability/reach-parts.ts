@@ -56,7 +56,7 @@ export class ReachParts {
   ): OpenPoints {
     if (acls.length === 0) return EVERYTHING;
     const uses = this.#usesOf(acls);
-    const key = `${uses.id} ${this.#tell(uses, from, families, 0)} ${this.#tell(uses, to, families, 1)}`;
+    const key = `${uses.id} ${this.#signature(uses, from, families, 0)} ${this.#signature(uses, to, families, 1)}`;
     let open = this.#open.get(key);
     if (open === undefined) {
       open = uses.points.filter((point) =>
@@ -72,7 +72,7 @@ export class ReachParts {
   }
 
   /** All properties of one end that a list can distinguish, as text. */
-  #tell(
+  #signature(
     { sets, ports, uses }: ListUses,
     { name, groups }: NetworkPort,
     families: readonly (readonly [Ip, Ip])[],

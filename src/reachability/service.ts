@@ -95,10 +95,10 @@ export interface ServiceExplanation {
   readonly port: string;
   readonly verdict: "allowed" | "denied";
   /**
-   * Where the Service's address is translated to a backend's: by OVN in the pod's switch, or by the node; `nobody`
+   * Where the Service's address is translated to a backend's: by OVN in the pod's switch, or by the node; `none`
    * for a Service without an address.
    */
-  readonly translatedBy: "OVN" | "node" | "nobody";
+  readonly translatedBy: "OVN" | "node" | "none";
   /** The path to the Service's own address, if a node translates it and egress from the pod is evaluated for it. */
   readonly virtual?: Explanation;
   /** The path to each backend, after translation. */
@@ -125,7 +125,7 @@ export function explainService(
       "port" in port &&
       network.isBalanced(from.place.switch, port.protocol, vip, port.port),
   );
-  const translatedBy = vips.length === 0 ? "nobody" : balanced.length > 0 ? "OVN" : "node";
+  const translatedBy = vips.length === 0 ? "none" : balanced.length > 0 ? "OVN" : "node";
   const kept = local && vips.length > 0 && from.node !== undefined;
   const backends = kept ? all.filter(({ node }) => node === from.node) : all;
   if (backends.length === 0) {

@@ -52,7 +52,7 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
     offerEffects: () => {},
     timers: new ManualClock(),
     onUnitFailure: (unit) => refused.push(unit),
-    onDeposed: () => t.fail("nobody is deposed"),
+    onDeposed: () => t.fail("no leader is deposed"),
     batch,
     ownColumns,
   });
@@ -161,7 +161,7 @@ t.test(
     t.ok(database.plans.length >= 4, "ten new ports, three at a time");
     const before = database.plans.length;
     addSwitch("two");
-    // Also where more that is new was told of before.
+    // Also where more that is new was reported before.
     for (let i = 10; i < 15; i++) port(i, "two");
     for (let i = 0; i < 10; i++) port(i, "two");
     await engine.whenIdle();

@@ -64,7 +64,7 @@ t.test("a unit that is retried is compared completely and its effects are carrie
   t.equal(engine.stateOf("port:p"), "committed");
   t.equal(engine.stateOf("port:q"), "not there");
   const before = database.names();
-  // As if the mirror had not been told.
+  // As if the mirror had not been notified.
   database.onChanges = () => {};
   database.tables.get("Port")?.clear();
   offered.length = 0;

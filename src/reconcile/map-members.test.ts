@@ -45,7 +45,7 @@ t.test("units add entries to a map and take their own away again", async (t) => 
   t.match(planChanges(desired, view, gone.touched).mutations, [{ insert: [], delete: ["local=10.0.0.1:80"] }]);
 });
 
-t.test("a changed value takes the place of the former one, whoever set that", async (t) => {
+t.test("a changed value replaces the former one, whichever client set it", async (t) => {
   const { desired, view, row } = rig({ zone: "", local: "a" });
   desired.replace("a", fragment(["local=a"]));
   const change = desired.replace("a", fragment(["local=b"]));
@@ -54,7 +54,7 @@ t.test("a changed value takes the place of the former one, whoever set that", as
     planChanges(desired, view, change.touched).mutations.map(({ insert, delete: gone }) => ({ insert, delete: gone })),
     wanted,
   );
-  // Left by an earlier run, of which nobody knows: OVSDB would keep it.
+  // Orphaned by an earlier run, which is not recorded: OVSDB would keep it.
   row["variables"] = { zone: "", local: "left" };
   const fresh = new Desired();
   fresh.replace("own", fragment(["zone="], true));

@@ -5,7 +5,7 @@ import { Desired } from "./desired.ts";
 import { findOrphanedMembers } from "./orphaned-members.ts";
 import type { DatabaseView } from "./plan.ts";
 
-t.test("members that nobody wants any more are found in sets of rows that are wanted, and in no others", async (t) => {
+t.test("orphaned members are found in sets of desired rows, and in no others", async (t) => {
   const desired = new Desired();
   const row = (uuid: string) => ({ table: "Group", uuid, label: uuid, columns: { name: uuid } });
   const edge = { table: "Group", row: "g1", column: "acls", member: "kept" };

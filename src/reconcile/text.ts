@@ -3,11 +3,11 @@
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import type { Plan } from "./plan.ts";
 
-/** Gives a row's uuid a name for people; uuids without one are printed as they are. */
+/** Gives a row's uuid a human-readable name; uuids without one are printed as they are. */
 export type NameRow = (uuid: string) => string | undefined;
 
 /**
- * A plan as text, the same for people (`weft-controller plan`) and for golden files: `+` a row or member that comes, `-`
+ * A plan as text, for `weft-controller plan` and golden files: `+` a row or member that comes, `-`
  * one that goes, `~` one that changes. Sorted, so that equal plans are equal texts.
  */
 export function formatPlan(plan: Plan, nameRow: NameRow): string {

@@ -11,7 +11,7 @@
  */
 export type RecordingErrorCode = "unreadable" | "empty" | "out-of-range" | "malformed" | "version";
 
-/** The error of whatever reads recordings; its message is for people. */
+/** The error of functions that read recordings; its message is human-readable. */
 export class RecordingError extends Error {
   override readonly name = "RecordingError";
   readonly code: RecordingErrorCode;

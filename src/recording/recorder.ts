@@ -36,7 +36,7 @@ export interface RecordedController {
   readonly clock: Pick<Clock, "wall">;
 }
 
-/** Records what a controller is told and what it commits, while it leads. */
+/** Records the facts that a controller receives and the transactions that it commits, while it leads. */
 export class Recorder {
   readonly #of: RecordedController;
   readonly #sink: LineSink;

@@ -74,7 +74,7 @@ function rowText(table: string, uuid: string, columns: Columns): string {
   return [table, uuid, ...parts].join(" ");
 }
 
-/** Nothing for what is empty: a set without members is not told from one that is not there. */
+/** Nothing for what is empty: a set without members is the same as a missing one. */
 function valueText(value: ColumnValue): string | undefined {
   if (value === undefined) return undefined;
   if (isMap(value)) {

@@ -143,7 +143,7 @@ t.test("scrapes at one time are one reading of the metrics", async (t) => {
   t.match((await get(port, "/metrics")).body, /^reads 2$/m);
 });
 
-t.test("a guarded metrics' port speaks TLS, and shows nothing to whoever is not admitted", async (t) => {
+t.test("a metrics port with authentication speaks TLS, and denies clients that are not admitted", async (t) => {
   const folder = t.testdir({});
   const key = await ownCertificate(folder, "weft-metrics", Date.now());
   const admit = async (authorization: string | undefined): Promise<Admission> =>

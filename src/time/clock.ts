@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 export interface Clock {
   /** Milliseconds since an arbitrary moment. Monotonic: for durations and deadlines. */
   now(): number;
-  /** Milliseconds since the epoch by the machine's clock: for people and other machines. */
+  /** Milliseconds since the epoch by the machine's clock: for logs, statuses and other machines. */
   wall(): number;
   /** Calls `run` once after `ms` milliseconds; the function returned cancels that, at any time and any number of times. */
   after(ms: number, run: () => void): () => void;

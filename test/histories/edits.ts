@@ -177,7 +177,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     arbitrary: edits(
       PODS,
       pods,
-      objects.podWishes.map((annotations) => {
+      objects.podRequests.map((annotations) => {
         return { metadata: { annotations: annotations as Readonly<Record<string, string>>, labels: { app: "web" } } };
       }),
     ),

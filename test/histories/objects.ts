@@ -293,7 +293,7 @@ export const policy = fc.record({
 });
 
 /** The requests of a pod. */
-export const podWishes = fc.record(
+export const podRequests = fc.record(
   {
     "ovn.kubernetes.io/routes": maybe(
       pick(...['[{"dst":"10.0.0.0/8","gw":"10.50.0.1"}]', "[{]", "[]", '[{"gw":"fd50::1"}]', '[{"dst":"x","gw":"y"}]']),

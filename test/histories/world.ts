@@ -93,7 +93,7 @@ export class World {
       this.fault(`still writing after ${PATIENCE_MS / 60_000} minutes: ${this.#writes.slice(-4).join("; ")}`);
       return;
     }
-    if (!this.#replica.leading) this.fault("nobody leads");
+    if (!this.#replica.leading) this.fault("no controller leads");
   }
 
   /** A controller without state must find nothing to write, and over an empty database make the present rows. */

@@ -21,7 +21,7 @@ import type {
  * the product. Each function cites what it follows.
  */
 
-/** One end of a connection: an address, and whose it is, if anybody's of the cluster. */
+/** One end of a connection: an address, and the pod or node that has it, if any. */
 export interface Party {
   readonly address: string;
   /** A pod of the pod network. */

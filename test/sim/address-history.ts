@@ -84,7 +84,7 @@ export class AddressHistory {
     if (before === undefined) this.#byPod.set(self, given);
     else if (!keeps(address, before.address) && this.#mustKeep(picture, pod, before)) {
       this.#byPod.set(self, given);
-      this.#onViolation(`${pod.key} runs with ${before.address} and is told ${address}`);
+      this.#onViolation(`${pod.key} runs with ${before.address} but its annotations have ${address}`);
     }
     const owner = ownerOf(pod);
     // Of a virtual machine's two pods only one has the address; the annotation of the other is old.

@@ -118,7 +118,7 @@ class DatabaseServer<Tables> {
     }
   }
 
-  /** Somebody else's transaction: a user with `ovn-nbctl`. Says why, where it is refused. */
+  /** A transaction of another client, a user with `ovn-nbctl`. Returns why it is refused, if it is. */
   edit(operations: readonly Operation[]): string | undefined {
     let refusal: string | undefined;
     this.#sender = undefined;

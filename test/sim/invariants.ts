@@ -51,7 +51,7 @@ export class Invariants {
           if (other === undefined) holders.set(key, { name: port.name, uuid: port._uuid });
           else if (!otherClient.touched.has(other.uuid) && !otherClient.touched.has(port._uuid)) {
             this.#world.onViolation(
-              `ports ${other.name} and ${port.name} both have ${address} in VPC ${vpc} (committed by ${from?.name ?? "nobody"})`,
+              `ports ${other.name} and ${port.name} both have ${address} in VPC ${vpc} (committed by ${from?.name ?? "another client"})`,
             );
           }
         }

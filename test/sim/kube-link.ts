@@ -22,7 +22,7 @@ export interface KubeLinkOptions {
   readonly seed: string;
   /** Called with an object that the process has listed or watched. */
   readonly received: <T extends KubeObject>(type: ResourceType, object: T) => T;
-  /** Hears of each write that reaches the server. */
+  /** Called for each write that reaches the server. */
   readonly onWrite: (verb: string, type: ResourceType, ref: ObjectRef) => void;
 }
 

@@ -124,7 +124,7 @@ function lostAddresses(picture: Picture): string[] {
       picture.isRetained(ip)
     )
       return [];
-    return [`${ip.name} holds ${ip.addresses.join(",")} of ${ip.subnet} for nobody`];
+    return [`${ip.name} holds ${ip.addresses.join(",")} of ${ip.subnet} without an owner`];
   });
 }
 
@@ -271,7 +271,7 @@ function wrongGroups(evidence: Evidence): string[] {
     for (const port of contested) if (!actual.includes(port)) members.delete(port);
     if (group === undefined) found.push(`there is no port group ${name}`);
     else if (actual.join() !== [...members].sort().join()) {
-      found.push(`port group ${name} has ${actual.join() || "nobody"}, not ${[...members].sort().join() || "nobody"}`);
+      found.push(`port group ${name} has ${actual.join() || "no port"}, not ${[...members].sort().join() || "none"}`);
     }
   }
   for (const [name, { external_ids: ids }] of groups) {
@@ -311,7 +311,7 @@ function staleOf({ picture }: Evidence, pod: Pod): string[] {
     const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
     return provider === undefined || own.includes(provider)
       ? []
-      : [`${pod.key} is told of an interface "${provider}", which it has not`];
+      : [`${pod.key} has annotations of an interface "${provider}", which it does not have`];
   });
 }
 
@@ -388,7 +388,9 @@ function wrongContracts(picture: Picture): string[] {
       isDeepStrictEqual(ranges, routed ? blocks : []) &&
       isDeepStrictEqual(probes, probed ? { vpc, blocks } : undefined) &&
       isDeepStrictEqual(told, wanted);
-    return right ? [] : [`nodes are told ${text} of subnet ${name}, which is ${routed ? "" : "not "}theirs to reach`];
+    return right
+      ? []
+      : [`the contract of subnet ${name} is ${text}, but nodes ${routed ? "must" : "must not"} reach it`];
   });
 }
 
@@ -437,7 +439,7 @@ function leftObjects(picture: Picture): string[] {
       picture.ips.some((ip) => ip.subnet === subnet.name) ||
       picture.vips.some((vip) => vip.subnet === subnet.name && vip.addresses.length > 0);
     if (!subnet.deleting || used) return [];
-    return [`subnet ${subnet.name} is being deleted, and nobody uses it, but it does not go`];
+    return [`subnet ${subnet.name} is being deleted and not in use, but it does not go`];
   });
   const vips = picture.vips.flatMap((vip) =>
     vip.deleting ? [`Vip ${vip.name} is being deleted, but does not go`] : [],

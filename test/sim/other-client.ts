@@ -11,7 +11,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { DatabaseAction } from "./script.ts";
 import { pickOf } from "./users.ts";
 
-/** Somebody with `ovn-nbctl`, and the administrator who restores the database. */
+/** A user with `ovn-nbctl`, and the administrator who restores the database. */
 export class OtherClient {
   readonly #server: NorthboundServer;
   readonly #scheduler: Scheduler;

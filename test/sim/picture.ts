@@ -218,9 +218,9 @@ export class Picture {
       return "it has a node's address";
     const held = [...this.ips, ...this.vips].filter((holder) => holder.subnet === name);
     for (const address of held.flatMap((holder) => holder.addresses.flatMap((text) => readAddress(text) ?? []))) {
-      if (!wanted.blocks.some((block) => isIn(block, address))) return "somebody would be left outside";
+      if (!wanted.blocks.some((block) => isIn(block, address))) return "an address in use would be outside of it";
       if (wanted.gateways.some(({ family, value }) => family === address.family && value === address.value))
-        return "somebody has the gateway's address";
+        return "an object has the gateway's address";
     }
     return undefined;
   }
@@ -400,7 +400,7 @@ function readNetworks(kube: FakeKube): Networks {
       .filter(isJudged)
       .map(({ metadata, spec }) => {
         const { config = "" } = spec as { config?: string };
-        if (config.includes("somebody.else")) return [metadata.name, "unknown"] as const;
+        if (config.includes("foreign.else")) return [metadata.name, "unknown"] as const;
         if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
         return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
       }),

@@ -64,7 +64,7 @@ for (const seed of [11]) {
     };
     t.strictSame((await run(generateScript(seed), { mutation: recording })).violations, []);
     const leader = sinks.find(({ controller }) => controller?.leading);
-    if (leader === undefined) return void t.fail("nobody leads");
+    if (leader === undefined) return void t.fail("no controller leads");
     const replay = replayOf(leader.sink.lines);
     t.ok(replay.counts.changes > 0 && replay.counts.commits > 0, JSON.stringify(replay.counts));
     const desired = desiredOf(modelOfFacts(replay.facts, replay.header.clusterId).fragments);

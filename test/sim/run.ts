@@ -74,7 +74,7 @@ export interface RunOptions {
   readonly mutation?: Mutation;
 }
 
-/** After so many ms in which nothing happens everybody has what he can have. */
+/** After this time in ms without an event every pod has what it can get. */
 const QUIET_ENOUGH_MS = 5_000;
 /** The types that decide which pod can have an address. */
 const WATCHED = [PODS, IPS, SUBNETS, IP_POOLS, VIPS, VPCS, NODES, NAMESPACES, STATEFUL_SETS];
@@ -149,7 +149,7 @@ async function carryOut(
       activity.commits++;
       activity.last = scheduler.elapsed;
       onActivity();
-      scheduler.note(`${from?.name ?? "somebody"} commits ${operations.length} operations`);
+      scheduler.note(`${from?.name ?? "another client"} commits ${operations.length} operations`);
       otherClient.committed(from, operations);
       invariants.onCommit(from);
       nodes?.onNorthbound();

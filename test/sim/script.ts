@@ -167,7 +167,7 @@ export type NodeAction =
   | { readonly do: "cni-gc"; readonly pick: number }
   /** The runtime loses a sandbox: it asks for another one for the pod and sends no DEL. `namespace`: the old one's is gone. */
   | { readonly do: "cni-forget"; readonly pick: number; readonly thing: number; readonly namespace: boolean }
-  /** Somebody writes what OVN cannot read into a subnet, or takes it away again. */
+  /** A user writes a value that OVN cannot read into a subnet, or removes it. */
   | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
 
 /** Events of a node's machine with its ovn-controller, and of the southbound database; see `southbound.ts`. */
@@ -222,7 +222,7 @@ export type FaultAction =
   | { readonly do: "nb-down"; readonly for: number; readonly forget: boolean }
   | { readonly do: "sb-down"; readonly for: number; readonly forget: boolean }
   | { readonly do: "nb-follower"; readonly for: number }
-  /** Somebody steals the leader's lock for a while. */
+  /** Another client steals the leader's lock for a while. */
   | { readonly do: "nb-steal"; readonly for: number };
 
 /** One thing that happens, `at` so many ms after the beginning. */

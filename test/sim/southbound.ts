@@ -277,7 +277,7 @@ export class Southbound {
 
   /**
    * Of two, the daemon of the living one reports in its Node that it does not reach the other one
-   * (`src/daemon/gateway/tunnel-report.ts`).
+   * (`src/daemon/node-gateway/tunnel-report.ts`).
    */
   #report(members: readonly string[], living: readonly string[]): void {
     for (const machine of this.#machines.values()) {

@@ -58,7 +58,7 @@ export class Tenancy {
     }
   }
 
-  /** Somebody has committed: checks all rows. */
+  /** A client has committed: checks all rows. */
   onCommit(): void {
     this.look();
     const { northbound, onViolation } = this.#world;
@@ -131,7 +131,7 @@ export class Tenancy {
     const routes = new Map(northbound.rows("Logical_Router_Static_Route").map((row) => [row._uuid, row]));
     const policies = new Map(northbound.rows("Logical_Router_Policy").map((row) => [row._uuid, row]));
     for (const { name, static_routes, policies: own } of northbound.rows("Logical_Router")) {
-      // Of the default VPC's the oracle knows the ways out; it is nobody's in particular.
+      // Of the default VPC's the oracle knows the ways out; it belongs to no tenant.
       if (name === DEFAULT_VPC || isHostile(name)) continue;
       for (const uuid of static_routes) {
         const { ip_prefix = "", nexthop = "" } = routes.get(uuid) ?? {};

@@ -431,7 +431,7 @@ function configOf(name: string, wants: NetworkWant): string {
     ovn: { cniVersion: "0.3.1", ...own },
     ipam: { cniVersion: "0.3.1", plugins: [{ type: "macvlan", master: "eth0", ipam }, { type: "tuning" }] },
     other: { type: "bridge", ipam: { type: "host-local" } },
-    invalid: { ...own, provider: "somebody.else.ovn" },
+    invalid: { ...own, provider: "foreign.else.ovn" },
   }[wants];
   return JSON.stringify(config);
 }

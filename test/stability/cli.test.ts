@@ -154,7 +154,7 @@ t.test("variables are values of YAML, and a task can be checked without a target
   );
 });
 
-t.test("a target that cannot be opened is told before anything is done", async (t) => {
+t.test("a target that cannot be opened is reported before anything is done", async (t) => {
   const { code, stderr } = await command(join(TASKS, "smoke.yaml"), "--target=kubeconfig", `--state=${t.testdir()}`);
   t.equal(code, EXIT.invalid);
   t.match(stderr, /^target kubeconfig cannot be used: /m);

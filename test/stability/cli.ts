@@ -141,7 +141,7 @@ function trends({ state, measures, last }: TrendOptions, { print, log }: CliWorl
   print(trendsText(trendsOf(results, measures.split(",")), Number(last)));
 }
 
-/** Runs the command with its arguments, and returns its exit code. Does not reject: errors are told, those of ours in one line each. */
+/** Runs the command with its arguments, and returns its exit code. Does not reject: errors are printed, those of ours in one line each. */
 export async function stability(args: readonly string[], world: CliWorld): Promise<number> {
   const { plugins, print, log, error } = world;
   let code: number = EXIT.passed;

@@ -37,7 +37,7 @@ export interface ProviderNetworkStatus {
   readonly ready?: boolean;
   /** Names of the nodes that are connected. */
   readonly readyNodes?: readonly string[];
-  /** Names of the nodes that are to be connected and are not; the conditions tell why. */
+  /** Names of the nodes that are to be connected and are not; the conditions say why. */
   readonly notReadyNodes?: readonly string[];
   /** Names of the Vlans of the network. */
   readonly vlans?: readonly string[];
@@ -55,7 +55,7 @@ export interface ProviderNetworkStatusCondition {
   readonly status?: string;
   /** Reason for `status`: one word in CamelCase, for programs. */
   readonly reason?: string;
-  /** Message with details, for people. */
+  /** Human-readable message with details. */
   readonly message?: string;
   /** `metadata.generation` of the object that the condition is about. */
   readonly observedGeneration?: number;

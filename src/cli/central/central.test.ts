@@ -63,7 +63,7 @@ t.test("each problem is reported with what to do", async (t) => {
     ],
     [
       [member(1, { role: "disconnected", index: 7 }, "active"), member(2, { role: "disconnected", index: 9 }), unasked],
-      /^OVN_Northbound has no leader: 0 of 3 members are connected\. .* go on with node-2, which has the latest entry/,
+      /^OVN_Northbound has no leader: 0 of 3 members are connected\. .* continue with node-2, which has the latest entry/,
     ],
     [
       [member(1, { role: "leader", servers: [1, 2, 3, 4] }, "active"), second, third],

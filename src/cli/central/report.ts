@@ -50,7 +50,7 @@ function databaseProblems(database: Database, members: readonly Member[]): reado
     const newest = own.reduce((a, b) => ((b.db.index ?? 0) > (a.db.index ?? 0) ? b : a));
     problems.push(
       `${name} has no leader: ${own.filter(({ db }) => db.role === "follower").length} of ${members.length} members are connected. ` +
-        `If the others are lost for good, go on with ${newest.node}, which has the latest entry (docs/central.md)`,
+        `If the others are lost permanently, continue with ${newest.node}, which has the latest entry (docs/central.md)`,
     );
   } else {
     for (const { node, db } of own)

@@ -143,7 +143,7 @@ t.test("a subnet that has just filled up is full, whatever its status says still
   t.ok(of(await findings(cluster.kube, "subnet", "ovn-default"), "Subnet ovn-default").includes("has no free address"));
 });
 
-t.test("Events of Weft of the last hour are told, the last of each object and reason", async (t) => {
+t.test("Weft's Events of the last hour are reported, the latest of each object and reason", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   const event = (name: string, component: string, minute: number, message: string) =>

@@ -35,11 +35,11 @@ export function diagnoseSubnets(
   for (const { name, using, available, cidr } of subnets) {
     const [used, free] = [using, available].map((text) => text.split(",").map(Number));
     for (const [i, open] of (free ?? []).entries()) {
-      const told = used?.[i];
-      if (told === undefined || Number.isNaN(open) || told + open === 0) continue;
+      const counted = used?.[i];
+      if (counted === undefined || Number.isNaN(open) || counted + open === 0) continue;
       const family = (cidr.split(",")[i] ?? cidr).includes(":") ? 6 : 4;
-      const taken = Math.min(told + open, Math.max(told, recorded(name, family)));
-      const left = told + open - taken;
+      const taken = Math.min(counted + open, Math.max(counted, recorded(name, family)));
+      const left = counted + open - taken;
       const full = left === 0;
       if (!full && taken / (taken + left) < NEARLY_FULL) continue;
       found.push({
@@ -47,7 +47,7 @@ export function diagnoseSubnets(
         object: `Subnet ${name}`,
         severity: full ? "error" : "warning",
         problem: full ? "has no free address" : "is nearly full",
-        evidence: `${taken} of ${taken + left} addresses of ${cidr.split(",")[i] ?? cidr} are in use (${taken > told ? "IP objects" : "status of the Subnet"})`,
+        evidence: `${taken} of ${taken + left} addresses of ${cidr.split(",")[i] ?? cidr} are in use (${taken > counted ? "IP objects" : "status of the Subnet"})`,
         remedy: `extend spec.cidrBlock, remove spec.excludeIps, or give namespaces another subnet; \`kubectl get ips -l ovn.kubernetes.io/subnet=${name}\` shows who has them`,
       });
     }

@@ -6,7 +6,7 @@ import type { Check, CheckResult } from "./check.ts";
 import { MODULES, type NodeView } from "./node-view.ts";
 import { PLUGINS } from "./other-cnis.ts";
 
-/** Bytes of Geneve's overhead, as the daemon counts them (`src/daemon/gateway/tunnel-mtu.ts`). */
+/** Bytes of Geneve's overhead, as the daemon counts them (`src/daemon/node-gateway/tunnel-mtu.ts`). */
 const OVERHEAD = 100;
 /** The minimum MTU of IPv6 (RFC 8200 §5). */
 const LEAST_MTU = 1280;

@@ -63,7 +63,7 @@ async function rolledOut(
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<boolean> {
-  let told = "";
+  let reported = "";
   const watched = informer<KubeObject, RolloutState>(kube, type, {
     namespace,
     fieldSelector: `metadata.name=${name}`,
@@ -75,9 +75,9 @@ async function rolledOut(
       watched,
       `${namespace}/${name}`,
       (state) => {
-        if (state !== undefined && state.text !== told) {
-          told = state.text;
-          say(`${name}: ${told} (${what})`);
+        if (state !== undefined && state.text !== reported) {
+          reported = state.text;
+          say(`${name}: ${reported} (${what})`);
         }
         return state?.done === true ? true : undefined;
       },

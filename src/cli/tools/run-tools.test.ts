@@ -87,7 +87,7 @@ t.test("log runs kubectl for the logs of a component, or of its pod on a node, a
 t.test("log reports an unknown component, an unknown node, and a missing permission", async (t) => {
   const calls = useKubectl(t, "no");
   await t.rejects(weftctl("log"), { code: "commander.missingArgument" });
-  await t.rejects(weftctl("log", "nobody"), { message: /Allowed choices are controller, daemon, central, ovs/ });
+  await t.rejects(weftctl("log", "unknown"), { message: /Allowed choices are controller, daemon, central, ovs/ });
   await t.rejects(weftctl("log", "daemon"), {
     message: "this account lacks the verb get on pods/log in namespace kube-system",
   });

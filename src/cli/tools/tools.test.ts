@@ -65,7 +65,7 @@ t.test(
   },
 );
 
-t.test("an account without the right to exec is told which right it lacks, and nothing is run", async (t) => {
+t.test("for an account without the right to exec the error names the missing right, and nothing is run", async (t) => {
   const asked: unknown[] = [];
   const answering = (allowed: boolean) => async (right: unknown) => {
     asked.push(right);

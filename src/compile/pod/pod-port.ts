@@ -22,13 +22,13 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const { pod, node, target, ip, subnet, vpc, shared, groups } = input;
   const options = machineOptions(input);
   const { provider } = ip;
-  const wish = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
+  const annotation = (key: PodKey): string | undefined => pod.annotations[podAnnotation(provider, key)];
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
   // In an external network a pod could answer for the router there, or for other objects' OvnEips, and no rule of the
   // subnet prevents that.
   const outside = isUnderlay(subnet);
-  const vips = outside ? [] : addressesOf(wish("port_vips") ?? "");
-  const secured = outside || wish("port_security") === "true";
+  const vips = outside ? [] : addressesOf(annotation("port_vips") ?? "");
+  const secured = outside || annotation("port_security") === "true";
   const port = build.held(
     "Logical_Switch",
     switchId(subnet.name),
@@ -38,7 +38,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
     {
       name: ip.name,
       type: "",
-      addresses: wish("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
+      addresses: annotation("layer2_forward") === "true" ? [addresses, "unknown"].sort() : [addresses],
       port_security: secured ? [[...new Set([addresses, ...vips, ...shared.addresses])].join(" ")] : [],
       ...(Object.keys(options).length > 0 && { options }),
       dhcpv4_options: addPortDhcp(build, input, 4),

@@ -25,8 +25,8 @@ export function podQos(
   { provider, qos, podUid }: Pick<IpFact, "provider" | "qos" | "podUid">,
 ): Qos {
   const allocated = annotations[podAnnotation(provider, "allocated")] === "true";
-  const told = podUid === "" ? {} : (decodePodQos(annotations[POD.qos])[provider] ?? {});
-  const recorded = qos === undefined ? told : decodeQos(qos);
+  const annotated = podUid === "" ? {} : (decodePodQos(annotations[POD.qos])[provider] ?? {});
+  const recorded = qos === undefined ? annotated : decodeQos(qos);
   // A record without an allocation belongs to another pod.
   const before = allocated ? recorded : {};
   const isNew = !allocated || before.refused === true || podUid === "";

@@ -28,7 +28,7 @@ function eip(facts: FactStore, name: string, of: Partial<OvnEipObject> & { reado
 const given = (v4Ip: string, macAddress: string) => ({ status: { v4Ip, macAddress, type: "nat" } });
 
 t.test(
-  "an object that was recreated under its name has what it asks for, although nobody saw the former go",
+  "an object that was recreated under its name gets the requested address, although the deletion of the former was not observed",
   async (t) => {
     const { facts, allocator, records, said, ipam } = world();
     allocator.start();
@@ -90,7 +90,7 @@ t.test("of two objects whose statuses name one address the older has it, also fo
   t.end();
 });
 
-t.test("a copy of a Vip has no port, and a Vip that a pod has taken is in no dispute with that", (t) => {
+t.test("a copy of a Vip has no port, and a Vip whose address a pod has taken does not conflict with that pod", (t) => {
   const { facts, allocator, write } = world();
   const vip = (name: string): void => {
     const spec = { subnet: "ovn-default", namespace: "default" };

@@ -70,7 +70,7 @@ t.test("a pod waits for the subnet that is meant for it while that is not ready"
   t.match(records.get("b.default")?.lease, { subnet: "meant", v4: "10.29.0.2" });
 });
 
-t.test("only a node has an address of the nodes' subnet, for whoever has one is taken for a node", async (t) => {
+t.test("only nodes get addresses of the nodes' subnet, because such an address identifies a node", async (t) => {
   const facts = sampleFacts();
   const { allocator, records, said } = rig(facts);
   allocator.start();
@@ -151,7 +151,7 @@ t.test(
   },
 );
 
-t.test("who waits for a subnet that grows is served, and told nothing of the moment in which it changes", async (t) => {
+t.test("a pod that waits for a subnet that grows is served, without an Event about the change", async (t) => {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);
   derived.follow();
@@ -207,7 +207,7 @@ t.test("an address that is being recorded is not left outside of its subnet's ra
   t.match(facts.get("verdicts", "small")?.refused?.message, /in use by IP first\.default; choose/);
   facts.set("ips", "first.default", undefined);
   facts.set("pods", "default/first", undefined);
-  t.equal(range(), "10.29.0.0/29", "once nobody has such an address");
+  t.equal(range(), "10.29.0.0/29", "once no object has such an address");
 });
 
 t.test("labels that a namespace gets bind it to a subnet", async (t) => {
@@ -221,7 +221,7 @@ t.test("labels that a namespace gets bind it to a subnet", async (t) => {
   t.equal(records.get("b.default")?.lease.subnet, "gold");
 });
 
-t.test("nobody gets the MAC of a router's port, in any subnet of the VPC", async (t) => {
+t.test("no object gets the MAC of a router's port, in any subnet of the VPC", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
   const { allocator, said } = rig(facts);
@@ -260,11 +260,11 @@ t.test("two pods with one MAC that are now in one network are reported", async (
     const spec = { podName, namespace: "default", subnet: name, nodeName: "weft-1", macAddress: "02:00:00:00:00:09" };
     facts.set("ips", `${podName}.default`, projectIp({ metadata, spec }));
   }
-  const { allocator, disputed } = rig(facts);
+  const { allocator, conflicting } = rig(facts);
   allocator.start();
-  t.same(disputed, []);
+  t.same(conflicting, []);
   addSubnet(facts, "two", { cidrBlock: "10.43.2.0/24", vlan: "one" });
-  t.same(disputed, ["a.default"]);
+  t.same(conflicting, ["a.default"]);
 });
 
 t.test("of two pools that name one address the older keeps it, whatever they are called", async (t) => {
@@ -388,7 +388,7 @@ t.test("no pod gets an address of a pool reserved for another namespace, however
       projectVip({ metadata: { name, uid: name }, spec: { subnet: "ovn-default", v4ip: "10.16.9.3", namespace } }),
     );
   vip("shared", "default");
-  vip("nobodys", "");
+  vip("unbound", "");
   const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
   const reserve = (name: string, spec: object): unknown =>
     facts.set("ips", name, projectIp({ metadata: { name, uid: name, labels }, spec }));
@@ -409,12 +409,12 @@ t.test("no pod gets an address of a pool reserved for another namespace, however
     "default/list PoolNotForNamespace",
     "default/multus PoolNotForNamespace",
     "shared PoolNotForNamespace",
-    "nobodys PoolNotForNamespace",
+    "unbound PoolNotForNamespace",
     "default/whole ReservationConflict",
   ]);
   t.match(facts.get("addressConflicts", "whole.default")?.message, not, "so its pod gets no port");
   t.match(facts.get("addressConflicts", "open.default")?.message, not);
-  t.equal(ipam.holderOf("ovn-default", "10.16.9.5"), "whole.default", "and nobody else what somebody wants kept free");
+  t.equal(ipam.holderOf("ovn-default", "10.16.9.5"), "whole.default", "and no other object gets a reserved address");
   t.equal(records.get("multus.default")?.lease.subnet, "ovn-default", "its own interface is none the worse");
   addPool(facts, "theirs", ["10.16.9.0/28", "fd00:10:16::900/124"], "2026", { namespaces: ["b", "default"] });
   addPool(facts, "theirs-too", ["10.28.0.10"], "2026", { subnet: "lan", namespaces: [] });
@@ -456,7 +456,7 @@ t.test("who runs with an address of a pool that is for others since keeps it whe
 });
 
 t.test(
-  "a pod whose address a user reserved where there is none to be had is told so, and served when there is",
+  "a pod whose reservation is in a subnet without free addresses has a refusal, and gets its address when one is free",
   async (t) => {
     const facts = sampleFacts();
     const { allocator, said, refused } = rig(facts);
@@ -484,7 +484,7 @@ t.test(
     addSubnet(facts, "later", { cidrBlock: "10.16.9.0/24" }, { creationTimestamp: "2026" });
     t.match(said.at(-1), /is in subnet "later", which is not ready; see the conditions of the subnet/);
     addSubnet(facts, "later", { cidrBlock: "10.29.0.0/24" }, { creationTimestamp: "2026" });
-    const told = (): boolean => allocator.isTold(facts.by("pods", "holder", "default/b")[0] as PodFact, "ovn");
+    const told = (): boolean => allocator.isReported(facts.by("pods", "holder", "default/b")[0] as PodFact, "ovn");
     t.equal(told(), true, "until its MAC is recorded");
     reserve("b", "later", "10.29.0.9", "02:00:00:00:00:09");
     t.equal(told(), false);

@@ -136,7 +136,7 @@ t.test("a recreated pod that wants another address has the old record discarded 
 });
 
 t.test("of two records of one address the later one goes, and its pod gets another address", async (t) => {
-  const { facts, allocator, disputed, discarded, records } = rig();
+  const { facts, allocator, conflicting, discarded, records } = rig();
   addPod(facts, "z", { node: "weft-1" });
   addIp(facts, "z.default", {
     podName: "z",
@@ -147,7 +147,7 @@ t.test("of two records of one address the later one goes, and its pod gets anoth
     v6: "",
   });
   allocator.start();
-  t.same(disputed, ["z.default"]);
+  t.same(conflicting, ["z.default"]);
   t.same(discarded, ["z.default"]);
   t.ok(facts.get("addressConflicts", "z.default"), "meanwhile its pod gets no port");
   facts.set("ips", "z.default", undefined);
@@ -161,11 +161,11 @@ t.test("at the start a record whose port is committed is believed before an olde
   const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.2", v6: "" };
   addIp(facts, "z.default", { podName: "z", ...of });
   const z = facts.get("ips", "z.default");
-  const { allocator, disputed } = rig(facts, [
+  const { allocator, conflicting } = rig(facts, [
     { name: "z.default", subnet: "ovn-default", mac: z?.mac ?? "", v4: "10.16.0.2", v6: "" },
   ]);
   allocator.start();
-  t.same(disputed, ["a.default"]);
+  t.same(conflicting, ["a.default"]);
 });
 
 t.test("an address that only a port or an annotation has is given to its own pod only", async (t) => {
@@ -246,7 +246,7 @@ t.test("a machine's second pod waits until the first is gone, and then takes its
   t.match(records.get("vm.default"), { kind: "ip", takeOver: { name: "vm.default" }, pod: { name: "launcher-2" } });
 });
 
-t.test("pods of a namespace with a pool get the pool's addresses, and nobody else does", async (t) => {
+t.test("only pods of a namespace with a pool get the pool's addresses", async (t) => {
   const facts = sampleFacts();
   const pool = (name: string, ips: string[], namespaces: string[]): unknown =>
     facts.set(
@@ -304,9 +304,9 @@ t.test("a Vip keeps its address through a new start when a user has reserved it 
   const reserved = { name: "late.default", uid: "r", labels: { "ovn.kubernetes.io/ip_reserved": "true" } };
   const spec = { subnet: "ovn-default", namespace: "default", podName: "late", v4IpAddress: "10.16.0.77" };
   facts.set("ips", "late.default", projectIp({ metadata: reserved, spec }));
-  const { allocator, disputed, ipam } = rig(facts);
+  const { allocator, conflicting, ipam } = rig(facts);
   allocator.start();
-  t.same(disputed, ["late.default"]);
+  t.same(conflicting, ["late.default"]);
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v");
 });
 
@@ -378,7 +378,7 @@ t.test("a reservation without a MAC is given one, and keeps its address", async 
 
 t.test("who holds an address that is not in the subnet any more keeps it, also through a new start", async (t) => {
   const facts = sampleFacts();
-  const { allocator, discarded, disputed } = rig(facts);
+  const { allocator, discarded, conflicting } = rig(facts);
   // As a subnet of Kube-OVN's that was made smaller there.
   addSubnet(facts, "small", { cidrBlock: "10.30.0.0/29", namespaces: ["default"] });
   addIp(facts, "z.default", {
@@ -390,7 +390,7 @@ t.test("who holds an address that is not in the subnet any more keeps it, also t
     v6: "",
   });
   allocator.start();
-  t.same(disputed, ["z.default"], "it is said");
+  t.same(conflicting, ["z.default"], "it is said");
   t.same(discarded, []);
   t.equal(facts.get("addressConflicts", "z.default"), undefined);
 });
@@ -453,12 +453,12 @@ t.test("a pod whose record is deleted gets its address again before waiting clai
 
 t.test("a reservation that conflicted with a pod's address gets it as soon as the pod releases it", async (t) => {
   const facts = sampleFacts();
-  const { allocator, disputed, ipam } = rig(facts);
+  const { allocator, conflicting, ipam } = rig(facts);
   allocator.start();
   const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
   const spec = { subnet: "ovn-default", v4IpAddress: "10.16.0.2" };
   facts.set("ips", "keep", projectIp({ metadata: { name: "keep", uid: "keep", labels }, spec }));
-  t.same(disputed, ["keep"]);
+  t.same(conflicting, ["keep"]);
   facts.set("pods", "default/a", undefined);
   facts.set("ips", "a.default", undefined);
   t.equal(ipam.holderOf("ovn-default", "10.16.0.2"), "keep");

@@ -63,7 +63,7 @@ export class Allocator {
   }
 
   /** Whether it was reported to a pod why one of its interfaces has no address. */
-  isTold(pod: PodFact, provider: string): boolean {
+  isReported(pod: PodFact, provider: string): boolean {
     return this.#refusals.has(podClaimId(pod, provider));
   }
 
@@ -131,7 +131,7 @@ export class Allocator {
   dropped(name: string): void {
     this.#work(() => {
       const claim = this.#recordings.delete(name);
-      // Otherwise the object exists by now and is used.
+      // Otherwise the object exists already and is used.
       if (claim !== undefined && !this.#holdings.isRecorded(claim.recordedIn)) this.#holdings.letGo(name);
       this.#tracker.touch(ipamDependency.recording(name));
     });

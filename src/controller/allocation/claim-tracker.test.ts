@@ -79,7 +79,7 @@ t.test("of a line one is looked at after the other, until one goes on waiting", 
   t.strictSame(drain("b", "c"), ["b", "x", "c"]);
 });
 
-t.test("one that cannot be read keeps nobody behind it in its line from being served", async (t) => {
+t.test("a claim that cannot be read does not block those behind it in its queue", async (t) => {
   const { tracker, mark, touch, drain, failed, bad } = tracked();
   for (const key of ["a", "b"]) {
     mark(key);

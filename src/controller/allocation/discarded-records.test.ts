@@ -18,7 +18,7 @@ function replace(facts: FactStore, uid: string, annotations: PodFact["annotation
   facts.set("pods", "default/a", { ...pod, uid, annotations });
 }
 
-/** Somebody changes the record, or what is stored of it is seen. */
+/** Another client changes the record, or its stored version is observed. */
 function change(facts: FactStore, name: string, change: Partial<IpFact>): void {
   const ip = facts.get("ips", name);
   if (ip === undefined) throw new Error("no record");
@@ -76,7 +76,7 @@ t.test("a record that changes before it is discarded is discarded as it is then,
 });
 
 t.test("so is one that names the address of another, which is said once", async (t) => {
-  const { facts, allocator, going, disputed } = rig();
+  const { facts, allocator, going, conflicting } = rig();
   allocator.start();
   addPod(facts, "z", { node: "weft-1" });
   facts.set("ips", "z.default", undefined);
@@ -84,11 +84,11 @@ t.test("so is one that names the address of another, which is said once", async 
   addIp(facts, "z.default", { podName: "z", ...of });
   change(facts, "z.default", { version: "2" });
   t.equal(going.get("z.default")?.version, "2");
-  t.same(disputed, ["z.default"]);
+  t.same(conflicting, ["z.default"]);
   facts.set("pods", "default/a", undefined);
   facts.set("ips", NAME, undefined);
   t.equal(facts.get("addressConflicts", "z.default"), undefined);
-  t.same([...going.keys()], [], "it holds what it names by now");
+  t.same([...going.keys()], [], "it holds the address that it names now");
 });
 
 t.test("one whose address only a port still has waits for that port, and is not discarded any more", async (t) => {

@@ -16,11 +16,11 @@ t.test("an unused record waits for a port without record and pod, and then has t
     const ip = facts.get("ips", "b.default");
     if (ip) facts.set("ips", "b.default", { ...ip, reserved });
     const ports = [GHOST];
-    const { allocator, ipam, discarded, disputed, notePorts } = rig(facts, ports);
+    const { allocator, ipam, discarded, conflicting, notePorts } = rig(facts, ports);
     allocator.start();
     t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/gone.default");
     t.match(facts.get("addressConflicts", "b.default")?.message, /port "gone\.default" of the northbound database/);
-    t.same(disputed, ["b.default"]);
+    t.same(conflicting, ["b.default"]);
     ports.length = 0;
     notePorts();
     t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "b.default");
@@ -93,9 +93,9 @@ t.test(
       const ip = facts.get("ips", name);
       if (ip) facts.set("ips", name, { ...ip, reserved: true, mac, holder: "", podUid: "" });
     }
-    const { allocator, ipam, disputed } = rig(facts);
+    const { allocator, ipam, conflicting } = rig(facts);
     allocator.start();
     t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "keep-b");
-    t.same(disputed, ["keep-a"]);
+    t.same(conflicting, ["keep-a"]);
   },
 );

@@ -16,8 +16,8 @@ import { holderText } from "../../ipam/refusal-messages.ts";
 import type { IpRecord } from "../../ipam/reserve.ts";
 import {
   byAge,
+  isReservationInUse,
   isRunning,
-  isToldReservation,
   lostRecordMessage,
   type RecoveredLease,
   recoverLeases,
@@ -37,7 +37,7 @@ export interface LeaseRegistryOptions {
   /** Withdraws `discard`; also called for objects without it. */
   readonly keep: (name: string) => void;
   /** A record conflicts with something else; the message says how that was resolved. Called once for each record. */
-  readonly disputed: (ip: IpFact, message: string) => void;
+  readonly reportConflict: (ip: IpFact, message: string) => void;
   /** A pod's record was lost; the message says what happened to its address. */
   readonly restored: (pod: PodFact, message: string) => void;
   /** The counters of a subnet have changed. */
@@ -68,7 +68,7 @@ export class LeaseRegistry {
 
   /** Restores the configuration of subnets and all leases, the most reliable sources first. */
   start(): void {
-    const { facts, ipam, rowUuid, disputed, usageChanged } = this.#options;
+    const { facts, ipam, rowUuid, reportConflict, usageChanged } = this.#options;
     configureNodes(facts, ipam);
     for (const subnet of facts.all("subnets")) this.#configure(subnet.name);
     const held = recoverLeases(facts, rowUuid);
@@ -80,7 +80,7 @@ export class LeaseRegistry {
     // Before those that can wait: otherwise two ports with one address would be in the database.
     for (const port of held.unowned) this.#holdOrphan(port);
     for (const ip of held.records) this.#reserve(ip);
-    for (const { ip, message } of held.disagreements) disputed(ip, message);
+    for (const { ip, message } of held.disagreements) reportConflict(ip, message);
     for (const trace of held.annotated) this.#restore(trace);
     for (const port of held.orphans) this.#holdOrphan(port);
     ipam.loaded();
@@ -176,7 +176,7 @@ export class LeaseRegistry {
     if (now !== undefined) this.#reserve(now);
     if (now !== undefined || old === undefined) return;
     facts.set("addressConflicts", old.name, undefined);
-    // The pod keeps the address if its annotations have it, as at the start of a leader, even if its subnet or pool is reserved for others by now.
+    // The pod keeps the address if its annotations have it, as at the start of a leader, even if its subnet or pool is reserved for others now.
     const released = old.holder.startsWith("node:") || !isRunning(facts, old) ? ipam.release(old.name) : undefined;
     serveOwn();
     // Otherwise it is released when the port is deleted as well.
@@ -194,18 +194,18 @@ export class LeaseRegistry {
   /** Restores the lease of an IP object. */
   #reserve(ip: IpFact): void {
     if (ip.v4 === "" && ip.v6 === "" && ip.mac === "") return;
-    const { ipam, facts, disputed, discard, keep, usageChanged } = this.#options;
+    const { ipam, facts, reportConflict, discard, keep, usageChanged } = this.#options;
     const { name, subnet } = ip;
     const record = recordOf(ip);
     const { conflicts } = ipam.reserve(record);
     usageChanged(subnet);
     // An address that could not be allocated now (outside of a subnet that has shrunk, the gateway's) stays allocated and is only reported.
-    for (const { code, message } of conflicts) if (!isClash(code)) disputed(ip, message);
+    for (const { code, message } of conflicts) if (!isClash(code)) reportConflict(ip, message);
     const clash = this.#clashOf(name, conflicts);
     const ghost = clash?.holder?.startsWith(ORPHAN) === true ? holderText(clash.holder) : undefined;
     // A reserved address is not allocated to others, but a pod of another namespace does not get it.
     const foreign =
-      ip.reserved && !isToldReservation(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
+      ip.reserved && !isReservationInUse(facts, ip) ? ipam.poolRefusal(record, namespaceOf(ip))?.message : undefined;
     const message =
       clash && ghost !== undefined
         ? `${clash.value} is still in use by ${ghost}; "${name}" gets it afterwards`
@@ -216,7 +216,7 @@ export class LeaseRegistry {
       if (before !== undefined) keep(name);
       return;
     }
-    if (before !== message) disputed(ip, message);
+    if (before !== message) reportConflict(ip, message);
     // If only a port has the address, the record waits for the deletion of the port. Otherwise the earlier record is valid: a later record of the
     // controller is deleted, and its pod gets another address; one of a user is left to the user.
     if (!ip.reserved && !ip.deleting && ghost === undefined) discard(ip);
@@ -239,7 +239,7 @@ export class LeaseRegistry {
     this.#owners.set(`${kind}/${key}`, owner);
     const clash = this.#clashOf(owner, ipam.reserve(held).conflicts);
     // Another client wrote its status, for example by copying an object.
-    facts.set("addressConflicts", owner, clash && disputeOfObject(owner, clash));
+    facts.set("addressConflicts", owner, clash && addressConflictOfObject(owner, clash));
   }
 
   /** The first conflict with another owner, which is stored. */
@@ -277,10 +277,10 @@ export class LeaseRegistry {
 
   /** Two owners with one MAC that are now in one network are reported: both keep it. */
   #configure(subnet: string): void {
-    const { facts, ipam, disputed } = this.#options;
+    const { facts, ipam, reportConflict } = this.#options;
     for (const { holder = "", message } of configureSubnet(facts, ipam, subnet)) {
       const ip = facts.get("ips", holder);
-      if (ip !== undefined) disputed(ip, message);
+      if (ip !== undefined) reportConflict(ip, message);
     }
   }
 
@@ -298,7 +298,7 @@ function isClash(code: Refusal["code"]): boolean {
   return code === "AddressInUse" || code === "MacInUse";
 }
 
-function disputeOfObject(owner: string, { value = "", holder = "" }: Refusal): AddressConflictFact {
+function addressConflictOfObject(owner: string, { value = "", holder = "" }: Refusal): AddressConflictFact {
   const message = `its status has ${value}, which is in use by ${holderText(holder)}; delete one of the two, or remove the status of this one`;
   return { key: owner, message, holder };
 }

@@ -153,26 +153,29 @@ t.test("a pool that overlaps another is refused what the older one has", async (
   });
 });
 
-t.test("of two StatefulSets that list one address the second is told whose it is and who else lists it", async (t) => {
-  for (const [first, second, address, holder] of [
-    ["10.16.7.1,10.16.7.2", "10.16.7.1,10.16.7.2", "10.16.7.1", "first-0"],
-    ["10.16.7.1,10.16.7.2", "10.16.7.2,10.16.7.3", "10.16.7.2", "first-1"],
-    ["10.16.7.1,fd00:10:16::71;10.16.7.2", "10.16.7.8,fd00:10:16::71;10.16.7.9", "fd00:10:16::71", "first-0"],
-  ] as const) {
-    const { facts, said, records, write } = cluster();
-    for (const ordinal of [0, 1]) {
-      addMember(facts, "first", ordinal, first);
-      write(`first-${ordinal}.default`);
+t.test(
+  "of two StatefulSets that list one address the refusal of the second names the owner and the other list",
+  async (t) => {
+    for (const [first, second, address, holder] of [
+      ["10.16.7.1,10.16.7.2", "10.16.7.1,10.16.7.2", "10.16.7.1", "first-0"],
+      ["10.16.7.1,10.16.7.2", "10.16.7.2,10.16.7.3", "10.16.7.2", "first-1"],
+      ["10.16.7.1,fd00:10:16::71;10.16.7.2", "10.16.7.8,fd00:10:16::71;10.16.7.9", "fd00:10:16::71", "first-0"],
+    ] as const) {
+      const { facts, said, records, write } = cluster();
+      for (const ordinal of [0, 1]) {
+        addMember(facts, "first", ordinal, first);
+        write(`first-${ordinal}.default`);
+      }
+      addMember(facts, "second", 0, second);
+      t.equal(records.has("second-0.default"), false);
+      t.same(said, [
+        `${address} in subnet "ovn-default" is in use by IP "${holder}.default"; choose another address, or delete its owner. It is also in ip_pool of StatefulSet "first": list it in one of them only, or set ip_pool of both to the name of one IPPool.`,
+      ]);
     }
-    addMember(facts, "second", 0, second);
-    t.equal(records.has("second-0.default"), false);
-    t.same(said, [
-      `${address} in subnet "ovn-default" is in use by IP "${holder}.default"; choose another address, or delete its owner. It is also in ip_pool of StatefulSet "first": list it in one of them only, or set ip_pool of both to the name of one IPPool.`,
-    ]);
-  }
-});
+  },
+);
 
-t.test("a pod of the same StatefulSet, or an address that nobody else lists, is nothing to speak of", async (t) => {
+t.test("a pod of the same StatefulSet, or an address that no other workload lists, is not reported", async (t) => {
   const { facts, said } = cluster();
   addMember(facts, "first", 0, "10.16.0.2");
   t.same(said, [
@@ -180,20 +183,23 @@ t.test("a pod of the same StatefulSet, or an address that nobody else lists, is 
   ]);
 });
 
-t.test("two StatefulSets share an IPPool, as in Kube-OVN; without room the second is told who is in it", async (t) => {
-  const { facts, said, write } = cluster();
-  addPool(facts, "shared", "10.16.8.1..10.16.8.3", "fd00:10:16::801..fd00:10:16::803");
-  for (const [set, ordinal] of [
-    ["first", 0],
-    ["second", 0],
-    ["first", 1],
-  ] as const) {
-    addMember(facts, set, ordinal, "shared");
-    write(`${set}-${ordinal}.default`);
-  }
-  t.same(said, []);
-  addMember(facts, "second", 1, "shared");
-  t.same(said, [
-    'IPPool "shared" of subnet "ovn-default" has no free IPv4 address: all 3 are in use by IP "first-0.default", IP "second-0.default", IP "first-1.default"; release one or add addresses to the pool\'s ips.',
-  ]);
-});
+t.test(
+  "two StatefulSets share an IPPool, as in Kube-OVN; without a free address the refusal of the second names the owners",
+  async (t) => {
+    const { facts, said, write } = cluster();
+    addPool(facts, "shared", "10.16.8.1..10.16.8.3", "fd00:10:16::801..fd00:10:16::803");
+    for (const [set, ordinal] of [
+      ["first", 0],
+      ["second", 0],
+      ["first", 1],
+    ] as const) {
+      addMember(facts, set, ordinal, "shared");
+      write(`${set}-${ordinal}.default`);
+    }
+    t.same(said, []);
+    addMember(facts, "second", 1, "shared");
+    t.same(said, [
+      'IPPool "shared" of subnet "ovn-default" has no free IPv4 address: all 3 are in use by IP "first-0.default", IP "second-0.default", IP "first-1.default"; release one or add addresses to the pool\'s ips.',
+    ]);
+  },
+);

@@ -15,7 +15,7 @@ export interface RefusalsOptions {
 export class Refusals {
   readonly #options: RefusalsOptions;
   /** Claim → the reported reason and the key of its verdict. */
-  readonly #told = new Map<string, { readonly reason: string; readonly verdict: string | undefined }>();
+  readonly #reported = new Map<string, { readonly reason: string; readonly verdict: string | undefined }>();
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
@@ -23,12 +23,12 @@ export class Refusals {
 
   /** The number of refused claims. */
   get size(): number {
-    return this.#told.size;
+    return this.#reported.size;
   }
 
   /** Whether a claim is refused and that was reported. */
   has(id: string): boolean {
-    return this.#told.has(id);
+    return this.#reported.has(id);
   }
 
   /** A claim was refused. */
@@ -40,21 +40,21 @@ export class Refusals {
     // Not the complete message: the holders of a pool's addresses change often.
     const reason = [code, subnet, value, holder].join(" ");
     const id = claimId(claim);
-    const known = this.#told.get(id)?.reason === reason;
-    this.#told.set(id, { reason, verdict: key });
+    const known = this.#reported.get(id)?.reason === reason;
+    this.#reported.set(id, { reason, verdict: key });
     if (known) return;
     refused(claimant, subject === undefined ? refusal : { ...refusal, message: `Interface "${subject}": ${message}` });
   }
 
   /** A claim is met or has ended: removes its refusal and verdict. */
   delete(id: string): void {
-    const { verdict } = this.#told.get(id) ?? {};
-    this.#told.delete(id);
+    const { verdict } = this.#reported.get(id) ?? {};
+    this.#reported.delete(id);
     if (verdict !== undefined) this.#options.facts.set("verdicts", verdict, undefined);
   }
 
   /** Removes all refusals. */
   clear(): void {
-    for (const id of [...this.#told.keys()]) this.delete(id);
+    for (const id of [...this.#reported.keys()]) this.delete(id);
   }
 }

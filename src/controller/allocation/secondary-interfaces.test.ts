@@ -118,7 +118,7 @@ t.test("wishes are those of the interface's own annotations, or of the list of n
   ]);
 });
 
-t.test("a network that is named several times is several interfaces, where they can be told apart", async (t) => {
+t.test("a network that is named several times is several interfaces, if they can be distinguished", async (t) => {
   const { allocator, facts, records, refused, said } = rig(networks());
   allocator.start();
   addPod(facts, "b", naming("net1@eth1,net1@eth2"));
@@ -214,7 +214,7 @@ t.test("a record that has the name of another's is said to be in the way, until 
   const facts = networks();
   const { allocator, records, refused, write } = rig(facts);
   allocator.start();
-  const reservation = { podName: "somebody", nodeName: "", subnet: "ovn-default", v4: "10.16.0.77", v6: "" };
+  const reservation = { podName: "other", nodeName: "", subnet: "ovn-default", v4: "10.16.0.77", v6: "" };
   addIp(facts, "b.default", { ...reservation, namespace: "other" });
   addPod(facts, "b", naming("net1"));
   addIp(facts, "node-n9", { ...reservation, v4: "10.16.0.78", namespace: "other" });

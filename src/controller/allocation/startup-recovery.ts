@@ -92,14 +92,14 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
         ports.push(traceOf(port, { pod, source: "the northbound database", owner }));
         continue;
       }
-      const told = annotated(pod.annotations, provider);
-      if (told !== undefined) said.push(traceOf(told, { pod, source: "its annotations", owner }));
+      const own = annotated(pod.annotations, provider);
+      if (own !== undefined) said.push(traceOf(own, { pod, source: "its annotations", owner }));
     }
   }
   const spokenFor = new Set([...settled.map((ip) => ip.name), ...ports.map((trace) => trace.owner)]);
-  const told = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
+  const known = new Set(said.flatMap(({ v4, v6 }) => [v4, v6]));
   const isGhost = ({ name, v4, v6 }: PortFact): boolean =>
-    facts.get("ips", name) === undefined && !told.has(v4) && !told.has(v6);
+    facts.get("ips", name) === undefined && !known.has(v4) && !known.has(v6);
   const unspoken = [...committed.values()].filter((port) => !spokenFor.has(port.name));
   const ghosts = unspoken.filter(isGhost);
   const orphans = unspoken.filter((port) => !isGhost(port));
@@ -123,11 +123,11 @@ export function isRunning(facts: FactReader, ip: IpFact): boolean {
 }
 
 /** Whether a pod runs with the address of a user's reservation. */
-export function isToldReservation(facts: FactReader, { holder, name, provider, v4, v6 }: IpFact): boolean {
+export function isReservationInUse(facts: FactReader, { holder, name, provider, v4, v6 }: IpFact): boolean {
   return facts.by("pods", "holder", holder).some((pod) => {
     if (!pod.alive || portOf(pod, provider) !== name) return false;
-    const told = annotated(pod.annotations, provider);
-    return told !== undefined && told.v4 === v4 && told.v6 === v6;
+    const own = annotated(pod.annotations, provider);
+    return own !== undefined && own.v4 === v4 && own.v6 === v6;
   });
 }
 

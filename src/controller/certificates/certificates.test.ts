@@ -287,7 +287,7 @@ t.test("a node that has not said yet which chassis it is waits", { skip }, async
   t.ok((await answer(t, kube, "r1")).certificate);
 });
 
-t.test("nobody gets a certificate who is not the daemon of the node whose chassis it names", { skip }, async (t) => {
+t.test("only the daemon of the node whose chassis a request names gets the certificate", { skip }, async (t) => {
   const kube = fakeKube();
   for (const [name, chassis] of [
     ["n1", "chassis-1"],

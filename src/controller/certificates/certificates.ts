@@ -24,16 +24,16 @@ export function tlsFilesIn(folder: string): TlsFiles {
  * process's own, and the nodes'. Every replica does, before it leads and without a database.
  */
 export class Certificates {
-  readonly #world: SignerDependencies;
+  readonly #deps: SignerDependencies;
   readonly #signer: Signer;
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
   #stopped = false;
 
-  constructor(world: SignerDependencies) {
-    this.#world = world;
-    this.#signer = new Signer(world);
+  constructor(deps: SignerDependencies) {
+    this.#deps = deps;
+    this.#signer = new Signer(deps);
   }
 
   start(): void {
@@ -48,7 +48,7 @@ export class Certificates {
   }
 
   #run(): void {
-    const { clock, log } = this.#world;
+    const { clock, log } = this.#deps;
     this.#running = this.#ensure().then(
       (due) => {
         this.#failures = 0;
@@ -66,12 +66,12 @@ export class Certificates {
   }
 
   #schedule(ms: number): void {
-    if (!this.#stopped) this.#cancel = this.#world.clock.after(ms, () => this.#run());
+    if (!this.#stopped) this.#cancel = this.#deps.clock.after(ms, () => this.#run());
   }
 
   /** Resolves with the time when the next certificate is to be renewed. */
   async #ensure(): Promise<number> {
-    const { kube, clock, namespace, folder, days } = this.#world;
+    const { kube, clock, namespace, folder, days } = this.#deps;
     const now = clock.wall();
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const { central, nodes } = await ensureAuthorities(kube, namespace, folder, now);

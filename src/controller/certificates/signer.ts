@@ -31,7 +31,7 @@ export interface SignerDependencies {
 
 /** Signs the requests of nodes, in every replica: the second one finds the certificate. It needs the API server only, no database. */
 export class Signer {
-  readonly #world: SignerDependencies;
+  readonly #deps: SignerDependencies;
   readonly #requests: Informer<CertificateRequest>;
   /** Name of a waiting request → number of attempts, and how to cancel the next one. */
   readonly #waiting = new Map<string, { readonly tries: number; readonly cancel: () => void }>();
@@ -39,13 +39,13 @@ export class Signer {
   /** One after the other: during an installation all nodes send requests at once. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(world: SignerDependencies) {
-    this.#world = world;
-    this.#requests = informer<CertificateRequest>(world.kube, CERTIFICATE_REQUESTS, {
+  constructor(deps: SignerDependencies) {
+    this.#deps = deps;
+    this.#requests = informer<CertificateRequest>(deps.kube, CERTIFICATE_REQUESTS, {
       fieldSelector: `spec.signerName=${SIGNER}`,
       project: (request) => (isPending(request) ? request : undefined),
-      onError: (error) => world.log.warn({ err: error }, "failed to read certificate requests; retrying"),
-      clock: world.clock,
+      onError: (error) => deps.log.warn({ err: error }, "failed to read certificate requests; retrying"),
+      clock: deps.clock,
     });
     this.#requests.subscribe(({ key, new: request }) => {
       this.#forget(key);
@@ -75,7 +75,7 @@ export class Signer {
   async #serve(name: string): Promise<void> {
     const request = this.#requests.get(name);
     if (request === undefined || this.#stop.signal.aborted) return;
-    const { log } = this.#world;
+    const { log } = this.#deps;
     try {
       const verdict = await this.#judge(request);
       if (verdict.kind === "wait") this.#later(name, verdict.message);
@@ -94,13 +94,13 @@ export class Signer {
     const tries = (this.#waiting.get(name)?.tries ?? 0) + 1;
     // A conflict between two replicas is over by then.
     if (tries === 3)
-      this.#world.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
+      this.#deps.log.warn({ request: name, reason }, "failed to sign or deny a certificate request; retrying");
     this.#forget(name);
-    this.#waiting.set(name, { tries, cancel: this.#world.clock.after(retryDelay(tries), () => this.#add(name)) });
+    this.#waiting.set(name, { tries, cancel: this.#deps.clock.after(retryDelay(tries), () => this.#add(name)) });
   }
 
   async #judge(request: CertificateRequest): Promise<RequestVerdict> {
-    const { kube, namespace, nodesOf, whenNodesKnown } = this.#world;
+    const { kube, namespace, nodesOf, whenNodesKnown } = this.#deps;
     const { signal } = this.#stop;
     const name = requestingNode(request, namespace);
     if (typeof name !== "string") return name;
@@ -110,7 +110,7 @@ export class Signer {
   }
 
   async #deny(request: CertificateRequest, message: string): Promise<void> {
-    const { log } = this.#world;
+    const { log } = this.#deps;
     const { name } = request.metadata;
     log.warn(
       { request: name, user: request.spec.username, reason: message },
@@ -120,7 +120,7 @@ export class Signer {
   }
 
   async #sign(request: CertificateRequest, commonName: string): Promise<void> {
-    const { kube, log, namespace, folder, days, clock } = this.#world;
+    const { kube, log, namespace, folder, days, clock } = this.#deps;
     const { signal } = this.#stop;
     const { name } = request.metadata;
     const now = clock.wall();
@@ -139,7 +139,7 @@ export class Signer {
     const { name, uid } = request.metadata;
     const options = { subresource: "approval", metadataOnly: true, signal: this.#stop.signal } as const;
     const body = { metadata: { uid }, status: { conditions: [condition] } };
-    await this.#world.kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
+    await this.#deps.kube.patch(CERTIFICATE_REQUESTS, { name }, { type: "merge", body }, options);
   }
 }
 

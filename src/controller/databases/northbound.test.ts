@@ -98,7 +98,7 @@ t.test("outcomes tell a refusal from a broken connection, and that from a server
   t.same(await northbound.commit(plan("e")), { kind: "committed" });
 });
 
-t.test("a pod whose rows cannot be written is told so, and the others are served", async (t) => {
+t.test("a pod whose rows cannot be written has an Event, and the others are served", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   const names = Array.from({ length: 12 }, (_, index) => `pod-${index}`);
@@ -121,7 +121,7 @@ t.test(
   async (t) => {
     const { kube, server } = await cluster(t);
     let drops = 0;
-    // What kills the server, or its parser, in a way that nobody knows of yet.
+    // What kills the server, or its parser, in a way that is not known yet.
     server.onTransact = (operations) => {
       const adds = operations.some(
         (operation) => operation.op === "insert" && operation.table === "Logical_Switch_Port",
@@ -141,7 +141,7 @@ t.test(
         .objects<KubeObject & { reason?: string; message?: string; involvedObject?: { name?: string } }>(EVENTS)
         .filter(({ reason }) => reason === "NorthboundRefused");
     await eventually("it is said", () => refused()[0], 60_000);
-    t.same([...new Set(refused().map(({ involvedObject }) => involvedObject?.name))], ["poison"], "of nobody else");
+    t.same([...new Set(refused().map(({ involvedObject }) => involvedObject?.name))], ["poison"], "of no other object");
     t.match(refused()[0]?.message, /the connection is lost whenever this is written/);
     await addPod(kube, "later");
     await eventually("what comes later is served", () => addressOf(kube, "later"), 60_000);

@@ -72,7 +72,7 @@ t.test(
     await pause(200);
     const upheavals: readonly ((now: TestServer) => Promise<void>)[] = [
       async (now) => void (await now.control("cluster/failure-test", "transfer-leadership")),
-      // Transactions are appended and sent, but nobody answers: the leader gives up, and then all goes on with them in the log.
+      // Transactions are appended and sent, but no member answers: the leader gives up, and then the cluster continues with them in the log.
       async (now) => {
         const others = servers.filter((server) => server !== now);
         for (const other of others) other.freeze(true);

@@ -66,7 +66,7 @@ function chassis(uuid: string, name: string, hostname: string, ip: string): read
   ];
 }
 
-t.test("chassis, gateways and monitors are facts; pods' bindings and heartbeats reach nobody", { skip }, async (t) => {
+t.test("chassis, gateways and monitors are facts; pods' bindings and heartbeats are not", { skip }, async (t) => {
   const server = await (await folderOf(t)).standalone(OVN_SB);
   const edit = await editor(t, server);
   const { facts, changes } = await follow(t, [server]);
@@ -123,7 +123,7 @@ t.test("facts stay while the database is away, and are what it says when it is b
   changes.length = 0;
   await server.start();
   await eventually("it is back", () => (southbound.synced ? true : undefined));
-  t.strictSame(changes, [], "what is the same is told to nobody");
+  t.strictSame(changes, [], "an unchanged fact notifies no listener");
   const second = await editor(t, server);
   await second(
     remove(OVN_SB, "Chassis", [["name", "==", "c1"]]),

@@ -39,7 +39,7 @@ function world() {
   return { facts, failures, take };
 }
 
-t.test("a port that comes up is told to whoever follows that, and to nobody who reads its addresses", async (t) => {
+t.test("a port that comes up notifies readers of that state, and no reader of its addresses", async (t) => {
   const { facts, take } = world();
   const row = port("u1", "a.default", "10.16.0.2");
   t.same(take({ new: row }), ["+ports/a.default", "+downPorts/a.default"]);
@@ -65,7 +65,7 @@ t.test("a row that takes another's name in one message leaves its own fact, whic
   ] as const) {
     const { facts, take } = world();
     take({ new: old });
-    t.same(take(...order), ["+ports/a.default"], "nobody sees it gone");
+    t.same(take(...order), ["+ports/a.default"], "no reader sees it deleted");
     t.equal(facts.get("ports", "a.default")?.v4, "10.16.0.3");
   }
 });

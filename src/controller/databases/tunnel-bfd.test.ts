@@ -7,7 +7,7 @@ import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 
-t.test("a leader sets the options of BFD that nobody has set, and writes nothing where all are", async (t) => {
+t.test("a leader sets the options of BFD that are not set, and writes nothing if all are", async (t) => {
   const { kube } = await cluster(t);
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());

@@ -44,7 +44,7 @@ async function leadOnce(t: Test, of: Cluster, pod: string): Promise<readonly str
 
 const router = rowUuid("Logical_Router", "ovn-cluster");
 
-t.test("in an empty database rows are made with the id of the cluster, which tools are told", async (t) => {
+t.test("in an empty database rows are created with the id of the cluster, which tools can read", async (t) => {
   const here = await cluster(t);
   const uid = await addKubeSystem(here);
   const rows = await leadOnce(t, here, "a");

@@ -47,7 +47,7 @@ export class ClusterIdentity {
     this.#id = this.#find();
   }
 
-  /** Throws if the database has another id by now: a leader of an older version may have written since, or an old backup was restored. */
+  /** Throws if the database has another id now: a leader of an older version may have written since, or an old backup was restored. */
   verify(): void {
     if (this.#find() !== this.#id)
       throw new Error(

@@ -30,7 +30,7 @@ export class Election {
   /** The first check whether it may lead is complete. */
   #judged = false;
   /** Writes of the annotation with the reason, one after the other. */
-  #told: Promise<void> = Promise.resolve();
+  #annotated: Promise<void> = Promise.resolve();
 
   /** `onFailure`: it failed to start leading; the process must exit so that another replica can lead. */
   constructor(parts: ControllerParts, controller: Controller, onFailure: () => void) {
@@ -109,11 +109,11 @@ export class Election {
     if (reason !== undefined) log.error(reason);
     else if (before !== undefined) log.info("the northbound database has no more rows of Kube-OVN");
     // Also if there is no reason at first: an earlier process of this pod may have left the annotation.
-    this.#told = this.#told.then(() => this.#tell(reason));
+    this.#annotated = this.#annotated.then(() => this.#annotateReason(reason));
   }
 
   /** Writes to this process's own pod why it does not lead, for `weftctl status`. Outside of a pod only the log has it. */
-  async #tell(reason: string | undefined): Promise<void> {
+  async #annotateReason(reason: string | undefined): Promise<void> {
     const { kube, settings, log } = this.#parts;
     const ref = { namespace: settings.namespace, name: settings.identity };
     const key = CONTROLLER_POD.notLeading;

@@ -26,7 +26,7 @@ t.test(
       insert(OVN_NB, "Logical_Switch", undefined, { name: "ovn-default", ports, ...ids }),
       insert(OVN_NB, "Logical_Switch", undefined, { name: "join", ...ids }),
       insert(OVN_NB, "Logical_Router", undefined, { name: "ovn-cluster", ...ids }),
-      insert(OVN_NB, "Logical_Switch", undefined, { name: "somebody-else", external_ids: { vendor: "me" } }),
+      insert(OVN_NB, "Logical_Switch", undefined, { name: "foreign", external_ids: { vendor: "me" } }),
     ]);
     await addPod(kube, "a");
     const { election, controller } = candidate(t, kube, server);

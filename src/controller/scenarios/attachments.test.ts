@@ -61,7 +61,7 @@ t.test("secondary interfaces come with the type that names them, in one patch wi
     { namespace: "default", name: "late" },
     { type: "merge", body: { metadata: { annotations: dropped } } },
   );
-  await eventually("what it was told is gone", () => (told("late")[both[0] ?? ""] === undefined ? true : undefined));
+  await eventually("its annotations are removed", () => (told("late")[both[0] ?? ""] === undefined ? true : undefined));
   await eventually("and its record", () =>
     kube.object(IPS, { name: "late.default.net1.default.ovn" }) ? undefined : true,
   );
@@ -88,7 +88,10 @@ t.test(
     await pod("asking", { "k8s.v1.cni.cncf.io/networks": "net1,net1" });
     const { controller } = candidate(t, kube, server, { settings: { ...SETTINGS, nonPrimary: true } });
     const told = (name: string) => kube.object<Pod>(PODS, { namespace: "default", name })?.metadata.annotations ?? {};
-    await eventually("it is told of both", () => told("asking")["net1.default.ovn.net2.kubernetes.io/allocated"]);
+    await eventually(
+      "its annotations have both",
+      () => told("asking")["net1.default.ovn.net2.kubernetes.io/allocated"],
+    );
     t.notOk(Object.keys(told("asking")).some((key) => key.startsWith("ovn.kubernetes.io/ip_address")));
     t.same(told("plain"), {});
     const ports = [...controller.facts.all("ports")]

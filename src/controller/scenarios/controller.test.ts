@@ -40,7 +40,7 @@ t.test("a former leader writes no statuses, and a leader that leads again writes
   thief.steal("weft_controller");
   await eventually("leadership is lost", () => (only.controller.leading ? undefined : true));
   await new Promise((resolve) => setTimeout(resolve, 1_200));
-  t.equal(using(), 1, "nobody has counted again with an empty memory");
+  t.equal(using(), 1, "no process has counted again from an empty state");
   await kube.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
   await thief.close();
   await eventually("the address is released", () =>

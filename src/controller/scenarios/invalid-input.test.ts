@@ -99,7 +99,7 @@ const CASES: readonly Case[] = [
     ...{ reason: "NextHopUnreachable", message: /192\.0\.2\.1/ },
   },
   {
-    ...{ what: "a next hop that nobody has", ...team, spec: route("10.99.0.0/16", "10.50.0.77") },
+    ...{ what: "a next hop that no object has", ...team, spec: route("10.99.0.0/16", "10.50.0.77") },
     ...{ reason: "NextHopNotFound", message: /10\.50\.0\.77/ },
   },
   {
@@ -201,7 +201,7 @@ function working(server: FakeOvsdb): unknown {
   };
 }
 
-t.test("invalid input is told with a reason and a message, and what worked keeps working", async (t) => {
+t.test("invalid input is reported with a reason and a message, and what worked keeps working", async (t) => {
   const { kube, server } = await cluster(t);
   await kube.create(VPCS, { metadata: { name: "team" }, spec: VPC } as never);
   await kube.create(SUBNETS, { metadata: { name: "team-pods" }, spec: SUBNET } as never);

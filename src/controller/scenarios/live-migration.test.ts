@@ -343,23 +343,26 @@ t.test(
   },
 );
 
-t.test("while no controller runs a machine may be moved, and everything be gone that told of it", async (t) => {
-  const { kube, address, uuids, move, on, recorded, crash } = await start(t);
-  await addLauncher(kube, "target", "n2", await move("Scheduling"));
-  await eventually("the target has its address too", () => addressOf(kube, "target"));
-  await kube.delete(PODS, keyOf("source"), { gracePeriodSeconds: 0 });
-  await kube.delete(MIGRATIONS, keyOf("move"));
-  await crash();
-  await on("n2");
-  await recorded("target");
-  t.equal(addressOf(kube, "target"), address);
-  t.equal(uuids.size, 1, "the port was there all the time");
-});
+t.test(
+  "while no controller runs a virtual machine may be migrated, and all objects of the migration be deleted",
+  async (t) => {
+    const { kube, address, uuids, move, on, recorded, crash } = await start(t);
+    await addLauncher(kube, "target", "n2", await move("Scheduling"));
+    await eventually("the target has its address too", () => addressOf(kube, "target"));
+    await kube.delete(PODS, keyOf("source"), { gracePeriodSeconds: 0 });
+    await kube.delete(MIGRATIONS, keyOf("move"));
+    await crash();
+    await on("n2");
+    await recorded("target");
+    t.equal(addressOf(kube, "target"), address);
+    t.equal(uuids.size, 1, "the port was there all the time");
+  },
+);
 
 t.test("the second pod of a machine on the node of the first has no network until that has ended", async (t) => {
   const { kube, address, move, recorded } = await start(t);
   await addLauncher(kube, "target", "n1", await move("Scheduling"));
-  await eventually("it is told why", () =>
+  await eventually("an Event says why", () =>
     kube
       .objects<KubeObject & { message?: string }>(EVENTS)
       .find(({ message }) => message?.includes('"default/source"')),

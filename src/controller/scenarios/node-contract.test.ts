@@ -80,18 +80,21 @@ t.test("an invalid edit does not change the contract", async (t) => {
   t.same([...new Set(seen)], [IN_FORCE]);
 });
 
-t.test("a change that the database refuses is not told to nodes, although the subnet is not Ready", async (t) => {
-  const { kube, server } = await start(t);
-  const refused = { error: "constraint violation", details: "for the test" };
-  server.onTransact = (operations) => (JSON.stringify(operations).includes("Address_Set") ? refused : undefined);
-  await kube.patch(SUBNETS, { name: "s" }, { type: "merge", body: { spec: { natOutgoing: false } } });
-  await eventually("it says so", () =>
-    conditionOf(kube, "s", "Ready") === "False NorthboundRefused" ? true : undefined,
-  );
-  t.equal(contractOf(kube, "s"), IN_FORCE, "its rows are as they were, and so are its nodes");
-  server.onTransact = undefined;
-  await eventually("it is retried", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
-});
+t.test(
+  "a change that the database refuses is not in the nodes' contract, although the subnet is not Ready",
+  async (t) => {
+    const { kube, server } = await start(t);
+    const refused = { error: "constraint violation", details: "for the test" };
+    server.onTransact = (operations) => (JSON.stringify(operations).includes("Address_Set") ? refused : undefined);
+    await kube.patch(SUBNETS, { name: "s" }, { type: "merge", body: { spec: { natOutgoing: false } } });
+    await eventually("it says so", () =>
+      conditionOf(kube, "s", "Ready") === "False NorthboundRefused" ? true : undefined,
+    );
+    t.equal(contractOf(kube, "s"), IN_FORCE, "its rows are as they were, and so are its nodes");
+    server.onTransact = undefined;
+    await eventually("it is retried", () => contractOf(kube, "s")?.includes('"natOutgoing":false') || undefined);
+  },
+);
 
 t.test("a contract that another client removes or changes is restored", async (t) => {
   const { kube, server, stop } = await start(t);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { nodeInformer } from "../../daemon/gateway/node.ts";
-import { subnetInformer } from "../../daemon/gateway/subnets.ts";
+import { nodeInformer } from "../../daemon/node-gateway/node.ts";
+import { subnetInformer } from "../../daemon/node-gateway/subnets.ts";
 import { podInformer } from "../../daemon/pods/pods.ts";
 import type { Kube, WatchEvent } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";

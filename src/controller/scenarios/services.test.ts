@@ -68,7 +68,7 @@ t.test("with 5,000 Services, one more or one changed endpoint writes one small r
   const [group] = groups();
   await client.transact(OVN_NB.name, [
     { op: "insert", table: "Load_Balancer_Group", row: { name: "weft/vpc/gone" } },
-    { op: "insert", table: "Load_Balancer_Group", row: { name: "somebody's" } },
+    { op: "insert", table: "Load_Balancer_Group", row: { name: "foreign" } },
   ] as never);
   const again = planSweep(engine.desired, northbound.rows(), northbound.view.isRoot, EDGE_COLUMNS);
   t.same(

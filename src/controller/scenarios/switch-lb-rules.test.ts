@@ -94,7 +94,7 @@ t.test("of two rules with one VIP the oldest has it; a Service that is not the r
   await kube.delete(RULES, { name: "a" });
   candidate(t, kube, server);
   await eventually(
-    "what a rule left that went while nobody led is deleted",
+    "the orphaned objects of a rule that was deleted while no controller led are deleted",
     () => !service(kube, "slr-a") || undefined,
   );
   await reason(kube, "b", "Ready");

@@ -524,7 +524,7 @@ t.test("there is an object of every kind for the worst to be put into", async (t
 const VALIDATED =
   /^(metadata\.(?!annotations)|spec\.(nodeName|containers)|status\.phase|.*\.(name|port|endPort|containerPort)$)/;
 
-/** What the controller remembers in annotations, as somebody else may have written it. */
+/** The controller's own annotations, as another client may have written them. */
 const RECORDS = [
   String.raw`10.16.0.0/16 10.16.0.1 {"excludeIps":["\u0000"],"namespaceSelectors":[{"matchLabels":{"\ud800":"x"}}]}`,
   String.raw`{"selector":["\u0000: \ud800"],"ips":["\u0000"],"staticRoutes":[{"cidr":"\u0000"}],"policyRoutes":[{"match":"\u0000"}]}`,
@@ -535,7 +535,7 @@ const RECORDS = [
   "null",
 ];
 
-/** Texts that people and programs write, and such as nobody should. */
+/** Valid and invalid texts of users and programs. */
 const text = fc.oneof(
   fc.constantFrom(
     "\0",

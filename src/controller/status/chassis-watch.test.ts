@@ -99,7 +99,7 @@ t.test("while one problem turns into another for a moment nothing is said anew",
   t.same(await problems(), {});
 });
 
-t.test("a node at which judging throws is told of, and the others are judged", async (t) => {
+t.test("a node whose check throws is reported, and the others are checked", async (t) => {
   const failed: string[] = [];
   const failures = new Failures(undefined, ({ part, where, key }) => failed.push(`${part} ${where} ${key}`));
   const { facts, clock, node, problems, read } = watched(failures);

@@ -79,9 +79,9 @@ export class ChassisWatch {
     const now = this.#clock.now();
     const problem = judgeChassis(facts, node);
     const fact = problem && { key: name, ...problem };
-    const told = node.chassisProblem;
-    if (fact !== undefined && fact.reason === told?.reason && facts.get("chassisProblems", name) === undefined) {
-      facts.set("chassisProblems", name, { ...fact, message: told.message });
+    const condition = node.chassisProblem;
+    if (fact !== undefined && fact.reason === condition?.reason && facts.get("chassisProblems", name) === undefined) {
+      facts.set("chassisProblems", name, { ...fact, message: condition.message });
     }
     if (fact === undefined || samePlain(fact, facts.get("chassisProblems", name))) {
       this.#unsaid.delete(name);

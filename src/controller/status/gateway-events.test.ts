@@ -4,7 +4,7 @@ import t from "tap";
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import { gatewayEvents } from "./gateway-events.ts";
 
-t.test("a changed gateway of a subnet is told with Kube-OVN's reasons and words", async (t) => {
+t.test("a changed gateway of a subnet is reported with Kube-OVN's reasons and messages", async (t) => {
   const subnet = (spec: object, uid = "u") =>
     projectSubnet({ metadata: { name: "s", uid }, spec: { cidrBlock: "10.20.0.0/24", ...spec } });
   const central = subnet({ gatewayType: "centralized", gatewayNode: "n1,n2" });

@@ -153,32 +153,29 @@ t.test("reports count in clusters of two nodes only", async (t) => {
   t.equal(clock.pending, 0);
 });
 
-t.test(
-  "whatever is reported in whatever order, the nodes are split while anybody reports and joined after",
-  async () => {
-    const step = fc.record({
-      author: fc.constantFrom("a", "b"),
-      down: fc.boolean(),
-      ms: fc.integer({ min: 0, max: 8_000 }),
-    });
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-        const { clock, report, group, shown } = world();
-        group("c-a", "c-b");
-        const said = { a: false, b: false };
-        for (const { author, down, ms } of steps) {
-          said[author as "a" | "b"] = down;
-          report(author, down ? (author === "a" ? "b" : "a") : undefined);
-          const { a, b } = shown();
-          if ((said.a || said.b) && (a === "joined" || b === "joined")) return false;
-          if (a === "lost" && b === "lost") return false;
-          clock.pass(ms);
-        }
-        clock.pass(5_000);
+t.test("in any order of reports, the nodes are split while one of them reports and joined after", async () => {
+  const step = fc.record({
+    author: fc.constantFrom("a", "b"),
+    down: fc.boolean(),
+    ms: fc.integer({ min: 0, max: 8_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const { clock, report, group, shown } = world();
+      group("c-a", "c-b");
+      const said = { a: false, b: false };
+      for (const { author, down, ms } of steps) {
+        said[author as "a" | "b"] = down;
+        report(author, down ? (author === "a" ? "b" : "a") : undefined);
         const { a, b } = shown();
-        if (!said.a && !said.b) return a === "joined" && b === "joined" && clock.pending === 0;
-        return a === (said.a ? "split" : "lost") && b === (said.b ? "split" : "lost") && clock.pending === 0;
-      }),
-    );
-  },
-);
+        if ((said.a || said.b) && (a === "joined" || b === "joined")) return false;
+        if (a === "lost" && b === "lost") return false;
+        clock.pass(ms);
+      }
+      clock.pass(5_000);
+      const { a, b } = shown();
+      if (!said.a && !said.b) return a === "joined" && b === "joined" && clock.pending === 0;
+      return a === (said.a ? "split" : "lost") && b === (said.b ? "split" : "lost") && clock.pending === 0;
+    }),
+  );
+});

@@ -53,11 +53,11 @@ t.test(
     await clock.advance(1_000);
     t.equal(lost(), true);
     facts.set("gatewayGroups", "n1", undefined);
-    t.equal(lost(), false, "nobody watches it any more");
+    t.equal(lost(), false, "no node watches it any more");
   },
 );
 
-t.test("while the sessions of a new group come up, the port may be anybody's", async (t) => {
+t.test("while the sessions of a new group come up, the port may be bound to any chassis", async (t) => {
   const { clock, group, carried, lost } = world();
   group();
   carried();
@@ -72,7 +72,7 @@ t.test("while the sessions of a new group come up, the port may be anybody's", a
   t.equal(lost(), true, "one that never gets it is lost");
 });
 
-t.test("a new process believes what it finds, and nothing where nobody carries the port", async (t) => {
+t.test("a new process believes what it finds, and nothing where no chassis has bound the port", async (t) => {
   const { group, carried, lost, clock } = world();
   carried("c2");
   group();

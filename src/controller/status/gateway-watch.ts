@@ -20,7 +20,7 @@ const BACK_MS = 5_000;
 const NEW_MS = 10_000;
 
 /**
- * Of two chassis, OVN cannot tell a dead one from one that is disconnected: an ovn-controller without a working tunnel to another chassis of the group claims
+ * With two chassis, OVN cannot distinguish a dead one from a disconnected one: an ovn-controller without a working tunnel to another chassis of the group claims
  * nothing (ovn controller/ha-chassis.c, `ha_chassis_group_is_active`). See `GatewaySplits` for these.
  */
 const MIN_MEMBERS = 3;

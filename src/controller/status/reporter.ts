@@ -56,8 +56,8 @@ export class Reporter {
     for (const { reason, message } of notes) events.record(about, "Warning", reason, message);
     const problem = effect.refused ?? (effect.ready ? undefined : effect);
     // The refusal for an object that records its own address was reported when it was decided.
-    const told = effect.refused === undefined && kindOf(resource)?.claim?.holds !== undefined;
-    if (problem === undefined || told) return;
+    const isRefusal = effect.refused === undefined && kindOf(resource)?.claim?.holds !== undefined;
+    if (problem === undefined || isRefusal) return;
     events.record(about, "Warning", problem.reason, problem.message);
   }
 

@@ -18,7 +18,7 @@ function watched() {
   const unserved = new StuckPods({
     facts,
     clock,
-    isTold: ({ key }) => told.has(key),
+    isReported: ({ key }) => told.has(key),
     report: (pods, count) => reported.push(`${clock.now()}: ${count} ${pods.map(({ key }) => key)}`),
     retry: ({ key }) => retried.push(key),
   });
@@ -55,19 +55,22 @@ t.test(
   },
 );
 
-t.test("who was told why waits for a cause, and is watched again when an address was decided", async (t) => {
-  const { facts, unserved, clock, reported, told } = watched();
-  told.add("default/b");
-  addPod(facts, "b", { node: "weft-1" });
-  clock.pass(100_000);
-  t.same(reported, []);
-  told.clear();
-  unserved.decided(facts.get("pods", "default/b") as PodFact);
-  clock.pass(5_000);
-  t.same(reported, ["105000: 1 default/b"]);
-});
+t.test(
+  "a pod with a reported refusal waits for a change, and is watched again when an address was decided",
+  async (t) => {
+    const { facts, unserved, clock, reported, told } = watched();
+    told.add("default/b");
+    addPod(facts, "b", { node: "weft-1" });
+    clock.pass(100_000);
+    t.same(reported, []);
+    told.clear();
+    unserved.decided(facts.get("pods", "default/b") as PodFact);
+    clock.pass(5_000);
+    t.same(reported, ["105000: 1 default/b"]);
+  },
+);
 
-t.test("many are reported together, a hundred at once and the others behind them; nobody after the end", async (t) => {
+t.test("many are reported together, a hundred at once and the others behind them; none after the end", async (t) => {
   const { facts, unserved, reported, retried, clock } = watched();
   for (let i = 0; i < 300; i++) addPod(facts, `p${i}`, { node: "weft-1" });
   clock.pass(5_000);
@@ -90,7 +93,7 @@ t.test("a wake-up that was lost is made up for", async (t) => {
   const unserved = new StuckPods({
     facts,
     clock,
-    isTold: (pod, provider) => allocator.isTold(pod, provider),
+    isReported: (pod, provider) => allocator.isReported(pod, provider),
     report: (pods) => states.push(...pods.map((pod) => `${pod.key} ${addressState(facts, allocator, pod)}`)),
     retry: (pod) => allocator.retry(pod),
   });

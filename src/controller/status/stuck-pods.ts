@@ -22,7 +22,7 @@ export interface StuckPodsOptions {
   readonly facts: FactStore;
   readonly clock: Pick<Clock, "now" | "after">;
   /** Whether an interface of the pod was refused an address, and an Event says why. */
-  readonly isTold: (pod: PodFact, provider: string) => boolean;
+  readonly isReported: (pod: PodFact, provider: string) => boolean;
   /** Called with stuck pods; `count` may be larger than the list. Once a second at most. */
   readonly report: (pods: readonly PodFact[], count: number) => void;
   /** Retries the pod. */
@@ -114,7 +114,7 @@ export class StuckPods {
   }
 
   #check(): void {
-    const { facts, clock, isTold, report, retry } = this.#options;
+    const { facts, clock, isReported, report, retry } = this.#options;
     const now = clock.now();
     const found: PodFact[] = [];
     let next = Number.POSITIVE_INFINITY;
@@ -125,7 +125,7 @@ export class StuckPods {
         this.#entries.delete(key);
         continue;
       }
-      if (entry.due <= now && missing.every((provider) => isTold(pod, provider))) {
+      if (entry.due <= now && missing.every((provider) => isReported(pod, provider))) {
         // The refused pod waits, and its time starts again with `decided`.
         entry.due = Number.POSITIVE_INFINITY;
       } else if (entry.due <= now && found.length < LIMIT) {

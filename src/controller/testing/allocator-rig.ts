@@ -13,7 +13,7 @@ import { hashedMacs } from "../../ipam/macs.ts";
 import { Allocator } from "../allocation/allocator.ts";
 import type { AddressRecord } from "../allocation/recordings.ts";
 
-/** A record, and what it says of whom it is for. */
+/** A record, and the owner that it names. */
 interface SeenRecord extends AddressRecord {
   readonly kind: "ip" | "reservation" | "vip";
   readonly node: string | undefined;
@@ -34,7 +34,7 @@ export function rig(
   const records = new Map<string, SeenRecord>();
   const refused: string[] = [];
   const said: string[] = [];
-  const disputed: string[] = [];
+  const conflicting: string[] = [];
   const discarded: string[] = [];
   /** The records that are to go now: discarded, and neither kept nor changed since. */
   const going = new Map<string, IpFact>();
@@ -61,7 +61,7 @@ export function rig(
         refused.push(`${claimant.key} ${code}`);
         said.push(message);
       },
-      disputed: (ip) => disputed.push(ip.name),
+      reportConflict: (ip) => conflicting.push(ip.name),
       restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
       usageChanged: (subnet) => {
         for (const listener of usageListeners) listener(subnet);
@@ -69,7 +69,7 @@ export function rig(
     },
     kinds,
   );
-  /** Takes in what the database has of ports by now. */
+  /** Reports the ports that the database has now. */
   const notePorts = (): void => {
     for (const { key } of facts.all("ports")) {
       if (!ports.some(({ name }) => name === key)) facts.set("ports", key, undefined);
@@ -87,7 +87,7 @@ export function rig(
     facts.set("ips", name, projectIp({ ...rest, metadata: { ...metadata, name, uid: `uid-ip-${name}` } } as IpObject));
   };
   return {
-    ...{ facts, ipam, allocator, records, refused, said, disputed, discarded, going, restored, writing, write },
+    ...{ facts, ipam, allocator, records, refused, said, conflicting, discarded, going, restored, writing, write },
     ...{ notePorts, usageListeners },
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import type { Test } from "tap";
-import { isAllowed } from "../../kinds/access.ts";
+import { accessRules } from "../../kinds/access.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { LEASES, NAMESPACES, NODES, PODS, type ResourceType, typeName } from "../../kube/resources.ts";
@@ -170,4 +170,16 @@ export function addressOf(kube: FakeKube, name: string): string | undefined {
 export async function addPod(kube: FakeKube, name: string): Promise<void> {
   const spec = { nodeName: "n1", hostNetwork: false };
   await kube.create(PODS, { metadata: { namespace: "default", name }, spec });
+}
+
+/** Whether the ClusterRole and Role allow a request. */
+function isAllowed(verb: string, type: ResourceType, subresource?: string, name?: string): boolean {
+  const resource = subresource === undefined ? type.plural : `${type.plural}/${subresource}`;
+  return accessRules().some(
+    (rule) =>
+      rule.group === type.group &&
+      rule.resource === resource &&
+      rule.verbs.includes(verb) &&
+      (rule.names === undefined || (name !== undefined && rule.names.includes(name))),
+  );
 }

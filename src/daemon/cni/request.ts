@@ -115,7 +115,7 @@ function typeOf(keys: Readonly<Record<string, unknown>>): string {
 const PROVIDER = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
 
 /**
- * An ADD with a wrong provider would wait in vain, or use another interface's allocation: an IPAM without a provider
+ * An ADD with a wrong provider would wait until its deadline, or use another interface's allocation: an IPAM without a provider
  * would give the pod's primary address to a second interface. DEL and GC accept any provider: an ADD with it has
  * created nothing.
  */

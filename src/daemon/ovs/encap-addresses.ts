@@ -3,7 +3,7 @@
 import { NODE } from "../../api/annotations.ts";
 import { isOfOneHost, type NodeNetworks, readNodeNetworks } from "../../contract/node-networks.ts";
 import { parseIp } from "../../net/address.ts";
-import { tunnelMtu } from "../gateway/tunnel-mtu.ts";
+import { tunnelMtu } from "../node-gateway/tunnel-mtu.ts";
 
 type Ids = Readonly<Record<string, string>>;
 

@@ -7,7 +7,7 @@ import { VSWITCH, type VswitchTables } from "../../ovsdb/generated/vswitch.ts";
 import type { Mirror, MirrorRow, RowChange, RowIndex } from "../../ovsdb/mirror.ts";
 import type { Operation } from "../../ovsdb/operation.ts";
 import type { Selected } from "../../ovsdb/selection.ts";
-import type { Encap } from "../gateway/tunnel-mtu.ts";
+import type { Encap } from "../node-gateway/tunnel-mtu.ts";
 import { EXTERNAL_ID, type PodPort } from "./ports.ts";
 
 /**

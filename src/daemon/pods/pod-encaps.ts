@@ -7,7 +7,7 @@ import { mutate, type Operation } from "../../ovsdb/operation.ts";
 import type { Clock } from "../../time/clock.ts";
 import { readAllocation } from "../cni/allocation.ts";
 import { CniError } from "../cni/cni-error.ts";
-import type { RoutedSubnet } from "../gateway/subnets.ts";
+import type { RoutedSubnet } from "../node-gateway/subnets.ts";
 import type { NodePlane } from "../ovs/encap-addresses.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";

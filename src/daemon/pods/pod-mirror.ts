@@ -11,7 +11,7 @@ import { MIRROR_OWNER } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { NodeState } from "../../node/state.ts";
 import type { Clock } from "../../time/clock.ts";
-import { LostNodePort } from "../gateway/lost-node-port.ts";
+import { LostNodePort } from "../node-gateway/lost-node-port.ts";
 import { type MirrorView, planMirror, planRemoval, type WantedMirror } from "../ovs/mirror-rows.ts";
 import type { BridgeView, OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";

@@ -13,8 +13,8 @@ import { isProbeLink, PROBE_OWNER } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { NodeState } from "../../node/state.ts";
 import type { Clock } from "../../time/clock.ts";
-import { LostNodePort } from "../gateway/lost-node-port.ts";
-import type { RoutedSubnet } from "../gateway/subnets.ts";
+import { LostNodePort } from "../node-gateway/lost-node-port.ts";
+import type { RoutedSubnet } from "../node-gateway/subnets.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
@@ -163,7 +163,7 @@ export class Probes {
   /** The VPCs with their links; reports pods that are not probed. */
   #vpcs({ vpcs, unprobed }: ProbePlan): readonly VpcState[] {
     const slots = this.#slots.assign([...vpcs.keys()].map(probeLinkName), this.#deps.kernel);
-    this.#tell(unprobed);
+    this.#reportUnprobed(unprobed);
     return [...vpcs].flatMap(([vpc, targets]) => {
       const link = probeLinkName(vpc);
       const slot = slots.get(link);
@@ -173,14 +173,14 @@ export class Probes {
     });
   }
 
-  #tell(unprobed: readonly Unprobed[]): void {
-    const told = new Map<string, string>();
+  #reportUnprobed(unprobed: readonly Unprobed[]): void {
+    const reported = new Map<string, string>();
     for (const { pod, message } of unprobed) {
       const uid = pod.uids[0] ?? "";
-      told.set(uid, message);
+      reported.set(uid, message);
       if (this.#reported.get(uid) !== message) this.#deps.event(pod, AMBIGUOUS, message);
     }
-    this.#reported = told;
+    this.#reported = reported;
   }
 
   /** Logs changes; distinguishes restored state from first set-up and from newly wanted state. */

@@ -46,7 +46,7 @@ export class ServiceHealth {
   readonly #loop: ReconcileLoop;
   /** Port → its listener. */
   readonly #open = new Map<number, { close(): void }>();
-  #told = "";
+  #reported = "";
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: ServiceHealthDependencies) {
@@ -97,8 +97,8 @@ export class ServiceHealth {
   /** Port 10256 is in use while kube-proxy runs. */
   #reportPorts(inUse: readonly number[]): void {
     const text = inUse.join(", ");
-    if (text === this.#told) return;
-    this.#told = text;
+    if (text === this.#reported) return;
+    this.#reported = text;
     if (text === "") return;
     const proxy = inUse.includes(PROXY_HEALTH_PORT) ? `; remove kube-proxy, which listens on ${PROXY_HEALTH_PORT}` : "";
     this.#deps.warnNode(

@@ -25,7 +25,7 @@ const FLUSH_V6 =
 /** The cached flows are renewed. */
 const RENEWED = ["revalidator/wait", "revalidator/wait"];
 
-/** A node whose ovs-vswitchd writes down what it is told. */
+/** A node whose ovs-vswitchd records its commands. */
 async function setup(t: Test, at: number, entries: readonly StaleFlows[] | string = []) {
   const [kube, server, bridge] = [fakeKube(), fakeOvsdb(VSWITCH), randomUUID()];
   await server.edit(VSWITCH, [

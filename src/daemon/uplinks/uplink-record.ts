@@ -3,7 +3,7 @@
 import { isObject } from "../../collections/plain.ts";
 import type { Scope } from "../../netlink/routes.ts";
 
-/** An address of an interface, as far as it moves with it. Lifetimes do not: nobody renews them on a bridge. */
+/** An address of an interface, as far as it moves with it. Lifetimes are not kept: no DHCP client or router advertisement renews them on a bridge. */
 export interface UplinkAddress {
   readonly address: string;
   readonly prefix: number;

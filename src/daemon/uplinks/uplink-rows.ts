@@ -111,7 +111,7 @@ export function deleteBridge(view: OvsView, { uuid }: UplinkBridge): readonly Op
   return [mutate(VSWITCH, "Open_vSwitch", view.root()?._uuid ?? "", [["bridges", "delete", [uuid]]])];
 }
 
-/** Those that tell ovn-controller which bridge leads to the network; `undefined`: none. Other networks' entries stay. */
+/** The entries from which ovn-controller learns the bridge of the network; `undefined`: none. Other networks' entries stay. */
 export function mapNetwork(
   view: OvsView,
   network: string,

@@ -6,7 +6,7 @@ import { noKernel } from "../../netlink/testing/netns.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { update } from "../../ovsdb/operation.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import type { OwnNode } from "../gateway/node.ts";
+import type { OwnNode } from "../node-gateway/node.ts";
 import { type MovingNode, movingNode } from "./testing/moving-node.ts";
 import { Uplinks } from "./uplinks.ts";
 

@@ -6,7 +6,7 @@ import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Clock } from "../../time/clock.ts";
-import type { OwnNode } from "../gateway/node.ts";
+import type { OwnNode } from "../node-gateway/node.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";

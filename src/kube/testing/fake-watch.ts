@@ -93,7 +93,7 @@ export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, 
         if (!watcher.stalled) watcher.end();
       });
       options.onOpen?.();
-      for (const commit of history) if (commit.version > from) tell(watcher, commit);
+      for (const commit of history) if (commit.version > from) notify(watcher, commit);
       watchers.add(watcher);
       try {
         await promise;
@@ -107,7 +107,7 @@ export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, 
     publish(commit) {
       history.push(commit);
       if (history.length > MAX_HISTORY) oldest = history.shift()?.version ?? oldest;
-      for (const watcher of watchers) tell(watcher, commit);
+      for (const watcher of watchers) notify(watcher, commit);
     },
     get oldest() {
       return oldest;
@@ -143,7 +143,7 @@ export function fakeWatches(clock: Timers, schedule: (run: () => void) => void, 
  * The event of a change for a watch with a selector: an object that no longer matches is DELETED, one that begins to
  * match is ADDED.
  */
-function tell(watcher: Watcher, commit: Commit): void {
+function notify(watcher: Watcher, commit: Commit): void {
   if (watcher.type !== typeName(commit.type)) return;
   const before = commit.old !== undefined && watcher.matches(commit.old);
   const after = commit.new !== undefined && watcher.matches(commit.new);

@@ -65,7 +65,7 @@ export class FakeKernel implements NodeKernel {
     };
     this.#links.set(link.index, link);
     this.#withChecksum.add(link.name);
-    this.#tell({ type: "link", change: "set", link });
+    this.#notify({ type: "link", change: "set", link });
   }
 
   setLink(index: number, wanted: LinkChange): void {
@@ -75,7 +75,7 @@ export class FakeKernel implements NodeKernel {
     this.#links.set(index, link);
     if (change.up === false)
       this.#dropRoutes((route) => route.device === index && route.protocol !== ROUTE_PROTOCOL_KERNEL);
-    this.#tell({ type: "link", change: "set", link });
+    this.#notify({ type: "link", change: "set", link });
   }
 
   deleteLink(index: number): boolean {
@@ -86,7 +86,7 @@ export class FakeKernel implements NodeKernel {
     this.#dropRoutes((route) => route.device === index);
     this.#links.delete(index);
     this.#qdiscs.delete(index);
-    this.#tell({ type: "link", change: "removed", link });
+    this.#notify({ type: "link", change: "removed", link });
     return true;
   }
 
@@ -118,7 +118,7 @@ export class FakeKernel implements NodeKernel {
       ...{ permanent: true, validSeconds: undefined, preferredSeconds: undefined, flags: 0 },
     };
     this.#addresses.push(added);
-    this.#tell({ type: "address", change: "set", address: added });
+    this.#notify({ type: "address", change: "set", address: added });
     for (const route of routesOf(added)) {
       if (!this.#routes.some((other) => isSame(other, route))) this.#put(route);
     }
@@ -137,7 +137,7 @@ export class FakeKernel implements NodeKernel {
       (route) =>
         route.family === gone.family && (route.source === gone.address || (isLast && route.device === gone.index)),
     );
-    this.#tell({ type: "address", change: "removed", address: gone });
+    this.#notify({ type: "address", change: "removed", address: gone });
     return true;
   }
 
@@ -189,7 +189,7 @@ export class FakeKernel implements NodeKernel {
     if (this.#rules.some((other) => ruleText(other) === ruleText(rule) && other.protocol === rule.protocol))
       throw new NetlinkError("exists", "RTM_NEWRULE", "File exists");
     this.#rules = [...this.#rules, rule];
-    this.#tell({ type: "rule", change: "set", rule });
+    this.#notify({ type: "rule", change: "set", rule });
   }
 
   deleteRule(spec: RuleSpec): boolean {
@@ -200,7 +200,7 @@ export class FakeKernel implements NodeKernel {
     );
     if (gone === undefined) return false;
     this.#rules = this.#rules.filter((rule) => rule !== gone);
-    this.#tell({ type: "rule", change: "removed", rule: gone });
+    this.#notify({ type: "rule", change: "removed", rule: gone });
     return true;
   }
 
@@ -213,7 +213,7 @@ export class FakeKernel implements NodeKernel {
     this.#require(spec.index);
     const qdisc = qdiscOf(spec);
     this.#qdiscs.set(spec.index, qdisc);
-    this.#tell({ type: "qdisc", change: "set", qdisc });
+    this.#notify({ type: "qdisc", change: "set", qdisc });
   }
 
   deleteQdisc(index: number, _parent: TcHandle): boolean {
@@ -221,7 +221,7 @@ export class FakeKernel implements NodeKernel {
     const qdisc = this.#qdiscs.get(index);
     if (qdisc === undefined) return false;
     this.#qdiscs.delete(index);
-    this.#tell({ type: "qdisc", change: "removed", qdisc });
+    this.#notify({ type: "qdisc", change: "removed", qdisc });
     return true;
   }
 
@@ -236,7 +236,7 @@ export class FakeKernel implements NodeKernel {
   setSysctl(key: readonly string[], value: string): void {
     this.onChange(`setSysctl ${key.join(".")}`);
     this.#sysctls.set(key.join("/"), value);
-    this.#tell({
+    this.#notify({
       type: "netconf",
       netconf: { family: key[0] === "ipv6" ? 6 : 4, where: this.link(key[2] ?? "")?.index ?? "all" },
     });
@@ -247,7 +247,7 @@ export class FakeKernel implements NodeKernel {
     return { close: () => void this.#watchers.delete(listener) };
   }
 
-  #tell(event: NetlinkEvent): void {
+  #notify(event: NetlinkEvent): void {
     for (const watcher of [...this.#watchers]) watcher(event);
   }
 
@@ -259,13 +259,13 @@ export class FakeKernel implements NodeKernel {
 
   #put(route: Route): void {
     this.#routes.push(route);
-    this.#tell({ type: "route", change: "set", route });
+    this.#notify({ type: "route", change: "set", route });
   }
 
   #dropRoutes(which: (route: Route) => boolean): void {
     const gone = this.#routes.filter(which);
     this.#routes = this.#routes.filter((route) => !gone.includes(route));
-    for (const route of gone) this.#tell({ type: "route", change: "removed", route });
+    for (const route of gone) this.#notify({ type: "route", change: "removed", route });
   }
 
   #checked(spec: RouteSpec): Route {

@@ -37,7 +37,7 @@ t.test("garbage is collected with its last strong reference, weak references are
   await client.transact(TEST.name, [
     insert(TEST, "Port", p, { name: "p" }),
     insert(TEST, "Port", q, { name: "q" }),
-    insert(TEST, "Port", randomUUID(), { name: "nobody's" }),
+    insert(TEST, "Port", randomUUID(), { name: "unreferenced" }),
     insert(TEST, "Switch", s, { name: "s", ports: [p, q] }),
     insert(TEST, "Group", g, { name: "g", ports: [p, q], leader: p }),
   ]);

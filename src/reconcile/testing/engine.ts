@@ -68,7 +68,7 @@ export class EngineDatabase implements DatabaseView {
       return { kind: "refused", error };
     }
     this.plans.push(plan);
-    this.#tell(before);
+    this.#notify(before);
     return { kind: "committed" };
   }
 
@@ -80,7 +80,7 @@ export class EngineDatabase implements DatabaseView {
       else this.#set(table, uuid, row);
     });
     this.#collect();
-    this.#tell(before);
+    this.#notify(before);
   }
 
   #set(table: string, uuid: string, row: Row): void {
@@ -126,7 +126,7 @@ export class EngineDatabase implements DatabaseView {
     return new Map([...this.tables].map(([table, rows]) => [table, new Map(rows)]));
   }
 
-  #tell(before: Map<string, Map<string, Row>>): void {
+  #notify(before: Map<string, Map<string, Row>>): void {
     const changes: ObservedChange[] = [];
     for (const table of new Set([...before.keys(), ...this.tables.keys()])) {
       const old = before.get(table) ?? new Map<string, Row>();
@@ -191,7 +191,7 @@ export const switchesAndPorts: RootsOf = ({ kind, key }) => {
 };
 
 /**
- * An engine on facts and a database in memory, of which both tell it; it is not started. Others may share what is given. Nothing is made of effects and of what
+ * An engine on facts and a database in memory, which both notify it; it is not started. Others may share what is given. Nothing is made of effects and of what
  * units come to, unless `options` say so.
  */
 export function testEngine({
@@ -218,9 +218,9 @@ export function testEngine({
     onDeposed: () => undefined,
     ...options,
   });
-  const tell = memory.onChanges;
+  const notify = memory.onChanges;
   memory.onChanges = (changes) => {
-    tell(changes);
+    notify(changes);
     engine.noteDatabase(changes);
   };
   facts.subscribe((change) => engine.noteFact(change));

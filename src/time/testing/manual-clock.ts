@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 /** What `wall` says at the beginning. */
 const EPOCH = Date.UTC(2025, 0, 1);
 
-/** A clock that moves only when told to. `now` begins with 0, `wall` with 2025. */
+/** A clock that advances only on request. `now` begins with 0, `wall` with 2025. */
 export class ManualClock implements Clock {
   #now = 0;
   #uuids = 0;

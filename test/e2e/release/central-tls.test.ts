@@ -17,7 +17,7 @@ t.test("ovn-central's image serves by TLS what each certificate may do, and noth
     until_true 30 /opt/weft/bin/central-health && echo healthy
     as controller ovn-nbctl 6641 ls-add one && echo "the controller writes"
     as n1 ovn-nbctl 6641 ls-list >/dev/null || echo "a node does not reach the northbound database"
-    ovn-nbctl --timeout=5 --db=tcp:127.0.0.1:6641 ls-list >/dev/null 2>&1 || echo "nor does anybody without TLS"
+    ovn-nbctl --timeout=5 --db=tcp:127.0.0.1:6641 ls-list >/dev/null 2>&1 || echo "no client without TLS is served"
     as n1 ovn-sbctl 6642 chassis-add chassis-1 geneve 192.0.2.1 && echo "a node adds its chassis"
     as n2 ovn-sbctl 6642 chassis-del chassis-1 | grep -m1 -o 'RBAC.*prohibit' | tr -d '\\\\"'
     as controller ovn-sbctl 6642 chassis-del chassis-1 | grep -m1 -o 'RBAC.*prohibit' | tr -d '\\\\"'
@@ -33,7 +33,7 @@ t.test("ovn-central's image serves by TLS what each certificate may do, and noth
     "healthy",
     "the controller writes",
     "a node does not reach the northbound database",
-    "nor does anybody without TLS",
+    "no client without TLS is served",
     "a node adds its chassis",
     "RBAC rules for client chassis-2 role ovn-controller prohibit",
     "RBAC rules for client weft-controller role ovn-controller prohibit",

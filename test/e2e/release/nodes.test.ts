@@ -69,7 +69,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
         await seen(inPod(far), url(two, portOf(local)), one, "its endpoint, for a pod of another node,");
         t.match(await http(inPod(near), url(two, portOf(local))), { ok: true }, "a pod of the same node gets through");
         for (const [what, from] of [
-          ["somebody from outside", outside],
+          ["a client from outside", outside],
           ["another node", inNode(world, "weft-2")],
           ["another node's pod", inPod(near)],
         ] as const)

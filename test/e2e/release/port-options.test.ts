@@ -19,7 +19,7 @@ const LAYER2 = "weft-layer2";
 const DEVICES = "weft-devices";
 const FRAMES = 20;
 /** No port has these MACs. */
-const [NOBODY, STRANGER] = ["02:00:00:00:77:77", "02:00:00:00:66:66"];
+const [UNUSED, STRANGER] = ["02:00:00:00:77:77", "02:00:00:00:66:66"];
 
 /** A frame with IPv4 UDP in it, between MACs that no port has. */
 function frame(from: string, to: string): string {
@@ -58,7 +58,7 @@ t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other
     return counts.map((count) => count[STRANGER] ?? -1);
   };
   t.strictSame(
-    await received(NOBODY),
+    await received(UNUSED),
     [FRAMES, FRAMES, 0, 0, 0],
     "bridge-near, bridge-far, near, far, one with port security",
   );
@@ -78,7 +78,7 @@ t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other
     () => world.nb.port(`bridge-near.${namespace}`)?.addresses.length === 1,
   );
   await syncNodes(world);
-  t.strictSame(await received(NOBODY), [0, FRAMES, 0, 0, 0], "when the annotation has been removed");
+  t.strictSame(await received(UNUSED), [0, FRAMES, 0, 0, 0], "when the annotation has been removed");
 });
 
 t.test("SR-IOV, DPDK and internal ports are refused by name, and nothing is left", { skip: whyNoLab() }, async (t) => {

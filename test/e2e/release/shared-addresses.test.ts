@@ -31,7 +31,7 @@ const CLAIMED = ["10.61.0.202", "fd00:10:61::ca"] as const;
 
 type Pair = readonly [v4: string, v6: string];
 
-/** The pod takes the addresses for its net1, and tells everybody. */
+/** The pod takes the addresses for its net1, and announces them. */
 async function take(pod: Thing, { mac, v4, v6, ...station }: Station, [four, six]: Pair): Promise<void> {
   await inPod(pod)(["ip", "address", "add", `${four}/24`, "dev", "net1"]);
   await inPod(pod)(["ip", "address", "add", `${six}/112`, "dev", "net1", "nodad"]);

@@ -101,7 +101,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
 
       await change(GROW, { cidrBlock: "10.71.0.0/23" });
       const [next] = await ready(world, namespace, ["next"]);
-      t.equal(addressesOf(next!)[0], "10.71.0.3", "who waited has its address without anybody's help");
+      t.equal(addressesOf(next!)[0], "10.71.0.3", "the waiting pod gets its address without a restart");
       const [far] = await run(world, [
         idlePod(namespace, "far", "weft-2", within(GROW, { ip_address: "10.71.1.200" })),
       ]);

@@ -264,7 +264,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
     t.same(failing.flat(), [], `all of ${positive.length} cells`);
   });
 
-  // After the others: by now it is not for lack of time that something is not reached.
+  // After the others: an unreachable address is not caused by lack of time here.
   await t.test("connections that must fail", async (t) => {
     const negative = cells.filter(({ reach }) => !reach);
     const failing = await Promise.all(

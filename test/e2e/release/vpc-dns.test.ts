@@ -129,7 +129,7 @@ t.test("the DNS of a VPC", { skip: whyNoLab(), timeout: 400_000 }, async (t) => 
   await t.test("its objects are deleted with it", async () => {
     await world.kube.delete(VPC_DNSES, { name: NAME });
     await deployments.gone(key, 60_000);
-    await until("nobody answers", 30_000, async () => {
+    await until("no server answers", 30_000, async () => {
       const answer = await lookUp(client!, "kube-dns.kube-system.svc.cluster.local", "A", VIPS[0]);
       return !answer.includes(DNS_SERVICE.v4);
     });

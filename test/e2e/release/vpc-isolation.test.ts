@@ -105,7 +105,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
         for (const pod of talk) {
           for (const mac of macs.filter((one) => one !== macOf(pod))) {
             const talker = talk.find((one) => macOf(one) === mac);
-            await until(`${pod.metadata.name} hears ${mac}`, 60_000, async () => {
+            await until(`${pod.metadata.name} receives frames of ${mac}`, 60_000, async () => {
               if (((await read(pod))[mac] ?? 0) >= 10) return true;
               // Its commands end by their own clocks, and may not have sent all on a busy machine.
               if (talker !== undefined) await shout(talker);

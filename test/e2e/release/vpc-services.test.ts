@@ -165,7 +165,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     await services.gone(`${NAME}/slr-${NAME}`);
     const left = await world.kube.list<Thing>(SERVICES, { namespace: NAME });
     t.same(left.items, []);
-    await until("nobody answers", 30_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
+    await until("no endpoint answers", 30_000, async () => !(await http(inPod(sameNode!), url(VIP.v4ip))).ok);
   });
   await remove(world, NAME, ["one", "two", "same-1", "same-2", "far", "foreign"]);
 });

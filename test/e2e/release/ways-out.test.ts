@@ -222,9 +222,9 @@ t.test("ways out of the cluster", { skip: whyNoLab(), timeout: 540_000 }, async 
       (await inPod(pod)(["ip", family, "route", "show"])).stdout;
     t.match(await routes("-4"), /default via 10\.75\.0\.1 [\s\S]*192\.0\.2\.0\/24 via 10\.75\.0\.77/);
     t.notMatch(await routes("-4"), /198\.51\.100/);
-    const isTold = ({ involvedObject, message }: EventThing) =>
+    const isReported = ({ involvedObject, message }: EventThing) =>
       involvedObject.name === "moved" && message.includes("gw 172.18.0.1 is not in the subnet of the interface");
-    await until("an Event says what is wrong with a route", 10_000, async () => world.events.values().some(isTold));
+    await until("an Event says what is wrong with a route", 10_000, async () => world.events.values().some(isReported));
     const held = await Promise.all(
       FAMILIES.map((family) => heldConnection(podNetns(pod.metadata.uid), EXTERNAL[family])),
     );

@@ -93,8 +93,8 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   const [v4 = "", v6 = ""] = annotation("ip_address").split(",");
   const mac = annotation("mac_address");
   // It takes ten seconds, which the tests below use; on the other node, where nothing else is asked of the daemon.
-  const nobody = { ...attachment, container: "nobody", pod: { namespace, name: "nobody", uid: "u" } };
-  const unknownPod = callPlugin(world, "weft-2", "ADD", V11, nobody);
+  const unknownTo = { ...attachment, container: "unknown", pod: { namespace, name: "unknown", uid: "u" } };
+  const unknownPod = callPlugin(world, "weft-2", "ADD", V11, unknownTo);
 
   /** The result of ADD in a version. */
   const result = (cniVersion: string): object => {
@@ -358,6 +358,6 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
 
   await t.test("an ADD for a pod that does not exist fails after its deadline", async (t) => {
     const { code, out } = await unknownPod;
-    t.match([code, out], [1, { code: CNI_ERROR.unknownContainer, msg: `pod ${namespace}/nobody is unknown` }]);
+    t.match([code, out], [1, { code: CNI_ERROR.unknownContainer, msg: `pod ${namespace}/unknown is unknown` }]);
   });
 });

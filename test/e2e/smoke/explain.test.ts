@@ -72,7 +72,7 @@ t.test("packets agree with the verdicts of weftctl, which uses desired state onl
     const { data } = await planCommand(world.kube, { file: [file], namespace: NAMESPACE });
     const { changes } = (data as { reachability: ReachChanges }).reachability;
     const lost = changes.filter(({ to }) => to === `${NAMESPACE}/web`);
-    // Told by the name of a pod that is in the same place: others of the lab are strangers as well.
+    // Found by the name of a pod in the same class: other pods of the lab are in it as well.
     t.ok(lost.some(({ from, open }) => from !== "outside" && open === "nothing"));
     t.ok(lost.some(({ from, open }) => from === `${NAMESPACE}/friend` && open === `TCP ${PORT}`));
     t.ok(lost.every(({ change }) => change === "loses"));

@@ -37,7 +37,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
 
   await t.test("a port deleted from the northbound database comes back, and its pod is reachable again", async (t) => {
     const before = world.nb.port(portName)!;
-    await nbctl("ls-add", "somebody-else");
+    await nbctl("ls-add", "foreign-switch");
     const { took } = await timed(async () => {
       await nbctl("lsp-del", portName);
       // Asked of the server: the mirror may not know yet that the port was away.
@@ -52,10 +52,10 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
     const back = await timed(() => reachable(near, far));
     t.comment(`reachable ${back.took} later`);
     t.ok(
-      [...world.nb.mirror.rows("Logical_Switch")].some(({ name }) => name === "somebody-else"),
+      [...world.nb.mirror.rows("Logical_Switch")].some(({ name }) => name === "foreign-switch"),
       "a row of others stays",
     );
-    await nbctl("ls-del", "somebody-else");
+    await nbctl("ls-del", "foreign-switch");
   });
 
   await t.test("a member taken out of its port group or its address set comes back", async (t) => {

@@ -179,7 +179,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
       await world.kube.patch(SERVICES, { namespace: NAME, name: "far" }, { type: "merge", body });
       await balanced(world, "far", "tcp", endpoints);
     };
-    await point({ far: "nobody" }, 0);
+    await point({ far: "none" }, 0);
     for (const address of far) {
       const url = `http://${urlHost(address)}/clientip`;
       const refused = await until(`${address} refuses`, 10_000, async () => {

@@ -14,7 +14,7 @@ const NAMESPACE = "weft-first-packet";
 const SUBNET = "weft-first-packet";
 /** Pods that start at the same time: more of them only take longer, with whatever else the machine does. */
 const AT_ONCE = 25;
-/** Nobody listens on it: what gets in is counted as "no such port". */
+/** No process listens on it: datagrams that arrive are counted as "no such port". */
 const PORT = 4242;
 
 /** Options of {@link firstPackets}. */
@@ -96,7 +96,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   await remove(world, NAMESPACE, [...names, "sender"]);
 }
 
-/** How many UDP datagrams have arrived in a network namespace since it was made, whether anybody wanted them or not. */
+/** How many UDP datagrams have arrived in a network namespace since it was made, with or without a listener. */
 async function datagramsIn(netns: string): Promise<number> {
   const { stdout } = await inNetns(netns)(["cat", "/proc/self/net/snmp", "/proc/self/net/snmp6"]);
   const [names = "", values = ""] = stdout.split("\n").filter((line) => line.startsWith("Udp:"));

@@ -77,7 +77,7 @@ export class Foreign {
   }
 
   addTable(name: string): void {
-    const listing = `table ${name} { chain somebody's }`;
+    const listing = `table ${name} { chain foreign }`;
     this.#machine.setTable(name, listing);
     this.#things.set(`table ${name}`, () => this.#machine.tables.get(name) === listing);
   }
@@ -92,6 +92,6 @@ export class Foreign {
     if (what === "route")
       this.addRoute({ destination: `192.0.2.${i * 16}/28`, gateway: ROUTER, device, ...(i > 2 && { table: 100 + i }) });
     if (what === "rule") this.addRule({ family: 4, priority: 900 + i, source: `192.0.2.${i}/32`, table: 100 + i });
-    if (what === "table") this.addTable(`inet somebody${i}`);
+    if (what === "table") this.addTable(`inet foreign${i}`);
   }
 }

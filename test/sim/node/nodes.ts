@@ -84,7 +84,7 @@ export class Nodes {
         this.#change(node, action.how, action.thing);
         return;
       case "node-foreign":
-        if (action.what === "port") node.vswitch.addForeignPort(`somebody${Math.floor(action.thing * 3)}`);
+        if (action.what === "port") node.vswitch.addForeignPort(`foreign${Math.floor(action.thing * 3)}`);
         else node.foreign.make(action.what);
         return;
       case "cni-gc":
@@ -165,7 +165,8 @@ export class Nodes {
           onViolation(`${sandbox.pod.namespace}/${sandbox.pod.name} cannot be reached from ${node.name}: ${why}`);
         }
       }
-      for (const lost of node.foreign.missing()) onViolation(`somebody takes ${lost} of ${node.name} away`);
+      for (const lost of node.foreign.missing())
+        onViolation(`${lost} of another program was removed from ${node.name}`);
     }
   }
 
@@ -203,7 +204,7 @@ export class Nodes {
         return;
       case "port": {
         const port = pickOf(vswitch.server.rows("Port"), thing);
-        if (port !== undefined && !port.name.startsWith("somebody")) vswitch.removePort(port.name);
+        if (port !== undefined && !port.name.startsWith("foreign")) vswitch.removePort(port.name);
         return;
       }
       case "pair": {

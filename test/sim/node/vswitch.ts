@@ -106,7 +106,7 @@ export class Vswitch {
       rowUuid("Interface", `${this.#world.node}/${name}`),
     ];
     this.#edit([
-      insert(VSWITCH, "Interface", face, { name, type: "patch", external_ids: { owner: "somebody" } }),
+      insert(VSWITCH, "Interface", face, { name, type: "patch", external_ids: { owner: "another program" } }),
       insert(VSWITCH, "Port", port, { name, interfaces: [face] }),
       mutate(VSWITCH, "Bridge", bridge._uuid, [["ports", "insert", [port]]]),
     ]);

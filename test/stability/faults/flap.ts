@@ -40,7 +40,7 @@ export const FLAP = plugin({
           await pause(clock, up * 1000, over.signal);
         }
       })();
-      // Told when the fault ends.
+      // Reported when the fault ends.
       flapping.catch(() => undefined);
       return {
         hit: node,

@@ -71,7 +71,7 @@ async function script(
     for (const server of open) await target.signal(server, "SIGSTOP");
     changed = (await target.beside(at, ["sh", "-c", text, "sh", folder])).trim() === "changed";
   } finally {
-    // One that cannot be told does not keep the others stopped.
+    // A process that cannot be signalled does not keep the others stopped.
     sent = await Promise.allSettled(open.map((server) => target.signal(server, changed ? "SIGKILL" : "SIGCONT")));
   }
   for (const each of sent) if (each.status === "rejected") throw each.reason;

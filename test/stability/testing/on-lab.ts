@@ -21,7 +21,7 @@ const TASKS = join(import.meta.dirname, "../tasks");
 
 /**
  * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it could be judged, that its verifiers hold, and that its reports are written. Its
- * limits (SLA) are told and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams and time by itself.
+ * limits (SLA) are reported and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams and time by itself.
  */
 export async function testTask(
   t: Test,

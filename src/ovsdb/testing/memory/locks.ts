@@ -4,11 +4,11 @@
 export class MemoryLocks<Owner extends object> {
   /** Name → the holder, followed by the waiting owners in order. */
   readonly #lines = new Map<string, Owner[]>();
-  readonly #tell: (owner: Owner, method: "locked" | "stolen", name: string) => void;
+  readonly #notify: (owner: Owner, method: "locked" | "stolen", name: string) => void;
 
-  /** `tell` sends the notification. */
-  constructor(tell: (owner: Owner, method: "locked" | "stolen", name: string) => void) {
-    this.#tell = tell;
+  /** `notify` sends the notification. */
+  constructor(notify: (owner: Owner, method: "locked" | "stolen", name: string) => void) {
+    this.#notify = notify;
   }
 
   holder(name: string): Owner | undefined {
@@ -31,7 +31,7 @@ export class MemoryLocks<Owner extends object> {
     const line = this.#line(name);
     const [victim] = line;
     line.unshift(owner);
-    if (victim !== undefined) this.#tell(victim, "stolen", name);
+    if (victim !== undefined) this.#notify(victim, "stolen", name);
   }
 
   unlock(owner: Owner, name: string): void {
@@ -40,7 +40,7 @@ export class MemoryLocks<Owner extends object> {
     if (at < 0) return;
     line.splice(at, 1);
     const [next] = line;
-    if (at === 0 && next !== undefined) this.#tell(next, "locked", name);
+    if (at === 0 && next !== undefined) this.#notify(next, "locked", name);
   }
 
   /** The session has ended. */

@@ -110,7 +110,7 @@ decide() { # MINE
 
 # Starts a member's server of a database; returns when it serves its part of the cluster, whether it is connected or not.
 start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
-  local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema name mine todo reason told= known=yes
+  local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema name mine todo reason reported= known=yes
   local waiting=$run/weft-waiting-$1 others
   rm -f "$waiting"
   name=$(ovsdb-tool schema-name "$schema")
@@ -135,8 +135,8 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
     while todo=$(decide $mine); [ "$todo" != join ] && [ "$todo" != create ]; do
       # Ready: the others may wait for this one to be, before they are replaced one by one.
       touch "$waiting"
-      if [ "$todo" != "$told" ]; then log "$name: waiting: $todo"; fi
-      told=$todo
+      if [ "$todo" != "$reported" ]; then log "$name: waiting: $todo"; fi
+      reported=$todo
       sleep 1
       ask_others "$2" "$name"
     done

@@ -3,7 +3,7 @@
 # What the entry points share: logging, database files, and supervision of OVS's daemons. Sourced, not run.
 #
 # Daemons start with --detach: OVS then returns exactly when the daemon serves (or with its error), so nothing polls.
-# pidwait(1) sleeps on the process itself, so an end is seen when it happens, whoever the parent is.
+# pidwait(1) sleeps on the process itself, so its exit is noticed at once, whichever process is the parent.
 
 log() { printf '%(%Y-%m-%dT%H:%M:%SZ)T weft: %s\n' -1 "$*" >&2; }
 fail() {
