@@ -66,6 +66,18 @@ t.test("when the databases' leader hangs or dies the others write on", async (t)
   t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
 });
 
+t.test("a northd that answers nothing for seconds, as one that computes, is not replaced", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first && nb --wait=sb sync
+    for n in 1 2 3; do northd[$n]=$(cat /n/$n/run/ovn-northd.pid); kill -STOP \${northd[$n]}; done; sleep 6; kill -CONT \${northd[@]}; nb --wait=sb sync
+    for n in 1 2 3; do [ $(cat /n/$n/run/ovn-northd.pid) = \${northd[$n]} ] && echo "$n has the same northd"; grep -c 'a new one begins' /n/$n/log; done
+    `,
+  );
+  t.match(out, "1 has the same northd\n0\n2 has the same northd\n0\n3 has the same northd\n0\n");
+});
+
 t.test("a member whose entries the others have compacted away gets all rows as a snapshot", async (t) => {
   const out = await onCentrals(
     t,
