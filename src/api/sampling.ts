@@ -10,7 +10,7 @@ export const SAMPLE_SET = 87;
 
 /**
  * The observation point of an ACL (ovn-nb(5), `Sample.metadata`), by the owner id that its row is labelled with: 32 bits of a digest. Among 10,000 ACLs, two have the same with a probability
- * of 1 %: they share a row then, and a flow has the names of both.
+ * of 1 %: their units share a row then, and a flow has the names of both.
  */
 export function samplePoint(aclId: string): number {
   return Number.parseInt(digestOf(["sample", aclId], 8), 16) || 1;

@@ -24,6 +24,20 @@ export class FragmentBuilder {
     return made;
   }
 
+  /** A row of a non-root table that other units may want as well, see {@link DesiredRow.shared}. */
+  shared<H extends Table, T extends Table>(
+    holder: H,
+    holderId: string,
+    column: keyof OvnNbTables[H] & string,
+    table: T,
+    ownerId: string,
+    columns: Partial<OvnNbTables[T]>,
+  ): void {
+    const made: DesiredRow = { ...row(table, ownerId, columns), shared: true };
+    this.#rows.push(made);
+    this.#edges.push(edge(holder, holderId, column, made.uuid));
+  }
+
   /** Whether the fragment already contains a row of this owner. */
   has(table: Table, ownerId: string): boolean {
     return this.#rows.some((row) => row.table === table && row.label === ownerId);

@@ -49,6 +49,7 @@ export function sampleAcl(build: FragmentBuilder, aclId: string): void {
     build.member("ACL", aclId, "sample_new", rowUuid("Sample", id));
     return;
   }
-  build.held("ACL", aclId, "sample_new", "Sample", id, { metadata });
+  // A policy does not fail because another one came to the same number.
+  build.shared("ACL", aclId, "sample_new", "Sample", id, { metadata });
   build.member("Sample", id, "collectors", rowUuid("Sample_Collector", SAMPLING), unitId(samplingUnit.name, SAMPLING));
 }

@@ -27,6 +27,8 @@ export interface DesiredRow {
   readonly columns: Readonly<Record<string, ColumnValue>>;
   /** The columns that refer to rows of another client, given by users: these uuids are used as they are (see `qualify`). */
   readonly foreign?: readonly string[];
+  /** Units may want this row together, if they want the same in it: one of them owns it for the others, whose edges to it count. */
+  readonly shared?: true;
 }
 
 /**

@@ -71,6 +71,26 @@ t.test("a flow has the names of its pods, and of the rule that decided", async (
   );
 });
 
+t.test("a flow of a number that two ACLs have has the names of both, and no verdict where they differ", (t) => {
+  const { facts, fragments } = cluster(65_535);
+  const acl = (policy: string, action: string) => ({
+    ...{ table: "ACL", uuid: policy, label: "the number" },
+    columns: { action, direction: "to-lport", external_ids: { policy, rule: "ingress/0" } },
+  });
+  const named = (...rows: readonly ReturnType<typeof acl>[]) =>
+    new FlowNames(facts, [...fragments.values(), { database: "OVN_Northbound", rows, edges: [], effects: [] }]).name({
+      ...{ sequence: 1, point: samplePoint("the number"), from: "10.16.0.2", to: "10.16.0.3", protocol: 6, port: 80 },
+      ...{ first: 1, last: 2, packets: 1 },
+    });
+  t.match(named(acl("np/a/one", "drop"), acl("np/b/two", "drop")), {
+    ...{ verdict: "dropped", at: "ingress", policy: "np/a/one|np/b/two", rule: "ingress/0|ingress/0" },
+  });
+  t.match(named(acl("np/a/one", "drop"), acl("np/b/two", "allow-related")), {
+    ...{ verdict: "unknown", at: "ingress", policy: "np/a/one|np/b/two" },
+  });
+  t.end();
+});
+
 t.test(
   "where connections are sampled, each ACL of a policy has a sample for the collector; elsewhere none has",
   async (t) => {

@@ -34,7 +34,7 @@ export interface NamedFlow {
   readonly verdict: "allowed" | "dropped" | "unknown";
   /** Whether the rule is of the sending or of the receiving end. */
   readonly at?: "egress" | "ingress";
-  /** The policy that decided, as its ACL names it (`np/<namespace>/<name>`), and the rule of it. */
+  /** The policy that decided, as its ACL names it (`np/<namespace>/<name>`), and the rule of it; of ACLs with one number those of all, with `|` between. */
   readonly policy?: string;
   readonly rule?: string;
   /** ms since the epoch. */
@@ -47,7 +47,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "
 
 interface Rule {
   readonly verdict: NamedFlow["verdict"];
-  readonly at: "egress" | "ingress";
+  readonly at?: "egress" | "ingress";
   readonly policy: string;
   readonly rule: string;
 }
@@ -70,7 +70,7 @@ export class FlowNames {
         if (table !== "ACL" || typeof ids !== "object" || Array.isArray(ids)) continue;
         const { policy = "", rule = "" } = ids as Readonly<Record<string, string>>;
         if (policy === "") continue;
-        this.#rules.set(samplePoint(label), {
+        this.#rule(samplePoint(label), {
           verdict: String(columns["action"]).startsWith("allow") ? "allowed" : "dropped",
           at: columns["direction"] === "to-lport" ? "ingress" : "egress",
           ...{ policy, rule },
@@ -89,6 +89,20 @@ export class FlowNames {
       ...(this.#rules.get(point) ?? { verdict: "unknown" as const }),
       ...{ first, last, packets },
     };
+  }
+
+  #rule(point: number, found: Rule): void {
+    const known = this.#rules.get(point);
+    if (known === undefined) {
+      this.#rules.set(point, found);
+      return;
+    }
+    this.#rules.set(point, {
+      verdict: known.verdict === found.verdict ? found.verdict : "unknown",
+      ...(known.at === found.at && { at: found.at }),
+      policy: `${known.policy}|${found.policy}`,
+      rule: `${known.rule}|${found.rule}`,
+    });
   }
 
   #hold(address: string, name: string): void {

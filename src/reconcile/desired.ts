@@ -29,7 +29,7 @@ export function* ownersOf({ unit, edge, others }: WantedMember): Iterable<{ unit
 export interface Replaced {
   /** What may differ from the database now. */
   readonly touched: Touched;
-  /** Rows of the fragment that another unit owns. */
+  /** Rows of the fragment that another unit owns and does not share. */
   readonly conflicts: readonly DesiredRow[];
   /** Units that want a row that this unit has released: they must be placed again. */
   readonly freed: readonly string[];
@@ -38,7 +38,7 @@ export interface Replaced {
 /**
  * The desired state: the union of all fragments, indexed so that a changed fragment or a changed row of the database is processed without a scan.
  *
- * Invariants: a row has one owner, and of several units with the same row only the owner's edges to it count; a member of a set has all units that
+ * Invariants: a row has one owner, and of several units with the same row only the owner's edges to it count, unless it is shared; a member of a set has all units that
  * want it there as owners; `#holders` is exactly the inverse of `#members`.
  */
 export class Desired<E extends Effect = Effect> {
@@ -103,7 +103,7 @@ export class Desired<E extends Effect = Effect> {
     for (const row of fragment?.rows ?? []) {
       const owner = this.#rows.get(row.uuid)?.unit;
       if (owner !== undefined && owner !== unit) {
-        conflicts.push(row);
+        if (!row.shared || !samePlain(this.#rows.get(row.uuid)?.row, row)) conflicts.push(row);
         this.#contest(row.uuid, unit, true);
         continue;
       }

@@ -17,6 +17,7 @@ interface Wish {
   readonly of: string | undefined;
   readonly member: string | undefined;
   readonly memberOf: string | undefined;
+  readonly shared: boolean;
 }
 
 /** Ports that may mean the same row, or another's switch. */
@@ -26,15 +27,15 @@ const portKind: UnitKind<FactReader, Wish, SaidEffect> = {
   read: (reader, key) => {
     const { annotations } = reader.get("pods", key) ?? {};
     if (annotations === undefined) return undefined;
-    const { row = key, on = "", of, member, memberOf } = annotations;
-    return { key, row, on, of, member, memberOf };
+    const { row = key, on = "", of, member, memberOf, shared } = annotations;
+    return { key, row, on, of, member, memberOf, shared: shared !== undefined };
   },
-  compile: ({ key, row, on, of, member, memberOf }): Fragment<SaidEffect> => {
+  compile: ({ key, row, on, of, member, memberOf, shared }): Fragment<SaidEffect> => {
     const uuid = rowUuid("Port", member ?? row);
-    const columns = { name: row, of: key, external_ids: {} };
+    const columns = shared ? { name: row } : { name: row, of: key, external_ids: {} };
     return {
       database: "OVN_Northbound",
-      rows: member === undefined ? [{ table: "Port", uuid, label: row, columns }] : [],
+      rows: member === undefined ? [{ table: "Port", uuid, label: row, columns, ...(shared && { shared }) }] : [],
       edges: [
         {
           table: "Switch",
@@ -83,6 +84,39 @@ t.test("a row that two units want belongs to one of them, and is not added to th
   t.same([members("one"), members("two")], [["a"], ["b"]], "what is given up is the other's");
   t.same(offered.slice(1).sort(), ["a is served", "b is served (anew)"]);
   t.equal(failures.length, 1, "said once");
+});
+
+t.test("a row that units share is in the sets of all of them, and stays until the last one has gone", async (t) => {
+  const { facts, database, engine, offered, failures } = rig();
+  const ports = (name: string) => database.get("Switch", rowUuid("Switch", name))?.["ports"];
+  for (const name of ["one", "two", "three"]) setSwitch(facts, name);
+  engine.start();
+  const [uuid, shared] = [rowUuid("Port", "shared"), "yes"];
+  setPort(facts, "a", { row: "shared", on: "one", shared });
+  setPort(facts, "b", { row: "shared", on: "two", shared });
+  await engine.whenIdle();
+  t.same([ports("one"), ports("two")], [[uuid], [uuid]]);
+  setPort(facts, "c", { row: "shared", on: "three", shared });
+  facts.set("pods", "a", undefined);
+  await engine.whenIdle();
+  t.same([ports("one"), ports("two"), ports("three")], [[], [uuid], [uuid]]);
+  for (const key of ["b", "c"]) facts.set("pods", key, undefined);
+  await engine.whenIdle();
+  t.same([ports("two"), ports("three")], [[], []]);
+  t.equal(database.get("Port", uuid), undefined);
+  t.same(failures, []);
+  t.same([...new Set(offered)].sort(), ["a is served", "b is served", "c is served"]);
+});
+
+t.test("a row that only one of two units would share belongs to one of them", async (t) => {
+  const { facts, engine, failures } = rig();
+  for (const name of ["one", "two"]) setSwitch(facts, name);
+  engine.start();
+  setPort(facts, "a", { row: "shared", on: "one" });
+  await engine.whenIdle();
+  setPort(facts, "b", { row: "shared", on: "two", shared: "yes" });
+  await engine.whenIdle();
+  t.same(failures, ["port:b: Port shared belongs to port:a; it is not created twice"]);
 });
 
 t.test("a unit that does not want another unit's row any more does not get it when it is released", async (t) => {

@@ -226,7 +226,7 @@ class Planner {
     const { holderUnit = holder, memberUnit = unit } = edge;
     if (holder !== undefined && holder !== holderUnit)
       return `${edge.table} ${this.#desired.row(edge.row)?.row.label ?? edge.row} belongs to ${holder}, not to ${holderUnit}; its ${edge.column} are not changed`;
-    if (member === undefined || member.unit === memberUnit) return undefined;
+    if (member === undefined || member.unit === memberUnit || member.row.shared) return undefined;
     return `${member.row.table} ${member.row.label} belongs to ${member.unit}, not to ${memberUnit}; it is not added to ${edge.column} of ${edge.table}`;
   }
 

@@ -3,6 +3,10 @@
 import t from "tap";
 import { samplePoint } from "../../api/sampling.ts";
 import { addNetworkPolicy, SAMPLE_CLUSTER, sampleFacts } from "../../compile/testing/sample-facts.ts";
+import { compileAll } from "../../kinds/compile-all.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
+import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts";
+import { desiredOf } from "../../recording/rows-text.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
 t.test("sampling that is switched on and off leaves no row behind, and changes nothing else", async (t) => {
@@ -35,3 +39,35 @@ t.test("sampling that is switched on and off leaves no row behind, and changes n
     before,
   );
 });
+
+t.test(
+  "a controller that starts without sampling removes what the one before left of it, and nothing else",
+  async (t) => {
+    const factsOf = (sampling?: number) => {
+      const facts = sampleFacts();
+      for (let i = 0; i < 60; i++)
+        addNetworkPolicy(facts, `web-${i}`, { podSelector: {}, ingress: [{ ports: [{ port: 80 + i }] }] });
+      facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, ...(sampling !== undefined && { sampling }) });
+      return facts;
+    };
+    const { northbound, engine, close } = await engineRig(t, factsOf(65_535));
+    t.teardown(close);
+    engine.stop();
+    const rows = () => [...northbound.rows()];
+    const others = rows()
+      .filter(({ table }) => !table.startsWith("Sampl"))
+      .map(({ table, uuid, columns }) => [
+        table,
+        uuid,
+        { ...columns, ...(table === "ACL" && { sample_new: undefined }) },
+      ]);
+    t.ok(rows().length > others.length + 60);
+    const sweep = planSweep(desiredOf(compileAll(factsOf())), rows(), northbound.view.isRoot, EDGE_COLUMNS);
+    t.notOk(exceedsDeleteLimit(sweep), "nobody has to allow a mass deletion");
+    t.same(await northbound.commit(sweep.plan), { kind: "committed" });
+    t.same(
+      rows().map(({ table, uuid, columns }) => [table, uuid, columns]),
+      others,
+    );
+  },
+);
