@@ -426,6 +426,42 @@ function grantsOf(t: Test, objects: readonly Any[], account: string): readonly A
   return bound.flatMap(({ roleRef }) => find(objects, roleRef.kind, roleRef.name).rules);
 }
 
+await t.test(
+  "a recording goes to a volume that the controller's user may write, and flows are sampled where they are collected",
+  { skip },
+  async (t) => {
+    const controllerOf = (objects: readonly Any[]): Any =>
+      find(objects, "Deployment", "kube-ovn-controller").spec.template.spec;
+    const daemonOf = (objects: readonly Any[]): Any => find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec;
+    const off = await render();
+    t.notOk(JSON.stringify(off).includes("weft-recording"));
+    t.equal(flags(controllerOf(off).containers[0])["sample-flows"], undefined);
+    t.notOk("collect-flows" in flags(daemonOf(off).containers[0]));
+
+    const own = controllerOf(
+      await render("--set=controller.record.enabled=true", "--set=controller.record.limitMiB=100"),
+    );
+    t.match(flags(own.containers[0]), { record: "/var/lib/weft-recording", "record-limit": "100" });
+    t.match(
+      own.volumes.find(({ name }: Any) => name === "recording"),
+      { emptyDir: { sizeLimit: "164Mi" } },
+    );
+    t.equal(own.securityContext, undefined);
+    const claim = "controller.record.volume.persistentVolumeClaim.claimName=kept";
+    const kept = controllerOf(await render("--set=controller.record.enabled=true", `--set=${claim}`));
+    t.match(
+      kept.volumes.find(({ name }: Any) => name === "recording"),
+      { persistentVolumeClaim: { claimName: "kept" } },
+    );
+    t.equal(kept.securityContext.fsGroup, kept.containers[0].securityContext.runAsUser);
+
+    const sampled = await render("--set=flows.enabled=true", "--set-json=flows.percent=0.5");
+    t.equal(flags(controllerOf(sampled).containers[0])["sample-flows"], "0.5");
+    t.ok("collect-flows" in flags(daemonOf(sampled).containers[0]));
+    t.not((await template("--set=flows.enabled=true", "--set=flows.percent=0")).code, 0);
+  },
+);
+
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
   const [replacement, api] = WITHOUT_KUBE_PROXY;
   const ssl = ["--set=controller.nbAddress=ssl:[10.0.0.1]:6641", "--set=ovs.sbAddress=ssl:[10.0.0.1]:6642"];

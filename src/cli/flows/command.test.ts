@@ -2,19 +2,23 @@
 
 import t from "tap";
 import { samplePoint } from "../../api/sampling.ts";
+import { factStore } from "../../kinds/store.ts";
 import { NETWORK_POLICIES, PODS } from "../../kube/resources.ts";
-import type { NamedFlow } from "../../reachability/flows.ts";
+import { FlowNames, type NamedFlow } from "../../reachability/flows.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
 import type { ToolTarget } from "../tools/targets.ts";
-import { flowsCommand } from "./command.ts";
+import { flowsCommand, RecentNames } from "./command.ts";
 
 async function shop() {
   const cluster = await SampleCluster.make();
   for (const node of ["weft-1", "weft-2"])
     await cluster.add(PODS, {
       metadata: { namespace: "kube-system", name: `cni-${node}`, labels: { app: "kube-ovn-cni" } },
-      spec: { nodeName: node, hostNetwork: true },
+      spec: {
+        ...{ nodeName: node, hostNetwork: true },
+        containers: [{ name: "cni-server", livenessProbe: { httpGet: { port: 20_666 } } }],
+      },
     });
   await cluster.pod("default/web", { app: "web" });
   await cluster.pod("other/api", { app: "api" });
@@ -67,7 +71,7 @@ t.test("flows of all nodes are listed with names, each once", async (t) => {
     ]),
   );
   t.notMatch((await ask()).text, /other/);
-  t.ok(asked.includes("cni-weft-1/cni-server http://127.0.0.1:10666/debug/flows?since=4"));
+  t.ok(asked.includes("cni-weft-1/cni-server http://127.0.0.1:20666/debug/flows?since=4"));
   for (const [question, count] of [
     [{ namespace: "other" }, 1],
     [{ namespace: "absent" }, 0],
@@ -108,3 +112,20 @@ t.test(
     });
   },
 );
+
+t.test("while flows are followed, all objects are not listed each time", async (t) => {
+  const { cluster, flow } = await shop();
+  let [reads, now] = [0, 0];
+  const names = new RecentNames(
+    async () => {
+      reads++;
+      return new FlowNames(factStore(), []);
+    },
+    () => now,
+  );
+  const capture = async (): Promise<string> =>
+    JSON.stringify({ enabled: true, sequence: 4, dropped: 0, flows: [flow] });
+  for (; now <= 20_000; now += 2_000)
+    await flowsCommand(cluster.kube, "kube-system", { most: 10 }, new Map(), capture, names);
+  t.equal(reads, 2);
+});

@@ -31,6 +31,33 @@ interface FlowsOptions extends KubectlOptions, FlowsQuestion {
 const FOLLOW_MS = 2_000;
 /** So many nodes are asked at once. */
 const AT_ONCE = 16;
+/** For so long, in ms, names are not read again: that lists all objects that Weft reads. */
+const NAMES_MS = 10_000;
+
+/** Names for flows, as of {@link NAMES_MS} ago at most. */
+export class RecentNames {
+  readonly #read: (kube: Kube) => Promise<FlowNames>;
+  readonly #now: () => number;
+  #known: { readonly names: FlowNames; readonly at: number } | undefined;
+
+  constructor(read = namesFrom, now: () => number = Date.now) {
+    this.#read = read;
+    this.#now = now;
+  }
+
+  /** Rejects with a `KubeError`. */
+  async of(kube: Kube): Promise<FlowNames> {
+    const at = this.#now();
+    if (this.#known === undefined || at - this.#known.at > NAMES_MS)
+      this.#known = { names: await this.#read(kube), at };
+    return this.#known.names;
+  }
+}
+
+async function namesFrom(kube: Kube): Promise<FlowNames> {
+  const { facts, fragments } = buildClusterModel(await readObjects(kube));
+  return new FlowNames(facts, fragments.values());
+}
 
 /** Adds `flows`. `report` runs an action with a connection and prints its answer. */
 export function addFlowsCommand(
@@ -63,15 +90,15 @@ Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, f
       const { weftNamespace, follow = false } = options;
       const capture = (target: ToolTarget): Promise<string> =>
         captureKubectl(execArguments(options, weftNamespace, target, false));
-      const seen = new Map<string, number>();
-      const once = (kube: Kube): Promise<ExplainReport> =>
-        permitted(canI(options), weftNamespace, () => flowsCommand(kube, weftNamespace, options, seen, capture));
-      await report(options, once);
+      const [seen, names] = [new Map<string, number>(), new RecentNames()];
+      const ask = (kube: Kube): Promise<ExplainReport> =>
+        flowsCommand(kube, weftNamespace, options, seen, capture, names);
+      await report(options, (kube) => permitted(canI(options), weftNamespace, () => ask(kube)));
       while (follow) {
         // Open vSwitch exports once a second at most.
         await delay(FOLLOW_MS);
         await report(options, async (kube) => {
-          const { text, data, ...rest } = await flowsCommand(kube, weftNamespace, options, seen, capture);
+          const { text, data, ...rest } = await ask(kube);
           return { ...rest, data, text: text.split("\n").slice(1).join("\n") };
         });
       }
@@ -88,6 +115,7 @@ export async function flowsCommand(
   { namespace, dropped = false, most }: FlowsQuestion,
   seen: Map<string, number>,
   capture: (target: ToolTarget) => Promise<string>,
+  recent = new RecentNames(),
 ): Promise<ExplainReport> {
   const nodes = [...(await everyDaemon(kube, weftNamespace))];
   const warnings: string[] = [];
@@ -95,8 +123,8 @@ export async function flowsCommand(
   let enabled = 0;
   const worker = async (): Promise<void> => {
     for (let next = nodes.shift(); next !== undefined; next = nodes.shift()) {
-      const { node, ...target } = next;
-      const url = `http://127.0.0.1:10666/debug/flows?since=${seen.get(node) ?? 0}`;
+      const { node, healthPort, ...target } = next;
+      const url = `http://127.0.0.1:${healthPort}/debug/flows?since=${seen.get(node) ?? 0}`;
       try {
         const page = readPage(await capture({ ...target, command: ["curl", "-sS", url] }));
         if (page.enabled) enabled++;
@@ -111,8 +139,7 @@ export async function flowsCommand(
   if (enabled === 0 && warnings.length === 0)
     throw new ToolError("no node samples flows: set the chart's value flows.enabled to true");
   // To read all objects is the larger part of the work.
-  const model = sampled.length === 0 ? undefined : buildClusterModel(await readObjects(kube));
-  const names = model && new FlowNames(model.facts, model.fragments.values());
+  const names = sampled.length === 0 ? undefined : await recent.of(kube);
   const flows = sampled
     .flatMap((flow) => names?.name(flow) ?? [])
     .filter((flow) => namespace === undefined || isOfNamespace(flow, namespace))
@@ -132,7 +159,7 @@ export function formatFlows(flows: readonly NamedFlow[]): string {
     end(to),
     port === undefined ? protocol : `${protocol}/${port}`,
     verdict,
-    policy === undefined ? "a rule that is gone" : `${at} of ${policy}, rule ${rule}`,
+    policy === undefined ? "a rule that is gone" : `${at === undefined ? "" : `${at} of `}${policy}, rule ${rule}`,
     String(packets),
   ]);
   return formatTable(["LAST", "FROM", "TO", "PORT", "VERDICT", "BY", "PACKETS"], rows);

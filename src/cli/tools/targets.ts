@@ -113,20 +113,20 @@ export async function everySwitch(
   return await everyPod(kube, namespace, "ovs", "openvswitch");
 }
 
-/** Where the daemon runs, on each node. Rejects with {@link ToolError} or `KubeError`. */
-export async function everyDaemon(kube: Kube, namespace: string): ReturnType<typeof everySwitch> {
+/** Where the daemon runs, on each node, and the loopback port of its pages. Rejects with {@link ToolError} or `KubeError`. */
+export async function everyDaemon(
+  kube: Kube,
+  namespace: string,
+): Promise<readonly (Omit<ToolTarget, "command"> & { readonly node: string; readonly healthPort: number | string })[]> {
   return await everyPod(kube, namespace, "kube-ovn-cni", "cni-server");
 }
 
-async function everyPod(
-  kube: Kube,
-  namespace: string,
-  app: string,
-  container: string,
-): Promise<Awaited<ReturnType<typeof everySwitch>>> {
-  const found = (await podsOf(kube, namespace, `app=${app}`)).flatMap(({ metadata, spec }) =>
-    spec?.nodeName === undefined ? [] : [{ pod: metadata.name, container, node: spec.nodeName }],
-  );
+async function everyPod(kube: Kube, namespace: string, app: string, container: string): ReturnType<typeof everyDaemon> {
+  const found = (await podsOf(kube, namespace, `app=${app}`)).flatMap(({ metadata, spec }) => {
+    if (spec?.nodeName === undefined) return [];
+    const probe = spec.containers?.find(({ name }) => name === container)?.livenessProbe;
+    return [{ pod: metadata.name, container, node: spec.nodeName, healthPort: probe?.httpGet?.port ?? 10666 }];
+  });
   if (found.length === 0)
     throw new ToolError(`no pod in namespace ${namespace} has the label app=${app}: is Weft installed there?`);
   return found;

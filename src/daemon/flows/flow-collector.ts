@@ -33,7 +33,7 @@ export interface FlowPage {
  */
 export class FlowCollector {
   readonly #world: FlowCollectorWorld;
-  readonly #table = new FlowTable();
+  readonly #table: FlowTable;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #socket: Socket | undefined;
@@ -42,6 +42,7 @@ export class FlowCollector {
   constructor(world: FlowCollectorWorld) {
     const { clock, log } = world;
     this.#world = world;
+    this.#table = new FlowTable(clock.wall());
     const onError = (err: unknown, retryMs: number): void =>
       log.warn({ err, retryMs }, "failed to set up the collection of flows; retrying");
     this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, {}, clock);
@@ -103,9 +104,13 @@ export class FlowCollector {
       for (const sample of decoder.decode(message)) this.#table.add(sample, now);
     });
     await new Promise<void>((resolve, reject) => {
-      socket.once("error", reject);
+      socket.once("error", (error) => {
+        socket.close();
+        reject(error);
+      });
       socket.bind(0, "127.0.0.1", resolve);
     });
+    socket.removeAllListeners("error");
     socket.on("error", (err) => {
       this.#world.log.warn({ err }, "the socket for flows failed; it is opened again");
       socket.close();

@@ -25,8 +25,13 @@ export const KEPT = { flows: 8_192, ms: 3_600_000 } as const;
 /** The flows of the last hour, the latest last; with more than {@link KEPT} the ones that were not seen for longest are dropped. */
 export class FlowTable {
   readonly #flows = new Map<string, Flow>();
-  #sequence = 0;
+  #sequence: number;
   #dropped = 0;
+
+  /** `begun`: ms since the epoch. Numbers begin with it in µs, so that those of a new process follow those of the one before. */
+  constructor(begun: number) {
+    this.#sequence = Math.floor(begun * 1_000);
+  }
 
   /** Flows that were dropped, before an hour had passed, to make room. */
   get dropped(): number {

@@ -8,6 +8,10 @@ import { type FlowSample, IpfixDecoder } from "./ipfix.ts";
 
 /** A message of IPFIX with these sets: id → content. */
 function message(...sets: readonly (readonly [id: number, content: Buffer])[]): Buffer {
+  return messageOf(87, ...sets);
+}
+
+function messageOf(domain: number, ...sets: readonly (readonly [id: number, content: Buffer])[]): Buffer {
   const bodies = sets.map(([id, content]) => {
     const head = Buffer.alloc(4);
     head.writeUInt16BE(id, 0);
@@ -17,7 +21,7 @@ function message(...sets: readonly (readonly [id: number, content: Buffer])[]): 
   const head = Buffer.alloc(16);
   head.writeUInt16BE(10, 0);
   head.writeUInt16BE(16 + bodies.reduce((sum, body) => sum + body.length, 0), 2);
-  head.writeUInt32BE(87, 12);
+  head.writeUInt32BE(domain, 12);
   return Buffer.concat([head, ...bodies]);
 }
 
@@ -79,10 +83,46 @@ t.test("what is no message of IPFIX, or is cut off anywhere, gives no flow and b
   }
 });
 
+t.test("flows of all datapaths of a node are decoded, however many there are", async (t) => {
+  const decoder = new IpfixDecoder();
+  const templates = Array.from(
+    { length: 88 },
+    (_, i) => [2, Buffer.concat([words(256 + i, 8), TEMPLATE.subarray(4)])] as const,
+  );
+  const domains = Array.from({ length: 200 }, (_, i) => (87 << 24) + i);
+  for (const domain of domains) decoder.decode(messageOf(domain, ...templates));
+  for (const domain of domains) t.equal(decoder.decode(messageOf(domain, [300, RECORD])).length, 1, String(domain));
+});
+
+t.test(
+  "templates of another program take no place from those of Open vSwitch, and little memory and time",
+  async (t) => {
+    const decoder = new IpfixDecoder();
+    for (let id = 256; id < 0xffff; id++)
+      decoder.decode(message([2, Buffer.concat([words(id, 8), TEMPLATE.subarray(4)])]));
+    t.same(decoder.decode(message([2, TEMPLATE], [256, RECORD])), [SAMPLE]);
+    const needed = [138, 4, 8, 4, 12, 4, 4, 1];
+    const wide = Array.from({ length: 16_000 }, () => [900, 1]).flat();
+    const empty = Array.from({ length: 60 }, () => [900, 0]).flat();
+    const record = Buffer.alloc(60_000, 1);
+    for (const extra of [wide, empty]) {
+      const template = words(400, (needed.length + extra.length) / 2, ...needed, ...extra);
+      decoder.decode(message([2, template]));
+      t.strictSame(decoder.decode(message([400, record])), [], "it is not kept");
+    }
+    decoder.decode(message([2, words(400, 4, ...needed)]));
+    t.equal(
+      decoder.decode(message([400, Buffer.alloc(26, 1)])).length,
+      2,
+      "and neither is the one before it, once there is another",
+    );
+  },
+);
+
 t.test(
   "connections that differ in the client's port are one flow; who has seen the flows gets what has changed since",
   async (t) => {
-    const table = new FlowTable();
+    const table = new FlowTable(0);
     table.add({ ...SAMPLE, fromPort: 1000 }, 1_000);
     table.add({ ...SAMPLE, fromPort: 1001 }, 2_000);
     table.add({ ...SAMPLE, point: 3 }, 3_000);
@@ -106,13 +146,21 @@ t.test(
 t.test(
   "a node keeps a bounded number of flows: those that were not seen for longest are dropped, and counted",
   async (t) => {
-    const table = new FlowTable();
+    const table = new FlowTable(0);
     for (let i = 0; i < KEPT.flows + 10; i++) table.add({ ...SAMPLE, point: i + 1 }, i);
     t.equal(table.since(0, KEPT.flows).length, KEPT.flows);
     t.equal(table.dropped, 10);
     t.equal(table.since(0, KEPT.flows)[0]?.point, 11);
   },
 );
+
+t.test("who asks for what came after the last flow of a daemon gets the flows of the next daemon", async (t) => {
+  const [first, next] = [new FlowTable(1_000), new FlowTable(2_000)];
+  for (let i = 0; i < 9; i++) first.add(SAMPLE, 1_001 + i);
+  const seen = first.since(0, 2_000).at(-1)?.sequence ?? 0;
+  next.add(SAMPLE, 2_001);
+  t.equal(next.since(seen, 2_001).length, 1);
+});
 
 const BRIDGE = "00000000-0000-4000-8000-0000000000bb";
 const own = (target: string, bridge = BRIDGE): CollectorSetView => ({

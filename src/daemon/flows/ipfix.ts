@@ -4,7 +4,8 @@ import { isIPv6 } from "node:net";
 
 /**
  * A decoder of IPFIX messages (RFC 7011) as ovs-vswitchd exports them: the fields that a flow is made of, by the exporter's own templates. What cannot be
- * read is left out: a message comes from the node itself, but its port is open to every program on it.
+ * read is left out: a message comes from the node itself, but its port is open to every program in the node's network namespace. So the memory for templates is bounded, and
+ * the work for a message by its length.
  */
 
 /** A sampled flow, as exported. */
@@ -39,8 +40,10 @@ const TEMPLATE_SET = 2;
 const FIRST_DATA_SET = 256;
 /** A field of variable length (RFC 7011 §7). */
 const VARIABLE = 0xffff;
-/** Templates of one exporter at most: Open vSwitch has one for each combination of protocols. */
-const MAX_TEMPLATES = 1_024;
+/** Templates at most: Open vSwitch has one for each combination of protocols, 88 (NUM_IPFIX_PROTO_* in its ofproto/ofproto-dpif-ipfix.c). */
+const MAX_TEMPLATES = 512;
+/** Fields of a template at most: Open vSwitch's have fewer than 80. */
+const MAX_FIELDS = 128;
 
 interface Field {
   readonly element: number;
@@ -51,27 +54,29 @@ interface Field {
 
 /** Decodes the messages of one exporter. */
 export class IpfixDecoder {
-  /** Observation domain and template → its fields. */
-  readonly #templates = new Map<string, readonly Field[]>();
+  /**
+   * Template → its fields, the one that was sent longest ago first. For all observation domains: each datapath is one (OVN's lib/actions.c, `encode_SAMPLE`), and
+   * in all of them Open vSwitch has the same templates (`ipfix_get_template_id`).
+   */
+  readonly #templates = new Map<number, readonly Field[]>();
 
   /** The flows of a message. Those whose template has not been seen yet are not among them. */
   decode(message: Buffer): readonly FlowSample[] {
     if (message.length < 16 || message.readUInt16BE(0) !== VERSION) return [];
     const end = Math.min(message.length, message.readUInt16BE(2));
-    const domain = message.readUInt32BE(12);
     const samples: FlowSample[] = [];
     for (let at = 16; at + 4 <= end; ) {
       const [id, length] = [message.readUInt16BE(at), message.readUInt16BE(at + 2)];
       if (length < 4 || at + length > end) break;
       const set = message.subarray(at + 4, at + length);
-      if (id === TEMPLATE_SET) this.#learn(domain, set);
-      else if (id >= FIRST_DATA_SET) samples.push(...this.#read(domain, id, set));
+      if (id === TEMPLATE_SET) this.#learn(set);
+      else if (id >= FIRST_DATA_SET) samples.push(...this.#read(id, set));
       at += length;
     }
     return samples;
   }
 
-  #learn(domain: number, set: Buffer): void {
+  #learn(set: Buffer): void {
     for (let at = 0; at + 4 <= set.length; ) {
       const [id, count] = [set.readUInt16BE(at), set.readUInt16BE(at + 2)];
       at += 4;
@@ -83,19 +88,20 @@ export class IpfixDecoder {
         fields.push({ element: element & 0x7fff, length, own });
         at += own ? 8 : 4;
       }
-      const key = `${domain} ${id}`;
-      if (count === 0 || (!this.#templates.has(key) && this.#templates.size >= MAX_TEMPLATES)) continue;
-      this.#templates.set(key, fields);
+      this.#templates.delete(id);
+      if (!isOfFlows(fields)) continue;
+      this.#templates.set(id, fields);
+      const [oldest] = this.#templates.keys();
+      if (this.#templates.size > MAX_TEMPLATES && oldest !== undefined) this.#templates.delete(oldest);
     }
   }
 
-  #read(domain: number, id: number, set: Buffer): readonly FlowSample[] {
-    const fields = this.#templates.get(`${domain} ${id}`);
+  #read(id: number, set: Buffer): readonly FlowSample[] {
+    const fields = this.#templates.get(id);
     if (fields === undefined) return [];
     const samples: FlowSample[] = [];
     for (let at = 0; at < set.length; ) {
       const values = new Map<number, Buffer>();
-      const begin = at;
       for (const { element, length, own } of fields) {
         const [size, skip] = length === VARIABLE ? variableLength(set, at) : [length, 0];
         at += skip;
@@ -104,12 +110,23 @@ export class IpfixDecoder {
         if (!own) values.set(element, set.subarray(at, at + size));
         at += size;
       }
-      if (at === begin) break;
       const sample = sampleOf(values);
       if (sample !== undefined) samples.push(sample);
     }
     return samples;
   }
+}
+
+/** Whether records of this template can be flows. Each field has a byte at least, so that a short record does not cost many steps. */
+function isOfFlows(fields: readonly Field[]): boolean {
+  if (fields.length > MAX_FIELDS || fields.some(({ length }) => length === 0)) return false;
+  const elements = new Set(fields.flatMap(({ element, own }) => (own ? [] : [element])));
+  const has = (...wanted: readonly number[]): boolean => wanted.every((element) => elements.has(element));
+  return (
+    has(ELEMENT.observationPointId, ELEMENT.protocolIdentifier) &&
+    (has(ELEMENT.sourceIPv4Address, ELEMENT.destinationIPv4Address) ||
+      has(ELEMENT.sourceIPv6Address, ELEMENT.destinationIPv6Address))
+  );
 }
 
 /** The length of a field of variable length, and that of the length itself. */

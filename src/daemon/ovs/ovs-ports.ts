@@ -31,8 +31,10 @@ export class OvsPorts implements Ports {
   }
 
   async whenConnected(signal: AbortSignal): Promise<void> {
-    // The mirror would say so in its own words.
-    await untilAborted(this.#view.mirror.whenSynced(), signal);
+    await this.#view.mirror.whenSynced(signal).catch((error: unknown) => {
+      // The mirror says in its own words that it was aborted.
+      throw signal.aborted ? signal.reason : error;
+    });
   }
 
   async attach(spec: PortSpec, signal: AbortSignal): Promise<void> {
