@@ -3,7 +3,6 @@
 import { createReadStream } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { formatTime } from "../time/rfc3339.ts";
 import { RecordingError } from "./error.ts";
 import { type HeaderLine, parseRecord } from "./record.ts";
@@ -78,12 +77,11 @@ export async function replayTo(segments: readonly Segment[], at = Number.POSITIV
 async function replaySegment({ path, header }: Segment, at: number): Promise<Replay> {
   const replay = new Replay(header);
   const input = createReadStream(path, "utf8");
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
   /** A line that cannot be read: if it is the last one, it has not been written to its end. */
   let failed: RecordingError | undefined;
   try {
-    for await (const text of lines) {
+    for await (const text of linesOf(input)) {
       number++;
       if (failed !== undefined) throw failed;
       try {
@@ -101,6 +99,21 @@ async function replaySegment({ path, header }: Segment, at: number): Promise<Rep
     input.destroy();
   }
   return replay;
+}
+
+/** The lines of a text. Not those of node:readline, which also ends them at U+2028 and U+2029: JSON has these as they are. */
+async function* linesOf(input: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest: string[] = [];
+  for await (const chunk of input) {
+    const [first = "", ...others] = chunk.split("\n");
+    rest.push(first);
+    for (const next of others) {
+      yield rest.join("");
+      rest = [next];
+    }
+  }
+  const last = rest.join("");
+  if (last !== "") yield last;
 }
 
 function unreadable(path: string, cause: unknown): RecordingError {

@@ -3,6 +3,7 @@
 import type { ColumnValue } from "../desired/fragment.ts";
 import type { FactChange } from "../facts/fact-change.ts";
 import { everyFact, type FactStore } from "../facts/store.ts";
+import { membersOf } from "../reconcile/members.ts";
 import type { SweptRow } from "../reconcile/orphaned-rows.ts";
 import { ownerOf } from "../reconcile/owner.ts";
 import type { Plan } from "../reconcile/plan.ts";
@@ -76,7 +77,7 @@ export class Recorder {
     const at = clock.wall();
     const known = [...everyFact(facts)];
     const unread = facts.kinds.flatMap((kind) => facts.unread(kind).map((key) => ({ kind, key })));
-    const owned = [...northbound.rows()].filter(({ ours, columns }) => ours === true || ownerOf(columns) !== undefined);
+    const owned = ownedRows([...northbound.rows()]);
     const id = clusterId();
     return (function* (): Generator<string> {
       yield formatRecord({ line: "header", format: FORMAT, at, process, clusterId: id });
@@ -87,6 +88,15 @@ export class Recorder {
       yield formatRecord({ line: "complete" });
     })();
   }
+}
+
+/** The rows with an owner, and of tables whose rows cannot say so (`Sample`) those that such a row refers to. */
+function ownedRows(rows: readonly SweptRow[]): readonly SweptRow[] {
+  const owned = rows.filter(({ ours, columns }) => ours === true || ownerOf(columns) !== undefined);
+  const others = rows.filter(({ ours, columns }) => ours !== true && !Object.hasOwn(columns, "external_ids"));
+  if (others.length === 0) return owned;
+  const named = new Set(owned.flatMap(({ columns }) => Object.values(columns).flatMap(membersOf)));
+  return [...owned, ...others.filter(({ uuid }) => named.has(uuid))];
 }
 
 /** The columns of a mirrored row, without those that OVSDB adds (`_uuid`). */

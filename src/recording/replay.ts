@@ -90,15 +90,25 @@ export class Replay {
       this.unknownKinds.add(kind);
       return;
     }
+    const change = this.#set(kind, key, value);
+    // To set a fact removes the mark.
     if (unread) this.facts.setUnread(kind, key, true);
-    // The controller's own projection made it; what a unit cannot read of it is said when the unit is compiled.
-    const change = this.facts.set(kind, key, value as FactTypes[FactKind] | undefined);
     if (!this.#complete || change === undefined) return;
     this.#counted++;
     const roots = rootsOf(change as FactChange).map((root) => unitId(root.kind, root.key));
     this.#changes.push({ at, change: change as FactChange, roots });
     // Half of them at once: an array is not shifted for each line.
     if (this.#changes.length > 2 * KEPT.changes) this.#changes = this.#changes.slice(-KEPT.changes);
+  }
+
+  /** The controller's own projection made it. Another version's may not be what the indexes of this one read: then the object counts as unread. */
+  #set(kind: FactKind, key: string, value: unknown): FactChange<FactKind> | undefined {
+    try {
+      return this.facts.set(kind, key, value as FactTypes[FactKind] | undefined);
+    } catch {
+      this.facts.setUnread(kind, key, true);
+      return undefined;
+    }
   }
 
   #commit(at: number, plan: RecordedPlan): void {

@@ -5,15 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { factStore } from "../kinds/store.ts";
+import type { SweptRow } from "../reconcile/orphaned-rows.ts";
 import { listSegments, replayTo } from "./read.ts";
 import { FORMAT, formatRecord } from "./record.ts";
 import { Recorder } from "./recorder.ts";
+import { Replay } from "./replay.ts";
 import { SegmentWriter } from "./segments.ts";
 
 const LIMIT = 64 * 1024;
 
 /** A recorder to a new folder, of a store of facts; each reading of the clock is a millisecond later. */
-function recorded(limit = LIMIT) {
+function recorded(limit = LIMIT, rows: readonly SweptRow[] = []) {
   const folder = join(mkdtempSync(join(tmpdir(), "weft-recording-")), "made");
   const facts = factStore();
   let now = Date.UTC(2026, 0, 31, 12);
@@ -27,7 +29,7 @@ function recorded(limit = LIMIT) {
   };
   const errors: string[] = [];
   let writer: SegmentWriter | undefined;
-  const northbound = { rows: () => [], onCommitted: () => undefined };
+  const northbound = { rows: () => rows, onCommitted: () => undefined };
   const recorder = new Recorder(
     { facts, northbound, clusterId: () => "", process: "pod/one", clock },
     (snapshot) =>
@@ -111,8 +113,91 @@ t.test("a cluster that is too large for the limit is said to be", async (t) => {
   for (let i = 0; i < 2_000; i++) served(`type-${i}`);
   recorder.begin();
   await idle();
-  t.equal(errors.length, 1);
-  t.ok(readdirSync(folder).length <= 1);
+  t.match(errors, [/retrying in 600 s/]);
+  t.strictSame(readdirSync(folder), [], "and leaves no file that nobody can read");
+});
+
+t.test("a state that has grown too large for the limit does not cost what was recorded before", async (t) => {
+  const { folder, recorder, served, idle, timers } = recorded();
+  for (let i = 0; i < 100; i++) served(`type-${i}`);
+  recorder.begin();
+  await idle();
+  recorder.end();
+  await idle();
+  const before = readdirSync(folder);
+  t.equal(before.length, 1);
+  for (let i = 0; i < 2_000; i++) served(`type-${i}`);
+  for (let i = 0; i < 5; i++) {
+    recorder.begin();
+    await idle();
+    timers.pop()?.();
+  }
+  t.strictSame(readdirSync(folder), before);
+});
+
+t.test(
+  "lines that come faster than they are written end the segment, and begin another one only after a pause",
+  async (t) => {
+    const { folder, recorder, served, idle, errors, timers } = recorded();
+    served("before");
+    recorder.begin();
+    await idle();
+    for (let i = 0; i < 200; i++) served(`type-${i % 2}-${i}`);
+    await idle();
+    t.match(errors, [/retrying in 60 s/]);
+    const files = readdirSync(folder).length;
+    served("unrecorded");
+    await idle();
+    t.equal(readdirSync(folder).length, files, "the disk is not made busier by another beginning");
+    timers.pop()?.();
+    served("after");
+    await idle();
+    const { facts } = await replayTo(await listSegments(folder));
+    t.equal(facts.size("served"), 203, "which has what was left out");
+  },
+);
+
+t.test("what changed between two terms is known in the second one, however fast that follows", async (t) => {
+  const { folder, recorder, served, idle } = recorded();
+  recorder.begin();
+  served("first term");
+  recorder.end();
+  served("between");
+  recorder.begin();
+  served("second term");
+  await idle();
+  const { facts } = await replayTo(await listSegments(folder));
+  t.same(
+    facts.all("served").map(({ key }) => key),
+    ["between", "first term", "second term"],
+  );
+});
+
+t.test("a line that comes while the file is closed is written without another one", async (t) => {
+  const { folder, recorder, served, idle } = recorded();
+  recorder.begin();
+  await idle();
+  recorder.end();
+  await Promise.resolve();
+  recorder.begin();
+  await idle();
+  served("late");
+  await idle();
+  const { facts } = await replayTo(await listSegments(folder));
+  t.equal(facts.size("served"), 1);
+});
+
+t.test("text that ends lines elsewhere, and objects that could not be read, are replayed as they were", async (t) => {
+  const { folder, facts, recorder, served, idle } = recorded();
+  facts.setUnread("pods", "shop/unread-before", true);
+  recorder.begin();
+  await idle();
+  facts.setUnread("pods", "shop/unread-later", true);
+  served("a\u2028b\u2029c\rd");
+  await idle();
+  const replay = await replayTo(await listSegments(folder));
+  t.ok(replay.facts.get("served", "a\u2028b\u2029c\rd"));
+  t.strictSame(replay.facts.unread("pods"), ["shop/unread-before", "shop/unread-later"]);
 });
 
 t.test("a last line that was not written to its end is ignored, and any other malformed line is named", async (t) => {
@@ -126,6 +211,31 @@ t.test("a last line that was not written to its end is ignored, and any other ma
   t.equal((await replayTo(await listSegments(folder))).facts.size("served"), 1);
   appendFileSync(path, `\n${formatRecord({ line: "complete" })}\n`);
   await t.rejects(replayTo(await listSegments(folder)), { code: "malformed", message: /\.ndjson:\d+ is not a line/ });
+});
+
+t.test("a segment begins with our rows, also with those that cannot say whose they are", async (t) => {
+  const row = (table: string, uuid: string, columns: object) => ({ table, uuid, columns: { _uuid: uuid, ...columns } });
+  const ids = { "weft-owner": "networkpolicy:shop/cart" };
+  const rows = [
+    row("Port_Group", "group", { external_ids: ids, acls: ["acl"] }),
+    row("ACL", "acl", { external_ids: ids, sample_new: "sample" }),
+    row("ACL", "foreign-acl", { external_ids: {}, sample_new: "foreign-sample" }),
+    row("Sample", "sample", { metadata: 1, collectors: [] }),
+    row("Sample", "foreign-sample", { metadata: 2, collectors: [] }),
+  ];
+  const { folder, recorder, idle } = recorded(LIMIT, rows);
+  recorder.begin();
+  await idle();
+  const replay = await replayTo(await listSegments(folder));
+  t.strictSame([...replay.rows.rows().keys()], ["group", "acl", "sample"]);
+});
+
+t.test("a fact that this version cannot index counts as unread, and the rest is replayed", async (t) => {
+  const replay = new Replay({ line: "header", format: FORMAT, at: 1, process: "a", clusterId: "" });
+  replay.apply({ line: "fact", at: 1, kind: "pods", key: "shop/cart", value: { key: "shop/cart" } });
+  replay.apply({ line: "fact", at: 1, kind: "served", key: "a", value: { key: "a" } });
+  t.strictSame(replay.facts.unread("pods"), ["shop/cart"]);
+  t.equal(replay.facts.size("served"), 1);
 });
 
 t.test("what is no recording is said not to be one", async (t) => {

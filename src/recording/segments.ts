@@ -18,16 +18,33 @@ export interface SegmentWriterParts {
 }
 
 /**
- * Of so many parts of the limit the files before have eight at most, the beginning of the present one six, what follows it one, and what waits to be written
- * one.
+ * Of so many parts of the limit the files before have eight at most, the beginning of the present one six, and what follows it two: it ends after the first, and what
+ * waits to be written has one at most.
  */
 const PARTS = 16;
+/** What waits to be written has so many bytes at most, also where the limit is large: they are in memory. */
+const MAX_WAITING = 16 * 2 ** 20;
 /** How the line of a transaction begins. */
 const COMMIT = '{"line":"commit"';
-/** So much is written at once, in bytes. */
+/** So much is written at once, in bytes: between two writes others have the event loop. */
 const CHUNK = 256 * 1024;
-/** After a failure nothing is written for so long, in ms. */
+/** After a failure nothing is written for so long, in ms: also when lines came faster than they were written. */
 const PAUSE_MS = 60_000;
+/** Where the state does not fit, which each attempt writes in vain. */
+const TOO_LARGE_PAUSE_MS = 600_000;
+
+/** The state at the beginning of a segment does not fit into its part of the limit. */
+class TooLarge extends Error {
+  override readonly name = "TooLarge";
+}
+
+interface OpenSegment {
+  readonly handle: FileHandle;
+  readonly path: string;
+  size: number;
+  /** Size of its beginning; absent until that is written. */
+  base?: number;
+}
 
 /** Writes lines to files of a folder, in the order in which they come, and removes the oldest files. Whoever hands them over never waits. */
 export class SegmentWriter implements LineSink {
@@ -35,8 +52,8 @@ export class SegmentWriter implements LineSink {
   readonly #snapshot: () => Iterable<string>;
   #waiting: string[] = [];
   #bytes = 0;
-  #file: { readonly handle: FileHandle; readonly base: number; size: number } | undefined;
-  /** Lines were dropped, or a write failed: what follows needs a new beginning. */
+  #file: OpenSegment | undefined;
+  /** Lines were left out, or a write failed: what follows needs a new beginning. */
   #broken = false;
   #ending = false;
   #paused = false;
@@ -48,12 +65,21 @@ export class SegmentWriter implements LineSink {
   }
 
   write(line: string): void {
+    // What changed since the end is in no line.
+    if (this.#ending && this.#file !== undefined) this.#drop();
     this.#ending = false;
-    if (this.#paused || this.#bytes + line.length > this.#parts.limit / PARTS) {
+    if (this.#paused) {
       this.#drop();
-    } else if (!this.#broken) {
+    } else {
       this.#waiting.push(line);
-      this.#bytes += line.length;
+      this.#bytes += Buffer.byteLength(line) + 1;
+      const most = Math.min(this.#part(1), MAX_WAITING);
+      if (this.#bytes > most) {
+        this.#drop();
+        this.#pause(
+          new Error(`more than ${most} bytes wait to be written: the disk is too slow, or --record-limit too small`),
+        );
+      }
     }
     this.#pump();
   }
@@ -68,49 +94,64 @@ export class SegmentWriter implements LineSink {
     while (this.#busy !== undefined) await this.#busy;
   }
 
+  /** So many {@link PARTS} of the limit, in bytes. */
+  #part(count: number): number {
+    return (this.#parts.limit * count) / PARTS;
+  }
+
   #drop(): void {
     this.#waiting = [];
     this.#bytes = 0;
     this.#broken = true;
   }
 
+  #pause(error: unknown, ms = PAUSE_MS): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#parts.onError(error, `failed to record to ${this.#parts.folder}; retrying in ${ms / 1_000} s`);
+    this.#parts.clock.after(ms, () => {
+      this.#paused = false;
+    });
+  }
+
   #pump(): void {
     this.#busy ??= this.#run().finally(() => {
       this.#busy = undefined;
+      // A line may have come while it ended.
+      if (this.#isDue()) this.#pump();
     });
+  }
+
+  /** Whether the present segment is to end. */
+  #isOver(): boolean {
+    if (this.#file === undefined) return false;
+    const { size, base = size } = this.#file;
+    return this.#broken || size - base > this.#part(1) || (this.#ending && this.#waiting.length === 0);
+  }
+
+  #isDue(): boolean {
+    return this.#isOver() || (this.#waiting.length > 0 && !this.#paused);
   }
 
   async #run(): Promise<void> {
     try {
-      while (!this.#paused) {
-        if (this.#broken) await this.#close();
-        if (this.#waiting.length === 0 && (this.#ending || !this.#broken)) break;
-        if (this.#file === undefined) await this.#begin();
-        await this.#flush();
-        if (this.#isFull()) await this.#close();
+      while (this.#isDue()) {
+        if (this.#isOver()) await this.#close();
+        else if (this.#file === undefined) await this.#begin();
+        else await this.#flush();
       }
-      if (this.#ending) await this.#close();
     } catch (error) {
-      this.#parts.onError(error, `failed to record to ${this.#parts.folder}; retrying in ${PAUSE_MS / 1_000} s`);
       this.#drop();
+      this.#pause(error, error instanceof TooLarge ? TOO_LARGE_PAUSE_MS : PAUSE_MS);
       await this.#close().catch(() => undefined);
-      this.#paused = true;
-      this.#parts.clock.after(PAUSE_MS, () => {
-        this.#paused = false;
-      });
     }
-  }
-
-  #isFull(): boolean {
-    const { size = 0, base = 0 } = this.#file ?? {};
-    return size - base > this.#parts.limit / PARTS;
   }
 
   async #flush(): Promise<void> {
     const lines = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
-    if (lines.length > 0) await this.#append(lines);
+    if (this.#file !== undefined) await append(this.#file, lines);
   }
 
   /** A new segment, with all that is known now: what waits is part of it. */
@@ -120,47 +161,25 @@ export class SegmentWriter implements LineSink {
     // With the new one there is room for the largest beginning and for what follows it.
     await this.#removeOldest(limit / 2);
     const time = new Date(clock.wall()).toISOString().replaceAll(/[-:]/g, "");
-    const name = `weft-${time}-${process.replaceAll(/[^A-Za-z0-9.-]/g, "_")}.ndjson`;
-    const handle = await open(join(folder, name), "w", 0o600);
-    this.#file = { handle, base: 0, size: 0 };
+    const path = join(folder, `weft-${time}-${process.replaceAll(/[^A-Za-z0-9.-]/g, "_")}.ndjson`);
+    const file: OpenSegment = { handle: await open(path, "w", 0o600), path, size: 0 };
+    this.#file = file;
     // From here to the snapshot nothing else runs: it has what waits, and nothing that comes later. A transaction that it has is recorded as well, for its time.
     const commits = this.#waiting.filter((line) => line.startsWith(COMMIT));
     this.#waiting = [];
     this.#bytes = 0;
     this.#broken = false;
-    await this.#append(this.#snapshot(), (limit * 6) / PARTS);
-    await this.#append(commits);
-    this.#file = { ...this.#file, base: this.#file.size };
-  }
-
-  async #append(lines: Iterable<string>, most = Number.POSITIVE_INFINITY): Promise<void> {
-    const file = this.#file;
-    if (file === undefined) return;
-    let chunk: string[] = [];
-    let length = 0;
-    const write = async (): Promise<void> => {
-      const text = chunk.join("");
-      await file.handle.appendFile(text);
-      file.size += Buffer.byteLength(text);
-      if (file.size > most)
-        throw new Error(
-          `the state of the cluster takes more than ${most} bytes, three eighths of the limit: increase --record-limit`,
-        );
-      chunk = [];
-      length = 0;
-    };
-    for (const line of lines) {
-      chunk.push(line, "\n");
-      length += line.length + 1;
-      if (length >= CHUNK) await write();
-    }
-    if (length > 0) await write();
+    await append(file, this.#snapshot(), this.#part(6));
+    file.base = file.size;
+    await append(file, commits);
   }
 
   async #close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
     await file?.handle.close();
+    // Nothing can be read of it, and it would take the room of one that can.
+    if (file !== undefined && file.base === undefined) await rm(file.path, { force: true });
   }
 
   /** Removes the oldest files until all have so many bytes together at most. */
@@ -175,4 +194,27 @@ export class SegmentWriter implements LineSink {
       total -= sizes[i] ?? 0;
     }
   }
+}
+
+/** Writes lines. Rejects with {@link TooLarge} before the file has more than `most` bytes. */
+async function append(file: OpenSegment, lines: Iterable<string>, most = Number.POSITIVE_INFINITY): Promise<void> {
+  let chunk: string[] = [];
+  let length = 0;
+  const write = async (): Promise<void> => {
+    const bytes = Buffer.from(chunk.join(""));
+    if (file.size + bytes.length > most)
+      throw new TooLarge(
+        `the state of the cluster takes more than ${most} bytes, three eighths of the limit: increase --record-limit`,
+      );
+    await file.handle.appendFile(bytes);
+    file.size += bytes.length;
+    chunk = [];
+    length = 0;
+  };
+  for (const line of lines) {
+    chunk.push(line, "\n");
+    length += line.length + 1;
+    if (length >= CHUNK) await write();
+  }
+  if (length > 0) await write();
 }

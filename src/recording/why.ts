@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { splitUnitId } from "../desired/unit-kind.ts";
-import { type Dependency, includesDependency } from "../facts/dependency.ts";
+import type { Dependency } from "../facts/dependency.ts";
 import { recordingReader } from "../facts/store.ts";
 import { UNIT_KINDS } from "../kinds/units.ts";
 import type { RecordedChange, RecordedCommit, Replay } from "./replay.ts";
@@ -31,13 +31,16 @@ export function causesOf(
   const { first, list } = replay.changes;
   const earlier = replay.commits.filter((one) => one.after < commit.after && one.units.includes(unit));
   const since = earlier.at(-1)?.after ?? 0;
-  const read = dependenciesOf(replay, unit);
+  const read = new Set(dependenciesOf(replay, unit).map(nameOf));
   const causes: RecordedChange[] = [];
   for (let i = commit.after - 1; i >= Math.max(since, first) && causes.length < most; i--) {
     const one = list[i - first];
     if (one === undefined) continue;
-    if (one.roots.includes(unit) || one.change.touched.some((touched) => includesDependency(read, touched)))
-      causes.push(one);
+    if (one.roots.includes(unit) || one.change.touched.some((touched) => read.has(nameOf(touched)))) causes.push(one);
   }
   return causes;
+}
+
+function nameOf({ topic, value }: Dependency): string {
+  return `${topic}\0${value}`;
 }

@@ -51,6 +51,7 @@ for (const seed of [11]) {
       ...(ANY as Mutation),
       parts: (parts) => ({
         ...parts,
+        settings: { ...parts.settings, sampledPercent: 100 },
         record: (snapshot) => {
           const sink = new Lines(snapshot);
           sinks.push({ parts, sink });
@@ -70,6 +71,7 @@ for (const seed of [11]) {
     const desired = desiredOf(modelOfFacts(replay.facts, replay.header.clusterId).fragments);
     const replayed = desiredText(desired);
     t.ok(replayed.split("\n").length > 20);
+    t.match(replayed, /^Sample /m);
     const rows = [...leader.parts.northbound.rows()];
     const own = rows.filter(({ ours, uuid, columns }) => {
       const ids = columns["external_ids"];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Command, InvalidArgumentError } from "commander";
+import { RecordingError } from "../../recording/error.ts";
 import { listSegments, replayTo } from "../../recording/read.ts";
 import { parseTime } from "../../time/rfc3339.ts";
 import type { ExplainReport } from "../explain.ts";
@@ -57,6 +58,8 @@ Exit codes: 0 answered, 1 with --check: the rows differ, 2 the command failed, f
 export async function replayCommand(folder: string, options: ReplayOptions): Promise<ExplainReport> {
   const { at, until, only, commits, rows = false, check = false, allRows = false } = options;
   const segments = await listSegments(folder);
+  if (until !== undefined && at !== undefined && until < at)
+    throw new RecordingError("out-of-range", "--until is before --at");
   if (until !== undefined)
     return differenceReport(
       await replayTo(segments, at ?? segments[0]?.header.at),

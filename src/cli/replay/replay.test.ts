@@ -124,4 +124,6 @@ t.test(
 t.test("a time before the recording, or a folder without one, is an error that says so", async (t) => {
   await t.rejects(ask({ at: at("2026-01-31T11:00:00Z") }), { code: "out-of-range" });
   await t.rejects(replayCommand(tmpdir(), { commits: 5 }), { code: "empty" });
+  const backwards = { at: at("2026-01-31T12:02:00Z"), until: at("2026-01-31T12:01:00Z") };
+  await t.rejects(ask(backwards), { code: "out-of-range", message: "--until is before --at" });
 });

@@ -88,7 +88,9 @@ function warningsOf(replay: Replay): readonly string[] {
     ...(replay.unknownKinds.size > 0
       ? [`the recording has facts that this version does not know: ${[...replay.unknownKinds].sort().join(", ")}`]
       : []),
-    ...(unread.length > 0 ? [`these objects could not be read when they were recorded: ${unread.join(", ")}`] : []),
+    ...(unread.length > 0
+      ? [`these objects could not be read when they were recorded, or not by this version: ${unread.join(", ")}`]
+      : []),
   ];
 }
 
