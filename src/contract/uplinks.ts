@@ -11,10 +11,20 @@ export type UplinkReport =
   | { readonly interface: string; readonly mtu: number }
   | { readonly reason: string; readonly message: string };
 
-/** Longer texts are not read. */
-const MAX_TEXT = 16_384;
+/** Longer texts are not read: more than so many networks, none of them connected, need. */
+const MAX_TEXT = 65_536;
 /** More networks than interfaces that a machine has. */
 const MAX_NETWORKS = 64;
+/** IFNAMSIZ, dev_valid_name in net/core/dev.c. */
+const INTERFACE = /^[^/\s]{1,15}$/;
+
+/**
+ * The field `uplinks` of a node's contract. What could not be read there is left out, for it would make the whole contract malformed: names that no interface can have, and networks beyond
+ * the number of those that a node may have.
+ */
+export function uplinksText(wanted: readonly (readonly [network: string, name: string])[]): NodeUplinks {
+  return Object.fromEntries(wanted.filter(([, name]) => INTERFACE.test(name)).slice(0, MAX_NETWORKS));
+}
 
 /** Reads the field `uplinks` of a node's contract. @throws ContractError */
 export function readUplinks(value: unknown): NodeUplinks {
@@ -24,7 +34,7 @@ export function readUplinks(value: unknown): NodeUplinks {
   if (entries.length > MAX_NETWORKS) throw invalidField("uplinks", `${wanted}, ${MAX_NETWORKS} at most`);
   return Object.fromEntries(
     entries.map(([network, name]) => {
-      if (typeof name !== "string" || !/^[^/\s]{1,15}$/.test(name)) throw invalidField("uplinks", wanted);
+      if (typeof name !== "string" || !INTERFACE.test(name)) throw invalidField("uplinks", wanted);
       return [network, name];
     }),
   );

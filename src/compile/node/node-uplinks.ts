@@ -2,7 +2,7 @@
 
 import { type ProviderNetworkKey, providerNetworkLabel } from "../../api/annotations.ts";
 import { acceptedUplinks } from "../../contract/node.ts";
-import type { NodeUplinks } from "../../contract/uplinks.ts";
+import { type NodeUplinks, uplinksText } from "../../contract/uplinks.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { ProviderNodeFact } from "../../facts/provider.ts";
 import type { PatchObjectEffect } from "../effects.ts";
@@ -21,9 +21,11 @@ const LABEL_VALUE = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
  * The interfaces by which a node's daemon is to connect it to networks outside. Absent where there are none and were none: a daemon leaves everything as it is then.
  */
 export function uplinksOf({ annotations }: NodeFact, networks: readonly ProviderNodeFact[]): NodeUplinks | undefined {
-  const wanted = networks.flatMap(({ network, interface: name }) => (name === undefined ? [] : [[network, name]]));
+  const wanted = networks.flatMap(({ network, interface: name }) =>
+    name === undefined ? [] : [[network, name] as const],
+  );
   if (wanted.length === 0 && acceptedUplinks(annotations) === undefined) return undefined;
-  return Object.fromEntries(wanted);
+  return uplinksText(wanted);
 }
 
 /**
