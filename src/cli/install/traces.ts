@@ -33,7 +33,11 @@ const GROUP = "kubeovn.io";
 const NODE_ANNOTATIONS: readonly string[] = [
   ...[NODE.allocated, NODE.ipAddress, NODE.macAddress, NODE.cidr, NODE.gateway],
   ...[NODE.logicalSwitch, NODE.portName, NODE.source, NODE.contract, NODE.chassis, NODE.unreachable],
+  NODE.uplinks,
 ];
+
+/** Labels of a Node about networks outside (`providerNetworkLabel`). */
+const UPLINK_LABEL = /\.provider-network\.kubernetes\.io\/(ready|interface|mtu|exclude)$/;
 
 /** The kinds of `kubeovn.io` that the API server serves, with how many objects there are. */
 export async function ourKinds(kube: Kube, release: string): Promise<readonly OurKind[]> {
@@ -73,14 +77,16 @@ export async function removeFinalizers(kube: Kube, kinds: readonly OurKind[]): P
   return changed;
 }
 
-/** Removes from Nodes Weft's annotations, and conditions whose type begins with `Weft`. */
+/** Removes from Nodes Weft's annotations and labels, and conditions whose type begins with `Weft`. */
 export async function cleanNodeObjects(kube: Kube): Promise<void> {
   for await (const { metadata, status } of listEach(kube, NODES)) {
-    const { name, annotations = {} } = metadata;
+    const { name, annotations = {}, labels = {} } = metadata;
     const written = NODE_ANNOTATIONS.filter((key) => key in annotations);
-    if (written.length > 0) {
-      const gone = Object.fromEntries(written.map((key) => [key, null]));
-      await patchIfThere(kube, NODES, { name }, { type: "merge", body: { metadata: { annotations: gone } } });
+    const labelled = Object.keys(labels).filter((key) => UPLINK_LABEL.test(key));
+    if (written.length + labelled.length > 0) {
+      const gone = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
+      const body = { metadata: { annotations: gone(written), labels: gone(labelled) } };
+      await patchIfThere(kube, NODES, { name }, { type: "merge", body });
     }
     // Each separately and only if it is still the same: kubelet writes to the list as well.
     const steps = conditionsOf(status).flatMap(({ type }, index) =>

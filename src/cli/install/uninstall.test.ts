@@ -40,8 +40,13 @@ async function setup(_t: Test, message: string | null = '{"removed":["/opt/cni/b
     ...crd,
   });
   await kube.create(SUBNETS, { metadata: { name: "mine", finalizers: [FINALIZER, "example.com/other"] }, spec: {} });
-  const annotations = { "ovn.kubernetes.io/chassis": "id", "ovn.kubernetes.io/tunnel_interface": "eth1" };
-  await kube.create(NODES, { metadata: { name: "one", annotations }, status: {} });
+  const annotations = {
+    "ovn.kubernetes.io/chassis": "id",
+    "ovn.kubernetes.io/tunnel_interface": "eth1",
+    "weft.kubeovn.io/uplinks": "{}",
+  };
+  const labels = { "net.provider-network.kubernetes.io/ready": "true", "net.provider-network.kubernetes.io/own": "x" };
+  await kube.create(NODES, { metadata: { name: "one", annotations, labels }, status: {} });
   const conditions = [{ type: "Ready" }, { type: "WeftChassisProblem" }, { type: "WeftInternalIPNotUsed" }];
   await kube.patch(
     NODES,
@@ -125,6 +130,7 @@ t.test("Weft's finalizers, annotations and conditions are removed, others stay, 
   t.same(kube.object(SUBNETS, { name: "mine" })?.metadata.finalizers, ["example.com/other"]);
   const node = kube.object(NODES, { name: "one" });
   t.same(node?.metadata.annotations, { "ovn.kubernetes.io/tunnel_interface": "eth1" });
+  t.same(node?.metadata.labels, { "net.provider-network.kubernetes.io/own": "x" });
   t.same(node?.status, { conditions: [{ type: "Ready" }] });
   t.same(kube.objects(PODS), []);
   t.ok(said.includes("kept, and used again by the next installation: 1 subnets"));

@@ -38,6 +38,7 @@ async function setup(t: Test, files: Readonly<Record<string, string>>) {
       return "";
     },
     alive: async (pid, name) => running.has(`${pid} ${name}`),
+    boot: async () => "boot",
   };
   const has = (path: string): boolean => existsSync(join(root, path));
   return { root, kernel, nft, parts, ran, running, has, clean: () => cleanNode(parts, root, PATHS) };
@@ -133,4 +134,45 @@ await t.test("a kernel datapath and moved addresses are restored first; failures
   await cleanNode(parts, root, PATHS);
   t.match(ran, [/^bash .*weft-tunnel$/, /^ovs-dpctl del-dp/]);
   t.notOk(has("/etc/openvswitch/weft-tunnel"));
+});
+
+await t.test("interfaces to networks outside get back what their bridges have, before these go", async (t) => {
+  const { kernel, nft, parts, root, has } = await setup(t, { "/etc/openvswitch/conf.db": `${OVS} weft-uplink` });
+  kernel.createLink({ name: "eth1", kind: "veth", up: true });
+  kernel.createLink({ name: "br-net", kind: "tun", up: true });
+  kernel.createLink({ name: "br-gone", kind: "tun" });
+  const index = kernel.link("br-net")?.index ?? 0;
+  kernel.setAddress({ index, address: "192.0.2.11", prefix: 24 });
+  kernel.setRoute({ destination: "203.0.113.0/24", device: index });
+  await nft.apply("table netdev weft/uplinks\n");
+  const record = { network: "net", interface: "eth1", mac: "02:00:00:00:00:01", mtu: 1500, boot: "boot", holder: 0 };
+  const moving = {
+    ...{ ...record, neighbours: [], addresses: [{ address: "192.0.2.12", prefix: 24 }] },
+    routes: [{ destination: "198.51.100.0/24", table: 254, metric: 0, protocol: 4, scope: "link" }],
+  };
+  const ids = (value: object) => ["map", [["weft-uplink", JSON.stringify(value)]]];
+  const rows = [
+    { name: "br-int", external_ids: ["map", []] },
+    { name: "br-net", external_ids: ids(moving) },
+    { name: "br-gone", external_ids: ids({ ...moving, network: "gone", interface: "eth7", mac: "02:00:00:00:00:07" }) },
+  ];
+  const query: CleanupParts = { ...parts, run: async () => JSON.stringify([{ rows }]) };
+  const broken = await cleanNode({ ...parts, run: () => Promise.reject(new Error("unreadable")) }, root, PATHS);
+  t.match(broken.failed, [/^interfaces to networks outside: unreadable/]);
+  t.ok(kernel.link("br-net") && has("/etc/openvswitch/conf.db"), "both are needed by the next run");
+  const { failed, kept } = await cleanNode(query, root, PATHS);
+  t.same(failed, []);
+  t.match(kept.at(-1), "interface eth7: the node has none of that name");
+  const nic = kernel.link("eth1")?.index ?? 0;
+  t.match(
+    kernel.addresses({ index: nic }).map(({ address }) => address),
+    ["192.0.2.12", "192.0.2.11"],
+  );
+  const routes = kernel.routes({ device: nic, protocol: 4 }).map(({ destination }) => destination);
+  t.same(routes.sort(), ["198.51.100.0/24", "203.0.113.0/24"]);
+  t.strictSame(
+    kernel.links().map(({ name }) => name),
+    ["eth1"],
+  );
+  t.strictSame(await nft.tables(), []);
 });

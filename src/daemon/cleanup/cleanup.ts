@@ -10,6 +10,7 @@ import type { Nftables } from "../../node/nftables.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
 import { attempt, cleanKernel } from "./kernel.ts";
+import { restoreUplinks } from "./uplinks.ts";
 
 /** Dependencies of {@link cleanNode}. */
 export interface CleanupParts {
@@ -19,6 +20,8 @@ export interface CleanupParts {
   run(command: string, args: readonly string[]): Promise<string>;
   /** Whether a process runs and has this name. */
   alive(pid: number, name: string): Promise<boolean>;
+  /** Tells one start of the machine from another (/proc/sys/kernel/random/boot_id). */
+  boot(): Promise<string>;
 }
 
 /** Kept although Weft has set it: the earlier value is unknown, and other programs rely on it as well. */
@@ -29,8 +32,8 @@ const KEPT: readonly string[] = [
 
 /**
  * Restores the node to its state before Weft, as far as Weft changed it: the CNI configuration first, so that no more
- * pods start on Weft, then the plugins, the kernel's objects, the tunnel interface of a userspace datapath, and the
- * devices and files of Open vSwitch and OVN. It can be repeated. Does not throw: the result contains what could not
+ * pods start on Weft, then the plugins, the kernel's objects, the interfaces to networks outside, the tunnel interface of
+ * a userspace datapath, and the devices and files of Open vSwitch and OVN. It can be repeated. Does not throw: the result contains what could not
  * be removed.
  * @param root where the node's root directory is mounted.
  */
@@ -46,6 +49,8 @@ export async function cleanNode(parts: CleanupParts, root: string, paths: NodePa
     result.failed.push(`Open vSwitch and OVN: ${running} still runs`);
     return result;
   }
+  // The bridges' devices have the node's own addresses, and only the database knows of which interfaces.
+  if (!(await restoreUplinks(parts, root, result))) return result;
   const restored = await restoreTunnelInterface(parts, root, result);
   await removeDatapath(parts, result);
   // Only that file has the interface's addresses, so it stays for the next run.
@@ -97,9 +102,10 @@ async function removeDatapath({ kernel, run }: CleanupParts, result: Removal): P
 
 const execute = promisify(execFile);
 
-/** {@link CleanupParts.run} and {@link CleanupParts.alive} of the real node. The process must see the node's processes (`hostPID`). */
-export const nodeProcesses: Pick<CleanupParts, "run" | "alive"> = {
+/** {@link CleanupParts.run}, {@link CleanupParts.alive} and {@link CleanupParts.boot} of the real node. The process must see the node's processes (`hostPID`). */
+export const nodeProcesses: Pick<CleanupParts, "run" | "alive" | "boot"> = {
   run: async (command, args) => (await execute(command, [...args], { timeout: 60_000 })).stdout,
+  boot: async () => (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim(),
   async alive(pid, name) {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
     // Linux keeps 15 characters of a name; Z and X are processes that have ended (proc_pid_stat(5)).

@@ -8,6 +8,9 @@ import { movingNode, runDaemon } from "./testing/moving-node.ts";
 
 const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busybox, for ping");
 
+// Hundreds of processes of ip(8): on a busy machine they take time.
+t.setTimeout(120_000);
+
 t.test("an interface moves into a bridge and back with all that it has", { skip }, async (t) => {
   const node = await movingNode(t);
   const before = node.look("eth1");
@@ -17,6 +20,7 @@ t.test("an interface moves into a bridge and back with all that it has", { skip 
   t.equal(node.look("br-net"), before, "the bridge has what the interface had");
   t.notMatch(node.ip("address", "show", "dev", "eth1"), /192\.0\.2|2001:db8/, "and the interface nothing");
   t.match(node.ip("link", "show", "br-net"), /mtu 1400[\s\S]*02:00:00:00:77:11/);
+  t.equal(node.sysctl("net.ipv4.conf.br-net.rp_filter"), "1");
   const [root] = node.server.rows(VSWITCH, "Open_vSwitch");
   t.match(root?.external_ids, {
     ...{ "ovn-bridge-mappings": "other:br-other,net:br-net", "ovn-chassis-mac-mappings": /^net:0a:/ },

@@ -20,7 +20,7 @@ import {
   uplinkBridges,
   writeRecordRow,
 } from "./uplink-rows.ts";
-import { learnedBy, routeSpec, stateOf } from "./uplink-state.ts";
+import { learnedBy, observeState, routeSpec } from "./uplink-state.ts";
 
 /** The parts of a node that an uplink is made of. */
 export interface UplinkParts {
@@ -57,11 +57,13 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
     of && {
       link: of,
       leavesChecksums: isUserspace && kernel.checksum(of.name),
-      state: stateOf(kernel, of.index),
+      filter: kernel.sysctl(filterOf(of.name)) ?? "0",
+      ...observeState(kernel, of.index),
       learned: learnedBy(kernel, of.index),
     };
   return {
     ...{ boot, isUserspace, bridge },
+    filter: kernel.sysctl(filterOf("all")) ?? "0",
     nic: device(nic),
     renamed: device(renamed),
     device: bridge === undefined ? undefined : device(face),
@@ -103,11 +105,23 @@ function refusalOf(
   if (other !== undefined && !isUplinkBridge(other))
     return inUse(`another program has made bridge ${bridge} of Open vSwitch`);
   if (!hasBridge && kernel.link(bridge) !== undefined) return inUse(`the node has another interface ${bridge}`);
+  const upper = isUserspace ? upperOf(kernel, nic) : undefined;
+  if (upper !== undefined)
+    return inUse(
+      `interface ${upper} is on ${name}, and Open vSwitch without its kernel module would keep from it what arrives there`,
+    );
   if (isUserspace && hasOnlyDefaultRoute(kernel, nic))
     return inUse(
       `${name} has the node's only default route, and Open vSwitch runs without its kernel module: the node could not be reached whenever Open vSwitch is restarted`,
     );
   return undefined;
+}
+
+/** A VLAN sub-interface or the like: with {@link hideScript} it would get nothing. */
+function upperOf(kernel: NodeKernel, { index }: Link): string | undefined {
+  const isUpper = ({ kind, peer, peerNetnsId }: Link): boolean =>
+    kind !== "veth" && peer === index && peerNetnsId === undefined;
+  return kernel.links().find(isUpper)?.name;
 }
 
 function hasOnlyDefaultRoute(kernel: NodeKernel, { index }: Link): boolean {
@@ -157,6 +171,8 @@ export async function applyUplinkStep(
       return kernel.setLink(step.link.index, { up: true });
     case "checksum":
       return kernel.setChecksum(step.link.name, false);
+    case "filter":
+      return kernel.setSysctl(filterOf(step.link.name), step.value);
     case "address":
       // Duplicate address detection would find the other holder of the moment.
       return kernel.setAddress({ index: step.link.index, ...step.address, noDad: true });
@@ -175,6 +191,11 @@ export async function applyUplinkStep(
     case "delete-neighbour":
       return void kernel.deleteNeighbour({ index: step.link.index, address: step.neighbour.address });
   }
+}
+
+/** Documentation/networking/ip-sysctl.rst in Linux: whether sources are checked, 1 strictly, 2 loosely. */
+function filterOf(name: string): readonly string[] {
+  return ["ipv4", "conf", name, "rp_filter"];
 }
 
 /** A MAC of those that nobody else gives out (IEEE 802, locally administered). */

@@ -10,19 +10,20 @@ import {
   type UplinkRoute,
   type UplinkState,
 } from "./uplink-record.ts";
-import { isEmpty, union, without } from "./uplink-state.ts";
+import { isDirect, isEmpty, type ObservedState, union, without } from "./uplink-state.ts";
 
 /** So many neighbours are told at the most: the others are asked for again. */
 const MOST_LEARNED = 256;
 
 /** A device of the node, with what it has. */
-export interface Device {
+export interface Device extends ObservedState {
   readonly link: Link;
   /** It leaves checksums to hardware, which a userspace datapath is not. */
   readonly leavesChecksums: boolean;
+  /** Its sysctl rp_filter. */
+  readonly filter: string;
   /** Neighbours that the kernel has found by itself. */
   readonly learned: readonly UplinkNeighbour[];
-  readonly state: UplinkState;
 }
 
 /** A bridge of Open vSwitch for a network outside. */
@@ -48,6 +49,8 @@ export interface UplinkPort {
 export interface ObservedUplink {
   readonly boot: string;
   readonly isUserspace: boolean;
+  /** The sysctl rp_filter of all interfaces: the larger one of it and the device's own counts. */
+  readonly filter: string;
   /** The interface; undefined where there is none of that name. */
   readonly nic: Device | undefined;
   /** An interface of another name that has the MAC of the record, where there is none of the name. */
@@ -84,6 +87,7 @@ export type UplinkStep =
   | { readonly do: "record"; readonly record: UplinkRecord }
   | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
   | { readonly do: "up" | "checksum"; readonly link: Link }
+  | { readonly do: "filter"; readonly link: Link; readonly value: string }
   | { readonly do: "learn"; readonly link: Link; readonly neighbours: readonly UplinkNeighbour[] }
   | { readonly do: "address" | "delete-address"; readonly link: Link; readonly address: UplinkAddress }
   | { readonly do: "route" | "delete-route"; readonly link: Link; readonly route: UplinkRoute }
@@ -153,6 +157,7 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   };
   const moved = move(observed, device, nic, base, attached);
   if (moved !== undefined) return moved;
+  if (device.filter !== nic.filter) return { step: { do: "filter", link: device.link, value: nic.filter } };
   if (observed.mapping !== wanted.bridge) return { step: { do: "map" } };
   return { done: { interface: wanted.interface, mtu } };
 }
@@ -193,15 +198,22 @@ function move(
   if (isMoving && (known === undefined || isSettled || !isEmpty(without(all, known))))
     return { step: { do: "record", record: { ...base, holder: 0, ...all } } };
   if (to !== observed.device && observed.isHidden) return { step: { do: "show" } };
+  // Packets come to the bridge while routes lead by the interface: a strict check would drop them, and without addresses a loose one too.
+  const lenient = observed.filter === "0" ? "0" : "2";
+  if (isMoving && observed.device !== undefined && observed.device.filter !== lenient)
+    return { step: { do: "filter", link: observed.device.link, value: lenient } };
   if (!to.link.up) return { step: { do: "up", link: to.link } };
   const [address] = missing.addresses;
   if (address !== undefined) return { step: { do: "address", link: to.link, address } };
+  const [pending] = isEmpty(left) ? [] : to.pending;
+  if (pending !== undefined) return { wait: `the kernel has yet to set up ${pending} on ${to.link.name}` };
   const first = between?.();
   if (first !== undefined) return first;
   // Answers to new questions come to the other device as long as routes and port are not of one mind.
   const learned = isEmpty(left) ? [] : notLearned(from?.learned ?? [], to);
   if (learned.length > 0) return { step: { do: "learn", link: to.link, neighbours: learned } };
-  const [route] = missing.routes;
+  // The kernel accepts a gateway only where a route leads to it.
+  const route = missing.routes.find(isDirect) ?? missing.routes[0];
   if (route !== undefined) return { step: { do: "route", link: to.link, route } };
   const [neighbour] = missing.neighbours;
   if (neighbour !== undefined) return { step: { do: "neighbour", link: to.link, neighbour } };

@@ -81,6 +81,8 @@ export function describeStep({ interface: name, bridge, network }: UplinkKey, st
       return `link ${step.link.name} up`;
     case "checksum":
       return `checksum ${step.link.name}`;
+    case "filter":
+      return `rp_filter ${step.value} of ${step.link.name}`;
     case "learn":
       return `neighbours on ${step.link.name}`;
     case "address":

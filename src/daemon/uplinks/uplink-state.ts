@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrOf } from "../../net/cidr.ts";
 import type { Address } from "../../netlink/addresses.ts";
 import type { Neighbour, NeighbourState } from "../../netlink/neighbours.ts";
 import { ROUTE_PROTOCOL_KERNEL, ROUTE_TABLE_LOCAL, type Route, type RouteSpec } from "../../netlink/routes.ts";
@@ -11,16 +13,42 @@ import type { UplinkAddress, UplinkHop, UplinkNeighbour, UplinkRoute, UplinkStat
 const IFA_F_TEMPORARY = 0x01;
 const IFA_F_DEPRECATED = 0x20;
 
+/** What {@link observeState} finds on a device. */
+export interface ObservedState {
+  readonly state: UplinkState;
+  /**
+   * IPv6 addresses of it that do not work yet. The kernel joins the group for questions about an address and adds its local route some time after the request, by a queue that all
+   * network namespaces share (net/ipv6/addrconf.c, `addrconf_dad_work`), also without duplicate address detection.
+   */
+  readonly pending: readonly string[];
+}
+
 /** What a device has for the node's own traffic. What the kernel makes of an address by itself is not part of it, nor is what is of the link alone. */
-export function stateOf(kernel: NodeKernel, index: number): UplinkState {
+export function observeState(kernel: NodeKernel, index: number): ObservedState {
+  const present = kernel.addresses({ index });
+  const routes = kernel.routes({ device: index });
+  const made = new Set(present.flatMap(prefixesOf));
+  const local = new Set(routes.flatMap(({ type, destination }) => (type === "local" ? [destination] : [])));
+  const addresses = present.filter(isMoved).map(addressOf);
   return {
-    addresses: kernel.addresses({ index }).filter(isMoved).map(addressOf),
-    routes: kernel
-      .routes({ device: index })
-      .filter(isRouteMoved)
-      .map((route) => routeOf(route, index)),
-    neighbours: kernel.neighbours(index).flatMap(neighbourOf),
+    state: {
+      addresses,
+      routes: routes.filter((route) => isRouteMoved(route, made)).map((route) => routeOf(route, index)),
+      neighbours: kernel.neighbours(index).flatMap(neighbourOf),
+    },
+    pending: addresses.flatMap(({ address }) =>
+      address.includes(":") && !local.has(`${address}/128`) ? [address] : [],
+    ),
   };
+}
+
+/** The destinations of the routes that the kernel adds for an address. */
+function prefixesOf({ address, peer, prefix, noPrefixRoute }: Address): readonly string[] {
+  if (noPrefixRoute) return [];
+  return [address, peer].flatMap((text) => {
+    const ip = text === undefined ? undefined : parseIp(text);
+    return (ip && cidrOf(ip, prefix)?.text) ?? [];
+  });
 }
 
 /** The neighbours that the kernel has found by itself and believes to be there. */
@@ -35,19 +63,21 @@ export function learnedBy(kernel: NodeKernel, index: number): readonly UplinkNei
 const LEARNED: ReadonlySet<NeighbourState> = new Set(["reachable", "stale", "delay", "probe"]);
 
 function isMoved({ family, address, flags, dadFailed }: Address): boolean {
-  if (isLinkLocal(address)) return false;
+  if (isOfLink(address)) return false;
   // For IPv4 the first bit says that it is not the first of its prefix.
   return family === 4 || ((flags & (IFA_F_TEMPORARY | IFA_F_DEPRECATED)) === 0 && !dadFailed);
 }
 
-function isRouteMoved({ type, table, protocol, destination }: Route): boolean {
-  if (type !== "unicast" || table === ROUTE_TABLE_LOCAL || protocol === ROUTE_PROTOCOL_KERNEL) return false;
-  return !isLinkLocal(destination) && !destination.startsWith("ff");
+/** NetworkManager and others say that their routes for the prefixes of addresses are the kernel's. @param made see {@link prefixesOf}. */
+function isRouteMoved({ type, table, protocol, destination }: Route, made: ReadonlySet<string>): boolean {
+  if (type !== "unicast" || table === ROUTE_TABLE_LOCAL) return false;
+  if (protocol === ROUTE_PROTOCOL_KERNEL && made.has(destination)) return false;
+  return !isOfLink(destination) && !destination.startsWith("ff");
 }
 
-/** RFC 3927, RFC 4291 §2.5.6. */
-function isLinkLocal(text: string): boolean {
-  return text.startsWith("169.254.") || /^fe[89ab]/.test(text);
+/** RFC 4291 §2.5.6: every device has its own. Those of IPv4 (RFC 3927) move: clouds have servers there. */
+function isOfLink(text: string): boolean {
+  return /^fe[89ab]/.test(text);
 }
 
 function addressOf({ address, prefix, peer, broadcast, scope, noPrefixRoute }: Address): UplinkAddress {
@@ -80,7 +110,7 @@ function routeOf(route: Route, index: number): UplinkRoute {
 }
 
 function neighbourOf({ address, mac, state, proxy }: Neighbour): readonly UplinkNeighbour[] {
-  return state === "permanent" && mac !== undefined && !proxy && !isLinkLocal(address) ? [{ address, mac }] : [];
+  return state === "permanent" && mac !== undefined && !proxy && !isOfLink(address) ? [{ address, mac }] : [];
 }
 
 /** The route on a device. */
@@ -88,6 +118,11 @@ export function routeSpec(route: UplinkRoute, device: number): RouteSpec {
   const { nextHops, ...rest } = route;
   if (nextHops === undefined) return { ...rest, device };
   return { ...rest, nextHops: nextHops.map((hop) => ({ ...hop, device: hop.device === 0 ? device : hop.device })) };
+}
+
+/** Whether a route needs no other one that leads to its gateway. */
+export function isDirect({ gateway, nextHops = [] }: UplinkRoute): boolean {
+  return gateway === undefined && nextHops.every((hop) => hop.gateway === undefined);
 }
 
 /** What the first or the second has, in the order of the first. */

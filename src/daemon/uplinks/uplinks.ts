@@ -12,11 +12,13 @@ import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import type { UplinkKey, UplinkParts } from "./uplink-node.ts";
 import type { UplinkBridge } from "./uplink-plan.ts";
-import { isUplinkBridge, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
+import { isUplinkBridge, mappingOf, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
 import { runUplink, type UplinkRun } from "./uplink-run.ts";
 
 /** What is waited for is told after so long, in ms: mostly it comes sooner. */
 const PATIENCE_MS = 5_000;
+/** A move that failed is begun again after so long, in ms. */
+const UNDONE_MS = 30_000;
 /** A message that the Node's annotation has. */
 const MOST_TEXT = 400;
 
@@ -36,10 +38,14 @@ export interface UplinksWorld {
   annotate(text: string | undefined): Promise<void>;
 }
 
+type Failure = Extract<UplinkReport, { readonly reason: string }>;
+
 /** An uplink to look after, with whether it is wanted. */
 interface Task {
   readonly key: UplinkKey;
   readonly isWanted: boolean;
+  /** There is a bridge with a record. */
+  readonly isBegun: boolean;
 }
 
 /**
@@ -58,6 +64,8 @@ export class Uplinks {
   /** Network → since when something is waited for. */
   readonly #waiting = new Map<string, number>();
   #cancel: () => void = () => undefined;
+  /** Network → the interface that could not be moved to its bridge, and why. */
+  readonly #undone = new Map<string, { interface: string; report: UplinkReport; cancel: () => void }>();
   /** Network → with what a pass found nothing to do; what changes then was changed by another program. */
   readonly #settled = new Map<string, string>();
 
@@ -90,13 +98,14 @@ export class Uplinks {
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#cancel();
+    for (const { cancel } of this.#undone.values()) cancel();
     await this.#loop.stop();
   }
 
   async #reconcile(): Promise<void> {
     const { view, kernel, nft, clock, nodes, node, bootId } = this.#world;
-    // Open vSwitch has not been heard of since this daemon started.
-    if (view.root() === undefined) return;
+    // Open vSwitch has not been heard of since this daemon started, or its datapath is not known: ovn-controller makes br-int.
+    if (view.root() === undefined || view.bridge() === undefined) return;
     const own = nodes.get(node);
     const wanted = typeof own?.contract === "object" ? own.contract.uplinks : undefined;
     const tasks = tasksOf(uplinkBridges(view), wanted);
@@ -105,14 +114,21 @@ export class Uplinks {
     const states = new Map<string, UplinkReport>();
     const failures: unknown[] = [];
     this.#isMissing = false;
-    for (const { key, isWanted } of tasks) {
+    /** By interface. Two networks that both begin to move one would each take it from the other. */
+    const first = new Map<string, UplinkKey>();
+    for (const task of tasks) {
+      const { key, isWanted } = task;
       this.#follow(tasks);
-      const state = await this.#settle(parts, key, isWanted).catch((error: unknown): UplinkReport => {
+      const rival = isWanted ? first.get(key.interface) : undefined;
+      if (rival === undefined) first.set(key.interface, key);
+      const settling = rival === undefined ? this.#settle(parts, key, isWanted) : this.#yield(parts, task, rival);
+      const state = await settling.catch((error: unknown): UplinkReport => {
         failures.push(error);
-        return { reason: "Failed", message: error instanceof Error ? error.message : String(error) };
+        return failed(error);
       });
       const kept = state ?? readUplinkState(own?.uplinks, key.network);
-      if (kept !== undefined && isWanted) states.set(key.network, shortened(kept));
+      // One that is being given up is reported until that has been done.
+      if (kept !== undefined && (isWanted || this.#waiting.has(key.network))) states.set(key.network, shortened(kept));
     }
     this.#follow(tasks);
     const text = states.size === 0 ? undefined : writeUplinkStates(states);
@@ -124,7 +140,16 @@ export class Uplinks {
   /** The state to report; undefined: the former one. */
   async #settle(parts: UplinkParts, key: UplinkKey, isWanted: boolean): Promise<UplinkReport | undefined> {
     const { log, clock } = this.#world;
-    const { outcome, steps } = await runUplink(parts, key, isWanted ? key : undefined);
+    const undone = this.#undone.get(key.network);
+    if (isWanted && undone?.interface === key.interface) {
+      await runUplink(parts, key, undefined);
+      return undone.report;
+    }
+    const run = await runUplink(parts, key, isWanted ? key : undefined).catch((error: unknown) =>
+      this.#undo(parts, key, isWanted, error),
+    );
+    if ("reason" in run) return run;
+    const { outcome, steps } = run;
     if (steps.length > 0) log.info({ ...key, steps }, "interface to a network outside");
     this.#judge(key, isWanted, { outcome, steps });
     if (!("wait" in outcome)) this.#waiting.delete(key.network);
@@ -141,6 +166,35 @@ export class Uplinks {
     this.#cancel();
     this.#cancel = clock.after(left, () => this.#loop.trigger());
     return undefined;
+  }
+
+  /** The interface is another network's; what there is of an earlier attempt goes. */
+  async #yield(parts: UplinkParts, { key, isBegun }: Task, { bridge, network }: UplinkKey): Promise<UplinkReport> {
+    if (isBegun) await runUplink(parts, key, undefined);
+    const message = `${key.interface} is a port of bridge ${bridge}, to network ${network}`;
+    return { reason: "InterfaceInUse", message };
+  }
+
+  /**
+   * A move that failed half way would leave the node without what could not be moved: the interface gets everything back, until the next attempt. A network that was connected stays.
+   * @throws the error of such a network.
+   */
+  async #undo(parts: UplinkParts, key: UplinkKey, isWanted: boolean, error: unknown): Promise<Failure> {
+    const { log, clock } = this.#world;
+    if (!isWanted || mappingOf(parts.view, key.network) === key.bridge) throw error;
+    this.#undone.get(key.network)?.cancel();
+    const cancel = clock.after(UNDONE_MS, () => {
+      this.#undone.delete(key.network);
+      this.#loop.trigger();
+    });
+    const report = failed(error);
+    this.#undone.set(key.network, { interface: key.interface, report, cancel });
+    const { steps } = await runUplink(parts, key, undefined);
+    log.warn(
+      { ...key, steps, err: error, retryMs: UNDONE_MS },
+      "an interface could not be moved to its bridge; moved back",
+    );
+    return report;
   }
 
   /** Has changes that another program makes again and again undone less and less often. */
@@ -164,7 +218,13 @@ export class Uplinks {
   #concerns(event: NetlinkEvent): boolean {
     switch (event.type) {
       case "link":
-        return this.#isMissing || this.#names.has(event.link.name) || this.#indexes.has(event.link.index);
+        return (
+          this.#isMissing ||
+          this.#names.has(event.link.name) ||
+          this.#indexes.has(event.link.index) ||
+          // One on top of it.
+          this.#indexes.has(event.link.peer ?? 0)
+        );
       case "address":
         return this.#indexes.has(event.address.index);
       case "route":
@@ -197,14 +257,22 @@ function tasksOf(bridges: readonly UplinkBridge[], wanted: NodeUplinks | undefin
     if (record === undefined) continue;
     const { network, interface: old } = record;
     const isWanted = wanted === undefined || names.get(network) === old;
-    tasks.push({ key: { network, interface: old, bridge }, isWanted });
+    tasks.push({ key: { network, interface: old, bridge }, isWanted, isBegun: true });
   }
   tasks.sort((a, b) => Number(a.isWanted) - Number(b.isWanted));
   for (const [network, name] of names) {
     if (tasks.some(({ key, isWanted }) => isWanted && key.network === network)) continue;
-    tasks.push({ key: { network, interface: name, bridge: uplinkBridgeName(network) }, isWanted: true });
+    tasks.push({
+      key: { network, interface: name, bridge: uplinkBridgeName(network) },
+      isWanted: true,
+      isBegun: false,
+    });
   }
   return tasks;
+}
+
+function failed(error: unknown): Failure {
+  return { reason: "Failed", message: error instanceof Error ? error.message : String(error) };
 }
 
 function shortened(state: UplinkReport): UplinkReport {

@@ -18,8 +18,8 @@ import { kernelSwitch } from "./kernel-switch.ts";
 
 /** The uplink of {@link movingNode}. */
 export const KEY = { network: "net", interface: "eth1", bridge: "br-net" };
-/** How long the emulated switch may take, ms. */
-const PATIENCE_MS = 5_000;
+/** How long the emulated switch, and the kernel with an IPv6 address, may take, ms. */
+const PATIENCE_MS = 20_000;
 
 /** The daemon is killed here. */
 class Killed extends Error {}
@@ -41,6 +41,9 @@ export async function movingNode(t: Test) {
       "ip link set far mtu 1400 up",
     ].join("\n"),
   );
+  runIn(path, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0");
+  // As many machines have it, br-net too.
+  runIn(path, "sysctl", "-qw", "net.ipv4.conf.default.rp_filter=1", "net.ipv4.conf.eth1.rp_filter=1");
   batch(
     path,
     [
@@ -54,6 +57,15 @@ export async function movingNode(t: Test) {
       "ip route add 198.51.101.0/24 dev eth1 src 203.0.113.5",
       "ip route add default via 192.0.2.1 dev eth1 table 100",
       "ip route add 198.51.102.0/24 nexthop via 192.0.2.1 weight 2 nexthop via 192.0.2.9",
+      // As in clouds: a gateway beside an address of its own, and a server for the machine's settings.
+      "ip address add 198.18.0.5/32 dev eth1",
+      "ip route add 198.18.0.1 dev eth1 scope link",
+      "ip route add 198.17.0.0/24 via 198.18.0.1 dev eth1",
+      "ip route add 169.254.169.254 via 192.0.2.1 dev eth1",
+      // As NetworkManager does it.
+      "ip address add 198.18.1.5/24 dev eth1 noprefixroute",
+      "ip route add 198.18.1.0/24 dev eth1 proto kernel scope link src 198.18.1.5 metric 100",
+      "ip route add 198.17.1.0/24 via 198.18.1.1",
       "ip -6 route add default via 2001:db8:1::1 dev eth1",
       "ip -6 route add 2001:db8:9::/64 via 2001:db8:1::1 dev eth1 metric 77",
       "ip neighbour add 192.0.2.9 lladdr 02:00:00:00:99:09 dev eth1 nud permanent",
@@ -107,7 +119,8 @@ export async function movingNode(t: Test) {
     const pings = ["192.0.2.11", "192.0.2.12", "2001:db8:1::11"].map((to) => `busybox ping -c 1 -W 1 -q ${to}`);
     return !runIn(outside, "sh", "-c", `${pings.join(" & ")} & wait`).includes(" 0 packets received");
   };
-  return { server, ip, far, outside, start, look, answers };
+  const sysctl = (key: string): string => runIn(path, "sysctl", "-n", key).trim();
+  return { server, ip, far, outside, start, look, answers, sysctl };
 }
 
 /** See {@link movingNode}. */
