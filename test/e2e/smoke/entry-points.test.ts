@@ -145,10 +145,12 @@ await t.test("after a crash of all at once the addresses are found again", async
     start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready
     kill -9 $main $(pid openvswitch/ovs-vswitchd) $(pid openvswitch/ovsdb-server) $(pid ovn/ovn-controller); wait $main
     ip link delete br-phy; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready again
-    ip -br address show dev br-phy | grep -o '172.19.0.11/24'; ip route show dev br-phy | grep -o '10.99.0.0/16'; stop
+    ip -br address show dev br-phy | grep -o '172.19.0.11/24'; ip route show dev br-phy | grep -o '10.99.0.0/16'
+    ip link add eth9 type veth peer name far9; ovs-vsctl add-br br-net -- set Bridge br-net datapath_type=netdev external_ids:weft-uplink=x -- add-port br-net eth9
+    (. /opt/weft/bin/tunnel.sh; uplink_device eth9; uplink_device eth1; uplink_device lo); ovs-vsctl del-br br-net; stop
     `,
   );
-  t.match(out, "ready again\n172.19.0.11/24\n10.99.0.0/16\nended with 0\n");
+  t.match(out, "ready again\n172.19.0.11/24\n10.99.0.0/16\nbr-net\neth1\nlo\nended with 0\n");
 });
 
 await t.test("tunnels use the node's own address where no interface is named, in IPv6 too", async (t) => {

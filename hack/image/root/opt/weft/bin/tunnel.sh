@@ -27,13 +27,23 @@ routes_of() { # INTERFACE 4|6
 
 family_of() { case $1 in *:*) echo 6 ;; *) echo 4 ;; esac; }
 
+# The device with the addresses of INTERFACE: that of its bridge to a network outside (ProviderNetwork), where weft-daemon has moved them there.
+uplink_device() { # INTERFACE
+  local bridge
+  bridge=$(ovs-vsctl --no-wait iface-to-br "$1" 2>/dev/null) || bridge=
+  if [ -n "$bridge" ] && [ -e "/sys/class/net/$bridge" ] &&
+    [ -n "$(ovs-vsctl --no-wait --if-exists get Bridge "$bridge" external_ids:weft-uplink)" ]; then
+    echo "$bridge"
+  else echo "$1"; fi
+}
+
 # The interface that tunnels use: the first of TUNNEL_INTERFACE that exists, else the one with the node's address.
 tunnel_interface() {
   local name
   if [ -n "${TUNNEL_INTERFACE:-}" ]; then
     for name in ${TUNNEL_INTERFACE//,/ }; do
       if [ -e "/sys/class/net/$name" ]; then
-        echo "$name"
+        uplink_device "$name"
         return
       fi
     done
