@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t, { type Test } from "tap";
+import { OUTSIDE } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
+import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
+import { providerNetworkKind } from "../../../src/kinds/provider-network.ts";
+import { vlanKind } from "../../../src/kinds/vlan.ts";
+import { type ResourceType, SUBNETS } from "../../../src/kube/resources.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+
+const NAMESPACE = "weft-underlay";
+const NETWORK = "weft-out";
+const BRIDGE = `br-${NETWORK}`;
+const ROUTER = { v4: "172.31.78.1", v6: "fd00:31:78::1" } as const;
+const FAMILIES = ["v4", "v6"] as const;
+const ECHO_PORT = 7078;
+/** Between two datagrams. */
+const EVERY_MS = 10;
+/** What is still right on a machine with much else to do, in s. */
+const MOST_S = 5;
+
+t.setTimeout(540_000);
+
+let world: World;
+
+type Network = Omit<Thing, "status"> & {
+  readonly status?: {
+    readonly ready?: boolean;
+    readonly conditions?: readonly { readonly node?: string; readonly reason?: string; readonly message?: string }[];
+  };
+};
+
+/** Of the node with that number, in the network outside. */
+function addressOf(i: number, family: (typeof FAMILIES)[number]): string {
+  return family === "v4" ? `172.31.78.${11 + i}` : `fd00:31:78::${11 + i}`;
+}
+
+/** A network between nodes and the outside host, in which each node has addresses and a route by its interface eth9. */
+async function plug(t: Test): Promise<void> {
+  const ext = world.lab.node(OUTSIDE);
+  const ip = (...args: readonly string[]) => ext.exec(["ip", ...args]);
+  const clear = () => ext.exec(["ip", "link", "del", "br-out"], { allowFailure: true });
+  await clear();
+  t.teardown(clear);
+  await ip("link", "add", "br-out", "type", "bridge");
+  await ip("addr", "add", `${ROUTER.v4}/24`, "dev", "br-out");
+  await ip("addr", "add", `${ROUTER.v6}/112`, "dev", "br-out", "nodad");
+  await ip("link", "set", "br-out", "up");
+  await ext.exec(["ethtool", "-K", "br-out", "tx", "off"], { allowFailure: true });
+  for (const [i, node] of world.lab.nodes.entries()) {
+    const port = `out-${node}`;
+    const own = world.lab.node(node);
+    const unplug = () => ext.exec(["ip", "link", "del", port], { allowFailure: true });
+    await unplug();
+    t.teardown(unplug);
+    await ip("link", "add", port, "type", "veth", "peer", "name", "eth9", "netns", String(own.pid));
+    await ip("link", "set", port, "master", "br-out", "up");
+    await ext.exec(["ethtool", "-K", port, "tx", "off"]);
+    await own.exec(["ip", "addr", "add", `${addressOf(i, "v4")}/24`, "dev", "eth9"]);
+    await own.exec(["ip", "addr", "add", `${addressOf(i, "v6")}/112`, "dev", "eth9", "nodad"]);
+    await own.exec(["ip", "link", "set", "eth9", "up"]);
+    await own.exec(["ip", "route", "add", "198.51.100.0/24", "via", ROUTER.v4, "dev", "eth9", "metric", "77"]);
+  }
+}
+
+/** Creates an object, which is deleted at the test's end; what an interrupted run has left goes first. */
+async function use(t: Test, type: ResourceType, name: string, spec: object): Promise<void> {
+  await world.kube.delete(type, { name }).catch(() => undefined);
+  await until(`${type.kind} ${name} can be created`, 20_000, () =>
+    world.kube.create<Thing>(type, { metadata: { name }, spec } as never).then(
+      () => true,
+      () => false,
+    ),
+  );
+  t.teardown(() => world.kube.delete(type, { name }).catch(() => undefined));
+}
+
+/** What the node has by a device in the network outside, with a word for the device. */
+async function look(node: string, device: string): Promise<string> {
+  const own = world.lab.node(node);
+  const texts = await Promise.all(
+    [
+      ["-oneline", "address", "show", "dev", device, "scope", "global"],
+      ["route", "show", "dev", device],
+      ["-6", "route", "show", "dev", device],
+    ].map(async (args) => (await own.exec(["ip", ...args], { allowFailure: true })).stdout),
+  );
+  const lines = texts
+    .join("\n")
+    .replaceAll(new RegExp(`\\b${device}\\b`, "g"), "DEVICE")
+    .split("\n");
+  return lines
+    .map((line) =>
+      line
+        .replace(/^\d+: /, "")
+        .replace(/\s+/g, " ")
+        .trim(),
+    )
+    .filter((line) => line !== "" && !line.startsWith("fe80"))
+    .sort()
+    .join("\n");
+}
+
+t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() }, async (whole) => {
+  const t = whole;
+  world = await openWorld(t);
+  const [first = "", second = ""] = world.lab.nodes;
+  const namespace = await useNamespace(t, world, NAMESPACE);
+  await plug(t);
+  const networks = new Objects<Network>(world.kube, providerNetworkKind.type);
+  await networks.ready();
+  t.teardown(() => networks.stop());
+  const before = await look(first, "eth9");
+  t.match(before, /198\.51\.100\.0\/24/);
+  const echo = await echoServer(world.lab.node(first).netns, ECHO_PORT);
+  t.teardown(() => echo.stop());
+  /** The longest time without an answer of the first node while something is done, in s. */
+  const measure = async (t: Test, what: string, work: () => Promise<unknown>): Promise<void> => {
+    const { netns } = world.lab.node(OUTSIDE);
+    const streams = await Promise.all(
+      FAMILIES.map((family) => datagramStream(netns, addressOf(0, family), ECHO_PORT, EVERY_MS)),
+    );
+    try {
+      await work();
+    } finally {
+      for (const [i, stream] of streams.entries()) {
+        const shots = await stream.stop();
+        const seconds = longestSilence(shots, EVERY_MS);
+        const lost = shots.filter(({ echoed }) => echoed === undefined).length;
+        t.comment(`${what}, ${FAMILIES[i]}: ${lost} of ${shots.length} lost, ${seconds.toFixed(2)} s at a time`);
+        t.ok(shots.length - lost > 10, `${FAMILIES[i]}: the node answers`);
+        t.ok(seconds <= MOST_S, `${what}, ${FAMILIES[i]}: ${seconds.toFixed(2)} s without an answer`);
+      }
+    }
+  };
+  const isReady = (name: string) =>
+    networks.until(name, "is ready", (network) => network?.status?.ready === true, 60_000);
+
+  await whole.test("the interface moves into the bridge with what it has, and nodes get labels", async (t) => {
+    await measure(t, "moved in", async () => {
+      await use(whole, providerNetworkKind.type, NETWORK, { defaultInterface: "eth9" });
+      await isReady(NETWORK);
+    });
+    await until("the bridge has it all", 10_000, async () => (await look(first, BRIDGE)) === before);
+    t.equal(await look(first, BRIDGE), before);
+    t.equal(await look(first, "eth9"), "");
+    const domain = `${NETWORK}.provider-network.kubernetes.io`;
+    const labels = { [`${domain}/ready`]: "true", [`${domain}/interface`]: "eth9", [`${domain}/mtu`]: "1500" };
+    await until("the node has the labels", 10_000, async () => {
+      const { stdout } = await world.lab.kubectl(["get", "node", first, "-o", "jsonpath={.metadata.labels}"]);
+      return Object.entries(labels).every(([name, value]) => stdout.includes(`"${name}":"${value}"`));
+    });
+  });
+
+  await t.test(
+    "what cannot be an interface to a network is told, and the node keeps its own connectivity",
+    async (t) => {
+      for (const [network, name, expected] of [
+        ["weft-none", "eth7", /InterfaceNotFound: there is no interface eth7/],
+        ["weft-main", "eth0", /InterfaceInUse: eth0 has the node's only default route/],
+        ["weft-tun", "eth1", /InterfaceInUse: eth1 is a port of bridge br-phy/],
+        ["weft-twice", "eth9", /InterfaceInUse: eth9 is a port of bridge br-weft-out/],
+        ["weft-lo", "lo", /InterfaceNotUsable: lo is a loopback interface/],
+        ["weft-ovn", "ovn0", /InterfaceNotUsable: ovn0 is a device of Open vSwitch/],
+      ] as const) {
+        await use(t, providerNetworkKind.type, network, { defaultInterface: name });
+        const found = await networks.until(
+          network,
+          "tells why",
+          (network) =>
+            network?.status?.conditions?.find(({ node, message = "" }) => node === first && expected.test(message)) ??
+            false,
+          30_000,
+        );
+        t.equal(found.reason, "InitOVSBridgeFailed", name);
+      }
+      t.match((await world.lab.kubectl(["get", "nodes"])).stdout, new RegExp(`${first} +Ready`));
+      t.equal(await look(first, BRIDGE), before, "the network that works goes on");
+    },
+  );
+
+  await t.test("pods in the network outside reach each other, the router and are reached", async (t) => {
+    await use(t, vlanKind.type, "weft-underlay", { provider: NETWORK, id: 0 });
+    await use(t, SUBNETS, "weft-under-pods", {
+      vlan: "weft-underlay",
+      cidrBlock: "172.31.78.0/24,fd00:31:78::/112",
+      gateway: `${ROUTER.v4},${ROUTER.v6}`,
+      excludeIps: ["172.31.78.1..172.31.78.99", "fd00:31:78::1..fd00:31:78::99"],
+    });
+    const on = { "ovn.kubernetes.io/logical_switch": "weft-under-pods" };
+    const pods = (await run(
+      world,
+      [webPod(namespace, "one", first, on), webPod(namespace, "two", second, on)],
+      90_000,
+    )) as [Thing, Thing];
+    const [one, two] = pods;
+    const ext = inNode(world, OUTSIDE);
+    for (const [i, family] of FAMILIES.entries()) {
+      const to = (pod: Thing) => `http://${urlHost(addressesOf(pod)[i] ?? "")}:8080/clientip`;
+      for (const [what, from, pod, source] of [
+        ["outside to a pod", ext, one, ROUTER[family]],
+        ["outside to a pod on the other node", ext, two, ROUTER[family]],
+        ["pod to pod", inPod(one), two, addressesOf(one)[i]],
+        ["node to its own pod", inNode(world, first), one, addressOf(0, family)],
+        ["node to the other's pod", inNode(world, first), two, addressOf(0, family)],
+      ] as const) {
+        const seen = async () => {
+          const { ok, detail } = await http(from, to(pod));
+          return ok ? detail.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") : detail;
+        };
+        await until(what, 20_000, async () => (await seen()) === source).catch(() => undefined);
+        t.equal(await seen(), source, `${what}, ${family}`);
+      }
+    }
+    await remove(world, namespace, ["one", "two"]);
+  });
+
+  await t.test("when ovs-vswitchd ends, the node has its addresses all the same", async (t) => {
+    const [pod] = world.own("ovs", first);
+    const inside = ["-n", "kube-system", "exec", pod?.metadata.name ?? "", "-c", "openvswitch", "--"];
+    await measure(t, "ovs-vswitchd killed", async () => {
+      await world.lab.kubectl([...inside, "bash", "-c", "kill -9 $(cat /run/openvswitch/ovs-vswitchd.pid)"]);
+      await until("the bridge has the addresses again", 60_000, async () => (await look(first, BRIDGE)) === before);
+    });
+    t.equal(await look(first, BRIDGE), before);
+  });
+
+  await t.test("a node that is excluded, and a network that is deleted, get back what there was", async (t) => {
+    await measure(t, "moved back", async () => {
+      await world.kube.patch(
+        providerNetworkKind.type,
+        { name: NETWORK },
+        { type: "merge", body: { spec: { excludeNodes: [first] } } },
+      );
+      await until("the interface has it all", 30_000, async () => (await look(first, "eth9")) === before);
+    });
+    t.equal(await look(first, "eth9"), before);
+    await until("the first node's bridge is gone", 30_000, async () => {
+      const { code } = await world.lab.node(first).exec(["ip", "link", "show", BRIDGE], { allowFailure: true });
+      return code !== 0;
+    });
+    await world.kube.delete(providerNetworkKind.type, { name: NETWORK });
+    await until("the second node's bridge is gone", 30_000, async () => {
+      const { code } = await world.lab.node(second).exec(["ip", "link", "show", BRIDGE], { allowFailure: true });
+      return code !== 0;
+    });
+    t.match(await look(second, "eth9"), /198\.51\.100\.0\/24/);
+  });
+});
