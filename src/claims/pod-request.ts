@@ -27,7 +27,7 @@ import { type PodInterface, portOf } from "./pod-interfaces.ts";
 import { addressesIn } from "./requested-addresses.ts";
 import { ordinalOf } from "./retention.ts";
 
-/** The address that a pod requests for one of its interfaces, from accepted subnets. */
+/** The address that a pod requests for one of its interfaces, from accepted subnets. Whether it is free is decided in src/ipam/allocation-decision.ts. */
 export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): RequestResult {
   const type = pod.annotations[podAnnotation(own.provider, "pod_nic_type")] ?? "";
   const unsupported = own.onOvn ? unsupportedType(type.trim()) : undefined;

@@ -9,7 +9,8 @@ import type { Invocation } from "./environment.ts";
  *
  * If the plugin is not the first of its list, the earlier plugins' results come first, unchanged. An IPAM result (for
  * another plugin's configuration) contains no interface and no results of other plugins: CNI SPEC 1.1, section 5,
- * allows only `ips`, `routes` and `dns`, from which the calling plugin makes its own result.
+ * allows only `ips`, `routes` and `dns`, from which the calling plugin makes its own result. The order of the addresses is the daemon's
+ * (`decodePodInterface` in src/contract/pod.ts: IPv4 first).
  */
 export function addResult(conf: Configuration, call: Invocation, answer: CniResponse, ipamOnly: boolean): CniResult {
   const before = ipamOnly ? undefined : conf.prevResult;

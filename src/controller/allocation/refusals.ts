@@ -7,7 +7,7 @@ import type { Refusal } from "../../ipam/refusal.ts";
 /** The dependencies of {@link Refusals}. */
 export interface RefusalsOptions {
   readonly facts: FactStore;
-  /** Called when a claim is refused, once for each reason. */
+  /** Called when a claim is refused, once for each reason. Writes the Event: `Reporter.addressRefused` in status/reporter.ts. */
   readonly refused: (claimant: Claimant, refusal: Refusal) => void;
 }
 
