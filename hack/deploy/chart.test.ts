@@ -109,7 +109,7 @@ await t.test("kubelet probes ports on the loopback address, which pods do not re
   }
 });
 
-await t.test("the controller is told each network in the families in use", { skip }, async (t) => {
+await t.test("the controller's flags have each network in the IP families in use", { skip }, async (t) => {
   const expected = {
     ipv4: ["10.16.0.0/16", "100.64.0.0/16", "10.96.0.0/12"],
     ipv6: ["fd00:10:16::/112", "fd00:100:64::/112", "fd00:10:96::/112"],
@@ -345,7 +345,7 @@ await t.test("with TLS and several centrals all are given the members' addresses
   t.equal(find(objects, "ConfigMap", "ovn-remotes").data["sb-address"], remotes(6642));
 });
 
-await t.test("with TLS every process is told so, and has the certificate it shows", { skip }, async (t) => {
+await t.test("with TLS every process has the flag and the certificate that it presents", { skip }, async (t) => {
   const objects = await render("--set=tls.enabled=true", "--set=tls.certificateDays=30");
   for (const [kind, name, at] of [
     ["Deployment", "ovn-central", "/etc/weft-tls"],

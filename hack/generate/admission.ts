@@ -113,7 +113,7 @@ function objectsOf(subject: Subject): string {
   return policy(`weft-${name}-annotations`, subject, variables, rules.map(validation), "Deny");
 }
 
-/** The policy that warns of limits of pods on their nodes' networks: no part of Weft watches these pods, so no Event would tell. */
+/** The policy that warns of limits of pods on their nodes' networks: no component of Weft watches these pods, so no Event would report it. */
 function hostNetworkObjectsOf(subject: Subject): string | undefined {
   const { name, annotations, hostNetwork } = subject;
   if (hostNetwork === undefined) return undefined;

@@ -145,9 +145,9 @@ async function networkSteps(kube: Kube, { metadata }: KubeObject): Promise<reado
     const providers = [ovnAttachmentProvider(name, namespace, called), ipamAttachmentProvider(name, namespace, called)];
     const provider = providers.find((one) => annotations[podAnnotation(one, "allocated")] === "true");
     if (provider !== undefined) {
-      const told = (key: PodKey): string => annotations[podAnnotation(provider, key)] ?? "";
-      const has = [told("ip_address"), told("mac_address")].filter((part) => part !== "").join(" ");
-      steps.push({ what, ok: true, detail: `${provider}: ${has} in subnet ${told("logical_switch")}` });
+      const annotation = (key: PodKey): string => annotations[podAnnotation(provider, key)] ?? "";
+      const has = [annotation("ip_address"), annotation("mac_address")].filter((part) => part !== "").join(" ");
+      steps.push({ what, ok: true, detail: `${provider}: ${has} in subnet ${annotation("logical_switch")}` });
       continue;
     }
     const definition = await find(kube, NETWORK_ATTACHMENTS, { namespace, name });

@@ -42,7 +42,7 @@ export interface DaemonOptions {
   readonly mtu: number;
   /** 0: no metrics. */
   readonly metricsPort: number;
-  /** Whether that port speaks TLS and needs a token of somebody who may get `/metrics`. */
+  /** Whether that port speaks TLS and needs a token of an account that may get `/metrics`. */
   readonly secureServing: boolean;
   /** On the loopback address, for kubelet's probes; 0: none. */
   readonly healthPort: number;
@@ -109,7 +109,11 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface allows", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
-    .option("--secure-serving", "serve /metrics by TLS, to whoever has a token and may get /metrics", false)
+    .option(
+      "--secure-serving",
+      "serve /metrics by TLS, to clients with a token that RBAC allows to get /metrics",
+      false,
+    )
     .option(
       "--health-port <port>",
       "port of /healthz, /readyz, /debug/adds and /debug/flows on 127.0.0.1; 0: none",

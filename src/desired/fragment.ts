@@ -22,7 +22,7 @@ export interface DesiredRow {
   readonly table: string;
   /** The row's `_uuid`, from {@link import("./identity.ts").rowUuid}. */
   readonly uuid: string;
-  /** A name for people, used in plans, logs and golden files. */
+  /** A human-readable name, used in plans, logs and golden files. */
   readonly label: string;
   readonly columns: Readonly<Record<string, ColumnValue>>;
   /** The columns that refer to rows of another client, given by users: these uuids are used as they are (see `qualify`). */

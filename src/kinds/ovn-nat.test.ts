@@ -318,7 +318,7 @@ t.test(
   },
 );
 
-t.test("a floating IP to an address that nobody has is applied, and says that", async (t) => {
+t.test("a floating IP to an address that no object has is applied, and its condition says so", async (t) => {
   const facts = world();
   add(facts, "ovnFips", "f", { ovnEip: "e1", vpc: "team", v4Ip: "10.0.1.77" });
   t.match(outcome(facts, ovnFipKind, "f"), { ready: true, reason: "AddressNotFound", tables: ["NAT"] });

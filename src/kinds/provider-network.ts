@@ -16,12 +16,12 @@ import type { Kind } from "./kind.ts";
 
 /** One ProviderNetwork. */
 export interface ProviderNetworkFact extends CustomObjectFact {
-  /** The interface of nodes that have none of their own. */
+  /** The interface of nodes that `customInterfaces` does not list. */
   readonly interface: string;
   readonly customInterfaces: readonly { readonly interface: string; readonly nodes: readonly string[] }[];
   readonly nodeSelector?: LabelSelector;
   readonly excludeNodes: readonly string[];
-  /** Fields that are set and not supported. */
+  /** Unsupported fields that are set. */
   readonly unsupported: readonly string[];
 }
 
@@ -31,7 +31,7 @@ declare module "../facts/types.ts" {
   }
 }
 
-/** What {@link projectProviderNetwork} reads of a ProviderNetwork. */
+/** The fields that {@link projectProviderNetwork} reads. */
 export interface ProviderNetworkObject {
   readonly metadata: ProjectedMeta;
   readonly spec?: Partial<ProviderNetworkSpec>;
@@ -60,7 +60,7 @@ export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkO
 
 interface ProviderNetworkInput {
   readonly network: ProviderNetworkFact;
-  /** Those that are to be connected, by name. */
+  /** The nodes that must be connected, by name. */
   readonly nodes: readonly ProviderNodeFact[];
   readonly vlans: readonly string[];
 }

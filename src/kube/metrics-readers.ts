@@ -6,18 +6,18 @@ import type { Kube } from "./kube.ts";
 import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "./resources.ts";
 import type { SubjectAccessReview, TokenReview } from "./types.ts";
 
-/** What becomes of a request: served, or refused as HTTP 401, 403, or 503 where the API server does not say. */
+/** The result for a request: served, or refused with HTTP 401, 403, or 503 if the API server does not answer. */
 export type TokenVerdict = "admitted" | "unauthenticated" | "forbidden" | "unknown";
 
-/** So long an answer of the API server holds, in ms: Prometheus asks every 15 to 60 s. */
+/** How long an answer of the API server is used, in ms; Prometheus scrapes every 15 to 60 s. */
 const FRESH_MS = 60_000;
-/** So long it holds while the API server does not answer, in ms: metrics are needed most when something is wrong. */
+/** How long it is used while the API server does not answer, in ms: metrics are needed most in a failure. */
 const STALE_MS = 600_000;
-/** Tokens that are remembered, and reviews that are under way at once. */
+/** The maximum number of cached tokens, and of concurrent reviews. */
 const MAX_TOKENS = 64;
 const MAX_REVIEWS = 4;
 const REVIEW_MS = 5_000;
-/** Longer ones are none of Kubernetes'. */
+/** The maximum length of a token of Kubernetes. */
 const MAX_LENGTH = 16_384;
 
 interface Answer {
@@ -26,8 +26,8 @@ interface Answer {
 }
 
 /**
- * Who may read a path that is none of Kubernetes' (`/metrics`): whose token this is (TokenReview) and whether RBAC allows them `get` (SubjectAccessReview), as
- * kube-rbac-proxy and Kube-OVN's `--secure-serving` ask. Answers are kept for a minute; what is asked meanwhile waits for the same review. Never rejects.
+ * Decides which clients may read the non-resource URL `/metrics`: a TokenReview identifies the token's account, and a SubjectAccessReview checks its right to `get`, as in
+ * kube-rbac-proxy and Kube-OVN's `--secure-serving`. Answers are cached for a minute; concurrent requests share one review. Never rejects.
  */
 export function metricsReaders(
   kube: Pick<Kube, "create">,
@@ -69,7 +69,7 @@ export function metricsReaders(
   return async (authorization) => {
     const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? "")?.[1];
     if (token === undefined || token.length > MAX_LENGTH) return "unauthenticated";
-    // No token stays in memory.
+    // Tokens are not kept in memory.
     const key = createHash("sha256").update(token).digest("base64");
     const last = known.get(key);
     if (last !== undefined && clock.now() - last.at < FRESH_MS) return last.admission;

@@ -20,7 +20,7 @@ export interface SampledFlow {
 /** One end of a flow. */
 export interface FlowPeer {
   readonly address: string;
-  /** `namespace/pod`, `node/name`; several where VPCs have the same addresses; none where nobody has the address any more. */
+  /** `namespace/pod`, `node/name`; several where VPCs have the same addresses; none where no object has the address any more. */
   readonly holders: readonly string[];
 }
 

@@ -78,7 +78,7 @@ t.test("a row that two units want belongs to one of them, and is not added to th
   await engine.whenIdle();
   t.same([members("one"), members("two")], [["a"], []]);
   t.same(failures, ["port:b: Port shared belongs to port:a; it is not created twice"]);
-  t.same(offered, ["a is served"], "nobody is told that the other is");
+  t.same(offered, ["a is served"], "the other is not reported as served");
   setPort(facts, "a", { row: "its-own", on: "one" });
   await engine.whenIdle();
   t.same([members("one"), members("two")], [["a"], ["b"]], "what is given up is the other's");
@@ -210,7 +210,7 @@ t.test("a unit that the database refuses says so, and says that it is served whe
   // Another program has a row of that name.
   database.tamper((set) => {
     const row = database.get("Switch", rowUuid("Switch", "one"));
-    set("Port", rowUuid("Port", "foreign"), { name: "b", of: "nobody" });
+    set("Port", rowUuid("Port", "foreign"), { name: "b", of: "other" });
     set("Switch", rowUuid("Switch", "one"), {
       ...row,
       ports: [rowUuid("Port", "a"), rowUuid("Port", "foreign")].sort(),

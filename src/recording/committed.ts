@@ -14,13 +14,13 @@ export interface CommittedRow {
 }
 
 /**
- * The rows of the northbound database as the recorded transactions leave them. To apply a transaction again changes nothing, as in the database. A row
- * that nothing refers to any more is collected when {@link rows} is asked for, as OVSDB does.
+ * The rows of the northbound database as the recorded transactions leave them. Applying a transaction again changes nothing, as in the database. A row
+ * that is not referenced any more is collected when {@link rows} is asked for, as OVSDB does.
  */
 export class CommittedRows {
   readonly #rows = new Map<string, CommittedRow>();
 
-  /** The row was there. */
+  /** The row existed. */
   set(uuid: string, row: CommittedRow): void {
     this.#rows.set(uuid, row);
   }
@@ -65,7 +65,7 @@ export class CommittedRows {
   }
 }
 
-/** The value of a column that has these members: a map where it is one. */
+/** The value of a column with these members: a set or a map. */
 function withMembers(table: string, column: string, present: ColumnValue, members: readonly string[]): ColumnValue {
   const isEntries = isMap(present) || (table === "Chassis_Template_Var" && column === "variables");
   return isEntries ? Object.fromEntries(members.map(splitMapEntry)) : members;

@@ -8,7 +8,7 @@ import { RecordingError } from "./error.ts";
 import { type HeaderLine, parseRecord } from "./record.ts";
 import { Replay } from "./replay.ts";
 
-/** How the files of segments are named: `weft-<time>-<process>.ndjson`. */
+/** The names of segment files: `weft-<time>-<process>.ndjson`. */
 export const SEGMENT = /^weft-.*\.ndjson$/;
 
 /** One file of a recording. */
@@ -18,7 +18,7 @@ export interface Segment {
   readonly header: HeaderLine;
 }
 
-/** A first line is not longer than so many bytes. */
+/** The maximum length of a first line, in bytes. */
 const HEADER_BYTES = 64 * 1024;
 
 /** The segments in a folder, oldest first. Rejects with a {@link RecordingError}. A file whose first line is not written yet is not one. */
@@ -60,7 +60,7 @@ async function readSegment(path: string): Promise<Segment | undefined> {
 
 /** The state at a time, in ms since the epoch; by default at the end. Rejects with a {@link RecordingError}. */
 export async function replayTo(segments: readonly Segment[], at = Number.POSITIVE_INFINITY): Promise<Replay> {
-  // The newest that had begun; one that ended within its beginning does not count.
+  // The newest that had begun; one without a complete snapshot is ignored.
   for (const segment of segments.filter(({ header }) => header.at <= at).reverse()) {
     const replay = await replaySegment(segment, at);
     if (replay.complete) return replay;
@@ -78,7 +78,7 @@ async function replaySegment({ path, header }: Segment, at: number): Promise<Rep
   const replay = new Replay(header);
   const input = createReadStream(path, "utf8");
   let number = 0;
-  /** A line that cannot be read: if it is the last one, it has not been written to its end. */
+  /** A line that cannot be parsed; a last line may be incomplete. */
   let failed: RecordingError | undefined;
   try {
     for await (const text of linesOf(input)) {

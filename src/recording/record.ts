@@ -25,14 +25,14 @@ export interface HeaderLine {
   readonly clusterId: string;
 }
 
-/** A fact as it is from then on; without `value` it is gone. */
+/** The new value of a fact; without `value` it is deleted. */
 export interface FactLine {
   readonly line: "fact";
   readonly at: number;
   readonly kind: string;
   readonly key: string;
   readonly value?: unknown;
-  /** The object is there and could not be read. */
+  /** The object exists and could not be read. */
   readonly unread?: boolean;
 }
 
@@ -44,7 +44,7 @@ export interface RowLine {
   readonly columns: Columns;
 }
 
-/** The state of the segment's beginning ends here. */
+/** The end of the segment's snapshot. */
 export interface CompleteLine {
   readonly line: "complete";
 }
@@ -56,7 +56,7 @@ export interface CommitLine {
   readonly plan: RecordedPlan;
 }
 
-/** What of a {@link Plan} is recorded: what was committed. */
+/** The recorded parts of a {@link Plan}: those that were committed. */
 export type RecordedPlan = Pick<Plan, "inserts" | "updates" | "mutations" | "deletes">;
 
 /** The columns of a row. */
@@ -114,7 +114,7 @@ export function parseRecord(text: string, where: string): RecordLine {
   }
 }
 
-/** The columns of a row; null is an optional column without a value. Nothing where it is something else. */
+/** The columns of a row; null is an optional column without a value. Undefined if it is something else. */
 function columnsOf(value: unknown): Columns | undefined {
   if (!isObject(value)) return undefined;
   const columns: Record<string, ColumnValue> = {};
@@ -157,7 +157,7 @@ function rowOf({ table, uuid, label, columns }: Readonly<Record<string, unknown>
   return known && { table, uuid, label, columns: known };
 }
 
-/** The items of a list; nothing where it is none, or has one that `read` does not know. */
+/** The items of a list; undefined if it is not a list, or if `read` rejects an item. */
 function listOf<T>(value: unknown, read: (item: Readonly<Record<string, unknown>>) => T | undefined): T[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const items = value.map((item: unknown) => (isObject(item) ? read(item) : undefined));

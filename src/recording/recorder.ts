@@ -10,18 +10,18 @@ import type { Plan } from "../reconcile/plan.ts";
 import type { Clock } from "../time/clock.ts";
 import { FORMAT, formatRecord, type RecordLine } from "./record.ts";
 
-/** Who takes the lines of a recording. */
+/** The receiver of the lines of a recording. */
 export interface LineSink {
-  /** Takes a line. Never throws and never waits. */
+  /** Queues a line. Never throws and never waits. */
   write(line: string): void;
-  /** Writes what it has and ends the present segment; a later line begins another one. */
+  /** Writes the queued lines and ends the current segment; a later line begins another one. */
   end(): void;
 }
 
-/** Makes a sink that begins each segment with `snapshot`, called when no line is waiting: it must be what it is at that moment, however slowly it is read. */
+/** Creates a sink that begins each segment with `snapshot`, called when no line is queued: it must describe that moment, however slowly it is read. */
 export type OpenSink = (snapshot: () => Iterable<string>) => LineSink;
 
-/** The northbound database: its rows, and whatever is committed to it. */
+/** The northbound database: its rows and the transactions that are committed to it. */
 export interface CommittingDatabase {
   rows(): Iterable<SweptRow>;
   onCommitted(listener: (plan: Plan) => void): void;
@@ -50,14 +50,14 @@ export class Recorder {
     of.northbound.onCommitted((plan) => this.#write({ line: "commit", at: of.clock.wall(), plan }));
   }
 
-  /** Begins to record: with all that is known now. */
+  /** Begins to record, with a snapshot of the current state. */
   begin(): void {
     this.#active = true;
     // The snapshot that a segment begins with has all of it.
     this.#write({ line: "complete" });
   }
 
-  /** Records nothing more until it begins again. */
+  /** Stops recording until it begins again. */
   end(): void {
     this.#active = false;
     this.#sink.end();

@@ -29,7 +29,7 @@ export interface RecordedCommit {
 /** How many changes and transactions are kept. */
 const KEPT = { changes: 5_000, commits: 1_000 };
 
-/** The state of a recorded controller, line by line. Bounded: of what has changed only the last part is kept. */
+/** The state of a recorded controller, line by line. Bounded: only the latest changes are kept. */
 export class Replay {
   readonly header: HeaderLine;
   readonly facts: FactStore = factStore();
@@ -48,7 +48,7 @@ export class Replay {
     this.#last = header.at;
   }
 
-  /** Whether the segment's beginning has been read whole. */
+  /** Whether the segment's snapshot has been read completely. */
   get complete(): boolean {
     return this.#complete;
   }
@@ -68,12 +68,12 @@ export class Replay {
     return this.#commits;
   }
 
-  /** Of all that has been read: changes and transactions. */
+  /** The number of changes and transactions read. */
   get counts(): { readonly changes: number; readonly commits: number } {
     return { changes: this.#counted, commits: this.#committed };
   }
 
-  /** Takes the next line in. */
+  /** Applies the next line. */
   apply(line: RecordLine): void {
     if (line.line === "header") return;
     if (line.line === "complete") this.#complete = true;
@@ -119,7 +119,7 @@ export class Replay {
     if (this.#commits.length > 2 * KEPT.commits) this.#commits = this.#commits.slice(-KEPT.commits);
   }
 
-  /** The units whose rows, or whose memberships, a plan changes. Called before it is applied: what it deletes is there. */
+  /** The units whose rows, or whose memberships, a plan changes. Called before it is applied: deleted rows still exist. */
   #unitsOf({ inserts, updates, mutations, deletes }: RecordedPlan): readonly string[] {
     const own = new Map(inserts.map(({ uuid, columns }) => [uuid, ownerOf(columns)]));
     const owner = (uuid: string): string | undefined => own.get(uuid) ?? ownerOf(this.rows.get(uuid)?.columns ?? {});

@@ -8,14 +8,14 @@ import { withOwner } from "../reconcile/with-owner.ts";
 import { type CommittedRow, edgeColumnsOf } from "./committed.ts";
 import type { Columns } from "./record.ts";
 
-/** What all units want: unit → its fragment, with the uuids of the cluster. */
+/** The desired state: unit → its fragment, with the uuids of the cluster. */
 export function desiredOf(fragments: ReadonlyMap<string, Fragment>): Desired {
   const desired = new Desired();
   for (const [unit, fragment] of fragments) desired.replace(unit, withOwner(unit, fragment));
   return desired;
 }
 
-/** Every row that is wanted as text, one line each, sorted: equal states are equal texts. */
+/** Every desired row as text, one line each, sorted: equal states give equal texts. */
 export function desiredText(desired: Desired): string {
   const lines: string[] = [];
   for (const { row } of desired.rows()) {
@@ -28,8 +28,8 @@ export function desiredText(desired: Desired): string {
 }
 
 /**
- * The same of the rows that are in the database: of a row that is wanted, the columns that are, without the keys and members that other
- * clients may add; of one that is not wanted, all.
+ * The same for the rows in the database: of a desired row, the desired columns, without the keys and members that other
+ * clients may add; of another row, all columns.
  */
 export function committedText(rows: ReadonlyMap<string, CommittedRow>, desired: Desired): string {
   const lines: string[] = [];

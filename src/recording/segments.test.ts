@@ -114,7 +114,7 @@ t.test("a cluster that is too large for the limit is said to be", async (t) => {
   recorder.begin();
   await idle();
   t.match(errors, [/retrying in 600 s/]);
-  t.strictSame(readdirSync(folder), [], "and leaves no file that nobody can read");
+  t.strictSame(readdirSync(folder), [], "and leaves no unreadable file");
 });
 
 t.test("a state that has grown too large for the limit does not cost what was recorded before", async (t) => {

@@ -6,11 +6,11 @@ import type { Clock } from "../time/clock.ts";
 import { SEGMENT } from "./read.ts";
 import type { LineSink } from "./recorder.ts";
 
-/** What a {@link SegmentWriter} is made of. */
+/** The dependencies of a {@link SegmentWriter}. */
 export interface SegmentWriterParts {
-  /** Made if it is not there, for its owner only. */
+  /** Created if missing, accessible to its owner only. */
   readonly folder: string;
-  /** Bytes that all segments together have at most. */
+  /** The maximum size of all segments together, in bytes. */
   readonly limit: number;
   readonly process: string;
   readonly clock: Pick<Clock, "wall" | "after">;
@@ -24,7 +24,7 @@ export interface SegmentWriterParts {
 const PARTS = 16;
 /** What waits to be written has so many bytes at most, also where the limit is large: they are in memory. */
 const MAX_WAITING = 16 * 2 ** 20;
-/** How the line of a transaction begins. */
+/** The beginning of a transaction's line. */
 const COMMIT = '{"line":"commit"';
 /** So much is written at once, in bytes: between two writes others have the event loop. */
 const CHUNK = 256 * 1024;
@@ -46,7 +46,7 @@ interface OpenSegment {
   base?: number;
 }
 
-/** Writes lines to files of a folder, in the order in which they come, and removes the oldest files. Whoever hands them over never waits. */
+/** Writes lines to files of a folder, in the order in which they arrive, and removes the oldest files. The caller never waits. */
 export class SegmentWriter implements LineSink {
   readonly #parts: SegmentWriterParts;
   readonly #snapshot: () => Iterable<string>;
@@ -89,7 +89,7 @@ export class SegmentWriter implements LineSink {
     this.#pump();
   }
 
-  /** Resolves when what it has been given is written, or dropped. */
+  /** Resolves when all queued lines are written or dropped. */
   async idle(): Promise<void> {
     while (this.#busy !== undefined) await this.#busy;
   }
@@ -154,17 +154,17 @@ export class SegmentWriter implements LineSink {
     if (this.#file !== undefined) await append(this.#file, lines);
   }
 
-  /** A new segment, with all that is known now: what waits is part of it. */
+  /** Begins a segment with a snapshot of the current state, which includes the queued lines. */
   async #begin(): Promise<void> {
     const { folder, limit, process, clock } = this.#parts;
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    // With the new one there is room for the largest beginning and for what follows it.
+    // The new segment needs room for the largest snapshot and the changes after it.
     await this.#removeOldest(limit / 2);
     const time = new Date(clock.wall()).toISOString().replaceAll(/[-:]/g, "");
     const path = join(folder, `weft-${time}-${process.replaceAll(/[^A-Za-z0-9.-]/g, "_")}.ndjson`);
     const file: OpenSegment = { handle: await open(path, "w", 0o600), path, size: 0 };
     this.#file = file;
-    // From here to the snapshot nothing else runs: it has what waits, and nothing that comes later. A transaction that it has is recorded as well, for its time.
+    // No other code runs between here and the snapshot: it includes the queued lines and none that arrive later. A transaction in it is recorded as well, for its time.
     const commits = this.#waiting.filter((line) => line.startsWith(COMMIT));
     this.#waiting = [];
     this.#bytes = 0;
@@ -182,7 +182,7 @@ export class SegmentWriter implements LineSink {
     if (file !== undefined && file.base === undefined) await rm(file.path, { force: true });
   }
 
-  /** Removes the oldest files until all have so many bytes together at most. */
+  /** Removes the oldest files until the total size is at most this number of bytes. */
   async #removeOldest(limit: number): Promise<void> {
     const { folder } = this.#parts;
     const names = (await readdir(folder)).filter((name) => SEGMENT.test(name)).sort();

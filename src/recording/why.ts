@@ -6,21 +6,21 @@ import { recordingReader } from "../facts/store.ts";
 import { UNIT_KINDS } from "../kinds/units.ts";
 import type { RecordedChange, RecordedCommit, Replay } from "./replay.ts";
 
-/** The facts that a unit reads, as far as it can be read. Empty where there is no such unit any more. */
+/** The facts that a unit reads. Empty if the unit does not exist any more. */
 export function dependenciesOf(replay: Replay, unit: string): readonly Dependency[] {
   const { kind, key } = splitUnitId(unit);
   const seen: Dependency[] = [];
   try {
     UNIT_KINDS.find(({ name }) => name === kind)?.read(recordingReader(replay.facts, seen), key);
   } catch {
-    // What it read before counts.
+    // The facts that it read before are used.
   }
   return seen;
 }
 
 /**
  * Why a transaction changed a unit: the changes, since the transaction before it that changed the same unit, of facts that the unit reads or exists because of;
- * newest first. Empty where the cause is older than what is kept, or where another client had changed the rows.
+ * newest first. Empty if the cause is older than the kept changes, or if another client had changed the rows.
  */
 export function causesOf(
   replay: Replay,

@@ -149,7 +149,7 @@ export async function flowsCommand(
   return { data: { flows }, text: formatFlows(flows), ok: warnings.length === 0, warnings };
 }
 
-/** Flows for people, the latest last. */
+/** Flows as a table, the latest last. */
 export function formatFlows(flows: readonly NamedFlow[]): string {
   const end = ({ address, holders }: NamedFlow["from"]): string =>
     holders.length === 0 ? address : `${holders.join("|")} (${address})`;

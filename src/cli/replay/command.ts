@@ -9,7 +9,7 @@ import { differenceReport } from "./difference.ts";
 import { overviewReport } from "./overview.ts";
 import { rowsReport, stateReport } from "./state.ts";
 
-/** What `replay` is asked. */
+/** The options of `replay`. */
 interface ReplayOptions {
   readonly at?: number;
   readonly until?: number;
@@ -27,7 +27,9 @@ type Print = (options: object, action: () => Promise<ExplainReport>) => Promise<
 export function addReplayCommand(program: Command, print: Print): void {
   program
     .command("replay")
-    .description("show what a recorded controller was told at a time, what it committed and why; needs no cluster")
+    .description(
+      "show the facts and rows of a recorded controller at a time, its transactions and their causes; needs no cluster",
+    )
     .argument("<folder>", "a copy of the folder of weft-controller --record")
     .option("--at <time>", "the state at this time, in RFC 3339: 2026-01-31T12:00:00Z", time)
     .option("--until <time>", "what changed from --at to this time: who gained or lost what, and which rows", time)
@@ -54,7 +56,7 @@ Exit codes: 0 answered, 1 with --check: the rows differ, 2 the command failed, f
     });
 }
 
-/** Answers `replay`. Rejects with a `RecordingError`. */
+/** Runs `replay`. Rejects with a `RecordingError`. */
 export async function replayCommand(folder: string, options: ReplayOptions): Promise<ExplainReport> {
   const { at, until, only, commits, rows = false, check = false, allRows = false } = options;
   const segments = await listSegments(folder);

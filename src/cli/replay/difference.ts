@@ -10,10 +10,10 @@ import { reachPart, rowsPart } from "../plan.ts";
 import { planRows } from "../rows.ts";
 import { stamp } from "./overview.ts";
 
-/** At most so many facts are printed. */
+/** The maximum number of printed facts. */
 const SHOWN = 50;
 
-/** What changed between two times: facts, who gained or lost what, and rows. */
+/** The changes between two times: facts, reachability, and rows. */
 export function differenceReport(before: Replay, after: Replay, allRows: boolean): ExplainReport {
   const [old, now] = [before, after].map(({ facts, header }) => modelOfFacts(facts, header.clusterId));
   if (old === undefined || now === undefined) throw new TypeError("two states are compared");

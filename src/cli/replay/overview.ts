@@ -5,7 +5,7 @@ import type { Replay } from "../../recording/replay.ts";
 import type { ExplainReport } from "../explain.ts";
 import { formatTable } from "../table.ts";
 
-/** What there is in a recording: its segments, and until when they reach. */
+/** The content of a recording: its segments and their times. */
 export function overviewReport(segments: readonly Segment[], last: Replay): ExplainReport {
   const list = segments.map(({ path, bytes, header }) => ({
     from: stamp(header.at),

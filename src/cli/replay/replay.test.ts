@@ -83,18 +83,21 @@ t.test("without a time it says from when to when there is a recording, and who m
   t.ok(ok);
 });
 
-t.test("at a time it says what the controller had been told, what it had committed, and because of what", async (t) => {
-  const { text, ok } = await ask({ at: at("2026-01-31T12:01:30Z"), only: "default/b", check: true });
-  t.ok(ok, text);
-  t.match(text, /^State at 2026-01-31T12:01:30.000Z, as recorded by controller-1/);
-  t.match(text, /2026-01-31T12:01:00.100Z, \d+ operations\n {2}pod:default\/b, because of\n/);
-  t.match(text, / {4}2026-01-31T12:01:00.000Z pods default\/b new\n/);
-  t.match(text, / {4}2026-01-31T12:01:00.000Z ips b.default new\n/);
-  t.match(text, / {2}\+ Logical_Switch_Port b.default/);
-  t.match(text, /Facts of that name:\n {2}pods default\/b \{.*"uid":"uid-b"/);
-  t.notMatch(text, /networkPolicies/, "what came later is not known");
-  t.match(text, /The rows that follow from the facts are those that were committed\./);
-});
+t.test(
+  "at a time it shows the facts that the controller had received, its transactions, and their causes",
+  async (t) => {
+    const { text, ok } = await ask({ at: at("2026-01-31T12:01:30Z"), only: "default/b", check: true });
+    t.ok(ok, text);
+    t.match(text, /^State at 2026-01-31T12:01:30.000Z, as recorded by controller-1/);
+    t.match(text, /2026-01-31T12:01:00.100Z, \d+ operations\n {2}pod:default\/b, because of\n/);
+    t.match(text, / {4}2026-01-31T12:01:00.000Z pods default\/b new\n/);
+    t.match(text, / {4}2026-01-31T12:01:00.000Z ips b.default new\n/);
+    t.match(text, / {2}\+ Logical_Switch_Port b.default/);
+    t.match(text, /Facts of that name:\n {2}pods default\/b \{.*"uid":"uid-b"/);
+    t.notMatch(text, /networkPolicies/, "what came later is not known");
+    t.match(text, /The rows that follow from the facts are those that were committed\./);
+  },
+);
 
 t.test("a time before anything of that name came has nothing of it", async (t) => {
   const { text } = await ask({ at: at("2026-01-31T12:00:30Z"), only: "default/b" });

@@ -10,7 +10,7 @@ import { modelOfFacts } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { stamp } from "./overview.ts";
 
-/** What of a state is shown. */
+/** The parts of a state that are shown. */
 export interface StateQuestion {
   readonly at: number | undefined;
   readonly only: string | undefined;
@@ -18,10 +18,10 @@ export interface StateQuestion {
   readonly check: boolean;
 }
 
-/** Of the changes that led to a transaction so many are shown for each unit, and so many units. */
+/** The maximum numbers of causes for each unit, and of units, that are shown for a transaction. */
 const SHOWN = { causes: 5, units: 20, differences: 20 };
 
-/** What the controller was told at a time, what it had committed by then, and why. */
+/** The facts that the controller had received at a time, the transactions that it had committed, and their causes. */
 export function stateReport(replay: Replay, { at, only, commits, check }: StateQuestion): ExplainReport {
   const { fromFacts, differences } = rowsOf(replay);
   const matches = (name: string): boolean => only === undefined || name.includes(only);
@@ -81,7 +81,7 @@ function rowsOf(replay: Replay): { readonly fromFacts: string; readonly differen
   return { fromFacts, differences };
 }
 
-/** What the report cannot know. */
+/** The limits of the report. */
 function warningsOf(replay: Replay): readonly string[] {
   const unread = replay.facts.kinds.flatMap((kind) => replay.facts.unread(kind).map((key) => `${kind} ${key}`));
   return [
@@ -119,7 +119,7 @@ function described(replay: Replay, commit: RecordedCommit, matches: (unit: strin
   };
 }
 
-/** A change in one line: what of the fact is not as before. */
+/** A change in one line: the changed fields of the fact. */
 function changeText({ at, change }: RecordedChange): string {
   const { kind, key, old, new: now } = change;
   const what =

@@ -11,8 +11,8 @@ import type { FactTypes } from "../../facts/types.ts";
 import { matchesLabels, selectorProblem } from "../../policy/labels.ts";
 
 /**
- * The facts `providerNodes`: which node is to be connected to which network outside, by which interface, and what its daemon says of it. So neither a node's
- * unit nor a network's reads all of the others.
+ * The facts `providerNodes`: which nodes must be connected to which network outside, by which interface, and the state that their daemons report. So neither
+ * a node's unit nor a network's reads all of the others.
  */
 export const providerNodes: Derivation<"providerNodes"> = {
   kind: "providerNodes",
@@ -34,7 +34,7 @@ export const providerNodes: Derivation<"providerNodes"> = {
   },
 };
 
-/** A network that is deleted goes when the last Vlan of it has gone. */
+/** A network that is being deleted is removed when its last Vlan is deleted. */
 function isGone(facts: FactStore, { name, deleting }: FactTypes["providerNetworks"]): boolean {
   return deleting && !facts.has("vlans", "network", name);
 }

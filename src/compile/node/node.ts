@@ -126,10 +126,15 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const uplinks = uplinksOf(node, outside);
     const said = [
       ...labelUplinks(node, outside),
-      ...tell(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
-      ...tell(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
-      ...tell(node, SERVICES_CONDITION, node.servicesProblem, balanced ? serviceSourceProblem(own, join) : undefined),
-      ...(chassis === undefined ? [] : tell(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
+      ...conditionEffects(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
+      ...conditionEffects(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
+      ...conditionEffects(
+        node,
+        SERVICES_CONDITION,
+        node.servicesProblem,
+        balanced ? serviceSourceProblem(own, join) : undefined,
+      ),
+      ...(chassis === undefined ? [] : conditionEffects(node, CHASSIS_CONDITION, node.chassisProblem, chassis.problem)),
     ];
     if (ip === undefined || join === undefined) return build.finish(said);
     const port = nodePortName(node.name);
@@ -192,13 +197,13 @@ function addressProblem(refused: NodeAddresses["refused"]): Problem | undefined 
 }
 
 /** The condition and Event that report a node's problem; none if the condition already reports it. */
-function tell(
+function conditionEffects(
   { name, uid }: NodeFact,
   type: NodeConditionEffect["type"],
-  told: Problem | undefined,
+  reported: Problem | undefined,
   problem: Problem | undefined,
 ): readonly WeftEffect[] {
-  if (samePlain(problem, told)) return [];
+  if (samePlain(problem, reported)) return [];
   const condition = { kind: "node-condition", key: `node-condition/${type}/${uid}`, type, name, uid, problem } as const;
   if (problem === undefined) return [condition];
   const about = { resource: "nodes", namespace: "", name, uid } as const;

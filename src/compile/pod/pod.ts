@@ -116,9 +116,9 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const build = new FragmentBuilder();
     const effects: WeftEffect[] = [];
     /** A pod → its wanted annotations: one patch for all of them. */
-    const told = new Map<PodFact, Record<string, string | undefined>>();
-    const tell = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
-      void told.set(pod, { ...told.get(pod), ...annotations });
+    const patches = new Map<PodFact, Record<string, string | undefined>>();
+    const addAnnotations = (pod: PodFact, annotations: Readonly<Record<string, string | undefined>>): void =>
+      void patches.set(pod, { ...patches.get(pod), ...annotations });
     /** A pod → the QoS of its ports. */
     const active = new Map<PodFact, PodQos>();
     const reports: WeftEffect[] = [
@@ -131,7 +131,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       const keys = Object.keys(pod.annotations).filter((key) =>
         providers.some((provider) => key.startsWith(`${annotationDomain(provider)}/`)),
       );
-      tell(pod, Object.fromEntries(keys.map((key) => [key, undefined])));
+      addAnnotations(pod, Object.fromEntries(keys.map((key) => [key, undefined])));
     }
     for (const one of interfaces) {
       const { pod, ip, subnet, retained, dropped, groups } = one;
@@ -156,7 +156,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         const port = { ...one, pod, node: pod.node, subnet, groups };
         if (one.onOvn) addPort(build, port);
         const having = one.target === undefined ? [pod] : [pod, one.target.pod];
-        for (const each of having) tell(each, resultsOf({ ...port, pod: each }));
+        for (const each of having) addAnnotations(each, resultsOf({ ...port, pod: each }));
         if (one.onOvn) {
           for (const each of having) {
             const qos = podQos(each, ip);
@@ -170,8 +170,9 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
       }
     }
-    for (const [pod, qos] of active) tell(pod, { [POD.qos]: encodePodQos({ ...waitingQos(pod, interfaces), ...qos }) });
-    for (const [pod, wanted] of told) effects.push(...annotate("pods", pod, wanted));
+    for (const [pod, qos] of active)
+      addAnnotations(pod, { [POD.qos]: encodePodQos({ ...waitingQos(pod, interfaces), ...qos }) });
+    for (const [pod, wanted] of patches) effects.push(...annotate("pods", pod, wanted));
     return build.finish([...effects, ...reports]);
   },
 };
@@ -238,11 +239,11 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
  */
 function isOwn(ip: IpFact, { uid, key, holder, annotations }: PodFact): boolean {
   if (ip.podUid === uid || ip.podUid === "") return true;
-  const told = (key: PodKey): string | undefined => annotations[podAnnotation(ip.provider, key)];
+  const annotation = (key: PodKey): string | undefined => annotations[podAnnotation(ip.provider, key)];
   return (
     holder !== key &&
-    told("allocated") === "true" &&
-    told("ip_address") === [ip.v4, ip.v6].filter((text) => text !== "").join(",")
+    annotation("allocated") === "true" &&
+    annotation("ip_address") === [ip.v4, ip.v6].filter((text) => text !== "").join(",")
   );
 }
 

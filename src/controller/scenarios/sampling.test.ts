@@ -63,7 +63,7 @@ t.test(
       ]);
     t.ok(rows().length > others.length + 60);
     const sweep = planSweep(desiredOf(compileAll(factsOf())), rows(), northbound.view.isRoot, EDGE_COLUMNS);
-    t.notOk(exceedsDeleteLimit(sweep), "nobody has to allow a mass deletion");
+    t.notOk(exceedsDeleteLimit(sweep), "no mass deletion has to be allowed");
     t.same(await northbound.commit(sweep.plan), { kind: "committed" });
     t.same(
       rows().map(({ table, uuid, columns }) => [table, uuid, columns]),

@@ -19,7 +19,7 @@ async function replace(kube: FakeKube, type: ResourceType, name: string, spec: o
 const recordOf = (kube: FakeKube, type: ResourceType, name: string): string | undefined =>
   kube.object(type, { name })?.metadata.annotations?.[ACCEPTED_ANNOTATION];
 
-const TYPES: readonly (readonly [ResourceType, sound: object, mistaken: object])[] = [
+const TYPES: readonly (readonly [ResourceType, valid: object, invalid: object])[] = [
   [
     SUBNETS,
     { cidrBlock: "10.40.0.0/24", namespaces: ["default"], excludeIps: ["10.40.0.1..10.40.0.50"] },
@@ -49,8 +49,8 @@ async function start(t: Test) {
 
 t.test("an object that is replaced by an invalid one keeps its accepted configuration", async (t) => {
   const { kube, server, first, before } = await start(t);
-  for (const [type, , mistaken] of TYPES) {
-    await replace(kube, type, "thing", mistaken);
+  for (const [type, , invalid] of TYPES) {
+    await replace(kube, type, "thing", invalid);
     t.equal(await eventually("it is back", () => recordOf(kube, type, "thing")), before.get(type), type.plural);
   }
   await first.stop();
@@ -67,7 +67,7 @@ t.test("an upgrade, and one after a rollback, take over the record that was writ
   const { kube, server, first, before } = await start(t);
   await first.stop();
   const expected = new Map<ResourceType, string>();
-  for (const [type, , mistaken] of TYPES) {
+  for (const [type, , invalid] of TYPES) {
     // What the release before leaves: of the Subnet a record from before there was the other name, of the others a later one beside it.
     const text = type === SUBNETS ? before.get(type) : before.get(type)?.replaceAll("10.40.0.60", "10.40.0.61");
     expected.set(type, text ?? "");
@@ -75,7 +75,7 @@ t.test("an upgrade, and one after a rollback, take over the record that was writ
       [FORMER_ACCEPTED_ANNOTATION]: text ?? "",
       ...(type === SUBNETS && { [ACCEPTED_ANNOTATION]: null }),
     };
-    await kube.patch(type, { name: "thing" }, { type: "merge", body: { metadata: { annotations }, spec: mistaken } });
+    await kube.patch(type, { name: "thing" }, { type: "merge", body: { metadata: { annotations }, spec: invalid } });
   }
   candidate(t, kube, server);
   for (const [type] of TYPES) {
@@ -92,7 +92,7 @@ t.test("a new leader restores what its predecessor could not", async (t) => {
   const standby = candidate(t, kube, server);
   await eventually("all read", () => (standby.election.synced ? true : undefined));
   const lift = kube.fail({ verb: "patch", code: "unavailable", times: 10_000 });
-  for (const [type, , mistaken] of TYPES) await replace(kube, type, "thing", mistaken);
+  for (const [type, , invalid] of TYPES) await replace(kube, type, "thing", invalid);
   await kube.settled();
   await first.stop();
   lift();

@@ -5,21 +5,21 @@ import { SAMPLE_SET } from "../../api/sampling.ts";
 import { VSWITCH, type VswitchTables } from "../../ovsdb/generated/vswitch.ts";
 import { insert, type Operation, remove } from "../../ovsdb/operation.ts";
 
-/** A row of `Flow_Sample_Collector_Set`, as far as it is mirrored. */
+/** The mirrored columns of a row of `Flow_Sample_Collector_Set`. */
 export type CollectorSetView = Pick<
   VswitchTables["Flow_Sample_Collector_Set"],
   "id" | "bridge" | "ipfix" | "external_ids"
 > & { readonly _uuid: string };
 
-/** In a set's `external_ids`: where its samples are sent. */
+/** The key of a set's `external_ids` with the target of its samples. */
 const TARGET = "target";
-/** Open vSwitch collects samples of equal flows for so long, in s, and in so many entries, before it exports them. */
+/** The time in s, and the number of entries, for which Open vSwitch aggregates samples of a flow before it exports them. */
 const CACHE = { cache_active_timeout: 1, cache_max_flows: 4_096 } as const;
-/** Templates are sent again after so long, in s: a message that was lost may have had them. */
+/** The interval in s at which templates are repeated: the message with them may have been lost. */
 const TEMPLATES_S = 30;
 
 /**
- * What has Open vSwitch send the samples of a bridge to `target` (ovs-vswitchd.conf.db(5), `Flow_Sample_Collector_Set`, `IPFIX`), or nowhere. A set with another target is replaced rather than
+ * The operations that make Open vSwitch send the samples of a bridge to `target` (ovs-vswitchd.conf.db(5), `Flow_Sample_Collector_Set`, `IPFIX`), or nowhere. A set with another target is replaced rather than
  * changed: a new exporter begins with its templates. Sets of other programs with other ids stay. Pure.
  */
 export function planCollector(

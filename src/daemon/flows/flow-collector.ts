@@ -8,8 +8,8 @@ import { planCollector } from "./collector-rows.ts";
 import { type Flow, FlowTable } from "./flow-table.ts";
 import { IpfixDecoder } from "./ipfix.ts";
 
-/** What a {@link FlowCollector} works with. */
-export interface FlowCollectorWorld {
+/** The dependencies of a {@link FlowCollector}. */
+export interface FlowCollectorDependencies {
   readonly view: OvsView;
   /** Whether samples are collected; if not, what an earlier process set up is removed. */
   readonly enabled: boolean;
@@ -17,10 +17,10 @@ export interface FlowCollectorWorld {
   readonly log: Record<"info" | "warn", (fields: object, message: string) => void>;
 }
 
-/** What `/debug/flows` shows. */
+/** The answer of `/debug/flows`. */
 export interface FlowPage {
   readonly enabled: boolean;
-  /** Of the newest flow, to ask for those after it. */
+  /** The sequence number of the newest flow; a client requests those after it. */
   readonly sequence: number;
   /** See {@link FlowTable.dropped}. */
   readonly dropped: number;
@@ -29,19 +29,19 @@ export interface FlowPage {
 
 /**
  * Collects the flows that Open vSwitch samples on this node, at a port of the loopback address which the kernel chooses: a new process is a new target, so its exporter begins with
- * its templates. What fails here affects no pod.
+ * its templates. A failure here affects no pod.
  */
 export class FlowCollector {
-  readonly #world: FlowCollectorWorld;
+  readonly #deps: FlowCollectorDependencies;
   readonly #table: FlowTable;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   #socket: Socket | undefined;
   #target: string | undefined;
 
-  constructor(world: FlowCollectorWorld) {
-    const { clock, log } = world;
-    this.#world = world;
+  constructor(deps: FlowCollectorDependencies) {
+    const { clock, log } = deps;
+    this.#deps = deps;
     this.#table = new FlowTable(clock.wall());
     const onError = (err: unknown, retryMs: number): void =>
       log.warn({ err, retryMs }, "failed to set up the collection of flows; retrying");
@@ -49,7 +49,7 @@ export class FlowCollector {
   }
 
   start(): void {
-    const { view } = this.#world;
+    const { view } = this.#deps;
     this.#stops.push(
       view.mirror.onSyncedChange(() => this.#loop.trigger()),
       view.mirror.subscribe((changes) => {
@@ -65,7 +65,7 @@ export class FlowCollector {
     this.#loop.trigger();
   }
 
-  /** Ends the collection. The rows stay: the next process replaces them. */
+  /** Stops collecting. The rows stay: the next process replaces them. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     await this.#loop.stop();
@@ -75,9 +75,9 @@ export class FlowCollector {
 
   /** The flows that have changed after `sequence`. */
   page(sequence: number): FlowPage {
-    const flows = this.#table.since(sequence, this.#world.clock.wall());
+    const flows = this.#table.since(sequence, this.#deps.clock.wall());
     return {
-      enabled: this.#world.enabled,
+      enabled: this.#deps.enabled,
       sequence: flows.at(-1)?.sequence ?? sequence,
       dropped: this.#table.dropped,
       flows,
@@ -85,7 +85,7 @@ export class FlowCollector {
   }
 
   async #reconcile(): Promise<void> {
-    const { view, enabled, clock, log } = this.#world;
+    const { view, enabled, clock, log } = this.#deps;
     if (!view.synced) return;
     if (enabled) this.#target ??= await this.#listen();
     const sets = view.mirror.rows("Flow_Sample_Collector_Set");
@@ -100,7 +100,7 @@ export class FlowCollector {
     const socket = createSocket("udp4");
     const decoder = new IpfixDecoder();
     socket.on("message", (message) => {
-      const now = this.#world.clock.wall();
+      const now = this.#deps.clock.wall();
       for (const sample of decoder.decode(message)) this.#table.add(sample, now);
     });
     await new Promise<void>((resolve, reject) => {
@@ -112,7 +112,7 @@ export class FlowCollector {
     });
     socket.removeAllListeners("error");
     socket.on("error", (err) => {
-      this.#world.log.warn({ err }, "the socket for flows failed; it is opened again");
+      this.#deps.log.warn({ err }, "the socket for flows failed; it is opened again");
       socket.close();
       this.#socket = undefined;
       this.#target = undefined;

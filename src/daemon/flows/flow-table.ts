@@ -2,9 +2,9 @@
 
 import type { FlowSample } from "./ipfix.ts";
 
-/** Connections of one kind: from an address to a port of another one, as one ACL decided. Those that differ in the client's port are one. */
+/** Connections of one kind: from an address to a port of another one, as one ACL decided. The client's port is not part of the key. */
 export interface Flow {
-  /** Grows with each change of any flow: whoever has seen the flows up to a number asks for those after it. */
+  /** Increases with each change of any flow: a client that has read the flows up to a number requests those after it. */
   readonly sequence: number;
   readonly point: number;
   readonly from: string;
@@ -15,14 +15,14 @@ export interface Flow {
   /** ms since the epoch: when it was sampled first and last. */
   readonly first: number;
   readonly last: number;
-  /** Sampled packets: of an allowed connection the first ones, of a dropped one each that is sent again. */
+  /** Sampled packets: the first ones of an allowed connection, and each packet of a dropped one. */
   readonly packets: number;
 }
 
-/** How many flows are kept, and how long, in ms. */
+/** The number of flows that are kept, and how long, in ms. */
 export const KEPT = { flows: 8_192, ms: 3_600_000 } as const;
 
-/** The flows of the last hour, the latest last; with more than {@link KEPT} the ones that were not seen for longest are dropped. */
+/** The flows of the last hour, the latest last; with more than {@link KEPT} the oldest ones are dropped. */
 export class FlowTable {
   readonly #flows = new Map<string, Flow>();
   #sequence: number;
@@ -38,7 +38,7 @@ export class FlowTable {
     return this.#dropped;
   }
 
-  /** Takes a sample in. `now`: ms since the epoch. */
+  /** Adds a sample. `now`: ms since the epoch. */
   add({ point, from, to, protocol, toPort: port, packets }: FlowSample, now: number): void {
     const key = `${point} ${from} ${to} ${protocol} ${port}`;
     const known = this.#flows.get(key);
@@ -55,7 +55,7 @@ export class FlowTable {
     }
   }
 
-  /** The flows that have changed after `sequence`, those first that were not seen for longest; of the last hour only. */
+  /** The flows of the last hour that have changed after `sequence`, oldest first. */
   since(sequence: number, now: number): readonly Flow[] {
     return [...this.#flows.values()].filter((flow) => flow.sequence > sequence && flow.last > now - KEPT.ms);
   }

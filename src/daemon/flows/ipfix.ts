@@ -3,8 +3,8 @@
 import { isIPv6 } from "node:net";
 
 /**
- * A decoder of IPFIX messages (RFC 7011) as ovs-vswitchd exports them: the fields that a flow is made of, by the exporter's own templates. What cannot be
- * read is left out: a message comes from the node itself, but its port is open to every program in the node's network namespace. So the memory for templates is bounded, and
+ * A decoder of IPFIX messages (RFC 7011) as ovs-vswitchd exports them: the fields of a flow, by the exporter's templates. Malformed parts are
+ * ignored: a message comes from the node itself, but its port is open to every program in the node's network namespace. So the memory for templates is bounded, and
  * the work for a message by its length.
  */
 
@@ -48,7 +48,7 @@ const MAX_FIELDS = 128;
 interface Field {
   readonly element: number;
   readonly length: number;
-  /** An element of an enterprise's own: its number means something else. */
+  /** An enterprise-specific element (RFC 7011 §3.2): its number has another meaning. */
   readonly own: boolean;
 }
 

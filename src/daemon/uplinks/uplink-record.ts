@@ -3,7 +3,7 @@
 import { isObject } from "../../collections/plain.ts";
 import type { Scope } from "../../netlink/routes.ts";
 
-/** An address of an interface, as far as it moves with it. Lifetimes are not kept: no DHCP client or router advertisement renews them on a bridge. */
+/** An address of an interface: the fields that are moved. Lifetimes are not kept: no DHCP client or router advertisement renews them on a bridge. */
 export interface UplinkAddress {
   readonly address: string;
   readonly prefix: number;
@@ -13,7 +13,7 @@ export interface UplinkAddress {
   readonly noPrefixRoute?: boolean;
 }
 
-/** One of several next hops; `device` 0 stands for the interface. */
+/** One of several next hops; `device` 0 is the interface. */
 export interface UplinkHop {
   readonly gateway?: string;
   readonly device: number;
@@ -21,7 +21,7 @@ export interface UplinkHop {
   readonly onlink?: boolean;
 }
 
-/** A route by an interface. */
+/** A route through an interface. */
 export interface UplinkRoute {
   readonly destination: string;
   readonly table: number;
@@ -41,19 +41,19 @@ export interface UplinkNeighbour {
   readonly mac: string;
 }
 
-/** What an interface has for the node's own traffic, and what moves to the bridge and back. */
+/** The state of an interface for the node's own traffic, which moves to the bridge and back. */
 export interface UplinkState {
   readonly addresses: readonly UplinkAddress[];
   readonly routes: readonly UplinkRoute[];
   readonly neighbours: readonly UplinkNeighbour[];
 }
 
-/** Nothing. */
+/** The empty state. */
 export const NO_STATE: UplinkState = { addresses: [], routes: [], neighbours: [] };
 
 /**
- * What the daemon knows of an interface that is, or was, or is about to be a port of a bridge. It is kept in the bridge's row (`external_ids:weft-uplink`), and
- * written before anything is moved: a daemon that is killed at any step finds there what would otherwise be lost.
+ * The recorded state of an interface that is, was, or will become a port of a bridge. It is stored in the bridge's row (`external_ids:weft-uplink`) and written
+ * before anything is moved: a daemon that is killed at any step finds there the state that would otherwise be lost.
  */
 export interface UplinkRecord extends UplinkState {
   /** Name of the ProviderNetwork. */
@@ -62,21 +62,21 @@ export interface UplinkRecord extends UplinkState {
   readonly mac: string;
   /** Bytes. */
   readonly mtu: number;
-  /** Of the kernel that runs (/proc/sys/kernel/random/boot_id): after a reboot the machine's own configuration counts. */
+  /** The boot ID of the kernel (/proc/sys/kernel/random/boot_id): after a reboot the machine's own configuration counts. */
   readonly boot: string;
-  /** ifindex of the device that has the state: the interface or the bridge. 0: it is being moved. */
+  /** ifindex of the device with the state: the interface or the bridge. 0: the state is being moved. */
   readonly holder: number;
 }
 
 /** Key of `external_ids` of a Bridge. */
 export const RECORD_KEY = "weft-uplink";
 
-/** As text for the row. */
+/** The record as text for the row. */
 export function writeRecord(record: UplinkRecord): string {
   return JSON.stringify(record);
 }
 
-/** Reads what {@link writeRecord} has written; undefined for anything else. */
+/** Reads what {@link writeRecord} has written; undefined if it is something else. */
 export function readRecord(text: string | undefined): UplinkRecord | undefined {
   let value: unknown;
   try {

@@ -27,7 +27,7 @@ export function uplinkBridges(view: OvsView): readonly UplinkBridge[] {
   });
 }
 
-/** Whether the row is of a bridge to a network outside that Weft or Kube-OVN has made. */
+/** Whether the row is a bridge to a network outside that Weft or Kube-OVN created. */
 export function isUplinkBridge({ external_ids: ids }: Pick<BridgeView, "external_ids">): boolean {
   return ids[RECORD_KEY] !== undefined || (ids["vendor"] === VENDOR && ids[KUBE_OVN_KEY] !== undefined);
 }
@@ -41,7 +41,7 @@ export function portNamed(view: OvsView, name: string): UplinkPort | undefined {
   return { bridge: bridge.name, bridgeUuid: bridge._uuid, uuid, isOpen: isOpen(row), error: row.error ?? "" };
 }
 
-/** ovs-vswitchd.conf.db(5), `ofport`: -1 where it could not be opened. */
+/** ovs-vswitchd.conf.db(5), `ofport`: -1 if it could not be opened. */
 function isOpen({ ofport, error }: InterfaceView): boolean {
   return ofport !== undefined && ofport > 0 && (error ?? "") === "";
 }
@@ -51,7 +51,7 @@ export function mappingOf(view: OvsView, network: string): string | undefined {
   return entries(view.root()?.external_ids[MAPPINGS]).get(network);
 }
 
-/** The operations that make the bridge. Its device has the MAC and the MTU of the interface. */
+/** The operations that create the bridge. Its device has the MAC and the MTU of the interface. */
 export function makeBridge(
   view: OvsView,
   name: string,
@@ -74,7 +74,7 @@ export function makeBridge(
   ];
 }
 
-/** Those that write the record, and what of it the bridge's device has to follow. */
+/** The operations that write the record, with the MAC and MTU for the bridge's device. */
 export function writeRecordRow({ uuid, name, record: old }: UplinkBridge, record: UplinkRecord): readonly Operation[] {
   const replace = (column: "external_ids" | "other_config", key: string, value: string) =>
     [
@@ -91,7 +91,7 @@ export function writeRecordRow({ uuid, name, record: old }: UplinkBridge, record
   ];
 }
 
-/** Those that make the interface a port of the bridge. */
+/** The operations that make the interface a port of the bridge. */
 export function attachPort({ uuid: bridge }: UplinkBridge, name: string, uuid: () => string): readonly Operation[] {
   const [port, face] = [uuid(), uuid()];
   return [
@@ -101,12 +101,12 @@ export function attachPort({ uuid: bridge }: UplinkBridge, name: string, uuid: (
   ];
 }
 
-/** Those that take it off. */
+/** The operations that remove that port. */
 export function detachPort({ bridgeUuid, uuid }: UplinkPort): readonly Operation[] {
   return [mutate(VSWITCH, "Bridge", bridgeUuid, [["ports", "delete", [uuid]]])];
 }
 
-/** Those that remove the bridge. */
+/** The operations that delete the bridge. */
 export function deleteBridge(view: OvsView, { uuid }: UplinkBridge): readonly Operation[] {
   return [mutate(VSWITCH, "Open_vSwitch", view.root()?._uuid ?? "", [["bridges", "delete", [uuid]]])];
 }

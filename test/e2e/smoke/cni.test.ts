@@ -349,7 +349,9 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
         world.lab.resume(kubelet);
       }
       const { took } = await timed(() =>
-        world.ovs(NODE).until("the leftover is collected", () => !portNames().includes("0123456789ab_h"), 30_000),
+        world
+          .ovs(NODE)
+          .until("the orphaned interface is collected", () => !portNames().includes("0123456789ab_h"), 30_000),
       );
       t.comment(`collected ${took} after kubelet could start the daemon again`);
       await until("STATUS is good", 10_000, async () => (await call("STATUS", V11)).code === 0);

@@ -114,12 +114,12 @@ function leftovers(node: SimNode, picture: Picture): string[] {
   ]);
   for (const { name, external_ids: ids } of node.vswitch.server.rows("Interface")) {
     const container = ids["container_id"];
-    if (container !== undefined && !containers.has(container)) found.push(`port ${name} is a leftover`);
+    if (container !== undefined && !containers.has(container)) found.push(`port ${name} is orphaned`);
   }
   for (const { name, kind } of node.machine.kernel.links()) {
     if (kind !== "veth" || !/^[0-9a-f]{12}_h$/.test(name)) continue;
     if (![...containers].some((container) => name.startsWith(container.slice(0, 12))))
-      found.push(`link ${name} is a leftover`);
+      found.push(`link ${name} is orphaned`);
   }
   return found;
 }
