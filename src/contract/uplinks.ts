@@ -3,17 +3,17 @@
 import { isObject } from "../collections/plain.ts";
 import { invalidField } from "./document.ts";
 
-/** Networks outside the cluster that a node is to be connected to → the interface by which. */
+/** Network outside the cluster to which a node must be connected → the interface. */
 export type NodeUplinks = Readonly<Record<string, string>>;
 
-/** What a node's daemon says of one network: connected, with the interface and its MTU in bytes, or why it is not. */
+/** The state of one network on a node, reported by its daemon: connected, with the interface and its MTU in bytes, or why it is not. */
 export type UplinkReport =
   | { readonly interface: string; readonly mtu: number }
   | { readonly reason: string; readonly message: string };
 
 /** Longer texts are not read: more than so many networks, none of them connected, need. */
 const MAX_TEXT = 65_536;
-/** More networks than interfaces that a machine has. */
+/** The maximum number of networks of a node. */
 const MAX_NETWORKS = 64;
 /** IFNAMSIZ, dev_valid_name in net/core/dev.c. */
 const INTERFACE = /^[^/\s]{1,15}$/;
@@ -40,12 +40,12 @@ export function readUplinks(value: unknown): NodeUplinks {
   );
 }
 
-/** What a daemon writes on its node about all networks. Equal states give equal texts. */
+/** The text of a node's annotation with the states of all networks. Equal states give equal texts. */
 export function writeUplinkStates(states: ReadonlyMap<string, UplinkReport>): string {
   return JSON.stringify(Object.fromEntries([...states].sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-/** What a daemon has written about one network; undefined for nothing that can be read. */
+/** The reported state of one network; undefined if there is none or it cannot be read. */
 export function readUplinkState(text: string | undefined, network: string): UplinkReport | undefined {
   if (text === undefined || text.length > MAX_TEXT) return undefined;
   let value: unknown;

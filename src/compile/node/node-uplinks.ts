@@ -8,17 +8,17 @@ import type { ProviderNodeFact } from "../../facts/provider.ts";
 import type { PatchObjectEffect } from "../effects.ts";
 import { patchObject } from "../owned-object.ts";
 
-/** The keys of the labels that are the controller's. */
+/** The keys of the labels that the controller writes. */
 const KEYS = ["ready", "interface", "mtu", "exclude"] as const satisfies readonly ProviderNetworkKey[];
 
-/** What follows the name of a network in these labels. */
+/** The last part of the keys of these labels. */
 const SUFFIXES = KEYS.map((key) => providerNetworkLabel("", key));
 
 /** A value that a label may have (Kubernetes, "Labels and Selectors"); an interface may have another name. */
 const LABEL_VALUE = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
 /**
- * The interfaces by which a node's daemon is to connect it to networks outside. Absent where there are none and were none: a daemon leaves everything as it is then.
+ * The interfaces by which a node's daemon connects it to networks outside. Absent if there are none and were none: then a daemon changes nothing.
  */
 export function uplinksOf({ annotations }: NodeFact, networks: readonly ProviderNodeFact[]): NodeUplinks | undefined {
   const wanted = networks.flatMap(({ network, interface: name }) =>
@@ -29,8 +29,8 @@ export function uplinksOf({ annotations }: NodeFact, networks: readonly Provider
 }
 
 /**
- * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them; here it may not change labels, by which
- * pods are scheduled, and says what it has done in an annotation.
+ * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them. Weft's daemon may not change labels, because they
+ * decide scheduling; it reports its state in an annotation.
  */
 export function labelUplinks(node: NodeFact, networks: readonly ProviderNodeFact[]): readonly PatchObjectEffect[] {
   const wanted = new Map(networks.flatMap(labelsOf));

@@ -22,30 +22,30 @@ import {
 } from "./uplink-rows.ts";
 import { learnedBy, observeState, routeSpec } from "./uplink-state.ts";
 
-/** The parts of a node that an uplink is made of. */
+/** The interfaces to the node through which an uplink is observed and changed. */
 export interface UplinkParts {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
-  /** Of the kernel that runs: /proc/sys/kernel/random/boot_id. */
+  /** The boot ID of the running kernel: /proc/sys/kernel/random/boot_id. */
   readonly boot: string;
   uuid(): string;
 }
 
-/** Which uplink. */
+/** Identifies an uplink. */
 export interface UplinkKey {
   readonly network: string;
   readonly interface: string;
   readonly bridge: string;
 }
 
-/** What there is of an uplink on the node. `hidden`: see {@link hiddenLinks}. */
+/** The observed state of an uplink on the node. `hidden`: see {@link hiddenLinks}. */
 export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readonly string[]): ObservedUplink {
   const { view, kernel, boot } = parts;
   const bridge = uplinkBridges(view).find(({ name }) => name === key.bridge);
   const isUserspace = view.bridge()?.datapath_type === "netdev";
   const link = kernel.link(key.interface);
-  // A link's alternative name also finds it.
+  // The kernel also finds a link by an alternative name.
   const nic = link?.name === key.interface ? link : undefined;
   const face = kernel.link(key.bridge);
   const mac = bridge?.record?.mac;
@@ -74,7 +74,7 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
   };
 }
 
-/** The interfaces whose packets are kept from the node's stack. */
+/** The interfaces whose packets the node's network stack does not process. */
 export async function hiddenLinks({ nft }: Pick<UplinkParts, "nft">): Promise<readonly string[]> {
   return hiddenIn(await nft.list(UPLINK_TABLE));
 }
@@ -134,7 +134,7 @@ function hasOnlyDefaultRoute(kernel: NodeKernel, { index }: Link): boolean {
   });
 }
 
-/** Does one step. */
+/** Applies one step. */
 export async function applyUplinkStep(
   parts: UplinkParts,
   key: UplinkKey,
@@ -174,7 +174,7 @@ export async function applyUplinkStep(
     case "filter":
       return kernel.setSysctl(filterOf(step.link.name), step.value);
     case "address":
-      // Duplicate address detection would find the other holder of the moment.
+      // Duplicate address detection would find the other device, which has the address at the same time.
       return kernel.setAddress({ index: step.link.index, ...step.address, noDad: true });
     case "delete-address":
       return void kernel.deleteAddress({ index: step.link.index, ...step.address });
@@ -198,19 +198,19 @@ function filterOf(name: string): readonly string[] {
   return ["ipv4", "conf", name, "rp_filter"];
 }
 
-/** A MAC of those that nobody else gives out (IEEE 802, locally administered). */
+/** A locally administered MAC address (IEEE 802), which no vendor assigns. */
 function macOf(uuid: string): string {
   return `0a:${(uuid.replaceAll("-", "").slice(0, 10).match(/../g) ?? []).join(":")}`;
 }
 
-/** The interfaces whose packets are kept from the node's stack, in a listing of the table. */
+/** The same, read from a listing of the table. */
 function hiddenIn(listing: string): readonly string[] {
   return [...listing.matchAll(/device "?([^"\s;]+)"?/g)].flatMap(([, name]) => name ?? []);
 }
 
 /**
- * With a datapath in userspace Open vSwitch reads copies of what arrives; the kernel would process the originals as well, and answer for the bridge's addresses. Copies are made before
- * this hook.
+ * With a userspace datapath Open vSwitch reads copies of received packets. The kernel would process the originals as well and answer for the bridge's addresses. The copies are made
+ * before this hook.
  */
 function hideScript(names: readonly string[]): string {
   const chains = names.flatMap((name, i) => [

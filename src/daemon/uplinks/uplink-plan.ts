@@ -12,17 +12,17 @@ import {
 } from "./uplink-record.ts";
 import { isDirect, isEmpty, type ObservedState, union, without } from "./uplink-state.ts";
 
-/** So many neighbours are told at the most: the others are asked for again. */
+/** The maximum number of neighbour entries that are copied to the new device; the kernel resolves the others again. */
 const MOST_LEARNED = 256;
 
-/** A device of the node, with what it has. */
+/** A device of the node and its state. */
 export interface Device extends ObservedState {
   readonly link: Link;
-  /** It leaves checksums to hardware, which a userspace datapath is not. */
+  /** Transmit checksum offload is on; a userspace datapath does not compute these checksums. */
   readonly leavesChecksums: boolean;
   /** Its sysctl rp_filter. */
   readonly filter: string;
-  /** Neighbours that the kernel has found by itself. */
+  /** Neighbours that the kernel has resolved. */
   readonly learned: readonly UplinkNeighbour[];
 }
 
@@ -30,7 +30,7 @@ export interface Device extends ObservedState {
 export interface UplinkBridge {
   readonly uuid: string;
   readonly name: string;
-  /** Absent where it cannot be read, or Kube-OVN made the bridge. */
+  /** Absent if it cannot be read, or if Kube-OVN created the bridge. */
   readonly record?: UplinkRecord;
 }
 
@@ -39,31 +39,31 @@ export interface UplinkPort {
   readonly bridge: string;
   readonly bridgeUuid: string;
   readonly uuid: string;
-  /** ovs-vswitchd has taken the interface in. */
+  /** Whether ovs-vswitchd has opened the interface. */
   readonly isOpen: boolean;
-  /** Why it has not, "" for none. */
+  /** The error of ovs-vswitchd; empty if none. */
   readonly error: string;
 }
 
-/** What there is of one network on the node. */
+/** The observed state of one network on the node. */
 export interface ObservedUplink {
   readonly boot: string;
   readonly isUserspace: boolean;
   /** The sysctl rp_filter of all interfaces: the larger one of it and the device's own counts. */
   readonly filter: string;
-  /** The interface; undefined where there is none of that name. */
+  /** The interface; undefined if no interface has that name. */
   readonly nic: Device | undefined;
-  /** An interface of another name that has the MAC of the record, where there is none of the name. */
+  /** If no interface has the name: an interface of another name with the MAC of the record. */
   readonly renamed: Device | undefined;
-  /** The bridge's own device: ovs-vswitchd makes it, and in userspace takes it along when it ends. */
+  /** The bridge's internal device. ovs-vswitchd creates it; with the userspace datapath the device disappears when ovs-vswitchd exits. */
   readonly device: Device | undefined;
   readonly bridge: UplinkBridge | undefined;
   readonly port: UplinkPort | undefined;
-  /** Whether the kernel's stack is kept from what arrives at the interface (datapath in userspace). */
+  /** Whether the kernel's stack ignores packets received on the interface (userspace datapath). */
   readonly isHidden: boolean;
-  /** Of the network in `ovn-bridge-mappings`. */
+  /** The bridge of the network in `ovn-bridge-mappings`. */
   readonly mapping: string | undefined;
-  /** Why the interface cannot become a port, where it is none of the bridge's yet. */
+  /** If the interface is not yet a port of the bridge: why it cannot become one. */
   readonly refusal: Problem | undefined;
 }
 
@@ -73,7 +73,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** How a node is to be connected to a network. */
+/** The desired connection of a node to a network. */
 export interface WantedUplink {
   readonly network: string;
   readonly interface: string;
@@ -81,7 +81,7 @@ export interface WantedUplink {
   readonly bridge: string;
 }
 
-/** One change. Each is done whole or not at all, and after each the node can be reached. */
+/** One change. Each is atomic, and the node is reachable after each. */
 export type UplinkStep =
   | { readonly do: "make-bridge"; readonly record: UplinkRecord }
   | { readonly do: "record"; readonly record: UplinkRecord }
@@ -93,22 +93,22 @@ export type UplinkStep =
   | { readonly do: "route" | "delete-route"; readonly link: Link; readonly route: UplinkRoute }
   | { readonly do: "neighbour" | "delete-neighbour"; readonly link: Link; readonly neighbour: UplinkNeighbour };
 
-/** What comes next. */
+/** The result of planning. */
 export type UplinkOutcome =
   | { readonly step: UplinkStep }
-  /** Something else has to happen first, which is an event. */
+  /** The next step depends on an event. */
   | { readonly wait: string }
   | { readonly problem: Problem }
   | { readonly done: { readonly interface: string; readonly mtu: number } }
-  /** There is nothing left of it. */
+  /** The uplink is removed completely. */
   | { readonly gone: true };
 
 /**
- * The next step by which a node is connected to a network, or disconnected (`wanted` undefined), as it is now. It is asked again after each step and after each event, and remembers
- * nothing, so a daemon that starts after a crash at any step goes on from there, to either side.
+ * The next step that connects a node to a network, or disconnects it (`wanted` undefined). It is computed again after each step and each event from the observed state alone, so a daemon
+ * that starts after a crash at any step continues from there, in either direction.
  *
- * Addresses and routes are on the bridge's device where that exists and has the interface as its port, and otherwise on the interface. They come to their new device before they leave
- * the old one: a route changes its device in one request of the kernel, an address is on both for a moment.
+ * Addresses and routes are on the bridge's device if it exists and the interface is its port, otherwise on the interface. They are added to the new device before they are removed from
+ * the old one: a route changes its device in one request, an address is on both devices for a short time.
  */
 export function planUplink(observed: ObservedUplink, wanted: WantedUplink | undefined): UplinkOutcome {
   const { bridge } = observed;
@@ -121,13 +121,13 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   const { bridge, nic, device, port, boot } = observed;
   const isOurs = port !== undefined && port.bridge === wanted.bridge;
   if (nic === undefined) {
-    // The node keeps its addresses: on the interface under its new name, or on the bridge, for an interface that comes back.
+    // The node keeps its addresses: on the renamed interface, or on the bridge in case the interface comes back.
     const moved = observed.renamed === undefined ? undefined : release(observed);
     if (moved !== undefined && "step" in moved) return moved;
     return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}` } };
   }
   if (!isOurs && observed.refusal !== undefined) {
-    // What there is of an earlier attempt goes.
+    // The remains of an earlier attempt are removed.
     const undone = release(observed);
     return "step" in undone ? undone : { problem: observed.refusal };
   }
@@ -162,7 +162,7 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   return { done: { interface: wanted.interface, mtu } };
 }
 
-/** The interface gets back what the bridge has, and the bridge goes. */
+/** Moves the state of the bridge back to the interface and deletes the bridge. */
 function release(observed: ObservedUplink): UplinkOutcome {
   const { bridge, device, port, boot } = observed;
   const nic = observed.nic ?? observed.renamed;
@@ -173,13 +173,13 @@ function release(observed: ObservedUplink): UplinkOutcome {
   if (nic === undefined) return last;
   const { name, mtu } = nic.link;
   const base = { network: bridge.record?.network ?? "", interface: name, mac: nic.link.mac ?? "", mtu, boot };
-  // The bridge lets the interface go last: as long as a route leads by the bridge, it has to lead on.
+  // The interface is detached last: as long as a route uses the bridge, its packets must leave by the interface.
   return move(observed, nic, device, base, undefined) ?? last;
 }
 
 /**
- * The next step by which `to` gets all that `from` has; undefined where it has it all. `between` comes when the addresses are on both, and before a route changes its device: it makes the
- * interface a port of the bridge.
+ * The next step that moves the state of `from` to `to`; undefined if it has been moved. `between` gives steps that come when the addresses are on both devices and before a route changes its
+ * device: it makes the interface a port of the bridge.
  */
 function move(
   observed: ObservedUplink,
@@ -190,7 +190,7 @@ function move(
 ): UplinkOutcome | undefined {
   const known = usable(observed);
   const left = from?.state ?? NO_STATE;
-  // What the device has that has it all is the truth, for its administrator may have changed it; while it is moved, or where the device is another one, it is the record.
+  // If nothing is being moved, the device's state counts, because an administrator may have changed it; during a move, or if the device is another one, the record counts.
   const isSettled = known?.holder === to.link.index || (from !== undefined && known?.holder === from.link.index);
   const all = union(isSettled ? to.state : union(known ?? NO_STATE, to.state), left);
   const missing = without(all, to.state);
@@ -209,7 +209,7 @@ function move(
   if (pending !== undefined) return { wait: `the kernel has yet to set up ${pending} on ${to.link.name}` };
   const first = between?.();
   if (first !== undefined) return first;
-  // Answers to new questions come to the other device as long as routes and port are not of one mind.
+  // Replies to new neighbour requests arrive at the other device as long as routes and port disagree.
   const learned = isEmpty(left) ? [] : notLearned(from?.learned ?? [], to);
   if (learned.length > 0) return { step: { do: "learn", link: to.link, neighbours: learned } };
   // The kernel accepts a gateway only where a route leads to it.
@@ -228,18 +228,18 @@ function notLearned(learned: readonly UplinkNeighbour[], { learned: has, state }
   return learned.filter(({ address }) => !known.has(address)).slice(0, MOST_LEARNED);
 }
 
-/** The next thing to be taken from a device; undefined where nothing is left. */
+/** The next step that removes state from a device; undefined if nothing is left. */
 function leave({ link, state: { addresses, routes, neighbours } }: Device): UplinkStep | undefined {
   const [route] = routes;
   if (route !== undefined) return { do: "delete-route", link, route };
   const [neighbour] = neighbours;
   if (neighbour !== undefined) return { do: "delete-neighbour", link, neighbour };
-  // The last one first: with the first of a prefix the kernel would take its others along.
+  // The last one first: with the primary address of a prefix the kernel would delete the secondary ones.
   const address = addresses.at(-1);
   return address === undefined ? undefined : { do: "delete-address", link, address };
 }
 
-/** The record, unless it is of before a reboot. */
+/** The record, unless it was written before a reboot. */
 function usable({ bridge, boot }: ObservedUplink): UplinkRecord | undefined {
   return bridge?.record?.boot === boot ? bridge.record : undefined;
 }

@@ -4,17 +4,17 @@ import { samePlain } from "../../collections/plain.ts";
 import { applyUplinkStep, hiddenLinks, observeUplink, type UplinkKey, type UplinkParts } from "./uplink-node.ts";
 import { planUplink, type UplinkOutcome, type UplinkStep, type WantedUplink } from "./uplink-plan.ts";
 
-/** More steps than any move has: an interface with so many addresses and routes is not moved further in one run. */
+/** The maximum number of steps of a run. */
 const MOST_STEPS = 2_000;
 
-/** What a run came to. */
+/** The result of a run. */
 export interface UplinkRun {
   readonly outcome: Exclude<UplinkOutcome, { readonly step: unknown }>;
-  /** What was done, in words. */
+  /** The applied steps, as text. */
   readonly steps: readonly string[];
 }
 
-/** These need Open vSwitch's database. */
+/** The steps that need Open vSwitch's database. */
 const ROWS: ReadonlySet<UplinkStep["do"]> = new Set([
   "make-bridge",
   "record",
@@ -26,7 +26,7 @@ const ROWS: ReadonlySet<UplinkStep["do"]> = new Set([
 ]);
 
 /**
- * Goes on with an uplink until something else has to happen, or nothing is left to do. Rejects with what a step rejects with.
+ * Applies steps to an uplink until the next one depends on an event or none is left. Rejects with the error of a step.
  * @param before called before each step.
  */
 export async function runUplink(
@@ -37,7 +37,7 @@ export async function runUplink(
 ): Promise<UplinkRun> {
   const steps: string[] = [];
   let last: UplinkStep | undefined;
-  // A list is a process of its own: between the port and the routes there is no time for one.
+  // Listing the rules starts a process, which takes too long between the port and the routes.
   let hidden = await hiddenLinks(parts);
   while (steps.length < MOST_STEPS) {
     const observed = observeUplink(parts, key, hidden);
@@ -56,7 +56,7 @@ export async function runUplink(
   throw new Error(`more than ${MOST_STEPS} steps`);
 }
 
-/** A step in words, for logs. */
+/** A step as text, for logs. */
 export function describeStep({ interface: name, bridge, network }: UplinkKey, step: UplinkStep): string {
   switch (step.do) {
     case "make-bridge":

@@ -23,7 +23,7 @@ export interface ObservedState {
   readonly pending: readonly string[];
 }
 
-/** What a device has for the node's own traffic. What the kernel makes of an address by itself is not part of it, nor is what is of the link alone. */
+/** The state of a device for the node's own traffic, without what the kernel derives from an address and without link-local addresses. */
 export function observeState(kernel: NodeKernel, index: number): ObservedState {
   const present = kernel.addresses({ index });
   const routes = kernel.routes({ device: index });
@@ -51,7 +51,7 @@ function prefixesOf({ address, peer, prefix, noPrefixRoute }: Address): readonly
   });
 }
 
-/** The neighbours that the kernel has found by itself and believes to be there. */
+/** The neighbours that the kernel has resolved and considers reachable. */
 export function learnedBy(kernel: NodeKernel, index: number): readonly UplinkNeighbour[] {
   return kernel
     .neighbours(index)
@@ -125,7 +125,7 @@ export function isDirect({ gateway, nextHops = [] }: UplinkRoute): boolean {
   return gateway === undefined && nextHops.every((hop) => hop.gateway === undefined);
 }
 
-/** What the first or the second has, in the order of the first. */
+/** The union of both, in the order of the first. */
 export function union(a: UplinkState, b: UplinkState): UplinkState {
   return {
     addresses: joined(a.addresses, b.addresses, sameAddress),
@@ -134,7 +134,7 @@ export function union(a: UplinkState, b: UplinkState): UplinkState {
   };
 }
 
-/** What the first has and the second has not. */
+/** The difference: what the first has and the second does not. */
 export function without(a: UplinkState, b: UplinkState): UplinkState {
   return {
     addresses: a.addresses.filter((one) => !b.addresses.some((other) => sameAddress(one, other))),
@@ -143,7 +143,7 @@ export function without(a: UplinkState, b: UplinkState): UplinkState {
   };
 }
 
-/** Whether there is nothing in it. */
+/** Whether the state is empty. */
 export function isEmpty({ addresses, routes, neighbours }: UplinkState): boolean {
   return addresses.length + routes.length + neighbours.length === 0;
 }
@@ -156,7 +156,7 @@ function sameAddress(a: UplinkAddress, b: UplinkAddress): boolean {
   return a.address === b.address && a.prefix === b.prefix && a.peer === b.peer;
 }
 
-/** One takes the place of the other (rtnetlink(7), NLM_F_REPLACE). */
+/** Whether one replaces the other (rtnetlink(7), NLM_F_REPLACE). */
 function sameRoute(a: UplinkRoute, b: UplinkRoute): boolean {
   return a.destination === b.destination && a.table === b.table && a.metric === b.metric;
 }

@@ -15,15 +15,15 @@ import type { UplinkBridge } from "./uplink-plan.ts";
 import { isUplinkBridge, mappingOf, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
 import { runUplink, type UplinkRun } from "./uplink-run.ts";
 
-/** What is waited for is told after so long, in ms: mostly it comes sooner. */
+/** A state that an uplink waits for is reported after this time, in ms; usually it is reached earlier. */
 const PATIENCE_MS = 5_000;
 /** A move that failed is begun again after so long, in ms. */
 const UNDONE_MS = 30_000;
-/** A message that the Node's annotation has. */
+/** The maximum length of a message in the Node's annotation. */
 const MOST_TEXT = 400;
 
-/** What {@link Uplinks} works with. */
-export interface UplinksWorld {
+/** The dependencies of {@link Uplinks}. */
+export interface UplinksDependencies {
   readonly view: OvsView;
   readonly kernel: NodeKernel;
   readonly nft: Nftables;
@@ -40,7 +40,7 @@ export interface UplinksWorld {
 
 type Failure = Extract<UplinkReport, { readonly reason: string }>;
 
-/** An uplink to look after, with whether it is wanted. */
+/** An uplink to reconcile; `isWanted`: whether it must exist. */
 interface Task {
   readonly key: UplinkKey;
   readonly isWanted: boolean;
@@ -49,36 +49,36 @@ interface Task {
 }
 
 /**
- * Connects the node to networks outside, as its contract says: the interface becomes a port of a bridge of Open vSwitch, and what it has for the node's own traffic moves to the bridge's
- * device, and back (`uplink-plan.ts`). While nothing is known of the contract, what there is stays, and what was begun is finished.
+ * Connects the node to networks outside according to its contract: the interface becomes a port of a bridge of Open vSwitch, and its addresses, routes and neighbours move to the bridge's
+ * device, and back (`uplink-plan.ts`). While the contract is unknown, existing uplinks stay, and unfinished moves are completed.
  */
 export class Uplinks {
-  readonly #world: UplinksWorld;
+  readonly #deps: UplinksDependencies;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
   /** Names of the devices of the last pass. */
   #names: ReadonlySet<string> = new Set();
   #indexes: ReadonlySet<number> = new Set();
-  /** Some interface is missing: any that comes may be it. */
+  /** An interface is missing: any new one may be it. */
   #isMissing = false;
-  /** Network → since when something is waited for. */
+  /** Network → the time since when its uplink waits. */
   readonly #waiting = new Map<string, number>();
   #cancel: () => void = () => undefined;
   /** Network → the interface that could not be moved to its bridge, and why. */
   readonly #undone = new Map<string, { interface: string; report: UplinkReport; cancel: () => void }>();
-  /** Network → with what a pass found nothing to do; what changes then was changed by another program. */
+  /** Network → the devices of a pass that had nothing to do; later changes of these are another program's. */
   readonly #settled = new Map<string, string>();
 
-  constructor(world: UplinksWorld) {
-    this.#world = world;
+  constructor(deps: UplinksDependencies) {
+    this.#deps = deps;
     const onError = (error: unknown, retryMs: number): void =>
-      world.log.warn({ err: error, retryMs }, "failed to connect the node to a network outside; retrying");
-    // Between a port that is open and the routes that follow it nothing is to be lost.
-    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, { restMs: 0 }, world.clock);
+      deps.log.warn({ err: error, retryMs }, "failed to connect the node to a network outside; retrying");
+    // No packet must be lost between the opening of the port and the change of the routes.
+    this.#loop = new ReconcileLoop(() => this.#reconcile(), onError, { restMs: 0 }, deps.clock);
   }
 
   start(): void {
-    const { view, nodes, kernel } = this.#world;
+    const { view, nodes, kernel } = this.#deps;
     const trigger = (): void => this.#loop.trigger();
     const watched = kernel.watch((event) => {
       if (this.#concerns(event)) trigger();
@@ -94,7 +94,7 @@ export class Uplinks {
     trigger();
   }
 
-  /** Ends the upkeep. What was set up stays. */
+  /** Stops reconciling. Uplinks stay as they are. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#cancel();
@@ -103,7 +103,7 @@ export class Uplinks {
   }
 
   async #reconcile(): Promise<void> {
-    const { view, kernel, nft, clock, nodes, node, bootId } = this.#world;
+    const { view, kernel, nft, clock, nodes, node, bootId } = this.#deps;
     // Open vSwitch has not been heard of since this daemon started, or its datapath is not known: ovn-controller makes br-int.
     if (view.root() === undefined || view.bridge() === undefined) return;
     const own = nodes.get(node);
@@ -132,14 +132,14 @@ export class Uplinks {
     }
     this.#follow(tasks);
     const text = states.size === 0 ? undefined : writeUplinkStates(states);
-    if (own !== undefined && wanted !== undefined && text !== own.uplinks) await this.#world.annotate(text);
+    if (own !== undefined && wanted !== undefined && text !== own.uplinks) await this.#deps.annotate(text);
     const [failure] = failures;
     if (failure !== undefined) throw new Error("an uplink could not be set up", { cause: failure });
   }
 
   /** The state to report; undefined: the former one. */
   async #settle(parts: UplinkParts, key: UplinkKey, isWanted: boolean): Promise<UplinkReport | undefined> {
-    const { log, clock } = this.#world;
+    const { log, clock } = this.#deps;
     const undone = this.#undone.get(key.network);
     if (isWanted && undone?.interface === key.interface) {
       await runUplink(parts, key, undefined);
@@ -180,7 +180,7 @@ export class Uplinks {
    * @throws the error of such a network.
    */
   async #undo(parts: UplinkParts, key: UplinkKey, isWanted: boolean, error: unknown): Promise<Failure> {
-    const { log, clock } = this.#world;
+    const { log, clock } = this.#deps;
     if (!isWanted || mappingOf(parts.view, key.network) === key.bridge) throw error;
     this.#undone.get(key.network)?.cancel();
     const cancel = clock.after(UNDONE_MS, () => {
@@ -197,9 +197,9 @@ export class Uplinks {
     return report;
   }
 
-  /** Has changes that another program makes again and again undone less and less often. */
+  /** Backs off if another program changes an uplink repeatedly. */
   #judge({ network, bridge, interface: name }: UplinkKey, isWanted: boolean, { outcome, steps }: UplinkRun): void {
-    const { kernel, report } = this.#world;
+    const { kernel, report } = this.#deps;
     const devices = [bridge, name].map((link) => kernel.link(link)?.index ?? 0);
     const now = `${isWanted} ${name} ${devices.join(" ")}`;
     const isSame = this.#settled.get(network) === now;
@@ -209,10 +209,10 @@ export class Uplinks {
     else this.#settled.delete(network);
   }
 
-  /** From now on events of these devices count. */
+  /** Selects the devices whose events trigger a pass. */
   #follow(tasks: readonly Task[]): void {
     this.#names = new Set(tasks.flatMap(({ key }) => [key.interface, key.bridge]));
-    this.#indexes = new Set([...this.#names].flatMap((name) => this.#world.kernel.link(name)?.index ?? []));
+    this.#indexes = new Set([...this.#names].flatMap((name) => this.#deps.kernel.link(name)?.index ?? []));
   }
 
   #concerns(event: NetlinkEvent): boolean {
@@ -249,7 +249,7 @@ export class Uplinks {
   }
 }
 
-/** What is to be looked after, each network once. Bridges that are no longer wanted come first: an interface may move from one network to another. */
+/** The uplinks to reconcile, each network once. Bridges that are no longer wanted come first: an interface may move from one network to another. */
 function tasksOf(bridges: readonly UplinkBridge[], wanted: NodeUplinks | undefined): readonly Task[] {
   const tasks: Task[] = [];
   const names = new Map(Object.entries(wanted ?? {}));
