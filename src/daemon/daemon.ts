@@ -13,6 +13,7 @@ import { cniVerbs, type VerbDependencies } from "./cni/verbs.ts";
 import { type Components, makeComponents } from "./components.ts";
 import { type DaemonConnections, type DaemonContext, type DaemonLog, daemonContext } from "./context.ts";
 import type { DaemonOptions } from "./options.ts";
+import { renewCachedFlows } from "./ovs/renew-flows.ts";
 import { makeWatches, type Watches } from "./watches.ts";
 
 /** How long running requests may continue after SIGTERM; kubelet kills the process after 30 s. */
@@ -94,7 +95,7 @@ export async function startDaemon(
 
 /** The dependencies of the CNI verbs. */
 function verbDependencies(
-  { options, connections, clock, log }: DaemonContext,
+  { options, connections, clock, hostIo, log }: DaemonContext,
   { pods, subnets }: Watches,
   { ports, lanes, gateway, encaps, upkeep, notReady }: Components,
   journal: Journal,
@@ -105,6 +106,7 @@ function verbDependencies(
     mtuOf: (subnet) => podMtu(subnets.get(subnet)?.contract, options.mtu, gateway),
     encapOf: (subnet) => encaps.encapOf(subnet),
     nonPrimary: options.nonPrimary,
+    renewFlows: () => renewCachedFlows(hostIo.control),
     explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),
     deadlines: { ...DEFAULT_ALLOCATION_DEADLINES, installedMs: DEFAULT_INSTALLED_MS },
     onOrphaned: (hostName, failures) => {

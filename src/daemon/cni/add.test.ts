@@ -35,6 +35,7 @@ function setup(): Setup {
     links: new FakeLinks(),
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 200, knownMs: 50, installedMs: 200 },
@@ -128,8 +129,11 @@ t.test("a virtual machine's interface passes no packets before its flows are ins
   const adding = addPod(deps, request(), new Stopwatch(), quiet);
   await waiting.promise;
   t.equal(host()?.startsDown, true);
+  const downWhenRenewing: unknown[] = [];
+  deps.renewFlows = async () => void downWhenRenewing.push(host()?.startsDown);
   flows.resolve();
   await adding;
+  t.same(downWhenRenewing, [true], "nor before Open vSwitch has dropped the cached flows that they replace");
   t.ok(host() !== undefined && host()?.startsDown === undefined, "and then it is connected");
 });
 

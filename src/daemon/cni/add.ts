@@ -38,6 +38,8 @@ export interface AddDependencies {
    * the node does not have the subnet's network.
    */
   encapOf(subnet: string): string | undefined;
+  /** Resolves when cached flows that have no OpenFlow flow any more are removed: a migration's target must not answer by them. */
+  renewFlows(): Promise<void>;
   readonly explain: Explain;
   readonly deadlines: AllocationDeadlines & { readonly installedMs: number };
   /**
@@ -159,7 +161,10 @@ async function connect(
   const port = async (): Promise<void> => {
     await watch.measure("ovsdb", () => step("adding the port to br-int", attached(deps, spec, signal)));
     await watch.measure("ovn-installed", () => installed(deps, spec, signal));
-    if (wanted.startsDown) await step("connecting the pod's interface", deps.links.connect(wanted.hostName));
+    if (wanted.startsDown) {
+      await step("renewing Open vSwitch's cached flows", deps.renewFlows());
+      await step("connecting the pod's interface", deps.links.connect(wanted.hostName));
+    }
   };
   const inside = (): Promise<void> =>
     watch.measure("netns", () => step("configuring the pod's interface", deps.links.configure(wanted)));

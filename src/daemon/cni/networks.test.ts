@@ -53,6 +53,7 @@ function setup(...all: Record<string, string>[]) {
     ...parts,
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: here,
     deadlines: { allocatedMs: 100, knownMs: 50, installedMs: 100 },

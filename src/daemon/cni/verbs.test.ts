@@ -44,6 +44,7 @@ function setup() {
     journal: new Journal(metrics, log, 3),
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,
     deadlines: { allocatedMs: 500, knownMs: 500, installedMs: 500 },

@@ -15,6 +15,7 @@ import type { Kube } from "../../kube/kube.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
+import { renewCachedFlows } from "../ovs/renew-flows.ts";
 import { type Control, ControlError } from "../ovs/unixctl.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 
@@ -126,19 +127,18 @@ export class StaleFlowsFlush {
     );
     const datapath = bridge.datapath_type === "netdev" ? "netdev@ovs-netdev" : "system@ovs-system";
     const refusals: ControlError[] = [];
-    const attempt = async (command: string, ...args: readonly string[]): Promise<void> => {
+    const attempt = async (request: () => Promise<unknown>): Promise<void> => {
       try {
-        await control(command, ...args);
+        await request();
       } catch (error) {
         if (!(error instanceof ControlError) || error.code !== "refused") throw error;
         refusals.push(error);
       }
     };
-    // The first one ends with the round that is under way, which may have passed the flow before it was changed.
-    for (let round = 0; round < 2 && refusals.length === 0; round++) await attempt("revalidator/wait");
+    await attempt(() => renewCachedFlows(control));
     const isRenewed = refusals.length === 0;
     for (const flow of isRenewed ? flows.values() : [])
-      await attempt("dpctl/flush-conntrack", datapath, ...tuples(flow));
+      await attempt(() => control("dpctl/flush-conntrack", datapath, ...tuples(flow)));
     const [err] = refusals;
     if (err === undefined) log.info({ flows: flows.size }, "deleted UDP flows to endpoints that are gone");
     else
