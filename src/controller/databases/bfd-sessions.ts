@@ -6,9 +6,9 @@ import { membersOf } from "../../reconcile/members.ts";
 import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
 
 /**
- * Operations before those of a plan: they delete the BFD sessions of the router ports that the plan removes, whichever client created the sessions. ovn-northd
- * 25.03 ends with a segmentation fault while a session names a port that does not exist (`bfd_table_sync` in northd.c), and again after each restart.
- * The server finds the sessions by name, so one that is not mirrored yet is deleted too.
+ * Operations before those of a plan: they delete the BFD sessions of the router ports that the plan removes, whichever client created the sessions, because a
+ * session is of no use without its port and ovn-northd 25.03 does not handle every one that remains. The server finds the sessions by name, so one that is
+ * not mirrored yet is deleted too.
  */
 export function sessionsOfRemovedPorts({ mutations, deletes }: Plan, view: DatabaseView): readonly Operation[] {
   const ports = [
