@@ -44,6 +44,12 @@ export function cidrSize(c: Cidr): bigint {
   return 1n << BigInt(hostPrefix(c.family) - c.prefix);
 }
 
+/** Whether a CIDR contains an address, both as text; false if one of them is invalid. */
+export function textContains(cidr: string, address: string): boolean {
+  const [block, ip] = [parseCidr(cidr), parseIp(address)];
+  return block !== undefined && ip !== undefined && cidrContains(block, ip);
+}
+
 /** Whether the address is in the prefix; false for different families. */
 export function cidrContains(c: Cidr, ip: Ip): boolean {
   return c.family === ip.family && ip.value >= c.base && ip.value < c.base + cidrSize(c);

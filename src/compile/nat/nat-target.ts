@@ -2,8 +2,7 @@
 
 import { addressKeys, type NatTargetFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { textContains } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 import { connectedRanges } from "../vpc/vpc-peerings.ts";
@@ -64,7 +63,7 @@ function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarge
   const ranges = connectedRanges(reader, vpc);
   const found = [v4, v6].flatMap((address) => {
     if (address === "") return [];
-    const range = ranges.find(({ cidr }) => isIn(cidr, address));
+    const range = ranges.find(({ cidr }) => textContains(cidr, address));
     const ip = reader.by("ips", "address", address).find((one) => one.subnet === range?.subnet);
     const others = range === undefined ? [] : reader.by("addressHolders", "subnet", range.subnet);
     const holder = others.find((one) => dualValues(one).includes(address));
@@ -89,9 +88,4 @@ function byAddress(reader: FactReader, { vpc, v4, v6 }: NatTargetFact): NatTarge
     ...found.flatMap(({ holder }) => (holder?.key.startsWith("vips/") ? `vip/${holder.key.slice(5)}` : [])),
   ];
   return { ok: true, vpc, v4, v6, keys, ...(shared && { port: { name: ip.name, mac: ip.mac } }), notes };
-}
-
-function isIn(cidr: string, address: string): boolean {
-  const [block, ip] = [parseCidr(cidr), parseIp(address)];
-  return block !== undefined && ip !== undefined && cidrContains(block, ip);
 }

@@ -2,8 +2,7 @@
 
 import type { EndpointFact, EndpointSliceFact, ServiceFact } from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { textContains } from "../../net/cidr.ts";
 import { connectedRanges } from "../vpc/vpc-peerings.ts";
 
 /**
@@ -68,9 +67,5 @@ function vpcsOfEndpoint(reader: FactReader, namespace: string, { address, pod }:
 }
 
 function isInVpc(reader: FactReader, vpc: string, address: string): boolean {
-  const ip = parseIp(address);
-  return connectedRanges(reader, vpc).some(({ cidr }) => {
-    const block = parseCidr(cidr);
-    return ip !== undefined && block !== undefined && cidrContains(block, ip);
-  });
+  return connectedRanges(reader, vpc).some(({ cidr }) => textContains(cidr, address));
 }

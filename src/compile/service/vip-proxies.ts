@@ -3,8 +3,7 @@
 import { vipOwner } from "../../claims/pod-request.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { textContains } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 
@@ -24,13 +23,9 @@ export function proxiedAddresses(reader: FactReader, subnet: string): readonly s
 /** The VIPs in the range of a subnet of the VPC for which ARP and ND are not answered. */
 export function unreservedVips(reader: FactReader, vips: readonly string[], vpc: string): readonly Note[] {
   return vips.flatMap((vip) => {
-    const ip = parseIp(vip);
-    const subnet = reader.by("subnets", "vpc", vpc).find(({ cidr }) =>
-      dualValues(cidr).some((text) => {
-        const block = parseCidr(text);
-        return ip !== undefined && block !== undefined && cidrContains(block, ip);
-      }),
-    );
+    const subnet = reader
+      .by("subnets", "vpc", vpc)
+      .find(({ cidr }) => dualValues(cidr).some((text) => textContains(text, vip)));
     if (subnet === undefined || proxiedAddresses(reader, subnet.name).includes(vip)) return [];
     const field = vip.includes(":") ? "v6ip" : "v4ip";
     const message = `VIP ${vip} is in the range of subnet "${subnet.name}", whose pods cannot reach it: create a Vip with spec.subnet "${subnet.name}", type switch_lb_vip and ${field} ${vip}`;

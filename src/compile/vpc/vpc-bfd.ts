@@ -3,8 +3,7 @@
 import { bfdPortName, PROBE_NETWORK } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { textContains } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import { selectorProblem } from "../../policy/labels.ts";
 import type { PolicyProblem } from "../../policy/types.ts";
@@ -166,25 +165,20 @@ function addressesOf({ vpc, ...networks }: Pick<BfdInput, "vpc"> & Networks): re
 
 /** The present use of the address by the VPC's router or a peered VPC; undefined if none. */
 function useOf({ ranges, peerRanges, peerings, externals }: Networks, address: string): string | undefined {
-  const range = [...ranges, ...peerRanges].find(({ cidr }) => isIn(cidr, address));
+  const range = [...ranges, ...peerRanges].find(({ cidr }) => textContains(cidr, address));
   if (range !== undefined) return `in subnet ${range.subnet} (${range.cidr})`;
   for (const { remoteVpc, local } of peerings.links) {
-    const link = dualValues(local).find(({ network }) => isIn(network, address));
+    const link = dualValues(local).find(({ network }) => textContains(network, address));
     if (link !== undefined) return `on the link to VPC ${remoteVpc} (${link.network})`;
   }
   for (const { subnet, cidr } of externals.links) {
-    const block = dualValues(cidr).find((range) => isIn(range, address));
+    const block = dualValues(cidr).find((range) => textContains(range, address));
     if (block !== undefined) return `in external subnet ${subnet} (${block})`;
   }
-  const probes = Object.values(PROBE_NETWORK).find(({ cidr }) => isIn(cidr, address));
+  const probes = Object.values(PROBE_NETWORK).find(({ cidr }) => textContains(cidr, address));
   return probes && `reserved for kubelet's probes (${probes.cidr})`;
 }
 
 function hostCidr(address: string): string {
   return `${address}/${address.includes(":") ? 128 : 32}`;
-}
-
-function isIn(cidr: string, address: string): boolean {
-  const [block, ip] = [parseCidr(cidr), parseIp(address)];
-  return block !== undefined && ip !== undefined && cidrContains(block, ip);
 }

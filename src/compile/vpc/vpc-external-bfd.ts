@@ -3,8 +3,7 @@
 import type { BfdSessionFact } from "../../facts/database.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { StaticRouteFact, VpcFact } from "../../facts/vpc.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
+import { textContains } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
@@ -97,13 +96,7 @@ export function sessionNotes(
 
 /** The session that would monitor a next hop; undefined where that is in no external subnet. */
 function sessionOf(links: readonly ExternalLink[], address: string): ExternalSession | undefined {
-  const ip = parseIp(address);
-  const link = links.find(({ cidr }) =>
-    dualValues(cidr).some((range) => {
-      const block = parseCidr(range);
-      return block !== undefined && ip !== undefined && cidrContains(block, ip);
-    }),
-  );
+  const link = links.find(({ cidr }) => dualValues(cidr).some((range) => textContains(range, address)));
   return link && { port: link.port, address };
 }
 
