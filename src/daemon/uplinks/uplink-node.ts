@@ -7,7 +7,7 @@ import { UPLINK_TABLE } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Operation } from "../../ovsdb/operation.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
-import type { Device, ObservedUplink, Problem, UplinkStep } from "./uplink-plan.ts";
+import type { Device, ObservedUplink, Problem, UplinkPort, UplinkStep } from "./uplink-plan.ts";
 import {
   attachPort,
   deleteBridge,
@@ -20,7 +20,7 @@ import {
   uplinkBridges,
   writeRecordRow,
 } from "./uplink-rows.ts";
-import { learnedBy, observeState, routeSpec } from "./uplink-state.ts";
+import { observeState, routeSpec } from "./uplink-state.ts";
 
 /** The interfaces to the node through which an uplink is observed and changed. */
 export interface UplinkParts {
@@ -59,18 +59,20 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
       leavesChecksums: isUserspace && kernel.checksum(of.name),
       filter: kernel.sysctl(filterOf(of.name)) ?? "0",
       ...observeState(kernel, of.index),
-      learned: learnedBy(kernel, of.index),
     };
+  const port = portNamed(view, key.interface);
   return {
-    ...{ boot, isUserspace, bridge },
+    ...{ boot, isUserspace, bridge, port },
     filter: kernel.sysctl(filterOf("all")) ?? "0",
     nic: device(nic),
     renamed: device(renamed),
     device: bridge === undefined ? undefined : device(face),
-    port: portNamed(view, key.interface),
     isHidden: hidden.includes(nic?.name ?? key.interface),
     mapping: mappingOf(view, key.network),
-    refusal: nic && refusalOf(parts, key, nic, isUserspace, bridge !== undefined),
+    refusal:
+      nic && port?.bridge !== key.bridge
+        ? refusalOf(parts, key, nic, port, isUserspace, bridge !== undefined)
+        : undefined,
   };
 }
 
@@ -79,11 +81,12 @@ export async function hiddenLinks({ nft }: Pick<UplinkParts, "nft">): Promise<re
   return hiddenIn(await nft.list(UPLINK_TABLE));
 }
 
-/** Why an interface cannot become a port of the bridge. */
+/** Why an interface that is not yet a port of the bridge cannot become one. `port`: of another bridge. */
 function refusalOf(
   { view, kernel }: UplinkParts,
   { interface: name, bridge }: UplinkKey,
   nic: Link,
+  port: UplinkPort | undefined,
   isUserspace: boolean,
   hasBridge: boolean,
 ): Problem | undefined {
@@ -94,10 +97,8 @@ function refusalOf(
   if (nic.mac === undefined) return unusable(`${name} has no MAC address: it is no Ethernet interface`);
   if (row !== undefined && row.type !== "" && row.type !== "system")
     return unusable(`${name} is a device of Open vSwitch`);
-  const port = portNamed(view, name);
-  if (port !== undefined && port.bridge !== bridge)
-    return inUse(`${name} is a port of bridge ${port.bridge} of Open vSwitch`);
-  if (port === undefined && nic.master !== undefined) {
+  if (port !== undefined) return inUse(`${name} is a port of bridge ${port.bridge} of Open vSwitch`);
+  if (nic.master !== undefined) {
     const master = kernel.links().find(({ index }) => index === nic.master)?.name ?? `interface ${nic.master}`;
     return inUse(`${name} is a port of ${master}: use ${master} instead`);
   }

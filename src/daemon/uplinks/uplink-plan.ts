@@ -22,8 +22,6 @@ export interface Device extends ObservedState {
   readonly leavesChecksums: boolean;
   /** Its sysctl rp_filter. */
   readonly filter: string;
-  /** Neighbours that the kernel has resolved. */
-  readonly learned: readonly UplinkNeighbour[];
 }
 
 /** A bridge of Open vSwitch for a network outside. */

@@ -21,12 +21,15 @@ export interface ObservedState {
    * network namespaces share (net/ipv6/addrconf.c, `addrconf_dad_work`), also without duplicate address detection.
    */
   readonly pending: readonly string[];
+  /** The neighbours that the kernel has resolved and considers reachable. */
+  readonly learned: readonly UplinkNeighbour[];
 }
 
 /** The state of a device for the node's own traffic, without what the kernel derives from an address and without link-local addresses. */
 export function observeState(kernel: NodeKernel, index: number): ObservedState {
   const present = kernel.addresses({ index });
   const routes = kernel.routes({ device: index });
+  const neighbours = kernel.neighbours(index);
   const made = new Set(present.flatMap(prefixesOf));
   const local = new Set(routes.flatMap(({ type, destination }) => (type === "local" ? [destination] : [])));
   const addresses = present.filter(isMoved).map(addressOf);
@@ -34,11 +37,12 @@ export function observeState(kernel: NodeKernel, index: number): ObservedState {
     state: {
       addresses,
       routes: routes.filter((route) => isRouteMoved(route, made)).map((route) => routeOf(route, index)),
-      neighbours: kernel.neighbours(index).flatMap(neighbourOf),
+      neighbours: neighbours.flatMap(neighbourOf),
     },
     pending: addresses.flatMap(({ address }) =>
       address.includes(":") && !local.has(`${address}/128`) ? [address] : [],
     ),
+    learned: neighbours.flatMap(learnedOf),
   };
 }
 
@@ -51,13 +55,8 @@ function prefixesOf({ address, peer, prefix, noPrefixRoute }: Address): readonly
   });
 }
 
-/** The neighbours that the kernel has resolved and considers reachable. */
-export function learnedBy(kernel: NodeKernel, index: number): readonly UplinkNeighbour[] {
-  return kernel
-    .neighbours(index)
-    .flatMap(({ address, mac, state, proxy }) =>
-      mac !== undefined && !proxy && LEARNED.has(state) ? [{ address, mac }] : [],
-    );
+function learnedOf({ address, mac, state, proxy }: Neighbour): readonly UplinkNeighbour[] {
+  return mac !== undefined && !proxy && LEARNED.has(state) ? [{ address, mac }] : [];
 }
 
 const LEARNED: ReadonlySet<NeighbourState> = new Set(["reachable", "stale", "delay", "probe"]);
