@@ -21,7 +21,11 @@ export const providerNodes: Derivation<"providerNodes"> = {
     const network = changeOf("providerNetworks", change);
     if (network !== undefined) return keysOf(facts, change.key);
     const vlan = changeOf("vlans", change);
-    if (vlan !== undefined) return networksOf(vlan.old, vlan.new).flatMap((name) => keysOf(facts, name));
+    // Vlans matter to a network that is being deleted only, see `isGone`.
+    if (vlan !== undefined)
+      return networksOf(vlan.old, vlan.new)
+        .filter((name) => facts.get("providerNetworks", name)?.deleting === true)
+        .flatMap((name) => keysOf(facts, name));
     const node = changeOf("nodes", change);
     if (node === undefined || sameForNetworks(node.old, node.new)) return [];
     return facts.all("providerNetworks").map(({ name }) => keyOf(name, change.key));
