@@ -3,7 +3,7 @@
 import { digestOf } from "./name.ts";
 
 /**
- * What the controller and the nodes agree on about samples of connections: the number of the set of collectors (ovn-nb(5), `Sample_Collector.set_id`; ovs-vswitchd.conf.db(5),
+ * What the controller, the nodes and weftctl agree on about samples of connections: the number of the set of collectors (ovn-nb(5), `Sample_Collector.set_id`; ovs-vswitchd.conf.db(5),
  * `Flow_Sample_Collector_Set.id`).
  */
 export const SAMPLE_SET = 87;
@@ -14,4 +14,21 @@ export const SAMPLE_SET = 87;
  */
 export function samplePoint(aclId: string): number {
   return Number.parseInt(digestOf(["sample", aclId], 8), 16) || 1;
+}
+
+/** Connections of one kind: from an address to a port of another one, as one ACL decided. The client's port is not part of the key. */
+export interface SampledFlow {
+  /** Increases with each change of any flow: a client that has read the flows up to a number requests those after it. */
+  readonly sequence: number;
+  readonly point: number;
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: number;
+  /** 0 where the protocol has none. */
+  readonly port: number;
+  /** ms since the epoch: when it was sampled first and last. */
+  readonly first: number;
+  readonly last: number;
+  /** Sampled packets: the first ones of an allowed connection, and each packet of a dropped one. */
+  readonly packets: number;
 }

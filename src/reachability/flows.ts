@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { samplePoint } from "../api/sampling.ts";
+import { type SampledFlow, samplePoint } from "../api/sampling.ts";
+import { MultiMap } from "../collections/multi-map.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { FactReader } from "../facts/store.ts";
-
-/** A flow as a node shows it (`/debug/flows`). */
-export interface SampledFlow {
-  readonly sequence: number;
-  readonly point: number;
-  readonly from: string;
-  readonly to: string;
-  readonly protocol: number;
-  readonly port: number;
-  readonly first: number;
-  readonly last: number;
-  readonly packets: number;
-}
 
 /** One end of a flow. */
 export interface FlowPeer {
@@ -54,16 +42,16 @@ interface Rule {
 
 /** Gives flows the names of who has the addresses, and of the rules that decided. Built once for many flows; what it says is of the moment of the facts. */
 export class FlowNames {
-  readonly #holders = new Map<string, string[]>();
+  readonly #holders = new MultiMap<string, string>();
   readonly #rules = new Map<number, Rule>();
 
   constructor(facts: FactReader, fragments: Iterable<Fragment>) {
     for (const { v4, v6, holder } of facts.all("ips")) {
       const name = holder.startsWith("node:") ? `node/${holder.slice("node:".length)}` : holder;
-      for (const address of [v4, v6]) if (address !== "" && name !== "") this.#hold(address, name);
+      for (const address of [v4, v6]) if (address !== "" && name !== "") this.#holders.add(address, name);
     }
     for (const { addresses, name } of facts.all("nodes"))
-      for (const address of addresses) this.#hold(address, `node/${name}`);
+      for (const address of addresses) this.#holders.add(address, `node/${name}`);
     for (const { rows } of fragments) {
       for (const { table, label, columns } of rows) {
         const ids = columns["external_ids"];
@@ -82,8 +70,8 @@ export class FlowNames {
   /** The flow with its names. */
   name({ point, from, to, protocol, port, first, last, packets }: SampledFlow): NamedFlow {
     return {
-      from: { address: from, holders: this.#holders.get(from) ?? [] },
-      to: { address: to, holders: this.#holders.get(to) ?? [] },
+      from: { address: from, holders: this.#holders.list(from) },
+      to: { address: to, holders: this.#holders.list(to) },
       protocol: PROTOCOLS[protocol] ?? String(protocol),
       ...(port !== 0 && { port }),
       ...(this.#rules.get(point) ?? { verdict: "unknown" as const }),
@@ -103,12 +91,6 @@ export class FlowNames {
       policy: `${known.policy}|${found.policy}`,
       rule: `${known.rule}|${found.rule}`,
     });
-  }
-
-  #hold(address: string, name: string): void {
-    const known = this.#holders.get(address);
-    if (known === undefined) this.#holders.set(address, [name]);
-    else if (!known.includes(name)) known.push(name);
   }
 }
 

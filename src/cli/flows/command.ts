@@ -2,16 +2,17 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import type { SampledFlow } from "../../api/sampling.ts";
 import { isObject } from "../../collections/plain.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { FlowNames, isOfNamespace, type NamedFlow, type SampledFlow } from "../../reachability/flows.ts";
+import { FlowNames, isOfNamespace, type NamedFlow } from "../../reachability/flows.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { formatTable } from "../table.ts";
 import { permitted, wholeNumber } from "../tools/commands.ts";
 import { canI, captureKubectl, execArguments, type KubectlOptions } from "../tools/kubectl.ts";
-import { everyDaemon, ToolError, type ToolTarget } from "../tools/targets.ts";
+import { everyDaemon, readEach, ToolError, type ToolTarget } from "../tools/targets.ts";
 
 /** What `flows` is asked. */
 export interface FlowsQuestion {
@@ -29,8 +30,6 @@ interface FlowsOptions extends KubectlOptions, FlowsQuestion {
 
 /** Pause between two questions to every node while following, in ms. */
 const FOLLOW_MS = 2_000;
-/** So many nodes are asked at once. */
-const AT_ONCE = 16;
 /** For so long, in ms, names are not read again: that lists all objects that Weft reads. */
 const NAMES_MS = 10_000;
 
@@ -117,25 +116,15 @@ export async function flowsCommand(
   capture: (target: ToolTarget) => Promise<string>,
   recent = new RecentNames(),
 ): Promise<ExplainReport> {
-  const nodes = [...(await everyDaemon(kube, weftNamespace))];
-  const warnings: string[] = [];
   const sampled: SampledFlow[] = [];
   let enabled = 0;
-  const worker = async (): Promise<void> => {
-    for (let next = nodes.shift(); next !== undefined; next = nodes.shift()) {
-      const { node, healthPort, ...target } = next;
-      const url = `http://127.0.0.1:${healthPort}/debug/flows?since=${seen.get(node) ?? 0}`;
-      try {
-        const page = readPage(await capture({ ...target, command: ["curl", "-sS", url] }));
-        if (page.enabled) enabled++;
-        seen.set(node, page.sequence);
-        sampled.push(...page.flows);
-      } catch (error) {
-        warnings.push(`node ${node} is left out: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const warnings = await readEach(await everyDaemon(kube, weftNamespace), async ({ node, healthPort, ...target }) => {
+    const url = `http://127.0.0.1:${healthPort}/debug/flows?since=${seen.get(node) ?? 0}`;
+    const page = readPage(await capture({ ...target, command: ["curl", "-sS", url] }));
+    if (page.enabled) enabled++;
+    seen.set(node, page.sequence);
+    sampled.push(...page.flows);
+  });
   if (enabled === 0 && warnings.length === 0)
     throw new ToolError("no node samples flows: set the chart's value flows.enabled to true");
   // To read all objects is the larger part of the work.

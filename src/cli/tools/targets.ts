@@ -121,6 +121,29 @@ export async function everyDaemon(
   return await everyPod(kube, namespace, "kube-ovn-cni", "cni-server");
 }
 
+/** The number of nodes that are read concurrently. */
+const CONCURRENT_NODES = 16;
+
+/** Calls `read` for every node, for some concurrently. Resolves with a warning for each node that could not be read. */
+export async function readEach<N extends { readonly node: string }>(
+  nodes: readonly N[],
+  read: (node: N) => Promise<void>,
+): Promise<readonly string[]> {
+  const left = [...nodes];
+  const warnings: string[] = [];
+  const worker = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      try {
+        await read(next);
+      } catch (error) {
+        warnings.push(`node ${next.node} is left out: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENT_NODES }, worker));
+  return warnings;
+}
+
 async function everyPod(kube: Kube, namespace: string, app: string, container: string): ReturnType<typeof everyDaemon> {
   const found = (await podsOf(kube, namespace, `app=${app}`)).flatMap(({ metadata, spec }) => {
     if (spec?.nodeName === undefined) return [];

@@ -2,7 +2,7 @@
 
 import type { Kube } from "../../kube/kube.ts";
 import type { ExplainReport } from "../explain.ts";
-import { everySwitch, type ToolTarget } from "./targets.ts";
+import { everySwitch, readEach, type ToolTarget } from "./targets.ts";
 import {
   busiest,
   formatTraffic,
@@ -23,8 +23,6 @@ export interface TopQuestion {
 export type Capture = (target: ToolTarget) => Promise<string>;
 
 const READ = ["ovs-vsctl", "--format=json", "--columns=external_ids,statistics", "list", "Interface"];
-/** The number of nodes that are read concurrently. */
-const AT_ONCE = 16;
 
 interface Reading {
   readonly at: number;
@@ -46,19 +44,11 @@ export async function topCommand(
   const warnings = new Set<string>();
   const readAll = async (): Promise<ReadonlyMap<string, Reading>> => {
     const found = new Map<string, Reading>();
-    const left = [...nodes];
-    const worker = async (): Promise<void> => {
-      for (let next = left.shift(); next !== undefined; next = left.shift()) {
-        const { node, ...target } = next;
-        try {
-          const text = await capture({ ...target, command: READ });
-          found.set(node, { at: now(), counters: readCounters(text) });
-        } catch (error) {
-          warnings.add(`node ${node} is left out: ${error instanceof Error ? error.message : String(error)}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    const failed = await readEach(nodes, async ({ node, ...target }) => {
+      const text = await capture({ ...target, command: READ });
+      found.set(node, { at: now(), counters: readCounters(text) });
+    });
+    for (const warning of failed) warnings.add(warning);
     return found;
   };
   const before = await readAll();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createSocket, type Socket } from "node:dgram";
+import type { SampledFlow } from "../../api/sampling.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
 import { ReconcileLoop } from "../reconcile-loop.ts";
 import { planCollector } from "./collector-rows.ts";
-import { type Flow, FlowTable } from "./flow-table.ts";
+import { FlowTable } from "./flow-table.ts";
 import { IpfixDecoder } from "./ipfix.ts";
 
 /** The dependencies of a {@link FlowCollector}. */
@@ -24,7 +25,7 @@ export interface FlowPage {
   readonly sequence: number;
   /** See {@link FlowTable.dropped}. */
   readonly dropped: number;
-  readonly flows: readonly Flow[];
+  readonly flows: readonly SampledFlow[];
 }
 
 /**

@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { SampledFlow } from "../../api/sampling.ts";
 import type { FlowSample } from "./ipfix.ts";
-
-/** Connections of one kind: from an address to a port of another one, as one ACL decided. The client's port is not part of the key. */
-export interface Flow {
-  /** Increases with each change of any flow: a client that has read the flows up to a number requests those after it. */
-  readonly sequence: number;
-  readonly point: number;
-  readonly from: string;
-  readonly to: string;
-  readonly protocol: number;
-  /** 0 where the protocol has none. */
-  readonly port: number;
-  /** ms since the epoch: when it was sampled first and last. */
-  readonly first: number;
-  readonly last: number;
-  /** Sampled packets: the first ones of an allowed connection, and each packet of a dropped one. */
-  readonly packets: number;
-}
 
 /** The number of flows that are kept, and how long, in ms. */
 export const KEPT = { flows: 8_192, ms: 3_600_000 } as const;
 
 /** The flows of the last hour, the latest last; with more than {@link KEPT} the oldest ones are dropped. */
 export class FlowTable {
-  readonly #flows = new Map<string, Flow>();
+  readonly #flows = new Map<string, SampledFlow>();
   #sequence: number;
   #dropped = 0;
 
@@ -56,7 +40,7 @@ export class FlowTable {
   }
 
   /** The flows of the last hour that have changed after `sequence`, oldest first. */
-  since(sequence: number, now: number): readonly Flow[] {
+  since(sequence: number, now: number): readonly SampledFlow[] {
     return [...this.#flows.values()].filter((flow) => flow.sequence > sequence && flow.last > now - KEPT.ms);
   }
 }
