@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { getOrAdd } from "../../collections/get-or-add.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { InformerTime } from "../../kube/informer-options.ts";
@@ -129,7 +130,7 @@ export class LocalEndpoints {
         [ready, slice.ready],
         [draining, slice.draining],
       ] as const)
-        if (list.length > 0) map.set(slice.service, [...(map.get(slice.service) ?? []), ...list]);
+        if (list.length > 0) getOrAdd(map, slice.service, (): LocalEndpoint[] => []).push(...list);
     }
     return new Map([...draining, ...ready]);
   }
@@ -139,7 +140,7 @@ export class LocalEndpoints {
     const found = new Map<string, LocalEndpoint[]>();
     for (const { service, ready, elsewhere } of this.#current?.values() ?? [])
       if (ready.length + elsewhere.length > 0)
-        found.set(service, [...(found.get(service) ?? []), ...ready, ...elsewhere]);
+        getOrAdd(found, service, (): LocalEndpoint[] => []).push(...ready, ...elsewhere);
     return found;
   }
 

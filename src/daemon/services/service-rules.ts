@@ -114,11 +114,11 @@ function serviceRules(
           );
       }
       const target = `${address.text} . ${number}`;
-      const [here = [], ready = []] = [endpoints, everywhere].map((map) =>
+      const endpointsIn = (map: ServiceRulesInput["endpoints"]): readonly LocalEndpoint[] =>
         (map.get(service.key) ?? []).filter(
           (each) => each.port === name && each.protocol === protocol && each.ip.family === family,
-        ),
-      );
+        );
+      const [here, ready] = keepsClient ? [endpointsIn(endpoints), endpointsIn(everywhere)] : [[], []];
       const keep = (match: string): void => {
         if (!keepsClient) return;
         local.push(
