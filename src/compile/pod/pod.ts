@@ -33,12 +33,7 @@ import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
-import {
-  NO_STRAY_ANNOTATIONS,
-  reportStrayAnnotations,
-  type StrayAnnotations,
-  strayAnnotations,
-} from "./stray-annotations.ts";
+import { reportStrayAnnotations, type StrayAnnotations, strayAnnotations } from "./stray-annotations.ts";
 import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
 import { reportUnsupportedAnnotations } from "./unsupported-annotations.ts";
 
@@ -107,7 +102,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     });
     const astray = alive.flatMap((pod) => {
       const annotations = strayAnnotations(reader, pod);
-      return annotations === NO_STRAY_ANNOTATIONS ? [] : { pod, annotations };
+      return annotations === undefined ? [] : { pod, annotations };
     });
     return { interfaces, stale, strays, astray, alive };
   },
@@ -125,7 +120,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
       ...alive.flatMap(reportInvalidAnnotations),
       ...alive.flatMap(reportUnsupportedAnnotations),
       ...strays.flatMap(({ pod, vips }) => reportStrayVips(pod, vips)),
-      ...astray.flatMap(({ pod, annotations }) => reportStrayAnnotations(pod, annotations)),
+      ...astray.map(({ pod, annotations }) => reportStrayAnnotations(pod, annotations)),
     ];
     for (const { pod, providers } of stale) {
       const keys = Object.keys(pod.annotations).filter((key) =>

@@ -14,9 +14,6 @@ export interface StrayAnnotations {
   readonly providers: readonly string[];
 }
 
-/** For pods that ask for nothing of the kind. */
-export const NO_STRAY_ANNOTATIONS: StrayAnnotations = { keys: [], providers: [] };
-
 /** So many are named in an Event. */
 const SHOWN = 5;
 
@@ -24,17 +21,17 @@ const SHOWN = 5;
 const OF_PRIMARY: readonly string[] = [POD.vip, POD.northGateway];
 const BANDWIDTH: readonly string[] = [POD.ingressBandwidth, POD.egressBandwidth];
 
-/** Finds them. Nothing is known to be astray while it is not clear which interfaces a pod is to have. */
-export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotations {
+/** Finds them; undefined if there are none. Nothing is known to be astray while it is not clear which interfaces a pod is to have. */
+export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotations | undefined {
   const own = annotationDomain(OVN_PROVIDER);
   const mayLackOwn = pod.replacesPrimary === true || reader.get("cluster", "cluster")?.nonPrimary === true;
   const mayLackBandwidth = pod.replacesPrimary === true;
   const asked = Object.keys(pod.annotations).filter((key) =>
     BANDWIDTH.includes(key) ? mayLackBandwidth : (mayLackOwn || !key.startsWith(`${own}/`)) && isOfInterface(key),
   );
-  if (asked.length === 0) return NO_STRAY_ANNOTATIONS;
+  if (asked.length === 0) return undefined;
   const { interfaces, unclear } = podInterfaces(reader, pod);
-  if (unclear.length > 0) return NO_STRAY_ANNOTATIONS;
+  if (unclear.length > 0) return undefined;
   const providers = interfaces.map(({ provider }) => provider);
   // What it has been given and is to have no more is taken away with its annotations.
   const domains = new Set([...providers, ...allocatedProviders(pod)].map(annotationDomain));
@@ -54,20 +51,19 @@ export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotat
       ? isEth0Ours && !providers.includes(OVN_PROVIDER)
       : !domains.has(key.slice(0, key.indexOf("/"))) && !fixed.has(key);
   const keys = asked.filter(isAstray);
-  return keys.length === 0 ? NO_STRAY_ANNOTATIONS : { keys: keys.sort(), providers };
+  return keys.length === 0 ? undefined : { keys: keys.sort(), providers };
 }
 
 /** The Event that names them. */
 export function reportStrayAnnotations(
   { namespace, name, uid }: PodFact,
   { keys, providers }: StrayAnnotations,
-): readonly ReportEffect[] {
-  if (keys.length === 0) return [];
+): ReportEffect {
   const more = keys.length > SHOWN ? ` and ${keys.length - SHOWN} more` : "";
   const has = providers.length === 0 ? "none" : providers.map(annotationDomain).join(", ");
   const message = `annotations ${keys.slice(0, SHOWN).join(", ")}${more} belong to no interface of the pod and have no effect; annotations of its interfaces begin with: ${has}`;
   const about = { resource: "pods", namespace, name, uid } as const;
-  return [{ kind: "report", key: `report/pods/${uid}/stray`, about, reason: "InterfaceNotFound", message }];
+  return { kind: "report", key: `report/pods/${uid}/stray`, about, reason: "InterfaceNotFound", message };
 }
 
 /** `key`: of an annotation of ours (`ourAnnotations`). DHCP options have no rule: their reader reports the invalid ones. */
