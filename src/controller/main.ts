@@ -106,7 +106,7 @@ async function run(settings: Settings): Promise<void> {
           : "waiting for the first list from the API server or the northbound database",
       ...logLevelPage(log),
     },
-    settings.secureServing
+    settings.secureServing && settings.metricsPort !== 0
       ? {
           ...(await ownCertificate(settings.tlsDir, "weft-controller", SYSTEM_CLOCK.wall())),
           admit: metricsReaders(connection.kube, SYSTEM_CLOCK, "/metrics"),
