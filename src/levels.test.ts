@@ -14,11 +14,11 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ compile: 5 },
   ...{ kinds: 6 },
   ...{ reconcile: 7, reachability: 7 },
-  ...{ recording: 8 },
+  ...{ page: 8, recording: 8 },
   ...{ controller: 9, daemon: 9, cni: 9, cli: 9 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
-const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability"];
+const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability", "page"];
 const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
 const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };
