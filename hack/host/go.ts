@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { architecture, cacheFolder, findCommand, writeAtomically } from "./cache.ts";
 import { download, fetchText } from "./download.ts";
 import { errorText, HostError } from "./error.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress, Step } from "./progress.ts";
 import { run } from "./run.ts";
 
 /** The version that is downloaded if the machine has no suitable Go. */
@@ -46,6 +46,18 @@ export async function ensureGo(purpose: string, advice: string, progress: Progre
     const message = `${found} to build ${purpose} with, and none could be downloaded (${errorText(cause)}). Install Go 1.24 or newer (Debian 12's own is too old), or ${advice}`;
     throw new HostError("command-missing", message, { cause });
   }
+}
+
+/**
+ * Shows on `step` what `go build -v` and `go install -v` print: modules as they are downloaded, then how many packages
+ * are compiled. Without `-v` Go prints nothing while it compiles, for minutes.
+ */
+export function showGoOutput(step: Step): (line: string) => void {
+  let compiled = 0;
+  return (line) => {
+    const text = line.startsWith("go: ") ? line.slice("go: ".length) : `compiled ${++compiled}, ${line}`;
+    step.update(text.slice(0, 80));
+  };
 }
 
 async function versionOf(go: string): Promise<string | undefined> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { architecture, cacheFolder, writeAtomically } from "../host/cache.ts";
 import { download, fetchText } from "../host/download.ts";
 import { errorText, HostError } from "../host/error.ts";
-import { ensureGo } from "../host/go.ts";
+import { ensureGo, showGoOutput } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress, Step } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -122,10 +122,10 @@ async function build(go: string, names: readonly string[], folder: string, step:
   const target = join(folder, `.part-${process.pid}`);
   await mkdir(target, { recursive: true });
   try {
-    await run(go, ["build", ...buildFlags, "-o", `${target}/`, ...sources], {
+    await run(go, ["build", "-v", ...buildFlags, "-o", `${target}/`, ...sources], {
       cwd: import.meta.dirname,
       env: { CGO_ENABLED: "0" },
-      onLine: (line) => step.update(line.slice(0, 80)),
+      onLine: showGoOutput(step),
     });
     for (const name of names) await rename(join(target, name), join(folder, name));
   } finally {

@@ -4,7 +4,7 @@ import { access, constants, mkdtemp, rename, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { architecture, cacheFolder } from "../host/cache.ts";
-import { ensureGo } from "../host/go.ts";
+import { ensureGo, showGoOutput } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -54,7 +54,7 @@ async function build(program: MultusProgram, target: string, progress: Progress)
       run(go, ["build", "-v", ...args], {
         cwd: folder,
         env: { CGO_ENABLED: "0" },
-        onLine: (line) => step.update(line.slice(0, 80)),
+        onLine: showGoOutput(step),
       }),
     );
     await rename(part, target);

@@ -4,7 +4,7 @@ import { access, constants, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { architecture, cacheFolder } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
-import { ensureGo } from "../host/go.ts";
+import { ensureGo, showGoOutput } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -60,10 +60,11 @@ function isThere(path: string): Promise<boolean> {
 async function build(name: Tool, path: string, progress: Progress): Promise<void> {
   const go = await ensureGo(name, "set WEFT_TOOLS_BIN to a folder that holds helm and coredns", progress);
   const target = `${path}.${process.pid}.part`;
-  await progress.step(`building ${name} with Go (once for all checkouts)`, async () => {
+  await progress.step(`building ${name} with Go (once for all checkouts)`, async (step) => {
     try {
       const env = { GOBIN: target, CGO_ENABLED: "0" };
-      await run("nice", ["-n", "5", go, "install", "-trimpath", "-ldflags", "-s -w", TOOLS[name]], { env });
+      const args = ["-n", "5", go, "install", "-v", "-trimpath", "-ldflags", "-s -w", TOOLS[name]];
+      await run("nice", args, { env, onLine: showGoOutput(step) });
       await rename(join(target, name), path);
     } finally {
       await rm(target, { recursive: true, force: true });
