@@ -121,7 +121,7 @@ function tableLines(planned: readonly PlannedReach[]): (row: readonly string[]) 
 function firstRun(missing: readonly string[]): readonly string[] {
   if (missing.length === 0) return [];
   return [
-    "This run takes longer: the following is missing and built or downloaded once (15 to 20 minutes on two otherwise idle cores if all of it is missing; several times that on a busy machine):",
+    "This run takes longer: the following is missing and built or downloaded once (about 11 minutes on two otherwise idle cores if all of it is missing and Kubernetes cannot be downloaded; several times that on a busy machine):",
     ...missing.map((what) => `  - ${what}`),
     `The results are cached in ${cacheFolder()} for all checkouts; later runs take one or two minutes.`,
   ];

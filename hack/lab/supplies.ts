@@ -56,8 +56,8 @@ function awaitedLater<T>(promise: Promise<T>): Promise<T> {
 export async function missingSupplies(): Promise<readonly string[]> {
   const [kube, tools] = await Promise.all([missingKubeBinaries(), missingTools()]);
   return [
-    ...(missingNeeds(LAB_NEEDS).length > 0 ? ["Debian packages (1 minute)"] : []),
-    ...(kube.length > 0 ? ["Kubernetes: downloaded, or built with Go if it cannot be (10 minutes)"] : []),
+    ...(missingNeeds(LAB_NEEDS).length > 0 ? ["Debian packages (half a minute)"] : []),
+    ...(kube.length > 0 ? ["Kubernetes: downloaded, or built with Go if it cannot be (9 minutes)"] : []),
     ...(tools.length > 0
       ? [`${tools.join(" and ")}: built with Go (${tools.length * 2} minutes, in part beside the rest)`]
       : []),
