@@ -5,7 +5,7 @@
  *
  * The shim is a process per pod verb and its imports are its latency: this is the only file of the project that it may
  * import, and this file imports nothing. Message keys are Kube-OVN's (`pkg/request`), so either side can be exchanged
- * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `code` and `details` are ours. Both sides ignore
+ * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `timeout_ms`, `code` and `details` are ours. Both sides ignore
  * unknown keys.
  *
  * HTTP/1.1 over the unix socket, `POST` to {@link cniPath}. The answer to `add` is 200 with a {@link CniResponse};
@@ -90,6 +90,8 @@ export interface CniRequestBase {
   readonly pod_uid?: string;
   /** The shim's id of this request: in its own errors, the daemon's log and the port's `external_ids`. Absent in requests of Kube-OVN's shim. */
   readonly request_id?: string;
+  /** How long the shim waits for the answer, in ms. The daemon answers an `add` earlier, with the reason. Absent in requests of Kube-OVN's shim. */
+  readonly timeout_ms?: number;
 }
 
 /** Body of `add`, `del` and `check`: one interface of one container. */

@@ -68,6 +68,7 @@ t.test("ADD sends Kube-OVN's message and prints the result in the requested vers
       if_name: "eth0",
       provider: "ovn",
       network_name: "kube-ovn",
+      timeout_ms: 90_000,
     },
   });
   t.same(out, {

@@ -31,7 +31,7 @@ export interface PluginDependencies {
 }
 
 /**
- * How long each verb waits for the daemon. The daemon's own deadlines are shorter, so that its more specific error
+ * How long each verb waits for the daemon. An ADD tells the daemon, whose own deadlines together are shorter, so that its more specific error
  * arrives first; this one is for a daemon that hangs.
  */
 const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
@@ -110,6 +110,7 @@ function requestOf(
     cni_version: conf.cniVersion,
     network_name: conf.name,
     ...(requestId !== undefined && { request_id: requestId }),
+    ...(call.verb === "ADD" && { timeout_ms: DEADLINE_MS.add }),
   };
   if (call.verb === "STATUS") return base;
   if (call.verb === "GC") return { ...base, valid_attachments: conf.validAttachments ?? [] };

@@ -3,7 +3,7 @@
 import { OVN_PROVIDER, POD } from "../../api/annotations.ts";
 import { CNI_ERROR, type CniResponse } from "../../api/cni-message.ts";
 import { decodePodQos } from "../../contract/qos-record.ts";
-import { pause } from "../../kube/abort.ts";
+import { pause, untilAborted } from "../../kube/abort.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { portIds } from "../ovs/port-ids.ts";
@@ -20,8 +20,9 @@ import {
   type FoundAllocation,
   type PodSource,
 } from "./await-allocation.ts";
+import { withinBudget } from "./budget.ts";
 import { CniError } from "./cni-error.ts";
-import { withDeadline } from "./deadline.ts";
+import { secondsText, withDeadline } from "./deadline.ts";
 import type { PodRequest } from "./request.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { Undo } from "./undo.ts";
@@ -55,7 +56,7 @@ export interface AddDependencies {
   onOrphaned(hostName: string, failures: readonly { readonly what: string; readonly error: unknown }[]): void;
 }
 
-/** How long Open vSwitch's database may take to accept a port, and ovn-controller to install its flows: each so long. */
+/** How long Open vSwitch's database may take to accept a port, and ovn-controller to install its flows: each so long, and all within the request's budget. */
 export const DEFAULT_INSTALLED_MS = 30_000;
 
 /** Between two attempts to write to a database that is there and does not accept it, as where its disk is full: nothing says when that ends. */
@@ -83,15 +84,16 @@ export async function addPod(
   const encap = deps.encapOf(found.allocation.subnet);
   const spec = portFor(request, found, wanted, encap, deps.clock ?? SYSTEM_CLOCK);
   refuseConfusion(deps.ports, request, spec.externalIds[EXTERNAL_ID.ifaceId] ?? "");
+  const timing = { watch, stepMs: () => withinBudget(deps.deadlines.installedMs, request, watch) };
   const undo = new Undo();
   try {
     // An earlier port exists if a runtime repeats an ADD, or if the daemon was killed during one.
-    await step("removing the pod's earlier port", vacated(deps, spec, signal));
+    await step("removing the pod's earlier port", vacated(deps, spec, timing.stepMs(), signal));
     undo.push(`interface ${wanted.hostName}`, () => deps.links.removePair(wanted.hostName));
     await watch.measure("veth", () => step("creating the pod's interface", deps.links.createPair(wanted)));
     signal.throwIfAborted();
     undo.push(`port ${spec.name}`, () => deps.ports.detach([spec.portUuid]));
-    await connect(deps, spec, wanted, watch, signal);
+    await connect(deps, spec, wanted, timing, signal);
     // A caller that has disconnected would not send the DEL that removes this interface.
     signal.throwIfAborted();
   } catch (thrown) {
@@ -129,13 +131,14 @@ async function allocated(
   watch: Stopwatch,
   outer: AbortSignal,
 ): Promise<FoundAllocation> {
-  const { deadlines, explain } = deps;
+  const { explain } = deps;
+  const allocatedMs = withinBudget(deps.deadlines.allocatedMs, request, watch);
   const signal = AbortSignal.any([outer, deps.stopping]);
   const onWait = (what: "address" | "route"): void => watch.phase(`wait-${what}`);
   try {
     onWait("address");
     return await awaitAllocation(deps.pods, request, {
-      deadlines,
+      deadlines: { ...deps.deadlines, allocatedMs },
       explain,
       signal,
       onWait,
@@ -148,21 +151,27 @@ async function allocated(
   }
 }
 
+/** The time of one ADD: what its parts take, and how long the next one may take, in ms. */
+interface Timing {
+  readonly watch: Stopwatch;
+  readonly stepMs: () => number;
+}
+
 /** Adds the OVS port and configures the pod's end, concurrently. When it returns or throws, both have ended. */
 async function connect(
   deps: AddDependencies,
   spec: PortSpec,
   wanted: PodLink,
-  watch: Stopwatch,
+  { watch, stepMs }: Timing,
   outer: AbortSignal,
 ): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([outer, failed.signal]);
   const port = async (): Promise<void> => {
-    await watch.measure("ovsdb", () => step("adding the port to br-int", attached(deps, spec, signal)));
-    await watch.measure("ovn-installed", () => installed(deps, spec, signal));
+    await watch.measure("ovsdb", () => step("adding the port to br-int", attached(deps, spec, stepMs(), signal)));
+    await watch.measure("ovn-installed", () => installed(deps, spec, stepMs(), signal));
     if (wanted.startsDown) {
-      await step("renewing Open vSwitch's cached flows", deps.renewFlows());
+      await step("renewing Open vSwitch's cached flows", renewed(deps, stepMs(), signal));
       await step("connecting the pod's interface", deps.links.connect(wanted.hostName));
     }
   };
@@ -196,10 +205,9 @@ function refuseQos({ pod, allocation }: FoundAllocation): void {
   if (refused) throw new CniError(CNI_ERROR.invalidConfig, `${problem} (of pod ${pod.namespace}/${pod.name})`);
 }
 
-async function vacated(deps: AddDependencies, { name }: PortSpec, outer: AbortSignal): Promise<void> {
-  const ms = deps.deadlines.installedMs;
+async function vacated(deps: AddDependencies, { name }: PortSpec, ms: number, outer: AbortSignal): Promise<void> {
   const late = (): CniError =>
-    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not released ${name} within ${ms / 1000} s`, {
+    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not released ${name} within ${secondsText(ms)}`, {
       details: "is ovs-vswitchd of this node (DaemonSet ovs-ovn) running?",
     });
   await withDeadline(ms, outer, (signal) => deps.ports.vacate(name, signal), late, deps.clock);
@@ -210,8 +218,9 @@ async function vacated(deps: AddDependencies, { name }: PortSpec, outer: AbortSi
  * pkg/kubelet/kubelet.go, with jitter), long after the database has.
  */
 async function attached(
-  { ports, deadlines, clock = SYSTEM_CLOCK }: AddDependencies,
+  { ports, clock = SYSTEM_CLOCK }: AddDependencies,
   spec: PortSpec,
+  ms: number,
   outer: AbortSignal,
 ): Promise<void> {
   let last = new CniError(CNI_ERROR.tryAgainLater, "not connected to Open vSwitch's database on this node", {
@@ -231,22 +240,27 @@ async function attached(
       await pause(clock, REFUSED_MS, signal);
     }
   };
-  await withDeadline(deadlines.installedMs, outer, attach, () => last, clock);
+  await withDeadline(ms, outer, attach, () => last, clock);
 }
 
-async function installed(deps: AddDependencies, spec: PortSpec, outer: AbortSignal): Promise<void> {
-  const ms = deps.deadlines.installedMs;
+async function installed(deps: AddDependencies, spec: PortSpec, ms: number, outer: AbortSignal): Promise<void> {
   const late = (): CniError => {
     const logicalPort = spec.externalIds[EXTERNAL_ID.ifaceId];
     return new CniError(
       CNI_ERROR.tryAgainLater,
-      `ovn-controller has not installed the flows of ${spec.name} within ${ms / 1000} s`,
+      `ovn-controller has not installed the flows of ${spec.name} within ${secondsText(ms)}`,
       {
         details: `logical port ${logicalPort}: is it in the northbound database, is ovn-controller of this node (DaemonSet ovs-ovn) connected to the southbound one?`,
       },
     );
   };
   await withDeadline(ms, outer, (signal) => deps.ports.whenInstalled(spec.interfaceUuid, signal), late, deps.clock);
+}
+
+async function renewed({ renewFlows, clock }: AddDependencies, ms: number, outer: AbortSignal): Promise<void> {
+  const late = (): CniError =>
+    new CniError(CNI_ERROR.tryAgainLater, `ovs-vswitchd has not renewed them within ${secondsText(ms)}`);
+  await withDeadline(ms, outer, (signal) => untilAborted(renewFlows(), signal), late, clock);
 }
 
 function interfaceFor(deps: AddDependencies, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {

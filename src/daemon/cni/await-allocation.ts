@@ -7,6 +7,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
 import { CniError } from "./cni-error.ts";
+import { secondsText } from "./deadline.ts";
 import type { PodRequest } from "./request.ts";
 
 /** The part of the pod informer that {@link awaitAllocation} uses. */
@@ -113,13 +114,12 @@ async function notAllocated(
 ): Promise<CniError> {
   const { provider } = request;
   const reason = await options.explain(pod, request);
-  const seconds = options.deadlines.allocatedMs / 1000;
   const what = missing === "address" ? "no address" : "an address but no route";
   const network = provider === OVN_PROVIDER ? "" : ` for provider ${provider}`;
   const see = `see "kubectl describe pod -n ${pod.namespace} ${pod.name}" and the log of Deployment kube-ovn-controller`;
   return new CniError(
     CNI_ERROR.tryAgainLater,
-    `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${seconds} s${reason === undefined ? "" : `: ${reason}`}`,
+    `pod ${pod.namespace}/${pod.name} got ${what}${network} from the controller within ${secondsText(options.deadlines.allocatedMs)}${reason === undefined ? "" : `: ${reason}`}`,
     { details: provider === OVN_PROVIDER || reason !== undefined ? see : `${providerHint(pod, provider)}; ${see}` },
   );
 }

@@ -2,6 +2,11 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 
+/** A deadline in messages, for example `30 s`. */
+export function secondsText(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
+
 /**
  * Runs `work` with a signal that fires with `outer`, or after `ms` milliseconds. If the work fails after that
  * deadline and not because of `outer`, it rejects with the error that `late` returns.

@@ -33,6 +33,8 @@ export interface PodRequest {
   readonly prevResult: CniResult | undefined;
   /** The shim's request id; absent in requests of Kube-OVN's shim. */
   readonly requestId?: string;
+  /** How long the shim waits for the answer, in ms from when the request arrives; absent in requests of Kube-OVN's shim. */
+  readonly timeoutMs?: number;
 }
 
 /** The key of an attachment on this node: CNI SPEC 1.1 uses (container id, interface name). */
@@ -68,6 +70,7 @@ export function readPodRequest(body: unknown, verb: "add" | "del" | "check"): Po
     dns: optionalObject(keys, "dns"),
     prevResult: optionalObject(keys, "prev_result") as CniResult | undefined,
     ...requestIdOf(keys["request_id"]),
+    ...timeoutOf(keys["timeout_ms"]),
   };
   if (!CONTAINER_ID.test(request.containerId)) throw wrong("container_id", "is missing or is not a container id");
   if (!IF_NAME.test(request.ifName)) throw wrong("if_name", "is not a valid interface name");
@@ -105,6 +108,11 @@ function refuseDevice(keys: Readonly<Record<string, unknown>>): void {
 
 function requestIdOf(value: unknown): { readonly requestId?: string } {
   return typeof value === "string" && REQUEST_ID.test(value) ? { requestId: value } : {};
+}
+
+/** A time that is none is ignored: it is not a reason to refuse a pod its network either. */
+function timeoutOf(value: unknown): { readonly timeoutMs?: number } {
+  return typeof value === "number" && value > 0 ? { timeoutMs: value } : {};
 }
 
 function typeOf(keys: Readonly<Record<string, unknown>>): string {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CNI_ERROR, type CniVerb } from "../../api/cni-message.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { type AddDependencies, addPod } from "./add.ts";
 import { checkAttachment } from "./check.ts";
 import { checkAddresses } from "./check-addresses.ts";
@@ -100,7 +101,11 @@ async function record<R>(
   about: Partial<PodRequest>,
   work: (watch: Stopwatch) => Promise<R>,
 ): Promise<R> {
-  const watch = new Stopwatch(deps.clock?.now, (part, ms) => deps.journal.part(verb, about, part, ms));
+  const { clock = SYSTEM_CLOCK } = deps;
+  const watch = new Stopwatch(
+    () => clock.now(),
+    (part, ms) => deps.journal.part(verb, about, part, ms),
+  );
   deps.journal.began(verb, about);
   try {
     const result = await work(watch);
