@@ -5,8 +5,8 @@ import { differences, type Plant, World } from "./world.ts";
 
 /**
  * Executes a history, and returns its faults; empty if there are none. At rest, a controller without state writes
- * nothing, and makes the same rows in an empty database; no transaction was ever refused; when all objects have been
- * deleted again, the database is as at first.
+ * nothing, and writes the same rows to an empty database; no transaction was ever refused; when all objects have been
+ * deleted again, the database is as at the beginning.
  */
 export async function faultsOf(
   history: readonly Edit[],

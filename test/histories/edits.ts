@@ -25,11 +25,11 @@ import {
 } from "../../src/kube/resources.ts";
 import * as objects from "./objects.ts";
 
-/** One thing that happens, so many ms after the one before. */
+/** One edit, with the time since the previous one in ms. */
 export type Edit = { readonly after: number } & (
   | { readonly do: "put"; readonly type: ResourceType; readonly ref: ObjectRef; readonly body: objects.Body }
   | { readonly do: "delete"; readonly type: ResourceType; readonly ref: ObjectRef }
-  /** The controller ends, in good order or not, and is started again. */
+  /** The controller ends, by an orderly stop or a crash, and is started again. */
   | { readonly do: "restart"; readonly crash: boolean }
 );
 
@@ -53,10 +53,10 @@ export const EDITED: readonly ResourceType[] = [
   NETWORK_ATTACHMENTS,
 ];
 
-/** How long before an edit: at once with the one before, while that is being carried out, or when all is done. In ms. */
+/** Pauses before an edit, in ms: none, shorter than the processing of the previous one, or longer. */
 const after = fc.constantFrom(0, 0, 30, 1_000, 5_000, 40_000);
 
-/** Histories of so many edits at most. Some begin with a VPC that has a floating IP, which few come to by chance. */
+/** Histories with a maximum number of edits. Some begin with a VPC that has a floating IP, which random edits seldom produce. */
 export function histories(length: number): fc.Arbitrary<readonly Edit[]> {
   const edits = fc.array(edit, { minLength: 1, maxLength: length, size: "max" });
   return fc.oneof({ weight: 2, arbitrary: edits }, { weight: 1, arbitrary: edits.map((rest) => [...NAT, ...rest]) });
@@ -94,7 +94,7 @@ function editText(one: Edit): string {
   return `${when}${what}${one.do === "put" ? ` ${JSON.stringify(one.body)}` : ""}`;
 }
 
-/** Puts, and sometimes deletes, of objects with some names. */
+/** Edits that put, and sometimes delete, objects with some names. */
 function edits(
   type: ResourceType,
   refs: readonly ObjectRef[],
@@ -107,7 +107,7 @@ function edits(
   });
 }
 
-/** Without fields that are undefined, as JSON has none. */
+/** Removes fields that are undefined, as JSON does. */
 function plain(body: objects.Body): objects.Body {
   return JSON.parse(JSON.stringify(body)) as objects.Body;
 }
@@ -191,7 +191,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
         metadata: { annotations: annotations as Readonly<Record<string, string>>, labels },
         status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
       })),
-      // One stays: without a node no pod could be bound.
+      // One node stays, because without a node no pod could be bound.
       ({ name }) => name !== "n1",
     ),
   },

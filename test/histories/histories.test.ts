@@ -8,12 +8,12 @@ import { type Edit, histories, historyText } from "./edits.ts";
 import type { Body } from "./objects.ts";
 import type { Plant } from "./world.ts";
 
-/** How many histories `npm test` carries out. More: `hack/with-deps node test/histories/main.ts --runs N`. */
+/** Number of histories that `npm test` runs. More: `hack/with-deps node test/histories/main.ts --runs N`. */
 const RUNS = 6;
 
 t.setTimeout(600_000);
 
-t.test("whatever is edited, nothing that was before can be seen in the rows, and nothing is left of it", async (t) => {
+t.test("after any edits, the rows do not depend on former states, and deleted objects leave nothing", async (t) => {
   const property = fc.asyncProperty(histories(30), async (history) => {
     const faults = await faultsOf(history);
     if (faults.length > 0) throw new Error(`${faults.slice(0, 12).join("\n")}\n${historyText(history)}`);
@@ -55,7 +55,7 @@ function serviceBody(clusterIP: string): Body {
   return { spec: { type: "ClusterIP", clusterIP, clusterIPs: [clusterIP], ports } };
 }
 
-/** Bugs, and what must be found of each. */
+/** Bugs, and the fault that must be found for each. */
 const PLANTS: Readonly<Record<string, { readonly plant: Plant; readonly found: RegExp }>> = {
   "a change that the controller misses": {
     plant: {
@@ -111,12 +111,12 @@ const PLANTS: Readonly<Record<string, { readonly plant: Plant; readonly found: R
   },
 };
 
-t.test("a history without a planted bug has no fault", async (t) => {
+t.test("a history without a mutation has no fault", async (t) => {
   t.same(await faultsOf(PUTS), []);
 });
 
 for (const [name, { plant, found }] of Object.entries(PLANTS)) {
-  t.test(`it is found: ${name}`, async (t) => {
+  t.test(`a mutation is found: ${name}`, async (t) => {
     const faults = await faultsOf(PUTS, plant);
     t.ok(
       faults.some((fault) => found.test(fault)),

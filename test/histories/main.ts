@@ -13,7 +13,7 @@ interface Options {
   readonly trace: boolean;
 }
 
-/** A history is shortened for so long, in ms. */
+/** How long a failing history is shortened, in ms. */
 const SHRINK_MS = 120_000;
 
 async function main({ runs, seed, length, shrink, trace }: Options): Promise<void> {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 
-/** The fields of an object that an edit sets, beside its name. */
+/** The fields of an object that an edit sets, in addition to its name. */
 export interface Body {
   readonly metadata?: {
     readonly annotations?: Readonly<Record<string, string>>;
@@ -16,7 +16,7 @@ const pick = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(..
 /** A field that is often left out. */
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined, freq: 3 });
 
-// Few values, so that objects meet; some are invalid, as objects that are older than the CRDs' rules may be.
+// Few values, so that objects conflict; some are invalid, as in objects that are older than the CRDs' rules.
 const address = pick(
   ...["10.50.0.9", "10.50.0.1", "10.51.0.7", "10.99.0.1", "fd50::9", "", "x", "10.50.0.9,10.50.0.10"],
   ...["10.50.0.9,fd50::9", "169.254.0.2", "10.16.0.5", "::ffff:10.50.0.9", "10.50.0.255"],
@@ -135,7 +135,7 @@ export const rule = fc.record({
   ports: fc.array(port, { maxLength: 2 }),
 });
 
-/** Where a SwitchLBRule's address is. */
+/** The annotations that place a SwitchLBRule's address. */
 export const place = maybe(
   pick<Readonly<Record<string, string>>>(
     { "ovn.kubernetes.io/logical_router": "va", "ovn.kubernetes.io/logical_switch": "sa" },
@@ -181,7 +181,7 @@ export const externalSubnet = fc.record({
 /** A Vlan's spec. */
 export const vlan = fc.record({ id: maybe(pick(0, 7)), provider: pick("external", "x", "") });
 
-/** Specs of OvnEips by name: nothing of them can be changed once the addresses have been given. */
+/** Specs of OvnEips by name: they cannot be changed once addresses are allocated. */
 export const ovnEips: Readonly<Record<string, object>> = {
   e1: { externalSubnet: "out" },
   e2: { externalSubnet: "out", type: "nat", v4Ip: "172.30.0.5" },
@@ -241,7 +241,7 @@ export const service = fc
   })
   .map((spec) => ({ ...spec, clusterIPs: [spec.clusterIP] }));
 
-/** The annotations that say where a Service is. */
+/** The annotations that choose the VPC and subnet of a Service. */
 export const servicePlace = maybe(
   pick<Readonly<Record<string, string>>>(
     { "ovn.kubernetes.io/vpc": "va" },

@@ -27,12 +27,12 @@ import { Throwing } from "../sim/throwing.ts";
 import { Trace } from "../sim/trace.ts";
 import { EDITED, type Edit } from "./edits.ts";
 
-/** Longer than any pause before something that failed is retried, and than a node's chassis may be missing, in ms. */
+/** Longer than any back-off, and than a node's chassis may be missing before it is reported, in ms. */
 const QUIET_MS = 130_000;
-/** All must have settled by then, in ms. */
+/** Deadline for the cluster to settle, in ms. */
 const PATIENCE_MS = 20 * 60_000;
 
-/** A bug that the controllers of a world have, to show that it is found. */
+/** A bug in the controllers of a world, to show that it is found. */
 export type Plant = Pick<Mutation, "parts" | "controller">;
 
 /** An API server, a northbound database and one controller, in simulated time and without faults. */
@@ -48,7 +48,7 @@ export class World {
   #databases = 0;
   #lastWrite = 0;
   #writes: string[] = [];
-  /** A transaction writes only the missing rows. */
+  /** A transaction writes only rows that are missing. */
   #isFilling = false;
 
   constructor(seed: string, plant?: Plant, print?: (line: string) => void) {
@@ -61,12 +61,12 @@ export class World {
     this.#replica = this.#controller();
   }
 
-  /** A fault in the code itself. */
+  /** Records an error of the code itself. */
   fault(what: string): void {
     if (!this.faults.includes(what)) this.faults.push(what);
   }
 
-  /** A small cluster, with a controller that has found nothing to do for a while. */
+  /** Creates a small cluster, with a controller that has had nothing to do for a while. */
   async begin(): Promise<void> {
     for (const name of ["default", "kube-system", "blue"]) await this.#kube.create(NAMESPACES, { metadata: { name } });
     await this.#edit({ after: 0, do: "put", type: NODES, ref: { name: "n1" }, body: {} });
@@ -74,7 +74,7 @@ export class World {
     await this.settle();
   }
 
-  /** Carries out an edit when its time has come. */
+  /** Executes an edit at its time. */
   async carryOut(edit: Edit): Promise<void> {
     await this.#scheduler.run(edit.after);
     this.#scheduler.note(`EDIT ${JSON.stringify(edit)}`);
@@ -96,7 +96,7 @@ export class World {
     if (!this.#replica.leading) this.fault("no controller leads");
   }
 
-  /** A controller without state must find nothing to write, and over an empty database make the present rows. */
+  /** Asserts that a controller without state writes nothing, and writes the present rows to an empty database. */
   async judgeFresh(): Promise<void> {
     await this.#judgeSuccessor("a fresh controller", false);
     await this.#judgeSuccessor("a fresh controller with an empty database", true);
@@ -104,7 +104,7 @@ export class World {
       if (event.reason === "InternalError") this.fault(`Event InternalError: ${event.message}`);
   }
 
-  /** Deletes all that edits make, in one order of types or the other: the cluster must be as it was at first. */
+  /** Deletes all objects of edits, in one order of types or the other: the cluster must be as at the beginning. */
   async deleteAll(reverse: boolean): Promise<void> {
     const types = reverse ? EDITED.toReversed() : EDITED;
     for (const type of types) {
@@ -123,7 +123,7 @@ export class World {
     await this.settle();
   }
 
-  /** Names of all objects but those that only say what has happened. */
+  /** Names of all objects except those that only report events. */
   names(): readonly string[] {
     return CHECKED.flatMap((type) =>
       this.#kube.objects(type).map(({ metadata: { namespace = "", name, finalizers = [] } }) => {
@@ -132,7 +132,7 @@ export class World {
     );
   }
 
-  /** The rows of the database: table and uuid → columns, in one order. */
+  /** The rows of the database: table and uuid → columns, sorted. */
   rows(): ReadonlyMap<string, string> {
     const tables = Object.keys(OVN_NB.tables).filter((table) => !NOT_OURS.has(table));
     const rows = tables.flatMap((table) =>
@@ -143,7 +143,7 @@ export class World {
     return new Map(rows);
   }
 
-  /** Ends all that runs. */
+  /** Stops everything. */
   end(): void {
     this.#replica.process?.kill();
   }
@@ -177,7 +177,7 @@ export class World {
         return;
       }
       const { metadata: { annotations = {}, labels } = {}, status, ...fields } = edit.body;
-      // As `kubectl apply` does it: what the user has set before and does not set now goes, what others have set stays.
+      // As `kubectl apply` does: fields that the user set before and does not set now are removed, those of others stay.
       if (present === undefined) {
         const more = type === PODS ? { spec: { nodeName: "n1", hostNetwork: false, containers: [] } } : {};
         const served = type === ENDPOINT_SLICES && { "kubernetes.io/service-name": ref.name.replace(/-x$/, "") };
@@ -259,28 +259,28 @@ export class World {
 
 /** Operations that change nothing. */
 const QUESTIONS: ReadonlySet<string> = new Set(["assert", "select", "wait"]);
-/** Tables of what belongs to the whole database. */
+/** Tables that concern the database as a whole. */
 const NOT_OURS: ReadonlySet<string> = new Set(["NB_Global", "Connection", "SSL"]);
 /** The objects that exist without any edit. */
 const STANDING: ReadonlySet<string> = new Set(["ovn-cluster", "ovn-default", "join"]);
-/** Types of objects of which none may stay behind. */
+/** Types of objects of which none may be left. */
 const CHECKED = [...EDITED, NAMESPACES, NODES, IPS, DEPLOYMENTS];
 
 function refOf({ namespace, name }: ObjectRef): ObjectRef {
   return namespace === undefined ? { name } : { namespace, name };
 }
 
-/** Whether the controller made the object, and so deletes it: the Service of a SwitchLBRule. */
+/** Whether the controller creates and deletes the object: the Service of a SwitchLBRule. */
 function isOfRule(name: string): boolean {
   return /^slr-r\d$/.test(name);
 }
 
-/** Sets of rows have no order. */
+/** Sorts sets of rows, which have no order. */
 function inOrder(_key: string, value: unknown): unknown {
   return Array.isArray(value) ? value.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : value;
 }
 
-/** Entries that are only in one of two maps, or differ. */
+/** Entries that are in only one of two maps, or differ. */
 export function differences(
   before: ReadonlyMap<string, string>,
   after: ReadonlyMap<string, string>,

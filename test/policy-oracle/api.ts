@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Objects of Kubernetes as its API has them, as far as policies look at them. Written from the API's own types (core/v1,
- * networking.k8s.io/v1, policy.networking.k8s.io v1alpha1 and v1alpha2), and not taken from the product, which is what is tested.
+ * Kubernetes objects, as far as policies use them. Written from the API's types (core/v1,
+ * networking.k8s.io/v1, policy.networking.k8s.io v1alpha1 and v1alpha2), and not taken from the product, which is under test.
  */
 
 /** meta/v1 LabelSelector. */

@@ -16,7 +16,7 @@ import { factStore } from "../../src/kinds/store.ts";
 import type { Node, Pod, Policy, World } from "./api.ts";
 
 /**
- * The subnets of the pods. A pod is in the one that its annotation names, or else in the one that its addresses are of. Two VPCs have the addresses of
+ * The subnets of the pods. A pod is in the one that its annotation names, or else in the one that contains its addresses. Two VPCs have the addresses of
  * the default VPC's first subnet; one of them is peered with a third.
  */
 export const SUBNETS = {
@@ -42,12 +42,12 @@ export function subnetOf({ metadata, status }: Pod): SubnetName {
   return status.podIPs.some(isSecond) ? "second" : "ovn-default";
 }
 
-/** The addresses that a node sends from into the pod network, by its place in the list of nodes. */
+/** The source addresses of a node in the pod network, by its index in the list of nodes. */
 export function joinAddresses(index: number): { readonly v4: string; readonly v6: string } {
   return { v4: `100.64.0.${index + 2}`, v6: `fd00:100:64::${index + 2}` };
 }
 
-/** Facts of a cluster that has nothing yet but its subnets, with what is derived from policies kept in step. */
+/** Facts of a cluster with only its subnets, with the facts derived from policies kept up to date. */
 export function emptyCluster(): FactStore {
   const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
@@ -94,7 +94,7 @@ export function clusterOf(world: World): FactStore {
 
 /** Sets a namespace. */
 export function putNamespace(facts: FactStore, name: string, labels: Readonly<Record<string, string>>): void {
-  // As the API server does.
+  // The API server does the same.
   const all = { ...labels, "kubernetes.io/metadata.name": name };
   facts.set("namespaces", name, projectNamespace({ metadata: { name, uid: `uid-${name}`, labels: all } }));
 }
@@ -106,7 +106,7 @@ export function putNode(facts: FactStore, { metadata, status }: Node, index: num
   putIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join" }, joinAddresses(index), "");
 }
 
-/** A pod keeps its node and its addresses for life; with others it is another pod. */
+/** A pod never changes its node and addresses; with others it is another pod. */
 export function uidOf(pod: Pod): string {
   const { metadata, spec, status } = pod;
   const { name, namespace } = metadata;
@@ -114,7 +114,7 @@ export function uidOf(pod: Pod): string {
   return [...parts, ...status.podIPs.map(({ ip }) => ip)].join("-");
 }
 
-/** Sets a pod and the record of its address; one on the host's network leaves nothing. */
+/** Sets a pod and the record of its address; nothing for a pod on the host's network. */
 export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void {
   const { name, namespace } = metadata;
   const uid = uidOf({ metadata, spec, status });
@@ -136,7 +136,7 @@ export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void 
   facts.set("pods", `${namespace}/${name}`, fact);
 }
 
-/** Takes a pod away, with its address. */
+/** Deletes a pod, with its address. */
 export function dropPod(facts: FactStore, { metadata: { name, namespace } }: Pod): void {
   facts.set("pods", `${namespace}/${name}`, undefined);
   facts.set("ips", `${name}.${namespace}`, undefined);
@@ -161,12 +161,12 @@ export function putPolicy(facts: FactStore, policy: Policy): void {
   }
 }
 
-/** Takes a policy away. */
+/** Deletes a policy. */
 export function dropPolicy(facts: FactStore, policy: Policy): void {
   facts.set(FACT_KINDS[policy.kind], keyOf(policy), undefined);
 }
 
-/** Sets a SecurityGroup, or takes it away. */
+/** Sets a SecurityGroup, or deletes it. */
 export function putSecurityGroup(facts: FactStore, name: string, spec: SecurityGroupSpec | undefined): void {
   const metadata = { name, uid: `uid-sg-${name}`, generation: 1 };
   facts.set("securityGroups", name, spec && projectSecurityGroup({ metadata, spec }));

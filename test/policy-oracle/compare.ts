@@ -13,14 +13,14 @@ export const CONNECTIONS: readonly Connection[] = [
   { protocol: "ICMP", port: 0 },
 ];
 
-/** A pair, and what is tried between the two. */
+/** A pair, and the connection that is tried between the two. */
 export interface Attempt {
   readonly from: Party;
   readonly to: Party;
   readonly connection: Connection;
 }
 
-/** All that can be tried in a world: between pods, and between pods and nodes or strangers. */
+/** All connections of a world: between pods, and between pods and nodes or external addresses. */
 export function* attempts(world: World): Iterable<Attempt> {
   const pods = world.pods.flatMap(partiesOfPod);
   const others: Party[] = STRANGERS.map((address) => ({ address }));
@@ -39,7 +39,7 @@ export function* attempts(world: World): Iterable<Attempt> {
   }
 }
 
-/** Whether there is a way between two parties, see `isConnected`. */
+/** Whether there is a path between two parties, see `isConnected`. */
 export function areConnected(from: Party, to: Party): boolean {
   return isConnected(from, to, (pod) => SUBNETS[subnetOf(pod)].vpc, PEERED);
 }
@@ -47,13 +47,13 @@ export function areConnected(from: Party, to: Party): boolean {
 /** The VPCs that are peered with each other. */
 const PEERED = [SUBNETS.twin.vpc, SUBNETS.beside.vpc];
 
-/** A pod on the host's network is its node, which is a party anyway. */
+/** A pod on the host's network is the same party as its node. */
 function partiesOfPod(pod: Pod): Party[] {
   if (pod.spec.hostNetwork === true) return [];
   return pod.status.podIPs.map(({ ip }) => ({ address: ip, pod }));
 }
 
-/** The first attempt on which compiled rows and specifications disagree, in words; `undefined` where there is none. */
+/** The first attempt on which compiled rows and specifications disagree, as text; `undefined` if there is none. */
 export function disagreement(world: World): string | undefined {
   const picture = new Picture(compileRows(clusterOf(world)));
   for (const { from, to, connection } of attempts(world)) {
@@ -66,7 +66,7 @@ export function disagreement(world: World): string | undefined {
   return undefined;
 }
 
-/** An attempt in words. */
+/** An attempt as text. */
 export function describe({ from, to, connection }: Attempt): string {
   return `${nameOf(from)} to ${nameOf(to)}, ${connection.protocol} ${connection.port}`;
 }

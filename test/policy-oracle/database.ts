@@ -10,17 +10,17 @@ import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
 import type { Row, Tables } from "./rows.ts";
 
 /**
- * The fate of a transaction: `lost` and `unanswered` end without an answer, the latter after it was executed;
+ * The result of a transaction: `lost` and `unanswered` end without an answer, the latter after it was executed;
  * `refused` for a reason that the sender cannot see.
  */
 export type Fate = "committed" | "lost" | "unanswered" | "refused";
 
-/** Why a transaction was refused that had this fate. */
+/** The error of a refused transaction. */
 export const FATE = "it was to be refused";
 
 /**
- * A northbound database in memory, with the rules of OVSDB that plans depend on: references must hold, indexes are unique, and rows
- * that nothing holds are collected (RFC 7047 §3.2).
+ * A northbound database in memory, with the rules of OVSDB that plans depend on: references must be valid, indexes are unique, and rows
+ * that nothing refers to are deleted (RFC 7047 §3.2).
  */
 export class MemoryNorthbound implements DatabaseView {
   #tables: Map<string, Map<string, Row>> = new Map();
@@ -28,7 +28,7 @@ export class MemoryNorthbound implements DatabaseView {
   readonly #onCommit: (plan: Plan) => void;
   readonly #fate: () => Fate;
 
-  /** `onCommit` is called after each transaction that was carried out, `onChanges` as a monitor would be, before the answer. */
+  /** `onCommit` is called after each executed transaction, `onChanges` like a monitor, before the answer. */
   constructor(options: {
     readonly onChanges: (changes: readonly ObservedChange[]) => void;
     readonly onCommit: (plan: Plan) => void;
@@ -51,7 +51,7 @@ export class MemoryNorthbound implements DatabaseView {
     return this.#tables.get(table)?.get(uuid);
   }
 
-  /** All rows, as a sweep looks at them. */
+  /** All rows, as a sweep reads them. */
   *rows(): Iterable<SweptRow> {
     for (const [table, rows] of this.#tables) for (const [uuid, columns] of rows) yield { table, uuid, columns };
   }
@@ -97,7 +97,7 @@ export class MemoryNorthbound implements DatabaseView {
     for (const { table, uuid } of deletes) this.#tables.get(table)?.delete(uuid);
   }
 
-  /** Collects rows without a strong reference, then drops weak references to rows that are gone. */
+  /** Deletes rows without a strong reference, then drops dangling weak references. */
   #collect(): void {
     for (let again = true; again; ) {
       again = false;

@@ -22,14 +22,14 @@ import { ChangingCluster, type Step } from "./steps.ts";
 export interface Conditions {
   /** Units per transaction. */
   readonly batch: number;
-  /** The fate of each transaction, in turn; `committed` after the last. */
+  /** The result of each transaction, in turn; `committed` after the last. */
   readonly fates: readonly Fate[];
 }
 
 /** Small transactions, and connections that break. */
 export const conditions: fc.Arbitrary<Conditions> = fc.record({
   batch: fc.constantFrom(1, 2, 200),
-  // Where what is there already is refused, it cannot be changed all at once: one refusal is for what is new.
+  // If existing rows were refused, they could not be changed in one transaction: only new ones are refused.
   fates: fc
     .array(fc.constantFrom<Fate[]>("committed", "committed", "committed", "lost", "unanswered", "refused"), {
       maxLength: 6,
@@ -37,24 +37,24 @@ export const conditions: fc.Arbitrary<Conditions> = fc.record({
     .map((fates) => fates.map((fate, i) => (fate === "refused" && fates.indexOf(fate) < i ? "committed" : fate))),
 });
 
-/** Tried at every instant: less than in the comparison with the specifications, for there are many instants. */
+/** The connections tried after each transaction: fewer than in the comparison with the specifications, because there are many transactions. */
 const TRIED = new Set(["TCP 80", "TCP 81", "UDP 90", "ICMP 0"]);
 
 /**
- * Takes a cluster through the steps with the real engine, and says what is wrong, if anything is:
- * - in the end, and whenever the engine is done, the database is what a fresh compile wants;
- * - no transaction leaves a state in which something is allowed that no state of the facts since the engine was last done allows;
- * - an ACL that is wanted before and after is there, unchanged, all the time.
+ * Takes a cluster through the steps with the real engine, and returns the first fault, if any:
+ * - in the end, and whenever the engine is idle, the database is the result of a fresh compile;
+ * - no transaction leaves a state in which something is allowed that no state of the facts since the engine was last idle allows;
+ * - an ACL that is wanted before and after exists, unchanged, all the time.
  */
 export async function firstFault(steps: readonly Step[], { batch, fates }: Conditions): Promise<string | undefined> {
   const cluster = new ChangingCluster();
   const faults: string[] = [];
   const timers = new ManualClock();
   const remaining = [...fates];
-  /** Each fresh compile since the engine was last done, and all that can be tried in those worlds. */
+  /** Each fresh compile since the engine was last idle, and all connections of those worlds. */
   let wanted: Tables[] = [new Map(), compileRows(cluster.facts)];
   let tried = new Map<string, Attempt>();
-  /** Whether no controller has been killed since then, and left something for the sweep of the next one. */
+  /** Whether no controller has been killed since then, so that nothing is left for the sweep of the next one. */
   let swept = true;
   /** The database after each transaction since then. */
   let instants: Tables[] = [];
@@ -64,7 +64,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     onCommit: () => instants.push(database.tables),
     fate: () => remaining.shift() ?? "committed",
   });
-  /** A controller that has just been started: it has the facts, and the database's content. */
+  /** A controller that has just started, with the facts and the database's content. */
   const newEngine = (): Engine<never> => {
     const tracker: Tracker<never> = new Tracker(UNIT_KINDS as never, cluster.facts, rootsOf);
     const made = new Engine<never>({
@@ -77,7 +77,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
       offerEffects: () => undefined,
       timers,
       onUnitFailure: (unit, error) => {
-        // A pod that has come again under its name waits for the sweep.
+        // A pod that was created again with its name waits for the sweep.
         if (error.message !== FATE && !error.message.startsWith("two rows")) faults.push(`${unit}: ${error.message}`);
       },
       onDeposed: () => faults.push("deposed"),
@@ -87,7 +87,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
     made.start();
     return made;
   };
-  /** Until the engine is idle. All else here is done within one task, so what is not done after it waits for a timer: after two lost commits running, say. */
+  /** Waits until the engine is idle. Everything else here is done within one task, so work that remains after it waits for a timer, for example after two lost commits in a row. */
   const idle = async (): Promise<void> => {
     let done = false;
     void engine.whenIdle().then(() => {
@@ -99,7 +99,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
       timers.pass(600_000);
     }
   };
-  /** Until nothing is to be done any more, and what an earlier one left behind is gone. */
+  /** Waits until nothing is to be done any more, and orphaned rows of an earlier controller are deleted. */
   const settle = async (): Promise<void> => {
     // A unit whose transaction was rejected is retried after a pause, and so is a sweep.
     for (let i = 0; i < 10; i++) {
@@ -162,7 +162,7 @@ function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
 }
 
 /**
- * A state that lets packets through which none of the wanted states does. If a pod is created or deleted in between,
+ * A state that allows packets that none of the wanted states allows. If a pod is created or deleted in between,
  * each side is evaluated separately: a deleted pod does not get later policies, and a new one may be created before
  * them. The same applies after a controller was killed: the policies that it allowed on one side stay active until
  * the sweep of the next one.
@@ -178,7 +178,7 @@ function firstOpening(
   for (const attempt of tried) {
     const { from, to, connection } = attempt;
     const traces = allowing.map((picture) => picture.trace(from, to, connection));
-    // Of a pod whose object is gone, only the port is left.
+    // A deleted pod may still have its port.
     const last = traces.at(-1);
     if (last?.leaves === undefined || last.arrives === undefined) continue;
     const constant = traces.every(({ leaves, arrives }) => leaves !== undefined && arrives !== undefined);
@@ -220,7 +220,7 @@ function firstDifference(wanted: Tables, present: Tables): string | undefined {
   return undefined;
 }
 
-/** A row without the mark of its owner, and without what is empty. */
+/** A row without the mark of its owner, and without empty columns. */
 function plain(row: Row): Row {
   const ids = row["external_ids"] as Readonly<Record<string, string>> | undefined;
   const { [OWNER_KEY]: _, ...rest } = ids ?? {};

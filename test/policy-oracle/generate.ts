@@ -24,21 +24,21 @@ import type {
 } from "./api.ts";
 import { SUBNET_ANNOTATION, SUBNETS, type SubnetName } from "./cluster.ts";
 
-/** Worlds for property tests: of so few names, labels, ports and addresses that everything collides with everything. */
+/** Worlds for property tests, with few names, labels, ports and addresses, so that there are many conflicts. */
 
-/** Names of namespaces; two of them are easily taken for each other. */
+/** Names of namespaces; two of them are similar. */
 export const NAMESPACES = ["x", "y", "x-y"] as const;
 const NODES = ["n1", "n2"] as const;
 const VALUES = ["a", "b"] as const;
-/** Numbers of ports that are probed and written of. */
+/** Numbers of ports that are tried and that rules name. */
 export const PORTS = [80, 81, 90] as const;
 const PORT_NAMES = ["web", "api"] as const;
 const NAME_LABEL = "kubernetes.io/metadata.name";
 
-/** Addresses outside the cluster; the first two are of its own ranges. */
+/** Addresses that no pod has; the first two are in the cluster's ranges. */
 export const STRANGERS = ["10.16.0.200", "fd00:10:16::c8", "192.0.2.1", "2001:db8::1"] as const;
 
-/** Prefixes, each with prefixes inside. */
+/** Prefixes, each with prefixes contained in it. */
 const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   "0.0.0.0/0": ["10.0.0.0/8", "10.16.0.2/32", "172.18.0.0/16", "0.0.0.0/1"],
   "10.16.0.0/16": ["10.16.0.2/32", "10.16.0.0/30", "10.16.0.3/32"],
@@ -88,15 +88,15 @@ function selector(keys: readonly string[], values: fc.Arbitrary<string> = value)
   );
 }
 
-/** Of pods. */
+/** Selectors of pods. */
 const podSelector = selector(["app", "tier"]);
-/** Of namespaces, by their labels or by the label that holds their name. */
+/** Selectors of namespaces, by their labels or by the label with their name. */
 const namespaceSelector = fc.oneof(
   { weight: 4, arbitrary: selector(["team", "env"]) },
   { weight: 1, arbitrary: selector([NAME_LABEL], fc.constantFrom(...NAMESPACES)) },
 );
 
-/** One namespace of a name. */
+/** A namespace with a given name. */
 export function namespace(name: string): fc.Arbitrary<Namespace> {
   return labels(["team", "env"]).map((own) => ({ metadata: { name, labels: { ...own, [NAME_LABEL]: name } } }));
 }
@@ -114,7 +114,7 @@ const containers = fc
 /** More than a world has pods. */
 const PLACES = 6;
 
-/** The pod whose place in the world is `index`; its address follows from the place. */
+/** The pod with this index in the world, from which its address follows. */
 export function pod(index: number): fc.Arbitrary<Pod> {
   return fc
     .record({
@@ -132,13 +132,13 @@ export function pod(index: number): fc.Arbitrary<Pod> {
         "beside",
       ),
       families: fc.constantFrom<("v4" | "v6")[][]>(["v4", "v6"], ["v4", "v6"], ["v4"], ["v6"]),
-      // Like its node, whatever its labels are.
+      // As its node, whatever its labels are.
       hostNetwork: fc.constantFrom(false, false, false, false, false, false, true),
     })
     .map(({ namespace, labels, nodeName, containers, subnet: subnetName, families, hostNetwork }) => {
       const subnet = SUBNETS[subnetName];
-      // No other pod of any place or namespace of the VPC has it, as none gets an address that another one's port may still have. In other VPCs
-      // pods of the next places have it.
+      // No other pod of the VPC has it, because no pod gets an address that another one's port may still have. In other VPCs
+      // pods with the next indexes have it.
       const place = subnet.vpc === "red" ? index + 1 : subnet.vpc === "black" ? index + 2 : index;
       const host = 2 + (place % PLACES) + PLACES * NAMESPACES.indexOf(namespace);
       const annotations = { [SUBNET_ANNOTATION]: subnetName };
@@ -197,7 +197,7 @@ const port: fc.Arbitrary<NetworkPolicyPort> = fc.oneof(
 const peers = fc.array(peer, { maxLength: 3 });
 const ports = fc.array(port, { maxLength: 3 });
 
-/** The NetworkPolicy whose place in the world is `index`. */
+/** The NetworkPolicy with this index in the world. */
 export function networkPolicy(index: number): fc.Arbitrary<NetworkPolicy> {
   const spec = fc.record(
     {
@@ -213,7 +213,7 @@ export function networkPolicy(index: number): fc.Arbitrary<NetworkPolicy> {
     .map(([namespace, spec]) => ({ kind: "NetworkPolicy", metadata: { name: `np${index}`, namespace }, spec }));
 }
 
-/** A list of what stands in its places. */
+/** A list of the defined elements. */
 export function each<T>(minimum: number, maximum: number, of: (index: number) => fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc
     .integer({ min: minimum, max: maximum })
@@ -263,7 +263,7 @@ const clusterProtocol: fc.Arbitrary<ClusterProtocol> = fc.oneof(
   fc.constantFrom(...PORT_NAMES).map((destinationNamedPort) => ({ destinationNamedPort })),
 );
 
-/** The rules of a policy: the API refuses names of ports beside peers that have none. */
+/** The rules of a policy: the API refuses port names together with peers that have none. */
 function rules<Action extends string, Port extends object>(
   actions: readonly Action[],
   port: fc.Arbitrary<Port>,
@@ -292,10 +292,10 @@ function rules<Action extends string, Port extends object>(
   return fc.record({ subject, ...lists }, { requiredKeys: ["subject"] });
 }
 
-/** Those of Kube-OVN's range, and those beyond; few, so that some are tied. */
+/** Priorities in Kube-OVN's range, and outside; few, so that some are equal. */
 const priority = fc.constantFrom(0, 1, 2, 50, 99, 100, 101, 1000);
 
-/** The AdminNetworkPolicy whose place in the world is `index`. */
+/** The AdminNetworkPolicy with this index in the world. */
 function adminNetworkPolicy(index: number): fc.Arbitrary<AdminNetworkPolicy> {
   return fc
     .tuple(
@@ -317,7 +317,7 @@ const baselineAdminNetworkPolicy: fc.Arbitrary<BaselineAdminNetworkPolicy> = rul
   ({ namedPort }) => namedPort !== undefined,
 ).map((spec) => ({ kind: "BaselineAdminNetworkPolicy", metadata: { name: "default" }, spec }));
 
-/** The ClusterNetworkPolicy whose place in the world is `index`. */
+/** The ClusterNetworkPolicy with this index in the world. */
 function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy> {
   const isNamed = ({ destinationNamedPort }: ClusterProtocol): boolean => destinationNamedPort !== undefined;
   return fc
@@ -333,13 +333,13 @@ function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy>
     }));
 }
 
-/** A policy of any kind whose place in the world is `index`; the baseline has its own place, 0. */
+/** A policy of any kind with this index in the world; the baseline has index 0. */
 export function anyPolicy(index: number): fc.Arbitrary<Policy> {
   const others = [networkPolicy(index), adminNetworkPolicy(index), clusterNetworkPolicy(index)];
   return index === 0 ? fc.oneof(...others, baselineAdminNetworkPolicy) : fc.oneof(...others);
 }
 
-/** A world with NetworkPolicies and cluster-wide ones of one version of their API: between versions it defines no order. */
+/** A world with NetworkPolicies and cluster-wide ones of one API version, because no order is defined between versions. */
 export const anyPolicyWorlds: fc.Arbitrary<World> = fc
   .constantFrom<Policy["kind"][]>("AdminNetworkPolicy", "ClusterNetworkPolicy")
   .chain((kind) => {
@@ -383,7 +383,7 @@ const securityGroupRule: fc.Arbitrary<SecurityGroupIngressRule> = fc
     ...((protocol === "tcp" || protocol === "udp") && { portRangeMin: first, portRangeMax: first + more }),
   }));
 
-/** The SecurityGroup whose place is `index`. */
+/** The SecurityGroup with this index. */
 export function securityGroup(index: number): fc.Arbitrary<SecurityGroup> {
   const rules = fc.array(securityGroupRule, { maxLength: 3 });
   return fc

@@ -53,7 +53,7 @@ async function main(options: {
 }): Promise<void> {
   const seed = options.seed === undefined ? Date.now() & 0x7fff_ffff : Number(options.seed);
   for (const [name, one] of Object.entries(CHECKS)) {
-    // Steps look at many states each.
+    // Each run of steps checks many states.
     const runs = Math.ceil(Number(options.runs) / (name.endsWith("-steps") ? 4 : 1));
     if (options.check === undefined || options.check === name) await check(name, one as Check<unknown>, runs, seed);
   }

@@ -17,8 +17,8 @@ import type {
 } from "./api.ts";
 
 /**
- * Reachability, derived from the texts of the specifications as slowly and plainly as possible, without any code of
- * the product. Each function cites what it follows.
+ * Reachability, derived from the texts of the specifications as simply as possible, without any code of
+ * the product. Each function cites the text that it implements.
  */
 
 /** One end of a connection: an address, and the pod or node that has it, if any. */
@@ -32,15 +32,15 @@ export interface Party {
 /** The first packet of a connection. */
 export interface Connection {
   readonly protocol: Protocol | "ICMP";
-  /** Of the destination; of no meaning for ICMP. */
+  /** The destination port; unused for ICMP. */
   readonly port: number;
 }
 
 type Direction = "ingress" | "egress";
 
 /**
- * Whether there is a way between two parties at all: pods of one VPC and of peered ones reach each other (Kube-OVN, "Custom VPC", "VPC peering");
- * nodes, and what is outside, only those of the default VPC, as the others have no gateway here.
+ * Whether there is a path between two parties at all: pods of one VPC and of peered ones reach each other (Kube-OVN, "Custom VPC", "VPC peering");
+ * nodes and external hosts reach only those of the default VPC, because the others have no gateway here.
  */
 export function isConnected(from: Party, to: Party, vpcOf: (pod: Pod) => string, peered: readonly string[]): boolean {
   const [a, b] = [from, to].map(({ pod }) =>
@@ -52,8 +52,8 @@ export function isConnected(from: Party, to: Party, vpcOf: (pod: Pod) => string,
 const DEFAULT_VPC = "ovn-cluster";
 
 /**
- * Whether the connection is allowed: by what the sender's policies say of egress, and by what the receiver's say of ingress.
- * `undefined` where the specifications do not say.
+ * Whether the connection is allowed by the sender's egress policies and the receiver's ingress policies.
+ * `undefined` if the specifications do not define it.
  */
 export function isAllowed(world: World, from: Party, to: Party, connection: Connection): boolean | undefined {
   const out = from.pod === undefined ? true : verdict(world, "egress", from.pod, to, connection);
@@ -63,8 +63,8 @@ export function isAllowed(world: World, from: Party, to: Party, connection: Conn
 }
 
 /**
- * Policies are asked in this order: Admin tier, NetworkPolicy, Baseline tier; if none of them decides, the connection is allowed
- * (ClusterNetworkPolicySpec `tier`). `pod` is the side that the policies are about, `peer` the other one.
+ * Policies are evaluated in this order: Admin tier, NetworkPolicy, Baseline tier; if none of them decides, the connection is allowed
+ * (ClusterNetworkPolicySpec `tier`). `pod` is the side with the policies, `peer` the other one.
  */
 function verdict(
   world: World,
@@ -76,7 +76,7 @@ function verdict(
   const receiver = direction === "ingress" ? pod : peer.pod;
   const ownNode = peer.node !== undefined && peer.node.metadata.name === pod.spec.nodeName;
   const admin = tierVerdict(adminPolicies(world, direction, "admin"), world, pod, peer, receiver, connection);
-  // Whether cluster-wide policies apply to what comes from or goes to a pod's own node is left open.
+  // It is undefined whether cluster-wide policies apply to traffic between a pod and its own node.
   if (admin === "open" || (ownNode && admin === "deny")) return undefined;
   if (admin !== "undecided") return admin === "allow";
 
@@ -107,7 +107,7 @@ function isolates({ metadata, spec }: NetworkPolicy, direction: Direction, pod: 
   return direction === "ingress" || (spec.egress ?? []).length > 0;
 }
 
-/** Policies add up: a connection is allowed if any rule of any of them has both a peer and a port for it. */
+/** Policies are additive: a connection is allowed if any rule of any of them matches both peer and port. */
 function allows(
   world: World,
   { metadata, spec }: NetworkPolicy,
@@ -143,7 +143,7 @@ function isPeerOf(world: World, own: string, peer: NetworkPolicyPeer, party: Par
   return namespaceFits && selects(peer.podSelector ?? {}, pod.metadata.labels);
 }
 
-/** NetworkPolicyPort: TCP by default; no port means all; a name is what the receiving pod's containers call so. */
+/** NetworkPolicyPort: TCP by default; no port means all; a name is a container port of the receiving pod. */
 function isPortOf(
   { protocol = "TCP", port, endPort }: NetworkPolicyPort,
   receiver: Pod | undefined,
@@ -206,7 +206,7 @@ function adminPolicies(world: World, direction: Direction, tier: "admin" | "base
 /**
  * "Policies with lower priority values have higher precedence"; within one, "a rule that appears at the top"; the first rule that
  * matches decides, and `Pass` skips the rest of the tier. Of several policies with one priority "the implementation can apply any of
- * the matching policies": where these differ the outcome is `open`.
+ * the matching policies": if these differ the result is `open`.
  */
 function tierVerdict(
   policies: readonly AdminPolicy[],
@@ -243,8 +243,8 @@ function isSubject(world: World, { namespaces, pods }: AdminSubject, pod: Pod): 
 }
 
 /**
- * `nodes` matches the IPs in the node's `status.addresses`, and here those that the node has in the pod network as well, for it sends
- * from these; `networks` matches any address, pods' as well.
+ * `nodes` matches the IPs in the node's `status.addresses`, and here also the node's addresses in the pod network, because it sends
+ * from these; `networks` matches any address, including those of pods.
  */
 function isAdminPeer(world: World, peer: AdminPeer, party: Party): boolean {
   if (peer.networks !== undefined) return peer.networks.some((cidr) => isIn(party.address, cidr));
@@ -288,7 +288,7 @@ function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: 
   });
 }
 
-// ---- what they share
+// ---- shared functions
 
 /** Whether one of the pod's container ports has this name, this number and this protocol (any one if not given). */
 function isNamed(pod: Pod | undefined, name: string, it: Connection, protocol?: Protocol): boolean {

@@ -17,7 +17,7 @@ interface Switch {
   readonly before: readonly AclView[];
   readonly after: readonly AclView[];
   readonly arriving: readonly AclView[];
-  /** Its port towards a router, by which all comes that is not of its own ports. */
+  /** Its port to the router, through which all packets come that are not from its own ports. */
   readonly uplink: string | undefined;
   readonly sets: NamedSets;
 }
@@ -31,7 +31,7 @@ export interface Trace {
   readonly by: string;
 }
 
-/** A northbound database as OVN enforces it: who reaches whom by its ACLs, port groups and address sets. */
+/** A northbound database as OVN enforces it: reachability by its ACLs, port groups and address sets. */
 export class Picture {
   readonly #tables: Tables;
   /** Port name and address → its switch's uuid. */
@@ -43,7 +43,7 @@ export class Picture {
     this.#tables = tables;
     for (const row of this.#rows("Address_Set")) this.#addressSets.set(String(row["name"]), members(row, "addresses"));
     for (const row of this.#rows("Port_Group")) {
-      // ovn-northd makes these of each port group by itself (ovn-nb(5), Port_Group `name`).
+      // ovn-northd derives these from each port group (ovn-nb(5), Port_Group `name`).
       const addresses = this.#ports(row).flatMap(addressesOf);
       this.#addressSets.set(
         `${String(row["name"])}_ip4`,
@@ -57,7 +57,7 @@ export class Picture {
     for (const [uuid, row] of tables.get("Logical_Switch") ?? []) this.#addSwitch(uuid, row);
   }
 
-  /** Whether a connection gets through. Without a port a pod has no network at all. */
+  /** Whether a connection is allowed. Without a port a pod has no network. */
   trace(from: Party, to: Party, connection: Connection): Trace {
     const packet = packetOf(from, to, connection);
     const [inport, outport] = [portOf(from), portOf(to)];
@@ -67,7 +67,7 @@ export class Picture {
     const stage = (uuid: string | undefined, name: "before" | "after" | "arriving", leaving: boolean): boolean => {
       const it = uuid === undefined ? undefined : this.#switches.get(uuid);
       if (it === undefined) return true;
-      // A port of another switch is not known by name here: that comes by the router.
+      // A port of another switch is not known here: its packets come through the router.
       const own = inport !== undefined && (leaving || near === far) ? inport : it.uplink;
       const known = own === undefined ? {} : { inport: own };
       const here = leaving || outport === undefined ? { ...packet, ...known } : { ...packet, ...known, outport };
@@ -103,7 +103,7 @@ export class Picture {
       const here = this.#ports(group)
         .map((port) => String(port["name"]))
         .filter((name) => own.has(name));
-      // On a switch without any of its ports a group does not exist, and its ACLs are not applied.
+      // On a switch without any of its ports a group has no effect, and its ACLs are not applied.
       if (here.length === 0) continue;
       groups.set(String(group["name"]), new Set(here));
       acls.push(...members(group, "acls").map((id) => this.#acl(id)));
@@ -141,7 +141,7 @@ function packetOf(from: Party, to: Party, { protocol, port }: Connection): Packe
   return { source, destination, protocol, sourcePort: 40_000, destinationPort: port };
 }
 
-/** Address → the same, read. There are few. */
+/** Address → the parsed address. There are few. */
 const READ = new Map<string, Ip>();
 
 function addressOf({ address }: Party): Ip {

@@ -8,7 +8,7 @@ import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
 import { isAllowed } from "./oracle.ts";
 import { tiedDisagreement, tiedWorlds } from "./ties.ts";
 
-/** Enough to find what is likely to break; `node test/policy-oracle/main.ts` tries as many as asked, and the release tests thousands. */
+/** Enough to find likely faults; `node test/policy-oracle/main.ts` runs any number, and the release tests thousands. */
 const BOUNDS = { numRuns: 150 } as const;
 
 for (const [kinds, worlds] of Object.entries({
@@ -26,7 +26,7 @@ for (const [kinds, worlds] of Object.entries({
   });
 }
 
-t.test("policies that tie decide as one of them does", async () => {
+t.test("policies with the same priority decide as one of them does", async () => {
   fc.assert(
     fc.property(tiedWorlds, (world) => {
       const found = tiedDisagreement(world);
@@ -44,7 +44,7 @@ function pod(name: string, ip: string, labels: Readonly<Record<string, string>> 
   };
 }
 
-t.test("the oracle itself says what the examples of the specification say", async (t) => {
+t.test("the oracle itself agrees with the examples of the specification", async (t) => {
   const [a, b] = [pod("a", "10.16.0.2", { app: "a" }), pod("b", "10.16.0.3", { app: "b" })];
   const reaches = (spec: NetworkPolicy["spec"] | undefined, port = 80, address = "10.16.0.2") => {
     const policies =

@@ -5,7 +5,7 @@ import t from "tap";
 import { conditions, firstFault } from "./expand.ts";
 import { anyPolicySteps, networkPolicySteps } from "./steps.ts";
 
-/** Enough to find what is likely to break; `node test/policy-oracle/main.ts` takes as many as asked, and the release tests thousands. */
+/** Enough to find likely faults; `node test/policy-oracle/main.ts` runs any number, and the release tests thousands. */
 const BOUNDS = { numRuns: 80 } as const;
 
 for (const [what, steps] of Object.entries({
@@ -13,7 +13,7 @@ for (const [what, steps] of Object.entries({
   "controllers are killed meanwhile": networkPolicySteps,
 })) {
   t.test(
-    `where ${what}, the rows end as a fresh compile has them, and nothing is open in between that may not be`,
+    `where ${what}, the final rows are those of a fresh compile, and nothing is allowed in between that must not be`,
     async () => {
       await fc.assert(
         fc.asyncProperty(steps, conditions, async (steps, circumstances) => {

@@ -28,7 +28,7 @@ function keyOf({ metadata }: Pod): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** An end with one of its addresses. */
+/** An endpoint with one of its addresses. */
 function endOf(network: Network, address: string, pod: Pod | undefined): Endpoint | undefined {
   const ip = parseIp(address);
   if (ip === undefined || pod?.spec.hostNetwork === true) return undefined;
@@ -44,7 +44,7 @@ t.test("explanations agree with an independent reading of the specification, pai
       for (const { from, to, connection } of attempts(world)) {
         const specified = isAllowed(world, from, to, connection);
         const [source, target] = [endOf(network, from.address, from.pod), endOf(network, to.address, to.pod)];
-        // An unused address of a subnet is not an end.
+        // An unused address of a subnet is not an endpoint.
         if (specified === undefined || source === undefined || target === undefined || target.vacant) continue;
         const { protocol, port } = connection;
         const question = protocol === "ICMP" ? ({ protocol } as const) : { protocol, port };
@@ -81,7 +81,7 @@ function pairsOf(world: World): ReadonlySet<string> {
   return found;
 }
 
-t.test("a matrix says of each pod what is so for it, though it asks for one pod of each class only", async () => {
+t.test("a matrix is correct for each pod, although it evaluates only one pod of each class", async () => {
   fc.assert(
     fc.property(networkPolicyWorlds, (world) => {
       const { network, book } = sideOf(world);
@@ -120,7 +120,7 @@ function* portPairs(before: Network, after: Network): Iterable<readonly [ReachSe
   }
 }
 
-t.test("a comparison finds exactly the pairs that change, and what they gain or lose", async () => {
+t.test("a comparison finds exactly the pairs that change, and the connections that they gain or lose", async () => {
   const two = fc.tuple(networkPolicyWorlds, networkPolicyWorlds);
   fc.assert(
     fc.property(two, fc.boolean(), ([world, other], same) => {

@@ -10,7 +10,7 @@ export type Row = Readonly<Record<string, ColumnValue>>;
 /** A database as plain data: table → uuid → row. */
 export type Tables = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 
-/** The rows that a fresh compile of all facts wants, the members of sets in their columns. */
+/** The rows of a fresh compile of all facts, with the members of sets in their columns. */
 export function compileRows(facts: FactStore): Tables {
   const tables = new Map<string, Map<string, Record<string, ColumnValue>>>();
   const members = new Map<string, { table: string; row: string; column: string; set: Set<string> }>();

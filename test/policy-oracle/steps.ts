@@ -25,7 +25,7 @@ import {
   securityGroup,
 } from "./generate.ts";
 
-/** One change that a user makes. What stands in the same place replaces what was there. */
+/** One change by a user. An object replaces the one with the same index. */
 export type Change =
   | { readonly kind: "pod"; readonly place: number; readonly pod?: Pod }
   | { readonly kind: "namespace"; readonly namespace: Namespace }
@@ -33,7 +33,7 @@ export type Change =
   | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy }
   | { readonly kind: "security group"; readonly group: SecurityGroup; readonly gone: boolean };
 
-/** Changes, and when the controller gets to work: `pause` microtasks after them, or until it is done, or not before it has been killed and the next
+/** Changes, and when the controller runs: `pause` microtasks after them, or until it is idle, or not before it has been killed and the next
  * step is over. */
 export interface Step {
   readonly changes: readonly Change[];
@@ -47,7 +47,7 @@ const POLICIES = 3;
 interface Material {
   readonly policy: (place: number) => fc.Arbitrary<Policy>;
   readonly pod: (place: number) => fc.Arbitrary<Pod>;
-  /** How often, beside 11 others. */
+  /** Weight, relative to 11 others. */
   readonly securityGroups: number;
   /** Whether controllers are killed. */
   readonly kills: boolean;
@@ -95,7 +95,7 @@ function stepsOf(material: Material): fc.Arbitrary<readonly Step[]> {
     changes: fc.array(changeOf(material), { minLength: 1, maxLength: 6 }),
     pause: fc.constantFrom<Step["pause"][]>(0, 1, 3, 7, "done", "done", material.kills ? "killed" : "done"),
   });
-  // Without namespaces and nodes there is little to see.
+  // Without namespaces and nodes there is little to check.
   const start = fc.tuple(fc.tuple(...NAMESPACES.map(namespace)), nodes).map(([namespaces, nodes]): Step => {
     const all = namespaces.map((namespace): Change => ({ kind: "namespace", namespace }));
     return { changes: [...all, { kind: "nodes", nodes }], pause: 0 };
@@ -116,12 +116,12 @@ export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
   policy: anyPolicy,
   pod: securedPod,
   securityGroups: 3,
-  // The rows that a killed controller left of one kind and new rows of another may together allow more, until the
+  // The rows of one kind that a killed controller left, together with new rows of another kind, may allow more, until the
   // next one has swept.
   kills: false,
 });
 
-/** A cluster that users change, as facts and as the objects that they are of. */
+/** A cluster that users change, as facts and as objects. */
 export class ChangingCluster {
   readonly facts = emptyCluster();
   readonly #namespaces = new Map<string, Namespace>();
@@ -153,7 +153,7 @@ export class ChangingCluster {
       case "pod": {
         const { place, pod } = change;
         const old = this.#pods.get(place);
-        // A pod keeps its node and addresses for life; in another namespace it is another one.
+        // A pod never changes its node and addresses; in another namespace it is another pod.
         if (old !== undefined && (pod === undefined || !isSamePod(old, pod))) dropPod(this.facts, old);
         if (pod === undefined) this.#pods.delete(place);
         else {

@@ -9,7 +9,7 @@ import { isAllowed } from "./oracle.ts";
 import { Picture } from "./picture.ts";
 import { compileRows } from "./rows.ts";
 
-/** Worlds whose policies have two priorities between them, so that most are tied with others. */
+/** Worlds whose policies have only two priorities, so that most share one with others. */
 export const tiedWorlds: fc.Arbitrary<World> = fc
   .tuple(anyPolicyWorlds, fc.constantFrom(0, 99, 100, 999))
   .map(([world, base]) => ({ ...world, policies: world.policies.map((policy) => crowd(policy, base)) }));
@@ -21,12 +21,12 @@ function crowd(policy: Policy, base: number): Policy {
 }
 
 /**
- * The first attempt on which every order of the tied policies says the same and compiled rows do not. Which of the tied policies
- * applies to a connection is left open by the specifications; that one of them does is not.
+ * The first attempt on which every order of the policies with equal priority gives the same result, but compiled rows do not. Which of these policies
+ * applies to a connection is undefined in the specifications, but one of them must.
  */
 export function tiedDisagreement(world: World): string | undefined {
   const picture = new Picture(compileRows(clusterOf(world)));
-  // The oracle takes policies of one priority in the order in which they stand.
+  // The oracle evaluates policies with equal priority in list order.
   const own = world.policies.filter(({ kind }) => kind === "NetworkPolicy");
   const admin = world.policies.filter(({ kind }) => kind !== "NetworkPolicy");
   const orders = permutations(admin).map((order) => ({ ...world, policies: [...own, ...order] }));

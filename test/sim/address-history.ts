@@ -15,9 +15,9 @@ export class AddressHistory {
   readonly #kube: FakeKube;
   readonly #touched: ReadonlySet<string>;
   readonly #onViolation: (what: string) => void;
-  /** UID of a pod, with the provider of a secondary interface → what it was given. */
+  /** UID of a pod, with the provider of a secondary interface → its addresses. */
   readonly #byPod = new Map<string, Given>();
-  /** The owner of a retained address (ordinal of a StatefulSet, virtual machine) → what it was given. */
+  /** The owner of a retained address (ordinal of a StatefulSet, virtual machine) → its addresses. */
   readonly #byOwner = new Map<string, Given>();
 
   constructor(kube: FakeKube, touched: ReadonlySet<string>, onViolation: (what: string) => void) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Addresses, as the checks of a run count them: one by one. Written apart from `src/net` and `src/ipam`, and as simply as can be,
- * so that a mistake there is not made here as well.
+ * Addresses for the checks of a run, counted one by one. Written independently of `src/net` and `src/ipam`, and as simply as possible,
+ * so that an error there is not repeated here.
  */
 
 /** An address as a number, with its family. */
@@ -11,7 +11,7 @@ export interface Address {
   readonly value: bigint;
 }
 
-/** Reads an address; undefined for anything else. */
+/** Parses an address; undefined if it is not one. */
 export function readAddress(text: string): Address | undefined {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) {
     const parts = text.split(".").map(Number);
@@ -27,14 +27,14 @@ export function readAddress(text: string): Address | undefined {
   return { family: 6, value: groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group || "0"}`), 0n) };
 }
 
-/** All addresses of one CIDR, or undefined where it is none. */
+/** All addresses of a CIDR, or undefined if it is not one. */
 export interface Block {
   readonly family: 4 | 6;
   readonly first: bigint;
   readonly last: bigint;
 }
 
-/** Reads a CIDR such as `10.16.0.0/24`. */
+/** Parses a CIDR such as `10.16.0.0/24`. */
 export function readBlock(text: string): Block | undefined {
   const [base = "", prefix = ""] = text.split("/");
   const address = readAddress(base);
@@ -44,7 +44,7 @@ export function readBlock(text: string): Block | undefined {
   return { family: address.family, first, last: first + size - 1n };
 }
 
-/** Reads an address or a range `a..b`. */
+/** Parses an address or a range `a..b`. */
 export function readRange(text: string): Block | undefined {
   if (text.includes("/")) return readBlock(text);
   const [low = "", high = low] = text.split("..");
@@ -63,7 +63,7 @@ export function meet(a: Block, b: Block): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
 }
 
-/** A key by which two writings of one address are the same. */
+/** A key that is equal for two spellings of one address. */
 export function keyOfAddress(text: string): string {
   const address = readAddress(text);
   return address === undefined ? `?${text}` : `${address.family}/${address.value}`;

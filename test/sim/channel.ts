@@ -8,7 +8,7 @@ export class Channel {
   readonly #delay: () => number;
   #last = 0;
   #open = true;
-  /** Messages that arrive while the network is cut off; undefined while it is not. */
+  /** Messages that arrive while the network is partitioned; undefined while it is not. */
   #held: (() => void)[] | undefined;
 
   /** `delay`: of the next message, in ms. */
@@ -17,7 +17,7 @@ export class Channel {
     this.#delay = delay;
   }
 
-  /** Sends a message; `arrive` is what it does where it comes to. */
+  /** Sends a message; `arrive` is called when it arrives. */
   send(arrive: () => void): void {
     const at = Math.max(this.#last, this.#scheduler.now() + this.#delay());
     this.#last = at;
@@ -28,7 +28,7 @@ export class Channel {
     });
   }
 
-  /** Nothing gets through until `release`; nothing is lost either, as with TCP. */
+  /** No message arrives until `release`, but none is lost, as with TCP. */
   hold(): void {
     this.#held ??= [];
   }

@@ -6,7 +6,7 @@ import type { Action } from "./script.ts";
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 const SUBNETS = { "way-a": "10.85.0.0/28", "way-b": "10.86.0.0/28" } as const;
 
-/** Nodes enough for groups of three, mostly, and a subnet whose gateways they are. */
+/** Mostly enough nodes for groups of three, and a subnet whose gateways they are. */
 export function chassisAtFirst(random: Random): Action[] {
   const nodes = random.weighted({ 2: 1, 3: 2, 4: 2 });
   return [
@@ -18,8 +18,8 @@ export function chassisAtFirst(random: Random): Action[] {
 }
 
 /**
- * When all else has happened, and what faults have delayed has arrived: all nodes are there, and one after the other dies, with pauses between them, so that it can
- * be judged how soon that shows. The last one may stay dead.
+ * At the end of a run, when delayed messages have arrived: all nodes are up, and one after the other dies, with pauses between them, so that it can
+ * be checked how soon that is detected. The last one may stay dead.
  */
 export function quietDeaths(random: Random, length: number): Action[] {
   const at = length + 100_000;
@@ -41,7 +41,7 @@ export function quietDeaths(random: Random, length: number): Action[] {
   return [...scene, way, ...deaths];
 }
 
-/** Events of a node's machine, or of a subnet that leaves by it. */
+/** Events of a node's machine, or of a subnet for which it is a gateway. */
 export function chassisAction(random: Random, at: number): Action[] {
   const name = random.pick(NODES);
   const what = random.weighted({ dead: 5, gateways: 3, node: 1, delete: 1, database: 1 });
@@ -49,7 +49,7 @@ export function chassisAction(random: Random, at: number): Action[] {
     case "dead": {
       const back = random.pick(["same", "same", "elsewhere", "reinstalled"] as const);
       const encap = `172.18.1.${random.int(1, 4)}`;
-      // Some never come back. A short time is not noticed, a longer one by BFD alone.
+      // Some never come back. A short failure is not detected, a longer one only by BFD.
       if (random.chance(0.25)) return [{ at, do: "chassis-dead", name }];
       const ms = random.pick([500, 3_000, 15_000, 60_000]);
       const gone: Action = { at, do: "chassis-dead", name, for: ms, back, encap };

@@ -28,7 +28,7 @@ export interface Template {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** A Deployment, which the controller does not look at: only its pods are in the API server. */
+/** A Deployment, which the controller does not read: only its pods are in the API server. */
 interface SimDeployment {
   readonly namespace: string;
   readonly name: string;
@@ -41,22 +41,22 @@ export interface Kubelets {
   /** All pods, whenever something has changed. */
   look(pods: readonly SimPod[]): void;
   hasNetwork(pod: SimPod): boolean;
-  /** Takes the pod's network down and calls `done`. */
+  /** Removes the pod's network and calls `done`. */
   end(pod: SimPod, done: () => void): void;
 }
 
-/** The annotation in which a pod carries what was asked for at its creation, since results go into the same annotations. */
+/** The annotation with the requests of a pod at its creation, because results are written to the same annotations. */
 export const ASKED = "sim.test/asked";
 
 /**
- * The rest of Kubernetes, as far as it makes and unmakes pods: the scheduler, the kubelets, and the controllers of StatefulSets,
- * Deployments and namespaces. It has no faults: those are for the one that is tested.
+ * The rest of Kubernetes, as far as it creates and deletes pods: the scheduler, the kubelets, and the controllers of StatefulSets,
+ * Deployments and namespaces. It has no faults, because it is not under test.
  */
 export class Cluster {
   readonly #kube: FakeKube;
   readonly #scheduler: Scheduler;
   readonly #seed: string;
-  /** `namespace/name` → what is to run. */
+  /** `namespace/name` → the workload. */
   readonly deployments = new Map<string, SimDeployment>();
   /** Actions that are planned for a pod (by uid) and must not be planned twice. */
   readonly #planned = new Set<string>();
@@ -73,7 +73,7 @@ export class Cluster {
     this.#seed = seed;
   }
 
-  /** Begins to work. */
+  /** Starts. */
   start(): void {
     const signal = new AbortController().signal;
     for (const type of [PODS, NODES, NAMESPACES, STATEFUL_SETS]) {
@@ -81,7 +81,7 @@ export class Cluster {
     }
   }
 
-  /** Something has changed: what follows from it is done soon. */
+  /** To be called after changes; they are handled soon. */
   wake(): void {
     if (this.#due) return;
     this.#due = true;
@@ -91,7 +91,7 @@ export class Cluster {
     });
   }
 
-  /** Creates a pod; what it asks for is kept beside its annotations. */
+  /** Creates a pod; its requests are stored in addition to its annotations. */
   createPod(namespace: string, name: string, template: Template, more: Partial<SimPod> = {}): void {
     const asked = { [ASKED]: JSON.stringify(template.annotations ?? {}) };
     const owners = more.metadata?.ownerReferences;
@@ -106,14 +106,14 @@ export class Cluster {
     this.ignore(this.#kube.create<SimPod>(PODS, { metadata, spec }));
   }
 
-  /** A request of the cluster itself; late and repeated ones do not matter. */
+  /** A request of the cluster itself; it may be late or repeated. */
   ignore(request: Promise<unknown>): void {
     request.catch((error: unknown) => {
       if (!(error instanceof KubeError)) throw error;
     });
   }
 
-  /** Does something after `ms`. */
+  /** Calls a function after `ms`. */
   later(ms: number, act: () => void): void {
     this.#scheduler.after(ms, act);
   }
@@ -123,7 +123,7 @@ export class Cluster {
     return this.#kube.objects<SimPod>(PODS);
   }
 
-  /** As the garbage collector does: first the pods lose their owner, then the set is deleted. */
+  /** Acts as the garbage collector: first the pods lose their owner, then the StatefulSet is deleted. */
   orphan(set: KubeObject): void {
     const own = this.pods().filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === set.metadata.uid);
     const freed = own.map((pod) =>
@@ -148,7 +148,7 @@ export class Cluster {
     const { metadata, spec, status } = pod;
     const owner = metadata.ownerReferences?.[0];
     if (metadata.deletionTimestamp !== undefined) {
-      // The kubelet has shut it down.
+      // The kubelet has stopped it.
       this.#once(pod, "end", 100, 8_000, () => {
         const gone = (): void => this.delete(PODS, pod, 0);
         if (this.kubelets === undefined) gone();
@@ -236,7 +236,7 @@ export class Cluster {
     if (left.length === 0) this.delete(NAMESPACES, namespace);
   }
 
-  /** Deletes an object, provided that it is still the same one. */
+  /** Deletes an object, if it is still the same one. */
   delete(type: ResourceType, object: KubeObject, grace?: number): void {
     const { uid } = object.metadata;
     const period = grace === undefined ? {} : { gracePeriodSeconds: grace };

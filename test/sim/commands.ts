@@ -14,9 +14,9 @@ import type { Script } from "./script.ts";
 export interface Range {
   readonly first: number;
   readonly count: number;
-  /** Runs at once. */
+  /** Number of parallel runs. */
   readonly jobs: number;
-  /** Whether what fails is shortened. */
+  /** Whether failing scripts are shortened. */
   readonly minimise: boolean;
   readonly extras: readonly Extra[];
   /** The mutation; with one, the first failure ends the search. */
@@ -25,12 +25,12 @@ export interface Range {
 
 /** Folder for shortened scripts, in the checkout; ignored by git. */
 const OUT = "dist/sim";
-/** Number of failures that are shortened: more are seldom of another kind, and each takes half a minute. */
+/** Number of failures that are shortened: others are seldom of another kind, and each takes half a minute. */
 const MAX_SHORTENED = 5;
 /** Interval of progress lines, in ms. */
 const PROGRESS_MS = 10_000;
 
-/** Runs all seeds of a range and prints the results. True: none failed. */
+/** Runs all seeds of a range and prints the results. Returns true if none failed. */
 export async function search(range: Range): Promise<boolean> {
   const { first, count, jobs, mutation } = range;
   const extras = extrasWith(range.extras, mutation);
@@ -92,12 +92,12 @@ async function shorten(tally: Tally, extras: readonly Extra[], mutation: string 
   if (kinds.length > MAX_SHORTENED) console.log(`\n${kinds.length - MAX_SHORTENED} more kinds are not shortened`);
 }
 
-/** Runs one seed and prints its trace. True: no violation. */
+/** Runs one seed and prints its trace. Returns true if there is no violation. */
 export function showTrace(seed: number, extras: readonly Extra[], mutation: string | undefined): Promise<boolean> {
   return show(generateScript(seed, extrasWith(extras, mutation)), mutation);
 }
 
-/** Runs the script of a file and prints its trace. True: no violation. */
+/** Runs the script of a file and prints its trace. Returns true if there is no violation. */
 export function replay(file: string, mutation: string | undefined): Promise<boolean> {
   return show(JSON.parse(readFileSync(file, "utf8")) as Script, mutation);
 }
@@ -109,7 +109,7 @@ async function show(script: Script, mutation: string | undefined): Promise<boole
   return outcome.violations.length === 0;
 }
 
-/** The extras asked for, and those that the mutation needs. */
+/** The requested extras, and those that the mutation needs. */
 function extrasWith(extras: readonly Extra[], mutation: string | undefined): readonly Extra[] {
   return [...new Set([...extras, ...((mutation === undefined ? undefined : mutationNamed(mutation).extras) ?? [])])];
 }

@@ -35,7 +35,7 @@ const TEXTS = new Map(
   [OVN_NB, OVN_SB, VSWITCH].map((schema) => [schema.name, JSON.stringify(schemaJson(schema as AnySchema))]),
 );
 
-// Tables of whatever schema.
+// Tables of any schema.
 type AnySchema = DatabaseSchema<Record<string, object>>;
 
 /** A database of the simulated cluster, and the connections to it. */
@@ -77,14 +77,14 @@ class DatabaseServer<Tables> {
     this.#server.onCommit = (_, operations) => watcher.onCommit(this.#sender, operations as readonly JsonObject[]);
   }
 
-  /** How a process connects. */
+  /** A function with which a process connects. */
   dialer(process: SimProcess): Dial {
     return (_, signal) =>
       new Promise((resolve, reject) => {
         const random = new Random(`${this.#seed}/dial/${this.#dials++}`);
         const cancel = this.#scheduler.after(random.delay(3, 200), () =>
           process.deliver(() => {
-            // Packets without an answer: the caller's own timeout ends it.
+            // No answer: the caller's own timeout ends it.
             if (this.#unreachable.has(process)) return;
             signal.removeEventListener("abort", onAbort);
             try {
@@ -108,7 +108,7 @@ class DatabaseServer<Tables> {
     return [...this.#wires].filter((wire) => process === undefined || wire.process === process);
   }
 
-  /** Whether a process can reach the server at all; connections that there are hold still meanwhile. */
+  /** Sets whether a process can reach the server; existing connections are paused meanwhile. */
   setReachable(process: SimProcess, reachable: boolean): void {
     if (reachable) this.#unreachable.delete(process);
     else this.#unreachable.add(process);
@@ -118,7 +118,7 @@ class DatabaseServer<Tables> {
     }
   }
 
-  /** A transaction of another client, a user with `ovn-nbctl`. Returns why it is refused, if it is. */
+  /** A transaction of another client, a user with `ovn-nbctl`. Returns the reason if it is refused. */
   edit(operations: readonly Operation[]): string | undefined {
     let refusal: string | undefined;
     this.#sender = undefined;
@@ -140,7 +140,7 @@ class DatabaseServer<Tables> {
     return new Map([...this.#server.store(this.#schema.name).tables].map(([table, rows]) => [table, new Map(rows)]));
   }
 
-  /** Puts an old copy in the place of the database. The server must be stopped, and forget its history when it starts. */
+  /** Replaces the database by an old copy. The server must be stopped, and forgets its history when it starts. */
   restore(backup: Backup): void {
     for (const [table, rows] of this.#server.store(this.#schema.name).tables) {
       rows.clear();

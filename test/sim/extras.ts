@@ -6,7 +6,7 @@ import type { Action } from "./script.ts";
 import { tenantAction, tenantsAtFirst } from "./tenants.ts";
 
 /**
- * Additions to a script besides those of `generate.ts`: each has a random stream of its own, so that the rest is
+ * Additions to the scripts of `generate.ts`: each has a separate random stream, so that the rest is
  * unchanged.
  */
 export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis"] as const;
@@ -27,7 +27,7 @@ export function extraActions(extra: Extra, seed: number, length: number, replica
   );
 }
 
-/** So many actions at most. */
+/** Maximum number of actions. */
 const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15 };
 
 /** The initial objects. */
@@ -137,7 +137,7 @@ function hostile(random: Random, at: number): Action[] {
   }));
 }
 
-/** Code that throws, at one object or some or all, for a while; with it may come a crash, for the successor has the same input. */
+/** Code that throws, for one object or several or all, for a while; there may be a crash meanwhile, because the successor has the same input. */
 function throws(random: Random, at: number): Action[] {
   const where = random.weighted({ read: 3, compile: 3, project: 3, index: 2, derive: 1 });
   const names = { read: UNITS, compile: UNITS, project: PLURALS, index: KINDS, derive: DERIVED }[where];

@@ -8,11 +8,11 @@ import { Random } from "./random.ts";
 import type { Replica, Surroundings } from "./replica.ts";
 import type { FaultAction, ThrowAction } from "./script.ts";
 
-/** Makes go wrong what the script says, and ends it again. */
+/** Injects the faults of the script, and ends them. */
 export class Faults {
   readonly #world: Surroundings;
   readonly #replicas: readonly Replica[];
-  /** How to end what lasts. */
+  /** How to end each fault that lasts. */
   readonly #lasting = new Set<() => void>();
   #thieves = 0;
 
@@ -100,7 +100,7 @@ export class Faults {
     }
   }
 
-  /** Ends all that lasts. */
+  /** Ends all faults. */
   end(): void {
     for (const end of [...this.#lasting]) end();
   }
@@ -133,7 +133,7 @@ export class Faults {
     });
   }
 
-  /** The database gives up the connections of a process that does not answer its probes. */
+  /** The database closes the connections of a process that does not answer its probes. */
   #lose(process: SimProcess, ms: number): void {
     this.#world.scheduler.after(ms, () => {
       for (const wire of this.#world.northbound.wires(process)) wire.cut({ upArrives: false, downArrives: true });

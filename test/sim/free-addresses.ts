@@ -6,7 +6,7 @@ import { annotation, OWN, type Picture, type Pod, type Subnet } from "./picture.
 /** Which addresses of a subnet are available, counted one by one. */
 export class FreeAddresses {
   readonly #picture: Picture;
-  /** subnet → key of an address → who holds it. */
+  /** subnet → key of an address → its holder. */
   readonly #held = new Map<string, Map<string, string>>();
 
   constructor(picture: Picture) {
@@ -65,7 +65,7 @@ export class FreeAddresses {
     );
   }
 
-  /** Counts of one family, as the subnet's status is to have them. */
+  /** Counts of one family, as the subnet's status must have them. */
   counts(subnet: Subnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
     const available = new Set<string>();
     const using = new Set<string>();
@@ -95,21 +95,21 @@ export class FreeAddresses {
             !candidate.deleting &&
             candidate.ranges.some((range) => isIn(range, address)),
         );
-        // Of several pools that name an address the first one has it: this is not decided here.
+        // If several pools name an address the first one has it: this is not checked here.
         return pool === undefined ? owners.length === 0 : owners.length === 1 && owners[0]?.name === pool;
       }),
     );
   }
 
   /**
-   * Whether a pod without an address could have one. True only if there is no doubt, so that true for a waiting pod
+   * Whether a pod without an address could have one. True only if this is certain, so that true for a waiting pod
    * is a fault.
    */
   couldServe(pod: Pod): boolean {
     const picture = this.#picture;
     const subnets = picture.subnetsFor(pod);
     const { ip_address, ip_pool, ip_family, mac_address, ...others } = pod.asked;
-    // One that runs already can only go on with the address that it has.
+    // A running pod can only keep its address.
     if (annotation(pod, "allocated") === "true") {
       const had = annotation(pod, "ip_address").split(",");
       return subnets.some((subnet) => had.every((address) => this.#canHave(subnet, address, pod)));
@@ -138,7 +138,7 @@ export class FreeAddresses {
     return subnets.some((subnet) => this.hasRoom(subnet, family));
   }
 
-  /** Whether one named address is to be had; the other family of a subnet of two is filled with any. */
+  /** Whether one named address is available; in a dual-stack subnet any address of the other family is used. */
   #canHave(subnet: Subnet, text: string, { port, namespace }: Pod): boolean {
     const address = readAddress(text);
     if (address === undefined) return false;

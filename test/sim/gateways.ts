@@ -5,10 +5,10 @@ import { isHostile } from "./hostile.ts";
 import { DEFAULT_VPC, type Picture, type Subnet } from "./picture.ts";
 import type { Southbound } from "./southbound.ts";
 
-/** The priority of policies by which packets leave the VPC. */
+/** The priority of policies for packets that leave the VPC. */
 const PRIORITY = 29_000;
 
-/** Subnets that leave by a dead node although another of their gateway nodes lives. */
+/** Subnets whose traffic leaves through a dead node although another of their gateway nodes is alive. */
 export function leavesByDead(
   dead: string,
   picture: Picture,
@@ -20,14 +20,14 @@ export function leavesByDead(
   return found.filter((what) => addresses.some((address) => what.split(", not by")[0]?.includes(address)));
 }
 
-/** When settled: packets leave by nodes that live, and no row names a chassis that no node is. */
+/** When settled: packets leave through living nodes, and no row names a chassis that is no node's. */
 export function wrongGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
   return [...deadGateways(picture, northbound, southbound), ...staleChassis(picture, northbound)];
 }
 
 /**
- * A centralized subnet leaves by all of its gateway nodes that live, or by the first of them. Where none lives nothing would be right. One that lives is
- * joined, Ready, and a chassis that others reach.
+ * Traffic of a centralized subnet leaves through all of its living gateway nodes, or the first of them. If none is alive anything is accepted. A living node is
+ * joined, Ready, and its chassis is reachable for others.
  */
 function deadGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
   const joins = new Map(
@@ -60,7 +60,7 @@ function deadGateways(picture: Picture, northbound: NorthboundServer, southbound
 }
 
 /**
- * Whether pods of a centralized subnet leave by their own nodes: it has two gateway nodes, which are all chassis there are, and one of them reports not to
+ * Whether traffic of a centralized subnet's pods leaves through their own nodes: it has two gateway nodes, there are no other chassis, and one of them reports that it does not
  * reach the other.
  */
 export function isSplit(picture: Picture, subnet: Subnet): boolean {

@@ -22,28 +22,28 @@ const MACHINES = ["vm1", "vm2"] as const;
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 const POOLS = ["pool-a", "pool-b"] as const;
 const VIPS = ["vip-a", "vip-b"] as const;
-/** Networks of the namespace `default`, with what they are meant for, and the providers of their subnets. */
+/** Networks of the namespace `default`, with their types, and the providers of their subnets. */
 const NETWORKS = { fast: "ovn", lan: "ipam" } as const;
 const PROVIDERS: Readonly<Record<string, string>> = { fast: "fast.default.ovn", lan: "lan.default" };
 
-/** Subnets that come and go, with the steps in which they grow. */
+/** Subnets that are created and deleted, with the steps in which they grow. */
 const SUBNETS: Readonly<Record<string, readonly string[]>> = {
   tiny: ["10.20.0.0/30", "10.20.0.0/29", "10.20.0.0/28"],
   small: ["10.30.0.0/28", "10.30.0.0/27"],
   both: ["10.40.0.0/28,fd00:40::/124", "10.40.0.0/27,fd00:40::/123"],
   six: ["fd00:60::/125", "fd00:60::/124"],
   inner: ["10.30.0.0/28", "10.30.0.0/27"],
-  // It may get another family.
+  // Its IP family may change.
   fast: ["10.50.0.0/29", "10.50.0.0/28,fd00:50::/124"],
   // The same addresses as the default subnet's, and a node's: it is another plugin's network.
   lan: ["10.16.0.0/29", "10.16.0.0/28"],
 };
 
-/** A VPC beside the default one, and its subnet, which has the same addresses as another one there. */
+/** A custom VPC, and its subnet, which has the same addresses as one in the default VPC. */
 const VPC = "tenant";
 const VPC_OF: Readonly<Record<string, string>> = { inner: VPC };
 
-/** Subnets that overlap others: the older keeps what it has. */
+/** Subnets that overlap others: the older one keeps its range. */
 const CLASHES: Readonly<Record<string, string>> = { clash: "10.30.0.0/24", large: "10.16.0.0/20" };
 
 /** The actions of this file; the rest are extras. */
@@ -59,7 +59,7 @@ type GeneratedName = Exclude<
   | ChassisAction["do"]
 >;
 
-/** How likely each action is, before a run's own taste. Sums do not matter. */
+/** The weight of each action, before the preferences of a run. Sums do not matter. */
 const WEIGHTS: Readonly<Record<GeneratedName, number>> = {
   pod: 14,
   "delete-pod": 9,
@@ -118,12 +118,12 @@ const WEIGHTS: Readonly<Record<GeneratedName, number>> = {
   "nb-steal": 1,
 };
 
-/** Actions without which a run has nothing to show: they are never left out. */
+/** Actions without which a run would test nothing: they are never left out. */
 const ALWAYS: ReadonlySet<ActionName> = new Set(["pod", "delete-pod", "set", "deployment"]);
 
 /**
- * Makes the script of a seed. Each run has a taste of its own: some kinds of action it never does, others it does often. Runs in
- * which everything happens at once hide what needs a particular mixture (swarm testing).
+ * Generates the script of a seed. Each run has preferences: some kinds of action never occur, others often. Runs in
+ * which everything happens at once hide faults that need a particular mixture (swarm testing).
  */
 export function generateScript(seed: number, extras: readonly Extra[] = USUAL): Script {
   const random = new Random(`script/${seed}`);
@@ -156,7 +156,7 @@ export function generateScript(seed: number, extras: readonly Extra[] = USUAL): 
 
 function tasteOf(random: Random): Partial<Record<GeneratedName, number>> {
   const weights: Partial<Record<GeneratedName, number>> = {};
-  // A third of the runs have no faults at all, or no changes by other clients: bugs that need neither show there.
+  // A third of the runs have no faults at all, or no changes by other clients: bugs that need neither are found there.
   const calm = random.chance(0.2);
   const tame = random.chance(0.4);
   const kept = random.pick([0.35, 0.6, 0.9]);
@@ -183,13 +183,13 @@ export function isFault(name: ActionName): boolean {
   return /^(random-faults|api-|watch-|crash|restart|pause)/.test(name) || databases.includes(name);
 }
 
-/** Whether an action changes objects that the controller has made. */
+/** Whether an action changes objects that the controller has written. */
 export function isInterference(name: ActionName): boolean {
   const others: readonly ActionName[] = ["edit-pod", "edit-networks", "delete-ip", "edit-ip", "edit-status", "strip"];
   return (name.startsWith("nb-") && !isFault(name)) || others.includes(name);
 }
 
-/** The cluster as it is when the controllers start, and what brings it to life. */
+/** The cluster when the controllers start, and its first actions. */
 function beginning(random: Random, dual: boolean): Action[] {
   const actions: Action[] = [];
   for (const name of NAMESPACES) actions.push({ at: 0, do: "namespace", name, labels: { team: name } });
@@ -227,7 +227,7 @@ function makeAction(random: Random, name: GeneratedName, replicas: number, at: n
     case "delete-pod": {
       const gone: Action = { at, do: name, ns, name: random.pick(BARE), ...(random.chance(0.3) && { now: true }) };
       if (random.chance(0.5)) return [gone];
-      // Made anew under its old name, soon or at once.
+      // Created again with its old name, soon or at once.
       const after = at + random.pick([1, 50, 9_000]);
       return [gone, { at: after, do: "pod", ns: gone.ns, name: gone.name, ...asking }];
     }
@@ -456,7 +456,7 @@ function setWishes(random: Random): { wishes?: Wishes } {
   return { wishes: { ...wishes, ...networks } };
 }
 
-/** A subnet of another VPC mostly brings that along. */
+/** For a subnet of another VPC mostly creates that VPC too. */
 function subnetWithVpc(at: number, random: Random): Action[] {
   const made: Action = { at, do: "subnet", ...subnetOf(random) };
   const vpc = VPC_OF[made.name];

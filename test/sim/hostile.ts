@@ -24,20 +24,20 @@ import { type Cluster, merge, refOf } from "./cluster.ts";
 import { Random } from "./random.ts";
 import type { HostileAction } from "./script.ts";
 
-/** How the names of hostile objects begin: what becomes of them is not judged, what becomes of others is. */
+/** The prefix of the names of hostile objects: they are not checked, all others are. */
 const PREFIX = "hostile-";
 
-/** Whether an object, or a row that is named after one, is hostile. Names of port groups have dots for hyphens; SwitchLBRules and VpcDns make objects with prefixes. */
+/** Whether an object, or a row that is named after one, is hostile. Names of port groups have dots instead of hyphens; SwitchLBRules and VpcDns create objects with prefixes. */
 export function isHostile(name: string): boolean {
   return /(^|[./]|slr-|vpc-dns-)hostile[-.]/.test(name);
 }
 
-/** Whether a range is one that only hostile subnets have: whether such a subnet is accepted is not judged. */
+/** Whether only hostile subnets have a range: whether such a subnet is accepted is not checked. */
 export function isHostileRange(cidr: string): boolean {
   return /^10\.9\d\./.test(cidr);
 }
 
-/** Values that a CRD without validation lets through; JSON values of another type than expected. */
+/** Values that a CRD without validation accepts; JSON values of an unexpected type. */
 const ODD: readonly ((random: Random) => unknown)[] = [
   () => null,
   (random) => random.pick([0, -1, 5, 1.5, 1e300, 5e-324, 2 ** 53, -(2 ** 63)]),
@@ -62,7 +62,7 @@ const ODD: readonly ((random: Random) => unknown)[] = [
 
 interface Target {
   readonly type: ResourceType;
-  /** A specification as it is meant to be; some of its fields are given odd values. */
+  /** A valid specification; some of its fields get unusual values. */
   readonly spec: (i: number) => Readonly<Record<string, unknown>>;
   /** Fields that may be made invalid in an object, without affecting others. */
   readonly edits: readonly string[];
@@ -177,7 +177,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
 
 /**
  * Writes unexpected input: into custom objects of a cluster whose CRDs validate less than Weft's, and as much as the
- * API server lets through.
+ * API server accepts.
  */
 export class Hostile {
   readonly #kube: FakeKube;
@@ -255,7 +255,7 @@ export class Hostile {
     this.#cluster.createPod("default", name, { annotations, labels: { "sim.test/hostile": "x".repeat(63) } }, more);
   }
 
-  /** The settings of all VpcDns: texts, as the API server sees to it. */
+  /** The settings of all VpcDns: texts, because the API server accepts nothing else. */
   #dnsConfig(random: Random): void {
     const odd = ["", "\u0000", "10.96.0.300", "fd96::3,10.96.0.3", "x".repeat(5_000), "false", '"', "1e300"];
     const sound = {
@@ -297,7 +297,7 @@ export class Hostile {
   }
 }
 
-/** A specification of which some fields have odd values. */
+/** A specification with unusual values in some fields. */
 function malformed(spec: Readonly<Record<string, unknown>>, random: Random): Record<string, unknown> {
   const odd: Record<string, unknown> = { ...spec };
   for (const field of Object.keys(spec)) if (random.chance(0.3)) odd[field] = random.pick(ODD)(random);
@@ -326,7 +326,7 @@ function fullAnnotations(random: Random, size: number): Record<string, string> {
     "a".repeat(64),
   ];
   let left = size;
-  // The part that the simulation itself writes there.
+  // The part that the simulation itself writes.
   left -= 200;
   const chosen = keys
     .filter(() => random.chance(0.5))

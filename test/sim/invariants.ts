@@ -18,7 +18,7 @@ export interface InvariantsWorld {
   readonly onViolation: (what: string) => void;
 }
 
-/** Checks during a run what must hold at all times. */
+/** Checks during a run what must be true at all times. */
 export class Invariants {
   readonly #world: InvariantsWorld;
 
@@ -34,7 +34,7 @@ export class Invariants {
     this.#world.onViolation(`${from.name} writes to the northbound database without asserting the leader's lock`);
   }
 
-  /** No two ports of one VPC have one address. */
+  /** No two ports of one VPC have the same address. */
   onCommit(from: SimProcess | undefined): void {
     const { kube, northbound, otherClient } = this.#world;
     const switchOf = new Map<string, string>();

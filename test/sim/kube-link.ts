@@ -30,19 +30,19 @@ const DEFAULT_DEADLINE_MS = 30_000;
 
 interface OpenWatch {
   readonly type: string;
-  /** Ends it: with an error, or in good order. Events on their way may or may not arrive before. */
+  /** Ends it, with an error or normally. Events in transit may or may not arrive before. */
   readonly end: (error?: KubeError) => void;
   readonly channel: Channel;
 }
 
 /**
- * The API server as one process sees it: each request travels by itself, there and back; each watch is a stream in order. What
- * is slow or fails is decided by `RandomFaults`. Lists are read in one state, as the real server does with its continue tokens.
+ * The API server as one process sees it: each request and response is delayed separately; each watch is an ordered stream.
+ * `RandomFaults` decides which of them are slow or fail. Lists are read in one state, as the real server does with its continue tokens.
  */
 export class KubeLink implements Kube {
   readonly #options: KubeLinkOptions;
   readonly #watches = new Set<OpenWatch>();
-  /** Continue token → the rest of the list that it is of. */
+  /** Continue token → the rest of its list. */
   readonly #pages = new Map<string, { readonly items: readonly KubeObject[]; readonly version: string }>();
   #requests = 0;
 
@@ -143,7 +143,7 @@ export class KubeLink implements Kube {
     return promise;
   }
 
-  /** Breaks the watches of a type, or all. `code` is the error for their reader; without one they end normally. */
+  /** Breaks the watches of a type, or all. `code` is the error for their client; without one they end normally. */
   endWatches(plural: string | undefined, code: "unavailable" | "gone" | undefined): number {
     const ended = [...this.#watches].filter((watch) => plural === undefined || watch.type.startsWith(plural));
     const status = code === "gone" ? { status: 410, reason: "Expired" } : {};
@@ -153,7 +153,7 @@ export class KubeLink implements Kube {
     return ended.length;
   }
 
-  /** The watches of a type (or all) say nothing more, but stay open: a half-open connection. */
+  /** The watches of a type (or all) send nothing more, but stay open: a half-open connection. */
   stallWatches(plural: string | undefined): number {
     const stalled = [...this.#watches].filter((watch) => plural === undefined || watch.type.startsWith(plural));
     for (const watch of stalled) watch.channel.close();
@@ -179,7 +179,7 @@ export class KubeLink implements Kube {
     return new Channel(this.#options.scheduler, () => this.#delay(random));
   }
 
-  /** One request: there, done, and back, unless something goes wrong on the way. */
+  /** One request: it arrives, is executed, and answered, unless a fault occurs. */
   #call<T>(
     verb: string,
     type: ResourceType,
@@ -221,7 +221,7 @@ export class KubeLink implements Kube {
     };
     const broken = (): KubeError => new KubeError("unavailable", `${what}: simulated: the connection broke`);
     scheduler.after(there + late, () => {
-      // Requests that a process sent before it died may have been on their way.
+      // Requests that a process sent before it died may still be in transit.
       if (!process.alive && !survives) return;
       if (randomFaults.apiDown || lost) return answer("lost", () => reject(broken()));
       if (refused) {
@@ -240,7 +240,7 @@ export class KubeLink implements Kube {
   }
 }
 
-/** The written object, for the trace. Events and Leases contain nothing that is not elsewhere. */
+/** The written object, for the trace. Events and Leases are left out, because they contain nothing new. */
 function briefly(type: ResourceType, body: object | undefined): string {
   if (body === undefined || type.plural === "events" || type.plural === "leases") return "";
   return ` ${JSON.stringify(body).slice(0, 400)}`;

@@ -3,11 +3,11 @@
 import { type Outcome, type RunOptions, run } from "./run.ts";
 import type { Action, Script } from "./script.ts";
 
-/** A script that fails, with less in it, and how it fails. */
+/** A shortened script that fails, and how it fails. */
 export interface Minimised {
   readonly script: Script;
   readonly outcome: Outcome;
-  /** How many runs that took. */
+  /** The number of runs that were needed. */
   readonly runs: number;
 }
 
@@ -22,9 +22,9 @@ export function kindOf(violation: string): string {
 }
 
 /**
- * Shortens a failing script by delta debugging: ever smaller parts of its actions are left out, for as long as it goes on failing in
- * the same way. Everything random depends on what it is about and not on its place in the run, so what stays in goes on
- * happening much as before. Stops after `budget` runs.
+ * Shortens a failing script by delta debugging: smaller and smaller parts of its actions are left out, as long as it still fails in
+ * the same way. Random choices depend on their subject and not on their place in the run, so the remaining actions
+ * happen much as before. Stops after `budget` runs.
  */
 export async function minimise(
   script: Script,

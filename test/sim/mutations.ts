@@ -25,14 +25,14 @@ import type { MachineParts } from "./node/process-parts.ts";
 import { replaced } from "./replaced.ts";
 
 /**
- * A mutation of the controller or the daemon, to check that the simulation finds bugs of that kind. It is applied from outside: by
+ * A mutation of the controller or the daemon, to check that the simulation finds bugs of that kind. It is applied from outside:
  * wrapping what a controller is given, by changing its parts, or by replacing a method during a run. The product has no code for it.
  */
 export interface Mutation {
   readonly name: string;
-  /** The bug, and what it does in a real cluster. */
+  /** The bug, and its effect in a real cluster. */
   readonly bug: string;
-  /** A seed that showed it when this was written: a search from there soon finds it. */
+  /** A seed that found it when this was written: a search from there soon finds it again. */
   readonly shown: number;
   /** Changes the parts of a controller. */
   readonly parts?: (parts: ControllerParts) => ControllerParts;
@@ -69,7 +69,7 @@ export const MUTATIONS: readonly Mutation[] = [
     bug: "an address is released when its pod is deleted, before its port is: its next owner shares it for a while",
     shown: 85,
     controller: (controller, { kube }) => {
-      // The address counts as free although the port is still there.
+      // The address is treated as free although the port still exists.
       const get = controller.facts.get.bind(controller.facts);
       controller.facts.get = (kind, key) => (kind === "ports" ? undefined : get(kind, key));
       controller.facts.subscribe((change) => {
@@ -191,7 +191,7 @@ export const MUTATIONS: readonly Mutation[] = [
         return function (this: StatusWriter, resource, name) {
           const known = touched.get(this) ?? new Set();
           touched.set(this, known);
-          // Every second time is taken for the echo of its own write.
+          // Every second change is taken for the echo of its own write.
           const echo = known.delete(name);
           if (!echo) known.add(name);
           if (!echo || resource !== "subnets") touch.call(this, resource, name);

@@ -22,7 +22,7 @@ import { BEGIN } from "./scheduler.ts";
 import { wrongWaysOut } from "./ways-out.ts";
 
 /**
- * Port groups that are always there: of pods that ask for a SecurityGroup that is not there (Kube-OVN has it), and of switches' ports towards
+ * Port groups that always exist: of pods that name a missing SecurityGroup (as in Kube-OVN), and of switches' ports to
  * routers.
  */
 const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.uplinks"];
@@ -33,11 +33,11 @@ export interface Evidence {
   readonly northbound: NorthboundServer;
   /** `ips/<name>` … of objects that users have interfered with. */
   readonly touched: ReadonlySet<string>;
-  /** Ports of the administrator's own. */
+  /** The administrator's own ports. */
   readonly foreignPorts: ReadonlySet<string>;
 }
 
-/** Everything that must hold when faults have ended and all is quiet; says what does not, in sentences. */
+/** Checks everything that must be true when faults have ended and the cluster is quiet; returns violations as sentences. */
 export function judge(evidence: Evidence): string[] {
   const { picture } = evidence;
   const free = new FreeAddresses(picture);
@@ -71,12 +71,12 @@ function wrongMatchesIn({ northbound }: Evidence): readonly string[] {
   );
 }
 
-/** Objects that wait for an address although there is one; those that may wait are left out. */
+/** Objects that wait for an address although one is available. */
 export function waitsForNothing(picture: Picture, mayWait: (pod: Pod) => boolean): string[] {
   return podsWithoutAddress(picture, new FreeAddresses(picture), mayWait);
 }
 
-/** No address held twice, and no MAC in one VPC or other network. What users have reserved wrongly is their affair. */
+/** No address is held twice, and no MAC in one VPC or other network. Invalid reservations by users are ignored. */
 function sharedAddresses({ picture }: Evidence): string[] {
   const found: string[] = [];
   const holders = new Map<string, { readonly name: string; readonly byUser: boolean }>();
@@ -103,17 +103,17 @@ function sharedAddresses({ picture }: Evidence): string[] {
   return found;
 }
 
-/** The pod that an IP object is for, if it is there. */
+/** The pod of an IP object, if it exists. */
 function podOf(picture: Picture, ip: Ip): Pod | undefined {
   const pods = picture.pods.filter((pod) => pod.port === ip.name && pod.alive);
   return pods.find((pod) => pod.uid === ip.podUid) ?? (ip.podUid === "" ? pods[0] : undefined);
 }
 
-/** No address lost: every IP object has an owner that exists. */
+/** No address is lost: every IP object has an owner that exists. */
 function lostAddresses(picture: Picture): string[] {
   return picture.ips.flatMap((ip) => {
     const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
-    // A pod that is not bound yet may take over the address of an earlier pod with the same name.
+    // A pod that is not bound yet may get the address of an earlier pod with the same name.
     const heir = picture.pods.some((pod) => pod.port === ip.name && pod.alive && pod.node === undefined);
     if (
       heir ||
@@ -139,7 +139,7 @@ function podsWithoutAddress(
     if (!pod.alive || pod.node === undefined) return [];
     const ip = picture.ips.find((candidate) => candidate.name === pod.port);
     if (ip !== undefined && (ip.podUid === pod.uid || ip.reserved)) return [];
-    // A machine that migrates has two pods, of which one has the address.
+    // A virtual machine that migrates has two pods, of which one has the address.
     if (picture.pods.some((other) => other.port === pod.port && other.alive && other.uid === ip?.podUid)) return [];
     const kept =
       picture.subnetsFor(pod).some((subnet) => subnet.name === ip?.subnet) &&
@@ -159,7 +159,7 @@ interface ExpectedPort {
   readonly addresses: string;
 }
 
-/** The ports of pods that must be there. */
+/** The ports that pods must have. */
 function expectedPorts(evidence: Evidence): readonly ExpectedPort[] {
   return servedInterfaces(evidence).filter(({ pod }) => pod.onOvn);
 }
@@ -174,7 +174,7 @@ function servedInterfaces({ picture }: Evidence): readonly ExpectedPort[] {
     // A reservation that names no address waits for one like a pod.
     if (ip.addresses.length === 0) return [];
     if (podOf(picture, ip)?.uid !== pod.uid || !pod.alive || pod.node === undefined) return [];
-    // A reservation of an address that is for others gives its pod nothing, unless that ran with it before.
+    // A reservation of an address that belongs to others has no effect on its pod, unless the pod already runs with it.
     const foreign = ip.addresses.some((address) => free.isForOthers(ip.subnet, address, pod.namespace));
     if (ip.reserved && foreign && annotation(pod, "ip_address") !== ip.addresses.join(",")) return [];
     return [{ pod, ip, addresses: [ip.mac, ...ip.addresses].join(" ") }];
@@ -223,7 +223,7 @@ function wrongPorts(evidence: Evidence): string[] {
     found.push(`port ${name} (${port.addresses.join()}) is there for no pod`);
   }
   for (const name of foreignPorts) {
-    // It may have gone with its switch, which another client deleted.
+    // It may have been deleted with its switch by another client.
     const port = ports.get(name);
     if (port !== undefined && port.addresses.length > 0) found.push(`the administrator's port ${name} was changed`);
   }
@@ -244,14 +244,14 @@ function isContested({ picture }: Evidence, ip: Ip): boolean {
   );
 }
 
-/** Port groups: those of nodes hold exactly the ports of their pods in the default VPC, those of custom VPCs the ports there. */
+/** Port groups: those of nodes contain exactly the ports of their pods in the default VPC, those of custom VPCs the ports there. */
 function wrongGroups(evidence: Evidence): string[] {
   const { picture, northbound } = evidence;
   const found: string[] = [];
   const nameOf = new Map(northbound.rows("Logical_Switch_Port").map((port) => [port._uuid, port.name]));
   const wanted = new Map<string, Set<string>>();
   for (const node of picture.nodes) wanted.set(`node.${node.name}`, new Set());
-  /** Ports of which a user's reservation wants the address: they may be there or not. */
+  /** Ports whose address a user's reservation names: they may exist or not. */
   const contested = new Set<string>();
   const vpcGroups = northbound.rows("Port_Group").filter(({ name }) => name.startsWith("weft.vpc."));
   const groupOf = new Map(vpcGroups.map(({ name, external_ids }) => [external_ids["vpc"], name]));
@@ -275,7 +275,7 @@ function wrongGroups(evidence: Evidence): string[] {
     }
   }
   for (const [name, { external_ids: ids }] of groups) {
-    // Those of hostile policies, which are the only policies here, are named after their selection.
+    // Groups of hostile policies, the only policies here, are named after their selectors.
     if (isHostile(name) || /^(group|.*policy):/.test(ids[OWNER_KEY] ?? "")) continue;
     if (!wanted.has(name) && !STANDING_GROUPS.includes(name)) found.push(`port group ${name} is there for nothing`);
   }
@@ -319,7 +319,7 @@ function staleOf({ picture }: Evidence, pod: Pod): string[] {
 function wrongWishes(evidence: Evidence): string[] {
   return servedInterfaces(evidence).flatMap(({ pod, ip }) => {
     if (ip.byUser || evidence.touched.has(`ips/${ip.name}`)) return [];
-    // A request for an interface that the pod did not have for a while is dropped with it.
+    // When an interface is removed for a while, requests for it are dropped.
     if (pod.provider !== OWN && evidence.touched.has(`networks/${pod.uid}`)) return [];
     const { ip_address, ip_pool } = pod.asked;
     const list = ip_pool !== undefined && /[,;]/.test(ip_pool) ? ip_pool.split(/[,;]/) : undefined;
@@ -375,7 +375,7 @@ function wrongContracts(picture: Picture): string[] {
       probe?: { readonly vpc?: string; readonly cidrs?: readonly string[] };
     };
     const ranges = cidrs.map((cidr) => readBlock(cidr));
-    // Of a custom VPC nodes reach the pods for probes only.
+    // Nodes reach pods of custom VPCs only for probes.
     const probed = accepted && onOvn && vpc !== DEFAULT_VPC && !spec["vlan"];
     const probes = probe && { vpc: probe.vpc, blocks: (probe.cidrs ?? []).map((cidr) => readBlock(cidr)) };
     const wanted = {
@@ -394,13 +394,13 @@ function wrongContracts(picture: Picture): string[] {
   });
 }
 
-/** A condition tells the time of day, not that since its process began. */
+/** A condition's time is the time of day, not the time since the process started. */
 function wrongTimes({ conditions }: Picture): string[] {
   const early = conditions.filter(({ time }) => !(Date.parse(time) >= BEGIN));
   return early.map(({ what, time }) => `condition ${what} has time ${time}, which is before the run began`);
 }
 
-/** The spec of a subnet is accepted unless something conflicts with it; and no two accepted subnets overlap. */
+/** The spec of a subnet is accepted unless it conflicts with something; and no two accepted subnets overlap. */
 function wrongSubnets(picture: Picture): string[] {
   const found: string[] = [];
   for (const subnet of picture.subnets) {

@@ -29,7 +29,7 @@ export class OtherClient {
     this.#randomFaults = randomFaults;
   }
 
-  /** A controller has written ports: they are as it wants them again. */
+  /** A controller has written ports: they have its addresses again. */
   committed(from: SimProcess | undefined, operations: readonly JsonObject[]): void {
     if (from === undefined) return;
     for (const { table, where, uuid } of operations) {
@@ -57,7 +57,7 @@ export class OtherClient {
         this.touched.add(port._uuid);
         const columns = {
           addresses: { addresses: ["0a:00:00:00:00:99 10.16.0.3"] },
-          // All but whose it is: a port without that is an administrator's, and left alone.
+          // All columns except the owner: a port without an owner is an administrator's, and is not changed.
           owner: { external_ids: { [OWNER_KEY]: port.external_ids[OWNER_KEY] ?? "" } },
           security: { port_security: ["0a:00:00:00:00:98"] },
         }[action.how];
@@ -107,7 +107,7 @@ export class OtherClient {
         server.stop();
         this.#scheduler.after(action.down, () => {
           this.#randomFaults.count("northbound restored from a backup");
-          // Rows of the backup that differ from the present count as another client's until they have been restored.
+          // Rows of the backup that differ from the present ones are treated as another client's until they have been restored.
           for (const uuid of backup.get("Logical_Switch_Port")?.keys() ?? []) this.touched.add(uuid);
           this.foreignPorts.clear();
           for (const row of backup.get("Logical_Switch_Port")?.values() ?? []) {

@@ -20,20 +20,20 @@ import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
 import { isHostile } from "./hostile.ts";
 import { MACHINES, NETWORKS } from "./users.ts";
 
-/** The default VPC, subnet and join subnet: the names are part of what is promised. */
+/** The default VPC, subnet and join subnet: the names are part of the API. */
 export const DEFAULT_VPC = "ovn-cluster";
 const DEFAULT_SUBNET = "ovn-default";
 /** The subnet of the nodes' own ports. */
 export const JOIN = "join";
 
-/** A subnet: as its user wrote it, but with the addresses that the controller has accepted. */
+/** A subnet as its user wrote it, but with the addresses that the controller has accepted. */
 export interface Subnet {
   readonly name: string;
   readonly vpc: string;
   readonly provider: string;
-  /** Those of other plugins' networks have nothing in OVN. */
+  /** Subnets of other plugins' networks have no rows in OVN. */
   readonly onOvn: boolean;
-  /** Within one no address is held twice: its VPC, or another plugin's network. */
+  /** The space in which addresses are unique: its VPC, or another plugin's network. */
   readonly domain: string;
   readonly blocks: readonly Block[];
   readonly gateways: readonly Address[];
@@ -62,7 +62,7 @@ export interface Ip {
   readonly podType: string;
   readonly reserved: boolean;
   readonly deleting: boolean;
-  /** Made by a user: it has nothing of what the controller writes on its own. */
+  /** Created by a user: it has no fields that only the controller writes. */
   readonly byUser: boolean;
 }
 
@@ -79,13 +79,13 @@ export interface Vip {
   readonly deleting: boolean;
 }
 
-/** One interface of a pod that takes part in the pod network: its own, or a further one that it is to have. */
+/** One interface of a pod on the pod network: its primary one, or a secondary one. */
 export interface Pod {
   /** For people: `namespace/pod`, followed by the provider of a secondary interface. */
   readonly key: string;
-  /** In front of its annotations. */
+  /** The prefix of its annotations. */
   readonly provider: string;
-  /** Whether it is a port of OVN. */
+  /** Whether it has a port in OVN. */
   readonly onOvn: boolean;
   /** For a pod's primary interface: whether it may still get one of this provider, when its networks are known. */
   readonly mayHave: (provider: string) => boolean;
@@ -96,7 +96,7 @@ export interface Pod {
   readonly alive: boolean;
   /** The name of its IP object and of its port. */
   readonly port: string;
-  /** The machine that it runs, if it runs one. */
+  /** Its virtual machine, if any. */
   readonly machine: string | undefined;
   readonly set: { readonly name: string; readonly uid: string; readonly ordinal: number } | undefined;
   readonly annotations: Readonly<Record<string, string>>;
@@ -109,10 +109,10 @@ export function annotation(of: Pick<Pod, "annotations" | "provider">, key: strin
   return of.annotations[`${of.provider}.kubernetes.io/${key}`] ?? "";
 }
 
-/** A pod's own interface. */
+/** A pod's primary interface. */
 export const OWN = "ovn";
 
-/** Everything that the API server holds, read without the product's help. */
+/** The content of the API server, read without the product's code. */
 export class Picture {
   readonly subnets: readonly Subnet[];
   readonly ips: readonly Ip[];
@@ -122,7 +122,7 @@ export class Picture {
     readonly name: string;
     readonly addresses: readonly Address[];
     readonly ready: boolean;
-    /** Its chassis, and the one that it reports not to reach. */
+    /** Its chassis, and the one that it reports as unreachable. */
     readonly chassis: string | undefined;
     readonly unreachable: string | undefined;
   }[];
@@ -130,7 +130,7 @@ export class Picture {
   readonly machines: readonly KubeObject[];
   /** Names of VPCs. */
   readonly vpcs: ReadonlySet<string>;
-  /** VPC → those with which it has an active peering, as its status says. */
+  /** VPC → those with which it has an active peering, according to its status. */
   readonly peers: ReadonlyMap<string, readonly string[]>;
   readonly pools: readonly {
     readonly name: string;
@@ -140,7 +140,7 @@ export class Picture {
     readonly deleting: boolean;
   }[];
   readonly namespaceLabels: ReadonlyMap<string, Readonly<Record<string, string>>>;
-  /** Conditions of subnets and VPCs, with the time that each says. */
+  /** Conditions of subnets and VPCs, with their times. */
   readonly conditions: readonly { readonly what: string; readonly time: string }[];
 
   constructor(kube: FakeKube) {
@@ -195,7 +195,7 @@ export class Picture {
     return subnet.accepted;
   }
 
-  /** Why what a user wrote into a subnet cannot be; nothing where it can. */
+  /** Why the spec of a subnet is not acceptable; undefined if it is. */
   refusalOf(subnet: Subnet): string | undefined {
     const { wanted, vpc, name, created } = subnet;
     if (!isSound(wanted)) return "it makes no sense";
@@ -225,7 +225,7 @@ export class Picture {
     return undefined;
   }
 
-  /** The subnets of which a pod may get its address, in order. */
+  /** The subnets from which a pod may get its address, in order. */
   subnetsFor(pod: Pod): readonly Subnet[] {
     const open = (subnet: Subnet): boolean => !subnet.deleting && this.accepted(subnet);
     const named = pod.asked["logical_switch"];
@@ -251,11 +251,11 @@ export class Picture {
     return this.subnets.filter((subnet) => subnet.name === DEFAULT_SUBNET && open(subnet));
   }
 
-  /** Whether an address outlives its pod: a StatefulSet's within its replicas, a machine's while that exists. */
+  /** Whether an address outlives its pod: a StatefulSet's within its replicas, a virtual machine's while that exists. */
   isRetained(ip: Ip): boolean {
     const own = `${ip.podName}.${ip.namespace}`;
     const there = this.pods.filter((pod) => pod.provider === OWN && pod.port === own && pod.alive);
-    // Its pod is there and has no such interface.
+    // Its pod exists and has no such interface.
     if (ip.name !== own && there.length > 0 && !this.pods.some((pod) => pod.port === ip.name && pod.alive)) {
       if (!there.some((pod) => pod.mayHave(ip.name.slice(own.length + 1)))) return false;
     }
@@ -267,7 +267,7 @@ export class Picture {
           metadata.deletionTimestamp === undefined,
       );
     }
-    // By its name: a record may lack the mark of a set that has adopted its pod while no controller led.
+    // By its name: a record may lack the mark of a StatefulSet that has adopted its pod while no controller led.
     const set = this.sets.find(
       ({ metadata }) => metadata.namespace === ip.namespace && ip.podName.startsWith(`${metadata.name}-`),
     );
@@ -278,12 +278,12 @@ export class Picture {
   }
 }
 
-/** Whether a subnet's spec makes sense by itself. */
+/** Whether a subnet's spec is valid by itself. */
 export function isSound({ blocks, gateways }: Pick<Subnet, "blocks" | "gateways">): boolean {
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
-/** A node's first address of each family is the one that counts. */
+/** A node's first address of each family is used. */
 function firstOfEach(addresses: readonly { readonly address: string }[]): readonly Address[] {
   const all = addresses.flatMap(({ address }) => readAddress(address) ?? []);
   return [4, 6].flatMap((family) => all.find((address) => address.family === family) ?? []);
@@ -332,7 +332,7 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
   const gateways = blocks.map(
     ({ family, first }) => addresses.find((address) => address.family === family) ?? { family, value: first + 1n },
   );
-  // One of a family that the subnet does not have is in none of its ranges.
+  // An address of a family that the subnet does not have is in none of its ranges.
   const stray = addresses.filter(({ family }) => blocks.every((block) => block.family !== family));
   return { blocks, gateways: [...gateways, ...stray] };
 }
@@ -340,7 +340,7 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
 /** The results of hostile objects are not evaluated. */
 function readConditions({ metadata, status }: KubeObject): Picture["conditions"] {
   const { conditions } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
-  // Another client may have put anything there, until it is restored.
+  // Another client may have written anything, until it is restored.
   if (!Array.isArray(conditions)) return [];
   return conditions
     .flatMap((one) => one ?? [])
@@ -351,7 +351,7 @@ function isJudged({ metadata }: KubeObject): boolean {
   return !isHostile(metadata.name);
 }
 
-/** The texts among the fields of an object; of hostile ones others are anything. */
+/** The fields of an object that are strings; in hostile objects others may be anything. */
 function texts(fields: unknown): Readonly<Record<string, string | undefined>> {
   if (typeof fields !== "object" || fields === null) return {};
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === "string"));
@@ -442,7 +442,7 @@ function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): re
   const one = (provider: string, onOvn: boolean, listed?: string): Pod => {
     const wishes = Object.entries(asked).flatMap(([key, value]) => {
       const [prefix, wish = ""] = key.split("/");
-      // With an interface that is taken away goes what was wished for it: should it come again, it is wished for no more.
+      // When an interface is removed its requests are dropped too; they do not apply if it is added again.
       const stands = provider === OWN || annotations[key] !== undefined;
       return prefix === `${provider}.kubernetes.io` && stands ? [[wish, value] as const] : [];
     });

@@ -6,7 +6,7 @@ import type { Extra } from "./extras.ts";
 import type { Outcome } from "./run.ts";
 import type { Script } from "./script.ts";
 
-/** One run that a worker is asked for: by a seed, or by a script as it stands. */
+/** One run for a worker: of a seed, or of a given script. */
 export interface Job {
   readonly seed: number;
   readonly script?: Script;
@@ -20,22 +20,22 @@ export interface Job {
 export interface Done {
   readonly job: Job;
   readonly outcome: Outcome;
-  /** ms on the machine's clock. */
+  /** Real time in ms. */
   readonly ms: number;
 }
 
 /** The input of a worker, and its answer. */
 export type Answer = { readonly done: Done } | { readonly error: string };
 
-/** As many runs at once as the machine has processors. */
+/** As many parallel runs as the machine has processors. */
 export const DEFAULT_JOBS = availableParallelism();
 
-/** Threads that wait for jobs: to load the controller takes seconds. They do not keep the process alive. */
+/** Threads that wait for jobs, because loading the controller takes seconds. They do not keep the process alive. */
 const idle: Worker[] = [];
 
 /**
- * Runs jobs on worker threads, so many at once, each thread one after the other; `onDone` is called in the order in which they end,
- * and ends everything by answering false. Rejects where a worker fails by itself: that is a fault of the harness.
+ * Runs jobs on a number of worker threads, each thread one after the other; `onDone` is called in the order in which they end,
+ * and ends everything by returning false. Rejects if a worker itself fails: that is a fault of the simulation.
  */
 export async function runAll(jobs: Iterable<Job>, parallel: number, onDone: (done: Done) => boolean): Promise<void> {
   const queue = jobs[Symbol.iterator]();

@@ -21,9 +21,9 @@ export interface PortLossWorld {
   readonly onViolation: (what: string) => void;
 }
 
-/** Time in which changes decided before code began to throw may still arrive, in ms. */
+/** Time within which changes that were decided before code began to throw may still arrive, in ms. */
 const ON_ITS_WAY_MS = 5_000;
-/** A pod that has run for this long has its port, and errors in its record have been found, in ms. */
+/** After this time a running pod has its port, and errors in its record have been found, in ms. */
 const ESTABLISHED_MS = 5_000;
 
 /** Checks that no running pod loses its port because code throws, for this pod or for another. */
@@ -31,7 +31,7 @@ export class PortLossCheck {
   readonly #world: PortLossWorld;
   /** Ports of pods as they were after the last commit: name → owner. */
   #ports = new Map<string, string>();
-  /** Port of a running pod → its UID, and the time since when it runs. */
+  /** Port of a running pod → its UID, and when it started to run. */
   readonly #running = new Map<string, { readonly uid: string; readonly since: number }>();
 
   constructor(world: PortLossWorld) {

@@ -5,9 +5,9 @@ import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /**
- * A process of the simulated cluster: what is meant for it reaches it only while it lives, and waits while it is stopped
- * (SIGSTOP, a machine that swaps, a virtual machine that is moved). Once dead it never acts again, although its code is still
- * in memory: whatever it begins goes nowhere.
+ * A process of the simulated cluster: events reach it only while it is alive, and wait while it is stopped
+ * (SIGSTOP, swapping, a migrating virtual machine). Once dead it never acts again, although its code is still
+ * in memory: its requests have no effect.
  */
 export class SimProcess {
   readonly name: string;
@@ -17,7 +17,7 @@ export class SimProcess {
   #alive = true;
   /** Events that arrived while the process was stopped; undefined while it runs. */
   #waiting: (() => void)[] | undefined;
-  /** The end of the process, and how many more events will have reached it before. */
+  /** The end of the process, and the number of events before it. */
   #end: { left: number; readonly die: () => void } | undefined;
 
   readonly #onUncaught: (error: unknown) => void;
@@ -39,9 +39,9 @@ export class SimProcess {
     return this.#waiting !== undefined;
   }
 
-  /** Time and chance as this process sees them. */
+  /** Time and random numbers of this process. */
   readonly clock: Clock = {
-    // As in a real process it has nothing to do with the time of day: code that confuses the two fails.
+    // As in a real process it is unrelated to the time of day: code that confuses the two fails.
     now: (): number => this.#scheduler.now() - this.#started,
     wall: (): number => this.#scheduler.now(),
     after: (ms: number, run: () => void): (() => void) => {
@@ -60,7 +60,7 @@ export class SimProcess {
     uuid: (): string => uuidOf(this.#random),
   };
 
-  /** Lets the process act: now, when it goes on, or never. */
+  /** Delivers an event to the process: now, when it continues, or never. */
   deliver(run: () => void): void {
     if (!this.#alive) return;
     if (this.#waiting !== undefined) {
@@ -78,7 +78,7 @@ export class SimProcess {
     end.die();
   }
 
-  /** Has `die` called when so many more things have reached the process, and what follows from the last one is yet to come. */
+  /** Calls `die` after this number of further events, before the consequences of the last one. */
   endAfter(deliveries: number, die: () => void): void {
     this.#end = { left: deliveries, die };
   }
@@ -87,7 +87,7 @@ export class SimProcess {
     this.#waiting ??= [];
   }
 
-  /** Waiting events happen at once, in order, each as an event of its own. */
+  /** Waiting events happen at once, in order, each as a separate event. */
   resume(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;

@@ -2,7 +2,7 @@
 
 import type { Scheduler } from "./scheduler.ts";
 
-/** Notices each time that nothing has happened for a while. */
+/** Reports each time when nothing has happened for a while. */
 export class Quiet {
   readonly #scheduler: Scheduler;
   readonly #ms: number;
@@ -16,7 +16,7 @@ export class Quiet {
     this.#onQuiet = onQuiet;
   }
 
-  /** Something has happened. */
+  /** To be called when something has happened. */
   disturbed(): void {
     this.#last = this.#scheduler.elapsed;
     if (!this.#waiting) this.#wait(this.#ms);

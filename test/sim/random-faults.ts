@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<RandomFaultKind, true>> = {
   "slow-network": true,
 };
 
-/** Whether that is the name of a random fault. */
+/** Whether this is the name of a random fault. */
 export function isRandomFault(name: string): boolean {
   return Object.hasOwn(KINDS, name);
 }
@@ -35,14 +35,14 @@ export type RandomFaultKind = KubeFault | "repeated-event" | "database-refuses" 
 interface Period {
   readonly kind: RandomFaultKind;
   readonly rate: number;
-  /** The only replica that it applies to. */
+  /** The only replica to which it applies. */
   readonly replica: string | undefined;
 }
 
 /** Probabilities of faults. A run begins without faults; its script has periods in which some occur. */
 export class RandomFaults {
   readonly #periods = new Set<Period>();
-  /** The injected faults, and how often. */
+  /** The number of injected faults, by name. */
   readonly injected = new Map<string, number>();
   /** The API server does not respond. */
   apiDown = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Chance that repeats itself: everything random in a simulated run comes from here, and from its seed. Streams are forked by
- * name, so that a message's delay depends on which message it is and not on how much chance others have used before. That is
- * what keeps the rest of a run in place when one action is taken out of its script.
+ * Reproducible random numbers: all random choices of a simulated run come from here, and from its seed. Streams are forked by
+ * name, so that a message's delay depends on the message and not on how many numbers others have used before. This
+ * keeps the rest of a run unchanged when one action is removed from its script.
  */
 export class Random {
   #a: number;
@@ -30,23 +30,23 @@ export class Random {
     return (t >>> 0) / 4_294_967_296;
   }
 
-  /** A whole number from `low` to `high`, both included. */
+  /** An integer from `low` to `high`, both included. */
   int(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
-  /** Whether something of probability `p` happens. */
+  /** True with probability `p`. */
   chance(p: number): boolean {
     return this.next() < p;
   }
 
-  /** One of several; throws where there is none. */
+  /** One of several; throws if there is none. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new Error("nothing to pick from");
     return items[Math.floor(this.next() * items.length)] as T;
   }
 
-  /** One of several names, each as likely as its weight says. */
+  /** One of several names, with probabilities by weight. */
   weighted<K extends string>(weights: Readonly<Partial<Record<K, number>>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let at = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -57,7 +57,7 @@ export class Random {
     throw new Error("no weights");
   }
 
-  /** Mostly `usual`, seldom up to `most`: how networks and API servers delay. In ms, to the microsecond. */
+  /** A delay of a network or API server: mostly `usual`, seldom up to `most`. In ms, rounded to microseconds. */
   delay(usual: number, most: number): number {
     const p = this.next();
     const ms = p < 0.9 ? this.next() * usual : p < 0.98 ? this.next() * Math.min(most, usual * 20) : this.next() * most;
@@ -65,7 +65,7 @@ export class Random {
   }
 }
 
-/** xmur3: turns a text into as many 32-bit numbers as are asked for. */
+/** xmur3: derives any number of 32-bit numbers from a text. */
 function hashOf(text: string): () => number {
   let h = 1_779_033_703 ^ text.length;
   for (let i = 0; i < text.length; i++) {

@@ -28,18 +28,18 @@ export interface Surroundings {
   readonly randomFaults: RandomFaults;
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
-  /** Absent: the controller reads nothing of it. */
+  /** Absent: the controller reads no southbound database. */
   readonly southbound?: SouthboundServer | undefined;
   readonly settings: Settings;
   readonly seed: string;
   /** The injected exceptions of the code. */
   readonly throwing: Throwing;
-  /** A bug that the controllers have. */
+  /** A bug in the controllers. */
   readonly mutation: Pick<Mutation, "parts" | "controller"> | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
-  /** Objects are anything here: that some cannot be understood, and an error says so, is expected. */
+  /** Objects may be malformed in this run: errors about them are expected. */
   readonly hostile: boolean;
-  /** A fault of the code itself, whatever the world was doing to it. */
+  /** Records an error of the code itself. */
   readonly onBug: (what: string) => void;
 }
 
@@ -77,7 +77,7 @@ export class Replica {
     return this.#running?.controller.leading ?? false;
   }
 
-  /** The running controller, for what no server can show. */
+  /** The running controller, for state that no server shows. */
   get controller(): Controller | undefined {
     return this.#running?.controller;
   }
@@ -138,7 +138,7 @@ export class Replica {
 
   /**
    * Ends without notice, and is restarted after `downMs`. `server`: whether the database is notified at once (the
-   * kernel closes the socket) or detects it by its probes (the machine is down).
+   * kernel closes the socket) or only detects it by its probes (the machine is down).
    */
   crash(downMs: number, server: "at once" | "later"): void {
     const { scheduler, northbound, southbound, seed } = this.#world;
@@ -157,13 +157,13 @@ export class Replica {
     scheduler.after(downMs, () => this.start());
   }
 
-  /** Ends in good order, as on SIGTERM, and is restarted after `downMs`. */
+  /** Stops normally, as on SIGTERM, and is restarted after `downMs`. */
   async restart(downMs: number): Promise<void> {
     const { scheduler } = this.#world;
     const ending = this.#running;
     if (ending === undefined) return;
     scheduler.note(`${ending.process.name} stops`);
-    // Kubelet kills what does not end by itself.
+    // Kubelet kills a process that does not end by itself.
     ending.process.clock.after(30_000, () => this.#ended(ending, downMs));
     await ending.election.stop();
     await Promise.all([ending.northbound.close(), ending.southbound?.close()]);
@@ -186,7 +186,7 @@ export class Replica {
     return new Southbound(new Connection(options, { clock: process.clock, dial: server.dialer(process) }));
   }
 
-  /** The log of the code. Its reports about other components are expected here; reports about itself are not. */
+  /** The log of the code. Errors of other components are expected here; internal errors are not. */
   #logOf(process: SimProcess): Logger {
     const write = (level: string) => (fields: object | string, message?: string) => {
       if (!process.alive) return;

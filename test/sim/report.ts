@@ -26,7 +26,7 @@ export class Tally {
     }
   }
 
-  /** Kinds of violation → the seeds that showed them. */
+  /** Kinds of violation → the seeds that found them. */
   kinds(): ReadonlyMap<string, readonly string[]> {
     const kinds = new Map<string, string[]>();
     for (const { seed, violations } of this.failed) {
@@ -55,7 +55,7 @@ export function injectedTable(counts: ReadonlyMap<string, number>): string {
   return lines.join("\n");
 }
 
-/** How a run failed, and how to repeat it. */
+/** The failure of a run, and how to repeat it. */
 export function outcomeText({ seed, hash, violations }: Outcome, hint: string): string {
   return [
     `seed ${seed} fails (hash ${hash}):`,

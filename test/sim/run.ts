@@ -68,26 +68,26 @@ export interface Outcome {
 
 /** Options of {@link run}. */
 export interface RunOptions {
-  /** Gets every line of the trace. */
+  /** Called with every line of the trace. */
   readonly print?: (line: string) => void;
-  /** A bug that all controllers of the run have. */
+  /** A bug in all controllers of the run. */
   readonly mutation?: Mutation;
 }
 
-/** After this time in ms without an event every pod has what it can get. */
+/** After this time in ms without an event every pod has its addresses, as far as available. */
 const QUIET_ENOUGH_MS = 5_000;
 /** The types that decide which pod can have an address. */
 const WATCHED = [PODS, IPS, SUBNETS, IP_POOLS, VIPS, VPCS, NODES, NAMESPACES, STATEFUL_SETS];
-/** After so many ms nothing leads to a dead node that other nodes watch by BFD: long before kubelet's silence shows, and longer than a new group is given. */
+/** After this time in ms no route leads to a dead node that other nodes monitor by BFD: long before its Node is NotReady, and longer than a new group's sessions need. */
 const FAIL_OVER_MS = 15_000;
 /** After this time since the end of faults, remaining effects such as a half-open watch have been detected, in ms. */
 const LATE_MS = 160_000;
-/** How long all must be quiet before it counts as settled: longer than any pause after a failure, in ms. */
+/** How long the cluster must be quiet to be regarded as settled: longer than any back-off, in ms. */
 const QUIET_MS = 200_000;
-/** A silent watch is noticed after 150 s, and late requests arrive within 60 s. */
+/** A silent watch is detected after 150 s, and late requests arrive within 60 s. */
 const CALM_MS = 240_000;
 const MAX_SETTLE_MS = 30 * 60_000;
-/** So many violations are kept. */
+/** Number of violations that are kept. */
 const MAX_VIOLATIONS = 20;
 
 /** The current run in this process, for uncaught exceptions of its code. */
@@ -106,7 +106,7 @@ process.on("uncaughtException", (error) => {
   process.exit(2);
 });
 
-/** Carries out a script, lets everything come to rest, and judges. One run at a time in one thread. */
+/** Runs a script, waits until the cluster has settled, and checks it. One run at a time in one thread. */
 export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
   const scheduler = new Scheduler(new Trace(options.print));
   const throws = script.actions.filter((action) => action.do === "throw");
@@ -144,7 +144,7 @@ async function carryOut(
   const northbound: NorthboundServer = new NorthboundServer(scheduler, randomFaults, script.seed, {
     onTransact: (from, operations) => invariants.onTransact(from, operations),
     onCommit: (from, operations) => {
-      // A question changes nothing: who leads, or what is there.
+      // A query changes nothing.
       if (operations.every(({ op }) => op === "assert" || op === "select")) return;
       activity.commits++;
       activity.last = scheduler.elapsed;
@@ -250,7 +250,7 @@ async function carryOut(
   }
   cluster.start();
   southbound?.start();
-  // As long as it is not there rows have the uuids that they had before a cluster had an id: who starts later upgrades the cluster.
+  // As long as it does not exist rows have the uuids of versions without cluster ids: a controller that starts later upgrades the cluster.
   const upgrade = new Random(`${script.seed}/cluster-id`);
   scheduler.after(upgrade.chance(0.6) ? 0 : upgrade.int(0, script.length), () =>
     cluster.ignore(kube.create(NAMESPACES, { metadata: { name: "kube-system" } })),
@@ -272,13 +272,13 @@ async function carryOut(
   randomFaults.clear();
   scheduler.note("the faults end");
   await settle(scheduler, activity, violate);
-  // The controller's own watch makes up for a lost wake-up: that it had to is a fault, where nothing went wrong.
+  // The controller's watchdog handles lost triggers: without faults it must not be needed.
   const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.stuckPods.count ?? 0), 0);
   if (faultless && !throws && overlooked > 0)
     violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
   const before = { ...activity };
   await judgeNow("at rest");
-  // A controller that starts over finds nothing to do: nothing was kept in memory only.
+  // A restarted controller finds nothing to do: no state was in memory only.
   for (const replica of replicas) replica.crash(1, "at once");
   nodes?.crash();
   await scheduler.run(60_000);
@@ -305,7 +305,7 @@ async function carryOut(
     simulated: scheduler.elapsed,
   };
 
-  /** Where nothing else happens meanwhile, what left by a node that has died leaves by another one long before kubelet's silence shows. */
+  /** If nothing else happens meanwhile, traffic that left through a dead node uses another one long before the dead one's Node is NotReady. */
   function onDeath(node: string): void {
     const since = scheduler.elapsed;
     // Messages that faults have delayed have arrived by then.
@@ -321,7 +321,7 @@ async function carryOut(
     });
   }
 
-  /** A pod whose own code, or that of an object it needs, throws. */
+  /** Whether code throws for a pod, or for an object that it needs. */
   function mayWait(pod: Pod): boolean {
     if (throwing.healed) return false;
     const needs: readonly (readonly [readonly string[], string])[] = [
@@ -350,7 +350,7 @@ async function carryOut(
   }
 }
 
-/** Lets everything come to rest: a long time without a write. */
+/** Waits until the cluster has settled: a long time without a write. */
 async function settle(
   scheduler: Scheduler,
   activity: { readonly last: number },

@@ -13,8 +13,8 @@ interface Event {
 export const BEGIN = Date.UTC(2026, 0, 1);
 
 /**
- * The only clock of a simulated run. Whatever takes time is an event here: a message on its way, a timer, a user's action. One
- * event runs at a time, and before the next everything that follows from it by promises alone has happened.
+ * The only clock of a simulated run. Everything that takes time is an event: a message in transit, a timer, a user's action. One
+ * event runs at a time, and before the next one all its promises have been resolved.
  */
 export class Scheduler {
   readonly trace: Trace;
@@ -42,7 +42,7 @@ export class Scheduler {
     return this.#events;
   }
 
-  /** Calls `run` after `ms`; the function returned cancels that. */
+  /** Calls `run` after `ms`; the returned function cancels that. */
   after = (ms: number, run: () => void): (() => void) => {
     const event: Event = { at: this.#now + Math.max(0, ms), serial: this.#serial++, run, cancelled: false };
     push(this.#heap, event);
@@ -51,12 +51,12 @@ export class Scheduler {
     };
   };
 
-  /** Writes a line of what happens now. */
+  /** Writes a line to the trace. */
   note(text: string): void {
     this.trace.note(this.elapsed, text);
   }
 
-  /** Runs everything that is due until `ms` have passed, or `stop` says so. */
+  /** Runs all events until `ms` have passed, or `stop` returns true. */
   async run(ms: number, stop: () => boolean = () => false): Promise<void> {
     const until = this.#now + ms;
     await turn();
@@ -72,7 +72,7 @@ export class Scheduler {
   }
 }
 
-/** One turn of the event loop: all microtasks and ticks, and what they lead to, are done when it resolves. */
+/** One turn of the event loop: all microtasks and ticks, and those that they add, are done when it resolves. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,14 +3,14 @@
 import type { Settings } from "../../src/controller/settings.ts";
 import type { RandomFaultKind } from "./random-faults.ts";
 
-/** The requests of pods, as annotations without their `ovn.kubernetes.io/`; with a slash in them they are complete. */
+/** The requests of pods: annotations without the prefix `ovn.kubernetes.io/`; those with a slash are complete. */
 export type Wishes = Readonly<Record<string, string>>;
 
 /** The type of a network: interfaces on OVN, another plugin's with addresses from here, not Weft's, or unreadable. */
 export type NetworkWant = "ovn" | "ipam" | "other" | "invalid";
 
 /**
- * How a live migration ends: in which order its phase and the end of the source are known, or without success.
+ * How a live migration ends: in which order its phase and the end of the source become known, or with a failure.
  * Absent: no migration is reported.
  */
 export type MigrationEnd = "moved" | "source-first" | "failed";
@@ -28,7 +28,7 @@ export type UserAction =
   | { readonly do: "end-pod"; readonly pick: number; readonly phase: "Succeeded" | "Failed" }
   /** Deletes this share of all pods at once. */
   | { readonly do: "kill-pods"; readonly share: number; readonly pick: number }
-  /** Takes away or spoils what the controller has written on a pod. */
+  /** Removes or damages annotations that the controller has written on a pod. */
   | { readonly do: "edit-pod"; readonly pick: number; readonly how: "clear" | "unset" | "spoil" }
   /** Creates the StatefulSet, or scales it. */
   | {
@@ -39,7 +39,7 @@ export type UserAction =
       readonly start?: number;
       readonly wishes?: Wishes;
     }
-  /** `orphan`: its pods stay, without an owner until there is a set of that name again. */
+  /** `orphan`: its pods stay, without an owner until there is a StatefulSet of that name again. */
   | { readonly do: "delete-set"; readonly ns: string; readonly name: string; readonly orphan?: true }
   | {
       readonly do: "deployment";
@@ -52,12 +52,12 @@ export type UserAction =
   | { readonly do: "migrate-machine"; readonly ns: string; readonly name: string; readonly ends?: MigrationEnd }
   | { readonly do: "stop-machine"; readonly ns: string; readonly name: string }
   | { readonly do: "delete-machine"; readonly ns: string; readonly name: string }
-  /** Creates a NetworkAttachmentDefinition of the namespace `default`, or gives it another meaning. */
+  /** Creates a NetworkAttachmentDefinition of the namespace `default`, or changes its type. */
   | { readonly do: "network"; readonly name: string; readonly wants: NetworkWant }
   | { readonly do: "delete-network"; readonly name: string }
-  /** The type of these definitions comes, or goes with all of them. */
+  /** Installs the CRD of these definitions, or deletes it with all of them. */
   | { readonly do: "network-type"; readonly served: boolean }
-  /** A pod that is there is to have other networks. */
+  /** Changes the networks of an existing pod. */
   | { readonly do: "edit-networks"; readonly pick: number; readonly networks: string }
   | { readonly do: "namespace"; readonly name: string; readonly labels: Readonly<Record<string, string>> }
   | { readonly do: "end-namespace"; readonly name: string }
@@ -66,11 +66,11 @@ export type UserAction =
   | { readonly do: "pool"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
   | { readonly do: "vip"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
   | { readonly do: "vpc"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
-  /** An IP object of a user's: a reservation. */
+  /** A user's IP object: a reservation. */
   | { readonly do: "reserve"; readonly name: string; readonly spec: Readonly<Record<string, unknown>> }
   | { readonly do: "node"; readonly name: string; readonly address: string }
   | { readonly do: "delete-node"; readonly name: string }
-  /** kubelet says whether the node is Ready. */
+  /** kubelet sets whether the node is Ready. */
   | { readonly do: "ready-node"; readonly name: string; readonly ready: boolean }
   | { readonly do: "delete"; readonly type: "subnets" | "vpcs" | "ippools" | "vips"; readonly name: string }
   /** Deletes an IP object; `force`: with its finalizers. */
@@ -79,12 +79,12 @@ export type UserAction =
   | { readonly do: "edit-ip"; readonly pick: number; readonly how: "label" | "node" | "owner" }
   /** Writes other counters into the status of a subnet. */
   | { readonly do: "edit-status"; readonly pick: number }
-  /** Takes all finalizers off an object. */
+  /** Removes all finalizers of an object. */
   | { readonly do: "strip"; readonly type: "ips" | "subnets" | "ippools" | "vips" | "vpcs"; readonly pick: number };
 
 /** Actions of tenants on their VPCs, besides those of all users; see `tenants.ts`. */
 export type TenantAction =
-  /** A pod in a subnet of some VPC, mostly with an address that pods of other VPCs have as well. */
+  /** A pod in a subnet of a VPC, mostly with an address that pods of other VPCs have as well. */
   | {
       readonly do: "tenant-pod";
       readonly ns: string;
@@ -115,15 +115,15 @@ export type DatabaseAction =
   | { readonly do: "nb-leave-group"; readonly pick: number }
   | { readonly do: "nb-delete-switch"; readonly pick: number }
   | { readonly do: "nb-delete-router"; readonly pick: number }
-  /** A port of the administrator's own on a switch of ours: it must be left alone. */
+  /** An administrator's port on a switch of Weft: it must not be changed. */
   | { readonly do: "nb-foreign-port"; readonly pick: number }
   | { readonly do: "nb-backup" }
   /** Stops the server, puts the last backup in place and starts it again. */
   | { readonly do: "nb-restore"; readonly down: number };
 
 /**
- * Code throws for a while. `share`: of all objects so many are struck; `chance`: those not at every call, but at so many of them.
- * `pick` tells periods apart.
+ * Code throws for a while. `share`: the fraction of objects that are affected; `chance`: for these the fraction of calls that throw.
+ * `pick` distinguishes periods.
  */
 export interface ThrowAction {
   readonly do: "throw";
@@ -148,16 +148,16 @@ export interface HostileAction {
 export type NodeAction =
   | { readonly do: "daemon-crash"; readonly pick: number; readonly down: number; readonly steps?: number }
   | { readonly do: "daemon-restart"; readonly pick: number; readonly down: number }
-  /** `database`: its server ends with ovs-vswitchd; its rows stay. */
+  /** `database`: its server ends together with ovs-vswitchd; its rows stay. */
   | { readonly do: "ovs-restart"; readonly pick: number; readonly down: number; readonly database: boolean }
-  /** Another program takes away or changes what is ours. */
+  /** Another program removes or changes our objects. */
   | {
       readonly do: "node-change";
       readonly pick: number;
       readonly thing: number;
       readonly how: "route" | "address" | "down" | "ovn0" | "table" | "port" | "pair";
     }
-  /** Another program makes something of its own. */
+  /** Another program creates its own object. */
   | {
       readonly do: "node-foreign";
       readonly pick: number;
@@ -165,14 +165,14 @@ export type NodeAction =
       readonly what: "link" | "route" | "rule" | "table" | "port";
     }
   | { readonly do: "cni-gc"; readonly pick: number }
-  /** The runtime loses a sandbox: it asks for another one for the pod and sends no DEL. `namespace`: the old one's is gone. */
+  /** The runtime loses a sandbox: it creates another one for the pod and sends no DEL. `namespace`: the old network namespace is deleted. */
   | { readonly do: "cni-forget"; readonly pick: number; readonly thing: number; readonly namespace: boolean }
-  /** A user writes a value that OVN cannot read into a subnet, or removes it. */
+  /** A user writes a value that OVN cannot parse into a subnet, or removes it. */
   | { readonly do: "subnet-mistake"; readonly pick: number; readonly thing: number; readonly mend: boolean };
 
 /** Events of a node's machine with its ovn-controller, and of the southbound database; see `southbound.ts`. */
 export type ChassisAction =
-  /** It is dead, for ever or for a time; then it is what it was, has another tunnel address, or was reinstalled and is another chassis. */
+  /** It dies, permanently or for a time; then it is unchanged, has another tunnel address, or was reinstalled and is another chassis. */
   | {
       readonly do: "chassis-dead";
       readonly name: string;
@@ -182,7 +182,7 @@ export type ChassisAction =
     }
   /** It is started again, if it is dead. */
   | { readonly do: "chassis-start"; readonly name: string }
-  /** The administrator deletes the chassis that are in a node's way. */
+  /** The administrator deletes the chassis that conflict with a node. */
   | { readonly do: "chassis-delete"; readonly name: string };
 
 /** The nodes' daemons run; without them pods have networks as soon as they are annotated. */
@@ -200,7 +200,7 @@ export type FaultAction =
       readonly replica?: string;
     }
   | { readonly do: "api-down"; readonly for: number }
-  /** The API server forgets its history: what was disconnected must read everything again (410). */
+  /** The API server forgets its history: disconnected clients must list everything again (410). */
   | { readonly do: "api-compact" }
   | {
       readonly do: "watch-end";
@@ -211,10 +211,10 @@ export type FaultAction =
   | { readonly do: "watch-stall"; readonly replica: string; readonly plural?: string }
   | { readonly do: "crash"; readonly replica: string; readonly down: number; readonly server: "at once" | "later" }
   | { readonly do: "crash-leader"; readonly down: number; readonly server: "at once" | "later" }
-  /** The leader dies between any two steps of its: when so many more answers, events or timers have reached it. */
+  /** The leader dies between any two of its steps: after this number of further answers, events or timers. */
   | { readonly do: "crash-within"; readonly steps: number; readonly down: number; readonly server: "at once" | "later" }
   | { readonly do: "restart"; readonly replica: string; readonly down: number }
-  /** The process stands still; `lose`: the database gives it up meanwhile, and with it its lock. */
+  /** The process is stopped; `lose`: the database closes its connection meanwhile, and releases its lock. */
   | { readonly do: "pause"; readonly replica: string; readonly for: number; readonly lose: boolean }
   | { readonly do: "pause-leader"; readonly for: number; readonly lose: boolean }
   | { readonly do: "nb-cut"; readonly replica: string; readonly up: boolean; readonly down: boolean }
@@ -225,7 +225,7 @@ export type FaultAction =
   /** Another client steals the leader's lock for a while. */
   | { readonly do: "nb-steal"; readonly for: number };
 
-/** One thing that happens, `at` so many ms after the beginning. */
+/** One action, `at` this time in ms after the beginning. */
 export type Action = { readonly at: number } & (
   | UserAction
   | TenantAction

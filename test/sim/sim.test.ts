@@ -14,7 +14,7 @@ import { run } from "./run.ts";
 
 /** How many seeds `npm test` runs; the release tier runs the next ones (`hack/test-runner/main.ts`). More: `npm run sim -- --seeds N`. */
 const SEEDS = 120;
-/** Mutations that this test looks for; the others take longer to find (`npm run sim -- --mutation all`). */
+/** Mutations that this test must find; the others take longer (`npm run sim -- --mutation all`). */
 const SEARCHED = [
   "no-confirmation",
   "ordinals-from-zero",
@@ -27,7 +27,7 @@ const SEARCHED = [
   "southbound-ignored",
   "former-chassis",
 ];
-/** The extras of some scripts (`extras.ts`), and what must hold then. */
+/** The extras of some scripts (`extras.ts`), and what must be true then. */
 const EXTRA = {
   hostile: "unexpected objects stop nothing, and do not affect other objects",
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",
@@ -43,15 +43,15 @@ const INJECTED: Readonly<Record<string, string>> = {
   tenants: "tenant-pod",
   chassis: "fail-over judged",
 };
-/** How many seeds of these. */
+/** Number of seeds with these. */
 const EXTRA_SEEDS = 12;
-/** Number of seeds, from the first one that showed it, in which a mutation must be found. */
+/** Number of seeds, starting with the known one, in which a mutation must be found. */
 const PATIENCE = 60;
 
 t.setTimeout(1_200_000);
 
 t.test(
-  "a run is deterministic: the same seed gives the same run again, in another thread and in another process",
+  "a run is deterministic: the same seed gives the same run in another thread and in another process",
   async (t) => {
     const script = generateScript(22);
     const first = await run(script);
@@ -72,7 +72,7 @@ t.test(
   },
 );
 
-// Before what uses all processors: the first two use one, and the unit tests that run beside them the others.
+// Before the tests that use all processors: the first two use one, and the unit tests that run in parallel the others.
 t.test("a failing script is shortened, and still fails in the same way", async (t) => {
   const mutation = mutationNamed("ordinals-from-zero");
   let script = generateScript(mutation.shown);

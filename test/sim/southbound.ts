@@ -14,14 +14,14 @@ import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ChassisAction } from "./script.ts";
 
-/** BFD of tunnels notices a death after 3 × 400 ms (`tunnel-bfd.ts`), and a session comes up within a second, in ms. */
+/** BFD of tunnels detects a failure after 3 × 400 ms (`tunnel-bfd.ts`), and a session comes up within a second, in ms. */
 const BFD_MS = 1_200;
-/** While the sessions of a new group come up, any member may claim its port, in ms; each waits so long before it claims a port again (ovn controller/binding.c). */
+/** While the sessions of a new group come up, any member may claim its port, in ms; each waits this long before it claims a port again (ovn controller/binding.c). */
 const NEW_GROUP_MS = 3_000;
 const CLAIM_MS = 500;
-/** After so long without a word of kubelet its Node is not Ready (kube-controller-manager, node-monitor-grace-period), in ms. */
+/** After this time without a heartbeat of kubelet its Node is not Ready (kube-controller-manager, node-monitor-grace-period), in ms. */
 const NODE_LOST_MS = 40_000;
-/** An ovn-controller that could not register tries again after so long at most, in ms. */
+/** The longest time after which an ovn-controller that could not register retries, in ms. */
 const RETRY_MS = 8_000;
 
 /** Dependencies of the southbound model. */
@@ -40,17 +40,17 @@ export interface SouthboundWorld {
 interface Machine {
   readonly node: string;
   readonly random: Random;
-  /** It counts reinstallations, each of which gives it another `system-id`. */
+  /** The number of reinstallations, each of which changes its `system-id`. */
   installed: number;
   encap: string;
   up: boolean;
-  /** When it went up or down, in ms since the run began. */
+  /** When it started or died, in ms since the run began. */
   since: number;
 }
 
 /**
- * The southbound database, northd and the nodes' ovn-controllers, as far as the controller sees them: chassis register, and where another chassis has
- * the tunnel address they do not; northd makes the ports of type `external`, and the first living chassis of a group claims its port. An ovn-controller that has a
+ * The southbound database, northd and the nodes' ovn-controllers, as far as the controller sees them: chassis register, unless another chassis has
+ * the tunnel address; northd creates the ports of type `external`, and the first living chassis of a group claims its port. An ovn-controller that has a
  * session with no other member of a group claims nothing and gives nothing up that others could see (ovn controller/ha-chassis.c).
  */
 export class Southbound {
@@ -70,7 +70,7 @@ export class Southbound {
     this.server = new SouthboundServer(world.scheduler, world.randomFaults, world.seed, watcher);
   }
 
-  /** Begins: a machine for each Node, now and later. */
+  /** Starts a machine for each present and later Node. */
   start(): void {
     const { kube, cluster } = this.#world;
     const { signal } = new AbortController();
@@ -110,7 +110,7 @@ export class Southbound {
     return machine?.up === true && this.#chassis(idOf(machine)) !== undefined;
   }
 
-  /** Whether BFD tells of the death of a node: a group watches it in which two others have a session with each other. */
+  /** Whether BFD detects the death of a node: it is in a group in which two others have a session with each other. */
   isWatched(node: string): boolean {
     const { northbound } = this.#world;
     const machine = this.#machines.get(node);
@@ -140,7 +140,7 @@ export class Southbound {
     for (const machine of this.#machines.values()) {
       if (nodes.some(({ metadata }) => metadata.name === machine.node)) continue;
       this.#machines.delete(machine.node);
-      // An ovn-controller that ends in good order takes its chassis with it; of a machine that is thrown away it stays.
+      // An ovn-controller that stops normally deletes its chassis; that of a discarded machine stays.
       if (machine.up && machine.random.chance(0.6)) this.#remove(idOf(machine));
       this.#wake(BFD_MS);
     }
@@ -164,7 +164,7 @@ export class Southbound {
     });
   }
 
-  /** The daemon tells its chassis. */
+  /** The daemon reports its chassis. */
   #tell(machine: Machine): void {
     const annotations = { [NODE.chassis]: idOf(machine) };
     if (this.#world.kube.object(NODES, { name: machine.node })?.metadata.annotations?.[NODE.chassis] !== idOf(machine))
@@ -188,7 +188,7 @@ export class Southbound {
     });
   }
 
-  /** Ports of type `external`, which northd takes over from the northbound database. */
+  /** Ports of type `external`, which northd copies from the northbound database. */
   #northd(): void {
     const { northbound, scheduler } = this.#world;
     const wanted = new Set(
@@ -218,7 +218,7 @@ export class Southbound {
 
   #serial = 0;
 
-  /** Machines that run write their chassis and their tunnel's end; the database refuses one whose address another chassis has. */
+  /** Running machines write their chassis and their tunnel address; the database refuses an address that another chassis has. */
   #register(): void {
     let refused = false;
     for (const machine of this.#machines.values()) {
@@ -236,7 +236,7 @@ export class Southbound {
           : [end, update(OVN_SB, "Chassis", chassis._uuid, { encaps: [encap] })];
       if (!this.#edit(operations)) refused = true;
     }
-    // One timer for all: each would come back here, and two machines that are refused would double the timers each time.
+    // One timer for all: otherwise two refused machines would double the timers each time.
     if (!refused || this.#retrying) return;
     this.#retrying = true;
     this.#world.scheduler.after(RETRY_MS, () => {
@@ -261,7 +261,7 @@ export class Southbound {
       const living = ranked.filter((name) => this.#isHeard(name));
       if (ranked.length === 2) this.#report(ranked, living);
       if (ranked.length === 2) for (const name of ranked) reporting.add(name);
-      // A chassis alone has no session.
+      // A single chassis has no session.
       if (living.length < 2) continue;
       const age = scheduler.elapsed - (this.#made.get(logical_port) ?? 0);
       const holder = age < NEW_GROUP_MS ? this.#random.pick(living) : living[0];
@@ -276,7 +276,7 @@ export class Southbound {
   }
 
   /**
-   * Of two, the daemon of the living one reports in its Node that it does not reach the other one
+   * In a group of two, the daemon of the living one reports in its Node that it does not reach the other one
    * (`src/daemon/node-gateway/tunnel-report.ts`).
    */
   #report(members: readonly string[], living: readonly string[]): void {
@@ -306,7 +306,7 @@ export class Southbound {
     return this.server.rows("Chassis").find((row) => row.name === name);
   }
 
-  /** The administrator deletes what is in the way of a node, as its condition says (`ovn-sbctl chassis-del`). */
+  /** The administrator deletes the chassis that conflict with a node, as its condition says (`ovn-sbctl chassis-del`). */
   #deleteStrangers(machine: Machine): void {
     for (const { name, hostname } of this.server.rows("Chassis"))
       if (hostname === machine.node && name !== idOf(machine)) this.#remove(name);

@@ -22,9 +22,9 @@ export interface TenancyWorld {
 }
 
 /**
- * No VPC is given anything of another one: each router has the switches of its own subnets, routers are linked only where both VPCs name each other,
- * each route and policy is of its own VPC's spec, each switch has the load balancers of its own VPC, and no ACL trusts ports of another VPC. What was in a spec once may
- * still be in the database while a controller lags, so all that ever was counts; what never was is a violation at once.
+ * No VPC has rows of another one: each router has the switches of its own subnets, routers are linked only where both VPCs name each other,
+ * each route and policy is of its own VPC's spec, each switch has the load balancers of its own VPC, and no ACL trusts ports of another VPC. A former spec may
+ * still be in the database while a controller lags, so all former specs are accepted; anything else is a violation.
  */
 export class Tenancy {
   readonly #world: TenancyWorld;
@@ -131,7 +131,7 @@ export class Tenancy {
     const routes = new Map(northbound.rows("Logical_Router_Static_Route").map((row) => [row._uuid, row]));
     const policies = new Map(northbound.rows("Logical_Router_Policy").map((row) => [row._uuid, row]));
     for (const { name, static_routes, policies: own } of northbound.rows("Logical_Router")) {
-      // Of the default VPC's the oracle knows the ways out; it belongs to no tenant.
+      // The default VPC belongs to no tenant; the oracle checks its routes to the outside.
       if (name === DEFAULT_VPC || isHostile(name)) continue;
       for (const uuid of static_routes) {
         const { ip_prefix = "", nexthop = "" } = routes.get(uuid) ?? {};
@@ -140,7 +140,7 @@ export class Tenancy {
       }
       for (const uuid of own) {
         const { match = "", action = "drop", external_ids = {} } = policies.get(uuid) ?? {};
-        // A policy that is in no spec leads to the VPC's own probe switch (`docs/design/probes.md`), as its
+        // A policy that is in no spec belongs to the VPC's own probe switch (`docs/design/probes.md`), as its
         // external_ids show.
         if (action === "drop" || external_ids["vpc"] === name) continue;
         if (!this.#wanted.has(`${name} ${match}`))
@@ -150,7 +150,7 @@ export class Tenancy {
   }
 }
 
-/** Each of the sets once. */
+/** Each set once. */
 function distinct(sets: readonly (ReadonlySet<string> | undefined)[]): readonly ReadonlySet<string>[] {
   return [...new Set(sets)].filter((set) => set !== undefined);
 }

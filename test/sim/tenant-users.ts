@@ -27,7 +27,7 @@ interface Slice extends KubeObject {
 /** The manager of EndpointSlices here (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
 const MANAGER = { "endpointslice.kubernetes.io/managed-by": "sim.test" };
 
-/** Carries out what tenants do, and makes the EndpointSlices of their Services, as Kubernetes' own controller does. */
+/** Executes the actions of tenants, and creates the EndpointSlices of their Services, as Kubernetes' own controller does. */
 export class TenantUsers {
   readonly #kube: FakeKube;
   readonly #cluster: Cluster;

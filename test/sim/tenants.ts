@@ -3,18 +3,18 @@
 import type { Random } from "./random.ts";
 import type { Action, TenantAction } from "./script.ts";
 
-/** VPCs with the same addresses side by side; their networks of peerings are different, for one VPC may have several. */
+/** VPCs with the same addresses; the networks of their peerings differ, because one VPC may have several. */
 const VPCS = ["red", "black", "white"] as const;
-/** Namespaces whose pods are in all VPCs: Services, rules and policies of one namespace meet pods of each. */
+/** Namespaces with pods in all VPCs: Services, rules and policies of one namespace concern pods of each VPC. */
 const NAMESPACES = ["shop", "bank"] as const;
 const APPS = ["x", "y"] as const;
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 
-/** All VPCs have this range, and each has another one of its own, without which no two could be peered. */
+/** All VPCs have this range, and each has a separate one in addition, without which no two could be peered. */
 const SAME = "10.80.0.0/28";
 const OWN: Readonly<Record<string, string>> = { red: "10.81.0.0/28", black: "10.82.0.0/28", white: "10.83.0.0/28" };
 
-/** The initial objects: most of them, so that there is something to confuse. */
+/** The initial objects: most of them exist, so that they can be confused. */
 export function tenantsAtFirst(random: Random): Action[] {
   const actions: Action[] = [];
   for (const name of NAMESPACES) actions.push({ at: 0, do: "namespace", name, labels: { team: name } });
@@ -26,7 +26,7 @@ export function tenantsAtFirst(random: Random): Action[] {
   return actions;
 }
 
-/** One thing that a tenant does, or what happens to a gateway. */
+/** One action of a tenant, or an event of a gateway. */
 export function tenantAction(random: Random, at: number): Action[] {
   const vpc = random.pick(VPCS);
   const ns = random.pick(NAMESPACES);
@@ -100,7 +100,7 @@ function nameOfPod(random: Random, vpc: string): string {
   return `${vpc}-${random.int(1, 2)}`;
 }
 
-/** Few addresses, so that pods of several VPCs have one. */
+/** Few addresses, so that pods of several VPCs have the same ones. */
 function podOf(random: Random, at: number, vpc: string): Action {
   const same = random.chance(0.7);
   const low = random.int(2, 5);
@@ -113,7 +113,7 @@ function podOf(random: Random, at: number, vpc: string): Action {
   return { at, do: "tenant-pod", ns: random.pick(NAMESPACES), name: nameOfPod(random, vpc), labels, wishes };
 }
 
-/** Both sides of a peering, or one of them, or nothing of it any more. */
+/** Sets both sides of a peering, or one of them, or removes both. */
 function peering(random: Random, at: number): Action[] {
   const [a, b] = random.pick([["red", "black"] as const, ["black", "white"] as const, ["white", "red"] as const]);
   const third = { red: 1, black: 2, white: 3 }[a];
@@ -129,7 +129,7 @@ function many<T>(random: Random, make: () => T): readonly T[] {
   return Array.from({ length: random.int(0, 3) }, make);
 }
 
-/** Next hops are the same in all VPCs, destinations are not: so whose route it is can be seen. */
+/** Next hops are the same in all VPCs, destinations differ, so that the VPC of a route can be identified. */
 function routeOf(random: Random, vpc: string): object {
   const third = VPCS.indexOf(vpc as (typeof VPCS)[number]) + 1;
   return {
@@ -148,7 +148,7 @@ function policyRouteOf(random: Random, vpc: string): object {
   return { priority: random.int(100, 105), match, action, ...nextHop };
 }
 
-/** The endpoints by their addresses, which pods of all VPCs may have, or by a selector, which pods of all VPCs meet. */
+/** Endpoints by addresses, which pods of all VPCs may have, or by a selector, which selects pods of all VPCs. */
 function ruleOf(random: Random, namespace: string): Readonly<Record<string, unknown>> {
   const ports = [{ name: "web", port: 80, targetPort: 8080, protocol: "TCP" }];
   const vip = `10.80.0.${random.int(9, 10)}`;

@@ -13,14 +13,14 @@ import type { Scheduler } from "./scheduler.ts";
 import type { ThrowAction } from "./script.ts";
 
 /**
- * An exception of the code at an unexpected input. It is none of the errors by which a run detects bugs of the code
- * (`TypeError` …): this one is expected.
+ * An exception of the code caused by an unexpected input. It differs from the errors by which a run detects bugs of the code
+ * (`TypeError` …), because it is expected.
  */
 class PlantedError extends Error {
   override readonly name = "PlantedError";
 }
 
-/** The fields that are read of every object that is only passed on. */
+/** The fields that are read of every object, even if it is only passed on. */
 const IDENTITY: readonly string[] = ["apiVersion", "kind", "metadata"];
 
 type Indexes = Record<string, (fact: { readonly key: string }) => readonly (string | undefined)[]>;
@@ -29,16 +29,16 @@ interface Deriving {
   noteFact(change: { readonly key: string }): void;
 }
 
-/** One place in the code that throws for a while. */
+/** A place in the code that throws for a while. */
 interface Period extends ThrowAction {
   readonly from: number;
-  /** The calls so far, where chance decides for each. */
+  /** The number of calls so far, if each throws at random. */
   calls: number;
 }
 
 /**
  * Faults in the code itself: a unit's `read` or `compile`, the projection of an object, an index of facts, or what derives facts from
- * others throws, for some objects always or at any call by chance, until it is healed. All processes of a run have them, for all run the same
+ * others throws, for some objects at every call or at random calls, until it is healed. All processes of a run are affected, because they run the same
  * code on the same input.
  */
 export class Throwing {
@@ -51,7 +51,7 @@ export class Throwing {
   /** `site key` → when it threw first. */
   readonly thrown = new Map<string, number>();
 
-  /** Plurals whose projections throw at some time: objects of others are left as they are. */
+  /** Plurals whose projections throw at some time: objects of others are not changed. */
   readonly #projected: ReadonlySet<string>;
 
   /** `actions`: all periods that will begin. */
@@ -61,7 +61,7 @@ export class Throwing {
     this.#projected = new Set(actions.map(({ site }) => site).flatMap((site) => site.match(/(?<=^project:).*/) ?? []));
   }
 
-  /** Begins; the function returned heals it. */
+  /** Starts; the returned function heals it. */
   begin(action: ThrowAction): () => void {
     const period: Period = { ...action, from: this.#scheduler.elapsed, calls: 0 };
     this.#periods.add(period);
@@ -87,7 +87,7 @@ export class Throwing {
     return false;
   }
 
-  /** Lets the code throw; the function returned lets it be as it was. */
+  /** Makes the code throw; the returned function reverts that. */
   install(): () => void {
     const undo: (() => void)[] = [];
     for (const kind of UNIT_KINDS) {
@@ -167,13 +167,13 @@ export class Throwing {
   }
 }
 
-/** The indexes of each kind of fact; a type that allows to replace them. */
+/** The indexes of each kind of fact, in a type that allows replacing them. */
 function declaredIndexes(): readonly (readonly [string, Indexes])[] {
   const own = KINDS.map(({ facts, indexes }) => [facts, indexes] as const);
   return [...own, ...Object.entries(DERIVED_INDEXES)] as unknown as readonly (readonly [string, Indexes])[];
 }
 
-/** Has `call` called whenever the field is read. */
+/** Calls `call` whenever the field is read. */
 function guard(target: object, field: string, call: () => void): void {
   const value: unknown = Reflect.get(target, field);
   Object.defineProperty(target, field, {

@@ -2,7 +2,7 @@
 
 /**
  * The events of a run, as a hash that two runs of one seed must share, and as lines if requested. Contains nothing
- * that differs between equal runs: no uuid of a server's own choice, no time of the machine.
+ * that differs between equal runs: no uuid chosen by a server, no real time.
  */
 export class Trace {
   #low = 0x811c_9dc5;
@@ -10,7 +10,7 @@ export class Trace {
   #count = 0;
   readonly #print: ((line: string) => void) | undefined;
 
-  /** `print` gets each line as it comes. */
+  /** `print` is called with each line. */
   constructor(print?: (line: string) => void) {
     this.#print = print;
   }
@@ -26,7 +26,7 @@ export class Trace {
     this.#print?.(line);
   }
 
-  /** How many lines there were. */
+  /** The number of lines. */
   get count(): number {
     return this.#count;
   }

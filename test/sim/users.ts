@@ -26,7 +26,7 @@ import type { MigrationEnd, NetworkWant, UserAction, Wishes } from "./script.ts"
 /** The annotation by which pods name networks. */
 export const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
-/** KubeVirt's machines. */
+/** KubeVirt's VirtualMachines. */
 export const MACHINES: ResourceType = {
   group: "kubevirt.io",
   version: "v1",
@@ -37,11 +37,11 @@ export const MACHINES: ResourceType = {
 
 const TYPES = { subnets: SUBNETS, vpcs: VPCS, ippools: IP_POOLS, vips: VIPS, ips: IPS } as const;
 
-/** Carries out what users do. What makes no sense at the time (the object is not there) is left out, as kubectl would complain. */
+/** Executes the actions of users. Actions that are not possible at the time (the object does not exist) are left out, as kubectl would return an error. */
 export class Users {
   readonly #kube: FakeKube;
   readonly #cluster: Cluster;
-  /** Names of objects that a user has interfered with: what is kept for others is not promised for them. */
+  /** Names of objects that a user has interfered with, to which some guarantees do not apply. */
   readonly touched = new Set<string>();
   readonly #onNetworks: () => void;
   #launchers = 0;
@@ -262,7 +262,7 @@ export class Users {
     this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
   }
 
-  /** Nothing that says who has which address: that is for reservations. */
+  /** Without fields that assign an address: those are for reservations. */
   #editIp(ip: KubeObject, how: "label" | "node" | "owner"): void {
     const body = {
       label: { metadata: { labels: { [LABEL.subnet]: null } } },
@@ -273,7 +273,7 @@ export class Users {
     this.#cluster.ignore(this.#kube.patch(IPS, refOf(ip), merge(body)));
   }
 
-  /** A machine's pods are named by chance, and belong to its instance, which has the machine's name. */
+  /** A virtual machine's pods have random names, and belong to its instance, which has the virtual machine's name. */
   #runMachine(action: Extract<UserAction, { do: "machine" | "migrate-machine" }>): void {
     const { ns: namespace, name } = action;
     const migrate = action.do === "migrate-machine";
@@ -308,7 +308,7 @@ export class Users {
     else if (action.do === "migrate-machine") this.#migrate(old, namespace, { machine: name, pod }, action.ends, make);
   }
 
-  /** Moves a machine as KubeVirt does; without `ends` the old pod's end is all that tells of it. */
+  /** Migrates a virtual machine as KubeVirt does; without `ends` only the end of the old pod shows it. */
   #migrate(
     source: SimPod,
     namespace: string,
@@ -359,7 +359,7 @@ export class Users {
   #network(name: string, config: string): void {
     const ref = { namespace: "default", name };
     const spec = { config };
-    // A pod may lose an interface by that, and what it asked for with it.
+    // A pod may lose an interface by that, and its requests for it.
     for (const { metadata } of this.#cluster.pods())
       if (metadata.annotations?.[NETWORKS] !== undefined) this.touched.add(`networks/${metadata.uid}`);
     const done =
@@ -436,7 +436,7 @@ function configOf(name: string, wants: NetworkWant): string {
   return JSON.stringify(config);
 }
 
-/** The object at a place between 0 and 1 in a list. */
+/** The object at a relative position between 0 and 1 in a list. */
 export function pickOf<T>(items: readonly T[], pick: number): T | undefined {
   return items[Math.floor(pick * items.length)];
 }

@@ -9,7 +9,7 @@ import { DEFAULT_VPC, JOIN, type Picture } from "./picture.ts";
 const PRIORITY = 29_000;
 
 /**
- * How pods leave the default VPC: the ranges of subnets with a distributed gateway, and no others, leave by the sender's node; each node that is joined has the policy
+ * How traffic leaves the default VPC: that of subnets with a distributed gateway, and no other, leaves through the sender's node; each joined node has the policy
  * for that, to its own address; and a centralized subnet's policy leads to addresses of nodes that it names.
  */
 export function wrongWaysOut({ picture, northbound }: { picture: Picture; northbound: NorthboundServer }): string[] {

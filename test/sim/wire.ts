@@ -70,7 +70,7 @@ export class Wire {
   }
 
   /**
-   * Breaks. Of what the client has sent either all arrives first or nothing more; of what the server has sent likewise.
+   * Breaks the connection. Either all sent messages of a direction arrive first or none.
    */
   cut(options: { readonly upArrives: boolean; readonly downArrives: boolean }): void {
     if (options.upArrives) {
@@ -85,7 +85,7 @@ export class Wire {
     }
   }
 
-  /** Nothing passes until `release`. */
+  /** No message arrives until `release`. */
   hold(): void {
     this.#up.hold();
     this.#down.hold();

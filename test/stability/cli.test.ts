@@ -20,7 +20,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the command with the plugins that ship. */
+/** Runs the command with the built-in plugins. */
 async function command(...args: readonly string[]): Promise<Ended> {
   return withPlugins(PLUGINS, SYSTEM_CLOCK, args);
 }
@@ -62,7 +62,7 @@ runs:
 `,
   );
   const args = [file, `--state=${state}`];
-  // The clock goes on while files are read and written, so what happens at a time is arranged when the run begins.
+  // The clock advances while files are read and written, so timed actions are scheduled when the run begins.
   const begun = (): AbortSignal => {
     prepare(bench);
     return bench.interrupt.signal;
@@ -73,7 +73,7 @@ runs:
 
 const KILL = "{ fault: kill daemon service on n1, at: { seconds: 2 } }";
 
-t.test("a run that keeps its limits, one that does not, and one that was interrupted", async (t) => {
+t.test("a run within its limits, one that exceeds them, and one that was interrupted", async (t) => {
   const passed = await onFake(t, { hooks: KILL, sla: "longest_gap: { max: 3 }" });
   t.match(passed, { code: EXIT.passed, stdout: /t: passed[\s\S]*result\.json\n.*result\.html\n.*result\.xml$/ });
   const failed = await onFake(t, { hooks: KILL, sla: "failures: { max: 0 }" });
@@ -88,32 +88,35 @@ t.test("a run that keeps its limits, one that does not, and one that was interru
   t.match(interrupted, { code: EXIT.interrupted, stdout: "BROKEN interrupted: the run was interrupted" });
 });
 
-t.test("what breaks a run is named, undone, and has another exit code than a limit", async (t) => {
-  const cases: readonly [Parameters<typeof onFake>[1], RegExp, Parameters<typeof onFake>[2]?][] = [
-    [
-      { hooks: "{ fault: kill daemon, at: { iteration: 500 } }" },
-      /BROKEN trigger: kill daemon never fired \(at iteration 500\): work made \d+ iterations/,
-    ],
-    [
-      { hooks: KILL.replace("2", "0"), sla: "degradation: { max_ms: 5 }" },
-      /BROKEN unmeasurable: degradation could not be measured: no iteration succeeded before the fault/,
-    ],
-    [{ context: "thing: { fails: true }" }, /BROKEN context: context thing could not be set up: half-way/],
-    [
-      { hooks: KILL },
-      /BROKEN target-lost: the fake cluster is gone/,
-      ({ clock, target }) => void clock.after(1_000, () => target.die()),
-    ],
-    [{ verify: "external: { name: suite, format: tap, command: [/nonexistent] }" }, /BROKEN verify: suite: /],
-  ];
-  for (const [parts, message, prepare] of cases) {
-    const { code, stdout, bench, state } = await onFake(t, parts, prepare);
-    t.equal(code, EXIT.broken, stdout);
-    t.match(stdout, message);
-    t.same(bench.target.kube.objects(CONFIG_MAPS), []);
-    t.notOk(existsSync(join(state, "journal.jsonl")) && !/target-lost/.test(stdout), "nothing is left to be undone");
-  }
-});
+t.test(
+  "an error of a run is reported, its changes are undone, and its exit code differs from that of a limit",
+  async (t) => {
+    const cases: readonly [Parameters<typeof onFake>[1], RegExp, Parameters<typeof onFake>[2]?][] = [
+      [
+        { hooks: "{ fault: kill daemon, at: { iteration: 500 } }" },
+        /BROKEN trigger: kill daemon never fired \(at iteration 500\): work made \d+ iterations/,
+      ],
+      [
+        { hooks: KILL.replace("2", "0"), sla: "degradation: { max_ms: 5 }" },
+        /BROKEN unmeasurable: degradation could not be measured: no iteration succeeded before the fault/,
+      ],
+      [{ context: "thing: { fails: true }" }, /BROKEN context: context thing could not be set up: half-way/],
+      [
+        { hooks: KILL },
+        /BROKEN target-lost: the fake cluster is gone/,
+        ({ clock, target }) => void clock.after(1_000, () => target.die()),
+      ],
+      [{ verify: "external: { name: suite, format: tap, command: [/nonexistent] }" }, /BROKEN verify: suite: /],
+    ];
+    for (const [parts, message, prepare] of cases) {
+      const { code, stdout, bench, state } = await onFake(t, parts, prepare);
+      t.equal(code, EXIT.broken, stdout);
+      t.match(stdout, message);
+      t.same(bench.target.kube.objects(CONFIG_MAPS), []);
+      t.notOk(existsSync(join(state, "journal.jsonl")) && !/target-lost/.test(stdout), "nothing is left to be undone");
+    }
+  },
+);
 
 t.test("an invalid task is refused with its line, and nothing is done", async (t) => {
   for (const [parts, message] of [
@@ -130,7 +133,7 @@ t.test("an invalid task is refused with its line, and nothing is done", async (t
   t.match(none, { code: EXIT.invalid, stderr: /^cannot read \/nonexistent\.yaml: ENOENT/ });
 });
 
-t.test("what a target cannot do has the exit code of an invalid task", async (t) => {
+t.test("an unsupported target has the exit code of an invalid task", async (t) => {
   const { code, stderr } = await onFake(t, { hooks: KILL }, ({ target }) => {
     target.cannot.set("signal:daemon", "it has no nodes to reach");
   });
@@ -138,7 +141,7 @@ t.test("what a target cannot do has the exit code of an invalid task", async (t)
   t.match(stderr, "one: kill daemon on n1 needs signal:daemon, which target fake cannot do: it has no nodes to reach");
 });
 
-t.test("variables are values of YAML, and a task can be checked without a target", async (t) => {
+t.test("variables are YAML values, and a task can be checked without a target", async (t) => {
   const lists = ['--set=parts=["nb"]', '--set=actions=["kill"]', "--set=repeat=4"];
   const { code, stdout } = await command("check", join(TASKS, "parts-databases.yaml"), ...lists, "--only=nb");
   t.equal(code, EXIT.passed);
@@ -167,14 +170,14 @@ t.test("there may be nothing to clean, and no results", async (t) => {
   t.match(await command("trends", `--state=${t.testdir()}`), { code: 0, stdout: "no results are stored" });
 });
 
-t.test("what tasks may name is listed, parts and words as well", async (t) => {
+t.test("everything that tasks may name is listed, including parts and words", async (t) => {
   const { stdout } = await command("plugins");
   t.match(stdout, /^ {2}nb +the northbound database; roles: leader, follower; also called ovn-nb$/m);
   t.match(stdout, /^ {2}kill\|restart\|freeze PART/m);
   t.match(stdout, /^ {2}first_success +seconds from the end/m);
 });
 
-t.test("an error of the runner itself, or of its arguments, is no failed SLA", async (t) => {
+t.test("an error of the runner itself, or of its arguments, is not a failed SLA", async (t) => {
   const state = join(t.testdir({ file: "" }), "file");
   const broken = await command(join(TASKS, "smoke.yaml"), `--state=${state}`);
   t.equal(broken.code, EXIT.broken);

@@ -32,7 +32,7 @@ interface RunOptions extends Common {
   readonly only?: string;
 }
 
-/** What to begin with. */
+/** The commands of a task. */
 const EXAMPLES = `Examples:
   npm run lab -- up --ip-family dual
   npm run stability -- test/stability/tasks/minutes.yaml
@@ -41,11 +41,11 @@ const EXAMPLES = `Examples:
 
 The shipped tasks, what is measured, and how to write a task and a plugin: docs/stability.md`;
 
-/** What the command works with. */
+/** Dependencies of the command. */
 export interface CliWorld {
   readonly plugins: Registry;
   readonly clock: Clock;
-  /** Asked for when a run begins; aborted when the user interrupts it: faults end, and what was set up is undone. */
+  /** Created when a run begins; aborted when the user interrupts it: faults end, and the setup is undone. */
   interrupt(): AbortSignal;
   /** For standard output. */
   print(text: string): void;
@@ -96,7 +96,7 @@ async function run(file: string, options: RunOptions, world: CliWorld): Promise<
     for (const path of paths) print(relative(process.cwd(), path));
     return EXIT[result.outcome];
   } finally {
-    // The journal stays where the target cannot take away what it has put into the cluster.
+    // The journal stays if the target cannot remove what it has created in the cluster.
     await target.close();
     journal.end();
   }
@@ -141,7 +141,7 @@ function trends({ state, measures, last }: TrendOptions, { print, log }: CliWorl
   print(trendsText(trendsOf(results, measures.split(",")), Number(last)));
 }
 
-/** Runs the command with its arguments, and returns its exit code. Does not reject: errors are printed, those of ours in one line each. */
+/** Runs the command with its arguments, and returns its exit code. Does not reject: errors are printed, our own in one line each. */
 export async function stability(args: readonly string[], world: CliWorld): Promise<number> {
   const { plugins, print, log, error } = world;
   let code: number = EXIT.passed;
@@ -196,7 +196,7 @@ export async function stability(args: readonly string[], world: CliWorld): Promi
   }
 }
 
-/** Tells an error, unless that has been done, and returns the exit code. Node.js and commander would say 1, which is a failed SLA here. */
+/** Prints an error, unless that has been done, and returns the exit code. Node.js and commander would use 1, which is a failed SLA here. */
 function exitOf(thrown: unknown, error: CliWorld["error"]): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.passed : EXIT.invalid;
   error(thrown instanceof StabilityError ? thrown.message : inspect(thrown));

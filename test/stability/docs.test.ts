@@ -52,10 +52,10 @@ t.test("the task of docs/stability.md is valid", async (t) => {
   );
 });
 
-t.test("the plugin of docs/stability.md runs as it stands", async (t) => {
+t.test("the plugin of docs/stability.md runs unchanged", async (t) => {
   const here = pathToFileURL(`${import.meta.dirname}/`).href;
   const text = block("ts", "// test/stability/scenarios/connect.ts").replaceAll('from "../', `from "${here}`);
-  // In the checkout, where the packages are found.
+  // In the checkout, where imports of packages are resolved.
   const file = join(t.testdir({ "connect.ts": text }), "connect.ts");
   const module: unknown = await import(pathToFileURL(file).href);
   const { CONNECT } = module as { readonly CONNECT: Plugin<Scenario> };
@@ -73,7 +73,7 @@ runs:
   await t.rejects(bench.run(source.replace("nothing: ", "namespace: "), ours), {
     message: /connect needs the context "pods"/,
   });
-  // The real contexts of these names wait for pods; those that pretend take their places.
+  // The real contexts of these names wait for pods; fake ones replace them.
   const contexts = [pods, service].filter((one) => one !== undefined);
   const result = await bench.run(source.replace("nothing: ", "pods: , service: "), ours, { contexts });
   t.match(result, { outcome: "passed", runs: [{ repeats: [{ loads: [{ iterations: 5, failed: 1 }] }] }] });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What went wrong with a run that is no verdict on the cluster: `invalid-task` (nothing was run), `unsupported` (the target cannot do it; nothing was
+ * Errors of a run that are not a verdict on the cluster: `invalid-task` (nothing was run), `unsupported` (the target cannot do it; nothing was
  * run), `context` (setting up failed), `scenario` (a scenario could not be prepared), `fault` (a fault could not be injected, or its part did not come
  * back), `trigger` (a hook never fired), `unmeasurable` (an SLA has nothing to judge), `target-lost` (the target died), `verify` (a verifier could not
  * be run), `cleanup` (something could not be undone), `interrupted`, `state` (the journal or the store is unreadable).
@@ -31,15 +31,15 @@ export class StabilityError extends Error {
   }
 }
 
-/** Exit codes of the command: a run past its SLA is another thing than a run that could not be judged. */
+/** Exit codes of the command: a run that exceeds its SLA differs from a run without a verdict. */
 export const EXIT = { passed: 0, failed: 1, invalid: 2, broken: 3, interrupted: 130 } as const;
 
-/** The text of anything thrown, for a message of ours. */
+/** The text of any thrown value, for a message. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Gives what is thrown the code of the step in which it was; errors that have one keep it. */
+/** Adds the code of the failed step to an error; errors that have a code keep it. */
 export function asStabilityError(code: StabilityErrorCode, what: string, error: unknown): StabilityError {
   if (error instanceof StabilityError) return error;
   return new StabilityError(code, `${what}: ${textOf(error)}`, { cause: error });

@@ -6,7 +6,7 @@ import { PLUGINS } from "./plugins.ts";
 
 const print = (text: string): void => console.log(text);
 const error = (text: string): void => console.error(text);
-/** With the time of day: a run takes minutes. */
+/** Progress with the time of day, because a run takes minutes. */
 const log = (text: string): void => error(`${new Date().toISOString().slice(11, 23)} ${text}`);
 
 function interrupt(): AbortSignal {

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 
-/** One thing that is wrong in a task, at a path from the value that was checked. */
+/** An error in a task, at a path relative to the checked value. */
 export interface Issue {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -13,9 +13,9 @@ export type Configured<B> =
   | { readonly ok: true; readonly value: B }
   | { readonly ok: false; readonly issues: readonly Issue[] };
 
-/** A kind of context, scenario, runner, …, that tasks name. `B` is what the rest of the run works with: the plugin with its options. */
+/** A kind of context, scenario, runner, …, that tasks name. `B` is the plugin bound to its options, which the rest of the run uses. */
 export interface Plugin<B> {
-  /** As tasks write it. */
+  /** Its name in tasks. */
   readonly name: string;
   /** One line for `npm run stability -- plugins`. */
   readonly summary: string;
@@ -24,7 +24,7 @@ export interface Plugin<B> {
   configure(options: unknown): Configured<B>;
 }
 
-/** Makes a plugin of a schema and of what to do with options that satisfy it. */
+/** Makes a plugin from a schema and a function of valid options. */
 export function plugin<S extends z.ZodType, B>(definition: {
   readonly name: string;
   readonly summary: string;
@@ -43,7 +43,7 @@ export function plugin<S extends z.ZodType, B>(definition: {
   };
 }
 
-/** Whether the schema takes a scalar or a list, for which an empty mapping would be a misleading default. */
+/** Whether the schema accepts a scalar or a list, for which an empty mapping would be a misleading default. */
 function acceptsNothing(schema: z.ZodType): boolean {
   return !(schema instanceof z.ZodObject);
 }
@@ -63,7 +63,7 @@ function issuesOf(issue: z.core.$ZodIssue, schema: z.ZodType): readonly Issue[] 
   return issue.keys.map((key) => ({ path: [...path, key], message: `unknown field "${key}"${others}` }));
 }
 
-/** Finds a plugin by its name; the issue names those that there are. */
+/** Finds a plugin by its name; the issue lists the existing ones. */
 export function find<B>(plugins: readonly Plugin<B>[], kind: string, name: string): Configured<Plugin<B>> {
   const found = plugins.find((one) => one.name === name);
   if (found !== undefined) return { ok: true, value: found };

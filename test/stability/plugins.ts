@@ -46,7 +46,7 @@ import { PODS_READY } from "./verify/pods-ready.ts";
 /** Faults that words can name. */
 const WORDED = [KILL, RESTART, HANG, CRASH, PARTITION];
 
-/** The plugins that tasks may name. A new one is a file, and a line here. */
+/** The plugins that tasks may name. A new plugin is a file and a line here. */
 export const PLUGINS: Registry = {
   contexts: [CONTROLLERS, NAMESPACE, SERVER_PODS, SERVICE],
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],

@@ -11,7 +11,7 @@ import type { Sla } from "./sla/sla.ts";
 import type { TargetChoice } from "./targets/target.ts";
 import type { Verifier } from "./verify/verifier.ts";
 
-/** All plugins that tasks may name. `plugins.ts` has ours; tests have their own. */
+/** All plugins that tasks may name. `plugins.ts` has the built-in ones; tests have their own. */
 export interface Registry {
   readonly contexts: readonly Plugin<Context>[];
   readonly scenarios: readonly Plugin<Scenario>[];

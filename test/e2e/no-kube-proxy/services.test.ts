@@ -131,7 +131,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
       ),
     );
 
-  await t.test("each client reaches each kind of address, by both families", async (t) => {
+  await t.test("each client reaches each kind of address, over both families", async (t) => {
     for (const [who, exec] of Object.entries(clients)) {
       for (const family of FAMILIES) {
         const reaches = async (what: string, address: string, port: number, expected: string): Promise<void> => {
@@ -160,7 +160,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
   });
 
   await t.test(
-    "with externalTrafficPolicy Local the endpoint sees the client outside, and other nodes do not answer",
+    "with externalTrafficPolicy Local the endpoint sees the external client's address, and other nodes do not answer",
     async (t) => {
       for (const family of FAMILIES) {
         const own = addressOf(OUTSIDE)[family === 0 ? "v4" : "v6"];
@@ -178,19 +178,16 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
     },
   );
 
-  await t.test(
-    "a node that announces the load balancer's address itself reaches endpoints of other nodes",
-    async (t) => {
-      const node = inNode(world, first);
-      for (const family of FAMILIES) {
-        const address = `${BALANCED[family]}/${family === 0 ? 32 : 128}`;
-        await node(["ip", "addr", "add", address, "dev", "lo", ...(family === 0 ? [] : ["nodad"])]);
-        const { ok, detail } = await ask(node, BALANCED[family], 80);
-        await node(["ip", "addr", "del", address, "dev", "lo"]);
-        t.ok(ok && detail === "server", `${first} → ${address}, which it has`, { detail });
-      }
-    },
-  );
+  await t.test("a node that announces the load balancer's address reaches endpoints on other nodes", async (t) => {
+    const node = inNode(world, first);
+    for (const family of FAMILIES) {
+      const address = `${BALANCED[family]}/${family === 0 ? 32 : 128}`;
+      await node(["ip", "addr", "add", address, "dev", "lo", ...(family === 0 ? [] : ["nodad"])]);
+      const { ok, detail } = await ask(node, BALANCED[family], 80);
+      await node(["ip", "addr", "del", address, "dev", "lo"]);
+      t.ok(ok && detail === "server", `${first} → ${address}, which it has`, { detail });
+    }
+  });
 
   await t.test("a Service without endpoints, and a port that no Service has, refuse at once", async (t) => {
     for (const family of FAMILIES) {
@@ -223,7 +220,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
     },
   );
 
-  await t.test("a Service of another VPC refuses all but the VPC's own pods", async (t) => {
+  await t.test("a Service of another VPC refuses all clients except the VPC's own pods", async (t) => {
     for (const family of FAMILIES) {
       const [address, port] = [tenant.spec.clusterIPs[family], nodePort(tenant)];
       await until("its own pods reach it", 20_000, async () => (await ask(inPod(neighbour!), address, 80)).ok);
@@ -234,7 +231,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
     }
   });
 
-  await t.test("a policy that names a node by its addresses allows what the node sends to Services", async (t) => {
+  await t.test("a policy that allows a node's addresses allows the node's packets to Services", async (t) => {
     const spec = (...blocks: string[]) => ({
       podSelector: { matchLabels: { app: "pods" } },
       policyTypes: ["Ingress"],
@@ -283,14 +280,14 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
     }
   });
 
-  await t.test("loadBalancerSourceRanges keep other clients outside out", async (t) => {
+  await t.test("loadBalancerSourceRanges excludes other external clients", async (t) => {
     for (const family of FAMILIES) {
       t.notOk((await ask(outside, RESTRICTED[family], 80)).ok, "from outside");
       t.ok((await ask(inPod(one!), RESTRICTED[family], 80)).ok, "pods are not meant");
     }
   });
 
-  await t.test("a UDP client outside that speaks on leaves an endpoint that is gone", async (t) => {
+  await t.test("an external UDP client that keeps sending is moved away from a removed endpoint", async (t) => {
     const own = `${via.v4}/${nodePort(local, "UDP")}`;
     // One socket, so one flow; a datagram each second.
     const script = `exec 3<>/dev/udp/${own}; for i in $(seq 40); do printf hostname >&3; timeout 1 dd bs=512 count=1 <&3 2>/dev/null; echo; sleep 0.2; done`;

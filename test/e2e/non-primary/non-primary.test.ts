@@ -37,7 +37,7 @@ import { openWorld, syncNodes, type World } from "../testing/world.ts";
 
 const HOME = "weft-beside";
 const LAN = `lan.${HOME}.ovn`;
-/** As Multus calls the primary network. */
+/** The name that Multus gives to the primary network. */
 const PRIMARY = "kube-system/bridge";
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
@@ -49,7 +49,7 @@ function whyNot(): string | false {
 }
 
 /**
- * The primary plugin's, kubelet's and the system's objects of a node: all but Open vSwitch's devices, the interface
+ * The objects on a node of the primary plugin, kubelet and the system: all except Open vSwitch's devices, the interface
  * that it may use for tunnels, and Weft's own tables, which concern only these. Link-local addresses, and objects
  * that the kernel derives from them, appear when duplicate address detection ends.
  */
@@ -71,7 +71,7 @@ async function snapshots(lab: Lab): Promise<readonly object[]> {
   return Promise.all(lab.nodes.map(async (node) => others(await snapshotOf(lab.node(node)))));
 }
 
-/** Open vSwitch may take eth1 for tunnels (userspace datapath), so the way to other nodes' pods is moved to eth0. */
+/** Open vSwitch may take eth1 for tunnels (userspace datapath), so the route to other nodes' pods is moved to eth0. */
 async function routeByKubelets(lab: Lab): Promise<void> {
   const { stdout } = await lab.kubectl(["get", "nodes", "-o", "json"]);
   const nodes = (JSON.parse(stdout) as { items: readonly Thing[] }).items;
@@ -83,7 +83,7 @@ async function routeByKubelets(lab: Lab): Promise<void> {
     }
 }
 
-/** Two plain pods on two nodes, made before there is Weft. */
+/** Two plain pods on two nodes, created before Weft is installed. */
 async function plainPods(lab: Lab): Promise<readonly [Thing, Thing]> {
   const manifests = ["weft-1", "weft-2"].map((node, i) => ({
     apiVersion: "v1",
@@ -129,7 +129,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
   world = await openWorld(t);
 
   await t.test(
-    "its installation changes nothing of the nodes' network, and no packet of the primary one is lost",
+    "its installation does not change the nodes' network, and no packet of the primary network is lost",
     async (t) => {
       for (const each of echoes) {
         const { sent, lost } = await each.stop();
@@ -155,7 +155,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
   await judged(world, "beside-lan");
   const inventory = await takeInventory(world);
 
-  await t.test("a pod without a network of Weft's gets nothing of it", async (t) => {
+  await t.test("a pod without a network of Weft is not changed by it", async (t) => {
     const [pod] = (await run(world, [webPod(HOME, "without", "weft-1")])) as readonly [Thing];
     const told = Object.keys(pod.metadata.annotations ?? {}).filter((key) => key.includes("ovn.kubernetes.io"));
     t.same(told, []);
@@ -168,7 +168,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
     await remove(world, HOME, ["without"]);
   });
 
-  await t.test("a pod has the interfaces that it asks for beside its eth0, and packets use both", async (t) => {
+  await t.test("a pod has the interfaces that it requests in addition to eth0, and packets use both", async (t) => {
     const manifest = (name: string, node: string) => webPod(HOME, name, node, { [NETWORKS]: "lan" });
     const [one, two] = (await run(world, [manifest("one", "weft-1"), manifest("two", "weft-2")])) as readonly [
       Thing,
@@ -209,7 +209,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
   });
 
   await t.test(
-    "a Service has the pods' interfaces on OVN as endpoints there, and their eth0 for kube-proxy",
+    "a Service's endpoints are the pods' interfaces on OVN for OVN, and their eth0 for kube-proxy",
     async (t) => {
       const service = await world.kube.create<Thing>(SERVICES, {
         metadata: { namespace: HOME, name: "web" },
@@ -266,7 +266,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
     runExamples(t, world.lab, "non-primary.md", true),
   );
 
-  await t.test("when it is removed the primary network stays as it is", async (t) => {
+  await t.test("when Weft is removed the primary network stays as it is", async (t) => {
     const during = startEchoes(plain[0], four);
     await removeWeft(lab);
     const { sent, lost } = await during.stop();

@@ -16,24 +16,24 @@ import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 const VPC = "weft-bfd";
 const SUBNET = `${VPC}-pods`;
 const PORT_IP = "10.255.93.1,fd00:ff93::1";
-/** What is behind the gateways: each of them has the address. */
+/** A destination behind the gateways: each of them has the address. */
 const BEHIND = { v4: "172.31.93.1", v6: "fd00:31:93::1" } as const;
 const RANGES = { v4: "172.31.93.0/24", v6: "fd00:31:93::/64" } as const;
 const FAMILIES = ["v4", "v6"] as const;
 const ECHO_PORT = 7093;
 const EVERY_MS = 20;
-/** Pods on each node: with so many, some leave by each gateway. Open vSwitch's userspace datapath chooses by addresses alone for UDP. */
+/** Number of pods on each node: enough that some use each gateway. Open vSwitch's userspace datapath chooses by addresses alone for UDP. */
 const CLIENTS = 3;
-/** What a flow by the gateway that dies loses at least, in s: BFD takes 1.5 s to notice. */
+/** Minimum loss of a flow through the gateway that dies, in s: BFD needs 1.5 s to detect it. */
 const LEAST_S = 0.5;
-/** What a gateway receives in two seconds at least, where a flow is 100 datagrams: more than BFD sessions and neighbour discovery. */
+/** Minimum number of packets that a gateway receives in two seconds if a flow of 100 datagrams uses it: more than BFD sessions and neighbour discovery send. */
 const LEAST_PACKETS = 70;
-/** What is still right on a machine with much else to do, in s. The target is 3 s. */
+/** The limit on a heavily loaded machine, in s. The target is 3 s. */
 const MOST_S = 10;
 
 t.setTimeout(540_000);
 
-/** Cuts a network namespace off at once, in both directions, as a node that dies does; `heal` undoes it. */
+/** Disconnects a network namespace at once, in both directions, as if it had died; `heal` undoes it. */
 async function cut(netns: string): Promise<void> {
   const chain = (hook: string) => `chain ${hook} { type filter hook ${hook} priority raw; policy drop; }\n`;
   const table = `table inet dead {\n${chain("prerouting")}${chain("output")}}`;
@@ -45,7 +45,7 @@ async function heal(netns: string): Promise<void> {
 }
 
 t.test(
-  "BFD from a VPC's own port takes egress gateways that die out of ECMP routes",
+  "BFD from a VPC's own port removes failed egress gateways from ECMP routes",
   { skip: whyNoLab(), timeout: 540_000 },
   async (t) => {
     const world = await openWorld(t);
@@ -94,7 +94,7 @@ t.test(
       }
     }
     const apply = (spec: object) => world.kube.patch(VPCS, { name: VPC }, { type: "merge", body: { spec } });
-    /** Waits until both sessions with a gateway have a status, and nodes do what follows. */
+    /** Waits until both sessions with a gateway have a status, and nodes have installed the resulting flows. */
     const become = async (gateway: Thing, status: "up" | "down"): Promise<void> => {
       const what = `the sessions with ${gateway.metadata.name} are ${status}`;
       await world.nb.until(
@@ -124,7 +124,7 @@ t.test(
       const { stdout } = await inPod(of)(["ip", "-s", "link", "show", "dev", "eth0"]);
       return Number(/RX:.*\n\s*\d+\s+(\d+)/.exec(stdout)?.[1]);
     };
-    await t.test("flows by a gateway that dies go by the other one", async (t) => {
+    await t.test("flows through a gateway that dies use the other one", async (t) => {
       const streams = await start();
       await delay(2_000);
       const shares = await Promise.all([one, two].map(received));
@@ -162,7 +162,7 @@ t.test(
       t.comment(`flows lost up to ${most.toFixed(2)} s`);
     });
 
-    await t.test("without a session that is up a destination is not reached, and one without BFD is", async (t) => {
+    await t.test("without a session that is up a destination is not reachable, but one without BFD is", async (t) => {
       const [client] = clients;
       const through = async (): Promise<boolean> => {
         const stream = await datagramStream(netnsOf(client as Thing), BEHIND.v4, ECHO_PORT, EVERY_MS);
@@ -179,7 +179,7 @@ t.test(
       };
       const [v4] = addressesOf(one);
       const [other] = addressesOf(two);
-      // Without a route the sessions would be down by northd's will.
+      // Without a route northd would set the sessions to admin_down.
       await apply({ staticRoutes: staticRoutes.slice(0, FAMILIES.length) });
       await routesBecome([v4]);
       await become(one, "up");

@@ -13,7 +13,7 @@ seen() { local list; list=$(as controller ovn-nbctl $(to 6641) --bare --columns=
 datapath() { as n1 ovn-sbctl $(to 6642) --no-leader-only --bare --columns=_uuid find Datapath_Binding external_ids:name=$1 | grep -qE '^[0-9a-f]{8}-'; }
 `;
 
-t.test("three centrals with TLS: nodes are served by relays and reach nothing else", async (t) => {
+t.test("three centrals with TLS: nodes are served by relays and can connect to nothing else", async (t) => {
   const out = await onCentrals(
     t,
     `${CLIENTS}
@@ -41,7 +41,7 @@ t.test("three centrals with TLS: nodes are served by relays and reach nothing el
   );
 });
 
-t.test("three centrals get TLS one after the other, and lose it again, with every row", async (t) => {
+t.test("three centrals switch to TLS one after the other, and back, without losing a row", async (t) => {
   const out = await onCentrals(
     t,
     `${CLIENTS}

@@ -5,7 +5,7 @@ import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
 
 const MEMBERS = "tcp:[10.0.0.1]:6643\ntcp:[10.0.0.2]:6643\ntcp:[10.0.0.3]:6643\n";
 
-t.test("three centrals make one cluster, whichever starts first, and one northd is active", async (t) => {
+t.test("three centrals form one cluster, whichever starts first, and one northd is active", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -18,7 +18,7 @@ t.test("three centrals make one cluster, whichever starts first, and one northd 
   t.match(out, `waits\nready\n${ALL_WORK}written\n1 Status: active\n2 Status: standby\n${MEMBERS}`);
 });
 
-t.test("a member comes back with an empty disk, and with a database that is not of this cluster", async (t) => {
+t.test("a member rejoins with an empty disk, and with a database of another cluster", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -36,7 +36,7 @@ t.test("a member comes back with an empty disk, and with a database that is not 
   t.match(out, /first\nsecond\n$/);
 });
 
-t.test("one replica becomes three and three become one, with every row", async (t) => {
+t.test("one replica becomes three and three become one, without losing a row", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -51,7 +51,7 @@ t.test("one replica becomes three and three become one, with every row", async (
   t.match(out, `${ALL_WORK}first\nfourth\nsecond\nthird\n`, "no member returns to the former cluster");
 });
 
-t.test("when the databases' leader hangs or dies the others write on", async (t) => {
+t.test("when the databases' leader hangs or dies the others continue to write", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -66,7 +66,7 @@ t.test("when the databases' leader hangs or dies the others write on", async (t)
   t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
 });
 
-t.test("a northd that answers nothing for seconds, as one that computes, is not replaced", async (t) => {
+t.test("a northd that does not answer for seconds, as when it computes, is not replaced", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -78,7 +78,7 @@ t.test("a northd that answers nothing for seconds, as one that computes, is not 
   t.match(out, "1 has the same northd\n0\n2 has the same northd\n0\n3 has the same northd\n0\n");
 });
 
-t.test("a member whose entries the others have compacted away gets all rows as a snapshot", async (t) => {
+t.test("a member whose missing log entries the others have compacted gets all rows as a snapshot", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -115,7 +115,7 @@ t.test(
   },
 );
 
-t.test("a backup on one member is what three start from, with the uuids that it had", async (t) => {
+t.test("three members start from a backup on one of them, with the uuids of the backup", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -131,7 +131,7 @@ t.test("a backup on one member is what three start from, with the uuids that it 
   t.match(out, `${ALL_WORK}first\nsame uuid\n`);
 });
 
-t.test("one replica becomes three and three become one on the same node, with every row", async (t) => {
+t.test("one replica becomes three and three become one on the same node, without losing a row", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -161,7 +161,7 @@ t.test("a server that the cluster has removed joins again, with an empty disk", 
   );
 });
 
-t.test("a member of an earlier cluster that starts first does not keep the only replica's data waiting", async (t) => {
+t.test("a member of an earlier cluster that starts first does not block the only replica with data", async (t) => {
   const out = await onCentrals(
     t,
     `
@@ -189,7 +189,7 @@ t.test("a server on a node that is no longer a member does not count for the maj
   t.match(out, `1 works\n2 works\n4 works\n${at(6643)}${at(6644)}first\n`);
 });
 
-t.test("two backups at once are both whole, and one is made without a majority too", async (t) => {
+t.test("two simultaneous backups are both complete, and a backup works without a majority too", async (t) => {
   const out = await onCentrals(
     t,
     `

@@ -7,7 +7,7 @@ import { centralCertificates } from "../testing/central-certificates.ts";
 
 const progress = createProgress();
 
-t.test("ovn-central's image serves by TLS what each certificate may do, and nothing without one", async (t) => {
+t.test("ovn-central's image allows by TLS what each certificate permits, and nothing without one", async (t) => {
   const script = [
     await centralCertificates(t),
     `until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }

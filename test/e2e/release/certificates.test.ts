@@ -26,7 +26,7 @@ const namespace = "kube-system";
 const binaries = kubeBinaries();
 const skip = "missing" in binaries ? binaries.missing : false;
 
-/** The API server as the holder of a token sees it. */
+/** A client of the API server that uses a token. */
 function connect(t: Test, server: ApiServer, token: string): Kube {
   const [cluster] = (JSON.parse(readFileSync(server.kubeconfig, "utf8")) as { clusters: { cluster: Cluster }[] })
     .clusters;

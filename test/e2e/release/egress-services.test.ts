@@ -21,7 +21,7 @@ function rule(address: string, change: object = {}): object {
   return { ...ANY, ipVersion, remoteAddress: address, ...change };
 }
 
-t.test("a rule about a Service holds for the whole of a connection", { skip: whyNoLab() }, async (t) => {
+t.test("a rule about a Service applies to all packets of a connection", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
   const groups = new Objects(world.kube, SECURITY_GROUPS);
@@ -68,14 +68,14 @@ t.test("a rule about a Service holds for the whole of a connection", { skip: why
     webPod(NAMESPACE, "dropping", first, { [GROUPS]: DROPPING }),
   ])) as [Thing, Thing];
 
-  /** How many of some datagrams of one socket to the Service are answered. */
+  /** The number of datagrams from one socket to the Service that are answered. */
   const answered = async (from: Thing, address: string): Promise<{ sent: number; answers: number }> => {
     const script = `exec 3<>/dev/udp/${address}/81; for i in 1 2 3 4 5; do printf hostname >&3; timeout 1 dd bs=512 count=1 <&3 2>/dev/null; echo; done`;
     const { stdout } = await inPod(from)(["bash", "-c", script]);
     return { sent: 5, answers: stdout.split("\n").filter((line) => line === "server").length };
   };
 
-  await t.test("a rule that names it lets every packet pass, by TCP and by UDP", async (t) => {
+  await t.test("a rule that names it allows every packet, over TCP and UDP", async (t) => {
     for (const address of virtual) {
       await until(`TCP to ${address}`, 15_000, () => connects(inPod(naming), address, 80));
       t.same(await answered(naming, address), { sent: 5, answers: 5 }, `UDP to ${address}`);
@@ -83,7 +83,7 @@ t.test("a rule about a Service holds for the whole of a connection", { skip: why
     t.notOk(await connects(inPod(naming), addressesOf(dropping)[0], 8080), "and nothing else");
   });
 
-  await t.test("rules that drop what goes to all of its endpoints let none pass", async (t) => {
+  await t.test("rules that drop packets to all of its endpoints allow none", async (t) => {
     for (const address of virtual) {
       t.notOk(await connects(inPod(dropping), address, 80), `TCP to ${address}`);
       t.same(await answered(dropping, address), { sent: 5, answers: 0 }, `UDP to ${address}`);

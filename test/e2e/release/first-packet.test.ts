@@ -19,7 +19,7 @@ t.test("no forbidden packet gets in while the controller is killed", { skip: why
   const disturb = async (): Promise<void> => {
     for (let i = 0; i < 3; i++) {
       const uid = (): string => world.own("kube-ovn-controller")[0]?.metadata.uid ?? "";
-      // A process that was killed runs again without an event that a test could see.
+      // No event that a test could watch shows when a killed process runs again.
       await until("a controller runs", 60_000, async () => findProcess(uid(), PROGRAM.controller) !== undefined);
       await killProcess(uid(), PROGRAM.controller);
       await new Promise((resolve) => setTimeout(resolve, 2_000));

@@ -16,17 +16,17 @@ const GROUP = "weft-fragments";
 const GROUPS = "ovn.kubernetes.io/security_groups";
 const OPEN = 9000;
 const CLOSED = 9001;
-/** A port of Services; their endpoints have OPEN. */
+/** The Services' port; their endpoints listen on OPEN. */
 const SERVICE = 81;
-/** Of datagrams: one in a packet, and one in several. */
+/** Sizes of datagrams: one that fits into a packet, and one that does not. */
 const SIZES = [100, 3000] as const;
 
-/** Waits until all of these datagrams have come. */
+/** Waits until all of these datagrams have arrived. */
 function arrived(listener: LineProgram, expected: readonly string[]): Promise<void> {
   return listener.until("each datagram comes", (lines) => expected.every((one) => lines.includes(one)), 20_000);
 }
 
-t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyNoLab() }, async (t) => {
+t.test("a rule for a port applies to datagrams larger than the MTU", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
   const groups = new Objects(world.kube, SECURITY_GROUPS);
@@ -76,7 +76,7 @@ t.test("a rule for a port holds for datagrams larger than the MTU", { skip: whyN
     ["a group for what comes in", plain, grouped],
     ["a group for what leaves", grouped, plain],
   ] as const) {
-    await t.test(`${how}: all sizes to the port that it names, and none to another`, async (t) => {
+    await t.test(`${how}: all sizes reach the port that it names, and none another port`, async (t) => {
       const listeners = [await receiver(netns(to), OPEN), await receiver(netns(to), CLOSED)] as const;
       const sent = addressesOf(to).flatMap((address) =>
         SIZES.flatMap((bytes) => [CLOSED, OPEN].map((port) => ({ address, bytes, port }))),

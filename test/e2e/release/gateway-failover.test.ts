@@ -7,7 +7,7 @@ import { SETTLED_MS, sufferDeaths, useFailover } from "../testing/failover.ts";
 import { readiness } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
-/** The gateway node that fails is not the one with the pods: those of a node that dies are not to be helped. */
+/** The gateway node that fails is not the one with the pods, because pods of a dead node are lost anyway. */
 const NODES = { first: "weft-2", second: "weft-1", pods: ["weft-1"] } as const;
 
 function noLab(): string | false {
@@ -17,7 +17,7 @@ function noLab(): string | false {
 }
 
 t.test(
-  "of two nodes the other one takes over when a gateway node dies",
+  "with two nodes the other one takes over when a gateway node dies",
   { skip: noLab(), timeout: 600_000 },
   async (t) => {
     const world = await openWorld(t);
@@ -25,7 +25,7 @@ t.test(
   },
 );
 
-t.test("nodes of which only the tunnels are cut both go on", { skip: noLab(), timeout: 300_000 }, async (t) => {
+t.test("nodes between which only the tunnels are cut both continue", { skip: noLab(), timeout: 300_000 }, async (t) => {
   const world = await openWorld(t);
   const failover = await useFailover(t, world, "weft-split", { ...NODES, pods: ["weft-1", "weft-2"] });
   const { first } = NODES;
@@ -47,7 +47,7 @@ t.test("nodes of which only the tunnels are cut both go on", { skip: noLab(), ti
   const end = async (): Promise<void> => undefined;
   await failover.suffer(t, {
     ...{ what: "split", end },
-    // With ECMP, pods of either node leave by both.
+    // With ECMP, pods of either node leave through both.
     loses: ({ node, ecmp }) => (node === first ? (ecmp ? "unknown" : "none") : ecmp ? "some" : "all"),
     begin: () => failover.links(first, "down", ["br1"]),
     effective: () => until("is split", true),

@@ -22,7 +22,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
   await useSubnet(t, world, "bad-lan", { provider: provider("lan"), cidrBlock: "10.54.0.0/24" });
-  // One address beside the gateway's.
+  // One address in addition to the gateway's.
   await useSubnet(t, world, "bad-tight", { provider: provider("tight"), cidrBlock: "10.54.1.0/30" });
   await useSubnet(t, world, "bad-broken", { provider: provider("broken"), cidrBlock: "10.54.2.0/24" });
   for (const name of ["lan", "tight", "orphan"]) await createNetwork(world, HOME, name, ovnNetwork(name, HOME));
@@ -44,7 +44,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
     first,
     { ...webPod(HOME, "second", "weft-2", { [NETWORKS]: "lan" }) },
   ])) as readonly [Thing, Thing];
-  /** The rows of the pods that are right: in the northbound database and on their nodes. */
+  /** The rows of the valid pods: in the northbound database and on their nodes. */
   const rows = () => [
     ...["first", "second"].map((name) => world.nb.port(podPortName(name, HOME, provider("lan")))?._uuid),
     ...["weft-1", "weft-2"].flatMap((node) =>
@@ -110,7 +110,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
     });
   }
 
-  await t.test("the other interfaces and pods are untouched, and what is corrected works", async (t) => {
+  await t.test("the other interfaces and pods are unchanged, and corrected ones work", async (t) => {
     for (const name of ["broken", "orphan", "tight"])
       t.ok(
         world.ips.get(podPortName(name, HOME, provider("lan"))),
@@ -132,7 +132,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
       { type: "merge", body: { spec: { cidrBlock: "10.54.1.0/29" } } },
     );
     await world.kube.delete(PODS, { namespace: HOME, name: "taken" }, { gracePeriodSeconds: 0 });
-    // kubelet tries again after a pause.
+    // kubelet retries after a pause.
     await ready(world, HOME, ["broken", "orphan", "tight"], 120_000);
     t.strictSame(rows(), there);
     await remove(world, HOME, ["first", "second", ...Object.keys(cases)]);

@@ -19,7 +19,7 @@ const provider = (name: string): string => `${name}.${HOME}.ovn`;
 const ours = (keys: Readonly<Record<string, string>>, of = "ovn"): Record<string, string> =>
   Object.fromEntries(Object.entries(keys).map(([key, value]) => [`${of}.kubernetes.io/${key}`, value]));
 
-/** A limit as the record has it; kbit. */
+/** A limit as in the record, in kbit. */
 const limit = (rate: number, burst = rate * 800): object => ({ rate: rate * 1_000, burst });
 
 class Cluster {
@@ -37,7 +37,7 @@ class Cluster {
     );
   }
 
-  /** Resolves when what is recorded as active of an interface is this, whatever problem stands beside it. */
+  /** Resolves when the recorded active limits of an interface are these, whatever problem is recorded in addition. */
   async isActive(name: string, wanted: object, of = "ovn"): Promise<void> {
     const has = (): string => {
       const all = JSON.parse(this.world.pods.get(`${HOME}/${name}`)?.metadata.annotations?.[RECORD] ?? "{}");
@@ -60,7 +60,7 @@ class Cluster {
     );
   }
 
-  /** The first Event of a pod that says so. */
+  /** The first Event of a pod with such a message. */
   async says(t: Test, name: string, reason: string, wanted: RegExp, ms = 20_000): Promise<void> {
     const its = () =>
       this.world.events
@@ -78,7 +78,7 @@ class Cluster {
     t.comment(found?.message);
   }
 
-  /** Resolves when it is recorded as a problem of an interface, which follows its Event. */
+  /** Resolves when the problem of an interface is in the record, which is written after its Event. */
   async isRecorded(name: string, problem: string): Promise<void> {
     await this.world.pods.until(
       `${HOME}/${name}`,
@@ -87,14 +87,14 @@ class Cluster {
     );
   }
 
-  /** What `weftctl pod` says, a line each. */
+  /** The output of `weftctl pod`, by lines. */
   async shown(name: string): Promise<readonly string[]> {
     const steps = await podSteps(this.world.kube, HOME, name);
     return steps.map(({ what, ok, detail }) => `${ok ? "ok" : "NOT OK"} ${what}: ${detail}`);
   }
 }
 
-t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
+t.test("limits of pods in unusual orders", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
   const cluster = new Cluster(world);
   await useNamespace(t, world, HOME);
@@ -111,7 +111,7 @@ t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, a
     await cluster.isActive("absurd", { ingress: limit(9), egress: limit(8, 5_000) });
   });
 
-  await t.test("annotations that are changed while the pod is created count as they are last", async (t) => {
+  await t.test("of annotations that are changed while the pod is created the last ones are used", async (t) => {
     await world.kube.create(PODS, pod("hasty", ours({ ingress_rate: "5" })));
     for (const rate of ["6", "bad", "7"])
       await cluster.annotate("hasty", ours({ ingress_rate: rate })).catch((error) => t.comment(String(error)));
@@ -120,14 +120,14 @@ t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, a
     t.strictSame(cluster.rates(`hasty.${HOME}`), [7_000, undefined]);
   });
 
-  await t.test("of twenty changes within a second the last counts", async (t) => {
+  await t.test("of twenty changes within a second the last one is used", async (t) => {
     for (let rate = 11; rate <= 30; rate++) await cluster.annotate("hasty", ours({ ingress_rate: `${rate}` }));
     await cluster.isActive("hasty", { ingress: limit(30) });
     t.strictSame(cluster.rates(`hasty.${HOME}`), [30_000, undefined]);
   });
 
   await t.test(
-    "the bandwidth plugin's annotation counts only while ours is absent, and an invalid one leaves the last limit",
+    "the bandwidth plugin's annotation is used only while ours is absent, and an invalid one leaves the last limit active",
     async (t) => {
       await cluster.annotate("hasty", { "kubernetes.io/ingress-bandwidth": "20M" });
       await cluster.annotate("hasty", ours({ ingress_rate: "12" }));
@@ -156,7 +156,7 @@ t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, a
     },
   );
 
-  await t.test("a pod that is deleted and created again has nothing of the former one's limits", async (t) => {
+  await t.test("a pod that is deleted and created again has none of the former limits", async (t) => {
     await cluster.annotate("hasty", ours({ ingress_rate: "3", egress_rate: "3" }));
     await cluster.isActive("hasty", { ingress: limit(3), egress: limit(3) });
     await world.kube.delete(PODS, { namespace: HOME, name: "hasty" }, { gracePeriodSeconds: 0 });
@@ -166,7 +166,7 @@ t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, a
     t.strictSame(cluster.rates(`hasty.${HOME}`), [undefined, 4_000]);
   });
 
-  await t.test("limits of a pod on its node's network are said not to be enforced", async (t) => {
+  await t.test("limits of a pod on its node's network are reported as not enforced", async (t) => {
     const host = pod("host", ours({ ingress_rate: "5" }));
     await world.kube.create(PODS, { ...host, spec: { ...(host.spec as object), hostNetwork: true } });
     await ready(world, HOME, ["host"]);
@@ -176,14 +176,14 @@ t.test("limits of pods in odd orders", { skip: whyNoLab(), timeout: 400_000 }, a
   });
 });
 
-t.test("secondary interfaces in odd orders", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
+t.test("secondary interfaces in unusual orders", { skip: whyNoLab(), timeout: 400_000 }, async (t) => {
   const world = await openWorld(t);
   const cluster = new Cluster(world);
   await useMultus(t, world);
   await useNamespace(t, world, HOME);
   const spec = { provider: provider("lan"), cidrBlock: "10.58.0.0/24" };
   await useSubnet(t, world, "odd-lan", spec);
-  // Two addresses beside the gateway's.
+  // Two addresses in addition to the gateway's.
   await useSubnet(t, world, "odd-tight", { provider: provider("tight"), cidrBlock: "10.58.1.0/30", excludeIps: [] });
   await useSubnet(t, world, "odd-wire", { provider: `wire.${HOME}`, cidrBlock: "10.58.2.0/24" });
   for (const name of ["lan", "tight"]) await createNetwork(world, HOME, name, ovnNetwork(name, HOME));
@@ -217,7 +217,7 @@ t.test("secondary interfaces in odd orders", { skip: whyNoLab(), timeout: 400_00
   });
 
   await t.test(
-    "a definition that is deleted takes nothing from a running pod, and its limits can be changed",
+    "a deleted definition removes nothing from a running pod, whose limits can still be changed",
     async (t) => {
       const port = podPortName("first", HOME, lan);
       const row = world.nb.port(port)?._uuid;
@@ -235,7 +235,7 @@ t.test("secondary interfaces in odd orders", { skip: whyNoLab(), timeout: 400_00
       );
       await cluster.isRecorded("first", 'ingress_rate is "77777777"');
       t.match((await cluster.shown("first")).join("\n"), `NOT OK QoS of ${lan}: to the pod 8 Mbit/s (burst 6.4 Mbit)`);
-      // A new pod cannot have it.
+      // A new pod cannot use it.
       await world.kube.create(PODS, pod("late", "lan"));
       await cluster.says(
         t,
@@ -269,7 +269,7 @@ t.test("secondary interfaces in odd orders", { skip: whyNoLab(), timeout: 400_00
   });
 
   await t.test(
-    "a pod that asks for more interfaces than there are addresses starts when others free them",
+    "a pod that requests more interfaces than there are addresses starts when addresses are released",
     async (t) => {
       const [holder] = await run(world, [pod("holder", "tight")]);
       await world.kube.create(PODS, pod("greedy", "lan,tight"));

@@ -20,9 +20,9 @@ const HOME = "weft-interfaces";
 const LAN = `lan.${HOME}.ovn`;
 const WIRE = `wire.${HOME}`;
 const NETWORKS = "k8s.v1.cni.cncf.io/networks";
-/** Behind a pod that forwards; no other way leads there. */
+/** A range behind a pod that forwards; no other route leads there. */
 const BEHIND = ["192.0.2.7", "2001:db8:7::7"] as const;
-/** From the network's configuration: it is passed on, and readers of the status may use it. */
+/** From the network's configuration: it is copied to the status, whose readers may use it. */
 const DNS = { nameservers: ["10.53.0.2"], search: ["lan.example"] };
 const GATEWAY = ["10.53.0.20", "fd00:10:53::20"] as const;
 
@@ -38,7 +38,7 @@ function recordOf(pod: string, provider: string): { readonly addresses: readonly
   return { addresses: [v4, v6].filter((text) => text !== ""), mac };
 }
 
-/** A web server with networks and further annotations. */
+/** A web server with networks and other annotations. */
 function pod(
   name: string,
   node: string,
@@ -49,7 +49,7 @@ function pod(
   return webPod(HOME, name, node, { [NETWORKS]: text, ...more });
 }
 
-/** A packet to each address and back, and a TCP connection. */
+/** A ping of each address, and a TCP connection. */
 async function reaches(t: Test, from: Thing, addresses: readonly string[]): Promise<void> {
   t.ok(addresses.length > 0);
   for (const address of addresses) {
@@ -135,7 +135,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     await remove(world, HOME, ["twin"]);
   });
 
-  await t.test("routes: packets take the way that an annotation names", async (t) => {
+  await t.test("routes: packets take the route that an annotation defines", async (t) => {
     const ways = [
       { dst: "192.0.2.0/24", gw: GATEWAY[0] },
       { dst: "2001:db8:7::/64", gw: GATEWAY[1] },
@@ -148,7 +148,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     await remove(world, HOME, ["routed"]);
   });
 
-  await t.test("default_route: packets to everywhere leave by the secondary interface", async (t) => {
+  await t.test("default_route: packets to all destinations leave through the secondary interface", async (t) => {
     const taken = { [`${LAN}.kubernetes.io/default_route`]: "true" };
     const selection = [{ name: "lan", "default-route": [...GATEWAY] }];
     const [ours, chosen] = (await run(world, [
@@ -196,7 +196,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     const edited = { "v1.multus-cni.io/default-network": null, [NETWORKS]: null };
     const ref = { namespace: HOME, name: "moved" };
     await world.kube.patch(PODS, ref, { type: "merge", body: { metadata: { annotations: edited } } });
-    // The address that another sandbox would have: the controller has seen the edit.
+    // The address that a new sandbox would get: the controller has processed the edit.
     await world.ips.until(`moved.${HOME}`, "is recorded", (ip) => ip !== undefined);
     await world.nb.until("it has both ports", () =>
       [`moved.${HOME}`, `moved.${HOME}.${LAN}`].every((name) => world.nb.port(name) !== undefined),
@@ -209,7 +209,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     await remove(world, HOME, ["moved", "aside"]);
   });
 
-  await t.test("a policy holds for the networks that it names, and no other", async (t) => {
+  await t.test("a policy applies to the networks that it names, and to no other", async (t) => {
     const [target] = (await run(world, [pod("target", "weft-1", "lan")])) as readonly [Thing];
     const [own, lan] = [addressesOf(target), recordOf("target", LAN).addresses];
     const open = async (addresses: readonly string[], wanted: boolean): Promise<void> => {
@@ -284,7 +284,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
     await world.kube.delete(SERVICES, { namespace: HOME, name: "web" });
   });
 
-  await t.test("all interfaces go with their pods", async (t) => {
+  await t.test("all interfaces are deleted with their pods", async (t) => {
     await remove(world, HOME, ["peer", "router"]);
     await sameInventory(t, world, before, "nothing is left");
   });

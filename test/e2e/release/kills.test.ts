@@ -17,22 +17,22 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-kills";
 const LEASE = "kube-system/kube-ovn-controller";
-/** Pods of each kind, of which there are four. */
+/** Number of pods of each of the four kinds. */
 const EACH = Number(process.env["WEFT_KILLS_PODS"] ?? 60) / 4;
 const KILLS = Number(process.env["WEFT_KILLS"] ?? 20);
 /** Pods replaced for each kill. */
 const REPLACED = 6;
-/** A controller lives for up to so long: long enough to lead, and short enough to be met at everything before that. */
+/** The longest lifetime of a controller: long enough to lead, and short enough to be killed in every phase before that. */
 const LIFE_MS = 2_000;
 
-/** The controllers whose process runs. */
+/** The controllers with a running process. */
 function running(world: World): readonly Thing[] {
   return world.own("kube-ovn-controller").filter(({ metadata }) => findProcess(metadata.uid, PROGRAM.controller));
 }
 
 /**
- * SIGKILL to a running controller, by preference the one that leads. Kubelet starts a container again at once only the first time, and
- * pauses ever longer later: after its second death the pod is replaced. Returns whether it led, as far as the Lease tells.
+ * Sends SIGKILL to a running controller, preferably the leader. Kubelet restarts a container at once only the first time, and
+ * pauses longer each time: after its second death the pod is replaced. Returns whether it was the leader according to the Lease.
  */
 async function killOne(world: World, leader: string, killed: Set<string>): Promise<boolean> {
   const controller = await until("a controller runs", 60_000, () => {
@@ -49,9 +49,9 @@ async function killOne(world: World, leader: string, killed: Set<string>): Promi
   return name === leader;
 }
 
-/** Looks at every state of records and ports that comes by for an address that two of them have, or that a record has lost. */
+/** Watches records and ports for an address that two of them have, or that a record has lost. */
 function watchAddresses(world: World, onWrong: (what: string) => void): () => void {
-  /** Name of an IP object of a set's or a fixed pod → its addresses when it was first seen. */
+  /** Name of an IP object of a StatefulSet's or a fixed pod → its addresses when it was first seen. */
   const kept = new Map<string, string>();
   const unique = (what: string, holders: Iterable<readonly [name: string, addresses: readonly string[]]>): void => {
     const seen = new Map<string, string>();
@@ -93,7 +93,7 @@ function watchAddresses(world: World, onWrong: (what: string) => void): () => vo
 }
 
 t.test(
-  `${KILLS} times SIGKILL to the controller while ${4 * EACH} pods come and go`,
+  `${KILLS} times SIGKILL to the controller while ${4 * EACH} pods are created and deleted`,
   { skip: whyNoLab(), timeout: 600_000 },
   async (t) => {
     const world = await openWorld(t);
@@ -121,7 +121,7 @@ t.test(
     let led = 0;
     const { took } = await timed(async () => {
       const begun = churn.begin();
-      // Alone, so that each starts from nothing; then beside a standby, which takes over.
+      // First alone, so that each starts without a predecessor; then with a standby, which takes over.
       for (const replicas of [1, 2]) {
         await scaleController(world, replicas);
         for (let kill = 0; kill < KILLS / 2; kill++) {

@@ -6,7 +6,7 @@ import type { Thing } from "../testing/objects.ts";
 import { idlePod, run, useNamespace } from "../testing/pods.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
-// What Kube-OVN's end-to-end specs of QoS assert (its test/e2e/kube-ovn/qos/qos.go), by the command that they run.
+// The assertions of Kube-OVN's end-to-end specs of QoS (its test/e2e/kube-ovn/qos/qos.go), with the command that they run.
 
 const NAMESPACE = "weft-kube-ovn-qos";
 const NETEM = {

@@ -14,7 +14,7 @@ import { findProcesses, identify, LAB_MARK } from "../../../hack/lab/process.ts"
 import { EXTERNAL } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 
-/** The objects of a lab on the machine, as text; none after `down`. */
+/** The objects of a lab on the machine, as text; empty after `down`. */
 function leftovers(paths: LabPaths): readonly string[] {
   const processes = findProcesses({ mark: `${LAB_MARK}=${paths.id}`, cgroup: paths.cgroup });
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")
@@ -42,7 +42,7 @@ await test("a second lab on the same machine", async (t) => {
   const before = await others();
   const pids = async (): Promise<unknown> => (await lab.status()).parts.map(({ id, pid }) => [id, pid]);
 
-  await t.test("down removes a lab whose up was killed half-way", async (t) => {
+  await t.test("down removes a lab whose up was killed halfway", async (t) => {
     const env = { ...process.env, WEFT_LAB_ROOT: root };
     const child = spawn(process.execPath, [join(CHECKOUT, "hack/lab/main.ts"), "up", "--cni=bridge", "--nodes=1"], {
       env,
@@ -115,7 +115,7 @@ await test("a second lab on the same machine", async (t) => {
     await t.rejects(lab.kill("weft-9/kubelet"), { code: "unknown-part" });
   });
 
-  await t.test("down removes the lab and leaves the other one alone", async (t) => {
+  await t.test("down removes the lab and does not change the other one", async (t) => {
     await lab.down();
     t.same(leftovers(paths), []);
     t.same(await others(), before);

@@ -34,14 +34,14 @@ t.test("a leader that hangs or would delete too much", { skip: whyNoLab(), timeo
       signal(hanging, "SIGSTOP");
       const { took } = await timed(async () => {
         await world.kube.create(PODS, idlePod(namespace, "while-it-hangs", "weft-1"));
-        // Well before kubelet kills what does not answer its liveness probe.
+        // Well before kubelet kills a container that does not answer its liveness probe.
         await world.nb.until("the pod's port", () => world.nb.port(`while-it-hangs.${namespace}`), 30_000);
       });
       t.pass(`another one served a pod ${took} after the leader stopped answering`);
       await ready(world, namespace, ["while-it-hangs"]);
       t.not(holder(), leader.metadata.name);
       const tables: string[] = [];
-      // The load balancer of the controllers' own Service changes, by the new leader, as the former one is Ready or not.
+      // The new leader changes the load balancer of the controllers' own Service when the former leader's readiness changes.
       const stop = world.nb.mirror.subscribe((changes) => {
         tables.push(...changes.map(({ table }) => table).filter((table) => table !== "Load_Balancer"));
       });

@@ -16,7 +16,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 const HOME = "weft-live-migration";
 const PORT = `vm.${HOME}`;
 
-/** KubeVirt's types, which the controller has run without until now, and a virtual machine beside two pods. */
+/** Installs KubeVirt's types, which did not exist when the controller started; a virtual machine and two pods. */
 async function useMachine(
   t: Test,
   world: World,
@@ -50,25 +50,28 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   };
 
   let second!: Thing;
-  await t.test("traffic follows the announcement, and nothing is lost when the migration has succeeded", async (t) => {
-    const stop = await streams(t, [near, far], addresses);
-    second = await begin("move-1", "launcher-2", "weft-2", "weft-1");
-    t.same([machine.interfaces("weft-1"), machine.interfaces("weft-2")], [["launcher-1"], ["launcher-2"]]);
-    await setPhase(world, HOME, "move-1", "Running");
-    // Both pods have the address meanwhile, and only one answers.
-    await delay(1_000);
-    const [move] = (await machine.move(first, second)).values();
-    await delay(1_000);
-    await setPhase(world, HOME, "move-1", "Succeeded");
-    await machine.isOn("weft-2");
-    await machine.isRecordedFor(second);
-    await machine.endPod("launcher-1");
-    await delay(500);
-    for (const stream of await stop()) judge(t, stream, move!);
-    t.same(machine.rows(), rows, "the port is the same row");
-  });
+  await t.test(
+    "traffic follows the announcement, and no packet is lost when the migration has succeeded",
+    async (t) => {
+      const stop = await streams(t, [near, far], addresses);
+      second = await begin("move-1", "launcher-2", "weft-2", "weft-1");
+      t.same([machine.interfaces("weft-1"), machine.interfaces("weft-2")], [["launcher-1"], ["launcher-2"]]);
+      await setPhase(world, HOME, "move-1", "Running");
+      // During the migration both pods have the address, and only one answers.
+      await delay(1_000);
+      const [move] = (await machine.move(first, second)).values();
+      await delay(1_000);
+      await setPhase(world, HOME, "move-1", "Succeeded");
+      await machine.isOn("weft-2");
+      await machine.isRecordedFor(second);
+      await machine.endPod("launcher-1");
+      await delay(500);
+      for (const stream of await stop()) judge(t, stream, move!);
+      t.same(machine.rows(), rows, "the port is the same row");
+    },
+  );
 
-  await t.test("a migration that fails leaves it where it is, and the end of the target removes nothing", async (t) => {
+  await t.test("a failed migration does not move it, and the end of the target pod removes nothing", async (t) => {
     const stop = await streams(t, [near, far], addresses);
     const target = await begin("move-2", "launcher-3", "weft-1", "weft-2");
     await delay(1_000);
@@ -92,7 +95,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
   });
 
   await t.test(
-    "back to the first node, while the controller is killed and the source ends before its migration is reported",
+    "migration back to the first node, while the controller is killed and the source ends before the migration is reported",
     async (t) => {
       const stop = await streams(t, [near, far], addresses);
       const third = await begin("move-3", "launcher-4", "weft-1", "weft-2");
@@ -105,7 +108,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
         { gracePeriodSeconds: 0 },
       );
       await machine.endPod("launcher-2");
-      // On a machine that is busy enough it takes so long, and the database drops a controller that starts several times before it has compiled everything.
+      // On a busy machine this takes long, and the database may drop a starting controller several times before it has compiled everything.
       await ownReady(world, "kube-ovn-controller", undefined, controller!.metadata.uid, 120_000);
       await machine.isOn("weft-1", undefined, 120_000);
       await machine.isRecordedFor(third);
@@ -126,7 +129,7 @@ t.test("a virtual machine is moved from node to node", { skip: whyNoLab(), timeo
 });
 
 t.test(
-  "a virtual machine with a secondary interface is moved with it",
+  "a virtual machine with a secondary interface migrates with it",
   { skip: whyNoLab(), timeout: 400_000 },
   async (t) => {
     const world = await openWorld(t);
@@ -159,7 +162,7 @@ t.test(
         t.strictSame(addressesOf(target), addresses.eth0);
         t.same([machine.interfaces(from), machine.interfaces(node)], [there(present.metadata.name), there(name)]);
         await setPhase(world, HOME, migration, "Running");
-        // Both pods have the addresses meanwhile, and only one answers.
+        // During the migration both pods have the addresses, and only one answers.
         await delay(1_000);
         const moves = await machine.move(present, target);
         await delay(1_000);

@@ -21,7 +21,7 @@ interface Config {
   readonly clusters: readonly { readonly cluster: { readonly "certificate-authority-data": string } }[];
 }
 
-t.test("a real API server says who may read metrics, to the controller and to a daemon", { skip }, async (t) => {
+t.test("the controller and a daemon ask a real API server who may read metrics", { skip }, async (t) => {
   if ("missing" in binaries) return;
   const server = await startApiServer(binaries.folder);
   t.teardown(() => server.stop());
@@ -41,7 +41,7 @@ t.test("a real API server says who may read metrics, to the controller and to a 
     const connection = connectTo({ server: new URL(server.url), namespace, credentials, tls }, { userAgent: "test" });
     t.teardown(() => connection.close());
     const admit = () => metricsReaders(connection.kube, SYSTEM_CLOCK, "/metrics");
-    // RBAC in the API server follows a watch of its own.
+    // RBAC in the API server is updated by a watch.
     await until(`${account} may ask`, 20_000, async () => (await admit()(`Bearer ${token}`)) === "admitted");
     const ask = admit();
     t.equal(await ask(`Bearer ${token}`), "admitted", account);

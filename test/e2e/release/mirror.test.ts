@@ -18,7 +18,7 @@ const PORT = 9_100;
 const four = ({ mac, v4 }: Station) => ({ mac, ip: v4 });
 const six = ({ mac, v6 }: Station) => ({ mac, ip: v6 });
 
-/** `mirror0` of a node as the kernel has it. */
+/** `mirror0` of a node in the kernel. */
 async function mirrorLink(world: World, node: string): Promise<{ readonly index: number; readonly mac: string }> {
   return await until(`${node} has ${MIRROR_INTERFACE} and it is up`, 20_000, async () => {
     const { stdout } = await inNode(world, node)(["ip", "-o", "link", "show", MIRROR_INTERFACE]);
@@ -61,7 +61,7 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
   await selects(world, first, [watched]);
   await selects(world, second, []);
 
-  /** Names of the exchanges that are seen at mirror0 of the first node. `last`: a pod that is mirrored. */
+  /** Names of the exchanges that are captured at mirror0 of the first node. `last`: a mirrored pod. */
   const seen = async (last: Station): Promise<readonly string[]> => {
     const { index } = await mirrorLink(world, first);
     const capture = await captureFrames({ netns, index });
@@ -91,10 +91,10 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
   const OF_WATCHED = both("watched to far", "far to watched", "watched to other", "other to watched");
   const OF_OTHER = both("watched to other", "other to watched", "other to far", "far to other");
 
-  await t.test("those of a pod with the annotation, in both directions, and of no other", async (t) => {
+  await t.test("packets of a pod with the annotation, in both directions, and of no other pod", async (t) => {
     t.same(await seen(w), OF_WATCHED);
   });
-  await t.test("the annotation is followed while pods run", async (t) => {
+  await t.test("changes of the annotation apply to running pods", async (t) => {
     await ask(world, "other", "true");
     await ask(world, "watched", "false");
     await selects(world, first, [other]);
@@ -104,16 +104,16 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
     await selects(world, first, [watched]);
     t.same(await seen(w), OF_WATCHED);
   });
-  await t.test("the node itself gets nothing of what is mirrored, nor by the pod's host end", async (t) => {
+  await t.test("the node itself receives no mirrored packet, also not through the pod's host end", async (t) => {
     const { index, mac } = await mirrorLink(world, first);
     const listener = await receiver(netns, PORT);
     const capture = await captureFrames({ netns, index });
     const node = addressOf(first);
-    // By OVN the node would get those from the pod's own addresses, but none from its gateway's.
+    // Through OVN the node would receive those from the pod's own addresses, but none from its gateway's.
     const [gateway4 = "", gateway6 = ""] = String(
       world.pods.get(`${HOME}/watched`)?.metadata.annotations?.["ovn.kubernetes.io/gateway"],
     ).split(",");
-    // Those to all come to the node by the pod's host end as well (userspace datapath).
+    // Broadcast frames also reach the node through the pod's host end (userspace datapath).
     const frames = [mac, "ff:ff:ff:ff:ff:ff"].flatMap((to) => [
       datagram({ mac: w.mac, ip: gateway4 }, { mac: to, ip: node.v4 }, "not for the node", [4_000, PORT]),
       datagram({ mac: w.mac, ip: gateway6 }, { mac: to, ip: node.v6 }, "not for the node", [4_000, PORT]),
@@ -121,19 +121,19 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
     await sendFrames(w, frames);
     await capture.until("all are seen at mirror0", (lines) => frames.every((frame) => hasCome(lines, frame)), 20_000);
     await capture.stop();
-    // What it does get comes, so what went before would have.
+    // This frame arrives, so the earlier ones would have arrived too.
     await sendDatagram(netns, "", node.v4, PORT, 9);
     await listener.until("the node's own datagram comes", (lines) => lines.length > 0, 20_000);
     t.same(await listener.stop(), [`${node.v4} 9`]);
   });
-  await t.test("a value that says nothing is refused", async (t) => {
+  await t.test("a value other than true and false is refused", async (t) => {
     await t.rejects(
       ask(world, "watched", "yes"),
       /annotation ovn\.kubernetes\.io\/mirror is "yes"; write true or false/,
     );
     await selects(world, first, [watched]);
   });
-  await t.test("a deleted interface comes back", async (t) => {
+  await t.test("a deleted interface is restored", async (t) => {
     const before = await mirrorLink(world, first);
     await inNode(world, first)(["ip", "link", "delete", MIRROR_INTERFACE]);
     await until("mirror0 is another one", 30_000, async () => {
@@ -143,7 +143,7 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
     await selects(world, first, [watched]);
     t.same(await seen(w), OF_WATCHED);
   });
-  await t.test("with --enable-mirror those of all pods", (t) =>
+  await t.test("with --enable-mirror packets of all pods", (t) =>
     withOption(world, async () => {
       t.same(
         await seen(o),
@@ -158,7 +158,7 @@ t.test("packets of pods arrive at mirror0 of their node", { skip: whyNoLab(), ti
       );
     }),
   );
-  await t.test("a pod that goes leaves the row", async (t) => {
+  await t.test("a deleted pod is removed from the row", async (t) => {
     await selects(world, first, [watched]);
     await remove(world, HOME, ["watched"]);
     await selects(world, first, []);

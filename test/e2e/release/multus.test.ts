@@ -24,13 +24,13 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
   const [lan, wire] = [`lan.${HOME}.ovn`, `wire.${HOME}`];
   await useSubnet(t, world, "multus-lan", { provider: lan, cidrBlock: "10.52.0.0/24,fd00:10:52::/120" });
   await useSubnet(t, world, "multus-wire", { provider: wire, cidrBlock: "172.30.52.0/24" });
-  // Their networks are still to come.
+  // Their networks do not exist yet.
   for (const name of ["multus-lan", "multus-wire"]) await judged(world, name, "NetworkNotFound");
   const before = await takeInventory(world);
   await createNetwork(world, HOME, "lan", ovnNetwork("lan", HOME));
   await createNetwork(world, HOME, "wire", macvlanNetwork("wire", HOME));
 
-  await t.test("pods of kubelet get all interfaces at their start, and all are removed at their end", async (t) => {
+  await t.test("pods get all interfaces when they start, and all are removed when they end", async (t) => {
     const networks = { "k8s.v1.cni.cncf.io/networks": "lan,wire@macvlan0" };
     const [one, two] = (await run(world, [
       webPod(HOME, "one", "weft-1", networks),
@@ -56,44 +56,41 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
     await sameInventory(t, world, before, "nothing is left");
   });
 
-  await t.test(
-    "one network twice, an address and a MAC of one's choice, the default route through macvlan",
-    async (t) => {
-      const networks = [
-        { name: "lan", interface: "lan0", ips: ["10.52.0.50"], mac: "02:00:00:00:52:50" },
-        { name: "lan", interface: "lan1" },
-        { name: "wire", interface: "wire0" },
-      ];
-      // Its readiness probe: the answers find back to the node by the route that eth0 has for them.
-      const manifest = serverPod(HOME, "three", {
-        node: "weft-1",
-        annotations: {
-          "k8s.v1.cni.cncf.io/networks": JSON.stringify(networks),
-          [`${wire}.kubernetes.io/default_route`]: "true",
-          "ovn.kubernetes.io/routes": JSON.stringify([{ dst: `${addressOf("weft-1").v4}/32`, gw: "10.16.0.1" }]),
-        },
-      });
-      const [pod] = (await run(world, [manifest as Manifest])) as readonly [Thing];
-      const specOf = (provider: string) => world.ips.get(`three.${HOME}.${provider}`)?.spec;
-      t.match(specOf(`${lan}.lan0`), { v4IpAddress: "10.52.0.50", macAddress: "02:00:00:00:52:50" });
-      const second = specOf(`${lan}.lan1`);
-      t.match(await lookInside(pod, "lan0"), { mac: "02:00:00:00:52:50", addresses: ["10.52.0.50/24", String] });
-      t.match(await lookInside(pod, "lan1"), {
-        mac: second.macAddress,
-        addresses: [`${second.v4IpAddress}/24`, `${second.v6IpAddress}/120`],
-      });
-      t.match(await lookInside(pod, "wire0"), { addresses: [`${specOf(wire).v4IpAddress}/24`] });
-      const defaults = async (family: string): Promise<readonly string[]> => {
-        const { stdout } = await inPod(pod)(["ip", family, "route", "show", "default"]);
-        return stdout.split("\n").filter((line) => line !== "");
-      };
-      t.match(await defaults("-4"), [/^default via 172\.30\.52\.1 dev wire0/]);
-      t.equal((await defaults("-4")).length, 1);
-      t.match(await defaults("-6"), [/ dev eth0/], "the network has no IPv6, so that stays");
-      await remove(world, HOME, ["three"]);
-      await sameInventory(t, world, before, "nothing is left");
-    },
-  );
+  await t.test("one network twice, a requested address and MAC, the default route through macvlan", async (t) => {
+    const networks = [
+      { name: "lan", interface: "lan0", ips: ["10.52.0.50"], mac: "02:00:00:00:52:50" },
+      { name: "lan", interface: "lan1" },
+      { name: "wire", interface: "wire0" },
+    ];
+    // Its readiness probe: the answers reach the node through the route on eth0.
+    const manifest = serverPod(HOME, "three", {
+      node: "weft-1",
+      annotations: {
+        "k8s.v1.cni.cncf.io/networks": JSON.stringify(networks),
+        [`${wire}.kubernetes.io/default_route`]: "true",
+        "ovn.kubernetes.io/routes": JSON.stringify([{ dst: `${addressOf("weft-1").v4}/32`, gw: "10.16.0.1" }]),
+      },
+    });
+    const [pod] = (await run(world, [manifest as Manifest])) as readonly [Thing];
+    const specOf = (provider: string) => world.ips.get(`three.${HOME}.${provider}`)?.spec;
+    t.match(specOf(`${lan}.lan0`), { v4IpAddress: "10.52.0.50", macAddress: "02:00:00:00:52:50" });
+    const second = specOf(`${lan}.lan1`);
+    t.match(await lookInside(pod, "lan0"), { mac: "02:00:00:00:52:50", addresses: ["10.52.0.50/24", String] });
+    t.match(await lookInside(pod, "lan1"), {
+      mac: second.macAddress,
+      addresses: [`${second.v4IpAddress}/24`, `${second.v6IpAddress}/120`],
+    });
+    t.match(await lookInside(pod, "wire0"), { addresses: [`${specOf(wire).v4IpAddress}/24`] });
+    const defaults = async (family: string): Promise<readonly string[]> => {
+      const { stdout } = await inPod(pod)(["ip", family, "route", "show", "default"]);
+      return stdout.split("\n").filter((line) => line !== "");
+    };
+    t.match(await defaults("-4"), [/^default via 172\.30\.52\.1 dev wire0/]);
+    t.equal((await defaults("-4")).length, 1);
+    t.match(await defaults("-6"), [/ dev eth0/], "the network has no IPv6, so that stays");
+    await remove(world, HOME, ["three"]);
+    await sameInventory(t, world, before, "nothing is left");
+  });
 
   await t.test("every example of docs/attachments.md works as it stands", (t) =>
     runExamples(t, world.lab, "attachments.md", true),

@@ -3,7 +3,7 @@
 import t from "tap";
 import { scenario } from "../testing/entry-points.ts";
 
-t.test("a node goes on with a southbound cluster that was created again", { timeout: 150_000 }, async (t) => {
+t.test("a node connects to a southbound cluster that was created again", { timeout: 150_000 }, async (t) => {
   const out = await scenario(
     t,
     `

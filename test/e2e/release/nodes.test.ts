@@ -41,7 +41,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
   /** The client's address as the server reports it. */
   const seen = async (from: Exec, to: string, as: string, what: string): Promise<void> => {
     await until(`${what} answers`, 15_000, async () => (await http(from, to)).ok);
-    // Ports are chosen at random: what holds for some of them only shows in one of ten.
+    // Ports are chosen at random: a fault that concerns only some of them shows in one of ten.
     for (let i = 0; i < 10; i++) t.match(await http(from, to, as), { ok: true }, `${what} sees ${as}`);
   };
   const outside = inNode(world, OUTSIDE);
@@ -62,7 +62,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
     });
 
     await t.test(
-      `${family}: externalTrafficPolicy Local keeps the client's address, and to local endpoints`,
+      `${family}: externalTrafficPolicy Local keeps the client's address, and uses local endpoints`,
       async (t) => {
         await seen(outside, url(two, portOf(local)), addressOf(OUTSIDE)[family], "its endpoint, for a client outside,");
         await seen(inNode(world, "weft-1"), url(two, portOf(local)), one, "its endpoint, for another node,");

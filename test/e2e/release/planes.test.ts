@@ -73,7 +73,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     { name: "back", from: "172.20.0.0/24", to: "172.19.0.0/24" },
   ];
   const count = await countTunnels(t, world, ways);
-  /** Tunnel packets per way while one pod pings another, which must answer each time. */
+  /** Number of tunnel packets per path while one pod pings another, which must answer each time. */
   const pings = async (from: Parameters<typeof inPod>[0], to: string): Promise<Readonly<Record<string, number>>> => {
     await until(`${to} answers`, 15_000, async () => (await ping(inPod(from), to, 1)).ok);
     const before = await count();
@@ -102,7 +102,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     idlePod(namespace, "two", "weft-2", within),
   ]);
 
-  await t.test("its pods' packets are on the wire with these addresses, others' are not", async (t) => {
+  await t.test("packets of its pods are on the wire with these addresses, those of other pods are not", async (t) => {
     t.strictSame([encapIp("weft-1", "one"), encapIp("weft-2", "two")], [STORAGE["weft-1"], STORAGE["weft-2"]]);
     for (const to of addressesOf(two!)) {
       const used = await pings(one!, to);
@@ -113,7 +113,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     t.equal(others["storage"], 0);
   });
 
-  await t.test("multicast takes one tunnel between two nodes, of whichever networks", async (t) => {
+  await t.test("multicast uses one tunnel between two nodes, of any network", async (t) => {
     const group = "239.1.2.9";
     const packets = await capture(two!, group);
     const before = await count();
@@ -128,7 +128,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     t.ok(all >= PINGS && all < 2 * PINGS, `each datagram once: ${JSON.stringify(used)}`);
   });
 
-  await t.test("a pod of the default network reaches them, where the networks reach each other", async (t) => {
+  await t.test("a pod of the default network reaches them if the networks are routed to each other", async (t) => {
     const used = await pings(standing[0]!, addressesOf(two!)[0]);
     t.comment(JSON.stringify(used));
     t.ok((used["mixed"] ?? 0) >= PINGS, "to the address of the receiver's network");
@@ -153,7 +153,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
     await until("the tunnels have changed back", 15_000, changed);
   });
 
-  await t.test("a node that lacks the network starts no pod of the subnet, and says so", async (t) => {
+  await t.test("a node without the network starts no pod of the subnet, and an Event says so", async (t) => {
     await annotate("weft-2", null);
     const ovs = world.ovs("weft-2");
     await ovs.until("one address", () => ovs.settings()["ovn-encap-ip"] === BASE["weft-2"]);

@@ -13,15 +13,15 @@ import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
 import { type Attempt, type Prober, startProber } from "../testing/prober.ts";
 import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
-/** How many generated sets of policies are put into force, one after the other. */
+/** Number of generated sets of policies that are applied, one after the other. */
 const WORLDS = Number(process.env["WEFT_POLICY_WORLDS"] ?? 150);
-/** No event reports that packets would arrive: a difference counts when it has lasted this long, in ms. */
+/** No event reports that packets would arrive: a difference is a fault when it has lasted this long, in ms. */
 const PATIENCE_MS = 5_000;
 /**
- * Milliseconds that an answer is waited for at first. Where it must come and does not, the next attempt waits twice as long: a busy machine may need it.
+ * First timeout for an answer, in ms. If an expected answer does not arrive, the next attempt waits twice as long, for a busy machine.
  */
 const ANSWER_MS = 400;
-/** The same when the nodes are in sync, where only the machine can be late: on a busy one answers of UDP servers took seconds. An answer that comes costs no wait. */
+/** The same when the nodes are in sync, so that only the machine can be late: on a busy one answers of UDP servers took seconds. An answer that arrives costs no wait. */
 const SETTLED_ANSWER_MS = 10_000;
 /** The port names of the containers of each namespace's two pods. */
 const PORT_NAMES = [
@@ -86,7 +86,7 @@ t.test("packets agree with the specification, policy by generated policy", { ski
         await kube.create(NETWORK_POLICIES, policy as never);
         policies.push(policy);
       } catch (error) {
-        // An object that the API server refuses is not a policy.
+        // An object that the API server refuses is left out.
         if (!(error instanceof KubeError && error.code === "invalid")) throw error;
         refused++;
       }
@@ -100,7 +100,7 @@ t.test("packets agree with the specification, policy by generated policy", { ski
       policies,
     };
     let wrong: readonly string[] = ["not tried"];
-    // A busy machine may take longer than that until nodes have the rules: it is asked then, and gets the time again.
+    // On a busy machine nodes may need longer than that to install the rules: then wait for them, and compare again with the same timeout.
     for (const [settled, firstMs] of [
       [async () => {}, ANSWER_MS],
       [() => syncNodes(world), SETTLED_ANSWER_MS],
@@ -136,7 +136,7 @@ function describePod(pod: Thing, own: Readonly<Record<string, string>>): Pod {
   };
 }
 
-/** Tries every connection between two pods that the specification has an opinion about; those that it allows have so many ms to open. */
+/** Tries every connection between two pods that the specification allows or denies; allowed ones must open within this many ms. */
 async function compare(
   described: PolicyWorld,
   probers: readonly Prober[],

@@ -48,7 +48,7 @@ t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other
   ])) as readonly Thing[];
   const [sender, near] = [pods[0]!, pods[1]!];
   const others = pods.slice(1);
-  /** How many of the frames that the sender sends come to each pod. What it has sent before has come when its ping is answered. */
+  /** The number of frames from the sender that reach each pod. When its ping is answered, the frames sent before have arrived. */
   const received = async (to: string): Promise<readonly number[]> => {
     const counters = await Promise.all(others.map((pod) => countFrames(pod, [STRANGER])));
     await sendFrames(sender, frame(STRANGER, to), FRAMES);
@@ -81,101 +81,105 @@ t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other
   t.strictSame(await received(UNUSED), [0, FRAMES, 0, 0, 0], "when the annotation has been removed");
 });
 
-t.test("SR-IOV, DPDK and internal ports are refused by name, and nothing is left", { skip: whyNoLab() }, async (t) => {
-  const world: World = await openWorld(t);
-  await useNetworkType(t, world);
-  const namespace = await useNamespace(t, world, DEVICES);
-  const provider = `fast.${namespace}.ovn`;
-  await useSubnet(t, world, "devices", { provider, cidrBlock: "10.79.0.0/24" });
-  await judged(world, "devices", "NetworkNotFound");
-  const before = await takeInventory(world);
-  const told = (name: string, text: string): Promise<EventThing> =>
-    when(
-      (listener) => world.events.subscribe(listener),
-      () =>
-        world.events
-          .values()
-          .find(
-            ({ involvedObject, reason, message }) =>
-              involvedObject.namespace === namespace &&
-              involvedObject.name === name &&
-              reason === "AcquireAddressFailed" &&
-              message.includes(text),
-          ),
-      `an Event on ${name} that says "${text}"`,
-      20_000,
-    );
-  const ports = (pod: string): readonly string[] =>
-    world.lab.nodes.flatMap((node) =>
-      world
-        .ovs(node)
-        .podInterfaces()
-        .flatMap(({ name, external_ids: ids }) => (ids["pod_name"] === pod ? name : [])),
-    );
+t.test(
+  "SR-IOV, DPDK and internal ports are refused by name, and nothing is left behind",
+  { skip: whyNoLab() },
+  async (t) => {
+    const world: World = await openWorld(t);
+    await useNetworkType(t, world);
+    const namespace = await useNamespace(t, world, DEVICES);
+    const provider = `fast.${namespace}.ovn`;
+    await useSubnet(t, world, "devices", { provider, cidrBlock: "10.79.0.0/24" });
+    await judged(world, "devices", "NetworkNotFound");
+    const before = await takeInventory(world);
+    const told = (name: string, text: string): Promise<EventThing> =>
+      when(
+        (listener) => world.events.subscribe(listener),
+        () =>
+          world.events
+            .values()
+            .find(
+              ({ involvedObject, reason, message }) =>
+                involvedObject.namespace === namespace &&
+                involvedObject.name === name &&
+                reason === "AcquireAddressFailed" &&
+                message.includes(text),
+            ),
+        `an Event on ${name} that says "${text}"`,
+        20_000,
+      );
+    const ports = (pod: string): readonly string[] =>
+      world.lab.nodes.flatMap((node) =>
+        world
+          .ovs(node)
+          .podInterfaces()
+          .flatMap(({ name, external_ids: ids }) => (ids["pod_name"] === pod ? name : [])),
+      );
 
-  await t.test("by the annotation pod_nic_type", async (t) => {
-    for (const [type, what] of [
-      ["dpdk-port", "DPDK (vhost-user) is not supported"],
-      ["offload-port", "SR-IOV and hardware offload are not supported"],
-      ["internal-port", "internal ports of Open vSwitch are not supported"],
-    ] as const) {
-      await world.kube.create(PODS, idlePod(namespace, type, "weft-1", { "ovn.kubernetes.io/pod_nic_type": type }));
-      await told(type, what);
-      t.equal(world.ips.get(`${type}.${namespace}`), undefined, "no address");
-      t.equal(world.nb.port(`${type}.${namespace}`), undefined, "no port in OVN");
-      t.same(ports(type), [], "no port in Open vSwitch");
-    }
-    await remove(world, namespace, ["dpdk-port", "offload-port"]);
-    const body = { metadata: { annotations: { "ovn.kubernetes.io/pod_nic_type": "veth-pair" } } };
-    await world.kube.patch(PODS, { namespace, name: "internal-port" }, { type: "merge", body });
-    const [mended] = await ready(world, namespace, ["internal-port"], 120_000);
-    t.ok(mended, "with a type that is supported it starts");
-    await remove(world, namespace, ["internal-port"]);
-  });
+    await t.test("by the annotation pod_nic_type", async (t) => {
+      for (const [type, what] of [
+        ["dpdk-port", "DPDK (vhost-user) is not supported"],
+        ["offload-port", "SR-IOV and hardware offload are not supported"],
+        ["internal-port", "internal ports of Open vSwitch are not supported"],
+      ] as const) {
+        await world.kube.create(PODS, idlePod(namespace, type, "weft-1", { "ovn.kubernetes.io/pod_nic_type": type }));
+        await told(type, what);
+        t.equal(world.ips.get(`${type}.${namespace}`), undefined, "no address");
+        t.equal(world.nb.port(`${type}.${namespace}`), undefined, "no port in OVN");
+        t.same(ports(type), [], "no port in Open vSwitch");
+      }
+      await remove(world, namespace, ["dpdk-port", "offload-port"]);
+      const body = { metadata: { annotations: { "ovn.kubernetes.io/pod_nic_type": "veth-pair" } } };
+      await world.kube.patch(PODS, { namespace, name: "internal-port" }, { type: "merge", body });
+      const [mended] = await ready(world, namespace, ["internal-port"], 120_000);
+      t.ok(mended, "with a type that is supported it starts");
+      await remove(world, namespace, ["internal-port"]);
+    });
 
-  await t.test("by the definition of a network; the pod's own interface is not touched", async (t) => {
-    const config = { ...ovnNetwork("fast", namespace), vhost_user_socket_volume_name: "sockets" };
-    await createNetwork(world, namespace, "fast", config);
-    const [pod] = await run(world, [idlePod(namespace, "fast", "weft-1", { "k8s.v1.cni.cncf.io/networks": "fast" })]);
-    await told("fast", "DPDK (vhost-user) is not supported");
-    t.match(addressesOf(pod!)[0], /^10\.16\./);
-    t.equal(world.ips.get(`fast.${namespace}.${provider}`), undefined, "no address");
-    t.equal(ports("fast").length, 1, "its own port only");
-    // As Multus would ask.
-    const attachment = {
-      container: "fast-0123456789abcdef",
-      netns: await makeNetns(t, world, "weft-1", "weft-fast"),
-      ifName: "net1",
-      pod: { namespace, name: "fast", uid: pod!.metadata.uid },
-    };
-    const { code, out } = await callPlugin(world, "weft-1", "ADD", configuration("1.0.0", config), attachment);
-    t.not(code, 0);
-    t.match(out, { code: CNI_ERROR.unsupportedField, msg: /"sockets", but DPDK/ });
-    t.equal((await callPlugin(world, "weft-1", "DEL", configuration("1.0.0", config), attachment)).code, 0);
-    await remove(world, namespace, ["fast"]);
-    await world.kube.delete(NETWORK_ATTACHMENTS, { namespace, name: "fast" });
-  });
+    await t.test("by the definition of a network; the pod's primary interface is not changed", async (t) => {
+      const config = { ...ovnNetwork("fast", namespace), vhost_user_socket_volume_name: "sockets" };
+      await createNetwork(world, namespace, "fast", config);
+      const [pod] = await run(world, [idlePod(namespace, "fast", "weft-1", { "k8s.v1.cni.cncf.io/networks": "fast" })]);
+      await told("fast", "DPDK (vhost-user) is not supported");
+      t.match(addressesOf(pod!)[0], /^10\.16\./);
+      t.equal(world.ips.get(`fast.${namespace}.${provider}`), undefined, "no address");
+      t.equal(ports("fast").length, 1, "its own port only");
+      // The request that Multus would send.
+      const attachment = {
+        container: "fast-0123456789abcdef",
+        netns: await makeNetns(t, world, "weft-1", "weft-fast"),
+        ifName: "net1",
+        pod: { namespace, name: "fast", uid: pod!.metadata.uid },
+      };
+      const { code, out } = await callPlugin(world, "weft-1", "ADD", configuration("1.0.0", config), attachment);
+      t.not(code, 0);
+      t.match(out, { code: CNI_ERROR.unsupportedField, msg: /"sockets", but DPDK/ });
+      t.equal((await callPlugin(world, "weft-1", "DEL", configuration("1.0.0", config), attachment)).code, 0);
+      await remove(world, namespace, ["fast"]);
+      await world.kube.delete(NETWORK_ATTACHMENTS, { namespace, name: "fast" });
+    });
 
-  await t.test("by a device that Multus adds to the configuration", async (t) => {
-    await world.kube.create(PODS, sandboxlessPod(namespace, "vf", "weft-1"));
-    const pod = await world.pods.until(
-      `${namespace}/vf`,
-      "has its address",
-      (pod) => pod?.metadata.annotations?.["ovn.kubernetes.io/routed"] === "true" && pod,
-    );
-    const attachment = {
-      container: "vf-0123456789abcdef",
-      netns: await makeNetns(t, world, "weft-1", "weft-vf"),
-      ifName: "eth0",
-      pod: { namespace, name: "vf", uid: pod.metadata.uid },
-    };
-    const asked = configuration("1.0.0", { deviceID: "0000:3b:00.2" });
-    const { code, out } = await callPlugin(world, "weft-1", "ADD", asked, attachment);
-    t.not(code, 0);
-    t.match(out, { code: CNI_ERROR.unsupportedField, msg: /deviceID "0000:3b:00\.2", but SR-IOV/ });
-    t.same(ports("vf"), [], "no port in Open vSwitch");
-    t.equal((await callPlugin(world, "weft-1", "DEL", asked, attachment)).code, 0);
-    await remove(world, namespace, ["vf"]);
-  });
-  await sameInventory(t, world, before, "nothing is left");
-});
+    await t.test("by a device that Multus adds to the configuration", async (t) => {
+      await world.kube.create(PODS, sandboxlessPod(namespace, "vf", "weft-1"));
+      const pod = await world.pods.until(
+        `${namespace}/vf`,
+        "has its address",
+        (pod) => pod?.metadata.annotations?.["ovn.kubernetes.io/routed"] === "true" && pod,
+      );
+      const attachment = {
+        container: "vf-0123456789abcdef",
+        netns: await makeNetns(t, world, "weft-1", "weft-vf"),
+        ifName: "eth0",
+        pod: { namespace, name: "vf", uid: pod.metadata.uid },
+      };
+      const asked = configuration("1.0.0", { deviceID: "0000:3b:00.2" });
+      const { code, out } = await callPlugin(world, "weft-1", "ADD", asked, attachment);
+      t.not(code, 0);
+      t.match(out, { code: CNI_ERROR.unsupportedField, msg: /deviceID "0000:3b:00\.2", but SR-IOV/ });
+      t.same(ports("vf"), [], "no port in Open vSwitch");
+      t.equal((await callPlugin(world, "weft-1", "DEL", asked, attachment)).code, 0);
+      await remove(world, namespace, ["vf"]);
+    });
+    await sameInventory(t, world, before, "nothing is left");
+  },
+);

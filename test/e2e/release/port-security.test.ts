@@ -26,7 +26,7 @@ const LAN = `lan.${HOME}.ovn`;
 const NETWORK = { "k8s.v1.cni.cncf.io/networks": "lan" };
 const SECURED = { "ovn.kubernetes.io/port_security": "true", [`${LAN}.kubernetes.io/port_security`]: "true" };
 
-/** Frames that `from` sends to `to`, by name; `victim` is a third station of the network, which has nothing to do with them. */
+/** Frames that `from` sends to `to`, by name; `victim` is an uninvolved third station of the network. */
 type Frames = (from: Station, victim: Station, to: Station) => Readonly<Record<string, Buffer>>;
 
 const sides = ({ mac, v4, v6, linkLocal }: Station) => ({
@@ -67,7 +67,7 @@ const SPOOFED: Frames = (from, victim, to) => {
   };
 };
 
-/** OVN drops it from 25.03.3 on (ovn controller/lflow.c, "Enable default drop for ND NS"). */
+/** OVN drops it since 25.03.3 (ovn controller/lflow.c, "Enable default drop for ND NS"). */
 const SOLICITED: Frames = (from, victim) => ({
   "a solicitation that names another MAC": solicitation({ mac: from.mac, ip: from.v6 }, unused(from), victim.mac),
 });
@@ -88,13 +88,13 @@ async function dropsSolicited({ lab }: World): Promise<boolean> {
   return minor === 3 && patch >= 3;
 }
 
-/** Further frames that port security drops. (ovn-nb(5) states that RARP is not restricted.) */
+/** Other frames that port security drops. (ovn-nb(5) states that RARP is not restricted.) */
 const OTHERS: Frames = ({ mac }) => ({
   "a RARP request": otherProtocol(mac, "RARP"),
   "a protocol of its own": otherProtocol(mac, 0x88b5),
 });
 
-/** Frames that OVN's port security lets through by design (ovn-nb(5), `port_security`). */
+/** Frames that OVN's port security allows by design (ovn-nb(5), `port_security`). */
 const BY_DESIGN: Frames = (from) => {
   const [none4, all] = [
     { mac: from.mac, ip: "0.0.0.0" },
@@ -114,7 +114,7 @@ function unused({ v6 }: Station): string {
   return v6.replace(/[^:]*$/, "ee77");
 }
 
-/** Names of the frames that come to each of `to`, and are other than `wanted`. What is sent last is known to come. */
+/** Names of the frames that arrive at each of `to`, where they differ from `wanted`. The frame that is sent last always arrives. */
 async function sendAll(from: Station, victim: Station, to: readonly Station[], kinds: readonly Frames[]) {
   return await Promise.all(
     to.map(async (station) => {
@@ -135,7 +135,7 @@ async function sendAll(from: Station, victim: Station, to: readonly Station[], k
 const names = (station: Station, ...kinds: readonly Frames[]): readonly string[] =>
   kinds.flatMap((kind) => Object.keys(kind(station, station, station)));
 
-/** Changes annotations of a running pod, and waits until nodes have flows of it. */
+/** Changes annotations of a running pod, and waits until nodes have installed flows for it. */
 async function change(world: World, name: string, provider: string, value: string | null): Promise<void> {
   const annotations = { [`${provider}.kubernetes.io/port_security`]: value };
   await world.kube.patch(PODS, { namespace: HOME, name }, { type: "merge", body: { metadata: { annotations } } });
@@ -180,8 +180,8 @@ t.test("spoofed frames are dropped under port_security", { skip: whyNoLab(), tim
     await t.test(`${ifName}: with the annotation a pod sends from its own addresses only`, (t) =>
       compare(t, secured, secure),
     );
-    await t.test(`${ifName}: without it, from any`, (t) => compare(t, open, everything));
-    await t.test(`${ifName}: the annotation is followed while the pod runs`, async (t) => {
+    await t.test(`${ifName}: without it, from any address`, (t) => compare(t, open, everything));
+    await t.test(`${ifName}: changes of the annotation apply to the running pod`, async (t) => {
       await change(world, "secured", provider, "false");
       await compare(t, secured, everything);
       await change(world, "open", provider, "true");

@@ -26,7 +26,7 @@ import { judged, useSubnet } from "../testing/subnets.ts";
 import { when } from "../testing/when.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
-/** On purpose the default subnet's own range, in both VPCs. */
+/** Deliberately the default subnet's range, in both VPCs. */
 const RANGE = "10.16.0.0/24,fd00:10:16::/120";
 const VPCS_HERE = ["weft-probe-a", "weft-probe-b"] as const;
 
@@ -79,12 +79,12 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
   const [first = "", second = ""] = world.lab.nodes;
   const [a, b] = (await Promise.all(VPCS_HERE.map((name) => useVpc(t, world, name)))) as [string, string];
 
-  await t.test("pods with one address and different ports on one node, and others, become Ready", async (t) => {
+  await t.test("pods with the same address and different ports on one node, and others, become Ready", async (t) => {
     const [webA] = await run(world, [probed(a, "web", first, 221)]);
     t.ok(webA);
     await run(world, [probed(b, "web", first, 221, 8081), probed(b, "far", second, 222)]);
     const node = inNode(world, first);
-    // kubelet probes one family; the other's first connection has a neighbour to find, which may take longer than `connects` waits.
+    // kubelet probes one family; the first connection over the other one needs neighbour discovery, which may take longer than `connects` waits.
     const reached = (address: string, port: number): Promise<unknown> =>
       until(`${address} port ${port} is reached`, 10_000, () => connects(node, address, port));
     for (const address of addressesOf(webA!)) {
@@ -137,7 +137,7 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
     t.same(await listener.stop(), [`${addressesOf(probe!)[0]} 9`], "no pod is believed to be the node");
   });
 
-  await t.test("policies, private subnets and the VPC's own policy routes do not keep kubelet out", async (t) => {
+  await t.test("policies, private subnets and the VPC's own policy routes do not block kubelet", async (t) => {
     await createPolicy(world, a, "isolate", { podSelector: {}, policyTypes: ["Ingress", "Egress"] });
     await world.kube.patch(SUBNETS, { name: `${a}-pods` }, { type: "merge", body: { spec: { private: true } } });
     const drop = { priority: 30_000, match: "ip4.src == 10.16.0.0/24", action: "drop" };
@@ -154,7 +154,7 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
     await world.kube.patch(SUBNETS, { name: `${a}-pods` }, { type: "merge", body: { spec: { private: false } } });
   });
 
-  await t.test("of two pods with one address and port the older is probed, then the other", async (t) => {
+  await t.test("of two pods with the same address and port the older is probed, then the other", async (t) => {
     await run(world, [probed(a, "same", first, 223)]);
     await world.kube.create(PODS, probed(b, "same", first, 223));
     const event = await when(
@@ -174,35 +174,38 @@ t.test("kubelet's probes reach pods of custom VPCs", { skip: whyNoLab() }, async
     await ready(world, b, ["same"]);
   });
 
-  await t.test("what is removed on the node comes back, also while the daemon or Open vSwitch restarts", async (t) => {
-    const [v4] = addressesOf(world.pods.get(`${a}/web`)!);
-    const reached = async () => connects(inNode(world, first), v4, 8080);
-    const restored = (what: string) => until(`${v4} is reached after ${what}`, 20_000, reached);
-    const [link = ""] = /probe[0-9a-f]{10}/.exec(await onNode(world, first, "ip", "-o", "link")) ?? [];
-    for (const command of [
-      ["ip", "rule", "delete", "priority", "870"],
-      ["ip", "route", "flush", "table", "8701"],
-      ["nft", "delete", "table", "inet", "weft/probes"],
-      ["ip", "link", "delete", link],
-    ]) {
-      await onNode(world, first, ...command);
-      await restored(command.join(" "));
-    }
-    const before = await traces(world, first);
-    const [daemon] = world.own("kube-ovn-cni", first);
-    await world.kube.delete(PODS, { namespace: "kube-system", name: daemon!.metadata.name });
-    t.ok(await reached(), "while no daemon runs");
-    await ownReady(world, "kube-ovn-cni", first, daemon!.metadata.uid);
-    t.ok(await reached(), "and when it runs again");
-    const names = (lines: readonly string[]) => lines.map((line) => line.replace(/^\d+: (probe\w+).*/, "$1"));
-    t.same(names(await traces(world, first)), names(before), "nothing has moved");
-    const [ovs] = world.own("ovs", first);
-    await world.kube.delete(PODS, { namespace: "kube-system", name: ovs!.metadata.name });
-    await ownReady(world, "ovs", first, ovs!.metadata.uid);
-    await restored("a restart of Open vSwitch");
-  });
+  await t.test(
+    "objects that are removed on the node are restored, also while the daemon or Open vSwitch restarts",
+    async (t) => {
+      const [v4] = addressesOf(world.pods.get(`${a}/web`)!);
+      const reached = async () => connects(inNode(world, first), v4, 8080);
+      const restored = (what: string) => until(`${v4} is reached after ${what}`, 20_000, reached);
+      const [link = ""] = /probe[0-9a-f]{10}/.exec(await onNode(world, first, "ip", "-o", "link")) ?? [];
+      for (const command of [
+        ["ip", "rule", "delete", "priority", "870"],
+        ["ip", "route", "flush", "table", "8701"],
+        ["nft", "delete", "table", "inet", "weft/probes"],
+        ["ip", "link", "delete", link],
+      ]) {
+        await onNode(world, first, ...command);
+        await restored(command.join(" "));
+      }
+      const before = await traces(world, first);
+      const [daemon] = world.own("kube-ovn-cni", first);
+      await world.kube.delete(PODS, { namespace: "kube-system", name: daemon!.metadata.name });
+      t.ok(await reached(), "while no daemon runs");
+      await ownReady(world, "kube-ovn-cni", first, daemon!.metadata.uid);
+      t.ok(await reached(), "and when it runs again");
+      const names = (lines: readonly string[]) => lines.map((line) => line.replace(/^\d+: (probe\w+).*/, "$1"));
+      t.same(names(await traces(world, first)), names(before), "nothing has moved");
+      const [ovs] = world.own("ovs", first);
+      await world.kube.delete(PODS, { namespace: "kube-system", name: ovs!.metadata.name });
+      await ownReady(world, "ovs", first, ovs!.metadata.uid);
+      await restored("a restart of Open vSwitch");
+    },
+  );
 
-  await t.test("nothing is left when the pods have gone", async (t) => {
+  await t.test("nothing is left when the pods are deleted", async (t) => {
     for (const namespace of [a, b]) {
       const names = world.pods.values().filter(({ metadata }) => metadata.namespace === namespace);
       await remove(

@@ -24,7 +24,7 @@ interface Rules {
   }[];
 }
 
-/** Every query of the dashboards and rules, with Grafana's variables filled in. Of an alert: what it reads, for it has no value while all is well. */
+/** Every query of the dashboards and rules, with Grafana's variables filled in. Of an alert only the metrics that it reads, because it has no value unless it fires. */
 function queries(): readonly (readonly [where: string, query: string])[] {
   const rules = (parse(readFileSync(RULES, "utf8")) as Rules).groups.flatMap((group) => group.rules);
   const ofRules = rules.flatMap(({ record, alert, expr }) =>
@@ -104,7 +104,7 @@ t.test(
     t.teardown(() => world.kube.delete(IP_POOLS, { name: NAME }));
     await useNamespace(t, world, NAME);
     await run(world, [webPod(NAME, "one", first)]);
-    // A counter that begins at 1 has no rate: what comes after it has been scraped has one.
+    // A counter that begins at 1 has no rate: only increments after the first scrape are visible.
     await until("the first ADD is scraped", 20_000, async () => {
       const instance = `${addressOf(first).v4}:10665`;
       return (await ask(`cni_op_latency_seconds_count{method="add",instance="${instance}"} > 0`)).length > 0;
@@ -117,13 +117,13 @@ t.test(
       (await exec(["ip", "-4", "-o", "addr", "show", "dev", "ovn0"])).stdout.includes(address),
     );
 
-    // A single server of each database is a member of no cluster.
+    // A standalone server of a database is not a member of a cluster.
     const clustered = world.own("ovn-central").length > 1;
     const isOfCluster = (query: string): boolean => /kube_ovn_cluster_(?!enabled)/.test(query);
     let left = queries().filter(([, query]) => clustered || !isOfCluster(query));
     t.ok(left.length > 80, `${left.length} queries`);
     const started = Date.now();
-    // A rate needs two scrapes, a recording rule one more round.
+    // A rate needs two scrapes, a recording rule one more evaluation.
     while (left.length > 0 && Date.now() - started < 60_000) {
       const still: (typeof left)[number][] = [];
       for (const [where, query] of left) if ((await ask(query)).length === 0) still.push([where, query]);

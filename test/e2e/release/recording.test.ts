@@ -19,7 +19,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 const NAME = "weft-recording";
 const VOLUME = "volumes/kubernetes.io~empty-dir/recording";
 
-/** The folder of the controller's recording, as kubelet keeps it. */
+/** The folder of the controller's recording on the node. */
 function folderOf(world: World): string {
   const [controller] = world.own("kube-ovn-controller");
   if (controller === undefined) throw new Error("no controller runs");
@@ -69,7 +69,7 @@ t.test("a recorded cluster replays to its rows, byte for byte", { skip: whyNoLab
       inDatabase: committedText(database, desired),
     };
   };
-  // What was just deleted is still being committed for a moment.
+  // The last deletions are still being committed for a moment.
   await until("the recording has what was committed last", 30_000, async () => {
     const { fromFacts, inDatabase, fromCommits } = await texts();
     return fromFacts === inDatabase && fromFacts === fromCommits;

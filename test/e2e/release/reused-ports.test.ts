@@ -17,7 +17,7 @@ const PORT = 5302;
 const WORKER = fileURLToPath(new URL("../../../hack/traffic/connections-worker.ts", import.meta.url));
 
 t.test(
-  "under a policy, a client reaches a pod by its Service and by itself from the same port at once",
+  "under a policy, a client connects to a pod from the same port both through its Service and directly",
   { skip: whyNoLab() },
   async (t) => {
     const world = await openWorld(t);
@@ -52,7 +52,7 @@ t.test(
       ),
     );
     await syncNodes(world);
-    // Whether the timestamps of the one address are older than those of the other is up to chance, so each comes first once.
+    // Which of the two addresses has the older timestamps is random, so each is used first once.
     const { times, failed } = await ask(20);
     t.equal(failed, 0);
     t.equal(times.length, 80);

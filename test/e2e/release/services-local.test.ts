@@ -11,7 +11,7 @@ import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts"
 
 const NAME = "weft-local";
 const EXTERNAL = ["192.0.2.77", "2001:db8:77::7"];
-/** Documentation addresses (RFC 5737) that the lab's nodes route nowhere. */
+/** Documentation addresses (RFC 5737) without a route on the lab's nodes. */
 const INGRESS = "198.51.100.77";
 
 const labelled = (pod: Manifest): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
@@ -24,12 +24,12 @@ function makeService(world: World, namespace: string, name: string, spec: object
   });
 }
 
-/** Waits until all nodes have what the database says. */
+/** Waits until all nodes have applied the database's content. */
 async function active(world: World): Promise<void> {
   await syncNodes(world);
 }
 
-/** Waits until nodes' variables have so many endpoints of Services together. */
+/** Waits until the nodes' variables have this number of endpoints in total. */
 async function localEndpoints(world: World, wanted: number): Promise<void> {
   await world.nb.until(`nodes have ${wanted} endpoints`, () => {
     const entries = [...world.nb.mirror.rows("Chassis_Template_Var")].flatMap(({ variables }) =>
@@ -51,44 +51,47 @@ t.test("Services that differ by node, and external addresses", { skip: whyNoLab(
   ];
   await run(world, [labelled(webPod(NAME, "web-1", "weft-1"))]);
 
-  await t.test("with internalTrafficPolicy Local a client has the endpoints on its node, or a refusal", async (t) => {
-    const service = await makeService(world, NAME, "local", {
-      ipFamilyPolicy: "RequireDualStack",
-      internalTrafficPolicy: "Local",
-    });
-    await localEndpoints(world, 2);
-    for (const host of hosts(service)) {
-      const near = await http(inPod(one), `http://${host}/hostname`, "web-1");
-      t.ok(near.ok, `${host} on the endpoint's node: ${near.detail}`);
-      const seen = await http(inPod(one), `http://${host}/clientip`);
-      t.ok(
-        (one.status.podIPs as { ip: string }[]).some(({ ip }) => seen.detail.includes(ip)),
-        `the endpoint sees the client's own address: ${seen.detail}`,
-      );
-      const far = await http(inPod(two), `http://${host}/hostname`);
-      t.notOk(far.ok, `${host} from a node without an endpoint`);
-      t.match(far.detail, /refused|Failed to connect|Couldn't connect/i);
-      const itself = await http(
-        inPod(await world.kube.get<Thing>(PODS, { namespace: NAME, name: "web-1" })),
-        `http://${host}/hostname`,
-        "web-1",
-      );
-      t.ok(itself.ok, `a pod reaches itself: ${itself.detail}`);
-    }
-    await run(world, [labelled(webPod(NAME, "web-2", "weft-2"))]);
-    await localEndpoints(world, 4);
-    for (const host of hosts(service)) {
-      for (let i = 0; i < 6; i++) {
-        const answers = await Promise.all([one, two].map((pod) => http(inPod(pod), `http://${host}/hostname`)));
-        t.same(
-          answers.map(({ detail }) => detail),
-          ["web-1", "web-2"],
+  await t.test(
+    "with internalTrafficPolicy Local a client reaches the endpoints on its node, or is refused",
+    async (t) => {
+      const service = await makeService(world, NAME, "local", {
+        ipFamilyPolicy: "RequireDualStack",
+        internalTrafficPolicy: "Local",
+      });
+      await localEndpoints(world, 2);
+      for (const host of hosts(service)) {
+        const near = await http(inPod(one), `http://${host}/hostname`, "web-1");
+        t.ok(near.ok, `${host} on the endpoint's node: ${near.detail}`);
+        const seen = await http(inPod(one), `http://${host}/clientip`);
+        t.ok(
+          (one.status.podIPs as { ip: string }[]).some(({ ip }) => seen.detail.includes(ip)),
+          `the endpoint sees the client's own address: ${seen.detail}`,
         );
+        const far = await http(inPod(two), `http://${host}/hostname`);
+        t.notOk(far.ok, `${host} from a node without an endpoint`);
+        t.match(far.detail, /refused|Failed to connect|Couldn't connect/i);
+        const itself = await http(
+          inPod(await world.kube.get<Thing>(PODS, { namespace: NAME, name: "web-1" })),
+          `http://${host}/hostname`,
+          "web-1",
+        );
+        t.ok(itself.ok, `a pod reaches itself: ${itself.detail}`);
       }
-    }
-  });
+      await run(world, [labelled(webPod(NAME, "web-2", "weft-2"))]);
+      await localEndpoints(world, 4);
+      for (const host of hosts(service)) {
+        for (let i = 0; i < 6; i++) {
+          const answers = await Promise.all([one, two].map((pod) => http(inPod(pod), `http://${host}/hostname`)));
+          t.same(
+            answers.map(({ detail }) => detail),
+            ["web-1", "web-2"],
+          );
+        }
+      }
+    },
+  );
 
-  await t.test("a client prefers endpoints of its zone, and has others where its zone has none", async (t) => {
+  await t.test("a client uses endpoints of its zone, and others if its zone has none", async (t) => {
     const label = (node: string, zone: string) =>
       world.lab.kubectl(["label", "--overwrite", "node", node, `topology.kubernetes.io/zone${zone}`]);
     await Promise.all([label("weft-1", "=a"), label("weft-2", "=b")]);
@@ -121,7 +124,7 @@ t.test("Services that differ by node, and external addresses", { skip: whyNoLab(
   });
 
   await t.test(
-    "external addresses are balanced for pods by all endpoints, with externalTrafficPolicy Local, too",
+    "external addresses are balanced for pods to all endpoints, also with externalTrafficPolicy Local",
     async (t) => {
       const service = await makeService(world, NAME, "outer", {
         type: "LoadBalancer",
@@ -147,7 +150,7 @@ t.test("Services that differ by node, and external addresses", { skip: whyNoLab(
     },
   );
 
-  await t.test("of pods with one address in two VPCs a Service has its own namespace's", async (t) => {
+  await t.test("of pods with the same address in two VPCs a Service uses the one in its own namespace", async (t) => {
     const vpcs = [`${NAME}-a`, `${NAME}-b`];
     const webs: Thing[] = [];
     for (const [i, vpc] of vpcs.entries()) {

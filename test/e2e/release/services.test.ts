@@ -19,7 +19,7 @@ const labelled = (pod: Manifest): Manifest => ({
   metadata: { ...pod.metadata, labels: { web: "yes" } },
 });
 
-/** Waits until each address of a Service's load balancer has so many endpoints, and that is active on all nodes. */
+/** Waits until each address of a Service's load balancer has this number of endpoints, and nodes have applied that. */
 async function balanced(world: World, name: string, endpoints: number): Promise<void> {
   await world.nb.until(`${name} has ${endpoints} endpoints`, () => {
     const row = [...world.nb.mirror.rows("Load_Balancer")].find((each) => each.name === `${NAME}/${name}/tcp`);
@@ -42,67 +42,70 @@ t.test("Services in custom VPCs and with affinity", { skip: whyNoLab() }, async 
   const world = await openWorld(t);
   await useNamespace(t, world, NAME);
 
-  await t.test("a sticky Service's clients keep their endpoints, and only those of one that goes move", async (t) => {
-    await run(
-      world,
-      [1, 2, 3].map((i) => labelled(webPod(NAME, `web-${i}`, `weft-${1 + (i % 2)}`))),
-    );
-    const names = Array.from({ length: CLIENTS }, (_, i) => `client-${i}`);
-    const clients = await run(
-      world,
-      names.map((name, i) => idlePod(NAME, name, `weft-${1 + (i % 2)}`)),
-    );
-    const service = await makeService(world, "keep", {
-      ipFamilyPolicy: "RequireDualStack",
-      sessionAffinity: "ClientIP",
-      sessionAffinityConfig: { clientIP: { timeoutSeconds: TIMEOUT_S } },
-    });
-    await balanced(world, "keep", 3);
-    /** Which endpoint each client has, each asked twice. */
-    const ask = async (address: string): Promise<ReadonlyMap<string, string>> => {
-      const url = `http://${urlHost(address)}/hostname`;
-      const answers = await Promise.all(
-        clients.map(async (client, i) => {
-          const [first, second] = [await http(inPod(client), url), await http(inPod(client), url)];
-          t.ok(first.ok && second.ok, `${names[i]} by ${address}: ${first.detail}, ${second.detail}`);
-          t.equal(second.detail, first.detail, `${names[i]} keeps ${first.detail}`);
-          return [names[i]!, first.detail] as const;
-        }),
+  await t.test(
+    "clients of a Service with affinity keep their endpoints, and only those of a removed one move",
+    async (t) => {
+      await run(
+        world,
+        [1, 2, 3].map((i) => labelled(webPod(NAME, `web-${i}`, `weft-${1 + (i % 2)}`))),
       );
-      return new Map(answers);
-    };
-    const moved = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): readonly string[] =>
-      names.filter((name) => a.get(name) !== b.get(name));
-    for (const address of service.spec.clusterIPs as readonly string[]) {
-      const first = await ask(address);
-      t.ok(new Set(first.values()).size > 1, "clients are spread");
-      await run(world, [labelled(webPod(NAME, "more", "weft-2"))]);
-      await balanced(world, "keep", 4);
-      const added = await ask(address);
-      t.same(moved(first, added), [], "no client moves when an endpoint is added");
-      await remove(world, NAME, ["more"]);
+      const names = Array.from({ length: CLIENTS }, (_, i) => `client-${i}`);
+      const clients = await run(
+        world,
+        names.map((name, i) => idlePod(NAME, name, `weft-${1 + (i % 2)}`)),
+      );
+      const service = await makeService(world, "keep", {
+        ipFamilyPolicy: "RequireDualStack",
+        sessionAffinity: "ClientIP",
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: TIMEOUT_S } },
+      });
       await balanced(world, "keep", 3);
-      const removed = await ask(address);
-      const bereft = names.filter((name) => added.get(name) === "more");
-      t.same(moved(added, removed), bereft, "only a removed endpoint's clients move");
-      // Each time that all their times are over, each of them stays with a probability of a third: all in three tries with 1 of 10^11.
-      let last = removed;
-      for (let i = 0; i < 3 && moved(removed, last).length === 0; i++) {
-        await pause((TIMEOUT_S + 3) * 1000);
-        last = await ask(address);
+      /** The endpoint of each client; each connects twice. */
+      const ask = async (address: string): Promise<ReadonlyMap<string, string>> => {
+        const url = `http://${urlHost(address)}/hostname`;
+        const answers = await Promise.all(
+          clients.map(async (client, i) => {
+            const [first, second] = [await http(inPod(client), url), await http(inPod(client), url)];
+            t.ok(first.ok && second.ok, `${names[i]} by ${address}: ${first.detail}, ${second.detail}`);
+            t.equal(second.detail, first.detail, `${names[i]} keeps ${first.detail}`);
+            return [names[i]!, first.detail] as const;
+          }),
+        );
+        return new Map(answers);
+      };
+      const moved = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): readonly string[] =>
+        names.filter((name) => a.get(name) !== b.get(name));
+      for (const address of service.spec.clusterIPs as readonly string[]) {
+        const first = await ask(address);
+        t.ok(new Set(first.values()).size > 1, "clients are spread");
+        await run(world, [labelled(webPod(NAME, "more", "weft-2"))]);
+        await balanced(world, "keep", 4);
+        const added = await ask(address);
+        t.same(moved(first, added), [], "no client moves when an endpoint is added");
+        await remove(world, NAME, ["more"]);
+        await balanced(world, "keep", 3);
+        const removed = await ask(address);
+        const bereft = names.filter((name) => added.get(name) === "more");
+        t.same(moved(added, removed), bereft, "only a removed endpoint's clients move");
+        // After each timeout a client gets its former endpoint with probability 1/3, so all of them keep theirs in three attempts with probability 10^-11.
+        let last = removed;
+        for (let i = 0; i < 3 && moved(removed, last).length === 0; i++) {
+          await pause((TIMEOUT_S + 3) * 1000);
+          last = await ask(address);
+        }
+        t.not(moved(removed, last).length, 0, "after the timeout a client may go elsewhere");
       }
-      t.not(moved(removed, last).length, 0, "after the timeout a client may go elsewhere");
-    }
-    await remove(world, NAME, [...names, "web-1", "web-2", "web-3"]);
-  });
+      await remove(world, NAME, [...names, "web-1", "web-2", "web-3"]);
+    },
+  );
 
-  await t.test("a Service of pods in a VPC of their own needs no annotation", async (t) => {
+  await t.test("a Service of pods in a custom VPC needs no annotation", async (t) => {
     await world.kube.create(VPCS, { metadata: { name: "weft-keep" }, spec: {} });
     t.teardown(() => world.kube.delete(VPCS, { name: "weft-keep" }));
     await useSubnet(t, world, "weft-keep-pods", { cidrBlock: "10.71.0.0/24", vpc: "weft-keep" });
     await judged(world, "weft-keep-pods");
     const within = { "ovn.kubernetes.io/logical_switch": "weft-keep-pods" };
-    // No probe of a node's reaches it.
+    // No probe from a node reaches it.
     const [, client] = await run(world, [
       labelled(webPod(NAME, "own", "weft-1", within)),
       idlePod(NAME, "asks", "weft-2", within),

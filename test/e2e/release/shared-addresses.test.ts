@@ -24,14 +24,14 @@ import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts"
 const HOME = "weft-pairs";
 const LAN = `lan.${HOME}.ovn`;
 const NETWORK = { "k8s.v1.cni.cncf.io/networks": "lan", [`${LAN}.kubernetes.io/port_security`]: "true" };
-/** Of `spec.vips` of the subnet, of a Vip in it, and unused. */
+/** Addresses of the subnet: in `spec.vips`, of a Vip, and unused. */
 const LISTED = ["10.61.0.200", "fd00:10:61::c8"] as const;
 const OBJECTS = ["10.61.0.201", "fd00:10:61::c9"] as const;
 const CLAIMED = ["10.61.0.202", "fd00:10:61::ca"] as const;
 
 type Pair = readonly [v4: string, v6: string];
 
-/** The pod takes the addresses for its net1, and announces them. */
+/** Adds the addresses to the pod's net1, and announces them. */
 async function take(pod: Thing, { mac, v4, v6, ...station }: Station, [four, six]: Pair): Promise<void> {
   await inPod(pod)(["ip", "address", "add", `${four}/24`, "dev", "net1"]);
   await inPod(pod)(["ip", "address", "add", `${six}/112`, "dev", "net1", "nodad"]);
@@ -58,7 +58,7 @@ async function neighbour(pod: Thing, address: string): Promise<string | undefine
   return /lladdr (\S+)/.exec(stdout)?.[1];
 }
 
-/** Each client is answered at the addresses, by this station. */
+/** Asserts that this station answers each client at the addresses. */
 async function reach(t: Test, clients: readonly Thing[], pair: Pair, owner: Station, what: string): Promise<void> {
   for (const client of clients) {
     for (const address of pair) {
@@ -123,18 +123,21 @@ t.test("addresses that pods share on a secondary network", { skip: whyNoLab(), t
     ["vips of the Subnet", LISTED],
     ["a Vip", OBJECTS],
   ] as const) {
-    await t.test(`${what} moves from pod to pod on another node, and to no pod that may not have it`, async (t) => {
-      await take(one, atOne, pair);
-      await reach(t, [near, far], pair, atOne, "the first owner");
-      await giveUp(one, pair);
-      await take(two, atTwo, pair);
-      await reach(t, [near, far], pair, atTwo, "the second owner");
-      await announce(atStranger, pair);
-      // The packet that is sent afterwards arrived.
-      t.match(await ping(inPod(stranger), atNear.v4, 10), { ok: true });
-      await reach(t, [near, far], pair, atTwo, "still");
-      await giveUp(two, pair);
-    });
+    await t.test(
+      `${what} moves from a pod to one on another node, but not to a pod that may not have it`,
+      async (t) => {
+        await take(one, atOne, pair);
+        await reach(t, [near, far], pair, atOne, "the first owner");
+        await giveUp(one, pair);
+        await take(two, atTwo, pair);
+        await reach(t, [near, far], pair, atTwo, "the second owner");
+        await announce(atStranger, pair);
+        // The packet that was sent last has arrived.
+        t.match(await ping(inPod(stranger), atNear.v4, 10), { ok: true });
+        await reach(t, [near, far], pair, atTwo, "still");
+        await giveUp(two, pair);
+      },
+    );
   }
 
   await t.test(

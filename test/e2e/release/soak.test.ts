@@ -20,7 +20,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const SECONDS = Number(process.env["WEFT_SOAK_SECONDS"] ?? 150);
 const SEED = Number(process.env["WEFT_SOAK_SEED"] ?? Date.now() % 1_000_000);
-/** Pods made, and pods deleted, in each round. */
+/** Number of pods that are created, and deleted, in each round. */
 const PODS_A_ROUND = 8;
 
 /** Mulberry32: the same seed gives the same rounds. */
@@ -34,7 +34,7 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-/** Faults by name; each is done to a node where it has one. */
+/** Faults by name; some are applied to a given node. */
 const FAULTS: Readonly<Record<string, (world: World, node: string) => Promise<unknown>>> = {
   "the controller is killed": async (world) => {
     const { metadata } = await withoutRestarts(world, "kube-ovn-controller");
@@ -72,7 +72,7 @@ async function restart(world: World, part: string): Promise<void> {
 }
 
 t.test(
-  `pods come and go for ${SECONDS} s while parts are killed (seed ${SEED})`,
+  `pods are created and deleted for ${SECONDS} s while components are killed (seed ${SEED})`,
   { skip: whyNoLab(), timeout: SECONDS * 1000 + 400_000 },
   async (t) => {
     const world = await openWorld(t);
@@ -108,7 +108,7 @@ t.test(
   },
 );
 
-/** Creates a pod although the API server may be away. */
+/** Creates a pod, although the API server may be unavailable. */
 async function create(world: World, namespace: string, name: string, node: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -58,14 +58,14 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
   const to = (address: string, pod: Thing): string => addressesOf(pod)[address.includes(":") ? 1 : 0];
 
   const lastOf = (pod: Thing): string => `${addressesOf(pod)[0]} 9`;
-  /** Sends a datagram to a pod that must get it, and waits until it has come. */
+  /** Sends a datagram to a pod that must receive it, and waits until it has arrived. */
   const sendLast = async (from: Thing, to: Thing, listener: LineProgram): Promise<void> => {
     await sendDatagram(netns(from), "", addressesOf(to)[0], PORT, 9);
     await listener.until("the last datagram comes", (lines) => lines.includes(lastOf(from)), 20_000);
   };
   /**
-   * What `target` gets of what `from` sends from each of the forged addresses and at last from its own. The last one that `from` sends is for `open`, a pod on
-   * the target's node that must get it: when it has come, what went before has come too.
+   * The datagrams that `target` receives of those that `from` sends from each of the forged addresses and finally from its own. The last datagram is for `open`, a pod on
+   * the target's node that must receive it: when it has arrived, the earlier ones have arrived too.
    */
   const received = async (from: Thing, target: Thing, open: Thing): Promise<readonly string[]> => {
     const listener = await receiver(netns(target), PORT);
@@ -88,7 +88,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     "of another node": far,
     "of another subnet": routed,
   })) {
-    await t.test(`an isolated pod gets nothing from a pod ${how}, whatever source address it uses`, async (t) => {
+    await t.test(`an isolated pod receives nothing from a pod ${how}, whatever source address it uses`, async (t) => {
       t.same(await received(from, victim, witness), []);
     });
   }
@@ -103,7 +103,7 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     }
   });
   await t.test("pods cannot send to tunnel ports of nodes or to OVN's databases", async (t) => {
-    // A pod without policies: only the component that let the packet through differs.
+    // A pod without policies, so that only the checked component can drop the packet.
     const listener = await receiver(netns(near), PORT);
     const mac = String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]);
     for (const { address } of linksOf(first)) {

@@ -5,6 +5,6 @@ import { testTask } from "../../stability/testing/on-lab.ts";
 import { whyNoLab } from "../testing/world.ts";
 
 t.test("the nodes' ovsdb-server is killed and stopped", { skip: whyNoLab(), timeout: 590_000 }, async (t) => {
-  // A file has ten minutes; restarts are in the task.
+  // A test file has ten minutes; the task itself includes restarts.
   await testTask(t, "parts-ovsdb-server.yaml", { actions: ["kill"] });
 });

@@ -14,14 +14,14 @@ import { whyNoLab } from "../testing/world.ts";
 const STABILITY = join(import.meta.dirname, "../../stability");
 
 t.test(
-  "parts are killed under load, and nothing leaks, doubles or stays away",
+  "components are killed under load; nothing leaks, is duplicated or stays down",
   { skip: whyNoLab(), timeout: 580_000 },
   async (t) => {
     await testTask(t, "minutes.yaml");
   },
 );
 
-t.test("what a run that was killed has left is undone", { skip: whyNoLab(), timeout: 300_000 }, async (t) => {
+t.test("the changes of a killed run are undone", { skip: whyNoLab(), timeout: 300_000 }, async (t) => {
   const state = t.testdir();
   const file = join(state, "task.yaml");
   writeFileSync(

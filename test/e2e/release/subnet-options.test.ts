@@ -35,7 +35,7 @@ function macOf(pod: Thing): string {
   return pod.metadata.annotations?.["ovn.kubernetes.io/mac_address"] ?? "";
 }
 
-/** The lease of busybox' DHCP client, as the variables of its script. */
+/** The lease of busybox' DHCP client, as the environment variables of its script. */
 async function leaseV4(script: string, pod: Thing): Promise<Readonly<Record<string, string>>> {
   const options = ["-O", "mtu", "-O", "dns", "-O", "domain", "-O", "lease"];
   const { stdout } = await inPod(pod)([
@@ -75,7 +75,7 @@ interface Advertisement {
   readonly other: boolean;
   readonly mtu: number | undefined;
   readonly prefix: string | undefined;
-  /** Addresses may be made of the prefix. */
+  /** Whether addresses may be derived from the prefix (SLAAC). */
   readonly autonomous: boolean | undefined;
 }
 
@@ -162,36 +162,41 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
     }
   });
 
-  await t.test("a running pod's own options follow its annotations, and win over the subnet's", async (t) => {
-    const annotate = async (annotations: Record<string, string | null>): Promise<void> => {
-      const { name } = special!.metadata;
-      await world.kube.patch(PODS, { namespace, name }, { type: "merge", body: { metadata: { annotations } } });
-    };
-    const optionsAre = (what: string, wanted: (v4: string, v6: string) => boolean): Promise<unknown> =>
-      world.nb.until(what, () => {
-        const port = world.nb.port(`${special!.metadata.name}.${namespace}`);
-        const of = (uuid: string | undefined): string =>
-          JSON.stringify([...world.nb.mirror.rows("DHCP_Options")].find(({ _uuid }) => _uuid === uuid)?.options ?? {});
-        return wanted(of(port?.dhcpv4_options), of(port?.dhcpv6_options));
+  await t.test(
+    "a running pod's own options follow its annotations, and take precedence over the subnet's",
+    async (t) => {
+      const annotate = async (annotations: Record<string, string | null>): Promise<void> => {
+        const { name } = special!.metadata;
+        await world.kube.patch(PODS, { namespace, name }, { type: "merge", body: { metadata: { annotations } } });
+      };
+      const optionsAre = (what: string, wanted: (v4: string, v6: string) => boolean): Promise<unknown> =>
+        world.nb.until(what, () => {
+          const port = world.nb.port(`${special!.metadata.name}.${namespace}`);
+          const of = (uuid: string | undefined): string =>
+            JSON.stringify(
+              [...world.nb.mirror.rows("DHCP_Options")].find(({ _uuid }) => _uuid === uuid)?.options ?? {},
+            );
+          return wanted(of(port?.dhcpv4_options), of(port?.dhcpv6_options));
+        });
+      await annotate({
+        "ovn.kubernetes.io/dhcp-v4-options": "lease_time=240,dns_server=192.0.2.54",
+        "ovn.kubernetes.io/dhcp-v6-options": "dns_server=fd00:10:96::54",
       });
-    await annotate({
-      "ovn.kubernetes.io/dhcp-v4-options": "lease_time=240,dns_server=192.0.2.54",
-      "ovn.kubernetes.io/dhcp-v6-options": "dns_server=fd00:10:96::54",
-    });
-    await optionsAre("the new ones", (v4, v6) => v4.includes("192.0.2.54") && v6.includes("fd00:10:96::54"));
-    await syncNodes(world);
-    t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "240", dns: "192.0.2.54" });
-    const serverOf = async (): Promise<string> =>
-      ipv6(optionsOf((await leaseV6(special!, macOf(special!))).subarray(4)).get(23));
-    t.equal(await serverOf(), "fd00:10:96::54");
-    await annotate({ "ovn.kubernetes.io/dhcp-v4-options": null, "ovn.kubernetes.io/dhcp-v6-options": null });
-    await optionsAre("the subnet's", (v4, v6) => v4.includes("10.96.0.10") && v6.includes("fd00:10:96::a"));
-    await syncNodes(world);
-    t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "3600", dns: "10.96.0.10" });
-    t.equal(await serverOf(), "fd00:10:96::a");
-  });
+      await optionsAre("the new ones", (v4, v6) => v4.includes("192.0.2.54") && v6.includes("fd00:10:96::54"));
+      await syncNodes(world);
+      t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "240", dns: "192.0.2.54" });
+      const serverOf = async (): Promise<string> =>
+        ipv6(optionsOf((await leaseV6(special!, macOf(special!))).subarray(4)).get(23));
+      t.equal(await serverOf(), "fd00:10:96::54");
+      await annotate({ "ovn.kubernetes.io/dhcp-v4-options": null, "ovn.kubernetes.io/dhcp-v6-options": null });
+      await optionsAre("the subnet's", (v4, v6) => v4.includes("10.96.0.10") && v6.includes("fd00:10:96::a"));
+      await syncNodes(world);
+      t.match(await leaseV4(script, special!), { ip: addressesOf(special!)[0], lease: "3600", dns: "10.96.0.10" });
+      t.equal(await serverOf(), "fd00:10:96::a");
+    },
+  );
 
-  await t.test("router advertisements come unasked and when asked, and follow the Subnet", async (t) => {
+  await t.test("router advertisements are unsolicited and solicited, and follow the Subnet", async (t) => {
     const wantedOf = (lines: readonly string[], wanted: (one: Advertisement) => boolean) =>
       lines.flatMap((hex) => advertisementOf(hex) ?? []).find(wanted);
     /** Solicits until a wanted advertisement arrives: an earlier answer may still be on its way. */
@@ -205,7 +210,7 @@ t.test("DHCP and router advertisements of subnets", { skip: whyNoLab() }, async 
       return wantedOf(await packets.stop(), wanted);
     };
     const packets = await capture(plain!, "ff02::1");
-    // They are max_interval (4 s) apart at most.
+    // The interval between them is at most max_interval (4 s).
     await packets.until("an advertisement", (lines) => wantedOf(lines, () => true) !== undefined, 30_000);
     const unasked = wantedOf(await packets.stop(), () => true);
     const stateful = { managed: true, other: false, mtu: 1300, prefix: "fd00:10:76::/112", autonomous: false };
@@ -247,7 +252,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
     t.strictSame(switchOf(world, MULTICAST)?.other_config, {});
   });
 
-  await t.test("with snooping the querier has an address of the subnet, which its status says", async (t) => {
+  await t.test("with snooping the querier has an address of the subnet, which the Subnet's status shows", async (t) => {
     const queries = await Promise.all([capture(far!, "224.0.0.1"), capture(far!, "ff02::1")]);
     await change(MULTICAST, { enableMulticastSnoop: true });
     const config = await world.nb.until("snooping is on", () => {
@@ -283,7 +288,7 @@ t.test("multicast goes to members only", { skip: whyNoLab() }, async (t) => {
   await t.test("with snooping members on both nodes receive each datagram, other pods none", async (t) => {
     for (const group of groups) {
       const members = await Promise.all([near!, far!].map((pod) => joinGroup(pod, group, by(pod, group), PORT)));
-      // Reports are on their way to both nodes, by the southbound database.
+      // Membership reports reach both nodes through the southbound database.
       await until(`members of ${group} are known`, 60_000, async () => {
         await cast(group, 1, 1);
         return members.every(({ lines }) => lines.length > 0);

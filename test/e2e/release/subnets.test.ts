@@ -38,13 +38,13 @@ async function routesTo(node: string, cidr: string): Promise<string> {
   return (await inNode(world, node)(["ip", family, "route", "show", cidr])).stdout.trim();
 }
 
-/** In a subnet of the test's choice. */
+/** Annotations for a pod in a given subnet. */
 function within(subnet: string, more: Record<string, string> = {}): Record<string, string> {
   const annotations = { logical_switch: subnet, ...more };
   return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`ovn.kubernetes.io/${key}`, value]));
 }
 
-/** Waits until the Event comes that says why a pod has no address. */
+/** Waits for the Event that says why a pod has no address. */
 function refusal(name: string, text: string): Promise<Thing> {
   return until(`an Event on ${name} that says "${text}"`, 10_000, async () =>
     world.events
@@ -87,9 +87,9 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
   });
 
   await t.test(
-    "a subnet that grows in place: its pods go on, its new room is used and reached from everywhere",
+    "a subnet is enlarged in place: its pods keep running, its new addresses are allocated and reachable from everywhere",
     async (t) => {
-      // Room for one pod beside the gateway.
+      // Only one address in addition to the gateway's.
       await useSubnet(whole, world, GROW, { cidrBlock: "10.71.0.0/30", natOutgoing: true });
       await judged(world, GROW);
       const [old] = await run(world, [idlePod(namespace, "old", "weft-1", within(GROW))]);
@@ -180,7 +180,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
   });
 
   await t.test(
-    "a subnet that is deleted while pods are in it, or edited by mistake, serves them until they go",
+    "a subnet that is deleted while it has pods, or has an invalid edit, serves them until they are deleted",
     async (t) => {
       const cidrs = ["10.77.0.0/24", "fd00:10:77::/112"];
       await useSubnet(t, world, "weft-leaving", { cidrBlock: cidrs.join(), natOutgoing: true });
@@ -193,7 +193,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
         (await http(inPod(pod), `http://${EXTERNAL.v4}/`, addressOf(node).v4)).ok;
       await until("its pods leave as their node", 10_000, async () => leaves(near!, "weft-1"));
       let markers = 0;
-      /** A node that has a way to a newer subnet has seen all that was before. */
+      /** A node with a route to a newer subnet has processed all earlier changes. */
       const seenByNodes = async (): Promise<void> => {
         const name = `weft-after-${++markers}`;
         const cidr = `10.78.${markers}.0/24`;
@@ -216,7 +216,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
       };
 
       const match = "ip4.src == 10.16.0.0/33";
-      // A rule that drops and cannot be read drops everything but what comes from the pod's node, by intent: so one that allows.
+      // An invalid drop rule deliberately drops everything except packets from the pod's node, so an allow rule is used.
       const acls = [{ direction: "to-lport", priority: 1000, match, action: "allow-related" }];
       for (const name of ["weft-leaving", "ovn-default"]) {
         await change(name, { acls });
@@ -263,38 +263,41 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     );
   });
 
-  await t.test("a namespace with several subnets fills the first first; a label binds it to one more", async (t) => {
-    const several = await useNamespace(t, world, "weft-several");
-    await useSubnet(t, world, "weft-s1", { cidrBlock: "10.72.1.0/30", namespaces: [several] });
-    await useSubnet(t, world, "weft-s2", { cidrBlock: "10.72.2.0/30", namespaces: [several] });
-    await useSubnet(t, world, "weft-s3", {
-      cidrBlock: "10.72.3.0/30",
-      namespaceSelectors: [{ matchLabels: { tier: "gold" } }],
-    });
-    for (const name of ["weft-s1", "weft-s2", "weft-s3"]) await judged(world, name);
-    const [first] = await run(world, [idlePod(several, "first", "weft-1")]);
-    const [second] = await run(world, [idlePod(several, "second", "weft-2")]);
-    t.strictSame(
-      [first!, second!].map((pod) => addressesOf(pod)[0]),
-      ["10.72.1.2", "10.72.2.2"],
-    );
-    await world.kube.create(PODS, idlePod(several, "third", "weft-1"));
-    const full = await refusal("third", 'Subnet "weft-s2" has no free IPv4 address');
-    t.match((full as unknown as { message: string }).message, 'Subnet "weft-s1" has no free');
-    const labels = { metadata: { labels: { tier: "gold" } } };
-    await world.kube.patch(NAMESPACES, { name: several }, { type: "merge", body: labels });
-    const [third] = await ready(world, several, ["third"]);
-    t.equal(addressesOf(third!)[0], "10.72.3.2");
-    const annotation = await world.namespaces.until(several, "names its subnets", (object) => {
-      const text = object?.metadata.annotations?.["ovn.kubernetes.io/logical_switch"];
-      return text === "weft-s1,weft-s2,weft-s3" && text;
-    });
-    t.ok(annotation);
-    await remove(world, several, ["first", "second", "third"]);
-  });
+  await t.test(
+    "a namespace with several subnets uses the first until it is full; a label binds it to another one",
+    async (t) => {
+      const several = await useNamespace(t, world, "weft-several");
+      await useSubnet(t, world, "weft-s1", { cidrBlock: "10.72.1.0/30", namespaces: [several] });
+      await useSubnet(t, world, "weft-s2", { cidrBlock: "10.72.2.0/30", namespaces: [several] });
+      await useSubnet(t, world, "weft-s3", {
+        cidrBlock: "10.72.3.0/30",
+        namespaceSelectors: [{ matchLabels: { tier: "gold" } }],
+      });
+      for (const name of ["weft-s1", "weft-s2", "weft-s3"]) await judged(world, name);
+      const [first] = await run(world, [idlePod(several, "first", "weft-1")]);
+      const [second] = await run(world, [idlePod(several, "second", "weft-2")]);
+      t.strictSame(
+        [first!, second!].map((pod) => addressesOf(pod)[0]),
+        ["10.72.1.2", "10.72.2.2"],
+      );
+      await world.kube.create(PODS, idlePod(several, "third", "weft-1"));
+      const full = await refusal("third", 'Subnet "weft-s2" has no free IPv4 address');
+      t.match((full as unknown as { message: string }).message, 'Subnet "weft-s1" has no free');
+      const labels = { metadata: { labels: { tier: "gold" } } };
+      await world.kube.patch(NAMESPACES, { name: several }, { type: "merge", body: labels });
+      const [third] = await ready(world, several, ["third"]);
+      t.equal(addressesOf(third!)[0], "10.72.3.2");
+      const annotation = await world.namespaces.until(several, "names its subnets", (object) => {
+        const text = object?.metadata.annotations?.["ovn.kubernetes.io/logical_switch"];
+        return text === "weft-s1,weft-s2,weft-s3" && text;
+      });
+      t.ok(annotation);
+      await remove(world, several, ["first", "second", "third"]);
+    },
+  );
 
   await t.test(
-    "a subnet of MACs: its ports have no address, and its condition says what does not work yet",
+    "a subnet without addresses: its ports have a MAC only, and its condition says what is not supported",
     async (t) => {
       await useSubnet(t, world, "weft-macs", { vlan: "no-such-vlan" });
       const condition = await judged(world, "weft-macs", "NoProviderNetwork");
@@ -306,7 +309,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
         (object) => object?.spec.protocol && object,
       );
       t.equal(subnet.spec.protocol, "Mac");
-      // The container runtime takes no pod without an address of its own, so that the plugin is called here by hand.
+      // The container runtime accepts no pod without an address, so the test calls the plugin itself.
       const manifest = sandboxlessPod(namespace, "macs", "weft-1");
       await world.kube.create(PODS, {
         ...manifest,
@@ -336,7 +339,7 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     },
   );
 
-  await t.test("the smallest subnets of both families work, with any gateway that is accepted", async (t) => {
+  await t.test("the smallest subnets of both families work, with any accepted gateway", async (t) => {
     for (const [name, cidrBlock, gateway] of [
       ["weft-small-1", "10.74.1.0/31,fd00:10:74:1::/127", undefined],
       ["weft-small-2", "10.74.2.0/30,fd00:10:74:2::/126", undefined],
@@ -426,6 +429,6 @@ t.test("subnets change while pods run in them", { skip: whyNoLab() }, async (who
     namespace,
     left.map(({ metadata }) => metadata.name),
   );
-  // Objects shared with the other files are unchanged.
+  // Objects that other test files use are unchanged.
   await reachable(standing[0]!, standing[3]!);
 });

@@ -15,7 +15,7 @@ import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 const NAME = "weft-table";
 const TENANT = `${NAME}-tenant`;
 const OTHER = `${NAME}-other`;
-/** Endpoints run on the first one, and gateways of centralized subnets are on the second one. */
+/** Endpoints run on the first node; the second one is the gateway of centralized subnets. */
 const [NEAR, FAR] = ["weft-1", "weft-2"];
 const FAMILIES = ["v4", "v6"] as const;
 type Family = (typeof FAMILIES)[number];
@@ -23,7 +23,7 @@ type Family = (typeof FAMILIES)[number];
 /** The address from which FAR sends for the subnet that names one; the test gives it to the node. */
 const NAMED = { v4: "172.18.0.212", v6: "fd00:172:18::212" };
 
-/** The differences between the subnets. `by` is the node through which their pods leave, if it is not the pod's own. */
+/** The differences between the subnets. `by` is the node through which traffic of their pods leaves, if it is not the pod's own. */
 const KINDS = [
   { name: "nat", net: 81, vpc: undefined, by: undefined, spec: { natOutgoing: true } },
   { name: "plain", net: 82, vpc: undefined, by: undefined, spec: { natOutgoing: false } },
@@ -49,13 +49,13 @@ const KINDS = [
 ] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Where a client is. Pods of the default VPC are `near` or `far` from the endpoint, whatever their subnet. */
+/** The kinds of clients. Pods of the default VPC are on the endpoint's node (`near`) or another one (`far`), whatever their subnet. */
 const CLIENTS = ["near", "far", "tenant-near", "tenant-far", "other", NEAR, FAR, OUTSIDE] as const;
 type Client = (typeof CLIENTS)[number];
 
 /**
- * Who reaches what: `+` must reach it, `-` must not; a dot is not asked, because kube-proxy or the network outside decides it. The columns are
- * CLIENTS, the rows are ways to an endpoint on NEAR: by its own address (as of a headless Service), by a Service's ClusterIP, by one with
+ * Who reaches what: `+` must reach it, `-` must not; a dot is not tested, because kube-proxy or the external network decides it. The columns are
+ * CLIENTS, the rows are addresses that lead to an endpoint on NEAR: its own address (as of a headless Service), by a Service's ClusterIP, by one with
  * `internalTrafficPolicy: Local`, by an external address, by a node port of either node, and by the VIP of a SwitchLBRule.
  */
 const TABLE = {
@@ -68,7 +68,7 @@ const TABLE = {
     [`nodePort ${FAR}`]: "+ + - - - + + +",
     rule: "+ + - - - - - -",
   },
-  // No way leads from nodes to a custom VPC, and kube-proxy is on the nodes.
+  // Nodes have no route to a custom VPC, and kube-proxy is on the nodes.
   tenant: {
     pod: "- - + + - - - -",
     clusterIP: "- - + + - - - -",
@@ -93,7 +93,7 @@ interface Cell {
   readonly text: string;
   readonly from: Exec;
   readonly url: string;
-  /** The endpoint's name, which it says itself: another pod with its address is not it. */
+  /** The endpoint's name, as in its answer, to distinguish it from another pod with the same address. */
   readonly expect: string;
   readonly reach: boolean;
 }
@@ -107,7 +107,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
   }
   const far = inNode(world, FAR);
   for (const address of Object.values(NAMED)) {
-    // Deprecated, or the kernel would masquerade other subnets' packets with it: of IPv6 addresses it takes the newest.
+    // Deprecated, because the kernel masquerades with the newest IPv6 address and would use it for other subnets too.
     const lifetime = address.includes(":") ? ["nodad", "preferred_lft", "0"] : [];
     await far(["ip", "address", "replace", address, "dev", "eth0", ...lifetime]);
     t.teardown(async () => void (await far(["ip", "address", "delete", address, "dev", "eth0"])));
@@ -264,7 +264,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
     t.same(failing.flat(), [], `all of ${positive.length} cells`);
   });
 
-  // After the others: an unreachable address is not caused by lack of time here.
+  // After the others, so that an unreachable address is not caused by lack of time.
   await t.test("connections that must fail", async (t) => {
     const negative = cells.filter(({ reach }) => !reach);
     const failing = await Promise.all(

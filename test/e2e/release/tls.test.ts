@@ -72,7 +72,7 @@ t.test("OVN's databases by TLS", { skip: whyNoLab() || noTls }, async (t) => {
     "/etc/openvswitch/tls/ca.pem",
   ];
 
-  await t.test("each node has a certificate of its own chassis, that only root reads", async (t) => {
+  await t.test("each node has a certificate for its own chassis, which only root can read", async (t) => {
     for (const node of world.lab.nodes) {
       t.equal(certificateOf(node).subject, `CN=${chassisOf(node)}`, node);
       const { stdout } = await onNode(
@@ -88,7 +88,7 @@ t.test("OVN's databases by TLS", { skip: whyNoLab() || noTls }, async (t) => {
   });
 
   await t.test(
-    "with its certificate a node changes nothing of another one, and reaches no northbound database",
+    "with its certificate a node cannot change another one's rows, nor connect to the northbound database",
     async (t) => {
       const chassis = chassisOf("weft-1");
       const sb = await onNode("weft-2", "ovn-sbctl", "--timeout=10", `--db=${remote}`, ...own, "chassis-del", chassis);
@@ -109,34 +109,37 @@ t.test("OVN's databases by TLS", { skip: whyNoLab() || noTls }, async (t) => {
     ["weft-1", "weft-2"].map((node) => pods.find(({ spec }) => spec.nodeName === node)!),
   );
 
-  await t.test("a node's certificate is replaced while its connection goes on, and used by the next one", async (t) => {
-    const [before, times] = [certificateOf("weft-2").serialNumber, await connections("weft-2")];
-    // Not of the nodes' authority, so the daemon replaces it. (A file that is missing for a moment would drop the connection: OVS 3.5.0.)
-    const folder = join(world.lab.node("weft-2").root, "etc/openvswitch/tls");
-    const stranger = await makeAuthority(folder, { commonName: chassisOf("weft-2"), now: Date.now(), days: 1 });
-    writeFileSync(join(folder, "tls.pem.new"), stranger.privateKey + stranger.certificate, { mode: 0o600 });
-    renameSync(join(folder, "tls.pem.new"), join(folder, "tls.pem"));
-    const [daemon] = world.own("kube-ovn-cni", "weft-2");
-    await killProcess(daemon!.metadata.uid, PROGRAM.daemon);
-    await until("a new certificate", 60_000, async () => {
-      const { serialNumber, issuer, subject } = certificateOf("weft-2");
-      return issuer !== subject && serialNumber !== before;
-    });
-    t.equal(await connections("weft-2"), times);
-    // Its script starts it again.
-    await killProcess(world.own("ovn-central")[0]!.metadata.uid, "ovnsb_db.conf");
-    await until("the next connection", 60_000, async () => (await connections("weft-2")) > times);
-    const status = ["ovn-appctl", "-t", "ovn-controller", "connection-status"];
-    await until("connected", 30_000, async () => (await onNode("weft-2", ...status)).stdout.trim() === "connected");
-    await reachable(near!, far!);
-  });
+  await t.test(
+    "a node's certificate is replaced without interrupting its connection, and used by the next one",
+    async (t) => {
+      const [before, times] = [certificateOf("weft-2").serialNumber, await connections("weft-2")];
+      // Not signed by the nodes' authority, so the daemon replaces it. (A file that is missing for a moment would drop the connection: OVS 3.5.0.)
+      const folder = join(world.lab.node("weft-2").root, "etc/openvswitch/tls");
+      const stranger = await makeAuthority(folder, { commonName: chassisOf("weft-2"), now: Date.now(), days: 1 });
+      writeFileSync(join(folder, "tls.pem.new"), stranger.privateKey + stranger.certificate, { mode: 0o600 });
+      renameSync(join(folder, "tls.pem.new"), join(folder, "tls.pem"));
+      const [daemon] = world.own("kube-ovn-cni", "weft-2");
+      await killProcess(daemon!.metadata.uid, PROGRAM.daemon);
+      await until("a new certificate", 60_000, async () => {
+        const { serialNumber, issuer, subject } = certificateOf("weft-2");
+        return issuer !== subject && serialNumber !== before;
+      });
+      t.equal(await connections("weft-2"), times);
+      // The entry point's script restarts it.
+      await killProcess(world.own("ovn-central")[0]!.metadata.uid, "ovnsb_db.conf");
+      await until("the next connection", 60_000, async () => (await connections("weft-2")) > times);
+      const status = ["ovn-appctl", "-t", "ovn-controller", "connection-status"];
+      await until("connected", 30_000, async () => (await onNode("weft-2", ...status)).stdout.trim() === "connected");
+      await reachable(near!, far!);
+    },
+  );
 
-  await t.test("ovn-central's certificate is replaced while the nodes' connections go on", async (t) => {
+  await t.test("ovn-central's certificate is replaced without interrupting the nodes' connections", async (t) => {
     const [before, times] = [await shown(), await Promise.all(world.lab.nodes.map(connections))];
     await world.kube.delete(SECRETS, { namespace: "kube-system", name: "weft-central" });
     const [controller] = world.own("kube-ovn-controller");
     await killProcess(controller!.metadata.uid, PROGRAM.controller);
-    // kubelet brings a changed Secret into a running pod within its sync period and its cache's, together about two minutes.
+    // kubelet updates a changed Secret in a running pod within its sync period and its cache's TTL, together about two minutes.
     await until("the new certificate is shown", 200_000, async () => (await shown()) !== before);
     t.strictSame(await Promise.all(world.lab.nodes.map(connections)), times);
     await reachable(near!, far!);

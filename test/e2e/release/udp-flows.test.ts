@@ -12,7 +12,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-udp-flows";
 
-/** A flow of datagrams from a pod, which each ask a server for its name; "" where no answer comes within a second. */
+/** A flow of datagrams from a pod, each of which asks a server for its name; "" if there is no answer within a second. */
 async function openFlow(t: Test, from: Thing, address: string, port: number) {
   const folder = t.testdir({});
   const [ask, said] = [join(folder, "ask"), join(folder, "said")];
@@ -76,7 +76,7 @@ t.test(
         const flow = await openFlow(t, client!, address, 81);
         await until("it is answered", 10_000, async () => (await flow.ask()) === from);
         const before = installed();
-        // Cached flows stay until then, as for a moment on a busy machine.
+        // Until then cached flows stay, as they may for a moment on a busy machine.
         await vswitchd("revalidator/pause");
         isPaused = true;
         const body = { spec: { selector: { server: to } } };

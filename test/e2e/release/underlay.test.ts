@@ -18,9 +18,9 @@ const BRIDGE = `br-${NETWORK}`;
 const ROUTER = { v4: "172.31.78.1", v6: "fd00:31:78::1" } as const;
 const FAMILIES = ["v4", "v6"] as const;
 const ECHO_PORT = 7078;
-/** Between two datagrams. */
+/** Interval between two datagrams, in ms. */
 const EVERY_MS = 10;
-/** What is still right on a machine with much else to do, in s. */
+/** The limit on a heavily loaded machine, in s. */
 const MOST_S = 5;
 
 t.setTimeout(540_000);
@@ -34,12 +34,12 @@ type Network = Omit<Thing, "status"> & {
   };
 };
 
-/** Of the node with that number, in the network outside. */
+/** The addresses of the node with that number in the external network. */
 function addressOf(i: number, family: (typeof FAMILIES)[number]): string {
   return family === "v4" ? `172.31.78.${11 + i}` : `fd00:31:78::${11 + i}`;
 }
 
-/** A network between nodes and the outside host, in which each node has addresses and a route by its interface eth9. */
+/** A network between nodes and the outside host, in which each node has addresses and a route through its interface eth9. */
 async function plug(t: Test): Promise<void> {
   const ext = world.lab.node(OUTSIDE);
   const ip = (...args: readonly string[]) => ext.exec(["ip", ...args]);
@@ -67,7 +67,7 @@ async function plug(t: Test): Promise<void> {
   }
 }
 
-/** Creates an object, which is deleted at the test's end; what an interrupted run has left goes first. */
+/** Creates an object, which is deleted at the end of the test; remains of an interrupted run are deleted first. */
 async function use(t: Test, type: ResourceType, name: string, spec: object): Promise<void> {
   await world.kube.delete(type, { name }).catch(() => undefined);
   await until(`${type.kind} ${name} can be created`, 20_000, () =>
@@ -79,7 +79,7 @@ async function use(t: Test, type: ResourceType, name: string, spec: object): Pro
   t.teardown(() => world.kube.delete(type, { name }).catch(() => undefined));
 }
 
-/** What the node has by a device in the network outside, with a word for the device. */
+/** The addresses and routes of the node on a device in the external network, with a placeholder for the device. */
 async function look(node: string, device: string): Promise<string> {
   const own = world.lab.node(node);
   const texts = await Promise.all(
@@ -105,7 +105,7 @@ async function look(node: string, device: string): Promise<string> {
     .join("\n");
 }
 
-t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() }, async (whole) => {
+t.test("a ProviderNetwork, and pods in the external network", { skip: whyNoLab() }, async (whole) => {
   const t = whole;
   world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
@@ -118,7 +118,7 @@ t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() 
   t.match(before, /198\.51\.100\.0\/24/);
   const echo = await echoServer(world.lab.node(first).netns, ECHO_PORT);
   t.teardown(() => echo.stop());
-  /** The longest time without an answer of the first node while something is done, in s. */
+  /** The longest time without an answer of the first node during an action, in s. */
   const measure = async (t: Test, what: string, work: () => Promise<unknown>): Promise<void> => {
     const { netns } = world.lab.node(OUTSIDE);
     const streams = await Promise.all(
@@ -140,50 +140,50 @@ t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() 
   const isReady = (name: string) =>
     networks.until(name, "is ready", (network) => network?.status?.ready === true, 60_000);
 
-  await whole.test("the interface moves into the bridge with what it has, and nodes get labels", async (t) => {
-    await measure(t, "moved in", async () => {
-      await use(whole, providerNetworkKind.type, NETWORK, { defaultInterface: "eth9" });
-      await isReady(NETWORK);
-    });
-    await until("the bridge has it all", 10_000, async () => (await look(first, BRIDGE)) === before);
-    t.equal(await look(first, BRIDGE), before);
-    t.equal(await look(first, "eth9"), "");
-    const domain = `${NETWORK}.provider-network.kubernetes.io`;
-    const labels = { [`${domain}/ready`]: "true", [`${domain}/interface`]: "eth9", [`${domain}/mtu`]: "1500" };
-    await until("the node has the labels", 10_000, async () => {
-      const { stdout } = await world.lab.kubectl(["get", "node", first, "-o", "jsonpath={.metadata.labels}"]);
-      return Object.entries(labels).every(([name, value]) => stdout.includes(`"${name}":"${value}"`));
-    });
-  });
-
-  await t.test(
-    "what cannot be an interface to a network is told, and the node keeps its own connectivity",
+  await whole.test(
+    "the interface moves into the bridge with its addresses and routes, and nodes get labels",
     async (t) => {
-      for (const [network, name, expected] of [
-        ["weft-none", "eth7", /InterfaceNotFound: there is no interface eth7/],
-        ["weft-main", "eth0", /InterfaceInUse: eth0 has the node's only default route/],
-        ["weft-tun", "eth1", /InterfaceInUse: eth1 is a port of bridge br-phy/],
-        ["weft-twice", "eth9", /InterfaceInUse: eth9 is a port of bridge br-weft-out/],
-        ["weft-lo", "lo", /InterfaceNotUsable: lo is a loopback interface/],
-        ["weft-ovn", "ovn0", /InterfaceNotUsable: ovn0 is a device of Open vSwitch/],
-      ] as const) {
-        await use(t, providerNetworkKind.type, network, { defaultInterface: name });
-        const found = await networks.until(
-          network,
-          "tells why",
-          (network) =>
-            network?.status?.conditions?.find(({ node, message = "" }) => node === first && expected.test(message)) ??
-            false,
-          30_000,
-        );
-        t.equal(found.reason, "InitOVSBridgeFailed", name);
-      }
-      t.match((await world.lab.kubectl(["get", "nodes"])).stdout, new RegExp(`${first} +Ready`));
-      t.equal(await look(first, BRIDGE), before, "the network that works goes on");
+      await measure(t, "moved in", async () => {
+        await use(whole, providerNetworkKind.type, NETWORK, { defaultInterface: "eth9" });
+        await isReady(NETWORK);
+      });
+      await until("the bridge has it all", 10_000, async () => (await look(first, BRIDGE)) === before);
+      t.equal(await look(first, BRIDGE), before);
+      t.equal(await look(first, "eth9"), "");
+      const domain = `${NETWORK}.provider-network.kubernetes.io`;
+      const labels = { [`${domain}/ready`]: "true", [`${domain}/interface`]: "eth9", [`${domain}/mtu`]: "1500" };
+      await until("the node has the labels", 10_000, async () => {
+        const { stdout } = await world.lab.kubectl(["get", "node", first, "-o", "jsonpath={.metadata.labels}"]);
+        return Object.entries(labels).every(([name, value]) => stdout.includes(`"${name}":"${value}"`));
+      });
     },
   );
 
-  await t.test("pods in the network outside reach each other, the router and are reached", async (t) => {
+  await t.test("an interface that cannot be used is reported, and the node keeps its own connectivity", async (t) => {
+    for (const [network, name, expected] of [
+      ["weft-none", "eth7", /InterfaceNotFound: there is no interface eth7/],
+      ["weft-main", "eth0", /InterfaceInUse: eth0 has the node's only default route/],
+      ["weft-tun", "eth1", /InterfaceInUse: eth1 is a port of bridge br-phy/],
+      ["weft-twice", "eth9", /InterfaceInUse: eth9 is a port of bridge br-weft-out/],
+      ["weft-lo", "lo", /InterfaceNotUsable: lo is a loopback interface/],
+      ["weft-ovn", "ovn0", /InterfaceNotUsable: ovn0 is a device of Open vSwitch/],
+    ] as const) {
+      await use(t, providerNetworkKind.type, network, { defaultInterface: name });
+      const found = await networks.until(
+        network,
+        "tells why",
+        (network) =>
+          network?.status?.conditions?.find(({ node, message = "" }) => node === first && expected.test(message)) ??
+          false,
+        30_000,
+      );
+      t.equal(found.reason, "InitOVSBridgeFailed", name);
+    }
+    t.match((await world.lab.kubectl(["get", "nodes"])).stdout, new RegExp(`${first} +Ready`));
+    t.equal(await look(first, BRIDGE), before, "the network that works goes on");
+  });
+
+  await t.test("pods in the external network reach each other and the router, and are reachable", async (t) => {
     await use(t, vlanKind.type, "weft-underlay", { provider: NETWORK, id: 0 });
     await use(t, SUBNETS, "weft-under-pods", {
       vlan: "weft-underlay",
@@ -219,7 +219,7 @@ t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() 
     await remove(world, namespace, ["one", "two"]);
   });
 
-  await t.test("when ovs-vswitchd ends, the node has its addresses all the same", async (t) => {
+  await t.test("when ovs-vswitchd ends, the node still has its addresses", async (t) => {
     const [pod] = world.own("ovs", first);
     const inside = ["-n", "kube-system", "exec", pod?.metadata.name ?? "", "-c", "openvswitch", "--"];
     await measure(t, "ovs-vswitchd killed", async () => {
@@ -229,7 +229,7 @@ t.test("a ProviderNetwork, and pods in the network outside", { skip: whyNoLab() 
     t.equal(await look(first, BRIDGE), before);
   });
 
-  await t.test("a node that is excluded, and a network that is deleted, get back what there was", async (t) => {
+  await t.test("an excluded node, and one whose network is deleted, get their former configuration back", async (t) => {
     await measure(t, "moved back", async () => {
       await world.kube.patch(
         providerNetworkKind.type,

@@ -15,7 +15,7 @@ import { openLab } from "../../../hack/lab/lab.ts";
 import { ensureTool } from "../../../hack/tools/tools.ts";
 import { snapshotOf } from "../testing/node-snapshot.ts";
 
-// A cluster of its own, without a network: as a user's is before the installation.
+// A separate cluster without a network, like a user's cluster before the installation.
 const progress = createProgress();
 const root = await mkdtemp(join(tmpdir(), "weft-lab-"));
 const lab = openLab(progress, root);

@@ -12,7 +12,7 @@ const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busy
 t.setTimeout(300_000);
 
 t.test(
-  "a daemon killed before any step leaves a node that answers, and goes on to either side",
+  "a daemon killed before any step leaves a reachable node, and the next one completes the move in either direction",
   { skip },
   async (t) => {
     const node = await movingNode(t);

@@ -106,7 +106,7 @@ t.test("a Vip moves between pods with keepalived", { skip: whyNoLab(), timeout: 
   await isReached();
   t.pass("every client reaches it at the first master");
 
-  /** Moves the Vip while every client asks it 100 times a second, and says how long each had no answer. */
+  /** Moves the Vip while every client pings it 100 times a second, and returns how long each had no answer. */
   const move = async (how: string, to: string, action: () => Promise<unknown>): Promise<void> => {
     const streams = await Promise.all(
       clients.flatMap((client) =>

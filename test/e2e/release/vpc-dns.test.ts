@@ -14,7 +14,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-vpc-dns";
 const VIPS = ["10.96.0.3", "fd00:10:96::3"] as const;
-/** In the other VPC no server answers. */
+/** The other VPC, in which no DNS server answers. */
 const OTHER = "weft-no-dns";
 const DNS = { name: "vpc-dns", namespace: "kube-system" };
 const { type: VPC_DNSES } = vpcDnsKind;

@@ -14,14 +14,14 @@ import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 /** Both have the same ranges, and pods with the same addresses. */
 const TWINS = ["weft-red", "weft-blue"] as const;
 const CIDR = "10.88.0.0/24,fd00:88::/120";
-/** Peered with the first of the twins. */
+/** A VPC that is peered with the first of the twins. */
 const PEER = "weft-green";
-/** In the default VPC, with the same range. */
+/** A subnet in the default VPC, with the same range. */
 const PLAIN = "weft-plain";
 
 t.setTimeout(300_000);
 
-t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
+t.test("VPCs with the same CIDR", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
 
@@ -39,7 +39,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     await judged(world, `${name}-pods`);
   };
   const fixed = (v4: string, v6: string) => ({ "ovn.kubernetes.io/ip_address": `${v4},${v6}` });
-  /** A pod on each node, with the same addresses in each VPC, and a third with an address of its own range. */
+  /** A pod on each node, with the same addresses in each VPC, and a third one with an address of the VPC's own range. */
   const podsOf = async (vpc: string): Promise<readonly [Thing, Thing, Thing]> => {
     const [near, far, other] = await run(world, [
       webPod(vpc, `${vpc}-near`, first, fixed("10.88.0.11", "fd00:88::11")),
@@ -54,7 +54,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
   const red = await podsOf(TWINS[0]);
   const blue = await podsOf(TWINS[1]);
 
-  await t.test("pods with one address are each reached in their own VPC, and only there", async (t) => {
+  await t.test("pods with the same address are reachable in their own VPC, and only there", async (t) => {
     for (const [pods, vpc] of [
       [red, TWINS[0]],
       [blue, TWINS[1]],
@@ -63,7 +63,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
         for (const to of pods.filter((pod) => pod !== from)) {
           for (const address of addressesOf(to)) {
             const url = `http://${urlHost(address)}:8080/hostname`;
-            // Several: what went to the other VPC's pod by chance would show.
+            // Several times, because a packet might reach the other VPC's pod only sometimes.
             const asked = Array.from({ length: 5 }, () => answeredBy(inPod(from), url, to.metadata.name));
             await t.resolves(Promise.all(asked), `${from.metadata.name} to ${address} in ${vpc}`);
           }
@@ -72,7 +72,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  /** Everything that goes to more than one receiver, or asks for an address. */
+  /** All kinds of packets that have several receivers, or ask for an address. */
   const shout = async (pod: Thing): Promise<void> => {
     const exec = inPod(pod);
     const own = addressesOf(pod)[0];
@@ -89,7 +89,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
   };
 
   await t.test(
-    "neither VPC receives ARP, ND, broadcast and multicast of the other, on one node and across",
+    "neither VPC receives ARP, ND, broadcast or multicast of the other, on one node and between nodes",
     async (t) => {
       for (const [talk, listen] of [
         [red, blue],
@@ -107,7 +107,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
             const talker = talk.find((one) => macOf(one) === mac);
             await until(`${pod.metadata.name} receives frames of ${mac}`, 60_000, async () => {
               if (((await read(pod))[mac] ?? 0) >= 10) return true;
-              // Its commands end by their own clocks, and may not have sent all on a busy machine.
+              // Its commands end after a time, and may not have sent everything on a busy machine.
               if (talker !== undefined) await shout(talker);
               return false;
             });
@@ -126,7 +126,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("a Service of one VPC is not there in the other, though its endpoint's address is", async (t) => {
+  await t.test("a Service of one VPC does not exist in the other, although its endpoint's address does", async (t) => {
     const [name] = TWINS;
     const ports = [{ port: 80, targetPort: 8080 }];
     await world.kube.create(SERVICES, {
@@ -144,7 +144,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     t.notOk(other.ok, `a pod of the other VPC does not: ${other.detail}`);
   });
 
-  await t.test("pods of the default VPC are refused, also where one of them has the endpoint's address", async (t) => {
+  await t.test("pods of the default VPC are refused, also if one of them has the endpoint's address", async (t) => {
     await useNamespace(t, world, PLAIN);
     await useSubnet(t, world, `${PLAIN}-pods`, { cidrBlock: CIDR, namespaces: [PLAIN] });
     await judged(world, `${PLAIN}-pods`);
@@ -172,7 +172,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
           answeredBy(inPod(client), `http://${urlHost(address)}:8080/hostname`, "decoy"),
           "by its address",
         );
-        // One that is delivered would answer, at the node's kube-proxy as well as in OVN.
+        // A delivered connection would be answered, whether kube-proxy or OVN delivers it.
         for (let i = 0; i < 5; i++) {
           const { ok, detail } = await http(inPod(client), service);
           t.notOk(ok, `${from.name} to ${spec.clusterIPs[family]}: ${detail}`);
@@ -205,7 +205,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     );
   });
 
-  await t.test("peered VPCs reach each other as far as their routes say, and no further", async (t) => {
+  await t.test("peered VPCs reach each other only as far as their routes define", async (t) => {
     const link = (remoteVpc: string, n: number) => ({
       vpcPeerings: [{ remoteVpc, localConnectIP: `169.254.88.${n}/30,fd69:88::${n}/126` }],
     });
@@ -247,7 +247,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
         t.notOk((await ping(inPod(pod), address, 1)).ok, `${pod.metadata.name} to ${address}`);
     }
 
-    // A subnet that overlaps one of the peer is refused, and the peering goes on.
+    // A subnet that overlaps one of the peer is refused, and the peering stays active.
     await useSubnet(t, world, "weft-green-2", { vpc: PEER, cidrBlock: "10.88.0.128/25" });
     t.match((await judged(world, "weft-green-2", "SubnetConflict")).message, /with which VPC weft-green is peered/);
     await to(green, "10.88.0.11", red[0].metadata.name);
@@ -263,7 +263,7 @@ t.test("VPCs with one CIDR", { skip: whyNoLab() }, async (t) => {
     );
     await t.resolves(echoes(inPod(green), "10.88.0.11"), "others are");
 
-    // One side is enough to end it.
+    // One side alone can end it.
     await world.kube.patch(VPCS, { name: TWINS[0] }, { type: "merge", body: { spec: { vpcPeerings: null } } });
     await until("the peering has ended", 30_000, async () => !(await ping(inPod(green), "10.88.0.11", 1)).ok);
   });

@@ -67,7 +67,7 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
     manifest(SHOP, "one", "server-one", 20, near),
     manifest(SHOP, "two", "server-two", 20, near),
   );
-  // The friend of one VPC and the stranger of the other have one address, both ways and on either node.
+  // The friend of one VPC and the stranger of the other have the same address, for both VPCs and on either node.
   const [friendOne, friendTwo, friendThree] = await make(
     manifest(FRIENDS, "one", "friend-one", 11, near),
     manifest(FRIENDS, "two", "friend-two", 12, far),
@@ -105,7 +105,7 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
     await both(all, true, t);
   });
 
-  await t.test("a stranger with a friend's address is closed out, both ways; friends are not", async (t) => {
+  await t.test("a stranger with a friend's address is denied, in both directions; friends are not", async (t) => {
     const peers = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": FRIENDS } } }];
     const spec = {
       podSelector: {},
@@ -120,7 +120,7 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
     await both(all, true, t);
   });
 
-  await t.test("a pod that is the first of its VPC to be selected is closed from its first packet", async (t) => {
+  await t.test("the first pod of a VPC that a policy selects is closed from its first packet", async (t) => {
     const peers = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": FRIENDS } } }];
     const selected = { matchLabels: { app: "late" } };
     await createPolicy(world, SHOP, "late", { podSelector: selected, ingress: [{ from: peers }] });
@@ -133,7 +133,7 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
     await settles(strangerTwo, late, PORT, true);
   });
 
-  await t.test("members of a SecurityGroup let in its members, not those who have their addresses", async (t) => {
+  await t.test("members of a SecurityGroup allow its members, but not other pods with their addresses", async (t) => {
     const name = "weft-mates";
     await world.kube.create(SECURITY_GROUPS, { metadata: { name }, spec: { allowSameGroupTraffic: true } });
     t.teardown(() => world.kube.delete(SECURITY_GROUPS, { name }));

@@ -23,7 +23,7 @@ const { type: RULES } = switchLbRuleKind;
 const labelled = (pod: Manifest): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
 const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
 
-/** Waits until each address of the rule's load balancer has so many endpoints, and that is active on all nodes. */
+/** Waits until each address of the rule's load balancer has this number of endpoints, and nodes have applied that. */
 async function balanced(world: World, endpoints: number): Promise<void> {
   await world.nb.until(`the rule has ${endpoints} endpoints`, () => {
     const row = [...world.nb.mirror.rows("Load_Balancer")].find(({ name }) => name === `${NAME}/slr-${NAME}/tcp`);
@@ -44,7 +44,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
   for (const vpc of [NAME, OTHER]) await useVpc(t, world, vpc);
   await useSubnet(t, world, `${NAME}-near`, { ...NEAR, vpc: NAME });
   await useSubnet(t, world, `${NAME}-far`, { cidrBlock: "10.73.0.0/24,fd00:10:73::/120", vpc: NAME });
-  // On purpose the same range: VPCs do not see each other's addresses.
+  // Deliberately the same range: VPCs do not see each other's addresses.
   await useSubnet(t, world, `${OTHER}-pods`, { ...NEAR, vpc: OTHER });
   for (const subnet of [`${NAME}-near`, `${NAME}-far`, `${OTHER}-pods`]) await judged(world, subnet);
   const [rules, services] = [new Objects(world.kube, RULES), new Objects(world.kube, SERVICES)];
@@ -97,7 +97,7 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
           for (const { detail } of answers) found.add(detail);
           return found.size >= 2;
         };
-        // Which endpoint a connection gets is up to chance.
+        // The endpoint of a connection is chosen at random.
         await until(`${client.metadata.name} reaches both endpoints by ${address}`, 30_000, all);
         t.same([...found].sort(), ["one", "two"], `${client.metadata.name} by ${address}`);
       }
@@ -105,35 +105,38 @@ t.test("load balancers of a VPC", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  await t.test("an endpoint that does not answer any more leaves by itself, and comes back", async () => {
-    const monitors = () =>
-      world.lab.kubectl([
-        ...["-n", "kube-system", "exec", "deploy/ovn-central", "--"],
-        ...["ovn-sbctl", "--bare", "--columns=ip,status", "list", "Service_Monitor"],
-      ]);
-    const all = async (wanted: string): Promise<boolean> => {
-      const { stdout } = await monitors();
-      return stdout.split(/\s+/).filter((word) => word === wanted).length === 4;
-    };
-    await until("both are checked at their addresses of both families", 60_000, () => all("online"));
-    const alone = async (address: string): Promise<boolean> => {
-      const answers = await Promise.all(Array.from({ length: 8 }, () => http(inPod(sameNode!), url(address))));
-      return answers.every(({ ok, detail }) => ok && detail === "two");
-    };
-    const block = (verb: string) =>
-      Promise.all(
-        ["iptables", "ip6tables"].map((tool) =>
-          inPod(backends[0]!)([tool, verb, "INPUT", "-p", "tcp", "--dport", "8080", "-j", "DROP"]),
-        ),
-      );
-    await block("-I");
-    for (const address of ADDRESSES)
-      await until(`only the other one answers by ${address}`, 90_000, () => alone(address));
-    await block("-D");
-    await until("both are online again", 60_000, () => all("online"));
-    for (const address of ADDRESSES)
-      await until(`both answer by ${address}`, 20_000, async () => !(await alone(address)));
-  });
+  await t.test(
+    "an endpoint that does not answer any more is removed by its health check, and added again",
+    async () => {
+      const monitors = () =>
+        world.lab.kubectl([
+          ...["-n", "kube-system", "exec", "deploy/ovn-central", "--"],
+          ...["ovn-sbctl", "--bare", "--columns=ip,status", "list", "Service_Monitor"],
+        ]);
+      const all = async (wanted: string): Promise<boolean> => {
+        const { stdout } = await monitors();
+        return stdout.split(/\s+/).filter((word) => word === wanted).length === 4;
+      };
+      await until("both are checked at their addresses of both families", 60_000, () => all("online"));
+      const alone = async (address: string): Promise<boolean> => {
+        const answers = await Promise.all(Array.from({ length: 8 }, () => http(inPod(sameNode!), url(address))));
+        return answers.every(({ ok, detail }) => ok && detail === "two");
+      };
+      const block = (verb: string) =>
+        Promise.all(
+          ["iptables", "ip6tables"].map((tool) =>
+            inPod(backends[0]!)([tool, verb, "INPUT", "-p", "tcp", "--dport", "8080", "-j", "DROP"]),
+          ),
+        );
+      await block("-I");
+      for (const address of ADDRESSES)
+        await until(`only the other one answers by ${address}`, 90_000, () => alone(address));
+      await block("-D");
+      await until("both are online again", 60_000, () => all("online"));
+      for (const address of ADDRESSES)
+        await until(`both answer by ${address}`, 20_000, async () => !(await alone(address)));
+    },
+  );
 
   await t.test("with affinity a client keeps its endpoint", async (t) => {
     const body = { spec: { sessionAffinity: "ClientIP" } };

@@ -39,7 +39,7 @@ function addressIn(pod: Thing, family: "v4" | "v6"): string {
   return addressesOf(pod)[family === "v4" ? 0 : 1];
 }
 
-/** Which address of a pod's the world outside sees; "" where it cannot be reached. */
+/** The source address of a pod that the external host sees; "" if that cannot be reached. */
 async function seenAs(from: Exec, family: "v4" | "v6"): Promise<string> {
   const { ok, detail } = await http(from, `http://${urlHost(EXTERNAL[family])}/`);
   return ok ? detail.trim() : "";
@@ -50,7 +50,7 @@ async function leavesAs(t: Test, from: Exec, family: "v4" | "v6", address: strin
   t.equal(await seenAs(from, family), address, `${why}, ${family}`);
 }
 
-/** The network outside sends what is for these ranges to a node. */
+/** The external network routes these ranges to a node. */
 async function routeBack(t: Test, ranges: string, node: string): Promise<void> {
   const ext = inNode(world, OUTSIDE);
   for (const range of ranges.split(",")) {
@@ -106,7 +106,7 @@ t.test("ways out of the cluster", { skip: whyNoLab(), timeout: 540_000 }, async 
     });
   }
 
-  await t.test("externalEgressGateway takes what goes outside, and nothing else", async (t) => {
+  await t.test("externalEgressGateway receives traffic to the outside, and no other", async (t) => {
     const cidr = "10.74.0.0/24,fd00:10:74::/112";
     const router = addressOf(second);
     await useSubnet(whole, world, "weft-audit", {
@@ -121,7 +121,7 @@ t.test("ways out of the cluster", { skip: whyNoLab(), timeout: 540_000 }, async 
       idlePod(namespace, "audited", first, within("weft-audit")),
       webPod(namespace, "audited-web", second, within("weft-audit")),
     ])) as [Thing, Thing];
-    // The second node plays the router: it counts what the first one gives it.
+    // The second node acts as the router: it counts packets from the first one.
     const count = inNode(world, second);
     const table = "inet weft-test-audit";
     await count(["nft", `add table ${table}`]);
@@ -169,7 +169,7 @@ t.test("ways out of the cluster", { skip: whyNoLab(), timeout: 540_000 }, async 
     await remove(world, namespace, ["audited", "audited-web"]);
   });
 
-  await t.test("north_gateway of a pod, which no later pod has", async (t) => {
+  await t.test("north_gateway of a pod, which does not apply to later pods", async (t) => {
     const [gate] = (await run(world, [idlePod(namespace, "gate", second)])) as [Thing];
     const inside = inPod(gate);
     await inside([
@@ -210,7 +210,7 @@ t.test("ways out of the cluster", { skip: whyNoLab(), timeout: 540_000 }, async 
     await remove(world, namespace, ["heir", "gate"]);
   });
 
-  await t.test("a new gateway of a subnet reaches running pods, and connections go on", async (t) => {
+  await t.test("a new gateway of a subnet reaches running pods, and connections are kept", async (t) => {
     const name = "weft-moves";
     await useSubnet(whole, world, name, { cidrBlock: "10.75.0.0/24,fd00:10:75::/112", natOutgoing: true });
     await judged(world, name);

@@ -18,7 +18,7 @@ async function apply(object: object): Promise<void> {
   await world.lab.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object) });
 }
 
-/** A workload of `kind` whose pods do nothing, with annotations of ours on them. */
+/** A workload of `kind` whose pods do nothing and have these annotations. */
 function workload(kind: string, name: string, annotations: Record<string, string>, spec: object): object {
   const pod = idlePod(namespace, name);
   const ours = Object.fromEntries(
@@ -44,7 +44,7 @@ function podsOf(app: string): readonly Thing[] {
     .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.["app"] === app);
 }
 
-/** Waits until so many pods of a workload are Ready and no others are left; gives them by name. */
+/** Waits until this number of pods of a workload is Ready and no others are left; returns them by name. */
 async function settled(app: string, count: number): Promise<readonly Thing[]> {
   const pods = await when(
     (listener) => world.pods.subscribe(listener),
@@ -62,7 +62,7 @@ function v4(pods: readonly Thing[]): readonly string[] {
   return pods.map((pod) => addressesOf(pod)[0]);
 }
 
-/** Deletes a workload and waits for its pods and their addresses to go. */
+/** Deletes a workload and waits until its pods and their addresses are deleted. */
 async function discard(kind: string, name: string): Promise<void> {
   const pods = podsOf(name).map(({ metadata }) => metadata.name);
   await world.lab.kubectl(["-n", namespace, "delete", kind, name, "--wait=false"]);
@@ -72,7 +72,7 @@ async function discard(kind: string, name: string): Promise<void> {
   }
 }
 
-/** Deletes a pod, and waits for it to be gone. */
+/** Deletes a pod, and waits until it is deleted. */
 async function kill(name: string): Promise<void> {
   const uid = world.pods.get(`${namespace}/${name}`)?.metadata.uid;
   await world.kube.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0 });
@@ -92,7 +92,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
   await pools.ready();
   t.teardown(() => pools.stop());
 
-  await t.test("a Deployment takes addresses of a list, and its next pods take those that are free", async (t) => {
+  await t.test("a Deployment uses addresses of a list, and its next pods use the free ones", async (t) => {
     const list = ["10.16.90.1", "10.16.90.2", "10.16.90.3"];
     await apply(workload("Deployment", "web", { ip_pool: list.join(",") }, { replicas: 2 }));
     const first = v4(await settled("web", 2));
@@ -119,7 +119,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
   });
 
   await t.test(
-    "a DaemonSet takes addresses of an IPPool, a Job a fixed one, and an ended Job's is free again",
+    "a DaemonSet uses addresses of an IPPool, a Job a fixed one, which is free again when the Job has ended",
     async (t) => {
       const spec = { subnet: "ovn-default", ips: ["10.16.91.1..10.16.91.2", "fd00:10:16::9101..fd00:10:16::9102"] };
       await world.kube.create<Thing>(IP_POOLS, { metadata: { name: "weft-agents" }, spec, status: {} });
@@ -176,7 +176,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
   );
 
   await t.test(
-    "a StatefulSet's pods keep their addresses; a start ordinal counts; scaled down they are freed",
+    "a StatefulSet's pods keep their addresses; a start ordinal is respected; scaling down releases them",
     async (t) => {
       const set = { serviceName: "db", replicas: 3, ordinals: { start: 5 }, podManagementPolicy: "Parallel" };
       await apply(workload("StatefulSet", "db", {}, set));
@@ -188,7 +188,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
       const before = v4(pods);
       for (const name of ["db-5", "db-6", "db-7"]) await kill(name);
       t.strictSame(v4(await settled("db", 3)), before, "after the death of all");
-      // As when a node is drained: the pod comes up on the other node, with its address.
+      // As when a node is drained: the pod starts on the other node, with its address.
       const node: string = world.pods.get(`${namespace}/db-6`)!.spec.nodeName;
       await world.lab.kubectl(["cordon", node]);
       try {
@@ -212,7 +212,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("a StatefulSet's list is by ordinal, also after it was scaled down and up again", async (t) => {
+  await t.test("a StatefulSet's list is used by ordinal, also after it was scaled down and up again", async (t) => {
     const pairs = [1, 2, 3].map((n) => `10.16.92.${n},fd00:10:16::920${n}`);
     const list = workload("StatefulSet", "list", { ip_pool: pairs.join(";") }, { serviceName: "list", replicas: 3 });
     await apply({ ...list, spec: { ...(list as { spec: object }).spec, podManagementPolicy: "Parallel" } });
@@ -291,7 +291,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     await world.ips.gone(`vm.${namespace}`, 60_000);
   });
 
-  await t.test("a pod that wants one family has that alone, also in a dual-stack subnet", async (t) => {
+  await t.test("a pod that requests one family has only that one, also in a dual-stack subnet", async (t) => {
     const wish = (family: string) => ({ "ovn.kubernetes.io/ip_family": family });
     const [four, six] = await run(world, [
       idlePod(namespace, "four", "weft-1", wish("ipv4")),
@@ -305,7 +305,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     await remove(world, namespace, ["four", "six"]);
   });
 
-  await t.test("a user's reservation waits for its pod, and outlives it", async (t) => {
+  await t.test("a user's reservation exists before its pod, and is kept after it", async (t) => {
     const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
     const spec = { subnet: "ovn-default", podName: "kept", namespace, v4IpAddress: "10.16.93.1" };
     await world.kube.create<Thing>(IPS, { metadata: { name: `kept.${namespace}`, labels }, spec, status: {} });
@@ -338,7 +338,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
           spec: { subnet: "ovn-default", namespace, ...(type !== "" && { type }) },
           status: {},
         });
-        // Where the test fails before it deletes them.
+        // In case the test fails before it deletes them.
         t.teardown(async () => {
           if (vips.get(name) !== undefined) await world.kube.delete(VIPS, { name });
         });
@@ -391,7 +391,7 @@ t.test("addresses of workloads", { skip: whyNoLab() }, async (t) => {
     },
   );
 
-  await t.test("a pod takes a Vip's address for its own, and leaves it to the Vip", async (t) => {
+  await t.test("a pod uses a Vip's address as its own, and the Vip keeps it afterwards", async (t) => {
     const vips = new Objects(world.kube, VIPS);
     await vips.ready();
     t.teardown(() => vips.stop());

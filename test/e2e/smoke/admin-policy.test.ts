@@ -61,7 +61,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
   const outside = (): Promise<readonly boolean[]> =>
     Promise.all([EXTERNAL.v4, EXTERNAL.v6].map((address) => connects(inPod(client), address, EXTERNAL_PORT)));
 
-  await t.test("policy types that are served later are enforced at once", async (t) => {
+  await t.test("policies of types that are installed later are enforced at once", async (t) => {
     for (const type of TYPES) t.equal(crds.get(typeName(type)), undefined, `${type.kind} is not there yet`);
     await settles(other, web, 8080, true);
     for (const crd of definitions("policy.networking.k8s.io.yaml")) await kube.create(CRDS, crd);
@@ -92,7 +92,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
   });
 
   await t.test(
-    "a Deny overrules a NetworkPolicy that allows; a Pass before it delegates to the NetworkPolicy",
+    "a Deny overrides a NetworkPolicy that allows; a Pass before it delegates to the NetworkPolicy",
     async () => {
       await createPolicy(world, HOME, "welcome", { podSelector: {}, ingress: [{}] });
       await settles(other, web, 8080, false);
@@ -106,7 +106,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     },
   );
 
-  await t.test("an Allow overrules a NetworkPolicy that isolates, for its ports", async (t) => {
+  await t.test("an Allow overrides a NetworkPolicy that isolates, for its ports", async (t) => {
     const ports = [{ portRange: { start: 8000, end: 8080 } }];
     const allow = { priority: 5, subject: IN_HOME, ingress: [{ action: "Allow", from: [IN_OTHER], ports }] };
     await create(ADMIN_NETWORK_POLICIES, "weft-allow", allow);
@@ -117,29 +117,26 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     await settles(client, web, 8080, true);
   });
 
-  await t.test(
-    "the baseline counts where no NetworkPolicy speaks; the pod's own node is let in all the same",
-    async (t) => {
-      const everybody = { namespaces: {} };
-      const spec = { subject: IN_HOME, ingress: [{ action: "Deny", from: [everybody] }] };
-      await create(BASELINE_ADMIN_NETWORK_POLICIES, "default", spec);
-      await settles(client, web, 8080, false);
-      await settles(other, web, 8080, false);
-      for (const address of addressesOf(web)) t.ok(await connects(inNode(world, "weft-1"), address, 8080), address);
-      await createPolicy(world, HOME, "friends", {
-        podSelector: {},
-        ingress: [{ from: [{ podSelector: {} }] }],
-      });
-      await settles(client, web, 8080, true);
-      await settles(other, web, 8080, false);
-      await deletePolicy(world, HOME, "friends");
-      await drop(BASELINE_ADMIN_NETWORK_POLICIES, "default");
-      await settles(other, web, 8080, true);
-    },
-  );
+  await t.test("the baseline applies where no NetworkPolicy does; the pod's own node is always allowed", async (t) => {
+    const everybody = { namespaces: {} };
+    const spec = { subject: IN_HOME, ingress: [{ action: "Deny", from: [everybody] }] };
+    await create(BASELINE_ADMIN_NETWORK_POLICIES, "default", spec);
+    await settles(client, web, 8080, false);
+    await settles(other, web, 8080, false);
+    for (const address of addressesOf(web)) t.ok(await connects(inNode(world, "weft-1"), address, 8080), address);
+    await createPolicy(world, HOME, "friends", {
+      podSelector: {},
+      ingress: [{ from: [{ podSelector: {} }] }],
+    });
+    await settles(client, web, 8080, true);
+    await settles(other, web, 8080, false);
+    await deletePolicy(world, HOME, "friends");
+    await drop(BASELINE_ADMIN_NETWORK_POLICIES, "default");
+    await settles(other, web, 8080, true);
+  });
 
   await t.test("a ClusterNetworkPolicy allows egress to a domain name and to nodes only", async (t) => {
-    // The cluster's own DNS answers with the addresses of the world outside.
+    // The cluster's own DNS answers with addresses outside the cluster.
     const name = "outside";
     const headless = { clusterIP: "None", ports: [{ port: EXTERNAL_PORT }], ipFamilyPolicy: "RequireDualStack" };
     await kube.create<Thing>(SERVICES, { metadata: { namespace: HOME, name }, spec: headless, status: undefined });
@@ -212,7 +209,7 @@ t.test("packets follow administrators' policies", { skip: whyNoLab() }, async (t
     await kube.delete(CRDS, { name: typeName(DNS_NAME_RESOLVERS) });
   });
 
-  await t.test("what cannot be enforced as written fails closed and is reported", async (t) => {
+  await t.test("a policy that cannot be enforced as written fails closed and is reported", async (t) => {
     const egress = [
       { action: "Accept", to: [{ domainNames: ["*.weft.example"] }] },
       { action: "Deny", to: [{ networks: ["10.0.0.0/99"] }] },

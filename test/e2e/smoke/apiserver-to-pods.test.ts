@@ -22,7 +22,7 @@ function serverOf(node: string): string {
 }
 
 /**
- * The name of the object that leads to a node's pod over one family. Each has its own: an API server with connections
+ * The name of the object that leads to a node's pod over one family. Each has a separate one: an API server with connections
  * to the pod of another node would try these first, and detect only after 30 s that they are dead.
  */
 function nameOf(node: string, family: Family): string {
@@ -46,7 +46,7 @@ async function certificate(
   return { crt: await read("crt"), key: await read("key") };
 }
 
-/** One pod that is all that an API server calls: something to proxy to, an aggregated API and a webhook. */
+/** A pod that serves everything that an API server calls: a target of its proxy, an aggregated API and a webhook. */
 function server(node: string): object {
   const container = (name: string, port: number, args: readonly string[], probe: object): object => ({
     name,
@@ -77,7 +77,7 @@ function server(node: string): object {
   };
 }
 
-/** A Service of one family for a node's pod, with a webhook that denies ConfigMaps labelled with its name, and an API of a version of its own. */
+/** A Service of one family for a node's pod, with a webhook that denies ConfigMaps labelled with its name, and an API with a separate version. */
 function objectsOf(node: string, family: Family, version: string, caBundle: string): readonly object[] {
   const name = nameOf(node, family);
   const namespaced = { namespace: NAMESPACE, name };
@@ -133,7 +133,7 @@ async function said(lab: Lab, args: readonly string[], input?: string): Promise<
   return stdout + stderr;
 }
 
-/** A Service's backends reach the rules of nodes some time after they are Ready, without an event. */
+/** Nodes have rules for a Service's backends some time after these are Ready, without an event. */
 async function saysSoon(lab: Lab, wanted: RegExp, args: readonly string[], input?: string): Promise<string> {
   let last = "";
   await until(`kubectl says ${wanted}`, 60_000, async () => {
@@ -159,7 +159,7 @@ t.test("the API server reaches pods", { skip: whyNoLab() }, async (t) => {
       `apiservice/${version}.${GROUP}`,
       `validatingwebhookconfiguration/weft-test-${name}`,
     ]);
-    // An API without a server would keep the namespace from being deleted.
+    // An API without a server would block the deletion of the namespace.
     await lab.kubectl(["delete", "--ignore-not-found", ...clusterWide]);
     await lab.kubectl(["delete", "--ignore-not-found", "namespace", NAMESPACE]);
   });

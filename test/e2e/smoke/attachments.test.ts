@@ -23,7 +23,7 @@ const BARE = `bare.${HOME}.ovn`;
 let world: World;
 let pods: readonly [Thing, Thing];
 
-/** A port's attachment to the pod's own network: what the runtime made, and what Multus would hand on. */
+/** The attachment of the pod's primary network: what the runtime made, and what Multus would pass on. */
 function sandboxOf({ metadata: { name, uid }, spec }: Thing, ifName: string): Attachment {
   const port = world
     .ovs(spec.nodeName)
@@ -162,7 +162,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     await speak(t, ["192.168.51.2"]);
   });
 
-  await t.test("another plugin's network: macvlan has its addresses from the Subnet", async (t) => {
+  await t.test("another plugin's network: macvlan gets its addresses from the Subnet", async (t) => {
     for (const pod of pods) {
       const { result, took } = await timed(() => call(pod, "ADD", macvlanNetwork("wire", HOME), "net2", "macvlan"));
       t.comment(`macvlan's ADD of ${pod.metadata.name}: ${took}`);
@@ -187,7 +187,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     await speak(t, [v4, v6]);
   });
 
-  await t.test("as IPAM the plugin answers in the version asked, without an interface", async (t) => {
+  await t.test("as IPAM the plugin answers in the requested version, and creates no interface", async (t) => {
     const { v4IpAddress: v4, v6IpAddress: v6 } = ipOf(one, WIRE).spec;
     for (const cniVersion of ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]) {
       const [four, six] = cniVersion < "1.0.0" ? [{ version: "4" }, { version: "6" }] : [{}, {}];
@@ -223,7 +223,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
     t.strictSame(await takeInventory(world), now);
   });
 
-  await t.test("DEL and GC of a network take its interfaces, and no other's", async (t) => {
+  await t.test("DEL and GC of a network remove its interfaces, and no others", async (t) => {
     for (const ifName of ["eth0", "net3"]) {
       t.strictSame(await call(one, "DEL", ovnNetwork("lan", HOME), ifName), { code: 0, out: undefined });
     }
@@ -237,7 +237,7 @@ t.test("secondary interfaces of pods", { skip: whyNoLab(), timeout: 240_000 }, a
       t.equal(await lookInside(one, ifName), undefined, `${name}'s ${ifName} is gone`);
     }
     for (const pod of pods) {
-      // A second DEL is content, also with what GC has taken.
+      // A second DEL succeeds, also for interfaces that GC has removed.
       for (const again of ["first", "again"]) {
         for (const [conf, ifName, program] of [
           [macvlanNetwork("wire", HOME), "net2", "macvlan"],

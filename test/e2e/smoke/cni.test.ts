@@ -43,7 +43,7 @@ function wanted(pod: Thing): boolean {
   return pod.metadata.annotations?.["ovn.kubernetes.io/routed"] === "true";
 }
 
-/** A pod with an address and without a sandbox, and what a runtime would say of it. */
+/** A pod with an address and without a sandbox, and the parameters that a runtime would pass. */
 async function handmade(t: Test, name: string): Promise<{ pod: Thing; attachment: Required<Attachment> }> {
   await world.kube.create(PODS, sandboxlessPod(namespace, name, NODE));
   const pod = await world.pods.until(`${namespace}/${name}`, "has its network", (pod) => pod && wanted(pod) && pod);
@@ -92,7 +92,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   const annotation = (key: string): string => pod.metadata.annotations?.[`ovn.kubernetes.io/${key}`] ?? "";
   const [v4 = "", v6 = ""] = annotation("ip_address").split(",");
   const mac = annotation("mac_address");
-  // It takes ten seconds, which the tests below use; on the other node, where nothing else is asked of the daemon.
+  // It takes ten seconds, during which the tests below run; on the other node, where the daemon gets no other request.
   const unknownTo = { ...attachment, container: "unknown", pod: { namespace, name: "unknown", uid: "u" } };
   const unknownPod = callPlugin(world, "weft-2", "ADD", V11, unknownTo);
 
@@ -114,10 +114,10 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     };
   };
 
-  await t.test("VERSION names what the shim speaks, without the daemon", async (t) => {
+  await t.test("VERSION lists the versions that the shim supports, without the daemon", async (t) => {
     const { code, out } = await call("VERSION", { cniVersion: "1.0.0" });
     t.strictSame([code, out], [0, { cniVersion: "1.0.0", supportedVersions: [...CNI_VERSIONS] }]);
-    // Multus' daemon starts plugins so: in another root, its own working directory being outside of it.
+    // Multus' daemon starts plugins like this: in another root, with a working directory outside of it.
     const gone =
       "mkdir /tmp/weft-gone && cd /tmp/weft-gone && rmdir /tmp/weft-gone && CNI_COMMAND=VERSION exec /opt/cni/bin/kube-ovn";
     const input = JSON.stringify({ cniVersion: "1.0.0" });
@@ -152,10 +152,10 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
   });
 
   await t.test(
-    "two ADDs of one container at once and another one later are one, and its network carries packets",
+    "two simultaneous ADDs of one container and a later one have one result, and its network carries packets",
     async (t) => {
       const answers = await Promise.all([call("ADD", V11, attachment), call("ADD", V11, attachment)]);
-      // Those may have been one for the daemon, too; this one recreates the interface.
+      // The daemon may have handled the earlier ones as one; this one recreates the interface.
       answers.push(await call("ADD", V11, attachment));
       for (const answer of answers) t.strictSame(answer, { code: 0, out: result("1.1.0") });
       const exec = (command: readonly string[]) =>
@@ -187,30 +187,33 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     await inside("address", "delete", `${v4}/16`, "dev", "eth0");
     t.match(await check(), { code: 1, out: { code: CNI_ERROR.internal, msg: `no address ${v4}/16` } });
     await inside("address", "add", `${v4}/16`, "dev", "eth0");
-    // The route went with the address.
+    // The route was deleted with the address.
     t.match(await check(), { code: 1, out: { msg: "no route to 0.0.0.0/0" } });
     await inside("route", "add", "default", "via", "10.16.0.1");
     t.strictSame(await check(), { code: 0, out: undefined });
   });
 
-  await t.test("CHECK of a pod that the runtime set up passes with the result that the runtime keeps", async (t) => {
-    const near = peers.find((pod) => pod.spec.nodeName === NODE)!;
-    const [port] = world
-      .ovs(NODE)
-      .podInterfaces()
-      .filter(({ external_ids }) => external_ids["pod_name"] === near.metadata.name);
-    const { container_id: container = "", pod_netns: netns = "" } = port?.external_ids ?? {};
-    const file = join(world.lab.node(NODE).root, `var/lib/cni/results/kube-ovn-${container}-eth0`);
-    const cached = JSON.parse(readFileSync(file, "utf8"));
-    t.match(cached, { ifName: "eth0", networkName: "kube-ovn", result: { cniVersion: "1.0.0" } });
-    const { namespace, name } = near.metadata as { namespace: string; name: string };
-    const checked = await call("CHECK", configuration("1.0.0", { prevResult: cached.result }), {
-      container,
-      netns,
-      pod: { namespace, name },
-    });
-    t.strictSame(checked, { code: 0, out: undefined });
-  });
+  await t.test(
+    "CHECK of a pod that the runtime set up passes with the result that the runtime has stored",
+    async (t) => {
+      const near = peers.find((pod) => pod.spec.nodeName === NODE)!;
+      const [port] = world
+        .ovs(NODE)
+        .podInterfaces()
+        .filter(({ external_ids }) => external_ids["pod_name"] === near.metadata.name);
+      const { container_id: container = "", pod_netns: netns = "" } = port?.external_ids ?? {};
+      const file = join(world.lab.node(NODE).root, `var/lib/cni/results/kube-ovn-${container}-eth0`);
+      const cached = JSON.parse(readFileSync(file, "utf8"));
+      t.match(cached, { ifName: "eth0", networkName: "kube-ovn", result: { cniVersion: "1.0.0" } });
+      const { namespace, name } = near.metadata as { namespace: string; name: string };
+      const checked = await call("CHECK", configuration("1.0.0", { prevResult: cached.result }), {
+        container,
+        netns,
+        pod: { namespace, name },
+      });
+      t.strictSame(checked, { code: 0, out: undefined });
+    },
+  );
 
   await t.test("GC removes attachments that are not in the runtime's list, and no others", async (t) => {
     const other = await handmade(t, "other");
@@ -299,7 +302,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
     t.equal(stdout, "204");
   });
 
-  await t.test("an ADD ends at once when its pod or container is removed", async (t) => {
+  await t.test("an ADD is aborted at once when its pod or container is removed", async (t) => {
     await unchanged(t, "nothing is left", async () => {
       const netns = await makeNetns(t, world, NODE, "weft-late");
       const lost = idlePod(namespace, "late", undefined, { "ovn.kubernetes.io/logical_switch": "no-such-subnet" });

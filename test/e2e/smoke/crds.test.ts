@@ -55,7 +55,7 @@ function object(kind: Kind, spec: Fields, name = `t${++names}`): Fields {
   return { apiVersion: "kubeovn.io/v1", kind, metadata: { name }, spec };
 }
 
-/** Creates an object without keeping it; unknown fields are an error. */
+/** Creates an object by a dry run; unknown fields are an error. */
 function tryOut(kind: Kind, spec: Fields, name?: string) {
   return server.call("POST", `${path(kind)}?dryRun=All&fieldValidation=Strict`, object(kind, spec, name));
 }
@@ -420,7 +420,7 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
 const CIDR = { cidrBlock: "10.0.0.0/24" };
 const DUAL = { cidrBlock: "10.0.0.0/24,fd00::/112" };
 
-/** Specs that are refused, and what the answer must say: which field, which value, what is accepted. */
+/** Specs that are refused, and what the error must contain: the field, the value, what is accepted. */
 const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Vpc", { policyRoutes: [{ action: "deny", match: "ip4" }] }, "spec.policyRoutes[0].action", '"deny"', '"reroute"'],
   ["Vpc", { policyRoutes: [{ action: "drop", priority: 32768 }] }, "policyRoutes[0].priority", "32767"],
@@ -784,7 +784,7 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ],
 ];
 
-/** Changes: the object as it is made, a merge patch of its spec, and what the refusal says (nothing: it is accepted). */
+/** Changes: the object as created, a merge patch of its spec, and the text of the refusal (none: it is accepted). */
 const CHANGES: readonly (readonly [Kind, Fields, Fields, ...string[]])[] = [
   ["Subnet", { ...CIDR, vpc: "a" }, { vpc: "b" }, "spec.vpc", 'vpc was "a" and cannot be changed'],
   ["Subnet", { ...CIDR, vpc: "a" }, { vpc: null }, 'vpc was "a"'],
@@ -848,7 +848,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
   });
 
   t.test(
-    "of a subnet's addresses the API server refuses what the controller does, and gateways of a family that the subnet lacks",
+    "the API server refuses the same addresses of a subnet as the controller, and gateways of a family that the subnet does not have",
     async (t) => {
       const blocks = ["10.20.0.0", "127.0.0.0", "0.0.0.0", "169.254.1.0", "224.0.0.0"].flatMap((base) =>
         [0, 24, 30, 31, 32].map((length) => `${base}/${length}`),
@@ -895,7 +895,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     },
   );
 
-  t.test("a subnet and its VPC cannot have one name", async (t) => {
+  t.test("a subnet and its VPC cannot have the same name", async (t) => {
     const answer = await tryOut("Subnet", { ...CIDR, vpc: "same" }, "same");
     t.equal(answer.status, 422);
     t.match(answer.body.message, 'spec.vpc "same" is also the name of the subnet');
@@ -917,7 +917,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     }
   });
 
-  t.test("an OvnEip takes its addresses once, in its status and then in its spec, and keeps them", async (t) => {
+  t.test("an OvnEip gets its addresses once, in its status and then in its spec, and keeps them", async (t) => {
     const name = await create("OvnEip", { externalSubnet: "s" });
     const given = { status: { v4Ip: "10.0.0.5", macAddress: "00:00:00:00:00:02", type: "nat" } };
     t.equal((await patch("OvnEip", name, given, "/status")).status, 200);
@@ -932,7 +932,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     }
   });
 
-  t.test("a Vip takes its addresses once, and keeps them", async (t) => {
+  t.test("a Vip gets its addresses once, and keeps them", async (t) => {
     const name = await create("Vip", { subnet: "s", selector: ["a: b"] });
     const given = {
       spec: { v4ip: "10.0.0.5", macAddress: "00:00:00:00:00:02" },
@@ -973,8 +973,8 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.equal(wrong.status, 422);
   });
 
-  t.test("an object that Kube-OVN wrote before us can still be changed elsewhere", async (t) => {
-    // A number of 2^63 or more is stored rounded and is no integer any more: our schema would refuse it if it were new.
+  t.test("an object that Kube-OVN wrote can still be changed in other fields", async (t) => {
+    // A number of 2^63 or more is stored rounded and is not an integer any more: our schema would refuse it in a new object.
     const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/subnets.kubeovn.io";
     const ours = (await server.call("GET", crd)).body.spec;
     const lax = (key: string, value: unknown): unknown =>
@@ -985,7 +985,7 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.equal((await change(theirs)).status, 200);
     const name = `t${++names}`;
     const old = { cidrBlock: "fd00::/64", gateway: "fd00::", mtu: 1000 };
-    // The API server takes a new schema into use a moment after it has accepted it.
+    // The API server uses a new schema a moment after it has accepted it.
     for (let tries = 0; ; tries++) {
       const made = await server.call("POST", path("Subnet"), object("Subnet", old, name));
       if (made.status === 201) break;
@@ -1021,12 +1021,11 @@ t.test("the CRDs on a real API server", { skip: "missing" in binaries ? binaries
     t.match(more.body.message, "4096");
   });
 
-  t.test(
-    "annotations whose form makes no sense are refused where they are written, by the rules of the controller",
-    (t) => tryAnnotations(t, server),
+  t.test("malformed annotations are refused by the API server, by the same rules as in the controller", (t) =>
+    tryAnnotations(t, server),
   );
 
-  t.test("the token of a node's daemon changes what that daemon may of its own node, and nothing else", (t) =>
+  t.test("the token of a node's daemon may change what the daemon needs of its own node, and nothing else", (t) =>
     tryDaemonToken(t, server, async (objects) => {
       const file = join(t.testdir({ "objects.yaml": objects }), "objects.yaml");
       await kubectl("apply", "-f", file);

@@ -12,14 +12,14 @@ t.setTimeout(600_000);
 const reason = lab.nodes.length === 0 ? "no lab is up: npm run lab -- up" : false;
 
 /**
- * Lanes that run side by side, for most of their time is waiting. Pages that use the same names or addresses are in one lane. `weftctl status` of
- * look-inside.md wants each subnet to be ready, so it comes before pages of any lane have subnets that are not.
+ * Lanes that run in parallel, because they wait for most of their time. Pages that use the same names or addresses are in one lane. `weftctl status` of
+ * look-inside.md requires that each subnet is ready, so it runs before pages of any lane have subnets that are not.
  */
 const LANES = [
   ["policies.md", "security-groups.md", "vpcs.md"],
   ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
 ];
-/** Pages for maintainers, of which nothing is run on a cluster, and the one that needs a lab of another network plugin. */
+/** Pages for maintainers, whose examples are not run on a cluster, and the one that needs a lab with another network plugin. */
 const NOT_ON_A_CLUSTER = ["releasing.md", "non-primary.md", "stability.md"];
 const first = ["look-inside.md"];
 const known = [...LANES.flat(), ...NOT_ON_A_CLUSTER, ...first];

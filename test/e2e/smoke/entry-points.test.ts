@@ -21,12 +21,10 @@ await t.test("the databases keep their content when a server or northd dies, and
   t.match(out, /\(first\)\n\(second\)\n|\(second\)\n\(first\)\n/);
 });
 
-await t.test(
-  "a database that cannot be read makes room for an empty one, and a raft member's data is taken over",
-  async (t) => {
-    const out = await scenario(
-      t,
-      `
+await t.test("an unreadable database is replaced by an empty one, and a raft member's data is kept", async (t) => {
+  const out = await scenario(
+    t,
+    `
     mkdir -p /etc/ovn; head -c 5000 /dev/urandom >/etc/ovn/ovnsb_db.db
     ovsdb-tool create-cluster /etc/ovn/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema tcp:127.0.0.1:6643
     ovsdb-server --detach --pidfile=/tmp/raft.pid --unixctl=/tmp/raft.ctl --remote=punix:/tmp/raft.sock /etc/ovn/ovnnb_db.db
@@ -34,13 +32,12 @@ await t.test(
     start start-central; until_true 10 /opt/weft/bin/central-health && echo healthy
     ovn-nbctl show; ls /etc/ovn; stop
     `,
-    );
-    t.match(out, /healthy\nswitch .* \(taken-over\)/);
-    t.match(out, /ovnnb_db\.db\.clustered[\s\S]*ovnsb_db\.db\.unreadable/);
-  },
-);
+  );
+  t.match(out, /healthy\nswitch .* \(taken-over\)/);
+  t.match(out, /ovnnb_db\.db\.clustered[\s\S]*ovnsb_db\.db\.unreadable/);
+});
 
-await t.test("a daemon that keeps dying ends the container with an error", async (t) => {
+await t.test("a daemon that dies repeatedly ends the container with an error", async (t) => {
   const out = await scenario(
     t,
     `
@@ -60,7 +57,7 @@ await t.test("a daemon that keeps dying ends the container with an error", async
 });
 
 await t.test(
-  "the userspace datapath takes the tunnel interface's addresses and routes, and gives them back",
+  "the userspace datapath takes over the tunnel interface's addresses and routes, and restores them",
   async (t) => {
     const out = await scenario(
       t,
@@ -88,7 +85,7 @@ await t.test(
 );
 
 await t.test(
-  "a restart keeps the tunnel addresses that the daemon has made of the same address, and no others",
+  "a restart keeps the tunnel addresses that the daemon derived from the same address, and no others",
   async (t) => {
     const out = await scenario(
       t,
@@ -138,7 +135,7 @@ await t.test(
   },
 );
 
-await t.test("after a crash of all at once the addresses are found again", async (t) => {
+await t.test("after a crash of all processes the addresses are restored", async (t) => {
   const out = await scenario(
     t,
     `
@@ -153,7 +150,7 @@ await t.test("after a crash of all at once the addresses are found again", async
   t.match(out, "ready again\n172.19.0.11/24\n10.99.0.0/16\nbr-net\neth1\nlo\nended with 0\n");
 });
 
-await t.test("tunnels use the node's own address where no interface is named, in IPv6 too", async (t) => {
+await t.test("tunnels use the node's own address if no interface is named, also over IPv6", async (t) => {
   const out = await scenario(
     t,
     `

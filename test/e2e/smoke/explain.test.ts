@@ -30,7 +30,7 @@ t.test("packets agree with the verdicts of weftctl, which uses desired state onl
   )) as readonly [Thing, Thing, Thing];
   const [web, friend] = pods;
 
-  /** Compares the answer with packets, for every pair and from both nodes; the packets must have settled. */
+  /** Compares the answer with packets, for every pair and from both nodes, once nodes have applied the policies. */
   const compare = async (t: Test): Promise<void> => {
     const sources = [
       ...pods.map((pod) => ({ name: pod.metadata.name, exec: inPod(pod) })),
@@ -72,7 +72,7 @@ t.test("packets agree with the verdicts of weftctl, which uses desired state onl
     const { data } = await planCommand(world.kube, { file: [file], namespace: NAMESPACE });
     const { changes } = (data as { reachability: ReachChanges }).reachability;
     const lost = changes.filter(({ to }) => to === `${NAMESPACE}/web`);
-    // Found by the name of a pod in the same class: other pods of the lab are in it as well.
+    // Found by the name of a pod in the same class, which may contain other pods of the lab.
     t.ok(lost.some(({ from, open }) => from !== "outside" && open === "nothing"));
     t.ok(lost.some(({ from, open }) => from === `${NAMESPACE}/friend` && open === `TCP ${PORT}`));
     t.ok(lost.every(({ change }) => change === "loses"));

@@ -28,7 +28,7 @@ async function exec(what: string, ...command: readonly string[]): Promise<string
   return (await lab.kubectl([`--namespace=${NAMESPACE}`, "exec", what, "--", ...command])).stdout.trimEnd();
 }
 
-/** uid and restarts of every container of Weft: equal as long as nothing has been replaced or has died. */
+/** uid and restarts of every container of Weft: unchanged as long as none was replaced or restarted. */
 async function lives(): Promise<readonly string[]> {
   const { items } = await get("pods", "--selector=component=network");
   return items
@@ -58,7 +58,7 @@ await t.test("the four workloads are ready under Kube-OVN's names", { skip }, as
 });
 
 await t.test("each node is a chassis that the others reach by a geneve tunnel over eth1", { skip }, async (t) => {
-  // That of the nodes' first address.
+  // The interface with the nodes' first address.
   const version = lab.settings?.ipFamily === "ipv6" ? "v6" : "v4";
   const rows = await exec("deployment/ovn-central", "ovn-sbctl", "--bare", "--columns=hostname", "list", "Chassis");
   t.strictSame(rows.split("\n").filter(Boolean).sort(), [...lab.nodes].sort());
@@ -77,21 +77,25 @@ await t.test("each node is a chassis that the others reach by a geneve tunnel ov
   }
 });
 
-await t.test("kubelet's runtime finds the shim, and a configuration only the daemon writes", { skip }, async (t) => {
-  for (const node of lab.nodes) {
-    const { stdout } = await lab.node(node).exec(["cat", "/etc/cni/net.d/01-kube-ovn.conflist"]);
-    t.match(JSON.parse(stdout).plugins[0], {
-      type: "kube-ovn",
-      server_socket: "/run/openvswitch/kube-ovn-daemon.sock",
-    });
-    const version = await lab
-      .node(node)
-      .exec(["env", "CNI_COMMAND=VERSION", "/opt/cni/bin/kube-ovn"], { input: '{"cniVersion":"1.1.0"}' });
-    t.match(JSON.parse(version.stdout).supportedVersions, /1\.1\.0/);
-  }
-});
+await t.test(
+  "kubelet's runtime finds the shim, and the configuration that only the daemon writes",
+  { skip },
+  async (t) => {
+    for (const node of lab.nodes) {
+      const { stdout } = await lab.node(node).exec(["cat", "/etc/cni/net.d/01-kube-ovn.conflist"]);
+      t.match(JSON.parse(stdout).plugins[0], {
+        type: "kube-ovn",
+        server_socket: "/run/openvswitch/kube-ovn-daemon.sock",
+      });
+      const version = await lab
+        .node(node)
+        .exec(["env", "CNI_COMMAND=VERSION", "/opt/cni/bin/kube-ovn"], { input: '{"cniVersion":"1.1.0"}' });
+      t.match(JSON.parse(version.stdout).supportedVersions, /1\.1\.0/);
+    }
+  },
+);
 
-await t.test("an administrator finds the usual tools in the pods", { skip }, async (t) => {
+await t.test("the pods have the usual tools for administrators", { skip }, async (t) => {
   const tools =
     "bash ip curl traceroute arping ndisc6 tcpdump iptables ipset nft conntrack ovs-vsctl ovs-ofctl ovs-appctl ovs-tcpdump ovn-nbctl ovn-sbctl ovn-trace ovn-detrace weftctl";
   const missing = await exec(
@@ -103,15 +107,15 @@ await t.test("an administrator finds the usual tools in the pods", { skip }, asy
   t.equal(missing, "");
 });
 
-await t.test("deploying what runs already replaces nothing", { skip }, async (t) => {
-  // Twice, as the checkout may be newer than the lab.
+await t.test("a second deployment of the same version replaces nothing", { skip }, async (t) => {
+  // Twice, because the checkout may be newer than the lab.
   await deploy(lab, progress);
   const before = await lives();
   await deploy(lab, progress);
   t.strictSame(await lives(), before);
 });
 
-await t.test("ovn-central comes back on its node, with its databases", { skip, timeout: 120_000 }, async (t) => {
+await t.test("ovn-central restarts on its node, with its databases", { skip, timeout: 120_000 }, async (t) => {
   const [before] = (await get("pods", "--selector=app=ovn-central")).items;
   const rows = () =>
     exec("deployment/ovn-central", "ovn-nbctl", "--bare", "--columns=_uuid", "list", "Logical_Switch_Port");

@@ -17,7 +17,7 @@ await test("the checkout's lab", { skip: lab.settings === undefined && "it is no
     );
   });
 
-  await t.test("has nodes with a kernel-owned eth0, a tunnel link eth1 and folders of their own", async (t) => {
+  await t.test("has nodes with an eth0 of the kernel, a tunnel link eth1 and separate folders", async (t) => {
     for (const name of lab.nodes) {
       const { stdout } = await lab.node(name).exec(["sh", "-c", "hostname; ls /sys/class/net; cat /etc/weft-lab"]);
       const lines = stdout.trim().split("\n");

@@ -41,11 +41,11 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
     t.equal(holder(), standby.metadata.name);
   });
 
-  await t.test("a leader that has lost the lock writes nothing until it has it again", async (t) => {
+  await t.test("a leader that has lost the lock writes nothing until it holds it again", async (t) => {
     const thief = world.nb.client.steal(LEADER_LOCK);
     await thief.whenHeld(AbortSignal.timeout(5_000));
     for (const controller of world.own("kube-ovn-controller")) {
-      // The one that was killed says nothing until it runs again.
+      // The killed controller logs nothing until it runs again.
       const leading = () => controllerFigure(world, controller, "weft_controller_leading").catch(() => undefined);
       const follows = async () => (await leading()) === 0;
       await until(`${controller.metadata.name} reports that it does not lead`, 5_000, follows);
@@ -56,7 +56,7 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
     });
     const pod = idlePod(namespace, "while-deposed", "weft-2");
     await world.kube.create(PODS, pod);
-    // Long enough for what otherwise takes a few hundredths of a second.
+    // Long enough for a write, which otherwise takes a few hundredths of a second.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     stop();
     t.equal(rows, 0, "the northbound database is as it was");
@@ -69,7 +69,7 @@ t.test("two controllers", { skip: whyNoLab() }, async (t) => {
   await t.test("a controller that starts again finds nothing to change", async (t) => {
     const leader = world.own("kube-ovn-controller").find(({ metadata }) => metadata.name === holder())!;
     let rows = 0;
-    // Ports change as pods come up, and the load balancer of the controllers' own Service as they come and go.
+    // Ports change when pods start, and the load balancer of the controllers' own Service when they start and end.
     const busy = ["Logical_Switch_Port", "Load_Balancer"];
     const stop = world.nb.mirror.subscribe((changes) => {
       rows += changes.filter(({ table }) => !busy.includes(table)).length;

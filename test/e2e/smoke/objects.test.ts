@@ -42,23 +42,20 @@ t.test("objects in Kubernetes and OVN are those of Kube-OVN", { skip: whyNoLab()
   const node: string = pod!.spec.nodeName;
   const [v4, v6] = addressesOf(pod!);
 
-  await t.test(
-    "a pod's annotations are the outcome of its allocation, and its status has the same addresses",
-    async (t) => {
-      t.match(annotations(pod!)["mac_address"], MAC);
-      t.strictSame(annotations(pod!), {
-        allocated: "true",
-        routed: "true",
-        ip_address: `${v4},${v6}`,
-        mac_address: annotations(pod!)["mac_address"],
-        cidr: "10.16.0.0/16,fd00:10:16::/112",
-        gateway: "10.16.0.1,fd00:10:16::1",
-        logical_switch: "ovn-default",
-        logical_router: "ovn-cluster",
-        pod_nic_type: "veth-pair",
-      });
-    },
-  );
+  await t.test("a pod's annotations show its allocation, and its status has the same addresses", async (t) => {
+    t.match(annotations(pod!)["mac_address"], MAC);
+    t.strictSame(annotations(pod!), {
+      allocated: "true",
+      routed: "true",
+      ip_address: `${v4},${v6}`,
+      mac_address: annotations(pod!)["mac_address"],
+      cidr: "10.16.0.0/16,fd00:10:16::/112",
+      gateway: "10.16.0.1,fd00:10:16::1",
+      logical_switch: "ovn-default",
+      logical_router: "ovn-cluster",
+      pod_nic_type: "veth-pair",
+    });
+  });
 
   await t.test("an IP object records the addresses of each pod and node", async (t) => {
     const mac = annotations(pod!)["mac_address"];
@@ -168,7 +165,7 @@ t.test("objects in Kubernetes and OVN are those of Kube-OVN", { skip: whyNoLab()
     for (const subnet of ["join", "ovn-default"]) t.ok(subnets.includes(subnet), `${subnet} is in it`);
   });
 
-  await t.test("the northbound database has Kube-OVN's names, and each row says whose it is", async (t) => {
+  await t.test("the northbound database has Kube-OVN's names, and each row is marked with its owner", async (t) => {
     const { nb } = world;
     const port = nb.port(`${name}.${STANDING}`)!;
     t.match(port, {
@@ -223,7 +220,7 @@ t.test("objects in Kubernetes and OVN are those of Kube-OVN", { skip: whyNoLab()
     t.equal(stdout.trim(), "Nothing to do: the northbound database is as it should be.");
   });
 
-  await t.test("the image has the tools that an administrator expects in it", async (t) => {
+  await t.test("the image has the tools that an administrator expects", async (t) => {
     const tools =
       "bash ip curl traceroute arping ndisc6 tcpdump iptables ip6tables ipset nft ovs-vsctl ovs-ofctl ovs-appctl ovs-dpctl ovn-nbctl ovn-sbctl ovn-trace ovn-appctl ovsdb-client ovsdb-tool weftctl";
     const script = `for tool in ${tools}; do command -v $tool >/dev/null || echo $tool; done`;

@@ -56,36 +56,33 @@ t.test("packets follow NetworkPolicies", { skip: whyNoLab() }, async (t) => {
     for (const address of addressesOf(friend)) t.ok(await connects(inPod(web), address, 8080), "and it reaches others");
   });
 
-  await t.test(
-    "further policies add to what is allowed: by labels and a port's name, by a namespace's labels",
-    async () => {
-      await createPolicy(world, NAMESPACE, "friends", {
-        podSelector: { matchLabels: { role: "web" } },
-        ingress: [{ from: [{ podSelector: { matchLabels: { role: "friend" } } }], ports: [{ port: "http" }] }],
-      });
-      await allow([friend]);
-      await deny([stranger, elsewhere]);
-      await createPolicy(world, NAMESPACE, "others", {
-        podSelector: { matchLabels: { role: "web" } },
-        ingress: [
-          {
-            from: [
-              {
-                namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": OTHER } },
-                podSelector: { matchLabels: { role: "friend" } },
-              },
-            ],
-            ports: [{ port: 8000, endPort: 8100 }],
-          },
-        ],
-      });
-      await allow([friend, elsewhere]);
-      await deny([stranger]);
-    },
-  );
+  await t.test("additional policies allow more: by labels and a port's name, by a namespace's labels", async () => {
+    await createPolicy(world, NAMESPACE, "friends", {
+      podSelector: { matchLabels: { role: "web" } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { role: "friend" } } }], ports: [{ port: "http" }] }],
+    });
+    await allow([friend]);
+    await deny([stranger, elsewhere]);
+    await createPolicy(world, NAMESPACE, "others", {
+      podSelector: { matchLabels: { role: "web" } },
+      ingress: [
+        {
+          from: [
+            {
+              namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": OTHER } },
+              podSelector: { matchLabels: { role: "friend" } },
+            },
+          ],
+          ports: [{ port: 8000, endPort: 8100 }],
+        },
+      ],
+    });
+    await allow([friend, elsewhere]);
+    await deny([stranger]);
+  });
 
   await t.test(
-    "an established flow that stays allowed goes on through a change of policy; one that is not ends",
+    "an established flow continues after a change of policy that still allows it, and otherwise ends",
     async (t) => {
       const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
       const server = await echoServer(netns(web), 9000);
@@ -137,7 +134,7 @@ t.test("packets follow NetworkPolicies", { skip: whyNoLab() }, async (t) => {
     for (const address of addressesOf(friend)) t.ok(await connects(inPod(stranger), address, 8080), "it still answers");
   });
 
-  await t.test("a port name that no pod has is reported at the policy", async (t) => {
+  await t.test("a port name that no pod has is reported by an Event of the policy", async (t) => {
     await createPolicy(world, NAMESPACE, "nonsense", { podSelector: {}, ingress: [{ ports: [{ port: "nope" }] }] });
     const event = await when(
       (listener) => world.events.subscribe(listener),

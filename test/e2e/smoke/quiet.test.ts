@@ -9,7 +9,7 @@ import { PROGRAM, requireProcess } from "../testing/processes.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const WINDOW_MS = 20_000;
-/** The kernel's clock ticks a second (USER_HZ), on every architecture of ours. */
+/** The kernel's clock ticks per second (USER_HZ), on each supported architecture. */
 const TICKS = 100;
 
 /** Processor time of a process, in milliseconds. */
@@ -18,7 +18,7 @@ function cpu(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
-/** Whether a change of an object is Weft's: its newest entry of managedFields, or the source of an Event. */
+/** Whether Weft made a change of an object: by its newest entry of managedFields, or the source of an Event. */
 function isOurs(object: Thing): boolean {
   const { managedFields = [] } = object.metadata as { managedFields?: readonly { manager: string; time: string }[] };
   const [newest] = [...managedFields].sort((a, b) => (a.time < b.time ? 1 : -1));

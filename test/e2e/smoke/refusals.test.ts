@@ -23,7 +23,7 @@ const SMALL = "weft-small";
 
 let world: World;
 
-/** Waits for the Event of Weft's about an object whose message has `text` in it. */
+/** Waits for Weft's Event about an object whose message contains `text`. */
 function eventAbout(kind: string, name: string, reason: string, text: string): Promise<EventThing> {
   const isIt = ({ involvedObject, ...event }: EventThing): boolean =>
     involvedObject.kind === kind &&
@@ -62,28 +62,25 @@ t.test(
       t.match(stderr, 'cidrBlock "10.40.0.0/33"');
     });
 
-    await t.test(
-      "kubectl apply itself refuses an annotation whose form makes no sense, and says what would do",
-      async (t) => {
-        const apply = (object: object) =>
-          world.lab.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object), allowFailure: true });
-        const annotations = { "ovn.kubernetes.io/ip_address": "10.10.10.10.10" };
-        const pod = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", annotations) });
-        t.not(pod.code, 0);
-        t.match(pod.stderr, 'ovn.kubernetes.io/ip_address is "10.10.10.10.10"; write one address');
-        const mac = { "net1.tenant.ovn.kubernetes.io/mac_address": "01:00:5e:00:00:01" };
-        const further = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", mac) });
-        t.match(further.stderr, 'mac_address is "01:00:5e:00:00:01"; write six bytes');
-        const vpc = { namespace, name: "bad", annotations: { "ovn.kubernetes.io/vpc": "no vpc" } };
-        const service = await apply({
-          apiVersion: "v1",
-          kind: "Service",
-          metadata: vpc,
-          spec: { ports: [{ port: 80 }] },
-        });
-        t.match(service.stderr, 'ovn.kubernetes.io/vpc is "no vpc"; write the name of an object');
-      },
-    );
+    await t.test("kubectl apply refuses a malformed annotation, and says what would be accepted", async (t) => {
+      const apply = (object: object) =>
+        world.lab.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object), allowFailure: true });
+      const annotations = { "ovn.kubernetes.io/ip_address": "10.10.10.10.10" };
+      const pod = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", annotations) });
+      t.not(pod.code, 0);
+      t.match(pod.stderr, 'ovn.kubernetes.io/ip_address is "10.10.10.10.10"; write one address');
+      const mac = { "net1.tenant.ovn.kubernetes.io/mac_address": "01:00:5e:00:00:01" };
+      const further = await apply({ apiVersion: "v1", kind: "Pod", ...idlePod(namespace, "bad", "weft-1", mac) });
+      t.match(further.stderr, 'mac_address is "01:00:5e:00:00:01"; write six bytes');
+      const vpc = { namespace, name: "bad", annotations: { "ovn.kubernetes.io/vpc": "no vpc" } };
+      const service = await apply({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: vpc,
+        spec: { ports: [{ port: 80 }] },
+      });
+      t.match(service.stderr, 'ovn.kubernetes.io/vpc is "no vpc"; write the name of an object');
+    });
 
     await t.test("a subnet that contains a node's address is not ready, and says which", async (t) => {
       await useSubnet(t, world, "weft-nodes", { cidrBlock: "172.18.0.0/24" });
@@ -95,7 +92,7 @@ t.test(
     });
 
     await t.test(
-      "of two subnets that overlap in a VPC the first one works on, and the second says why it does not",
+      "of two subnets that overlap in a VPC the first one keeps working, and the second one's condition says why it does not",
       async (t) => {
         await useSubnet(t, world, "weft-first", { cidrBlock: "10.41.0.0/16" });
         await judged(world, "weft-first");
@@ -108,7 +105,7 @@ t.test(
         t.match(readiness(world.subnets.get("weft-first")), { status: "True" });
         t.strictSame(switchOf(world, "weft-first"), before);
         t.equal(switchOf(world, "weft-second"), undefined);
-        // Its own gateway goes with it, as it was filled in for the old range.
+        // The gateway is removed too, because it was filled in for the old range.
         const spec = { cidrBlock: "10.42.0.0/24", gateway: "10.42.0.1", excludeIps: ["10.42.0.1"] };
         await world.kube.patch(SUBNETS, { name: "weft-second" }, { type: "merge", body: { spec } });
         t.match(await judged(world, "weft-second"), { status: "True" }, "corrected, it is accepted");
@@ -116,10 +113,10 @@ t.test(
       },
     );
 
-    // The gateway takes one of its two addresses.
+    // The gateway uses one of its two addresses.
     await useSubnet(t, world, SMALL, { cidrBlock: "10.43.0.0/30", namespaces: [namespace] });
     await t.test(
-      "a pod of a subnet that is full waits, its Event says for what, and the next free address is its",
+      "a pod of a full subnet waits, its Event says for what, and it gets the next free address",
       async (t) => {
         await judged(world, SMALL);
         const [first] = await run(world, [idlePod(namespace, "first", "weft-1")]);
@@ -160,7 +157,7 @@ t.test(
       const holder = `IP "${taken!.metadata.name}.${taken!.metadata.namespace}"`;
       const heldMac = taken!.metadata.annotations?.["ovn.kubernetes.io/mac_address"] ?? "";
       const router = [...world.nb.mirror.rows("Logical_Router_Port")].find((row) => row.name === "ovn-cluster-join");
-      // Pod → its annotations → what its Event says: the value, who holds it, and what would be accepted.
+      // Pod → its annotations → the text of its Event: the value, its owner, and what would be accepted.
       const cases: Readonly<Record<string, readonly [Record<string, string>, ...string[]]>> = {
         elsewhere: [
           { ip_address: "192.0.2.7" },
@@ -218,7 +215,7 @@ t.test(
         t.pass(JSON.stringify(wish));
       }
       await eventAbout("Pod", "slip", "AcquireAddressFailed", 'Annotation "ovn.kubernets.io/ip_address" is unknown');
-      // The same with sense in it.
+      // The same object with valid values.
       const fixed = { "ovn.kubernetes.io/ip_address": "10.16.77.7,fd00:10:16::777" };
       const [pod] = await run(world, [idlePod(namespace, "fixed", "weft-2", fixed)]);
       t.strictSame(addressesOf(pod!), ["10.16.77.7", "fd00:10:16::777"]);

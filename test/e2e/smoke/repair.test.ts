@@ -18,7 +18,7 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 let world: World;
 
-/** The administrator's own tool, where the databases are. */
+/** Runs the administrator's tool in the pod with the databases. */
 async function nbctl(...args: string[]): Promise<string> {
   const [central] = world.own("ovn-central");
   return (await inContainer(central!.metadata.uid, PROGRAM.central, ["ovn-nbctl", ...args])).stdout;
@@ -35,19 +35,19 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
   const far = pods.find((pod) => pod.spec.nodeName === "weft-2")!;
   const portName = `${far.metadata.name}.${far.metadata.namespace}`;
 
-  await t.test("a port deleted from the northbound database comes back, and its pod is reachable again", async (t) => {
+  await t.test("a port deleted from the northbound database is restored, and its pod is reachable again", async (t) => {
     const before = world.nb.port(portName)!;
     await nbctl("ls-add", "foreign-switch");
     const { took } = await timed(async () => {
       await nbctl("lsp-del", portName);
-      // Asked of the server: the mirror may not know yet that the port was away.
+      // From the server itself, because the mirror may not show yet that the port was deleted.
       const found = async () =>
         (await nbctl("--bare", "--columns=name", "find", "Logical_Switch_Port", `name=${portName}`)).trim() ===
         portName;
       await until("the port is back", 10_000, found);
     });
     t.comment(`back ${took} after ovn-nbctl was called`);
-    // `up` is northd's: where it has not noticed that the port was away, it does not say again that it is up.
+    // northd sets `up`: if it has not noticed that the port was deleted, it does not set it again.
     t.strictSame({ ...world.nb.port(portName)!, up: true }, { ...before, up: true });
     const back = await timed(() => reachable(near, far));
     t.comment(`reachable ${back.took} later`);
@@ -58,7 +58,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
     await nbctl("ls-del", "foreign-switch");
   });
 
-  await t.test("a member taken out of its port group or its address set comes back", async (t) => {
+  await t.test("a member deleted from its port group or its address set is restored", async (t) => {
     const group = "node.weft.2";
     const { _uuid } = world.nb.port(portName)!;
     const members = async () => (await nbctl("get", "Port_Group", group, "ports")).includes(_uuid);
@@ -67,7 +67,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
       await until("the member is back", 10_000, members);
     });
     t.comment(`${took} with ovn-nbctl's own start`);
-    // By which the pods of the subnet leave by their own nodes.
+    // With which traffic of the subnet's pods leaves through their own nodes.
     const [range = ""] = (far.metadata.annotations?.["ovn.kubernetes.io/cidr"] ?? "").split(",");
     const set = "weft_distributed_ip4";
     await nbctl("remove", "address_set", set, "addresses", JSON.stringify(range));
@@ -78,7 +78,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
     await until("the pod leaves by its node", 10_000, leaves);
   });
 
-  await t.test("ovn0's address, routes and link, and the packet rules, come back on the node", async (t) => {
+  await t.test("ovn0's address, routes and link, and the packet rules, are restored on the node", async (t) => {
     const node = "weft-1";
     const { v4IpAddress: v4, v6IpAddress: v6 } = world.ips.get(`node-${node}`)!.spec;
     const state = async (): Promise<string> =>
@@ -117,7 +117,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
   });
 
   await t.test(
-    "pods reach each other while OVN's databases are killed, and the controller carries on afterwards",
+    "pods reach each other while OVN's databases are killed, and the controller continues afterwards",
     async (t) => {
       const namespace = await useNamespace(t, world, "weft-repair");
       const central = await withoutRestarts(world, "ovn-central");
@@ -133,7 +133,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
     },
   );
 
-  await t.test("a northbound database that is lost is made again from Kubernetes", async (t) => {
+  await t.test("a lost northbound database is written again from Kubernetes", async (t) => {
     const rows = (): Readonly<Record<string, readonly string[]>> => ({
       ports: [...world.nb.mirror.rows("Logical_Switch_Port")].map(({ name, _uuid }) => `${name} ${_uuid}`).sort(),
       groups: [...world.nb.mirror.rows("Port_Group")].map(({ name, ports }) => `${name} ${ports}`).sort(),
@@ -144,7 +144,7 @@ t.test("what another program changes is restored", { skip: whyNoLab() }, async (
     const file = join(world.lab.node(central!.spec.nodeName).root, "etc/origin/ovn/ovnnb_db.db");
     t.ok(existsSync(file));
     await rm(file);
-    // By force: the server would otherwise end in good order, which a lost disk does not.
+    // SIGKILL, because a server that exits normally would not behave like a lost disk.
     await killProcess(central!.metadata.uid, PROGRAM.central);
     await world.kube.delete(
       PODS,

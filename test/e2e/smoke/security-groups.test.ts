@@ -14,7 +14,7 @@ import { openWorld, whyNoLab } from "../testing/world.ts";
 const NAMESPACE = "weft-sg";
 const FRONT = "weft-front";
 const BACK = "weft-back";
-/** With a `.`, so that its name in OVN has a digest. */
+/** A name with a `.`, so that the name in OVN has a digest. */
 const LATE = "weft.late";
 const LOWER = "weft-lower";
 const SUBNET = "weft-private";
@@ -29,7 +29,7 @@ function both(rule: object, v4 = "0.0.0.0/0", v6 = "::/0"): readonly object[] {
   ];
 }
 
-/** Sees to it that a flow of datagrams is echoed until `change` is active, and not at all from then on. */
+/** Asserts that a flow of datagrams is echoed until `change` is active, and not any more afterwards. */
 async function endsWith(t: Test, from: Thing, to: Thing, change: () => Promise<unknown>): Promise<void> {
   const netns = (pod: Thing): string => podNetns(pod.metadata.uid);
   const server = await echoServer(netns(to), 9000);
@@ -132,7 +132,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
     await settles(plain, back, 8080, false);
   });
 
-  await t.test("an established flow ends with the rule that let it pass, on either side", async (t) => {
+  await t.test("an established flow ends when the rule that allowed it is removed, on either side", async (t) => {
     const udp = { protocol: "udp", portRangeMin: 9000, portRangeMax: 9000 };
     const open = (): Promise<unknown> =>
       change(BACK, { ingressRules: both({ ...udp, remoteType: "securityGroup", remoteSecurityGroup: FRONT }) });
@@ -143,7 +143,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
     await change(FRONT, { egressRules: both({}) });
   });
 
-  await t.test("what the upper tier passes is decided by the lower one", async () => {
+  await t.test("the lower tier decides about traffic that the upper one passes", async () => {
     await change(BACK, { ingressRules: both({ policy: "pass" }) });
     await create(LOWER, { tier: 1, ingressRules: both(HTTP) });
     await settles(plain, back, 8080, false);
@@ -231,7 +231,7 @@ t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
     await judged(world, SUBNET);
     await settles(plain, far, 8080, true);
     const left = (switchOf(world, SUBNET)?.acls ?? []).map((uuid) => world.nb.mirror.get("ACL", uuid)?.external_ids);
-    // Every switch drops forged sources.
+    // Every switch drops spoofed sources.
     t.ok(left.length > 0 && left.every((ids) => ids?.["sources"] !== undefined), "nothing of it is left on its switch");
   });
 });

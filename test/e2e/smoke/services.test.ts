@@ -15,7 +15,7 @@ const NAME = "weft-services";
 
 /** A server's answer to a UDP datagram; "" if none arrives within two seconds. */
 async function ask(exec: Exec, address: string, port: number, word: string): Promise<string> {
-  // One read is one datagram; a refusal ends it at once.
+  // One read returns one datagram; a refusal ends it at once.
   const script = `exec 3<>/dev/udp/${address}/${port}; printf ${word} >&3; timeout 2 dd bs=512 count=1 <&3 2>/dev/null`;
   return (await exec(["bash", "-c", script])).stdout.trim();
 }
@@ -40,7 +40,7 @@ async function talk(
   return (await exec(["bash", "-c", script])).stdout.trim().split("\n");
 }
 
-/** Waits until the load balancer of a Service has so many endpoints for each of its addresses. */
+/** Waits until the load balancer of a Service has this number of endpoints for each of its addresses. */
 function balanced(world: World, service: string, protocol: string, endpoints: number): Promise<unknown> {
   return world.nb.until(`${service} has ${endpoints} endpoints`, () => {
     const rows = [...world.nb.mirror.rows("Load_Balancer")];
@@ -50,7 +50,7 @@ function balanced(world: World, service: string, protocol: string, endpoints: nu
   });
 }
 
-/** Makes a Service for the pods with label `part`; returns its addresses. */
+/** Creates a Service for the pods with label `part`; returns its addresses. */
 async function useService(world: World, name: string, part: string, more: object = {}): Promise<readonly string[]> {
   const service = await world.kube.create<Thing>(SERVICES, {
     metadata: { name, namespace: NAME },
@@ -107,11 +107,11 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     t.match(client!.spec.nodeName, here!.spec.nodeName);
   });
 
-  await t.test("pods resolve names and reach the API server, whose endpoint is a node's network", async (t) => {
+  await t.test("pods resolve names and reach the API server, whose endpoint is in the nodes' network", async (t) => {
     const dns = world.kube.get<Thing>(SERVICES, { namespace: "kube-system", name: "kube-dns" });
     const name = `near.${NAME}.svc.cluster.local`;
     for (const server of (await dns).spec.clusterIPs) {
-      // CoreDNS may have kept the answer of an earlier run for a Service of this name.
+      // CoreDNS may have cached the answer of an earlier run for a Service of this name.
       const isNew = async () => (await resolve(inPod(client!), name, "A", server)).detail === near[0];
       await until(`DNS by ${server}`, 60_000, isNew);
     }
@@ -161,7 +161,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     }
   });
 
-  await t.test("a UDP client that continues is moved to another endpoint when its own is gone", async (t) => {
+  await t.test("a UDP client that keeps sending is moved to another endpoint when its own is removed", async (t) => {
     const asked = join(t.testdir({}), "asked");
     await inPod(client!)(["mkfifo", asked]);
     const flow = talk(inPod(client!), near[0]!, 81, asked, there!.metadata.name);
@@ -173,25 +173,28 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     t.equal(answers.at(-1), there!.metadata.name, `then, after ${answers.length} datagrams of one flow`);
   });
 
-  await t.test("a Service without endpoints refuses at once, and serves again when it has one", async (t) => {
-    const point = async (selector: object, endpoints: number): Promise<void> => {
-      const body = { spec: { selector } };
-      await world.kube.patch(SERVICES, { namespace: NAME, name: "far" }, { type: "merge", body });
-      await balanced(world, "far", "tcp", endpoints);
-    };
-    await point({ far: "none" }, 0);
-    for (const address of far) {
-      const url = `http://${urlHost(address)}/clientip`;
-      const refused = await until(`${address} refuses`, 10_000, async () => {
-        const result = await http(inPod(client!), url);
-        return result.ok ? false : result;
-      });
-      t.match(refused.detail, /refused|Failed to connect/, `${address}: ${refused.detail}`);
-      t.ok(refused.ms < 1_000, `after ${Math.round(refused.ms)} ms`);
-      t.equal(await ask(inPod(client!), address, 81, "clientip"), "", "UDP: no answer");
-    }
-    await point({ far: "yes" }, 1);
-    for (const address of far)
-      await seenBy(t, client!, address, sameFamily(client!, address), `${address} with an endpoint again`);
-  });
+  await t.test(
+    "a Service without endpoints refuses connections at once, and serves again when it has one",
+    async (t) => {
+      const point = async (selector: object, endpoints: number): Promise<void> => {
+        const body = { spec: { selector } };
+        await world.kube.patch(SERVICES, { namespace: NAME, name: "far" }, { type: "merge", body });
+        await balanced(world, "far", "tcp", endpoints);
+      };
+      await point({ far: "none" }, 0);
+      for (const address of far) {
+        const url = `http://${urlHost(address)}/clientip`;
+        const refused = await until(`${address} refuses`, 10_000, async () => {
+          const result = await http(inPod(client!), url);
+          return result.ok ? false : result;
+        });
+        t.match(refused.detail, /refused|Failed to connect/, `${address}: ${refused.detail}`);
+        t.ok(refused.ms < 1_000, `after ${Math.round(refused.ms)} ms`);
+        t.equal(await ask(inPod(client!), address, 81, "clientip"), "", "UDP: no answer");
+      }
+      await point({ far: "yes" }, 1);
+      for (const address of far)
+        await seenBy(t, client!, address, sameFamily(client!, address), `${address} with an endpoint again`);
+    },
+  );
 });

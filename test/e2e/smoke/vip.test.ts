@@ -44,7 +44,7 @@ t.test("a Vip", { skip: whyNoLab() }, async (t) => {
   for (const server of [...servers, servers[0]!]) {
     const { name } = server.metadata;
     await inPod(server)(["ip", "address", "add", `${ADDRESS}/32`, "dev", "eth0"]);
-    // As keepalived does when it becomes the master.
+    // keepalived does the same when it becomes the master.
     await inPod(server)(["busybox", "arping", "-U", "-c", "1", "-I", "eth0", ADDRESS]);
     const answers = async (): Promise<boolean> => (await ping(inPod(client!), ADDRESS, 1)).ok;
     const { took } = await timed(() => until(`${ADDRESS} answers`, 15_000, answers));

@@ -21,7 +21,7 @@ t.test("VPCs and gateways", { skip: whyNoLab() }, async (t) => {
     const namespace = await useNamespace(t, world, "weft-vpc");
     if (world.vpcs.get(VPC) === undefined)
       await world.kube.create(VPCS, { metadata: { name: VPC }, spec: { namespaces: [namespace] } });
-    // On purpose the default subnet's own range: VPCs do not see each other's addresses.
+    // Deliberately the default subnet's range: VPCs do not see each other's addresses.
     const cidrBlock = "10.16.0.0/24,fd00:10:16::/120";
     await useSubnet(t, world, SUBNET, { vpc: VPC, cidrBlock, namespaces: [namespace] });
     await judged(world, SUBNET);
@@ -57,47 +57,50 @@ t.test("VPCs and gateways", { skip: whyNoLab() }, async (t) => {
     await world.nb.until("its router is gone", () => !routers().includes(VPC));
   });
 
-  await t.test("pods of a centralized subnet leave by its gateway node, whatever their own node", async (t) => {
-    const namespace = await useNamespace(t, world, "weft-central");
-    await useSubnet(t, world, CENTRAL, {
-      cidrBlock: "10.44.0.0/24,fd00:10:44::/120",
-      gatewayType: "centralized",
-      gatewayNode: "weft-2",
-      natOutgoing: true,
-      namespaces: [namespace],
-    });
-    await judged(world, CENTRAL);
-    const pods = await run(world, [idlePod(namespace, "near", "weft-2"), idlePod(namespace, "far", "weft-1")]);
-    const gateway = addressOf("weft-2");
-    for (const pod of pods) {
-      for (const [to, as] of [
-        [EXTERNAL.v4, gateway.v4],
-        [EXTERNAL.v6, gateway.v6],
-      ] as const) {
-        const reached = await http(inPod(pod), `http://${urlHost(to)}/`, as);
-        t.match(reached, { ok: true }, `${pod.metadata.name} reaches ${to} as ${as}`);
+  await t.test(
+    "traffic of a centralized subnet's pods leaves through its gateway node, whatever their own node",
+    async (t) => {
+      const namespace = await useNamespace(t, world, "weft-central");
+      await useSubnet(t, world, CENTRAL, {
+        cidrBlock: "10.44.0.0/24,fd00:10:44::/120",
+        gatewayType: "centralized",
+        gatewayNode: "weft-2",
+        natOutgoing: true,
+        namespaces: [namespace],
+      });
+      await judged(world, CENTRAL);
+      const pods = await run(world, [idlePod(namespace, "near", "weft-2"), idlePod(namespace, "far", "weft-1")]);
+      const gateway = addressOf("weft-2");
+      for (const pod of pods) {
+        for (const [to, as] of [
+          [EXTERNAL.v4, gateway.v4],
+          [EXTERNAL.v6, gateway.v6],
+        ] as const) {
+          const reached = await http(inPod(pod), `http://${urlHost(to)}/`, as);
+          t.match(reached, { ok: true }, `${pod.metadata.name} reaches ${to} as ${as}`);
+        }
+        // Traffic within the VPC does not go through the gateway.
+        for (const address of addressesOf(standing[0]!))
+          t.match(await ping(inPod(pod), address), { ok: true }, `${pod.metadata.name} reaches ${address}`);
       }
-      // Inside the VPC nothing goes by the gateway.
-      for (const address of addressesOf(standing[0]!))
-        t.match(await ping(inPod(pod), address), { ok: true }, `${pod.metadata.name} reaches ${address}`);
-    }
-    const move = { type: "merge", body: { spec: { gatewayNode: "weft-1" } } } as const;
-    await world.kube.patch(SUBNETS, { name: CENTRAL }, move);
-    const hops = (node: string): readonly string[] => {
-      const { v4IpAddress, v6IpAddress } = world.ips.get(`node-${node}`)!.spec;
-      return [v4IpAddress, v6IpAddress];
-    };
-    await world.nb.until("its policies lead to weft-1", () => {
-      const policies = [...world.nb.mirror.rows("Logical_Router_Policy")];
-      const mine = policies.filter(
-        ({ external_ids, priority }) => external_ids["subnet"] === CENTRAL && priority === 29000,
-      );
-      return mine.length === 2 && mine.every(({ nexthops }) => hops("weft-1").includes(nexthops[0] ?? ""));
-    });
-    const other = addressOf("weft-1");
-    for (const pod of pods) {
-      const leaves = async () => (await http(inPod(pod), `http://${EXTERNAL.v4}/`, other.v4)).ok;
-      await until(`${pod.metadata.name} leaves as ${other.v4}`, 10_000, leaves);
-    }
-  });
+      const move = { type: "merge", body: { spec: { gatewayNode: "weft-1" } } } as const;
+      await world.kube.patch(SUBNETS, { name: CENTRAL }, move);
+      const hops = (node: string): readonly string[] => {
+        const { v4IpAddress, v6IpAddress } = world.ips.get(`node-${node}`)!.spec;
+        return [v4IpAddress, v6IpAddress];
+      };
+      await world.nb.until("its policies lead to weft-1", () => {
+        const policies = [...world.nb.mirror.rows("Logical_Router_Policy")];
+        const mine = policies.filter(
+          ({ external_ids, priority }) => external_ids["subnet"] === CENTRAL && priority === 29000,
+        );
+        return mine.length === 2 && mine.every(({ nexthops }) => hops("weft-1").includes(nexthops[0] ?? ""));
+      });
+      const other = addressOf("weft-1");
+      for (const pod of pods) {
+        const leaves = async () => (await http(inPod(pod), `http://${EXTERNAL.v4}/`, other.v4)).ok;
+        await until(`${pod.metadata.name} leaves as ${other.v4}`, 10_000, leaves);
+      }
+    },
+  );
 });

@@ -50,14 +50,14 @@ function creation(kind: Kind, annotations: Annotations, name = "sample", hostNet
   }
 }
 
-/** Refused in each kind. */
+/** Values that are refused in each kind. */
 const WRONG = {
   "ovn.kubernetes.io/vpc": "a_b",
   "ovn.kubernetes.io/ip_address": "10.10.10.10.10",
   "ovn.kubernetes.io/cidr": "x",
 };
 
-/** Has an API server judge annotations by the chart's policies, and compares that with what the controller's rules say of the same values. */
+/** Validates annotations with an API server and the chart's policies, and compares the result with the controller's rules for the same values. */
 export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> {
   const policies = admissionTemplate()
     .replace(/^.*?(?=^apiVersion)/ms, "")
@@ -74,7 +74,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     const [code] = await once(child, "close");
     t.equal(code, 0, `kubectl ${args.join(" ")}`);
   };
-  /** The API server takes a policy into use, or out of it, a moment after it has accepted that. */
+  /** The API server starts or stops to enforce a policy a moment after it has accepted the change. */
   const until = async (judged: boolean, kinds: readonly Kind[]): Promise<void> => {
     for (const kind of kinds) {
       for (let tries = 0; ; tries++) {
@@ -85,7 +85,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     }
   };
 
-  // Objects from before the policies.
+  // Objects that are older than the policies.
   const [pods, pod] = creation("pods", WRONG, "before");
   t.equal((await server.call("POST", pods, pod)).status, 201);
   await kubectl(["apply", "--server-side", "--filename=-"], policies);
@@ -104,7 +104,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
       for (const value of bad) {
         const { status, body } = await tryOut(kind, { [key]: value });
         t.equal(status, 422, `${key}=${JSON.stringify(value)}`);
-        // A message of the API server's is of one line.
+        // A message of the API server has one line.
         t.match(body.message, value.includes("\n") ? "an annotation" : `annotation ${key} is "${value.slice(0, 80)}`);
       }
     }
@@ -153,7 +153,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
   );
   t.equal((await change({ "ovn.kubernetes.io/ip_address": "10.16.0.7" })).status, 200);
 
-  // As much as annotations can hold (256 KiB) is within the budget for expressions: what is wrong is still refused.
+  // As much as annotations can hold (256 KiB) is within the cost budget of expressions: invalid values are still refused.
   const many = Object.fromEntries(
     Array.from({ length: 900 }, (_, i) => [`a${i}.b.ovn.kubernetes.io/ip_address`, "9".repeat(199)]),
   );

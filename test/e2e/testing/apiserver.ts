@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { architecture, cacheFolder, findCommand } from "../../../hack/host/cache.ts";
 import { KUBERNETES_VERSION } from "../../../hack/kube/binaries.ts";
 
-/** An answer of the API server: the body parsed, and as it came (numbers beyond 2^53 are exact only there). */
+/** An answer of the API server: the body parsed, and as text (numbers beyond 2^53 are exact only there). */
 export interface Answer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.
@@ -21,7 +21,7 @@ export interface Answer {
   readonly warning: string;
 }
 
-/** A kube-apiserver with an etcd of its own, on loopback, that allows everything to holders of its token. */
+/** A kube-apiserver with its own etcd, on loopback, that allows everything to clients with its token. */
 export interface ApiServer {
   readonly url: string;
   /** For kubectl. */
@@ -29,7 +29,7 @@ export interface ApiServer {
   /** The folder that holds `kubectl`. */
   readonly bin: string;
   call(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** Ends both processes and removes their folder. */
+  /** Stops both processes and removes their folder. */
   stop(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function kubeBinaries(): { readonly folder: string } | { readonly missing
 
 /**
  * Starts etcd and kube-apiserver and waits until the latter is ready (about five seconds). Rejects, with the end of what
- * they printed, when one of them ends or the time is over.
+ * they printed, if one of them ends or the time is over.
  */
 export async function startApiServer(bin: string): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), "weft-apiserver-"));

@@ -17,7 +17,7 @@ interface Session {
   state: State;
   readonly own: number;
   remote: number;
-  /** When the last packet came, by `performance.now()`. */
+  /** When the last packet arrived, by `performance.now()`. */
   heard: number;
 }
 

@@ -41,7 +41,7 @@ leader() { local n; for n in 1 2 3; do on $n "ovn-appctl -t /run/ovn/ovn$1_db.ct
 for n in 1 2 3; do make_node $n; done
 `;
 
-/** Runs a script on {@link NODES} and returns what it prints; `before` comes first. What it says of errors is a comment of the test. */
+/** Runs a script on {@link NODES} and returns its output; `before` runs first. Its standard error becomes a comment of the test. */
 export async function onCentrals(t: Test, script: string, before = ""): Promise<string> {
   const { stdout, stderr, code } = await inSandbox(`${before}\n${NODES}\n${script}\nkill \${node[@]}`, progress);
   t.comment(stdout);

@@ -5,29 +5,29 @@ import { PODS, STATEFUL_SETS } from "../../../src/kube/resources.ts";
 import { idlePod, type Manifest } from "./pods.ts";
 import type { World } from "./world.ts";
 
-/** Where the pods of a churn are. */
+/** The namespace and subnet of the pods of a churn. */
 export interface ChurnPlace {
   readonly namespace: string;
   readonly pool: string;
-  /** Pods of each of the four kinds. */
+  /** Number of pods of each of the four kinds. */
   readonly each: number;
 }
 
-/** The CIDRs of the subnet, and what its pool holds. */
+/** The CIDRs of the subnet, and the addresses of its pool. */
 export const CHURN_CIDR = "10.66.0.0/24,fd00:10:66::/112";
-/** Somewhat more than there are pods of the kind, so that no pod waits for an address that is being released. */
+/** Somewhat more addresses than pods of the kind, so that no pod waits for an address that is being released. */
 export const CHURN_POOL = ["10.66.0.128..10.66.0.159", "fd00:10:66::80..fd00:10:66::9f"] as const;
 
-/** The addresses that the annotation of the n-th fixed pod asks for. */
+/** The addresses that the annotation of the n-th fixed pod requests. */
 export function fixedAddresses(n: number): readonly [string, string] {
   return [`10.66.0.${200 + n}`, `fd00:10:66::${(200 + n).toString(16)}`];
 }
 
-/** Pods of four kinds that come and go under stable names, but for the plain ones, which are new each time. */
+/** Pods of four kinds that are created and deleted under stable names, except for the plain ones, which have a new name each time. */
 export class Churn {
   readonly #world: World;
   readonly #place: ChurnPlace;
-  /** Name → how it is made again when it has gone; undefined where a StatefulSet does that. */
+  /** Name → how it is created again after its deletion; undefined if a StatefulSet does that. */
   readonly #living = new Map<string, (() => Manifest) | undefined>();
   #serial = 0;
 
@@ -36,7 +36,7 @@ export class Churn {
     this.#place = place;
   }
 
-  /** The names of all pods that there are to be. */
+  /** The names of all pods that should exist. */
   get names(): readonly string[] {
     return [...this.#living.keys()];
   }
@@ -65,14 +65,14 @@ export class Churn {
     await Promise.all(made);
   }
 
-  /** Deletes some, and creates at once what is to follow them. */
+  /** Deletes some, and creates their successors at once. */
   async replace(names: readonly string[]): Promise<void> {
     const { kube } = this.#world;
     await Promise.all(
       names.map(async (name) => {
         const again = this.#living.get(name);
         const ref = { namespace: this.#place.namespace, name };
-        // Forced: a pod of the same name may be created before kubelet has processed the end of this one. A set's pod
+        // Forced: a pod of the same name may be created before kubelet has processed the end of this one. A StatefulSet's pod
         // may not exist.
         await kube.delete(PODS, ref, { gracePeriodSeconds: 0 }).catch(unlessNotFound);
         if (again === undefined) return;
@@ -82,7 +82,7 @@ export class Churn {
     );
   }
 
-  /** Takes the set away, so that its pods stay away when they are deleted. */
+  /** Deletes the StatefulSet, so that its pods are not created again. */
   async end(): Promise<void> {
     const { namespace } = this.#place;
     await this.#world.kube.delete(STATEFUL_SETS, { namespace, name: "set" });

@@ -9,7 +9,7 @@ import type { Answer, ApiServer } from "./apiserver.ts";
 const TEMPLATES = join(import.meta.dirname, "../../../charts/weft/templates");
 const SYSTEM = "/api/v1/namespaces/kube-system";
 
-/** Templates of the chart without helm: those meant here have nothing of it but labels, the namespace, and parts for other values. */
+/** Renders templates of the chart without helm: those used here contain only labels, the namespace, and parts for other values. */
 export function chartObjects(...files: readonly string[]): string {
   return files.map(objectsOf).join("\n---\n");
 }
@@ -34,7 +34,7 @@ export interface BoundPod {
   readonly uid: string;
 }
 
-/** Makes the pod of a node's daemon. */
+/** Creates the pod of a node's daemon. */
 export async function daemonPod(server: ApiServer, node: string): Promise<BoundPod> {
   const containers = [{ name: "c", image: "i" }];
   const pod = {
@@ -52,7 +52,7 @@ export async function tokenOf(server: ApiServer, account: string, pod?: BoundPod
 }
 
 /**
- * Has an API server judge what the token of a node's daemon may do, by the chart's roles and policies: a real token, bound to a pod of that node. `apply` hands objects
+ * Tests with an API server what the token of a node's daemon may do, by the chart's roles and policies: a real token, bound to a pod of that node. `apply` passes objects
  * to kubectl.
  */
 export async function tryDaemonToken(

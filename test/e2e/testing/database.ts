@@ -32,7 +32,7 @@ const VSWITCHD = {
   Queue: ["other_config", "external_ids"],
 } as const;
 
-/** Follows the northbound database through its socket in the /run of its nodes; of several, through the leader's. */
+/** Follows the northbound database through its socket in the /run of its nodes; if there are several, through the leader's. */
 export function followNorthbound(roots: readonly string[]) {
   const remotes = roots.map((root) => `unix:${root}/run/ovn/ovnnb_db.sock`);
   const client = openOvsdb({ remotes, database: OVN_NB.name, leaderOnly: true });

@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import type { Thing } from "./objects.ts";
 
-/** Echoes from a pod to an address, five a second, for as long as something goes on. */
+/** Pings from a pod to an address, five a second, during an action. */
 export interface Echoes {
-  /** Ends them, and tells how many were sent and how many of them had no reply. */
+  /** Stops them, and returns how many were sent and how many of them had no reply. */
   stop(): Promise<{ readonly sent: number; readonly lost: number }>;
 }
 
-/** Begins to send echoes from a pod (or from whatever has the uid of one). */
+/** Starts to send pings from a pod (or any object with the uid of one). */
 export function startEchoes(pod: Pick<Thing, "metadata">, address: string): Echoes {
   const args = [`--net=${podNetns(pod.metadata.uid)}`, "busybox", "ping", "-q", "-i", "0.2", address];
   const child = spawn("nsenter", args, { stdio: ["ignore", "pipe", "ignore"] });
@@ -22,7 +22,7 @@ export function startEchoes(pod: Pick<Thing, "metadata">, address: string): Echo
   return {
     async stop() {
       const closed = once(child, "close");
-      // It prints its summary then.
+      // On SIGINT it prints its summary.
       child.kill("SIGINT");
       await closed;
       const [, sent, received] = /(\d+) packets transmitted, (\d+) packets received/.exec(text) ?? [];

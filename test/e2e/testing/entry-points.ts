@@ -25,7 +25,7 @@ says() { grep -q "$2" /tmp/$1.log && echo "said: $2"; }
 pid() { cat /run/$1.pid; }
 `;
 
-/** Runs a script as on a node and returns what it prints. What it says of errors is a comment of the test. */
+/** Runs a script as on a node and returns its output. Its standard error becomes a comment of the test. */
 export async function scenario(t: Test, script: string): Promise<string> {
   const { stdout, stderr, code } = await inSandbox(`${NODE}\n${script}`, progress);
   t.comment(stdout);

@@ -7,7 +7,7 @@ import { CLI_FOLDER } from "../../../hack/build/cli.ts";
 import { run } from "../../../hack/host/run.ts";
 import type { Lab } from "../../../hack/lab/lab.ts";
 
-/** A fenced block that is to be run: manifests to apply, or commands; `sh multus` where Multus is installed. */
+/** A fenced block that is run: manifests to apply, or commands; `sh multus` if Multus is installed. */
 interface Example {
   readonly line: number;
   readonly kind: "yaml apply" | "sh run" | "sh multus";
@@ -27,7 +27,7 @@ function examplesOf(page: string): readonly Example[] {
   return found;
 }
 
-/** Runs the examples of a page of docs/ in their order; each must succeed. They find kubectl, helm and `weftctl`, which is to be built before. */
+/** Runs the examples of a page of docs/ in their order; each must succeed. kubectl, helm and `weftctl` are on their PATH; `weftctl` must have been built. */
 export async function runExamples(t: Test, lab: Lab, file: string, multus = false): Promise<void> {
   const examples = examplesOf(readFileSync(join(DOCS, file), "utf8"));
   t.ok(examples.length > 0, "the page has examples");

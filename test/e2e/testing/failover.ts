@@ -14,18 +14,18 @@ import type { World } from "./world.ts";
 const PORT = 9_000;
 const EVERY_MS = 10;
 /**
- * Pods on each node with an ECMP gateway: with so many, some leave by each of two nodes. Flows of one pod would not do: Open vSwitch's userspace datapath
+ * Number of pods on each node with an ECMP gateway: enough that some use each of two nodes. Flows of one pod would not suffice: Open vSwitch's userspace datapath
  * chooses by addresses alone for UDP (`hash(sym_l4)`, OVS lib/flow.c, `flow_hash_symmetric_l4`).
  */
 const PODS = 5;
-/** What a flow through a node that fails loses at least, in s: less than it takes BFD to notice. */
+/** Minimum loss of a flow through a node that fails, in s: less than the detection time of BFD. */
 const LEAST_S = 0.3;
-/** What is still right on a machine with much else to do, in s. The target is 3 s. */
+/** The limit on a heavily loaded machine, in s. The target is 3 s. */
 const MOST_S = 10;
-/** kubelet's own state of a node takes 40 s; until then it is the tunnels that tell. */
+/** The Ready condition of a node changes after 40 s; before that only the tunnels show a failure. */
 const WATCH_MS = 20_000;
 
-/** The nodes of a test: a centralized subnet leaves by `first`, or else by `second`. */
+/** The nodes of a test: traffic of a centralized subnet leaves through `first`, or else through `second`. */
 export interface FailoverNodes {
   readonly first: string;
   readonly second: string;
@@ -38,7 +38,7 @@ export interface Fault {
   readonly what: string;
   begin(): Promise<unknown>;
   end(): Promise<unknown>;
-  /** Resolves when the fault has had its effect, as far as objects show it. */
+  /** Resolves when the fault has taken effect, as far as objects show it. */
   effective(): Promise<unknown>;
   /**
    * The effect on the flows of the pods on a node: `all` or `some` of them use the failed part, `none` does and
@@ -53,7 +53,7 @@ export interface FailoverWorld {
   active(node: string): Promise<unknown>;
   /** Takes the ports of a node's links in the fabric down or up. */
   links(node: string, state: "up" | "down", bridges?: readonly string[]): Promise<unknown>;
-  /** Runs a fault under datagrams from each pod each 10 ms, and checks how many of them are lost. */
+  /** Injects a fault while each pod sends a datagram each 10 ms, and checks how many of them are lost. */
   suffer(t: Test, fault: Fault): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ interface Loss {
   readonly seconds: number;
 }
 
-/** Checks which flows went by what failed. How much a stream loses without a fault is the machine's matter, so those that keep going are compared. */
+/** Checks which flows used the failed part. The loss of a stream without a fault depends on the machine, so unaffected streams are used for comparison. */
 function judgeShares(t: Test, lost: readonly Loss[], loses: Fault["loses"]): void {
   const stopped: number[] = [];
   const kept: number[] = [];
@@ -105,7 +105,7 @@ async function moveController(world: World, from: string): Promise<void> {
   }
 }
 
-/** Creates what a fail-over is measured with; all names begin with `name`. */
+/** Creates the objects with which a fail-over is measured; all names begin with `name`. */
 export async function useFailover(t: Test, world: World, name: string, nodes: FailoverNodes): Promise<FailoverWorld> {
   const { lab } = world;
   const { first, second } = nodes;
@@ -132,7 +132,7 @@ export async function useFailover(t: Test, world: World, name: string, nodes: Fa
       idlePod(namespace, pod, node, { "ovn.kubernetes.io/logical_switch": subnet }),
     ),
   );
-  // An address of an interface: what listens everywhere replies to UDP from the address of the way back.
+  // An interface's address: a server that listens on all addresses replies to UDP from the address of the route back.
   const outside = addressOf(OUTSIDE);
   const echo = await echoServer(lab.node(OUTSIDE).netns, PORT);
   t.teardown(() => echo.stop());
@@ -215,10 +215,10 @@ function deaths(world: World, { first, second }: FailoverNodes, failover: Failov
   ];
 }
 
-/** How long a node is given after `active`, in ms: sessions of a group come up, and all flows go by the right nodes. */
+/** Time after `active`, in ms, until the sessions of a group are up and all flows use the right nodes. */
 export const SETTLED_MS = 6_000;
 
-/** Checks by packets that the second gateway node takes over however the first one dies, and that the first one is used again afterwards. */
+/** Checks with packets that the second gateway node takes over in whatever way the first one dies, and that the first one is used again afterwards. */
 export async function sufferDeaths(t: Test, world: World, nodes: FailoverNodes): Promise<void> {
   const failover = await useFailover(t, world, "weft-failover", nodes);
   for (const fault of deaths(world, nodes, failover)) {

@@ -12,16 +12,16 @@ import type { World } from "./world.ts";
 
 const NAMESPACE = "weft-first-packet";
 const SUBNET = "weft-first-packet";
-/** Pods that start at the same time: more of them only take longer, with whatever else the machine does. */
+/** Number of pods that start at the same time: more of them would only take longer. */
 const AT_ONCE = 25;
 /** No process listens on it: datagrams that arrive are counted as "no such port". */
 const PORT = 4242;
 
 /** Options of {@link firstPackets}. */
 export interface FirstPacketOptions {
-  /** How many pods start under the policy; a tenth as many besides are left open, to see that packets do come. */
+  /** Number of pods that start under the policy; a tenth as many are left open, to show that packets arrive. */
   readonly pods: number;
-  /** Called once when about half of the pods are there. */
+  /** Called once when about half of the pods exist. */
   readonly disturb?: () => Promise<void>;
   /** How long pods that start at the same time may take. */
   readonly ms: number;
@@ -37,7 +37,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
     metadata: { name: SUBNET },
     spec: { cidrBlock: "10.44.0.0/16,fd00:10:44::/112", namespaces: [NAMESPACE] },
   };
-  // After the namespace's pods: the last one that was added is the first.
+  // Runs before the namespace's pods are deleted: the last teardown added runs first.
   t.teardown(async () => {
     await world.kube.delete(SUBNETS, { name: SUBNET }).catch(() => undefined);
     await world.subnets.gone(SUBNET).catch((error: unknown) => t.comment(`${error}`));
@@ -66,7 +66,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   if (sender === undefined) throw new Error("there is no sender");
   const targets = [...closed, ...open].flatMap((_, i) => addresses(i + 1));
   const shots = await barrage(podNetns(sender.metadata.uid), targets, PORT, 2);
-  // Where the test fails before: the process would not end.
+  // In case the test fails before that: the process would not end.
   t.teardown(() => shots.stop());
   const names = [...closed, ...open].map(({ metadata }) => metadata.name ?? "");
   const all = [...closed, ...open];
@@ -78,7 +78,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
     up.push(...(await ready(world, NAMESPACE, names.slice(i, i + AT_ONCE), ms)));
   }
   await disturbed;
-  // Once round for all of them, now that they are up.
+  // One more round to all of them, now that they are up.
   await new Promise((resolve) => setTimeout(resolve, Math.max(2_000, targets.length * 2)));
   const sent = await shots.stop();
   let leaked = 0;
@@ -96,7 +96,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
   await remove(world, NAMESPACE, [...names, "sender"]);
 }
 
-/** How many UDP datagrams have arrived in a network namespace since it was made, with or without a listener. */
+/** Number of UDP datagrams that have arrived in a network namespace since its creation, with or without a listener. */
 async function datagramsIn(netns: string): Promise<number> {
   const { stdout } = await inNetns(netns)(["cat", "/proc/self/net/snmp", "/proc/self/net/snmp6"]);
   const [names = "", values = ""] = stdout.split("\n").filter((line) => line.startsWith("Udp:"));

@@ -4,9 +4,9 @@ import { run } from "../../../hack/host/run.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import type { Thing } from "./objects.ts";
 
-/** Counts the frames that come to a pod, by the MAC that they are from. */
+/** Counts the frames that arrive at a pod, by source MAC. */
 export interface FrameCounter {
-  /** MAC → how many frames have come since {@link countFrames}. */
+  /** MAC → number of frames since {@link countFrames}. */
   read(): Promise<Readonly<Record<string, number>>>;
   stop(): Promise<void>;
 }
@@ -14,8 +14,8 @@ export interface FrameCounter {
 const TABLE = "weft_test_frames";
 
 /**
- * Begins to count what comes to a pod's `eth0` from each of these MACs: every frame, of any protocol and destination, before the pod's
- * own stack sees it (nft's netdev hook).
+ * Starts to count the frames that arrive at a pod's `eth0` from each of these MACs: of any protocol and destination, before the pod's
+ * own stack sees them (nft's netdev hook).
  */
 export async function countFrames(pod: Thing, macs: readonly string[]): Promise<FrameCounter> {
   const nft = async (...args: readonly string[]): Promise<string> =>

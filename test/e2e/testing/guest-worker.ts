@@ -14,7 +14,7 @@ const [AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6] = [2, 10, 1, 58];
 if (what === "ping") await ping(args[0] ?? "", Number(args[1]));
 else await guest(Number(args[0]), args[1] ?? "");
 
-/** Echo requests (RFC 792, RFC 4443) at a rate; at the end says when each was sent and when which answers came. */
+/** Sends echo requests (RFC 792, RFC 4443) at a rate; at the end prints when each was sent and when which answers arrived. */
 async function ping(address: string, everyMs: number): Promise<void> {
   const six = isIPv6(address);
   const fd = six ? openSocket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : openSocket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
@@ -27,7 +27,7 @@ async function ping(address: string, everyMs: number): Promise<void> {
   const read = (): void => {
     for (let length = receive(fd, into); length !== "empty"; length = receive(fd, into)) {
       if (length === "overrun") continue;
-      // IPv4's header comes along (raw(7)).
+      // The IPv4 header is included (raw(7)).
       const message = into.subarray(six ? 0 : ((into[0] ?? 0) & 15) * 4, length);
       if (message[0] !== (six ? 129 : 0) || message.length < 12 || message.readUInt16BE(4) !== id) continue;
       shots[message.readUInt32BE(8)]?.echoes.push(now());
@@ -44,19 +44,19 @@ async function ping(address: string, everyMs: number): Promise<void> {
     try {
       sendTo(fd, message, to);
     } catch {
-      // It counts as lost.
+      // It is counted as lost.
     }
   }, everyMs);
   process.stdout.write("ready\n");
   await new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());
   clearInterval(timer);
-  // The last ones are on their way.
+  // The last ones may still arrive.
   await new Promise((resolve) => setTimeout(resolve, 200));
   readiness.close();
   process.stdout.write(JSON.stringify(shots));
 }
 
-/** Does what a virtual machine does that is paused, goes on, or goes on at another place. Says the time of each. */
+/** Acts as a virtual machine that is paused, continues, or continues in another pod. Prints the time of each. */
 async function guest(index: number, mac: string): Promise<void> {
   const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
   // struct sockaddr_ll (packet(7)).

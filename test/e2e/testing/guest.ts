@@ -10,19 +10,19 @@ import { inPod } from "./pods.ts";
 
 const SCRIPT = fileURLToPath(new URL("guest-worker.ts", import.meta.url));
 
-/** One echo request: when it was sent, and when answers came. Times are ms since the epoch, with fractions, and the same on all of one machine. */
+/** One echo request: when it was sent, and when answers arrived. Times are ms since the epoch, with fractions, comparable on one machine. */
 export interface Echo {
   readonly sent: number;
   /** More than one if more than one host answered. */
   readonly echoes: readonly number[];
 }
 
-/** The virtual machine in a pod, which is the pod's own kernel here. Each method resolves with the time at which it was done. */
+/** The virtual machine in a pod, for which the pod's own network stack stands in. Each method resolves with the time at which it was done. */
 export interface Guest {
-  /** It answers no pings any more, as if it were paused. */
+  /** It no longer answers pings, as if it were paused. */
   pause(): Promise<number>;
   resume(): Promise<number>;
-  /** It goes on here, which QEMU announces by reverse ARP, five times within a second. */
+  /** It continues here, which QEMU announces by reverse ARP, five times within a second. */
   announce(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -49,7 +49,7 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-/** Pings an address from a pod every `everyMs` until it is stopped; `stop` returns what happened to each. */
+/** Pings an address from a pod every `everyMs` until it is stopped; `stop` returns the result of each. */
 export async function pinging(
   pod: Thing,
   address: string,

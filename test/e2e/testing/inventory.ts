@@ -5,7 +5,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { samePlain } from "../../../src/collections/plain.ts";
 import type { World } from "./world.ts";
 
-/** All that pods leave somewhere: by place, sorted. */
+/** Everything that exists because of pods: by place, sorted. */
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 
 /**
@@ -31,8 +31,8 @@ export async function takeInventory(world: World): Promise<Inventory> {
 }
 
 /**
- * Asserts that there is now what there was `before`. What is on its way out gets a moment: kubelet removes the sandbox of a pod that was
- * deleted by force after the pod.
+ * Asserts that the inventory is the same as `before`, after some time for removals: kubelet removes the sandbox of a pod that was
+ * force deleted after the pod.
  */
 export async function sameInventory(t: Test, world: World, before: Inventory, message: string): Promise<void> {
   const isSame = async (): Promise<boolean> => samePlain(await takeInventory(world), before);

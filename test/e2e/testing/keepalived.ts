@@ -7,17 +7,17 @@ import { KEEPALIVED } from "../../../hack/lab/needs.ts";
 import { idlePod, type Manifest } from "./pods.ts";
 import type { World } from "./world.ts";
 
-/** Puts the image of keepalived into the lab's nodes. */
+/** Imports the image of keepalived into the lab's nodes. */
 export async function useKeepalived(world: World): Promise<void> {
   const progress = createProgress();
   await ensurePackages([KEEPALIVED], progress);
   await world.lab.importImage(await ensureKeepalivedImage(progress));
 }
 
-/** Seconds between two advertisements of the master. Three missing ones make another the master (RFC 5798 §6.1). */
+/** Seconds between two advertisements of the master. After three missing ones another becomes the master (RFC 5798 §6.1). */
 const ADVERTISED_S = 0.2;
 
-/** A pod with keepalived, which has an instance of VRRP for each address: as master while no other of higher priority is. */
+/** A pod with keepalived, with a VRRP instance for each address: it is the master unless another one has a higher priority. */
 export function keepalivedPod(
   base: { readonly namespace: string; readonly name: string; readonly node: string },
   options: {

@@ -13,7 +13,7 @@ import type { World } from "./world.ts";
 
 const TYPES = [VIRTUAL_MACHINES, MIGRATIONS] as const;
 
-/** Installs KubeVirt's types for the length of a test; resolves when they are served. Without KubeVirt: the test does what its controllers do. */
+/** Installs KubeVirt's types during a test; resolves when they are served. KubeVirt itself is not installed: the test acts as its controllers. */
 export async function useKubeVirtTypes(t: Test, { kube }: World): Promise<void> {
   const crds = new Objects(kube, CRDS);
   await crds.ready();
@@ -63,7 +63,7 @@ export async function createMigration(world: World, namespace: string, machine: 
   return made.metadata.uid;
 }
 
-/** Says how far a migration is. */
+/** Sets the phase of a migration. */
 export async function setPhase(world: World, namespace: string, name: string, phase: MigrationPhase): Promise<void> {
   const body = { status: { phase } };
   await world.kube.patch(MIGRATIONS, { namespace, name }, { type: "merge", body }, { subresource: "status" });

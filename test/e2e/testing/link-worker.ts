@@ -16,7 +16,7 @@ else if (what === "solicit") await solicit(Number(args[0]));
 else if (what === "frames") await frames(Number(args[0]), args[1] ?? "", Number(args[2]));
 else if (what === "dhcpv6") await dhcpv6(args[0] ?? "", args[1] ?? "");
 
-/** A line for each packet that comes to an interface with this destination (`::` for any): hexadecimal digits of all behind the Ethernet header. */
+/** Prints a line for each packet to this destination (`::` for any) that arrives at an interface: hexadecimal digits of everything after the Ethernet header. */
 async function capture(index: string, destination: string): Promise<void> {
   const six = isIPv6(destination);
   const type = six ? 0x86dd : 0x0800;
@@ -47,7 +47,7 @@ async function capture(index: string, destination: string): Promise<void> {
   readiness.close();
 }
 
-/** Takes what comes to a group, by an interface (IPv6: its name, IPv4: its address); a line with the length of each datagram. */
+/** Joins a group on an interface (IPv6: its name, IPv4: its address); prints a line with the length of each datagram. */
 async function join(group: string, by: string, port: number): Promise<void> {
   const socket = createSocket({ type: isIPv6(group) ? "udp6" : "udp4", reuseAddr: true });
   socket.on("message", (message) => process.stdout.write(`${message.length}\n`));
@@ -81,7 +81,7 @@ async function solicit(index: number): Promise<void> {
   to.writeUInt16LE(AF_INET6, 0);
   bytesOf("ff02::2").copy(to, 8);
   to.writeUInt32LE(index, 24);
-  // A hop limit of 255 is the kernel's for multicast only if it is set.
+  // The kernel's default hop limit for multicast is 1; 255 must be set.
   const [IPPROTO_IPV6, IPV6_MULTICAST_HOPS] = [41, 18];
   setOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255);
   sendTo(fd, Buffer.from("8500000000000000", "hex"), to);
@@ -89,7 +89,7 @@ async function solicit(index: number): Promise<void> {
   await ended;
 }
 
-/** Sends a frame several times, as it is. */
+/** Sends a frame several times, unchanged. */
 async function frames(index: number, hex: string, count: number): Promise<void> {
   const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
   const to = Buffer.alloc(20);
@@ -103,7 +103,7 @@ async function frames(index: number, hex: string, count: number): Promise<void> 
   await ended;
 }
 
-/** Solicit, Advertise, Request, Reply (RFC 8415 §18.2) with a link-layer DUID; says the Reply in hexadecimal digits. */
+/** Solicit, Advertise, Request, Reply (RFC 8415 §18.2) with a link-layer DUID; prints the Reply in hexadecimal digits. */
 async function dhcpv6(name: string, mac: string): Promise<void> {
   const socket = createSocket({ type: "udp6", reuseAddr: true });
   const transaction = Buffer.from("57e5f7", "hex");
@@ -115,7 +115,7 @@ async function dhcpv6(name: string, mac: string): Promise<void> {
     return Buffer.concat([head, value]);
   };
   const address = option(3, Buffer.from("000000010000000000000000", "hex"));
-  // OVN wants the server's identifier back in the request.
+  // OVN requires the server's identifier in the request.
   const send = (type: number, server: readonly Buffer[] = []): void =>
     socket.send(
       Buffer.concat([

@@ -13,25 +13,25 @@ function start(pod: Thing, args: readonly string[]): Promise<LineProgram> {
   return startLines(podNetns(pod.metadata.uid), SCRIPT, args);
 }
 
-/** Not by /sys, which is the host's in a namespace of the network alone. */
+/** Not from /sys, which shows the host's interfaces in a process with only its own network namespace. */
 async function linkIndex(pod: Thing): Promise<string> {
   return /^(\d+):/.exec((await inPod(pod)(["ip", "-o", "link", "show", "eth0"])).stdout)?.[1] ?? "";
 }
 
 /**
- * The packets that come to a pod's eth0 with this destination (`::` for any of IPv6), until it is stopped; each is a line of hexadecimal digits, from
+ * The packets that arrive at a pod's eth0 with this destination (`::` for any of IPv6), until it is stopped; each is a line of hexadecimal digits, from
  * the IP header on.
  */
 export async function capture(pod: Thing, destination: string): Promise<LineProgram> {
   return start(pod, ["capture", await linkIndex(pod), destination]);
 }
 
-/** A pod joins a group until it is stopped; each datagram that comes is a line with its length. */
+/** A pod joins a group until it is stopped; prints a line with the length of each datagram that arrives. */
 export function joinGroup(pod: Thing, group: string, by: string, port: number): Promise<LineProgram> {
   return start(pod, ["join", group, by, String(port)]);
 }
 
-/** A pod sends so many datagrams of so many bytes to a group. */
+/** A pod sends a number of datagrams of a given size to a group. */
 export async function castToGroup(
   pod: Thing,
   group: string,
@@ -43,17 +43,17 @@ export async function castToGroup(
   await (await start(pod, ["cast", group, by, String(port), String(count), String(bytes)])).stop();
 }
 
-/** A pod asks for a router advertisement. */
+/** A pod solicits a router advertisement. */
 export async function solicitRouter(pod: Thing): Promise<void> {
   await (await start(pod, ["solicit", await linkIndex(pod)])).stop();
 }
 
-/** A pod sends a frame so many times, from and to whatever MAC it says; `hex` from the Ethernet header on. */
+/** A pod sends a frame several times, with any source and destination MAC; `hex` starts with the Ethernet header. */
 export async function sendFrames(pod: Thing, hex: string, count: number): Promise<void> {
   await (await start(pod, ["frames", await linkIndex(pod), hex, String(count)])).stop();
 }
 
-/** A pod asks for an address by DHCPv6: the server's Reply, empty where none came. */
+/** A pod requests an address by DHCPv6: the server's Reply, empty if none arrived. */
 export async function leaseV6(pod: Thing, mac: string): Promise<Buffer> {
   return Buffer.from((await (await start(pod, ["dhcpv6", "eth0", mac])).stop()).join(""), "hex");
 }

@@ -4,7 +4,7 @@ import { addressOf } from "../../../hack/lab/topology.ts";
 import type { Thing } from "./objects.ts";
 import type { World } from "./world.ts";
 
-/** A figure of a controller's metrics, without labels; NaN where it is not among them. */
+/** The value of a controller's metric without labels; NaN if it does not exist. */
 export async function controllerFigure(world: World, controller: Thing, name: string): Promise<number> {
   const node: string = controller.spec.nodeName;
   const url = `http://${addressOf(node).v4}:10660/metrics`;

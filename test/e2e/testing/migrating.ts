@@ -10,7 +10,7 @@ import { ready } from "./pods.ts";
 import type { World } from "./world.ts";
 
 const EVERY_MS = 10;
-/** What is still right on a machine with much else to do, in ms. What it took is in a comment. */
+/** The limit on a heavily loaded machine, in ms. The measured time is in a comment of the test. */
 export const MOST_MS = 5_000;
 
 /** One stream of pings. */
@@ -19,7 +19,7 @@ export interface Stream {
   readonly shots: readonly Echo[];
 }
 
-/** When its target pod was created, and when the virtual machine was paused at one place and announced at the other, ms since the epoch. */
+/** When the target pod was created, and when the virtual machine was paused in one pod and announced from the other, in ms since the epoch. */
 export interface Move {
   readonly begun: number;
   readonly paused: number;
@@ -48,7 +48,7 @@ export async function streams(
   return stop;
 }
 
-/** The longest time in which no ping was answered, in ms. Those at the end count too. */
+/** The longest time in which no ping was answered, in ms, including the end. */
 export function silence(shots: readonly Echo[]): number {
   const answered = shots.map(({ sent, echoes: [echoed] }) => ({ sent, ...(echoed !== undefined && { echoed }) }));
   return longestSilence(answered, EVERY_MS) * 1_000;
@@ -76,7 +76,7 @@ export function judge(t: Test, { what, shots }: Stream, { begun, paused, announc
   );
 }
 
-/** Both pods have the address while it is moved, and only one answers. `begun`: when the target pod was created. */
+/** Asserts that only one pod answers although both have the address during the migration. `begun`: when the target pod was created. */
 export function neverByBoth(t: Test, { what, shots }: Stream, begun: number): void {
   t.same(
     shots.flatMap(({ sent, echoes }) =>
@@ -87,12 +87,12 @@ export function neverByBoth(t: Test, { what, shots }: Stream, begun: number): vo
   );
 }
 
-/** A virtual machine whose pods are moved from node to node. The test does what KubeVirt and QEMU do. */
+/** A virtual machine that migrates from node to node. The test acts as KubeVirt and QEMU. */
 export class MovedMachine {
   readonly #world: World;
   readonly #namespace: string;
   readonly #name: string;
-  /** Interface → the name of its logical port, which is that of its IP object. */
+  /** Interface → the name of its logical port and IP object. */
   readonly #ports: Readonly<Record<string, string>>;
   readonly #guests = new Map<string, Guest>();
   #begun = 0;
@@ -105,7 +105,7 @@ export class MovedMachine {
     this.#ports = ports;
   }
 
-  /** uuids of its ports' rows; undefined for one that is not there. */
+  /** uuids of its ports' rows; undefined for one that does not exist. */
   rows(): readonly (string | undefined)[] {
     return Object.values(this.#ports).map((port) => this.#world.nb.port(port)?._uuid);
   }
@@ -121,7 +121,7 @@ export class MovedMachine {
     }
   }
 
-  /** Resolves when all its IP objects are of that pod. */
+  /** Resolves when all its IP objects belong to that pod. */
   async isRecordedFor(pod: Thing): Promise<void> {
     for (const port of Object.values(this.#ports)) {
       await this.#world.ips.until(
@@ -164,13 +164,13 @@ export class MovedMachine {
     return this.#begun;
   }
 
-  /** It is paused in one pod and goes on in the other, which announces each of its interfaces: QEMU's part. Interface → when. */
+  /** Acts as QEMU: pauses it in one pod and continues it in the other, which announces each of its interfaces. Returns interface → time. */
   async move(from: Thing, to: Thing): Promise<ReadonlyMap<string, Move>> {
     const links = Object.keys(this.#ports);
     const [first = ""] = links;
     const source = await this.#guest(from, first);
     const targets = await Promise.all(links.map(async (link) => [link, await this.#guest(to, link)] as const));
-    // ping is answered by the pod's kernel, for all interfaces at once.
+    // The pod's kernel answers pings for all interfaces at once.
     const begun = this.#begun;
     const paused = await source.pause();
     return new Map(
@@ -180,7 +180,7 @@ export class MovedMachine {
     );
   }
 
-  /** Resolves when a pod and its interfaces are gone. */
+  /** Resolves when a pod and its interfaces are deleted. */
   async endPod(name: string): Promise<void> {
     await this.#world.kube.delete(PODS, { namespace: this.#namespace, name }, { gracePeriodSeconds: 0 });
     await this.#world.pods.gone(`${this.#namespace}/${name}`);
@@ -188,7 +188,7 @@ export class MovedMachine {
       await this.#world.ovs(node).until(`no interface of ${name}`, () => !this.interfaces(node).includes(name), 60_000);
   }
 
-  /** Resolves when its IP objects and ports are gone. */
+  /** Resolves when its IP objects and ports are deleted. */
   async isGone(): Promise<void> {
     for (const port of Object.values(this.#ports)) await this.#world.ips.gone(port, 60_000);
   }

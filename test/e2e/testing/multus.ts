@@ -16,13 +16,13 @@ import { when } from "./when.ts";
 import type { World } from "./world.ts";
 
 const FOLDER = "/etc/cni/net.d";
-/** The runtime takes the first file of the folder. */
+/** The runtime uses the first file of the folder. */
 const FILE = `${FOLDER}/00-multus.conf`;
 
 /**
- * Puts Multus between the runtimes and the primary network plugin for the length of a test: the plugin alone, without its daemon ("thin"). Resolves when the type of
- * networks is served, too.
- * @param primary the name of the primary network, if it is not Weft's. It is not named by its file, because Multus 4.2.1 to 4.3.0 then calls DEL without the plugins'
+ * Configures Multus between the runtimes and the primary network plugin during a test: the plugin alone, without its daemon ("thin"). Resolves when the type of
+ * networks is served.
+ * @param primary the name of the primary network, if it is not Weft's. It is not specified by its file, because Multus 4.2.1 to 4.3.0 then calls DEL without the plugins'
  * own fields (`findings/multus-deletes-without-the-plugins-fields.sh`).
  */
 export async function useMultus(t: Test, world: World, primary?: string): Promise<void> {
@@ -104,7 +104,7 @@ function thickObjects(): readonly object[] {
     cnibin: ["/opt/cni/bin", "/opt/cni/bin"],
     run: ["/run", "/host/run"],
     state: ["/var/lib/cni/multus", "/var/lib/cni/multus"],
-    // Its release's image has a link at /var/run.
+    // The released image has a link at /var/run.
     netns: ["/run/netns", "/var/run/netns"],
     hostroot: ["/", "/hostroot"],
   };
@@ -115,7 +115,7 @@ function thickObjects(): readonly object[] {
     command: ["/opt/cni/bin/multus-daemon"],
     securityContext: { privileged: true },
     env: [{ name: "MULTUS_NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }],
-    // The runtime calls it from then on.
+    // From then on the runtime calls it.
     readinessProbe: { exec: { command: ["test", "-e", "/host/etc/cni/net.d/00-multus.conf"] }, periodSeconds: 1 },
     volumeMounts: [
       ...Object.entries(paths).map(([name, [, mountPath]]) => ({
@@ -171,7 +171,7 @@ function thickObjects(): readonly object[] {
   ];
 }
 
-/** What Multus says of one network of a pod (NPWG "Kubernetes Network Custom Resource Definition" 1.3, 5.1). */
+/** Multus' report about one network of a pod (NPWG "Kubernetes Network Custom Resource Definition" 1.3, 5.1). */
 export interface NetworkStatus {
   readonly name: string;
   readonly interface?: string;

@@ -12,7 +12,7 @@ import { established, Objects, type Thing } from "./objects.ts";
 import { inPod } from "./pods.ts";
 import type { World } from "./world.ts";
 
-/** Installs Multus' type for the length of a test; resolves when it is served. */
+/** Installs Multus' CRD during a test; resolves when it is served. */
 export async function useNetworkType(t: Test, { kube }: World): Promise<void> {
   const name = typeName(NETWORK_ATTACHMENTS);
   const crds = new Objects(kube, CRDS);
@@ -27,7 +27,7 @@ export async function useNetworkType(t: Test, { kube }: World): Promise<void> {
   await established(crds, NETWORK_ATTACHMENTS);
 }
 
-/** Makes a NetworkAttachmentDefinition; `config` is its CNI configuration. */
+/** Creates a NetworkAttachmentDefinition; `config` is its CNI configuration. */
 export function createNetwork({ kube }: World, namespace: string, name: string, config: object): Promise<unknown> {
   const spec = { config: JSON.stringify(config) };
   return kube.create<Thing>(NETWORK_ATTACHMENTS, { metadata: { namespace, name }, spec, status: undefined });
@@ -39,7 +39,7 @@ export function ovnNetwork(name: string, namespace: string): object {
   return { cniVersion: "1.0.0", name, type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, provider };
 }
 
-/** The configuration of a network that macvlan makes on the nodes' eth0, with our addresses. */
+/** The configuration of a macvlan network on the nodes' eth0, with addresses from Weft. */
 export function macvlanNetwork(name: string, namespace: string): object {
   const ipam = { type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, provider: `${name}.${namespace}` };
   return { cniVersion: "1.0.0", name, type: "macvlan", master: "eth0", mode: "bridge", ipam };
@@ -54,7 +54,7 @@ export interface SeenInterface {
   readonly routes: readonly string[];
 }
 
-/** A pod's interface as seen inside; undefined if there is none. */
+/** A pod's interface as seen inside the pod; undefined if there is none. */
 export async function lookInside(pod: Thing, name: string): Promise<SeenInterface | undefined> {
   const exec = inPod(pod);
   const [link] = await json<{ address: string; addr_info: Info[] }>(exec, ["ip", "-json", "address", "show", name]);
@@ -72,8 +72,8 @@ export async function lookInside(pod: Thing, name: string): Promise<SeenInterfac
 }
 
 /**
- * The address that a web server sees of a pod that connects to it by one of its interfaces; "" where no connection opens. What the pod's kernel sends to a
- * subnet leaves by the first interface in it, unless a program binds to another one.
+ * The source address that a web server sees of a pod that connects through one of its interfaces; "" if the connection fails. Packets of the pod's kernel to a
+ * subnet leave through the first interface in it, unless a program binds to another one.
  */
 export async function seenFrom(pod: Thing, ifName: string, server: string): Promise<string> {
   const url = `http://${urlHost(server)}:8080/clientip`;

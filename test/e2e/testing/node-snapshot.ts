@@ -18,14 +18,14 @@ export interface NodeSnapshot {
   readonly processes: readonly string[];
 }
 
-/** Takes it. */
+/** Takes a snapshot. */
 export async function snapshotOf(node: LabSpace): Promise<NodeSnapshot> {
   const shell = async (command: string): Promise<readonly string[]> => {
     const { stdout } = await node.exec(["sh", "-c", command]);
     return stdout.split("\n").filter(Boolean).sort();
   };
   return {
-    // Indexes, states and counters left out.
+    // Without indexes, states and counters.
     links: await shell("ip -details -json link | jq -r '.[] | [.ifname, .address, .mtu, .linkinfo.info_kind] | @csv'"),
     addresses: await shell(
       "ip -json address | jq -r '.[] | .ifname as $i | .addr_info[] | [$i, .local, .prefixlen] | @csv'",
@@ -44,10 +44,10 @@ async function processesOf(node: LabSpace): Promise<readonly string[]> {
   const own = await readlink(node.netns);
   const names: string[] = [];
   for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
-    // It may end meanwhile.
+    // The process may end meanwhile.
     if ((await readlink(`/proc/${pid}/ns/net`).catch(() => "")) !== own) continue;
     names.push((await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim());
   }
-  // Shims are those of whatever other pods there are at the moment.
+  // containerd's shims depend on the pods that run at the moment.
   return [...new Set(names.filter((name) => name !== "" && name !== "containerd-shim"))].sort();
 }

@@ -6,7 +6,7 @@ import type { KubeObject } from "../../../src/kube/object.ts";
 import { type ResourceType, typeName } from "../../../src/kube/resources.ts";
 import { when } from "./when.ts";
 
-/** An object as tests look into it. */
+/** An object of any kind, as tests read it. */
 export interface Thing extends KubeObject {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.
   readonly spec: any;
@@ -63,7 +63,7 @@ export class Objects<T extends KubeObject = Thing> {
     }
   }
 
-  /** Waits until the object is gone. */
+  /** Waits until the object is deleted. */
   async gone(key: string, ms = 30_000): Promise<void> {
     await this.until(key, "is gone", (object) => object === undefined, ms);
   }
@@ -73,7 +73,7 @@ export class Objects<T extends KubeObject = Thing> {
   }
 }
 
-/** Resolves when the API server has taken a type on, whose definition is among `crds`. */
+/** Resolves when the API server serves a type whose definition is among `crds`. */
 export async function established(crds: Objects, type: ResourceType): Promise<void> {
   await crds.until(typeName(type), "is in effect", (crd) => {
     const conditions: readonly { type: string; status: string }[] = crd?.status?.conditions ?? [];

@@ -20,14 +20,14 @@ export interface Attachment {
   readonly pod?: { readonly namespace: string; readonly name: string; readonly uid?: string };
 }
 
-/** The network configuration that a runtime makes of the conflist, in version `cniVersion`. */
+/** The network configuration that a runtime derives from the conflist, in version `cniVersion`. */
 export function configuration(cniVersion: string, more: object = {}): object {
   return { cniVersion, name: "kube-ovn", type: "kube-ovn", server_socket: DEFAULT_SERVER_SOCKET, ...more };
 }
 
 /**
- * Runs the node's installed shim as a runtime does, or the plugin that `program` names; `stdin` is a configuration, or text that is written as
- * it stands.
+ * Runs the node's installed shim as a runtime does, or the plugin that `program` names; `stdin` is a configuration, or text that is written
+ * unchanged.
  */
 export async function callPlugin(
   world: World,
@@ -58,7 +58,7 @@ export async function callPlugin(
   return { code, out: stdout === "" ? undefined : JSON.parse(stdout) };
 }
 
-/** Makes a network namespace in a node as a runtime would, for the length of a test. Returns its path there. */
+/** Creates a network namespace in a node as a runtime would, during a test. Returns its path there. */
 export async function makeNetns(t: Test, world: World, node: string, name: string): Promise<string> {
   const space = world.lab.node(node);
   await space.exec(["ip", "netns", "delete", name], { allowFailure: true });

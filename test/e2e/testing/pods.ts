@@ -11,13 +11,13 @@ import type { Thing } from "./objects.ts";
 import { when } from "./when.ts";
 import type { World } from "./world.ts";
 
-/** Where the pods are that all files share: two on each node, each with an HTTP server. */
+/** The namespace of the pods that all test files share: two on each node, each with an HTTP server. */
 export const STANDING = "weft-smoke";
 
 /** A pod's manifest. */
 export type Manifest = NewObject<KubeObject>;
 
-/** A pod that does nothing but run; without a readiness probe, which needs a way from the node to the pod. */
+/** A pod that does nothing; without a readiness probe, which needs a route from the node to the pod. */
 export function idlePod(
   namespace: string,
   name: string,
@@ -42,8 +42,8 @@ export function webPod(namespace: string, name: string, node: string, annotation
 }
 
 /**
- * A pod that the controller gives an address and whose sandbox kubelet never makes, because it waits for a volume that does not come:
- * the test is the container runtime.
+ * A pod that gets an address from the controller and whose sandbox kubelet never creates, because it waits for a volume that does not exist:
+ * the test acts as the container runtime.
  */
 export function sandboxlessPod(namespace: string, name: string, node: string): Manifest {
   const pod = idlePod(namespace, name, node);
@@ -52,7 +52,7 @@ export function sandboxlessPod(namespace: string, name: string, node: string): M
   return { ...pod, spec: { ...(pod.spec as object), containers: [container], volumes } };
 }
 
-/** Whether kubelet has found a pod Ready. */
+/** Whether a pod is Ready. */
 export function isReady(pod: Thing | undefined): boolean {
   if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return false;
   const conditions: readonly { type: string; status: string }[] = pod.status?.conditions ?? [];
@@ -86,8 +86,8 @@ export async function run(world: World, manifests: readonly Manifest[], ms = 60_
 }
 
 /**
- * Deletes pods at once and waits until they, their addresses and their interfaces are gone. The last comes last: kubelet removes the sandbox of
- * a pod that was deleted by force after the pod.
+ * Deletes pods at once and waits until they, their addresses and their interfaces are gone. Interfaces are last: kubelet removes the sandbox of
+ * a force deleted pod after the pod.
  */
 export async function remove(world: World, namespace: string, names: readonly string[]): Promise<void> {
   await Promise.all(
@@ -105,7 +105,7 @@ export async function remove(world: World, namespace: string, names: readonly st
   }
 }
 
-/** Makes a namespace for a test, and takes it and its pods away at the test's end. Resolves when pods can be created in it. */
+/** Creates a namespace for a test, and deletes it with its pods at the end of the test. Resolves when pods can be created in it. */
 export async function useNamespace(t: Test, world: World, name: string): Promise<string> {
   await ensureNamespace(world, name);
   t.teardown(async () => {
@@ -116,10 +116,10 @@ export async function useNamespace(t: Test, world: World, name: string): Promise
         name,
         pods.map(({ metadata }) => metadata.name),
       );
-      // Its end is the API server's matter, and takes seconds.
+      // The API server completes the deletion, which takes seconds.
       await world.kube.delete(NAMESPACES, { name });
     } catch (error) {
-      // The failure has been reported; a teardown that fails would keep the others, and the process, from ending.
+      // The failure has been reported; a failed teardown would block the others, and the end of the process.
       t.comment(`namespace ${name} could not be removed: ${error}`);
     }
   });
@@ -133,7 +133,7 @@ async function ensureNamespace(world: World, name: string): Promise<void> {
   await world.accounts.until(`${name}/default`, "exists", (account) => account !== undefined);
 }
 
-/** The standing pods, `one` and `two` of each node in the order of the nodes; made by the first file that asks, kept for the others. */
+/** The standing pods, `one` and `two` of each node in the order of the nodes; created by the first test file that needs them, and kept for the others. */
 export async function standingPods(world: World): Promise<readonly Thing[]> {
   await ensureNamespace(world, STANDING);
   const wanted = world.lab.nodes.flatMap((node) => ["one", "two"].map((which) => ({ node, name: `${which}-${node}` })));
@@ -161,8 +161,8 @@ export function addressesOf(pod: Thing): readonly [string, string] {
 }
 
 /**
- * Sees to it that a pod of Weft's own has not been restarted: kubelet starts a container again at once only the first time, after that it
- * pauses for ten seconds and more, for which no test wants to wait. Returns the pod.
+ * Ensures that a pod of Weft has not been restarted: kubelet restarts a container at once only the first time, after that it
+ * pauses for ten seconds and more. Returns the pod.
  */
 export async function withoutRestarts(world: World, app: Parameters<World["own"]>[0], node?: string): Promise<Thing> {
   const [old] = world.own(app, node);
@@ -173,7 +173,7 @@ export async function withoutRestarts(world: World, app: Parameters<World["own"]
   return ownReady(world, app, node, old.metadata.uid);
 }
 
-/** Waits until Weft's own workload has a Ready pod again, another than `not`. */
+/** Waits until a workload of Weft has a Ready pod again, other than `not`. */
 export async function ownReady(
   world: World,
   app: Parameters<World["own"]>[0],
@@ -194,7 +194,7 @@ export function inNode(world: World, node: string): Exec {
   return (command) => world.lab.node(node).exec(command, { allowFailure: true, timeoutMs: 15_000 });
 }
 
-/** Sets the number of controllers and waits until there are so many, all Ready; those that go are gone. */
+/** Sets the number of controllers and waits until exactly this number exists and is Ready. */
 export async function scaleController(world: World, replicas: number): Promise<void> {
   const ref = { namespace: "kube-system", name: "kube-ovn-controller" };
   await world.kube.patch(DEPLOYMENTS, ref, { type: "merge", body: { spec: { replicas } } }, { subresource: "scale" });

@@ -31,7 +31,7 @@ export function createPolicy(world: World, namespace: string, name: string, spec
   return world.kube.create(NETWORK_POLICIES, { metadata: { namespace, name }, spec });
 }
 
-/** Waits until a NetworkPolicy applies on all nodes: for rules whose effect no connection shows. */
+/** Waits until a NetworkPolicy applies on all nodes, for rules whose effect no connection shows. */
 export async function policyApplies(world: World, namespace: string, name: string): Promise<void> {
   await world.nb.until(`the rules of policy ${namespace}/${name}`, () =>
     [...world.nb.mirror.rows("ACL")].some(({ external_ids: ids }) => ids["policy"] === `np/${namespace}/${name}`),

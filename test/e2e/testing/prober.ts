@@ -10,13 +10,13 @@ export interface Attempt {
   readonly address: string;
   readonly port: number;
   readonly protocol: "TCP" | "UDP";
-  /** Milliseconds that an answer is waited for. */
+  /** Timeout for an answer, in milliseconds. */
   readonly patienceMs: number;
 }
 
 /** A process in a pod's network namespace that answers on ports and tries connections, see `prober-worker.ts`. */
 export interface Prober {
-  /** Which of the attempts got an answer. */
+  /** For each attempt, whether it got an answer. */
   probe(attempts: readonly Attempt[]): Promise<readonly boolean[]>;
   stop(): Promise<void>;
 }

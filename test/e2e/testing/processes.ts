@@ -13,7 +13,7 @@ export const PROGRAM = {
   ovnController: "ovn-controller",
 } as const;
 
-/** The living process of a pod whose command line has `word` in it; undefined where there is none (any more, or yet). */
+/** The running process of a pod whose command line contains `word`; undefined if there is none (any more, or yet). */
 export function findProcess(podUid: string, word: string): ProcessId | undefined {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
@@ -23,27 +23,27 @@ export function findProcess(podUid: string, word: string): ProcessId | undefined
       const found = identify(Number(entry));
       if (found !== undefined) return found;
     } catch {
-      // A process that has just ended is not the one.
+      // The process may have just ended.
     }
   }
   return undefined;
 }
 
-/** As {@link findProcess}; throws where there is none. */
+/** As {@link findProcess}; throws if there is none. */
 export function requireProcess(podUid: string, word: string): ProcessId {
   const found = findProcess(podUid, word);
   if (found === undefined) throw new Error(`no ${word} runs in pod ${podUid}`);
   return found;
 }
 
-/** SIGKILL to a process of a pod; where it is its container's first, the container dies with it. Resolves when it is gone. */
+/** Sends SIGKILL to a process of a pod; if it is the container's first process, the container ends too. Resolves when it is gone. */
 export async function killProcess(podUid: string, word: string): Promise<ProcessId> {
   const found = requireProcess(podUid, word);
   await killOne(found);
   return found;
 }
 
-/** Runs a command where that process is: its container's file system and network. */
+/** Runs a command in the file system and network of that process's container. */
 export function inContainer(
   podUid: string,
   word: string,

@@ -18,7 +18,7 @@ import { ipBytes } from "../../../src/netlink/values.ts";
 /** Runs in a network namespace, see raw-frames.ts. Ends when its standard input does. */
 const [what = "", index = "", ...frames] = process.argv.slice(2);
 const ended = new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());
-/** linux/if_ether.h; struct sockaddr_ll wants it in network order (packet(7)). */
+/** linux/if_ether.h; struct sockaddr_ll has it in network order (packet(7)). */
 const ETH_P_ALL = 0x0003;
 const LIMIT = 20_000;
 
@@ -44,7 +44,7 @@ async function send(): Promise<void> {
 
 async function capture(): Promise<void> {
   const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
-  // Bound with its protocol it begins to receive, of this interface alone.
+  // Once bound with its protocol it receives, from this interface only.
   bind(fd, link(ETH_P_ALL));
   const into = Buffer.alloc(65_536);
   let count = 0;
@@ -61,7 +61,7 @@ async function capture(): Promise<void> {
   readiness.close();
 }
 
-/** ICMP echo requests to an address, one every so many milliseconds; at its end a line of JSON says what happened to each. */
+/** ICMP echo requests to an address, one per interval in milliseconds; at its end it prints the result of each as a line of JSON. */
 async function ping(address: string, everyMs: number): Promise<void> {
   const [AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6] = [10, 1, 58];
   const six = isIPv6(address);
@@ -77,7 +77,7 @@ async function ping(address: string, everyMs: number): Promise<void> {
   const read = (): void => {
     for (let length = receive(fd, into); length !== "empty"; length = receive(fd, into)) {
       if (length === "overrun") continue;
-      // A raw socket of IPv4 has the header in front.
+      // A raw IPv4 socket returns the IP header too.
       const message = into.subarray(six ? 0 : (into.readUInt8(0) & 15) * 4, length);
       if (message.length < 12 || message[0] !== reply || message.readUInt16BE(4) !== id) continue;
       const shot = shots[message.readUInt32BE(8)];
@@ -94,7 +94,7 @@ async function ping(address: string, everyMs: number): Promise<void> {
     let sum = 0;
     for (let i = 0; i < message.length; i += 2) sum += message.readUInt16BE(i);
     while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-    // That of ICMPv6 covers addresses, and is the kernel's (RFC 3542 §3.1).
+    // The ICMPv6 checksum covers addresses, and the kernel computes it (RFC 3542 §3.1).
     if (!six) message.writeUInt16BE(~sum & 0xffff, 2);
     shots.push({ sent: now() });
     try {

@@ -13,15 +13,15 @@ import type { World } from "./world.ts";
 
 const SCRIPT = fileURLToPath(new URL("raw-frames-worker.ts", import.meta.url));
 
-/** An interface of a pod on OVN, as frames name it. */
+/** An interface of a pod on OVN, with its addresses. */
 export interface Station {
   readonly netns: string;
-  /** Of the interface, in its namespace. */
+  /** Index of the interface, in its namespace. */
   readonly index: number;
   readonly mac: string;
   readonly v4: string;
   readonly v6: string;
-  /** The link-local address of its MAC (RFC 4291, appendix A). */
+  /** The link-local address derived from its MAC (RFC 4291, appendix A). */
   readonly linkLocal: string;
 }
 
@@ -35,7 +35,7 @@ export async function stationOf(world: World, pod: Thing, provider = "ovn", ifNa
   return { netns: podNetns(uid), index, mac, v4, v6, linkLocal: linkLocalFromMac(mac)?.text ?? "" };
 }
 
-/** Sends frames by a packet socket, in order; resolves when the last is sent. */
+/** Sends frames through a packet socket, in order; resolves when the last is sent. */
 export async function sendFrames({ netns, index }: Station, frames: readonly Buffer[]): Promise<void> {
   const program = await startLines(netns, SCRIPT, [
     "send",
@@ -45,12 +45,12 @@ export async function sendFrames({ netns, index }: Station, frames: readonly Buf
   await program.stop();
 }
 
-/** Every frame that comes to an interface, until it is stopped, at most 20,000: a line of hexadecimal digits each. `index`: of the interface there. */
+/** Every frame that arrives at an interface, until it is stopped, at most 20,000: a line of hexadecimal digits each. `index`: of the interface in its namespace. */
 export function captureFrames({ netns, index }: Pick<Station, "netns" | "index">): Promise<LineProgram> {
   return startLines(netns, SCRIPT, ["capture", String(index)]);
 }
 
-/** Sends an ICMP echo request every so many milliseconds from a network namespace until it is stopped; `stop` says what happened to each. */
+/** Sends an ICMP echo request per interval in milliseconds from a network namespace until it is stopped; `stop` returns the result of each. */
 export async function pingStream(
   netns: string,
   address: string,
@@ -60,7 +60,7 @@ export async function pingStream(
   return { stop: async () => JSON.parse((await program.stop()).at(-1) ?? "[]") as readonly Shot[] };
 }
 
-/** The longest time without an echo, in ms: from the first request that got none to the next that got one. */
+/** The longest time without an echo, in ms: from the first request without one to the next request with one. */
 export function longestGap(shots: readonly Shot[]): number {
   let [longest, since] = [0, undefined as number | undefined];
   for (const { sent, echoed } of shots) {
@@ -73,7 +73,7 @@ export function longestGap(shots: readonly Shot[]): number {
   return longest;
 }
 
-/** Whether a frame is among those that came. (Short ones may come with padding.) */
+/** Whether a frame is among the received ones. (Short ones may be padded.) */
 export function hasCome(lines: readonly string[], frame: Buffer): boolean {
   const text = frame.toString("hex");
   return lines.some((line) => line.startsWith(text));
@@ -99,7 +99,7 @@ export function datagram(from: Side, to: Side, text: string, ports: readonly [nu
   return packet(from, to, UDP, Buffer.concat([udp, payload]), 6, 64);
 }
 
-/** An ARP announcement (RFC 5227 §3): a request for one's own address. Linux takes it at once, but a reply only when the entry is a second old (`locktime`). */
+/** An ARP announcement (RFC 5227 §3): a request for one's own address. Linux accepts it at once, but a reply only when the entry is a second old (`locktime`). */
 export function arpAnnouncement({ mac, ip }: Side): Buffer {
   return ethernet(mac, "ff:ff:ff:ff:ff:ff", ARP, [
     Buffer.from("0001080006040001", "hex"),

@@ -5,7 +5,7 @@ import { type Exec, http, ping } from "../../../hack/traffic/probe.ts";
 import type { Thing } from "./objects.ts";
 import { addressesOf, inPod } from "./pods.ts";
 
-/** Whether `from` gets an echo from both addresses of `to` within a second. */
+/** Whether both addresses of `to` answer a ping from `from` within a second. */
 export async function reaches(from: Thing, to: Thing): Promise<boolean> {
   const exec = inPod(from);
   const echoes = await Promise.all(addressesOf(to).map((address) => ping(exec, address, 1)));
@@ -17,7 +17,7 @@ export function reachable(from: Thing, to: Thing, ms = 30_000): Promise<unknown>
   return until(`${from.metadata.name} reaches ${to.metadata.name}`, ms, () => reaches(from, to), 50);
 }
 
-/** Waits until an address gives an echo. */
+/** Waits until an address answers a ping. */
 export function echoes(exec: Exec, address: string, ms = 30_000): Promise<unknown> {
   return until(`${address} gives an echo`, ms, async () => (await ping(exec, address, 3)).ok);
 }

@@ -19,7 +19,7 @@ export function readiness(object: Thing | undefined): ShownCondition | undefined
   return conditions.find(({ type }) => type === "Ready");
 }
 
-/** Makes a Subnet; it is deleted at the test's end, if it is still there. What an interrupted run has left goes first. */
+/** Creates a Subnet; it is deleted at the end of the test, if it still exists. Remains of an interrupted run are deleted first. */
 export async function useSubnet(t: Test, world: World, name: string, spec: object): Promise<void> {
   if (world.subnets.get(name) !== undefined) {
     await world.kube.delete(SUBNETS, { name });

@@ -16,8 +16,8 @@ export interface TunnelWay {
 }
 
 /**
- * Counts tunnel packets on the wire, where the nodes' `eth1` come to the bridge between them, by their outer addresses. Nothing is taken from the wire; the table is
- * removed at the test's end. Returns what reads the counters.
+ * Counts tunnel packets by their outer addresses, where the nodes' `eth1` are connected to the bridge between them. Packets are only counted; the table is
+ * removed at the end of the test. Returns a function that reads the counters.
  */
 export async function countTunnels(
   t: Test,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Waits by event until `look` returns a result: it is called at once, and each time `subscribe`'s listener is. Its
+ * Waits by event until `look` returns a result: it is called at once, and each time the listener of `subscribe` is called. Its
  * return value, if neither `undefined` nor `false`, is the result; an exception ends the wait. Rejects after `ms`
  * milliseconds with the name `what`.
  */

@@ -10,7 +10,7 @@ import { EVENTS, IPS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SUBNETS, VPCS }
 import { followNorthbound, followOpenVSwitch, type NorthboundRows, type OpenVSwitchRows } from "./database.ts";
 import { Objects, type Thing } from "./objects.ts";
 
-/** Milliseconds for Open vSwitch to look through its cached flows once. */
+/** Milliseconds in which Open vSwitch revalidates its cached flows once. */
 const RENEWED_MS = 60_000;
 
 /** A core/v1 Event. */
@@ -22,7 +22,7 @@ export interface EventThing extends Thing {
   readonly involvedObject: { readonly kind: string; readonly namespace?: string; readonly name: string };
 }
 
-/** The lab with Weft in it, as tests watch it: by events, through the sockets of the real parts. */
+/** The lab with Weft, which tests watch by events, through the sockets of the real components. */
 export interface World {
   readonly lab: Lab;
   readonly kube: Kube;
@@ -36,11 +36,11 @@ export interface World {
   readonly events: Objects<EventThing>;
   readonly nb: NorthboundRows;
   ovs(node: string): OpenVSwitchRows;
-  /** The pods of Weft's own workload with label `app`, those that are being deleted left out; of one node where `node` is given. */
+  /** The pods of Weft's workload with label `app`, without those that are being deleted; only those on `node` if it is given. */
   own(app: "ovn-central" | "ovs" | "kube-ovn-cni" | "kube-ovn-controller", node?: string): readonly Thing[];
 }
 
-/** Why tests on the lab cannot run here, for tap's `skip`; false where they can. */
+/** Why tests on the lab cannot run here, for tap's `skip`; false if they can. */
 export function whyNoLab(): string | false {
   if (process.getuid?.() !== 0) return "needs root: the lab is made of network namespaces";
   const { settings } = openLab();
@@ -99,7 +99,7 @@ export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
 }
 
 /**
- * Resolves when each node forwards by all that the northbound database has now: ovn-controller has made flows of it, and Open vSwitch has renewed
+ * Resolves when each node has applied the present content of the northbound database: ovn-controller has installed the flows, and Open vSwitch has revalidated
  * those that it
  * caches. On a busy machine that takes seconds.
  */
@@ -108,7 +108,7 @@ export async function syncNodes(world: World): Promise<void> {
   await Promise.all(
     world.lab.nodes.map(async (node) => {
       const vswitchd = vswitchdControl(join(world.lab.node(node).root, "run/openvswitch"), RENEWED_MS);
-      // The first ends with a round that is under way.
+      // The first one ends with a round that was already running.
       for (let i = 0; i < 2; i++) await vswitchd("revalidator/wait");
     }),
   );

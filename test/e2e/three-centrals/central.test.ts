@@ -18,9 +18,9 @@ import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 const WEFTCTL = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const PORT = 9_000;
 const EVERY_MS = 10;
-/** How late an echo may be on a busy machine: it is not lost. */
+/** How late a reply may be on a busy machine without being counted as lost. */
 const LAST_MS = 5_000;
-/** Words in the command lines of a central's parts. */
+/** Words in the command lines of the processes of ovn-central. */
 const PART = { nb: "ovnnb_db.conf", sb: "ovnsb_db.conf", northd: "--ovnnb-db=" } as const;
 type Part = keyof typeof PART;
 
@@ -30,7 +30,7 @@ function noLab(): string | false {
   return openLab().settings?.centrals === 3 ? false : "needs three centrals: npm run lab -- up --nodes 3 --centrals 3";
 }
 
-/** The central that leads in a part, by its label, as soon as exactly one has it; `not`: another than this one. */
+/** The central that leads a database or northd, by its label, as soon as exactly one has it; `not`: other than this one. */
 function leaderOf(world: World, part: Part, not?: Thing): Promise<Thing> {
   const look = (): Thing | undefined => {
     const labelled = world
@@ -64,8 +64,8 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
   let pods = 0;
 
   /**
-   * Does what `fault` does under datagrams between two nodes, says how soon a new pod was Ready, and checks that no datagram was lost. The pods start on the
-   * third node: where the datapath is in userspace, each new link of a node may cost its tunnels packets (docs/design/other-software.md), with a fault or without.
+   * Injects a fault while datagrams are sent between two nodes, reports how soon a new pod was Ready, and checks that no datagram was lost. The pods start on the
+   * third node: with the userspace datapath, each new link of a node may cost its tunnels packets (docs/design/other-software.md), with a fault or without.
    */
   async function suffer(t: Test, what: string, fault: (t: Test) => Promise<() => Promise<unknown>>): Promise<void> {
     const stream = await datagramStream(
@@ -89,7 +89,7 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
     t.comment(`${what}: the next pod was Ready after ${took}, one after the end of the fault after ${again.took}`);
   }
 
-  /** Stops a part of its leader in its tracks until a new pod is Ready. */
+  /** Stops (SIGSTOP) a process of the leader until a new pod is Ready. */
   const hang = (part: Part) => async (t: Test) => {
     const leader = await leaderOf(world, part);
     const process: ProcessId = requireProcess(leader.metadata.uid, PART[part]);
@@ -106,7 +106,7 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
     return () => leaderOf(world, part);
   };
 
-  await t.test("labels show what leads, and the Services lead there", async (t) => {
+  await t.test("labels show the leaders, and the Services select them", async (t) => {
     for (const part of ["nb", "sb", "northd"] as const) {
       const { spec } = await leaderOf(world, part);
       const { stdout } = await world.lab.kubectl([
@@ -150,7 +150,7 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
       return () => world.pods.gone(`kube-system/${metadata.name}`);
     }),
   );
-  await t.test("weftctl shows the members, and has one join again", async (t) => {
+  await t.test("weftctl shows the members, and makes one join again", async (t) => {
     const central = (...args: readonly string[]): Promise<RunResult> =>
       runProgram(process.execPath, [WEFTCTL, `--kubeconfig=${world.lab.paths.kubeconfig}`, "central", ...args], {
         env: { PATH: `${world.lab.paths.bin}:${process.env["PATH"]}` },

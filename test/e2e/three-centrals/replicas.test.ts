@@ -11,9 +11,9 @@ import { timed } from "../testing/when.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const PORT = 9_000;
-/** How late an echo may be on a busy machine: it is not lost. */
+/** How late a reply may be on a busy machine without being counted as lost. */
 const LAST_MS = 5_000;
-/** With these helm takes the lab's three centrals for one, wherever it may be. */
+/** Values with which helm deploys one replica instead of the lab's three, on any node. */
 const ONE = ["central.replicas=1", "central.nodes=null"];
 
 function noLab(): string | false {

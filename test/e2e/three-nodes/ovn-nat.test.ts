@@ -28,9 +28,9 @@ const FAMILIES = ["v4", "v6"] as const;
 type Family = (typeof FAMILIES)[number];
 
 const ECHO_PORT = 7077;
-/** Between two datagrams. */
+/** Interval between two datagrams, in ms. */
 const EVERY_MS = 10;
-/** What is still right on a machine with much else to do, in s. The target is 3 s. */
+/** The limit on a heavily loaded machine, in s. The target is 3 s. */
 const MOST_S = 10;
 
 t.setTimeout(540_000);
@@ -43,7 +43,7 @@ function noLab(): string | false {
   return (openLab().settings?.nodes ?? 0) >= 3 ? false : "needs three nodes: of two chassis, OVN decides nothing";
 }
 
-/** The address outside with this last number. */
+/** The external address with this last number. */
 function outside(last: number, family: Family): string {
   return family === "v4" ? `172.31.77.${last}` : `fd00:31:77::${last}`;
 }
@@ -65,7 +65,7 @@ async function onNode(node: string, ...command: readonly string[]): Promise<stri
   return stdout.trim();
 }
 
-/** A network of its own between nodes and the outside host, which each node reaches by a bridge of Open vSwitch. */
+/** A separate network between nodes and the outside host, which each node reaches through a bridge of Open vSwitch. */
 async function plug(t: Test): Promise<void> {
   const ext = world.lab.node(OUTSIDE);
   const ip = (...args: readonly string[]) => ext.exec(["ip", ...args]);
@@ -114,7 +114,7 @@ async function plug(t: Test): Promise<void> {
   }
 }
 
-/** Creates an object, which is deleted at the test's end; what an interrupted run has left goes first. */
+/** Creates an object, which is deleted at the end of the test; remains of an interrupted run are deleted first. */
 async function use(t: Test, type: ResourceType, name: string, spec: object): Promise<void> {
   await world.kube.delete(type, { name }).catch(() => undefined);
   await until(`${type.kind} ${name} can be created`, 20_000, () =>
@@ -126,7 +126,7 @@ async function use(t: Test, type: ResourceType, name: string, spec: object): Pro
   t.teardown(() => world.kube.delete(type, { name }).catch(() => undefined));
 }
 
-/** A name of a VPC whose port that node hosts, while it lives: the order of nodes is a matter of names. */
+/** A name of a VPC whose port that node hosts while it is alive: the order of the nodes depends on the VPC's name. */
 function nameHostedBy(node: string): string {
   const chassis = world.nodes
     .values()
@@ -139,7 +139,7 @@ function nameHostedBy(node: string): string {
   }
 }
 
-/** The node that has the router's port of a VPC now. */
+/** The node that hosts the external router port of a VPC now. */
 async function activeNode(vpc: string): Promise<string> {
   const script = `ovn-sbctl get Chassis $(ovn-sbctl --bare --columns=chassis find Port_Binding logical_port=cr-${vpc}-${EXTERNAL_SUBNET}) hostname`;
   const command = ["-n", "kube-system", "exec", "deploy/ovn-central", "--", "bash", "-c", script];
@@ -147,19 +147,19 @@ async function activeNode(vpc: string): Promise<string> {
   return stdout.trim();
 }
 
-/** Takes all links of a node down or up. */
+/** Sets all links of a node down or up. */
 async function links(node: string, state: "up" | "down"): Promise<void> {
   for (const { port } of linksOf(node)) await world.lab.node(FABRIC).exec(["ip", "link", "set", port, state]);
   await world.lab.node(OUTSIDE).exec(["ip", "link", "set", `out-${node}`, state]);
 }
 
-/** The source address that a server saw; "" where it was not reached. */
+/** The source address that a server saw; "" if it was not reached. */
 async function seenBy(from: Exec, host: string, port: number): Promise<string> {
   const { ok, detail } = await http(from, `http://${urlHost(host)}:${port}/clientip`);
   return ok ? detail.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") : "";
 }
 
-/** The source address that the host outside saw. */
+/** The source address that the external host saw. */
 async function seenOutside(from: Exec, family: Family): Promise<string> {
   const { ok, detail } = await http(from, `http://${urlHost(EXTERNAL[family])}/`);
   return ok ? detail.trim() : "";
@@ -261,7 +261,7 @@ t.test("NAT of VPCs", { skip: noLab(), timeout: 540_000 }, async (whole) => {
   ];
   for (const family of FAMILIES) {
     await t.test(`who sees which source address, ${family}`, async (t) => {
-      // The first packets make the routers ask for each other's MAC addresses.
+      // The first packets make the routers resolve each other's MAC addresses.
       await until("the way in works", 30_000, async () => (await seenBy(ext, outside(110, family), 8080)) !== "");
       for (const [what, seen, expected] of cells(family)) {
         if (expected !== "") await until(what, 15_000, async () => (await seen()) === expected).catch(() => undefined);
@@ -271,7 +271,7 @@ t.test("NAT of VPCs", { skip: noLab(), timeout: 540_000 }, async (whole) => {
   }
 
   for (const what of ["frozen", "unplugged"] as const) {
-    await t.test(`the gateway node is ${what}: the other one takes the router's port over`, async (t) => {
+    await t.test(`the gateway node is ${what}: the other one takes over the router's port`, async (t) => {
       await until("the second node has the port", 30_000, async () => (await activeNode(vpc)) === second);
       const echo = await echoServer(world.lab.node(OUTSIDE).netns, ECHO_PORT);
       t.teardown(() => echo.stop());

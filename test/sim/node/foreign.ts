@@ -10,10 +10,10 @@ const BIRD = 12;
 const ROUTER = "172.18.0.1";
 const UPLINK = "eth0";
 
-/** Everything on a node that is not ours: its own connectivity, and what other programs have made. */
+/** Everything on a node that is not ours: its own connectivity, and objects of other programs. */
 export class Foreign {
   readonly #machine: Machine;
-  /** In words → whether it is there. */
+  /** Description → whether it exists. */
   readonly #things = new Map<string, () => boolean>();
   #serial = 0;
 
@@ -82,12 +82,12 @@ export class Foreign {
     this.#things.set(`table ${name}`, () => this.#machine.tables.get(name) === listing);
   }
 
-  /** Another program makes something of its own, of one of several kinds. */
+  /** Another program creates an object of one of several kinds. */
   make(what: "link" | "route" | "rule" | "table"): void {
     const i = this.#serial++ % 5;
     const device = this.#machine.kernel.link(UPLINK)?.index ?? 0;
     if (what === "link")
-      // Named like the host end of a pod's pair, as its own program happens to name them.
+      // Named like the host end of a pod's veth pair, by coincidence.
       this.addLink(i % 2 === 0 ? `cali${i}` : `abcdef${i}_h`, "veth");
     if (what === "route")
       this.addRoute({ destination: `192.0.2.${i * 16}/28`, gateway: ROUTER, device, ...(i > 2 && { table: 100 + i }) });

@@ -7,15 +7,15 @@ import type { Sandbox } from "./runtime.ts";
 
 /** The node's own interface into OVN. */
 const GATEWAY = "ovn0";
-/** IFF_UP is not looked at alone: a route by a link that is down leads nowhere. */
+/** Links must be up (IFF_UP): a route through a link that is down does not work. */
 const MAIN_TABLE = 254;
 
-/** Why a sandbox that has a network cannot be reached from its node, for each that cannot: read from the machine alone. */
+/** For each sandbox with a network that its node cannot reach, why: read from the machine alone. */
 export function unreachable(node: SimNode, picture: Picture): { readonly sandbox: Sandbox; readonly why: string }[] {
   return node.runtime.sandboxes.flatMap((sandbox) => {
     const pod = picture.pods.find(({ uid, provider }) => uid === sandbox.pod.uid && provider === OWN);
     if (sandbox.result === undefined || sandbox.ending || node.broken.has(sandbox.netns)) return [];
-    // Its record, by which its port is known to OVN, must be there and its own: what is done to it is judged elsewhere.
+    // Its record, through which OVN knows its port, must exist and belong to it: its state is checked elsewhere.
     const ip = picture.ips.find(({ name }) => name === pod?.port);
     const subnet = picture.subnet(ip?.subnet ?? "");
     if (pod === undefined || ip?.podUid !== pod.uid || subnet?.accepted !== true) return [];
@@ -39,7 +39,7 @@ function missingPart(node: SimNode, sandbox: Sandbox, port: string): string | un
   return undefined;
 }
 
-/** The node's own way: only to pods of the default VPC, and only where it has an address in the join subnet of the same family. */
+/** The node's own traffic reaches only pods of the default VPC, and only if it has an address in the join subnet of the same family. */
 function missingWay(node: SimNode, picture: Picture, sandbox: Sandbox, vpc: string): string | undefined {
   if (vpc !== "ovn-cluster") return undefined;
   const own = picture.ips.find(({ name }) => name === `node-${node.name}`);
@@ -54,7 +54,7 @@ function missingWay(node: SimNode, picture: Picture, sandbox: Sandbox, vpc: stri
   return undefined;
 }
 
-/** By which link the node sends to an address: the longest prefix of its main table whose link is up. */
+/** The link through which the node sends to an address: the longest prefix of its main table whose link is up. */
 function deviceTo(node: SimNode, address: Address): string | undefined {
   const { kernel } = node.machine;
   const names = new Map(kernel.links().map((link) => [link.index, link]));
@@ -90,7 +90,7 @@ export function judgeNode(
   ].map((what) => `on ${node.name}, ${what}`);
 }
 
-/** A pod with an allocated address gets its network. */
+/** Pods with an allocated address that have no network. */
 function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
   return picture.pods.filter((pod) => {
     if (pod.provider !== OWN || pod.node !== node.name || !pod.alive || pod.machine !== undefined) return false;
@@ -101,7 +101,7 @@ function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
 }
 
 /**
- * Ports and host ends that are no sandbox's. What the runtime has lost stays for as long as the pod is there, for the daemon cannot know that it is not
+ * Ports and host ends without a sandbox. Those that the runtime has lost stay as long as the pod exists, because the daemon cannot know that they are not
  * used.
  */
 function leftovers(node: SimNode, picture: Picture): string[] {
@@ -124,7 +124,7 @@ function leftovers(node: SimNode, picture: Picture): string[] {
   return found;
 }
 
-/** `ovn0` with its addresses, and exactly the routes by it that the subnets ask for. */
+/** `ovn0` with its addresses, and exactly the routes through it that the subnets require. */
 function wrongGateway(node: SimNode, picture: Picture, contracts: ReadonlyMap<string, string>): string[] {
   const own = picture.ips.find(({ name }) => name === `node-${node.name}`);
   const join = picture.subnet(JOIN);
@@ -151,7 +151,7 @@ function wrongGateway(node: SimNode, picture: Picture, contracts: ReadonlyMap<st
       if (families.includes(family) && !joined.has(cidr)) wanted.add(cidr);
     }
   }
-  // The kernel's own are those of the addresses.
+  // The kernel adds those of the addresses itself.
   const routes = kernel
     .routes({ device: link.index, table: MAIN_TABLE })
     .filter(({ gateway }) => gateway !== undefined);
@@ -164,7 +164,7 @@ function wrongGateway(node: SimNode, picture: Picture, contracts: ReadonlyMap<st
   return found;
 }
 
-/** A node reaches other nodes, and the world, by its own network. */
+/** A node reaches other nodes and external hosts through its own network. */
 function ownWays(node: SimNode, picture: Picture): string[] {
   const others = picture.nodes.flatMap(({ addresses }) => addresses).filter(({ family }) => family === 4);
   const world = readAddress("192.0.2.200");

@@ -15,18 +15,18 @@ export interface PodEnd {
 type TableListener = (table: string) => void;
 
 /**
- * A node without its daemon, and what outlives that: the kernel with the namespaces of pods and the tables of
+ * A node without its daemon, with everything that outlives it: the kernel with the namespaces of pods and the tables of
  * nftables, and the runtime's folder.
  */
 export class Machine {
   readonly kernel = new FakeKernel();
-  /** Paths of namespaces that there are. */
+  /** Paths of existing namespaces. */
   readonly namespaces = new Set<string>();
   /** Host end's name → the pod's end. */
   readonly pairs = new Map<string, PodEnd>();
-  /** Table (`inet weft`) → how it is listed. */
+  /** Table (`inet weft`) → its listing. */
   readonly tables = new Map<string, string>();
-  /** The runtime's network configuration, where one has been written. */
+  /** The runtime's network configuration, if one has been written. */
   conflist: string | undefined;
   readonly #tableListeners = new Set<TableListener>();
 
@@ -41,26 +41,26 @@ export class Machine {
     for (const listener of [...this.#tableListeners]) listener(name);
   }
 
-  /** Calls `listener` with the name of each table that changes; returns how to stop it. */
+  /** Calls `listener` with the name of each table that changes; returns a function that stops it. */
   watchTables(listener: TableListener): () => void {
     this.#tableListeners.add(listener);
     return () => this.#tableListeners.delete(listener);
   }
 
-  /** The namespace goes, and with it the pairs that end in it. */
+  /** Deletes the namespace, and with it the pairs that end in it. */
   removeNamespace(path: string): void {
     this.namespaces.delete(path);
     for (const [name, { wanted }] of this.pairs) if (wanted.netns === path) this.deleteLink(name);
   }
 
-  /** Deletes a link, if it is there. */
+  /** Deletes a link, if it exists. */
   deleteLink(name: string): void {
     const index = this.kernel.link(name)?.index;
     if (index !== undefined) this.kernel.deleteLink(index);
   }
 
   #note(event: NetlinkEvent): void {
-    // A pair has two ends, and goes whole.
+    // Both ends of a pair are deleted.
     if (event.type === "link" && event.change === "removed") this.pairs.delete(event.link.name);
   }
 }

@@ -31,9 +31,9 @@ export interface NodeWorld {
   hasPort(name: string): boolean;
   /** A daemon has written to the API server. */
   onWrite(verb: string, type: ResourceType, ref: ObjectRef): void;
-  /** A pod has its network now, or is rid of it. */
+  /** A pod's network has been created or removed. */
   onNetwork(): void;
-  /** A bug that the daemons have. */
+  /** A bug in the daemons. */
   readonly mutation: Mutation | undefined;
   readonly onViolation: (what: string) => void;
   readonly onBug: (what: string) => void;
@@ -43,11 +43,11 @@ interface Life {
   readonly process: SimProcess;
   handlers: VerbHandlers | undefined;
   daemon: Daemon | undefined;
-  /** Breaks the connections of those who wait for an answer. */
+  /** Breaks the connections of waiting clients. */
   readonly callers: Set<() => void>;
 }
 
-/** A node: its machine, its Open vSwitch, its runtime, and the real daemon, one life after the other. */
+/** A node: its machine, its Open vSwitch, its runtime, and the real daemon, which is restarted after it ends. */
 export class SimNode {
   readonly name: string;
   readonly machine = new Machine();
@@ -86,8 +86,8 @@ export class SimNode {
   readonly broken = new Set<string>();
 
   /**
-   * Whether nothing was changed by other programs, and nothing was down, for this many ms. A stopped daemon disturbs
-   * nothing.
+   * Whether nothing was changed by other programs, and nothing was down, for this many ms. A stopped daemon is not a
+   * disturbance.
    */
   undisturbedFor(ms: number): boolean {
     return this.#world.scheduler.elapsed - this.#disturbed >= ms;
@@ -98,7 +98,7 @@ export class SimNode {
     this.#disturbed = this.#world.scheduler.elapsed;
   }
 
-  /** Starts the daemon, if none runs. */
+  /** Starts the daemon, if it does not run. */
   start(): void {
     if (this.#life !== undefined) return;
     const { scheduler, randomFaults, kube, seed, onBug, onWrite } = this.#world;
@@ -136,7 +136,7 @@ export class SimNode {
     );
   }
 
-  /** Ends without a word, and is restarted after `downMs`. */
+  /** The daemon crashes, and is restarted after `downMs`. */
   crash(downMs: number): void {
     const life = this.#life;
     if (life === undefined) return;
@@ -144,7 +144,7 @@ export class SimNode {
     this.#end(life, downMs);
   }
 
-  /** The daemon dies when so many more things have reached it. */
+  /** The daemon dies after this number of further events. */
   crashWithin(steps: number, downMs: number): void {
     const life = this.#life;
     life?.process.endAfter(steps, () => {
@@ -152,7 +152,7 @@ export class SimNode {
     });
   }
 
-  /** Ends in good order, and is restarted after `downMs`. */
+  /** The daemon stops normally, and is restarted after `downMs`. */
   async restart(downMs: number): Promise<void> {
     const life = this.#life;
     if (life?.daemon === undefined) return;
@@ -168,7 +168,7 @@ export class SimNode {
     this.#world.scheduler.after(downMs, () => this.start());
   }
 
-  /** As the shim asks: it connects, waits, and gets an answer, or the connection breaks. */
+  /** Sends a request as the shim does: it connects, waits, and gets an answer, or the connection breaks. */
   #call(verb: "add" | "del" | "check" | "gc", body: object): Promise<unknown> {
     const { scheduler } = this.#world;
     const life = this.#life;

@@ -9,7 +9,7 @@ import { pickOf } from "../users.ts";
 import { judgeNode, unreachable } from "./judge.ts";
 import { type NodeWorld, SimNode } from "./node.ts";
 
-/** How often the nodes are looked at, in ms. */
+/** The interval at which nodes are checked, in ms. */
 const LOOK_MS = 2_000;
 /**
  * The time after which disturbed objects must be restored: the daemon's longest pause under contention is a minute,
@@ -17,7 +17,7 @@ const LOOK_MS = 2_000;
  */
 const REPAIRED_MS = 30_000;
 
-/** The nodes of the cluster whose daemons run, as the cluster's machinery and the script see them. */
+/** The nodes of the cluster with running daemons, for the rest of the cluster and the script. */
 export class Nodes {
   readonly #world: NodeWorld;
   readonly #nodes = new Map<string, SimNode>();
@@ -26,7 +26,7 @@ export class Nodes {
     this.#world = world;
   }
 
-  /** Begins: a machine for each Node, now and later. */
+  /** Starts a machine for each present and later Node. */
   start(): void {
     const { kube, scheduler } = this.#world;
     const signal = new AbortController().signal;
@@ -45,7 +45,7 @@ export class Nodes {
     for (const node of this.#nodes.values()) node.runtime.look(pods.filter(({ spec }) => spec.nodeName === node.name));
   }
 
-  /** Ends a pod's sandbox, wherever that is, and calls `done`. */
+  /** Ends a pod's sandbox on its node, and calls `done`. */
   end({ metadata, spec }: SimPod, done: () => void): void {
     const node = this.#nodes.get(spec.nodeName ?? "");
     if (node === undefined) done();
@@ -95,12 +95,12 @@ export class Nodes {
         node.runtime.forget(action.thing, action.namespace);
         return;
       case "subnet-mistake": {
-        // Every second time the one that most pods are in.
+        // Every second time the subnet with the most pods.
         const all = this.#world.kube.objects(SUBNETS);
         const main = all.find(({ metadata }) => metadata.name === "ovn-default");
         const subnet = action.thing < 0.5 ? main : pickOf(all, 2 * action.thing - 1);
         if (subnet === undefined) return;
-        // A value that the CRD lets through and OVN cannot parse: the subnet is not ready, and its pods keep their
+        // A value that the CRD accepts and OVN cannot parse: the subnet is not ready, and its pods keep their
         // network.
         const acls = [{ direction: "to-lport", priority: 1_001, match: "ip4.src == nowhere &&", action: "drop" }];
         const { name } = subnet.metadata;
@@ -130,7 +130,7 @@ export class Nodes {
     return found;
   }
 
-  /** Daemons crash, all at once. */
+  /** All daemons crash at once. */
   crash(): void {
     for (const node of this.#nodes.values()) node.crash(500);
   }
@@ -210,7 +210,7 @@ export class Nodes {
       case "pair": {
         const name = pickOf([...machine.pairs.keys()], thing);
         if (name === undefined) return;
-        // The pod has to be recreated: the daemon cannot restore that.
+        // The daemon cannot restore that: the pod has to be recreated.
         node.broken.add(machine.pairs.get(name)?.wanted.netns ?? "");
         machine.deleteLink(name);
         return;

@@ -11,7 +11,7 @@ import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Machine } from "./machine.ts";
 
-/** The parts of its machine that a daemon's process gets. */
+/** The interfaces to its machine that a daemon's process gets. */
 export interface MachineParts {
   readonly kernel: NodeKernel;
   readonly links: PodLinks;
@@ -32,8 +32,8 @@ const READS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A machine as one process uses it: what takes a while is an event of its own, between whose parts the process may die, and what the kernel tells
- * arrives a little later. `onChange` is called after each change that the process has made.
+ * A machine as one process uses it: an operation that takes time consists of several events, between which the process may die, and notifications of the kernel
+ * arrive a little later. `onChange` is called after each change by the process.
  */
 export function machineParts(
   machine: Machine,
@@ -50,7 +50,7 @@ export function machineParts(
         try {
           const result = act();
           onChange(what);
-          // The answer comes in a turn of its own.
+          // The answer is a separate event.
           later(() => resolve(result));
         } catch (error) {
           later(() => reject(error instanceof Error ? error : new Error(String(error))));
@@ -126,7 +126,7 @@ function podLinks(machine: Machine, call: Call): PodLinks {
         kernel.createLink({ name: wanted.hostName, kind: "veth", mtu: wanted.mtu, group: LINK_GROUP });
         pairs.set(wanted.hostName, { wanted, configured: false });
       });
-      // A request of its own: the process may have ended in between.
+      // A separate request: the process may have ended in between.
       await call("setLink", () => {
         const link = kernel.link(wanted.hostName);
         if (link === undefined) throw new Error(`${wanted.hostName} vanished`);
@@ -170,7 +170,7 @@ function podLinks(machine: Machine, call: Call): PodLinks {
         pairs.set(end.wanted.hostName, { ...end, wanted: { ...end.wanted, routes } });
         return texts(routes).filter((text) => !before.includes(text));
       }),
-    // No seed asks for emulation.
+    // No seed uses emulation.
     setNetem: async () => "unsupported",
     announce: () => undefined,
     removePair: (hostName) =>

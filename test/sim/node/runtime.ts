@@ -6,7 +6,7 @@ import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Machine } from "./machine.ts";
 
-/** Asks the daemon; rejects where it refuses, or where there is none to answer. */
+/** Sends a request to the daemon; rejects if it refuses, or does not run. */
 export type CniCall = (verb: "add" | "del" | "check" | "gc", body: object) => Promise<unknown>;
 
 /** Dependencies of a node's runtime. */
@@ -31,11 +31,11 @@ export interface Sandbox {
   result: CniResponse | undefined;
   /** When ADD was answered, in ms. */
   since: number;
-  /** It is to go. */
+  /** It is being removed. */
   ending: boolean;
 }
 
-/** The kubelet and the container runtime of a node, as far as they ask for networks. They have no faults. */
+/** The kubelet and the container runtime of a node, as far as they request networks. They have no faults. */
 export class Runtime {
   readonly #world: RuntimeWorld;
   /** uid → its sandbox. */
@@ -46,7 +46,7 @@ export class Runtime {
   readonly #planned = new Set<string>();
   /** Containers that were lost → the uid of their pod. */
   readonly lost = new Map<string, string>();
-  /** uid → who waits until its sandbox is gone. */
+  /** uid → callbacks that wait until its sandbox is gone. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
   constructor(world: RuntimeWorld) {
@@ -63,7 +63,7 @@ export class Runtime {
     return sandbox?.result !== undefined && !sandbox.ending;
   }
 
-  /** The pods of this node, as they are now. */
+  /** Sets the present pods of this node. */
   look(pods: readonly SimPod[]): void {
     const wanted = new Map(pods.filter(isWanted).map((pod) => [pod.metadata.uid, pod]));
     for (const [uid, sandbox] of this.#sandboxes) {
@@ -86,13 +86,13 @@ export class Runtime {
     if (!sandbox.ending) this.#end(uid, sandbox);
   }
 
-  /** Tells the daemon what there is, so that it removes the rest. */
+  /** Sends the daemon the list of attachments (GC), so that it removes all others. */
   collect(): void {
     const valid = this.sandboxes.map(({ container }) => ({ containerID: container, ifname: "eth0" }));
     this.#world.call("gc", { ...NETWORK, valid_attachments: valid }).catch(() => undefined);
   }
 
-  /** Loses one of its sandboxes that have their network, as a runtime that was killed; `withNamespace`: its namespace is gone as well, as after a crash of the machine. */
+  /** Loses one of its sandboxes with a network, as a killed runtime may; `withNamespace`: its namespace is deleted as well, as after a crash of the machine. */
   forget(pick: number, withNamespace: boolean): void {
     const { machine, scheduler, node, onNetwork } = this.#world;
     const ready = [...this.#sandboxes].filter(([, { ending, result }]) => !ending && result !== undefined);
@@ -107,7 +107,7 @@ export class Runtime {
     onNetwork();
   }
 
-  /** Asks the daemon whether a pod's network is as it was made; resolves with why not. */
+  /** Asks the daemon whether a pod's network is unchanged (CHECK); resolves with the difference. */
   async check(sandbox: Sandbox): Promise<string | undefined> {
     try {
       await this.#world.call("check", this.#body(sandbox));
@@ -153,7 +153,7 @@ export class Runtime {
       onNetwork();
     } catch (error) {
       scheduler.note(`${node}: ADD for ${namespace}/${name} fails: ${error instanceof Error ? error.message : ""}`);
-      // The sandbox is taken down whole, and another one is made.
+      // The whole sandbox is removed, and another one is created.
       if (!sandbox.ending) this.#end(uid, sandbox);
     }
   }
@@ -198,7 +198,7 @@ export class Runtime {
 /** The network that every pod is in. */
 const NETWORK = { cni_type: "kube-ovn", provider: "ovn", cni_version: "1.0.0", network_name: "kube-ovn" };
 
-/** Whether the pod is to have a sandbox. */
+/** Whether the pod should have a sandbox. */
 function isWanted({ metadata, spec, status }: SimPod): boolean {
   const ended = status?.phase === "Succeeded" || status?.phase === "Failed";
   return spec.hostNetwork !== true && metadata.deletionTimestamp === undefined && !ended;

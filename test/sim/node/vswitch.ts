@@ -20,7 +20,7 @@ export interface VswitchWorld {
   readonly seed: string;
   readonly node: string;
   readonly machine: Machine;
-  /** The end of the node's tunnels. */
+  /** The address of the node's tunnels. */
   readonly encap: string;
   /** Whether the northbound database has a logical port. */
   hasPort(name: string): boolean;
@@ -29,14 +29,14 @@ export interface VswitchWorld {
 }
 
 /**
- * Open vSwitch of a node: the database, and of ovs-vswitchd and ovn-controller as much as a daemon waits for: devices of internal interfaces, `cur_cfg`,
+ * Open vSwitch of a node: the database, and what a daemon waits for of ovs-vswitchd and ovn-controller: devices of internal interfaces, `cur_cfg`,
  * errors of interfaces without a device, br-int, `ovn-installed`.
  */
 export class Vswitch {
   readonly server: VswitchServer;
   readonly #world: VswitchWorld;
   readonly #random: Random;
-  /** Internal interfaces whose devices were made. As the real one, it makes none a second time. */
+  /** Internal interfaces whose devices were created. Like the real one, it creates none a second time. */
   readonly #made = new Set<string>();
   #up = true;
   #due = false;
@@ -62,7 +62,7 @@ export class Vswitch {
     this.wake();
   }
 
-  /** Something may be to be done. */
+  /** To be called after changes. */
   wake(): void {
     if (this.#due || !this.#up) return;
     this.#due = true;
@@ -74,7 +74,7 @@ export class Vswitch {
     });
   }
 
-  /** ovs-vswitchd ends; its devices go with it where the datapath is its own, and are recreated in any case. */
+  /** ovs-vswitchd ends; with the userspace datapath its devices are deleted, and they are recreated in any case. */
   stop(withDatabase: boolean): void {
     this.#up = false;
     for (const name of this.#made) this.#world.machine.deleteLink(name);
@@ -88,7 +88,7 @@ export class Vswitch {
     this.wake();
   }
 
-  /** Another program takes a port off the bridge. */
+  /** Another program removes a port from the bridge. */
   removePort(name: string): void {
     const port = this.server.rows("Port").find((row) => row.name === name);
     const bridge = this.server.rows("Bridge").find((row) => port !== undefined && row.ports.includes(port._uuid));
@@ -97,7 +97,7 @@ export class Vswitch {
     this.wake();
   }
 
-  /** Another program adds one of its own. */
+  /** Another program adds a port. */
   addForeignPort(name: string): void {
     const bridge = this.server.rows("Bridge")[0];
     if (bridge === undefined || this.server.rows("Port").some((row) => row.name === name)) return;

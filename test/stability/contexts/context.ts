@@ -8,10 +8,10 @@ import type { Need } from "../targets/target.ts";
  * `Stage.record`.
  */
 export interface Context {
-  /** Contexts are set up from the lowest to the highest, and undone the other way round. */
+  /** Contexts are set up from the lowest to the highest, and undone in the reverse order. */
   readonly order: number;
   readonly needs: readonly Need[];
-  /** Names of contexts that must be there too. */
+  /** Names of contexts that this one requires. */
   readonly requires: readonly string[];
   setUp(stage: Stage): Promise<void>;
 }

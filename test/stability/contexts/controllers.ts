@@ -13,7 +13,7 @@ const options = z.strictObject({ replicas: z.int().min(1).max(5).default(2) });
 const REF = { namespace: "kube-system", name: "kube-ovn-controller" } as const;
 const SPEC = z.object({ replicas: z.int() });
 
-/** So many controllers, so that there is a standby; as many as before afterwards. */
+/** Sets the number of controllers, so that there is a standby; afterwards it is as before. */
 export const CONTROLLERS = plugin({
   name: "controllers",
   summary: "so many weft-controllers, one of which leads: replicas",

@@ -15,7 +15,7 @@ const options = z.strictObject({
     .default("weft-stability"),
 });
 
-/** A namespace for the run; it goes with all that is in it. */
+/** A namespace for the run; it is deleted with everything in it. */
 export const NAMESPACE = plugin({
   name: "namespace",
   summary: "a namespace for the run: name",

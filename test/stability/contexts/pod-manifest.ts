@@ -8,7 +8,7 @@ export const UDP_PORT = 8081;
 /** The label by which the context `service` finds the pods of `pods`. */
 export const SERVED = { "weft-stability": "served" } as const;
 
-/** A pod with a server (agnhost's netexec), bound to a node; it has done its work at once when it is deleted. */
+/** A pod with a server (agnhost's netexec), bound to a node; without a grace period for its deletion. */
 export function serverPod(
   image: string,
   place: { readonly namespace: string; readonly name: string; readonly node: string },

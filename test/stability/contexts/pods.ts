@@ -15,7 +15,7 @@ const options = z.strictObject({
   timeout: z.number().positive().max(600).default(120),
 });
 
-/** Pods with a server on each node. They go with the namespace. */
+/** Pods with a server on each node. They are deleted with the namespace. */
 export const SERVER_PODS = plugin({
   name: "pods",
   summary: "pods with a server (HTTP, UDP) on each node: each_node",

@@ -20,7 +20,7 @@ const SLICE = z.object({
     .transform((all) => all ?? []),
 });
 
-/** A Service with the pods of the context `pods` behind it, in all families of the cluster. It goes with the namespace. */
+/** A Service with the pods of the context `pods` behind it, in all families of the cluster. It is deleted with the namespace. */
 export const SERVICE = plugin({
   name: "service",
   summary: "a Service (ClusterIP, port 80) with the pods of the context pods behind it",

@@ -7,7 +7,7 @@ import type { Fault } from "./fault.ts";
 
 const options = z.strictObject({
   node: z.string().default("one"),
-  /** Seconds forwards, or backwards where negative. */
+  /** Seconds forwards, or backwards if negative. */
   by: z
     .int()
     .min(-86_400)
@@ -15,11 +15,11 @@ const options = z.strictObject({
     .refine((by) => by !== 0, "must not be 0"),
 });
 
-/** By how many nanoseconds the clock was ahead of the node's uptime (proc_uptime(5), in hundredths of a second), before it was set. */
+/** The difference in nanoseconds between the clock and the node's uptime (proc_uptime(5), in hundredths of a second), before the clock was set. */
 const FILE = "/run/weft-stability-clock";
 const UPTIME = "read -r up idle </proc/uptime; up=$(($(echo $up | tr -d .) * 10000000))";
 
-/** Sets the clock to what FILE says of it, plus so many seconds: however often, and whether or not it was set before. */
+/** Sets the clock to the recorded difference in FILE plus a number of seconds. Idempotent. */
 function setTo(seconds: number): string {
   return `to=$(($(cat ${FILE}) + up + ${seconds} * 1000000000)); date --set="@$((to / 1000000000)).$(printf %09d $((to % 1000000000)))"`;
 }

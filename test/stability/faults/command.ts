@@ -10,11 +10,11 @@ const options = z.strictObject({
   name: z.string().min(1),
   node: z.string().default("one"),
   begin: command,
-  /** Takes it back; it must succeed also where there is nothing to take back. */
+  /** Undoes it; it must succeed also if there is nothing to undo. */
   end: command,
 });
 
-/** Any command on a node, as root, and the one that takes it back. */
+/** Any command on a node, as root, and the one that undoes it. */
 export const COMMAND = plugin({
   name: "command",
   summary: "any command on a node, and the one that takes it back: name, node, begin, end",

@@ -7,7 +7,7 @@ import type { Need } from "../targets/target.ts";
 export interface Injected {
   /** The affected part, for reports: `weft-daemon on weft-2`. */
   readonly hit: string;
-  /** Ends it, and resolves when what it hit is back. Of a fault that ends by itself, like a kill of what is supervised, only the latter. */
+  /** Ends it, and resolves when the affected part has recovered. A fault that ends by itself, like a kill of a supervised process, only waits. */
   end(): Promise<void>;
 }
 
@@ -18,6 +18,6 @@ export interface Fault {
   readonly shown: string;
   /** Whether it lasts until `end`: such a hook needs `for`. */
   readonly lasts: boolean;
-  /** Chooses what it hits, records what takes it back, and begins. Resolves when it has begun. */
+  /** Chooses the affected part, records how to undo the fault, and begins. Resolves when it has begun. */
   inject(stage: Stage): Promise<Injected>;
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { Bench } from "../testing/bench.ts";
 
-/** A run of five seconds with one fault from the first second on. */
+/** A run of five seconds with one fault after the first second. */
 function task(fault: string, seconds: number): string {
   return `title: test
 runs:
@@ -24,7 +24,7 @@ async function done(bench: Bench, fault: string, seconds = 2): Promise<readonly 
   return bench.target.done.filter((what) => !what.startsWith("stopped"));
 }
 
-t.test("kill and restart end the given processes of a part, and wait for others", async (t) => {
+t.test("kill and restart end the given processes of a part, and wait for new ones", async (t) => {
   t.same(await done(new Bench(t), "kill vswitchd service"), ["SIGKILL vswitchd/n1", "SIGKILL vswitchd/n2"]);
   t.same(await done(new Bench(t), "restart etcd"), ["SIGTERM etcd/n1"]);
   t.same(await done(new Bench(t), "kill daemon on n2"), ["SIGKILL daemon/n2"]);
@@ -43,7 +43,7 @@ t.test("a node that crashed boots at the end of the fault", async (t) => {
   t.match(bench.said.at(-1), "fault: there is no node n9; the target has n1, n2");
 });
 
-t.test("a partition cuts both ways or one, and is healed", async (t) => {
+t.test("a partition cuts both directions or one, and is healed", async (t) => {
   t.same(await done(new Bench(t), "disconnect n1 from others"), ["cut n1 n2", "cut n2 n1", "heal"]);
   t.same(await done(new Bench(t), "disconnect n1 to control-plane"), ["cut n1 control-plane", "heal"]);
 });
@@ -54,24 +54,24 @@ t.test("links flap until the fault ends", async (t) => {
   t.equal(did.at(-1), "heal");
 });
 
-t.test("a command is taken back by another", async (t) => {
+t.test("a command is undone by another", async (t) => {
   t.same(await done(new Bench(t), "{ command: { name: x, node: n2, begin: [a, b], end: [c] } }"), ["n2: a b", "n2: c"]);
 });
 
-t.test("a backup is taken at the begin and restored at the end", async (t) => {
+t.test("a backup is taken at the beginning and restored at the end", async (t) => {
   const [before, after] = await done(new Bench(t), "{ old_backup: { part: nb } }");
   t.match(before, /^beside nb\/n1: .*ovsdb-client backup/);
   t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is reported");
 });
 
-t.test("connections to the databases are reset on each node, and no more afterwards", async (t) => {
+t.test("connections to the databases are reset on each node, and not any more afterwards", async (t) => {
   const did = await done(new Bench(t), "{ reset_connections: }");
   t.equal(did.length, 4);
   t.match(did[1], /^n2: nft add table .*tcp dport \{ 6641, 6642 \} reject with tcp reset/);
   t.match(did[3], /^n2: sh -c nft delete table/);
 });
 
-t.test("random faults are different ones of a list, all of which end", async (t) => {
+t.test("random faults are different entries of a list, and all end", async (t) => {
   const list = '["kill daemon on n1", "freeze nb service", "kill etcd", "disconnect n1 from n2"]';
   const bench = new Bench(t);
   const did = await done(bench, `{ random: { of: ${list}, count: 3 } }`);
@@ -90,7 +90,7 @@ t.test("random faults are different ones of a list, all of which end", async (t)
     await t.rejects(new Bench(t).run(task(`{ random: { of: ["${wrong}"] } }`, 1)), { message: new RegExp(message) });
 });
 
-t.test("a full disk is put over the folder of a part while its servers stand still, and is taken away", async (t) => {
+t.test("a full disk is mounted over the folder of a part while its servers are stopped, and is removed", async (t) => {
   const bench = new Bench(t);
   bench.target.says = "changed\n";
   const did = (await done(bench, "{ full_disk: { part: sb } }")).map((what) =>
@@ -100,7 +100,7 @@ t.test("a full disk is put over the folder of a part while its servers stand sti
   t.same(did, [...turn, ...turn]);
 });
 
-t.test("servers continue if there is no disk to be removed", async (t) => {
+t.test("servers continue if there is no disk to remove", async (t) => {
   const did = await done(new Bench(t), "{ full_disk: { part: ovsdb-server, on: n2 } }");
   t.same(did.filter((what) => what.startsWith("SIG")).slice(-2), [
     "SIGSTOP ovsdb-server/n2",
@@ -113,7 +113,7 @@ t.test("servers continue if there is no disk to be removed", async (t) => {
   t.match(bench.said.at(-1), "fault: no nb runs on n2");
 });
 
-t.test("a clock is set by so many seconds, and back to what it would be, also where a step failed", async (t) => {
+t.test("a clock is moved by a number of seconds, and back, also if a step failed", async (t) => {
   const did = await done(new Bench(t), "{ clock_jump: { node: n1, by: -90 } }");
   const folder = t.testdir({
     date: `#!/bin/sh
@@ -131,7 +131,7 @@ esac
     spawnSync("sh", ["-ec", script], { cwd: folder, env: { PATH: `${folder}:${process.env["PATH"]}` } }).status;
   const clock = (): number => Number(readFileSync(join(folder, "clock"), "utf8"));
   const set = (): void => writeFileSync(join(folder, "clock"), "1700000000.000000001\n");
-  /** Whether the clock differs from what was set by so many seconds, and by the time that has passed since. */
+  /** Whether the clock differs from the former one by this number of seconds and the time that has passed since. */
   const isOff = (seconds: number): boolean => {
     const more = clock() - 1_700_000_000 - seconds;
     return more >= 0 && more < 60;

@@ -9,12 +9,12 @@ import type { Fault } from "./fault.ts";
 
 const options = z.strictObject({
   node: z.string().default("one"),
-  /** Seconds that the links are down, and up, by turns. */
+  /** Seconds for which the links are alternately down and up. */
   down: z.number().positive().max(60).default(0.5),
   up: z.number().positive().max(60).default(2),
 });
 
-/** The links of a node to all others go down and up by turns until the fault ends. */
+/** The links of a node to all others alternately go down and up until the fault ends. */
 export const FLAP = plugin({
   name: "flap",
   summary: "a node's links go down and up by turns: node, down, up (seconds)",

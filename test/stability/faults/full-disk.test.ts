@@ -8,10 +8,10 @@ import { BEGIN, END } from "./full-disk.ts";
 
 const skip = process.getuid?.() !== 0 && "needs root: it mounts file systems";
 
-/** Where the test's folder is seen while a /tmp of its own hides what the checkout may be in. */
+/** Where the test's folder is visible while a separate /tmp hides a checkout in /tmp. */
 const HERE = "/mnt";
 
-/** Runs a script among mounts of its own, in which `begin` and `end` do so with folder `disk`, and `cp` fails half-way while `CP_FAILS` is set. */
+/** Runs a script in a separate mount namespace, in which `begin` and `end` apply the fault to folder `disk`, and `cp` fails halfway while `CP_FAILS` is set. */
 function inMounts(t: Test, script: string): string {
   const folder = t.testdir({
     cp: '#!/bin/sh\n[ -z "$CP_FAILS" ] || { printf hal >"$3/db"; exit 1; }\nexec /bin/cp "$@"\n',
@@ -34,7 +34,7 @@ const begin = 'sh -c "$BEGIN" sh "$D" 2>&1';
 const end = 'sh -c "$END" sh "$D" 2>&1';
 const look = 'cat "$D/db"; echo; ls "$D"; mountpoint -q /tmp/weft-stability-below || echo clean';
 
-t.test("what was written to the small disk is kept, and the disk is full meanwhile", { skip }, async (t) => {
+t.test("files written to the small disk are kept, and the disk is full meanwhile", { skip }, async (t) => {
   const full = 'head -c 2000000 /dev/zero 2>/dev/null >"$D/more" || echo full; rm "$D/more"; printf changed >"$D/db"';
   t.equal(
     inMounts(t, `${begin}; ${full}; ${begin}; ${end}; ${end}; ${look}`),
@@ -42,11 +42,11 @@ t.test("what was written to the small disk is kept, and the disk is full meanwhi
   );
 });
 
-t.test("a disk that was not copied as a whole changes nothing of what is below", { skip }, async (t) => {
+t.test("an incomplete copy changes nothing in the folder below", { skip }, async (t) => {
   t.equal(inMounts(t, `CP_FAILS=1 ${begin}; ${end}; ${look}`), "changed\nwhole\ndb\nclean\n");
 });
 
-t.test("taking it away goes on where it was cut off", { skip }, async (t) => {
+t.test("an interrupted removal continues where it stopped", { skip }, async (t) => {
   const mounted = 'mkdir -p /tmp/weft-stability-below; mount --bind "$D" /tmp/weft-stability-below';
   t.equal(inMounts(t, `${mounted}; ${end}; ${look}`), "changed\nwhole\ndb\nclean\n", "before the small disk");
   t.equal(

@@ -8,7 +8,7 @@ import type { PartName } from "../targets/parts.ts";
 import type { ProcessHandle, Target } from "../targets/target.ts";
 import type { Fault } from "./fault.ts";
 
-/** What each part writes to, and which parts have files open there: their servers start again on the small disk, and from it. */
+/** The folder to which each part writes, and the parts with open files there: their servers restart when the small disk is mounted and removed. */
 const DISKS = {
   daemon: { folder: "/etc/cni/net.d", servers: [] },
   "ovsdb-server": { folder: "/etc/openvswitch", servers: ["ovsdb-server"] },
@@ -16,12 +16,12 @@ const DISKS = {
   sb: { folder: "/etc/ovn", servers: ["nb", "sb"] },
 } as const satisfies Partial<Record<PartName, { folder: string; servers: readonly PartName[] }>>;
 
-/** Where the folder below the small disk can be reached meanwhile. */
+/** Where the folder below the small disk is accessible meanwhile. */
 const BELOW = "/tmp/weft-stability-below";
-/** It is there once the copy on the small disk is whole. */
+/** This file exists once the copy on the small disk is complete. */
 const FILLER = "weft-stability-filler";
 
-/** A script that copies the folder (argument) to a small file system, which is put over it in the container, and fills that. */
+/** A script that copies the folder (argument) to a small file system, which is mounted over it in the container, and fills that. */
 export const BEGIN = `set -e
 if mountpoint -q ${BELOW}; then echo "a small disk is over a folder already" >&2; exit 1; fi
 mkdir -p ${BELOW}; mount --bind "$1" ${BELOW}
@@ -31,8 +31,8 @@ dd if=/dev/zero of="$1"/${FILLER} bs=4k 2>/dev/null || true
 echo changed`;
 
 /**
- * A script that takes it away again, and keeps what was written to it, but nothing of a copy that was never whole. BEGIN or this may have ended at any line
- * before; it may find that there is nothing to do.
+ * A script that removes it again, and keeps files written to it, but nothing of an incomplete copy. BEGIN or this script may have stopped at any line
+ * before; there may be nothing to do.
  */
 export const END = `set -e
 mountpoint -q ${BELOW} || exit 0
@@ -51,7 +51,7 @@ const options = z.strictObject({
   on: z.string().default("one"),
 });
 
-/** Runs a script of the above beside a part on a node while its servers stand still; then they start again, where it has changed something. */
+/** Runs one of these scripts in the container of a part on a node while its servers are stopped; then they restart, if it has changed something. */
 async function script(
   target: Target,
   text: string,
@@ -71,14 +71,14 @@ async function script(
     for (const server of open) await target.signal(server, "SIGSTOP");
     changed = (await target.beside(at, ["sh", "-c", text, "sh", folder])).trim() === "changed";
   } finally {
-    // A process that cannot be signalled does not keep the others stopped.
+    // A process that cannot be signalled must not keep the others stopped.
     sent = await Promise.allSettled(open.map((server) => target.signal(server, changed ? "SIGKILL" : "SIGCONT")));
   }
   for (const each of sent) if (each.status === "rejected") throw each.reason;
   if (changed) await Promise.all(open.map((server) => target.back(server, BACK_MS, signal)));
 }
 
-/** Gives a part its disk back. Idempotent. */
+/** Restores the disk of a part. Idempotent. */
 export async function emptyDisk(target: Target, part: string, node: string, signal?: AbortSignal): Promise<void> {
   if (!isDisk(part)) throw new StabilityError("cleanup", `${part} has no disk that can be filled`);
   await script(target, END, part, node, signal);

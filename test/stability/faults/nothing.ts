@@ -4,7 +4,7 @@ import { z } from "zod";
 import { plugin } from "../plugin.ts";
 import type { Fault } from "./fault.ts";
 
-/** Nothing is done: the column of a table that shows what a cluster, or a busy machine, loses by itself. */
+/** No fault: a column of a table that shows what a cluster, or a busy machine, loses without one. */
 export const NOTHING = plugin({
   name: "nothing",
   summary: "nothing is done: shows what is lost without a fault",

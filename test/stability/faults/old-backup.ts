@@ -7,7 +7,7 @@ import type { Fault } from "./fault.ts";
 
 const options = z.strictObject({ part: z.enum(["nb", "sb"]).default("nb") });
 
-/** A backup is taken when the fault begins, and restored over the database when it ends: what was written meanwhile is lost. */
+/** A backup is taken when the fault begins, and replaces the database when it ends: changes in between are lost. */
 export const OLD_BACKUP = plugin({
   name: "old_backup",
   summary: "a database is restored from a backup that was taken when the fault began: part (nb, sb)",

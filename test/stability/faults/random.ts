@@ -9,11 +9,11 @@ import { FORMS, parseWords } from "./words.ts";
 const shape = z.strictObject({
   /** Faults in words, without a time. */
   of: z.array(z.string()).min(1).max(100),
-  /** So many different ones of them at once. */
+  /** Number of different faults at the same time. */
   count: z.int().min(1).max(10).default(1),
 });
 
-/** So many of some faults at once, chosen by the task's seed. `faults` are the plugins that words may name. */
+/** Several faults at the same time, chosen by the task's seed. `faults` are the plugins that words may name. */
 export function randomOf(faults: () => readonly Plugin<Fault>[]): Plugin<Fault> {
   const options = shape.transform(({ of, count }, context) => {
     const bound = of.flatMap((words, n) => {
@@ -57,7 +57,7 @@ export function randomOf(faults: () => readonly Plugin<Fault>[]): Plugin<Fault> 
   });
 }
 
-/** The fault that words mean, or what is wrong with them. */
+/** The fault that words describe, or the error in them. */
 function boundFault(faults: readonly Plugin<Fault>[], words: string): Fault | string {
   const worded = parseWords(words);
   if (worded === undefined) return `cannot read the fault "${words}"; write ${FORMS.join(" | ")}`;

@@ -8,7 +8,7 @@ import { PARTS, type Part, type PartName, partNamed, partNames } from "../target
 import type { ProcessHandle } from "../targets/target.ts";
 import type { Fault, Injected } from "./fault.ts";
 
-/** How long a part may take until it runs again, in milliseconds: kubelet pauses up to five minutes before it starts a container once more. */
+/** How long a part may take until it runs again, in milliseconds: kubelet pauses up to five minutes before it restarts a container. */
 const BACK_MS = 360_000;
 
 const options = z
@@ -40,7 +40,7 @@ interface Aim {
   readonly on: string;
 }
 
-/** SIGKILL. What supervises the part starts it again; where nothing does, it is started when the fault ends. */
+/** SIGKILL. The part's supervisor restarts it; without one, it is started when the fault ends. */
 export const KILL = plugin({
   name: "kill",
   summary: "SIGKILL to a part: part, role, on (all, one, or a node)",
@@ -52,7 +52,7 @@ export const KILL = plugin({
   }),
 });
 
-/** SIGTERM: the part ends in good order and starts again. */
+/** SIGTERM: the part stops normally and restarts. */
 export const RESTART = plugin({
   name: "restart",
   summary: "SIGTERM to a part, which starts again: part, role, on",
@@ -64,7 +64,7 @@ export const RESTART = plugin({
   }),
 });
 
-/** SIGSTOP until the fault ends: the part holds its connections and locks, and answers nothing. */
+/** SIGSTOP until the fault ends: the part keeps its connections and locks, and does not answer. */
 export const HANG = plugin({
   name: "hang",
   summary: "SIGSTOP to a part, SIGCONT at the end: part, role, on",
@@ -81,7 +81,7 @@ export const HANG = plugin({
         async end() {
           const alive = await Promise.all(hit.map((process) => stage.target.signal(process, "SIGCONT")));
           done();
-          // A probe may have had it killed meanwhile.
+          // kubelet may have killed it meanwhile because of a failed probe.
           await Promise.all(
             hit.filter((_, n) => !alive[n]).map((process) => stage.target.back(process, BACK_MS, stage.signal)),
           );
@@ -97,7 +97,7 @@ function common(action: string, { part, on }: Aim): Pick<Fault, "needs" | "shown
   return { needs: [`signal:${part.name}`], shown: `${action} ${part.name}${role}${where}` };
 }
 
-/** Ends processes, and waits until others run in their places. */
+/** Ends processes, and waits until new ones run instead. */
 async function ended(stage: Stage, aim: Aim, signal: "SIGKILL" | "SIGTERM"): Promise<Injected> {
   const hit = await choose(stage, aim);
   const done = hit.map((process) => stage.record({ by: "target", kind: "start", process }));
@@ -111,7 +111,7 @@ async function ended(stage: Stage, aim: Aim, signal: "SIGKILL" | "SIGTERM"): Pro
   };
 }
 
-/** The processes that are hit. Throws StabilityError `fault` where there is none. */
+/** The affected processes. Throws StabilityError `fault` if there is none. */
 async function choose(stage: Stage, { part, on }: Aim): Promise<readonly ProcessHandle[]> {
   const all = await stage.target.processes(part);
   const there = on === "all" || on === "one" ? all : all.filter(({ node }) => node === on);

@@ -13,7 +13,7 @@ const SERVICE =
 const NODE = /^(?:crash|reset|reboot|poweroff)\s+(?:(one|single|random)\s+node|(\S+?)(?:\s+node)?)$/;
 const NETWORK = /^disconnect\s+(one\s+node|\S+)\s+(from|to)\s+(\S+)$/;
 
-/** os-faults' names of actions, by this project's names. */
+/** os-faults' names of actions → our names. */
 const ACTIONS: Readonly<Record<string, string>> = {
   kill: "kill",
   terminate: "restart",
@@ -23,7 +23,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   stop: "hang",
 };
 
-/** The forms that are understood, for messages. */
+/** The supported forms, for messages. */
 export const FORMS: readonly string[] = [
   "kill|restart|freeze PART [leader|standby|follower] [service] [on one node|on all nodes|on NODE] [for N seconds]",
   "crash one node|NODE [for N seconds]",
@@ -32,7 +32,7 @@ export const FORMS: readonly string[] = [
 
 /**
  * Reads a fault in the words of os-faults' human API (https://os-faults.readthedocs.io, "Human API"): `kill nb service`, `restart daemon service on one
- * node`, `freeze controller leader service for 30 seconds`, `reset one node`. Undefined where they mean nothing. Whether a part exists is the plugin's matter.
+ * node`, `freeze controller leader service for 30 seconds`, `reset one node`. Undefined if they are not a fault. The plugin checks whether a part exists.
  */
 export function parseWords(text: string): Worded | undefined {
   const words = text.trim().replaceAll(/\s+/g, " ");

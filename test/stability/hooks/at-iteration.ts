@@ -12,7 +12,7 @@ const options = z.union([
   z.strictObject({ n: z.int().min(1), of: z.string().optional() }),
 ]);
 
-/** Fires when the n-th iteration of a load begins: of the first one, or of that which `of` names. */
+/** Fires when the n-th iteration of a load begins: of the first load, or of the one that `of` names. */
 export const AT_ITERATION = plugin({
   name: "iteration",
   summary: "when the n-th iteration begins",

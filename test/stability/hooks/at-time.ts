@@ -5,7 +5,7 @@ import { plugin } from "../plugin.ts";
 import { pause } from "../run/pause.ts";
 import type { Trigger } from "./trigger.ts";
 
-/** Fires so many seconds after the load has begun. */
+/** Fires this number of seconds after the load has begun. */
 export const AT_TIME = plugin({
   name: "seconds",
   summary: "so many seconds after the load has begun",

@@ -9,18 +9,18 @@ export interface Progress {
   readonly begun: number;
   /** Iterations begun by the first load of the run, or by the one named. */
   iterations(load?: string): number;
-  /** Calls the listener after each iteration that begins; returns what ends that. */
+  /** Calls the listener after each iteration that begins; the returned function ends that. */
   subscribe(listener: () => void): () => void;
-  /** Aborted when the load has ended: what has not fired by then never will. */
+  /** Aborted when the load has ended: a trigger that has not fired by then never will. */
   readonly signal: AbortSignal;
 }
 
 /** When a fault is injected. */
 export interface Trigger {
   readonly shown: string;
-  /** Seconds from the beginning of the load, where it is a time. */
+  /** Seconds from the beginning of the load, if it is a time. */
   readonly seconds?: number;
-  /** The number of the iteration, where it is one, and of which load. */
+  /** The number of the iteration, if it is one, and its load. */
   readonly iteration?: { readonly n: number; readonly of?: string };
   /** Resolves with true when it fires, with false when it never will. */
   wait(progress: Progress): Promise<boolean>;

@@ -9,7 +9,7 @@ const values = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLe
 const close = (a: number | undefined, b: number | undefined): boolean =>
   a !== undefined && b !== undefined && Math.abs(a - b) <= 1e-6 * (1 + Math.abs(a) + Math.abs(b));
 
-t.test("an interval holds its mean, and moves and grows with the values", async () => {
+t.test("an interval contains its mean, and moves and grows with the values", async () => {
   fc.assert(
     fc.property(
       values,
@@ -44,7 +44,7 @@ t.test("the order of the values does not matter, and more of the same make the i
 });
 
 t.test("of normal values about 95 of 100 intervals hold the true mean", async (t) => {
-  // A generator of its own, so that the count is the same each time (Numerical Recipes' linear congruence; Box and Muller).
+  // A separate generator, so that the count is the same each time (Numerical Recipes' linear congruence; Box and Muller).
   let state = 7;
   const random = (): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -80,7 +80,7 @@ t.test("one value has no interval, none has no estimate", async (t) => {
   t.ok(Number.isNaN(mean([])));
 });
 
-t.test("two estimates differ where their intervals are apart", async (t) => {
+t.test("two estimates differ if their intervals do not overlap", async (t) => {
   const of = (...xs: number[]) => estimate(xs) ?? { mean: 0, count: 0 };
   t.equal(differ(of(1, 1.1, 0.9), of(9, 9.1, 8.9)), true);
   t.equal(differ(of(1, 5, 9), of(2, 6, 10)), false);

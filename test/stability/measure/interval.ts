@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A mean and the 95 % confidence interval around it; without an interval where there is but one value. */
+/** A mean and the 95 % confidence interval around it; without an interval if there is only one value. */
 export interface Estimate {
   readonly mean: number;
   readonly count: number;
@@ -14,14 +14,14 @@ const T_975 = [
   2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-/** The arithmetic mean; NaN of nothing. */
+/** The arithmetic mean; NaN of no values. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /**
- * The mean of repeats and its t interval: right for values that are roughly normal, and wide where there are few. It does not go below `least`, which no
- * value can. Undefined of nothing.
+ * The mean of repeats and its t interval: correct for roughly normal values, and wide if there are few. It does not go below `least`, the smallest possible
+ * value. Undefined without values.
  */
 export function estimate(values: readonly number[], least = Number.NEGATIVE_INFINITY): Estimate | undefined {
   const count = values.length;
@@ -39,7 +39,7 @@ function tQuantile(freedom: number): number {
   return T_975[freedom - 1] ?? z + (z ** 3 + z) / (4 * freedom);
 }
 
-/** Whether two estimates differ by more than chance: their intervals do not overlap. Undefined where one has none. */
+/** Whether two estimates differ by more than chance: their intervals do not overlap. Undefined if one has none. */
 export function differ(a: Estimate, b: Estimate): boolean | undefined {
   if (a.low === undefined || a.high === undefined || b.low === undefined || b.high === undefined) return undefined;
   return a.high < b.low || b.high < a.low;

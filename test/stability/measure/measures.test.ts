@@ -14,7 +14,7 @@ function samples(picture: string): readonly Sample[] {
 const fault = (begun: number, ended: number): FaultSpan => ({ name: "kill", hit: "it", begun, ended });
 const of = (picture: string, ...spans: FaultSpan[]) => measure({ samples: samples(picture), skipped: 0, spans });
 
-t.test("a gap begins with what fails and ends with what succeeds", async (t) => {
+t.test("a gap begins with a failure and ends with a success", async (t) => {
   t.same(gapsOf(samples("..xx.x..")), [
     { from: 200, to: 400 },
     { from: 500, to: 600 },
@@ -23,7 +23,7 @@ t.test("a gap begins with what fails and ends with what succeeds", async (t) => 
   t.same(gapsOf(samples("....")), []);
 });
 
-t.test("measures are taken from the moment of the fault, and compared with what was before", async (t) => {
+t.test("measures are taken from the moment of the fault, and compared with the time before", async (t) => {
   const found = of("x....xx.x__..", fault(450, 750));
   t.match(found, {
     failures: 3,
@@ -46,12 +46,12 @@ t.test("a fault without effect has no downtime and no recovery", async (t) => {
   t.match(found, { failures: 0, longest_gap: 0, downtime: 0, mttr: 0, recovery: 0, relative_degradation: 1 });
 });
 
-t.test("with several faults what counts is the first begin and the last end", async (t) => {
+t.test("with several faults the first beginning and the last end are used", async (t) => {
   const found = of("...x..x...", fault(550, 650), fault(250, 350));
   t.match(found, { failures: 2, recovery: 0.05 });
 });
 
-t.test("what cannot be measured is absent", async (t) => {
+t.test("measures that cannot be taken are absent", async (t) => {
   const none = of("....");
   for (const { name, ofFault } of MEASURES) t.equal(none[name] === undefined, ofFault, `${name} without a fault`);
   t.same(measure({ samples: [], skipped: 0, spans: [] }), {});

@@ -4,7 +4,7 @@ import { quantile } from "../../../hack/bench/statistics.ts";
 import { mean } from "./interval.ts";
 import type { FaultSpan, LoadRecord, Sample } from "./samples.ts";
 
-/** A time in which nothing succeeded, in milliseconds of the run's clock. */
+/** A period in which no iteration succeeded, in milliseconds of the run's clock. */
 export interface Gap {
   readonly from: number;
   readonly to: number;
@@ -15,26 +15,26 @@ export interface Measure {
   readonly name: string;
   readonly unit: "s" | "ms" | "×" | "%" | "";
   readonly meaning: string;
-  /** Whether it says nothing without a fault. */
+  /** Whether it is meaningless without a fault. */
   readonly ofFault: boolean;
-  /** Undefined where there is nothing to measure. */
+  /** Undefined if there is nothing to measure. */
   of(view: LoadView): number | undefined;
 }
 
-/** A record, cut into what was before the first fault, and what came from then on. */
+/** A record, divided into the time before the first fault and the time from then on. */
 export interface LoadView {
   readonly record: LoadRecord;
   readonly first: FaultSpan | undefined;
-  /** When the last fault was over; undefined where there was none. */
+  /** When the last fault ended; undefined if there was none. */
   readonly over: number | undefined;
-  /** Ended before the first fault began: what the rest is compared with. Without a fault: nothing. */
+  /** Iterations that ended before the first fault began: the baseline. Without a fault: none. */
   readonly baseline: readonly Sample[];
-  /** Ended after the first fault began; without a fault: all. */
+  /** Iterations that ended after the first fault began; without a fault: all. */
   readonly after: readonly Sample[];
   readonly gaps: readonly Gap[];
 }
 
-/** Looks at a record as measures need it. */
+/** Divides a record for the measures. */
 function viewOf(record: LoadRecord): LoadView {
   const first = record.spans.toSorted((a, b) => a.begun - b.begun)[0];
   const over = record.spans.length === 0 ? undefined : Math.max(...record.spans.map(({ ended }) => ended));
@@ -44,7 +44,7 @@ function viewOf(record: LoadRecord): LoadView {
   return { record, first, over, baseline, after, gaps: gapsOf(after) };
 }
 
-/** From the beginning of each first iteration that failed to that of the next which did not; to its own end where none came. */
+/** From the beginning of each first iteration that failed to that of the next that did not; to its own end if there is none. */
 export function gapsOf(samples: readonly Sample[]): readonly Gap[] {
   const gaps: Gap[] = [];
   let from: number | undefined;
@@ -65,7 +65,7 @@ export function gapsOf(samples: readonly Sample[]): readonly Gap[] {
 const lengths = ({ gaps }: LoadView): readonly number[] => gaps.map(({ from, to }) => (to - from) / 1000);
 const succeeded = (samples: readonly Sample[]): readonly number[] => samples.filter(({ ok }) => ok).map(({ ms }) => ms);
 
-/** How long the successful iterations took that began while the fault or a gap after it lasted. */
+/** Durations of the successful iterations that began during the fault or a gap after it. */
 function duringFault({ first, over, after, gaps }: LoadView): readonly number[] {
   if (first === undefined || over === undefined) return [];
   const end = Math.max(over, gaps.at(-1)?.to ?? 0);
@@ -185,7 +185,7 @@ export const MEASURES: readonly Measure[] = [
   },
 ];
 
-/** The measures of a load by name; what could not be measured is absent. */
+/** The measures of a load by name; measures that could not be taken are absent. */
 export type Measured = Readonly<Record<string, number>>;
 
 /** Computes all measures. */

@@ -20,7 +20,7 @@ export interface Sample {
   readonly actions: readonly ActionSample[];
 }
 
-/** The time in which a fault was there: from just before it was injected until what it hit was back. */
+/** The duration of a fault: from just before its injection until the affected part had recovered. */
 export interface FaultSpan {
   /** The action: `kill ovn-controller on one node`. */
   readonly name: string;
@@ -30,16 +30,16 @@ export interface FaultSpan {
   readonly ended: number;
 }
 
-/** All that was recorded of one load. */
+/** The record of one load. */
 export interface LoadRecord {
   /** In the order in which they began. */
   readonly samples: readonly Sample[];
-  /** Iterations that were due and not begun. */
+  /** Iterations that were due but not begun. */
   readonly skipped: number;
   readonly spans: readonly FaultSpan[];
 }
 
-/** So many iterations are kept of one load; the rest is counted as skipped. */
+/** Maximum number of iterations that are kept of one load; the rest is counted as skipped. */
 const MAX_SAMPLES = 400_000;
 
 /** Records the iterations of one load. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A text as it may stand in HTML and XML, in elements and in quoted attributes. Characters that XML 1.0 does not know become U+FFFD. */
+/** Escapes a text for HTML and XML, in elements and in quoted attributes. Characters that XML 1.0 does not allow become U+FFFD. */
 export function escaped(text: string): string {
   return text
     .replaceAll("&", "&amp;")

@@ -6,7 +6,7 @@ import type { TaskResult } from "./result.ts";
 export interface ReportFormat {
   readonly name: string;
   readonly summary: string;
-  /** What follows the last dot of the file's name. */
+  /** The extension of the file's name. */
   readonly extension: string;
   render(result: TaskResult): string;
 }

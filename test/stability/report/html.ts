@@ -15,7 +15,7 @@ small{color:#666}svg{display:block;margin:.5em 0 1.5em}h2{margin-top:2em}`;
 /** The measures of a cell of the overview. */
 const IN_CELL = ["failures", "longest_gap", "recovery", "first_success", "relative_degradation"];
 
-/** One file that needs no other: the table of scenarios × faults, and for each run its measures over time with the faults' spans shaded. */
+/** A self-contained file: the table of scenarios × faults, and for each run its measures over time with the faults' spans shaded. */
 export const HTML_REPORT: ReportFormat = {
   name: "html",
   summary: "self-contained: a table of scenarios × faults, and each measure over time",

@@ -10,7 +10,7 @@ interface Case {
   readonly error?: string;
 }
 
-/** JUnit XML: a suite for each repeat of a run, a case for each SLA and verifier; what broke a run is an error and no failure. */
+/** JUnit XML: a suite for each repeat of a run, a case for each SLA and verifier; what broke a run is an error, not a failure. */
 export const JUNIT_REPORT: ReportFormat = {
   name: "junit",
   summary: "JUnit XML: a case for each SLA and verifier",

@@ -16,7 +16,7 @@ import { trendsOf, trendsText } from "./trends.ts";
 
 const sla = (outcome: "passed" | "failed") => ({ name: "failures", outcome, text: "failures 1, allowed <0>" });
 
-t.test("a report in HTML needs nothing else, is well-formed, and shades the fault", async (t) => {
+t.test("an HTML report is self-contained, well-formed, and shades the fault", async (t) => {
   const result = aResult([aRepeat(aLoad({ failures: 1, longest_gap: 0.1 }, { slas: [sla("failed")] }))]);
   const html = HTML_REPORT.render(result);
   t.match(html, /yellow the time of the fault/, "the charts are explained");
@@ -35,7 +35,7 @@ t.test("a report in HTML needs nothing else, is well-formed, and shades the faul
   t.match(html, "1 failed</title>");
 });
 
-t.test("JUnit has a case for each verdict, and errors are no failures", async (t) => {
+t.test("JUnit has a case for each verdict, and errors are not failures", async (t) => {
   const failed = aRepeat(aLoad({}, { slas: [sla("passed"), sla("failed")] }), {
     verdicts: [{ name: "no_leaks", outcome: "passed", text: "holds" }],
   });
@@ -69,7 +69,7 @@ t.test("the table has a cell for each load and fault, with intervals over repeat
   t.match(summaryText(aResult(repeats)), /ping: longest_gap 0\.2 \(0 to 0\.448\)/);
 });
 
-t.test("runs with the same fault stand in one column, unless they have a load in common", async (t) => {
+t.test("runs with the same fault are in one column, unless they have a load in common", async (t) => {
   const of = (name: string, ...loads: string[]) => ({
     name,
     faults: ["kill daemon"],

@@ -9,7 +9,7 @@ const verdict = z.object({
   text: z.string(),
 });
 
-/** Iterations that began within one piece of time: when, in ms from the beginning of the load; how many; how many failed; and how long they took. */
+/** Iterations that began within one interval: its time in ms from the beginning of the load; their number; failures; and durations. */
 const bucket = z.object({
   at: z.number(),
   count: z.int(),
@@ -28,13 +28,13 @@ const loadResult = z.object({
   /** Mean duration of each atomic action in ms, and how often it failed. */
   actions: z.record(z.string(), z.object({ count: z.int(), failed: z.int(), meanMs: z.number(), maxMs: z.number() })),
   series: z.array(bucket),
-  /** The commonest reasons of failed iterations. */
+  /** The most frequent reasons of failed iterations. */
   errors: z.array(z.object({ text: z.string(), count: z.int() })),
   slas: z.array(verdict),
 });
 
 const repeatResult = z.object({
-  /** `broken`: it could not be judged, or could not be cleaned up. */
+  /** `broken`: it has no verdict, or could not be cleaned up. */
   outcome: z.enum(["passed", "failed", "broken"]),
   problems: z.array(z.object({ code: z.string(), text: z.string() })),
   /** ms from the beginning of the load. */
@@ -46,7 +46,7 @@ const repeatResult = z.object({
 
 const runResult = z.object({
   name: z.string(),
-  /** The faults of the run as the task says them. */
+  /** The faults of the run as in the task. */
   faults: z.array(z.string()),
   repeats: z.array(repeatResult),
 });

@@ -6,7 +6,7 @@ import { textOf } from "../errors.ts";
 import type { ReportFormat } from "./format.ts";
 import { TASK_RESULT, type TaskResult } from "./result.ts";
 
-/** Writes a result in all formats into a folder of its own below `folder`; returns the paths. */
+/** Writes a result in all formats into a new folder below `folder`; returns the paths. */
 export function storeResult(folder: string, result: TaskResult, formats: readonly ReportFormat[]): readonly string[] {
   const title = result.title
     .toLowerCase()
@@ -16,7 +16,7 @@ export function storeResult(folder: string, result: TaskResult, formats: readonl
   mkdirSync(into, { recursive: true });
   return formats.map((format) => {
     const path = join(into, `result.${format.extension}`);
-    // A reader never finds half a file.
+    // A reader never finds an incomplete file.
     writeFileSync(`${path}.new`, format.render(result));
     renameSync(`${path}.new`, path);
     return path;

@@ -6,9 +6,9 @@ import type { LoadRecord, Sample } from "../measure/samples.ts";
 import type { LoadPlan } from "../task/task.ts";
 import type { LoadResult } from "./result.ts";
 
-/** Pieces of time of a chart: more would not be seen. */
+/** Number of intervals of a chart: more would not be visible. */
 const BUCKETS = 240;
-/** So many different reasons of failures are kept. */
+/** Number of different reasons of failures that are kept. */
 const ERRORS = 10;
 
 /**
@@ -45,7 +45,7 @@ function actionsOf(samples: readonly Sample[]): LoadResult["actions"] {
   );
 }
 
-/** Iterations by pieces of time of at least 50 ms; pieces in which none began are left out. */
+/** Iterations by intervals of at least 50 ms; intervals in which none began are left out. */
 export function seriesOf(samples: readonly Sample[], begun: number): LoadResult["series"] {
   const last = samples.at(-1);
   if (last === undefined) return [];

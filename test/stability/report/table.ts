@@ -7,7 +7,7 @@ import type { RunResult, TaskResult } from "./result.ts";
 /** One cell of the table of scenarios × faults. */
 export interface Cell {
   readonly outcome: "passed" | "failed" | "broken" | "none";
-  /** The measures over the repeats that could be judged. */
+  /** The measures over the repeats with a verdict. */
   readonly measures: Readonly<Record<string, Estimate>>;
 }
 
@@ -22,7 +22,7 @@ export function columnName({ name, faults }: RunResult): string {
   return faults.length === 0 ? name : faults.join(" + ");
 }
 
-/** Puts a result into a table. Runs with the same faults stand in one column, unless they have a load in common: these have their names. */
+/** Converts a result to a table. Runs with the same faults are in one column, unless they have a load in common: then their names are the titles. */
 export function tableOf({ runs }: TaskResult): ResultTable {
   const groups = [...Map.groupBy(runs, columnName)].flatMap(([name, of]) => {
     const all = of.flatMap(loadsOf);
@@ -58,7 +58,7 @@ export function cellOf({ repeats }: RunResult, load: string): Cell {
   const measures: Record<string, Estimate> = {};
   for (const name of names) {
     const values = found.flatMap(({ one }) => one.measures[name] ?? []);
-    // Of all measures only this one is a difference.
+    // This is the only measure that is a difference.
     const of = name === "degradation" ? estimate(values) : estimate(values, 0);
     if (of !== undefined) measures[name] = of;
   }

@@ -10,13 +10,13 @@ export interface Trend {
   readonly load: string;
   readonly measure: string;
   readonly points: readonly { readonly started: string; readonly estimate: Estimate }[];
-  /** How the last differs from the one before it: `unknown` where there are too few repeats to tell. */
+  /** How the last differs from the one before it: `unknown` if there are too few repeats. */
   readonly change: "higher" | "lower" | "same" | "unknown";
 }
 
 /**
- * How measures developed over earlier results. Durations of different days are not comparable as such (machines are noisy): figures that are relative to
- * the baseline of their own run, and counts of what failed, are.
+ * How measures changed over earlier results. Durations of different days are not comparable as such (machines are noisy): figures relative to
+ * the baseline of their own run, and counts of failures, are.
  */
 export function trendsOf(results: readonly TaskResult[], measures: readonly string[]): readonly Trend[] {
   const trends = new Map<string, { run: string; load: string; measure: string; points: Trend["points"][number][] }>();

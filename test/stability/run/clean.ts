@@ -9,9 +9,9 @@ import { undo } from "./undo.ts";
 import { shownStep, type UndoStep } from "./undo-step.ts";
 
 /**
- * Undoes what a run that was killed has left in the journal, the last first. A step that fails does not stop the others, and is repeated after them: an
- * object can only be deleted once the API server is resumed. Rejects with StabilityError `cleanup` where one failed again (the journal then keeps all, and
- * steps can be repeated), or where the target cannot be opened any more. What the target itself has put into a cluster goes when it is closed, also where
+ * Undoes the steps that a killed run has left in the journal, the last first. A step that fails does not stop the others, and is repeated after them: an
+ * object can only be deleted once the API server is resumed. Rejects with StabilityError `cleanup` if one failed again (the journal then keeps all, and
+ * steps can be repeated), or if the target cannot be opened any more. What the target itself has created in a cluster is removed when it is closed, even if
  * there is no step.
  */
 export async function clean(
@@ -25,7 +25,7 @@ export async function clean(
   const target = await openTarget(targets, left.target).catch((error: unknown): undefined => {
     const message = `the target of an earlier run cannot be opened: ${textOf(error)}`;
     if (left.steps.length > 0) throw new StabilityError("cleanup", message, { cause: error });
-    // Then nothing of a run is there either.
+    // Then there are no remains of a run either.
     log(message);
     journal.forget();
     return undefined;

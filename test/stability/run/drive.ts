@@ -8,7 +8,7 @@ import type { HookPlan, LoadPlan, RunPlan } from "../task/task.ts";
 import { pause } from "./pause.ts";
 import type { Stage } from "./stage.ts";
 
-/** A scenario that is prepared, and what is recorded of it. */
+/** A prepared scenario, and its record. */
 interface Driven {
   readonly plan: LoadPlan;
   readonly prepared: Prepared;
@@ -25,8 +25,8 @@ export interface DriveResult {
 }
 
 /**
- * Drives the loads of a run side by side and injects its faults. Rejects with StabilityError `scenario` where one cannot be prepared; what goes wrong
- * later is among the problems, so that what was measured is not lost.
+ * Drives the loads of a run in parallel and injects its faults. Rejects with StabilityError `scenario` if one cannot be prepared; later errors
+ * are among the problems, so that measurements are not lost.
  */
 export async function drive(run: RunPlan, stage: Stage): Promise<DriveResult> {
   const driven: Driven[] = [];
@@ -67,7 +67,7 @@ async function driveAll(run: RunPlan, stage: Stage, driven: readonly Driven[]): 
   return { begun, spans: hooks.spans, loads: driven, problems: hooks.problems };
 }
 
-/** The hooks of a run, from its begin until all faults are over. */
+/** The hooks of a run, from its beginning until all faults have ended. */
 class Hooks {
   readonly spans: FaultSpan[] = [];
   readonly problems: StabilityError[] = [];
@@ -87,7 +87,7 @@ class Hooks {
     this.#over = over;
   }
 
-  /** Whether a fault lasts, or the last one was over less than `ms` milliseconds ago: runners by time go on so long. */
+  /** Whether a fault lasts, or the last one ended less than `ms` milliseconds ago: time-based runners continue that long. */
   unsettled(ms: number): boolean {
     const ended = this.spans.at(-1)?.ended;
     return this.#active > 0 || (ended !== undefined && this.#stage.clock.now() < ended + ms);
@@ -152,10 +152,10 @@ class Hooks {
   }
 }
 
-/** How long a target's death may stay unnoticed, in ms. */
+/** How long a target's death may stay undetected, in ms. */
 const WATCH_MS = 2_000;
 
-/** Calls `onLost` once when the target is found dead. The function returned ends that. */
+/** Calls `onLost` once when the target is found dead. The returned function ends that. */
 export function watchTarget(
   target: { alive(): Promise<void> },
   clock: Pick<Clock, "after">,

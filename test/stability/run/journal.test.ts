@@ -21,7 +21,7 @@ const DELETE: UndoStep = {
 const HEAL: UndoStep = { by: "target", kind: "heal" };
 const RESUME: UndoStep = { by: "target", kind: "resume", processes: [{ part: "daemon", node: "n1", id: "0" }] };
 
-t.test("what a killed run has left is undone by the next one, the last first", async (t) => {
+t.test("the changes of a killed run are undone by the next one, the last first", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const killed = new Journal(path);
   killed.begin({ name: "fake", options: null });
@@ -30,7 +30,7 @@ t.test("what a killed run has left is undone by the next one, the last first", a
   killed.record(RESUME);
   killed.record(HEAL);
   killed.done(done);
-  // It ends here, without a word; its last line was cut off.
+  // It is killed here; its last line is incomplete.
   appendFileSync(path, '{"id": 9, "st');
 
   const target = new FakeTarget(new ManualClock());
@@ -108,7 +108,7 @@ t.test("a step that fails does not stop the others, and is repeated after them",
   t.notOk(existsSync(path));
 });
 
-t.test("a journal goes when all is done, and stays when something is not", async (t) => {
+t.test("a journal is deleted when everything is undone, and otherwise kept", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const journal = new Journal(path);
   t.throws(() => journal.record(HEAL), { code: "state" });

@@ -12,7 +12,7 @@ const LINE = z.union([
   z.strictObject({ done: z.int() }),
 ]);
 
-/** The steps that a prematurely ended run left in the journal. */
+/** The steps that a killed run left in the journal. */
 export interface Unfinished {
   /** The name and the options of the target plugin. */
   readonly target: { readonly name: string; readonly options: unknown };
@@ -21,8 +21,8 @@ export interface Unfinished {
 }
 
 /**
- * What is to be undone, on disk: each step is there before its deed, and until it has been taken back, also when this process is killed in between.
- * A line is a JSON object; a last line that was cut off is passed over, as its deed was not done.
+ * The steps to undo, on disk: each is written before its change, and stays until the change is undone, also if this process is killed in between.
+ * A line is a JSON object; an incomplete last line is ignored, because its change was not made.
  */
 export class Journal {
   readonly #path: string;
@@ -68,7 +68,7 @@ export class Journal {
     }
   }
 
-  /** Begins a run on a target. What was there must have been undone. */
+  /** Begins a run on a target. Former steps must have been undone. */
   begin(target: Unfinished["target"]): void {
     this.end();
     mkdirSync(dirname(this.#path), { recursive: true });
@@ -76,7 +76,7 @@ export class Journal {
     this.#append({ target: target.name, options: target.options ?? null });
   }
 
-  /** Records a step; to be called before its deed. Returns its number. */
+  /** Records a step; to be called before its change. Returns its number. */
   record(step: UndoStep): number {
     const id = this.#next++;
     this.#append({ id, step });
@@ -84,7 +84,7 @@ export class Journal {
     return id;
   }
 
-  /** A step has been taken back, or its deed has ended by itself. */
+  /** A step has been undone, or its change has ended by itself. */
   done(id: number): void {
     if (!this.#open.delete(id)) return;
     this.#append({ done: id });
@@ -95,14 +95,14 @@ export class Journal {
     return [...this.#open].map(([id, step]) => ({ id, step })).reverse();
   }
 
-  /** Ends a run: the file goes where nothing is left to undo. */
+  /** Ends a run: deletes the file if nothing is left to undo. */
   end(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
     if (this.#open.size === 0) rmSync(this.#path, { force: true });
   }
 
-  /** Forgets what an earlier run left: it has been undone. */
+  /** Forgets the steps of an earlier run, which have been undone. */
   forget(): void {
     rmSync(this.#path, { force: true });
   }

@@ -26,7 +26,7 @@ export interface RunWith {
 
 type Judge = { readonly when: Verifier["when"]; readonly judge: (stage: Stage) => Promise<readonly Verdict[]> };
 
-/** One repeat of a run: set up, load and faults, verification, cleaning up. Never rejects: what went wrong is in the result. */
+/** One repeat of a run: set up, load and faults, verification, cleaning up. Never rejects: errors are in the result. */
 export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResult> {
   const { target, clock, journal, log } = using;
   const since = clock.now();
@@ -86,7 +86,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
       })),
     );
   stopWatching();
-  // A part that died in between is reported as such, not as whatever failed first.
+  // A dead target is reported as such, not as the first failure that it caused.
   if (problems.length > 0 && !lost.signal.aborted)
     await target.alive().catch((error: unknown) => {
       problems.unshift(asStabilityError("target-lost", "the target died", error));
@@ -111,7 +111,7 @@ async function judged(judges: readonly Judge[], when: Verifier["when"], stage: S
   return found;
 }
 
-/** Undoes all that is open, the last first; a step that fails stays in the journal, and the others are undone all the same. */
+/** Undoes all open steps, the last first; a step that fails stays in the journal, and the others are still undone. */
 async function cleanUp(
   target: Target,
   journal: Journal,

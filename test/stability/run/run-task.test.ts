@@ -4,7 +4,7 @@ import t from "tap";
 import { CONFIG_MAPS, NAMESPACES } from "../../../src/kube/resources.ts";
 import { Bench } from "../testing/bench.ts";
 
-/** A task of one run with one load; what is given replaces parts of it. */
+/** A task of one run with one load; the arguments replace parts of it. */
 function task(parts: { runner?: string; scenario?: string; sla?: string; hooks?: string; more?: string } = {}): string {
   const {
     runner = "rps: { rps: 20, seconds: 5 }",
@@ -26,7 +26,7 @@ ${more}
 }
 const KILL = "{ fault: kill daemon service on n1, at: { seconds: 2 } }";
 
-t.test("a fault is injected in time, its part comes back, and what it cost is measured", async (t) => {
+t.test("a fault is injected in time, its part recovers, and the damage is measured", async (t) => {
   const bench = new Bench(t);
   const result = await bench.run(task({ hooks: KILL, sla: "longest_gap: { max: 2.1 }, recovery: { max: 0.1 }" }));
   t.equal(result.outcome, "passed");
@@ -40,7 +40,7 @@ t.test("a fault is injected in time, its part comes back, and what it cost is me
   t.notOk(bench.unfinished, "nothing is left to be undone");
 });
 
-t.test("a run past its SLA has failed, and is not broken", async (t) => {
+t.test("a run that exceeds its SLA has failed, and is not broken", async (t) => {
   const result = await new Bench(t).run(task({ hooks: KILL, sla: "longest_gap: { max: 1 }, failures: { max: 100 }" }));
   t.equal(result.outcome, "failed");
   t.match(result.runs[0]?.repeats[0]?.loads[0]?.slas, [
@@ -49,17 +49,20 @@ t.test("a run past its SLA has failed, and is not broken", async (t) => {
   ]);
 });
 
-t.test("a part that hangs goes on after its time, and the fault at an iteration fires when that begins", async (t) => {
-  const bench = new Bench(t);
-  const hooks = "{ fault: freeze daemon service on n1 for 3 seconds, at: { iteration: 21 } }";
-  const result = await bench.run(task({ hooks }));
-  const [repeat] = result.runs[0]?.repeats ?? [];
-  t.match(repeat?.faults, [{ begun: 1_000, ended: 4_000 }]);
-  t.same(bench.target.done.slice(0, 2), ["SIGSTOP daemon/n1", "SIGCONT daemon/n1"]);
-  t.equal(repeat?.outcome, "passed");
-});
+t.test(
+  "a part that hangs continues after its time, and the fault at an iteration fires when that begins",
+  async (t) => {
+    const bench = new Bench(t);
+    const hooks = "{ fault: freeze daemon service on n1 for 3 seconds, at: { iteration: 21 } }";
+    const result = await bench.run(task({ hooks }));
+    const [repeat] = result.runs[0]?.repeats ?? [];
+    t.match(repeat?.faults, [{ begun: 1_000, ended: 4_000 }]);
+    t.same(bench.target.done.slice(0, 2), ["SIGSTOP daemon/n1", "SIGCONT daemon/n1"]);
+    t.equal(repeat?.outcome, "passed");
+  },
+);
 
-t.test("a trigger that never fires breaks the run, and says what there was", async (t) => {
+t.test("a trigger that never fires breaks the run, and the error says what happened", async (t) => {
   const hooks = "{ fault: kill daemon service, at: { iteration: 500 } }";
   const result = await new Bench(t).run(task({ hooks, runner: "constant_for_duration: { seconds: 1 }" }));
   t.equal(result.outcome, "broken");
@@ -77,7 +80,7 @@ t.test("an SLA with nothing to judge breaks the run", async (t) => {
   ]);
 });
 
-t.test("a context that fails half-way is undone with those before it, and named", async (t) => {
+t.test("a context that fails halfway is undone with those before it, and named", async (t) => {
   const bench = new Bench(t);
   const more = "    context: { thing: { fails: true } }";
   const result = await bench.run(task({ more }));
@@ -89,7 +92,7 @@ t.test("a context that fails half-way is undone with those before it, and named"
   t.notOk(bench.unfinished);
 });
 
-t.test("a target that dies ends the run, and what could not be undone stays in the journal", async (t) => {
+t.test("a target that dies ends the run, and steps that could not be undone stay in the journal", async (t) => {
   const bench = new Bench(t);
   bench.clock.after(3_000, () => bench.target.die());
   const hooks = "{ fault: freeze daemon service on n1, for: 60, at: { seconds: 1 } }";
@@ -111,7 +114,7 @@ t.test("an interrupted run ends its faults and cleans up", async (t) => {
   t.notOk(bench.unfinished);
 });
 
-t.test("an interrupted run does not wait for a part that stays away", async (t) => {
+t.test("an interrupted run does not wait for a part that stays down", async (t) => {
   const bench = new Bench(t);
   bench.target.backAfterMs = 300_000;
   bench.clock.after(2_500, () => bench.interrupt.abort());
@@ -121,7 +124,7 @@ t.test("an interrupted run does not wait for a part that stays away", async (t) 
   t.notOk(bench.unfinished);
 });
 
-t.test("a namespace that exists already is not the run's, and is left alone", async (t) => {
+t.test("a namespace that already exists is not the run's, and is not changed", async (t) => {
   const bench = new Bench(t);
   await bench.target.fake.create(NAMESPACES, { metadata: { name: "shop" } });
   const result = await bench.run(task({ more: "    context: { namespace: { name: shop } }" }));
@@ -130,7 +133,7 @@ t.test("a namespace that exists already is not the run's, and is left alone", as
   t.ok(bench.target.fake.object(NAMESPACES, { name: "shop" }));
 });
 
-t.test("what a target cannot do is said before anything is done", async (t) => {
+t.test("what a target does not support is reported before anything is done", async (t) => {
   const bench = new Bench(t);
   bench.target.cannot.set("signal:daemon", "it has no nodes to reach");
   await t.rejects(bench.run(task({ hooks: KILL })), {
@@ -140,7 +143,7 @@ t.test("what a target cannot do is said before anything is done", async (t) => {
   t.same(bench.target.done, []);
 });
 
-t.test("what is left behind after the run fails it", async (t) => {
+t.test("objects that are left after the run fail it", async (t) => {
   const bench = new Bench(t);
   bench.target.things = { "IP objects": ["a"] };
   bench.clock.after(1_000, () => {
@@ -153,7 +156,7 @@ t.test("what is left behind after the run fails it", async (t) => {
   ]);
 });
 
-t.test("the same seed makes the same choices, another one others", async (t) => {
+t.test("the same seed makes the same choices, another one makes others", async (t) => {
   const chosen = async (seed: number): Promise<string> => {
     const bench = new Bench(t);
     const hooks = "{ fault: kill daemon service on one node, at: { seconds: 1 } }";
@@ -169,7 +172,7 @@ t.test("the same seed makes the same choices, another one others", async (t) => 
   t.match(first, "n2");
 });
 
-t.test("loads run side by side, each with its own measures", async (t) => {
+t.test("loads run in parallel, each with its own measures", async (t) => {
   const source = `title: two
 runs:
   - name: one

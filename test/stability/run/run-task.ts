@@ -30,7 +30,7 @@ export function unsupported(task: Task, target: Target): readonly string[] {
 
 /**
  * Runs all runs of a task, one after the other, and each as often as it says. Rejects only with StabilityError `unsupported`, before anything was done.
- * After the target has died, or where something could not be cleaned up, no further run begins.
+ * After the target has died, or if something could not be cleaned up, no further run begins.
  */
 export async function runTask(task: Task, using: Omit<RunWith, "random">): Promise<TaskResult> {
   const { target, clock, signal, log } = using;

@@ -20,14 +20,14 @@ export interface Stage {
   readonly random: () => number;
   /** Ends long waits: the run was interrupted, or the target died. */
   readonly signal: AbortSignal;
-  /** To be called before a deed with what takes it back. The function returned says that there is nothing to take back any more. */
+  /** To be called before a change with the step that undoes it. The returned function records that there is nothing to undo any more. */
   record(step: UndoStep): () => void;
   log(message: string): void;
   /** The objects of contexts. Scenarios read them by the functions below. */
   made: { namespace?: string; pods?: readonly PodPlace[]; service?: StageService };
 }
 
-/** The namespace of a run; throws where no context made one, which the task's check prevents. */
+/** The namespace of a run; throws if no context made one, which the check of the task prevents. */
 export function namespaceOf({ made }: Pick<Stage, "made">): string {
   return made.namespace ?? missing("namespace");
 }

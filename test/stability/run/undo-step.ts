@@ -18,8 +18,8 @@ const processHandle = z.strictObject({
 });
 
 /**
- * What takes back one thing that a run does to a cluster. It is written to the journal before the thing is done, so a step may find nothing to
- * do, and all are idempotent. Steps are data and not code, so that a later version of this program can undo what an earlier one did.
+ * Undoes one change of a run to a cluster. It is written to the journal before the change, so a step may find nothing to
+ * do, and all are idempotent. Steps are data and not code, so that a later version of this program can undo the changes of an earlier one.
  */
 export const UNDO_STEP = z.discriminatedUnion("kind", [
   /** Deletes an object and waits until it is gone. */
@@ -40,20 +40,20 @@ export const UNDO_STEP = z.discriminatedUnion("kind", [
   }),
   /** Sends SIGCONT. */
   z.strictObject({ by: z.literal("target"), kind: z.literal("resume"), processes: z.array(processHandle) }),
-  /** Has a part run that was killed and that nothing else starts. */
+  /** Starts a killed part that has no supervisor. */
   z.strictObject({ by: z.literal("target"), kind: z.literal("start"), process: processHandle }),
-  /** Has a crashed node run. */
+  /** Starts a crashed node. */
   z.strictObject({ by: z.literal("target"), kind: z.literal("boot"), node: z.string() }),
-  /** Takes all cuts between nodes away. */
+  /** Removes all partitions between nodes. */
   z.strictObject({ by: z.literal("target"), kind: z.literal("heal") }),
-  /** Runs a command on a node; it must succeed also where there is nothing to do. */
+  /** Runs a command on a node; it must succeed also if there is nothing to do. */
   z.strictObject({
     by: z.literal("target"),
     kind: z.literal("command"),
     node: z.string(),
     command: z.array(z.string()).min(1),
   }),
-  /** Gives a part on a node its own disk back. */
+  /** Restores the disk of a part on a node. */
   z.strictObject({ by: z.literal("part"), kind: z.literal("empty-disk"), part: z.string(), node: z.string() }),
 ]);
 

@@ -11,10 +11,10 @@ import { shownStep, type UndoStep } from "./undo-step.ts";
 
 /** How long the deletion of an object may take: a namespace waits for its pods' sandboxes. */
 const GONE_MS = 120_000;
-/** An API server that was killed is asked again for so long. */
+/** How long requests to a killed API server are repeated. */
 const RETRY_MS = 60_000;
 
-/** Takes one step back. Rejects with StabilityError `cleanup`. */
+/** Undoes one step. Rejects with StabilityError `cleanup`. */
 export async function undo(target: Target, step: UndoStep): Promise<void> {
   try {
     if (step.by === "target") await target.undo(step);
@@ -48,7 +48,7 @@ async function deleted(target: Target, step: Extract<UndoStep, { kind: "delete" 
   }
 }
 
-/** Repeats what an API server that is away or busy did not answer. */
+/** Repeats requests that an unavailable or busy API server did not answer. */
 async function retried<R>(work: () => Promise<R>): Promise<R> {
   const deadline = Date.now() + RETRY_MS;
   for (;;) {

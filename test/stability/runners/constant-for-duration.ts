@@ -9,7 +9,7 @@ const options = z.strictObject({
   concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(1),
 });
 
-/** A constant number of iterations at once, for so long and until faults are over. */
+/** A constant number of parallel iterations, for a duration and until faults have ended. */
 export const CONSTANT_FOR_DURATION = plugin({
   name: "constant_for_duration",
   summary: "a constant number of iterations at once, for some seconds and until faults are over",

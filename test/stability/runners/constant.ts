@@ -9,7 +9,7 @@ const options = z.strictObject({
   concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(1),
 });
 
-/** So many iterations, always so many at once. */
+/** A number of iterations, with a constant number in parallel. */
 export const CONSTANT = plugin({
   name: "constant",
   summary: "so many iterations, a constant number of them at once",

@@ -7,11 +7,11 @@ import { MAX_SECONDS, type Runner } from "./runner.ts";
 
 const options = z.strictObject({
   times: z.int().min(1).max(10_000),
-  /** The iterations begin within so many seconds. */
+  /** The iterations begin within this number of seconds. */
   seconds: z.number().positive().max(MAX_SECONDS),
 });
 
-/** So many iterations, each begun at a random moment of some seconds; the moments depend on the task's seed. */
+/** A number of iterations, each begun at a random moment within some seconds; the moments depend on the task's seed. */
 export const RANDOM_TIMES = plugin({
   name: "random_times",
   summary: "so many iterations, each begun at a random moment within some seconds",

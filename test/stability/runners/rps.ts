@@ -14,7 +14,7 @@ const options = z.strictObject({
 
 /**
  * Begins iterations at a constant rate, however long they take: each is due at its time from the beginning, so a late one moves none after it. A
- * process that stood still begins no more than a second's worth at once.
+ * process that was stopped begins at most one second's iterations at once.
  */
 export const RPS = plugin({
   name: "rps",

@@ -11,23 +11,23 @@ export interface Iterations {
   readonly signal: AbortSignal;
   /** Runs the next iteration to its end; never rejects. */
   next(): Promise<void>;
-  /** Says that an iteration was due and was not begun, because too many ran already. */
+  /** Records that an iteration was due but not begun, because too many ran already. */
   skip(): void;
-  /** Whether the load is still wanted: faults are not over, or have just ended. Runners by time go on as long. */
+  /** Whether the load is still needed: faults last, or have just ended. Time-based runners continue that long. */
   wanted(): boolean;
 }
 
 /** When iterations are begun, and how many at once. */
 export interface Runner {
-  /** How long it runs at least, in seconds, where that is its option. A hook by time must come before. */
+  /** The minimum duration in seconds, if it is an option. A hook by time must fire before that. */
   readonly seconds?: number;
-  /** How many iterations it makes, where that is its option. A hook by iteration must come before. */
+  /** The number of iterations, if it is an option. A hook by iteration must fire before that. */
   readonly iterations?: number;
   /** Resolves when all iterations have ended. */
   run(iterations: Iterations): Promise<void>;
 }
 
-/** Iterations at once, at most. */
+/** Maximum number of parallel iterations. */
 export const MAX_CONCURRENCY = 200;
-/** Seconds of one run, at most: what is recorded is bounded by that. */
+/** Maximum duration of a run in seconds, which bounds its record. */
 export const MAX_SECONDS = 3_600;

@@ -11,7 +11,7 @@ import { RPS } from "./rps.ts";
 import type { Runner } from "./runner.ts";
 import { SERIAL } from "./serial.ts";
 
-/** Drives a runner with iterations of so many ms; when each began, and how many ran at once at most. */
+/** Drives a runner with iterations of a duration in ms; returns when each began, and the maximum number in parallel. */
 async function drive(
   plugin: Plugin<Runner>,
   options: unknown,
@@ -49,35 +49,35 @@ async function drive(
   return seen;
 }
 
-t.test("serial makes one after the other", async (t) => {
+t.test("serial runs one after the other", async (t) => {
   const { begun, most, ended } = await drive(SERIAL, { times: 4 });
   t.same([begun, most, ended], [[0, 100, 200, 300], 1, 400]);
 });
 
-t.test("constant keeps that many at once, and makes no more than requested", async (t) => {
+t.test("constant keeps a number in parallel, and runs no more than requested", async (t) => {
   const { begun, most } = await drive(CONSTANT, { times: 7, concurrency: 3 });
   t.same([begun.length, most], [7, 3]);
 });
 
-t.test("constant_for_duration goes on for its time, and as long as it is wanted", async (t) => {
+t.test("constant_for_duration continues for its duration, and as long as it is needed", async (t) => {
   t.same((await drive(CONSTANT_FOR_DURATION, { seconds: 1 })).ended, 1_000);
   t.same((await drive(CONSTANT_FOR_DURATION, { seconds: 1, concurrency: 2 }, { wantedUntil: 3_000 })).begun.length, 60);
 });
 
-t.test("rps begins at its rate however long iterations take, and skips what would be too many", async (t) => {
+t.test("rps begins at its rate however long iterations take, and skips excess ones", async (t) => {
   const { begun, most } = await drive(RPS, { rps: 10, seconds: 1 }, { ms: 350 });
   t.same([begun, most], [[0, 100, 200, 300, 400, 500, 600, 700, 800, 900], 4]);
   const busy = await drive(RPS, { rps: 10, seconds: 1, max_at_once: 2 }, { ms: 10_000 });
   t.same([busy.begun.length, busy.skipped], [2, 8]);
 });
 
-t.test("rps that stood still does not make up for more than a second", async (t) => {
+t.test("rps that was stopped catches up for at most a second", async (t) => {
   const { begun, skipped } = await drive(RPS, { rps: 10, seconds: 10 }, { ms: 1, stall: 5_000 });
   t.equal(begun.length + skipped, 100);
   t.ok(skipped >= 38 && skipped <= 42, `${skipped} were skipped`);
 });
 
-t.test("random_times begins all within its time, in order", async (t) => {
+t.test("random_times begins all within its duration, in order", async (t) => {
   const { begun } = await drive(RANDOM_TIMES, { times: 20, seconds: 5 });
   t.equal(begun.length, 20);
   t.ok(begun.every((at) => at <= 5_000));

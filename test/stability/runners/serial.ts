@@ -6,7 +6,7 @@ import type { Runner } from "./runner.ts";
 
 const options = z.strictObject({ times: z.int().min(1).max(100_000) });
 
-/** One iteration after the other, so many times. */
+/** A number of iterations, one after the other. */
 export const SERIAL = plugin({
   name: "serial",
   summary: "one iteration after the other, so many times",

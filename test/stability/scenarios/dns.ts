@@ -9,7 +9,7 @@ import type { Scenario } from "./scenario.ts";
 
 const SPEC = z.object({ clusterIPs: z.array(z.string()) });
 
-/** A DNS query for the API server's Service to the cluster's DNS, each from another port. */
+/** A DNS query for the API server's Service to the cluster's DNS, each from a new port. */
 export const DNS = plugin({
   name: "dns",
   summary: "a DNS query to the cluster's DNS: name, family (of the way to it), timeout",

@@ -6,7 +6,7 @@ import { addressOfFamily, serviceOf } from "../run/stage.ts";
 import { COMMON, pair, requests } from "./requests.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** An HTTP request to the Service's ClusterIP, each by a new connection, so each may go to another pod. */
+/** An HTTP request to the Service's ClusterIP, each over a new connection, so each may reach another pod. */
 export const HTTP = plugin({
   name: "http",
   summary: "an HTTP request by ClusterIP with a new connection: family, timeout",

@@ -14,7 +14,7 @@ const options = z.strictObject({
   timeout: z.number().positive().max(600).default(60),
 });
 
-/** A pod is created, becomes Ready, is deleted and goes; on the nodes by turns. */
+/** A pod is created, becomes Ready and is deleted; on the nodes in turn. */
 export const POD_CHURN = plugin({
   name: "pod_churn",
   summary: "a pod is created, becomes Ready, is deleted and goes: timeout",

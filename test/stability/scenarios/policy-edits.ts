@@ -16,12 +16,12 @@ const options = z.strictObject({
   /** Seconds for an edit to take effect. */
   timeout: z.number().positive().max(300).default(30),
 });
-/** An attempt that a policy drops gets no answer: it is given up after so long. */
+/** Timeout of an attempt, because one that a policy drops gets no answer. */
 const ATTEMPT_MS = 200;
 
 /**
- * A NetworkPolicy closes the pods to new connections and is deleted again: how long until packets obey each. For a run of its own (other scenarios
- * would be closed too) and a runner that makes one iteration at a time.
+ * A NetworkPolicy closes the pods to new connections and is deleted again: how long until packets follow each change. For a separate run (other scenarios
+ * would be denied too) and a runner with one iteration at a time.
  */
 export const POLICY_EDITS = plugin({
   name: "policy_edits",

@@ -9,11 +9,11 @@ import type { Prepared, Scenario } from "./scenario.ts";
 /** Options that all scenarios of requests have. */
 export const COMMON = {
   family: z.enum(["ipv4", "ipv6"]).default("ipv4"),
-  /** Seconds after which a request has failed: what comes later was late, what comes never is lost. A busy machine delays by seconds. */
+  /** Timeout of a request in seconds: a later answer is late, one that never arrives is lost. A busy machine delays by seconds. */
   timeout: z.number().positive().max(30).default(5),
 };
 
-/** A pod that asks and one that answers, on two nodes where there are two. */
+/** A client pod and a server pod, on two nodes if there are two. */
 export function pair(stage: Stage): { readonly from: PodPlace; readonly to: PodPlace } {
   const pods = podsOf(stage);
   const from = pods[0];

@@ -13,16 +13,16 @@ export interface Actions {
 
 /** A scenario that is ready to run. */
 export interface Prepared {
-  /** One iteration; it has failed where this rejects. Several may run at once, as the runner wants it. */
+  /** One iteration; it has failed if this rejects. The runner may run several in parallel. */
   iterate(actions: Actions, n: number): Promise<void>;
-  /** Ends what `prepare` began. Objects of the cluster are undone by what was recorded. */
+  /** Stops what `prepare` started. Objects of the cluster are removed by the recorded steps. */
   stop(): Promise<void>;
 }
 
 /** A kind of work under which a cluster is broken. */
 export interface Scenario {
   readonly needs: readonly Need[];
-  /** Names of contexts without which it cannot run. */
+  /** Names of contexts that it requires. */
   readonly requires: readonly string[];
   prepare(stage: Stage): Promise<Prepared>;
 }

@@ -19,7 +19,7 @@ async function loadOf(bench: Bench, source: string): Promise<LoadResult | undefi
   return repeat?.loads[0];
 }
 
-t.test("scenarios of requests ask what they are for, and fail where no answer comes", async (t) => {
+t.test("scenarios send their requests, and fail if no answer arrives", async (t) => {
   for (const [scenario, request] of [
     ["ping: ", { kind: "udp", address: "10.0.0.2", port: 8081, timeoutMs: 5_000 }],
     ["ping: { family: ipv6 }", { kind: "udp", address: "fd00::2", port: 8081 }],
@@ -48,7 +48,7 @@ t.test("a family that pods do not have is reported", async (t) => {
   t.equal(bench.said.at(-1), "unsupported: Service kube-dns has no ipv6 address");
 });
 
-t.test("pods that come and go are timed by what happens to them", async (t) => {
+t.test("pods that are created and deleted are timed by their states", async (t) => {
   const bench = new Bench(t);
   const load = await loadOf(bench, task("pod_churn: ", "namespace: "));
   t.match(load, { iterations: 4, failed: 0 });
@@ -68,7 +68,7 @@ t.test("policies close pods and open them again", async (t) => {
   t.same(deaf.target.kube.objects(NETWORK_POLICIES), []);
 });
 
-t.test("the number of controllers is as before afterwards", async (t) => {
+t.test("the number of controllers is restored", async (t) => {
   const bench = new Bench(t);
   const { fake } = bench.target;
   const metadata = { namespace: "kube-system", name: "kube-ovn-controller", labels: { app: "kube-ovn-controller" } };
@@ -82,7 +82,7 @@ t.test("the number of controllers is as before afterwards", async (t) => {
   t.match(bench.said.at(-1), "context: 5 controllers are more than 2 nodes can run");
 });
 
-t.test("two pods are needed for what goes from one to another", async (t) => {
+t.test("scenarios between two pods require two pods", async (t) => {
   const bench = new Bench(t);
   Object.assign(bench.target, { nodes: ["n1"] });
   await loadOf(bench, task("ping: "));

@@ -13,13 +13,13 @@ function limit(name: string, summary: string): Plugin<Sla> {
 
 /** At most so many iterations fail once the first fault has begun: 0 is "no packet is lost". */
 export const FAILURES = limit("failures", "at most so many iterations fail after the first fault began");
-/** At most such a share of them, in percent. */
+/** At most this share of iterations fail, in percent. */
 export const FAILURE_RATE = limit("failure_rate", "at most so many percent of the iterations fail");
 /** The longest downtime, in seconds. */
 export const LONGEST_GAP = limit("longest_gap", "the longest downtime, in seconds");
 /** All downtimes together, in seconds. */
 export const DOWNTIME = limit("downtime", "all downtimes together, in seconds");
-/** Seconds from the end of the last fault until nothing failed any more. */
+/** Seconds from the end of the last fault until no iteration fails any more. */
 export const RECOVERY = limit("recovery", "seconds from the end of the fault until nothing failed any more");
 /** Seconds from the end of the last fault until an iteration succeeded: the first new pod. */
 export const FIRST_SUCCESS = limit("first_success", "seconds from the end of the fault until an iteration succeeded");

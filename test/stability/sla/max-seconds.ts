@@ -11,7 +11,7 @@ const options = z.strictObject({
   action: z.string().optional(),
 });
 
-/** No iteration, or no action of that name, takes longer than so many seconds. */
+/** No iteration, or no action of that name, takes longer than this number of seconds. */
 export const MAX_SECONDS_PER_ITERATION = plugin({
   name: "max_seconds_per_iteration",
   summary: "no iteration (or action) takes longer than so many seconds",

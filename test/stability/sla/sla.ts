@@ -6,7 +6,7 @@ import type { LoadRecord } from "../measure/samples.ts";
 /** The verdict of an SLA, or a verifier. */
 export interface Verdict {
   readonly name: string;
-  /** `unmeasurable`: there was nothing to judge, which is a broken run and no failed one. */
+  /** `unmeasurable`: there was nothing to judge, which is a broken run, not a failed one. */
   readonly outcome: "passed" | "failed" | "unmeasurable";
   /** The observed and the allowed value. */
   readonly text: string;
@@ -14,7 +14,7 @@ export interface Verdict {
 
 /** A limit for one load of a run. */
 export interface Sla {
-  /** Whether it means nothing without a fault; a task without one is invalid then. */
+  /** Whether it is meaningless without a fault; then a task without one is invalid. */
   readonly ofFault: boolean;
   judge(measured: Measured, record: LoadRecord): Verdict;
 }

@@ -4,7 +4,7 @@ import t from "tap";
 import { Bench } from "../testing/bench.ts";
 import { lacks } from "./cluster/cluster-target.ts";
 
-t.test("what privileged pods on nodes cannot do is refused before the run, with a line for each", async (t) => {
+t.test("what privileged pods on nodes do not support is refused before the run, with a line for each", async (t) => {
   const bench = new Bench(t);
   bench.target.lacks = lacks;
   const source = `title: test

@@ -16,7 +16,7 @@ const options = z.strictObject({
   kubectl: z.string().min(1).default("kubectl"),
 });
 
-/** Any cluster with Weft, by its kubeconfig: its nodes by privileged pods. What these cannot do is refused before the run. */
+/** Any cluster with Weft, by its kubeconfig: its nodes by privileged pods. What these do not support is refused before the run. */
 export const KUBECONFIG = plugin({
   name: "kubeconfig",
   summary: "any cluster by kubeconfig, its nodes by privileged pods: path, image (agnhost), kubectl",
@@ -27,7 +27,7 @@ export const KUBECONFIG = plugin({
         const access = { userAgent: "weft-stability", ...(path === undefined ? {} : { kubeconfig: path }) };
         const connection = await connectKube(access);
         const nodes = (await connection.kube.list(NODES)).items.map(({ metadata }) => metadata.name);
-        // Loaded when it is used.
+        // Loaded on first use.
         const { ClusterTarget } = await import("./cluster/cluster-target.ts");
         const program = [kubectl, ...(path === undefined ? [] : [`--kubeconfig=${path}`])] as const;
         return new ClusterTarget({ connection, nodes, image, kubectl: program });

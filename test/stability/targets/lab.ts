@@ -9,6 +9,6 @@ export const LAB = plugin({
   name: "lab",
   summary: "the lab of this checkout, which must be up with two nodes or more and --ip-family dual",
   options: z.strictObject({}),
-  // Loaded when it is used: it brings the lab's code along.
+  // Loaded on first use, because it imports the lab's code.
   bind: (): TargetChoice => ({ open: async () => (await import("./lab/lab-target.ts")).openLabTarget() }),
 });

@@ -11,15 +11,15 @@ const ANSWER = z.object({
   id: z.int(),
   reply: z.object({ ok: z.boolean(), ms: z.number(), detail: z.string().optional() }),
 });
-/** So much longer than a request may take is waited for the program's own word, in ms. */
+/** Additional time beyond the timeout of a request to wait for the program's reply, in ms. */
 const PATIENCE_MS = 5_000;
-/** A program that ended, with its node, is started again after this pause. */
+/** Pause before a program that ended, with its node, is started again. */
 const RESTART_MS = 500;
 const START_MS = 30_000;
 
 /**
- * Starts the program `probe-worker.ts` in a pod's network by a command, which is asked for each time, and again when it ends: a node that crashed takes
- * its processes with it.
+ * Starts the program `probe-worker.ts` in a pod's network by a command, which is determined each time, and again when it ends: the crash of a node ends
+ * its processes.
  */
 export async function podProber(command: () => Promise<readonly [string, ...string[]]>): Promise<Prober> {
   const prober = new PodProber(command);

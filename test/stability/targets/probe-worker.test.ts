@@ -7,7 +7,7 @@ import { join } from "node:path";
 import t from "tap";
 import { podProber } from "./pod-prober.ts";
 
-t.test("requests share one connection, also those that wait for it, and only its end is a failure", async (t) => {
+t.test("requests share one connection, including those that wait for it, and only its end is a failure", async (t) => {
   const connections = new Set<Socket>();
   const server = createServer((_, response) => void setTimeout(() => response.end("server"), 20));
   server.on("connection", (socket) => connections.add(socket));

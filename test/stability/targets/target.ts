@@ -31,9 +31,9 @@ export interface PodPlace {
 /** The result of one attempt to reach something, as the program in the pod measured it. */
 export interface Reply {
   readonly ok: boolean;
-  /** Milliseconds until the answer, or until it was given up. */
+  /** Milliseconds until the answer, or the timeout. */
   readonly ms: number;
-  /** Why there was none. */
+  /** Why there was no answer. */
   readonly detail?: string;
 }
 
@@ -42,7 +42,7 @@ export type Request =
   | { readonly kind: "udp"; readonly address: string; readonly port: number; readonly timeoutMs: number }
   | { readonly kind: "http"; readonly address: string; readonly port: number; readonly timeoutMs: number }
   | { readonly kind: "dns"; readonly name: string; readonly server: string; readonly timeoutMs: number }
-  /** One message on the TCP connection that is open, or on a new one where there is none; its end is the reply's failure. */
+  /** One message on the TCP connection that is open, or on a new one if there is none; its end fails the reply. */
   | { readonly kind: "stream"; readonly address: string; readonly port: number; readonly timeoutMs: number };
 
 /** A program in a pod's network that sends on request. */
@@ -55,14 +55,14 @@ export interface Prober {
 export interface ProcessHandle {
   readonly part: PartName;
   readonly node: string;
-  /** The target's id of it: never that of another process with its number. */
+  /** The target's id of it, which is never reused for another process. */
   readonly id: string;
 }
 
-/** All that pods, VPCs and Services leave somewhere: by place, sorted. */
+/** Everything that exists because of pods, VPCs and Services: by place, sorted. */
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 
-/** A cluster that runs are made on. Every promise rejects with a StabilityError. */
+/** A cluster under test. Every promise rejects with a StabilityError. */
 export interface Target {
   /** For messages and reports. */
   readonly name: string;
@@ -70,23 +70,23 @@ export interface Target {
   readonly kube: Kube;
   /** The image of agnhost (of Kubernetes) that its nodes can run. */
   readonly image: string;
-  /** Why it cannot do something; undefined where it can. */
+  /** Why it does not support something; undefined if it does. */
   lacks(need: Need): string | undefined;
-  /** Rejects with `target-lost` where the cluster as such is gone, which no fault of ours does. Needs no API server. */
+  /** Rejects with `target-lost` if the cluster itself is gone, which no injected fault causes. Needs no API server. */
   alive(): Promise<void>;
   prober(pod: PodPlace): Promise<Prober>;
   /** The running processes of a part, in the order of the nodes. Of parts with roles, only those in it: `controller leader`. */
   processes(part: Part): Promise<readonly ProcessHandle[]>;
-  /** Sends a signal; false where the process is gone. SIGKILL resolves when it is. */
+  /** Sends a signal; false if the process is gone. SIGKILL resolves when it is. */
   signal(process: ProcessHandle, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean>;
   /**
-   * Resolves when a part runs on a node in another process than `former`, and serves; starts it if nothing else
+   * Resolves when a part runs on a node in a process other than `former`, and serves; starts it if nothing else
    * would. Also when the signal aborts: callers check it.
    */
   back(former: ProcessHandle, timeoutMs: number, signal?: AbortSignal): Promise<void>;
-  /** Runs a command on a node as root; what a non-zero exit code says is rejected. */
+  /** Runs a command on a node as root; rejects on a non-zero exit code. */
   command(node: string, command: readonly string[]): Promise<string>;
-  /** Runs a command in the file system, the network and among the processes of a process: in its container. */
+  /** Runs a command in the container of a process: in its file system, network and PID namespace. */
   beside(process: ProcessHandle, command: readonly string[]): Promise<string>;
   /** All processes of a node end at once, as in a power cut. */
   crash(node: string): Promise<void>;
@@ -94,12 +94,12 @@ export interface Target {
   boot(node: string): Promise<void>;
   /** Cuts packets from `from` to `to` (nodes, or `control-plane`), in this direction; resolves when they are cut. */
   cut(from: string, to: string): Promise<void>;
-  /** Takes all cuts away. */
+  /** Removes all partitions. */
   heal(): Promise<void>;
   inventory(): Promise<Inventory>;
-  /** Resolves when the nodes have installed what the northbound database says now. */
+  /** Resolves when the nodes have applied the present content of the northbound database. */
   converge(timeoutMs: number): Promise<void>;
-  /** Takes a step of the journal back that the target alone can. */
+  /** Undoes a step of the journal that only the target can undo. */
   undo(step: Extract<UndoStep, { readonly by: "target" }>): Promise<void>;
   close(): Promise<void>;
 }

@@ -8,11 +8,11 @@ import { type Place, type Rendered, shownPlace } from "./template.ts";
 /** A parsed task with the lines of its values. */
 export interface Located {
   readonly value: unknown;
-  /** Where in the source the value, or the key, of a path stands; where what encloses it does if there is none. */
+  /** The place in the source of the value, or the key, of a path; if there is none, of the enclosing value. */
   placeOf(path: readonly (string | number)[]): Place;
 }
 
-/** So many problems are shown at once. */
+/** Number of problems that are shown at once. */
 const MAX_SHOWN = 20;
 
 /** Parses rendered YAML. Throws StabilityError `invalid-task` with the line of the source. */

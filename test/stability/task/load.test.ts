@@ -12,7 +12,7 @@ import { loadTask, onlyRuns } from "./load.ts";
 const registry = testRegistry(new FakeTarget(new ManualClock()));
 const load = (source: string) => loadTask("t.yaml", `target: { fake: }\n${source}`, {}, registry);
 
-/** A run of a task, its parts on lines of their own: line 5 is the load, 6 its runner, 7 its SLA, 8 the hooks, 9 what is to be verified. */
+/** A run of a task, with its parts on separate lines: line 5 is the load, 6 its runner, 7 its SLA, 8 the hooks, 9 the verifiers. */
 function task(
   parts: Partial<Record<"context" | "scenario" | "runner" | "sla" | "hooks" | "verify", string>> = {},
 ): string {
@@ -60,7 +60,7 @@ t.test("a task's plugins get their options, and contexts their order", async (t)
   t.equal(run?.settle, 5);
 });
 
-t.test("what is wrong is said with its line and its path", async (t) => {
+t.test("errors have their line and path", async (t) => {
   for (const [source, message] of [
     ["title: t", "t.yaml:1: runs: Invalid input: expected array, received undefined"],
     ["title: t\nruns: [", "t.yaml:3: Flow sequence"],
@@ -107,7 +107,7 @@ t.test("what is wrong is said with its line and its path", async (t) => {
   }
 });
 
-t.test("what can never work is found before anything is run", async (t) => {
+t.test("combinations that can never work are found before anything is run", async (t) => {
   for (const [source, message] of [
     [task({ scenario: "http: " }), 't.yaml:5: runs[0].load[0].scenario: http needs the context "pods"'],
     [task({ context: "pods: " }), 't.yaml:4: runs[0].context.pods: context pods needs the context "namespace"'],
@@ -141,7 +141,7 @@ t.test("what can never work is found before anything is run", async (t) => {
   }
 });
 
-t.test("some runs of a task can be chosen by their names", async (t) => {
+t.test("runs of a task can be selected by their names", async (t) => {
   const two = load(`${task()}  - { name: b, load: [{ scenario: { work: }, runner: { serial: { times: 1 } } }] }`);
   const names = (text?: string): readonly string[] => onlyRuns(two, text).runs.map(({ name }) => name);
   t.same([names(), names("b")], [["a", "b"], ["b"]]);
@@ -157,7 +157,7 @@ t.test("all problems of a task are reported at once", async (t) => {
   }
 });
 
-t.test("the tasks that ship are valid", async (t) => {
+t.test("the built-in tasks are valid", async (t) => {
   const folder = join(import.meta.dirname, "../tasks");
   const files = globSync("*.yaml", { cwd: folder });
   t.ok(files.length >= 2);

@@ -14,12 +14,12 @@ import { render, type Variables } from "./template.ts";
 type Path = readonly (string | number)[];
 type RunShape = TaskShape["runs"][number];
 
-/** Which target is used where the task names none. */
+/** The target that is used if the task names none. */
 const DEFAULT_TARGET = "lab";
 
 /**
- * Reads a task: renders it, checks its shape, its plugins with their options, and whether they fit each other. Throws StabilityError `invalid-task` with
- * all that was found, each with its line. `file` is for these messages.
+ * Reads a task: renders it, checks its shape, its plugins with their options, and whether they are consistent. Throws StabilityError `invalid-task` with
+ * all errors, each with its line. `file` is for these messages.
  */
 export function loadTask(file: string, source: string, variables: Variables, registry: Registry): Task {
   const located = locate(file, render(file, source, variables));
@@ -33,7 +33,7 @@ export function loadTask(file: string, source: string, variables: Variables, reg
   return task;
 }
 
-/** The task with those of its runs whose names contain a text. Throws StabilityError `invalid-task` where there is none. */
+/** The task with those of its runs whose names contain a text. Throws StabilityError `invalid-task` if there is none. */
 export function onlyRuns(task: Task, text = ""): Task {
   const runs = task.runs.filter(({ name }) => name.includes(text));
   if (runs.length > 0) return { ...task, runs };
@@ -41,7 +41,7 @@ export function onlyRuns(task: Task, text = ""): Task {
   throw new StabilityError("invalid-task", `no run has "${text}" in its name; there are:\n${names}`);
 }
 
-/** Binds what a task names to plugins, and collects what is wrong. */
+/** Binds the names in a task to plugins, and collects errors. */
 class Builder {
   readonly #registry: Registry;
   readonly #issues: Issue[];

@@ -19,7 +19,7 @@ const hook = z.strictObject({
 });
 
 const load = z.strictObject({
-  /** The scenario's name where it is absent. */
+  /** By default the scenario's name. */
   name: z.string().min(1).optional(),
   scenario: oneOf,
   runner: oneOf,
@@ -28,10 +28,10 @@ const load = z.strictObject({
 
 const repeat = z.int().min(1).max(100);
 
-/** The shape of a task; what its plugins want of their options is checked by them. */
+/** The shape of a task; plugins check their own options. */
 export const TASK = z.strictObject({
   title: z.string().min(1),
-  /** Which nodes are chosen, when random moments are: the same seed, the same task. */
+  /** Seed of all random choices, such as nodes and moments. */
   seed: z
     .int()
     .min(0)

@@ -15,7 +15,7 @@ export interface Named<B> {
   readonly bound: B;
 }
 
-/** One scenario of a run, with its own runner and limits. Those of a run are driven side by side. */
+/** One scenario of a run, with its own runner and limits. Those of a run are driven in parallel. */
 export interface LoadPlan {
   readonly name: string;
   readonly scenario: Scenario;
@@ -23,11 +23,11 @@ export interface LoadPlan {
   readonly slas: readonly Named<Sla>[];
 }
 
-/** A fault and when it comes. */
+/** A fault and its trigger. */
 export interface HookPlan {
   readonly fault: Fault;
   readonly trigger: Trigger;
-  /** How long it lasts, in seconds; for faults that end by themselves 0. */
+  /** How long it lasts, in seconds; 0 for faults that end by themselves. */
   readonly seconds: number;
 }
 
@@ -40,7 +40,7 @@ export interface RunPlan {
   readonly loads: readonly LoadPlan[];
   readonly hooks: readonly HookPlan[];
   readonly verifiers: readonly Named<Verifier>[];
-  /** For so many seconds after the last fault is over runners by time go on. */
+  /** Seconds for which time-based runners continue after the last fault. */
   readonly settle: number;
 }
 

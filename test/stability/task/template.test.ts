@@ -6,7 +6,7 @@ import { render, shownPlace } from "./template.ts";
 
 const text = (source: string, given = {}): string => render("t.yaml", source, given).text;
 
-t.test("variables, defaults and values set in the task are put in; what is given wins", async (t) => {
+t.test("variables, defaults and values set in the task are substituted; given values take precedence", async (t) => {
   t.equal(text("repeat: {{ repeat }}", { repeat: 3 }), "repeat: 3");
   t.equal(text("repeat: {{ repeat | default(2) }}"), "repeat: 2");
   t.equal(text('name: {{ name | default("a b") }}'), "name: a b");
@@ -29,7 +29,7 @@ t.test("loops repeat lines, also nested, and each line keeps its origin", async 
   t.same(rendered.lines.map(shownPlace), ["t.yaml:3", "t.yaml:3", "t.yaml:3", "t.yaml:3", "t.yaml:6"]);
 });
 
-t.test("an included file stands where it is named, sees the variables, and has lines of its own", async (t) => {
+t.test("an included file is inserted where it is named, has the variables, and its own line numbers", async (t) => {
   const folder = t.testdir({
     "parts.yaml": "runs:\n{% for part in parts %}\n- {{ part }}\n{% endfor %}",
     loop: '{% include "loop" %}',
@@ -46,11 +46,11 @@ t.test("an included file stands where it is named, sees the variables, and has l
   failing('{% include "loop" %}', `${join(folder, "loop")}:1: files include each other more than 8 deep`);
 });
 
-t.test("comments keep their braces", async (t) => {
+t.test("braces in comments are not changed", async (t) => {
   t.equal(text("# {{ unknown }} {% x %}"), "# {{ unknown }} {% x %}");
 });
 
-t.test("what is malformed is said with its line", async (t) => {
+t.test("syntax errors have their line", async (t) => {
   for (const [source, message] of [
     ["a\nb: {{ unknown }}", "t.yaml:2: {{ unknown }} has no value; give it with --set unknown=VALUE"],
     ["b: {{ 1 + 1 }}", "t.yaml:1: cannot read {{ 1 + 1 }}"],
@@ -70,7 +70,7 @@ t.test("what is malformed is said with its line", async (t) => {
   }
 });
 
-t.test("loops that would fill the memory end with an error", async (t) => {
+t.test("loops that would fill the memory fail with an error", async (t) => {
   const list = JSON.stringify(Array.from({ length: 200 }, (_, n) => n));
   const source = `{% set l = ${list} %}\n{% for a in l %}\n{% for b in l %}\n- 1\n{% endfor %}\n{% endfor %}`;
   t.throws(() => render("t.yaml", source, {}), { message: /t.yaml:4: the task has more than 20000 lines/ });

@@ -24,9 +24,9 @@ export function shownPlace({ file, line }: Place): string {
   return `${file}:${line}`;
 }
 
-/** So many lines at most: nested loops multiply. */
+/** Maximum number of lines, because nested loops multiply. */
 const MAX_LINES = 20_000;
-/** How deep files may include each other: a file that includes itself ends here. */
+/** Maximum depth of includes, which stops a file that includes itself. */
 const MAX_DEPTH = 8;
 
 type Block =
@@ -41,7 +41,7 @@ function fail(at: Place, message: string): never {
 /**
  * Renders a task as Rally does with Jinja2, as far as tasks need it: `{{ name }}` and `{{ name | default(3) }}`; on lines of their own
  * `{% set name = VALUE %}` (unless it is given), `{% for name in LIST %}` … `{% endfor %}`, where VALUE is JSON or a name, and `{% include "FILE" %}`, a
- * path from the folder of the file in which it stands. Throws StabilityError `invalid-task`, which names the file and the line.
+ * path relative to the folder of the including file. Throws StabilityError `invalid-task`, which names the file and the line.
  */
 export function render(file: string, source: string, given: Variables): Rendered {
   const out: string[] = [];
@@ -71,7 +71,7 @@ function parse(file: string, source: string, depth = 0): readonly Block[] {
   let into = root;
   for (const [index, text] of source.split("\n").entries()) {
     const at: Place = { file, line: index + 1 };
-    // Comments of YAML are left alone: they may speak of templates.
+    // YAML comments are not changed, because they may contain template syntax.
     const directive = /^\s*\{%\s*(.*?)\s*%\}\s*$/.exec(text)?.[1];
     if (directive === undefined) {
       if (text.includes("{%") && !/^\s*#/.test(text)) fail(at, "{% … %} must stand on a line of its own");
@@ -100,7 +100,7 @@ function parse(file: string, source: string, depth = 0): readonly Block[] {
   return root;
 }
 
-/** The blocks of another file, as if they stood where it is included. */
+/** The blocks of another file, inserted where it is included. */
 function included(at: Place, name: string, depth: number): readonly Block[] {
   if (depth >= MAX_DEPTH) fail(at, `files include each other more than ${MAX_DEPTH} deep`);
   const file = join(dirname(at.file), name);

@@ -20,7 +20,7 @@ import type { TargetChoice } from "../targets/target.ts";
 import { loadTask } from "../task/load.ts";
 import { FakeTarget } from "./fake-target.ts";
 
-/** Our plugins, with a context, a scenario and a target for tests beside them. */
+/** The built-in plugins, and a context, a scenario and a target for tests. */
 export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): Registry {
   const thing = plugin({
     name: "thing",
@@ -83,7 +83,7 @@ export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): 
   };
 }
 
-/** A fake target with a clock and a journal of its own, and tasks that run on it at once. */
+/** A fake target with a manual clock and a journal, and tasks that run on it without delay. */
 export class Bench {
   readonly clock = new ManualClock();
   readonly target = new FakeTarget(this.clock);
@@ -95,12 +95,12 @@ export class Bench {
     this.journalPath = join(t.testdir(), "journal.jsonl");
   }
 
-  /** Whether something is left to be undone. */
+  /** Whether something is left to undo. */
   get unfinished(): boolean {
     return existsSync(this.journalPath);
   }
 
-  /** Runs a task (YAML) to its end, in no time, with plugins besides ours, or `instead` of all of a kind. */
+  /** Runs a task (YAML) to its end, without delay, with additional plugins, or others `instead` of all of a kind. */
   async run(source: string, more: Partial<Registry> = {}, instead: Partial<Registry> = {}): Promise<TaskResult> {
     const registry = { ...testRegistry(this.target, more), ...instead };
     const task = loadTask("task.yaml", `target: { fake: }\n${source}`, {}, registry);
@@ -116,7 +116,7 @@ export class Bench {
     }
   }
 
-  /** Lets time pass until something has settled. */
+  /** Advances the clock until a promise has settled. */
   async until<R>(promise: Promise<R>): Promise<R> {
     let settled = false;
     const end = (): void => {

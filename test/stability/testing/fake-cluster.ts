@@ -7,7 +7,7 @@ import type { FakeKube } from "../../../src/kube/testing/fake.ts";
 
 const PATCH = { subresource: "status" } as const;
 
-/** An API server in memory behind which kubelets and controllers work at once: pods are Ready, Services have addresses and endpoints. */
+/** An API server in memory whose kubelets and controllers act without delay: pods are Ready, Services have addresses and endpoints. */
 export function fakeCluster(fake: FakeKube): FakeKube {
   let pods = 0;
   const create: Kube["create"] = async (type, object, options) => {

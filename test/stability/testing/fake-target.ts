@@ -12,26 +12,26 @@ import { fakeCluster } from "./fake-cluster.ts";
 export class FakeTarget implements Target {
   readonly name = "fake";
   readonly nodes: readonly string[] = ["n1", "n2"];
-  /** Behind it kubelets work; tests put objects into `fake` as they are. */
+  /** Its kubelets act without delay; tests put objects into `fake` directly. */
   readonly kube: FakeKube;
   readonly fake: FakeKube;
   readonly image = "fake/agnhost:1";
   /** The unsupported capabilities, and why. */
   readonly cannot = new Map<Need, string>();
-  /** The actions on it: `SIGKILL daemon/n1`. */
+  /** The recorded actions on it: `SIGKILL daemon/n1`. */
   readonly done: string[] = [];
   /** Whether requests of pods get an answer now. */
   answers = (_request: Request): boolean => true;
-  /** The output of commands beside processes. */
+  /** The output of commands in containers. */
   says = "";
-  /** How long a part that was killed is away. */
+  /** How long a killed part is down. */
   backAfterMs = 2_000;
-  /** The remains of pods: tests change it. */
+  /** The inventory, which tests change. */
   things: Record<string, readonly string[]> = {};
   #dead = false;
   #serial = 0;
   readonly #clock: ManualClock;
-  /** `PART/NODE` → the process, and until when it is away. */
+  /** `PART/NODE` → the process, and until when it is down. */
   readonly #processes = new Map<string, { id: string; awayUntil: number; stopped: boolean }>();
 
   constructor(clock: ManualClock) {
@@ -43,7 +43,7 @@ export class FakeTarget implements Target {
         this.#processes.set(`${name}/${node}`, { id: `${this.#serial++}`, awayUntil: 0, stopped: false });
   }
 
-  /** From now on it is not there any more. */
+  /** From now on the target is lost. */
   die(): void {
     this.#dead = true;
   }

@@ -20,8 +20,8 @@ import { loadTask } from "../task/load.ts";
 const TASKS = join(import.meta.dirname, "../tasks");
 
 /**
- * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it could be judged, that its verifiers hold, and that its reports are written. Its
- * limits (SLA) are reported and not asserted: with the data path in userspace, a machine that is busy with other things loses datagrams and time by itself.
+ * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it has a verdict, that its verifiers pass, and that its reports are written. Its
+ * limits (SLA) are reported and not asserted: with the userspace datapath, a busy machine loses datagrams and time without a fault.
  */
 export async function testTask(
   t: Test,
@@ -32,11 +32,11 @@ export async function testTask(
   const file = join(TASKS, name);
   const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
   const log = (message: string): void => t.comment(message);
-  // With the lab's files, which outlive a test that is killed; and before anything is asked of parts that it may have stopped.
+  // In the lab's folder, which outlives a killed test; and before any request to parts that such a test may have stopped.
   const journal = new Journal(join(openLab().paths.state, "stability-journal.jsonl"));
   await clean(journal, PLUGINS.targets, log);
   const world = await openWorld(t);
-  // kubelet starts again at once what it has not started again before.
+  // kubelet restarts a container at once only the first time.
   await withoutRestarts(world, "kube-ovn-controller");
   for (const node of world.lab.nodes) await withoutRestarts(world, "kube-ovn-cni", node);
   const target = await openTarget(PLUGINS.targets, on);

@@ -5,7 +5,7 @@ import type { Stage } from "../run/stage.ts";
 import type { Verdict } from "../sla/sla.ts";
 
 /**
- * Looks again and again until nothing is wrong, for at most `ms` milliseconds: what is on its way out, or up, gets its time. A look that fails counts as
+ * Repeats a check until it finds nothing wrong, for at most `ms` milliseconds, so that removals and starts can complete. A check that fails counts as
  * something wrong.
  */
 export async function eventually(

@@ -15,7 +15,7 @@ const options = z.strictObject({
   timeout: z.number().positive().max(3_600).default(300),
 });
 
-/** Runs a command that prints TAP or JUnit XML; each of its cases is a verdict. What prints neither could not verify anything. */
+/** Runs a command that prints TAP or JUnit XML; each of its cases is a verdict. A command that prints neither verifies nothing, which is an error. */
 export const EXTERNAL = plugin({
   name: "external",
   summary: "any command that prints TAP or JUnit XML",

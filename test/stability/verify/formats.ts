@@ -10,10 +10,10 @@ export interface CaseResult {
   readonly detail: string;
 }
 
-/** So many cases of one command are taken. */
+/** Maximum number of cases of one command. */
 const MAX_CASES = 10_000;
 
-/** The cases of TAP, subtests by their own names; a plan that is not kept, and a bail-out, are cases that failed. */
+/** The cases of TAP, subtests by their own names; a plan that is not met, and a bail-out, are failed cases. */
 export function parseTap(text: string): readonly CaseResult[] {
   const cases: CaseResult[] = [];
   const listen = (parser: Parser, prefix: string): void => {
@@ -37,7 +37,7 @@ export function parseTap(text: string): readonly CaseResult[] {
   return cases;
 }
 
-/** The `testcase` elements of JUnit XML; none where it is not well-formed. */
+/** The `testcase` elements of JUnit XML; none if it is not well-formed. */
 export function parseJunit(text: string): readonly CaseResult[] {
   const cases: CaseResult[] = [];
   let current: { title: string; ok: boolean; detail: string } | undefined;

@@ -18,7 +18,7 @@ export function differences(before: Inventory, now: Inventory): readonly string[
   });
 }
 
-/** The names of one list that the other lacks, each as often as it lacks it. */
+/** The names of one list that are missing in the other, with multiplicity. */
 function without(names: readonly string[], others: readonly string[]): readonly string[] {
   const left = [...others];
   return names.filter((name) => {
@@ -28,7 +28,7 @@ function without(names: readonly string[], others: readonly string[]): readonly 
   });
 }
 
-/** After all was undone the cluster has what it had before: no port, IP object, interface, namespace or process more or less. */
+/** After the cleanup the cluster has the same ports, IP objects, interfaces, namespaces and processes as before. */
 export const NO_LEAKS = plugin({
   name: "no_leaks",
   summary: "after the run there are the same ports, IP objects, interfaces, namespaces and processes as before",

@@ -19,7 +19,7 @@ const POD = z.object({
     .default({ phase: "", conditions: [] }),
 });
 
-/** The pods that are not Ready, those that have done their work and those that are being deleted left out. */
+/** The pods that are not Ready, without those that have completed or are being deleted. */
 export function unready(pods: readonly unknown[]): readonly string[] {
   return pods.flatMap((raw) => {
     const { metadata, status } = POD.parse(raw);

@@ -8,7 +8,7 @@ import { duplicates } from "./no-duplicates.ts";
 import { differences } from "./no-leaks.ts";
 import { unready } from "./pods-ready.ts";
 
-t.test("an inventory that changed says what was left behind and what is missing", async (t) => {
+t.test("a changed inventory shows what was left behind and what is missing", async (t) => {
   t.same(differences({ ports: ["a", "b", "b"], veth: ["x"] }, { ports: ["b", "c", "c"], netns: ["y"] }), [
     "netns: y was left behind",
     "ports: c was left behind",
@@ -26,7 +26,7 @@ const pod = (name: string, ips: readonly string[], more: object = {}) => ({
   ...more,
 });
 
-t.test("two running pods of one VPC may not have one address", async (t) => {
+t.test("two running pods of one VPC must not have the same address", async (t) => {
   t.same(duplicates([pod("a", ["10.0.0.1", "fd00::1"]), pod("b", ["10.0.0.2", "fd00::1"])]), [
     "n/a and n/b both have fd00::1",
   ]);
@@ -80,7 +80,7 @@ runs:
 `;
 }
 
-t.test("an external verifier's cases are verdicts; one that says nothing breaks the run", async (t) => {
+t.test("an external verifier's cases are verdicts; one without output breaks the run", async (t) => {
   const passed = await new Bench(t).run(
     withVerifier("echo TAP version 14; echo ok 1 - on $STABILITY_TARGET; echo 1..1"),
   );

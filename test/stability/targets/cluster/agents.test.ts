@@ -6,13 +6,13 @@ import { fakeKube } from "../../../../src/kube/testing/fake.ts";
 import { fakeCluster } from "../../testing/fake-cluster.ts";
 import { AGENTS, Agents } from "./agents.ts";
 
-t.test("pods of an earlier run that are being deleted are waited for, and then made again", async (t) => {
+t.test("pods of an earlier run that are being deleted are waited for, and then created again", async (t) => {
   const fake = fakeKube();
   const kube = fakeCluster(fake);
   const image = "weft:1";
   const spec = { template: { spec: { containers: [{ name: "openvswitch", image }] } } };
   await fake.create(DAEMON_SETS, { metadata: { namespace: "kube-system", name: "ovs-ovn" }, spec });
-  // What the namespace's controller does while it deletes what is in it.
+  // As the namespace controller does while it deletes the objects in a namespace.
   await kube.create(NAMESPACES, { metadata: { name: AGENTS, finalizers: ["kubernetes"] } });
   await kube.delete(NAMESPACES, { name: AGENTS });
   t.notOk(await Agents.left(kube), "what goes by itself is not left");

@@ -20,7 +20,7 @@ const READY_MS = 120_000;
 const GONE_MS = 120_000;
 
 /**
- * A privileged pod on each node, in the node's process and network namespaces, of Weft's own image, which the nodes have: commands reach it by kubectl.
+ * A privileged pod on each node, in the node's process and network namespaces, with Weft's own image, which the nodes have: commands reach it through kubectl.
  * `close` deletes them.
  */
 export class Agents {
@@ -54,7 +54,7 @@ export class Agents {
     return new Agents(kube, kubectl);
   }
 
-  /** Whether pods of a killed run are there. */
+  /** Whether pods of a killed run exist. */
   static async left(kube: Kube): Promise<boolean> {
     const there = await kube.get(NAMESPACES, { name: AGENTS }).catch(unlessNotFound);
     return there !== undefined && there.metadata.deletionTimestamp === undefined;

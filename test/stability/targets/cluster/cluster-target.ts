@@ -29,10 +29,10 @@ const APP: Readonly<Record<PodPart, string>> = {
   sb: "ovn-central",
 };
 const SPEC = z.object({ nodeName: z.string().optional() });
-/** How often it is looked whether a process is there again. */
+/** Interval of checks whether a process runs again. */
 const LOOK_MS = 500;
 
-/** Why a need cannot be met by privileged pods on the nodes; undefined where it can. */
+/** Why privileged pods on the nodes do not support a need; undefined if they do. */
 export function lacks(need: Need): string | undefined {
   if (need === "node-crash") return "a pod on a node has no power over it";
   if (need === "partition") return "a node that is cut off cannot be told to end it; use the fault command";
@@ -49,7 +49,7 @@ export interface ClusterAccess {
   readonly kubectl: readonly [string, ...string[]];
 }
 
-/** A cluster by its API, and its nodes by privileged pods (`Agents`), which are made when they are first needed. */
+/** A cluster by its API, and its nodes by privileged pods (`Agents`), which are created when they are first needed. */
 export class ClusterTarget implements Target {
   readonly name: string;
   readonly nodes: readonly string[];
@@ -57,7 +57,7 @@ export class ClusterTarget implements Target {
   readonly kube: Kube;
   readonly #access: ClusterAccess;
   #agents: Promise<Agents> | undefined;
-  /** For each process that was hit, by its handle, those of its part that there were. */
+  /** For each affected process, by its handle, the processes of its part before. */
   readonly #former = new Map<string, ReadonlySet<string>>();
 
   constructor(access: ClusterAccess) {
@@ -73,7 +73,7 @@ export class ClusterTarget implements Target {
     return lacks(need);
   }
 
-  /** An API server that does not answer may be a fault of ours. */
+  /** Whether the API server may be unavailable because of an injected fault. */
   async alive(): Promise<void> {}
 
   #open(): Promise<Agents> {

@@ -34,7 +34,7 @@ const found = readdirSync("/proc").flatMap((pid) => {
 });
 console.log(JSON.stringify(found));`;
 
-/** A program for Node that sends a signal (its third argument) to a process (its number and start), and prints whether that was there. Resolves SIGKILL when it is gone. */
+/** A program for Node that sends a signal (its third argument) to a process (its number and start), and prints whether that exists. After SIGKILL it waits until the process is gone. */
 export const SIGNAL = `${STARTED}
 const [pid, since, signal] = process.argv.slice(1);
 const there = started(pid) === since;

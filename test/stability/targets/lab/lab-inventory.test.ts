@@ -3,7 +3,7 @@
 import t from "tap";
 import { byPod } from "./lab-inventory.ts";
 
-t.test("a pod that stays may have another interface, a second one or an orphaned one is still seen", async (t) => {
+t.test("a pod that stays may have a new interface, but a second or an orphaned one is detected", async (t) => {
   const of = (name: string, pod: string) => ({
     name,
     external_ids: { pod_name: pod, pod_namespace: "shop", if_name: "eth0" },

@@ -10,7 +10,7 @@ import type { Inventory } from "../target.ts";
 import { podProcesses } from "./lab-processes.ts";
 
 /**
- * Interfaces by the pods that they belong to, where they are known: a pod that stays has another one, of another name, after its node has crashed.
+ * Interfaces by the pods that they belong to, where they are known: a pod that stays has a new one, with another name, after its node has crashed.
  */
 export function byPod(names: readonly string[], interfaces: readonly PodInterface[]): readonly string[] {
   const known = new Map(interfaces.map(({ name, external_ids: ids }) => [name, ids]));
@@ -30,7 +30,7 @@ interface PodInterface {
 
 /**
  * What pods leave in the databases, in Kubernetes and on the nodes (`takeInventory`), the network namespaces of each node, and how many processes of each
- * part run. Connections are made anew each time: a node that has crashed since has other sockets.
+ * part run. Connections are opened each time, because a node that has crashed since has other sockets.
  */
 export async function labInventory(lab: Lab): Promise<Inventory> {
   const ends: (() => unknown)[] = [];
@@ -52,7 +52,7 @@ export async function labInventory(lab: Lab): Promise<Inventory> {
     for (const part of Object.keys(PARTS)) {
       if (!isPartName(part) || !runsInPod(part)) continue;
       const nodes = podProcesses(lab.paths.cgroup, part).map(({ node }) => node);
-      // A Deployment may put its pod on another node.
+      // A Deployment's pod may be on another node.
       inventory[`processes of ${part}`] = PARTS[part].perNode ? nodes.sort() : [`${nodes.length} of them`];
     }
     return inventory;

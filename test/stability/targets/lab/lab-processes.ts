@@ -12,7 +12,7 @@ export interface PodProcess {
 
 /**
  * The processes of a part in the pods of a lab, found in /proc by the lab's cgroup (`weft-ID/NODE/…/pod…`) and their command lines: faults of the API
- * server must not keep them from being found.
+ * server must not prevent that.
  */
 export function podProcesses(cgroup: string, part: PodPart): readonly PodProcess[] {
   const inLab = new RegExp(`:/(?:.*/)?${cgroup}/([^/\n]+)/.*pod`, "m");
@@ -26,13 +26,13 @@ export function podProcesses(cgroup: string, part: PodPart): readonly PodProcess
       const id = identify(Number(entry));
       return id === undefined ? [] : [{ id, node }];
     } catch {
-      // A process that has just ended is not one.
+      // The process may have just ended.
       return [];
     }
   });
 }
 
-/** The pod that a process belongs to, as Weft's workloads say it in their environment. */
+/** The pod that a process belongs to, according to its environment. */
 export function podNameOf({ pid }: ProcessId): string | undefined {
   try {
     const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");

@@ -41,7 +41,7 @@ class LabTarget implements Target {
   readonly kube: Kube;
   readonly #lab: Lab;
   readonly #connection: KubeConnection;
-  /** For each process that was hit, by its handle, those of its part that there were: what comes back is another one. */
+  /** For each affected process, by its handle, the processes of its part before, to distinguish a new one. */
   readonly #former = new Map<string, ReadonlySet<string>>();
   #cuts: readonly (readonly [from: string, to: string])[] = [];
 
@@ -151,7 +151,7 @@ class LabTarget implements Target {
     await this.#applyCuts();
   }
 
-  /** In the fabric, where both networks' packets pass: Open vSwitch of a node takes packets before its rules see them. */
+  /** Rules in the fabric, through which packets of both networks pass: a node's own rules do not see packets that Open vSwitch takes. */
   async #applyCuts(): Promise<void> {
     const space = (name: string): string => (name === "control-plane" ? CONTROL : name);
     const drops = this.#cuts.flatMap(([from, to]) =>
