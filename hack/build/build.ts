@@ -20,6 +20,7 @@ export const INPUTS: string = join(DIST, ".inputs");
 const BUNDLES: Readonly<Record<string, string>> = {
   "weft-controller": "src/controller/main.ts",
   "weft-daemon": "src/daemon/main.ts",
+  "weft-speaker": "src/speaker/main.ts",
   weftctl: "src/cli/main.ts",
 };
 

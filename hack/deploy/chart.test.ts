@@ -498,3 +498,36 @@ await t.test("each component may reach what its sources name, and nothing else",
   const { spec } = find(objects, "DaemonSet", "ovs-ovn").spec.template;
   t.equal(spec.automountServiceAccountToken, false, "ovs-ovn has no token");
 });
+
+await t.test(
+  "the speaker is off by default, and has no capability that its options do not need",
+  { skip },
+  async (t) => {
+    t.equal(find(await render(), "DaemonSet", "kube-ovn-speaker"), undefined);
+    const on = ["enabled=true", "clusterAs=65001", "neighborAs=65002", "neighborAddresses={192.0.2.1}"];
+    const speaker = async (...more: readonly string[]): Promise<Any> => {
+      const objects = await render(...[...on, ...more].map((one) => `--set=speaker.${one}`));
+      const { spec } = find(objects, "DaemonSet", "kube-ovn-speaker").spec.template;
+      t.strictSame(spec.nodeSelector, { "kubernetes.io/os": "linux", "ovn.kubernetes.io/bgp": "true" });
+      const names = spec.containers[0].command.join(" ");
+      t.match(names, "--cluster-as=65001 --neighbor-as=65002 --neighbor-address=192.0.2.1");
+      return spec.containers[0];
+    };
+    for (const [more, capabilities, user] of [
+      [[], [], 65_534],
+      [["bfd.enabled=true"], ["NET_RAW"], 0],
+      [["passiveMode=true"], ["NET_BIND_SERVICE"], 0],
+    ] as const) {
+      const { securityContext } = await speaker(...more);
+      t.strictSame(securityContext.capabilities, { drop: ["ALL"], add: capabilities });
+      t.equal(securityContext.runAsUser, user);
+      t.equal(securityContext.readOnlyRootFilesystem, true);
+    }
+    t.match(flags(await speaker("authPasswordSecret.name=bgp")), {
+      "auth-password-file": "/etc/weft-speaker/password",
+    });
+    const refused = await template("--set=speaker.enabled=true");
+    t.not(refused.code, 0);
+    t.match(refused.stderr, /speaker.enabled needs speaker.neighborAddresses or speaker.neighborIPv6Addresses/);
+  },
+);

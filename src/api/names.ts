@@ -48,6 +48,8 @@ export const NETWORKS_CONDITION = "WeftNodeNetworksNotUsed";
 export const SERVICES_CONDITION = "WeftServicesNotReachable";
 /** Component that the daemon's Events come from: the DaemonSet's name. */
 export const DAEMON_COMPONENT = "kube-ovn-cni";
+/** The source of Events of speakers, as in Kube-OVN. */
+export const SPEAKER_COMPONENT = "kube-ovn-speaker";
 
 /** The switch port towards a provider's network: `localnet.<subnet>`. No port of a pod, node, router or Vip has such a name. */
 export function localnetPortName(subnet: string): string {

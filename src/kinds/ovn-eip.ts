@@ -18,6 +18,7 @@ import { type CustomObjectFact, customObjectFields, makerOf, type ProjectedMeta 
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact, VerdictFact } from "../facts/subnet.ts";
 import type { AddressLease } from "../ipam/types.ts";
+import { OVN_EIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Kind } from "./kind.ts";
@@ -250,7 +251,7 @@ function texts({ v4, v6, mac }: Addresses): string {
 /** kubeovn.io/v1 OvnEip. */
 export const ovnEipKind: Kind<"ovnEips"> = {
   facts: "ovnEips",
-  type: { group: "kubeovn.io", version: "v1", plural: "ovn-eips", namespaced: false, kind: "OvnEip" },
+  type: OVN_EIPS,
   project: projectOvnEip,
   indexes: { maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]) },
   unit: ovnEipUnit,

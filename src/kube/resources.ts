@@ -118,6 +118,8 @@ export const IP_POOLS: ResourceType = grouped("kubeovn.io", "ippools", "IPPool",
 export const SECURITY_GROUPS: ResourceType = grouped("kubeovn.io", "security-groups", "SecurityGroup", false);
 /** kubeovn.io/v1 DNSNameResolver. */
 export const DNS_NAME_RESOLVERS: ResourceType = grouped("kubeovn.io", "dnsnameresolvers", "DNSNameResolver", false);
+/** kubeovn.io/v1 OvnEip. */
+export const OVN_EIPS: ResourceType = grouped("kubeovn.io", "ovn-eips", "OvnEip", false);
 /** kubeovn.io/v1 Vip. */
 export const VIPS: ResourceType = grouped("kubeovn.io", "vips", "Vip", false);
 /** kubevirt.io/v1 VirtualMachine. */

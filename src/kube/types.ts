@@ -111,7 +111,9 @@ export interface Service extends KubeObject {
     readonly publishNotReadyAddresses?: boolean;
   };
   readonly status?: {
-    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string; readonly hostname?: string }[];
+    };
   };
 }
 

@@ -8,14 +8,11 @@ import type { ReportEffect } from "../effects.ts";
 const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[] = [
   [POD.eip, "create an OvnFip"],
   [POD.snat, "create an OvnSnatRule"],
-  [POD.bgp, ""],
 ];
 
 /** The Event that names unsupported annotations of a pod; none if it has none. */
 export function reportUnsupportedAnnotations({ namespace, name, uid, annotations }: PodFact): readonly ReportEffect[] {
-  const set = NOT_SUPPORTED.flatMap(([key, instead]) =>
-    (annotations[key] ?? "") === "" ? [] : `${key}${instead && ` (${instead})`}`,
-  );
+  const set = NOT_SUPPORTED.flatMap(([key, instead]) => ((annotations[key] ?? "") === "" ? [] : `${key} (${instead})`));
   if (set.length === 0) return [];
   const about = { resource: "pods", namespace, name, uid } as const;
   const message = `these annotations are not supported and have no effect: ${set.join(", ")}`;

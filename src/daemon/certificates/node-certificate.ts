@@ -18,7 +18,7 @@ import {
 } from "../../pki/authority.ts";
 import { writeKeyFile } from "../../pki/key-file.ts";
 import type { Clock } from "../../time/clock.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";
 
 /** Dependencies of {@link NodeCertificate}. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { HostIo } from "../host-io.ts";
 import type { DaemonMetrics } from "../metrics.ts";
 import type { DaemonOptions } from "../options.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { conflist } from "./conflist.ts";
 

@@ -3,8 +3,8 @@
 import { createSocket, type Socket } from "node:dgram";
 import type { SampledFlow } from "../../api/sampling.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import { planCollector } from "./collector-rows.ts";
 import { FlowTable } from "./flow-table.ts";
 import { IpfixDecoder } from "./ipfix.ts";

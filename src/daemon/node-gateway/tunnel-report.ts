@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { InterfaceView, OvsChange, OvsView } from "../ovs/ovs-view.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { OwnNode } from "./node.ts";
 
 /**

@@ -5,6 +5,7 @@ import { CNI_ERROR } from "../../api/cni-message.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { mutate, type Operation } from "../../ovsdb/operation.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { readAllocation } from "../cni/allocation.ts";
 import { CniError } from "../cni/cni-error.ts";
 import type { RoutedSubnet } from "../node-gateway/subnets.ts";
@@ -12,7 +13,6 @@ import type { NodePlane } from "../ovs/encap-addresses.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { NodePod } from "./pods.ts";
 
 /** Dependencies of {@link PodEncaps}. */

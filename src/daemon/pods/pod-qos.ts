@@ -3,11 +3,11 @@
 import { POD } from "../../api/annotations.ts";
 import { decodePodQos, type Netem, type Qos, showNetem } from "../../contract/qos-record.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
 import { emulatedPorts, planQosRows, qosRows, type WantedQos } from "../ovs/qos-rows.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { PodLinks } from "./pod-links.ts";
 import type { NodePod } from "./pods.ts";
 

@@ -2,9 +2,9 @@
 
 import type { Informer } from "../../kube/informer.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { type CollectorDependencies, collectOrphans } from "./collector.ts";
 import { PodRoutes } from "./pod-routes.ts";

@@ -3,8 +3,8 @@
 import { createServer, type Server } from "node:http";
 import { requestTarget } from "../../telemetry/request-target.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { formatTime } from "../../time/rfc3339.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 import type { ServedServices } from "./served-services.ts";
 
 /** The port of kube-proxy's own health check, which load balancers of clouds use for `externalTrafficPolicy: Cluster` (KEP-3458). */

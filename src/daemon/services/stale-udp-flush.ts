@@ -14,10 +14,10 @@ import type { InformerTime } from "../../kube/informer-options.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import type { Clock } from "../../time/clock.ts";
+import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { renewCachedFlows } from "../ovs/renew-flows.ts";
 import { type Control, ControlError } from "../ovs/unixctl.ts";
-import { ReconcileLoop } from "../reconcile-loop.ts";
 
 /** Transactions whose flows wait to be deleted, at most; the oldest are dropped. */
 const MAX_WAITING = 64;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { backoffDelay } from "../time/backoff.ts";
-import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
+import { backoffDelay } from "./backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
 /** Pauses of a loop, in milliseconds. */
 export interface LoopLimits {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { parseIp } from "../net/address.ts";
+import { hostCidr, parseCidr, textContains } from "../net/cidr.ts";
+
+/** Who announces: every speaker, or those on the nodes that have the pod or a ready endpoint. */
+export type AnnouncePolicy = "cluster" | "local";
+
+/** The policy of a value of annotation `ovn.kubernetes.io/bgp`; undefined for none and for an invalid one, which the controller reports. */
+export function readAnnouncePolicy(value: string | undefined): AnnouncePolicy | undefined {
+  if (value === "true" || value === "cluster") return "cluster";
+  return value === "local" ? "local" : undefined;
+}
+
+/** A subnet. */
+export interface SpeakerSubnet {
+  readonly name: string;
+  readonly vpc: string;
+  readonly policy: AnnouncePolicy | undefined;
+  /** None if the subnet is not ready, or is a network outside, whose hosts are neighbours of its router. */
+  readonly cidrs: readonly string[];
+}
+
+/** A pod with addresses that has not ended. */
+export interface SpeakerPod {
+  readonly node: string;
+  readonly policy: AnnouncePolicy | undefined;
+  /** Of its interfaces in OVN. */
+  readonly addresses: readonly { readonly subnet: string; readonly address: string }[];
+}
+
+/** A Service with a policy. */
+export interface SpeakerService {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly policy: AnnouncePolicy;
+  /** The VPC of its endpoints, as the controller has written it; "" for the default one. */
+  readonly vpc: string;
+  /** Of a Service of type ClusterIP; otherwise none. */
+  readonly clusterIps: readonly string[];
+  /** `status.loadBalancer.ingress` of mode VIP. */
+  readonly ingressIps: readonly string[];
+  readonly externalIps: readonly string[];
+  /** `externalTrafficPolicy: Local`: other nodes drop connections. */
+  readonly nodeLocal: boolean;
+}
+
+/** An OvnEip that has its addresses. */
+export interface SpeakerEip {
+  readonly name: string;
+  readonly subnet: string;
+  /** `nat`, `lrp` or `lsp`. */
+  readonly type: string;
+  /** The VPC that uses it; "" for none. */
+  readonly vpc: string;
+  readonly policy: AnnouncePolicy | undefined;
+  readonly addresses: readonly string[];
+}
+
+/** What a speaker knows of the cluster. */
+export interface SpeakerFacts {
+  readonly subnets: Iterable<SpeakerSubnet>;
+  readonly pods: Iterable<SpeakerPod>;
+  readonly services: Iterable<SpeakerService>;
+  readonly eips: Iterable<SpeakerEip>;
+  /** Whether the Service with that key has a ready endpoint on this node. */
+  readonly hasEndpoint: (service: string) => boolean;
+}
+
+/** What decides beside the facts. */
+export interface AnnouncementSettings {
+  /** The node of the speaker. */
+  readonly node: string;
+  /** The VPC that nodes are in. */
+  readonly defaultVpc: string;
+  readonly announceClusterIp: boolean;
+  /** CIDRs whose addresses are announced if a Service has them in `spec.externalIPs`, which its author chooses. */
+  readonly externalRanges: readonly string[];
+}
+
+/** One route that a speaker announces. */
+export interface Announcement {
+  /** CIDR. */
+  readonly prefix: string;
+  /** The address of the router that has it; absent: this node. */
+  readonly nextHop?: string;
+}
+
+/**
+ * The routes that the speaker on one node announces, each prefix once, sorted. Only what a node itself reaches has the node as its next hop: addresses of the
+ * default VPC, because another VPC may have the same ones.
+ */
+export function announcements(facts: SpeakerFacts, settings: AnnouncementSettings): readonly Announcement[] {
+  const found = new Map<string, Announcement>();
+  const add = (prefix: string | undefined, nextHop?: string): void => {
+    if (prefix !== undefined && !found.has(prefix)) found.set(prefix, { prefix, ...(nextHop && { nextHop }) });
+  };
+  const subnets = new Map([...facts.subnets].map((subnet) => [subnet.name, subnet]));
+  for (const { vpc, policy, cidrs } of subnets.values())
+    if (vpc === settings.defaultVpc && policy === "cluster") for (const cidr of cidrs) add(parseCidr(cidr)?.text);
+  for (const pod of facts.pods) {
+    for (const { subnet: of, address } of pod.addresses) {
+      const subnet = subnets.get(of);
+      if (subnet === undefined || subnet.vpc !== settings.defaultVpc) continue;
+      // The author of a pod can write any address there.
+      if (!subnet.cidrs.some((cidr) => textContains(cidr, address))) continue;
+      // A subnet that is announced as a whole has its pods' addresses in it.
+      const policy = pod.policy ?? (subnet.policy === "local" ? "local" : undefined);
+      if (policy === "cluster" || (policy === "local" && pod.node === settings.node)) add(hostPrefix(address));
+    }
+  }
+  for (const service of facts.services)
+    for (const address of servedAt(service, facts, settings)) add(hostPrefix(address));
+  const eips = new Map([...facts.eips].map((eip) => [eip.name, eip]));
+  for (const eip of eips.values()) {
+    if (eip.policy === undefined || eip.type !== "nat") continue;
+    // Kube-OVN's name of the address of a VPC's router in an external subnet.
+    const router = eips.get(`${eip.vpc}-${eip.subnet}`);
+    if (router?.type !== "lrp" || router.subnet !== eip.subnet) continue;
+    for (const address of eip.addresses) {
+      const nextHop = router.addresses.find((one) => isV6(one) === isV6(address));
+      if (nextHop !== undefined) add(hostPrefix(address), nextHop);
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
+}
+
+/** The addresses of a Service that this node serves to clients outside. */
+function servedAt(
+  { key, policy, vpc, clusterIps, ingressIps, externalIps, nodeLocal }: SpeakerService,
+  { hasEndpoint }: SpeakerFacts,
+  { defaultVpc, announceClusterIp, externalRanges }: AnnouncementSettings,
+): readonly string[] {
+  if (vpc !== "" && vpc !== defaultVpc) return [];
+  if ((policy === "local" || nodeLocal) && !hasEndpoint(key)) return [];
+  const external = externalIps.filter((address) => externalRanges.some((range) => textContains(range, address)));
+  return [...(announceClusterIp ? clusterIps : []), ...ingressIps, ...external];
+}
+
+function hostPrefix(address: string): string | undefined {
+  const ip = parseIp(address);
+  return ip && hostCidr(ip).text;
+}
+
+function isV6(address: string): boolean {
+  return address.includes(":");
+}

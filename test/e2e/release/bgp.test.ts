@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t, { type Test } from "tap";
+import { deploy } from "../../../hack/deploy/deploy.ts";
+import { createProgress } from "../../../hack/host/progress.ts";
+import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
+import { NODES, PODS, SECRETS, SERVICES } from "../../../src/kube/resources.ts";
+import { type Router, startRouter } from "../testing/frr.ts";
+import type { Thing } from "../testing/objects.ts";
+import { addressesOf, inNode, isReady, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { when } from "../testing/when.ts";
+import { type EventThing, openWorld, type World, whyNoLab } from "../testing/world.ts";
+
+const NAME = "weft-bgp";
+const CLUSTER_AS = 65001;
+const ROUTER_AS = 65002;
+const PASSWORD = "between us";
+/** For how long the router keeps the routes of a speaker that has gone, in s. */
+const KEPT_S = 25;
+const ANNOUNCE = "ovn.kubernetes.io/bgp";
+
+t.setTimeout(580_000);
+
+let world: World;
+let router: Router;
+
+/** The configuration of the router: a neighbor for each address of each node. */
+function routerConfig(nodes: readonly string[]): string {
+  const v4 = nodes.map((node) => addressOf(node).v4);
+  const v6 = nodes.map((node) => addressOf(node).v6);
+  return [
+    `router bgp ${ROUTER_AS}`,
+    ` bgp router-id ${addressOf(OUTSIDE).v4}`,
+    " no bgp ebgp-requires-policy",
+    " no bgp default ipv4-unicast",
+    " bgp bestpath as-path multipath-relax",
+    " bgp graceful-restart",
+    ...[...v4, ...v6].flatMap((address) => [
+      ` neighbor ${address} remote-as ${CLUSTER_AS}`,
+      ` neighbor ${address} password ${PASSWORD}`,
+      ` neighbor ${address} timers connect 2`,
+      ` neighbor ${address} bfd`,
+      ` neighbor ${address} bfd check-control-plane-failure`,
+    ]),
+    ...v6.map((address) => ` neighbor ${address} capability extended-nexthop`),
+    " address-family ipv4 unicast",
+    ...[...v4, ...v6].map((address) => `  neighbor ${address} activate`),
+    " exit-address-family",
+    " address-family ipv6 unicast",
+    ...v6.map((address) => `  neighbor ${address} activate`),
+    " exit-address-family",
+    "",
+  ].join("\n");
+}
+
+/** The next hops of a route in the kernel of the outside host. */
+async function nextHops(address: string): Promise<readonly string[]> {
+  const family = address.includes(":") ? "-6" : "-4";
+  const { stdout } = await inNode(world, OUTSIDE)(["ip", family, "-json", "route", "show", address]);
+  const routes = JSON.parse(stdout || "[]") as readonly Route[];
+  return routes.flatMap(({ gateway, via, nexthops = [] }) => [
+    ...(gateway === undefined ? [] : [gateway]),
+    ...(via === undefined ? [] : [via.host]),
+    ...nexthops.map((one) => one.gateway ?? one.via?.host ?? ""),
+  ]);
+}
+
+interface Route {
+  readonly gateway?: string;
+  readonly via?: { readonly host: string };
+  readonly nexthops?: readonly { readonly gateway?: string; readonly via?: { readonly host: string } }[];
+}
+
+/** Waits until the outside host reaches an address by exactly these next hops. */
+async function reachedBy(t: Test, what: string, address: string, hops: readonly string[], ms = 20_000): Promise<void> {
+  const wanted = [...hops].sort().join();
+  const found = async (): Promise<string> => [...new Set(await nextHops(address))].sort().join();
+  await until(what, ms, async () => (await found()) === wanted).catch(() => undefined);
+  t.equal(await found(), wanted, what);
+}
+
+/** When the kernel of the outside host first had, or no longer had, a route after a time. */
+function changed(address: string, gone: boolean, since: number): number | undefined {
+  const isIt = (text: string): boolean =>
+    text.startsWith("Deleted ") === gone && text.replace("Deleted ", "").startsWith(`${address} `);
+  return router.changes.find(({ at, text }) => at >= since && isIt(text))?.at;
+}
+
+t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout: 570_000 }, async (whole) => {
+  const t = whole;
+  world = await openWorld(t);
+  const { nodes } = world.lab;
+  const [first = "", second = ""] = nodes;
+  const namespace = await useNamespace(t, world, NAME);
+  router = await startRouter(world.lab.node(OUTSIDE).netns, routerConfig(nodes));
+  t.teardown(() => router.stop());
+  const label = async (node: string, value: string | null): Promise<unknown> =>
+    world.kube.patch(NODES, { name: node }, { type: "merge", body: { metadata: { labels: { [ANNOUNCE]: value } } } });
+  const secret = { namespace: "kube-system", name: NAME };
+  await world.kube.delete(SECRETS, secret).catch(() => undefined);
+  await world.kube.create(SECRETS, { metadata: secret, stringData: { password: PASSWORD } } as never);
+  for (const node of nodes) await label(node, "true");
+  await deploy(world.lab, createProgress(), {
+    set: [
+      ...["enabled=true", `neighborAs=${ROUTER_AS}`, `clusterAs=${CLUSTER_AS}`, "announceClusterIP=true"],
+      ...[`neighborAddresses[0]=${addressOf(OUTSIDE).v4}`, `neighborIPv6Addresses[0]=${addressOf(OUTSIDE).v6}`],
+      ...[
+        `authPasswordSecret.name=${NAME}`,
+        "extendedNexthop=true",
+        "bfd.enabled=true",
+        "bfd.minTx=200",
+        "bfd.minRx=200",
+      ],
+      ...["gracefulRestart.enabled=true", `gracefulRestart.time=${KEPT_S}`],
+    ].map((one) => `speaker.${one}`),
+  });
+  t.teardown(async () => {
+    for (const node of nodes) await label(node, null);
+    await world.kube.delete(SECRETS, secret);
+    await deploy(world.lab, createProgress());
+  });
+  await world.lab.kubectl(["-n", "kube-system", "rollout", "status", "ds/kube-ovn-speaker", "--timeout=90s"]);
+  const established = async (): Promise<number> =>
+    (await router.vtysh("show bgp summary")).split("\n").filter((line) => /^[\da-f.:]+ +4 .* \d+ +\d+ +\S+$/.test(line))
+      .length;
+  await until("all sessions are established", 60_000, async () => (await established()) >= 3 * nodes.length, 200);
+  const of = (node: string) => addressOf(node);
+
+  await t.test("a pod's addresses, within a second of its readiness, until it is gone", async (t) => {
+    await world.kube.create(PODS, webPod(namespace, "local", second, { [ANNOUNCE]: "local" }));
+    const key = `${namespace}/local`;
+    const pod = await world.pods.until(key, "is Ready", (one) => (isReady(one) ? one : false), 90_000);
+    const readyAt = performance.now();
+    for (const address of addressesOf(pod)) {
+      const at = await until(`${address} is routed`, 5_000, () => changed(address, false, 0));
+      t.comment(`${address}: ${Math.round(at - readyAt)} ms after the pod was Ready`);
+      t.ok(at - readyAt <= 1_000, "within a second");
+      await reachedBy(t, `${address} by its node`, address, [address.includes(":") ? of(second).v6 : of(second).v4]);
+      const { ok, detail } = await http(inNode(world, OUTSIDE), `http://${urlHost(address)}:8080/clientip`);
+      const expected = address.includes(":") ? addressOf(OUTSIDE).v6 : addressOf(OUTSIDE).v4;
+      t.ok(ok, detail);
+      t.match(detail, expected, "the pod sees the client's own address");
+    }
+    await remove(world, namespace, ["local"]);
+    const goneAt = performance.now();
+    for (const address of addressesOf(pod)) {
+      const at = await until(`${address} is not routed any more`, 5_000, () => changed(address, true, readyAt));
+      t.comment(`${address}: ${Math.round(at - goneAt)} ms after the pod was gone`);
+      t.ok(at - goneAt <= 1_000, "within a second");
+    }
+  });
+
+  const [pod] = (await run(world, [webPod(namespace, "every", second, { [ANNOUNCE]: "true" })], 90_000)) as [Thing];
+  const [v4, v6] = addressesOf(pod);
+
+  await t.test("a pod by all nodes; an IPv4 route by IPv6 next hops where there is no IPv4 session", async (t) => {
+    await reachedBy(
+      t,
+      "IPv4",
+      v4,
+      nodes.map((node) => of(node).v4),
+    );
+    await reachedBy(
+      t,
+      "IPv6",
+      v6,
+      nodes.map((node) => of(node).v6),
+    );
+    for (const node of nodes)
+      await router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `neighbor ${of(node).v4} shutdown`);
+    await reachedBy(
+      t,
+      "IPv4 by IPv6",
+      v4,
+      nodes.map((node) => of(node).v6),
+    );
+    const { ok, detail } = await http(inNode(world, OUTSIDE), `http://${v4}:8080/hostname`, "every");
+    t.ok(ok, detail);
+    for (const node of nodes)
+      await router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `no neighbor ${of(node).v4} shutdown`);
+    await reachedBy(
+      t,
+      "IPv4 again",
+      v4,
+      nodes.map((node) => of(node).v4),
+      40_000,
+    );
+  });
+
+  await t.test("a Service's ClusterIPs, by which the router's clients reach it", async (t) => {
+    const service = await world.kube.create<Thing>(SERVICES, {
+      metadata: { namespace, name: "web", annotations: { [ANNOUNCE]: "true" } },
+      spec: { ipFamilyPolicy: "RequireDualStack", selector: { app: "every" }, ports: [{ port: 80, targetPort: 8080 }] },
+    } as never);
+    for (const address of (service.spec as { readonly clusterIPs: readonly string[] }).clusterIPs) {
+      await reachedBy(
+        t,
+        address,
+        address,
+        nodes.map((node) => (address.includes(":") ? of(node).v6 : of(node).v4)),
+      );
+      const seen = async () => await http(inNode(world, OUTSIDE), `http://${urlHost(address)}/hostname`, "every");
+      await until("it answers", 20_000, async () => (await seen()).ok).catch(() => undefined);
+      const { ok, detail } = await seen();
+      t.ok(ok, detail);
+    }
+  });
+
+  await t.test(
+    "a speaker that is killed loses no route, one that stays away loses them after the restart time",
+    async (t) => {
+      const [speaker] = world.pods
+        .values()
+        .filter(({ metadata, spec }) => metadata.labels?.["app"] === "kube-ovn-speaker" && spec.nodeName === second);
+      const since = performance.now();
+      await world.lab.kubectl([
+        "-n",
+        "kube-system",
+        "delete",
+        "pod",
+        speaker?.metadata.name ?? "",
+        "--grace-period=0",
+        "--force",
+      ]);
+      const isNext = ({ metadata, spec }: Thing): boolean =>
+        metadata.labels?.["app"] === "kube-ovn-speaker" &&
+        spec.nodeName === second &&
+        metadata.uid !== speaker?.metadata.uid;
+      await until("the next speaker is Ready", 60_000, () =>
+        world.pods.values().some((one) => isNext(one) && isReady(one)),
+      );
+      await until("its sessions are established", 60_000, async () => (await established()) >= 3 * nodes.length, 200);
+      t.equal(changed(v4, true, since), undefined, "IPv4: no route was removed");
+      t.equal(changed(v6, true, since), undefined, "IPv6: no route was removed");
+      await reachedBy(
+        t,
+        "IPv4 by both",
+        v4,
+        nodes.map((node) => of(node).v4),
+      );
+      await label(second, null);
+      await until("the speaker is gone", 60_000, () => !world.pods.values().some(isNext));
+      const left = performance.now();
+      await reachedBy(
+        t,
+        "still by both",
+        v4,
+        nodes.map((node) => of(node).v4),
+      );
+      await reachedBy(t, "then by the first alone", v4, [of(first).v4], (KEPT_S + 20) * 1_000);
+      const kept = (performance.now() - left) / 1_000;
+      t.comment(`routes were kept for ${kept.toFixed(1)} s`);
+      t.ok(kept >= KEPT_S - 10, "for about the restart time");
+      await label(second, "true");
+      await reachedBy(
+        t,
+        "by both again",
+        v4,
+        nodes.map((node) => of(node).v4),
+        90_000,
+      );
+    },
+  );
+
+  await t.test("a node that is cut off is not used any more within BFD's time", async (t) => {
+    const netns = world.lab.node(second);
+    const cut =
+      "table inet dead { chain p { type filter hook prerouting priority raw; policy accept; udp dport 3784 drop; } }";
+    await netns.exec(["nft", cut]);
+    const heal = () => netns.exec(["nft", "delete table inet dead"], { allowFailure: true });
+    t.teardown(heal);
+    const since = performance.now();
+    await until("BFD is down", 10_000, async () => /Status: down/.test(await router.vtysh("show bfd peers")), 50);
+    t.comment(`BFD noticed after ${Math.round(performance.now() - since)} ms`);
+    await heal();
+    await reachedBy(
+      t,
+      "by both again",
+      v4,
+      nodes.map((node) => of(node).v4),
+      90_000,
+    );
+  });
+
+  await t.test("a neighbor with another AS number is told in an Event, and the others go on", async (t) => {
+    const address = of(first).v4;
+    const set = (as: number) =>
+      router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `neighbor ${address} remote-as ${as}`);
+    await set(65_999);
+    const isIt = ({ reason, message, involvedObject }: EventThing): boolean =>
+      reason === "BgpSessionDown" && involvedObject.name === first && message.includes("another AS number");
+    const found = await when(
+      (listener) => world.events.subscribe(listener),
+      () => world.events.values().find(isIt),
+      "an Event of the AS number",
+      60_000,
+    );
+    t.comment(found.message);
+    await reachedBy(
+      t,
+      "the others go on",
+      v6,
+      nodes.map((node) => of(node).v6),
+    );
+    await set(CLUSTER_AS);
+    await reachedBy(
+      t,
+      "by both again",
+      v4,
+      nodes.map((node) => of(node).v4),
+      90_000,
+    );
+  });
+});
