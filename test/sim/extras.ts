@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { bfdAction, bfdAtFirst } from "./bfd.ts";
 import { chassisAction, chassisAtFirst, quietDeaths } from "./chassis.ts";
 import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
@@ -9,7 +10,7 @@ import { tenantAction, tenantsAtFirst } from "./tenants.ts";
  * Additions to the scripts of `generate.ts`: each has a separate random stream, so that the rest is
  * unchanged.
  */
-export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis"] as const;
+export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis", "bfd"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** The extras that every script may have. */
@@ -18,7 +19,7 @@ export const USUAL: readonly Extra[] = [];
 /** The actions that one kind of extra adds to the script of a seed; often none. */
 export function extraActions(extra: Extra, seed: number, length: number, replicas: number): Action[] {
   const random = new Random(`script/${seed}/${extra}`);
-  if (!random.chance(extra === "tenants" || extra === "chassis" ? 0.8 : 0.4)) return [];
+  if (!random.chance(OFTEN.has(extra) ? 0.8 : 0.4)) return [];
   const count = random.int(1, MOST[extra]);
   const last = extra === "chassis" ? quietDeaths(random, length) : [];
   return (BEGINNINGS[extra]?.(random) ?? []).concat(
@@ -28,13 +29,16 @@ export function extraActions(extra: Extra, seed: number, length: number, replica
 }
 
 /** Maximum number of actions. */
-const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15 };
+const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15, bfd: 40 };
+/** Those that most seeds have. */
+const OFTEN: ReadonlySet<Extra> = new Set(["tenants", "chassis", "bfd"]);
 
 /** The initial objects. */
 const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>> = {
   nodes: () => [{ at: 0, do: "daemons" }],
   tenants: tenantsAtFirst,
   chassis: chassisAtFirst,
+  bfd: bfdAtFirst,
 };
 
 const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
@@ -43,6 +47,7 @@ const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: numb
   nodes,
   tenants: tenantAction,
   chassis: chassisAction,
+  bfd: bfdAction,
 };
 
 const UNITS = [

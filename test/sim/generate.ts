@@ -6,6 +6,7 @@ import type { RandomFaultKind } from "./random-faults.ts";
 import type {
   Action,
   ActionName,
+  BfdAction,
   ChassisAction,
   NetworkWant,
   NodeAction,
@@ -56,6 +57,7 @@ type GeneratedName = Exclude<
   | "sb-down"
   | NodeAction["do"]
   | TenantAction["do"]
+  | BfdAction["do"]
   | ChassisAction["do"]
 >;
 

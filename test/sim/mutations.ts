@@ -363,6 +363,36 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
+    name: "sessions-outlive-ports",
+    bug: "the BFD sessions of a router port stay when it is removed: ovn-northd does not handle every one of them",
+    shown: 1,
+    extras: ["bfd"],
+    parts: (parts) => {
+      const { client } = parts.northbound;
+      const transact = client.transact.bind(client);
+      client.transact = (database, operations, options) => {
+        const kept = operations.filter((operation) => operation.op !== "delete" || operation.table !== "BFD");
+        return transact(database, kept, options);
+      };
+      return parts;
+    },
+  },
+  {
+    name: "session-of-another-hop",
+    bug: "a route is monitored by whatever session its VPC names, also by one with another next hop",
+    shown: 2,
+    extras: ["bfd"],
+    install: () =>
+      replaced(vpcUnit, "read", (read) => (reader, key) => {
+        const input = read.call(vpcUnit, reader, key);
+        const routes = input?.vpc.staticRoutes ?? [];
+        const sessions = routes.flatMap(({ bfdId, nextHopIp }) =>
+          reader.by("bfdSessions", "uuid", bfdId).map(({ uuid }) => ({ uuid, address: nextHopIp })),
+        );
+        return input && { ...input, sessions };
+      }),
+  },
+  {
     name: "dead-gateway-kept",
     bug: "a centralized subnet goes on leaving by a node that is not Ready",
     shown: 3,

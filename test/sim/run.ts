@@ -16,6 +16,7 @@ import {
 } from "../../src/kube/resources.ts";
 import { fakeKube } from "../../src/kube/testing/fake.ts";
 import { AddressHistory } from "./address-history.ts";
+import { BfdSessions } from "./bfd-sessions.ts";
 import { Cluster } from "./cluster.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";
@@ -36,6 +37,7 @@ import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
 import type {
   Action,
+  BfdAction,
   ChassisAction,
   DatabaseAction,
   FaultAction,
@@ -155,6 +157,7 @@ async function carryOut(
       nodes?.onNorthbound();
       portLoss.onCommit(from);
       tenancy?.onCommit();
+      sessions?.onCommit(from);
       southbound?.onNorthbound();
     },
   });
@@ -171,6 +174,9 @@ async function carryOut(
   });
   const tenants = script.actions.some(isTenant) ? new TenantUsers(kube, cluster) : undefined;
   const tenancy = tenants && new Tenancy({ kube, northbound, onViolation: violate });
+  const sessions = script.actions.some(isBfd)
+    ? new BfdSessions({ kube, cluster, northbound, onViolation: violate })
+    : undefined;
   const southbound: Southbound | undefined = script.actions.some(isChassis)
     ? new Southbound({ scheduler, randomFaults, kube, cluster, northbound, seed: script.seed, onDeath })
     : undefined;
@@ -262,6 +268,7 @@ async function carryOut(
       if (action.do === "hostile") hostile.act(action);
       else if (isNode(action)) nodes?.act(action);
       else if (isTenant(action)) tenants?.act(action);
+      else if (isBfd(action)) sessions?.act(action);
       else if (isChassis(action)) southbound?.act(action);
       else if (action.do !== "daemons") act(action, users, otherClient, faults);
     });
@@ -341,6 +348,7 @@ async function carryOut(
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);
+    for (const what of sessions?.wrong() ?? []) violate(`${when}, ${what}`);
     if (southbound !== undefined)
       for (const what of wrongGateways(picture, northbound, southbound)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
@@ -373,6 +381,10 @@ function isNode(action: Action): action is NodeAction & Action {
 
 function isTenant(action: Action): action is TenantAction & Action {
   return action.do.startsWith("tenant-");
+}
+
+function isBfd(action: Action): action is BfdAction & Action {
+  return action.do.startsWith("bfd-");
 }
 
 function isChassis(action: Action): action is ChassisAction & Action {

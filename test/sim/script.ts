@@ -107,6 +107,20 @@ export type TenantAction =
       readonly name: string;
     };
 
+/** What happens to BFD sessions and to the routes that name them; see `bfd-sessions.ts`. */
+export type BfdAction =
+  /** An administrator creates a session from a VPC's BFD port. */
+  | { readonly do: "bfd-session"; readonly vpc: string; readonly hop: string }
+  /** The VPC's routes to one destination. `mistaken`: with any session, perhaps that of another next hop or VPC. */
+  | {
+      readonly do: "bfd-routes";
+      readonly vpc: string;
+      readonly routes: readonly { readonly hop: string; readonly pick: number; readonly mistaken: boolean }[];
+    }
+  /** northd has another status of a session. */
+  | { readonly do: "bfd-status"; readonly pick: number; readonly status: "up" | "down" | "init" }
+  | { readonly do: "bfd-destroy"; readonly pick: number };
+
 /** Actions of another client on the northbound database. */
 export type DatabaseAction =
   | { readonly do: "nb-delete-port"; readonly pick: number }
@@ -229,6 +243,7 @@ export type FaultAction =
 export type Action = { readonly at: number } & (
   | UserAction
   | TenantAction
+  | BfdAction
   | DatabaseAction
   | FaultAction
   | ThrowAction

@@ -23,6 +23,8 @@ const SEARCHED = [
   "used-before-recorded",
   "forgotten-del",
   "endpoints-of-other-vpcs",
+  "sessions-outlive-ports",
+  "session-of-another-hop",
   "dead-gateway-kept",
   "southbound-ignored",
   "former-chassis",
@@ -33,6 +35,7 @@ const EXTRA = {
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",
   tenants: "VPCs with the same addresses are given nothing of each other",
   chassis: "pods leave by nodes that live, and rows name chassis that nodes are",
+  bfd: "routes are monitored by the sessions that their VPC names, and no session outlives its port",
   nodes: "pods keep their networks, and nodes the configuration of other programs, whatever happens to daemons",
 };
 /** An action of each extra, which must occur. */
@@ -42,6 +45,7 @@ const INJECTED: Readonly<Record<string, string>> = {
   nodes: "daemon-crash",
   tenants: "tenant-pod",
   chassis: "fail-over judged",
+  bfd: "bfd-session",
 };
 /** Number of seeds with these. */
 const EXTRA_SEEDS = 12;
