@@ -7,7 +7,7 @@ import t from "tap";
 const ROOT = join(import.meta.dirname, "..");
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g;
 /** `folder/file.ts`, `CONSTANT_CASE`, and what `{@link}` names. */
-const FILE = /`([\w./-]+\.ts)`/g;
+const FILE = /`([\w./-]+\.tsx?)`/g;
 const NAME = /`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)s?`|\{@link (\w+)/g;
 
 /** What the comments of a text name, of which nothing has that name. */
@@ -25,7 +25,9 @@ t.test("comments name files and constants that exist", async (t) => {
     (n) => /^[Ae]/.test(n),
   );
   t.strictSame(found, ["b.ts", "C_D", "f"], "what is stale is found");
-  const files = globSync("{src,hack,test}/**/*.ts", { cwd: ROOT }).filter((file) => file !== "src/comments.test.ts");
+  const files = globSync("{src,hack,test}/**/*.{ts,tsx}", { cwd: ROOT }).filter(
+    (file) => file !== "src/comments.test.ts",
+  );
   const texts = files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")] as const);
   const words = new Set(texts.flatMap(([, text]) => text.replaceAll(COMMENT, "").match(/\w+/g) ?? []));
   const names = new Set(files.map((file) => basename(file)));

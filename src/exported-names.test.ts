@@ -24,7 +24,7 @@ const KINDS_OF_NAMES = [
 
 for (const { what, declaration, left } of KINDS_OF_NAMES) {
   t.test(`no exported name of ${what} is declared in two files`, async (t) => {
-    const files = globSync("**/*.ts", { cwd: import.meta.dirname }).filter(
+    const files = globSync("**/*.{ts,tsx}", { cwd: import.meta.dirname }).filter(
       (file) => !left.test(file) && !GENERATED.test(file),
     );
     const declared = new Map<string, string[]>();

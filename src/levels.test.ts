@@ -15,7 +15,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ kinds: 6 },
   ...{ reconcile: 7, reachability: 7 },
   ...{ page: 8, recording: 8 },
-  ...{ controller: 9, daemon: 9, speaker: 9, cni: 9, cli: 9 },
+  ...{ controller: 9, daemon: 9, speaker: 9, cni: 9, cli: 9, ui: 9 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
 const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability", "page"];
@@ -29,7 +29,7 @@ const LAZY: ReadonlySet<string> = new Set(["@kubernetes/client-node"]);
 const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
 const ROOT = join(import.meta.dirname, "..");
-const FILES = globSync("**/*.ts", { cwd: import.meta.dirname }).sort();
+const FILES = globSync("**/*.{ts,tsx}", { cwd: import.meta.dirname }).sort();
 
 /** The text of a file without its comments. `file`: its path in the project. */
 function codeOf(file: string): string {
@@ -55,7 +55,7 @@ function circles(imports: ReadonlyMap<string, readonly string[]>): readonly stri
 t.test("no files import each other in a circle, not even for types", async (t) => {
   const known = { a: ["b"], b: ["c"], c: ["b"], d: ["e"], e: [] };
   t.strictSame(circles(new Map(Object.entries(known))), ["b", "c"], "a circle is found");
-  const files = globSync("{src,hack,test}/**/*.ts", { cwd: ROOT });
+  const files = globSync("{src,hack,test}/**/*.{ts,tsx}", { cwd: ROOT });
   t.ok(files.length > 1_000, "files are found");
   const imports = files.map((file) => {
     const names = [...codeOf(file).matchAll(IMPORT)].map(([, , from = "", dynamic]) => dynamic ?? from);
@@ -93,6 +93,10 @@ for (const file of FILES) {
       // What types of objects there are is no I/O.
       const io = ["ovsdb", "netlink", "kube"].includes(other) && target !== "kube/resources.ts";
       check((LEVELS[other] ?? level) < level, `level ${level} may not import ${target}: ${line.trim()}`);
+      check(
+        folder !== "ui" || ["collections", "net"].includes(other) || type !== undefined,
+        `the page's program may import types only of ${target}`,
+      );
       check(folder !== "cni" || target === "api/cni-message.ts", `the shim may not import ${target}`);
       check(!PURE.includes(folder) || !io || type !== undefined, `a pure folder may import types only of ${target}`);
     }

@@ -9,9 +9,13 @@ import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { contentHash, sourcesOf } from "./inputs.ts";
 import { lockedPackage, packageFolder, ROOT } from "./npm.ts";
+import { buildPage, pageInputs } from "./page.ts";
 
 /** Where all that is built goes; the Dockerfile and the lab's image take it from there. */
 export const DIST: string = join(ROOT, "dist");
+
+/** The web page: static files that the controller serves. */
+export const PAGE: string = join(DIST, "page");
 
 /** For each output a file with the hash of its inputs. */
 export const INPUTS: string = join(DIST, ".inputs");
@@ -49,7 +53,7 @@ export function shimPath(arch: Architecture): string {
 }
 
 /**
- * Builds `dist/`: bundles of the controller, the daemon and weftctl in `lib/`, the shim in `bin/`. Up-to-date files
+ * Builds `dist/`: bundles of the controller, the daemon and weftctl in `lib/`, the shim in `bin/`, the web page in `page/`. Up-to-date files
  * are not rebuilt. Another architecture than this machine's needs packages from the npm registry; if these are not
  * available and it was not the only requested one, it is left out with a note, because an image for this machine is
  * still complete.
@@ -61,6 +65,7 @@ export async function build(architectures: readonly Architecture[], progress: Pr
     await bundle(name, join(ROOT, entry), join(DIST, "lib", `${name}.mjs`), ["koffi", CLIENT], progress);
   }
   await clientModule(progress);
+  await unlessCurrent(PAGE, pageInputs(), () => progress.step("building the page", () => buildPage(PAGE)));
   for (const arch of architectures) {
     try {
       await nativeModule(arch);

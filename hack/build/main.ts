@@ -10,7 +10,7 @@ import { buildCli, hostPlatform, PLATFORMS } from "./cli.ts";
 
 const progress = createProgress();
 const { arch, weftctl } = new Command("npm run build --")
-  .description("Builds dist/: bundles of the controller, the daemon and weftctl, and the CNI shim.")
+  .description("Builds dist/: bundles of the controller, the daemon and weftctl, the CNI shim, and the web page.")
   .addOption(
     new Option("--arch <name>", "architectures to build for").choices(["amd64", "arm64", "host", "all"]).default("all"),
   )

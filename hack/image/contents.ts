@@ -3,8 +3,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CLIENT_FOLDER, DIST } from "../build/build.ts";
+import { CLIENT_FOLDER, DIST, PAGE } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
+import { pagePackages } from "../build/page.ts";
 
 /** An npm package whose code is in the image, as package-lock.json names it. */
 export interface NpmPackage {
@@ -22,7 +23,7 @@ interface LockEntry {
   readonly integrity?: string;
 }
 
-/** The npm packages whose code `dist/lib` holds, sorted by name: bundled into the programs, or beside them. `dist/` must be built. */
+/** The npm packages whose code `dist/` holds, sorted by name: bundled into the programs and the page, or beside them. `dist/` must be built. */
 export async function imageNpmPackages(): Promise<readonly NpmPackage[]> {
   const names = new Set<string>();
   for (const folder of [join(DIST, "lib"), CLIENT_FOLDER]) {
@@ -31,6 +32,7 @@ export async function imageNpmPackages(): Promise<readonly NpmPackage[]> {
       for (const name of bundledPackages(await readFile(join(folder, file), "utf8"))) names.add(name);
     }
   }
+  for (const name of await pagePackages(PAGE)) names.add(name);
   names.add("koffi");
   const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
     readonly packages: Readonly<Record<string, LockEntry>>;

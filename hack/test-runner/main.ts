@@ -128,7 +128,11 @@ async function onLab(
 const UNIT_NICENESS = 10;
 
 async function withoutLab(): Promise<void> {
-  await checks({ lint: ["hack/lint"], types: ["tsc", "--noEmit"] });
+  await checks({
+    lint: ["hack/lint"],
+    types: ["tsc", "--noEmit"],
+    "types of the page": ["tsc", "--noEmit", "-p", "src/ui"],
+  });
   const files = [...SIMULATION, ...unitFiles()];
   // One more than there are processors: many files mostly wait for servers that they start. The lab goes first.
   const options = { timeoutMs: 1_200_000, jobs: availableParallelism() + 1, niceness: UNIT_NICENESS };
