@@ -90,6 +90,12 @@ export interface OvsdbOptions {
    * is closed. Default 5,000.
    */
   readonly probeIntervalMs?: number;
+  /**
+   * If set, an echo is requested as often as that, also from a server that sends. A server gives a client up that has sent nothing for twice its
+   * inactivity probe. Without this the client's last message may be almost a whole probe old when its event loop stands still, so that the client
+   * loses its locks after one probe.
+   */
+  readonly keepAliveMs?: number;
   /** From opening the connection to knowing that the server is suitable; default 5,000. */
   readonly connectTimeoutMs?: number;
   /**

@@ -194,11 +194,12 @@ export class Connection implements OvsdbClient {
   }
 
   #greet(remote: string, stream: Duplex, ms: number): void {
-    const { database, leaderOnly = false, maxRequests = 1000 } = this.#options;
+    const { database, leaderOnly = false, maxRequests = 1000, keepAliveMs } = this.#options;
     const { probeIntervalMs, maxMessageBytes } = this.#limits;
     const server = new ServerSession(stream, {
       clock: this.#clock,
       probeIntervalMs,
+      keepAliveMs,
       maxMessageBytes,
       maxRequests,
       database,

@@ -13,6 +13,7 @@ import { type ReplyHandler, Session } from "./session.ts";
 export interface ServerSessionOptions {
   readonly clock: Clock;
   readonly probeIntervalMs: number;
+  readonly keepAliveMs?: number | undefined;
   readonly maxMessageBytes: number;
   readonly maxRequests: number;
   readonly database: string;
@@ -56,6 +57,7 @@ export class ServerSession {
     this.#session = new Session(stream, {
       clock: options.clock,
       probeIntervalMs: options.probeIntervalMs,
+      keepAliveMs: options.keepAliveMs,
       maxMessageBytes: options.maxMessageBytes,
       maxRequests: options.maxRequests,
       onNotification: (method, params) => this.#notified(method, params),

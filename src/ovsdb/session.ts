@@ -15,6 +15,8 @@ export type ReplyHandler = (error: OvsdbError | undefined, result: Json) => void
 export interface SessionOptions {
   readonly clock: Clock;
   readonly probeIntervalMs: number;
+  /** See `OvsdbOptions.keepAliveMs`. */
+  readonly keepAliveMs?: number | undefined;
   readonly maxMessageBytes: number;
   readonly maxRequests: number;
   readonly onNotification: (method: string, params: readonly Json[]) => void;
@@ -36,6 +38,7 @@ export class Session {
   readonly #pending = new Map<number, ReplyHandler>();
   #nextId = 1;
   #ended = false;
+  #cancelKeepAlive: () => void = () => {};
 
   constructor(stream: Duplex, options: SessionOptions) {
     this.#stream = stream;
@@ -45,6 +48,7 @@ export class Session {
       ask: () => this.#ask(),
       silent: (ms) => this.fail(new OvsdbError("disconnected", `the server has not answered for ${Math.round(ms)} ms`)),
     });
+    this.#keepAlive();
     stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     stream.on("error", (cause) => this.fail(new OvsdbError("disconnected", cause.message, { cause })));
     const closed = (): void => this.fail(new OvsdbError("disconnected", "the server closed the connection"));
@@ -84,10 +88,20 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#probe.stop();
+    this.#cancelKeepAlive();
     this.#stream.destroy();
     const handlers = [...this.#pending.values()];
     this.#pending.clear();
     for (const handler of handlers) handler(error, null);
+  }
+
+  #keepAlive(): void {
+    const { clock, keepAliveMs } = this.#options;
+    if (keepAliveMs === undefined) return;
+    this.#cancelKeepAlive = clock.after(keepAliveMs, () => {
+      this.#ask();
+      if (!this.#ended) this.#keepAlive();
+    });
   }
 
   /** Any message of the server ends its silence, so this reply is not waited for, and it does not count as a request. */

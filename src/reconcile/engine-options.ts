@@ -24,6 +24,8 @@ export interface EngineOptions<E extends Effect> {
   /** `renew`: effects that were carried out may have been undone. */
   readonly offerEffects: (unit: string, effects: readonly E[], renew: boolean) => void;
   readonly timers: Timers;
+  /** Resolves when the event loop has turned, so that what has arrived meanwhile is processed. By default, a timer of 0 ms. */
+  readonly turn?: () => Promise<void>;
   /** Reports units that cannot be compiled; by default `onUnitFailure` does. */
   readonly failures?: Failures;
   /** A unit whose rows the database refuses, or that wants a row of another unit. The engine retries it. */

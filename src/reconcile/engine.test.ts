@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
-import { setPort, setSwitch, testEngine } from "./testing/engine.ts";
+import { portKind, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
 
 function rig() {
   const offered: string[] = [];
@@ -31,6 +31,61 @@ t.test("many changes before the first write become one transaction, and effects 
   t.equal(engine.stats.transactions, 1);
   t.same(offered, ["p1 is on s", "p2 is on s"]);
 });
+
+t.test(
+  "while many units are compiled the event loop turns, and they become one transaction all the same",
+  async (t) => {
+    let turns = 0;
+    const compiledAt: number[] = [];
+    const { facts, database, engine } = testEngine({
+      turn: () => {
+        turns++;
+        return new Promise((resolve) => setImmediate(resolve));
+      },
+      kinds: [
+        switchKind,
+        {
+          ...portKind,
+          atomic: true,
+          compile: (input) => {
+            compiledAt.push(turns);
+            return portKind.compile(input);
+          },
+        },
+      ],
+    });
+    setSwitch(facts, "s");
+    for (let i = 0; i < 400; i++) setPort(facts, `p${i}`, { switch: "s" });
+    engine.start();
+    await engine.whenIdle();
+    t.equal(database.names().length, 401);
+    t.equal(engine.stats.transactions, 1);
+    const each = Map.groupBy(compiledAt, (turn) => turn);
+    t.ok(Math.max(...[...each.values()].map(({ length }) => length)) <= 50, "at most 50 units between two turns");
+  },
+);
+
+t.test(
+  "an engine that is stopped while it compiles writes nothing, and goes on when it is started again",
+  async (t) => {
+    const stops: (() => void)[] = [];
+    const { facts, database, engine } = testEngine({
+      turn: async () => {
+        stops.pop()?.();
+      },
+    });
+    setSwitch(facts, "s");
+    for (let i = 0; i < 200; i++) setPort(facts, `p${i}`, { switch: "s" });
+    stops.push(() => engine.stop());
+    engine.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.same(database.names(), []);
+    t.ok(engine.stats.compiled < 200);
+    engine.start();
+    await engine.whenIdle();
+    t.equal(database.names().length, 201);
+  },
+);
 
 t.test("each row with external ids says which unit owns it", async (t) => {
   const { engine, database, addSwitch } = rig();

@@ -76,6 +76,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
       whenReady: () => Promise.resolve(),
       offerEffects: () => undefined,
       timers,
+      turn: () => Promise.resolve(),
       onUnitFailure: (unit, error) => {
         // A pod that was created again with its name waits for the sweep.
         if (error.message !== FATE && !error.message.startsWith("two rows")) faults.push(`${unit}: ${error.message}`);

@@ -32,6 +32,11 @@ export const LEADER_LOCK = "weft_controller";
 
 /** The minimum time to connect to a server and find out whether it is the raft leader, in ms. */
 const CONNECT_MS = 5_000;
+/**
+ * How often the controller sends something, in ms: less than the server's inactivity probe, so that a controller that is busy keeps the lock for almost
+ * two probes (4 of 5 s) and not only for one.
+ */
+const KEEP_ALIVE_MS = 1_000;
 /** How long a commit waits for its result, in ms: a server without a majority of its cluster does not answer. */
 const COMMIT_MS = 30_000;
 /** The same for the confirmation of the lock; a later answer is not trusted (`fencing.ts`). */
@@ -229,6 +234,7 @@ export function openNorthbound(
     database: OVN_NB.name,
     leaderOnly: true,
     probeIntervalMs: inactivityMs,
+    keepAliveMs: KEEP_ALIVE_MS,
     // The connect timeout is at least the probe interval.
     connectTimeoutMs: Math.max(CONNECT_MS, inactivityMs),
     onEvent: (event) => {

@@ -214,6 +214,7 @@ export function testEngine({
     whenReady: () => Promise.resolve(),
     offerEffects: () => undefined,
     timers,
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
     onUnitFailure: () => undefined,
     onDeposed: () => undefined,
     ...options,
