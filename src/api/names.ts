@@ -246,6 +246,11 @@ export function nodePortsName(service: string, protocol: "TCP" | "UDP" | "SCTP")
   return `${loadBalancerName(service, protocol)}/node-ports`;
 }
 
+/** The load balancer of a Service for clients of an external subnet, for one protocol. */
+export function externalBalancerName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${loadBalancerName(service, protocol)}/external`;
+}
+
 /** The load balancer that rejects packets in the default VPC to a Service of another VPC, for one protocol. */
 export function foreignName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/of-other-vpc`;

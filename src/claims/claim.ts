@@ -24,6 +24,8 @@ export type RecordWrite =
   | {
       readonly verb: "patch";
       readonly kind: ObjectKind;
+      /** Of a namespaced object. */
+      readonly namespace?: string;
       readonly name: string;
       readonly body: RecordBody;
       /** If the record is in the status, which is written separately. */

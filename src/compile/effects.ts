@@ -29,6 +29,7 @@ export type WeftEffect =
   | DropResolverEffect
   | MakeObjectEffect
   | PatchObjectEffect
+  | PatchStatusEffect
   | DropObjectEffect;
 
 /** Set (or, with null, remove) annotations of one object in one patch, provided that it still has this UID. */
@@ -174,6 +175,20 @@ export interface PatchObjectEffect {
   readonly resource: ObjectKind;
   readonly uid: string;
   readonly body: ObjectBody;
+}
+
+/** Change the status and annotations of an object by one merge patch, provided that it is unchanged. */
+export interface PatchStatusEffect {
+  readonly kind: "patch-status";
+  readonly key: string;
+  readonly resource: ObjectKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The resourceVersion that the decision is based on. */
+  readonly version: string;
+  readonly annotations: Readonly<Record<string, string | null>>;
+  readonly status: Readonly<Record<string, unknown>>;
 }
 
 /** Delete an object that Weft created, provided that it still has this UID. */

@@ -6,6 +6,7 @@ import { isLeftToOthers } from "../api/service-labels.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import type { ProjectedMeta } from "./meta.ts";
+import { type LoadBalancerObject, loadBalancerOf } from "./project-load-balancer.ts";
 import { mayHaveVip, ruleOwned, type VipServiceObject, vipService } from "./project-switch-lb-rule.ts";
 import type { EndpointFact, EndpointSliceFact, ProblemFact, ServiceFact, ServicePortFact } from "./service.ts";
 
@@ -23,12 +24,10 @@ export interface ServiceObject extends VipServiceObject {
     readonly externalIPs?: readonly string[] | null;
     readonly loadBalancerSourceRanges?: readonly string[] | null;
     readonly trafficDistribution?: string | null;
+    readonly loadBalancerClass?: string | null;
+    readonly loadBalancerIP?: string | null;
   };
-  readonly status?: {
-    readonly loadBalancer?: {
-      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string | null }[] | null;
-    } | null;
-  };
+  readonly status?: NonNullable<LoadBalancerObject["status"]>;
 }
 
 /** What {@link projectEndpointSlice} reads of an EndpointSlice. */
@@ -111,6 +110,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     vpc: annotations[SERVICE.vpc] ?? "",
     chosenVpc: annotations[SERVICE.logicalSwitch] ? (annotations[SERVICE.logicalRouter] ?? "") : "",
     ...vipService(service, problems),
+    ...loadBalancerOf(service, addresses, problems),
     problems,
   };
 }

@@ -34,8 +34,27 @@ export interface ServiceFact extends VipServiceFact {
   readonly vpc: string;
   /** The VPC that a user has chosen for it by naming router and switch; "" if it follows its endpoints. */
   readonly chosenVpc: string;
+  /** Of a Service of type LoadBalancer that asks Weft for its addresses, and of one that has them from Weft. */
+  readonly loadBalancer?: LoadBalancerFact;
   /** What of it cannot be balanced. */
   readonly problems: readonly ProblemFact[];
+}
+
+/** The addresses that a Service wants and has in an external subnet. */
+export interface LoadBalancerFact {
+  /** The Service's resource version. */
+  readonly version: string;
+  /** The subnet that the Service asks for; "" if it no longer asks Weft. */
+  readonly subnet: string;
+  /** The addresses that it asks for; "" for any. */
+  readonly v4: string;
+  readonly v6: string;
+  /** The only family of the Service; absent: both. */
+  readonly family?: 4 | 6;
+  /** The addresses in its status, if Weft has written them. */
+  readonly given?: { readonly subnet: string; readonly v4: string; readonly v6: string };
+  /** `loadBalancerSourceRanges` are set. */
+  readonly restricted: boolean;
 }
 
 /** One port of a Service, or of its endpoints. */

@@ -4,7 +4,9 @@ import { serviceUnit } from "../compile/service/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
+import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
+import { serviceClaim } from "./service-claim.ts";
 import { rootsOfRules } from "./switch-lb-rule.ts";
 
 declare module "../facts/types.ts" {
@@ -29,6 +31,7 @@ export const serviceKind: Kind<"services"> = {
     checked: ({ vips, healthCheck, vpc }) => (vips.length > 0 && healthCheck && vpc !== "" ? [vpc] : []),
   },
   unit: serviceUnit,
+  claim: serviceClaim,
   roots: (old, now) => [{ kind: serviceUnit.name, key: (now ?? old)?.key ?? "" }, ...rootsOfRules(old, now)],
   rows: {
     Load_Balancer: [
@@ -37,10 +40,13 @@ export const serviceKind: Kind<"services"> = {
     ],
     Load_Balancer_Health_Check: ["vip", "options", "external_ids"],
     Load_Balancer_Group: ["load_balancer"],
+    Logical_Router: ["load_balancer", "policies"],
+    Logical_Router_Policy: POLICY_COLUMNS,
   },
   access: {
+    status: true,
     verbs: ["get", "create", "patch", "delete"],
-    why: "Followed; an annotation says in which VPC each is. SwitchLBRules make some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
+    why: "Followed; an annotation says in which VPC each is; those that ask for it get an external address. SwitchLBRules make some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
   },
 };
 

@@ -14,6 +14,7 @@ import {
 import type { FactReader } from "../../facts/store.ts";
 import { annotate, report, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
+import { addExternal, type ExternalService, readExternal, releaseAddresses } from "./external-balancer.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
 import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
@@ -37,6 +38,8 @@ interface ServiceInput {
   readonly serviceRanges: readonly string[];
   readonly slices: readonly EndpointSliceFact[];
   readonly vips: ServiceVips;
+  /** Its addresses in an external subnet. */
+  readonly external: ExternalService;
   readonly health: HealthChecks;
   /** The addresses whose endpoints are not chosen by node. */
   readonly wide: readonly string[];
@@ -72,7 +75,9 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
     const serviceRanges = rangesOfServices(reader);
     const replacement = cluster?.kubeProxyReplacement === true;
-    return { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, health, wide, zones };
+    const external = readExternal(reader, service, vpc);
+    const found = { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, external };
+    return { ...found, health, wide, zones };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -80,12 +85,15 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const { uid, namespace, name } = service;
     const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
-    if (service.leftToOthers || !isPlaced(service, slices)) return build.finish();
+    const { release, served } = input.external;
+    const released = release === undefined ? [] : [releaseAddresses(service, release)];
+    if (service.leftToOthers || !isPlaced(service, slices)) return build.finish(released);
     const foreign = input.defaultVpc !== "" && vpc !== input.defaultVpc;
     if (!vpcExists) {
       if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
       const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
-      return build.finish(report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]));
+      const missing = report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]);
+      return build.finish([...released, ...missing]);
     }
     if (service.nodeLocal) addLocal(build, service, vpc, slices);
     for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
@@ -93,15 +101,18 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       if (input.replacement && !foreign) addNodePorts(build, service, vpc, slices, protocol);
     }
     if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
+    if (served !== undefined) addExternal(build, service, vpc, served, slices, !foreign);
     const problems = [
       ...service.problems,
       ...slices.flatMap((slice) => slice.problems),
       ...input.vips.problems,
       ...input.health.problems,
+      ...input.external.problems,
       ...(input.replacement && !foreign ? nodeLimits(service) : []),
     ];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
     return build.finish([
+      ...released,
       ...report(about, problems),
       ...makeCheckSources(input.health),
       // Kube-OVN writes it when it sees an EndpointSlice, and tools read it there.

@@ -142,6 +142,7 @@ export class AddressRecorder {
 function carryOut(kube: Kube, write: RecordWrite): Promise<KubeObject> {
   const type = typeOf(write.kind);
   if (write.verb === "create") return kube.create(type, write.body);
-  const { name, body, subresource } = write;
-  return kube.patch(type, { name }, { type: "merge", body }, subresource === undefined ? {} : { subresource });
+  const { namespace, name, body, subresource } = write;
+  const ref = { ...(namespace !== undefined && { namespace }), name };
+  return kube.patch(type, ref, { type: "merge", body }, subresource === undefined ? {} : { subresource });
 }

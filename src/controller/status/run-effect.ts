@@ -111,6 +111,13 @@ async function dispatch(tools: EffectTools, effect: WeftEffect, isWanted: () => 
       tools.observed(resource, await kube.patch(typeOf(resource), refOf(body.metadata), patch));
       return;
     }
+    case "patch-status": {
+      const { resource, uid, version: resourceVersion, annotations, status } = effect;
+      const body = { metadata: { uid, resourceVersion, annotations }, status };
+      const patch = { type: "merge", body } as const;
+      tools.observed(resource, await kube.patch(typeOf(resource), refOf(effect), patch, { subresource: "status" }));
+      return;
+    }
     case "drop-object":
       await kube.delete(typeOf(effect.resource), refOf(effect), { preconditions: { uid: effect.uid } });
       return;
@@ -139,6 +146,7 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
   const { uid } = effect;
   switch (effect.kind) {
     case "annotate":
+    case "patch-status":
     case "drop-object":
       return { type: typeOf(effect.resource), ref: refOf(effect), uid };
     case "patch-object":

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { SERVICE } from "../../api/annotations.ts";
+import { externalBalancerName } from "../../api/names.ts";
+import { addressConflictOf } from "../../claims/status-address-conflict.ts";
+import { serviceOwner } from "../../claims/verdict-keys.ts";
+import type { EndpointSliceFact, LoadBalancerFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { PatchStatusEffect } from "../effects.ts";
+import type { FragmentBuilder } from "../fragment-builder.ts";
+import { addWayOut } from "../nat/nat-rule.ts";
+import { routerId } from "../owner-ids.ts";
+import { externalIds } from "../rows.ts";
+import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";
+import { hostPort, isV6, targetsOf, usable } from "./service-endpoints.ts";
+
+type Given = NonNullable<LoadBalancerFact["given"]>;
+
+/** How a Service is served in an external subnet. */
+export interface ExternalService {
+  /** Absent if it is not served. */
+  readonly served?: { readonly given: Given; readonly link: ExternalLink };
+  /** The addresses are to be released: it asks for others now, or for none. */
+  readonly release?: LoadBalancerFact;
+  readonly problems: readonly ProblemFact[];
+}
+
+/** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. */
+export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceFact, vpc: string): ExternalService {
+  const given = loadBalancer?.given;
+  if (loadBalancer === undefined || given === undefined) return { problems: [] };
+  if (isOther(loadBalancer, given)) return { release: loadBalancer, problems: [] };
+  const no = (reason: string, message: string): ExternalService => ({
+    problems: [{ path: "status.loadBalancer", reason, message }],
+  });
+  const conflict = addressConflictOf(reader, serviceOwner(key));
+  if (conflict !== undefined) return no("AddressInUse", conflict.message);
+  if (loadBalancer.restricted) {
+    const message =
+      "spec.loadBalancerSourceRanges cannot be applied in an external subnet, so the Service is not reachable there; remove them, or announce the address by BGP";
+    return no("NotSupported", message);
+  }
+  const link = externalLink(reader, vpc, given.subnet);
+  if (link !== undefined) return { served: { given, link }, problems: [] };
+  const message = `VPC "${vpc}" has no port in external subnet "${given.subnet}", so the Service is not reachable there; set spec.enableExternal of the Vpc, and see the conditions of the Vpc`;
+  return no("VpcNotConnected", message);
+}
+
+/** Whether a Service asks for something else than it has. */
+function isOther({ subnet, v4, v6, family }: LoadBalancerFact, given: Given): boolean {
+  if (subnet !== given.subnet) return true;
+  if ((family === 6 && given.v4 !== "") || (family === 4 && given.v6 !== "")) return true;
+  return (v4 !== "" && v4 !== given.v4) || (v6 !== "" && v6 !== given.v6);
+}
+
+/** The effect that releases the addresses of a Service. */
+export function releaseAddresses(
+  { key, uid, namespace, name }: ServiceFact,
+  { version }: LoadBalancerFact,
+): PatchStatusEffect {
+  const about = { key: `load-balancer/${key}`, resource: "services", namespace, name, uid } as const;
+  const status = { loadBalancer: { ingress: null } };
+  return { kind: "patch-status", ...about, version, annotations: { [SERVICE.loadBalancer]: null }, status };
+}
+
+/**
+ * A Service as clients of an external subnet see it: a load balancer of its VPC's router for each protocol, which the active gateway node applies and answers ARP
+ * and neighbour discovery for. In the default VPC replies leave by the external subnet too, and not by nodes; in another VPC by its routes.
+ */
+export function addExternal(
+  build: FragmentBuilder,
+  service: ServiceFact,
+  vpc: string,
+  { given, link }: NonNullable<ExternalService["served"]>,
+  slices: readonly EndpointSliceFact[],
+  inDefaultVpc: boolean,
+): void {
+  const { key, namespace, name: of, affinity } = service;
+  const addresses = [given.v4, given.v6].filter((address) => address !== "");
+  for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+    const vips: Record<string, string> = {};
+    /** `family/port` → the addresses of endpoints. */
+    const replies = new Map<string, Set<string>>();
+    for (const port of service.ports.filter((one) => one.protocol === protocol)) {
+      for (const address of addresses) {
+        const targets = usable(targetsOf(port, isV6(address), slices));
+        vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
+        for (const target of targets) {
+          const from = `${isV6(address) ? "v6" : "v4"}/${target.text.slice(target.text.lastIndexOf(":") + 1)}`;
+          replies.set(from, (replies.get(from) ?? new Set()).add(target.address));
+        }
+      }
+    }
+    if (Object.keys(vips).length === 0) continue;
+    const name = externalBalancerName(key, protocol);
+    const lower = protocol.toLowerCase() as "tcp" | "udp" | "sctp";
+    const balancer = build.row("Load_Balancer", `service/${name}`, {
+      ...{ name, protocol: lower, vips, selection_fields: [] },
+      options: {
+        reject: "true",
+        ...(protocol === "UDP" && { ct_flush: "true" }),
+        ...(affinity > 0 && { affinity_timeout: String(affinity) }),
+      },
+      external_ids: externalIds({ namespace, service: of, vpc }),
+    });
+    build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
+    if (!inDefaultVpc) continue;
+    for (const [from, inside] of [...replies].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const [family, port] = from.split("/");
+      const pair = {
+        family: family === "v6" ? "v6" : "v4",
+        external: "",
+        logical: `{${[...inside].sort().join(", ")}}`,
+      } as const;
+      addWayOut(build, `service/${name}/${port}`, vpc, [pair], link, ` && ${lower}.src == ${port}`);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t, { type Test } from "tap";
+import { vlanKind } from "../../kinds/vlan.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { ENDPOINT_SLICES, EVENTS, NODES, SERVICES, SUBNETS, VPCS } from "../../kube/resources.ts";
+import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
+import { candidate, cluster, eventually } from "../testing/cluster.ts";
+
+const ANNOTATION = "ovn.kubernetes.io/service_external_ip_from_subnet";
+const REF = { namespace: "default", name: "web" };
+const FROM_EXTERNAL = { [ANNOTATION]: "external" };
+
+/** A cluster whose default VPC has a port in a dual-stack external subnet, with a leading controller. */
+async function external(t: Test) {
+  const { kube, server } = await cluster(t);
+  const labels = { "ovn.kubernetes.io/external-gw": "true" };
+  const annotations = { "ovn.kubernetes.io/chassis": "chassis-n1" };
+  await kube.patch(NODES, { name: "n1" }, { type: "merge", body: { metadata: { labels, annotations } } });
+  await kube.create(vlanKind.type, { metadata: { name: "v100" }, spec: { id: 100, provider: "external" } } as never);
+  const range = {
+    ...{ cidrBlock: "172.30.0.0/24,fd00:30::/112", gateway: "172.30.0.1,fd00:30::1" },
+    excludeIps: ["172.30.0.1..172.30.0.99", "fd00:30::1..fd00:30::99"],
+  };
+  await kube.create(SUBNETS, { metadata: { name: "external" }, spec: { ...range, vlan: "v100" } } as never);
+  const { stop } = candidate(t, kube, server);
+  await eventually("the default VPC exists", () => kube.object(VPCS, { name: "ovn-cluster" }));
+  await kube.patch(VPCS, { name: "ovn-cluster" }, { type: "merge", body: { spec: { enableExternal: true } } });
+  const hasPort = () =>
+    server.rows(OVN_NB, "Logical_Router_Port").some(({ name }) => name === "ovn-cluster-external") || undefined;
+  await eventually("the VPC has a port in the external subnet", hasPort);
+  const make = (name: string, annotations: Record<string, string>, spec: object = {}) =>
+    kube.create(SERVICES, {
+      metadata: { namespace: "default", name, annotations },
+      spec: {
+        ...{ type: "LoadBalancer", clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7", "fd00:10:96::7"] },
+        ...{ ports: [{ protocol: "TCP", port: 80, targetPort: 8080 }], ...spec },
+      },
+    } as never);
+  const ingress = (name = "web") => {
+    const { status } = kube.object<Service>(SERVICES, { namespace: "default", name }) ?? {};
+    return (status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+  };
+  const given = (name = "web") =>
+    eventually(`${name} has addresses`, () => {
+      const ips = ingress(name);
+      return ips.length > 0 ? ips : undefined;
+    });
+  const events = () => kube.objects<EventObject>(EVENTS).map(({ message }) => message);
+  const balancer = () => server.rows(OVN_NB, "Load_Balancer").find(({ name }) => name === "default/web/tcp/external");
+  return { kube, server, stop, make, ingress, given, events, balancer };
+}
+
+interface Service extends KubeObject {
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip: string }[] } };
+}
+
+interface EventObject extends KubeObject {
+  readonly message: string;
+}
+
+t.test("a Service gets an address of each family, which its VPC's router balances to its endpoints", async (t) => {
+  const { kube, server, make, given, balancer } = await external(t);
+  await make("web", FROM_EXTERNAL);
+  const [v4 = "", v6 = ""] = await given();
+  t.match(v4, /^172\.30\.0\.1\d\d$/);
+  t.match(v6, /^fd00:30::/);
+  await kube.create(ENDPOINT_SLICES, {
+    metadata: { namespace: "default", name: "web-1", labels: { "kubernetes.io/service-name": "web" } },
+    addressType: "IPv4",
+    ports: [{ protocol: "TCP", port: 8080 }],
+    endpoints: [{ addresses: ["10.16.0.5"] }, { addresses: ["10.16.0.6"] }],
+  } as never);
+  const vips = await eventually("the router balances", () => {
+    const found = balancer()?.vips;
+    return found?.[`${v4}:80`] === undefined || found[`${v4}:80`] === "" ? undefined : found;
+  });
+  t.same(vips, { [`${v4}:80`]: "10.16.0.5:8080,10.16.0.6:8080", [`[${v6}]:80`]: "" });
+  const router = server.rows(OVN_NB, "Logical_Router").find(({ name }) => name === "ovn-cluster");
+  t.ok(router?.load_balancer.includes(balancer()?._uuid ?? ""), "of the router");
+  const policy = server.rows(OVN_NB, "Logical_Router_Policy").find(({ match }) => match.includes("tcp.src == 8080"));
+  t.match(policy, { match: "ip4.src == {10.16.0.5, 10.16.0.6} && tcp.src == 8080", nexthops: ["172.30.0.1"] });
+});
+
+t.test("no address is given twice, and a refusal says who has it", async (t) => {
+  const { kube, make, given, ingress, events } = await external(t);
+  await make("web", FROM_EXTERNAL, { loadBalancerIP: "172.30.0.150" });
+  t.match(await given(), ["172.30.0.150"]);
+  await make("other", FROM_EXTERNAL, { loadBalancerIP: "172.30.0.150" });
+  const told = 'is in use by Service "default/web"';
+  await eventually("the refusal is told", () => events().some((message) => message.includes(told)) || undefined);
+  t.same(ingress("other"), []);
+  await kube.delete(SERVICES, REF);
+  t.match(await given("other"), ["172.30.0.150"], "it is free when its Service is gone");
+});
+
+t.test("what a Service asks for counts: another subnet, another class, no annotation any more", async (t) => {
+  const { kube, make, given, ingress, balancer } = await external(t);
+  await make("web", FROM_EXTERNAL);
+  await given();
+  await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations: { [ANNOTATION]: null } } } });
+  await eventually("its addresses are released", async () => (ingress().length === 0 ? true : undefined));
+  await eventually("and no longer balanced", () => (balancer() === undefined ? true : undefined));
+  await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations: FROM_EXTERNAL } } });
+  await given();
+  await make("theirs", FROM_EXTERNAL, { loadBalancerClass: "example.com/other" });
+  await make("plain", {});
+  await make("ours", {}, { loadBalancerClass: "weft.kubeovn.io/external-subnet" });
+  await given("ours");
+  t.same([ingress("theirs"), ingress("plain")], [[], []], "of another implementation");
+});
+
+t.test("a restarted controller keeps the addresses and writes nothing", async (t) => {
+  const { kube, server, stop, make, given, balancer } = await external(t);
+  await make("web", FROM_EXTERNAL);
+  const before = await given();
+  await eventually("the router balances", () => balancer());
+  await stop();
+  const [row, service] = [balancer(), await kube.get(SERVICES, REF)];
+  candidate(t, kube, server);
+  await make("later", FROM_EXTERNAL);
+  const later = await given("later");
+  t.notOk(before.some((address) => later.includes(address)));
+  t.same([balancer(), await kube.get(SERVICES, REF)], [row, service]);
+});
