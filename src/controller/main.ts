@@ -12,6 +12,7 @@ import { SegmentWriter } from "../recording/segments.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { logLevelPage } from "../telemetry/log-level.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
+import { logRefusals } from "../telemetry/refusals.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Certificates, tlsFilesIn } from "./certificates/certificates.ts";
@@ -110,6 +111,7 @@ async function run(settings: Settings): Promise<void> {
       ? {
           ...(await ownCertificate(settings.tlsDir, "weft-controller", SYSTEM_CLOCK.wall())),
           admit: metricsReaders(connection.kube, SYSTEM_CLOCK, "/metrics"),
+          refused: logRefusals(SYSTEM_CLOCK, log),
         }
       : undefined,
   );

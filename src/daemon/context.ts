@@ -51,7 +51,7 @@ export interface DaemonContext {
 export function daemonContext(options: DaemonOptions, connections: DaemonConnections, log: DaemonLog): DaemonContext {
   const {
     clock = SYSTEM_CLOCK,
-    hostIo = nodeHostIo(options, connections.kube),
+    hostIo = nodeHostIo(options, connections.kube, log),
     metrics = new DaemonMetrics(options.nodeName),
   } = connections;
   return { options, connections, clock, hostIo, metrics, log };

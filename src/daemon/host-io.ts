@@ -11,6 +11,7 @@ import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
+import { logRefusals } from "../telemetry/refusals.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { ensureFile, removeOwn, writeAtomically } from "./cni/conflist.ts";
@@ -53,7 +54,11 @@ export interface HostIo {
 }
 
 /** The real implementation: a unix socket, two ports, and the folders that the options name. */
-export function nodeHostIo(options: DaemonOptions, kube: Kube): HostIo {
+export function nodeHostIo(
+  options: DaemonOptions,
+  kube: Kube,
+  log: { warn(fields: object, message: string): void },
+): HostIo {
   const { cniConfDir: folder, cniConfName: name } = options;
   return {
     serveCni: (handlers) => serveCni(options.bindSocket, handlers),
@@ -61,7 +66,8 @@ export function nodeHostIo(options: DaemonOptions, kube: Kube): HostIo {
       const ports = { metrics: options.metricsPort, health: options.healthPort };
       if (!options.secureServing || ports.metrics === 0) return await serve(ports, shown);
       const key = await ownCertificate(tmpdir(), "weft-daemon", Date.now());
-      return await serve(ports, shown, { ...key, admit: metricsReaders(kube, SYSTEM_CLOCK, "/metrics") });
+      const admit = metricsReaders(kube, SYSTEM_CLOCK, "/metrics");
+      return await serve(ports, shown, { ...key, admit, refused: logRefusals(SYSTEM_CLOCK, log) });
     },
     serveHealth,
     control: vswitchdControl(ovsRunFolder(options.ovsRemote)),

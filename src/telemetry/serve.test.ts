@@ -150,7 +150,9 @@ t.test("a metrics port with authentication speaks TLS, and denies clients that a
     (({ "Bearer good": "admitted", "Bearer other": "forbidden", "Bearer new": "unknown" }) as const)[
       authorization as "Bearer good"
     ] ?? "unauthenticated";
-  const both = await serve({ metrics: "any", health: "any" }, shown(), { ...key, admit });
+  const refused: string[] = [];
+  const note = (...of: readonly string[]): void => void refused.push(of.join(" "));
+  const both = await serve({ metrics: "any", health: "any" }, shown(), { ...key, admit, refused: note });
   t.teardown(() => both.close());
   const [metrics, health] = [both.metrics, both.health].map((server) => (server!.address() as AddressInfo).port);
   const ask = (path: string, token?: string): Promise<number | undefined> =>
@@ -167,6 +169,7 @@ t.test("a metrics port with authentication speaks TLS, and denies clients that a
   t.equal(await ask("/metrics", "good"), 200);
   for (const path of ["/metrics", "/healthz", "/readyz", "/other"])
     t.same([await ask(path), await ask(path, "other"), await ask(path, "new")], [401, 403, 503], path);
+  t.match([...new Set(refused)], [/^unauthenticated .*127\.0\.0\.1$/, /^forbidden /, /^unknown /]);
   await t.rejects(get(metrics!, "/metrics"), "nothing without TLS");
   t.equal((await get(health!, "/metrics")).status, 200, "the probes' port needs none");
 });

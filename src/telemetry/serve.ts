@@ -17,7 +17,10 @@ export interface Shown {
 }
 
 /** What becomes of a request: it is served, or refused by a status of HTTP. */
-export type Admission = "admitted" | keyof typeof REFUSED;
+export type Admission = "admitted" | Refusal;
+
+/** Why a request is refused. */
+export type Refusal = keyof typeof REFUSED;
 
 const REFUSED = { unauthenticated: 401, forbidden: 403, unknown: 503 } as const;
 
@@ -28,6 +31,8 @@ export interface Guard {
   readonly certificate: string;
   /** Never rejects. */
   readonly admit: (authorization: string | undefined) => Promise<Admission>;
+  /** Called for each refused request with the client's address. */
+  readonly refused: (refusal: Refusal, from: string) => void;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
@@ -88,6 +93,7 @@ async function listen(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const admission = (await guard?.admit(request.headers.authorization)) ?? "admitted";
     if (admission === "admitted") return await reply(request, response, shown, metrics);
+    guard?.refused(admission, request.socket.remoteAddress ?? "");
     send(response, REFUSED[admission], "text/plain", `${admission}\n`);
   };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
