@@ -133,7 +133,7 @@ await t.test("the controller's flags have each network in the IP families in use
 });
 
 await t.test("nodes and controller read one southbound database", { skip }, async (t) => {
-  const remotes = "tcp:10.0.0.1:6642\\,tcp:10.0.0.2:6642";
+  const remotes = "ssl:10.0.0.1:6642\\,ssl:10.0.0.2:6642";
   const controller = (objects: readonly Any[]): string | undefined => {
     const [container] = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
     return container.env.find((variable: Any) => variable.name === "OVN_SB_ADDR")?.value;
@@ -176,7 +176,7 @@ await t.test(
       ["a", "b", "c"],
     );
     t.equal(affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution.length, 1);
-    const remotes = (port: number): string => `tcp:[10.0.0.1]:${port},tcp:[fd00::2]:${port},tcp:[10.0.0.3]:${port}`;
+    const remotes = (port: number): string => `ssl:[10.0.0.1]:${port},ssl:[fd00::2]:${port},ssl:[10.0.0.3]:${port}`;
     for (const [kind, name, where, port] of [
       ["Deployment", "kube-ovn-controller", "OVN_NB_ADDR", 6641],
       ["Deployment", "kube-ovn-controller", "OVN_SB_ADDR", 6642],
@@ -205,7 +205,7 @@ await t.test("values that make no sense are refused before anything is installed
     "mtu=100",
     "datapath=dpdk",
     "tunnelInterface=eth0 eth1",
-    "ovs.sbAddress=tcp:host:6642",
+    "ovs.sbAddress=ssl:host:6642",
     "controller.replicas=-1",
     "central.replicas=2",
     "daemon.cniConfName=../x.conflist",
@@ -263,8 +263,8 @@ await t.test("annotations are judged by the API server where it can, and where i
 const WITHOUT_KUBE_PROXY = [
   "--set=kubeProxyReplacement=true",
   "--set=apiServer.host=10.0.0.9",
-  "--set=controller.nbAddress=tcp:[10.0.0.1]:6641",
-  "--set=ovs.sbAddress=tcp:[10.0.0.1]:6642",
+  "--set=controller.nbAddress=ssl:[10.0.0.1]:6641",
+  "--set=ovs.sbAddress=ssl:[10.0.0.1]:6642",
 ];
 
 await t.test(
@@ -318,7 +318,8 @@ await t.test(
 
 await t.test("no container can write to its image, and only two are privileged", { skip }, async (t) => {
   const privileged: string[] = [];
-  for (const { spec } of workloads(await render())) {
+  const objects = await render();
+  for (const { spec } of workloads(objects)) {
     const { initContainers = [], containers } = spec.template.spec;
     for (const { name, securityContext } of [...initContainers, ...containers]) {
       t.equal(securityContext.readOnlyRootFilesystem, true, name);
@@ -327,12 +328,18 @@ await t.test("no container can write to its image, and only two are privileged",
     }
   }
   t.strictSame(privileged.sort(), ["cni-server", "openvswitch"]);
+  const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
+  t.match(
+    daemon.command,
+    ["setpriv", /^--bounding-set=-all,/, "--no-new-privs", "node"],
+    "the daemon drops capabilities",
+  );
 });
 
-await t.test("with TLS and several centrals all are given the members' addresses by ssl", { skip }, async (t) => {
+await t.test("without TLS several centrals have addresses by tcp", { skip }, async (t) => {
   const nodes = ["a", "b", "c"].map((name, n) => `--set=central.nodes.${name}=10.0.0.${n + 1}`);
-  const objects = await render("--set=tls.enabled=true", "--set=central.replicas=3", ...nodes);
-  const remotes = (port: number): string => [1, 2, 3].map((n) => `ssl:[10.0.0.${n}]:${port}`).join(",");
+  const objects = await render("--set=tls.enabled=false", "--set=central.replicas=3", ...nodes);
+  const remotes = (port: number): string => [1, 2, 3].map((n) => `tcp:[10.0.0.${n}]:${port}`).join(",");
   const { containers } = find(objects, "Deployment", "kube-ovn-controller").spec.template.spec;
   for (const [name, port] of [
     ["OVN_NB_ADDR", 6641],
@@ -345,8 +352,8 @@ await t.test("with TLS and several centrals all are given the members' addresses
   t.equal(find(objects, "ConfigMap", "ovn-remotes").data["sb-address"], remotes(6642));
 });
 
-await t.test("with TLS every process has the flag and the certificate that it presents", { skip }, async (t) => {
-  const objects = await render("--set=tls.enabled=true", "--set=tls.certificateDays=30");
+await t.test("every process has the flag of TLS and the certificate that it presents", { skip }, async (t) => {
+  const objects = await render("--set=tls.certificateDays=30");
   for (const [kind, name, at] of [
     ["Deployment", "ovn-central", "/etc/weft-tls"],
     ["Deployment", "kube-ovn-controller", "/run/weft-tls"],
@@ -372,29 +379,51 @@ await t.test("with TLS every process has the flag and the certificate that it pr
   const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
   t.equal(flags(daemon)["certificate-dir"], "/etc/openvswitch/tls");
   for (const address of ["controller.nbAddress=tcp:[10.0.0.1]:6641", "ovs.sbAddress=tcp:[10.0.0.1]:6642"]) {
-    const { code, stderr } = await template("--set=tls.enabled=true", `--set=${address}`);
+    const { code, stderr } = await template(`--set=${address}`);
     t.not(code, 0);
     t.match(stderr, /tls.enabled needs ssl: instead of tcp: in /);
   }
 });
 
-await t.test("metrics need a token, which a ServiceMonitor sends, if the values say so", { skip }, async (t) => {
-  const monitor = "--set=monitoring.serviceMonitor.enabled=true";
-  for (const on of [true, false]) {
-    const objects = await render(monitor, ...(on ? ["--set=monitoring.authentication=true"] : []));
-    const controller = find(objects, "Deployment", "kube-ovn-controller").spec.template;
-    t.equal(flags(controller.spec.containers[0])["secure-serving"], String(on));
-    t.equal(controller.metadata.annotations["prometheus.io/scheme"], on ? "https" : "http");
-    const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
-    t.equal("secure-serving" in flags(daemon), on);
-    for (const name of ["kube-ovn-controller", "kube-ovn-cni"]) {
-      const [endpoint] = find(objects, "ServiceMonitor", name).spec.endpoints;
-      t.match(endpoint, on ? { scheme: "https", bearerTokenFile: /token$/ } : { port: "metrics" });
-      t.equal("bearerTokenFile" in endpoint, on);
+await t.test(
+  "where TLS is off, nodes have certificates all the same, and it is turned on without a restart of theirs",
+  { skip },
+  async (t) => {
+    const [off, on] = [await render("--set=tls.enabled=false"), await render()];
+    for (const name of ["kube-ovn-cni", "ovs-ovn"])
+      t.strictSame(find(off, "DaemonSet", name), find(on, "DaemonSet", name), name);
+    const [controller] = find(off, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
+    t.match(flags(controller), { "issue-certificates": "true" });
+    t.match(
+      controller.env.find(({ name }: Any) => name === "OVN_TLS"),
+      { value: "false" },
+    );
+    t.equal(find(off, "ConfigMap", "ovn-remotes").data.tls, "false");
+    t.ok(find(off, "Role", "ovn-certificates"));
+  },
+);
+
+await t.test(
+  "metrics need a token, which a ServiceMonitor sends, unless the values say otherwise",
+  { skip },
+  async (t) => {
+    const monitor = "--set=monitoring.serviceMonitor.enabled=true";
+    for (const on of [true, false]) {
+      const objects = await render(monitor, ...(on ? [] : ["--set=monitoring.authentication=false"]));
+      const controller = find(objects, "Deployment", "kube-ovn-controller").spec.template;
+      t.equal(flags(controller.spec.containers[0])["secure-serving"], String(on));
+      t.equal(controller.metadata.annotations["prometheus.io/scheme"], on ? "https" : "http");
+      const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
+      t.equal("secure-serving" in flags(daemon), on);
+      for (const name of ["kube-ovn-controller", "kube-ovn-cni"]) {
+        const [endpoint] = find(objects, "ServiceMonitor", name).spec.endpoints;
+        t.match(endpoint, on ? { scheme: "https", bearerTokenFile: /token$/ } : { port: "metrics" });
+        t.equal("bearerTokenFile" in endpoint, on);
+      }
+      t.equal(find(objects, "ClusterRole", "weft-metrics-reader") !== undefined, on);
     }
-    t.equal(find(objects, "ClusterRole", "weft-metrics-reader") !== undefined, on);
-  }
-});
+  },
+);
 
 await t.test("daemons mirror the packets of all pods where debug.ENABLE_MIRROR says so", { skip }, async (t) => {
   const daemon = async (...args: readonly string[]): Promise<Any> =>
@@ -463,15 +492,7 @@ await t.test(
 );
 
 await t.test("each component may reach what its sources name, and nothing else", { skip }, async (t) => {
-  const [replacement, api] = WITHOUT_KUBE_PROXY;
-  const ssl = ["--set=controller.nbAddress=ssl:[10.0.0.1]:6641", "--set=ovs.sbAddress=ssl:[10.0.0.1]:6642"];
-  const objects = await render(
-    replacement ?? "",
-    api ?? "",
-    ...ssl,
-    "--set=tls.enabled=true",
-    "--set=monitoring.authentication=true",
-  );
+  const objects = await render(...WITHOUT_KUBE_PROXY);
   // Events and the Lease are written by `src/kube`; `weftctl status`, in the controller's pod, looks for kube-proxy.
   const elsewhere = [
     ...["/events", "coordination.k8s.io/leases", "apps/daemonsets"],

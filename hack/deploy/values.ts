@@ -36,12 +36,12 @@ export function labValues(
   const [api] = chosen(settings.ipFamily, addressOf(CONTROL));
   // The node that has the label of the control plane.
   const [central = ""] = chosen(settings.ipFamily, addressOf(nodeName(1)));
-  const { centrals = 1 } = settings;
+  const { centrals = 1, tls = true } = settings;
   const centralNodes = Object.fromEntries(
     nodeNames(centrals).map((name) => [name, chosen(settings.ipFamily, addressOf(name))[0]]),
   );
   const direct = settings.kubeProxy === false;
-  const database = (port: number): string => `${settings.tls ? "ssl" : "tcp"}:[${central}]:${port}`;
+  const database = (port: number): string => `${tls ? "ssl" : "tcp"}:[${central}]:${port}`;
   const whole = { podAnnotations: { [CONTENT]: image.whole } };
   return {
     image: { ...IMAGE, pullPolicy: "Never" },
@@ -51,7 +51,7 @@ export function labValues(
     // kubelet uses eth0; OVS may take over eth1.
     tunnelInterface: "eth1",
     ...(direct && { kubeProxyReplacement: true, apiServer: { host: api, port: API_PORT } }),
-    ...(settings.tls && { tls: { enabled: true } }),
+    tls: { enabled: tls },
     central: { ...system, ...(centrals > 1 && { replicas: centrals, nodes: centralNodes }) },
     ovs: { ...system, ...(direct && centrals === 1 && { sbAddress: database(6642) }) },
     daemon: whole,

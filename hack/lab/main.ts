@@ -58,7 +58,8 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
       ]),
     )
     .option("--no-kube-proxy", "no kube-proxy: Weft serves Services to nodes and to what is outside")
-    .option("--tls", "OVN's databases are reached by TLS, with a certificate for each node")
+    .option("--tls", "OVN's databases are reached by TLS (default, or unchanged if the lab runs)")
+    .option("--no-tls", "OVN's databases are reached without TLS")
     .addOption(new Option("--centrals <n>", "replicas of ovn-central, one a node (default 1)").choices(["1", "3"]))
     .action(async ({ kubeProxy, centrals, ...rest }: UpOptions) => {
       const choice: SettingsChoice = {

@@ -20,7 +20,7 @@ export interface LabSettings {
   readonly kubeProxy: boolean;
   /** How many replicas ovn-central has: on the first nodes, which are those of the control plane. */
   readonly centrals?: 1 | 3;
-  /** Whether OVN's databases are reached by TLS. */
+  /** Whether OVN's databases are reached by TLS; the chart's default. */
   readonly tls?: boolean;
   /** Which /30 of 198.18.0.0/15 joins the host with the API server. */
   readonly hostBlock: number;
@@ -73,7 +73,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     ipFamily: choice.ipFamily ?? old?.ipFamily ?? "ipv4",
     kubeProxy: choice.kubeProxy ?? old?.kubeProxy ?? true,
     centrals,
-    tls: choice.tls ?? old?.tls ?? false,
+    tls: choice.tls ?? old?.tls ?? true,
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };

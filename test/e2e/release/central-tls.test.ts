@@ -4,6 +4,7 @@ import t from "tap";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { inSandbox } from "../../../hack/image/sandbox.ts";
 import { centralCertificates } from "../testing/central-certificates.ts";
+import { scenario } from "../testing/entry-points.ts";
 
 const progress = createProgress();
 
@@ -42,4 +43,24 @@ t.test("ovn-central's image allows by TLS what each certificate permits, and not
     "the refusal is logged",
     "ended with 0",
   ]);
+});
+
+t.test("a node that is not told yet that TLS has been turned on tries it, and what it is told again", async (t) => {
+  const out = await scenario(
+    t,
+    `${await centralCertificates(t)}
+    remote() { ovs-vsctl get open . external_ids:ovn-remote | grep -qF $1:127.0.0.1:6642; }
+    mkdir -p /etc/openvswitch/tls; cp /tmp/n1.pem /etc/openvswitch/tls/tls.pem; cp /etc/weft-tls/ca.pem /etc/openvswitch/tls/; echo chassis-1 >/etc/openvswitch/system-id.conf
+    start start-central; central=$main; start start-ovs; ovs=$main; until_true 20 /opt/weft/bin/ovs-health ready && echo "connected without TLS"; controller=$(pid ovn/ovn-controller)
+    kill -TERM $central; wait $central; until_true 30 remote ssl && echo "tries TLS"; until_true 30 remote tcp && echo "tries what it is told"
+    export OVN_TLS=true; start start-central; central=$main; until_true 60 /opt/weft/bin/ovs-health ready && remote ssl && echo "connected by TLS"
+    mkdir -p /etc/weft; echo true >/etc/weft/tls; until_true 10 says start-ovs 'is now ssl:127.0.0.1:6642'
+    /opt/weft/bin/ovs-health ready && [ $controller = $(pid ovn/ovn-controller) ] && echo "the same ovn-controller"
+    export OVN_TLS=false; kill -TERM $central; wait $central; start start-central; sleep 25; remote ssl && ! /opt/weft/bin/ovs-health ready 2>/dev/null && echo "never without TLS once it is told"
+    kill -TERM $main $ovs; wait`,
+  );
+  t.match(
+    out,
+    "connected without TLS\ntries TLS\ntries what it is told\nconnected by TLS\nthe same ovn-controller\nnever without TLS once it is told\n",
+  );
 });
