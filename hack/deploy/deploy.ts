@@ -81,8 +81,8 @@ async function presentInAllNodes(lab: Lab): Promise<ReadonlySet<string>> {
   return lists.reduce((all, one) => all.intersection(one), lists[0] ?? new Set());
 }
 
-/** Waits until the workloads are rolled out, each by a watch of its own. */
-async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): Promise<void> {
+/** Waits until the workloads are rolled out, each by a watch of its own. Rejects with HostError as {@link deploy}. */
+export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): Promise<void> {
   const stop = performance.now() + timeoutMs;
   await progress.step("waiting for the pods of Weft", async (step) => {
     const waiting = new Set(WORKLOADS);

@@ -2,7 +2,7 @@
 
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { parse } from "yaml";
 import { ROOT } from "../../../hack/build/npm.ts";
 import { findCommand } from "../../../hack/host/cache.ts";
@@ -12,9 +12,10 @@ import { metricsIn } from "../../../hack/monitoring/testing/promql.ts";
 import { IP_POOLS } from "../../../src/kube/resources.ts";
 import { run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-prometheus";
+const READER = "weft-metrics-reader";
 const PORT = 19_090;
 const RULES = join(ROOT, "charts/weft/monitoring/rules.yaml");
 
@@ -46,6 +47,34 @@ function queries(): readonly (readonly [where: string, query: string])[] {
   return [...ofRules, ...ofDashboards];
 }
 
+/** A token of a new account that may read metrics, or has no rights. */
+async function tokenOf(world: World, t: Test, mayRead: boolean): Promise<string> {
+  const account = mayRead ? NAME : `${NAME}-stranger`;
+  const { kubectl } = world.lab;
+  await kubectl(["-n", "kube-system", "create", "serviceaccount", account]);
+  t.teardown(() => kubectl(["-n", "kube-system", "delete", "serviceaccount", account]));
+  if (mayRead) {
+    const subject = [`--clusterrole=${READER}`, `--serviceaccount=kube-system:${account}`];
+    await kubectl(["create", "clusterrolebinding", NAME, ...subject]);
+    t.teardown(() => kubectl(["delete", "clusterrolebinding", NAME]));
+  }
+  return (await kubectl(["-n", "kube-system", "create", "token", account])).stdout.trim();
+}
+
+/** Each process says whom it has refused, and why. */
+async function refusalsAreLogged(t: Test, world: World): Promise<void> {
+  for (const app of ["kube-ovn-controller", "kube-ovn-cni"] as const)
+    for (const { metadata, spec } of world.own(app)) {
+      const { stdout } = await world.lab.kubectl(["-n", "kube-system", "logs", metadata.name]);
+      for (const refusal of ["unauthenticated", "forbidden"])
+        t.match(
+          stdout,
+          new RegExp(`"refusal":"${refusal}","from":"[^"]+".*refused a request`),
+          `${app} on ${spec.nodeName}`,
+        );
+    }
+}
+
 t.test(
   "Prometheus scrapes a lab, and every query of the dashboards and rules returns data",
   { skip: whyNoLab() },
@@ -65,7 +94,14 @@ t.test(
       JSON.stringify({
         global: { scrape_interval: "1s", evaluation_interval: "1s", external_labels: { cluster: "lab" } },
         rule_files: [RULES],
-        scrape_configs: [{ job_name: "weft", static_configs: [{ targets }] }],
+        scrape_configs: [
+          ["weft", await tokenOf(world, t, true)],
+          ["without rights", await tokenOf(world, t, false)],
+          ["without a token", undefined],
+        ].map(([job_name, credentials]) => ({
+          ...{ job_name, scheme: "https", tls_config: { insecure_skip_verify: true }, static_configs: [{ targets }] },
+          ...(credentials !== undefined && { authorization: { credentials } }),
+        })),
       }),
     );
     const ended = exec(
@@ -95,6 +131,14 @@ t.test(
       return data?.result ?? [];
     };
     await until("all targets are up", 60_000, async () => (await ask("up == 1")).length === targets.length, 500);
+    t.equal((await ask('up{job="weft"} == 1')).length, targets.length, "with the token of an account that may");
+    await until(
+      "the others are refused",
+      30_000,
+      async () => (await ask("up == 0")).length === 2 * targets.length,
+      500,
+    );
+    await refusalsAreLogged(t, world);
 
     // Series that need some activity: CNI requests, a centralized subnet, a restore.
     await useSubnet(t, world, NAME, { cidrBlock: "10.79.0.0/24", gatewayType: "centralized", gatewayNode: first });

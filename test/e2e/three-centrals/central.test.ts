@@ -1,96 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { type RunResult, run as runProgram } from "../../../hack/host/run.ts";
-import { openLab } from "../../../hack/lab/lab.ts";
 import { type ProcessId, signal } from "../../../hack/lab/process.ts";
-import { podNetns } from "../../../hack/traffic/pods.ts";
-import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { PODS } from "../../../src/kube/resources.ts";
-import type { Thing } from "../testing/objects.ts";
-import { addressesOf, idlePod, isReady, ready, run, useNamespace } from "../testing/pods.ts";
+import { idlePod, ready, run, useNamespace } from "../testing/pods.ts";
 import { inContainer, killProcess, PROGRAM, requireProcess } from "../testing/processes.ts";
-import { timed, when } from "../testing/when.ts";
-import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+import { steadyDatagrams } from "../testing/steady-datagrams.ts";
+import { type CentralPart, leaderOf, whole, whyNotThreeCentrals } from "../testing/three-centrals.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld } from "../testing/world.ts";
 
 const WEFTCTL = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
-const PORT = 9_000;
-const EVERY_MS = 10;
-/** How late a reply may be on a busy machine without being counted as lost. */
-const LAST_MS = 5_000;
-/** Words in the command lines of the processes of ovn-central. */
+/** Words in the command lines of a central's parts. */
 const PART = { nb: "ovnnb_db.conf", sb: "ovnsb_db.conf", northd: "--ovnnb-db=" } as const;
-type Part = keyof typeof PART;
-
-function noLab(): string | false {
-  const lab = whyNoLab();
-  if (lab !== false) return lab;
-  return openLab().settings?.centrals === 3 ? false : "needs three centrals: npm run lab -- up --nodes 3 --centrals 3";
-}
-
-/** The central that leads a database or northd, by its label, as soon as exactly one has it; `not`: other than this one. */
-function leaderOf(world: World, part: Part, not?: Thing): Promise<Thing> {
-  const look = (): Thing | undefined => {
-    const labelled = world
-      .own("ovn-central")
-      .filter(({ metadata }) => metadata.labels?.[`ovn-${part}-leader`] === "true");
-    const [leader] = labelled;
-    return labelled.length === 1 && leader?.metadata.uid !== not?.metadata.uid ? leader : undefined;
-  };
-  return when((listener) => world.pods.subscribe(listener), look, `one central leads in ${part}`, 60_000);
-}
-
-/** Resolves when three centrals are Ready. */
-function whole(world: World): Promise<true> {
-  const three = (): true | undefined => {
-    const centrals = world.own("ovn-central");
-    return centrals.length === 3 && centrals.every((pod) => isReady(pod)) ? true : undefined;
-  };
-  return when((listener) => world.pods.subscribe(listener), three, "three centrals are Ready", 120_000);
-}
-
-t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
+t.test("three centrals", { skip: whyNotThreeCentrals(), timeout: 900_000 }, async (t) => {
   const world = await openWorld(t);
   const namespace = await useNamespace(t, world, "weft-centrals");
   await whole(world);
-  const [client, server] = await run(world, [
-    idlePod(namespace, "client", "weft-1"),
-    idlePod(namespace, "server", "weft-2"),
-  ]);
-  const echo = await echoServer(podNetns(server!.metadata.uid), PORT);
-  t.teardown(() => echo.stop());
+  const undisturbed = await steadyDatagrams(t, world, namespace);
   let pods = 0;
 
-  /**
-   * Injects a fault while datagrams are sent between two nodes, reports how soon a new pod was Ready, and checks that no datagram was lost. The pods start on the
-   * third node: with the userspace datapath, each new link of a node may cost its tunnels packets (docs/design/other-software.md), with a fault or without.
-   */
+  /** Does what `fault` does under datagrams between two nodes, and says how soon a new pod of the third was Ready. */
   async function suffer(t: Test, what: string, fault: (t: Test) => Promise<() => Promise<unknown>>): Promise<void> {
-    const stream = await datagramStream(
-      podNetns(client!.metadata.uid),
-      addressesOf(server!)[0],
-      PORT,
-      EVERY_MS,
-      LAST_MS,
+    const pod = (): Promise<unknown> => run(world, [idlePod(namespace, `pod-${pods++}`, "weft-3")]);
+    const [first, second] = await undisturbed(t, async () => {
+      const end = await fault(t);
+      const during = await timed(pod);
+      await end();
+      await whole(world);
+      return [during, await timed(pod)];
+    });
+    t.comment(
+      `${what}: the next pod was Ready after ${first?.took}, one after the end of the fault after ${second?.took}`,
     );
-    await delay(500);
-    const end = await fault(t);
-    const name = `pod-${pods++}`;
-    const { took } = await timed(() => run(world, [idlePod(namespace, name, "weft-3")]));
-    await end();
-    await whole(world);
-    const after = `pod-${pods++}`;
-    const again = await timed(() => run(world, [idlePod(namespace, after, "weft-3")]));
-    const shots = await stream.stop();
-    const lost = shots.flatMap(({ echoed }, i) => (echoed === undefined ? [i * EVERY_MS] : []));
-    t.same(lost, [], `none of ${shots.length} datagrams is lost (those that are: when, in ms)`);
-    t.comment(`${what}: the next pod was Ready after ${took}, one after the end of the fault after ${again.took}`);
   }
 
-  /** Stops (SIGSTOP) a process of the leader until a new pod is Ready. */
-  const hang = (part: Part) => async (t: Test) => {
+  /** Stops a part of its leader in its tracks until a new pod is Ready. */
+  const hang = (part: CentralPart) => async (t: Test) => {
     const leader = await leaderOf(world, part);
     const process: ProcessId = requireProcess(leader.metadata.uid, PART[part]);
     signal(process, "SIGSTOP");
@@ -100,7 +48,7 @@ t.test("three centrals", { skip: noLab(), timeout: 900_000 }, async (t) => {
       signal(process, "SIGCONT");
     };
   };
-  const kill = (part: Part) => async () => {
+  const kill = (part: CentralPart) => async () => {
     const leader = await leaderOf(world, part);
     await killProcess(leader.metadata.uid, PART[part]);
     return () => leaderOf(world, part);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { deploy, waitUntilReady } from "../../../hack/deploy/deploy.ts";
+import { NAMESPACE } from "../../../hack/deploy/values.ts";
+import { createProgress } from "../../../hack/host/progress.ts";
+import { run as runProgram } from "../../../hack/host/run.ts";
+import { ensureTool } from "../../../hack/tools/tools.ts";
+import { idlePod, isReady, run, standingPods, useNamespace } from "../testing/pods.ts";
+import { reachable } from "../testing/reachable.ts";
+import { steadyDatagrams } from "../testing/steady-datagrams.ts";
+import { commitBefore, deployVersion, thisVersion, type Version } from "../testing/version-before.ts";
+import { timed } from "../testing/when.ts";
+import { openWorld, whyNoLab } from "../testing/world.ts";
+
+/** A pod of ovs-ovn gets a new version when it is deleted: where the datapath is in userspace, packets need the one that runs. */
+const KEEP_SWITCHES = "ovs.updateStrategy=OnDelete";
+const PLAIN = "tls.enabled=false";
+
+const from = await commitBefore().catch((error: Error) => error);
+const skip = whyNoLab() || (from instanceof Error ? from.message : false);
+
+t.test("upgrade from the version before, and rollback", { skip, timeout: 900_000 }, async (t) => {
+  const world = await openWorld(t);
+  const { lab } = world;
+  const progress = createProgress();
+  const namespace = await useNamespace(t, world, "weft-upgrade");
+  const folder = await mkdtemp(join(tmpdir(), "weft-upgrade-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const helm = await ensureTool("helm", progress);
+  const helmRun = async (...args: readonly string[]): Promise<void> => {
+    await runProgram(helm, [`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${NAMESPACE}`, ...args]);
+    await waitUntilReady(lab, progress, 400_000);
+  };
+  const upgradeTo = ({ chart, values, tag }: Version, ...set: readonly string[]): Promise<void> =>
+    helmRun(
+      ...[
+        "upgrade",
+        "weft",
+        chart,
+        `--values=${values}`,
+        `--set=image.tag=${tag}`,
+        ...set.map((each) => `--set=${each}`),
+      ],
+    );
+  let pods = 0;
+  const newPod = () => timed(() => run(world, [idlePod(namespace, `pod-${pods++}`, "weft-2")], 120_000));
+
+  const now = await thisVersion(lab, folder);
+  t.teardown(() => deploy(lab, progress, { timeoutMs: 400_000 }));
+  const before = await deployVersion(lab, String(from), folder, progress);
+  await upgradeTo(before, KEEP_SWITCHES);
+  const undisturbed = await steadyDatagrams(t, world, namespace);
+  const [near, far] = (await standingPods(world)).filter(({ metadata }) => metadata.name.startsWith("one-"));
+
+  for (const [what, work] of [
+    ["the version before is upgraded, without TLS", () => upgradeTo(now, KEEP_SWITCHES, PLAIN)],
+    ["helm rolls back", () => helmRun("rollback", "weft")],
+    ["and it is upgraded again", () => upgradeTo(now, KEEP_SWITCHES, PLAIN)],
+  ] as const)
+    await t.test(`${what}: no datagram is lost`, async (t) => {
+      const { took } = await undisturbed(t, () => timed(work));
+      t.comment(`${what}: ready after ${took}, the next pod was Ready after ${(await newPod()).took}`);
+    });
+
+  await t.test("switches are replaced on one node at a time, which has its flows before the next", async (t) => {
+    const states: string[] = [];
+    const stop = world.pods.subscribe(() => {
+      const ready = world.lab.nodes.filter((node) => isReady(world.own("ovs", node)[0])).length;
+      states.push(`${ready} of ${world.lab.nodes.length}`);
+    });
+    const old = world.own("ovs").map(({ metadata }) => metadata.uid);
+    await upgradeTo(now, PLAIN);
+    stop();
+    t.notOk(
+      world.own("ovs").some(({ metadata }) => old.includes(metadata.uid)),
+      "all are replaced",
+    );
+    t.notOk(
+      states.some((state) => state.startsWith("0 ")),
+      `nodes with a ready switch: ${[...new Set(states)].join(", ")}`,
+    );
+    await reachable(near!, far!);
+  });
+
+  await t.test("then TLS is turned on: no datagram is lost", async (t) => {
+    const { took } = await undisturbed(t, () => timed(() => upgradeTo(now)));
+    t.comment(`TLS: ready after ${took}, the next pod was Ready after ${(await newPod()).took}`);
+  });
+});
