@@ -13,6 +13,7 @@ import { eventRecorder } from "../kube/recorder.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
+import { logRefusals } from "../telemetry/refusals.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Bird } from "./bird.ts";
@@ -68,6 +69,7 @@ async function main(): Promise<void> {
       ? {
           ...(await ownCertificate(options.runDir, "weft-speaker", SYSTEM_CLOCK.wall())),
           admit: metricsReaders(kube, SYSTEM_CLOCK, "/metrics"),
+          refused: logRefusals(SYSTEM_CLOCK, log),
         }
       : undefined,
   );
