@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock } from "../time/clock.ts";
-import type { Refusal } from "./serve.ts";
+import type { AdmissionRefusal } from "./serve.ts";
 
 /** How long after a line the next one of the same kind is written, in ms. */
 const PAUSE_MS = 60_000;
@@ -13,8 +13,8 @@ const PAUSE_MS = 60_000;
 export function logRefusals(
   clock: Pick<Clock, "now">,
   log: { warn(fields: object, message: string): void },
-): (refusal: Refusal, from: string) => void {
-  const kinds = new Map<Refusal, { until: number; count: number }>();
+): (refusal: AdmissionRefusal, from: string) => void {
+  const kinds = new Map<AdmissionRefusal, { until: number; count: number }>();
   return (refusal, from) => {
     const kind = kinds.get(refusal) ?? { until: Number.NEGATIVE_INFINITY, count: 0 };
     kinds.set(refusal, kind);

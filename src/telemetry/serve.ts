@@ -17,10 +17,10 @@ export interface Shown {
 }
 
 /** What becomes of a request: it is served, or refused by a status of HTTP. */
-export type Admission = "admitted" | Refusal;
+export type Admission = "admitted" | AdmissionRefusal;
 
 /** Why a request is refused. */
-export type Refusal = keyof typeof REFUSED;
+export type AdmissionRefusal = keyof typeof REFUSED;
 
 const REFUSED = { unauthenticated: 401, forbidden: 403, unknown: 503 } as const;
 
@@ -32,7 +32,7 @@ export interface Guard {
   /** Never rejects. */
   readonly admit: (authorization: string | undefined) => Promise<Admission>;
   /** Called for each refused request with the client's address. */
-  readonly refused: (refusal: Refusal, from: string) => void;
+  readonly refused: (refusal: AdmissionRefusal, from: string) => void;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
