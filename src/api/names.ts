@@ -180,9 +180,9 @@ export function nodesAddressSet(family: 4 | 6): string {
 
 /**
  * The address set of the ranges of one family of those subnets of the default VPC whose pods leave the cluster by their own node; `nat`: only those
- * with `natOutgoing`.
+ * with `natOutgoing`; `local`: the endpoints of Services that have node ports and `externalTrafficPolicy: Local`, whose replies do.
  */
-export function leavingAddressSet(how: "distributed" | "nat", family: 4 | 6): string {
+export function leavingAddressSet(how: "distributed" | "nat" | "local", family: 4 | 6): string {
   return `weft_${how}_ip${family}`;
 }
 
@@ -259,6 +259,16 @@ export function foreignName(service: string, protocol: "TCP" | "UDP" | "SCTP"): 
 /** The load balancer of a Service for clients in one zone, for one protocol and family. */
 export function zonalName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean, zone: string): string {
   return `${loadBalancerName(service, protocol)}/zone${v6 ? 6 : 4}/${zone}`;
+}
+
+/** The load balancer of a Service with node hints for clients on nodes that have endpoints of their own, for one protocol and family. */
+export function sameNodeName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean): string {
+  return `${loadBalancerName(service, protocol)}/same-node${v6 ? 6 : 4}`;
+}
+
+/** The load balancer of a Service with node hints and without zone hints for clients on other nodes, for one protocol and family. */
+export function otherNodesName(service: string, protocol: "TCP" | "UDP" | "SCTP", v6: boolean): string {
+  return `${loadBalancerName(service, protocol)}/other-nodes${v6 ? 6 : 4}`;
 }
 
 /** The port with the addresses that a pod shares. No pod's port has such a name, because of its `/`. See `src/compile/pod/shared-addresses.ts`. */

@@ -89,8 +89,9 @@ export const chassisVariablesId = (node: string): string => node;
 /** The Address_Set of all nodes' own addresses of one family. */
 export const nodesSetId = (family: 4 | 6): string => `nodes/ip${family}`;
 
-/** The Address_Set of one family of the ranges of subnets whose pods leave by their own node; `nat`: of those with `natOutgoing`. */
-export const leavingSetId = (how: "distributed" | "nat", family: 4 | 6): string => `leaving/${how}/ip${family}`;
+/** The Address_Set of one family that `leavingAddressSet` describes. */
+export const leavingSetId = (how: "distributed" | "nat" | "local", family: 4 | 6): string =>
+  `leaving/${how}/ip${family}`;
 
 /** The Port_Group (or the Address_Sets) of a group that policies refer to. */
 export const groupId = (name: string): string => `group/${name}`;

@@ -7,6 +7,11 @@ export interface ZoneFact {
   readonly key: string;
 }
 
+/** The name of a node, for what depends on no other property of nodes; derived. */
+export interface NodeNameFact {
+  readonly key: string;
+}
+
 /** One node. */
 export interface NodeFact {
   readonly key: string;

@@ -50,7 +50,10 @@ export interface EndpointSliceObject {
         } | null;
         readonly nodeName?: string | null;
         readonly targetRef?: { readonly kind?: string; readonly namespace?: string; readonly name?: string } | null;
-        readonly hints?: { readonly forZones?: readonly { readonly name: string }[] | null } | null;
+        readonly hints?: {
+          readonly forZones?: readonly { readonly name: string }[] | null;
+          readonly forNodes?: readonly { readonly name: string }[] | null;
+        } | null;
       }[]
     | null;
 }
@@ -104,6 +107,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     ports,
     affinity: spec.sessionAffinity === "ClientIP" ? readAffinity(spec, problems) : 0,
     nodeLocal: spec.internalTrafficPolicy === "Local",
+    ...(spec.externalTrafficPolicy === "Local" && hasNodePorts(spec) && { keepsClient: true }),
     ...(spec.sessionAffinity === "ClientIP" && isOutside(spec) && { stickyOutside: true }),
     ...(wide.length > 0 && { wide }),
     leftToOthers: isLeftToOthers(metadata.labels),
@@ -141,6 +145,7 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
       node: nodeName ?? "",
       pod: target?.kind === "Pod" && target.name ? `${target.namespace || namespace}/${target.name}` : "",
       forZones: (hints?.forZones ?? []).map((zone) => zone.name).sort(),
+      forNodes: (hints?.forNodes ?? []).map((node) => node.name).sort(),
     });
   }
   return {
@@ -156,8 +161,12 @@ export function projectEndpointSlice(slice: EndpointSliceObject): EndpointSliceF
   };
 }
 
-function isOutside({ type, externalIPs }: NonNullable<ServiceObject["spec"]>): boolean {
-  return type === "NodePort" || type === "LoadBalancer" || (externalIPs ?? []).length > 0;
+function hasNodePorts({ type }: NonNullable<ServiceObject["spec"]>): boolean {
+  return type === "NodePort" || type === "LoadBalancer";
+}
+
+function isOutside(spec: NonNullable<ServiceObject["spec"]>): boolean {
+  return hasNodePorts(spec) || (spec.externalIPs ?? []).length > 0;
 }
 
 /** The requests of a Service that OVN does differently. */
@@ -168,11 +177,6 @@ function limits({ trafficDistribution, sessionAffinity, internalTrafficPolicy }:
   const sticky = sessionAffinity === "ClientIP";
   if (trafficDistribution && sticky)
     say("trafficDistribution", "a Service with sessionAffinity does not prefer near endpoints");
-  else if (trafficDistribution === "PreferSameNode")
-    say(
-      "trafficDistribution",
-      "PreferSameNode is treated as PreferSameZone; for the node's own endpoints alone, set internalTrafficPolicy: Local",
-    );
   if (sticky && internalTrafficPolicy === "Local")
     say("sessionAffinityConfig", "the session affinity has no timeout with internalTrafficPolicy: Local");
   return found;

@@ -21,6 +21,8 @@ export interface ServiceFact extends VipServiceFact {
   readonly affinity: number;
   /** `internalTrafficPolicy: Local`: only endpoints on the client's node. */
   readonly nodeLocal: boolean;
+  /** It has node ports and `externalTrafficPolicy: Local`: its endpoints see their clients' addresses. */
+  readonly keepsClient?: true;
   /** It has affinity and node ports or external addresses. */
   readonly stickyOutside?: true;
   /**
@@ -92,6 +94,8 @@ export interface EndpointFact {
   readonly pod: string;
   /** `hints.forZones`: the zones whose clients should use it. */
   readonly forZones: readonly string[];
+  /** `hints.forNodes`: the nodes whose clients should use it. */
+  readonly forNodes: readonly string[];
 }
 
 /** An invalid part of an object. */

@@ -72,6 +72,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   eipVpcs: {},
   chassisProblems: {},
   zones: {},
+  nodeNames: {},
   providerNodes: {
     // Those that are to be connected.
     network: ({ network, interface: name }) => (name === undefined ? [] : [network]),

@@ -5,7 +5,7 @@ import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
 import type { EipVpcFact, ExternalGatewaysFact } from "./external.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
-import type { ZoneFact } from "./node.ts";
+import type { NodeNameFact, ZoneFact } from "./node.ts";
 import type {
   GroupFact,
   GroupVpcsFact,
@@ -66,6 +66,7 @@ export interface DerivedFactTypes {
   readonly externalGateways: ExternalGatewaysFact;
   readonly eipVpcs: EipVpcFact;
   readonly zones: ZoneFact;
+  readonly nodeNames: NodeNameFact;
   readonly providerNodes: ProviderNodeFact;
 }
 

@@ -18,11 +18,12 @@ import type { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
 import { addressHolders } from "./address-holders.ts";
+import { nodeNames } from "./node-names.ts";
 import { zones } from "./zones.ts";
 
 /**
  * The derived facts: verdicts on subnets, members of groups, existing security groups, name collisions, objects that hold addresses, gateway nodes of
- * subnets, connections of nodes to external networks, VPCs of OvnEips, peered VPCs, and zones. They depend on the facts only, not on the order of
+ * subnets, connections of nodes to external networks, VPCs of OvnEips, peered VPCs, zones, and names of nodes. They depend on the facts only, not on the order of
  * changes.
  */
 export class DerivedFacts {
@@ -45,6 +46,7 @@ export class DerivedFacts {
       bfdPorts: deriverOf(facts, bfdPorts),
       externalGateways: deriverOf(facts, externalGateways),
       zones: deriverOf(facts, zones),
+      nodeNames: deriverOf(facts, nodeNames),
       providerNodes: deriverOf(facts, providerNodes),
       serviceRanges: deriverOf(facts, clusterServiceRanges),
       subnets: this.#verdicts,

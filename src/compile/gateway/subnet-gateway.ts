@@ -12,8 +12,11 @@ import { leavingSetId, nodePortId, nodesSetId, routerId } from "../owner-ids.ts"
 import { externalIds } from "../rows.ts";
 import { activeGateways } from "./gateway-nodes.ts";
 
-/** Priorities of Kube-OVN's Logical_Router_Policy rows; `nodePort` is Weft's own. */
-export const POLICY_PRIORITY = { subnet: 31000, nodePort: 30500, node: 30000, gateway: 29000 } as const;
+/** Priorities of Kube-OVN's Logical_Router_Policy rows; `reply` and `nodePort` are Weft's own. */
+export const POLICY_PRIORITY = { subnet: 31000, reply: 30600, nodePort: 30500, node: 30000, gateway: 29000 } as const;
+
+/** The lowest source port that Linux gives to a connection by default (`net.ipv4.ip_local_port_range`). */
+const FIRST_OF_CLIENTS = 32_768;
 
 const FAMILIES = [
   { family: "v4", number: 4, match: "ip4" },
@@ -24,7 +27,7 @@ const FAMILIES = [
 export function addGatewaySets(build: FragmentBuilder): void {
   for (const { number } of FAMILIES) {
     build.row("Address_Set", nodesSetId(number), { name: nodesAddressSet(number), external_ids: externalIds() });
-    for (const how of ["distributed", "nat"] as const)
+    for (const how of ["distributed", "nat", "local"] as const)
       build.row("Address_Set", leavingSetId(how, number), {
         name: leavingAddressSet(how, number),
         external_ids: externalIds(),
@@ -105,11 +108,13 @@ export function addNodeGateway(build: FragmentBuilder, node: string, cluster: Cl
         external_ids: externalIds({ node }),
       });
     };
-    const from = (how: "distributed" | "nat"): string =>
+    const from = (how: "distributed" | "nat" | "local"): string =>
       `${match}.src == $${leavingAddressSet(how, number)} && ${here}`;
     policy("gateway", POLICY_PRIORITY.gateway, from("distributed"));
     if (cluster.nodePorts === undefined) continue;
     policy("node-ports", POLICY_PRIORITY.nodePort, `${from("nat")} && ${nodePortMatch(number, cluster.nodePorts)}`);
+    const replies = nodePortMatch(number, cluster.nodePorts, FIRST_OF_CLIENTS);
+    policy("replies", POLICY_PRIORITY.reply, `${from("local")} && ${replies}`);
   }
 }
 
@@ -120,9 +125,14 @@ export function addNodeGateway(build: FragmentBuilder, node: string, cluster: Cl
  *
  * The same is true for replies. A node connects to node ports from a source port of the node port range (`compileHostRules`). So if a pod behind a
  * node port of its own node sees another node as the client (`externalTrafficPolicy: Local`), its reply goes through its node, which must translate
- * the address back. Other replies to nodes are sent to them directly.
+ * the address back. Other replies to nodes are sent to them directly. In subnets without `natOutgoing`, whose pods keep their addresses in requests to
+ * node ports, replies are distinguished by their sources: endpoints of such Services, from a port below those that Linux gives to clients.
+ * @param below the source port is below it.
  */
-function nodePortMatch(family: 4 | 6, { first, last }: PortRange): string {
-  const ports = (["tcp", "udp", "sctp"] as const).map((name) => `(${name}.dst >= ${first} && ${name}.dst <= ${last})`);
+function nodePortMatch(family: 4 | 6, { first, last }: PortRange, below?: number): string {
+  const ports = (["tcp", "udp", "sctp"] as const).map(
+    (name) =>
+      `(${name}.dst >= ${first} && ${name}.dst <= ${last}${below === undefined ? "" : ` && ${name}.src < ${below}`})`,
+  );
   return `ip${family}.dst == $${nodesAddressSet(family)} && (${ports.join(" || ")})`;
 }

@@ -39,9 +39,10 @@ t.test("an address of a template is plain for IPv4, and without a colon of its o
   t.equal(templateVip("10.96.0.20", 80), "10.96.0.20:80");
   t.equal(templateVip("10.96.0.20", 80, "zone.a"), "10.96.0.20^zone.a:80");
   t.equal(templateVip("fd::2", 80), "^xf^xd^colon^colon^x2:80");
-  for (const where of [undefined, "zone.a_db.c"]) {
-    t.equal(plainVip(templateVip("10.96.0.20", 80, where)), "10.96.0.20:80");
-    t.equal(plainVip(templateVip("fd::2", 80, where)), "[fd::2]:80");
+  t.equal(templateVip("10.96.0.20", 80, "zone.a", "other.u.tcp.80.v4"), "10.96.0.20^zone.a^other.u.tcp.80.v4:80");
+  for (const where of [[], ["zone.a_db.c"], ["zone._n", "other.u_d1.tcp.80.v4"], ["other.u.tcp.80.v4"]]) {
+    t.equal(plainVip(templateVip("10.96.0.20", 80, ...where)), "10.96.0.20:80");
+    t.equal(plainVip(templateVip("fd::2", 80, ...where)), "[fd::2]:80");
   }
   t.equal(plainVip("[fd::2]:80"), "[fd::2]:80");
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { getOrAdd } from "../../collections/get-or-add.ts";
 import type { EndpointFact, EndpointSliceFact, ServicePortFact } from "../../facts/service.ts";
 
 /** One endpoint of a port of a Service: a destination for connections. */
@@ -56,6 +57,22 @@ export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, re
 export function isZonal(targets: readonly Target[]): boolean {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 && ready.every(({ forZones }) => forZones.length > 0);
+}
+
+/** Whether endpoints are chosen by node: all ready ones have node hints. */
+export function isByNode(targets: readonly Target[]): boolean {
+  const ready = targets.filter(({ state }) => state === "ready");
+  return ready.length > 0 && ready.every(({ forNodes }) => forNodes.length > 0);
+}
+
+/** The ready endpoints of each node that has a hint of some. */
+export function hintedByNode(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
+  const found = new Map<string, Target[]>();
+  for (const target of targets) {
+    if (target.state !== "ready") continue;
+    for (const node of target.forNodes) getOrAdd(found, node, (): Target[] => []).push(target);
+  }
+  return found;
 }
 
 /** The endpoints for clients in a zone: those with a hint for it; all, if there are none or some have no hints. */

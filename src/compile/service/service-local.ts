@@ -7,7 +7,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { chassisVariablesId } from "../owner-ids.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { isV6, targetsOf, usableByNode } from "./service-endpoints.ts";
-import { endpointsVariable, templateVip } from "./template-variables.ts";
+import { portVariable, templateVip } from "./template-variables.ts";
 
 /**
  * The cluster addresses of a Service with `internalTrafficPolicy: Local`: one template load balancer for each protocol and family, whose endpoints
@@ -32,7 +32,7 @@ export function addLocal(
       if (ports.length === 0) continue;
       const vips = ports.map(({ port }) => [
         templateVip(address, port),
-        `^${endpointsVariable(uid, protocol, port, v6)}`,
+        `^${portVariable("local", { uid, protocol, port, v6 })}`,
       ]);
       addLoadBalancer(build, service, vpc, {
         name: localName(key, protocol, v6),
@@ -58,7 +58,7 @@ function addEntries(
   v6: boolean,
   slices: readonly EndpointSliceFact[],
 ): void {
-  const variable = endpointsVariable(uid, port.protocol, port.port, v6);
+  const variable = portVariable("local", { uid, protocol: port.protocol, port: port.port, v6 });
   for (const [node, own] of usableByNode(targetsOf(port, v6, slices))) {
     const entry = mapEntry(variable, own.map(({ text }) => text).join(","));
     build.member("Chassis_Template_Var", chassisVariablesId(node), "variables", entry);

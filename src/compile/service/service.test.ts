@@ -4,13 +4,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import type { DesiredRow } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
+import { mapEntry } from "../../desired/map-entry.ts";
 import { deriverOf } from "../../facts/derivation.ts";
 import { projectService } from "../../facts/project-service.ts";
 import type { FactStore } from "../../facts/store.ts";
+import { nodeNames } from "../../kinds/node-names.ts";
 import { zones } from "../../kinds/zones.ts";
 import { formatFragment } from "../../reconcile/text.ts";
 import type { WeftEffect } from "../effects.ts";
-import { loadBalancerGroupId } from "../owner-ids.ts";
+import { leavingSetId, loadBalancerGroupId } from "../owner-ids.ts";
 import {
   addChassis,
   addEndpoints,
@@ -34,7 +36,7 @@ const GROUPS = new Map<string, string>(
     return [rowUuid("Load_Balancer_Group", id), `Load_Balancer_Group ${id}`] as const;
   }),
 );
-for (const node of ["weft-1", "weft-2"])
+for (const node of ["weft-1", "weft-2", "weft-3"])
   GROUPS.set(rowUuid("Chassis_Template_Var", node), `Chassis_Template_Var ${node}`);
 
 /** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
@@ -403,10 +405,7 @@ t.test("differences between a Service's spec and OVN's behaviour are reported", 
   const facts = sampleFacts();
   const sticky = { sessionAffinity: "ClientIP" };
   for (const [spec, said] of [
-    [
-      { trafficDistribution: "PreferSameNode" },
-      /^spec\.trafficDistribution: PreferSameNode is treated as PreferSameZone/,
-    ],
+    [{ trafficDistribution: "PreferSameNode" }, undefined],
     [{ trafficDistribution: "PreferClose", ...sticky }, /^spec\.trafficDistribution: a Service with sessionAffinity/],
     [
       { internalTrafficPolicy: "Local", ...sticky },
@@ -495,6 +494,80 @@ t.test("endpoints with hints are for their zones, on the nodes of which they are
   addService(facts, "web", { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" });
   t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it in any zone");
 });
+
+const node = (...names: string[]) => ({ forNodes: names.map((name) => ({ name })) });
+
+t.test(
+  "endpoints with node hints are for clients on these nodes, and clients on other nodes have those of their zone",
+  async (t) => {
+    const facts = sampleFacts();
+    for (const derivation of [zones, nodeNames]) followed(facts, deriverOf(facts, derivation as typeof zones));
+    for (const [i, name] of ["weft-1", "weft-2", "weft-3"].entries()) addNode(facts, name, `172.18.0.1${i}`);
+    addService(facts, "web", { ...DUAL, ports: [HTTP], trafficDistribution: "PreferSameNode" });
+    const slice = (...endpoints: object[]) =>
+      addEndpoints(facts, "web", "web-1", { ports: [{ ...HTTP, port: 8080 }], endpoints: endpoints as never });
+    const made = () => serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+    const names = () => made().rows.map(({ label }) => label);
+    const [one, two] = [
+      onNode("10.16.0.2", "weft-1", { hints: node("weft-1") }),
+      onNode("10.16.0.3", "weft-2", { hints: node("weft-2") }),
+    ];
+    slice(one, two);
+    golden(t, "same-node", facts, "default/web");
+    addChassis(facts, "weft-1", "c1", "a");
+    addChassis(facts, "weft-2", "c2", "b");
+    addChassis(facts, "weft-3", "c3", "a");
+    const both = (address: string, name: string, zoneName: string) =>
+      onNode(address, name, { hints: { ...node(name), ...zone(zoneName).hints } });
+    slice(both("10.16.0.2", "weft-1", "a"), both("10.16.0.3", "weft-2", "b"));
+    golden(t, "same-node-zones", facts, "default/web");
+    slice(one, onNode("10.16.0.3", "weft-2"));
+    t.same(names(), ["service/default/web/tcp"], "one endpoint without a hint");
+    const ending = { conditions: { ready: false, serving: true, terminating: true } };
+    slice(one, onNode("10.16.0.3", "weft-2", { hints: node("weft-2"), ...ending }));
+    t.same(
+      made().edges.flatMap(({ table, member }) => (table === "Chassis_Template_Var" ? [member] : [])),
+      [
+        mapEntry("same.uid_dweb.tcp.80.v4", "10.16.0.2:8080"),
+        mapEntry("other.uid_dweb.tcp.80.v4", ""),
+        mapEntry("other.uid_dweb.tcp.80.v4", ""),
+      ],
+      "clients on the node of one that is terminating have another node's",
+    );
+    slice(onNode("10.16.0.2", "weft-1", { hints: node("weft-1"), ...ending }));
+    t.same(names(), ["service/default/web/tcp"], "none is ready");
+    slice(one);
+    addService(facts, "web", { ...DUAL, ports: [HTTP], sessionAffinity: "ClientIP" });
+    t.equal(names()[0], "service/default/web/tcp", "a client that keeps its endpoint keeps it on any node");
+  },
+);
+
+t.test(
+  "endpoints that see their clients' addresses are known to the policies by which their replies leave",
+  async (t) => {
+    const facts = sampleFacts();
+    addVpc(facts, "team-a", {});
+    addEndpoints(facts, "web", "web-1", {
+      ports: [{ ...HTTP, port: 8080 }],
+      endpoints: [onNode("10.16.0.2", "weft-1"), onNode("10.16.0.3", "weft-2")],
+    });
+    const members = (spec: object, metadata: object = {}): readonly string[] => {
+      addService(facts, "web", { clusterIPs: ["10.96.0.20"], ports: [HTTP], ...spec }, metadata);
+      const { edges } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
+      const set = rowUuid("Address_Set", leavingSetId("local", 4));
+      return edges.flatMap(({ row, member }) => (row === set ? [member] : []));
+    };
+    const local = { externalTrafficPolicy: "Local" };
+    t.same(members({ type: "NodePort", ...local }), ["10.16.0.2", "10.16.0.3"]);
+    t.same(members({ type: "LoadBalancer", ...local }), ["10.16.0.2", "10.16.0.3"]);
+    t.same(members({ type: "NodePort" }), []);
+    t.same(members({ externalIPs: ["192.0.2.7"], ...local }), [], "it has no node ports");
+    const elsewhere = {
+      annotations: { "ovn.kubernetes.io/logical_router": "team-a", "ovn.kubernetes.io/logical_switch": "x" },
+    };
+    t.same(members({ type: "NodePort", ...local }, elsewhere), [], "nodes do not reach it");
+  },
+);
 
 t.test("a new or deleted node does not compile a Service with hints again, a zone does", async (t) => {
   const facts = sampleFacts();

@@ -14,14 +14,16 @@ import {
 import type { FactReader } from "../../facts/store.ts";
 import { annotate, report, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
+import { leavingSetId } from "../owner-ids.ts";
 import { addExternal, type ExternalService, readExternal, releaseAddresses } from "./external-balancer.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
-import { hostPort, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
+import { hostPort, isByNode, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
 import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
 import { addLocal } from "./service-local.ts";
 import { rangesOfServices } from "./service-ranges.ts";
 import { repeatsOf } from "./service-repeats.ts";
+import { addSameNode } from "./service-same-node.ts";
 import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { slicesInVpc, vpcOfService } from "./service-vpc.ts";
 import { addZonal } from "./service-zones.ts";
@@ -45,6 +47,8 @@ interface ServiceInput {
   readonly wide: readonly string[];
   /** The zones that have nodes, if endpoints have zone hints. */
   readonly zones: readonly string[];
+  /** All nodes, if endpoints have node hints. */
+  readonly nodes: readonly string[];
 }
 
 /**
@@ -70,14 +74,15 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const vips = vipsOfService(reader, service, slices, vpc, defaultVpc);
     const own = balancedAddresses(service).filter((one) => !service.nodeLocal || !service.addresses.includes(one));
     const wide = [...own, ...vips.addresses];
-    const zonal = zonalFamilies(service, service.ports, wide, slices).length > 0;
-    const zones = zonal ? reader.all("zones").map((zone) => zone.key) : [];
+    const hinted = (by: typeof isZonal): boolean => hintedFamilies(service, service.ports, wide, slices, by).length > 0;
+    const zones = hinted(isZonal) ? reader.all("zones").map((zone) => zone.key) : [];
+    const nodes = hinted(isByNode) ? reader.all("nodeNames").map((node) => node.key) : [];
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
     const serviceRanges = rangesOfServices(reader);
     const replacement = cluster?.kubeProxyReplacement === true;
     const external = readExternal(reader, service, vpc);
     const found = { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, external };
-    return { ...found, health, wide, zones };
+    return { ...found, health, wide, zones, nodes };
   },
 
   compile(input): Fragment<WeftEffect> {
@@ -101,6 +106,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       if (input.replacement && !foreign) addNodePorts(build, service, vpc, slices, protocol);
     }
     if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
+    else if (service.keepsClient) noteEndpoints(build, slices);
     if (served !== undefined) addExternal(build, service, vpc, served, slices, !foreign);
     const problems = [
       ...service.problems,
@@ -122,6 +128,13 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     ]);
   },
 };
+
+/** Lets the replies of endpoints leave by their own node, where node ports are translated back: see `addNodeGateway`. */
+function noteEndpoints(build: FragmentBuilder, slices: readonly EndpointSliceFact[]): void {
+  const addresses = new Set(slices.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
+  for (const address of addresses)
+    build.member("Address_Set", leavingSetId("local", isV6(address) ? 6 : 4), "addresses", address);
+}
 
 /** The differences, without kube-proxy, between a Service's spec and how nodes serve it. */
 function nodeLimits({ stickyOutside }: ServiceFact): readonly ProblemFact[] {
@@ -177,22 +190,26 @@ function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaul
   }
 }
 
-/** The addresses at which clients on all nodes use the same endpoints, or those of their zone. */
+/** The addresses at which clients on all nodes use the same endpoints, or those of their node or zone. */
 function addCluster(
   build: FragmentBuilder,
-  { service, vpc, slices, serviceRanges: ranges, wide, zones, health, vips: { addresses: own } }: ServiceInput,
+  { service, vpc, slices, serviceRanges: ranges, wide, zones, nodes, health, vips: { addresses: own } }: ServiceInput,
   protocol: ServicePortFact["protocol"],
 ): void {
   const { key, affinity } = service;
   const ports = service.ports.filter((port) => port.protocol === protocol);
-  const zonal = zones.length === 0 ? [] : zonalFamilies(service, ports, wide, slices);
-  for (const v6 of zonal) {
+  const families = (by: typeof isZonal): readonly boolean[] => hintedFamilies(service, ports, wide, slices, by);
+  const zonal = zones.length === 0 ? [] : families(isZonal);
+  const hinted = [...new Set([...zonal, ...(nodes.length === 0 ? [] : families(isByNode))])];
+  for (const v6 of hinted) {
     const addresses = wide.filter((address) => isV6(address) === v6);
-    addZonal(build, { service, vpc, protocol, v6, addresses }, slices, zones);
+    const at = { service, vpc, protocol, v6, addresses };
+    addSameNode(build, at, slices, nodes);
+    addZonal(build, at, slices, zonal.includes(v6) ? zones : []);
   }
   const vips: Record<string, string> = {};
   for (const address of wide) {
-    if (zonal.includes(isV6(address))) continue;
+    if (hinted.includes(isV6(address))) continue;
     for (const port of ports) {
       const targets = usable(targetsOf(port, isV6(address), slices));
       vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
@@ -208,16 +225,17 @@ function addCluster(
 }
 
 /**
- * The families (whether IPv6) in which endpoints of some port have zone hints. Services with affinity ignore them: northd makes no affinity flows for
+ * The families (whether IPv6) in which endpoints of some port have hints. Services with affinity ignore them: northd makes no affinity flows for
  * template load balancers.
  */
-function zonalFamilies(
+function hintedFamilies(
   service: ServiceFact,
   ports: readonly ServicePortFact[],
   addresses: readonly string[],
   slices: readonly EndpointSliceFact[],
+  by: typeof isZonal,
 ): readonly boolean[] {
   if (service.affinity > 0) return [];
   const families = [false, true].filter((v6) => addresses.some((address) => isV6(address) === v6));
-  return families.filter((v6) => ports.some((port) => isZonal(targetsOf(port, v6, slices))));
+  return families.filter((v6) => ports.some((port) => by(targetsOf(port, v6, slices))));
 }

@@ -16,29 +16,40 @@ export const SPELLING: readonly string[] = [
 ];
 
 /**
- * An address as the key of a template's `vips`; with `where`, only for nodes on which that variable is set (to an empty value). northd splits such a
- * key at its colons, so IPv6 addresses are spelled with variables that are the same on all nodes.
+ * An address as the key of a template's `vips`; with `where`, only for nodes on which all these variables are set (to an empty value). northd splits
+ * such a key at its colons, so IPv6 addresses are spelled with variables that are the same on all nodes.
  */
-export function templateVip(address: string, port: number, where?: string): string {
+export function templateVip(address: string, port: number, ...where: readonly string[]): string {
   const spelled = address.includes(":")
     ? address.replaceAll(/./g, (sign) => (sign === ":" ? "^colon" : `^x${sign}`))
     : address;
-  return `${spelled}${where === undefined ? "" : `^${where}`}:${port}`;
+  return `${spelled}${where.map((variable) => `^${variable}`).join("")}:${port}`;
 }
 
 /** The address and port of such a key; a key without variables is returned unchanged. */
 export function plainVip(key: string): string {
   const plain = key
-    .replace(/\^zone\.[\w.]*/, "")
+    .replaceAll(/\^(?:zone|other)\.[\w.]*/g, "")
     .replaceAll("^colon", ":")
     .replaceAll(/\^x([0-9a-f])/g, "$1");
   const end = plain.lastIndexOf(":");
   return key.includes("^colon") ? `[${plain.slice(0, end)}]${plain.slice(end)}` : plain;
 }
 
-/** The variable with a node's own endpoints of a port of a Service; its name contains the Service's UID. */
-export function endpointsVariable(uid: string, protocol: string, port: number, v6: boolean): string {
-  return `local.${plainName(uid)}.${protocol.toLowerCase()}.${port}.${v6 ? "v6" : "v4"}`;
+/**
+ * A variable of one port of a Service; its name contains the Service's UID. `local`: the node's own endpoints, for `internalTrafficPolicy: Local`;
+ * `same`: those with a hint for the node; `other`: set, to an empty value, on nodes without `same`.
+ */
+export function portVariable(
+  kind: "local" | "same" | "other",
+  {
+    uid,
+    protocol,
+    port,
+    v6,
+  }: { readonly uid: string; readonly protocol: string; readonly port: number; readonly v6: boolean },
+): string {
+  return `${kind}.${plainName(uid)}.${protocol.toLowerCase()}.${port}.${v6 ? "v6" : "v4"}`;
 }
 
 /** The variable that is set, to an empty value, on the nodes of a zone (`topology.kubernetes.io/zone`); "": on nodes without a zone. */

@@ -13,6 +13,7 @@ import {
 } from "../../compile/testing/sample-facts.ts";
 import { deriverOf } from "../../facts/derivation.ts";
 import type { FactStore } from "../../facts/store.ts";
+import { nodeNames } from "../../kinds/node-names.ts";
 import { zones } from "../../kinds/zones.ts";
 import { type Plan, planSize } from "../../reconcile/plan.ts";
 import { engineRig } from "../testing/engine-rig.ts";
@@ -37,6 +38,7 @@ async function rig(t: Test, prepare: (facts: FactStore) => void = () => undefine
   addVpc(facts, "team-a", {});
   prepare(facts);
   followed(facts, deriverOf(facts, zones));
+  followed(facts, deriverOf(facts, nodeNames));
   const { engine, northbound, plans, close } = await engineRig(t, facts, { batch: 1_000 });
   return {
     ...{ facts, plans, close },
@@ -59,10 +61,13 @@ function sorted(value: unknown): unknown {
   );
 }
 
-const endpointOn = (address: string, nodeName: string, zone?: string) => ({
+const endpointOn = (address: string, nodeName: string, zone?: string, byNode = false) => ({
   addresses: [address],
   nodeName,
-  ...(zone !== undefined && { hints: { forZones: [{ name: zone }] } }),
+  hints: {
+    ...(zone !== undefined && { forZones: [{ name: zone }] }),
+    ...(byNode && { forNodes: [{ name: nodeName }] }),
+  },
 });
 
 t.test("an endpoint's change is one entry of one node, or one load balancer for its zone", async (t) => {
@@ -100,6 +105,11 @@ t.test("an endpoint's change is one entry of one node, or one load balancer for 
   const zonal = await change("s9", [near, far, endpointOn("10.16.2.209", "weft-2", "b")]);
   t.equal(planSize(zonal), 1, "the other zone's is left alone");
   t.match(zonal.updates, [{ row: { label: "service/default/s9/tcp/zone4/b" } }]);
+  const [here, there] = [endpointOn("10.16.1.11", "weft-1", "a", true), endpointOn("10.16.2.11", "weft-2", "b", true)];
+  await change("s11", [here, there]);
+  const more = await change("s11", [here, there, endpointOn("10.16.2.211", "weft-2", "b", true)]);
+  t.equal(planSize(more), 2, "with node hints: its node's entry, and the load balancer of its zone's other nodes");
+  await change("s11", [endpointOn("10.16.1.11", "weft-1", "a"), endpointOn("10.16.2.11", "weft-2", "b")]);
 
   addNode(facts, "weft-4", "172.18.0.14");
   addChassis(facts, "weft-4", "c-weft-4", "b");
@@ -134,6 +144,7 @@ const STEP = fc.oneof(
           v6: fc.boolean(),
           node: fc.constantFrom(...NODES),
           zone: fc.constantFrom("a", "a", "b", undefined),
+          byNode: fc.constantFrom(true, true, false),
           ready: fc.boolean(),
         }),
         { maxLength: 3 },
@@ -174,8 +185,8 @@ function apply(facts: FactStore, step: Step): void {
     }
     addEndpoints(facts, name, `${name}-${slice}`, {
       ports: [...ports, { name: "more", protocol: "UDP", port: 5353 }],
-      endpoints: endpoints.map(({ host, v6, node, zone, ready }) => ({
-        ...endpointOn(v6 ? `fd00:10:16::${host}` : `10.16.0.${host}`, node, zone),
+      endpoints: endpoints.map(({ host, v6, node, zone, byNode, ready }) => ({
+        ...endpointOn(v6 ? `fd00:10:16::${host}` : `10.16.0.${host}`, node, zone, byNode),
         conditions: { ready, serving: true, terminating: !ready },
       })),
     });

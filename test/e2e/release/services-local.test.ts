@@ -123,6 +123,37 @@ t.test("Services that differ by node, and external addresses", { skip: whyNoLab(
     }
   });
 
+  await t.test("a client prefers endpoints of its node, and has others where its node has none", async (t) => {
+    const service = await makeService(world, NAME, "same", {
+      ipFamilyPolicy: "RequireDualStack",
+      trafficDistribution: "PreferSameNode",
+    });
+    const uid = service.metadata.uid.replaceAll("-", "_d");
+    /** Waits until nodes have so many variables of that kind, which is one for each family. */
+    const variables = async (kind: "same" | "other", count: number): Promise<void> => {
+      await world.nb.until(`nodes have ${count} variables ${kind}`, () => {
+        const names = [...world.nb.mirror.rows("Chassis_Template_Var")].flatMap(({ variables }) =>
+          Object.keys(variables),
+        );
+        return names.filter((name) => name.startsWith(`${kind}.${uid}.`)).length === count;
+      });
+      await active(world);
+    };
+    const answers = async (host: string): Promise<readonly string[]> => {
+      const all = await Promise.all([one, two].map((pod) => http(inPod(pod), `http://${host}/hostname`)));
+      return all.map(({ detail }) => detail);
+    };
+    await variables("other", 2);
+    for (const host of hosts(service)) t.same(await answers(host), ["web-1", "web-1"], "the only endpoint");
+    await run(world, [labelled(webPod(NAME, "web-2", "weft-2"))]);
+    await variables("same", 4);
+    for (const host of hosts(service))
+      for (let i = 0; i < 6; i++) t.same(await answers(host), ["web-1", "web-2"], "each node's own");
+    await remove(world, NAME, ["web-2"]);
+    await variables("other", 2);
+    for (const host of hosts(service)) t.same(await answers(host), ["web-1", "web-1"], "the only one that is left");
+  });
+
   await t.test(
     "external addresses are balanced for pods to all endpoints, also with externalTrafficPolicy Local",
     async (t) => {

@@ -2,6 +2,7 @@
 
 import pLimit from "p-limit";
 import t from "tap";
+import { openLab } from "../../../hack/lab/lab.ts";
 import { addressOf, EXTERNAL, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
@@ -10,81 +11,33 @@ import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
+import {
+  CLIENTS,
+  type Client,
+  FAR,
+  KINDS,
+  type Kind,
+  mustReach,
+  NAMED,
+  NEAR,
+  TENANT,
+  WAYS,
+  type Way,
+} from "../testing/tenants-table.ts";
 import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-table";
-const TENANT = `${NAME}-tenant`;
 const OTHER = `${NAME}-other`;
-/** Endpoints run on the first node; the second one is the gateway of centralized subnets. */
-const [NEAR, FAR] = ["weft-1", "weft-2"];
 const FAMILIES = ["v4", "v6"] as const;
 type Family = (typeof FAMILIES)[number];
-
-/** The address from which FAR sends for the subnet that names one; the test gives it to the node. */
-const NAMED = { v4: "172.18.0.212", v6: "fd00:172:18::212" };
-
-/** The differences between the subnets. `by` is the node through which traffic of their pods leaves, if it is not the pod's own. */
-const KINDS = [
-  { name: "nat", net: 81, vpc: undefined, by: undefined, spec: { natOutgoing: true } },
-  { name: "plain", net: 82, vpc: undefined, by: undefined, spec: { natOutgoing: false } },
-  {
-    name: "central",
-    net: 83,
-    vpc: undefined,
-    by: FAR,
-    spec: { natOutgoing: true, gatewayType: "centralized", gatewayNode: FAR },
-  },
-  {
-    name: "named",
-    net: 84,
-    vpc: undefined,
-    by: FAR,
-    spec: {
-      natOutgoing: true,
-      gatewayType: "centralized",
-      gatewayNode: FAMILIES.map((family) => `${FAR}:${NAMED[family]}`).join(","),
-    },
-  },
-  { name: "tenant", net: 85, vpc: TENANT, by: undefined, spec: {} },
-] as const;
-type Kind = (typeof KINDS)[number];
-
-/** The kinds of clients. Pods of the default VPC are on the endpoint's node (`near`) or another one (`far`), whatever their subnet. */
-const CLIENTS = ["near", "far", "tenant-near", "tenant-far", "other", NEAR, FAR, OUTSIDE] as const;
-type Client = (typeof CLIENTS)[number];
-
-/**
- * Who reaches what: `+` must reach it, `-` must not; a dot is not tested, because kube-proxy or the external network decides it. The columns are
- * CLIENTS, the rows are addresses that lead to an endpoint on NEAR: its own address (as of a headless Service), by a Service's ClusterIP, by one with
- * `internalTrafficPolicy: Local`, by an external address, by a node port of either node, and by the VIP of a SwitchLBRule.
- */
-const TABLE = {
-  default: {
-    pod: "+ + - - - + + +",
-    clusterIP: "+ + - - - + + .",
-    local: "+ - - - - + - .",
-    externalIP: "+ + - - - + + +",
-    [`nodePort ${NEAR}`]: "+ + - - - + + +",
-    [`nodePort ${FAR}`]: "+ + - - - + + +",
-    rule: "+ + - - - - - -",
-  },
-  // Nodes have no route to a custom VPC, and kube-proxy is on the nodes.
-  tenant: {
-    pod: "- - + + - - - -",
-    clusterIP: "- - + + - - - -",
-    local: "- - + - - - - -",
-    externalIP: "- - + + - - - -",
-    [`nodePort ${NEAR}`]: "- - - - - - - -",
-    [`nodePort ${FAR}`]: "- - - - - - - -",
-    rule: "- - + + - - - -",
-  },
-};
 
 const nameOf = ({ name }: Kind): string => `${NAME}-${name}-net`;
 const cidrOf = (net: number): string => `10.${net}.0.0/24,fd00:10:${net}::/120`;
 const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
 const vipOf = ({ net }: Kind) => ({ v4: `10.${net}.0.50`, v6: `fd00:10:${net}::32` });
 const externalOf = ({ net }: Kind) => ({ v4: `192.0.2.${net}`, v6: `2001:db8:77::${net}` });
+const balancedOf = ({ net }: Kind) => ({ v4: `198.51.100.${net}`, v6: `2001:db8:78::${net}` });
+const keptOf = ({ net }: Kind) => ({ v4: `198.51.100.${net + 100}`, v6: `2001:db8:79::${net}` });
 const inFamily = (addresses: readonly string[], family: Family): string =>
   addresses.find((address) => address.includes(":") === (family === "v6")) ?? "(none)";
 
@@ -128,7 +81,8 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
   };
   for (const kind of KINDS) {
     for (const range of cidrOf(kind.net).split(",")) await route(range, kind.by ?? NEAR);
-    for (const address of Object.values(externalOf(kind))) await route(address, NEAR);
+    for (const addresses of [externalOf, balancedOf, keptOf])
+      for (const address of Object.values(addresses(kind))) await route(address, NEAR);
   }
 
   const manifests = [
@@ -166,9 +120,16 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
     });
     services.set(name, service);
   };
+  const makeBalanced = async (name: string, kind: Kind, addresses: readonly string[], spec: object): Promise<void> => {
+    await makeService(name, kind, { type: "LoadBalancer", ...spec });
+    const body = { status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } } };
+    await world.kube.patch(SERVICES, { namespace: NAME, name }, { type: "merge", body }, { subresource: "status" });
+  };
   await Promise.all(
     KINDS.map(async (kind) => {
-      await makeService(kind.name, kind, { type: "NodePort", externalIPs: Object.values(externalOf(kind)) });
+      const [external, balanced, kept] = [externalOf, balancedOf, keptOf].map((of) => Object.values(of(kind)));
+      await makeBalanced(kind.name, kind, balanced ?? [], { externalIPs: external });
+      await makeBalanced(`${kind.name}-kept`, kind, kept ?? [], { externalTrafficPolicy: "Local" });
       await makeService(`${kind.name}-local`, kind, { internalTrafficPolicy: "Local" });
       const name = `${NAME}-${kind.name}`;
       const { v4, v6 } = vipOf(kind);
@@ -193,47 +154,52 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
     }),
   );
 
-  const execs = new Map<Client, readonly { readonly name: string; readonly exec: Exec }[]>();
-  const add = (client: Client, name: string, exec: Exec): void =>
-    void execs.set(client, [...(execs.get(client) ?? []), { name, exec }]);
-  for (const { name, vpc } of KINDS) {
-    for (const side of ["near", "far"] as const)
-      add(vpc === undefined ? side : `tenant-${side}`, `${name}-${side}`, inPod(pod(`${name}-${side}`)));
+  interface From {
+    readonly name: string;
+    readonly kind?: Kind["name"];
+    readonly exec: Exec;
   }
-  add("other", "other", inPod(pod("other")));
-  for (const space of [NEAR, FAR, OUTSIDE] as const) add(space, space, inNode(world, space));
+  const execs = new Map<Client, readonly From[]>();
+  const add = (client: Client, from: From): void => void execs.set(client, [...(execs.get(client) ?? []), from]);
+  for (const { name: kind, vpc } of KINDS) {
+    for (const side of ["near", "far"] as const) {
+      const name = `${kind}-${side}`;
+      add(vpc === undefined ? side : `tenant-${side}`, { name, kind, exec: inPod(pod(name)) });
+    }
+  }
+  add("other", { name: "other", exec: inPod(pod("other")) });
+  for (const space of [NEAR, FAR, OUTSIDE] as const) add(space, { name: space, exec: inNode(world, space) });
 
-  const urlsOf = (kind: Kind, family: Family): Readonly<Record<string, string>> => {
-    const service = services.get(kind.name);
-    const local = services.get(`${kind.name}-local`);
+  const urlsOf = (kind: Kind, family: Family): Readonly<Record<Way, string>> => {
+    const [service, local, kept] = ["", "-local", "-kept"].map((suffix) => services.get(`${kind.name}${suffix}`)?.spec);
     const url = (address: string, port: number): string => `http://${urlHost(address)}:${port}/hostname`;
-    const port: number = service?.spec.ports[0].nodePort;
+    const [port, keptPort] = [service, kept].map((spec): number => spec.ports[0].nodePort) as [number, number];
     return {
       pod: url(inFamily(addressesOf(pod(`${kind.name}-web`)), family), 8080),
-      clusterIP: url(inFamily(service?.spec.clusterIPs, family), 80),
-      local: url(inFamily(local?.spec.clusterIPs, family), 80),
+      clusterIP: url(inFamily(service.clusterIPs, family), 80),
+      "internal Local": url(inFamily(local.clusterIPs, family), 80),
       externalIP: url(externalOf(kind)[family], 80),
-      [`nodePort ${NEAR}`]: url(addressOf(NEAR)[family], port),
-      [`nodePort ${FAR}`]: url(addressOf(FAR)[family], port),
+      "load balancer": url(balancedOf(kind)[family], 80),
+      "nodePort near": url(addressOf(NEAR)[family], port),
+      "nodePort far": url(addressOf(FAR)[family], port),
+      "Local load balancer": url(keptOf(kind)[family], 80),
+      "Local nodePort near": url(addressOf(NEAR)[family], keptPort),
+      "Local nodePort far": url(addressOf(FAR)[family], keptPort),
       rule: url(vipOf(kind)[family], 80),
     };
   };
+  const kubeProxy = openLab().settings?.kubeProxy !== false;
   const cells: Cell[] = [];
   for (const kind of KINDS) {
     for (const family of FAMILIES) {
       const urls = urlsOf(kind, family);
-      for (const [way, row] of Object.entries(TABLE[kind.vpc === undefined ? "default" : "tenant"])) {
-        for (const [i, expected] of row.split(" ").entries()) {
-          const client = CLIENTS[i];
-          if (client === undefined || expected === ".") continue;
-          for (const { name, exec } of execs.get(client) ?? []) {
-            cells.push({
-              text: `${name} to ${kind.name} by ${way}, ${family}`,
-              from: exec,
-              url: urls[way] ?? "",
-              expect: `${kind.name}-web`,
-              reach: expected === "+",
-            });
+      for (const way of WAYS) {
+        for (const client of CLIENTS) {
+          for (const { name, kind: from, exec } of execs.get(client) ?? []) {
+            const reach = mustReach({ client, from, to: kind, way, kubeProxy });
+            if (reach === undefined) continue;
+            const text = `${name} to ${kind.name} by ${way}, ${family}`;
+            cells.push({ text, from: exec, url: urls[way], expect: `${kind.name}-web`, reach });
           }
         }
       }
@@ -287,17 +253,25 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
         const client = pod(`${kind.name}-${side}`);
         const own = inFamily(addressesOf(client), family);
         const node = addressOf(kind.by ?? client.spec.nodeName)[family];
-        const expected = { nat: node, plain: own, central: node, named: NAMED[family], tenant: "" }[kind.name];
+        const either = [NEAR, FAR].map((name) => addressOf(name)[family]);
+        const expected: readonly string[] = {
+          nat: [node],
+          plain: [own],
+          central: [node],
+          named: [NAMED[family]],
+          ecmp: either,
+          tenant: [""],
+        }[kind.name];
         if (kind.name === "plain") await route(own, client.spec.nodeName);
         let [seen, detail] = ["", ""];
         const answered = async (): Promise<boolean> => {
           const result = await http(inPod(client), `http://${urlHost(EXTERNAL[family])}/`);
           detail = result.detail;
           if (result.ok) seen = detail.trim();
-          return result.ok || expected === "";
+          return result.ok || expected.includes("");
         };
         await until(`an answer to ${client.metadata.name}`, 20_000, answered).catch(() => {});
-        return seen === expected ? [] : [`${client.metadata.name}, ${family}: "${detail}", not "${expected}"`];
+        return expected.includes(seen) ? [] : [`${client.metadata.name}, ${family}: "${detail}", not "${expected}"`];
       }),
     );
     t.same(failing.flat(), [], `all of ${ways.length} ways`);
