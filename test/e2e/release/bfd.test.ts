@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { execFile } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import t from "tap";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
 import { VPCS } from "../../../src/kube/resources.ts";
-import { answerBfd } from "../testing/bfd.ts";
+import { answerBfd, cut, heal } from "../testing/bfd.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inPod, run, useNamespace } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -32,17 +30,6 @@ const LEAST_PACKETS = 70;
 const MOST_S = 10;
 
 t.setTimeout(540_000);
-
-/** Disconnects a network namespace at once, in both directions, as if it had died; `heal` undoes it. */
-async function cut(netns: string): Promise<void> {
-  const chain = (hook: string) => `chain ${hook} { type filter hook ${hook} priority raw; policy drop; }\n`;
-  const table = `table inet dead {\n${chain("prerouting")}${chain("output")}}`;
-  await promisify(execFile)("nsenter", [`--net=${netns}`, "nft", table]);
-}
-
-async function heal(netns: string): Promise<void> {
-  await promisify(execFile)("nsenter", [`--net=${netns}`, "nft", "delete table inet dead"]);
-}
 
 t.test(
   "BFD from a VPC's own port removes failed egress gateways from ECMP routes",

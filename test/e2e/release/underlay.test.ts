@@ -10,6 +10,7 @@ import { vlanKind } from "../../../src/kinds/vlan.ts";
 import { type ResourceType, SUBNETS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { useObject } from "../testing/use-object.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-underlay";
@@ -67,17 +68,9 @@ async function plug(t: Test): Promise<void> {
   }
 }
 
-/** Creates an object, which is deleted at the end of the test; remains of an interrupted run are deleted first. */
-async function use(t: Test, type: ResourceType, name: string, spec: object): Promise<void> {
-  await world.kube.delete(type, { name }).catch(() => undefined);
-  await until(`${type.kind} ${name} can be created`, 20_000, () =>
-    world.kube.create<Thing>(type, { metadata: { name }, spec } as never).then(
-      () => true,
-      () => false,
-    ),
-  );
-  t.teardown(() => world.kube.delete(type, { name }).catch(() => undefined));
-}
+/** As {@link useObject}. */
+const use = (t: Test, type: ResourceType, name: string, spec: object): Promise<void> =>
+  useObject(t, world, type, name, spec);
 
 /** The addresses and routes of the node on a device in the external network, with a placeholder for the device. */
 async function look(node: string, device: string): Promise<string> {

@@ -18,6 +18,7 @@ import { type ResourceType, SUBNETS, VPCS } from "../../../src/kube/resources.ts
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { readiness } from "../testing/subnets.ts";
+import { useObject } from "../testing/use-object.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-nat";
@@ -114,17 +115,9 @@ async function plug(t: Test): Promise<void> {
   }
 }
 
-/** Creates an object, which is deleted at the end of the test; remains of an interrupted run are deleted first. */
-async function use(t: Test, type: ResourceType, name: string, spec: object): Promise<void> {
-  await world.kube.delete(type, { name }).catch(() => undefined);
-  await until(`${type.kind} ${name} can be created`, 20_000, () =>
-    world.kube.create<Thing>(type, { metadata: { name }, spec } as never).then(
-      () => true,
-      () => false,
-    ),
-  );
-  t.teardown(() => world.kube.delete(type, { name }).catch(() => undefined));
-}
+/** As {@link useObject}. */
+const use = (t: Test, type: ResourceType, name: string, spec: object): Promise<void> =>
+  useObject(t, world, type, name, spec);
 
 /** A name of a VPC whose port that node hosts while it is alive: the order of the nodes depends on the VPC's name. */
 function nameHostedBy(node: string): string {
