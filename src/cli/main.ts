@@ -6,6 +6,7 @@ import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
+import { addRestoreCommand } from "./central/restore.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
 import { parsePod } from "./endpoint-arguments.ts";
@@ -270,6 +271,7 @@ addWatchCommands(program, forTools, (options, action) => withKube(options as Opt
 addFlowsCommand(program, (options, action) => withKube(options as Options, action));
 addCentralCommands(program, withConnection);
 addPodCommands(program);
+addRestoreCommand(program);
 
 program
   .command("completion")

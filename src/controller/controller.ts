@@ -29,6 +29,7 @@ import { Domains } from "./domains/domains.ts";
 import { ClusterIdentity } from "./leadership/cluster-identity.ts";
 import { initialSweep, sweepUncompiled } from "./leadership/initial-sweep.ts";
 import { RestoredRows } from "./leadership/restored-rows.ts";
+import { SyncAnswers } from "./leadership/sync-answers.ts";
 import { Term } from "./leadership/term.ts";
 import { Sources } from "./sources.ts";
 import { ChassisWatch } from "./status/chassis-watch.ts";
@@ -107,6 +108,8 @@ export class Controller {
   #term: Term | undefined;
   /** Set while this process leads and has completed the initial sweep. */
   #restored: RestoredRows | undefined;
+  /** As long as {@link #restored}. */
+  #answers: SyncAnswers | undefined;
   readonly #recorder: Recorder | undefined;
   readonly #staleFlows = new StaleFlowsRecord((text) => this.#recordStaleFlows(text));
   /** Everything was read after the lock was acquired, and the lock has not been lost since. */
@@ -305,6 +308,7 @@ export class Controller {
     await initialSweep(tools);
     if (over()) return;
     this.#restored = new RestoredRows(tools);
+    this.#answers = new SyncAnswers({ ...tools, restored: this.#restored });
     const { compiled, transactions } = this.engine.stats;
     log.info({ ms: Math.round(clock.now() - started), compiled, transactions }, "all units are compiled and committed");
     this.#parts.settled?.();
@@ -325,6 +329,8 @@ export class Controller {
   #endTerm(): void {
     const term = this.#term;
     this.#term = undefined;
+    this.#answers?.stop();
+    this.#answers = undefined;
     this.#restored?.stop();
     this.#restored = undefined;
     this.#staleFlows.clear();

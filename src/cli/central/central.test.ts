@@ -4,7 +4,7 @@ import t from "tap";
 import { PODS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { backUp, readMembers } from "./commands.ts";
+import { backUp, readMembers, restore } from "./commands.ts";
 import { CentralError, parseMember } from "./member.ts";
 import { formatMembers, type Member, problemsOf } from "./report.ts";
 
@@ -134,4 +134,20 @@ t.test("a replica that cannot be copied does not hide that others were", async (
   });
   t.same(result, { nodes: ["node-1", "node-3"], failures: [{ node: "node-2", why: "no space left" }] });
   t.same(new Set(asked), new Set(["/opt/weft/bin/central-member backup"]));
+});
+
+t.test("a backup is restored while no northd works, and each goes on afterwards, also when that failed", async (t) => {
+  const pods = ["a", "b", "c"];
+  for (const fails of [false, true]) {
+    const asked: string[] = [];
+    const inPod = async (pod: string, [, ...command]: readonly string[]): Promise<string> => {
+      asked.push(`${pod} ${command.join(" ")}`);
+      if (fails && command[0] === "restore") throw new CentralError("command-failed", "no such backup");
+      return "1 rows inserted\n";
+    };
+    const restored = restore(pods, "b", "ovnnb_db-1.db", inPod);
+    if (fails) await t.rejects(restored, { code: "command-failed" });
+    else t.equal(await restored, "1 rows inserted\n");
+    t.same(asked, ["a hold", "c hold", "b restore ovnnb_db-1.db", "a release", "c release"]);
+  }
 });

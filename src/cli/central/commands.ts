@@ -16,7 +16,7 @@ const PROGRAM = "/opt/weft/bin/central-member";
 /** Runs a command in a pod of ovn-central and returns what it prints. Rejects with CentralError `command-failed`. */
 export type InPod = (pod: string, command: readonly string[]) => Promise<string>;
 
-/** Adds `central status`, `central rejoin` and `central backup`. */
+/** Adds `central status`, `central rejoin`, `central backup` and `central restore`. */
 export function addCentralCommands(program: Command, withConnection: WithConnection): void {
   const central = program
     .command("central")
@@ -44,12 +44,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
       const options = command.optsWithGlobals<CommonOptions>();
       return withConnection(options, async ({ kube }) => {
         const pods = await podsOf(kube, options.namespace);
-        const pod = pods.find(({ spec }) => nodeOf(spec) === node);
-        if (pod === undefined)
-          throw new CentralError(
-            "no-such-member",
-            `no pod of ovn-central is on ${node}; the nodes with one are: ${pods.map(({ spec }) => nodeOf(spec)).join(", ")}`,
-          );
+        const pod = podOn(pods, node);
         await byKubectl(options)(pod.metadata.name, [PROGRAM, "rejoin"]);
         const text = `The replica on ${node} starts again and joins the others: weftctl central status\n`;
         return { data: { node, pod: pod.metadata.name }, text, ok: true };
@@ -72,6 +67,62 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
         };
       });
     });
+
+  namespaced("restore")
+    .description(
+      "give the northbound database the rows of a backup, without a lost packet: no northd works until the controller has put right what is newer; without a name, list the backups",
+    )
+    .argument("<node>", "the node with the backup")
+    .argument("[backup]", "its name")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  weftctl central restore node-1
+  weftctl central restore node-1 ovnnb_db-20260301T000000Z.db`,
+    )
+    .action((node: string, backup: string | undefined, _, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>();
+      return withConnection(options, async ({ kube }) => {
+        const pods = await podsOf(kube, options.namespace);
+        const { name } = podOn(pods, node).metadata;
+        const inPod = byKubectl(options);
+        if (backup === undefined) {
+          const list = await inPod(name, [PROGRAM, "backups"]);
+          const backups = list.split("\n").filter((line) => line !== "");
+          const text =
+            list === "" ? `${node} has no backup of the northbound database: weftctl central backup\n` : list;
+          return { data: { node, backups }, text, ok: true };
+        }
+        const names = pods.map(({ metadata }) => metadata.name);
+        const rows = (await restore(names, name, backup, inPod)).trim();
+        return { data: { node, backup, rows }, text: `Restored: ${rows}\n`, ok: true };
+      });
+    });
+}
+
+/** The pod on a node. Throws CentralError `no-such-member`. */
+function podOn(pods: readonly KubeObject[], node: string): KubeObject {
+  const pod = pods.find(({ spec }) => nodeOf(spec) === node);
+  if (pod !== undefined) return pod;
+  const nodes = pods.map(({ spec }) => nodeOf(spec)).join(", ");
+  throw new CentralError("no-such-member", `no pod of ovn-central is on ${node}; the nodes with one are: ${nodes}`);
+}
+
+/**
+ * Has one replica give the northbound database the rows of one of its backups, while no northd works. Rejects with CentralError `command-failed`, in the
+ * words of the replica.
+ */
+export async function restore(pods: readonly string[], on: string, backup: string, inPod: InPod): Promise<string> {
+  const others = pods.filter((pod) => pod !== on);
+  try {
+    // All others first: a standby goes on where the active one pauses.
+    await Promise.all(others.map((pod) => inPod(pod, [PROGRAM, "hold"])));
+    return await inPod(on, [PROGRAM, "restore", backup]);
+  } finally {
+    // A northd that was not held is not hurt by it; one that does not answer goes on by itself (central-member).
+    await Promise.allSettled(others.map((pod) => inPod(pod, [PROGRAM, "release"])));
+  }
 }
 
 /** Makes each replica copy its databases. A failure of one does not hide the others. */

@@ -4,7 +4,7 @@ import { parseClusterStatus, type RaftServer } from "../../ovsdb/cluster-status.
 
 /** Why a member's answer cannot be used, or a command in its pod failed. */
 export class CentralError extends Error {
-  readonly code: "malformed-answer" | "command-failed" | "no-such-member";
+  readonly code: "malformed-answer" | "command-failed" | "no-such-member" | "no-answer";
 
   constructor(code: CentralError["code"], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -14,6 +14,7 @@ import { OVN_NB, type OvnNbTables } from "../../ovsdb/generated/ovn-nb.ts";
 import type { Lock } from "../../ovsdb/lock.ts";
 import type { Mirror } from "../../ovsdb/mirror.ts";
 import { openOvsdb } from "../../ovsdb/open.ts";
+import { mutate } from "../../ovsdb/operation.ts";
 import type { ObservedChange } from "../../reconcile/drift.ts";
 import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
@@ -87,6 +88,7 @@ export class Northbound {
   readonly lock: Lock;
   /** It has the columns that units write or facts read, see `src/kinds`. */
   readonly #mirror: Mirror<OvnNbTables>;
+  readonly #global: Mirror<{ readonly NB_Global: Pick<OvnNbTables["NB_Global"], "external_ids"> }>;
   readonly #clock: Pick<Clock, "now" | "after">;
   /** Ended flows of transactions with an unknown outcome, or too soon after the last increment. */
   #owed: readonly StaleFlow[] = [];
@@ -100,6 +102,7 @@ export class Northbound {
     this.client = client;
     this.#clock = clock;
     this.#mirror = client.monitor(OVN_NB, northboundSelection()) as Mirror<OvnNbTables>;
+    this.#global = client.monitor(OVN_NB, { NB_Global: ["external_ids"] });
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
       get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
@@ -200,6 +203,27 @@ export class Northbound {
     const [answer] = await this.client.transact(OVN_NB.name, [askOptions()], limits);
     const operations = [...missingOptions(answer), ...northdProbe(answer, several)];
     if (operations.length > 0) await this.client.transact(OVN_NB.name, operations, limits);
+  }
+
+  /** `external_ids` of the only row of `NB_Global`; empty without a row. */
+  globalIds(): Readonly<Record<string, string>> {
+    const [row] = this.#global.rows("NB_Global");
+    return row?.external_ids ?? {};
+  }
+
+  /** Calls `listener` when {@link globalIds} may have changed; returns the function that removes it. */
+  onGlobalIds(listener: () => void): () => void {
+    return this.#global.subscribe(listener);
+  }
+
+  /** Sets one of {@link globalIds}. Rejects as {@link OvsdbClient.transact} does. */
+  async writeGlobalId(key: string, value: string): Promise<void> {
+    const mutations = [
+      ["external_ids", "delete", [key]],
+      ["external_ids", "insert", { [key]: value }],
+    ] as const;
+    const limits = { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS };
+    await this.client.transact(OVN_NB.name, [mutate(OVN_NB, "NB_Global", [], mutations)], limits);
   }
 
   /** Whether the database agrees that this client holds the leader's lock: a transaction that asserts it and changes nothing. Never rejects. */

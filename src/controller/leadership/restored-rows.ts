@@ -20,9 +20,21 @@ export class RestoredRows {
   readonly #restored = new Set<string>();
   #sweeping = false;
   #cancel = (): void => {};
+  #waiting: (() => void)[] = [];
 
   constructor(tools: InitialSweepTools) {
     this.#tools = tools;
+  }
+
+  /** Whether no row is to be swept. */
+  get idle(): boolean {
+    return this.#restored.size === 0 && !this.#sweeping;
+  }
+
+  /** Resolves when no row is to be swept, or the term has ended. */
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Processes changes of the database. */
@@ -33,12 +45,18 @@ export class RestoredRows {
         this.#restored.add(uuid);
     }
     if (this.#restored.size > 0 && !this.#sweeping) this.#schedule(QUIET_MS, 1);
+    if (this.idle) this.#tell();
   }
 
   /** The term has ended: the next leader sweeps everything. */
   stop(): void {
     this.#cancel();
     this.#restored.clear();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #schedule(ms: number, attempt: number): void {
@@ -53,6 +71,7 @@ export class RestoredRows {
           this.#sweeping = false;
           // The rows of the failed sweep, and later ones.
           if (this.#restored.size > 0) this.#schedule(retryDelay(attempt), attempt + 1);
+          else this.#tell();
         });
     });
   }

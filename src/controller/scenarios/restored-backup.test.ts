@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { SYNC_ANSWER, SYNC_REQUEST } from "../../contract/northbound-sync.ts";
+import { OWNER_KEY } from "../../desired/identity.ts";
 import { SUBNETS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
-import { insert, type Operation, remove } from "../../ovsdb/operation.ts";
+import { insert, mutate, type Operation, remove } from "../../ovsdb/operation.ts";
 import type { FakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { ownerOf } from "../../reconcile/owner.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
@@ -45,4 +47,18 @@ t.test("a database that is restored from a backup while a controller leads is pu
     () => JSON.stringify(rows()) === JSON.stringify(before) || undefined,
   );
   t.same(rows(), before);
+
+  // What `weftctl central restore` does: rows keep their uuids, those that are newer go, those that have gone come back.
+  const owner = { [OWNER_KEY]: "pod/default/gone" };
+  await server.edit(OVN_NB, [
+    insert(OVN_NB, "NB_Global", undefined, {}),
+    ...server.rows(OVN_NB, "Port_Group").map(({ _uuid }) => remove(OVN_NB, "Port_Group", _uuid)),
+    insert(OVN_NB, "Address_Set", "aaaaaaaa-0000-4000-8000-aaaaaaaaaaaa", { name: "gone", external_ids: owner }),
+  ]);
+  t.notSame(rows(), before);
+  await server.edit(OVN_NB, [mutate(OVN_NB, "NB_Global", [], [["external_ids", "insert", { [SYNC_REQUEST]: "one" }]])]);
+  const answer = (): string | undefined => server.rows(OVN_NB, "NB_Global")[0]?.external_ids[SYNC_ANSWER];
+  await eventually("it says that it has finished", answer);
+  t.equal(answer(), "one");
+  t.same(rows(), before, "by then everything is put right");
 });

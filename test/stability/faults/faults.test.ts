@@ -59,9 +59,12 @@ t.test("a command is undone by another", async (t) => {
 });
 
 t.test("a backup is taken at the beginning and restored at the end", async (t) => {
-  const [before, after] = await done(new Bench(t), "{ old_backup: { part: nb } }");
-  t.match(before, /^beside nb\/n1: .*ovsdb-client backup/);
-  t.match(after, /^beside nb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is reported");
+  const [made, restored] = await done(new Bench(t), "{ old_backup: { part: nb } }");
+  t.match(made, /^beside nb\/n1: .*central-member backup && .*central-member backups \| tail -n 1$/);
+  t.match(restored, /^beside nb\/n1: .*central-member restore /);
+  const [before, after] = await done(new Bench(t), "{ old_backup: { part: sb } }");
+  t.match(before, /^beside sb\/n1: .*ovsdb-client backup/);
+  t.match(after, /^beside sb\/n1: .*ovsdb-client --force restore \S+ <\S+ && rm /, "a restore that fails is reported");
 });
 
 t.test("connections to the databases are reset on each node, and not any more afterwards", async (t) => {

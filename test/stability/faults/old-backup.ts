@@ -7,7 +7,12 @@ import type { Fault } from "./fault.ts";
 
 const options = z.strictObject({ part: z.enum(["nb", "sb"]).default("nb") });
 
-/** A backup is taken when the fault begins, and replaces the database when it ends: changes in between are lost. */
+const MEMBER = "/opt/weft/bin/central-member";
+
+/**
+ * A backup is taken when the fault begins, and restored over the database when it ends: what was written meanwhile is lost. The northbound one as docs/central.md
+ * says; the southbound one, of which northd writes all that nodes do not, with OVSDB's own tool.
+ */
 export const OLD_BACKUP = plugin({
   name: "old_backup",
   summary: "a database is restored from a backup that was taken when the fault began: part (nb, sb)",
@@ -19,15 +24,18 @@ export const OLD_BACKUP = plugin({
     async inject({ target }) {
       const [server] = await target.processes({ name: part, role: "leader" });
       if (server === undefined) throw new StabilityError("fault", `no ${part} runs`);
-      const socket = `unix:/run/ovn/ovn${part}_db.sock`;
-      const file = `/run/ovn/weft-stability-${part}.backup`;
-      await target.beside(server, ["sh", "-c", `ovsdb-client backup ${socket} >${file}`]);
-      return {
-        hit: `${part} on ${server.node}`,
-        async end() {
-          await target.beside(server, ["sh", "-c", `ovsdb-client --force restore ${socket} <${file} && rm ${file}`]);
-        },
-      };
+      const beside = (script: string): Promise<string> => target.beside(server, ["sh", "-c", script]);
+      const hit = `${part} on ${server.node}`;
+      if (part === "sb") {
+        const socket = "unix:/run/ovn/ovnsb_db.sock";
+        const file = "/run/ovn/weft-stability-sb.backup";
+        await beside(`ovsdb-client backup ${socket} >${file}`);
+        const end = async (): Promise<void> =>
+          void (await beside(`ovsdb-client --force restore ${socket} <${file} && rm ${file}`));
+        return { hit, end };
+      }
+      const backup = (await beside(`${MEMBER} backup && ${MEMBER} backups | tail -n 1`)).trim();
+      return { hit, end: async () => void (await beside(`${MEMBER} restore ${backup}`)) };
     },
   }),
 });
