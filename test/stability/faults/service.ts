@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
+import { pause } from "../run/pause.ts";
 import type { Stage } from "../run/stage.ts";
 import { PARTS, type Part, type PartName, partNamed, partNames } from "../targets/parts.ts";
 import type { ProcessHandle } from "../targets/target.ts";
@@ -10,6 +11,10 @@ import type { Fault, Injected } from "./fault.ts";
 
 /** How long a part may take until it runs again, in milliseconds: kubelet pauses up to five minutes before it restarts a container. */
 const BACK_MS = 360_000;
+
+/** How long a fault waits for a process of its part, and the interval of its checks, in milliseconds: no event reports that one has started. */
+const STARTS_MS = 10_000;
+const LOOK_MS = 100;
 
 const options = z
   .strictObject({
@@ -111,10 +116,20 @@ async function ended(stage: Stage, aim: Aim, signal: "SIGKILL" | "SIGTERM"): Pro
   };
 }
 
-/** The affected processes. Throws StabilityError `fault` if there is none. */
+/**
+ * The affected processes. A part that another fault has just ended is waited for: a northbound database that ends takes northd with it. Throws StabilityError
+ * `fault` if there is none.
+ */
 async function choose(stage: Stage, { part, on }: Aim): Promise<readonly ProcessHandle[]> {
-  const all = await stage.target.processes(part);
-  const there = on === "all" || on === "one" ? all : all.filter(({ node }) => node === on);
+  const look = async (): Promise<readonly ProcessHandle[]> => {
+    const all = await stage.target.processes(part);
+    return on === "all" || on === "one" ? all : all.filter(({ node }) => node === on);
+  };
+  let there = await look();
+  for (let waited = 0; there.length === 0 && waited < STARTS_MS && !stage.signal.aborted; waited += LOOK_MS) {
+    await pause(stage.clock, LOOK_MS, stage.signal);
+    there = await look();
+  }
   const role = part.role === undefined ? "" : ` (${part.role})`;
   if (there.length === 0) {
     const where = on === "all" || on === "one" ? "" : ` on ${on}`;
