@@ -26,7 +26,8 @@ export function serverPod(
           name: "server",
           image,
           imagePullPolicy: "IfNotPresent",
-          args: ["netexec", `--http-port=${HTTP_PORT}`, `--udp-port=${UDP_PORT}`],
+          // It prints each request. Nothing reads that while the container runtime hangs, and a server that waits for a full pipe does not answer.
+          command: ["sh", "-c", `exec /agnhost netexec --http-port=${HTTP_PORT} --udp-port=${UDP_PORT} >/dev/null 2>&1`],
         },
       ],
     },
