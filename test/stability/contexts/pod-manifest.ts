@@ -27,7 +27,11 @@ export function serverPod(
           image,
           imagePullPolicy: "IfNotPresent",
           // It prints each request. Nothing reads that while the container runtime hangs, and a server that waits for a full pipe does not answer.
-          command: ["sh", "-c", `exec /agnhost netexec --http-port=${HTTP_PORT} --udp-port=${UDP_PORT} >/dev/null 2>&1`],
+          command: [
+            "sh",
+            "-c",
+            `exec /agnhost netexec --http-port=${HTTP_PORT} --udp-port=${UDP_PORT} >/dev/null 2>&1`,
+          ],
         },
       ],
     },
