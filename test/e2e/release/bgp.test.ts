@@ -16,7 +16,7 @@ import { type EventThing, openWorld, type World, whyNoLab } from "../testing/wor
 const NAME = "weft-bgp";
 const CLUSTER_AS = 65001;
 const ROUTER_AS = 65002;
-const PASSWORD = "between us";
+const PASSWORD = "between-us";
 /** For how long the router keeps the routes of a speaker that has gone, in s. */
 const KEPT_S = 25;
 const ANNOUNCE = "ovn.kubernetes.io/bgp";
@@ -55,30 +55,43 @@ function routerConfig(nodes: readonly string[]): string {
   ].join("\n");
 }
 
-/** The next hops of a route in the kernel of the outside host. */
-async function nextHops(address: string): Promise<readonly string[]> {
-  const family = address.includes(":") ? "-6" : "-4";
-  const { stdout } = await inNode(world, OUTSIDE)(["ip", family, "-json", "route", "show", address]);
-  const routes = JSON.parse(stdout || "[]") as readonly Route[];
-  return routes.flatMap(({ gateway, via, nexthops = [] }) => [
-    ...(gateway === undefined ? [] : [gateway]),
-    ...(via === undefined ? [] : [via.host]),
-    ...nexthops.map((one) => one.gateway ?? one.via?.host ?? ""),
-  ]);
+/** The neighbors from which the router has a route that it uses. */
+async function neighborsWith(address: string): Promise<readonly string[]> {
+  const family = address.includes(":") ? "ipv6 unicast" : "ipv4 unicast";
+  const text = await router.vtysh(`show bgp ${family} ${address}/${address.includes(":") ? 128 : 32} json`);
+  const { paths = [] } = JSON.parse(text || "{}") as {
+    readonly paths?: readonly { readonly valid?: boolean; readonly peer: { readonly peerId: string } }[];
+  };
+  return paths.flatMap(({ valid, peer }) => (valid === true ? [peer.peerId] : []));
 }
 
-interface Route {
-  readonly gateway?: string;
-  readonly via?: { readonly host: string };
-  readonly nexthops?: readonly { readonly gateway?: string; readonly via?: { readonly host: string } }[];
+/** The addresses of some nodes as neighbors of the router, in one family or both. */
+function neighborsOf(nodes: readonly string[], ...families: readonly ("v4" | "v6")[]): readonly string[] {
+  return nodes.flatMap((node) => families.map((family) => addressOf(node)[family]));
 }
 
-/** Waits until the outside host reaches an address by exactly these next hops. */
-async function reachedBy(t: Test, what: string, address: string, hops: readonly string[], ms = 20_000): Promise<void> {
-  const wanted = [...hops].sort().join();
-  const found = async (): Promise<string> => [...new Set(await nextHops(address))].sort().join();
-  await until(what, ms, async () => (await found()) === wanted).catch(() => undefined);
+/** For the neighbors that announce an address: the router takes IPv6 routes from IPv6 neighbors only. */
+function isFor(address: string): (neighbor: string) => boolean {
+  return (neighbor) => !address.includes(":") || neighbor.includes(":");
+}
+
+/** Waits until the router has a route to an address from exactly these neighbors. */
+async function routedBy(t: Test, what: string, address: string, from: readonly string[], ms = 20_000): Promise<void> {
+  const wanted = [...from].sort().join();
+  const found = async (): Promise<string> => [...(await neighborsWith(address))].sort().join();
+  await until(what, ms, async () => (await found()) === wanted, 100).catch(() => undefined);
   t.equal(await found(), wanted, what);
+}
+
+/** Waits until an HTTP server at an address answers the outside host; `expected` is in the answer. */
+async function answers(t: Test, url: string, expected: string): Promise<void> {
+  const ask = () => http(inNode(world, OUTSIDE), url);
+  const isRight = ({ ok, detail }: { readonly ok: boolean; readonly detail: string }) =>
+    ok && detail.includes(expected);
+  await until(url, 20_000, async () => isRight(await ask()), 200).catch(() => undefined);
+  const { ok, detail } = await ask();
+  t.ok(ok, `${url} answers`);
+  t.match(detail, expected, url);
 }
 
 /** When the kernel of the outside host first had, or no longer had, a route after a time. */
@@ -126,7 +139,6 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     (await router.vtysh("show bgp summary")).split("\n").filter((line) => /^[\da-f.:]+ +4 .* \d+ +\d+ +\S+$/.test(line))
       .length;
   await until("all sessions are established", 60_000, async () => (await established()) >= 3 * nodes.length, 200);
-  const of = (node: string) => addressOf(node);
 
   await t.test("a pod's addresses, within a second of its readiness, until it is gone", async (t) => {
     await world.kube.create(PODS, webPod(namespace, "local", second, { [ANNOUNCE]: "local" }));
@@ -137,11 +149,9 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
       const at = await until(`${address} is routed`, 5_000, () => changed(address, false, 0));
       t.comment(`${address}: ${Math.round(at - readyAt)} ms after the pod was Ready`);
       t.ok(at - readyAt <= 1_000, "within a second");
-      await reachedBy(t, `${address} by its node`, address, [address.includes(":") ? of(second).v6 : of(second).v4]);
-      const { ok, detail } = await http(inNode(world, OUTSIDE), `http://${urlHost(address)}:8080/clientip`);
-      const expected = address.includes(":") ? addressOf(OUTSIDE).v6 : addressOf(OUTSIDE).v4;
-      t.ok(ok, detail);
-      t.match(detail, expected, "the pod sees the client's own address");
+      await routedBy(t, `${address} by its node`, address, neighborsOf([second], "v4", "v6").filter(isFor(address)));
+      const client = address.includes(":") ? addressOf(OUTSIDE).v6 : addressOf(OUTSIDE).v4;
+      await answers(t, `http://${urlHost(address)}:8080/clientip`, client);
     }
     await remove(world, namespace, ["local"]);
     const goneAt = performance.now();
@@ -156,37 +166,20 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
   const [v4, v6] = addressesOf(pod);
 
   await t.test("a pod by all nodes; an IPv4 route by IPv6 next hops where there is no IPv4 session", async (t) => {
-    await reachedBy(
-      t,
-      "IPv4",
-      v4,
-      nodes.map((node) => of(node).v4),
-    );
-    await reachedBy(
-      t,
-      "IPv6",
-      v6,
-      nodes.map((node) => of(node).v6),
-    );
-    for (const node of nodes)
-      await router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `neighbor ${of(node).v4} shutdown`);
-    await reachedBy(
-      t,
-      "IPv4 by IPv6",
-      v4,
-      nodes.map((node) => of(node).v6),
-    );
-    const { ok, detail } = await http(inNode(world, OUTSIDE), `http://${v4}:8080/hostname`, "every");
-    t.ok(ok, detail);
-    for (const node of nodes)
-      await router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `no neighbor ${of(node).v4} shutdown`);
-    await reachedBy(
-      t,
-      "IPv4 again",
-      v4,
-      nodes.map((node) => of(node).v4),
-      40_000,
-    );
+    await routedBy(t, "IPv4", v4, neighborsOf(nodes, "v4", "v6"));
+    await routedBy(t, "IPv6", v6, neighborsOf(nodes, "v6"));
+    const each = (command: string) =>
+      Promise.all(
+        neighborsOf(nodes, "v4").map((address) =>
+          router.vtysh("conf t", `router bgp ${ROUTER_AS}`, command.replace("ADDRESS", address)),
+        ),
+      );
+    await each("neighbor ADDRESS shutdown");
+    await routedBy(t, "IPv4 by IPv6", v4, neighborsOf(nodes, "v6"));
+    t.match((await inNode(world, OUTSIDE)(["ip", "route", "show", v4])).stdout, "via inet6");
+    await answers(t, `http://${v4}:8080/hostname`, "every");
+    await each("no neighbor ADDRESS shutdown");
+    await routedBy(t, "IPv4 again", v4, neighborsOf(nodes, "v4", "v6"), 60_000);
   });
 
   await t.test("a Service's ClusterIPs, by which the router's clients reach it", async (t) => {
@@ -195,16 +188,8 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
       spec: { ipFamilyPolicy: "RequireDualStack", selector: { app: "every" }, ports: [{ port: 80, targetPort: 8080 }] },
     } as never);
     for (const address of (service.spec as { readonly clusterIPs: readonly string[] }).clusterIPs) {
-      await reachedBy(
-        t,
-        address,
-        address,
-        nodes.map((node) => (address.includes(":") ? of(node).v6 : of(node).v4)),
-      );
-      const seen = async () => await http(inNode(world, OUTSIDE), `http://${urlHost(address)}/hostname`, "every");
-      await until("it answers", 20_000, async () => (await seen()).ok).catch(() => undefined);
-      const { ok, detail } = await seen();
-      t.ok(ok, detail);
+      await routedBy(t, address, address, neighborsOf(nodes, "v4", "v6").filter(isFor(address)));
+      await answers(t, `http://${urlHost(address)}/hostname`, "every");
     }
   });
 
@@ -234,33 +219,17 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
       await until("its sessions are established", 60_000, async () => (await established()) >= 3 * nodes.length, 200);
       t.equal(changed(v4, true, since), undefined, "IPv4: no route was removed");
       t.equal(changed(v6, true, since), undefined, "IPv6: no route was removed");
-      await reachedBy(
-        t,
-        "IPv4 by both",
-        v4,
-        nodes.map((node) => of(node).v4),
-      );
+      await routedBy(t, "IPv4 by both", v4, neighborsOf(nodes, "v4", "v6"));
       await label(second, null);
       await until("the speaker is gone", 60_000, () => !world.pods.values().some(isNext));
       const left = performance.now();
-      await reachedBy(
-        t,
-        "still by both",
-        v4,
-        nodes.map((node) => of(node).v4),
-      );
-      await reachedBy(t, "then by the first alone", v4, [of(first).v4], (KEPT_S + 20) * 1_000);
+      await routedBy(t, "still by both", v4, neighborsOf(nodes, "v4", "v6"));
+      await routedBy(t, "then by the first alone", v4, neighborsOf([first], "v4", "v6"), (KEPT_S + 20) * 1_000);
       const kept = (performance.now() - left) / 1_000;
       t.comment(`routes were kept for ${kept.toFixed(1)} s`);
       t.ok(kept >= KEPT_S - 10, "for about the restart time");
       await label(second, "true");
-      await reachedBy(
-        t,
-        "by both again",
-        v4,
-        nodes.map((node) => of(node).v4),
-        90_000,
-      );
+      await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
     },
   );
 
@@ -275,17 +244,11 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     await until("BFD is down", 10_000, async () => /Status: down/.test(await router.vtysh("show bfd peers")), 50);
     t.comment(`BFD noticed after ${Math.round(performance.now() - since)} ms`);
     await heal();
-    await reachedBy(
-      t,
-      "by both again",
-      v4,
-      nodes.map((node) => of(node).v4),
-      90_000,
-    );
+    await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
   });
 
   await t.test("a neighbor with another AS number is told in an Event, and the others go on", async (t) => {
-    const address = of(first).v4;
+    const address = addressOf(first).v4;
     const set = (as: number) =>
       router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `neighbor ${address} remote-as ${as}`);
     await set(65_999);
@@ -298,19 +261,8 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
       60_000,
     );
     t.comment(found.message);
-    await reachedBy(
-      t,
-      "the others go on",
-      v6,
-      nodes.map((node) => of(node).v6),
-    );
+    await routedBy(t, "the others go on", v6, neighborsOf(nodes, "v6"));
     await set(CLUSTER_AS);
-    await reachedBy(
-      t,
-      "by both again",
-      v4,
-      nodes.map((node) => of(node).v4),
-      90_000,
-    );
+    await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
   });
 });
