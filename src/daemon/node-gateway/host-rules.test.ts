@@ -135,6 +135,7 @@ t.test(
     t.match(chain("from-pods4"), [
       /ct status dnat masquerade/,
       /ip daddr .* return/,
+      /tcp flags .* return/,
       /ip saddr 10.60.0.0\/24 jump nat-rules4-0/,
       /ip saddr .* masquerade to/,
       /ip saddr .* masquerade/,

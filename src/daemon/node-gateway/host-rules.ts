@@ -136,6 +136,9 @@ function natChain(family: 4 | 6, input: HostRulesInput): readonly string[] {
     // node's address as source the reply returns here and is translated.
     '    ct status dnat masquerade fully-random comment "services"',
     `    ${ip(family)} daddr ${addresses(family, cluster)} return`,
+    // Of a connection that has come in by another node, to an address of the pod that BGP announces: a client knows the pod's address only. Without
+    // these packets' first one, conntrack takes them for a new connection.
+    '    tcp flags & (syn | ack) != syn return comment "replies"',
     ...rulesOf.jumps,
     ...natSources
       .filter(({ cidr }) => cidr.family === family)
