@@ -70,7 +70,7 @@ const SIDE_BY_SIDE: readonly (readonly string[])[] = [
  * Tests that have the lab for themselves, and depend as little on times and single datagrams as the files above. All
  * others run when the unit tests have ended.
  */
-const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "install", "refusals"];
+const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "cni", "install", "lab", "refusals"];
 
 /**
  * The stages in which the lab tests of some patterns run, those beside the unit tests first. An unknown file runs

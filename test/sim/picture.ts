@@ -26,6 +26,16 @@ const DEFAULT_SUBNET = "ovn-default";
 /** The subnet of the nodes' own ports. */
 export const JOIN = "join";
 
+/** A node. */
+interface Node {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly ready: boolean;
+  /** Its chassis, and the one that it reports as unreachable. */
+  readonly chassis: string | undefined;
+  readonly unreachable: string | undefined;
+}
+
 /** A subnet as its user wrote it, but with the addresses that the controller has accepted. */
 export interface Subnet {
   readonly name: string;
@@ -118,14 +128,7 @@ export class Picture {
   readonly ips: readonly Ip[];
   readonly vips: readonly Vip[];
   readonly pods: readonly Pod[];
-  readonly nodes: readonly {
-    readonly name: string;
-    readonly addresses: readonly Address[];
-    readonly ready: boolean;
-    /** Its chassis, and the one that it reports as unreachable. */
-    readonly chassis: string | undefined;
-    readonly unreachable: string | undefined;
-  }[];
+  readonly nodes: readonly Node[];
   readonly sets: readonly SimSet[];
   readonly machines: readonly KubeObject[];
   /** Names of VPCs. */
@@ -144,25 +147,17 @@ export class Picture {
   readonly conditions: readonly { readonly what: string; readonly time: string }[];
 
   constructor(kube: FakeKube) {
-    this.nodes = kube.objects(NODES).map((node) => ({
-      name: node.metadata.name,
-      addresses: firstOfEach((node.status as { addresses?: { address: string }[] } | undefined)?.addresses ?? []),
-      ready: ((node.status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? []).every(
-        ({ type, status }) => type !== "Ready" || status === "True",
-      ),
-      chassis: node.metadata.annotations?.["ovn.kubernetes.io/chassis"],
-      unreachable: node.metadata.annotations?.["weft.kubeovn.io/unreachable-chassis"],
-    }));
-    this.subnets = kube.objects(SUBNETS).filter(isJudged).map(readSubnet);
-    this.ips = kube.objects(IPS).map(readIp);
-    this.vips = kube.objects(VIPS).map(readVip);
+    this.nodes = kube.objects(NODES).map(nodeOf);
+    this.subnets = kube.objects(SUBNETS).filter(isJudged).map(subnetOf);
+    this.ips = kube.objects(IPS).map(ipOf);
+    this.vips = kube.objects(VIPS).map(vipOf);
     const networks = readNetworks(kube);
     this.pods = kube
       .objects<SimPod>(PODS)
       .filter(isJudged)
       .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
-    this.conditions = [...kube.objects(SUBNETS), ...kube.objects(VPCS)].filter(isJudged).flatMap(readConditions);
+    this.conditions = [...kube.objects(SUBNETS), ...kube.objects(VPCS)].filter(isJudged).flatMap(conditionsOf);
     this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
     this.peers = new Map(
       kube.objects(VPCS).map(({ metadata, status }) => {
@@ -281,6 +276,36 @@ export class Picture {
 /** Whether a subnet's spec is valid by itself. */
 export function isSound({ blocks, gateways }: Pick<Subnet, "blocks" | "gateways">): boolean {
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
+}
+
+/** Reads each object once: the API server's objects are never changed in place, and pictures are taken at each change. */
+function once<R>(read: (object: KubeObject) => R): (object: KubeObject) => R {
+  const known = new WeakMap<KubeObject, R>();
+  return (object) => {
+    const found = known.get(object) ?? read(object);
+    known.set(object, found);
+    return found;
+  };
+}
+
+const nodeOf = once(readNode);
+const subnetOf = once(readSubnet);
+const ipOf = once(readIp);
+const vipOf = once(readVip);
+const conditionsOf = once(readConditions);
+
+function readNode({ metadata, status }: KubeObject): Node {
+  const { addresses = [], conditions = [] } = (status ?? {}) as {
+    addresses?: { address: string }[];
+    conditions?: { type: string; status: string }[];
+  };
+  return {
+    name: metadata.name,
+    addresses: firstOfEach(addresses),
+    ready: conditions.every(({ type, status: is }) => type !== "Ready" || is === "True"),
+    chassis: metadata.annotations?.["ovn.kubernetes.io/chassis"],
+    unreachable: metadata.annotations?.["weft.kubeovn.io/unreachable-chassis"],
+  };
 }
 
 /** A node's first address of each family is used. */

@@ -39,6 +39,8 @@ function checkCount(column: ColumnSchema, name: string, count: number): void {
  * and unique indexes must hold (RFC 7047 §3.2). Visits all rows, which is fast enough for tests and keeps it short.
  */
 export function commitChanges(store: MemoryStore, staged: Staged): readonly AnyChange[] {
+  // A query, and the transaction by which a leader asks whether it still has the lock.
+  if (staged.size === 0) return [];
   const after = new Map<string, Map<string, AnyRow>>();
   for (const [table, rows] of store.tables) after.set(table, new Map(rows));
   for (const [table, rows] of staged) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { AnyRow } from "../../row-codec.ts";
-import type { AnyTableSchema, BaseType } from "../../schema.ts";
+import type { AnyTableSchema, BaseType, ColumnSchema } from "../../schema.ts";
 import type { Atom, Value } from "../../value.ts";
 
 /** One reference from a row to another. */
@@ -12,9 +12,22 @@ export interface Reference {
   readonly uuid: string;
 }
 
+/** Table → its columns that refer to rows. */
+const referring = new WeakMap<AnyTableSchema, readonly (readonly [string, ColumnSchema])[]>();
+
+function referringColumns(schema: AnyTableSchema): readonly (readonly [string, ColumnSchema])[] {
+  const known = referring.get(schema);
+  if (known !== undefined) return known;
+  const found = Object.entries(schema.columns).filter(
+    ([, { key, value }]) => key.refTable !== undefined || value?.refTable !== undefined,
+  );
+  referring.set(schema, found);
+  return found;
+}
+
 /** All references of a row. */
 export function* references(schema: AnyTableSchema, row: AnyRow): Iterable<Reference> {
-  for (const [column, { key, value }] of Object.entries(schema.columns)) {
+  for (const [column, { key, value }] of referringColumns(schema)) {
     const held = row[column];
     yield* pointers(column, key, value === undefined ? atoms(held) : Object.keys(held as object));
     if (value !== undefined) yield* pointers(column, value, Object.values(held as Readonly<Record<string, Atom>>));
