@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Backoff, type BackoffLimits } from "../time/backoff.ts";
+import { Backoff, type BackoffLimits, withJitter } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import { untilAborted } from "./abort.ts";
 import { KubeError } from "./errors.ts";
 import { type ListParts, listInto } from "./informer-list.ts";
 import type { InformerOptions, InformerState } from "./informer-options.ts";
 import { watchOnce } from "./informer-watch.ts";
-import type { ListOptions, WatchEvent } from "./kube.ts";
+import type { Kube, ListOptions, WatchEvent } from "./kube.ts";
 import { type KubeObject, keyOf } from "./object.ts";
 import { typeName } from "./resources.ts";
 
@@ -20,6 +20,13 @@ const DEFAULT_PAGE = 100;
  */
 const DEFAULT_SILENCE_MS = 150_000;
 const DEFAULT_BACKOFF: BackoffLimits = { firstMs: 200, maxMs: 15_000 };
+/**
+ * The longest pause, in ms, while no API server answers at all: an attempt costs none of its work then, and a new pod on this node waits for the next
+ * one. (client-go's pauses grow to 30 to 60 s: tools/cache/reflector.go.)
+ */
+const UNREACHED_MS = 5_000;
+/** Client → what ends the pauses of its informers that could not reach the API server. The first one that reaches it again ends those of the others. */
+const UNREACHED = new WeakMap<Kube, Set<() => void>>();
 /**
  * How many requests after `retryNow` use the ordinary pause instead of the long one for absent types: about a
  * minute's.
@@ -166,6 +173,7 @@ export class InformerLoop<T extends KubeObject, P> {
     this.#listFailed = true;
     const version = await listInto(this.#parts, query, () => this.#enter("listing"));
     this.#listFailed = false;
+    this.#reached();
     this.#markSynced(served);
     // Callers that were added meanwhile wait for another list.
     this.#version = this.#refreshing.size === 0 ? version : undefined;
@@ -190,6 +198,7 @@ export class InformerLoop<T extends KubeObject, P> {
     let outcome: "served" | "silent" | "ended";
     const onOpen = (): void => {
       open = true;
+      this.#reached();
       this.#lastError = undefined;
       this.#enter("watching");
     };
@@ -243,13 +252,37 @@ export class InformerLoop<T extends KubeObject, P> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const patient = this.#state === "absent" && this.#eager === 0 ? options.absentPauseMs : undefined;
     this.#eager = Math.max(0, this.#eager - 1);
-    const cancel = clock.after(patient ?? this.#backoff.next(), resolve);
+    const usual = patient ?? this.#backoff.next();
+    const unreached = this.#unreached();
+    const random = (): number => clock.random();
+    const cancel = clock.after(unreached ? Math.min(usual, withJitter(UNREACHED_MS, random)) : usual, resolve);
     this.#endPause = resolve;
+    if (unreached) this.#others().add(resolve);
     try {
       await untilAborted(promise, this.stopped);
     } finally {
       cancel();
+      this.#others().delete(resolve);
     }
+  }
+
+  /** Whether no API server answered the last request. */
+  #unreached(): boolean {
+    return this.#lastError?.code === "unavailable" && this.#lastError.status === undefined;
+  }
+
+  /** The API server has answered. */
+  #reached(): void {
+    if (!this.#unreached()) return;
+    this.#lastError = undefined;
+    for (const endPause of this.#others()) endPause();
+  }
+
+  #others(): Set<() => void> {
+    const { kube } = this.#parts;
+    const others = UNREACHED.get(kube) ?? new Set();
+    UNREACHED.set(kube, others);
+    return others;
   }
 
   #enter(next: InformerState): void {

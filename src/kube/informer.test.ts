@@ -302,6 +302,26 @@ t.test("failures are retried with growing pauses, up to the limit, and quickly a
   t.equal(w.pods.state, "watching", "the first pause is short again");
 });
 
+t.test(
+  "when one informer reaches the API server again, those of the same client do not wait for the end of their pauses",
+  async (t) => {
+    const w = world(t, { backoff: { firstMs: 100, maxMs: 60_000 } });
+    const subnets = informer(w.fake, SUBNETS, { project: (subnet) => subnet.metadata.name, clock: w.clock });
+    t.teardown(() => subnets.stop());
+    const lift = w.fake.fail({ verb: "list", code: "unavailable", times: Number.POSITIVE_INFINITY });
+    subnets.start();
+    await started(w);
+    await w.clock.advance(20_000);
+    t.same([w.pods.synced, subnets.synced], [false, false]);
+    const before = w.clock.now();
+    lift();
+    while (!subnets.synced && !w.pods.synced) await w.clock.advance(10);
+    t.ok(w.clock.now() - before <= 5_000, "an API server that does not answer at all is asked at least every 5 s");
+    await w.fake.settled();
+    t.same([w.pods.synced, subnets.synced], [true, true]);
+  },
+);
+
 t.test("retryNow ends a pause", async (t) => {
   const w = world(t, { backoff: { firstMs: 60_000, maxMs: 60_000 } });
   w.fake.fail({ verb: "list", code: "forbidden" });
