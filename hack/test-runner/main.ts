@@ -24,6 +24,7 @@ import {
   VERSIONS,
 } from "./plan.ts";
 import { Tally } from "./tally.ts";
+import { bundledTap } from "./tap-bundle.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
 
 const tally = new Tally();
@@ -56,12 +57,13 @@ async function runFiles(
   { timeoutMs, jobs, retry = false, niceness = 0 }: FileOptions,
 ): Promise<void> {
   const limit = pLimit(jobs);
+  const options = { niceness, nodeArguments: [await bundledTap()] };
   await limit.map(files, async (file) => {
-    const first = await runTestFile(file, timeoutMs, { niceness });
+    const first = await runTestFile(file, timeoutMs, options);
     show(first);
     if (first.failed === 0 || !retry) return tally.addFile(first);
     console.log(`!! ${file} failed; running it again`);
-    const second = await runTestFile(file, timeoutMs, { niceness });
+    const second = await runTestFile(file, timeoutMs, options);
     show(second);
     tally.addFile(second);
     if (second.failed === 0) tally.addFlaky(first);
@@ -153,7 +155,7 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
   if (tierName === "no-kube-proxy") await withoutKubeProxy(suite);
   if (tierName === "release") {
     await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
-    await checks({ "more seeds": ["node", "test/sim/main.ts", "--first-seed", "121", "--seeds", "400"] });
+    await checks({ "more seeds": ["node", "test/sim/main.ts", "--first-seed", "61", "--seeds", "460"] });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
     await onLab("tests on a lab of three centrals", suite ?? DEBIAN_SUITE, labStages(THREE_CENTRALS), {

@@ -5,6 +5,7 @@ import { getPriority } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import t from "tap";
+import { bundledTap } from "./tap-bundle.ts";
 import { runTestFile } from "./test-file.ts";
 
 const TAP = pathToFileURL(join(import.meta.dirname, "../../node_modules/tap/dist/esm/index.js"));
@@ -28,6 +29,20 @@ t.test("assertions are counted, and a failed one is shown with what was found an
   t.same({ passed, failed, skipped, failedTests }, { passed: 2, failed: 1, skipped: 1, failedTests: ["outer"] });
   t.match(report, "outer > inner > one is two");
   t.match(report, /lineNumber: 4/);
+});
+
+t.test("with tap in one file a test file gives the same", async (t) => {
+  const path = join(folder, "bundled.test.ts");
+  const code = `import t from "tap";
+    t.match(import.meta.resolve("tap"), /tap-[0-9a-f]{16}\\.mjs$/);
+    t.ok(t.testdir({ file: "x" }));
+    t.equal(1, 2, "one is two");
+    await t.rejects(Promise.reject(new Error("expected")), /expected/);`;
+  writeFileSync(path, code);
+  const result = await runTestFile(path, LIMIT_MS, { nodeArguments: [await bundledTap()] });
+  t.match(result, { passed: 3, failed: 1, skipped: 0 });
+  t.match(result.report, /one is two/);
+  t.match(result.report, /lineNumber: 4/);
 });
 
 t.test("a file that passes has nothing to report", async (t) => {

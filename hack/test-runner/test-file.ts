@@ -37,6 +37,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** From 0 to 19: the larger, the more it leaves the processors to others (nice(2)). */
   readonly niceness?: number;
+  /** Arguments for Node itself. */
+  readonly nodeArguments?: readonly string[];
 }
 
 /**
@@ -46,7 +48,7 @@ export interface ProcessOptions {
 export async function runTestFile(
   file: string,
   timeoutMs: number,
-  { env = { NODE_COMPILE_CACHE: COMPILE_CACHE }, niceness = 0 }: ProcessOptions = {},
+  { env = { NODE_COMPILE_CACHE: COMPILE_CACHE }, niceness = 0, nodeArguments = [] }: ProcessOptions = {},
 ): Promise<FileResult> {
   const counts = { pass: 0, fail: 0, skip: 0, todo: 0 };
   const failedTests = new Set<string>();
@@ -61,7 +63,7 @@ export async function runTestFile(
   });
   const started = performance.now();
   const complete = once(parser, "complete");
-  const child = execa(process.execPath, [file], {
+  const child = execa(process.execPath, [...nodeArguments, file], {
     stdin: "ignore",
     buffer: { stdout: false },
     // What is more than this of the error output is dropped, and ends nothing.

@@ -248,7 +248,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "forgotten-del",
     bug: "one of three DELs succeeds without removing its port from br-int",
-    shown: 1,
+    shown: 3,
     extras: ["nodes"],
     install: () => {
       let asked = 0;
