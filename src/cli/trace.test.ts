@@ -3,7 +3,8 @@
 import t from "tap";
 import { NODES, PODS, VPCS } from "../kube/resources.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
-import { portArgument, type Trace, traceCommand } from "./trace.ts";
+import type { Trace } from "../reachability/traces.ts";
+import { portArgument, traceCommand } from "./trace.ts";
 
 type Asked = Parameters<typeof traceCommand>[2];
 

@@ -398,7 +398,12 @@ export interface ShownInterface {
 }
 
 /** The kinds of policies. */
-export type ShownPolicyKind = "NetworkPolicy" | "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "SecurityGroup";
+export type ShownPolicyKind =
+  | "NetworkPolicy"
+  | "AdminNetworkPolicy"
+  | "BaselineAdminNetworkPolicy"
+  | "ClusterNetworkPolicy"
+  | "SecurityGroup";
 
 /** A policy. */
 export interface PolicyName {
