@@ -425,6 +425,29 @@ await t.test(
   },
 );
 
+await t.test(
+  "the web page is off, and with it its rights and its account, unless the values say so",
+  { skip },
+  async (t) => {
+    const off = await render();
+    t.equal(find(off, "Service", "weft-ui"), undefined);
+    t.equal(find(off, "ServiceAccount", "weft-ui"), undefined);
+    t.notOk("page-port" in flags(find(off, "Deployment", "kube-ovn-controller").spec.template.spec.containers[0]));
+    const on = await render("--set=page.enabled=true");
+    const [controller] = find(on, "Deployment", "kube-ovn-controller").spec.template.spec.containers;
+    t.equal(flags(controller)["page-port"], "10669");
+    t.match(find(on, "Service", "weft-ui").spec.ports, [{ port: 443, targetPort: "page" }]);
+    const { rules } = find(on, "ClusterRole", "weft-page-reader");
+    t.ok(
+      rules.every(({ verbs }: Any) => JSON.stringify(verbs) === '["list"]'),
+      "it reads, and nothing else",
+    );
+    t.ok(find(on, "ServiceAccount", "weft-ui"));
+    const without = await render("--set=page.enabled=true", "--set=page.account=false");
+    t.equal(find(without, "ServiceAccount", "weft-ui"), undefined);
+  },
+);
+
 await t.test("daemons mirror the packets of all pods where debug.ENABLE_MIRROR says so", { skip }, async (t) => {
   const daemon = async (...args: readonly string[]): Promise<Any> =>
     find(await render(...args), "DaemonSet", "kube-ovn-cni").spec.template.spec.containers[0];

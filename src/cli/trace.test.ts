@@ -2,8 +2,8 @@
 
 import t from "tap";
 import { NODES, PODS, VPCS } from "../kube/resources.ts";
-import { SampleCluster } from "./testing/sample-cluster.ts";
 import type { Trace } from "../reachability/traces.ts";
+import { SampleCluster } from "./testing/sample-cluster.ts";
 import { portArgument, traceCommand } from "./trace.ts";
 
 type Asked = Parameters<typeof traceCommand>[2];

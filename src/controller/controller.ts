@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Condition } from "../api/conditions.ts";
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { podUnit } from "../compile/pod/pod.ts";
@@ -227,6 +228,11 @@ export class Controller {
   /** The number of effects and records that wait to be written to Kubernetes. */
   get pendingWrites(): number {
     return this.#term?.pending ?? 0;
+  }
+
+  /** The conditions in the status of an object of a kind whose status is written here, as last seen. */
+  conditions(resource: StatusResource, name: string): readonly Condition[] {
+    return this.#sources.status(resource, name)?.conditions ?? [];
   }
 
   /** The number of facts of each kind. */

@@ -97,14 +97,15 @@ async function run(settings: Settings): Promise<void> {
     unserved: () => controller.stuckPods.count,
     pendingWrites: () => controller.pendingWrites,
   });
+  const notReady = (): string | undefined =>
+    election.synced && northbound.synced
+      ? undefined
+      : "waiting for the first list from the API server or the northbound database";
   const server = await serve(
     { metrics: settings.metricsPort, health: settings.healthPort },
     {
       registry,
-      notReady: () =>
-        election.synced && northbound.synced
-          ? election.blocked
-          : "waiting for the first list from the API server or the northbound database",
+      notReady: () => notReady() ?? election.blocked,
       ...logLevelPage(log),
     },
     settings.secureServing && settings.metricsPort !== 0
@@ -115,6 +116,7 @@ async function run(settings: Settings): Promise<void> {
         }
       : undefined,
   );
+  const page = settings.pagePort === 0 ? undefined : await startPage(parts, controller, notReady);
   certificates?.start();
   election.start();
   const signal = await ended;
@@ -122,7 +124,14 @@ async function run(settings: Settings): Promise<void> {
   await Promise.all([election.stop(), certificates?.stop()]);
   await Promise.all([northbound.close(), southbound?.close()]);
   connection.close();
+  page?.close();
   server.close();
+}
+
+/** A controller without the page does not load what only the page needs. */
+async function startPage(parts: ControllerParts, controller: Controller, notReady: () => string | undefined) {
+  const { servePage } = await import("./page/serve-page.ts");
+  return await servePage({ ...parts, controller, notReady });
 }
 
 const environment = process.env;

@@ -56,6 +56,10 @@ export interface Settings {
   readonly secureServing: boolean;
   /** On the loopback address, for kubelet's probes. */
   readonly healthPort: number;
+  /** Of the web page; 0: it is not served. */
+  readonly pagePort: number;
+  /** The folder of its files. */
+  readonly pageDir: string;
   readonly logLevel: string;
   /** The folder of the certificate for `ssl:` remotes, see `tlsFilesIn`. */
   readonly tlsDir: string;
@@ -151,6 +155,8 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       false,
     )
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
+    .option("--page-port <port>", "port of the web page, by TLS; 0 to disable", port, 0)
+    .option("--page-dir <folder>", "files of the web page", "/opt/weft/page")
     .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
       "--tls-dir <folder>",
@@ -190,6 +196,7 @@ interface Flags {
   readonly metricsPort: number;
   readonly secureServing: boolean;
   readonly healthPort: number;
+  readonly pagePort: number;
   readonly enableLb: boolean;
   readonly kubeProxyReplacement: boolean;
   readonly nonPrimaryCniMode: boolean;
@@ -230,6 +237,8 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     metricsPort: flags.metricsPort,
     secureServing: flags.secureServing,
     healthPort: flags.healthPort,
+    pagePort: flags.pagePort,
+    pageDir: flags["pageDir"] ?? "",
     logLevel: flags["logLevel"] ?? "info",
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,

@@ -198,7 +198,15 @@ export interface SubjectAccessReview extends KubeObject {
     readonly uid?: string;
     readonly groups?: readonly string[];
     readonly extra?: Readonly<Record<string, readonly string[]>>;
-    readonly nonResourceAttributes: { readonly path: string; readonly verb: string };
+    /** One of the two. */
+    readonly nonResourceAttributes?: { readonly path: string; readonly verb: string };
+    readonly resourceAttributes?: {
+      readonly verb: string;
+      readonly resource: string;
+      readonly group?: string;
+      /** Absent: in all namespaces, or of an object of the cluster. */
+      readonly namespace?: string;
+    };
   };
   readonly status?: { readonly allowed?: boolean };
 }

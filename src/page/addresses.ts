@@ -136,7 +136,7 @@ function addressRows(
   for (const { ip, holder, reserved, mac, node } of held) {
     const index = Number(ip.value - part.base);
     const seen = seesHolder(viewer, holder);
-    const name = seen ? holderName(holder) : undefined;
+    const name = seen ? namedHolder(holder) : undefined;
     rows.set(index, {
       index,
       address: ip.text,
@@ -150,7 +150,7 @@ function addressRows(
 }
 
 /** The object that `IpFact.holder` names; of a virtual machine's pod the machine. */
-export function holderName(holder: string): ObjectName | undefined {
+export function namedHolder(holder: string): ObjectName | undefined {
   if (holder === "") return undefined;
   if (holder.startsWith("node:")) return { kind: "Node", name: holder.slice("node:".length) };
   if (holder.startsWith("subnet:")) return { kind: "Subnet", name: holder.slice("subnet:".length) };

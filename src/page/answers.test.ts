@@ -29,7 +29,7 @@ t.test("the overview counts what there is, and lists first what needs a hand", a
   const node = world.get("nodes", "weft-2");
   if (node !== undefined) world.set("nodes", "weft-2", { ...node, ready: false });
   const { counts, problems, fullest } = overview(
-    { ...pageSource(world), leader: { problem: "nobody leads" } },
+    { ...pageSource(world), leader: { problem: "no controller leads" } },
     ADMINISTRATOR,
   );
   t.match(counts, {
@@ -43,7 +43,7 @@ t.test("the overview counts what there is, and lists first what needs a hand", a
     vpcs: 2,
   });
   t.match(problems, [
-    { reason: "NoLeader", message: "nobody leads" },
+    { reason: "NoLeader", message: "no controller leads" },
     { about: { kind: "Node", name: "weft-2" }, reason: "NotReady" },
     { about: { kind: "Pod", namespace: "default", name: "waiting" }, reason: "NoAddress" },
   ]);
@@ -214,7 +214,7 @@ t.test("a name in several namespaces is found in each, an address at its holder 
     { kind: "Pod", namespace: tenantName(0), name: "web-1", by: "address" },
     { kind: "Subnet", name: "ovn-default", by: "contains-address" },
   ]);
-  t.strictSame(find(facts, ADMINISTRATOR, "192.0.2.1"), { hits: [], more: false }, "an address nobody has");
+  t.strictSame(find(facts, ADMINISTRATOR, "192.0.2.1"), { hits: [], more: false }, "an address that no object has");
   t.strictSame(find(facts, ADMINISTRATOR, '<img src="x">').hits, []);
   for (const wrong of ["", "  ", "x".repeat(321)])
     t.throws(() => find(facts, ADMINISTRATOR, wrong), { code: "invalid" });

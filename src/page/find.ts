@@ -3,7 +3,7 @@
 import type { FactReader } from "../facts/store.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
-import { holderName } from "./addresses.ts";
+import { namedHolder } from "./addresses.ts";
 import type { FindAnswer, FindHit } from "./contract.ts";
 import { seesHolder } from "./fill.ts";
 import { PageError } from "./page-error.ts";
@@ -37,7 +37,7 @@ function byAddress(facts: FactReader, viewer: Viewer, address: Ip): readonly Fin
   const hits: FindHit[] = [];
   const { text } = address;
   for (const { holder, subnet, provider } of facts.by("ips", "address", text)) {
-    const name = seesHolder(viewer, holder) ? holderName(holder) : undefined;
+    const name = seesHolder(viewer, holder) ? namedHolder(holder) : undefined;
     if (name === undefined) continue;
     const interfaceText = provider === "ovn" ? "" : `, interface ${provider}`;
     hits.push({ ...name, by: "address", detail: `${text} in subnet ${subnet}${interfaceText}` });
@@ -51,7 +51,7 @@ function byAddress(facts: FactReader, viewer: Viewer, address: Ip): readonly Fin
       if (addresses.includes(text)) hits.push({ kind: "Node", name, by: "address", detail: text });
   if (viewer.sees.networks)
     for (const { v4, v6, who, subnet } of facts.all("addressHolders")) {
-      const name = v4 === text || v6 === text ? holderName(who) : undefined;
+      const name = v4 === text || v6 === text ? namedHolder(who) : undefined;
       if (name !== undefined) hits.push({ ...name, by: "holds-address", detail: `${text} in subnet ${subnet}` });
     }
   for (const name of visibleSubnets(facts, viewer)) {

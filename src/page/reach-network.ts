@@ -8,7 +8,7 @@ import { parseIp } from "../net/address.ts";
 import { Network } from "../reachability/network.ts";
 
 /** The compiled units of the controller. */
-export interface Compiled {
+export interface CompiledUnits {
   units(): Iterable<string>;
   fragment(unit: string): Pick<Fragment, "rows" | "edges"> | undefined;
 }
@@ -21,7 +21,7 @@ export interface Compiled {
  */
 export function networkOf(
   facts: FactReader,
-  compiled: Compiled,
+  compiled: CompiledUnits,
   { holders, addresses }: { readonly holders: Iterable<string>; readonly addresses: Iterable<string> },
 ): Network {
   const pods = new Set(holders);
@@ -30,7 +30,7 @@ export function networkOf(
   return new Network(facts, fragments(compiled, pods));
 }
 
-function* fragments(compiled: Compiled, pods: ReadonlySet<string>): Generator<Pick<Fragment, "rows" | "edges">> {
+function* fragments(compiled: CompiledUnits, pods: ReadonlySet<string>): Generator<Pick<Fragment, "rows" | "edges">> {
   for (const unit of compiled.units()) {
     if (splitUnitId(unit).kind === podUnit.name) continue;
     const fragment = compiled.fragment(unit);

@@ -14,7 +14,7 @@ import { type Trace, traceExplained, traceService } from "../reachability/traces
 import type { ReachAnswer, ReachDecision, ReachPath } from "./contract.ts";
 import { notFound, PageError } from "./page-error.ts";
 import { visiblePod } from "./pods.ts";
-import { type Compiled, networkOf } from "./reach-network.ts";
+import { type CompiledUnits, networkOf } from "./reach-network.ts";
 import { isClusterWide, namespaceOfHolder, type Viewer } from "./viewer.ts";
 
 /** From whom to whom; each as typed. */
@@ -32,7 +32,7 @@ export interface ReachQuestion {
 /** What answers about reach are made from. */
 export interface ReachSource {
   readonly facts: FactReader;
-  readonly compiled: Compiled;
+  readonly compiled: CompiledUnits;
   readonly book: PolicyIndex;
 }
 

@@ -425,6 +425,8 @@ function settingsOf({ cidrs }: Script): Settings {
     metricsPort: 0,
     secureServing: false,
     healthPort: 0,
+    pagePort: 0,
+    pageDir: "",
     logLevel: "info",
     tlsDir: "",
     issueCertificates: false,

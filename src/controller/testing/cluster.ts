@@ -44,6 +44,8 @@ export const SETTINGS: Settings = {
   metricsPort: 0,
   secureServing: false,
   healthPort: 0,
+  pagePort: 0,
+  pageDir: "",
   logLevel: "info",
   tlsDir: "",
   issueCertificates: false,

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createHash } from "node:crypto";
+import type { Kube } from "../../kube/kube.ts";
+import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "../../kube/resources.ts";
+import type { SubjectAccessReview, TokenReview, TokenUser } from "../../kube/types.ts";
+import { PageError } from "../../page/page-error.ts";
+import type { Viewer } from "../../page/viewer.ts";
+import type { Clock } from "../../time/clock.ts";
+
+/** What {@link Accounts} needs. */
+export interface AccountsParts {
+  readonly kube: Pick<Kube, "create">;
+  readonly clock: Pick<Clock, "now">;
+  /** The names of all namespaces. */
+  readonly namespaces: () => readonly string[];
+}
+
+/** How long the API server's answers are used, in ms; a right that is withdrawn is gone after that. */
+const FRESH_MS = 10_000;
+/** How long they are used while it does not answer. */
+const STALE_MS = 60_000;
+/** How long a namespace stays hidden before it is asked for again: a tenant does not see most of them. */
+const HIDDEN_MS = 60_000;
+/** The number of accounts whose answers are kept, and of reviews at a time for all of them. */
+const MAX_ACCOUNTS = 128;
+const MAX_REVIEWS = 8;
+const REVIEW_MS = 5_000;
+/** The maximum length of a token of Kubernetes. */
+const MAX_LENGTH = 16_384;
+
+interface Known {
+  readonly at: number;
+  readonly viewer: Viewer;
+  /** Namespace → whether it is visible, and when the API server said so. */
+  readonly namespaces: ReadonlyMap<string, { readonly allowed: boolean; readonly at: number }>;
+}
+
+/**
+ * Who has a token, and what the API server lets them see: a TokenReview, and SubjectAccessReviews of `list` of pods in each namespace, nodes, and subnets and VPCs. The answers are cached for seconds,
+ * tokens by their digests only.
+ */
+export class Accounts {
+  readonly #parts: AccountsParts;
+  /** Digest of a token → what is known; the last used one is last. */
+  readonly #known = new Map<string, Known>();
+  readonly #running = new Map<string, Promise<Known>>();
+  readonly #waiting: (() => void)[] = [];
+  #reviews = 0;
+
+  constructor(parts: AccountsParts) {
+    this.#parts = parts;
+  }
+
+  /** The viewer with a token. Rejects with a `PageError`: `unauthenticated`, `unavailable`, or `busy`. */
+  async viewerOf(token: string): Promise<Viewer> {
+    if (token === "" || token.length > MAX_LENGTH) throw unauthenticated();
+    const key = createHash("sha256").update(token).digest("base64");
+    const known = this.#known.get(key);
+    const { clock } = this.#parts;
+    if (known !== undefined && clock.now() - known.at < FRESH_MS) return known.viewer;
+    let asked = this.#running.get(key);
+    if (asked === undefined) {
+      if (this.#running.size >= MAX_ACCOUNTS)
+        throw new PageError("busy", "too many logins at a time", { retryAfter: 1 });
+      asked = this.#ask(token, known).finally(() => this.#running.delete(key));
+      this.#running.set(key, asked);
+    }
+    try {
+      const found = await asked;
+      this.#known.delete(key);
+      this.#known.set(key, found);
+      for (const oldest of this.#known.keys()) {
+        if (this.#known.size <= MAX_ACCOUNTS) break;
+        this.#known.delete(oldest);
+      }
+      return found.viewer;
+    } catch (error) {
+      if (error instanceof PageError) {
+        this.#known.delete(key);
+        throw error;
+      }
+      if (known !== undefined && clock.now() - known.at < STALE_MS) return known.viewer;
+      throw new PageError("unavailable", "the API server does not say whose token this is", { cause: error });
+    }
+  }
+
+  async #ask(token: string, known: Known | undefined): Promise<Known> {
+    const { kube, clock, namespaces } = this.#parts;
+    const { status } = await this.#bounded(() =>
+      kube.create<TokenReview>(TOKEN_REVIEWS, { metadata: {}, spec: { token } }, { deadlineMs: REVIEW_MS }),
+    );
+    if (status?.authenticated !== true) throw unauthenticated();
+    const { user = {} } = status;
+    const at = clock.now();
+    const may = (resource: string, group: string, namespace?: string): Promise<boolean> =>
+      this.#bounded(() => this.#mayList(user, resource, group, namespace));
+    const [allNamespaces, nodes, subnets, vpcs] = await Promise.all([
+      may("pods", ""),
+      may("nodes", ""),
+      may("subnets", "kubeovn.io"),
+      may("vpcs", "kubeovn.io"),
+    ]);
+    const sees = { allNamespaces, nodes, networks: subnets && vpcs };
+    const found = new Map<string, { readonly allowed: boolean; readonly at: number }>();
+    if (!allNamespaces) {
+      await Promise.all(
+        namespaces().map(async (namespace) => {
+          const before = known?.namespaces.get(namespace);
+          const hidden = before !== undefined && !before.allowed && at - before.at < HIDDEN_MS;
+          found.set(namespace, hidden ? before : { allowed: await may("pods", "", namespace), at });
+        }),
+      );
+    }
+    const maySee = (namespace: string): boolean => allNamespaces || found.get(namespace)?.allowed === true;
+    return { at, namespaces: found, viewer: { user: user.username ?? "", sees, maySee } };
+  }
+
+  async #mayList(user: TokenUser, resource: string, group: string, namespace: string | undefined): Promise<boolean> {
+    const { username, ...rest } = user;
+    const resourceAttributes = { verb: "list", resource, group, ...(namespace !== undefined && { namespace }) };
+    const spec = { ...rest, ...(username !== undefined && { user: username }), resourceAttributes };
+    const limits = { deadlineMs: REVIEW_MS };
+    const review = await this.#parts.kube.create<SubjectAccessReview>(
+      SUBJECT_ACCESS_REVIEWS,
+      { metadata: {}, spec },
+      limits,
+    );
+    return review.status?.allowed === true;
+  }
+
+  /** Runs one review when fewer than {@link MAX_REVIEWS} run. */
+  async #bounded<T>(review: () => Promise<T>): Promise<T> {
+    if (this.#reviews >= MAX_REVIEWS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#reviews++;
+    try {
+      return await review();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#reviews--;
+      else next();
+    }
+  }
+}
+
+function unauthenticated(): PageError {
+  return new PageError("unauthenticated", "the token is missing, or the API server does not accept it: log in again");
+}

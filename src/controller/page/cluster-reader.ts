@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
+import type { Kube } from "../../kube/kube.ts";
+import { readLease } from "../../kube/lease.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { DAEMON_SETS, DEPLOYMENTS, EVENTS, type ResourceType } from "../../kube/resources.ts";
+import type { KubeEvent } from "../../kube/types.ts";
+import type { EventRow, ObjectName, Overview, Part, ShownProblem } from "../../page/contract.ts";
+import type { Clock } from "../../time/clock.ts";
+import { parseTime } from "../../time/rfc3339.ts";
+
+/** What is read of the API server for the page, because no fact has it. */
+export interface ClusterState {
+  readonly parts: readonly Part[];
+  readonly leader: Overview["leader"];
+  readonly warnings: readonly ShownProblem[];
+  readonly eventsProblem?: string;
+}
+
+/** How long the state is used, in ms, however many ask. */
+const FRESH_MS = 10_000;
+const DEADLINE_MS = 3_000;
+/** Warnings in Events of the last hour are shown. */
+const RECENT_MS = 3_600_000;
+const MAX_EVENTS = 1_000;
+const EVENTS_OF_ONE = 20;
+/** Weft's workloads, by the labels of their pods. */
+const WORKLOADS: Readonly<Record<Part["kind"], readonly string[]>> = {
+  Deployment: ["ovn-central", "kube-ovn-controller"],
+  DaemonSet: ["ovs-ovn", "kube-ovn-cni"],
+};
+const LEASE_S = 60;
+
+/** Reads Events, workloads and the Lease when the page asks, and for all who ask within some seconds once. */
+export class ClusterReader {
+  readonly #kube: Kube;
+  readonly #clock: Pick<Clock, "now" | "wall">;
+  readonly #namespace: string;
+  #state: { readonly at: number; readonly found: Promise<ClusterState> } | undefined;
+
+  constructor(kube: Kube, clock: Pick<Clock, "now" | "wall">, namespace: string) {
+    this.#kube = kube;
+    this.#clock = clock;
+    this.#namespace = namespace;
+  }
+
+  /** The state of some seconds ago at most. Never rejects: what cannot be read is left out, with a problem in its place. */
+  async state(): Promise<ClusterState> {
+    const now = this.#clock.now();
+    if (this.#state === undefined || now - this.#state.at > FRESH_MS) this.#state = { at: now, found: this.#read() };
+    return await this.#state.found;
+  }
+
+  /** The last Events about an object; none where they cannot be read. */
+  async eventsOf({ kind, namespace, name }: ObjectName): Promise<readonly EventRow[]> {
+    // The value of a field selector has no quotes: a name with other characters is none of Kubernetes.
+    if (!/^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$/.test(name)) return [];
+    const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
+    const query = { fieldSelector, limit: EVENTS_OF_ONE, deadlineMs: DEADLINE_MS };
+    const found = await this.#kube
+      .list<KubeEvent>(EVENTS, namespace === undefined ? query : { ...query, namespace })
+      .catch(() => ({ items: [] }));
+    return found.items
+      .map((event): EventRow => {
+        const { reason = "", message = "", count = 1, type } = event;
+        return { type: type === "Warning" ? "Warning" : "Normal", reason, message, count, last: timeOf(event) };
+      })
+      .sort((a, b) => b.last - a.last);
+  }
+
+  async #read(): Promise<ClusterState> {
+    const [deployments, daemons, leader, events] = await Promise.all([
+      this.#parts("Deployment", DEPLOYMENTS),
+      this.#parts("DaemonSet", DAEMON_SETS),
+      this.#leader(),
+      this.#warnings(),
+    ]);
+    return { parts: [...deployments, ...daemons], leader, ...events };
+  }
+
+  async #parts(kind: Part["kind"], type: ResourceType): Promise<readonly Part[]> {
+    const query = { namespace: this.#namespace, limit: 500, deadlineMs: DEADLINE_MS };
+    const found = await this.#kube.list<KubeObject>(type, query).catch(() => ({ items: [] }));
+    return found.items.flatMap(({ metadata: { name }, status, spec }): readonly Part[] => {
+      if (!WORKLOADS[kind].includes(name)) return [];
+      const [is, wants] = [fields(status), fields(spec)];
+      const wanted = kind === "DaemonSet" ? is["desiredNumberScheduled"] : wants["replicas"];
+      const ready = kind === "DaemonSet" ? is["numberReady"] : is["readyReplicas"];
+      return [{ kind, name, wanted: Number(wanted ?? 0), ready: Number(ready ?? 0) }];
+    });
+  }
+
+  async #leader(): Promise<Overview["leader"]> {
+    const ref = { namespace: this.#namespace, name: "kube-ovn-controller" };
+    try {
+      const lease = await readLease(this.#kube, ref, { deadlineMs: DEADLINE_MS });
+      if (lease === undefined || lease.holder === "")
+        return { problem: "no controller leads, so no address is allocated and no change is applied" };
+      const { holder, renewedAt = "", durationSeconds = LEASE_S } = lease;
+      const silent = Math.floor((this.#clock.wall() - (parseTime(renewedAt) ?? 0)) / 1_000);
+      if (silent <= durationSeconds) return { name: holder };
+      return { problem: `${holder} has not renewed its Lease for ${silent} s, so it is not known to lead` };
+    } catch (error) {
+      return { problem: `the Lease of the leader cannot be read: ${String(error)}` };
+    }
+  }
+
+  async #warnings(): Promise<Pick<ClusterState, "warnings" | "eventsProblem">> {
+    const query = { fieldSelector: "type=Warning", limit: MAX_EVENTS, deadlineMs: DEADLINE_MS };
+    try {
+      const { items } = await this.#kube.list<KubeEvent>(EVENTS, query);
+      return { warnings: recentWarnings(items, this.#clock.wall()) };
+    } catch (error) {
+      return { warnings: [], eventsProblem: `Events cannot be read: ${String(error)}` };
+    }
+  }
+}
+
+/** Weft's warnings of the last hour, of each object and reason the last one; the latest first. `now`: ms since the epoch. */
+export function recentWarnings(events: readonly KubeEvent[], now: number): readonly ShownProblem[] {
+  const last = new Map<string, ShownProblem & { readonly since: number }>();
+  for (const event of events) {
+    const { reason = "", message = "", source, involvedObject } = event;
+    const { kind = "", namespace, name = "" } = involvedObject;
+    const ours = source?.component === CONTROLLER_COMPONENT || source?.component === DAEMON_COMPONENT;
+    const since = timeOf(event);
+    // Any client may create Events: Weft's reasons are one word.
+    if (!ours || !/^\w+$/.test(reason) || now - since > RECENT_MS) continue;
+    const key = `${kind} ${namespace ?? ""}/${name} ${reason}`;
+    if ((last.get(key)?.since ?? -1) >= since) continue;
+    const about = namespace === undefined || namespace === "" ? { kind, name } : { kind, namespace, name };
+    last.set(key, { severity: "warning", about, source: "event", reason, message, since });
+  }
+  return [...last.values()].sort((a, b) => b.since - a.since);
+}
+
+function timeOf({ lastTimestamp, firstTimestamp, metadata }: KubeEvent): number {
+  for (const text of [lastTimestamp, firstTimestamp, metadata.creationTimestamp])
+    if (typeof text === "string") return parseTime(text) ?? 0;
+  return 0;
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
