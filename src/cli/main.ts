@@ -25,6 +25,7 @@ import { printable } from "./table.ts";
 import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
 import { traceCommand } from "./trace.ts";
+import { addUiCommand } from "./ui/command.ts";
 
 interface Options {
   readonly kubeconfig?: string;
@@ -270,6 +271,7 @@ addToolCommands(program, forTools);
 addWatchCommands(program, forTools, (options, action) => withKube(options as Options, action));
 addFlowsCommand(program, (options, action) => withKube(options as Options, action));
 addCentralCommands(program, withConnection);
+addUiCommand(program);
 addPodCommands(program);
 addRestoreCommand(program);
 

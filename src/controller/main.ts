@@ -24,6 +24,7 @@ import { dnsClient } from "./domains/dns-client.ts";
 import { commitMetrics } from "./engine-metrics.ts";
 import { Election } from "./leadership/election.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { PLAN_COMMAND } from "./page/plan-messages.ts";
 import { printPlan } from "./plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
 
@@ -154,6 +155,10 @@ program
     await Promise.all([northbound.close(), southbound?.close()]);
     connection.close();
   });
+program.command(PLAN_COMMAND, { hidden: true }).action(async () => {
+  const { answerPlan } = await import("./page/answer-plan.ts");
+  await answerPlan();
+});
 program.parseAsync().then(
   () => process.exit(),
   (error: unknown) => {

@@ -18,6 +18,12 @@ import { servePage } from "./serve-page.ts";
 /** token → what its account may list: `pods` in all namespaces, `pods/NAMESPACE`, `nodes`, … */
 type Rights = Record<string, readonly string[]>;
 
+interface Init {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 const ALL = ["pods", "nodes", "subnets", "vpcs"];
 
 /** An API server that knows tokens, and counts what it is asked. */
@@ -80,7 +86,7 @@ async function page(
   });
   t.teardown(() => served.close());
   const base = `http://127.0.0.1:${served.port}`;
-  const ask = (path: string, token = "root", init: RequestInit = {}): Promise<Response> =>
+  const ask = (path: string, token = "root", init: Init = {}): Promise<Response> =>
     fetch(`${base}${path}`, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } });
   return { base, ask, kube, facts, errors, setUnready: (why: string | undefined) => (unready = why) };
 }

@@ -15,6 +15,7 @@ import { Accounts } from "./accounts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { ClusterReader } from "./cluster-reader.ts";
 import { EventStreams } from "./event-streams.ts";
+import { PlanProcess } from "./plan-process.ts";
 import type { RouteParts } from "./routes.ts";
 import { sealKey } from "./seal-key.ts";
 import { TokenSeal } from "./sealed-token.ts";
@@ -37,6 +38,8 @@ export interface PageParts {
   readonly notReady: () => string | undefined;
   /** Without TLS, and on the loopback address only; for tests. */
   readonly plain?: true;
+  /** The program of the controller, which makes plans; default: the running one. */
+  readonly program?: string;
 }
 
 /** Serves the web page. Every replica does: all have the same facts. Rejects where it cannot listen, or the folder cannot be read. */
@@ -49,6 +52,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     if (isPolicyKind(change.kind)) book = undefined;
     streams.note(change);
   }, "page");
+  const plans = new PlanProcess(facts, clock, parts.program);
   const routes: RouteParts = {
     facts,
     compiled: { units: () => engine.desired.units(), fragment: (unit) => engine.desired.fragment(unit) },
@@ -59,6 +63,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     conditionsOf: (kind, name) => controller.conditions(kind, name),
     reader: new ClusterReader(kube, clock, settings.namespace),
     answeredBy: () => ({ name: settings.identity, leading: controller.leading }),
+    plan: (viewer, namespace, manifest) => plans.plan(viewer, namespace, manifest),
     version: process.env["WEFT_VERSION"] ?? "",
   };
   const server = new PageServer({
