@@ -32,4 +32,5 @@ COPY hack/image/root/ /
 COPY LICENSE NOTICE /usr/share/doc/weft/
 COPY --from=build /src/dist/bin/weft-cni-${TARGETARCH} /opt/weft/bin/weft-cni
 COPY --from=build /src/dist/lib/ /opt/weft/lib/
+COPY --from=build /src/dist/page/ /opt/weft/page/
 CMD ["bash"]

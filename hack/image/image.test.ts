@@ -23,7 +23,7 @@ await t.test("the Dockerfile takes the same packages, entry points and programs 
   t.match(stage, "source=hack/image,target=/mnt");
   t.match(stage, "sed 's/#.*//' /mnt/packages.txt");
   t.match(stage, "sh /mnt/strip.sh /");
-  // As in image.ts: the layers node, entry, shim, lib.
+  // As in image.ts: the layers node, entry, shim, lib, page.
   for (const line of [
     "COPY --from=node /usr/local/bin/node /usr/local/bin/node",
     "COPY hack/image/root/ /",
@@ -31,10 +31,11 @@ await t.test("the Dockerfile takes the same packages, entry points and programs 
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Docker's variable, not ours
     "COPY --from=build /src/dist/bin/weft-cni-${TARGETARCH} /opt/weft/bin/weft-cni",
     "COPY --from=build /src/dist/lib/ /opt/weft/lib/",
+    "COPY --from=build /src/dist/page/ /opt/weft/page/",
   ]) {
     t.ok(stage.includes(`${line}\n`), line);
   }
-  t.equal(stage.match(/^COPY /gm)?.length, 5, "and nothing else");
+  t.equal(stage.match(/^COPY /gm)?.length, 6, "and nothing else");
 });
 
 await t.test("sed reads the package list as the code does", async (t) => {

@@ -5,7 +5,7 @@ import { chmod, cp, link, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { DIST, INPUTS, nodeArchitecture, shimPath } from "../build/build.ts";
+import { DIST, INPUTS, nodeArchitecture, PAGE, shimPath } from "../build/build.ts";
 import { contentHash } from "../build/inputs.ts";
 import { fetchedPackage, lockedPackage, ROOT } from "../build/npm.ts";
 import { type Architecture, architecture, cacheFolder } from "../host/cache.ts";
@@ -62,7 +62,7 @@ export async function makeImage(progress: Progress, request: ImageRequest = {}):
   await progress.step(`image: packing for ${arch}`, async () => {
     await rm(work, { recursive: true, force: true });
     await mkdir(work, { recursive: true });
-    const parts = [nodeLayer(arch), entryLayer(work), shimLayer(work, arch), libraryLayer(work, arch)];
+    const parts = [nodeLayer(arch), entryLayer(work), shimLayer(work, arch), libraryLayer(work, arch), pageLayer(work)];
     const layers = [base, ...(await Promise.all(parts))];
     await buildImage({
       name,
@@ -137,6 +137,12 @@ async function shimLayer(work: string, arch: Architecture): Promise<string> {
   await link(shimPath(arch), join(folder, "opt/weft/bin/weft-cni"));
   const out = join(work, "shim.tar");
   await imageArchive({ folder, out });
+  return out;
+}
+
+async function pageLayer(work: string): Promise<string> {
+  const out = join(work, "page.tar");
+  await imageArchive({ folder: PAGE, prefix: "opt/weft/page", out });
   return out;
 }
 
