@@ -34,7 +34,7 @@ export interface RouteParts extends ReachSource {
 }
 
 /** A request under `/api/v1/`, of a viewer. */
-export interface PageRequest {
+export interface RouteRequest {
   readonly method: string;
   /** Decoded, without `/api/v1`. */
   readonly path: readonly string[];
@@ -56,7 +56,7 @@ export function me({ facts, plan, flows, version }: RouteParts, viewer: Viewer, 
 }
 
 /** Answers a request. Rejects with a `PageError`. */
-export async function answer(parts: RouteParts, request: PageRequest): Promise<unknown> {
+export async function answer(parts: RouteParts, request: RouteRequest): Promise<unknown> {
   const { method, path, query, viewer } = request;
   const { facts, conditionsOf, reader } = parts;
   const [what = "", ...names] = path;
@@ -134,7 +134,7 @@ export async function answer(parts: RouteParts, request: PageRequest): Promise<u
   throw new PageError("not-found", "there is no such question; src/page/contract.ts lists them");
 }
 
-async function planned({ plan }: RouteParts, { viewer, query, body }: PageRequest): Promise<PlanAnswer> {
+async function planned({ plan }: RouteParts, { viewer, query, body }: RouteRequest): Promise<PlanAnswer> {
   if (plan === undefined) throw new PageError("unavailable", "this controller makes no plans");
   const namespace = query.get("namespace") ?? "default";
   if (!viewer.maySee(namespace)) throw notFound(`namespace ${namespace}`);
