@@ -118,7 +118,7 @@ t.test("three centrals", { skip: whyNotThreeCentrals(), timeout: 900_000 }, asyn
     const unknown = await central("rejoin", "weft-9");
     t.match(
       [unknown.code, unknown.stderr],
-      [2, /no pod of ovn-central is on weft-9; there are some on: weft-1, weft-2, weft-3/],
+      [2, /no pod of ovn-central is on weft-9; the nodes with one are: weft-1, weft-2, weft-3/],
     );
   });
   await ready(world, namespace, ["client", "server"]);
