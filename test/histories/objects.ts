@@ -238,12 +238,17 @@ export const service = fc
     ),
     selector: maybe(pick({ app: "web" })),
     healthCheckNodePort: maybe(pick(30_999)),
+    loadBalancerIP: maybe(pick("172.30.0.5", "172.30.0.6", "nowhere")),
+    loadBalancerClass: maybe(pick("weft.kubeovn.io/external-subnet", "example.com/other")),
   })
   .map((spec) => ({ ...spec, clusterIPs: [spec.clusterIP] }));
 
-/** The annotations that choose the VPC and subnet of a Service. */
+/** The annotations that choose the VPC and subnet of a Service, or the external subnet of its addresses. */
 export const servicePlace = maybe(
   pick<Readonly<Record<string, string>>>(
+    { "ovn.kubernetes.io/service_external_ip_from_subnet": "out" },
+    { "ovn.kubernetes.io/service_external_ip_from_subnet": "sa", "ovn.kubernetes.io/vpc": "va" },
+    { "ovn.kubernetes.io/service_external_ip_from_subnet": "nowhere" },
     { "ovn.kubernetes.io/vpc": "va" },
     { "ovn.kubernetes.io/vpc": "nowhere" },
     { "ovn.kubernetes.io/switch_lb_vip": "10.50.0.100" },
