@@ -9,6 +9,7 @@ import { providerNetworkKind } from "../../../src/kinds/provider-network.ts";
 import { vlanKind } from "../../../src/kinds/vlan.ts";
 import { type ResourceType, SUBNETS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
+import { plugOutside } from "../testing/outside-network.ts";
 import { addressesOf, inNode, inPod, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { useObject } from "../testing/use-object.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
@@ -42,29 +43,10 @@ function addressOf(i: number, family: (typeof FAMILIES)[number]): string {
 
 /** A network between nodes and the outside host, in which each node has addresses and a route through its interface eth9. */
 async function plug(t: Test): Promise<void> {
-  const ext = world.lab.node(OUTSIDE);
-  const ip = (...args: readonly string[]) => ext.exec(["ip", ...args]);
-  const clear = () => ext.exec(["ip", "link", "del", "br-out"], { allowFailure: true });
-  await clear();
-  t.teardown(clear);
-  await ip("link", "add", "br-out", "type", "bridge");
-  await ip("addr", "add", `${ROUTER.v4}/24`, "dev", "br-out");
-  await ip("addr", "add", `${ROUTER.v6}/112`, "dev", "br-out", "nodad");
-  await ip("link", "set", "br-out", "up");
-  await ext.exec(["ethtool", "-K", "br-out", "tx", "off"], { allowFailure: true });
-  for (const [i, node] of world.lab.nodes.entries()) {
-    const port = `out-${node}`;
-    const own = world.lab.node(node);
-    const unplug = () => ext.exec(["ip", "link", "del", port], { allowFailure: true });
-    await unplug();
-    t.teardown(unplug);
-    await ip("link", "add", port, "type", "veth", "peer", "name", "eth9", "netns", String(own.pid));
-    await ip("link", "set", port, "master", "br-out", "up");
-    await ext.exec(["ethtool", "-K", port, "tx", "off"]);
-    await own.exec(["ip", "addr", "add", `${addressOf(i, "v4")}/24`, "dev", "eth9"]);
-    await own.exec(["ip", "addr", "add", `${addressOf(i, "v6")}/112`, "dev", "eth9", "nodad"]);
-    await own.exec(["ip", "link", "set", "eth9", "up"]);
-    await own.exec(["ip", "route", "add", "198.51.100.0/24", "via", ROUTER.v4, "dev", "eth9", "metric", "77"]);
+  await plugOutside(t, world, ROUTER, (i) => ({ v4: addressOf(i, "v4"), v6: addressOf(i, "v6") }));
+  for (const node of world.lab.nodes) {
+    const route = ["198.51.100.0/24", "via", ROUTER.v4, "dev", "eth9", "metric", "77"];
+    await world.lab.node(node).exec(["ip", "route", "add", ...route]);
   }
 }
 
