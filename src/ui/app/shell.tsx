@@ -47,8 +47,8 @@ export function Shell({ me }: { readonly me: Me }) {
     if (before.current === view) return;
     before.current = view;
     scrollTo(0, 0);
-    // A reader is told where they are; a pane that opens with the view takes the focus after this.
-    main.current?.querySelector<HTMLElement>("h1")?.focus();
+    // A reader is told where they are: by the heading, or by that of a pane which has opened with the view.
+    if (main.current?.querySelector(".pane") === null) main.current.querySelector<HTMLElement>("h1")?.focus();
   }, [view]);
   return (
     <div class="shell">

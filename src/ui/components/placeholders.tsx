@@ -19,7 +19,7 @@ export function Empty({
   return (
     <div class="empty">
       <Icon name={icon} size={28} />
-      <h3>{title}</h3>
+      <p class="empty-title">{title}</p>
       {children !== undefined && <p>{children}</p>}
     </div>
   );

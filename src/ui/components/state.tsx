@@ -34,12 +34,12 @@ export function toneOfFill(share: number): Tone {
 export function Fill({ share, label }: { readonly share: number; readonly label: string }) {
   const part = Math.min(1, Math.max(0, share));
   // What is used at all is seen.
-  const width = part === 0 ? 0 : Math.max(2, part * 100);
+  const width = part === 0 ? 0 : Math.max(1, part * 100);
   return (
     <span class={`fill ${toneOfFill(part)}`}>
       <svg class="fill-bar" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label={label}>
-        <rect class="track" width="100" height="8" rx="2" />
-        <rect class="used" width={width} height="8" rx="2" />
+        <rect class="track" width="100" height="8" />
+        <rect class="used" width={width} height="8" />
       </svg>
       <span class="fill-text">{wording.value.percent(part)}</span>
     </span>

@@ -46,6 +46,8 @@ t.test("numbers, shares and times are written as the language does", async (t) =
   const en = textsOf("en", "UTC");
   const zh = textsOf("zh", "UTC");
   t.equal(en.number(12345.5), "12,345.5");
+  t.equal(zh.number(2 ** 53), "9007.2万亿");
+  t.equal(en.percent(1e-9), "<0.1%");
   t.strictSame([0, 0.004, 0.5, 0.996, 1].map(en.percent), ["0%", "0.4%", "50%", "99.6%", "100%"]);
   t.equal(en.time(Date.UTC(2026, 0, 2, 3, 4, 5)), "03:04:05");
   t.equal(zh.dateTime(Date.UTC(2026, 0, 2, 3, 4, 5)), "2026年1月2日 03:04:05");

@@ -18,6 +18,7 @@ export interface Texts {
   readonly language: Language;
   /** The message; numbers at its places are written as the language does. */
   t(key: MessageKey, params?: Params): string;
+  /** Rounded and in words above a billion. */
   number(value: number): string;
   /** A share from 0 to 1. Between 0 and 1 %, and between 99 and 100 %, with a decimal: what is almost full is not full. */
   percent(share: number): string;
@@ -41,6 +42,11 @@ const AGES = [
   ["second", 1],
 ] as const;
 
+/** From this on a number is rounded: the addresses of an IPv6 subnet. */
+const HUGE = 1e9;
+/** A smaller share is "less than" it. */
+const LEAST = 0.001;
+
 /** Makes the texts of a language. `timeZone`: an IANA name; by default the browser's. */
 export function textsOf(language: Language, timeZone?: string): Texts {
   const locale = LOCALES[language];
@@ -56,7 +62,12 @@ export function textsOf(language: Language, timeZone?: string): Texts {
   const plurals = new Intl.PluralRules(locale);
   const names = new Intl.Collator(locale, { numeric: true });
   const lists = new Intl.ListFormat(locale);
-  const number = (value: number): string => numbers.format(value);
+  const short = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+  const number = (value: number): string => (value < HUGE ? numbers : short).format(value);
+  const share = (value: number): string => {
+    if (value > 0 && value < LEAST) return `<${fine.format(LEAST)}`;
+    return ((value > 0 && value < 0.01) || (value > 0.99 && value < 1) ? fine : rough).format(value);
+  };
   return {
     language,
     number,
@@ -70,7 +81,7 @@ export function textsOf(language: Language, timeZone?: string): Texts {
         return typeof value === "number" ? number(value) : (value ?? place);
       });
     },
-    percent: (share) => ((share > 0 && share < 0.01) || (share > 0.99 && share < 1) ? fine : rough).format(share),
+    percent: share,
     time: (ms) => times.format(ms),
     dateTime: (ms) => dates.format(ms),
     ago(ms, now) {

@@ -33,6 +33,8 @@ export interface FixtureServer extends AsyncDisposable {
   up: boolean;
   /** Sends an event to all pages. */
   send(event: StreamEvent): void;
+  /** Cuts all connections. */
+  cut(): void;
   /** The paths of all requests to the API. */
   readonly asked: string[];
 }
@@ -100,6 +102,7 @@ export async function fixtureServer(folder: string, cluster: FixtureCluster): Pr
     send: (event) => {
       for (const stream of streams) write(stream, event);
     },
+    cut: () => http.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       http.closeAllConnections();
       await new Promise((resolve) => http.close(resolve));
@@ -107,10 +110,7 @@ export async function fixtureServer(folder: string, cluster: FixtureCluster): Pr
   };
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   const { port } = http.address() as AddressInfo;
-  return Object.assign(state, {
-    url: `http://127.0.0.1:${port}/weft/`,
-    cut: () => http.closeAllConnections(),
-  });
+  return Object.assign(state, { url: `http://127.0.0.1:${port}/weft/` });
 }
 
 function reply(state: FixtureServer, segments: readonly string[], query: URLSearchParams): unknown {

@@ -16,6 +16,9 @@ import { linkTo } from "../model/route.ts";
 import { PageHead } from "./page-head.tsx";
 import { FilterField } from "./paged.tsx";
 
+/** Columns that the pane of a node has too. */
+const DETAILS: ReadonlySet<string> = new Set(["join", "zone"]);
+
 /** Nodes, and the details of one. */
 export function NodesView({ me }: { readonly me: Me }) {
   const { t, number } = wording.value;
@@ -83,7 +86,7 @@ export function NodesView({ me }: { readonly me: Me }) {
                     ) : (
                       <Table
                         caption={t("view.nodes")}
-                        columns={columns}
+                        columns={chosen === undefined ? columns : columns.filter(({ key }) => !DETAILS.has(key))}
                         rows={shown}
                         keyOf={({ name }) => name}
                         chosen={chosen}

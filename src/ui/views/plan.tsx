@@ -69,7 +69,7 @@ export function PlanView({ me }: { readonly me: Me }) {
   return (
     <>
       <PageHead title={t("view.plan")} about={t("plan.about")} />
-      <div class="columns">
+      <div class="columns editor">
         <form
           class="card"
           onSubmit={(event) => {
@@ -179,6 +179,7 @@ function Changes({ of: { changes, more, totals, notes } }: { readonly of: PlanAn
     {
       key: "from",
       title: t("plan.who"),
+      class: "wide",
       cell: ({ from, to }) => (
         <span>
           {from} <span aria-hidden="true">→</span>
@@ -214,7 +215,7 @@ function Changes({ of: { changes, more, totals, notes } }: { readonly of: PlanAn
     },
   ];
   return (
-    <section class="card" aria-label={t("plan.result")}>
+    <section class="card">
       <div class="card-head">
         <h2>{t("plan.result")}</h2>
         <span class="small muted" role="status">

@@ -20,6 +20,9 @@ const pathOf = ({ kind, namespace, name }: PolicyName): readonly string[] =>
   namespace === undefined ? [kind, name] : [kind, namespace, name];
 const keyOf = (policy: PolicyName): string => pathOf(policy).join("/");
 
+/** Columns that the pane of a policy has too. */
+const DETAILS: ReadonlySet<string> = new Set(["rules", "isolates"]);
+
 /** Policies of all kinds, and the rules of one. */
 export function PoliciesView({ me }: { readonly me: Me }) {
   const { t, number } = wording.value;
@@ -73,7 +76,7 @@ export function PoliciesView({ me }: { readonly me: Me }) {
           caption={t("view.policies")}
           icon="policies"
           placeholder={t("filter.policies")}
-          columns={columns}
+          columns={chosen === undefined ? columns : columns.filter(({ key }) => !DETAILS.has(key))}
           keyOf={keyOf}
           chosen={chosen?.join("/")}
         />

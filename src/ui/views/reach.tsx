@@ -68,8 +68,7 @@ function Question() {
     setMissing(lacks);
     if (!lacks) go({ view: "reach", query: asked });
   };
-  const pick = (hit: FindHit): string =>
-    hit.kind === "Pod" ? nameOf(hit) : (hit.detail.split(/[\s,]+/)[0] ?? hit.name);
+  const pick = (hit: FindHit): string => (hit.kind === "Service" ? `svc/${nameOf(hit)}` : nameOf(hit));
   return (
     <form
       class="card-body stack"
@@ -80,7 +79,7 @@ function Question() {
     >
       <div class="ask">
         <div class="field">
-          <span id="from-label">{t("reach.from")}</span>
+          <span class="label">{t("reach.from")}</span>
           <FindField
             id="reach-from"
             label={t("reach.from")}
@@ -92,12 +91,12 @@ function Question() {
           />
         </div>
         <div class="field">
-          <span>{t("reach.to")}</span>
+          <span class="label">{t("reach.to")}</span>
           <FindField
             id="reach-to"
             label={t("reach.to")}
             placeholder={t("reach.podOrAddress")}
-            kinds={["Pod"]}
+            kinds={["Pod", "Service"]}
             value={to}
             onText={setTo}
             onPick={pick}

@@ -129,8 +129,8 @@ function Vpc({ name }: { readonly name: string }) {
               <ul class="lines">
                 {peerings.map(({ vpc: other, local }) => (
                   <li key={other}>
-                    <a href={linkTo("topology", [`vpc/${other}`])}>{other}</a>{" "}
-                    <span class="mono small muted">{local.join(", ")}</span>
+                    <a href={linkTo("topology", [`vpc/${other}`])}>{other}</a>
+                    <span class="mono small muted block">{local.join(", ")}</span>
                   </li>
                 ))}
               </ul>

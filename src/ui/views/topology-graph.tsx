@@ -48,6 +48,12 @@ export function TopologyGraph({
   const [asked, setActive] = useState(focus);
   const active = asked !== undefined && layout.places.has(asked) ? asked : (focus ?? graph.nodes[0]?.id);
   const svg = useRef<SVGSVGElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const place = focus === undefined ? undefined : layout.places.get(focus);
+    if (place === undefined || frame.current === null) return;
+    frame.current.scrollTop = place.y - frame.current.clientHeight / 2;
+  }, [focus]);
   const take = useRef(false);
   useEffect(() => {
     if (take.current) svg.current?.querySelector<SVGElement>('[tabindex="0"]')?.focus();
@@ -79,7 +85,7 @@ export function TopologyGraph({
     }
   };
   return (
-    <div class="graph-frame">
+    <div class="graph-frame" ref={frame}>
       <svg
         ref={svg}
         class="graph"
@@ -94,7 +100,7 @@ export function TopologyGraph({
           <path
             key={`${kind} ${from} ${to}`}
             class={`edge ${kind === "peering" ? "dashed" : ""} ${from === active || to === active ? "near" : ""}`}
-            d={curve(layout.lines[at] ?? [])}
+            d={layout.lines[at] ?? ""}
           />
         ))}
         {graph.nodes.map((node) => {
@@ -118,20 +124,6 @@ export function TopologyGraph({
   );
 }
 
-/** A smooth line through the points (cubic Bézier curves between the middles). */
-function curve(points: readonly { readonly x: number; readonly y: number }[]): string {
-  const [first, ...rest] = points;
-  if (first === undefined) return "";
-  let { x, y } = first;
-  let path = `M${x} ${y}`;
-  for (const next of rest) {
-    const middle = (x + next.x) / 2;
-    path += `C${middle} ${y} ${middle} ${next.y} ${next.x} ${next.y}`;
-    ({ x, y } = next);
-  }
-  return path;
-}
-
 function Box({
   node,
   place: { x, y },
@@ -147,6 +139,7 @@ function Box({
   readonly onWalk: (node: GraphNode) => void;
   readonly onFocus: (id: string) => void;
 }) {
+  const { t } = wording.value;
   const { name, detail, mark, share } = told(wording.value, node);
   const { width, height } = NODE_SIZE;
   return (
@@ -154,24 +147,28 @@ function Box({
       class={`node ${chosen ? "chosen" : ""}`}
       transform={`translate(${x} ${y})`}
       role="button"
-      tabIndex={active ? 0 : -1}
-      aria-label={`${name}: ${detail}${mark === undefined ? "" : `, ${wording.value.t(`health.${mark}`)}`}`}
+      tabindex={active ? 0 : -1}
+      aria-label={`${name} ${detail}${mark === undefined ? "" : `, ${t(`health.${mark}`)}`}`}
       aria-current={chosen ? "true" : undefined}
       onClick={() => onWalk(node)}
       onFocus={() => onFocus(node.id)}
     >
-      <title>{name}</title>
       <rect class="ring" x="-4" y="-4" width={width + 8} height={height + 8} rx="10" />
       <rect class="box" width={width} height={height} rx="7" />
       <svg x="10" y="9" width="16" height="16">
         <Icon name={node.shows === "rest" ? "next" : ICONS[node.node.kind]} />
       </svg>
-      <text class="name" x="33" y="22">
-        {short(name, mark === undefined ? 20 : 18)}
-      </text>
-      <text class="detail" x="33" y="39">
-        {short(detail, 27)}
-      </text>
+      {/* One text, so that its words are those of the label. */}
+      <svg x="33" y="0" width={width - (mark === undefined ? 41 : 58)} height="44">
+        <text>
+          <tspan class="name" x="0" y="22">
+            {name}
+          </tspan>{" "}
+          <tspan class="detail" x="0" y="39">
+            {detail}
+          </tspan>
+        </text>
+      </svg>
       {share !== undefined && (
         <>
           <rect class="bar-track" x="10" y="46" width={width - 20} height="3" rx="1.5" />
@@ -218,8 +215,4 @@ function told(
     case "vlan":
       return { name, detail: list([shown.provider, `VLAN ${shown.vlanId}`]), ...mark };
   }
-}
-
-function short(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
