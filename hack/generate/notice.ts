@@ -7,22 +7,24 @@ import { lockedPackage, ROOT } from "../build/npm.ts";
 import { architecture } from "../host/cache.ts";
 import { createProgress } from "../host/progress.ts";
 import { DEBIAN_SUITE, imagePackages } from "../image/base.ts";
-import { imageNpmPackages, licenceText, type NpmPackage } from "../image/contents.ts";
+import { imageNpmPackages, licenceText, type NpmPackage, nodeLicenceText } from "../image/contents.ts";
 
 const FILE = "NOTICE";
 
-/** What {@link noticeText} says. */
+/** The input of {@link noticeText}. */
 export interface NoticeInput {
   readonly suite: string;
   readonly node: string;
+  /** Its licence text. */
+  readonly nodeLicence: string;
   readonly bun: string;
   readonly debian: readonly string[];
   readonly npm: readonly (NpmPackage & { readonly text?: string })[];
 }
 
 /**
- * Makes NOTICE of what the image holds: the packages of `hack/image/packages.txt`, and the npm packages that the built programs contain. With `check`
- * nothing is written. Resolves to the files that were not as they must be.
+ * Generates NOTICE from the contents of the image: the packages of `hack/image/packages.txt`, and the npm packages that the built programs contain. With `check`
+ * nothing is written. Resolves to the files that were stale.
  */
 export async function generateNotice(options: { readonly check: boolean }): Promise<readonly string[]> {
   await build([architecture()], createProgress());
@@ -35,6 +37,7 @@ export async function generateNotice(options: { readonly check: boolean }): Prom
   const text = noticeText({
     suite: DEBIAN_SUITE,
     node: lockedPackage("node").version,
+    nodeLicence: await nodeLicenceText(),
     bun: lockedPackage("bun").version,
     debian: imagePackages(),
     npm,
@@ -45,29 +48,32 @@ export async function generateNotice(options: { readonly check: boolean }): Prom
   return [FILE];
 }
 
-/** The text of NOTICE. Pure. */
-export function noticeText({ suite, node, bun, debian, npm }: NoticeInput): string {
+/**
+ * The text of NOTICE. Pure. Bun's licence is given by its address only: its npm packages (`bun`, `@oven/bun-*`) contain no licence text, and its
+ * licence file names the licences of the libraries that Bun links by addresses as well.
+ */
+export function noticeText({ suite, node, nodeLicence, bun, debian, npm }: NoticeInput): string {
   const width = Math.max(...npm.map(({ name }) => name.length)) + 2;
   return `Weft
 Copyright 2026 The Weft Authors
 
 Licensed under the Apache License, Version 2.0; see LICENSE.
 
-The container image and the released programs contain software of others, listed here.
+The container image and the released programs contain the third-party software that is listed here.
 Made by \`npm run generate -- notice\`. Do not edit.
 
 
 1. Runtimes
 
-Node.js ${node}, https://nodejs.org, in the image: MIT, and the licences of what it contains:
-  https://github.com/nodejs/node/blob/v${node}/LICENSE
-Bun ${bun}, https://bun.com, in weft-cni and in the released weftctl: MIT, and the licences of what it contains, among
-  them JavaScriptCore (LGPL-2.1): https://github.com/oven-sh/bun/blob/bun-v${bun}/LICENSE.md
+Node.js ${node}, https://nodejs.org, in the image: MIT, and the licences of the software that it contains: see 5.
+Bun ${bun}, https://bun.com, in weft-cni and in the released weftctl: MIT, and the licences of the software that it contains,
+  among them JavaScriptCore (LGPL-2.1). Its packages contain no licence text; it is at
+  https://github.com/oven-sh/bun/blob/bun-v${bun}/LICENSE.md
 
 
 2. Debian packages
 
-The image is based on Debian (${suite}) and holds these packages and those that they depend on. Open vSwitch
+The image is based on Debian (${suite}) and contains these packages and those that they depend on. Open vSwitch
 (openvswitch-*) and OVN (ovn-*) are under Apache-2.0. The licence of each package is in the image,
 /usr/share/doc/PACKAGE/copyright; the exact versions are in the release's SBOM; the sources are in Debian's archive
 (https://snapshot.debian.org keeps those of former versions).
@@ -80,16 +86,23 @@ ${npm.map(({ name, version, license }) => `  ${name.padEnd(width)}${version.padE
 
 4. Licences of the npm packages
 
-${npm.map(licenceOf).join("\n")}`;
+${npm.map(licenceOf).join("\n")}
+
+5. Licence of Node.js ${node}
+
+${plain(nodeLicence)}`;
+}
+
+/** A licence text without carriage returns and trailing white space. */
+function plain(text: string): string {
+  const trimmed = text.replaceAll(/\r/g, "").replaceAll(/[ \t]+$/gm, "");
+  return `${trimmed.trim()}\n`;
 }
 
 function licenceOf({ name, version, license, text }: NpmPackage & { readonly text?: string }): string {
   const head = `---- ${name} ${version} (${license})\n\n`;
-  if (text === undefined) return `${head}Its package brings no text.\n`;
+  if (text === undefined) return `${head}Its package contains no licence text.\n`;
   // The one text that every project has in common, and that is in LICENSE already.
   if (license === "Apache-2.0" && text.includes("TERMS AND CONDITIONS")) return `${head}See LICENSE.\n`;
-  return `${head}${text
-    .replaceAll(/\r/g, "")
-    .replaceAll(/[ \t]+$/gm, "")
-    .trim()}\n`;
+  return `${head}${plain(text)}`;
 }

@@ -58,6 +58,11 @@ export async function licenceText(name: string): Promise<string | undefined> {
   return file === undefined ? undefined : await readFile(join(folder, file), "utf8");
 }
 
+/** The licence text in the npm package of the Node.js executable, which has the licences of everything that Node.js contains. */
+export async function nodeLicenceText(): Promise<string> {
+  return await readFile(join(ROOT, "node_modules/node/node_modules", `node-linux-${process.arch}`, "LICENSE"), "utf8");
+}
+
 /** A Debian package that is installed in the image. */
 export interface DebianPackage {
   readonly name: string;
