@@ -271,6 +271,17 @@ export function report(about: ReportEffect["about"], problems: readonly PolicyPr
   return [{ kind: "report", key, about, reason: first.reason, message: problemText(problems) }];
 }
 
+/** An Event of a pod. `id` distinguishes it from the pod's other Events. */
+export function reportPod(
+  { namespace, name, uid }: Pick<PodFact, "namespace" | "name" | "uid">,
+  id: string,
+  reason: string,
+  message: string,
+): ReportEffect {
+  const about = { resource: "pods", namespace, name, uid } as const;
+  return { kind: "report", key: `report/pods/${uid}/${id}`, about, reason, message };
+}
+
 /** The problems of an object in one text; only the first of many: a status has at most 32 KiB and an Event 1 KiB. */
 export function problemText(problems: readonly PolicyProblem[]): string {
   const texts = problems.slice(0, 10).map(({ path, message }) => `${path}: ${message}`);

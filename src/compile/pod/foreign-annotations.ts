@@ -2,7 +2,7 @@
 
 import { type PodRequestKey, podAnnotation } from "../../api/annotations.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 
 /** What only a port of OVN has. Bandwidth limits have an Event of their own (`reportForeignQos`). */
 const OF_PORTS = [
@@ -16,15 +16,11 @@ const OF_PORTS = [
 ] as const satisfies readonly PodRequestKey[];
 
 /** The Event that names annotations without effect of an interface which another plugin creates, and which only gets its address from Weft. */
-export function reportForeignAnnotations(
-  { namespace, name, uid, annotations }: PodFact,
-  provider: string,
-): readonly ReportEffect[] {
+export function reportForeignAnnotations(pod: PodFact, provider: string): readonly ReportEffect[] {
   const set = OF_PORTS.map((key) => podAnnotation(provider, key)).filter(
-    (key) => !["", "false"].includes(annotations[key]?.trim() ?? ""),
+    (key) => !["", "false"].includes(pod.annotations[key]?.trim() ?? ""),
   );
   if (set.length === 0) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
   const message = `interface of ${provider}: another plugin creates it, so these annotations have no effect: ${set.join(", ")}; only interfaces on OVN have ports`;
-  return [{ kind: "report", key: `report/pods/${uid}/foreign/${provider}`, about, reason: "NotSupported", message }];
+  return [reportPod(pod, `foreign/${provider}`, "NotSupported", message)];
 }

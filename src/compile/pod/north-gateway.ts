@@ -8,7 +8,7 @@ import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Ip } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { parseDualIp } from "../../net/dual.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
@@ -96,12 +96,8 @@ export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north
 }
 
 /** The Event that reports problems of a pod's annotation. */
-export function reportNorthGateway(
-  { namespace, name, uid }: PodFact,
-  { problems }: NorthGateway,
-): readonly ReportEffect[] {
+export function reportNorthGateway(pod: PodFact, { problems }: NorthGateway): readonly ReportEffect[] {
   if (problems.length === 0) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
   const message = `annotation ${POD.northGateway} is ignored: ${problems.join("; ")}`;
-  return [{ kind: "report", key: `report/pods/${uid}/north-gateway`, about, reason: "InvalidNorthGateway", message }];
+  return [reportPod(pod, "north-gateway", "InvalidNorthGateway", message)];
 }

@@ -2,7 +2,7 @@
 
 import { podAnnotation } from "../../api/annotations.ts";
 import { rowUuid } from "../../desired/identity.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import type { ReadOptions } from "../option-list.ts";
 import { dhcpOptionsId, podPortId } from "../owner-ids.ts";
@@ -36,10 +36,6 @@ export function reportDhcpOptions(input: PortInput): readonly ReportEffect[] {
   const problems = ([4, 6] as const).flatMap((family) => ownOptions(input, family)?.problems ?? []);
   const [first] = problems;
   if (first === undefined) return [];
-  const { namespace, name, uid } = input.pod;
   const message = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  const about = { resource: "pods", namespace, name, uid } as const;
-  return [
-    { kind: "report", key: `report/pods/${uid}/dhcp/${input.ip.provider}`, about, reason: first.reason, message },
-  ];
+  return [reportPod(input.pod, `dhcp/${input.ip.provider}`, first.reason, message)];
 }

@@ -7,7 +7,7 @@ import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import { QOS_ANNOTATION } from "../../facts/project-ip.ts";
 import { settleQos } from "../active-qos.ts";
-import { type AnnotateEffect, annotate, type ReportEffect } from "../effects.ts";
+import { type AnnotateEffect, annotate, type ReportEffect, reportPod } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId } from "../owner-ids.ts";
 import { addQos } from "../qos-rules.ts";
@@ -48,24 +48,14 @@ export function addPortQos(build: FragmentBuilder, { pod, ip, subnet }: PortInpu
 }
 
 /** The Event that names invalid annotations of an interface's QoS, and the values that are active instead. */
-export function reportQos(
-  { namespace, name, uid }: PodFact,
-  provider: string,
-  { problem }: Qos,
-): readonly ReportEffect[] {
-  if (problem === undefined) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
-  return [{ kind: "report", key: `report/pods/${uid}/qos/${provider}`, about, reason: "InvalidQoS", message: problem }];
+export function reportQos(pod: PodFact, provider: string, { problem }: Qos): readonly ReportEffect[] {
+  return problem === undefined ? [] : [reportPod(pod, `qos/${provider}`, "InvalidQoS", problem)];
 }
 
 /** The Event that reports that limits of an interface which another plugin creates are not enforced. */
-export function reportForeignQos(
-  { namespace, name, uid, annotations }: PodFact,
-  provider: string,
-): readonly ReportEffect[] {
-  const { ingress, egress, netem } = readQosRequest(annotations, provider);
+export function reportForeignQos(pod: PodFact, provider: string): readonly ReportEffect[] {
+  const { ingress, egress, netem } = readQosRequest(pod.annotations, provider);
   if ([ingress, egress, netem].every(({ state }) => state === "absent")) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
   const message = `interface of ${provider}: another plugin creates it, so its limits (ingress_rate and so on) are not enforced; only interfaces on OVN are limited`;
-  return [{ kind: "report", key: `report/pods/${uid}/qos/${provider}`, about, reason: "QoSNotApplied", message }];
+  return [reportPod(pod, `qos/${provider}`, "QoSNotApplied", message)];
 }

@@ -4,7 +4,7 @@ import { POD, podAnnotation } from "../../api/annotations.ts";
 import { type ReadRoutes, readGateways, readPodRoutes } from "../../contract/pod-routes.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**
@@ -26,12 +26,10 @@ export function reportRoutes({
     ...(ip.v6 && subnet.cidr.v6 && { v6: subnet.cidr.v6 }),
   };
   const cidrs = dualValues(families).flatMap((cidr) => parseCidr(cidr) ?? []);
-  const { namespace, name, uid } = pod;
-  const about = { resource: "pods", namespace, name, uid } as const;
   const report = (id: string, of: string, { problems }: ReadRoutes): readonly ReportEffect[] => {
     if (problems.length === 0) return [];
     const message = `annotation ${of}: ${problems.slice(0, 3).join("; ")}`;
-    return [{ kind: "report", key: `report/pods/${uid}/${id}/${ip.provider}`, about, reason: "InvalidRoute", message }];
+    return [reportPod(pod, `${id}/${ip.provider}`, "InvalidRoute", message)];
   };
   const naming = `${network?.isDefault ? POD.defaultNetwork : POD.networks}, network "${network?.namespace}/${network?.name}"`;
   return [

@@ -7,7 +7,7 @@ import { isOfForm, OBJECT_NAME } from "../../facts/annotation-forms.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { namedSecurityGroups } from "../../policy/security-group-index.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { securityGroupId } from "../owner-ids.ts";
 import type { PortInput } from "./port-input.ts";
@@ -46,7 +46,6 @@ export function reportMissingGroups(
   missing: readonly string[],
 ): readonly ReportEffect[] {
   if (missing.length === 0) return [];
-  const { namespace, name, uid } = pod;
   const names = missing.map((group) => quoted(group)).join(", ");
   const rest =
     namedSecurityGroups(pod, provider).length > missing.length
@@ -56,9 +55,6 @@ export function reportMissingGroups(
     missing.length > 1
       ? `security groups ${names} do not exist; ${rest} until they are created`
       : `security group ${names} does not exist; ${rest} until it is created`;
-  const about = { resource: "pods", namespace, name, uid } as const;
-  const own = provider === OVN_PROVIDER;
-  const key = own ? `report/pods/${uid}` : `report/pods/${uid}/${provider}`;
-  const said = own ? message : `interface "${provider}": ${message}`;
-  return [{ kind: "report", key, about, reason: "SecurityGroupNotFound", message: said }];
+  const prefix = provider === OVN_PROVIDER ? "" : `interface "${provider}": `;
+  return [reportPod(pod, `security-groups/${provider}`, "SecurityGroupNotFound", prefix + message)];
 }

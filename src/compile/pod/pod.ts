@@ -22,7 +22,7 @@ import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import { groupsOfInterface } from "../../policy/group.ts";
 import { customVpc } from "../../policy/pod-vpcs.ts";
-import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
+import { annotate, markIp, releaseIp, reportPod, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { reportForeignAnnotations } from "./foreign-annotations.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
@@ -181,11 +181,11 @@ function waitingQos(pod: PodFact, interfaces: readonly InterfaceInput[]): PodQos
 }
 
 /** The Event about a pod's invalid annotations. */
-function reportInvalidAnnotations({ namespace, name, uid, invalidAnnotations = [] }: PodFact): readonly WeftEffect[] {
+function reportInvalidAnnotations(pod: PodFact): readonly WeftEffect[] {
+  const { invalidAnnotations = [] } = pod;
   if (invalidAnnotations.length === 0) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
   const message = invalidAnnotations.map((one) => one.message).join(". ");
-  return [{ kind: "report", key: `report/pods/${uid}/annotations`, about, reason: "InvalidAnnotation", message }];
+  return [reportPod(pod, "annotations", "InvalidAnnotation", message)];
 }
 
 function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): InterfaceInput {

@@ -5,7 +5,7 @@ import { allocatedProviders, podInterfaces } from "../../claims/pod-interfaces.t
 import { POD_RULES, ruleFor } from "../../facts/annotation-rules.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 
 /** What a pod's annotations ask of interfaces that it does not have, such as a limit under the name of another network. */
 export interface StrayAnnotations {
@@ -55,15 +55,11 @@ export function strayAnnotations(reader: FactReader, pod: PodFact): StrayAnnotat
 }
 
 /** The Event that names them. */
-export function reportStrayAnnotations(
-  { namespace, name, uid }: PodFact,
-  { keys, providers }: StrayAnnotations,
-): ReportEffect {
+export function reportStrayAnnotations(pod: PodFact, { keys, providers }: StrayAnnotations): ReportEffect {
   const more = keys.length > SHOWN ? ` and ${keys.length - SHOWN} more` : "";
   const has = providers.length === 0 ? "none" : providers.map(annotationDomain).join(", ");
   const message = `annotations ${keys.slice(0, SHOWN).join(", ")}${more} belong to no interface of the pod and have no effect; annotations of its interfaces begin with: ${has}`;
-  const about = { resource: "pods", namespace, name, uid } as const;
-  return { kind: "report", key: `report/pods/${uid}/stray`, about, reason: "InterfaceNotFound", message };
+  return reportPod(pod, "stray", "InterfaceNotFound", message);
 }
 
 /** `key`: of an annotation of ours (`ourAnnotations`). DHCP options have no rule: their reader reports the invalid ones. */

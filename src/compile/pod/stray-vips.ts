@@ -4,7 +4,7 @@ import { POD } from "../../api/annotations.ts";
 import { podInterfaces } from "../../claims/pod-interfaces.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 
 /** The Vips that a pod names in order to share their addresses (`ovn.kubernetes.io/aaps`) and cannot have. */
 export interface StrayVips {
@@ -40,18 +40,16 @@ export function strayVips(reader: FactReader, pod: PodFact): StrayVips {
 
 /** The Events about them. */
 export function reportStrayVips(pod: PodFact, { unknown, elsewhere }: StrayVips): readonly ReportEffect[] {
-  const { namespace, name, uid } = pod;
-  const about = { resource: "pods", namespace, name, uid } as const;
   const reports: ReportEffect[] = [];
   if (unknown.length > 0) {
     const shown = unknown.map((vip) => `"${vip}"`).join(", ");
-    const message = `annotation ${POD.aaps} names ${shown}, which is not a Vip of namespace "${namespace}"; the pod does not get its address`;
-    reports.push({ kind: "report", key: `report/pods/${uid}/vips`, about, reason: "VipNotFound", message });
+    const message = `annotation ${POD.aaps} names ${shown}, which is not a Vip of namespace "${pod.namespace}"; the pod does not get its address`;
+    reports.push(reportPod(pod, "vips", "VipNotFound", message));
   }
   if (elsewhere.length > 0) {
     const shown = elsewhere.map((vip) => `"${vip.name}" of subnet "${vip.subnet}"`).join(", ");
     const message = `annotation ${POD.aaps} names Vip ${shown}, in which the pod has no interface; the pod does not get its address`;
-    reports.push({ kind: "report", key: `report/pods/${uid}/vip-subnets`, about, reason: "VipInOtherSubnet", message });
+    reports.push(reportPod(pod, "vip-subnets", "VipInOtherSubnet", message));
   }
   return reports;
 }

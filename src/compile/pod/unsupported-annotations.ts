@@ -2,7 +2,7 @@
 
 import { POD } from "../../api/annotations.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import type { ReportEffect } from "../effects.ts";
+import { type ReportEffect, reportPod } from "../effects.ts";
 
 /** Kube-OVN's annotations of pods that are not supported → the equivalent. */
 const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[] = [
@@ -11,10 +11,11 @@ const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[]
 ];
 
 /** The Event that names unsupported annotations of a pod; none if it has none. */
-export function reportUnsupportedAnnotations({ namespace, name, uid, annotations }: PodFact): readonly ReportEffect[] {
-  const set = NOT_SUPPORTED.flatMap(([key, instead]) => ((annotations[key] ?? "") === "" ? [] : `${key} (${instead})`));
+export function reportUnsupportedAnnotations(pod: PodFact): readonly ReportEffect[] {
+  const set = NOT_SUPPORTED.flatMap(([key, instead]) =>
+    (pod.annotations[key] ?? "") === "" ? [] : `${key} (${instead})`,
+  );
   if (set.length === 0) return [];
-  const about = { resource: "pods", namespace, name, uid } as const;
   const message = `these annotations are not supported and have no effect: ${set.join(", ")}`;
-  return [{ kind: "report", key: `report/pods/${uid}/unsupported`, about, reason: "NotSupported", message }];
+  return [reportPod(pod, "unsupported", "NotSupported", message)];
 }
