@@ -3,7 +3,7 @@
 import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { EipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
 import { providerNodes } from "../compile/nat/provider-nodes.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { clusterServiceRanges } from "../compile/service/service-ranges.ts";
@@ -12,8 +12,9 @@ import type { Unrecorded } from "../compile/subnet/subnet-verdict.ts";
 import { SubnetVerdicts } from "../compile/subnet/subnet-verdicts.ts";
 import { externalGateways } from "../compile/vpc/external-gateways.ts";
 import { bfdPorts } from "../compile/vpc/vpc-bfd-nodes.ts";
-import { VpcPeers } from "../compile/vpc/vpc-peers.ts";
+import { vpcPeers } from "../compile/vpc/vpc-peers.ts";
 import { type Deriver, deriverOf } from "../facts/derivation.ts";
+import { recordedDeriver } from "../facts/recorded-derivation.ts";
 import type { FactStore } from "../facts/store.ts";
 import { GroupIndex } from "../policy/group-index.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
@@ -54,8 +55,8 @@ export class DerivedFacts {
       subnetGateways: deriverOf(facts, subnetGateways),
       nodeSubnets: new NodeSubnets(facts),
       gatewayGroups: new GatewayGroups(facts),
-      eipVpcs: new EipVpcs(facts),
-      vpcPeers: new VpcPeers(facts),
+      eipVpcs: recordedDeriver(facts, eipVpcs),
+      vpcPeers: recordedDeriver(facts, vpcPeers),
       "security groups": new SecurityGroupIndex(facts),
       groups: new GroupIndex(facts),
     };

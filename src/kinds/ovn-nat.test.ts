@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { EipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
 import {
@@ -23,6 +23,7 @@ import { rowUuid } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { deriverOf } from "../facts/derivation.ts";
 import { projectNode } from "../facts/project-core.ts";
+import { recordedDeriver } from "../facts/recorded-derivation.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/text.ts";
 import { addressHolders } from "./address-holders.ts";
@@ -78,7 +79,11 @@ function addEip(facts: FactStore, name: string, last: number, spec: object = {})
 /** A VPC `team` with a pod's address, connected to the external subnet by two gateway nodes. */
 function world(): FactStore {
   const facts = sampleFacts();
-  for (const deriver of [deriverOf(facts, externalGateways), deriverOf(facts, addressHolders), new EipVpcs(facts)])
+  for (const deriver of [
+    deriverOf(facts, externalGateways),
+    deriverOf(facts, addressHolders),
+    recordedDeriver(facts, eipVpcs),
+  ])
     followed(facts, deriver);
   for (const name of ["gw-1", "gw-2"]) {
     const annotations = { "ovn.kubernetes.io/chassis": `chassis-${name}` };

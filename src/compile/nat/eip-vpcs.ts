@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Dependency } from "../../facts/dependency.ts";
-import { Dependents } from "../../facts/dependents.ts";
-import type { Deriver } from "../../facts/derivation.ts";
 import type { EipVpcFact } from "../../facts/external.ts";
-import type { FactChange } from "../../facts/fact-change.ts";
 import { type EipRuleFact, oldestRule } from "../../facts/nat-rule.ts";
-import { type FactReader, type FactStore, recordingReader, strictReader } from "../../facts/store.ts";
+import type { RecordedDerivation } from "../../facts/recorded-derivation.ts";
+import type { FactReader } from "../../facts/store.ts";
 import type { FactTypes } from "../../facts/types.ts";
 import { portVpcOf } from "../vpc/vpc-external.ts";
 
@@ -19,43 +16,10 @@ interface Inside {
 }
 
 /**
- * Maintains the facts `eipVpcs`: the one VPC in which an OvnEip is used. The routers of two VPCs must not both answer
- * for an address.
+ * The facts `eipVpcs`: the one VPC in which an OvnEip is used. The routers of two VPCs must not both answer for an
+ * address.
  */
-export class EipVpcs implements Deriver {
-  readonly #facts: FactStore;
-  /** The facts that each OvnEip's result depends on. */
-  readonly #dependents = new Dependents();
-
-  constructor(facts: FactStore) {
-    this.#facts = facts;
-  }
-
-  start(): void {
-    for (const { key } of this.#facts.all("ovnEips")) this.#settle(key);
-  }
-
-  noteFact({ kind, key, touched }: FactChange): void {
-    const concerned = new Set(touched.flatMap((dependency) => this.#dependents.of(dependency)));
-    if (kind === "ovnEips") concerned.add(key);
-    for (const eip of concerned) this.#settle(eip);
-  }
-
-  #settle(key: string): void {
-    const facts = this.#facts;
-    const seen: Dependency[] = [];
-    const subject = { part: "derived fact", where: "eipVpcs", kind: "ovnEips", key } as const;
-    try {
-      const eip = facts.get("ovnEips", key);
-      facts.set("eipVpcs", key, eip && useOf(recordingReader(strictReader(facts), seen), eip));
-      facts.failures.succeeded(subject);
-    } catch (error) {
-      // The former fact stays.
-      facts.failures.failed(subject, error, () => this.#settle(key));
-    }
-    this.#dependents.set(key, seen);
-  }
-}
+export const eipVpcs: RecordedDerivation<"eipVpcs", "ovnEips"> = { kind: "eipVpcs", of: "ovnEips", derive: useOf };
 
 /**
  * The VPC of the router port with the address, or else of the oldest rule that names the OvnEip and whose VPC is

@@ -17,6 +17,7 @@ import { projectEndpointSlice, projectService } from "../../facts/project-servic
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import { projectVpc } from "../../facts/project-vpc.ts";
 import { projectVpcDnsConfig } from "../../facts/project-vpc-dns.ts";
+import { recordedDeriver } from "../../facts/recorded-derivation.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { factStore } from "../../kinds/store.ts";
 import { GroupIndex } from "../../policy/group-index.ts";
@@ -25,7 +26,7 @@ import { GatewayGroups } from "../gateway/gateway-groups.ts";
 import { subnetGateways } from "../gateway/gateway-nodes.ts";
 import { NodeSubnets } from "../node/node-subnets.ts";
 import { SubnetVerdicts } from "../subnet/subnet-verdicts.ts";
-import { VpcPeers } from "../vpc/vpc-peers.ts";
+import { vpcPeers } from "../vpc/vpc-peers.ts";
 
 /** The settings of a controller with default flags. */
 export const SAMPLE_CLUSTER: ClusterFact = {
@@ -80,7 +81,7 @@ export function sampleFacts(failures?: Failures): FactStore {
 
 /** Derives groups from policies, as the controller does. */
 function deriveGroups(facts: FactStore): void {
-  for (const deriver of [new VpcPeers(facts), new GroupIndex(facts)]) followed(facts, deriver);
+  for (const deriver of [recordedDeriver(facts, vpcPeers), new GroupIndex(facts)]) followed(facts, deriver);
 }
 
 /** Starts a deriver and passes changes to it. */
