@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Test } from "tap";
-import { createProgress } from "../../../hack/host/progress.ts";
-import { inSandbox } from "../../../hack/image/sandbox.ts";
-
-const progress = createProgress();
+import { runInImage } from "./shell.ts";
 
 /** Three nodes, each with its own network and folders, on which the image's start-central runs. */
 const NODES = `
@@ -19,7 +16,6 @@ make_node() { # N
 }
 in_node() { local n=$1; shift; nsenter --target=\${node[$n]} --net --mount --root --wd "$@"; }
 on() { local n=$1; shift; in_node $n bash -c "$*"; }
-until_true() { local end=$(($(date +%s%N) + $1 * 1000000000)); shift; until "$@" >/dev/null 2>&1; do [ $(date +%s%N) -lt $end ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
 start() { # N [MEMBERS]
   nsenter --target=\${node[$1]} --net --mount --root --wd env OVN_TLS=\${tls:-false} OVN_CENTRALS=\${2-10.0.0.1,10.0.0.2,10.0.0.3} POD_IPS=10.0.0.$1 /opt/weft/bin/start-central >>/n/$1/log 2>&1 & main[$1]=$!
 }
@@ -41,12 +37,9 @@ leader() { local n; for n in 1 2 3; do on $n "ovn-appctl -t /run/ovn/ovn$1_db.ct
 for n in 1 2 3; do make_node $n; done
 `;
 
-/** Runs a script on {@link NODES} and returns its output; `before` runs first. Its standard error becomes a comment of the test. */
-export async function onCentrals(t: Test, script: string, before = ""): Promise<string> {
-  const { stdout, stderr, code } = await inSandbox(`${before}\n${NODES}\n${script}\nkill \${node[@]}`, progress);
-  t.comment(stdout);
-  if (code !== 0 || stderr !== "") t.comment(stderr);
-  return stdout;
+/** Runs a script on {@link NODES} and returns its output; `before` runs first. */
+export function onCentrals(t: Test, script: string, before = ""): Promise<string> {
+  return runInImage(t, `${before}\n${NODES}\n${script}\nkill \${node[@]}`);
 }
 
 /** The output of `all_work`. */

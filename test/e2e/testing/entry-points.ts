@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Test } from "tap";
-import { createProgress } from "../../../hack/host/progress.ts";
-import { inSandbox } from "../../../hack/image/sandbox.ts";
-
-const progress = createProgress();
+import { runInImage } from "./shell.ts";
 
 /**
  * The common part of the scenarios: a node with two interfaces, and the image's entry points started and stopped as
@@ -17,18 +14,13 @@ ip address add 172.18.0.11/24 dev eth0; ip address add 172.19.0.11/24 dev eth1; 
 ip route add 10.99.0.0/16 via 172.19.0.1; ip -6 route add fd99::/64 via fd00:19::1
 export NODE_NAME=n1 NODE_IP=172.18.0.11 TUNNEL_INTERFACE=eth1 DATAPATH=userspace
 export OVN_SB_SERVICE_HOST=127.0.0.1 OVN_SB_SERVICE_PORT=6642 OVN_NB_SERVICE_HOST=::1 OVN_NB_SERVICE_PORT=6641
-# until SECONDS COMMAND…: waits for what has no event to wait for in a shell
-until_true() { local left=$(($1 * 10)); shift; until "$@" >/dev/null 2>&1; do [ $((left -= 1)) -gt 0 ] || { echo "never: $*"; return 1; }; sleep 0.1; done; }
 start() { /opt/weft/bin/$1 > >(exec cat >>/tmp/$1.log) 2>&1 & main=$!; }
 stop() { kill -TERM $main; wait $main; echo "ended with $?"; }
 says() { grep -q "$2" /tmp/$1.log && echo "said: $2"; }
 pid() { cat /run/$1.pid; }
 `;
 
-/** Runs a script as on a node and returns its output. Its standard error becomes a comment of the test. */
-export async function scenario(t: Test, script: string): Promise<string> {
-  const { stdout, stderr, code } = await inSandbox(`${NODE}\n${script}`, progress);
-  t.comment(stdout);
-  if (code !== 0 || stderr !== "") t.comment(stderr);
-  return stdout;
+/** Runs a script as on a node and returns its output. */
+export function scenario(t: Test, script: string): Promise<string> {
+  return runInImage(t, `${NODE}\n${script}`);
 }
