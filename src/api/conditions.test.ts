@@ -14,7 +14,7 @@ const ready: Condition = {
 };
 const validated: Condition = { type: "Validated", status: "True", lastUpdateTime: THEN, lastTransitionTime: THEN };
 
-t.test("a new condition goes to the end with both times set", async (t) => {
+t.test("a new condition is appended with both times set", async (t) => {
   const list = setCondition([validated], { type: "Ready", status: "True", observedGeneration: 3 }, NOW);
   t.strictSame(list, [
     validated,
@@ -22,7 +22,7 @@ t.test("a new condition goes to the end with both times set", async (t) => {
   ]);
 });
 
-t.test("an unchanged condition gives the same array back", async (t) => {
+t.test("an unchanged condition returns the same array", async (t) => {
   const list = [ready, validated];
   t.equal(setCondition(list, { type: "Ready", status: "False", reason: "BadCidr" }, NOW), list);
   t.equal(setCondition(list, { type: "Validated", status: "True", reason: "", message: "" }, NOW), list);

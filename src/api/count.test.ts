@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { writeCount } from "./count.ts";
 
-t.test("a count comes back as it went, also through JSON", async () => {
+t.test("a decoded count equals the encoded one, also through JSON", async () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 1n << 128n }), (value) => {
       return BigInt(JSON.parse(JSON.stringify(writeCount(value))) as number | string) === value;

@@ -7,13 +7,13 @@ import t from "tap";
 import { addFlowsCommand } from "./flows/command.ts";
 import { addReplayCommand } from "./replay/command.ts";
 
-/** A program with these commands, which run nothing: it has the options of each one that was to run. */
+/** A program with these commands, which run nothing: it records the options of each called command. */
 function program() {
   const ran: object[] = [];
   const main = new Command("weftctl").option("-o, --output <form>", "", "table").exitOverride();
   const run = async (options: object): Promise<void> => {
     ran.push(options);
-    // `--follow` would go on.
+    // `--follow` would not end.
     throw new Error("ran");
   };
   addFlowsCommand(main, run);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { MultiMap } from "./multi-map.ts";
 
-t.test("it holds the same values as a map of sets", async () => {
+t.test("it contains the same values as a map of sets", async () => {
   const step = fc.record({ add: fc.boolean(), key: fc.nat(3), value: fc.nat(3) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {

@@ -30,7 +30,7 @@ t.test("an interface has the annotations of its own provider", (t) => {
   t.end();
 });
 
-t.test("the bandwidth plugin's annotations are quantities of bit/s, and count where Kube-OVN's are absent", (t) => {
+t.test("the bandwidth plugin's annotations are quantities of bit/s, used if Kube-OVN's are absent", (t) => {
   const rate = (text: string, more: Readonly<Record<string, string>> = {}): unknown => {
     const { egress } = read({ "kubernetes.io/egress-bandwidth": text, ...more });
     return egress.state === "valid" ? egress.value.rate : egress.state;
@@ -46,7 +46,7 @@ t.test("the bandwidth plugin's annotations are quantities of bit/s, and count wh
   t.end();
 });
 
-t.test("the burst that is not stated lets the largest packet through, at the lowest rates too", (t) => {
+t.test("the default burst passes the largest packet, at the lowest rates too", (t) => {
   for (const [text, rate, burst] of [
     ["1k", 1, 80],
     ["50k", 50, 80],

@@ -11,7 +11,7 @@ const quiet = (): void => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
 
 t.test(
-  "a definition that becomes effective is heard of at once, and watched only while the type is absent",
+  "an installed CRD is detected at once, and CRDs are watched only while the type is absent",
   async (t) => {
     const clock = new ManualClock();
     const kube = fakeKube({ clock });
@@ -45,7 +45,7 @@ t.test(
   },
 );
 
-t.test("another version of the type is not the type", async (t) => {
+t.test("another version of the type is ignored", async (t) => {
   const kube = fakeKube();
   const status = { conditions: [{ type: "Established", status: "True" }] };
   const metadata = { name: typeName(ADMIN_NETWORK_POLICIES) };

@@ -24,7 +24,7 @@ t.test(
   },
 );
 
-t.test("nodes' networks are those that are named, and those of this host where none is", async (t) => {
+t.test("nodes' networks are the configured ones, or by default those of this host", async (t) => {
   const read = (...args: string[]) => {
     const command = withSettings(new Command().exitOverride().configureOutput({ writeErr: () => undefined }), {});
     return readSettings(command.parse(args, { from: "user" }), {}).nodeCidrs;

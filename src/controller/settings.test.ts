@@ -11,7 +11,7 @@ function parse(...args: readonly string[]) {
 }
 
 t.test(
-  "the database is asked after 5 s of silence whether it is there, as northd does, or after as long as is said",
+  "the database is probed after 5 s of silence, as by northd, or after the configured time",
   async (t) => {
     t.equal(parse().ovsdbInactivityS, 5);
     t.equal(parse("--ovsdb-inactivity-timeout=60").ovsdbInactivityS, 60);

@@ -40,7 +40,7 @@ function member(n: number, choice: Choice, northd = "standby"): Member {
 
 const WELL = [member(1, { role: "leader" }, "active"), member(2, {}), member(3, {})];
 
-t.test("three members of one cluster are well", async (t) => {
+t.test("three members of one cluster have no problem", async (t) => {
   t.same(problemsOf(WELL), []);
   const lines = formatMembers(WELL, []).split("\n");
   t.match(lines[0], /^NODE +READY +NB +ENTRY +SIZE +SB +ENTRY +SIZE +NORTHD$/);

@@ -34,7 +34,7 @@ t.test("a listener answers on every port, and missing answers are named with por
   t.strictSame(await unreachable(["127.0.0.1"], ports, 300), [udp, tcp]);
 });
 
-t.test("another program on the port does not count as an answer", async (t) => {
+t.test("another program on the port is not an answer", async (t) => {
   const ports = await freePorts();
   const server = createServer((socket) => socket.end("SSH-2.0")).listen(ports.tcp[0]);
   t.teardown(() => server.close());

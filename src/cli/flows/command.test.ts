@@ -113,7 +113,7 @@ t.test(
   },
 );
 
-t.test("while flows are followed, all objects are not listed each time", async (t) => {
+t.test("while flows are followed, objects are not listed each time", async (t) => {
   const { cluster, flow } = await shop();
   let [reads, now] = [0, 0];
   const names = new RecentNames(

@@ -17,7 +17,7 @@ import { replayCommand } from "./command.ts";
 const BEGIN = Date.UTC(2026, 0, 31, 12);
 const PORT = "uid-b";
 
-/** A minute in which a pod comes, and another in which a policy closes it. */
+/** A minute in which a pod is created, and another in which a policy isolates it. */
 async function recording(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "weft-replay-"));
   const facts = sampleFacts();
@@ -76,7 +76,7 @@ const at = (text: string): number => parseTime(text) ?? Number.NaN;
 const ask = async (options: object) => replayCommand(await folder, { commits: 5, ...options });
 const folder = recording();
 
-t.test("without a time it says from when to when there is a recording, and who made it", async (t) => {
+t.test("without a time it shows the period of the recording, and the replicas that made it", async (t) => {
   const { text, ok } = await ask({});
   t.match(text, /^Recorded from 2026-01-31T12:00:00.000Z to 2026-01-31T12:02:00.200Z\./);
   t.match(text, /controller-1 +\d+ KiB/);
@@ -99,12 +99,12 @@ t.test(
   },
 );
 
-t.test("a time before anything of that name came has nothing of it", async (t) => {
+t.test("at a time before an object was created there is nothing about it", async (t) => {
   const { text } = await ask({ at: at("2026-01-31T12:00:30Z"), only: "default/b" });
   t.match(text, /No such fact\.\n\nNo such row\.\n\nNo transaction before\./);
 });
 
-t.test("between two times it says which facts changed, who lost what, and which rows", async (t) => {
+t.test("between two times it shows the changed facts, the lost connections, and the changed rows", async (t) => {
   const { text } = await ask({ at: at("2026-01-31T12:01:30Z"), until: at("2026-01-31T12:03:00Z"), allRows: true });
   t.match(text, /\+ networkPolicies default\/closed/);
   t.match(text, /- +default\/a → default\/b +loses/);
@@ -124,7 +124,7 @@ t.test(
   },
 );
 
-t.test("a time before the recording, or a folder without one, is an error that says so", async (t) => {
+t.test("a time before the recording, or a folder without one, is an error", async (t) => {
   await t.rejects(ask({ at: at("2026-01-31T11:00:00Z") }), { code: "out-of-range" });
   await t.rejects(replayCommand(tmpdir(), { commits: 5 }), { code: "empty" });
   const backwards = { at: at("2026-01-31T12:02:00Z"), until: at("2026-01-31T12:01:00Z") };

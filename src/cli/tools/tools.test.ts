@@ -141,7 +141,7 @@ t.test("logs are those of a component of Weft, or of its pod on a node", async (
   t.ok(of.includes("-f"));
 });
 
-t.test("what runs until it is ended ends with its input: kubectl may go without a word", async (t) => {
+t.test("a program that runs until it is stopped ends with its input, because kubectl may end silently", async (t) => {
   const { kube } = await cluster();
   const target = await nodeTarget(kube, "kube-system", "ofctl", "weft-2", ["monitor", "br-int", "watch:"]);
   t.equal(target.endsWithInput, true);

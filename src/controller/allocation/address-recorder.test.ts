@@ -17,7 +17,7 @@ const recordOf = (lease: AddressLease): AddressRecord => ({
   write: newIpRecord(lease, { node: "n" }),
 });
 
-t.test("a record that has changed since it was decided upon is not written over", async (t) => {
+t.test("a record that has changed since the decision is not overwritten", async (t) => {
   const kube = fakeKube();
   const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
   const made = await kube.create(IPS, { metadata: { name: "keep", labels }, spec: { subnet: "s" } });
@@ -44,7 +44,7 @@ t.test("a record that has changed since it was decided upon is not written over"
   t.same(recorded, []);
 });
 
-t.test("a withdrawn record that fails is dropped, but not what has followed it under its name", async (t) => {
+t.test("a withdrawn record that fails is dropped, but not its successor with the same name", async (t) => {
   const kube = fakeKube();
   const dropped: string[] = [];
   const recorder = new AddressRecorder({
@@ -69,7 +69,7 @@ t.test("a withdrawn record that fails is dropped, but not what has followed it u
   t.equal(recorder.pending, 0);
 });
 
-t.test("it reports when no write is under way; a record that waits for its retry does not count", async (t) => {
+t.test("it reports when no write is in progress, not counting records that wait for a retry", async (t) => {
   const kube = fakeKube();
   const recorder = new AddressRecorder({
     kube,

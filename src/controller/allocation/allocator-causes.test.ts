@@ -39,7 +39,7 @@ function successor(owner: { readonly kind: string; readonly holder: string }) {
 }
 
 t.test(
-  "an address that a StatefulSet keeps is released when the set shrinks, although its pod cannot have it",
+  "an address that a StatefulSet keeps is released when it is scaled down, although its pod cannot have it",
   async (t) => {
     const { facts, allocator, place, name, refused, discarded } = successor({
       kind: "StatefulSet",
@@ -56,7 +56,7 @@ t.test(
   },
 );
 
-t.test("so is a machine's when the machine is deleted", async (t) => {
+t.test("a virtual machine's address is released when the virtual machine is deleted", async (t) => {
   const { facts, allocator, place, name, refused, discarded } = successor({
     kind: "VirtualMachine",
     holder: "default/vm",
@@ -70,7 +70,7 @@ t.test("so is a machine's when the machine is deleted", async (t) => {
   t.same(discarded, [name]);
 });
 
-t.test("what a Vip's condition says of subnets that there are stays true", async (t) => {
+t.test("the list of subnets in a Vip's condition is kept up to date", async (t) => {
   const facts = sampleFacts();
   const { allocator, refused } = rig(facts);
   allocator.start();
@@ -81,7 +81,7 @@ t.test("what a Vip's condition says of subnets that there are stays true", async
   t.same(refused, ["v SubnetUnknown"], "the Event is not repeated");
 });
 
-t.test("a pod that asks for a MAC of another subnet of its VPC has it when that is released", async (t) => {
+t.test("a pod that requests a MAC of another subnet of its VPC gets it when that is released", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "other", { cidrBlock: "10.29.0.0/24" });
   const { allocator, records, refused } = rig(facts);
@@ -108,7 +108,7 @@ t.test("a pod that requests the MAC of a subnet's gateway gets it when that subn
 });
 
 t.test(
-  "a pod that asks for an interface of another type gets no address until it asks for one that is made",
+  "a pod that requests an interface of an unsupported type gets no address until it requests a supported one",
   async (t) => {
     const facts = sampleFacts();
     const { allocator, records, refused } = rig(facts);
@@ -123,7 +123,7 @@ t.test(
   },
 );
 
-t.test("an interface that would be a device gets no address, and the pod's others do", async (t) => {
+t.test("an interface that would be a device gets no address, but the pod's other interfaces do", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "net1", { cidrBlock: "10.30.0.0/24", provider: "net1.default.ovn" });
   addNetwork(facts, "net1", { ...NETWORK_CONFIG.ovn("net1"), vhost_user_socket_volume_name: "sockets" });

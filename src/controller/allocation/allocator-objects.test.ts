@@ -13,7 +13,7 @@ import { vipUnit } from "../../kinds/vip-unit.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { rig } from "../testing/allocator-rig.ts";
 
-/** A cluster with a subnet of three addresses for OvnEips. */
+/** A cluster with a subnet that has three addresses for OvnEips. */
 function world() {
   const facts = sampleFacts();
   addSubnet(facts, "external", { cidrBlock: "172.30.0.0/29", excludeIps: ["172.30.0.5..172.30.0.6"] });
@@ -41,7 +41,7 @@ t.test(
   },
 );
 
-t.test("a Vip whose status was taken off, and that asks for another address, has that", (t) => {
+t.test("a Vip whose status was removed, and that requests another address, gets it", (t) => {
   const { facts, allocator, records, said } = world();
   allocator.start();
   const spec = { subnet: "ovn-default", macAddress: "00:00:00:00:00:02" };
@@ -54,7 +54,7 @@ t.test("a Vip whose status was taken off, and that asks for another address, has
   t.end();
 });
 
-t.test("what an object held is free when it is gone, also where its status was taken off as it went", (t) => {
+t.test("the address of a deleted object is free, also if its status was removed before", (t) => {
   const { facts, allocator, ipam } = world();
   allocator.start();
   eip(facts, "a", given("172.30.0.3", "00:00:00:00:00:01"));
@@ -64,7 +64,7 @@ t.test("what an object held is free when it is gone, also where its status was t
   t.end();
 });
 
-t.test("of two objects whose statuses name one address the older has it, also for the next leader", (t) => {
+t.test("of two objects whose statuses name the same address the older one has it, also for the next leader", (t) => {
   const { facts, allocator, ipam } = world();
   const at = (name: string, creationTimestamp: string) => ({ metadata: { name, uid: name, creationTimestamp } });
   const address = given("172.30.0.3", "00:00:00:00:00:01");
@@ -115,7 +115,7 @@ t.test("a copy of a Vip has no port, and a Vip whose address a pod has taken doe
   t.end();
 });
 
-t.test("an object at which a decision or projection throws is retried, and the others get their addresses", (t) => {
+t.test("an object for which a decision or projection throws is retried, and the others get their addresses", (t) => {
   const time = new ManualClock();
   const failed: string[] = [];
   const facts = sampleFacts(new Failures(time, ({ where, key }) => failed.push(`${where} ${key}`)));
@@ -156,7 +156,7 @@ t.test("an object at which a decision or projection throws is retried, and the o
   t.end();
 });
 
-t.test("a record has no label that the API server would refuse: names may be longer than labels", (t) => {
+t.test("a record has no label that the API server would refuse, although names may be longer than labels", (t) => {
   const facts = sampleFacts();
   const long = "a".repeat(64);
   addNode(facts, long, "172.18.0.13");

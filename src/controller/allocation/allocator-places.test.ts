@@ -32,7 +32,7 @@ function addPool(
   facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet, ips, namespaces } }));
 }
 
-t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then into those bound to it", async (t) => {
+t.test("a pod of a VPC's namespace gets an address of the VPC's default subnet, then of those bound to the namespace", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "team-first" });
   const { allocator, records, refused, said } = rig(facts);
@@ -47,7 +47,7 @@ t.test("a pod of a VPC's namespace comes into the VPC's default subnet, then int
   t.match(records.get("late.default")?.lease, { subnet: "bound", v4: "10.31.0.2" }, "the first has no room");
 });
 
-t.test("a VPC's subnet with spec.default is its default subnet where none is named", async (t) => {
+t.test("a VPC's subnet with spec.default is its default subnet if none is named", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team", { namespaces: ["default"] });
   const { allocator, records } = rig(facts);
@@ -59,7 +59,7 @@ t.test("a VPC's subnet with spec.default is its default subnet where none is nam
   t.equal(records.get("c.default")?.lease.subnet, "theirs");
 });
 
-t.test("a pod waits for the subnet that is meant for it while that is not ready", async (t) => {
+t.test("a pod waits for its subnet while that is not ready", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "meant", { cidrBlock: "10.16.9.0/24", namespaces: ["default"] }, { creationTimestamp: "2026" });
   const { allocator, records, said } = rig(facts);
@@ -80,7 +80,7 @@ t.test("only nodes get addresses of the nodes' subnet, because such an address i
 });
 
 t.test(
-  "a subnet of another provider gives nothing to a pod's own interface, and has no switch where it is not OVN's",
+  "a subnet of another provider allocates nothing to a pod's primary interface, and has no switch if it is not OVN's",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "macvlan", { cidrBlock: "10.28.0.0/24", provider: "net.default", namespaces: ["default"] });
@@ -99,7 +99,7 @@ t.test(
   },
 );
 
-t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the same wire", async (t) => {
+t.test("a subnet with a vlan and without addresses allocates MACs, each to one holder on the same network", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "l2", { vlan: "v100" });
   addSubnet(facts, "l2-too", { vlan: "v100" });
@@ -122,7 +122,7 @@ t.test("a subnet with a vlan and no addresses gives MACs, one holder each on the
 });
 
 t.test(
-  "of a thousand claims that wait for one address one is tried, and none that waits for another subnet",
+  "of a thousand claims that wait for one address only one is tried, and none that waits for another subnet",
   async (t) => {
     const facts = sampleFacts();
     addSubnet(facts, "small", { cidrBlock: "10.29.0.0/30", namespaces: ["default"] });
@@ -210,7 +210,7 @@ t.test("an address that is being recorded is not left outside of its subnet's ra
   t.equal(range(), "10.29.0.0/29", "once no object has such an address");
 });
 
-t.test("labels that a namespace gets bind it to a subnet", async (t) => {
+t.test("labels added to a namespace bind it to a subnet", async (t) => {
   const facts = sampleFacts();
   addSubnet(facts, "gold", { cidrBlock: "10.29.0.0/24", namespaceSelectors: [{ matchLabels: { tier: "gold" } }] });
   const { allocator, records } = rig(facts);
@@ -234,7 +234,7 @@ t.test("no object gets the MAC of a router's port, in any subnet of the VPC", as
   ]);
 });
 
-t.test("a namespace of a VPC without a subnet for it waits, and is not let into the default VPC", async (t) => {
+t.test("pods of a VPC's namespace without a subnet wait, and get no address of the default VPC", async (t) => {
   const facts = sampleFacts();
   addVpc(facts, "team", { namespaces: ["default"] });
   addSubnet(facts, "unbound", { cidrBlock: "10.40.0.0/24", vpc: "team" });
@@ -249,7 +249,7 @@ t.test("a namespace of a VPC without a subnet for it waits, and is not let into 
   t.match(records.get("b.default")?.lease, { subnet: "unbound" });
 });
 
-t.test("two pods with one MAC that are now in one network are reported", async (t) => {
+t.test("two pods with the same MAC that are now in one network are reported", async (t) => {
   const facts = sampleFacts();
   for (const [name, podName] of [
     ["one", "a"],
@@ -267,7 +267,7 @@ t.test("two pods with one MAC that are now in one network are reported", async (
   t.same(conflicting, ["a.default"]);
 });
 
-t.test("of two pools that name one address the older keeps it, whatever they are called", async (t) => {
+t.test("of two pools that name the same address the older one keeps it, whatever their names", async (t) => {
   const facts = sampleFacts();
   addPool(facts, "z-first", ["10.16.5.1"], "2026-01-01T00:00:00Z");
   addPool(facts, "a-second", ["10.16.5.1..10.16.5.2"], "2026-01-02T00:00:00Z");
@@ -282,7 +282,7 @@ t.test("of two pools that name one address the older keeps it, whatever they are
   });
 });
 
-t.test("a pod takes a Vip's addresses and MAC, and gives them back to the Vip alone", async (t) => {
+t.test("a pod uses a Vip's addresses and MAC, and afterwards only the Vip has them", async (t) => {
   const facts = sampleFacts();
   const { allocator, records, said, ipam, write } = rig(facts);
   const vip = (given: boolean, more: object = {}): unknown => {
@@ -345,7 +345,7 @@ t.test("a Vip's request is refused like a pod's", async (t) => {
 });
 
 t.test(
-  "addresses that are excluded while the cluster runs are given no more, and those that are let go of are",
+  "addresses that are excluded while the cluster runs are no longer allocated, and those that are included again are",
   async (t) => {
     const facts = sampleFacts();
     const spec = { cidrBlock: "10.29.0.0/29", namespaces: ["default"] };
@@ -426,7 +426,7 @@ t.test("no pod gets an address of a pool reserved for another namespace, however
   t.equal(allocator.waiting, 1, "the Vip of no namespace");
 });
 
-t.test("who runs with an address of a pool that is for others since keeps it when its record is deleted", async (t) => {
+t.test("a pod with an address of a pool that was later reserved for others keeps it when its record is deleted", async (t) => {
   const facts = sampleFacts();
   const told = {
     "ovn.kubernetes.io/allocated": "true",

@@ -21,7 +21,7 @@ t.test("a pod bound to a node gets the next address of both families, one not bo
   });
 });
 
-t.test("nothing is decided before start, and then for all who wait", async (t) => {
+t.test("nothing is decided before start, and then for all waiting owners", async (t) => {
   const { facts, allocator, records } = rig();
   addPod(facts, "b", { node: "weft-1" });
   addNode(facts, "weft-3", "172.18.0.13");
@@ -30,7 +30,7 @@ t.test("nothing is decided before start, and then for all who wait", async (t) =
   t.same([...records.keys()].sort(), ["b.default", "node-weft-3"]);
 });
 
-t.test("an address that is recorded is never given again, also after a new start", async (t) => {
+t.test("a recorded address is never allocated again, also after a restart", async (t) => {
   const first = rig();
   first.allocator.start();
   addPod(first.facts, "b", { node: "weft-1" });
@@ -57,7 +57,7 @@ t.test("a refused pod is reported once, and is served when an address is release
   t.equal(allocator.waiting, 0);
 });
 
-t.test("an address whose record is being written stays taken until the outcome is known", async (t) => {
+t.test("an address whose record is being written stays in use until the outcome is known", async (t) => {
   const { facts, allocator, records, writing } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   allocator.start();
@@ -70,7 +70,7 @@ t.test("an address whose record is being written stays taken until the outcome i
   t.equal(records.get("c.default")?.lease.v4, "10.30.0.2");
 });
 
-t.test("a reservation that takes a pod's name before the pod is recorded is what counts", async (t) => {
+t.test("a reservation that gets a pod's name before the pod is recorded takes precedence", async (t) => {
   const { facts, allocator, ipam, refused } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   allocator.start();
@@ -85,7 +85,7 @@ t.test("a reservation that takes a pod's name before the pod is recorded is what
   t.same(refused, []);
 });
 
-t.test("a pod that asks for an address of a node gets it when the node has it no more", async (t) => {
+t.test("a pod that requests an address of a node gets it when the node no longer has it", async (t) => {
   const { facts, allocator, records, refused } = rig();
   addNode(facts, "weft-3", "10.16.0.77");
   allocator.start();
@@ -95,7 +95,7 @@ t.test("a pod that asks for an address of a node gets it when the node has it no
   t.equal(records.get("b.default")?.lease.v4, "10.16.0.77");
 });
 
-t.test("a larger subnet serves those who wait", async (t) => {
+t.test("an enlarged subnet serves waiting owners", async (t) => {
   const { facts, allocator, records } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   allocator.start();
@@ -105,7 +105,7 @@ t.test("a larger subnet serves those who wait", async (t) => {
   t.equal(records.get("c.default")?.lease.subnet, "tiny");
 });
 
-t.test("a pod recreated under its old name takes its address over, if it wants nothing else", async (t) => {
+t.test("a pod recreated with its old name keeps the address, unless it requests another one", async (t) => {
   const { facts, allocator, records, discarded } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");
@@ -119,7 +119,7 @@ t.test("a pod recreated under its old name takes its address over, if it wants n
   t.same(discarded, []);
 });
 
-t.test("a recreated pod that wants another address has the old record discarded first", async (t) => {
+t.test("for a recreated pod that requests another address the old record is discarded first", async (t) => {
   const { facts, allocator, records, discarded } = rig();
   allocator.start();
   const pod = facts.get("pods", "default/a");
@@ -135,7 +135,7 @@ t.test("a recreated pod that wants another address has the old record discarded 
   t.match(records.get("a.default"), { lease: { v4: "10.16.9.9", v6: "fd00:10:16::99" } });
 });
 
-t.test("of two records of one address the later one goes, and its pod gets another address", async (t) => {
+t.test("of two records of one address the later one is deleted, and its pod gets another address", async (t) => {
   const { facts, allocator, conflicting, discarded, records } = rig();
   addPod(facts, "z", { node: "weft-1" });
   addIp(facts, "z.default", {
@@ -155,7 +155,7 @@ t.test("of two records of one address the later one goes, and its pod gets anoth
   t.equal(records.get("z.default")?.lease.v4, "10.16.0.3");
 });
 
-t.test("at the start a record whose port is committed is believed before an older one without", async (t) => {
+t.test("at the start a record whose port is committed takes precedence over an older one without a port", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "z", { node: "weft-1" });
   const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.2", v6: "" };
@@ -198,7 +198,7 @@ t.test("an address that only a port or an annotation has is given to its own pod
   t.equal(records.has("zz.default"), false);
 });
 
-t.test("a node whose record is lost has the address of its port again, and no other node gets it", async (t) => {
+t.test("a node whose record is lost gets the address of its port again, and no other node does", async (t) => {
   const facts = sampleFacts();
   facts.set("ips", "node-weft-2", undefined);
   addNode(facts, "a-new-one", "172.18.0.13", "fd00:172:18::13");
@@ -228,7 +228,7 @@ t.test("a port of an earlier pod with the same name, as in an old backup, is not
   t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), "port/again.default", "it is held while the port is there");
 });
 
-t.test("a machine's second pod waits until the first is gone, and then takes its address over", async (t) => {
+t.test("a virtual machine's second pod waits until the first is deleted, and then gets its address", async (t) => {
   const facts = sampleFacts();
   const { allocator, records, write } = rig(facts);
   allocator.start();
@@ -280,7 +280,7 @@ t.test(
   },
 );
 
-t.test("a Vip that is changed before it has been given its address gets what it asks for then", (t) => {
+t.test("a Vip that is changed before it has an address gets the address that it requests then", (t) => {
   const { facts, allocator, ipam, refused } = rig();
   allocator.start();
   const ask = (v4ip: string): void => {
@@ -295,7 +295,7 @@ t.test("a Vip that is changed before it has been given its address gets what it 
   t.end();
 });
 
-t.test("a Vip keeps its address through a new start when a user has reserved it meanwhile", async (t) => {
+t.test("a Vip keeps its address through a restart although a user has reserved it meanwhile", async (t) => {
   const facts = sampleFacts();
   const given = { v4ip: "10.16.0.77", macAddress: "02:00:00:00:00:77" };
   const metadata = { name: "v", uid: "v" };
@@ -310,7 +310,7 @@ t.test("a Vip keeps its address through a new start when a user has reserved it 
   t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "vip/v");
 });
 
-t.test("a Vip gets an address once, and keeps it from pods", async (t) => {
+t.test("a Vip gets an address once, and no pod gets it", async (t) => {
   const facts = sampleFacts();
   const { allocator, records } = rig(facts);
   allocator.start();
@@ -337,7 +337,7 @@ t.test("a Vip gets an address once, and keeps it from pods", async (t) => {
   t.equal(records.get("b.default")?.lease.v4, "10.16.0.77");
 });
 
-t.test("a reservation without an address is given one", async (t) => {
+t.test("a reservation without an address gets one", async (t) => {
   const facts = sampleFacts();
   const { allocator, records } = rig(facts);
   allocator.start();
@@ -350,7 +350,7 @@ t.test("a reservation without an address is given one", async (t) => {
   t.match(records.get("keep"), { kind: "reservation", lease: { v4: "10.16.0.3" } });
 });
 
-t.test("a subnet that is not ready gives no addresses", async (t) => {
+t.test("a subnet that is not ready allocates no addresses", async (t) => {
   const { facts, allocator, records, refused } = rig();
   addSubnet(
     facts,
@@ -364,7 +364,7 @@ t.test("a subnet that is not ready gives no addresses", async (t) => {
   t.equal(records.has("b.default"), false);
 });
 
-t.test("a reservation without a MAC is given one, and keeps its address", async (t) => {
+t.test("a reservation without a MAC gets one, and keeps its address", async (t) => {
   const facts = sampleFacts();
   const { allocator, records } = rig(facts);
   allocator.start();
@@ -376,10 +376,10 @@ t.test("a reservation without a MAC is given one, and keeps its address", async 
   t.ok(record?.lease.mac);
 });
 
-t.test("who holds an address that is not in the subnet any more keeps it, also through a new start", async (t) => {
+t.test("the holder of an address that is no longer in the subnet keeps it, also through a restart", async (t) => {
   const facts = sampleFacts();
   const { allocator, discarded, conflicting } = rig(facts);
-  // As a subnet of Kube-OVN's that was made smaller there.
+  // As with a subnet that was made smaller by Kube-OVN.
   addSubnet(facts, "small", { cidrBlock: "10.30.0.0/29", namespaces: ["default"] });
   addIp(facts, "z.default", {
     podName: "z",
@@ -481,7 +481,7 @@ t.test(
   },
 );
 
-t.test("a committed port of a pod that lives is believed before a record that never got so far", async (t) => {
+t.test("a committed port of an existing pod takes precedence over a record without a port", async (t) => {
   const facts = sampleFacts();
   addPod(facts, "z", { node: "weft-1" });
   const of = { namespace: "default", nodeName: "weft-1", subnet: "ovn-default", v4: "10.16.0.5", v6: "" };
@@ -496,7 +496,7 @@ t.test("a committed port of a pod that lives is believed before a record that ne
 });
 
 t.test(
-  "a subnet that is not ready gives no address to those that name it either, but keeps those in use",
+  "a subnet that is not ready allocates nothing, also to pods that name it, but keeps addresses in use",
   async (t) => {
     const { facts, allocator, records, refused, ipam } = rig();
     const made = { creationTimestamp: "2026-01-01T00:00:00Z" };
@@ -512,7 +512,7 @@ t.test(
 );
 
 t.test(
-  "a pod that asks for what it cannot have does not keep the address of its port, once that is gone",
+  "a pod whose request is refused does not keep the address of its port when the port is deleted",
   async (t) => {
     const facts = sampleFacts();
     const ports: SeenPort[] = [

@@ -26,7 +26,7 @@ function tracked() {
   const tracker = new ClaimTracker(facts, [kind], () => undefined);
   const touch = (changed: Dependency) => tracker.touch(changed);
   const mark = (key: string) => tracker.note({ kind: "subnets", key, touched: [] });
-  /** Looks at all who are to be looked at; `served` are served, the others go on waiting. */
+  /** Processes all due claimants; `served` are served, the others keep waiting. */
   const drain = (...served: string[]): string[] => {
     const looked: string[] = [];
     for (let id = tracker.take(); id !== undefined; id = tracker.take()) {
@@ -47,7 +47,7 @@ const claimOf = (key: string): Claim => ({
   desired: refuse("VipNotReady", "not yet"),
 });
 
-t.test("a claimant is looked at when something changes that it has read, and once for all that did", async (t) => {
+t.test("a claimant is processed when something that it has read changes, once for several changes", async (t) => {
   const { mark, touch, drain } = tracked();
   mark("a");
   mark("b");
@@ -58,7 +58,7 @@ t.test("a claimant is looked at when something changes that it has read, and onc
   t.strictSame(drain(), []);
 });
 
-t.test("one that is no more depends on nothing", async (t) => {
+t.test("a deleted claimant depends on nothing", async (t) => {
   const { mark, touch, drain } = tracked();
   mark("gone");
   t.strictSame(drain(), ["gone"]);
@@ -66,7 +66,7 @@ t.test("one that is no more depends on nothing", async (t) => {
   t.strictSame(drain(), []);
 });
 
-t.test("of a line one is looked at after the other, until one goes on waiting", async (t) => {
+t.test("the claimants of a queue are processed in order, until one keeps waiting", async (t) => {
   const { tracker, touch, drain } = tracked();
   for (const key of ["a", "b", "c"])
     tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
@@ -95,7 +95,7 @@ t.test("a claim that cannot be read does not block those behind it in its queue"
   t.strictSame(drain(), ["a"], "it is looked at when what it had read until then changes");
 });
 
-t.test("who waits again for the same keeps its place, and who waits for something else loses it", async (t) => {
+t.test("a claimant that waits for the same thing again keeps its place in the queue, otherwise it loses it", async (t) => {
   const { tracker, touch, drain } = tracked();
   for (const key of ["a", "b", "a"])
     tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
@@ -108,7 +108,7 @@ t.test("who waits again for the same keeps its place, and who waits for somethin
   t.strictSame(drain(), ["a"]);
 });
 
-t.test("what changes between reading a claimant and following it is not missed", async (t) => {
+t.test("a change between the reading of a claimant and the start of its tracking is not missed", async (t) => {
   const { tracker, touch, drain } = tracked();
   tracker.read("subnets:a");
   touch(dependency.fact("vpcs", "vpc-of-a"));
@@ -118,7 +118,7 @@ t.test("what changes between reading a claimant and following it is not missed",
   t.strictSame(drain(), ["a"]);
 });
 
-t.test("one may be followed by something else than what it has read", async (t) => {
+t.test("a claimant may be tracked by dependencies other than those that it has read", async (t) => {
   const { tracker, touch, drain } = tracked();
   tracker.read("subnets:a");
   tracker.follow([ipamDependency.recording("a")]);

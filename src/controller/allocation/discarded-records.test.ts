@@ -8,10 +8,10 @@ import type { FactStore } from "../../facts/store.ts";
 import { rig } from "../testing/allocator-rig.ts";
 
 const NAME = "a.default";
-/** What pod "a" of the sample cluster had cannot be had by a pod that asks for this. */
+/** A request with which a pod cannot use the record of pod "a" of the sample cluster. */
 const OTHER = { "ovn.kubernetes.io/ip_address": "10.16.0.99,fd00:10:16::99" };
 
-/** The pod is recreated under its name. */
+/** The pod is recreated with its name. */
 function replace(facts: FactStore, uid: string, annotations: PodFact["annotations"]): void {
   const pod = facts.get("pods", "default/a");
   if (pod === undefined) throw new Error("no pod");
@@ -25,7 +25,7 @@ function change(facts: FactStore, name: string, change: Partial<IpFact>): void {
   facts.set("ips", name, { ...ip, ...change });
 }
 
-t.test("a record that a successor can have after all is not discarded any more", async (t) => {
+t.test("a record that a successor can use after all is not discarded any more", async (t) => {
   const { facts, allocator, going, records } = rig();
   allocator.start();
   replace(facts, "uid-a2", OTHER);
@@ -35,7 +35,7 @@ t.test("a record that a successor can have after all is not discarded any more",
   t.same([...going.keys()], []);
 });
 
-t.test("nor is one whose successor has gone: whether it is released is for the pod's unit to say", async (t) => {
+t.test("a record whose successor is deleted is not discarded: the pod's unit decides whether it is released", async (t) => {
   const { facts, allocator, going } = rig();
   allocator.start();
   replace(facts, "uid-a2", OTHER);
@@ -44,7 +44,7 @@ t.test("nor is one whose successor has gone: whether it is released is for the p
   t.same([...going.keys()], []);
 });
 
-t.test("nor is one that is retained again before it went", async (t) => {
+t.test("a record that is retained again before its deletion is not discarded", async (t) => {
   const { facts, allocator, going } = rig();
   change(facts, NAME, { holder: "default/web-1", podType: "StatefulSet" });
   const set = { key: "default/web", start: 0, deleting: false };
@@ -65,7 +65,7 @@ t.test("nor is one that is retained again before it went", async (t) => {
   t.same([...going.keys()], []);
 });
 
-t.test("a record that changes before it is discarded is discarded as it is then, or not at all", async (t) => {
+t.test("a record that changes before it is discarded is discarded in its new version, or not at all", async (t) => {
   const { facts, allocator, going } = rig();
   allocator.start();
   replace(facts, "uid-a2", OTHER);
@@ -75,7 +75,7 @@ t.test("a record that changes before it is discarded is discarded as it is then,
   t.equal(going.size, 0, "nothing is remembered of what is gone");
 });
 
-t.test("so is one that names the address of another, which is said once", async (t) => {
+t.test("a record that names another one's address is discarded, and reported once", async (t) => {
   const { facts, allocator, going, conflicting } = rig();
   allocator.start();
   addPod(facts, "z", { node: "weft-1" });
@@ -91,7 +91,7 @@ t.test("so is one that names the address of another, which is said once", async 
   t.same([...going.keys()], [], "it holds the address that it names now");
 });
 
-t.test("one whose address only a port still has waits for that port, and is not discarded any more", async (t) => {
+t.test("a record whose address only a port still has waits for that port, and is not discarded any more", async (t) => {
   const facts = sampleFacts();
   const port = { name: NAME, subnet: "ovn-default", mac: "", v4: "10.16.0.2", v6: "fd00:10:16::2" };
   const { allocator, going, ipam } = rig(facts, [port]);

@@ -29,7 +29,7 @@ t.test("an unused record waits for a port without record and pod, and then has t
   }
 });
 
-t.test("a pod that runs keeps its address, whatever port an old copy of the database has there", async (t) => {
+t.test("a running pod keeps its address, whatever port an old copy of the database has", async (t) => {
   const annotations = {
     "ovn.kubernetes.io/allocated": "true",
     "ovn.kubernetes.io/logical_switch": "ovn-default",
@@ -61,7 +61,7 @@ t.test("a pod recreated with the same name waits for such a port too, and is ser
   t.match(records.get("b.default"), { lease: { v4: "10.16.0.9" }, takeOver: { name: "b.default" } });
 });
 
-t.test("of two reservations of one address the older has it, also where they came before their subnet", async (t) => {
+t.test("of two reservations of one address the older one has it, also if they are older than their subnet", async (t) => {
   const facts = sampleFacts();
   const { allocator, ipam } = rig(facts);
   allocator.start();

@@ -6,7 +6,7 @@ import type { FactStore } from "../../facts/store.ts";
 import { projectIpPool } from "../../kinds/ippool.ts";
 import { rig } from "../testing/allocator-rig.ts";
 
-/** Adds an IPPool, younger than those that are there. */
+/** Adds an IPPool, younger than the existing ones. */
 function addPool(facts: FactStore, name: string, ...ips: string[]): void {
   const metadata = { name, uid: name, creationTimestamp: `2026-01-01T00:00:0${facts.all("ipPools").length}Z` };
   facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet: "ovn-default", ips } }));
@@ -129,7 +129,7 @@ const WRONG: readonly (readonly [what: string, wish: Readonly<Record<string, str
 ];
 
 t.test(
-  "what a pod asks for wrongly is refused in a sentence with the value, who has it, and what would be accepted",
+  "an invalid request of a pod is refused in a sentence with the value, its owner, and what would be accepted",
   async (t) => {
     for (const [what, wish, sentence] of WRONG) {
       const { facts, said, mac } = cluster();
@@ -142,7 +142,7 @@ t.test(
   },
 );
 
-t.test("a pool that overlaps another is refused what the older one has", async (t) => {
+t.test("a pool that overlaps another does not get addresses of the older one", async (t) => {
   const { facts } = cluster();
   addPool(facts, "late", "10.16.9.0..10.16.9.3");
   t.match(facts.get("verdicts", "ippool/late"), {

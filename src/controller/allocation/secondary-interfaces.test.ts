@@ -64,7 +64,7 @@ t.test(
   },
 );
 
-t.test("a pod waits for what its secondary interface lacks, and has its own one meanwhile", async (t) => {
+t.test("a pod waits for the address of its secondary interface, and has its primary interface meanwhile", async (t) => {
   const { allocator, facts, records, refused, said } = rig();
   allocator.start();
   addPod(facts, "b", naming("net1"));
@@ -88,7 +88,7 @@ t.test("a pod waits for what its secondary interface lacks, and has its own one 
   t.equal(refused.length, 4, "nothing is said twice");
 });
 
-t.test("wishes are those of the interface's own annotations, or of the list of networks", async (t) => {
+t.test("requests are those of the interface's own annotations, or of the list of networks", async (t) => {
   const { allocator, facts, records, refused } = rig(networks());
   addSubnet(facts, "roomy", { cidrBlock: "10.32.0.0/24" });
   allocator.start();
@@ -127,7 +127,7 @@ t.test("a network that is named several times is several interfaces, if they can
   addPod(facts, "c", naming("net1,net1,lan@a,lan@b,net1@E_1,net1@net2"));
   t.match([...records.keys()].filter((name) => name.startsWith("c.")).sort(), [
     "c.default",
-    // Such a name may be another interface's, so a digest follows.
+    // Such a name may be that of another interface, so it has a digest.
     /^c\.default\.lan\.default\.a-x/,
     /^c\.default\.lan\.default\.b-x/,
     "c.default.net1.default.ovn.net1",
@@ -138,7 +138,7 @@ t.test("a network that is named several times is several interfaces, if they can
   t.match(said[1], /named more than once with the same interface name; give each an "interface" of its own/);
 });
 
-t.test("what a pod says of networks and cannot be read harms nothing that it has", async (t) => {
+t.test("a malformed networks annotation removes none of a pod's interfaces", async (t) => {
   const { allocator, facts, records, refused, said, write } = rig(networks());
   allocator.start();
   addPod(facts, "b", naming("net1"));
@@ -153,7 +153,7 @@ t.test("what a pod says of networks and cannot be read harms nothing that it has
   t.same([...records.keys()], [], "nothing is decided anew");
 });
 
-t.test("an interface that is given up before it was recorded leaves its address free", async (t) => {
+t.test("the address of an interface that is removed before it was recorded is free", async (t) => {
   const { allocator, facts, ipam, records } = rig(networks());
   allocator.start();
   addPod(facts, "b", naming("net1,lan"));
@@ -190,7 +190,7 @@ t.test("a leader starts from records, ports and annotations of every interface",
   t.match(records.get("c.default.lan.default")?.lease, { v4: "10.31.0.3" });
 });
 
-t.test("two interfaces whose names would run together have names of their own, and both are served", async (t) => {
+t.test("two interfaces whose names would be equal get different names, and both are served", async (t) => {
   const facts = networks();
   const { allocator, records, refused, write } = rig(facts);
   allocator.start();
@@ -210,7 +210,7 @@ t.test("two interfaces whose names would run together have names of their own, a
   t.same([...records.keys()], ["b.default", own]);
 });
 
-t.test("a record that has the name of another's is said to be in the way, until it is gone", async (t) => {
+t.test("a record with the name of another one's is reported as a conflict until it is deleted", async (t) => {
   const facts = networks();
   const { allocator, records, refused, write } = rig(facts);
   allocator.start();
@@ -228,7 +228,7 @@ t.test("a record that has the name of another's is said to be in the way, until 
   t.ok(records.get("node-n9"));
 });
 
-t.test("a subnet without addresses gives MACs to both kinds", async (t) => {
+t.test("a subnet without addresses allocates MACs for both kinds", async (t) => {
   const facts = sampleFacts();
   addNetwork(facts, "net1", NETWORK_CONFIG.ovn("net1"));
   addNetwork(facts, "lan", NETWORK_CONFIG.ipam("lan"));
@@ -243,7 +243,7 @@ t.test("a subnet without addresses gives MACs to both kinds", async (t) => {
 });
 
 t.test(
-  "what is kept for a pod's place is kept when the subnet gets another family, and the other is added",
+  "the address kept for a StatefulSet's pod is kept when the subnet gets another family, which is added",
   async (t) => {
     const { allocator, facts, records, discarded, write } = rig(networks());
     allocator.start();

@@ -48,7 +48,7 @@ t.test("the last address of an IPv6 subnet may be its gateway: IPv6 has no broad
 });
 
 t.test(
-  "addresses of a pool stay set aside while its spec cannot be read, also by a controller that starts then",
+  "addresses of a pool stay reserved while its spec is unreadable, also for a controller that starts then",
   async (t) => {
     const facts = sampleFacts();
     let accepted = "";
@@ -86,7 +86,7 @@ t.test(
 );
 
 t.test(
-  "a subnet that cannot be read any more is unknown, as to a controller that starts then, unless it is in use",
+  "a subnet that becomes unreadable is unknown, as for a controller that starts then, unless it is in use",
   async (t) => {
     const facts = sampleFacts();
     const ipam = new Ipam({ macs: hashedMacs("test") });

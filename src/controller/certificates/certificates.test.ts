@@ -25,14 +25,14 @@ const DAY = 86_400_000;
 /** Lines of a log: level and message with its fields. */
 type Line = readonly [string, Readonly<Record<string, unknown>>, string];
 
-/** A folder of its own each time. */
+/** A new folder. */
 function scratch(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), "weft-tls-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A replica of the controller, as far as certificates go; `ahead`: ms by which its clock is ahead. */
+/** A replica of the controller, as far as certificates are concerned; `ahead`: ms by which its clock is ahead. */
 function replica(t: Test, kube: FakeKube, ahead = 0) {
   const folder = join(scratch(t), "tls");
   const lines: Line[] = [];
@@ -54,7 +54,7 @@ function replica(t: Test, kube: FakeKube, ahead = 0) {
   return { folder, lines, certificates };
 }
 
-/** Resolves when an object is as it should be. */
+/** Resolves when an object is as expected. */
 async function eventually<T>(t: Test, find: () => T | undefined): Promise<T> {
   const end = AbortSignal.timeout(10_000);
   for (;;) {
@@ -66,7 +66,7 @@ async function eventually<T>(t: Test, find: () => T | undefined): Promise<T> {
 }
 
 const secret = (kube: FakeKube, name: string): Secret | undefined => kube.object<Secret>(SECRETS, { namespace, name });
-/** Resolves with the text of the Secret of ovn-central's certificate, when it is another than `before`. */
+/** Resolves with the text of the Secret of ovn-central's certificate, when it differs from `before`. */
 const centralPem = (t: Test, kube: FakeKube, before?: string): Promise<string> =>
   eventually(t, () => {
     const found = secret(kube, CENTRAL_SECRET);
@@ -74,7 +74,7 @@ const centralPem = (t: Test, kube: FakeKube, before?: string): Promise<string> =
     return pem === before ? undefined : pem;
   });
 
-t.test("what the databases need is made once, however many replicas there are", { skip }, async (t) => {
+t.test("the databases' certificates are created once, however many replicas there are", { skip }, async (t) => {
   const kube = fakeKube();
   const [one, two] = [replica(t, kube), replica(t, kube)];
   const pem = await centralPem(t, kube);
@@ -107,7 +107,7 @@ t.test("what the databases need is made once, however many replicas there are", 
 });
 
 t.test(
-  "certificates are renewed when a third of their life is left, and when the authority is another",
+  "certificates are renewed when a third of their lifetime is left, and when the authority changes",
   {
     skip,
   },
@@ -144,14 +144,14 @@ t.test(
   },
 );
 
-/** What an administrator has put into a Secret of the form `kubernetes.io/tls`. */
+/** An administrator's Secret of type `kubernetes.io/tls`. */
 const given = (kube: FakeKube, name: string, data: Readonly<Record<string, string>>): Promise<Secret> =>
   kube.create<Secret>(SECRETS, {
     metadata: { namespace, name },
     data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, encode(text)])),
   });
 
-t.test("a Secret that has no authority in it is reported and never overwritten", { skip }, async (t) => {
+t.test("a Secret without an authority is reported and never overwritten", { skip }, async (t) => {
   const at = { commonName: "given", now: Date.now(), days: 9 };
   const good = await makeAuthority(scratch(t), at);
   const [other, ended] = [await newKey(), await makeAuthority(scratch(t), { ...at, now: Date.now() - 10 * DAY })];
@@ -218,7 +218,7 @@ t.test("a damaged certificate of ovn-central is replaced", { skip }, async (t) =
   t.equal(new X509Certificate(await centralPem(t, kube, broken)).subject, "CN=ovn-central");
 });
 
-/** An authority that another one has signed, as an administrator makes it with OpenSSL. */
+/** An authority that is signed by another one, created with OpenSSL. */
 function subordinate(folder: string, root: CertifiedKey, name: string): CertifiedKey {
   writeFileSync(join(folder, "root.crt"), root.certificate);
   writeFileSync(join(folder, "root.key"), root.privateKey);
@@ -232,7 +232,7 @@ function subordinate(folder: string, root: CertifiedKey, name: string): Certifie
 
 const DAEMON = "system:serviceaccount:kube-system:kube-ovn-cni";
 
-/** A request as the API server has it; `by`: the node of the token and the user. */
+/** A request as stored by the API server; `by`: the node of the token and the user. */
 async function ask(
   t: Test,
   kube: FakeKube,
@@ -257,7 +257,7 @@ const answer = (t: Test, kube: FakeKube, name: string): Promise<NonNullable<Cert
     return over ? status : undefined;
   });
 
-t.test("a node gets a certificate for the chassis that it is, whatever name it asks for", { skip }, async (t) => {
+t.test("a node gets a certificate for its own chassis, whatever name it requests", { skip }, async (t) => {
   const kube = fakeKube();
   await kube.create(NODES, { metadata: { name: "n1", annotations: { [NODE.chassis]: "chassis-1" } } });
   const { lines } = replica(t, kube);
@@ -275,7 +275,7 @@ t.test("a node gets a certificate for the chassis that it is, whatever name it a
   );
 });
 
-t.test("a node that has not said yet which chassis it is waits", { skip }, async (t) => {
+t.test("a node that has not reported its chassis yet waits", { skip }, async (t) => {
   const kube = fakeKube();
   await kube.create(NODES, { metadata: { name: "n1" } });
   replica(t, kube);

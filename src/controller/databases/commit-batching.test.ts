@@ -4,13 +4,13 @@ import t from "tap";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { CommitBatching } from "./commit-batching.ts";
 
-/** Something that is being written until `done` is called. */
+/** A write that is in progress until `done` is called. */
 function writing() {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { writing: true, whenWritten: () => promise, done: resolve };
 }
 
-/** Whether a promise has resolved, looked at without waiting. */
+/** Whether a promise has resolved, without waiting. */
 function watched(promise: Promise<void>): () => boolean {
   let over = false;
   void promise.then(() => {
@@ -19,13 +19,13 @@ function watched(promise: Promise<void>): () => boolean {
   return () => over;
 }
 
-t.test("where nothing is about to come nothing waits, and no timer is set", async (t) => {
+t.test("if nothing is pending there is no wait, and no timer is set", async (t) => {
   const clock = new ManualClock();
   await new CommitBatching(clock, 200).wait({ writing: false, whenWritten: () => t.fail() as never });
   t.equal(clock.pending, 0);
 });
 
-t.test("what is about to come is waited for, and not a moment longer", async (t) => {
+t.test("a commit waits for pending records, and no longer", async (t) => {
   const clock = new ManualClock();
   const more = writing();
   const over = watched(new CommitBatching(clock, 200).wait(more));
@@ -37,7 +37,7 @@ t.test("what is about to come is waited for, and not a moment longer", async (t)
   t.equal(clock.pending, 0);
 });
 
-t.test("nothing is waited for longer than that", async (t) => {
+t.test("a commit waits for a limited time", async (t) => {
   const clock = new ManualClock();
   const over = watched(new CommitBatching(clock, 200).wait(writing()));
   await clock.advance(199);
@@ -46,7 +46,7 @@ t.test("nothing is waited for longer than that", async (t) => {
   t.ok(over());
 });
 
-t.test("what is urgent ends the wait, and only that one", async (t) => {
+t.test("an urgent change ends the present wait only", async (t) => {
   const clock = new ManualClock();
   const gather = new CommitBatching(clock, 200);
   gather.hurry();

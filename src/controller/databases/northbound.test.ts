@@ -13,7 +13,7 @@ import { operationsOf } from "./operations.ts";
 
 const EMPTY: Plan = { inserts: [], updates: [], mutations: [], deletes: [], deferred: new Set(), misdirected: [] };
 
-t.test("what OVSDB cannot hold is not sent, and each such value is said with table and column", async (t) => {
+t.test("values that OVSDB cannot store are not sent, and each is reported with table and column", async (t) => {
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   const northbound = new Northbound(server.connect());
@@ -43,7 +43,7 @@ t.test("what OVSDB cannot hold is not sent, and each such value is said with tab
   t.equal(northbound.lock.state, "held", "the connection stands");
 });
 
-t.test("nothing that is sent does harm when a clustered database runs it twice", async (t) => {
+t.test("every sent operation can be executed twice by a clustered database", async (t) => {
   const [a, b] = [randomUUID(), randomUUID()];
   const row = { table: "Port_Group", uuid: a, label: "a", columns: { name: "a", ports: [b] } };
   const { operations } = operationsOf({
@@ -66,7 +66,7 @@ t.test("nothing that is sent does harm when a clustered database runs it twice",
   );
 });
 
-t.test("outcomes tell a refusal from a broken connection, and that from a server that leads no more", async (t) => {
+t.test("outcomes distinguish a refusal, a broken connection, and a server that no longer leads", async (t) => {
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   const northbound = new Northbound(server.connect({ leaderOnly: true }));
@@ -102,7 +102,7 @@ t.test("a pod whose rows cannot be written has an Event, and the others are serv
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   const names = Array.from({ length: 12 }, (_, index) => `pod-${index}`);
-  // No API server takes such a name, which is why nothing looks at it before it is encoded.
+  // No API server accepts such a name, so it is not checked before it is encoded.
   await Promise.all([...names, "bad\0pod"].map((name) => addPod(kube, name)));
   for (const name of names) await eventually(`${name} has its address`, () => addressOf(kube, name));
   const event = await eventually("it is said", () =>
@@ -117,11 +117,11 @@ t.test("a pod whose rows cannot be written has an Event, and the others are serv
 });
 
 t.test(
-  "a pod with which the connection breaks is found, by the leader and by its successor, and the rest is served",
+  "a pod whose commit breaks the connection is found, by the leader and by its successor, and the rest is served",
   async (t) => {
     const { kube, server } = await cluster(t);
     let drops = 0;
-    // What kills the server, or its parser, in a way that is not known yet.
+    // A value that crashes the server, or its parser, in an unknown way.
     server.onTransact = (operations) => {
       const adds = operations.some(
         (operation) => operation.op === "insert" && operation.table === "Logical_Switch_Port",

@@ -8,7 +8,7 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { northdProbe } from "./northd-probe.ts";
 import { askOptions } from "./tunnel-bfd.ts";
 
-t.test("northd leaves a member that hangs early, and a single server as late as by itself", async (t) => {
+t.test("northd leaves a member that hangs early, and a single server only after its own default", async (t) => {
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   await server.edit(OVN_NB, [insert(OVN_NB, "NB_Global", randomUUID(), { options: { mac_prefix: "82:67:75" } })]);
@@ -30,7 +30,7 @@ t.test("northd leaves a member that hangs early, and a single server as late as 
   t.same(options(), { mac_prefix: "82:67:75" });
 });
 
-t.test("an administrator's probe of northd stays", (t) => {
+t.test("an administrator's probe interval of northd is kept", (t) => {
   const answer = { rows: [{ options: ["map", [["northd_probe_interval", "60000"]]] }] };
   t.same(northdProbe(answer, true), []);
   t.same(northdProbe(answer, false), []);

@@ -16,7 +16,7 @@ import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cl
 const tools = findOvsTools();
 const skip = typeof tools === "string" ? tools : false;
 
-/** Three servers with a northbound database, two controllers, and an administrator who asks the leader. */
+/** Three servers with a northbound database, two controllers, and an administrator's client of the leader. */
 async function setUp(t: Test) {
   const folder = await TestFolder.make(tools as OvsTools);
   t.teardown(() => folder.close());

@@ -25,7 +25,7 @@ const skip = typeof tools === "string" ? tools : false;
 const quiet = (): void => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;
 
-/** Facts that follow servers, and what changes of them. */
+/** Facts of servers, and their changes. */
 async function follow(t: Test, servers: readonly TestServer[]) {
   const facts = factStore();
   const changes: string[] = [];
@@ -110,7 +110,7 @@ t.test("chassis, gateways and monitors are facts; pods' bindings and heartbeats 
   t.strictSame(facts.get("gatewayPorts", "cr-gw"), { key: "cr-gw", chassis: c1 });
 });
 
-t.test("facts stay while the database is away, and are what it says when it is back", { skip }, async (t) => {
+t.test("facts stay while the database is unreachable, and are updated when it is back", { skip }, async (t) => {
   const server = await (await folderOf(t)).standalone(OVN_SB);
   const first = await editor(t, server);
   const { facts, southbound, changes } = await follow(t, [server]);
@@ -133,7 +133,7 @@ t.test("facts stay while the database is away, and are what it says when it is b
   t.equal(facts.by("encaps", "ip", "172.18.0.11").length, 0);
 });
 
-t.test("any member of a raft cluster will do", { skip }, async (t) => {
+t.test("any member of a raft cluster is used", { skip }, async (t) => {
   const servers = await (await folderOf(t)).cluster(OVN_SB, 2, 1000);
   const { facts } = await follow(t, servers.slice(1));
   const edit = await editor(t, servers[0] as TestServer);
@@ -141,7 +141,7 @@ t.test("any member of a raft cluster will do", { skip }, async (t) => {
   await eventually("a follower tells it", () => facts.by("chassis", "name", "c1")[0]);
 });
 
-/** A controller with both databases; n1's daemon says that it is chassis c1. */
+/** A controller with both databases; n1's daemon reports chassis c1. */
 async function controllerWith(t: Test, condition: object) {
   const { kube, server } = await cluster(t);
   const sb: FakeOvsdb = fakeOvsdb(OVN_SB);
@@ -151,7 +151,7 @@ async function controllerWith(t: Test, condition: object) {
     { name: "n1" },
     { type: "merge", body: { metadata: { annotations: { [NODE.chassis]: "c1" } } } },
   );
-  // As a former controller has said it.
+  // As reported by a former controller.
   const fieldManager = `${CONTROLLER_COMPONENT}-${CHASSIS_CONDITION}`;
   const apply = { type: "apply", body: { status: { conditions: [condition] } }, fieldManager, force: true } as const;
   await kube.patch(NODES, { name: "n1" }, apply, { subresource: "status" });
@@ -169,7 +169,7 @@ async function controllerWith(t: Test, condition: object) {
   return { kube, sb, told, start };
 }
 
-t.test("a node without a chassis says so until it has one", async (t) => {
+t.test("a node without a chassis has a condition until it has one", async (t) => {
   const before = { type: CHASSIS_CONDITION, status: "True", reason: "ChassisMissing", message: "as it was" };
   const { sb, told, start } = await controllerWith(t, before);
   const { controller, southbound } = start();
@@ -211,7 +211,7 @@ t.test("a node without a chassis says so until it has one", async (t) => {
     t.ok(none.includes(`${line}\n`), line);
 });
 
-t.test("a southbound database that cannot be reached stops nothing, and nothing is said of chassis", async (t) => {
+t.test("an unreachable southbound database stops nothing, and no chassis is reported", async (t) => {
   const before = { type: CHASSIS_CONDITION, status: "True", reason: "ChassisMissing", message: "as it was" };
   const { kube, sb, told, start } = await controllerWith(t, before);
   sb.stop();

@@ -15,7 +15,7 @@ import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 import { Northbound } from "./northbound.ts";
 
-t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the number of the transaction", async (t) => {
+t.test("flows to a removed UDP endpoint are recorded for nodes, with the number of the transaction", async (t) => {
   const { kube, server } = await cluster(t);
   await server.edit(OVN_NB, [insert(OVN_NB, "NB_Global", undefined, { nb_cfg: 41 })]);
   candidate(t, kube, server);
@@ -73,7 +73,7 @@ t.test("flows to a UDP endpoint that is gone are recorded for nodes, with the nu
   t.strictSame(await recorded(2), [first, last], "with the Service the rest");
 });
 
-t.test("what a transaction of unknown outcome has ended comes with the next one", async (t) => {
+t.test("flows that a transaction with unknown outcome has ended are recorded with the next one", async (t) => {
   const server = fakeOvsdb(OVN_NB);
   t.teardown(() => server.close());
   const balancer = randomUUID();
@@ -115,7 +115,7 @@ t.test("what a transaction of unknown outcome has ended comes with the next one"
 });
 
 t.test(
-  "what two transactions of unknown outcome have ended comes with the next one, one that is refused included",
+  "flows that two transactions with unknown outcome have ended are recorded with the next one, even if it is refused",
   async (t) => {
     const server = fakeOvsdb(OVN_NB);
     t.teardown(() => server.close());

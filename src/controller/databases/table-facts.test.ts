@@ -7,7 +7,7 @@ import { NORTHBOUND_KINDS, SOUTHBOUND_KINDS } from "../../kinds/database.ts";
 import { factStore } from "../../kinds/store.ts";
 import { selectionOf, takeChanges } from "./table-facts.ts";
 
-/** A row of Logical_Switch_Port as the mirror has it. */
+/** A row of Logical_Switch_Port in the mirror. */
 function port(_uuid: string, name: string, address: string, more: object = {}) {
   const external_ids = { pod: "default/a", ls: "ovn-default", "weft-owner": "pod:default/a" };
   return {
@@ -54,7 +54,7 @@ t.test("a port that comes up notifies readers of that state, and no reader of it
   t.same(take({ old: { ...row, up: true }, new: { ...row, up: true, tag: 7 } }), []);
 });
 
-t.test("a row that takes another's name in one message leaves its own fact, whichever comes first", async (t) => {
+t.test("a row that gets another one's name in one message keeps its own fact, whichever comes first", async (t) => {
   const [old, now] = [
     port("u1", "a.default", "10.16.0.2", { up: true }),
     port("u2", "a.default", "10.16.0.3", { up: true }),
@@ -70,7 +70,7 @@ t.test("a row that takes another's name in one message leaves its own fact, whic
   }
 });
 
-t.test("a row at which a projection throws keeps its fact, and the others go on", async (t) => {
+t.test("a row whose projection throws keeps its fact, and the others are processed", async (t) => {
   const { facts, failures, take } = world();
   const [a, b] = [
     port("u1", "a.default", "10.16.0.2", { up: true }),
@@ -85,7 +85,7 @@ t.test("a row at which a projection throws keeps its fact, and the others go on"
   t.equal(failures.size, 0);
 });
 
-t.test("of a table is asked what its kinds read, and of ports of the southbound database only gateways'", async (t) => {
+t.test("of a table only the columns that its kinds read are monitored, and of southbound ports only those of gateways", async (t) => {
   t.same(selectionOf(SOUTHBOUND_KINDS).Port_Binding, {
     columns: ["logical_port", "chassis"],
     whereAny: [

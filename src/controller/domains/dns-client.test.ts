@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import t, { type Test } from "tap";
 import { dnsClient } from "./dns-client.ts";
 
-/** What the server says to a question: a code and records, each with its TTL; `cut`: TC over UDP; undefined: nothing at all. */
+/** The server's answer to a question: a code and records, each with its TTL; `cut`: TC over UDP; undefined: no answer. */
 type Reply = { readonly code?: number; readonly records?: readonly Resource[]; readonly cut?: boolean } | undefined;
 type Resource = { readonly name: string; readonly type: number; readonly ttl: number; readonly data: Buffer };
 
@@ -18,7 +18,7 @@ function nameBytes(name: string): Buffer {
   return Buffer.concat([...labels, Buffer.from([0])]);
 }
 
-/** RFC 1035 §4.1: the question back, and the records. */
+/** RFC 1035 §4.1: the question, and the records. */
 function respond(question: Buffer, reply: NonNullable<Reply>, udp: boolean): Buffer {
   let end = 12;
   while ((question[end] ?? 0) !== 0) end += (question[end] ?? 0) + 1;
@@ -86,7 +86,7 @@ const address = (name: string, ttl: number, ...bytes: number[]): Resource => ({
   data: Buffer.from(bytes),
 });
 
-t.test("addresses come with their TTLs, the least along a chain of aliases", async (t) => {
+t.test("addresses have the shortest TTL along a chain of aliases", async (t) => {
   const records = [
     { name: "www.test", type: CNAME, ttl: 7, data: nameBytes("edge.test") },
     address("edge.test", 300, 192, 0, 2, 1),
@@ -109,7 +109,7 @@ t.test("addresses come with their TTLs, the least along a chain of aliases", asy
   );
 });
 
-t.test("a name that does not exist is an answer; a server that cannot or does not answer is none", async (t) => {
+t.test("a missing name is an answer; a server that fails or does not answer gives none", async (t) => {
   const codes: Record<string, number> = { "none.test": 3, "broken.test": 2, "refused.test": 5 };
   const servers = await server(t, (name) => (name === "silent.test" ? undefined : { code: codes[name] ?? 0 }));
   const client = dnsClient(100);
@@ -120,7 +120,7 @@ t.test("a name that does not exist is an answer; a server that cannot or does no
   t.match(await client.ask(["nonsense"], "any.test", 4), { kind: "failed" });
 });
 
-t.test("every question is asked: nothing between keeps answers for itself", async (t) => {
+t.test("every question is sent: answers are not cached", async (t) => {
   let asked = 0;
   const servers = await server(t, () => ({ records: [address("a.test", 300, 192, 0, 2, ++asked)] }));
   const client = dnsClient(500);
@@ -128,7 +128,7 @@ t.test("every question is asked: nothing between keeps answers for itself", asyn
     t.match(await client.ask(servers, "a.test", 4), { addresses: [{ address: expected }] });
 });
 
-t.test("an answer that is too long for a datagram is asked for by TCP", async (t) => {
+t.test("an answer that is too long for a datagram is requested over TCP", async (t) => {
   const records = Array.from({ length: 100 }, (_, i) => address("many.test", 60, 198, 51, 100, i));
   const servers = await server(t, () => ({ records, cut: true }));
   const found = await dnsClient(500).ask(servers, "many.test", 4);

@@ -44,7 +44,7 @@ function world(t: Test) {
   };
 }
 
-t.test("a name is asked for again when the shortest TTL has run out, and not before", async (t) => {
+t.test("a name is queried again when the shortest TTL has expired, and not before", async (t) => {
   const { clock, dns, keeper, known } = world(t);
   dns.zone.set("a.test/4", {
     kind: "addresses",
@@ -63,7 +63,7 @@ t.test("a name is asked for again when the shortest TTL has run out, and not bef
   t.same(dns.asked.slice(2), ["a.test/4"]);
 });
 
-t.test("answers that take turns are all known while they come back within the grace", async (t) => {
+t.test("rotating answers are all kept if they return within the grace period", async (t) => {
   const { clock, dns, keeper, known } = world(t);
   dns.zone.set("cdn.test/4", { ttl: 10, rotate: [["192.0.2.1"], ["192.0.2.2"], ["192.0.2.3"]] });
   dns.zone.set("cdn.test/6", answer(600));
@@ -80,7 +80,7 @@ t.test("answers that take turns are all known while they come back within the gr
   t.same(known("cdn.test")?.v4, ["192.0.2.9"]);
 });
 
-t.test("while the DNS is down nothing is forgotten, however long; then what is stale goes", async (t) => {
+t.test("while the DNS is down nothing is removed; afterwards stale addresses are removed", async (t) => {
   for (const reason of ["ESERVFAIL", "ETIMEOUT"]) {
     const { clock, dns, keeper, known, states } = world(t);
     dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
@@ -100,7 +100,7 @@ t.test("while the DNS is down nothing is forgotten, however long; then what is s
   }
 });
 
-t.test("a DNS that fails now and then is no trouble", async (t) => {
+t.test("occasional failures of the DNS have no effect", async (t) => {
   const { clock, dns, keeper, known, states } = world(t);
   dns.zone.set("a.test/4", answer(5, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(5));
@@ -113,7 +113,7 @@ t.test("a DNS that fails now and then is no trouble", async (t) => {
   }
 });
 
-t.test("a name that does not exist (any more) is said, and asked for again with patience", async (t) => {
+t.test("a name that does not exist (any more) is reported, and queried again with back-off", async (t) => {
   const { clock, dns, keeper, known, states } = world(t);
   keeper.add("new.test");
   await clock.advance(0);
@@ -134,7 +134,7 @@ t.test("a name that does not exist (any more) is said, and asked for again with 
   t.equal(states.get("new.test"), "DomainNotFound");
 });
 
-t.test("what was known before a restart stays until an answer says otherwise", async (t) => {
+t.test("addresses from before a restart stay until an answer replaces them", async (t) => {
   const { clock, dns, keeper, known } = world(t);
   dns.down = "ETIMEOUT";
   keeper.add("a.test", ["192.0.2.1", "2001:db8::1", "nonsense"]);
@@ -146,7 +146,7 @@ t.test("what was known before a restart stays until an answer says otherwise", a
   t.equal(known("b.test"), undefined, "nothing is known, not that there is nothing");
 });
 
-t.test("of too many addresses those of the last answer stay, and what is left out is said", async (t) => {
+t.test("of too many addresses those of the last answer stay, and the omission is reported", async (t) => {
   const { clock, dns, keeper, known, states } = world(t);
   dns.zone.set("a.test/4", {
     ttl: 5,
@@ -167,7 +167,7 @@ t.test("of too many addresses those of the last answer stay, and what is left ou
   t.equal(states.get("a.test"), "TooManyAddresses");
 });
 
-t.test("a TTL of 0 is not asked for in a tight loop, a long one not believed for ever", async (t) => {
+t.test("a TTL of 0 does not cause a tight loop, and a long one is limited", async (t) => {
   const { clock, dns, keeper } = world(t);
   dns.zone.set("zero.test/4", answer(0, "192.0.2.1"));
   dns.zone.set("zero.test/6", answer(1e9, "2001:db8::1"));
@@ -196,7 +196,7 @@ t.test("wildcards are not queried; a name that no policy has any more is not que
   t.equal(clock.pending, 0, "no timer is left");
 });
 
-t.test("when the DNS has another address, what has failed is asked for at once", async (t) => {
+t.test("when the DNS has another address, failed queries are repeated at once", async (t) => {
   const { clock, dns, keeper, serve, known } = world(t);
   dns.zone.set("a.test/4", answer(5, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(5));
@@ -210,7 +210,7 @@ t.test("when the DNS has another address, what has failed is asked for at once",
   t.same(known("a.test")?.v4, ["192.0.2.1"]);
 });
 
-t.test("no more than a few questions are under way at a time", async (t) => {
+t.test("a limited number of queries is sent at a time", async (t) => {
   const { clock, dns, keeper } = world(t);
   let open = 0;
   let most = 0;

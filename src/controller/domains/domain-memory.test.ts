@@ -19,7 +19,7 @@ const outcome = fc.oneof(
 );
 const history = fc.array(fc.record({ wait: fc.integer({ min: 0, max: 90_000 }), outcome }), { maxLength: 40 });
 
-t.test("whatever a DNS says, and however long it is silent, what was promised is kept", async () => {
+t.test("whatever a DNS answers, and however long it does not, the guarantees are kept", async () => {
   fc.assert(
     fc.property(history, (steps) => {
       const memory = new DomainMemory(4, LIMITS);
@@ -43,10 +43,10 @@ t.test("whatever a DNS says, and however long it is silent, what was promised is
           promised.set(address, Math.max(promised.get(address) ?? 0, now + ttl * 1000 + LIMITS.graceMs));
         }
         const kept = new Set([...promised].flatMap(([one, until]) => (until > now ? [one] : [])));
-        // Nothing that was never said, and nothing whose grace is over; everything else, unless there is too much of it.
+        // No address that was never in an answer or whose grace period is over; all others, unless there are too many.
         if (!addresses.every((one) => kept.has(one) || answers.some(({ address }) => address === one))) return false;
         if (kept.size <= LIMITS.addresses && ![...kept].every((one) => addresses.includes(one))) {
-          // An address that was dropped for want of room does not come back by itself.
+          // An address that was dropped because of the limit does not return by itself.
           const lost = [...kept].filter((one) => !addresses.includes(one));
           if (lost.some((one) => before.includes(one))) return false;
         }

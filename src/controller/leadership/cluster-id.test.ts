@@ -17,7 +17,7 @@ type Cluster = Awaited<ReturnType<typeof cluster>>;
 const ANNOTATION = "weft.kubeovn.io/cluster-id";
 const SYSTEM = { name: "kube-system" };
 
-/** As every cluster has it; without it a controller makes rows as they were made before there were cluster ids. */
+/** As in every cluster; without it a controller creates rows as versions without cluster ids. */
 async function addKubeSystem({ kube }: Pick<Cluster, "kube">): Promise<string> {
   return (await kube.create(NAMESPACES, { metadata: SYSTEM })).metadata.uid ?? "";
 }
@@ -33,7 +33,7 @@ async function servePod(of: Cluster, name: string): Promise<void> {
   await eventually(`${name} has an address`, () => addressOf(of.kube, name));
 }
 
-/** Leads until a pod is served and everything is written, and ends. */
+/** Leads until a pod is served and everything is written, then stops. */
 async function leadOnce(t: Test, of: Cluster, pod: string): Promise<readonly string[]> {
   const { controller, stop } = candidate(t, of.kube, of.server);
   await servePod(of, pod);
@@ -53,9 +53,9 @@ t.test("in an empty database rows are created with the id of the cluster, which 
   t.equal(here.kube.object<KubeObject>(NAMESPACES, SYSTEM)?.metadata.annotations?.[ANNOTATION], uid);
 });
 
-t.test("two clusters make no row with the same uuid", async (t) => {
+t.test("two clusters create no row with the same uuid", async (t) => {
   const [here, there] = [await cluster(t), await cluster(t)];
-  // The API server of the tests makes uids by counting.
+  // The API server of the tests counts uids.
   await there.kube.create(NAMESPACES, { metadata: { name: "another" } });
   t.not(await addKubeSystem(here), await addKubeSystem(there));
   const rows = new Set(await leadOnce(t, here, "a"));
@@ -67,7 +67,7 @@ t.test("two clusters make no row with the same uuid", async (t) => {
   );
 });
 
-t.test("an upgrade of a cluster whose rows were made without an id keeps all of them", async (t) => {
+t.test("an upgrade of a cluster whose rows were created without an id keeps all of them", async (t) => {
   const here = await cluster(t);
   const before = await leadOnce(t, here, "a");
   t.ok(before.includes(`Logical_Router/${router}`), "as an older version makes them");
@@ -110,7 +110,7 @@ t.test("a new leader creates rows like its predecessor, with or without an id", 
   }
 });
 
-t.test("a standby that has compiled with another id than the leader has written ends before it writes", async (t) => {
+t.test("a standby that has compiled with an id other than the leader's exits before it writes", async (t) => {
   const here = await cluster(t);
   // An older version leads, in a database that was empty when the standby read it.
   const other = here.server.connect();
@@ -133,7 +133,7 @@ t.test("a standby that has compiled with another id than the leader has written 
 });
 
 t.test(
-  "most of the routers and switches that are ours decide; others' and those of a restored copy do not count",
+  "the majority of our routers and switches decides; those of others and of a restored copy are ignored",
   async (t) => {
     const kube = fakeKube();
     const uid = await addKubeSystem({ kube });

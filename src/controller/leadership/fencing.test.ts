@@ -6,7 +6,7 @@ import { fakeKube } from "../../kube/testing/fake.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { fenced, WriteFence } from "./fencing.ts";
 
-/** A fence whose questions are answered by hand. */
+/** A fence whose questions the test answers. */
 function rig() {
   const clock = new ManualClock();
   const answers: ((confirmed: boolean) => void)[] = [];
@@ -17,7 +17,7 @@ function rig() {
 }
 
 t.test(
-  "each write is confirmed after it was decided, and those that come meanwhile share the next question",
+  "each write is confirmed after it was decided, and writes that arrive meanwhile share the next question",
   async (t) => {
     const { answers, clock, fence, turn } = rig();
     const first = [fence.pass(), fence.pass()];
@@ -53,7 +53,7 @@ t.test("a process without confirmation writes nothing and may read", async (t) =
   t.ok(inner.object(NAMESPACES, { name: "a" }));
 });
 
-t.test("an answer that a process finds after it was stopped for long is no answer", async (t) => {
+t.test("an answer that a process reads after a long stop is not valid", async (t) => {
   const { clock, answers, fence, turn } = rig();
   const passing = fence.pass();
   await turn();
@@ -62,7 +62,7 @@ t.test("an answer that a process finds after it was stopped for long is no answe
   t.equal(await passing, false);
 });
 
-t.test("after the end of a term nothing gets through, not even what has been confirmed", async (t) => {
+t.test("after the end of a term no write is sent, not even a confirmed one", async (t) => {
   const { answers, fence, turn } = rig();
   const passing = fence.pass();
   await turn();

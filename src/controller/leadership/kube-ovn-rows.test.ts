@@ -13,7 +13,7 @@ const POD = { namespace: "kube-system", name: "test" };
 const NOTICE = "weft.kubeovn.io/not-leading";
 
 t.test(
-  "in a database where Kube-OVN has made a network the controller says what it found, and makes nothing",
+  "in a database with a network of Kube-OVN the controller reports it, and writes nothing",
   async (t) => {
     const { kube, server } = await cluster(t);
     const labels = { app: "kube-ovn-controller" };
@@ -65,7 +65,7 @@ t.test(
   },
 );
 
-t.test("rows of ours are no rows of Kube-OVN's, and an earlier process's notice is taken back", async (t) => {
+t.test("rows of Weft are not rows of Kube-OVN, and an earlier process's notice is removed", async (t) => {
   const { kube, server } = await cluster(t);
   const annotations = { [NOTICE]: "as it was" };
   await kube.create(PODS, { metadata: { ...POD, annotations }, spec: { hostNetwork: true } } as never);

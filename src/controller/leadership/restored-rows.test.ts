@@ -41,7 +41,7 @@ function setup() {
     rows.set(uuid, { table: "Port_Group", uuid, columns: row });
     strays.note([{ table: "Port_Group", uuid, old: undefined, new: row }]);
   };
-  /** A row of a table without external_ids, which is ours by its name. */
+  /** A row of a table without external_ids, which is recognised as ours by its name. */
   const insertGroup = (uuid: string, name: string, ours: boolean): void => {
     const row = { uuid, name };
     rows.set(uuid, { table: "Load_Balancer_Group", uuid, columns: row, ours });
@@ -73,7 +73,7 @@ t.test("a sweep that throws is retried", async (t) => {
   t.same(swept, ["first"]);
 });
 
-t.test("a row that is ours by its name alone is swept too, and no other", async (t) => {
+t.test("a row that only its name marks as ours is swept too, and no other", async (t) => {
   const { clock, swept, insertGroup } = setup();
   insertGroup("ours", loadBalancerGroupName("ovn-cluster"), true);
   insertGroup("another's", "clusterLBGroup", false);

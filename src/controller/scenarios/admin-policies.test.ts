@@ -15,7 +15,7 @@ import type { FakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 import { answer, type FakeDns, fakeDns } from "../testing/fake-dns.ts";
 
-/** A controller that asks a DNS of the test's. */
+/** A controller that queries a DNS of the test. */
 function asking(t: Test, kube: FakeKube, server: FakeOvsdb, dns: FakeDns) {
   const made = candidate(t, kube, server, { dns });
   const addresses = (): readonly string[] | undefined => {
@@ -57,7 +57,7 @@ function ready(kube: FakeKube, name: string): string | undefined {
   return status?.conditions?.find(({ type }) => type === "Ready")?.reason;
 }
 
-t.test("a domain name in a policy is the addresses that the cluster's DNS has for it", async (t) => {
+t.test("a domain name in a policy matches the addresses that the cluster's DNS returns", async (t) => {
   const { kube, server, dns } = await clusterWithDns(t);
   dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(30, "2001:db8::1"));
@@ -75,7 +75,7 @@ t.test("a domain name in a policy is the addresses that the cluster's DNS has fo
   await eventually("they are gone", () => (addresses() === undefined ? true : undefined));
 });
 
-t.test("a controller that starts while the DNS is down leaves the addresses that are there", async (t) => {
+t.test("a controller that starts while the DNS is down keeps the existing addresses", async (t) => {
   const { kube, server, dns } = await clusterWithDns(t);
   dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
   dns.zone.set("a.test/6", answer(30));
@@ -99,7 +99,7 @@ t.test("a controller that starts while the DNS is down leaves the addresses that
 });
 
 t.test(
-  "types that are installed later are taken into use at once, and policies that were there are enforced",
+  "types that are installed later are used at once, and existing policies are enforced",
   async (t) => {
     const { kube, server, dns } = await clusterWithDns(t);
     for (const type of [ADMIN_NETWORK_POLICIES, DNS_NAME_RESOLVERS]) kube.serveType(type, false);

@@ -7,7 +7,7 @@ import { CRDS, EVENTS, IPS, NETWORK_ATTACHMENTS, PODS, SUBNETS, typeName } from 
 import type { Pod } from "../../kube/types.ts";
 import { candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
-t.test("secondary interfaces come with the type that names them, in one patch with a pod's own", async (t) => {
+t.test("secondary interfaces are created once their CRD is installed, in one patch with the primary one", async (t) => {
   const { kube, server } = await cluster(t);
   kube.serveType(NETWORK_ATTACHMENTS, false);
   const { controller } = candidate(t, kube, server);
@@ -73,7 +73,7 @@ t.test("secondary interfaces come with the type that names them, in one patch wi
 });
 
 t.test(
-  "beside another network plugin a pod has what its networks give it, and one without networks is not touched",
+  "beside another network plugin a pod has only the interfaces of its networks, and one without networks is not changed",
   async (t) => {
     const { kube, server } = await cluster(t);
     const metadata = { namespace: "default", name: "net1" };

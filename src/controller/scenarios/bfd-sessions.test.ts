@@ -66,7 +66,7 @@ for (const how of [
   });
 }
 
-t.test("enableBfd uses a session that another client has created, of which OVN allows no second one", async (t) => {
+t.test("enableBfd uses a session that another client has created, because OVN allows no second one", async (t) => {
   const { kube, server, sessions, hasPort } = await external(t);
   candidate(t, kube, server);
   await kube.create(VPCS, { metadata: REF, spec: { enableExternal: true, staticRoutes: ROUTES } } as never);

@@ -8,14 +8,14 @@ import type { Lease } from "../../kube/types.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
-t.test("a new leader whose watches have gone silent reads again before it gives addresses or sweeps", async (t) => {
+t.test("a new leader whose watches are silent lists again before it allocates addresses or sweeps", async (t) => {
   const { kube, server } = await cluster(t);
   const first = candidate(t, kube, server);
   await eventually("the first leads", () => first.controller.leading || undefined);
   const second = candidate(t, kube, server);
   await eventually("the second has read everything", () => second.election.synced || undefined);
   kube.stallWatches();
-  // As the first would, if its own watches were alive.
+  // As the first one would, if its watches worked.
   const spec = { podName: "a", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.2" };
   await kube.create(IPS, { metadata: { name: "a.default" }, spec: { ...spec, macAddress: "00:00:00:00:00:0a" } });
   await addPod(kube, "a");
@@ -49,7 +49,7 @@ t.test("a former leader writes no statuses, and a leader that leads again writes
   await eventually("it is counted", () => (using() === 0 ? true : undefined));
 });
 
-t.test("conditions say at what time of day they changed", async (t) => {
+t.test("conditions have the time of day of their change", async (t) => {
   const { kube, server } = await cluster(t);
   const before = Math.floor(Date.now() / 1000) * 1000;
   candidate(t, kube, server);
@@ -75,7 +75,7 @@ t.test("a status that another client changes is restored", async (t) => {
   await eventually("it is right again", () => (available() === 253 ? true : undefined));
 });
 
-t.test("a Vip says of itself what it was given, or why it was not, and is then left alone", async (t) => {
+t.test("a Vip's status has its addresses, or the reason why there are none, and is then not written again", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   const vip = (name: string) => kube.object<KubeObject & { status?: { conditions?: unknown[] } }>(VIPS, { name });
@@ -101,8 +101,8 @@ t.test("a Vip says of itself what it was given, or why it was not, and is then l
   t.notMatch(JSON.stringify(vip("door")?.status), /observedGeneration/, "each status is a new generation of a Vip");
 });
 
-t.test("pods that come together share transactions, and one that comes alone does not wait for others", async (t) => {
-  // How fast the machine is decides nothing: a transaction is held back while records are being written, and these are when the test says so.
+t.test("pods created together share transactions, and a single one does not wait for others", async (t) => {
+  // The machine's speed does not matter: a transaction waits while records are being written, and the test decides when they are.
   const HELD_MS = 20;
   const held: (() => void)[] = [];
   const hold = (run: () => void): (() => void) => {
@@ -121,7 +121,7 @@ t.test("pods that come together share transactions, and one that comes alone doe
   kube.fail({ verb: "create", type: IPS, delayMs: HELD_MS, times: names.length });
   for (const name of names) await addPod(kube, name);
   for (let left = names.length; left > 0; left--) {
-    // The next one is being recorded before this one is.
+    // The next one is being recorded before this one is done.
     await eventually("another is being recorded", () => held.length >= Math.min(2, left) || undefined);
     held.shift()?.();
   }
@@ -132,7 +132,7 @@ t.test("pods that come together share transactions, and one that comes alone doe
   t.ok(await eventually("the last has its address", () => addressOf(kube, "alone")), "not held back");
 });
 
-t.test("a machine's address is kept beyond its pods, or released with them", async (t) => {
+t.test("a virtual machine's address is kept beyond its pods, or released with them", async (t) => {
   for (const keepVmIp of [true, false]) {
     const { kube, server } = await cluster(t);
     candidate(t, kube, server, { settings: { ...SETTINGS, keepVmIp } });
@@ -163,7 +163,7 @@ t.test("a leader that loses the lock for a moment is still named by the Lease", 
   const only = candidate(t, kube, server);
   const holder = () => kube.object<Lease>(LEASES, { namespace: "kube-system", name: "kube-ovn-controller" })?.spec;
   await eventually("it is named", () => holder()?.holderIdentity);
-  // The release is slow, and the lock is back before it has ended.
+  // The release is slow, and the lock is acquired again before it has ended.
   kube.fail({ verb: "get", type: LEASES, delayMs: 50 });
   const thief = server.connect().steal("weft_controller");
   await eventually("leadership is lost", () => (only.controller.leading ? undefined : true));

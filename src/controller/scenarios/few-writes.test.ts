@@ -10,7 +10,7 @@ type WithStatus = KubeObject & {
   readonly status?: { readonly conditions?: readonly { readonly observedGeneration?: number }[] };
 };
 
-t.test("a new object costs two writes at most, and its conditions are of its last generation", async (t) => {
+t.test("a new object costs at most two writes, and its conditions have its last generation", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   await eventually("it leads", () => (controller.leading && kube.object(SUBNETS, { name: "join" })) || undefined);
@@ -32,7 +32,7 @@ t.test("a new object costs two writes at most, and its conditions are of its las
       const held = type === SECURITY_GROUPS || metadata.finalizers?.includes(FINALIZER);
       return (conditions.length > 0 && right && held) || undefined;
     });
-    // Nothing follows from what was seen of these writes either.
+    // The observed result of these writes causes no further write.
     await new Promise((resolve) => setTimeout(resolve, 50));
     await kube.settled();
     const writes = kube.requests.filter(({ verb, name }) => verb === "patch" && name === "new");
@@ -40,7 +40,7 @@ t.test("a new object costs two writes at most, and its conditions are of its las
   }
 });
 
-t.test("a subnet that comes writes nothing into the others", async (t) => {
+t.test("a new subnet causes no write to the others", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   await eventually("it leads", () => (controller.leading && kube.object(SUBNETS, { name: "join" })) || undefined);

@@ -5,7 +5,7 @@ import { DEPRECATED_FINALIZER, FINALIZER } from "../../api/names.ts";
 import { IP_POOLS, IPS, type ResourceType, SUBNETS, VIPS, VPCS } from "../../kube/resources.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 
-t.test("Kube-OVN's finalizer of before 1.13 is taken off wherever it is met, and holds no deletion up", async (t) => {
+t.test("Kube-OVN's finalizer from before 1.13 is removed wherever it is found, and blocks no deletion", async (t) => {
   const { kube, server } = await cluster(t);
   const objects: readonly (readonly [ResourceType, string, Record<string, unknown>])[] = [
     [VPCS, "old", {}],
@@ -18,7 +18,7 @@ t.test("Kube-OVN's finalizer of before 1.13 is taken off wherever it is met, and
     const finalizers = type === VPCS ? [DEPRECATED_FINALIZER, theirs] : [DEPRECATED_FINALIZER];
     await kube.create(type, { metadata: { name, finalizers }, spec } as never);
   }
-  // Of a pod that has gone: its address is released.
+  // The IP object of a deleted pod: its address is released.
   const spec = { podName: "gone", namespace: "default", subnet: "ovn-default", v4IpAddress: "10.16.0.99" };
   await kube.create(IPS, { metadata: { name: "gone.default", finalizers: [DEPRECATED_FINALIZER] }, spec } as never);
   candidate(t, kube, server);
@@ -35,7 +35,7 @@ t.test("Kube-OVN's finalizer of before 1.13 is taken off wherever it is met, and
   t.same(found(VPCS), [theirs], "other finalizers stay");
 });
 
-t.test("what was being deleted when it was met gets no finalizer of today's, and goes", async (t) => {
+t.test("an object that is being deleted when it is found gets no present finalizer, and is deleted", async (t) => {
   const { kube, server } = await cluster(t);
   await kube.create(VPCS, { metadata: { name: "old", finalizers: [DEPRECATED_FINALIZER] }, spec: {} } as never);
   await kube.delete(VPCS, { name: "old" });

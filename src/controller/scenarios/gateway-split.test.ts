@@ -12,13 +12,13 @@ type Judged = KubeObject & { readonly status?: { readonly activateGateway?: stri
 
 const RANGE = "10.40.0.0/24";
 
-t.test("a node that reports the other one has its pods leave by itself, in one transaction each way", async (t) => {
+t.test("when a node reports the other one, its pods' traffic leaves through itself, in one transaction each way", async (t) => {
   const { kube, server } = await cluster(t);
   await kube.create(NODES, { metadata: { name: "n2" } });
   const annotate = (name: string, annotations: Record<string, string | null>): Promise<unknown> =>
     kube.patch(NODES, { name }, { type: "merge", body: { metadata: { annotations } } });
   for (const name of ["n1", "n2"]) await annotate(name, { [NODE.chassis]: `c-${name}` });
-  // What is waited for by time is over twenty times sooner.
+  // Timed waits are twenty times shorter.
   const clock = { ...SYSTEM_CLOCK, after: (ms: number, run: () => void) => SYSTEM_CLOCK.after(ms / 20, run) };
   const first = candidate(t, kube, server, { clock });
   const spec = { cidrBlock: RANGE, gatewayType: "centralized", gatewayNode: "n1,n2" };

@@ -11,8 +11,8 @@ import type { FakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 
 /**
- * What users write that cannot be, by objects that the API server accepts: several objects are involved, or the object is older than the rules of
- * `crds/`. What one object tells is refused by the API server (`test/e2e/smoke/crds.test.ts`).
+ * Invalid input in objects that the API server accepts, because several objects are involved, or the object is older than the rules of
+ * `crds/`. Errors within one object are refused by the API server (`test/e2e/smoke/crds.test.ts`).
  */
 interface Case {
   readonly what: string;
@@ -20,7 +20,7 @@ interface Case {
   readonly name: string;
   readonly spec?: object;
   readonly annotations?: Readonly<Record<string, string>>;
-  /** In a condition of the object, or in an Event about it. */
+  /** Reported in a condition of the object, or in an Event about it. */
   readonly reason: string;
   readonly message: RegExp;
 }
@@ -39,7 +39,7 @@ type Event = KubeObject & {
 const { type: RULES } = switchLbRuleKind;
 const { type: DNSES } = vpcDnsKind;
 
-/** What works before, and after each case. */
+/** Objects that work before, and after each case. */
 const VPC = {
   staticRoutes: [{ cidr: "172.31.0.0/16", nextHopIP: "10.50.0.250", policy: "policyDst" }],
   policyRoutes: [{ priority: 10, match: "ip4.dst == 198.51.100.0/24", action: "drop" }],
@@ -175,7 +175,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** What is said of an object. */
+/** The reports about an object. */
 function told(kube: FakeKube, { type, name }: Pick<Case, "type" | "name">): readonly (readonly [string, string])[] {
   const ref = type === SERVICES ? { namespace: "default", name } : { name };
   const conditions = kube.object<Told>(type, ref)?.status?.conditions ?? [];
@@ -188,7 +188,7 @@ function told(kube: FakeKube, { type, name }: Pick<Case, "type" | "name">): read
   ];
 }
 
-/** The rows of what works. */
+/** The rows of the working objects. */
 function working(server: FakeOvsdb): unknown {
   const rows = <T extends "Logical_Switch" | "Logical_Router_Policy" | "Logical_Router_Static_Route" | "Load_Balancer">(
     table: T,

@@ -25,7 +25,7 @@ const POD_UID = "weft.kubeovn.io/pod-uid";
 
 type Phase = "Scheduling" | "Running" | "Succeeded" | "Failed";
 
-/** One machine and its pods; `again` is a pod that runs it after all others. */
+/** A virtual machine and its pods; `again` is a pod that runs it after all others. */
 const STATES: { readonly [name: string]: State } = (() => {
   const at = (name: string, more: object = {}) => ({
     name,
@@ -127,7 +127,7 @@ const STATES: { readonly [name: string]: State } = (() => {
   };
 })();
 
-t.test("the port of a machine that is moved follows from the objects alone, in whatever order they come", async (t) => {
+t.test("the port of a migrating virtual machine follows from the objects only, in any order", async (t) => {
   const all = await sameRowsHowever(t, Object.values(STATES));
   const found = Object.fromEntries(
     Object.keys(STATES).map((name, i) => {
@@ -168,12 +168,12 @@ async function addLauncher(kube: FakeKube, name: string, nodeName: string, migra
   await kube.create(PODS, { metadata, spec: { nodeName, hostNetwork: false } });
 }
 
-/** Ends a pod's containers: its address may be given away. */
+/** Ends a pod's containers: its address may be allocated to another pod. */
 async function end(kube: FakeKube, name: string, phase: string): Promise<void> {
   await kube.patch(PODS, keyOf(name), { type: "merge", body: { status: { phase } } }, { subresource: "status" });
 }
 
-/** A machine that runs, and whatever the database has held of its port since. `crash`: another controller goes on in place of the one that leads. */
+/** A running virtual machine, and all states of its port in the database. `crash`: another controller replaces the leader. */
 async function start(t: Test) {
   const { kube, server } = await cluster(t);
   await kube.create(NODES, { metadata: { name: "n2" } });
@@ -227,7 +227,7 @@ async function start(t: Test) {
 
 for (const crashes of [false, true]) {
   const how = crashes ? ", also if the controller dies at each step" : "";
-  t.test(`a machine that is moved keeps address and port${how}`, async (t) => {
+  t.test(`a migrating virtual machine keeps address and port${how}`, async (t) => {
     const { kube, address, uuids, move, on, recorded, ...world } = await start(t);
     const crash = crashes ? world.crash : async () => {};
     await on("n1");
@@ -257,7 +257,7 @@ for (const crashes of [false, true]) {
     t.notOk(about.includes("source") || about.includes("target"), "nothing is refused to a pod of the migration");
   });
 
-  t.test(`a machine that could not be moved stays where it is${how}`, async (t) => {
+  t.test(`a virtual machine whose migration fails stays where it is${how}`, async (t) => {
     const { kube, address, uuids, move, on, recorded, ...world } = await start(t);
     const crash = crashes ? world.crash : async () => {};
     await addLauncher(kube, "target", "n2", await move("Scheduling"));
@@ -280,7 +280,7 @@ for (const crashes of [false, true]) {
 }
 
 t.test(
-  "a secondary interface moves with its machine: its own port, address and MAC, on both nodes meanwhile",
+  "a secondary interface moves with its virtual machine: its own port, address and MAC, on both nodes during the migration",
   async (t) => {
     const provider = "net1.default.ovn";
     const { kube, server } = await cluster(t);
@@ -359,7 +359,7 @@ t.test(
   },
 );
 
-t.test("the second pod of a machine on the node of the first has no network until that has ended", async (t) => {
+t.test("the second pod of a virtual machine on the first one's node has no network until that has ended", async (t) => {
   const { kube, address, move, recorded } = await start(t);
   await addLauncher(kube, "target", "n1", await move("Scheduling"));
   await eventually("an Event says why", () =>
@@ -373,7 +373,7 @@ t.test("the second pod of a machine on the node of the first has no network unti
   await recorded("target");
 });
 
-t.test("the target of a failed migration gets no record of its own when the machine is deleted", async (t) => {
+t.test("the target of a failed migration gets no record when the virtual machine is deleted", async (t) => {
   const { kube, move, address, crash } = await start(t);
   await addLauncher(kube, "target", "n2", await move("Scheduling"));
   await eventually("the target has its address too", () => addressOf(kube, "target"));
@@ -382,7 +382,7 @@ t.test("the target of a failed migration gets no record of its own when the mach
   kube.requests.length = 0;
   await kube.delete(PODS, keyOf("source"), { gracePeriodSeconds: 0 });
   await eventually("the record is gone", () => kube.object(IPS, { name: "vm.default" }) === undefined || undefined);
-  // Another controller believes what pods say of themselves, but not this one.
+  // A new controller uses the pods' annotations, but not those of this pod.
   await crash();
   const annotations = { "ovn.kubernetes.io/ip_address": address };
   const metadata = { ...keyOf("next"), labels: {}, ownerReferences: [], annotations };
@@ -392,7 +392,7 @@ t.test("the target of a failed migration gets no record of its own when the mach
   t.equal(created.length, 1, "of the next pod alone");
 });
 
-t.test("the port of a machine that an earlier version made, by the UID of its pod, is replaced", async (t) => {
+t.test("the port of a virtual machine that an earlier version created with its pod's UID is replaced", async (t) => {
   const { kube, server } = await cluster(t);
   const first = candidate(t, kube, server);
   await kube.create(VIRTUAL_MACHINES, { metadata: keyOf("vm") });

@@ -14,14 +14,14 @@ import { type FakeOvsdb, fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { candidate, eventually } from "../testing/cluster.ts";
 
-/** The match of the policy by which the pods of a node leave. */
+/** The match of the policy for traffic of a node's pods to the outside. */
 const LEAVING = (node: string): string =>
   `ip4.src == $weft_distributed_ip4 && is_chassis_resident("${nodePortName(node)}")`;
 
-/** Makes one object, or several of one age. */
+/** Creates one object, or several of the same age. */
 type Make = (world: World) => Promise<void>;
 
-/** A cluster whose objects are as old as their order. */
+/** A cluster whose objects are created in their order. */
 class World {
   readonly kube: FakeKube;
   readonly server: FakeOvsdb;
@@ -65,7 +65,7 @@ class World {
     return eventually(`${name} is gone`, () => this.kube.object(type, { name }) === undefined || undefined);
   }
 
-  /** A controller in the place of the one before. */
+  /** A controller that replaces the former one. */
   async restart(): Promise<void> {
     await this.stop();
     this.#running = candidate(this.#t, this.kube, this.server);
@@ -78,7 +78,7 @@ class World {
     this.#running = undefined;
   }
 
-  /** Everything is as it must be: every pod has its address and its port, and no row is in another's. */
+  /** Asserts that every pod has its address and its port, and that no row is in a wrong one. */
   async settled(): Promise<void> {
     for (const key of this.pods.keys()) {
       const [namespace = "", name = ""] = key.split("/");
@@ -165,7 +165,7 @@ class World {
     }
   }
 
-  /** Names of the Port_Groups of nodes (`node/…`), by what they are for. */
+  /** Names of the Port_Groups of nodes (`node/…`), by node. */
   groupNames(...nps: readonly string[]): readonly (string | undefined)[] {
     const groups = this.server.rows(OVN_NB, "Port_Group");
     return nps.map((np) => groups.find(({ external_ids }) => external_ids["np"] === np)?.name);
@@ -177,7 +177,7 @@ class World {
   }
 }
 
-// Each waits for much: they do so at once.
+// Each test waits a lot, so they run in parallel.
 t.jobs = 16;
 const APART = { buffered: true };
 
@@ -235,11 +235,11 @@ for (const [elder, younger] of [TENANTS, TENANTS.toReversed()] as const) {
   );
 }
 
-t.test("a switch's port to its router and another router's port have names of their own", APART, async (t) => {
+t.test("a switch's port to its router and another router's port have different names", APART, async (t) => {
   const cluster = await world(t);
   await tenant("a", "b", "10.50.0.")(cluster);
   await tenant("b", "a", "10.50.1.")(cluster);
-  // Both of its own come to `x-x-x`.
+  // Both of its own names are `x-x-x`.
   await tenant("x", "x-x", "10.50.2.")(cluster);
   await cluster.settled();
   await cluster.restart();
@@ -250,7 +250,7 @@ for (const nodes of [
   ["a-b", "a.b"],
   ["a.b", "a-b"],
 ] as const) {
-  t.test(`nodes ${nodes.join(" and ")} have groups of their own`, APART, async (t) => {
+  t.test(`nodes ${nodes.join(" and ")} have different groups`, APART, async (t) => {
     const cluster = await world(t, nodes.slice(0, 1));
     await cluster.addPod("first", "ovn-default", nodes[0]);
     await cluster.settled();
@@ -320,11 +320,11 @@ t.test(
   },
 );
 
-t.test("what was left of two that ran together is put apart by the next leader", APART, async (t) => {
+t.test("objects that shared a name in an earlier version are separated by the next leader", APART, async (t) => {
   const cluster = await world(t);
   for (const { vpc, subnet, cidr } of TENANTS) await tenant(vpc, subnet, cidr)(cluster);
   await cluster.settled();
-  // As it was once: one router port, in both routers, and one subnet without any.
+  // The former state: one router port, in both routers, and one subnet without any.
   const ports = cluster.server
     .rows(OVN_NB, "Logical_Router_Port")
     .filter(({ networks }) => /^10\.50\./.test(networks.join()));
@@ -345,7 +345,7 @@ t.test("what was left of two that ran together is put apart by the next leader",
   t.equal(cluster.routerPort("10.50.0.1/24")?._uuid, shared, "whose it was has kept it");
 });
 
-t.test("an object that another program's row keeps from being served says so until it is", APART, async (t) => {
+t.test("an object that conflicts with another program's row reports that until it is served", APART, async (t) => {
   const cluster = await world(t);
   await cluster.settled();
   const [router] = cluster.server.rows(OVN_NB, "Logical_Router");

@@ -39,7 +39,7 @@ async function start(t: Test) {
   t.equal(await eventually("the contract", () => contractOf(kube, "s")), IN_FORCE);
   await addPod(kube, "a");
   await eventually("an address", () => addressOf(kube, "a"));
-  /** Every contract that a daemon would have seen. */
+  /** All contracts that a daemon would have seen. */
   const seen: (string | undefined)[] = [];
   const watching = new AbortController();
   t.teardown(() => watching.abort());
@@ -130,7 +130,7 @@ t.test("an object that is replaced by an invalid one while it is being deleted k
   t.same([...new Set(seen)], [IN_FORCE, undefined]);
 });
 
-t.test("the contract says when a subnet is not ready, or not the nodes' concern", async (t) => {
+t.test("the contract shows when a subnet is not ready, or does not concern nodes", async (t) => {
   const { kube } = await start(t);
   for (const [name, spec] of [
     ["clash", { cidrBlock: "10.40.0.0/25" }],
@@ -142,7 +142,7 @@ t.test("the contract says when a subnet is not ready, or not the nodes' concern"
   }
 });
 
-/** Something that has the subnet's unit compiled again, as the next change would. */
+/** A change that triggers the subnet's unit. */
 async function touch(kube: FakeKube): Promise<void> {
   await kube.patch(
     SUBNETS,

@@ -10,10 +10,10 @@ import { NODES, PODS } from "../../kube/resources.ts";
 import { candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
 
 const PODS_ELSEWHERE = 1000;
-/** Counters of one subnet are written once in so many ms. */
+/** The interval at which counters of one subnet are written, in ms. */
 const WINDOW_MS = 10_000;
 
-t.test("a thousand pods of another node are no news for a daemon, but for the counters of their subnet", async (t) => {
+t.test("a thousand pods of another node cause no events for a daemon, except for the counters of their subnet", async (t) => {
   const { kube, server } = await cluster(t);
   await kube.create(NODES, { metadata: { name: "n2" } });
   candidate(t, kube, server, { settings: { ...SETTINGS, defaultCidr: "10.16.0.0/16" } });
@@ -53,7 +53,7 @@ t.test("a thousand pods of another node are no news for a daemon, but for the co
   for (let at = 0; at < PODS_ELSEWHERE; at++) await create(`p${at}`, "n2");
   for (let at = 0; at < PODS_ELSEWHERE; at++) {
     await eventually(`p${at}`, () => has(PODS, `p${at}`, "ovn.kubernetes.io/routed"));
-    // As kubelet does.
+    // kubelet does the same.
     const body = { status: { phase: "Running" } };
     await kube.patch(
       PODS,

@@ -16,7 +16,7 @@ function uidOf(kube: FakeKube): string {
   return kube.object(STATEFUL_SETS, { namespace: "default", name: "web" })?.metadata.uid ?? "";
 }
 
-/** `set`: of the StatefulSet, whose pods keep their addresses. */
+/** `set`: a pod of the StatefulSet, whose pods keep their addresses. */
 async function addPod(
   kube: FakeKube,
   name: string,
@@ -32,7 +32,7 @@ async function addPod(
   await kube.create(PODS, { metadata, spec: { nodeName: "n1", hostNetwork: false } });
 }
 
-/** The policies of pods' own that lead to the gateway. */
+/** The policies of single pods that reroute to the gateway. */
 const policies = (server: FakeOvsdb): readonly string[] =>
   server
     .rows(OVN_NB, "Logical_Router_Policy")
@@ -47,7 +47,7 @@ async function start(t: Test, name = "a") {
   await addPod(kube, name, { annotations: { [NORTH]: HOP }, set: name.startsWith("web") });
   const address = await eventually("an address", () => addressOf(kube, name));
   t.same(policies(server), [`ip4.src == ${address} && is_chassis_resident("${name}.default")`]);
-  /** Whatever the database held at any time. */
+  /** All states of the database. */
   const client = server.connect();
   t.teardown(() => client.close());
   const seen: { readonly ports: readonly string[]; readonly policies: readonly string[] }[] = [];
@@ -67,13 +67,13 @@ async function start(t: Test, name = "a") {
   return { kube, server, first, address, seen };
 }
 
-t.test("a pod's north gateway goes with the pod", async (t) => {
+t.test("a pod's north gateway is removed with the pod", async (t) => {
   const { kube, server } = await start(t);
   await kube.delete(PODS, { namespace: "default", name: "a" }, { gracePeriodSeconds: 0 });
   await eventually("it is gone", () => (policies(server).length === 0 ? true : undefined));
 });
 
-t.test("it follows the annotation, and what cannot be is said in an Event", async (t) => {
+t.test("it follows the annotation, and an invalid one is reported in an Event", async (t) => {
   const { kube, server } = await start(t);
   const annotate = (value: string | null) =>
     kube.patch(
@@ -97,7 +97,7 @@ for (const [who, first, next] of [
   ["a pod of the same name", "a", "a"],
   ["the pod of a StatefulSet, which keeps its address,", "web-0", "web-0"],
 ] as const) {
-  t.test(`${who} gets the address after a controller's death, and never the policy`, async (t) => {
+  t.test(`${who} gets the address after a controller's crash, but never the policy`, async (t) => {
     const { kube, server, first: leader, address, seen } = await start(t, first);
     const [before] = server.rows(OVN_NB, "Logical_Switch_Port").filter(({ name }) => name === `${first}.default`);
     await leader.stop();

@@ -10,7 +10,7 @@ import { addPod, candidate, cluster, eventually } from "../testing/cluster.ts";
 
 type WithStatus = KubeObject & { readonly status?: { readonly conditions?: readonly unknown[] } };
 
-/** Counts how often units of each kind are read and compiled from now on. */
+/** Counts how often units of each kind are read and compiled. */
 function counted(t: Test): () => Readonly<Record<string, number>> {
   const kinds = UNIT_KINDS.map((kind) => ({
     name: kind.name,
@@ -34,7 +34,7 @@ async function settled(kube: FakeKube, controller: ReturnType<typeof candidate>[
   await eventually("it is still quiet", () => controller.engine.idle || undefined);
 }
 
-t.test("one more node wakes no units but its own", async (t) => {
+t.test("one more node triggers only its own units", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   const annotation = (type: typeof PODS, name: string, key: string) =>

@@ -12,7 +12,7 @@ import { candidate, cluster, eventually } from "../testing/cluster.ts";
 type OvnEip = CustomObject<OvnEipSpec, OvnEipStatus>;
 const { type: OVN_EIPS } = ovnEipKind;
 
-/** An external subnet of a VLAN, which has three addresses to give. */
+/** An external subnet of a VLAN, with three free addresses. */
 async function external(kube: FakeKube): Promise<void> {
   const spec = { cidrBlock: "172.30.0.0/29", gateway: "172.30.0.1", excludeIps: ["172.30.0.5..172.30.0.6"] };
   await kube.create(SUBNETS, { metadata: { name: "external" }, spec: { ...spec, vlan: "v100" } } as never);
@@ -26,7 +26,7 @@ const using = (kube: FakeKube) =>
   kube.object<CustomObject<object, { readonly v4usingIPs?: number }>>(SUBNETS, { name: "external" })?.status
     ?.v4usingIPs;
 
-/** The object, once its condition says this. */
+/** The object, once it has this condition. */
 function settled(kube: FakeKube, name: string, status: "True" | "False"): Promise<OvnEip> {
   return eventually(`${name} is ${status}`, () => {
     const eip = find(kube, name);
@@ -34,7 +34,7 @@ function settled(kube: FakeKube, name: string, status: "True" | "False"): Promis
   });
 }
 
-t.test("an OvnEip is given an address, which its status, spec and labels say, as Kube-OVN has it", async (t) => {
+t.test("an OvnEip gets an address, which its status, spec and labels show, as in Kube-OVN", async (t) => {
   const { kube, server } = await cluster(t);
   await external(kube);
   candidate(t, kube, server);
@@ -59,7 +59,7 @@ t.test("an OvnEip is given an address, which its status, spec and labels say, as
   await eventually("the subnet counts it", () => using(kube) === 1 || undefined);
 });
 
-t.test("who is refused says why, and has the address when its holder is gone", async (t) => {
+t.test("a refused one has the reason in its condition, and gets the address when its holder is deleted", async (t) => {
   const { kube, server } = await cluster(t);
   await external(kube);
   candidate(t, kube, server);
@@ -84,7 +84,7 @@ t.test("who is refused says why, and has the address when its holder is gone", a
   t.equal(given.status?.v4Ip, "172.30.0.3");
 });
 
-t.test("what an OvnEip was given survives the controller, and keeps its subnet from going", async (t) => {
+t.test("an OvnEip keeps its address when the controller restarts, and blocks the deletion of its subnet", async (t) => {
   const { kube, server } = await cluster(t);
   await external(kube);
   const first = candidate(t, kube, server);

@@ -53,7 +53,7 @@ async function world(kube: FakeKube): Promise<void> {
   await make(kube, SUBNETS, "inner", { vpc: "team", cidrBlock: "10.0.1.0/24" });
 }
 
-t.test("a VPC is connected by an OvnEip that comes and goes with the connection, and rules follow it", async (t) => {
+t.test("a VPC is connected by an OvnEip that is created and deleted with the connection, and rules follow it", async (t) => {
   const { kube, server } = await cluster(t);
   await world(kube);
   candidate(t, kube, server);
@@ -95,7 +95,7 @@ t.test("a VPC is connected by an OvnEip that comes and goes with the connection,
   await eventually("both are gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
 });
 
-t.test("a VPC that is deleted takes the OvnEip of its port with it", async (t) => {
+t.test("the OvnEip of a VPC's port is deleted with the VPC", async (t) => {
   const { kube, server } = await cluster(t);
   await world(kube);
   candidate(t, kube, server);

@@ -15,7 +15,7 @@ const BURST = "ovn.kubernetes.io/ingress_burst";
 const UPSTREAM = "kubernetes.io/ingress-bandwidth";
 const ALLOCATED = { "ovn.kubernetes.io/allocated": "true" };
 
-/** What is invalid, and what the text says of what would be accepted. */
+/** Invalid settings, and the accepted values in the message. */
 const INVALID: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [
   ["negative", { [RATE]: "-1" }, /it must be a whole number from 1 to 4294967 \(Mbit\/s\), or 0 for no limit/],
   ["absurd", { [RATE]: "99999999" }, /it must be a whole number from 1 to 4294967 \(Mbit\/s\), or 0 for no limit/],
@@ -38,7 +38,7 @@ async function addPod(kube: FakeKube, name: string, annotations: Readonly<Record
   await kube.create(PODS, { metadata: { ...ref(name), annotations }, spec } as never);
 }
 
-/** The records of what is active: on the Pod, and in its IP object. */
+/** The records of the active limits: on the Pod, and in its IP object. */
 function active(kube: FakeKube, name: string): Qos | undefined {
   const text = kube.object<Pod>(PODS, ref(name))?.metadata.annotations?.[RECORD];
   return text === undefined ? undefined : (JSON.parse(text) as { readonly ovn?: Qos }).ovn;
@@ -65,7 +65,7 @@ async function start(t: Test) {
   return { kube, server };
 }
 
-t.test("an invalid setting of a new pod refuses its interface, and says what would be accepted", async (t) => {
+t.test("an invalid setting of a new pod refuses its interface, and the message says what would be accepted", async (t) => {
   const { kube, server } = await start(t);
   for (const [index, [what, annotations, accepted]] of INVALID.entries()) {
     // An annotation that the controller writes makes no difference when the pod's author has written it.
@@ -90,7 +90,7 @@ t.test("an invalid setting of a new pod refuses its interface, and says what wou
   t.ok(limits(server).some(([match, rate]) => match === 'outport == "other.default"' && rate === 7_000));
 });
 
-t.test("an invalid setting of a running pod leaves the last valid one active, and touches no other pod", async (t) => {
+t.test("an invalid setting of a running pod leaves the last valid one active, and affects no other pod", async (t) => {
   const { kube, server } = await start(t);
   await addPod(kube, "running", { [RATE]: "3" });
   await eventually("its limit", () => active(kube, "running")?.ingress);

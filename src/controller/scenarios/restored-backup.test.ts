@@ -10,10 +10,10 @@ import type { FakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { ownerOf } from "../../reconcile/owner.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 
-/** Rows of two tables that hold nothing else; others would need their references rewritten. */
+/** Rows of two tables without references to others, which would have to be rewritten. */
 const RESTORED = ["Port_Group", "Address_Set"] as const;
 
-/** What `ovsdb-client restore` does, to some tables: rows are as they were, under other uuids. */
+/** Acts as `ovsdb-client restore` for some tables: rows are unchanged, except for their uuids. */
 function restore(server: FakeOvsdb): Promise<unknown> {
   let serial = 0;
   const next = (): string => `aaaaaaaa-0000-4000-8000-${String(++serial).padStart(12, "0")}`;
@@ -27,7 +27,7 @@ function restore(server: FakeOvsdb): Promise<unknown> {
   return server.edit(OVN_NB, operations);
 }
 
-t.test("a database that is restored from a backup while a controller leads is put right by that one", async (t) => {
+t.test("a database that is restored from a backup while a controller leads is corrected by that controller", async (t) => {
   const { kube, server } = await cluster(t);
   let settled = 0;
   const { controller } = candidate(t, kube, server, { settled: () => void settled++ });

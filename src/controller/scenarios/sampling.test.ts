@@ -9,7 +9,7 @@ import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts"
 import { desiredOf } from "../../recording/rows-text.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
-t.test("sampling that is switched on and off leaves no row behind, and changes nothing else", async (t) => {
+t.test("switching sampling on and off leaves no row behind, and changes nothing else", async (t) => {
   const facts = sampleFacts();
   addNetworkPolicy(facts, "web", { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] });
   const { northbound, engine, close } = await engineRig(t, facts);
@@ -41,7 +41,7 @@ t.test("sampling that is switched on and off leaves no row behind, and changes n
 });
 
 t.test(
-  "a controller that starts without sampling removes what the one before left of it, and nothing else",
+  "a controller that starts without sampling removes the sampling rows of the former one, and nothing else",
   async (t) => {
     const factsOf = (sampling?: number) => {
       const facts = sampleFacts();

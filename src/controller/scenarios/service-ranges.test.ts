@@ -10,7 +10,7 @@ interface Status {
   readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[];
 }
 
-/** Waits until a condition of a Subnet is so; returns its message. */
+/** Waits until a condition of a Subnet has a value; returns its message. */
 function condition(kube: FakeKube, name: string, type: string, status: string): Promise<string> {
   return eventually(`${name} is ${type}=${status}`, () => {
     const subnet = kube.object<KubeObject & { status?: Status }>(SUBNETS, { name });
@@ -33,7 +33,7 @@ async function start(t: Test, served = true): Promise<FakeKube> {
 const subnet = (kube: FakeKube, name: string, cidrBlock: string, more: object = {}) =>
   kube.create(SUBNETS, { metadata: { name }, spec: { cidrBlock, ...more } } as KubeObject);
 
-t.test("a subnet with addresses of a further range of Services is refused, for as long as that is one", async (t) => {
+t.test("a subnet with addresses of an additional Service range is refused as long as that range exists", async (t) => {
   const kube = await start(t);
   await addRange(kube, "more", "10.200.0.0/16", "fd00:200::/112");
   await subnet(kube, "in-flag", "10.96.7.0/24");
@@ -48,7 +48,7 @@ t.test("a subnet with addresses of a further range of Services is refused, for a
   await condition(kube, "in-flag", "Ready", "False");
 });
 
-t.test("a range that comes over a subnet in use takes nothing from it, and the subnet says so", async (t) => {
+t.test("a new Service range that overlaps a subnet in use removes nothing from it, and the subnet's condition reports it", async (t) => {
   const kube = await start(t);
   await subnet(kube, "s", "10.201.0.0/24", { namespaces: ["default"] });
   await condition(kube, "s", "Ready", "True");
@@ -62,7 +62,7 @@ t.test("a range that comes over a subnet in use takes nothing from it, and the s
   t.match(await eventually("another address", () => addressOf(kube, "b")), /^10\.201\.0\./);
 });
 
-t.test("a cluster without the type goes by the flag", async (t) => {
+t.test("a cluster without the type uses the flag", async (t) => {
   const kube = await start(t, false);
   await subnet(kube, "in-flag", "10.96.7.0/24");
   t.match(await condition(kube, "in-flag", "Ready", "False"), /overlaps 10\.96\.0\.0\/12/);

@@ -25,9 +25,9 @@ const ports = [{ protocol: "TCP", port: 80 }];
 interface Rig {
   readonly facts: FactStore;
   readonly idle: () => Promise<void>;
-  /** The plans since it was asked last. */
+  /** The plans since the last call. */
   readonly plans: () => readonly Plan[];
-  /** What the database has of Services and nodes' variables. */
+  /** The rows of Services and nodes' variables. */
   readonly rows: () => readonly string[];
   readonly close: () => Promise<void>;
 }
@@ -51,7 +51,7 @@ async function rig(t: Test, prepare: (facts: FactStore) => void = () => undefine
   };
 }
 
-/** Maps with their keys in order: the database gives them in none. */
+/** Maps with sorted keys, because the database returns them unordered. */
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(
@@ -122,7 +122,7 @@ t.test("an endpoint's change is one entry of one node, or one load balancer for 
   t.notOk(touched.includes("Load_Balancer"), "one more node touches no Service");
 });
 
-/** One change of a random history: an object becomes one of its variants, or goes. */
+/** One change of a random history: an object is set to one of its variants, or deleted. */
 const STEP = fc.oneof(
   fc.record({
     kind: fc.constant("service" as const),
@@ -201,13 +201,13 @@ function apply(facts: FactStore, step: Step): void {
   }
 }
 
-/** The object that a step is about. */
+/** The object of a step. */
 function subject(step: Step): string {
   return step.kind === "slice" ? `slice/${step.name}/${step.slice}` : `${step.kind}/${step.name}`;
 }
 
 t.test(
-  "rows of Services and nodes' variables are the same whichever way their objects came to be",
+  "rows of Services and nodes' variables do not depend on the history of their objects",
   { timeout: 120_000 },
   async (t) => {
     await fc.assert(
@@ -220,7 +220,7 @@ t.test(
             await grown.idle();
           }
           const last = new Map(batches.flat().map((step) => [subject(step), step]));
-          // The other way around, and all at once.
+          // In reverse order, and all at once.
           const fresh = await rig(t, (facts) => {
             for (const step of [...last.values()].reverse()) apply(facts, step);
           });

@@ -62,7 +62,7 @@ t.test("multicast snooping has a querier with an address of the subnet, which is
   t.equal(kube.object(IPS, { name: QUERIER }), undefined);
 });
 
-t.test("a querier's record that was on its way when its subnet was deleted is deleted", async (t) => {
+t.test("a querier's record that was being written when its subnet was deleted is deleted", async (t) => {
   const { kube, server } = await cluster(t);
   const { controller } = candidate(t, kube, server);
   await eventually("it leads", () => controller.leading || undefined);
@@ -71,7 +71,7 @@ t.test("a querier's record that was on its way when its subnet was deleted is de
   await eventually("its record is gone", () => (kube.object(IPS, { name: QUERIER }) ? undefined : true), 5_000);
 });
 
-t.test("another leader finds the querier as it was, and keys of others in the switch stay", async (t) => {
+t.test("another leader keeps the querier, and other programs' keys in the switch stay", async (t) => {
   const { kube, server } = await cluster(t);
   const first = candidate(t, kube, server);
   const spec = { cidrBlock: "10.60.0.0/24", enableMulticastSnoop: true };
@@ -92,7 +92,7 @@ t.test("another leader finds the querier as it was, and keys of others in the sw
   t.equal(kube.object(IPS, { name: QUERIER })?.metadata.uid, uid);
 });
 
-t.test("a full subnet says why multicast has no querier, and has one when there is room", async (t) => {
+t.test("a full subnet's condition says why multicast has no querier, and it gets one when an address is free", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   const spec = { cidrBlock: "10.60.0.0/29", excludeIps: ["10.60.0.2..10.60.0.6"], enableMulticastSnoop: true };
@@ -108,7 +108,7 @@ t.test("a full subnet says why multicast has no querier, and has one when there 
   t.equal(config, "10.60.0.6");
 });
 
-t.test("a change of rules touches the rules that change, and nothing else of the subnet", async (t) => {
+t.test("a change of rules writes only the changed rules, and nothing else of the subnet", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   const rule = (priority: number, port: number) => {
@@ -119,7 +119,7 @@ t.test("a change of rules touches the rules that change, and nothing else of the
   await kube.create(SUBNETS, { metadata: { name: "web" }, spec: { cidrBlock: "10.60.0.0/24", acls: rules } } as never);
   await eventually("the rules are there", () => (switchOf(server)?.acls.length ?? 0) >= rules.length || undefined);
   await eventually("the subnet is ready", () => subnetOf(kube)?.status?.conditions);
-  /** Operations on rows, as table and operation, that a change of the spec leads to. */
+  /** The operations, as table and operation, of a change of the spec. */
   const changes = async (spec: object, until: () => boolean): Promise<readonly string[]> => {
     const before = server.transactions.length;
     await patch(kube, spec);

@@ -33,7 +33,7 @@ const ready = (kube: FakeKube, name: string) =>
 const reason = (kube: FakeKube, name: string, wanted: string) =>
   eventually(`${name} says ${wanted}`, () => (ready(kube, name)?.reason === wanted ? ready(kube, name) : undefined));
 
-t.test("the Service of a rule is made, restored, changed and deleted with it", async (t) => {
+t.test("the Service of a rule is created, restored, changed and deleted with it", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   await make(kube, "web", { selector: ["app: web"] });
@@ -77,7 +77,7 @@ t.test("the Service of a rule is made, restored, changed and deleted with it", a
   await eventually("both go with the rule", () => (!service(kube) && !slice(kube)) || undefined);
 });
 
-t.test("of two rules with one VIP the oldest has it; a Service that is not the rule's is left alone", async (t) => {
+t.test("of two rules with one VIP the oldest has it; a Service that is not the rule's is not changed", async (t) => {
   const { kube, server } = await cluster(t);
   await make(kube, "a", { endpoints: ["10.16.0.9"] });
   const { stop } = candidate(t, kube, server);

@@ -28,7 +28,7 @@ interface Thing {
   };
 }
 
-/** What the controller keeps on objects. */
+/** The controller's records on objects. */
 const IN_FORCE = (fields: object) => ({ annotations: { "weft.kubeovn.io/in-force": JSON.stringify(fields) } });
 
 function thing(
@@ -78,7 +78,7 @@ const PORTS = [
 ];
 const NS = { namespace: "default" };
 
-/** A cluster in which every field that reaches OVN has a value; what a user writes is put in place of one or some of these. */
+/** A cluster in which every field that reaches OVN has a value; user input replaces one or some of these. */
 const CLUSTER: readonly Thing[] = [
   thing("vpcs", "ovn-cluster", { spec: {} }),
   thing(
@@ -515,7 +515,7 @@ const CLUSTER: readonly Thing[] = [
   thing("migrations", "web", { spec: { vmiName: "web" }, status: { phase: "Running" } }, NS),
 ];
 
-t.test("there is an object of every kind for the worst to be put into", async (t) => {
+t.test("there is an object of every kind into which malformed input is put", async (t) => {
   const missing = KINDS.flatMap(({ facts }) => (CLUSTER.some(({ kind }) => kind === facts) ? [] : facts));
   t.same(missing, [], "add one to CLUSTER");
 });
@@ -602,7 +602,7 @@ const number = fc.oneof(
   fc.integer(),
 );
 
-/** Paths of the texts and numbers in an object that a user may write as he likes. */
+/** Paths of the texts and numbers in an object that a user may write freely. */
 function leaves(value: Json, path = ""): readonly string[] {
   if (typeof value === "string" || typeof value === "number") return VALIDATED.test(path) ? [] : [path];
   if (typeof value !== "object" || value === null) return [];
@@ -621,14 +621,14 @@ function put(value: Json, path: readonly string[], leaf: Json): Json {
 
 const PLACES = CLUSTER.flatMap(({ object }, i) => leaves(object).map((path) => ({ i, path })));
 
-/** What stands at a place of the sound cluster. */
+/** The value at a place of the valid cluster. */
 function standing({ i, path }: { readonly i: number; readonly path: string }): Json {
   const step = (at: Json, key: string): Json =>
     (at as { readonly [key: string]: Json })[key.replaceAll("\u2024", ".")] ?? null;
   return path.split(".").reduce(step, CLUSTER[i]?.object ?? null);
 }
 
-/** What is worst at a place. */
+/** The malformed values for a place. */
 function worst(path: string): readonly string[] {
   return /\/(?:in-force|accepted)$/.test(path) ? ["a\0\ud83d", ...RECORDS] : ["a\0\ud83d"];
 }
@@ -639,10 +639,10 @@ interface Edit {
   readonly leaf: Json;
 }
 
-/** What everything else stands on: with a mistake in it the others do not reach the database. */
+/** Objects on which all others depend: with an error in them the others do not reach the database. */
 const GROUND: ReadonlySet<FactKind> = new Set(["vpcs", "subnetSpecs", "nodes", "ips"]);
 
-/** Edits that put what is worst into each place: of what others stand on one by one, of the rest one of each object at once. */
+/** Edits that put malformed values into each place: of objects that others depend on one by one, of the rest one of each object at a time. */
 function* sweeps(): Iterable<readonly Edit[]> {
   const all = PLACES.map((place) =>
     (typeof standing(place) === "number" ? [1e308] : worst(place.path)).map((leaf) => ({ ...place, leaf })),
@@ -656,7 +656,7 @@ function* sweeps(): Iterable<readonly Edit[]> {
   for (let n = 0; n < most; n++) yield objects.flatMap((edits) => edits?.[n] ?? []);
 }
 
-/** A place, and what a user puts there: of the type that the API has there. */
+/** A place, and a user's value of the type in the API. */
 
 const edit: fc.Arbitrary<Edit> = fc.constantFrom(...PLACES).chain((place): fc.Arbitrary<Edit> => {
   const now = standing(place);
@@ -746,7 +746,7 @@ t.test(
     await check([]);
     const whole = sizes[0] ?? 0;
     t.ok(whole > 80, `the cluster has ${whole} rows`);
-    // Each place with what is worst, and then some places at random.
+    // Each place with malformed values, and then random places.
     for (const edits of sweeps()) {
       const where = edits.map(({ i, path }) => `${CLUSTER[i]?.kind} ${path}`).join(", ");
       await check(edits).catch((error: unknown) => t.fail(`${where}: ${error}`));

@@ -20,7 +20,7 @@ import { candidate, cluster, eventually } from "../testing/cluster.ts";
 type Dns = CustomObject<VpcDnsSpec, VpcDnsStatus>;
 const SYSTEM = "kube-system";
 
-/** The objects that a VpcDns makes, those that are there. */
+/** The existing objects of a VpcDns. */
 const made = (kube: FakeKube) =>
   [
     kube.object(DEPLOYMENTS, { namespace: SYSTEM, name: "vpc-dns-team" }),
@@ -28,7 +28,7 @@ const made = (kube: FakeKube) =>
     kube.object(SERVICES, { namespace: SYSTEM, name: "slr-vpc-dns-team" }),
   ].filter((object) => object !== undefined);
 
-t.test("the DNS of a VPC is deployed when all that it needs is there, and goes with its VpcDns", async (t) => {
+t.test("the DNS of a VPC is deployed when everything that it needs exists, and deleted with its VpcDns", async (t) => {
   const { kube, server } = await cluster(t);
   candidate(t, kube, server);
   if (kube.object(NAMESPACES, { name: SYSTEM }) === undefined)

@@ -39,7 +39,7 @@ const BASE: State = [
   ),
 ];
 
-/** A tenant whose namespace is named like its VPC: two pods, a policy about one of them, a Service and a Vip. All but its name is as in every other. */
+/** A tenant whose namespace is named like its VPC: two pods, a policy about one of them, a Service and a Vip. Except for its name it equals all others. */
 function tenant(vpc: string, spec: VpcSpec = {}, third = 1): State {
   const address = (host: number): string => `10.${third}.0.${host}`;
   const subnet = `${vpc}-pods`;
@@ -124,7 +124,7 @@ const ids = (row: Columns): Readonly<Record<string, string>> => row["external_id
 const isRefusal = (row: Columns): boolean => String(row["name"]).endsWith("/of-other-vpc");
 
 t.test(
-  "the rows of VPCs depend on the objects alone, not on their order or on what shares a transaction",
+  "the rows of VPCs depend only on the objects, not on their order or on what shares a transaction",
   { timeout: 240_000 },
   async (t) => {
     const rows = await sameRowsHowever(t, STATES);
@@ -135,7 +135,7 @@ t.test(
         ["Logical_Switch_Port", "Load_Balancer", "Port_Group", "ACL"].map((table) => of(state, table).length);
       const nodes = of(alone, "Port_Group").filter(({ name }) => String(name).startsWith("node."));
       t.equal(nodes.length, NODES.length);
-      // The default VPC refuses its pods at the Services of others.
+      // The default VPC refuses clients of Services of other VPCs.
       const refusing = new Set(of(both, "Load_Balancer").flatMap((row) => (isRefusal(row) ? row.uuid : [])));
       const withoutRefusals = (columns: unknown): unknown => {
         const { load_balancer: members } = columns as Columns;
@@ -153,7 +153,7 @@ t.test(
       );
     });
 
-    await t.test("no switch, router, group or load balancer has anything of another VPC", async (t) => {
+    await t.test("no switch, router, group or load balancer refers to another VPC", async (t) => {
       for (const state of rows) {
         const ports = new Map(of(state, "Logical_Switch_Port").map((row) => [row.uuid, row]));
         const vpcOfPort = (uuid: string): string | undefined => {
@@ -174,7 +174,7 @@ t.test(
         for (const { name, ports: own } of of(state, "Logical_Router"))
           for (const port of own as string[])
             t.match(routerPorts.get(port), new RegExp(`^(${name}-|weft/probe/${name}/)`));
-        // A policy of a namespace has pods of that namespace, and what it allows are such pods.
+        // A policy of a namespace selects pods of that namespace, and allows such pods.
         for (const group of of(state, "Port_Group")) {
           if (/^(node|weft\\.uplinks)/.test(String(group["name"]))) continue;
           const vpcs = new Set((group["ports"] as string[]).flatMap((uuid) => vpcOfPort(uuid) ?? []));

@@ -8,7 +8,7 @@ import type { FakeKube } from "../../kube/testing/fake.ts";
 import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
 import { AcceptedRecords } from "./accepted-records.ts";
 
-/** Replaces an object whole, as `kubectl replace` does: its annotations are gone. */
+/** Replaces a whole object, as `kubectl replace` does, without its annotations. */
 async function replace(kube: FakeKube, type: ResourceType, name: string, spec: object): Promise<void> {
   const now = kube.object<KubeObject>(type, { name });
   if (now === undefined) throw new Error(`no ${name}`);
@@ -63,12 +63,12 @@ t.test("an object that is replaced by an invalid one keeps its accepted configur
   );
 });
 
-t.test("an upgrade, and one after a rollback, take over the record that was written last", async (t) => {
+t.test("after an upgrade, also one after a rollback, the record that was written last is used", async (t) => {
   const { kube, server, first, before } = await start(t);
   await first.stop();
   const expected = new Map<ResourceType, string>();
   for (const [type, , invalid] of TYPES) {
-    // What the release before leaves: of the Subnet a record from before there was the other name, of the others a later one beside it.
+    // State of the previous release: for the Subnet a record under the old name only, for the others a later one in addition.
     const text = type === SUBNETS ? before.get(type) : before.get(type)?.replaceAll("10.40.0.60", "10.40.0.61");
     expected.set(type, text ?? "");
     const annotations = {
@@ -87,7 +87,7 @@ t.test("an upgrade, and one after a rollback, take over the record that was writ
   }
 });
 
-t.test("a new leader restores what its predecessor could not", async (t) => {
+t.test("a new leader restores records that its predecessor could not", async (t) => {
   const { kube, server, first, before } = await start(t);
   const standby = candidate(t, kube, server);
   await eventually("all read", () => (standby.election.synced ? true : undefined));
@@ -100,7 +100,7 @@ t.test("a new leader restores what its predecessor could not", async (t) => {
     t.equal(await eventually("it is back", () => recordOf(kube, type, "thing")), before.get(type), type.plural);
 });
 
-t.test("a new object of the name has nothing of the former one's record", async (t) => {
+t.test("a new object with the same name does not use the former one's record", async (t) => {
   const told: string[] = [];
   const records = new AcceptedRecords(({ name, text, lost: gone }) => told.push(`${name} ${text} ${gone}`));
   const vpc = (uid: string, text?: string): KubeObject => ({

@@ -30,7 +30,7 @@ function watched(failures?: Failures) {
   return { facts, clock, node, chassis, problems, read };
 }
 
-t.test("what is wrong for 30 s is said, and taken back at once when it is right", async (t) => {
+t.test("a problem that lasts 30 s is reported, and the report is removed at once when it is solved", async (t) => {
   const { clock, node, chassis, problems, read } = watched();
   node("a", "c1");
   chassis("c1", "a");
@@ -51,7 +51,7 @@ t.test("what is wrong for 30 s is said, and taken back at once when it is right"
   t.same(await problems(), { c: "ChassisMissing" });
 });
 
-t.test("what is right again within 30 s is not said, nor what is wrong of a node that is gone", async (t) => {
+t.test("a problem that is solved within 30 s is not reported, nor one of a deleted node", async (t) => {
   const { facts, clock, node, chassis, problems, read } = watched();
   read();
   node("a", "c1");
@@ -66,7 +66,7 @@ t.test("what is right again within 30 s is not said, nor what is wrong of a node
   t.same(await problems(), {});
 });
 
-t.test("what a Node says already counts from the start, so that a fresh controller takes nothing back", async (t) => {
+t.test("a problem that is already reported on a Node is kept by a new controller", async (t) => {
   const { facts, clock, node, problems, read } = watched();
   node("a", "c1", { reason: "ChassisMissing", message: "as a former controller said it" });
   t.same(await problems(), {}, "nothing is known before the southbound database has been read");
@@ -82,7 +82,7 @@ t.test("what a Node says already counts from the start, so that a fresh controll
   t.same(await problems(), {});
 });
 
-t.test("while one problem turns into another for a moment nothing is said anew", async (t) => {
+t.test("a problem that changes for a moment is not reported again", async (t) => {
   const { facts, clock, node, chassis, problems, read } = watched();
   read();
   node("a", "c1");

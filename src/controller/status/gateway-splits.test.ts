@@ -11,7 +11,7 @@ import { GatewaySplits } from "./gateway-splits.ts";
 
 type Shown = "joined" | "split" | "lost";
 
-/** Two nodes, both of them gateways. */
+/** Two nodes, both gateways. */
 function world() {
   const facts = factStore();
   const clock = new ManualClock();
@@ -40,7 +40,7 @@ function world() {
   return { facts, clock, splits, report, group, shown };
 }
 
-t.test("one report splits the nodes at once, and the node that says nothing is lost a moment later", async (t) => {
+t.test("one report splits the nodes at once, and the node without a report is lost a moment later", async (t) => {
   const { clock, report, group, shown, facts } = world();
   group("c-a", "c-b");
   t.same(shown(), { a: "joined", b: "joined" });
@@ -105,7 +105,7 @@ t.test("a node that dies after it has withdrawn its report is lost", async (t) =
   t.same(shown(), { a: "lost", b: "split" });
 });
 
-t.test("a report has no effect on a node that has its own to make, also if the author has died since", async (t) => {
+t.test("a report has no effect on a node that reports itself, also if the author has died since", async (t) => {
   const { clock, report, group, shown } = world();
   group("c-a", "c-b");
   report("b", "a");
@@ -135,7 +135,7 @@ t.test("a session that flaps splits the nodes once", async (t) => {
   t.equal(changes, 2, "one for each node");
 });
 
-t.test("reports count in clusters of two nodes only", async (t) => {
+t.test("reports are used only in clusters of two nodes", async (t) => {
   const { clock, report, group, shown, splits } = world();
   report("b", "a");
   t.same(shown(), { a: "joined", b: "joined" }, "no subnet has both as gateways");

@@ -5,7 +5,7 @@ import { factStore } from "../../kinds/store.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 
-/** Three chassis, of which the first is a gateway node's. */
+/** Three chassis, the first of which belongs to a gateway node. */
 function world() {
   const facts = factStore();
   const clock = new ManualClock();
@@ -72,7 +72,7 @@ t.test("while the sessions of a new group come up, the port may be bound to any 
   t.equal(lost(), true, "one that never gets it is lost");
 });
 
-t.test("a new process believes what it finds, and nothing where no chassis has bound the port", async (t) => {
+t.test("a new process uses the state that it finds, unless no chassis has bound the port", async (t) => {
   const { group, carried, lost, clock } = world();
   carried("c2");
   group();

@@ -13,7 +13,7 @@ import { fakeKube } from "../../kube/testing/fake.ts";
 import type { Node } from "../../kube/types.ts";
 import { runEffect } from "./run-effect.ts";
 
-/** An IP object of a StatefulSet's pod, known as it is stored. */
+/** An IP object of a StatefulSet's pod, as stored. */
 async function rig() {
   const kube = fakeKube();
   const facts = sampleFacts();
@@ -38,7 +38,7 @@ async function rig() {
 
 const REF = { name: "web-1.default" };
 
-t.test("defaults do not take the place of what a user has written since", async (t) => {
+t.test("defaults do not overwrite what a user has written since", async (t) => {
   const { kube, facts, tools } = await rig();
   const ref = { name: "s" };
   const { metadata } = await kube.create(SUBNETS, { metadata: ref, spec: { cidrBlock: "10.40.0.0/24" } });
@@ -64,7 +64,7 @@ t.test("defaults do not take the place of what a user has written since", async 
   t.strictSame(spec(), { cidrBlock: "10.40.0.0/24", gatewayType: "distributed", vpc: "ovn-cluster" });
 });
 
-/** A Subnet as its user has made it, and what Weft writes into it. */
+/** A Subnet as created by its user, and what Weft writes into it. */
 async function subnetRig(metadata: object = {}) {
   const { kube, facts, tools } = await rig();
   const ref = { name: "s" };
@@ -126,7 +126,7 @@ t.test(
   },
 );
 
-t.test("of an object that has changed since nothing is written or said: its unit says what is to be", async (t) => {
+t.test("for an object that has changed since nothing is written or reported: its unit decides again", async (t) => {
   const { kube, facts, fact, run, said } = await subnetRig();
   facts.set("subnets", "s", { ...fact, generation: 7 });
   kube.requests.length = 0;
@@ -134,20 +134,20 @@ t.test("of an object that has changed since nothing is written or said: its unit
   t.same([kube.requests, said], [[], []]);
 });
 
-t.test("what a unit has ceased to say is not said after it, however late the answer comes", async (t) => {
+t.test("an Event that a unit has withdrawn is not created, however late the answer arrives", async (t) => {
   const { run, said, stored } = await subnetRig();
   await run(() => false);
   t.match(stored(), { spec: { vpc: "ovn-cluster" } });
   t.same(said, []);
 });
 
-t.test("an address is released: finalizer and object go", async (t) => {
+t.test("an address is released: finalizer and object are removed", async (t) => {
   const { kube, tools, release } = await rig();
   await runEffect(tools, release);
   t.equal(kube.object(IPS, REF), undefined);
 });
 
-t.test("a record that was taken over meanwhile stays, and is left alone as soon as that is known", async (t) => {
+t.test("a record that was taken over meanwhile stays, and is not changed once that is known", async (t) => {
   const { kube, tools, release, know } = await rig();
   const body = { metadata: { annotations: { "weft.kubeovn.io/pod-uid": "the-next" } } };
   const taken = await kube.patch(IPS, REF, { type: "merge", body });
@@ -180,7 +180,7 @@ t.test("a conflict at a record with `uid` in its name is retried, and one with a
   t.notMatch(kube.object(IPS, ref)?.spec, { podType: "StatefulSet" });
 });
 
-t.test("a StatefulSet is asked for before the address of its pod is released", async (t) => {
+t.test("a StatefulSet is read from the API server before the address of its pod is released", async (t) => {
   const { kube, tools, release, observed, facts } = await rig();
   const set = { metadata: { namespace: "default", name: "web" }, spec: { replicas: 3 } };
   const stored = await kube.create(STATEFUL_SETS, set as never);
@@ -197,7 +197,7 @@ t.test("a StatefulSet is asked for before the address of its pod is released", a
   t.equal(kube.object(IPS, REF), undefined);
 });
 
-t.test("a node's condition is set, and taken away again, whatever other conditions it has", async (t) => {
+t.test("a node's condition is set and removed, whatever other conditions it has", async (t) => {
   const { kube, tools } = await rig();
   const made = await kube.create(NODES, { metadata: { name: "weft-9" } });
   const conditions = () => (kube.object(NODES, { name: "weft-9" }) as Node | undefined)?.status?.conditions;

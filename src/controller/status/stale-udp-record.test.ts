@@ -37,7 +37,7 @@ t.test("a later term does not record again what an earlier one has recorded", (t
     text = now;
   });
   record.add(entry(1));
-  // Another leader has replaced the record, and nodes would take entry 1 for a new one.
+  // Another leader has replaced the record, and nodes would treat entry 1 as new.
   record.clear();
   record.add(entry(3));
   t.same(

@@ -15,7 +15,7 @@ const READY: ConditionEffect = {
 };
 const REFUSED: ConditionEffect = { ...READY, ready: false, reason: "SubnetConflict", message: "it overlaps another" };
 
-/** A writer, and subnets of which it sees only what its own patches returned, as if the watch said nothing. */
+/** A writer, and subnets of which it sees only the results of its own patches, as if the watch were silent. */
 async function rig(names: readonly string[] = [NAME]) {
   const clock = new ManualClock();
   const kube = fakeKube({ clock });
@@ -27,7 +27,7 @@ async function rig(names: readonly string[] = [NAME]) {
   const used = { count: 0n };
   const errors: unknown[] = [];
   const failures: Failure[] = [];
-  /** What is thrown when the counters of an object of this name are asked for. */
+  /** The errors thrown when the counters of an object are read, by name. */
   const odd = new Map<string, Error>();
   const writer = new StatusWriter({
     kube,
@@ -53,7 +53,7 @@ async function rig(names: readonly string[] = [NAME]) {
   return { clock, kube, writer, count, stored, conditions, patches, errors, failures, odd };
 }
 
-t.test("a first state is written at once, with the counters that came before it, in one patch", async (t) => {
+t.test("a first state is written at once, with earlier counters, in one patch", async (t) => {
   const { clock, writer, count, stored, conditions, patches } = await rig();
   count(1n);
   await clock.advance(30);
@@ -68,7 +68,7 @@ t.test("a first state is written at once, with the counters that came before it,
   t.equal(clock.pending, 0);
 });
 
-t.test("a changed condition is written at once, however short a while ago the last patch was", async (t) => {
+t.test("a changed condition is written at once, however recent the last patch", async (t) => {
   const { clock, writer, conditions, patches } = await rig();
   writer.state(READY);
   await clock.advance(0);
@@ -81,7 +81,7 @@ t.test("a changed condition is written at once, however short a while ago the la
   t.equal(patches(), 3);
 });
 
-t.test("a thousand changes of a counter in 20 s are three more patches, and the last one is what counts", async (t) => {
+t.test("a thousand changes of a counter in 20 s are three more patches, the last one with the final value", async (t) => {
   const { clock, writer, count, stored, patches } = await rig();
   writer.state(READY);
   await clock.advance(15_000);
@@ -106,7 +106,7 @@ t.test("the counters of an object that never compiles are written after a while"
   t.equal(stored()["v4usingIPs"], 7);
 });
 
-t.test("who undoes a condition again and again is answered ten times in ten seconds, and no more", async (t) => {
+t.test("a condition that another client keeps reverting is restored at most ten times in ten seconds", async (t) => {
   const { clock, writer, patches } = await rig();
   for (let i = 0; i < 999; i++) {
     writer.state(i % 2 === 0 ? READY : REFUSED);
@@ -117,7 +117,7 @@ t.test("who undoes a condition again and again is answered ten times in ten seco
   t.equal(patches(), 11);
 });
 
-t.test("a hundred objects are written side by side, and never more than 24 at once", async (t) => {
+t.test("a hundred objects are written in parallel, and never more than 24 at once", async (t) => {
   const names = Array.from({ length: 100 }, (_, i) => `s${i}`);
   const { clock, kube, writer, patches } = await rig(names);
   kube.fail({ verb: "patch", delayMs: 20, times: Number.POSITIVE_INFINITY });
@@ -129,7 +129,7 @@ t.test("a hundred objects are written side by side, and never more than 24 at on
   t.equal(names.filter((name) => kube.object(SUBNETS, { name })?.status === undefined).length, 0);
 });
 
-t.test("a patch that fails is retried with growing pauses, with what is wanted by then", async (t) => {
+t.test("a failed patch is retried with growing pauses, with the state that is wanted by then", async (t) => {
   const { clock, kube, writer, conditions, patches, errors } = await rig();
   kube.fail({ verb: "patch", code: "unavailable", times: 2 });
   writer.state(REFUSED);
@@ -157,7 +157,7 @@ t.test("a writer that is stopped writes nothing more and leaves no timer", async
   t.equal(clock.pending, 0);
 });
 
-t.test("a status that cannot be computed is retried, and no other waits for it", async (t) => {
+t.test("a status that cannot be computed is retried, and does not delay others", async (t) => {
   const { clock, kube, writer, failures, odd } = await rig(["odd", NAME]);
   odd.set("odd", new Error("an odd object"));
   writer.state({ ...READY, key: "condition/subnets/odd", name: "odd" });

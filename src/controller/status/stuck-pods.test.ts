@@ -70,7 +70,7 @@ t.test(
   },
 );
 
-t.test("many are reported together, a hundred at once and the others behind them; none after the end", async (t) => {
+t.test("many are reported together, a hundred at a time; none after the end", async (t) => {
   const { facts, unserved, reported, retried, clock } = watched();
   for (let i = 0; i < 300; i++) addPod(facts, `p${i}`, { node: "weft-1" });
   clock.pass(5_000);
@@ -85,7 +85,7 @@ t.test("many are reported together, a hundred at once and the others behind them
   t.equal(reported.length, 3);
 });
 
-t.test("a wake-up that was lost is made up for", async (t) => {
+t.test("a lost trigger is compensated", async (t) => {
   const { facts, allocator, records } = rig();
   allocator.start();
   const clock = new ManualClock();
@@ -111,7 +111,7 @@ t.test("a wake-up that was lost is made up for", async (t) => {
 });
 
 t.test(
-  "of a great many that became due one after the other they are looked through and reported once a second at most",
+  "a great many that become due one after the other are checked and reported at most once a second",
   async (t) => {
     const { facts, unserved, clock, reported, retried } = watched();
     let looked = 0;
