@@ -32,20 +32,23 @@ function addPool(
   facts.set("ipPools", name, projectIpPool({ metadata, spec: { subnet, ips, namespaces } }));
 }
 
-t.test("a pod of a VPC's namespace gets an address of the VPC's default subnet, then of those bound to the namespace", async (t) => {
-  const facts = sampleFacts();
-  addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "team-first" });
-  const { allocator, records, refused, said } = rig(facts);
-  allocator.start();
-  addPod(facts, "early", { node: "weft-1" });
-  t.same(refused, ["default/early SubnetUnknown"], "not into the default VPC while its own subnet is to come");
-  t.match(said, [/belongs to VPC "team".*spec\.defaultSubnet "team-first" is not a subnet of that VPC; create it/]);
-  addSubnet(facts, "team-first", { vpc: "team", cidrBlock: "10.30.0.0/30" });
-  t.match(records.get("early.default")?.lease, { subnet: "team-first", v4: "10.30.0.2" });
-  addSubnet(facts, "bound", { vpc: "team", cidrBlock: "10.31.0.0/24", namespaces: ["default"] });
-  addPod(facts, "late", { node: "weft-1" });
-  t.match(records.get("late.default")?.lease, { subnet: "bound", v4: "10.31.0.2" }, "the first has no room");
-});
+t.test(
+  "a pod of a VPC's namespace gets an address of the VPC's default subnet, then of those bound to the namespace",
+  async (t) => {
+    const facts = sampleFacts();
+    addVpc(facts, "team", { namespaces: ["default"], defaultSubnet: "team-first" });
+    const { allocator, records, refused, said } = rig(facts);
+    allocator.start();
+    addPod(facts, "early", { node: "weft-1" });
+    t.same(refused, ["default/early SubnetUnknown"], "not into the default VPC while its own subnet is to come");
+    t.match(said, [/belongs to VPC "team".*spec\.defaultSubnet "team-first" is not a subnet of that VPC; create it/]);
+    addSubnet(facts, "team-first", { vpc: "team", cidrBlock: "10.30.0.0/30" });
+    t.match(records.get("early.default")?.lease, { subnet: "team-first", v4: "10.30.0.2" });
+    addSubnet(facts, "bound", { vpc: "team", cidrBlock: "10.31.0.0/24", namespaces: ["default"] });
+    addPod(facts, "late", { node: "weft-1" });
+    t.match(records.get("late.default")?.lease, { subnet: "bound", v4: "10.31.0.2" }, "the first has no room");
+  },
+);
 
 t.test("a VPC's subnet with spec.default is its default subnet if none is named", async (t) => {
   const facts = sampleFacts();
@@ -99,27 +102,30 @@ t.test(
   },
 );
 
-t.test("a subnet with a vlan and without addresses allocates MACs, each to one holder on the same network", async (t) => {
-  const facts = sampleFacts();
-  addSubnet(facts, "l2", { vlan: "v100" });
-  addSubnet(facts, "l2-too", { vlan: "v100" });
-  const { allocator, records, said } = rig(facts);
-  allocator.start();
-  const wish = (subnet: string) => ({
-    "ovn.kubernetes.io/logical_switch": subnet,
-    "ovn.kubernetes.io/mac_address": "02:00:00:00:77:01",
-  });
-  addPod(facts, "b", { node: "weft-1", annotations: wish("l2") });
-  t.match(records.get("b.default")?.lease, { mac: "02:00:00:00:77:01", v4: undefined, v6: undefined });
-  addPod(facts, "c", { node: "weft-1", annotations: wish("l2-too") });
-  t.match(said, [/02:00:00:00:77:01 is in use by IP "b\.default"/]);
-  const fixed = { ...wish("l2"), "ovn.kubernetes.io/ip_address": "10.0.0.5" };
-  addPod(facts, "d", { node: "weft-1", annotations: fixed });
-  t.match(said.at(-1), /has no cidrBlock.*do not request an IP address/);
-  const input = subnetUnit.read(facts, "l2");
-  const state = input && conditionsIn(subnetUnit.compile(input).effects)[0];
-  t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
-});
+t.test(
+  "a subnet with a vlan and without addresses allocates MACs, each to one holder on the same network",
+  async (t) => {
+    const facts = sampleFacts();
+    addSubnet(facts, "l2", { vlan: "v100" });
+    addSubnet(facts, "l2-too", { vlan: "v100" });
+    const { allocator, records, said } = rig(facts);
+    allocator.start();
+    const wish = (subnet: string) => ({
+      "ovn.kubernetes.io/logical_switch": subnet,
+      "ovn.kubernetes.io/mac_address": "02:00:00:00:77:01",
+    });
+    addPod(facts, "b", { node: "weft-1", annotations: wish("l2") });
+    t.match(records.get("b.default")?.lease, { mac: "02:00:00:00:77:01", v4: undefined, v6: undefined });
+    addPod(facts, "c", { node: "weft-1", annotations: wish("l2-too") });
+    t.match(said, [/02:00:00:00:77:01 is in use by IP "b\.default"/]);
+    const fixed = { ...wish("l2"), "ovn.kubernetes.io/ip_address": "10.0.0.5" };
+    addPod(facts, "d", { node: "weft-1", annotations: fixed });
+    t.match(said.at(-1), /has no cidrBlock.*do not request an IP address/);
+    const input = subnetUnit.read(facts, "l2");
+    const state = input && conditionsIn(subnetUnit.compile(input).effects)[0];
+    t.match(state, { ready: false, reason: "NoProviderNetwork", message: /MAC addresses.*spec\.vlan "v100"/ });
+  },
+);
 
 t.test(
   "of a thousand claims that wait for one address only one is tried, and none that waits for another subnet",
@@ -426,34 +432,37 @@ t.test("no pod gets an address of a pool reserved for another namespace, however
   t.equal(allocator.waiting, 1, "the Vip of no namespace");
 });
 
-t.test("a pod with an address of a pool that was later reserved for others keeps it when its record is deleted", async (t) => {
-  const facts = sampleFacts();
-  const told = {
-    "ovn.kubernetes.io/allocated": "true",
-    "ovn.kubernetes.io/logical_switch": "ovn-default",
-    "ovn.kubernetes.io/ip_address": "10.16.0.2,fd00:10:16::2",
-  };
-  addPod(facts, "a", { node: "weft-1", annotations: told });
-  addPool(facts, "theirs", ["10.16.0.2", "10.16.0.77"], "2026", { namespaces: ["b"] });
-  const port = {
-    name: "a.default",
-    subnet: "ovn-default",
-    mac: "02:00:00:00:00:98",
-    v4: "10.16.0.2",
-    v6: "fd00:10:16::2",
-  };
-  const { allocator, records, said, ipam } = rig(facts, [port]);
-  allocator.start();
-  facts.set("ips", "a.default", undefined);
-  t.equal(records.get("a.default")?.lease.v4, "10.16.0.2");
-  t.same(said, []);
-  allocator.stop();
-  addPod(facts, "liar", { node: "weft-1", annotations: { ...told, "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
-  allocator.start();
-  t.equal(records.get("a.default")?.lease.v4, "10.16.0.2", "and through a new start, by its port");
-  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "a pod's annotations are not trusted");
-  t.match(said, [/IPPool "theirs".*not for "default"; 10\.16\.0\.77/]);
-});
+t.test(
+  "a pod with an address of a pool that was later reserved for others keeps it when its record is deleted",
+  async (t) => {
+    const facts = sampleFacts();
+    const told = {
+      "ovn.kubernetes.io/allocated": "true",
+      "ovn.kubernetes.io/logical_switch": "ovn-default",
+      "ovn.kubernetes.io/ip_address": "10.16.0.2,fd00:10:16::2",
+    };
+    addPod(facts, "a", { node: "weft-1", annotations: told });
+    addPool(facts, "theirs", ["10.16.0.2", "10.16.0.77"], "2026", { namespaces: ["b"] });
+    const port = {
+      name: "a.default",
+      subnet: "ovn-default",
+      mac: "02:00:00:00:00:98",
+      v4: "10.16.0.2",
+      v6: "fd00:10:16::2",
+    };
+    const { allocator, records, said, ipam } = rig(facts, [port]);
+    allocator.start();
+    facts.set("ips", "a.default", undefined);
+    t.equal(records.get("a.default")?.lease.v4, "10.16.0.2");
+    t.same(said, []);
+    allocator.stop();
+    addPod(facts, "liar", { node: "weft-1", annotations: { ...told, "ovn.kubernetes.io/ip_address": "10.16.0.77" } });
+    allocator.start();
+    t.equal(records.get("a.default")?.lease.v4, "10.16.0.2", "and through a new start, by its port");
+    t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), undefined, "a pod's annotations are not trusted");
+    t.match(said, [/IPPool "theirs".*not for "default"; 10\.16\.0\.77/]);
+  },
+);
 
 t.test(
   "a pod whose reservation is in a subnet without free addresses has a refusal, and gets its address when one is free",

@@ -511,20 +511,17 @@ t.test(
   },
 );
 
-t.test(
-  "a pod whose request is refused does not keep the address of its port when the port is deleted",
-  async (t) => {
-    const facts = sampleFacts();
-    const ports: SeenPort[] = [
-      { name: "b.default", subnet: "ovn-default", mac: "02:00:00:00:00:0b", v4: "10.16.0.9", v6: "fd00:10:16::9" },
-    ];
-    addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.999" } });
-    const { allocator, ipam, refused, notePorts } = rig(facts, ports);
-    allocator.start();
-    t.same(refused, ["default/b AddressMalformed"]);
-    t.ok(ipam.holderOf("ovn-default", "10.16.0.9"), "its port is still there");
-    ports.length = 0;
-    notePorts();
-    t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), undefined);
-  },
-);
+t.test("a pod whose request is refused does not keep the address of its port when the port is deleted", async (t) => {
+  const facts = sampleFacts();
+  const ports: SeenPort[] = [
+    { name: "b.default", subnet: "ovn-default", mac: "02:00:00:00:00:0b", v4: "10.16.0.9", v6: "fd00:10:16::9" },
+  ];
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.999" } });
+  const { allocator, ipam, refused, notePorts } = rig(facts, ports);
+  allocator.start();
+  t.same(refused, ["default/b AddressMalformed"]);
+  t.ok(ipam.holderOf("ovn-default", "10.16.0.9"), "its port is still there");
+  ports.length = 0;
+  notePorts();
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.9"), undefined);
+});

@@ -95,18 +95,21 @@ t.test("a claim that cannot be read does not block those behind it in its queue"
   t.strictSame(drain(), ["a"], "it is looked at when what it had read until then changes");
 });
 
-t.test("a claimant that waits for the same thing again keeps its place in the queue, otherwise it loses it", async (t) => {
-  const { tracker, touch, drain } = tracked();
-  for (const key of ["a", "b", "a"])
-    tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
-  touch(ipamDependency.room("s"));
-  t.strictSame(drain(), ["a"]);
-  tracker.wait("subnets/a", "subnets:a", [ipamDependency.lease("x")]);
-  touch(ipamDependency.room("s"));
-  t.strictSame(drain(), ["b"]);
-  touch(ipamDependency.lease("x"));
-  t.strictSame(drain(), ["a"]);
-});
+t.test(
+  "a claimant that waits for the same thing again keeps its place in the queue, otherwise it loses it",
+  async (t) => {
+    const { tracker, touch, drain } = tracked();
+    for (const key of ["a", "b", "a"])
+      tracker.wait(`subnets/${key}`, `subnets:${key}`, [ipamDependency.room("s")], "line");
+    touch(ipamDependency.room("s"));
+    t.strictSame(drain(), ["a"]);
+    tracker.wait("subnets/a", "subnets:a", [ipamDependency.lease("x")]);
+    touch(ipamDependency.room("s"));
+    t.strictSame(drain(), ["b"]);
+    touch(ipamDependency.lease("x"));
+    t.strictSame(drain(), ["a"]);
+  },
+);
 
 t.test("a change between the reading of a claimant and the start of its tracking is not missed", async (t) => {
   const { tracker, touch, drain } = tracked();

@@ -35,14 +35,17 @@ t.test("a record that a successor can use after all is not discarded any more", 
   t.same([...going.keys()], []);
 });
 
-t.test("a record whose successor is deleted is not discarded: the pod's unit decides whether it is released", async (t) => {
-  const { facts, allocator, going } = rig();
-  allocator.start();
-  replace(facts, "uid-a2", OTHER);
-  t.same([...going.keys()], [NAME]);
-  facts.set("pods", "default/a", undefined);
-  t.same([...going.keys()], []);
-});
+t.test(
+  "a record whose successor is deleted is not discarded: the pod's unit decides whether it is released",
+  async (t) => {
+    const { facts, allocator, going } = rig();
+    allocator.start();
+    replace(facts, "uid-a2", OTHER);
+    t.same([...going.keys()], [NAME]);
+    facts.set("pods", "default/a", undefined);
+    t.same([...going.keys()], []);
+  },
+);
 
 t.test("a record that is retained again before its deletion is not discarded", async (t) => {
   const { facts, allocator, going } = rig();

@@ -61,25 +61,28 @@ t.test("a pod recreated with the same name waits for such a port too, and is ser
   t.match(records.get("b.default"), { lease: { v4: "10.16.0.9" }, takeOver: { name: "b.default" } });
 });
 
-t.test("of two reservations of one address the older one has it, also if they are older than their subnet", async (t) => {
-  const facts = sampleFacts();
-  const { allocator, ipam } = rig(facts);
-  allocator.start();
-  for (const [name, second] of [
-    ["z-first", 1],
-    ["a-second", 2],
-  ] as const) {
-    const metadata = { name, uid: name, creationTimestamp: `2026-01-01T00:00:0${second}Z` };
-    const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
-    const spec = { podName: name, namespace: "default", subnet: "late", v4IpAddress: "10.30.0.4" };
-    facts.set("ips", name, projectIp({ metadata: { ...metadata, labels }, spec }));
-  }
-  addSubnet(facts, "late", { cidrBlock: "10.30.0.0/27" });
-  t.equal(ipam.holderOf("late", "10.30.0.4"), "z-first");
-  allocator.stop();
-  allocator.start();
-  t.equal(ipam.holderOf("late", "10.30.0.4"), "z-first");
-});
+t.test(
+  "of two reservations of one address the older one has it, also if they are older than their subnet",
+  async (t) => {
+    const facts = sampleFacts();
+    const { allocator, ipam } = rig(facts);
+    allocator.start();
+    for (const [name, second] of [
+      ["z-first", 1],
+      ["a-second", 2],
+    ] as const) {
+      const metadata = { name, uid: name, creationTimestamp: `2026-01-01T00:00:0${second}Z` };
+      const labels = { "ovn.kubernetes.io/ip_reserved": "true" };
+      const spec = { podName: name, namespace: "default", subnet: "late", v4IpAddress: "10.30.0.4" };
+      facts.set("ips", name, projectIp({ metadata: { ...metadata, labels }, spec }));
+    }
+    addSubnet(facts, "late", { cidrBlock: "10.30.0.0/27" });
+    t.equal(ipam.holderOf("late", "10.30.0.4"), "z-first");
+    allocator.stop();
+    allocator.start();
+    t.equal(ipam.holderOf("late", "10.30.0.4"), "z-first");
+  },
+);
 
 t.test(
   "of two reservations of one address the completed one has it after a restart too, whatever their ages say",

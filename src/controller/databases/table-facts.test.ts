@@ -85,15 +85,19 @@ t.test("a row whose projection throws keeps its fact, and the others are process
   t.equal(failures.size, 0);
 });
 
-t.test("of a table only the columns that its kinds read are monitored, and of southbound ports only those of gateways", async (t) => {
-  t.same(selectionOf(SOUTHBOUND_KINDS).Port_Binding, {
-    columns: ["logical_port", "chassis"],
-    whereAny: [
-      ["type", "==", "chassisredirect"],
-      ["type", "==", "external"],
-    ],
-  });
-  const asked = Object.keys(selectionOf(SOUTHBOUND_KINDS));
-  for (const large of ["Logical_Flow", "MAC_Binding", "FDB", "Chassis_Private"]) t.notOk(asked.includes(large), large);
-  t.match(selectionOf(NORTHBOUND_KINDS).BFD, ["logical_port", "dst_ip", "status"]);
-});
+t.test(
+  "of a table only the columns that its kinds read are monitored, and of southbound ports only those of gateways",
+  async (t) => {
+    t.same(selectionOf(SOUTHBOUND_KINDS).Port_Binding, {
+      columns: ["logical_port", "chassis"],
+      whereAny: [
+        ["type", "==", "chassisredirect"],
+        ["type", "==", "external"],
+      ],
+    });
+    const asked = Object.keys(selectionOf(SOUTHBOUND_KINDS));
+    for (const large of ["Logical_Flow", "MAC_Binding", "FDB", "Chassis_Private"])
+      t.notOk(asked.includes(large), large);
+    t.match(selectionOf(NORTHBOUND_KINDS).BFD, ["logical_port", "dst_ip", "status"]);
+  },
+);

@@ -98,47 +98,42 @@ t.test("a controller that starts while the DNS is down keeps the existing addres
   t.same(second.addresses(), ["192.0.2.1"]);
 });
 
-t.test(
-  "types that are installed later are used at once, and existing policies are enforced",
-  async (t) => {
-    const { kube, server, dns } = await clusterWithDns(t);
-    for (const type of [ADMIN_NETWORK_POLICIES, DNS_NAME_RESOLVERS]) kube.serveType(type, false);
-    const { controller, northbound } = asking(t, kube, server, dns);
-    await eventually("it leads without them", () => controller.leading || undefined);
-    dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
-    dns.zone.set("a.test/6", answer(30));
-    await define(kube, ADMIN_NETWORK_POLICIES);
-    await policy(kube, "late", "a.test", "*.b.test");
-    const hasAcl = (): true | undefined =>
-      [...northbound.rows()].some(({ table }) => table === "ACL") ? true : undefined;
-    t.ok(await eventually("it is enforced", hasAcl));
+t.test("types that are installed later are used at once, and existing policies are enforced", async (t) => {
+  const { kube, server, dns } = await clusterWithDns(t);
+  for (const type of [ADMIN_NETWORK_POLICIES, DNS_NAME_RESOLVERS]) kube.serveType(type, false);
+  const { controller, northbound } = asking(t, kube, server, dns);
+  await eventually("it leads without them", () => controller.leading || undefined);
+  dns.zone.set("a.test/4", answer(30, "192.0.2.1"));
+  dns.zone.set("a.test/6", answer(30));
+  await define(kube, ADMIN_NETWORK_POLICIES);
+  await policy(kube, "late", "a.test", "*.b.test");
+  const hasAcl = (): true | undefined =>
+    [...northbound.rows()].some(({ table }) => table === "ACL") ? true : undefined;
+  t.ok(await eventually("it is enforced", hasAcl));
 
-    await eventually("a wildcard needs others", () =>
-      ready(kube, "late") === "WildcardNotResolved" ? true : undefined,
-    );
-    await define(kube, DNS_NAME_RESOLVERS);
-    const resolvers = () => kube.objects<KubeObject>(DNS_NAME_RESOLVERS);
-    await eventually("resolvers are made", () => (resolvers().length === 2 ? true : undefined));
-    const [wild] = resolvers().filter(({ spec }) => (spec as { name: string }).name === "*.b.test.");
-    t.match(wild?.metadata, { name: /^anp-late-[0-9a-f]{8}$/, labels: { anp: "late" } });
-    const resolvedNames = [{ dnsName: "x.b.test.", resolvedAddresses: [{ ip: "192.0.2.7", ttlSeconds: 30 }] }];
-    const name = wild?.metadata.name ?? "";
-    await kube.patch(
-      DNS_NAME_RESOLVERS,
-      { name },
-      { type: "merge", body: { status: { resolvedNames } } },
-      { subresource: "status" },
-    );
-    const has = (): true | undefined =>
-      [...northbound.rows()].some(
-        ({ table, columns }) => table === "Address_Set" && String(columns["addresses"]).includes("192.0.2.7"),
-      )
-        ? true
-        : undefined;
-    await eventually("what it says counts", has);
-    await kube.create(DNS_NAME_RESOLVERS, { metadata: { name: "mine" }, spec: { name: "c.test." } });
-    await kube.delete(ADMIN_NETWORK_POLICIES, { name: "late" });
-    await eventually("ours are given up", () => (resolvers().length === 1 ? true : undefined));
-    t.equal(resolvers()[0]?.metadata.name, "mine");
-  },
-);
+  await eventually("a wildcard needs others", () => (ready(kube, "late") === "WildcardNotResolved" ? true : undefined));
+  await define(kube, DNS_NAME_RESOLVERS);
+  const resolvers = () => kube.objects<KubeObject>(DNS_NAME_RESOLVERS);
+  await eventually("resolvers are made", () => (resolvers().length === 2 ? true : undefined));
+  const [wild] = resolvers().filter(({ spec }) => (spec as { name: string }).name === "*.b.test.");
+  t.match(wild?.metadata, { name: /^anp-late-[0-9a-f]{8}$/, labels: { anp: "late" } });
+  const resolvedNames = [{ dnsName: "x.b.test.", resolvedAddresses: [{ ip: "192.0.2.7", ttlSeconds: 30 }] }];
+  const name = wild?.metadata.name ?? "";
+  await kube.patch(
+    DNS_NAME_RESOLVERS,
+    { name },
+    { type: "merge", body: { status: { resolvedNames } } },
+    { subresource: "status" },
+  );
+  const has = (): true | undefined =>
+    [...northbound.rows()].some(
+      ({ table, columns }) => table === "Address_Set" && String(columns["addresses"]).includes("192.0.2.7"),
+    )
+      ? true
+      : undefined;
+  await eventually("what it says counts", has);
+  await kube.create(DNS_NAME_RESOLVERS, { metadata: { name: "mine" }, spec: { name: "c.test." } });
+  await kube.delete(ADMIN_NETWORK_POLICIES, { name: "late" });
+  await eventually("ours are given up", () => (resolvers().length === 1 ? true : undefined));
+  t.equal(resolvers()[0]?.metadata.name, "mine");
+});

@@ -75,31 +75,34 @@ t.test("a status that another client changes is restored", async (t) => {
   await eventually("it is right again", () => (available() === 253 ? true : undefined));
 });
 
-t.test("a Vip's status has its addresses, or the reason why there are none, and is then not written again", async (t) => {
-  const { kube, server } = await cluster(t);
-  candidate(t, kube, server);
-  const vip = (name: string) => kube.object<KubeObject & { status?: { conditions?: unknown[] } }>(VIPS, { name });
-  const conditions = (name: string, reason: string) =>
-    eventually(`${name} says ${reason}`, () => {
-      const found = vip(name)?.status?.conditions;
-      return JSON.stringify(found)?.includes(`"reason":"${reason}"`) ? found : undefined;
-    });
-  await kube.create(VIPS, { metadata: { name: "door" }, spec: { subnet: "ovn-default", v4ip: "10.16.0.1" } });
-  t.match(await conditions("door", "AddressIsGateway"), [
-    { type: "Validated", status: "False" },
-    { type: "Ready", status: "False", message: /^10\.16\.0\.1 is the gateway of subnet "ovn-default"/ },
-  ]);
-  const body = { spec: { v4ip: "10.16.0.9", macAddress: "02:00:00:00:00:09" } };
-  await kube.patch(VIPS, { name: "door" }, { type: "merge", body });
-  t.match(await conditions("door", "Ready"), [
-    { type: "Validated", status: "True" },
-    { type: "Ready", status: "True", message: "it has 10.16.0.9, 02:00:00:00:00:09" },
-  ]);
-  const { metadata } = vip("door") ?? {};
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
-  t.equal(vip("door")?.metadata.resourceVersion, metadata?.resourceVersion, "nothing more is written");
-  t.notMatch(JSON.stringify(vip("door")?.status), /observedGeneration/, "each status is a new generation of a Vip");
-});
+t.test(
+  "a Vip's status has its addresses, or the reason why there are none, and is then not written again",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    candidate(t, kube, server);
+    const vip = (name: string) => kube.object<KubeObject & { status?: { conditions?: unknown[] } }>(VIPS, { name });
+    const conditions = (name: string, reason: string) =>
+      eventually(`${name} says ${reason}`, () => {
+        const found = vip(name)?.status?.conditions;
+        return JSON.stringify(found)?.includes(`"reason":"${reason}"`) ? found : undefined;
+      });
+    await kube.create(VIPS, { metadata: { name: "door" }, spec: { subnet: "ovn-default", v4ip: "10.16.0.1" } });
+    t.match(await conditions("door", "AddressIsGateway"), [
+      { type: "Validated", status: "False" },
+      { type: "Ready", status: "False", message: /^10\.16\.0\.1 is the gateway of subnet "ovn-default"/ },
+    ]);
+    const body = { spec: { v4ip: "10.16.0.9", macAddress: "02:00:00:00:00:09" } };
+    await kube.patch(VIPS, { name: "door" }, { type: "merge", body });
+    t.match(await conditions("door", "Ready"), [
+      { type: "Validated", status: "True" },
+      { type: "Ready", status: "True", message: "it has 10.16.0.9, 02:00:00:00:00:09" },
+    ]);
+    const { metadata } = vip("door") ?? {};
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    t.equal(vip("door")?.metadata.resourceVersion, metadata?.resourceVersion, "nothing more is written");
+    t.notMatch(JSON.stringify(vip("door")?.status), /observedGeneration/, "each status is a new generation of a Vip");
+  },
+);
 
 t.test("pods created together share transactions, and a single one does not wait for others", async (t) => {
   // The machine's speed does not matter: a transaction waits while records are being written, and the test decides when they are.

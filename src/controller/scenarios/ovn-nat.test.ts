@@ -53,47 +53,50 @@ async function world(kube: FakeKube): Promise<void> {
   await make(kube, SUBNETS, "inner", { vpc: "team", cidrBlock: "10.0.1.0/24" });
 }
 
-t.test("a VPC is connected by an OvnEip that is created and deleted with the connection, and rules follow it", async (t) => {
-  const { kube, server } = await cluster(t);
-  await world(kube);
-  candidate(t, kube, server);
-  const eip = await reason(kube, ovnEipKind.type, "team-external", "Ready");
-  t.match(eip.spec, { type: "lrp", externalSubnet: "external" });
-  await eventually("the VPC says so", () => find(kube, VPCS, "team")?.status?.enableExternal === true || undefined);
+t.test(
+  "a VPC is connected by an OvnEip that is created and deleted with the connection, and rules follow it",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    await world(kube);
+    candidate(t, kube, server);
+    const eip = await reason(kube, ovnEipKind.type, "team-external", "Ready");
+    t.match(eip.spec, { type: "lrp", externalSubnet: "external" });
+    await eventually("the VPC says so", () => find(kube, VPCS, "team")?.status?.enableExternal === true || undefined);
 
-  await make(kube, ovnFipKind.type, "f", { ovnEip: "e", vpc: "team", v4Ip: "10.0.1.9" });
-  await reason(kube, ovnFipKind.type, "f", "EipNotFound");
-  await make(kube, ovnEipKind.type, "e", { v4Ip: "172.30.0.77" });
-  const fip = await eventually("it is applied", () => {
-    const fip = find(kube, ovnFipKind.type, "f");
-    return fip?.status?.ready === true && fip.metadata.finalizers?.includes(FINALIZER) ? fip : undefined;
-  });
-  t.match(fip.status, { v4Eip: "172.30.0.77", v4Ip: "10.0.1.9" });
-  t.match(fip.metadata, {
-    labels: { "ovn.kubernetes.io/eip_v4_ip": "172.30.0.77" },
-    annotations: { "ovn.kubernetes.io/vpc_eip": "e" },
-  });
-  t.same(natPairs(server), ["172.30.0.77=10.0.1.9"]);
-  await eventually(
-    "the OvnEip shows its use",
-    () => find(kube, ovnEipKind.type, "e")?.status?.nat === "fip" || undefined,
-  );
+    await make(kube, ovnFipKind.type, "f", { ovnEip: "e", vpc: "team", v4Ip: "10.0.1.9" });
+    await reason(kube, ovnFipKind.type, "f", "EipNotFound");
+    await make(kube, ovnEipKind.type, "e", { v4Ip: "172.30.0.77" });
+    const fip = await eventually("it is applied", () => {
+      const fip = find(kube, ovnFipKind.type, "f");
+      return fip?.status?.ready === true && fip.metadata.finalizers?.includes(FINALIZER) ? fip : undefined;
+    });
+    t.match(fip.status, { v4Eip: "172.30.0.77", v4Ip: "10.0.1.9" });
+    t.match(fip.metadata, {
+      labels: { "ovn.kubernetes.io/eip_v4_ip": "172.30.0.77" },
+      annotations: { "ovn.kubernetes.io/vpc_eip": "e" },
+    });
+    t.same(natPairs(server), ["172.30.0.77=10.0.1.9"]);
+    await eventually(
+      "the OvnEip shows its use",
+      () => find(kube, ovnEipKind.type, "e")?.status?.nat === "fip" || undefined,
+    );
 
-  await kube.delete(ovnEipKind.type, { name: "e" });
-  t.match(readyOf(await reason(kube, ovnEipKind.type, "e", "InUse"))?.message, "OvnFip f");
-  t.same(natPairs(server), ["172.30.0.77=10.0.1.9"], "what is in use goes on");
+    await kube.delete(ovnEipKind.type, { name: "e" });
+    t.match(readyOf(await reason(kube, ovnEipKind.type, "e", "InUse"))?.message, "OvnFip f");
+    t.same(natPairs(server), ["172.30.0.77=10.0.1.9"], "what is in use goes on");
 
-  await kube.patch(VPCS, { name: "team" }, { type: "merge", body: { spec: { enableExternal: false } } });
-  await reason(kube, ovnFipKind.type, "f", "VpcNotConnected");
-  t.same(natPairs(server), []);
-  await eventually(
-    "the port's OvnEip is gone",
-    () => find(kube, ovnEipKind.type, "team-external") === undefined || undefined,
-  );
+    await kube.patch(VPCS, { name: "team" }, { type: "merge", body: { spec: { enableExternal: false } } });
+    await reason(kube, ovnFipKind.type, "f", "VpcNotConnected");
+    t.same(natPairs(server), []);
+    await eventually(
+      "the port's OvnEip is gone",
+      () => find(kube, ovnEipKind.type, "team-external") === undefined || undefined,
+    );
 
-  await kube.delete(ovnFipKind.type, { name: "f" });
-  await eventually("both are gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
-});
+    await kube.delete(ovnFipKind.type, { name: "f" });
+    await eventually("both are gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
+  },
+);
 
 t.test("the OvnEip of a VPC's port is deleted with the VPC", async (t) => {
   const { kube, server } = await cluster(t);

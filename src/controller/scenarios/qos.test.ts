@@ -65,30 +65,33 @@ async function start(t: Test) {
   return { kube, server };
 }
 
-t.test("an invalid setting of a new pod refuses its interface, and the message says what would be accepted", async (t) => {
-  const { kube, server } = await start(t);
-  for (const [index, [what, annotations, accepted]] of INVALID.entries()) {
-    // An annotation that the controller writes makes no difference when the pod's author has written it.
-    for (const forged of [{}, ALLOCATED]) {
-      const name = `new-${index}${forged === ALLOCATED ? "-forged" : ""}`;
-      await addPod(kube, name, { ...annotations, ...forged });
-      const qos = await eventually(`record of ${name}`, () => active(kube, name));
-      t.equal(qos.refused, true, `${what}: refused`);
-      t.match(qos.problem, accepted, what);
-      t.match(await event(kube, name, "InvalidQoS"), /; the interface is not created$/, what);
-      await kube.patch(PODS, ref(name), {
-        type: "merge",
-        body: { metadata: { annotations: { [UPSTREAM]: null, [BURST]: null, [RATE]: "3" } } },
-      });
-      await eventually(
-        `${what}: the corrected value is active`,
-        () => active(kube, name)?.ingress?.rate === 3_000 || undefined,
-      );
-      t.notOk(active(kube, name)?.refused);
+t.test(
+  "an invalid setting of a new pod refuses its interface, and the message says what would be accepted",
+  async (t) => {
+    const { kube, server } = await start(t);
+    for (const [index, [what, annotations, accepted]] of INVALID.entries()) {
+      // An annotation that the controller writes makes no difference when the pod's author has written it.
+      for (const forged of [{}, ALLOCATED]) {
+        const name = `new-${index}${forged === ALLOCATED ? "-forged" : ""}`;
+        await addPod(kube, name, { ...annotations, ...forged });
+        const qos = await eventually(`record of ${name}`, () => active(kube, name));
+        t.equal(qos.refused, true, `${what}: refused`);
+        t.match(qos.problem, accepted, what);
+        t.match(await event(kube, name, "InvalidQoS"), /; the interface is not created$/, what);
+        await kube.patch(PODS, ref(name), {
+          type: "merge",
+          body: { metadata: { annotations: { [UPSTREAM]: null, [BURST]: null, [RATE]: "3" } } },
+        });
+        await eventually(
+          `${what}: the corrected value is active`,
+          () => active(kube, name)?.ingress?.rate === 3_000 || undefined,
+        );
+        t.notOk(active(kube, name)?.refused);
+      }
     }
-  }
-  t.ok(limits(server).some(([match, rate]) => match === 'outport == "other.default"' && rate === 7_000));
-});
+    t.ok(limits(server).some(([match, rate]) => match === 'outport == "other.default"' && rate === 7_000));
+  },
+);
 
 t.test("an invalid setting of a running pod leaves the last valid one active, and affects no other pod", async (t) => {
   const { kube, server } = await start(t);

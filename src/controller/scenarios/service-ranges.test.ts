@@ -48,19 +48,22 @@ t.test("a subnet with addresses of an additional Service range is refused as lon
   await condition(kube, "in-flag", "Ready", "False");
 });
 
-t.test("a new Service range that overlaps a subnet in use removes nothing from it, and the subnet's condition reports it", async (t) => {
-  const kube = await start(t);
-  await subnet(kube, "s", "10.201.0.0/24", { namespaces: ["default"] });
-  await condition(kube, "s", "Ready", "True");
-  await addPod(kube, "a");
-  const address = await eventually("an address", () => addressOf(kube, "a"));
-  await addRange(kube, "late", "10.201.0.0/16");
-  t.match(await condition(kube, "s", "Validated", "False"), /overlaps 10\.201\.0\.0\/16, the addresses of Services/);
-  await condition(kube, "s", "Ready", "True");
-  t.equal(addressOf(kube, "a"), address);
-  await addPod(kube, "b");
-  t.match(await eventually("another address", () => addressOf(kube, "b")), /^10\.201\.0\./);
-});
+t.test(
+  "a new Service range that overlaps a subnet in use removes nothing from it, and the subnet's condition reports it",
+  async (t) => {
+    const kube = await start(t);
+    await subnet(kube, "s", "10.201.0.0/24", { namespaces: ["default"] });
+    await condition(kube, "s", "Ready", "True");
+    await addPod(kube, "a");
+    const address = await eventually("an address", () => addressOf(kube, "a"));
+    await addRange(kube, "late", "10.201.0.0/16");
+    t.match(await condition(kube, "s", "Validated", "False"), /overlaps 10\.201\.0\.0\/16, the addresses of Services/);
+    await condition(kube, "s", "Ready", "True");
+    t.equal(addressOf(kube, "a"), address);
+    await addPod(kube, "b");
+    t.match(await eventually("another address", () => addressOf(kube, "b")), /^10\.201\.0\./);
+  },
+);
 
 t.test("a cluster without the type uses the flag", async (t) => {
   const kube = await start(t, false);

@@ -92,21 +92,24 @@ t.test("another leader keeps the querier, and other programs' keys in the switch
   t.equal(kube.object(IPS, { name: QUERIER })?.metadata.uid, uid);
 });
 
-t.test("a full subnet's condition says why multicast has no querier, and it gets one when an address is free", async (t) => {
-  const { kube, server } = await cluster(t);
-  candidate(t, kube, server);
-  const spec = { cidrBlock: "10.60.0.0/29", excludeIps: ["10.60.0.2..10.60.0.6"], enableMulticastSnoop: true };
-  await kube.create(SUBNETS, { metadata: { name: "web" }, spec } as never);
-  await eventually("its condition says why", () =>
-    subnetOf(kube)?.status?.conditions?.find(({ message }) =>
-      /until the querier has an address .*has no IPv4 addresses/.test(message),
-    ),
-  );
-  t.strictSame(switchOf(server)?.other_config, {}, "multicast is not cut off");
-  await patch(kube, { excludeIps: ["10.60.0.2..10.60.0.5"] });
-  const config = await eventually("snooping is on", () => switchOf(server)?.other_config["mcast_ip4_src"]);
-  t.equal(config, "10.60.0.6");
-});
+t.test(
+  "a full subnet's condition says why multicast has no querier, and it gets one when an address is free",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    candidate(t, kube, server);
+    const spec = { cidrBlock: "10.60.0.0/29", excludeIps: ["10.60.0.2..10.60.0.6"], enableMulticastSnoop: true };
+    await kube.create(SUBNETS, { metadata: { name: "web" }, spec } as never);
+    await eventually("its condition says why", () =>
+      subnetOf(kube)?.status?.conditions?.find(({ message }) =>
+        /until the querier has an address .*has no IPv4 addresses/.test(message),
+      ),
+    );
+    t.strictSame(switchOf(server)?.other_config, {}, "multicast is not cut off");
+    await patch(kube, { excludeIps: ["10.60.0.2..10.60.0.5"] });
+    const config = await eventually("snooping is on", () => switchOf(server)?.other_config["mcast_ip4_src"]);
+    t.equal(config, "10.60.0.6");
+  },
+);
 
 t.test("a change of rules writes only the changed rules, and nothing else of the subnet", async (t) => {
   const { kube, server } = await cluster(t);

@@ -81,21 +81,24 @@ t.test("a changed condition is written at once, however recent the last patch", 
   t.equal(patches(), 3);
 });
 
-t.test("a thousand changes of a counter in 20 s are three more patches, the last one with the final value", async (t) => {
-  const { clock, writer, count, stored, patches } = await rig();
-  writer.state(READY);
-  await clock.advance(15_000);
-  t.equal(patches(), 1);
-  for (let i = 1n; i <= 1000n; i++) {
-    count(i % 200n);
-    await clock.advance(20);
-  }
-  await clock.advance(10_000);
-  t.equal(stored()["v4usingIPs"], 0);
-  t.equal(patches(), 4, "one at once, one after 10 s, one after 20 s");
-  await clock.advance(10_000);
-  t.equal(clock.pending, 0);
-});
+t.test(
+  "a thousand changes of a counter in 20 s are three more patches, the last one with the final value",
+  async (t) => {
+    const { clock, writer, count, stored, patches } = await rig();
+    writer.state(READY);
+    await clock.advance(15_000);
+    t.equal(patches(), 1);
+    for (let i = 1n; i <= 1000n; i++) {
+      count(i % 200n);
+      await clock.advance(20);
+    }
+    await clock.advance(10_000);
+    t.equal(stored()["v4usingIPs"], 0);
+    t.equal(patches(), 4, "one at once, one after 10 s, one after 20 s");
+    await clock.advance(10_000);
+    t.equal(clock.pending, 0);
+  },
+);
 
 t.test("the counters of an object that never compiles are written after a while", async (t) => {
   const { clock, count, stored } = await rig();
