@@ -80,7 +80,7 @@ t.test("a default network comes first, and is looked for where Multus looks for 
   t.match(own("Net1").networksProblem, /^Annotation v1\.multus-cni\.io\/default-network /);
 });
 
-t.test("what Multus says of a pod's interfaces counts for those of networks with a definition", async (t) => {
+t.test("Multus' report about a pod's interfaces is used for networks with a definition", async (t) => {
   const attached = (status: unknown) =>
     projectNetworkStatus({
       name: "web",

@@ -8,7 +8,7 @@ import { Ipam } from "./ipam.ts";
 import { hashedMacs } from "./macs.ts";
 import { address, NaiveIpam, type NaiveRange, type NaiveSubnet, rangeText } from "./testing/naive.ts";
 
-/** Subnets that may be had in several shapes; the bases let 28 grow to 27 in place, also downwards. */
+/** Subnets in several sizes; a /28 can grow to a /27 in place, also downwards. */
 const BASES = {
   a: { v4: "10.0.0.16", v6: "fd00:a::10" },
   b: { v4: "10.0.1.16", v6: "fd00:b:0:0:ffff:ffff:ffff:fff0" },
@@ -32,7 +32,7 @@ function range(name: Name, family: "v4" | "v6"): fc.Arbitrary<NaiveRange> {
       pool: spans,
     })
     .map(({ size, gateway, nodes, excluded, pool }) => {
-      // A /27 around the /28 begins 16 lower: what is held keeps its address and changes its offset.
+      // A /27 around the /28 begins 16 lower: addresses in use stay and change their offset.
       const base = size === 32 ? address(family, BASES[name][family], -16) : BASES[name][family];
       return {
         base,
@@ -131,7 +131,7 @@ function configure(ipam: Ipam, name: Name, subnet: NaiveSubnet, nodes: Map<strin
   ipam.setNodeAddresses([...nodes.values()].flat().map((text) => ({ address: text, node: `node of ${text}` })));
 }
 
-/** Everything that can be seen of an allocator. */
+/** The visible state of an allocator. */
 function picture(ipam: Ipam): string {
   return JSON.stringify(
     ["a", "b"].map((name) => [
@@ -242,7 +242,7 @@ function compareHistories(parameters: fc.Parameters<unknown>): Map<string, numbe
         const wrong = checkAgainst(naive, ipam);
         if (wrong !== undefined) throw new Error(wrong);
       }
-      // The same again from nothing but the leases, as after a restart.
+      // The same from the leases only, as after a restart.
       const fresh = new Ipam({ macs: hashedMacs("test") });
       for (const name of ["b", "a"] as const) configure(fresh, name, naive.subnets.get(name) ?? {}, nodes);
       for (const name of ["a", "b"]) for (const lease of [...ipam.leases(name)].reverse()) fresh.reserve(lease);
@@ -259,7 +259,7 @@ t.test("any sequence of requests, releases and changes of subnets ends as with t
   t.end();
 });
 
-t.test("the histories that are tried come to every kind of answer", (t) => {
+t.test("the generated histories produce every kind of answer", (t) => {
   const answers = compareHistories({ numRuns: 60, seed: 4 });
   for (const answer of [
     "new",
@@ -290,7 +290,7 @@ t.test("MACs are unique in a domain, whatever is requested", (t) => {
   });
   fc.assert(
     fc.property(fc.array(move, { maxLength: 80 }), (moves) => {
-      // A source with few answers, so that it often names a MAC that is taken.
+      // A source with few values, so that it often returns a MAC that is in use.
       const ipam = new Ipam({ macs: (owner, attempt) => Uint8Array.of(2, 0, 0, 0, 0, (owner.length + attempt) % 40) });
       for (const [name, macDomain] of [
         ["a", "one"],

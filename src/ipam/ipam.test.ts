@@ -31,7 +31,7 @@ function pool(owner: string, ...pools: string[]): AddressRequest {
   return { owner, subnets: [], want: { kind: "pool", pools } };
 }
 
-/** "v4,v6" of what was given, or the code of the refusal. */
+/** "v4,v6" of the lease, or the code of the refusal. */
 function text(decision: AllocationDecision): string {
   return decision.ok ? [decision.lease.v4, decision.lease.v6].filter(Boolean).join(",") : decision.code;
 }
@@ -46,7 +46,7 @@ t.test("addresses are allocated in order, without network, gateway and broadcast
   t.end();
 });
 
-t.test("an address that was released comes last, and the one released first comes first", (t) => {
+t.test("released addresses are allocated last, in the order of their release", (t) => {
   const ipam = ipamWith(SMALL);
   for (let i = 2; i <= 4; i++) ipam.allocate(any(`pod-${i}`, "small"));
   ipam.release("pod-3");
@@ -66,7 +66,7 @@ t.test("released addresses keep their order when the subnet changes", (t) => {
   t.end();
 });
 
-t.test("an owner that asks again gets what it has", (t) => {
+t.test("an owner that requests again gets its lease", (t) => {
   const ipam = ipamWith(DUAL);
   const first = ipam.allocate(any("web-0.default", "dual"));
   const again = ipam.allocate(any("web-0.default", "dual"));
@@ -191,7 +191,7 @@ t.test("every address of a /31 and /127 except the gateway can be allocated", (t
   t.end();
 });
 
-t.test("of several subnets the first with room wins", (t) => {
+t.test("of several subnets the first one with a free address is used", (t) => {
   const ipam = ipamWith(SMALL, { name: "next", cidrBlock: "10.0.1.0/24" });
   const given = Array.from({ length: 7 }, (_, i) => text(ipam.allocate(any(`pod-${i}`, "small", "next"))));
   t.same(given.slice(4), ["10.0.0.6", "10.0.1.2", "10.0.1.3"]);
@@ -285,7 +285,7 @@ t.test("excluded addresses of a pool are allocated on explicit request only, and
   t.end();
 });
 
-t.test("of several pools the first with room wins, and an unknown one is named", (t) => {
+t.test("of several pools the first one with a free address is used, and an unknown one is named", (t) => {
   const ipam = ipamWith(
     {
       ...SMALL,
@@ -311,14 +311,14 @@ t.test("of several pools the first with room wins, and an unknown one is named",
   t.end();
 });
 
-t.test("a pool with one family in a dual-stack subnet says what is missing", (t) => {
+t.test("the refusal of a pool with one family in a dual-stack subnet names the missing family", (t) => {
   const ipam = ipamWith({ ...DUAL, pools: [{ name: "p", ips: ["10.16.1.0..10.16.1.9"] }] });
   t.match(ipam.allocate(pool("a", "p")), { code: "NoAvailableAddress", message: /dual-stack.*ip_family/ });
   t.equal(text(ipam.allocate({ ...pool("a", "p"), family: 4 })), "10.16.1.0");
   t.end();
 });
 
-t.test("a list of addresses gives the first that is free", (t) => {
+t.test("of a list of addresses the first free one is allocated", (t) => {
   const ipam = ipamWith(DUAL);
   const tuples = ["10.16.0.20,fd00:10:16::20", "10.16.0.21,fd00:10:16::21"].map((pair) => parseDualIp(pair) ?? {});
   const choice = (owner: string): AddressRequest => ({ owner, subnets: ["dual"], want: { kind: "choice", tuples } });
@@ -377,7 +377,7 @@ t.test("a request is refused if all candidate MACs are in use", (t) => {
   t.end();
 });
 
-t.test("a subnet without a CIDR gives MACs alone", (t) => {
+t.test("a subnet without a CIDR allocates only MACs", (t) => {
   const ipam = ipamWith({ name: "l2" });
   t.match(ipam.allocate(any("a", "l2")), { lease: { v4: undefined, v6: undefined, mac: /:/ } });
   t.match(ipam.allocate(fixed("b", "10.0.0.5", "l2")), { code: "SubnetHasNoAddresses" });
@@ -406,7 +406,7 @@ t.test("an owner with another lease is refused, or moved on request", (t) => {
   t.end();
 });
 
-t.test("deciding takes nothing", (t) => {
+t.test("a decision alone allocates nothing", (t) => {
   const ipam = ipamWith(DUAL);
   const planned = ipam.decide(any("a", "dual"));
   t.same(ipam.decide(any("b", "dual")).ok && text(ipam.decide(any("b", "dual"))), text(planned));
@@ -502,7 +502,7 @@ t.test("a subnet in use is not removed unless forced", (t) => {
   t.end();
 });
 
-t.test("after clearing it is as new", (t) => {
+t.test("after clearing it is empty", (t) => {
   const ipam = ipamWith({ ...SMALL, pools: [{ name: "p", ips: ["10.0.0.6"] }] });
   ipam.setNodeAddresses([{ address: "10.0.0.2", node: "weft-1" }]);
   const mac = "02:00:00:00:00:01";
@@ -554,7 +554,7 @@ t.test("everything that may allow a refused request increases the subnet's revis
   t.end();
 });
 
-t.test("one address may be held in several networks", (t) => {
+t.test("an address may be in use in several networks", (t) => {
   const ipam = ipamWith(SMALL, { ...SMALL, name: "same" });
   ipam.allocate(fixed("a", "10.0.0.5", "small"));
   ipam.allocate(fixed("b", "10.0.0.5", "same"));
@@ -584,7 +584,7 @@ t.test("counts are exact where numbers are not", (t) => {
   t.end();
 });
 
-t.test("allocation goes on beyond 2^53 from the network address", (t) => {
+t.test("allocation continues beyond 2^53 from the network address", (t) => {
   const ipam = ipamWith({ name: "high", cidrBlock: "fd00::/64", excludeIps: ["fd00::2..fd00::7fff:ffff:ffff:ffff"] });
   t.equal(text(ipam.allocate(any("a", "high"))), "fd00::8000:0:0:0");
   t.equal(text(ipam.allocate(any("b", "high"))), "fd00::8000:0:0:1");

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { ReleasedQueue } from "./released.ts";
 
-t.test("what was released first is given first, and what is taken meanwhile is left out", (t) => {
+t.test("the address released first is allocated first, except those allocated meanwhile", (t) => {
   const operation = fc.record({ at: fc.integer({ min: 0, max: 20 }), kind: fc.constantFrom("push", "delete", "give") });
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 100 }), (operations) => {

@@ -15,7 +15,7 @@ function read(annotations: Record<string, string>, more: Partial<RequestInput> =
   });
 }
 
-/** The request's `want` in short, or the code of the refusal. */
+/** The request's `want` in short form, or the code of the refusal. */
 function want(outcome: ReturnType<typeof read>): string {
   if (!outcome.ok) return outcome.code;
   const { want } = outcome.request;
@@ -75,7 +75,7 @@ t.test("ip_pool is read in all its forms", (t) => {
   t.end();
 });
 
-t.test("an IPPool says by itself which subnet it is of", (t) => {
+t.test("an IPPool itself names its subnet", (t) => {
   t.match(read({ "ovn.kubernetes.io/ip_pool": "pool-1" }), { request: { subnets: [] } });
   t.match(read({ "ovn.kubernetes.io/ip_pool": "pool-1", "ovn.kubernetes.io/logical_switch": "mine" }), {
     request: { subnets: ["mine"] },
@@ -99,7 +99,7 @@ t.test("a StatefulSet's pods take the entries of a list by their number", (t) =>
   t.end();
 });
 
-t.test("an attachment's own form goes before the provider's", (t) => {
+t.test("an attachment's own form takes precedence over the provider's", (t) => {
   const network = { nad: "net", namespace: "default", interfaceName: "net1", ips: "", mac: "", addressOnly: false };
   const more = { provider: "net.default.ovn", attachment: network };
   const annotations = {

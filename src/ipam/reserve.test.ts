@@ -18,7 +18,7 @@ function ipamWith(...subnets: Parameters<typeof subnetConfig>[0][]): Ipam {
 const DUAL = { name: "dual", cidrBlock: "10.0.0.0/24,fd00::/64" };
 const MAC = "02:00:00:00:00:01";
 
-t.test("what is recorded is held, and the next in line is given around it", (t) => {
+t.test("recorded addresses are in use, and the following ones are allocated around them", (t) => {
   const ipam = ipamWith(DUAL);
   const record = { owner: "web-0.default", subnet: "dual", v4: "10.0.0.2", v6: "fd00::2", mac: MAC };
   t.same(ipam.reserve(record), { lease: record, conflicts: [] });
@@ -149,7 +149,7 @@ t.test("after a start the gaps among the addresses in use are given last, in ord
   t.end();
 });
 
-t.test("when nothing else is left, the gaps are given", (t) => {
+t.test("when no other address is free, the gaps are allocated", (t) => {
   const ipam = new Ipam({ macs: hashedMacs("t") });
   const parsed = subnetConfig({ name: "s", cidrBlock: "10.0.0.0/29" });
   if (!parsed.ok) throw new Error("bad subnet");

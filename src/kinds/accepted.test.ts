@@ -11,7 +11,7 @@ const metadata = (fields?: Record<string, unknown>) => ({
   ...(fields && { annotations: { [ACCEPTED_ANNOTATION]: writeFields(fields) ?? "" } }),
 });
 
-t.test("addresses of a pool that cannot be read leave the former ones set aside", async (t) => {
+t.test("malformed addresses of a pool leave the former ones reserved", async (t) => {
   const former = ["10.16.0.10..10.16.0.20"];
   const good = { subnet: "s", ips: ["10.16.0.30"] };
   t.match(projectIpPool({ metadata: metadata({ ips: former }), spec: good }), { ips: good.ips, problem: undefined });
@@ -32,7 +32,7 @@ t.test("addresses of a pool that cannot be read leave the former ones set aside"
   }
 });
 
-t.test("for a Vip's selector that cannot be read the former one is used, or none", async (t) => {
+t.test("for a malformed selector of a Vip the former one is used, or none", async (t) => {
   const spec = { subnet: "s", namespace: "a", selector: ["app: web", "tier"] };
   t.same(projectVip({ metadata: metadata(), spec: { ...spec, selector: ["app: web"] } }).selector, [["app", "web"]]);
   t.same(projectVip({ metadata: metadata(), spec: { subnet: "s" } }).selector, [], "all of the namespace");

@@ -9,7 +9,7 @@ import { projectVip } from "./vip.ts";
 
 const metadata = { name: "a", uid: "uid-a" };
 
-t.test("an object holds what it was given, from then on and until it is gone", async (t) => {
+t.test("an object holds its addresses from the allocation until it is deleted", async (t) => {
   const facts = factStore();
   followed(facts, deriverOf(facts, addressHolders));
   const held = () => facts.by("addressHolders", "subnet", "s");
@@ -22,7 +22,7 @@ t.test("an object holds what it was given, from then on and until it is gone", a
   t.same(held(), []);
 });
 
-t.test("what is there already is taken in at the start", async (t) => {
+t.test("existing objects are processed at the start", async (t) => {
   const facts = factStore();
   facts.set("vips", "a", projectVip({ metadata, spec: { subnet: "s" }, status: { mac: "02:00:00:00:00:01" } }));
   deriverOf(facts, addressHolders).start();

@@ -7,7 +7,7 @@ import type { FactStore } from "../facts/store.ts";
 import { DerivedFacts } from "./derived.ts";
 import { factStore } from "./store.ts";
 
-/** A cluster of so many nodes, VPCs, and subnets of the default VPC and of others, from which everything has been derived. */
+/** A cluster with a number of nodes, VPCs, and subnets of the default VPC and others, from which everything has been derived. */
 function cluster(size: number): FactStore {
   const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
@@ -59,7 +59,7 @@ const CHANGES: Readonly<Record<string, (facts: FactStore) => void>> = {
   "a subnet that is gone": (facts) => void facts.set("subnetSpecs", "d6", undefined),
 };
 
-t.test("what a change costs the derived facts does not grow with the cluster", async (t) => {
+t.test("the cost of a change for derived facts does not grow with the cluster", async (t) => {
   const [small, large] = [cluster(10), cluster(20)];
   for (const [what, change] of Object.entries(CHANGES)) t.same(readsOf(large, change), readsOf(small, change), what);
 });

@@ -24,7 +24,7 @@ function cluster() {
     const object = { ...metadata, ...(text !== undefined && { annotations: { [ACCEPTED_ANNOTATION]: text } }) };
     facts.set("subnetSpecs", name, projectSubnet({ metadata: object, spec: specs.get(name) ?? {} }));
   };
-  /** `kubectl apply`, and what the controller does after the commit. */
+  /** `kubectl apply`, and the controller's writes after the commit. */
   const apply = (name: string, spec: NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>): void => {
     specs.set(name, spec);
     seen(name);
@@ -114,7 +114,7 @@ t.test("a new range without an address in use is not accepted until the address 
   t.same(accepted(facts, "s"), ["10.20.0.0/25", "10.20.0.1"]);
 });
 
-t.test("an address that was given before the subnet's range was recorded keeps that range as well", async (t) => {
+t.test("an address that was allocated before the subnet's range was recorded keeps that range accepted", async (t) => {
   for (const recorded of [undefined, "10.20.0.0/28 10.20.0.1"]) {
     const { facts } = cluster();
     const write = (cidrBlock: string, excludeIps: readonly string[] = []): void => {
@@ -139,7 +139,7 @@ t.test("an address that was given before the subnet's range was recorded keeps t
   }
 });
 
-t.test("a new subnet of the name has nothing of the former one's range", async (t) => {
+t.test("a new subnet with the same name does not use the former one's range", async (t) => {
   const { facts } = cluster();
   const write = (uid: string, cidrBlock: string): void =>
     void facts.set("subnetSpecs", "s", projectSubnet({ metadata: { name: "s", uid }, spec: { cidrBlock } }));
@@ -280,7 +280,7 @@ t.test("a subnet among the addresses of Services is refused, unless it has nothi
   t.match(condition(facts, "other"), { ready: true }, "another plugin's network");
 });
 
-t.test("a subnet that comes is settled together with those only whose addresses it names", async (t) => {
+t.test("a new subnet is settled only together with subnets that it overlaps", async (t) => {
   const { facts } = cluster();
   const add = (name: string, cidrBlock: string): void => {
     const metadata = { name, uid: name, generation: 1, creationTimestamp: name };
@@ -305,7 +305,7 @@ t.test("listeners are notified only when all subnets are settled", async (t) => 
   apply("1-first", { cidrBlock: "10.20.0.0/24" });
   apply("2-second", { cidrBlock: "10.20.1.0/24" });
   apply("1-first", { cidrBlock: "10.20.0.0/23" });
-  // The second moves away, and in the same instant the first grows into its place.
+  // The second one moves, and at the same time the first one grows into its range.
   const both: string[] = [];
   facts.subscribe(() => {
     const open = facts.all("subnets").filter((subnet) => facts.get("verdicts", subnet.name)?.ok);
@@ -317,7 +317,7 @@ t.test("listeners are notified only when all subnets are settled", async (t) => 
   t.same(both, []);
 });
 
-t.test("the annotation is read as it was written, and anything else is as none", async (t) => {
+t.test("the annotation is read as it was written, and anything else is ignored", async (t) => {
   const fact = projectSubnet({
     metadata: { name: "s", uid: "s" },
     spec: { cidrBlock: "10.20.0.0/24,fd00:20::/112" },
@@ -355,7 +355,7 @@ t.test("the annotation is read as it was written, and anything else is as none",
 });
 
 t.test(
-  "the record of another object, as a copy or a restored one has it, lets nothing pass that is refused",
+  "the record of another object, as in a copy or a restored one, does not make a refused spec accepted",
   async (t) => {
     const spec = { cidrBlock: "10.20.0.0/24" };
     const record = (uid: string): string => `10.20.0.0/24 10.20.0.1 ${JSON.stringify({ excludeIps: [], uid })}`;

@@ -25,7 +25,7 @@ t.test(
   },
 );
 
-t.test("whatever is in an object of ours, neither its projection nor an index of its fact throws", async (t) => {
+t.test("for any content of an object of ours, neither its projection nor an index of its fact throws", async (t) => {
   const ours = KINDS.flatMap(({ facts, type }) => {
     const shape = SHAPES[type.plural];
     return shape === undefined ? [] : [{ feed: FEEDS[facts], facts, shape }];

@@ -17,7 +17,7 @@ t.test("kinds have facts, types and units of their own", async (t) => {
   }
 });
 
-t.test("a kind's unit is made by the facts by which the kind is known", async (t) => {
+t.test("a kind's unit is triggered by the kind's own facts", async (t) => {
   for (const kind of KINDS) {
     if (kind.unit === undefined || kind.roots !== undefined) continue;
     t.same(rootsOf({ kind: knownAs(kind), key: "x", touched: [] }), [{ kind: kind.unit.name, key: "x" }], kind.facts);

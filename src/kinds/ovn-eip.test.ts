@@ -21,7 +21,7 @@ function effects(object: Partial<OvnEipObject>) {
   return fragment?.effects ?? [];
 }
 
-t.test("it asks for what its spec names, and has what its status says", async (t) => {
+t.test("it requests the addresses of its spec, and has those of its status", async (t) => {
   t.match(projectOvnEip({ metadata }), { subnet: "external", type: "nat", v4: "", v6: "", mac: "", given: undefined });
   t.match(projectOvnEip({ metadata, spec: { v4Ip: "172.30.0.9" }, status: {} }), {
     v4: "172.30.0.9",
@@ -52,12 +52,12 @@ t.test(
   },
 );
 
-t.test("what it was given stays although its spec says something else, and its condition says that", async (t) => {
+t.test("it keeps its addresses although its spec names others, and its condition reports that", async (t) => {
   const said = effects({ spec: { v4Ip: "172.30.0.10" }, status: given });
   t.match(said, [{ kind: "condition", ready: true, refused: { reason: "AddressesFixed", message: /172\.30\.0\.10/ } }]);
 });
 
-t.test("a port of a node with its address is not supported, and it says so", async (t) => {
+t.test("type `lsp` is not supported, and its condition says so", async (t) => {
   for (const [type, ready, reason] of [
     ["lrp", true, "Ready"],
     ["lsp", false, "NotSupported"],

@@ -261,13 +261,16 @@ t.test("a floating IP is a NAT row of each family, on the gateway or on the pod'
   t.match(compile(facts, ovnFipKind, "f").rows, [{ columns: { logical_port: "web.default" } }], "also by the address");
 });
 
-t.test("in the default VPC what a floating IP sends leaves by the external subnet, and not by its node", async (t) => {
-  const facts = world();
-  addVpc(facts, "ovn-cluster", { enableExternal: true });
-  addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
-  add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "a.default" });
-  golden(t, "ovn-fip-default-vpc", ovnFipKind.unit, facts, "f");
-});
+t.test(
+  "in the default VPC traffic of a floating IP leaves through the external subnet, not through its node",
+  async (t) => {
+    const facts = world();
+    addVpc(facts, "ovn-cluster", { enableExternal: true });
+    addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
+    add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "a.default" });
+    golden(t, "ovn-fip-default-vpc", ovnFipKind.unit, facts, "f");
+  },
+);
 
 t.test(
   "a rule for sources is a NAT row of each family, and one for a port a load balancer of the router",
@@ -345,7 +348,7 @@ t.test("of two rules for one port or one source the older one is applied", async
   t.equal(outcome(facts, ovnDnatRuleKind, "second").ready, true, "and the next one, when the older one is gone");
 });
 
-t.test("an OvnEip shows what uses it, as in Kube-OVN, and is not released before that is gone", async (t) => {
+t.test("an OvnEip shows its users, as in Kube-OVN, and is not released before they are deleted", async (t) => {
   const facts = world();
   add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
   add(facts, "ovnSnatRules", "s", { ovnEip: "e1", vpcSubnet: "inner" });
@@ -403,7 +406,7 @@ t.test("an OvnEip is used in one VPC: that of its port, or else of the oldest ru
   t.match(outcome(facts, ovnSnatRuleKind, "same"), { reason: "EipInUse", message: /VPC "other"/ });
 });
 
-t.test("an address leaves a VPC with one address, by whatever name rules know it", async (t) => {
+t.test("an address leaves a VPC with one external address, however rules name it", async (t) => {
   const facts = world();
   add(facts, "ovnFips", "named", { ovnEip: "e1", ipName: "web.default" });
   add(facts, "ovnFips", "address", { ovnEip: "e2", vpc: "team", v4Ip: "10.0.1.5" });
@@ -466,7 +469,7 @@ t.test("the default VPC's port in its external subnet has Kube-OVN's name", asyn
     );
 });
 
-t.test("what comes from outside with an address of a peered VPC is dropped, as policies trust that", async (t) => {
+t.test("packets from outside with an address of a peered VPC are dropped, because policies trust it", async (t) => {
   const facts = world();
   addSubnet(facts, "peers", { vpc: "peer", cidrBlock: "10.0.7.0/24" });
   addVpc(facts, "peer", { vpcPeerings: [{ remoteVpc: "team", localConnectIP: "169.254.0.2/30" }] });
@@ -484,7 +487,7 @@ t.test("what comes from outside with an address of a peered VPC is dropped, as p
   );
 });
 
-t.test("the router outside is a pod's north gateway once the default VPC has a port in its subnet", async (t) => {
+t.test("an external router can be a pod's north gateway once the default VPC has a port in its subnet", async (t) => {
   const facts = world();
   addPod(facts, "a", { node: "weft-1", annotations: { "ovn.kubernetes.io/north_gateway": "172.30.0.1" } });
   const compiled = () => {
@@ -502,7 +505,7 @@ t.test("the router outside is a pod's north gateway once the default VPC has a p
   t.same(compiled(), { hops: ["172.30.0.1"], events: [] });
 });
 
-t.test("a pod in a network outside sends from its own addresses only, whatever its author writes", async (t) => {
+t.test("a pod in an external network sends only from its own addresses, whatever its annotations say", async (t) => {
   const facts = world();
   const annotations = { "ovn.kubernetes.io/port_security": "false", "ovn.kubernetes.io/port_vips": "172.30.0.11" };
   addPod(facts, "thief", { node: "weft-1", annotations });
@@ -514,7 +517,7 @@ t.test("a pod in a network outside sends from its own addresses only, whatever i
   t.match(port?.columns["port_security"], [/^[0-9a-f:]{17} 172\.30\.0\.66$/]);
 });
 
-t.test("with enableBfd the routers outside that share a destination are monitored, and one alone is not", async (t) => {
+t.test("with enableBfd external routers that share a destination are monitored, and a single one is not", async (t) => {
   const facts = world();
   const routes = (...hops: readonly string[]) =>
     hops.map((nextHopIP) => ({ cidr: nextHopIP.includes(":") ? "::/0" : "0.0.0.0/0", nextHopIP }));

@@ -318,7 +318,7 @@ t.test(
   },
 );
 
-t.test("the router of a BFD port is not the one by which a switch is left", async (t) => {
+t.test("the router of a BFD port is not the gateway of a switch", async (t) => {
   const facts = twoVpcs();
   const bfdPort = { enabled: true, ip: "10.255.255.1" };
   for (const name of ["red", "ovn-cluster"]) addVpc(facts, name, { bfdPort });

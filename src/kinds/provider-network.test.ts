@@ -34,7 +34,7 @@ function label(facts: FactStore, node: string, labels: Readonly<Record<string, s
   facts.set("nodes", node, { ...fact, labels });
 }
 
-/** The node's daemon says so. */
+/** Sets the report of the node's daemon. */
 function say(facts: FactStore, node: string, state: object): void {
   const fact = facts.get("nodes", node)!;
   const annotations = { ...fact.annotations, [NODE.uplinks]: JSON.stringify({ net: state }) };
@@ -64,7 +64,7 @@ t.test("nodes are connected by the interface of the network, or by their own", a
   t.same(interfaces(facts), {});
 });
 
-t.test("the status tells node by node what their daemons say, with Kube-OVN's reasons", async (t) => {
+t.test("the status has the report of each node's daemon, with Kube-OVN's reasons", async (t) => {
   const facts = cluster();
   add(facts, { defaultInterface: "eth1", excludeNodes: ["n3"] });
   facts.set("vlans", "v7", projectVlan({ metadata: { name: "v7", uid: "v" }, spec: { id: 7, provider: "net" } }));
@@ -96,7 +96,7 @@ t.test("the status tells node by node what their daemons say, with Kube-OVN's re
   t.match(condition(facts), { status: { notReadyNodes: ["n2"] } }, "it has yet to change");
 });
 
-t.test("an invalid selector and fields that do nothing are told", async (t) => {
+t.test("an invalid selector and fields without effect are reported", async (t) => {
   const facts = cluster();
   add(facts, { defaultInterface: "eth1", nodeSelector: { matchExpressions: [{ key: "a", operator: "Near" }] } });
   t.match(condition(facts), { ready: false, reason: "InvalidNodeSelector", message: /operator "Near"/ });
@@ -104,7 +104,7 @@ t.test("an invalid selector and fields that do nothing are told", async (t) => {
   t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.exchangeLinkName/ });
 });
 
-t.test("a network that is deleted stays until its Vlans are gone, and nodes are told then", async (t) => {
+t.test("a deleted network stays until its Vlans are deleted, and nodes are disconnected then", async (t) => {
   const facts = cluster();
   const spec = { defaultInterface: "eth1" };
   facts.set("vlans", "v7", projectVlan({ metadata: { name: "v7", uid: "v" }, spec: { id: 7, provider: "net" } }));

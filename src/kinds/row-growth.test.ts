@@ -5,7 +5,7 @@ import { addIp, addNode, addPod, addSubnet, sampleFacts } from "../compile/testi
 import { compileAll } from "./compile-all.ts";
 import { DerivedFacts } from "./derived.ts";
 
-/** How much there is of each table: rows, members of sets, and characters. All names and addresses are of one length. */
+/** The size of each table: rows, members of sets, and characters. All names and addresses have the same length. */
 function amounts(nodes: number, subnets: number): Readonly<Record<string, number>> {
   const facts = sampleFacts();
   const derived = new DerivedFacts(facts);

@@ -46,16 +46,19 @@ function compile(facts: FactStore, key: string) {
   return input && securityGroupUnit.compile(input);
 }
 
-t.test("who names any group is in one that drops all but what a network interface needs, in both tiers", async (t) => {
-  const facts = sampleFacts();
-  golden(t, "security-group-deny-all", securityGroupUnit, facts, DENY_ALL_GROUP);
-  const cluster = facts.get("cluster", "cluster");
-  t.same(rootsOf({ kind: "cluster", key: "cluster", ...(cluster && { new: cluster }), touched: [] }), [
-    { kind: "securitygroup", key: DENY_ALL_GROUP },
-    { kind: "sampling", key: "flows" },
-  ]);
-  t.equal(compile(factStore(), DENY_ALL_GROUP), undefined, "nothing before the cluster is known");
-});
+t.test(
+  "a pod that names any group is in one that drops everything except what an interface needs, in both tiers",
+  async (t) => {
+    const facts = sampleFacts();
+    golden(t, "security-group-deny-all", securityGroupUnit, facts, DENY_ALL_GROUP);
+    const cluster = facts.get("cluster", "cluster");
+    t.same(rootsOf({ kind: "cluster", key: "cluster", ...(cluster && { new: cluster }), touched: [] }), [
+      { kind: "securitygroup", key: DENY_ALL_GROUP },
+      { kind: "sampling", key: "flows" },
+    ]);
+    t.equal(compile(factStore(), DENY_ALL_GROUP), undefined, "nothing before the cluster is known");
+  },
+);
 
 t.test(
   "a group's rules are ACLs of its port group, which refer to other groups by what OVN derives of theirs",
@@ -91,7 +94,7 @@ t.test(
   },
 );
 
-t.test("a group of tier 1 is in OVN's tier 3, below what policies call the last", async (t) => {
+t.test("a group of tier 1 is in OVN's tier 3, below the last tier of policies", async (t) => {
   const facts = sampleFacts();
   addSecurityGroup(facts, "web", { tier: 1, allowSameGroupTraffic: true, egressRules: [ALLOW4] });
   const acls = compile(facts, "web")?.rows.filter(({ table }) => table === "ACL") ?? [];

@@ -6,7 +6,7 @@ import t from "tap";
 import { formatIpv4, formatIpv6, hostPrefix, ipFromValue, ipText, parseIp, parseIpv4 } from "./address.ts";
 
 const v4Number = fc.integer({ min: 0, max: 0xffff_ffff });
-// Groups of mostly zeros, so that every shape of "::" comes up.
+// Groups of mostly zeros, so that every form of "::" occurs.
 const v6Number = fc
   .array(fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
   .map((groups) => groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n));
@@ -29,7 +29,7 @@ t.test("addresses are read and written canonically", (t) => {
   t.end();
 });
 
-t.test("what is not exactly an address is refused", (t) => {
+t.test("text that is not exactly an address is refused", (t) => {
   for (const input of [
     "",
     "10.16.0",
@@ -104,7 +104,7 @@ t.test("numbers outside the family are refused", (t) => {
   t.end();
 });
 
-t.test("an address has one text, and what is none of its family has none", async (t) => {
+t.test("an address has one canonical text, and other text has none", async (t) => {
   t.equal(ipText("FD00:0::5", 6), "fd00::5");
   t.equal(ipText("10.16.0.5", 4), "10.16.0.5");
   for (const [text, family] of [

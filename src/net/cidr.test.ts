@@ -31,7 +31,7 @@ t.test("host bits are masked off", (t) => {
   t.end();
 });
 
-t.test("what is not a prefix is refused", (t) => {
+t.test("text that is not a prefix is refused", (t) => {
   for (const text of [
     "10.16.0.0",
     "10.16.0.0/",

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { macFromNumber, macNumberFromBytes, parseMac, parseMacNumber } from "./mac.ts";
 
-t.test("the usual ways of writing a MAC come out the same", (t) => {
+t.test("the usual spellings of a MAC give the same value", (t) => {
   for (const text of ["00:00:5E:00:53:af", "00-00-5e-00-53-AF", "0000.5e00.53af"]) {
     t.equal(parseMac(text), "00:00:5e:00:53:af", text);
   }

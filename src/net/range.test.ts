@@ -48,7 +48,7 @@ t.test("an address is in the intersection exactly when it is in both", (t) => {
   t.end();
 });
 
-t.test("a range is the fewest CIDRs that together are it", async (t) => {
+t.test("a range is split into the fewest CIDRs", async (t) => {
   const texts = (range: string): string[] => cidrsOfRange(parseRange(range)!).map((cidr) => cidr.text);
   t.same(texts("10.0.0.1..10.0.0.6"), ["10.0.0.1/32", "10.0.0.2/31", "10.0.0.4/31", "10.0.0.6/32"]);
   t.same(texts("10.0.0.0..10.0.0.255"), ["10.0.0.0/24"]);

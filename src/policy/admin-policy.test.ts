@@ -161,7 +161,7 @@ t.test("ports: numbers, ranges, and names of any protocol", async (t) => {
   t.strictSame(v4("cnp", { tier: "Admin", priority: 0, ingress: [cluster] }), expected);
 });
 
-t.test("networks, nodes and domains have no names for ports: closed, and said", async (t) => {
+t.test("networks, nodes and domains have no port names: such rules are closed and reported", async (t) => {
   const ports = [{ namedPort: "http" }, { portNumber: { port: 53 } }];
   const to = [{ networks: ["10.0.0.0/8"] }, ALL];
   const allow = { priority: 0, egress: [{ action: "Allow", to, ports }] };
@@ -228,7 +228,7 @@ t.test("an invalid port: an Allow does not match it, a Deny or a Pass denies all
   }
 });
 
-t.test("an action that is not known denies everything", async (t) => {
+t.test("an unknown action denies everything", async (t) => {
   for (const [kind, action] of [
     ["anp", "Accept"],
     ["banp", "Pass"],
@@ -268,20 +268,20 @@ t.test("if a policy's subject or priority is invalid, only its Deny rules apply"
   ]);
 });
 
-t.test("only one baseline policy counts, the one named default", async (t) => {
+t.test("only the baseline policy named default is used", async (t) => {
   const spec = { ingress: [{ action: "Deny", from: [ALL] }] };
   t.equal(translate("banp", spec).rules.length, 1);
   t.equal(translate("banp", spec, "other").rules.length, 0);
   t.strictSame(problems("banp", spec, "other"), ["metadata.name InvalidName"]);
 });
 
-t.test("a Deny of a domain name is enforced as far as addresses are known, and said", async (t) => {
+t.test("a Deny of a domain name is enforced as far as addresses are known, and reported", async (t) => {
   const spec = { priority: 0, egress: [{ action: "Deny", to: [{ domainNames: ["example.com"] }] }] };
   t.strictSame(problems("anp", spec), ["spec.egress[0].to[0].domainNames DomainNotAllowed"]);
   t.match(acls("anp", spec)[0], "drop");
 });
 
-t.test("logging as Kube-OVN's annotations ask for it", async (t) => {
+t.test("logging as in Kube-OVN's annotations", async (t) => {
   const spec = {
     priority: 0,
     ingress: [

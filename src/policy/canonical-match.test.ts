@@ -3,7 +3,7 @@
 import t from "tap";
 import { canonicalMatch } from "./canonical-match.ts";
 
-t.test("matches that say the same in other words are one", async (t) => {
+t.test("equivalent matches have one canonical form", async (t) => {
   for (const [first = "", ...others] of [
     [
       "ip4.src == 10.0.0.1",

@@ -48,7 +48,7 @@ function pod(facts: FactStore, key: string, labels: Labels, ports: Readonly<Reco
   facts.set("pods", key, projectPod({ metadata: { name, namespace: space, uid: key, labels }, spec: { containers } }));
 }
 
-/** Gives a pod an address in a subnet, which is in the VPC of that name, or takes it away. */
+/** Sets or deletes an address of a pod in a subnet of the VPC with that name. */
 function address(facts: FactStore, key: string, vpc: string, given = true): void {
   const [namespace = "", podName = ""] = key.split("/");
   const name = `${podName}.${namespace}.${vpc}`;
@@ -304,7 +304,7 @@ const SOURCES = [
 ] as const;
 const DERIVED = ["compiledPolicies", "profiles", "groups", "groupVpcs", "portNumbers", "policyUse"] as const;
 
-t.test("what is derived step by step is what is derived from the outcome at once", async (t) => {
+t.test("facts derived step by step equal those derived from the final state", async (t) => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const facts = derived();

@@ -29,7 +29,7 @@ const SETS: NamedSets = {
   addressSet: (name) => ADDRESS_SETS[name],
 };
 
-/** As many as a pipeline has tables. */
+/** The number of tables of a pipeline. */
 const TABLES = 24;
 
 const address = fc.tuple(fc.constantFrom(4, 6), fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 7 }));
@@ -78,10 +78,10 @@ function ours(text: string, packet: Packet): boolean {
   }
 }
 
-t.test("matches mean to OVN what they mean here", { skip }, async (t) => {
+t.test("OVN evaluates matches as this interpreter does", { skip }, async (t) => {
   let held = 0;
   const written = [
-    // What is easily taken for something else.
+    // Matches that are easily misread.
     ...["ip4.src != $weft.pods.none_ip4", "!(ip4.src == $weft.pods.none_ip4)", "ip4.src == {$weft.pods.none_ip4}"],
     ...["ip4.src != {$some, $weft.pods.none_ip4}", "ip4.src != 0.0.0.0/0", "!(tcp.dst == 80)", "tcp.dst != {80, 81}"],
     ...["!ip4", "!(ip4 && tcp)", 'inport != "web"', "!tcp.dst", "tcp.dst", "ip.proto < 7", "outport == @gone || 1"],

@@ -11,7 +11,7 @@ const DNS: readonly VirtualPort[] = [
 const behind = (match: string): readonly string[] =>
   matchesBehind(match, (cidr) => (cidr === "10.96.0.10/32" || cidr === "10.96.0.0/12" ? DNS : []));
 
-t.test("the ranges that a match names are those that destinations are to be in", async (t) => {
+t.test("the ranges that a match names are those of its destinations", async (t) => {
   t.same(
     destinationsOf("(ip4.dst == {10.96.0.10, 10.96.0.0/12} && udp) || ip6.dst == fd00::/64 || ip4.src == 10.0.0.1"),
     ["10.96.0.10/32", "10.96.0.0/12", "fd00::/64"],
@@ -34,7 +34,7 @@ t.test(
   },
 );
 
-t.test("what it says of the sender stays", async (t) => {
+t.test("conditions on the sender are kept", async (t) => {
   t.same(behind('inport == "a" && ip4.dst == 10.96.0.10 && (udp || (tcp && ip4.src == 10.16.0.9))'), [
     'ip4.dst == {10.16.0.2, 10.16.0.3} && udp.dst == 1053 && (inport == "a")',
     'ip4.dst == {10.16.0.2} && tcp.dst == 53 && (inport == "a" && ip4.src == 10.16.0.9)',

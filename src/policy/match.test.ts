@@ -43,7 +43,7 @@ function problem(act: () => unknown): string | undefined {
   return undefined;
 }
 
-t.test("a match is evaluated as ovn-sb(5) says", async (t) => {
+t.test("a match is evaluated as defined in ovn-sb(5)", async (t) => {
   for (const text of [
     "1",
     "!0",
@@ -106,7 +106,7 @@ t.test("a match is evaluated as ovn-sb(5) says", async (t) => {
   t.equal(holds("nd && nd_ns", packet("fd00::1", "fd00::2", { protocol: "ICMPv6", fields })), true);
 });
 
-t.test("a negated comparison keeps its prerequisites, so it speaks of its own protocol only", async (t) => {
+t.test("a negated comparison keeps its prerequisites, so it applies to its own protocol only", async (t) => {
   t.equal(holds("ip4.src != 10.9.9.9", SIX), false);
   t.equal(holds("!(ip4.src == 10.9.9.9)", SIX), false);
   t.equal(holds("tcp.dst != 80", SIX), false);
@@ -132,7 +132,7 @@ t.test("a comparison with nothing but empty sets is a constant, whatever the pac
   t.equal(holds("!(ip4.src == {$weft.pods.none_ip4})", SIX), true);
 });
 
-t.test("what OVN would not install is refused, with its place", async (t) => {
+t.test("matches that OVN would not install are refused, with the position of the error", async (t) => {
   for (const [text, code, position] of [
     ["", "syntax", 0],
     ["ip4 &&", "syntax", 6],
@@ -207,14 +207,14 @@ t.test("a match with a set that does not exist, or does not fit, is not active",
   );
 });
 
-t.test("what is printed reads the same", async () => {
+t.test("a printed match parses to the same match", async () => {
   fc.assert(
     fc.property(matches, (match) => isDeepStrictEqual(parseMatch(formatMatch(match)), match)),
     { numRuns: 500 },
   );
 });
 
-t.test("no text makes the reader fail in another way than by saying why", async () => {
+t.test("any text is parsed or refused with a reason", async () => {
   const piece = fc.constantFrom(
     ...[
       "ip4",
@@ -289,7 +289,7 @@ t.test("no text makes the reader fail in another way than by saying why", async 
   }
 });
 
-t.test("a match and its negation divide the packets for which it means anything", async () => {
+t.test("a match and its negation divide the packets to which it applies", async () => {
   const packets = fc
     .tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 7 }), fc.constantFrom(79, 80, 81, 443))
     .map(([net, host, port]) =>

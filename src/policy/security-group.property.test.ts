@@ -117,7 +117,7 @@ function allowed(spec: Groups, sent: Packet): boolean {
   return decideStage(compiled(spec), sent, SETS).verdict === "allow";
 }
 
-/** What the API says of a packet to pod `p`, read from the specs alone: rules by priority, tier by tier. */
+/** The API's verdict on a packet to pod `p`, from the specs alone: rules by priority, tier by tier. */
 function meant(spec: Groups, sent: Packet): boolean {
   const own = (PODS.p.groups as readonly string[]).map((name) => ({ name, ...spec[name] }));
   for (const tier of [0, 1]) {
@@ -125,7 +125,7 @@ function meant(spec: Groups, sent: Packet): boolean {
     const rules = inTier.flatMap((each) => each.ingressRules ?? []).filter((each) => holds(each, sent));
     const first = Math.min(...rules.map(({ priority }) => priority));
     const policies = rules.filter(({ priority }) => priority === first).map(({ policy }) => policy);
-    // Those that contradict each other are settled for the strictest.
+    // Of contradicting rules the strictest is used.
     if (policies.includes("drop")) return false;
     if (policies.includes("pass")) continue;
     if (policies.includes("allow")) return true;
@@ -177,7 +177,7 @@ function isTied(spec: Groups): boolean {
   });
 }
 
-t.test("what groups without contradictions compile to is what their rules say", async (t) => {
+t.test("groups without contradictions compile to the verdicts of their rules", async (t) => {
   fc.assert(
     fc.property(
       groups.filter((spec) => !isTied(spec)),
@@ -189,7 +189,7 @@ t.test("what groups without contradictions compile to is what their rules say", 
   t.pass();
 });
 
-t.test("contradictions never let in what the strictest of the rules keeps out", async (t) => {
+t.test("contradicting rules never allow what the strictest of them denies", async (t) => {
   fc.assert(
     fc.property(groups, fc.array(packet, { minLength: 10, maxLength: 10 }), (spec, packets) =>
       packets.every((sent) => !allowed(spec, sent) || meant(spec, sent)),
@@ -199,7 +199,7 @@ t.test("contradictions never let in what the strictest of the rules keeps out", 
   t.pass();
 });
 
-t.test("a mistake in one field of a rule never lets in what the rule as it was meant kept out", async (t) => {
+t.test("an error in one field of a rule never allows what the correct rule denies", async (t) => {
   const mistakes: readonly object[] = [
     { ipVersion: "ip4" },
     { protocol: "tpc" },

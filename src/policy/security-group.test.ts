@@ -136,7 +136,7 @@ t.test("rules of one priority that say the same, or have no packet in common, ar
   t.same([apart.acls.length, apart.problems], [2, []], "directions are apart");
 });
 
-t.test("what Kube-OVN ignores stays without effect where it can mean nothing else", async (t) => {
+t.test("fields that Kube-OVN ignores have no effect if they can have no other meaning", async (t) => {
   const icmp = translate({ ingressRules: [{ ...ALLOW, protocol: "icmp", portRangeMin: 80, portRangeMax: 80 }] });
   t.same(icmp, {
     acls: ["2/18479 ip4 && ip4.src == 10.1.0.0/16 && icmp4: allow-related"],

@@ -24,12 +24,12 @@ function translate(spec: Spec, join = JOIN) {
   };
 }
 
-t.test("a subnet that asks for nothing has no ACL, so that its switch tracks no connections", async (t) => {
+t.test("a subnet without rules has no ACL, so that its switch tracks no connections", async (t) => {
   t.same(translate({}), { acls: [], problems: [] });
   t.same(translate({ allowEWTraffic: true, allowSubnets: ["10.21.0.0/24"] }), { acls: [], problems: [] });
 });
 
-t.test("a private subnet lets itself, the nodes and the named ones in, and logs what it drops", async (t) => {
+t.test("a private subnet allows itself, the nodes and the named subnets, and logs dropped packets", async (t) => {
   const { acls, problems } = translate({ private: true, allowSubnets: ["10.21.0.9/24", "fd00:21::/64"] });
   t.same(acls, [
     "to-lport 1000 ip: drop, logged",

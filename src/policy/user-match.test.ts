@@ -3,7 +3,7 @@
 import t from "tap";
 import { readUserMatch } from "./user-match.ts";
 
-t.test("a match is given to OVN as it is written, but for comments", async (t) => {
+t.test("a match is passed to OVN unchanged, except for comments", async (t) => {
   for (const [text, match] of [
     ["ip4.src == 10.0.0.0/8 && tcp", "ip4.src == 10.0.0.0/8 && tcp"],
     [" ip4 // all of IPv4", "ip4"],
@@ -30,7 +30,7 @@ t.test("an invalid match is reported with a message", async (t) => {
   }
 });
 
-t.test("a match that OVN accepts and that has no effect is given to OVN, and says why", async (t) => {
+t.test("a match that OVN accepts but that has no effect is passed to OVN, and the reason is reported", async (t) => {
   for (const [place, text, doubt] of [
     ["from-lport", 'outport == "db" && tcp', /matches no packet: OVN does not know the outport/],
     ["from-lport", "ip4 && ip6.dst == fd00::1", /its parts exclude each other/],

@@ -44,7 +44,7 @@ t.test("the lowest tier decides, and in it the highest priority that matches", a
   t.equal(verdict(acl(0, 1, "reject", "tcp")), "reject 0");
 });
 
-t.test("pass leaves the decision to the next tier, also where the same tier has more to say", async (t) => {
+t.test("pass leaves the decision to the next tier, also if other ACLs of the same tier match", async (t) => {
   const acls = [acl(1, 10, "pass", "tcp"), acl(1, 5, "drop", "1"), acl(2, 1, "drop", "tcp.dst == 80")];
   t.equal(verdict(...acls), "drop 2 0");
   t.equal(verdict(...acls.slice(0, 2)), "allow - 0", "passed by the last tier");

@@ -62,7 +62,7 @@ function wholeEngine(t: Test, batch: number, ownColumns: readonly OwnColumn[] = 
     ...{ facts, database, engine, refused, hooks },
     addSwitch: (name: string): unknown => setSwitch(facts, name),
     setPort: (name: string, annotations: Record<string, string>): unknown => setPort(facts, name, annotations),
-    /** Names of the rows that each committed transaction from the one of this number on brought. */
+    /** Names of the rows that each committed transaction inserted, from this number on. */
     inserted: (from: number): string[][] =>
       database.plans.slice(from).map((plan) => plan.inserts.map(({ label }) => label)),
   };
@@ -86,7 +86,7 @@ t.test("an atomic batch with unknown outcome is committed before new units", asy
   t.equal([first, ...others].flat().length, 6, "and everything comes");
 });
 
-t.test("what changes together stays together when something new beside it is refused", async (t) => {
+t.test("changes that belong together stay in one transaction when a new row is refused", async (t) => {
   const { database, engine, refused, addSwitch, setPort, inserted } = wholeEngine(t, 200);
   addSwitch("one");
   for (let i = 0; i < 4; i++) setPort(`p${i}`, { switch: "one" });
@@ -161,7 +161,7 @@ t.test(
     t.ok(database.plans.length >= 4, "ten new ports, three at a time");
     const before = database.plans.length;
     addSwitch("two");
-    // Also where more that is new was reported before.
+    // Also if more new rows were reported before.
     for (let i = 10; i < 15; i++) port(i, "two");
     for (let i = 0; i < 10; i++) port(i, "two");
     await engine.whenIdle();

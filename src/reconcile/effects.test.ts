@@ -87,7 +87,7 @@ t.test("an effect that one unit returns instead of another is carried out, which
   }
 });
 
-t.test("what was carried out is not repeated while its unit goes on returning it", async (t) => {
+t.test("an executed effect is not repeated while its unit keeps returning it", async (t) => {
   const { runner, open, settle } = rig();
   runner.offer("u", [{ key: "a", text: "a" }]);
   open[0]?.end();
@@ -116,7 +116,7 @@ t.test("a failure is retried after growing pauses until the unit withdraws it", 
   t.equal(open.length, 2);
 });
 
-t.test("what was carried out is done again when it is renewed, once, also while it is under way", async (t) => {
+t.test("an executed effect is executed once more when it is renewed, also while it is running", async (t) => {
   const { runner, open, done, settle } = rig();
   const wish = [{ key: "a", text: "a" }];
   runner.offer("u", wish);

@@ -87,7 +87,7 @@ t.test(
   },
 );
 
-t.test("each row with external ids says which unit owns it", async (t) => {
+t.test("each row with external ids names the unit that owns it", async (t) => {
   const { engine, database, addSwitch } = rig();
   addSwitch("s");
   engine.start();
@@ -129,7 +129,7 @@ t.test("a unit that is retried is compared completely and its effects are carrie
   t.match(offered, [/^again: /]);
 });
 
-t.test("what another client deletes or changes is restored and counted", async (t) => {
+t.test("rows that another client deletes or changes are restored and counted", async (t) => {
   const { engine, database, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p1", "s", { mac: "a" });
@@ -148,7 +148,7 @@ t.test("what another client deletes or changes is restored and counted", async (
   t.ok(engine.stats.repairs >= 4);
 });
 
-t.test("a unit that the database refuses backs off alone while the rest goes on", async (t) => {
+t.test("a unit that the database refuses is retried with back-off while the rest is committed", async (t) => {
   const { engine, database, failures, offered, timers, addSwitch, addPort } = rig();
   addSwitch("s");
   for (const name of ["p1", "p2", "p3", "p4", "p5"]) addPort(name, "s", name === "p3" ? { bad: "true" } : {});
@@ -175,7 +175,7 @@ t.test("after an unknown outcome the difference is planned again", async (t) => 
   t.same(database.names(), ["Switch s"]);
 });
 
-t.test("a deposed engine writes no more until it is started again", async (t) => {
+t.test("a deposed engine does not write until it is started again", async (t) => {
   const { engine, database, failures, addSwitch } = rig();
   database.outcomes.push({ kind: "deposed" });
   addSwitch("s");
@@ -230,7 +230,7 @@ t.test("the rows of a removed unit are deleted", async (t) => {
   t.same(database.names(), [], "a switch goes with all its ports");
 });
 
-t.test("a second start offers again what the first may have left undone, and writes nothing for it", async (t) => {
+t.test("a second start offers all effects again, and writes no rows", async (t) => {
   const { engine, offered, addSwitch, addPort } = rig();
   addSwitch("s");
   addPort("p1", "s");

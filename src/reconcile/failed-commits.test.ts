@@ -51,7 +51,7 @@ const has = (plan: Plan, label: string): boolean =>
   [...plan.inserts, ...plan.updates.map((update) => update.row)].some((row) => row.label === label);
 const portsOf = (database: EngineDatabase): number => database.names().filter((name) => name.startsWith("Port")).length;
 
-t.test("a unit for which no plan can be made stands alone, and all others are committed", async (t) => {
+t.test("a unit for which no plan can be made is isolated, and all others are committed", async (t) => {
   const { facts, engine, database, failures, timers } = rig({ ports: 9 });
   setSwitch(facts, "odd");
   const { get } = database;
@@ -151,7 +151,7 @@ t.test(
     const { engine, database, commits, failures, rules } = rig({ ports: 60 });
     rules.commit = async (plan) => {
       if (!has(plan, "p13")) return database.commit(plan);
-      // As the lock is lost with the connection, before the outcome is known.
+      // The lock is lost with the connection, before the outcome is known.
       engine.stop();
       return { kind: "unknown", error: LOST, dropped: true };
     };
@@ -178,7 +178,7 @@ t.test("a successor finds it as well", async (t) => {
   await first.engine.whenIdle();
   first.engine.stop();
   const { database } = first;
-  // Another process: it reads the same cluster, and knows nothing of what the first one met.
+  // Another process: it reads the same cluster, without the knowledge of the first one.
   const second = rig({ database, ports: 30 });
   for (let i = 1; i <= 30; i++) setPort(second.facts, `p${i}`, { switch: "s", mac: "new" });
   setSwitch(second.facts, "t");
@@ -208,7 +208,7 @@ t.test("a transaction that was applied although refused causes no back-off", asy
   t.equal(offered.length, 5, "and its effects are carried out");
 });
 
-t.test("a database that changes at each try does not keep a bad unit hidden", async (t) => {
+t.test("a database that changes at each attempt does not hide a bad unit", async (t) => {
   const { engine, database, failures, rules } = rig({ ports: 4 });
   let tries = 0;
   rules.commit = async (plan) => {
@@ -223,7 +223,7 @@ t.test("a database that changes at each try does not keep a bad unit hidden", as
   t.equal(portsOf(database), 3);
 });
 
-t.test("a server that refuses at once is not asked in a loop", async (t) => {
+t.test("a server that refuses at once does not cause a tight loop", async (t) => {
   const { engine, database, commits, rules, timers } = rig({ ports: 1 });
   rules.commit = async () => ({ kind: "unknown", error: new Error("not allowed") });
   engine.start();
@@ -324,7 +324,7 @@ t.test(
   },
 );
 
-t.test("a successor that cannot compile a unit leaves what is there of it, and lets others into it", async (t) => {
+t.test("a successor that cannot compile a unit keeps its rows, and other units can add members to them", async (t) => {
   const facts = factStore();
   const database = new EngineDatabase();
   const timers = new ManualClock();
@@ -419,7 +419,7 @@ t.test(
   },
 );
 
-t.test("keys of others in a map stay, and those of ours that are wanted no more go", async (t) => {
+t.test("other clients' keys in a map stay, and our keys that are no longer wanted are deleted", async (t) => {
   const { facts, database, engine } = testEngine({
     othersKeys: (_table, column, keys) =>
       column === "external_ids" ? keys.filter((key) => !["weft-owner", "ours"].includes(key)) : undefined,
@@ -439,7 +439,7 @@ t.test("keys of others in a map stay, and those of ours that are wanted no more 
   t.same(database.get("Switch", uuid)?.["external_ids"], { "weft-owner": "switch:s", "neutron:name": "x" });
 });
 
-t.test("what another client adds to a set that is ours is removed, and stays in one that is shared", async (t) => {
+t.test("members that another client adds to a set of ours are removed, and those of a shared set stay", async (t) => {
   for (const exclusive of [true, false]) {
     const { facts, database, engine } = testEngine({ exclusive: () => (exclusive ? ["ports"] : []) });
     setSwitch(facts, "s");

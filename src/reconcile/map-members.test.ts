@@ -35,7 +35,7 @@ t.test("an entry may have an empty value, or one with a sign of equality", async
     t.same(splitMapEntry(mapEntry(key, value)), [key, value]);
 });
 
-t.test("units add entries to a map and take their own away again", async (t) => {
+t.test("units add entries to a map and delete their own", async (t) => {
   const { desired, view, row } = rig({ zone: "" });
   const added = desired.replace("a", fragment(["local=10.0.0.1:80"]));
   t.match(planChanges(desired, view, added.touched).mutations, [{ insert: ["local=10.0.0.1:80"], delete: [] }]);
@@ -62,7 +62,7 @@ t.test("a changed value replaces the former one, whichever client set it", async
   t.match(planChanges(fresh, view, first.touched).mutations, [{ insert: ["local=b"], delete: ["local=left"] }]);
 });
 
-t.test("what another client changes of a map is restored, and what it adds is removed", async (t) => {
+t.test("changes of another client in a map are reverted", async (t) => {
   const { desired, view, row } = rig({ zone: "" });
   const before = { ...row };
   row["variables"] = { zone: "elsewhere", more: "x" };
@@ -78,7 +78,7 @@ t.test("what another client changes of a map is restored, and what it adds is re
   t.same([...(mutation?.delete ?? [])].sort(), ["more=x", "zone=elsewhere"]);
 });
 
-t.test("entries that an earlier run left are swept", async (t) => {
+t.test("orphaned entries of an earlier run are swept", async (t) => {
   const { desired, row } = rig({ zone: "", old: "x" });
   const columns = new Map([["Vars", [{ column: "variables", exclusive: true }]]]);
   const { plan } = planSweep(desired, [{ table: "Vars", uuid: ROW, columns: row }], () => true, columns);

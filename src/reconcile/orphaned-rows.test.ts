@@ -120,7 +120,7 @@ t.test("rows that conflict with existing units are deleted even if the limit sto
   t.same(sweep.replaced.deletes, []);
 });
 
-t.test("what the database has of a unit that could not be compiled stays, with what holds it", async (t) => {
+t.test("rows of a unit that could not be compiled stay, with the rows that refer to them", async (t) => {
   const desired = new Desired();
   desired.replace("s", {
     database: "OVN_Northbound",

@@ -9,7 +9,7 @@ import { planChanges } from "./plan.ts";
 import { type SaidEffect, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
 import { Touched } from "./touched.ts";
 
-/** What a unit of these tests wants: a row by its id, in a switch that it takes for that of a unit; or only a member. */
+/** The input of a unit of these tests: a row by its id, in a switch that should belong to a unit; or only a member. */
 interface Wish {
   readonly key: string;
   readonly row: string;
@@ -151,7 +151,7 @@ t.test("no member is added to a row of an unexpected owner", async (t) => {
   t.same(offered.slice(1), ["b is served (anew)"]);
 });
 
-t.test("nor into one that an earlier run left, and another's row is not put into one's own", async (t) => {
+t.test("no member is added to a row of an earlier run, nor another unit's row to a unit's own set", async (t) => {
   const { facts, database, engine, failures, members } = rig();
   const old = { name: "old", ports: [], external_ids: { [OWNER_KEY]: "switch:old" } };
   database.tamper((set) => set("Switch", rowUuid("Switch", "old"), old));
@@ -165,7 +165,7 @@ t.test("nor into one that an earlier run left, and another's row is not put into
   t.match(failures.sort(), [/^port:b: Switch .* belongs to switch:old, not to switch:new/]);
 });
 
-t.test("what an earlier run has put into another's row is taken out", async (t) => {
+t.test("members that an earlier run added to another unit's row are removed", async (t) => {
   const { facts, database, engine, members } = rig();
   for (const name of ["one", "two"]) setSwitch(facts, name);
   engine.start();
@@ -182,7 +182,7 @@ t.test("what an earlier run has put into another's row is taken out", async (t) 
   t.same(planChanges(engine.desired, database, touched).misdirected, [], "only what is looked at is said");
 });
 
-t.test("a member that two units want has both as owners, and stays until both have gone", async (t) => {
+t.test("a member that two units want has both as owners, and stays until both are removed", async (t) => {
   for (const first of ["b", "c"]) {
     const { facts, engine, members } = rig();
     for (const name of ["one", "two"]) setSwitch(facts, name);
@@ -201,7 +201,7 @@ t.test("a member that two units want has both as owners, and stays until both ha
   }
 });
 
-t.test("a unit that the database refuses says so, and says that it is served when it is", async (t) => {
+t.test("a refused unit is reported, and so is its later success", async (t) => {
   const { facts, database, engine, offered, failures, timers } = rig();
   setSwitch(facts, "one");
   engine.start();

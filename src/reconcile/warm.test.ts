@@ -39,7 +39,7 @@ t.test(
   },
 );
 
-t.test("what the leader left undone, and what was changed meanwhile, its successor does", async (t) => {
+t.test("the successor completes what the leader left undone, and applies what was changed meanwhile", async (t) => {
   const { facts, database, settle, leader, standby } = pair();
   setSwitch(facts, "s");
   setPort(facts, "a", { switch: "s" });

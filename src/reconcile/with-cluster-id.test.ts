@@ -17,12 +17,12 @@ const identity = (id: string): RowIdentity => ({
   isReference: (table, column) => isReference(OVN_NB, table, column),
 });
 
-/** Every uuid in a text, as often as it is there. */
+/** Every uuid in a text, with repetitions. */
 function uuidsIn(value: unknown): readonly string[] {
   return JSON.stringify(value).match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
 }
 
-t.test("every uuid of whatever the units compile to becomes the cluster's, and nothing else changes", async (t) => {
+t.test("every uuid in all fragments becomes the cluster's, and nothing else changes", async (t) => {
   const build = new FragmentBuilder();
   build.held("Logical_Switch", "s", "ports", "Logical_Switch_Port", "p", {
     name: "p",
@@ -35,7 +35,7 @@ t.test("every uuid of whatever the units compile to becomes the cluster's, and n
       const made = withClusterId(fragment, identity(id));
       const backwards = new Map(uuidsIn([fragment.rows, fragment.edges]).map((uuid) => [qualify(uuid, id), uuid]));
       const text = JSON.stringify([made.rows, made.edges]);
-      // Whatever is left of the plain ones is not in the map, and stays as it is.
+      // Plain uuids that are not in the map would stay unchanged.
       const back = text.replaceAll(
         /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
         (uuid) => backwards.get(uuid) ?? "?",
@@ -61,7 +61,7 @@ t.test("a set of references stays sorted, and strings are no references although
   t.same(edges, [{ ...edge, row: own(plain[1]) }]);
 });
 
-t.test("no map of the northbound database refers to rows, for such values would not be found", async (t) => {
+t.test("no map of the northbound database refers to rows, because such references would not be found", async (t) => {
   for (const [table, { columns }] of Object.entries(OVN_NB.tables)) {
     for (const [column, { key, value }] of Object.entries(columns)) {
       if (value !== undefined) t.same([key.refTable, value.refTable], [undefined, undefined], `${table}.${column}`);

@@ -14,7 +14,7 @@ import { SegmentWriter } from "./segments.ts";
 
 const LIMIT = 64 * 1024;
 
-/** A recorder to a new folder, of a store of facts; each reading of the clock is a millisecond later. */
+/** A recorder of a store of facts into a new folder; the clock advances a millisecond with each reading. */
 function recorded(limit = LIMIT, rows: readonly SweptRow[] = []) {
   const folder = join(mkdtempSync(join(tmpdir(), "weft-recording-")), "made");
   const facts = factStore();
@@ -93,22 +93,25 @@ t.test("the state at a time is the one of that time, and before the recording th
   await t.rejects(replayTo(segments, 0), { code: "out-of-range", message: /begins at 2026-01-31T12:00:00Z/ });
 });
 
-t.test("a file that cannot be written stops nothing: it is said, and after a pause a new one is begun", async (t) => {
-  const { folder, recorder, served, idle, errors, timers } = recorded();
-  writeFileSync(folder, "not a folder");
-  recorder.begin();
-  await idle();
-  served("one");
-  await idle();
-  t.equal(errors.length, 1, errors.join());
-  t.match(errors[0], /failed to record to .*; retrying in 60 s/);
-  timers[0]?.();
-  served("two");
-  await idle();
-  t.equal(errors.length, 2);
-});
+t.test(
+  "a file that cannot be written stops nothing: it is reported, and after a pause a new one is started",
+  async (t) => {
+    const { folder, recorder, served, idle, errors, timers } = recorded();
+    writeFileSync(folder, "not a folder");
+    recorder.begin();
+    await idle();
+    served("one");
+    await idle();
+    t.equal(errors.length, 1, errors.join());
+    t.match(errors[0], /failed to record to .*; retrying in 60 s/);
+    timers[0]?.();
+    served("two");
+    await idle();
+    t.equal(errors.length, 2);
+  },
+);
 
-t.test("a cluster that is too large for the limit is said to be", async (t) => {
+t.test("a cluster that is too large for the limit is reported", async (t) => {
   const { folder, recorder, served, idle, errors } = recorded();
   for (let i = 0; i < 2_000; i++) served(`type-${i}`);
   recorder.begin();
@@ -238,7 +241,7 @@ t.test("a fact that this version cannot index counts as unread, and the rest is 
   t.equal(replay.facts.size("served"), 1);
 });
 
-t.test("what is no recording is said not to be one", async (t) => {
+t.test("a file that is not a recording is reported as such", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "weft-recording-"));
   await t.rejects(listSegments(join(folder, "absent")), { code: "unreadable" });
   await t.rejects(listSegments(folder), { code: "empty" });

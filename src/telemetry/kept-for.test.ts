@@ -3,7 +3,7 @@
 import t from "tap";
 import { keptFor } from "./kept-for.ts";
 
-t.test("what is read is kept for its time, also while it is being read", async (t) => {
+t.test("a value is kept for its time, also while it is being read", async (t) => {
   let [now, reads] = [0, 0];
   const read = keptFor({ now: () => now }, 1000, async () => ++reads);
   t.same(await Promise.all([read(), read()]), [1, 1]);

@@ -31,7 +31,7 @@ const get = async (port: number, path: string, host = "127.0.0.1") => {
   return { status: answer.status, body: (await answer.text()).trim() };
 };
 
-/** Connections that say nothing; resolves when all that the server takes are open. */
+/** Silent connections; resolves when all that the server accepts are open. */
 async function hold(t: Test, port: number, count: number): Promise<void> {
   const sockets: Socket[] = [];
   t.teardown(() => {
@@ -107,14 +107,14 @@ t.test("the level of a log is changed on the loopback address, by POST, to one t
   for (const method of ["GET", "POST"]) t.equal((await ask(metrics!, "?level=info", method))[0], 404);
 });
 
-t.test("a path that is no URL is not found, and the process goes on", async (t) => {
+t.test("a path that is not a URL is answered by 404, and the process continues", async (t) => {
   const { ports } = await served(t);
   for (const port of [ports.metrics, ports.health])
     for (const path of ["//", "//[", "/%", "//metrics?level=%"]) t.equal((await get(port, path)).status, 404, path);
   t.equal((await get(ports.health, "/healthz")).status, 200);
 });
 
-t.test("scrapes at one time are one reading of the metrics", async (t) => {
+t.test("simultaneous scrapes are one reading of the metrics", async (t) => {
   const registry = new Registry();
   let reads = 0;
   const first = Promise.withResolvers<void>();

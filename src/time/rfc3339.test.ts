@@ -20,7 +20,7 @@ t.test("what is written is what is read", async (t) => {
   t.equal(parseTime("2026-08-22T21:49:15.987654+08:00"), Date.UTC(2026, 7, 22, 13, 49, 15, 987));
 });
 
-t.test("what is not RFC 3339 is no time", async (t) => {
+t.test("text that is not RFC 3339 is not a time", async (t) => {
   for (const text of ["", "yesterday", "2026-08-22", "2026-08-22T13:49:15", "2026-13-22T13:49:15Z", "1"]) {
     t.equal(parseTime(text), undefined, text);
   }

@@ -63,7 +63,7 @@ t.test("a flow is decoded by the template that came before it, also in the same 
   t.strictSame(decoder.decode(message([256, Buffer.concat([RECORD, RECORD, Buffer.alloc(2)])])), [SAMPLE, SAMPLE]);
 });
 
-t.test("addresses of IPv6 have their canonical text", async (t) => {
+t.test("IPv6 addresses are in canonical form", async (t) => {
   const decoder = new IpfixDecoder();
   const template = words(300, 4, 138, 4, 27, 16, 28, 16, 4, 1);
   const ip = (last: number): Buffer => Buffer.from([0xfd, 0, 0, 0x10, 0, 0x16, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
@@ -72,7 +72,7 @@ t.test("addresses of IPv6 have their canonical text", async (t) => {
   t.match(flow, { from: "fd00:10:16::2", to: "fd00:10:16::ab", protocol: 58, toPort: 0 });
 });
 
-t.test("what is no message of IPFIX, or is cut off anywhere, gives no flow and breaks nothing", async (t) => {
+t.test("a message that is not IPFIX, or is truncated anywhere, gives no flow and no exception", async (t) => {
   const whole = message([2, TEMPLATE], [256, RECORD]);
   for (let length = 0; length < whole.length; length++)
     t.strictSame(new IpfixDecoder().decode(whole.subarray(0, length)), [], `${length} bytes`);
@@ -95,7 +95,7 @@ t.test("flows of all datapaths of a node are decoded, however many there are", a
 });
 
 t.test(
-  "templates of another program take no place from those of Open vSwitch, and little memory and time",
+  "templates of another program do not displace those of Open vSwitch, and take little memory and time",
   async (t) => {
     const decoder = new IpfixDecoder();
     for (let id = 256; id < 0xffff; id++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isIPv6 } from "node:net";
+import { formatIpv6Groups } from "../../net/address.ts";
 
 /**
  * A decoder of IPFIX messages (RFC 7011) as ovs-vswitchd exports them: the fields of a flow, by the exporter's templates. Malformed parts are
@@ -159,11 +159,5 @@ function sampleOf(values: ReadonlyMap<number, Buffer>): FlowSample | undefined {
 function address(bytes: Buffer | undefined): string | undefined {
   if (bytes?.length === 4) return bytes.join(".");
   if (bytes?.length !== 16) return undefined;
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16)).join(":");
-  return isIPv6(groups) ? compressed(groups) : undefined;
-}
-
-/** The canonical text of an IPv6 address (RFC 5952). */
-function compressed(groups: string): string {
-  return new URL(`http://[${groups}]/`).hostname.slice(1, -1);
+  return formatIpv6Groups(Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i)));
 }

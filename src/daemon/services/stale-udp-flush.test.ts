@@ -76,7 +76,7 @@ async function setup(t: Test, at: number, entries: readonly StaleFlows[] | strin
   await record.whenSynced();
   return {
     ...{ commands, warnings, failures },
-    /** Waits until so many commands and warnings have come. */
+    /** Waits for this number of commands and warnings. */
     seen: (list: readonly string[], count: number) =>
       until(
         (listener) => {
@@ -99,7 +99,7 @@ async function setup(t: Test, at: number, entries: readonly StaleFlows[] | strin
   };
 }
 
-t.test("flows to endpoints that are gone are deleted once the new flows are installed and active", async (t) => {
+t.test("flows to removed endpoints are deleted once the new flows are installed and active", async (t) => {
   const { commands, seen, ended, installed } = await setup(t, 41);
   const [before, next, last] = [
     { cfg: 41, flows: [V6] },
@@ -125,14 +125,14 @@ t.test("it does not matter whether ovn-controller or the record comes first", as
   t.equal(commands[2], FLUSH_V4);
 });
 
-t.test("what ended before the daemon started is left alone", async (t) => {
+t.test("flows that ended before the daemon started are not deleted", async (t) => {
   const { commands, seen, ended } = await setup(t, 50, [{ cfg: 42, flows: [V6] }]);
   await ended({ cfg: 42, flows: [V6] }, { cfg: 43, flows: [V4] });
   await seen(commands, 3);
   t.equal(commands[2], FLUSH_V4);
 });
 
-t.test("it is retried while ovs-vswitchd does not answer, and given up where it refuses", async (t) => {
+t.test("it is retried while ovs-vswitchd does not answer, but not if it refuses", async (t) => {
   const { commands, seen, failures, warnings, ended } = await setup(t, 50);
   failures.push(new ControlError("unreachable", "revalidator/wait", "ENOENT"));
   await ended({ cfg: 42, flows: [V4] });
@@ -147,7 +147,7 @@ t.test("it is retried while ovs-vswitchd does not answer, and given up where it 
   t.same(commands.slice(4), ["revalidator/wait", ...RENEWED, FLUSH_V6]);
 });
 
-t.test("one flow that ovs-vswitchd refuses keeps no other one", async (t) => {
+t.test("one flow that ovs-vswitchd refuses does not affect the others", async (t) => {
   const { commands, seen, failures, warnings, ended } = await setup(t, 50);
   failures.push(undefined, undefined, new ControlError("refused", "dpctl/flush-conntrack", "unknown family"));
   await ended({ cfg: 42, flows: [V6, V4] });
@@ -159,14 +159,14 @@ t.test("one flow that ovs-vswitchd refuses keeps no other one", async (t) => {
   t.same(commands.slice(4), [...RENEWED, FLUSH_V4], "it is given up");
 });
 
-t.test("a record that is malformed when the daemon starts is no reason to pass over the next one", async (t) => {
+t.test("the record after one that is malformed when the daemon starts is used", async (t) => {
   const { commands, seen, ended } = await setup(t, 50, "{");
   await ended({ cfg: 43, flows: [V4] });
   await seen(commands, 3);
   t.same(commands, [...RENEWED, FLUSH_V4]);
 });
 
-t.test("what waits for a number of a former database is dropped when numbers start over", async (t) => {
+t.test("flows that wait for a number of a former database are dropped when numbers start over", async (t) => {
   const { commands, seen, ended, installed } = await setup(t, 900);
   await ended({ cfg: 1000, flows: [V6] });
   await ended({ cfg: 1000, flows: [V6] }, { cfg: 2, flows: [V4] });

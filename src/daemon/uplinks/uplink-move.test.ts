@@ -11,7 +11,7 @@ const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busy
 // Hundreds of processes of ip(8): on a busy machine they take time.
 t.setTimeout(120_000);
 
-t.test("an interface moves into a bridge and back with all that it has", { skip }, async (t) => {
+t.test("an interface moves into a bridge and back with all its addresses and routes", { skip }, async (t) => {
   const node = await movingNode(t);
   const before = node.look("eth1");
   t.match(before, /default via 192\.0\.2\.1/);
@@ -32,7 +32,7 @@ t.test("an interface moves into a bridge and back with all that it has", { skip 
   t.same(node.server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids["ovn-bridge-mappings"], "other:br-other");
 });
 
-t.test("a daemon killed half way goes on, and the node answers meanwhile", { skip }, async (t) => {
+t.test("a daemon killed halfway continues after its restart, and the node answers meanwhile", { skip }, async (t) => {
   // Every step: test/e2e/release/uplink-crash-points.test.ts
   const node = await movingNode(t);
   const before = node.look("eth1");

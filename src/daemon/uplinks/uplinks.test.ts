@@ -18,7 +18,7 @@ const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busy
 // Hundreds of processes of ip(8): on a busy machine they take time.
 t.setTimeout(120_000);
 
-/** A daemon's uplinks on the node, with what it is told and what it says. */
+/** A daemon's uplinks on the node, with its contract and its reports. */
 async function start(t: Test, node: MovingNode, former?: string, broken: Partial<NodeKernel> = {}) {
   const { kernel, ...rest } = await node.start();
   const parts = { ...rest, kernel: { ...kernel, watch: kernel.watch.bind(kernel), ...broken } };
@@ -47,7 +47,7 @@ async function start(t: Test, node: MovingNode, former?: string, broken: Partial
   });
   uplinks.start();
   return {
-    /** The node's contract; undefined where it cannot be read. */
+    /** The node's contract; undefined if it cannot be read. */
     tell(wanted: Readonly<Record<string, string>> | undefined) {
       const contract = wanted === undefined ? "malformed" : { uplinks: wanted };
       own = { uid: "u", uplinks: own === undefined ? former : own.uplinks, contract } as unknown as OwnNode;
@@ -91,7 +91,7 @@ t.test(
 );
 
 t.test(
-  "an interface that does not exist, is renamed, or another's is told, and the node keeps its addresses",
+  "an interface that is missing, renamed or another program's is reported, and the node keeps its addresses",
   { skip },
   async (t) => {
     const node = await movingNode(t);
@@ -120,7 +120,7 @@ t.test(
 );
 
 t.test(
-  "in userspace the only default route stays where it is, and an interface under another one too",
+  "with the userspace datapath the interface of the only default route is not moved, nor one with a sub-interface",
   { skip },
   async (t) => {
     const node = await movingNode(t);
@@ -143,7 +143,7 @@ t.test(
   },
 );
 
-t.test("an interface of which something cannot be moved keeps everything", { skip }, async (t) => {
+t.test("an interface with something that cannot be moved keeps everything", { skip }, async (t) => {
   const node = await movingNode(t);
   const before = node.look("eth1");
   const daemon = await start(t, node, undefined, {
@@ -157,13 +157,13 @@ t.test("an interface of which something cannot be moved keeps everything", { ski
   t.ok(node.answers());
 });
 
-t.test("before br-int shows which datapath the node has, nothing is done", { skip }, async (t) => {
+t.test("before br-int shows the node's datapath, nothing is done", { skip }, async (t) => {
   const node = await movingNode(t);
   const edit = (bridges: readonly string[]) => update(VSWITCH, "Open_vSwitch", [], { bridges });
   await node.server.edit(VSWITCH, [edit([])]);
   const daemon = await start(t, node);
   daemon.tell({ net: "eth1" });
-  // What a pass does without br-int it does at once.
+  // Without br-int a pass ends at once.
   await setTimeout(20);
   const uuid = randomUUID();
   const integration = insert(VSWITCH, "Bridge", uuid, { name: "br-int", datapath_type: "netdev" });

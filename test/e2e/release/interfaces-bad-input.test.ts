@@ -4,13 +4,13 @@ import t from "tap";
 import { ping } from "../../../hack/traffic/probe.ts";
 import { podPortName } from "../../../src/api/port-names.ts";
 import { NETWORK_ATTACHMENTS, PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import { expectPodEvent } from "../testing/events.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { useMultus } from "../testing/multus.ts";
 import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { inPod, type Manifest, ready, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { when } from "../testing/when.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const HOME = "weft-bad-networks";
@@ -91,21 +91,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
         ["AcquireAddressFailed", event, 20_000],
         ["FailedCreatePodSandBox", error, 90_000],
       ] as const) {
-        const its = () =>
-          world.events
-            .values()
-            .filter(
-              (one) =>
-                one.involvedObject.name === name && one.involvedObject.namespace === HOME && one.reason === reason,
-            );
-        const found = await when(
-          (listener) => world.events.subscribe(listener),
-          () => its().find(({ message }) => wanted.test(message)),
-          `an Event ${reason} of pod ${name}`,
-          ms,
-        ).catch(() => undefined);
-        t.ok(found, reason, { found: its().map(({ message }) => message) });
-        t.comment(found?.message);
+        await expectPodEvent(t, world, { namespace: HOME, name }, reason, wanted, ms);
       }
     });
   }

@@ -4,6 +4,7 @@ import t, { type Test } from "tap";
 import { podPortName } from "../../../src/api/port-names.ts";
 import { podSteps } from "../../../src/cli/pod.ts";
 import { NETWORK_ATTACHMENTS, PODS, SUBNETS } from "../../../src/kube/resources.ts";
+import { expectPodEvent } from "../testing/events.ts";
 import { useMultus } from "../testing/multus.ts";
 import { createNetwork, macvlanNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
@@ -62,20 +63,7 @@ class Cluster {
 
   /** The first Event of a pod with such a message. */
   async says(t: Test, name: string, reason: string, wanted: RegExp, ms = 20_000): Promise<void> {
-    const its = () =>
-      this.world.events
-        .values()
-        .filter(
-          (one) => one.involvedObject.name === name && one.involvedObject.namespace === HOME && one.reason === reason,
-        );
-    const found = await when(
-      (listener) => this.world.events.subscribe(listener),
-      () => its().find(({ message }) => wanted.test(message)),
-      `an Event ${reason} of pod ${name}`,
-      ms,
-    ).catch(() => undefined);
-    t.ok(found, `${reason} ${wanted}`, { found: its().map(({ message }) => message) });
-    t.comment(found?.message);
+    await expectPodEvent(t, this.world, { namespace: HOME, name }, reason, wanted, ms);
   }
 
   /** Resolves when the problem of an interface is in the record, which is written after its Event. */
