@@ -21,6 +21,9 @@ const helm = existsSync(cached) ? cached : findCommand("helm");
 const skip = helm === undefined ? "there is no helm here; the lab builds one" : false;
 const chart = join(ROOT, "charts/weft");
 
+// Some sixty runs of helm.
+t.setTimeout(180_000);
+
 function template(...args: readonly string[]): Promise<RunResult> {
   const version = `--kube-version=${KUBERNETES_VERSION}`;
   return run(helm ?? "", ["template", "weft", chart, "--namespace=kube-system", version, ...args], {
