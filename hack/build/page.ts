@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { globSync } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { HostError } from "../host/error.ts";
 import { run } from "../host/run.ts";
 import { contentHash, sourcesOf } from "./inputs.ts";
 import { ROOT } from "./npm.ts";
@@ -32,6 +33,11 @@ export async function buildPage(folder: string): Promise<void> {
     await mkdir(assets, { recursive: true });
     await bundle(assets, SCRIPT, ["--format=esm", `--metafile=${join(made, "metafile.json")}`]);
     await bundle(assets, STYLE, []);
+    for (const file of globSync("*.js", { cwd: assets })) {
+      const { size } = await stat(join(assets, file));
+      if (size > SCRIPT_LIMIT)
+        throw new HostError("unsupported", `${file} of the page has ${size} bytes; at most ${SCRIPT_LIMIT}`);
+    }
     const icon = `icon-${contentHash(SOURCES, [join(SOURCES, "icon.svg")]).slice(0, 8)}.svg`;
     await copyFile(join(SOURCES, "icon.svg"), join(assets, icon));
     const [script = "", style = ""] = [".js", ".css"].map((end) =>
