@@ -34,16 +34,21 @@ export async function generateNotice(options: { readonly check: boolean }): Prom
       return { ...one, ...(text === undefined ? {} : { text }) };
     }),
   );
+  const path = join(ROOT, FILE);
+  const present = await readFile(path, "utf8").catch(() => "");
+  const node = lockedPackage("node").version;
+  const nodeLicence = (await nodeLicenceText()) ?? present.split(`\n5. Licence of Node.js ${node}\n`)[1];
+  if (nodeLicence === undefined)
+    throw new Error(`the licence text of Node.js ${node} is not installed: remove node_modules, and run this again`);
   const text = noticeText({
     suite: DEBIAN_SUITE,
-    node: lockedPackage("node").version,
-    nodeLicence: await nodeLicenceText(),
+    node,
+    nodeLicence,
     bun: lockedPackage("bun").version,
     debian: imagePackages(),
     npm,
   });
-  const path = join(ROOT, FILE);
-  if ((await readFile(path, "utf8").catch(() => undefined)) === text) return [];
+  if (present === text) return [];
   if (!options.check) await writeFile(path, text);
   return [FILE];
 }

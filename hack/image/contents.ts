@@ -58,9 +58,13 @@ export async function licenceText(name: string): Promise<string | undefined> {
   return file === undefined ? undefined : await readFile(join(folder, file), "utf8");
 }
 
-/** The licence text in the npm package of the Node.js executable, which has the licences of everything that Node.js contains. */
-export async function nodeLicenceText(): Promise<string> {
-  return await readFile(join(ROOT, "node_modules/node/node_modules", `node-linux-${process.arch}`, "LICENSE"), "utf8");
+/**
+ * The licence text in the npm package of the Node.js executable, which has the licences of everything that Node.js contains; `undefined` if a later
+ * `npm install` has removed that package (its executable stays).
+ */
+export async function nodeLicenceText(): Promise<string | undefined> {
+  const path = join(ROOT, "node_modules/node/node_modules", `node-linux-${process.arch}`, "LICENSE");
+  return existsSync(path) ? await readFile(path, "utf8") : undefined;
 }
 
 /** A Debian package that is installed in the image. */
