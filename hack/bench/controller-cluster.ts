@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { NAMESPACE } from "../deploy/values.ts";
+import { RELEASE_NAMESPACE } from "../deploy/values.ts";
 import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
 import { insideDaemon } from "./inside-daemon.ts";
@@ -33,7 +33,7 @@ export interface QuietCluster {
  * renewed: the Services of the databases must keep their endpoints.
  */
 export async function quietCluster(lab: Lab): Promise<QuietCluster> {
-  const { stdout } = await lab.kubectl(["get", `--namespace=${NAMESPACE}`, DEPLOYMENT, "--output=json"]);
+  const { stdout } = await lab.kubectl(["get", `--namespace=${RELEASE_NAMESPACE}`, DEPLOYMENT, "--output=json"]);
   const deployment = JSON.parse(stdout) as {
     spec: { replicas: number; template: { spec: { containers: { args: string[] }[] } } };
   };
@@ -43,7 +43,7 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
   await scale(lab, 0);
   await lab.kubectl([
     "wait",
-    `--namespace=${NAMESPACE}`,
+    `--namespace=${RELEASE_NAMESPACE}`,
     "--for=delete",
     "pod",
     "--selector=app=kube-ovn-controller",
@@ -82,18 +82,18 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
         }),
       );
       await scale(lab, replicas);
-      await lab.kubectl(["rollout", "status", `--namespace=${NAMESPACE}`, DEPLOYMENT, "--timeout=120s"]);
+      await lab.kubectl(["rollout", "status", `--namespace=${RELEASE_NAMESPACE}`, DEPLOYMENT, "--timeout=120s"]);
     },
   };
 }
 
 async function scale(lab: Lab, replicas: number): Promise<void> {
-  await lab.kubectl(["scale", `--namespace=${NAMESPACE}`, DEPLOYMENT, `--replicas=${replicas}`]);
+  await lab.kubectl(["scale", `--namespace=${RELEASE_NAMESPACE}`, DEPLOYMENT, `--replicas=${replicas}`]);
 }
 
 /** Writes a kubeconfig with a token of the controller's ServiceAccount to each node, and returns its path there. */
 async function writeKubeconfig(lab: Lab): Promise<string> {
-  const { stdout } = await lab.kubectl(["create", "token", "ovn", `--namespace=${NAMESPACE}`, "--duration=6h"]);
+  const { stdout } = await lab.kubectl(["create", "token", "ovn", `--namespace=${RELEASE_NAMESPACE}`, "--duration=6h"]);
   const config = withToken(readFileSync(lab.paths.nodeKubeconfig, "utf8"), stdout.trim());
   const name = "weft-bench.kubeconfig";
   for (const node of lab.nodes) {

@@ -3,7 +3,7 @@
 import type { BuildFigures, ColdStart, ControllerBench } from "./controller.ts";
 import type { Load } from "./controller-load.ts";
 import type { Wave } from "./controller-pods.ts";
-import { curves, dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.ts";
+import { curves, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
 import { quantile } from "./statistics.ts";
 
 /** Goals: by themselves, and as a part of another build's figure. */
@@ -29,7 +29,7 @@ const peak = ({ full, coldStarts }: BuildFigures): number =>
   Math.max(full.peakMiB, ...coldStarts.map(({ use }) => use.peakMiB));
 
 /** The measured values and the goals. */
-function controllerVerdicts(bench: ControllerBench): readonly Verdict[] {
+function controllerVerdicts(bench: ControllerBench): readonly MeasuredGoal[] {
   const { pods, floor } = bench;
   const [weft, other] = bench.builds;
   if (weft === undefined) return [];
@@ -39,13 +39,13 @@ function controllerVerdicts(bench: ControllerBench): readonly Verdict[] {
   const idle = middle(weft.coldStarts.map(({ idleMs }) => idleMs));
   const transactions = weft.coldStarts.reduce((total, start) => total + start.northboundTransactions, 0);
   const writes = weft.coldStarts.reduce((total, start) => total + sum(start.writes), 0);
-  const verdict = (what: string, measured: string, goal: string, met: boolean): Verdict => ({
+  const verdict = (what: string, measured: string, goal: string, met: boolean): MeasuredGoal => ({
     what,
     measured,
     goal,
     met,
   });
-  const beside = (what: string, of: (figures: BuildFigures) => number, goal: number): readonly Verdict[] => {
+  const beside = (what: string, of: (figures: BuildFigures) => number, goal: number): readonly MeasuredGoal[] => {
     if (other === undefined) return [];
     const part = of(weft) / of(other);
     return [verdict(`${what}, as a part of the other build's`, `${part.toFixed(2)} ×`, `≤ ${goal} ×`, part <= goal)];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { DataplaneBench, PathFigures, QUANTITIES } from "./dataplane.ts";
-import { formatVerdicts, type Verdict } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal } from "./page.ts";
 
 type QuantityName = (typeof QUANTITIES)[number];
 
@@ -12,9 +12,9 @@ const GOALS = {
 } as const;
 
 /** What was measured, beside what was wanted. */
-export function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[] {
+export function dataplaneVerdicts({ paths }: DataplaneBench): readonly MeasuredGoal[] {
   const find = (what: string): PathFigures | undefined => paths.find((path) => path.what === what);
-  const verdicts: Verdict[] = [];
+  const verdicts: MeasuredGoal[] = [];
   const share = (what: string, name: string, of: QuantityName, goal: number): void => {
     const path = find(what);
     if (path === undefined) return;
@@ -53,7 +53,7 @@ export function dataplaneVerdicts({ paths }: DataplaneBench): readonly Verdict[]
 const TIMES_KUBE_OVN = 1.5;
 
 /** Beside Kube-OVN's rows; and how far bare OVN gets, which has no rows that could cost more. */
-function beside(find: (what: string) => PathFigures | undefined): readonly Verdict[] {
+function beside(find: (what: string) => PathFigures | undefined): readonly MeasuredGoal[] {
   const [own, theirs] = [find("pod to pod, on a node"), find("Kube-OVN's rows, on a node")];
   if (own === undefined || theirs === undefined) return [];
   // Theirs is × ours.

@@ -64,7 +64,7 @@ export async function benchFlows(rounds: number): Promise<FlowsBench> {
 }
 
 /** The figures as text. */
-export function formatFlows({ figures }: FlowsBench): string {
+export function formatFlowsBench({ figures }: FlowsBench): string {
   const lines = (Object.keys(UNITS) as What[]).map((what) => {
     const { off, on } = figures[what];
     const [a, b] = [quantile(off, 0.5), quantile(on, 0.5)];

@@ -176,7 +176,7 @@ program
   .option("--rounds <n>", "how often each is measured in a turn", Number, 7)
   .option("--json", "print the figures as JSON", false)
   .action(async ({ json, rounds }: { json: boolean; rounds: number }) => {
-    const { benchFlows, formatFlows } = await import("./flows.ts");
+    const { benchFlows, formatFlowsBench: formatFlows } = await import("./flows.ts");
     const bench = await benchFlows(rounds);
     publish("flows", bench, json, formatFlows(bench));
   });

@@ -6,7 +6,7 @@
 export const ms = (value: number): string => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
 
 /** One goal of an issue and what was measured. */
-export interface Verdict {
+export interface MeasuredGoal {
   readonly what: string;
   readonly measured: string;
   readonly goal: string;
@@ -14,7 +14,7 @@ export interface Verdict {
 }
 
 /** The verdicts for a terminal. */
-export function formatVerdicts(verdicts: readonly Verdict[]): string {
+export function formatVerdicts(verdicts: readonly MeasuredGoal[]): string {
   const lines = verdicts.map(
     ({ what, measured, goal, met }) => `${met ? "✓" : "✗"} ${what}: ${measured}; goal ${goal}`,
   );
@@ -22,7 +22,7 @@ export function formatVerdicts(verdicts: readonly Verdict[]): string {
 }
 
 /** A page: what was measured beside what was wanted, then `body`, which is HTML. */
-export function htmlPage(title: string, intro: string, verdicts: readonly Verdict[], body: string): string {
+export function htmlPage(title: string, intro: string, verdicts: readonly MeasuredGoal[], body: string): string {
   const rows = verdicts
     .map(
       ({ what, measured, goal, met }) =>

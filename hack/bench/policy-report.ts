@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.ts";
+import { dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
 import type { PolicyBench } from "./policy.ts";
 
 /** Goals of the issue on policies. */
@@ -17,9 +17,9 @@ const GOALS = {
 const KUBE_OVN = { oneMs: 413, hundredMs: 2_900 } as const;
 
 /** What was measured, beside what was wanted. */
-function policyVerdicts({ pods, one, hundred, label, large, lab }: PolicyBench): readonly Verdict[] {
+function policyVerdicts({ pods, one, hundred, label, large, lab }: PolicyBench): readonly MeasuredGoal[] {
   const size = `${large.pods.toLocaleString("en")} pods × ${large.policies.toLocaleString("en")} policies`;
-  const verdict = (what: string, measured: string, goal: string, met: boolean): Verdict => ({
+  const verdict = (what: string, measured: string, goal: string, met: boolean): MeasuredGoal => ({
     what,
     measured,
     goal,

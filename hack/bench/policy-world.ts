@@ -19,7 +19,7 @@ import { Tracker } from "../../src/reconcile/tracker.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 
 /** The result of one change. */
-export interface Change {
+export interface PolicyChange {
   /** From the fact to the commit, in ms. */
   readonly ms: number;
   readonly transactions: number;
@@ -117,7 +117,7 @@ export class PolicyWorld {
   }
 
   /** Carries out a change and waits until it is committed. */
-  async measure(change: () => void): Promise<Change> {
+  async measure(change: () => void): Promise<PolicyChange> {
     const { transactions, operations } = this.engine.stats;
     const started = performance.now();
     change();

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { NetworkPolicySpec } from "../../src/facts/network-policy.ts";
 import type { PolicyLabBench } from "./policy-lab.ts";
-import { type Change, PolicyWorld } from "./policy-world.ts";
+import { type PolicyChange, PolicyWorld } from "./policy-world.ts";
 import { type Spread, spread } from "./statistics.ts";
 
 /** What the bench of policies measured. Times are ms from the fact to the commit. */
@@ -40,8 +40,8 @@ export interface LargeBench {
   /** Resident, at its peak and when all was in the database. */
   readonly peakMiB: number;
   readonly restMiB: number;
-  readonly onePod: Change;
-  readonly onePolicy: Change;
+  readonly onePod: PolicyChange;
+  readonly onePolicy: PolicyChange;
   readonly acls: number;
   readonly groups: number;
   readonly members: number;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, htmlPage, type Verdict } from "./page.ts";
+import { formatVerdicts, htmlPage, type MeasuredGoal } from "./page.ts";
 import type { QosBench, QosFigure } from "./qos.ts";
 import { qosPicture, tolerance } from "./qos-picture.ts";
 import { showLimit } from "./qos-plan.ts";
@@ -23,8 +23,8 @@ function ceiling(bench: QosBench, { direction, protocol, where, got }: QosFigure
 }
 
 /** The goals, and what was measured. What the machine cannot send even without a limit is no verdict about the limit. */
-export function qosVerdicts(bench: QosBench): readonly Verdict[] {
-  const verdicts: Verdict[] = [];
+export function qosVerdicts(bench: QosBench): readonly MeasuredGoal[] {
+  const verdicts: MeasuredGoal[] = [];
   for (const figure of bench.figures) {
     const { asked, burst, direction, protocol, where, got } = figure;
     const what = `${showLimit(asked, burst)} ${direction}, ${protocol}, ${where}, ${got.length === 1 ? "one pod" : `${got.length} pods`}`;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type CniBench, GOALS } from "./cni.ts";
-import { bars, dots, formatVerdicts, htmlPage, ms, type Verdict } from "./page.ts";
+import { bars, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
 import type { Spread } from "./statistics.ts";
 
 /** What was measured, beside what was wanted. */
-function verdicts(bench: CniBench): readonly Verdict[] {
+function verdicts(bench: CniBench): readonly MeasuredGoal[] {
   const above = bench.single.weft.median - bench.single.floor.median;
   const ratio = bench.burst.weft.max / bench.burst.floor.max;
   const daemon = Math.max(...bench.memory.daemon);

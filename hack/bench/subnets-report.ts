@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, ms, type Verdict } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal, ms } from "./page.ts";
 import type { SubnetsBench } from "./subnets.ts";
 
 /** Goals in ms, and Kube-OVN on this kind of machine. */
@@ -8,7 +8,7 @@ const GOALS = { singleMs: 100, manyMs: 3_000 } as const;
 const KUBE_OVN = { singleMs: "134–267 ms", manyMs: "23 s" } as const;
 
 /** What was measured, beside what was wanted. */
-function subnetsVerdicts({ builds, subnets }: SubnetsBench): readonly Verdict[] {
+function subnetsVerdicts({ builds, subnets }: SubnetsBench): readonly MeasuredGoal[] {
   const [weft] = builds;
   if (weft === undefined) return [];
   const singles = Object.entries(weft.single).map(([kind, { median, max }]) => ({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, ms, type Verdict } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal, ms } from "./page.ts";
 import type { TopologyBench } from "./topology.ts";
 
 const GOALS = { changeMs: 50, coldStartMs: 10_000 } as const;
@@ -9,7 +9,7 @@ const GOALS = { changeMs: 50, coldStartMs: 10_000 } as const;
 const OWN_UNITS_OF_A_NODE = 5;
 
 /** What was measured, beside what was wanted. */
-function topologyVerdicts({ changes, coldStarts, rows, growth }: TopologyBench): readonly Verdict[] {
+function topologyVerdicts({ changes, coldStarts, rows, growth }: TopologyBench): readonly MeasuredGoal[] {
   const singles = changes.map(({ what, ms: { median, max } }) => ({
     what: `${what}, until committed`,
     measured: `median ${ms(median)}, slowest ${ms(max)}`,

@@ -36,7 +36,7 @@ export interface TopologySize {
 }
 
 /** What one change came to. */
-export interface Change {
+export interface TopologyChange {
   /** From the request until the last transaction that it caused was committed, ms. */
   readonly ms: number;
   readonly transactions: number;
@@ -108,7 +108,7 @@ export class TopologyWorld {
    * (Logical_Switch_Port `up`, when it has compiled the change) is not part of it. northd and ovn-controller are idle when this returns, so that one change does
    * not run beside the work that the one before made for them.
    */
-  async measure(change: () => Promise<unknown>): Promise<Change> {
+  async measure(change: () => Promise<unknown>): Promise<TopologyChange> {
     const { engine, committed } = this.#running;
     const before = { ...engine.stats };
     const cpu = process.cpuUsage();
@@ -217,17 +217,17 @@ async function fill(kube: FakeKube, size: TopologySize): Promise<void> {
   const make = async (type: ResourceType, metadata: object, rest: object = {}): Promise<void> =>
     void (await kube.create(type, { metadata, ...rest } as never));
   await make(NAMESPACES, { name: "default" });
-  for (let n = 0; n < size.nodes; n++) await addNode(kube, n);
+  for (let n = 0; n < size.nodes; n++) await addTopologyNode(kube, n);
   for (let n = 0; n < size.vpcs; n++) await make(VPCS, { name: `vpc-${n}` }, { spec: {} });
   for (let n = 0; n < size.subnets; n++) {
     await make(NAMESPACES, { name: `ns-${n}` });
-    await addSubnet(kube, n, size);
+    await addTopologySubnet(kube, n, size);
   }
-  for (let n = 0; n < size.pods; n++) await addPod(kube, n, size);
+  for (let n = 0; n < size.pods; n++) await addTopologyPod(kube, n, size);
 }
 
 /** The n-th node; made-up ones suffice. */
-export async function addNode(kube: FakeKube, n: number): Promise<void> {
+export async function addTopologyNode(kube: FakeKube, n: number): Promise<void> {
   const addresses = [{ type: "InternalIP", address: `192.0.${2 + (n >> 8)}.${n & 255}` }];
   const conditions = [{ type: "Ready", status: "True" }];
   const name = `node-${n}`;
@@ -243,7 +243,7 @@ function isDefault(n: number, { vpcs }: TopologySize): boolean {
 }
 
 /** The n-th subnet, for namespace `ns-<n>`; `vpc`: in that VPC, whatever its number. */
-export async function addSubnet(kube: FakeKube, n: number, size: TopologySize, vpc?: string): Promise<void> {
+export async function addTopologySubnet(kube: FakeKube, n: number, size: TopologySize, vpc?: string): Promise<void> {
   const own = vpc ?? (isDefault(n, size) ? "ovn-cluster" : `vpc-${Math.floor(n / 3) % size.vpcs}`);
   const cidrBlock = `${rangeOf(n)}.0/24`;
   await kube.create(SUBNETS, {
@@ -266,7 +266,7 @@ function addressOf(n: number, { subnets }: TopologySize): string {
 }
 
 /** The n-th pod, in the subnet and on the node of its number. */
-export async function addPod(kube: FakeKube, n: number, size: TopologySize): Promise<void> {
+export async function addTopologyPod(kube: FakeKube, n: number, size: TopologySize): Promise<void> {
   const namespace = `ns-${n % size.subnets}`;
   const annotations = { "ovn.kubernetes.io/ip_address": addressOf(n, size) };
   const labels = { app: `app-${n % 7}` };

@@ -4,11 +4,11 @@ import { ENDPOINT_SLICES, PODS, VPCS } from "../../src/kube/resources.ts";
 import { createProgress } from "../host/progress.ts";
 import { type Spread, spread } from "./statistics.ts";
 import {
-  addNode,
-  addPod,
-  addSubnet,
-  type Change,
+  addTopologyNode,
+  addTopologyPod,
+  addTopologySubnet,
   endpointsOf,
+  type TopologyChange,
   type TopologySize,
   TopologyWorld,
 } from "./topology-world.ts";
@@ -59,16 +59,16 @@ const CHANGES: readonly {
   readonly what: string;
   readonly change: (world: TopologyWorld, n: number) => Promise<unknown>;
 }[] = [
-  { what: "one more node", change: ({ kube, size }, n) => addNode(kube, size.nodes + n) },
+  { what: "one more node", change: ({ kube, size }, n) => addTopologyNode(kube, size.nodes + n) },
   {
     what: "one more subnet of the default VPC",
-    change: ({ kube, size }, n) => addSubnet(kube, size.subnets + n, size, "ovn-cluster"),
+    change: ({ kube, size }, n) => addTopologySubnet(kube, size.subnets + n, size, "ovn-cluster"),
   },
   {
     what: "one more subnet of another VPC",
-    change: ({ kube, size }, n) => addSubnet(kube, size.subnets + ROUNDS + n, size, "vpc-0"),
+    change: ({ kube, size }, n) => addTopologySubnet(kube, size.subnets + ROUNDS + n, size, "vpc-0"),
   },
-  { what: "one more pod", change: ({ kube, size }, n) => addPod(kube, size.pods + n, size) },
+  { what: "one more pod", change: ({ kube, size }, n) => addTopologyPod(kube, size.pods + n, size) },
   { what: "a pod is gone", change: ({ kube, size }, n) => removePod(kube, size.pods + n, size) },
   { what: "a changed bandwidth limit", change: ({ kube, size }, n) => setRate(kube, n + 1, size) },
   { what: "one endpoint more", change: ({ kube, size }, n) => setEndpoints(kube, n, size, 4) },
@@ -117,7 +117,7 @@ export async function benchTopology(size: TopologySize): Promise<TopologyBench> 
   const rows = world.rows();
   const changes: ChangeFigures[] = [];
   for (const { what, change } of CHANGES) {
-    const of: Change[] = [];
+    const of: TopologyChange[] = [];
     const [cpu, node] = [world.servers.northdCpuMs(), world.nodeCpu()];
     await progress.step(what, async () => {
       for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world, n)));
@@ -157,8 +157,9 @@ export async function benchTopology(size: TopologySize): Promise<TopologyBench> 
 }
 
 /** `used`: what all the changes together used. */
-function figures(what: string, of: readonly Change[], used: Used): ChangeFigures {
-  const mean = (get: (change: Change) => number): number => of.reduce((sum, one) => sum + get(one), 0) / of.length;
+function figures(what: string, of: readonly TopologyChange[], used: Used): ChangeFigures {
+  const mean = (get: (change: TopologyChange) => number): number =>
+    of.reduce((sum, one) => sum + get(one), 0) / of.length;
   return {
     what,
     ms: spread(of.map(({ ms }) => ms)),

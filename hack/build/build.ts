@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Architecture, architecture, writeAtomically } from "../host/cache.ts";
+import { type Architecture, architecture, replaceAtomically } from "../host/cache.ts";
 import { errorText, HostError } from "../host/error.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -107,7 +107,7 @@ async function bundle(
 ): Promise<void> {
   await unlessCurrent(output, inputsOf(entry), () =>
     progress.step(`building ${name}`, () =>
-      writeAtomically(output, async (temporary) => {
+      replaceAtomically(output, async (temporary) => {
         const file = temporary.slice(dirname(temporary).length + 1);
         await bun([
           "build",

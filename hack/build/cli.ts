@@ -3,7 +3,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Architecture, architecture, writeAtomically } from "../host/cache.ts";
+import { type Architecture, architecture, replaceAtomically } from "../host/cache.ts";
 import type { Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { compile, DIST, inputsOf, unlessCurrent } from "./build.ts";
@@ -70,7 +70,7 @@ export async function buildCli(platforms: readonly Platform[], progress: Progres
     );
     if (platform === hostPlatform()) {
       await mkdir(CLI_FOLDER, { recursive: true });
-      await writeAtomically(join(CLI_FOLDER, "weftctl"), (temporary) => symlink(output, temporary));
+      await replaceAtomically(join(CLI_FOLDER, "weftctl"), (temporary) => symlink(output, temporary));
     }
   }
 }

@@ -6,7 +6,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { HostError } from "../host/error.ts";
-import { createProgress, seconds } from "../host/progress.ts";
+import { createProgress, formatDuration } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { ensureKubeBinaries, KUBERNETES_VERSION } from "../kube/binaries.ts";
 import { ensureE2eTest } from "../kube/e2e.ts";
@@ -79,7 +79,7 @@ function format(results: readonly SpecResult[]): string {
   const failed = results.filter(({ passed }) => !passed).length;
   return [
     ...results.flatMap(({ name, passed, ms, message }) => [
-      `${passed ? "✓" : "✗"} ${name} (${seconds(ms)})`,
+      `${passed ? "✓" : "✗"} ${name} (${formatDuration(ms)})`,
       ...(passed
         ? []
         : message

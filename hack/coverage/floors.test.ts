@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { belowFloor, byFolder, type Floors, hasCode, percent, raised, table } from "./floors.ts";
+import { belowFloor, byFolder, type Floors, hasCode, percentCovered, raised, table } from "./floors.ts";
 
 const FOLDERS = { "src/a": { covered: 90, total: 100 }, "src/b": { covered: 1, total: 3 } };
 
@@ -19,7 +19,7 @@ t.test("files are counted by folder of src, and the total is not counted again",
 });
 
 t.test("a folder below its floor, or without one, is a fault", async (t) => {
-  t.equal(percent(FOLDERS["src/b"]), 33.3);
+  t.equal(percentCovered(FOLDERS["src/b"]), 33.3);
   t.same(belowFloor(FOLDERS, { "src/a": 90, "src/b": 33.3 }), []);
   t.match(belowFloor(FOLDERS, { "src/a": 90.1, "src/b": 1 }), [/src\/a: 90 % .* 90.1 %/]);
   t.match(belowFloor(FOLDERS, { "src/a": 90 }), [/src\/b has no floor/]);

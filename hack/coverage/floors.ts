@@ -46,7 +46,7 @@ export function byFolder(summary: Summary, root: string): Folders {
 }
 
 /** A percentage with one digit; 100 if there are no lines. */
-export function percent({ covered, total }: Lines): number {
+export function percentCovered({ covered, total }: Lines): number {
   return total === 0 ? 100 : Math.floor((1000 * covered) / total) / 10;
 }
 
@@ -56,8 +56,8 @@ export function belowFloor(folders: Folders, floors: Floors): readonly string[] 
   for (const [folder, lines] of Object.entries(folders)) {
     const floor = floors[folder];
     if (floor === undefined) faults.push(`${folder} has no floor: npm run coverage -- --write`);
-    else if (percent(lines) < floor)
-      faults.push(`${folder}: ${percent(lines)} % of lines are covered, at least ${floor} % must be`);
+    else if (percentCovered(lines) < floor)
+      faults.push(`${folder}: ${percentCovered(lines)} % of lines are covered, at least ${floor} % must be`);
   }
   return faults;
 }
@@ -65,7 +65,7 @@ export function belowFloor(folders: Folders, floors: Floors): readonly string[] 
 /** `floors`, raised to the measured values, with new folders and without deleted ones. None is lowered. */
 export function raised(folders: Folders, floors: Floors): Floors {
   const floor = (folder: string, lines: Lines): number =>
-    Math.max(floors[folder] ?? 0, Math.floor(10 * Math.max(0, percent(lines) - SLACK)) / 10);
+    Math.max(floors[folder] ?? 0, Math.floor(10 * Math.max(0, percentCovered(lines) - SLACK)) / 10);
   return Object.fromEntries(Object.entries(folders).map(([folder, lines]) => [folder, floor(folder, lines)]));
 }
 
@@ -78,7 +78,7 @@ export function table(folders: Folders, floors: Floors): string {
     row(
       folder,
       String(lines.total),
-      `${percent(lines)} %`,
+      `${percentCovered(lines)} %`,
       floors[folder] === undefined ? "none" : `${floors[folder]} %`,
     ),
   );
@@ -86,6 +86,6 @@ export function table(folders: Folders, floors: Floors): string {
   return [
     row("folder", "lines", "covered", "floor"),
     ...rows,
-    row("all", String(all.total), `${percent(all)} %`, ""),
+    row("all", String(all.total), `${percentCovered(all)} %`, ""),
   ].join("\n");
 }

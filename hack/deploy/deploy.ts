@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
-import { architecture, writeAtomically } from "../host/cache.ts";
+import { architecture, replaceAtomically } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
@@ -14,7 +14,7 @@ import type { Lab } from "../lab/lab.ts";
 import { ensureTool } from "../tools/tools.ts";
 import { whyNotReadyInLab } from "./diagnosis.ts";
 import { thinArchive } from "./thin.ts";
-import { labValues, NAMESPACE } from "./values.ts";
+import { labValues, RELEASE_NAMESPACE } from "./values.ts";
 
 /** The workloads of the chart, in the order in which they can become ready. */
 const WORKLOADS: readonly string[] = [
@@ -56,13 +56,13 @@ export async function deploy(lab: Lab, progress: Progress, options: DeployOption
   await lab.importImage(thin);
   await rm(thin);
   const values = join(lab.paths.state, "weft-values.json");
-  await writeAtomically(values, (temporary) =>
+  await replaceAtomically(values, (temporary) =>
     writeFile(temporary, `${JSON.stringify(labValues(settings, image), null, 2)}\n`),
   );
   const helm = await ensureTool("helm", progress);
   await progress.step("helm upgrade --install weft", () =>
     run(helm, [
-      ...[`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${NAMESPACE}`, "upgrade", "--install", "weft"],
+      ...[`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${RELEASE_NAMESPACE}`, "upgrade", "--install", "weft"],
       ...[join(ROOT, "charts/weft"), `--values=${values}`, "--take-ownership", "--history-max=3"],
       ...(options.set ?? []).map((set) => `--set=${set}`),
     ]),
@@ -91,7 +91,7 @@ export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: nu
     const results = await Promise.all(
       WORKLOADS.map(async (workload) => {
         const left = Math.max(1, Math.round((stop - performance.now()) / 1000));
-        const args = [`--namespace=${NAMESPACE}`, "rollout", "status", workload, `--timeout=${left}s`];
+        const args = [`--namespace=${RELEASE_NAMESPACE}`, "rollout", "status", workload, `--timeout=${left}s`];
         const { code } = await lab.kubectl(args, { allowFailure: true });
         if (code !== 0) return workload;
         waiting.delete(workload);

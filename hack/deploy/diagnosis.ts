@@ -3,7 +3,7 @@
 import { type PodView, whyNotReady } from "../../src/cli/install/not-ready.ts";
 import { WORKLOADS } from "../../src/cli/install/workloads.ts";
 import type { Lab } from "../lab/lab.ts";
-import { NAMESPACE } from "./values.ts";
+import { RELEASE_NAMESPACE } from "./values.ts";
 
 /** How much of a container's log is shown. */
 const LOG_LINES = 12;
@@ -11,7 +11,7 @@ const LOG_LINES = 12;
 /** What prevents `workloads` ("daemonset/ovs-ovn") from being ready, as `weftctl install` says it. */
 export async function whyNotReadyInLab(lab: Lab, workloads: readonly string[]): Promise<string> {
   const { stdout } = await lab.kubectl([
-    `--namespace=${NAMESPACE}`,
+    `--namespace=${RELEASE_NAMESPACE}`,
     "get",
     "pods",
     "--selector=component=network",
@@ -23,7 +23,7 @@ export async function whyNotReadyInLab(lab: Lab, workloads: readonly string[]): 
     items,
     apps.map(({ app }) => app),
     async (pod, container, previous) => {
-      const args = [`--namespace=${NAMESPACE}`, "logs", pod, `--container=${container}`, `--tail=${LOG_LINES}`];
+      const args = [`--namespace=${RELEASE_NAMESPACE}`, "logs", pod, `--container=${container}`, `--tail=${LOG_LINES}`];
       const log = await lab.kubectl([...args, ...(previous ? ["--previous"] : [])], { allowFailure: true });
       return log.stdout.trim() || log.stderr.trim();
     },

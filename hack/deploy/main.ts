@@ -3,7 +3,7 @@
 /** `node hack/deploy/main.ts`: brings the checkout's Weft into its lab (or up to date there). `npm run lab -- up` calls it. */
 import { Command } from "commander";
 import { HostError } from "../host/error.ts";
-import { createProgress, seconds } from "../host/progress.ts";
+import { createProgress, formatDuration } from "../host/progress.ts";
 import { LabError } from "../lab/error.ts";
 import { openLab } from "../lab/lab.ts";
 
@@ -23,7 +23,7 @@ const { set, timeout } = new Command("node hack/deploy/main.ts")
 const since = Date.now();
 try {
   await deploy(lab, progress, { ...(set === undefined ? {} : { set }), timeoutMs: timeout * 1000 });
-  progress.note(`Weft runs in the lab (${seconds(Date.now() - since)})`);
+  progress.note(`Weft runs in the lab (${formatDuration(Date.now() - since)})`);
 } catch (error) {
   if (!(error instanceof HostError || error instanceof LabError)) throw error;
   console.error(`deploy: ${error.message}`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { open } from "node:fs/promises";
-import { writeAtomically } from "../host/cache.ts";
+import { replaceAtomically } from "../host/cache.ts";
 
 const BLOCK = 512;
 
@@ -11,7 +11,7 @@ const BLOCK = 512;
  * few kilobytes.
  */
 export async function thinArchive(archive: string, present: ReadonlySet<string>, out: string): Promise<void> {
-  await writeAtomically(out, async (temporary) => {
+  await replaceAtomically(out, async (temporary) => {
     await using from = await open(archive);
     await using to = await open(temporary, "w");
     const header = Buffer.alloc(BLOCK);

@@ -10,13 +10,13 @@ import {
   chosen,
   JOIN_CIDR,
   nodeName,
-  nodeNames,
+  labNodeNames,
   POD_CIDR,
   SERVICE_CIDR,
 } from "../lab/topology.ts";
 
 /** The namespace of the chart's release, as in Kube-OVN. */
-export const NAMESPACE = "kube-system";
+export const RELEASE_NAMESPACE = "kube-system";
 
 /** The annotation that makes a workload roll out only when the content of its image has changed under the same tag. */
 const CONTENT = "weft.local/content";
@@ -38,7 +38,7 @@ export function labValues(
   const [central = ""] = chosen(settings.ipFamily, addressOf(nodeName(1)));
   const { centrals = 1, tls = true } = settings;
   const centralNodes = Object.fromEntries(
-    nodeNames(centrals).map((name) => [name, chosen(settings.ipFamily, addressOf(name))[0]]),
+    labNodeNames(centrals).map((name) => [name, chosen(settings.ipFamily, addressOf(name))[0]]),
   );
   const direct = settings.kubeProxy === false;
   const database = (port: number): string => `${tls ? "ssl" : "tcp"}:[${central}]:${port}`;

@@ -44,7 +44,7 @@ export function findCommand(command: string): string | undefined {
  * Creates the file `path` atomically: `write` creates another one beside it, which is then renamed. The remains of a
  * failed `write` are removed.
  */
-export async function writeAtomically(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+export async function replaceAtomically(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.part`;
   try {

@@ -2,10 +2,10 @@
 
 import { access, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, findCommand, writeAtomically } from "./cache.ts";
+import { architecture, cacheFolder, findCommand, replaceAtomically } from "./cache.ts";
 import { download, fetchText } from "./download.ts";
 import { errorText, HostError } from "./error.ts";
-import type { Progress, Step } from "./progress.ts";
+import type { Progress, ProgressStep } from "./progress.ts";
 import { run } from "./run.ts";
 
 /** The version that is downloaded if the machine has no suitable Go. */
@@ -32,7 +32,7 @@ export async function ensureGo(purpose: string, advice: string, progress: Progre
     await progress.step(`downloading Go ${GO_VERSION}`, async (step) => {
       const url = `https://dl.google.com/go/go${GO_VERSION}.linux-${architecture()}.tar.gz`;
       const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
-      await writeAtomically(folder, async (temporary) => {
+      await replaceAtomically(folder, async (temporary) => {
         await mkdir(temporary, { recursive: true });
         const archive = join(temporary, "go.tar.gz");
         await download(url, archive, sum, (text) => step.update(text));
@@ -52,7 +52,7 @@ export async function ensureGo(purpose: string, advice: string, progress: Progre
  * Shows on `step` what `go build -v` and `go install -v` print: modules as they are downloaded, then how many packages
  * are compiled. Without `-v` Go prints nothing while it compiles, for minutes.
  */
-export function showGoOutput(step: Step): (line: string) => void {
+export function showGoOutput(step: ProgressStep): (line: string) => void {
   let compiled = 0;
   return (line) => {
     const text = line.startsWith("go: ") ? line.slice("go: ".length) : `compiled ${++compiled}, ${line}`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One step of a long job, for its own code. */
-export interface Step {
+export interface ProgressStep {
   /** Reports the progress ("3 of 7", "42 %"); the newest text is shown. */
   update(text: string): void;
 }
@@ -9,7 +9,7 @@ export interface Step {
 /** Shows steps that may take long: title, progress, elapsed time. Steps may overlap. */
 export interface Progress {
   /** Runs `action` as a step named `title`; what it returns or throws is passed on. */
-  step<T>(title: string, action: (step: Step) => Promise<T>): Promise<T>;
+  step<T>(title: string, action: (step: ProgressStep) => Promise<T>): Promise<T>;
   /** A line that stays. */
   note(line: string): void;
 }
@@ -85,8 +85,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
       } finally {
         running.delete(entry);
         const took = Date.now() - entry.since;
-        if (failed) line(`✗ ${title} (after ${seconds(took)})`);
-        else if (took >= QUIET_MS) line(`✓ ${title} (${seconds(took)})`);
+        if (failed) line(`✗ ${title} (after ${formatDuration(took)})`);
+        else if (took >= QUIET_MS) line(`✓ ${title} (${formatDuration(took)})`);
         if (running.size === 0) {
           clearInterval(timer);
           timer = undefined;
@@ -99,11 +99,11 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
 }
 
 function describe(step: Running, now: number): string {
-  return `${step.title}${step.detail === "" ? "" : `: ${step.detail}`}, ${seconds(now - step.since)}`;
+  return `${step.title}${step.detail === "" ? "" : `: ${step.detail}`}, ${formatDuration(now - step.since)}`;
 }
 
 /** A duration as text: "0.4 s", "12 s", "3 min 20 s". */
-export function seconds(ms: number): string {
+export function formatDuration(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 120_000) return `${Math.round(ms / 1000)} s`;
   const whole = Math.round(ms / 1000);

@@ -12,7 +12,7 @@ import { type Architecture, architecture, cacheFolder } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
 import { ensurePackages } from "../host/packages.ts";
-import { createProgress, type Progress, type Step } from "../host/progress.ts";
+import { createProgress, type Progress, type ProgressStep } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { imageArchive } from "../oci/tar.ts";
 
@@ -103,7 +103,7 @@ export async function ensureBaseLayer(progress: Progress, arch: Architecture = a
   return tar;
 }
 
-async function makeBaseLayer(tar: string, arch: Architecture, step: Step): Promise<void> {
+async function makeBaseLayer(tar: string, arch: Architecture, step: ProgressStep): Promise<void> {
   await removeOldWork();
   const root = workFolder();
   const mirror = process.env["WEFT_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";

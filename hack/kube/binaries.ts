@@ -2,12 +2,12 @@
 
 import { access, chmod, constants, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, writeAtomically } from "../host/cache.ts";
+import { architecture, cacheFolder, replaceAtomically } from "../host/cache.ts";
 import { download, fetchText } from "../host/download.ts";
 import { errorText, HostError } from "../host/error.ts";
 import { ensureGo, showGoOutput } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
-import type { Progress, Step } from "../host/progress.ts";
+import type { Progress, ProgressStep } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 
 /** The Kubernetes release that the lab runs; `go.mod` beside this file names the same one. */
@@ -107,7 +107,7 @@ async function fill(folder: string, progress: Progress): Promise<void> {
 async function fetchReleased(name: string, path: string, onProgress: (text: string) => void): Promise<void> {
   const url = `${RELEASE_URL}/${architecture()}/${name}`;
   const sum = (await fetchText(`${url}.sha256`)).trim().slice(0, 64);
-  await writeAtomically(path, async (temporary) => {
+  await replaceAtomically(path, async (temporary) => {
     await download(url, temporary, sum, onProgress);
     await chmod(temporary, 0o755);
   });
@@ -117,7 +117,7 @@ async function fetchReleased(name: string, path: string, onProgress: (text: stri
  * All in one `go build`: while one is linked, which uses one processor, others are compiled, and shared packages are
  * compiled once.
  */
-async function build(go: string, names: readonly string[], folder: string, step: Step): Promise<void> {
+async function build(go: string, names: readonly string[], folder: string, step: ProgressStep): Promise<void> {
   const sources = names.map((name) => `k8s.io/kubernetes/${BINARIES[name]}`);
   const target = join(folder, `.part-${process.pid}`);
   await mkdir(target, { recursive: true });

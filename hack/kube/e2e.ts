@@ -2,7 +2,7 @@
 
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
-import { architecture, cacheFolder, writeAtomically } from "../host/cache.ts";
+import { architecture, cacheFolder, replaceAtomically } from "../host/cache.ts";
 import { ensureGo, showGoOutput } from "../host/go.ts";
 import { withFileLock } from "../host/lock.ts";
 import type { Progress } from "../host/progress.ts";
@@ -41,7 +41,7 @@ async function build(target: string, progress: Progress): Promise<void> {
   const go = await ensureGo("the end-to-end tests of Kubernetes", "set WEFT_E2E_TEST to its e2e.test", progress);
   progress.note("building Kubernetes' e2e.test with Go: about 10 minutes on two cores, once for all checkouts");
   await progress.step("building e2e.test", (step) =>
-    writeAtomically(target, async (temporary) => {
+    replaceAtomically(target, async (temporary) => {
       const options = { cwd: import.meta.dirname, env: { CGO_ENABLED: "0" }, onLine: showGoOutput(step) };
       // Compiled by `go build` first, for its progress: `go test -c` has no flag that prints packages.
       await run(go, ["build", "-v", ...buildFlags, E2E], options);

@@ -11,13 +11,13 @@ import { CERTIFICATE, certificatePath, keyPath } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
 
 /** An answer of the API server. */
-export interface ApiAnswer {
+export interface ApiResponse {
   readonly status: number;
   readonly body: string;
 }
 
 /** One event of a watch. */
-export interface WatchEvent {
+export interface UntypedWatchEvent {
   readonly type: string;
   readonly object: unknown;
 }
@@ -47,7 +47,7 @@ export class Api {
     body?: unknown,
     contentType = "application/json",
     timeoutMs = 10_000,
-  ): Promise<ApiAnswer> {
+  ): Promise<ApiResponse> {
     const signal = AbortSignal.timeout(timeoutMs);
     const response = await this.#open(method, path, signal, body, contentType);
     let text = "";
@@ -67,13 +67,13 @@ export class Api {
    * Watches `path` (a collection), with existing objects first, until `seen` returns true. A watch that the server
    * refuses temporarily (429 while its caches fill, 5xx) or ends is started again, until `signal` aborts.
    */
-  async watch(path: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<void> {
+  async watch(path: string, signal: AbortSignal, seen: (event: UntypedWatchEvent) => boolean): Promise<void> {
     // From the server's cache: a watch without a version needs an etcd of at least 3.4.25, and Debian 12 has 3.4.23.
     const url = `${path}${path.includes("?") ? "&" : "?"}watch=1&resourceVersion=0`;
     while (!(await this.#watchOnce(url, signal, seen))) await delay(200, undefined, { signal });
   }
 
-  async #watchOnce(url: string, signal: AbortSignal, seen: (event: WatchEvent) => boolean): Promise<boolean> {
+  async #watchOnce(url: string, signal: AbortSignal, seen: (event: UntypedWatchEvent) => boolean): Promise<boolean> {
     const stop = new AbortController();
     const response = await this.#open("GET", url, AbortSignal.any([signal, stop.signal]));
     const status = response.statusCode ?? 0;
@@ -84,7 +84,7 @@ export class Api {
       const lines = (partial + String(chunk)).split("\n");
       partial = lines.pop() ?? "";
       for (const line of lines) {
-        const event = JSON.parse(line) as WatchEvent;
+        const event = JSON.parse(line) as UntypedWatchEvent;
         if (event.type === "ERROR" || !seen(event)) continue;
         stop.abort();
         return true;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NodeObject } from "./cluster.ts";
+import type { LabNodeObject } from "./cluster.ts";
 import type { LabPaths } from "./paths.ts";
 import type { LabSettings } from "./settings.ts";
 import { requireSpace, runInSpace } from "./space.ts";
-import { chosen, linksOf, nodeNames, POD_CIDR } from "./topology.ts";
+import { chosen, linksOf, labNodeNames, POD_CIDR } from "./topology.ts";
 
 /**
  * The CNI configuration of the baseline: Debian's `bridge` with `host-local`. Its bridge is `cni0`; `cidrs` are the
@@ -37,11 +37,11 @@ export function bridgeConflist(cidrs: readonly string[]): unknown {
 export async function ensureBridge(
   paths: LabPaths,
   settings: LabSettings,
-  nodes: readonly NodeObject[],
+  nodes: readonly LabNodeObject[],
 ): Promise<void> {
   const cidrs = new Map(nodes.map(({ metadata, spec }) => [metadata.name, spec.podCIDRs ?? []]));
   await Promise.all(
-    nodeNames(settings.nodes).map(async (node) => {
+    labNodeNames(settings.nodes).map(async (node) => {
       const space = requireSpace(paths, node);
       const routes = [...cidrs]
         .filter(([other]) => other !== node)

@@ -2,12 +2,12 @@
 
 import { join } from "node:path";
 import { run } from "../host/run.ts";
-import type { Api, WatchEvent } from "./api.ts";
+import type { Api, UntypedWatchEvent } from "./api.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 
 /** The fields of a Node that are read here. */
-export interface NodeObject {
+export interface LabNodeObject {
   readonly metadata: { readonly name: string };
   readonly spec: { readonly podCIDRs?: readonly string[] };
   readonly status?: {
@@ -21,7 +21,7 @@ export interface NodeObject {
 }
 
 /** Whether a node reports that it is Ready, and has done so since `since` (milliseconds of the epoch). */
-export function isReady(node: NodeObject, since = 0): boolean {
+export function isReady(node: LabNodeObject, since = 0): boolean {
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   // Heartbeats have whole seconds.
   return ready?.status === "True" && Date.parse(ready.lastHeartbeatTime ?? "") >= since - 1000;
@@ -33,18 +33,18 @@ export async function waitForNodes(
   names: readonly string[],
   what: string,
   timeoutMs: number,
-  accept: (node: NodeObject) => boolean,
-): Promise<readonly NodeObject[]> {
-  const last = new Map<string, NodeObject>();
+  accept: (node: LabNodeObject) => boolean,
+): Promise<readonly LabNodeObject[]> {
+  const last = new Map<string, LabNodeObject>();
   const missing = (): readonly string[] => names.filter((name) => !accepted(last.get(name)));
-  const accepted = (node: NodeObject | undefined): boolean => node !== undefined && accept(node);
+  const accepted = (node: LabNodeObject | undefined): boolean => node !== undefined && accept(node);
   await watchUntil(
     api,
     "/api/v1/nodes",
     timeoutMs,
     () => `nodes ${missing().join(", ")} are not ${what}`,
     ({ type, object }) => {
-      const node = object as NodeObject;
+      const node = object as LabNodeObject;
       if (type === "DELETED") last.delete(node.metadata.name);
       else last.set(node.metadata.name, node);
       return missing().length === 0;
@@ -76,7 +76,7 @@ async function watchUntil(
   path: string,
   timeoutMs: number,
   complaint: () => string,
-  seen: (event: WatchEvent) => boolean,
+  seen: (event: UntypedWatchEvent) => boolean,
 ): Promise<void> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {

@@ -4,16 +4,16 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Api } from "./api.ts";
 import { partKubeconfig } from "./kubeconfig.ts";
-import { type Part, partId } from "./part.ts";
+import { type LabPart, partId } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
 import { API_PORT, addressOf, CONTROL, chosen, POD_CIDR, SERVICE_CIDR } from "./topology.ts";
 
 /** etcd, the API server, the controller manager and the scheduler, in the order of their dependence. */
-export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [Part, Part, Part, Part] {
+export function controlPlane(paths: LabPaths, settings: LabSettings): readonly [LabPart, LabPart, LabPart, LabPart] {
   const { ipFamily } = settings;
-  const part = (name: string, rest: Omit<Part, "id" | "space" | "name">): Part => ({
+  const part = (name: string, rest: Omit<LabPart, "id" | "space" | "name">): LabPart => ({
     id: partId(CONTROL, name),
     space: CONTROL,
     name,

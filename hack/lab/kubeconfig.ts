@@ -2,11 +2,12 @@
 
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeAtomically } from "../host/cache.ts";
+import { replaceAtomically } from "../host/cache.ts";
+import { urlHost } from "../traffic/probe.ts";
 import type { LabPaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath, kubeletCertificate } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
-import { API_PORT, addressOf, CONTROL, chosen, hostLinkAddresses, urlHost } from "./topology.ts";
+import { API_PORT, addressOf, CONTROL, chosen, hostLinkAddresses } from "./topology.ts";
 
 /** The API server's URL for processes on the host. */
 export function hostServer(settings: LabSettings): string {
@@ -66,7 +67,7 @@ async function write(paths: LabPaths, file: string, server: string, certificate:
     ],
     contexts: [{ name: "weft-lab", context: { cluster: "weft-lab", user: certificate } }],
   };
-  await writeAtomically(file, async (temporary) => {
+  await replaceAtomically(file, async (temporary) => {
     // JSON is YAML, and needs no library here.
     await writeFile(temporary, `${JSON.stringify(config, null, 2)}\n`);
     await chmod(temporary, 0o600);

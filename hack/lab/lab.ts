@@ -8,10 +8,10 @@ import { LabError } from "./error.ts";
 import { importImage } from "./import.ts";
 import { killPart, pausePart, resumePart, startPart } from "./parts.ts";
 import { type LabPaths, labPaths, type SpacePaths, spacePaths } from "./paths.ts";
-import { type LabSettings, readSettings, type SettingsChoice } from "./settings.ts";
+import { type LabSettings, readLabSettings, type SettingsChoice } from "./settings.ts";
 import { inSpace, requireSpace, runInSpace } from "./space.ts";
 import { type LabStatus, labStatus } from "./status.ts";
-import { nodeNames } from "./topology.ts";
+import { labNodeNames } from "./topology.ts";
 import { type BegunLab, beginUp, up } from "./up.ts";
 
 /** A node of the lab (`weft-1` …), or `ext`, `ctl`, `fabric`. */
@@ -58,11 +58,11 @@ export interface Lab {
 /** Opens the lab of this checkout (or of the folder `root`), whether it is up or not. */
 export function openLab(progress: Progress = createProgress(), root?: string): Lab {
   const paths = labPaths(root);
-  const nodes = (): readonly string[] => nodeNames(readSettings(paths)?.nodes ?? 0);
+  const nodes = (): readonly string[] => labNodeNames(readLabSettings(paths)?.nodes ?? 0);
   return {
     paths,
     get settings() {
-      return readSettings(paths);
+      return readLabSettings(paths);
     },
     get nodes() {
       return nodes();

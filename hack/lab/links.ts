@@ -3,7 +3,7 @@
 import { run } from "../host/run.ts";
 import type { LabPaths } from "./paths.ts";
 import { runInSpace, type Space } from "./space.ts";
-import { CONTROL, EXTERNAL, hostLinkAddresses, type Link, linksOf, OUTSIDE, PREFIX } from "./topology.ts";
+import { CONTROL, EXTERNAL, type FabricLink, hostLinkAddresses, linksOf, OUTSIDE, PREFIX } from "./topology.ts";
 
 /** The fields of `ip -json link` and `ip -json address` that are read here. */
 interface Device {
@@ -86,7 +86,7 @@ export async function ensureLinks(paths: LabPaths, fabric: Space, space: Space):
 }
 
 /** Omits an address that another interface has taken over, such as `br-phy` that of `eth1`. */
-function addressLines(link: Link, taken: string): readonly string[] {
+function addressLines(link: FabricLink, taken: string): readonly string[] {
   return (["v4", "v6"] as const)
     .map((family) => `${link.address[family]}/${PREFIX[family]}`)
     .filter((address) => !taken.includes(` ${address} `))

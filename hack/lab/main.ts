@@ -4,12 +4,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { HostError } from "../host/error.ts";
-import { createProgress, seconds } from "../host/progress.ts";
+import { createProgress, formatDuration } from "../host/progress.ts";
 import { LabError } from "./error.ts";
 import { openLab } from "./lab.ts";
 import type { SettingsChoice } from "./settings.ts";
 import { spaceEnvironment } from "./space.ts";
-import { formatStatus } from "./status.ts";
+import { formatLabStatus } from "./status.ts";
 import { EXTERNAL, MAX_NODES } from "./topology.ts";
 
 const progress = createProgress();
@@ -71,7 +71,7 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
       const since = Date.now();
       const settings = await lab.up(choice);
       progress.note(
-        `the lab is up (${settings.nodes} nodes, ${seconds(Date.now() - since)}); export KUBECONFIG=${lab.paths.kubeconfig}`,
+        `the lab is up (${settings.nodes} nodes, ${formatDuration(Date.now() - since)}); export KUBECONFIG=${lab.paths.kubeconfig}`,
       );
     });
   program
@@ -84,7 +84,7 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
     .option("--json", "print JSON")
     .action(async ({ json }: { readonly json?: boolean }) => {
       const status = await lab.status();
-      console.log(json === true ? JSON.stringify(status, null, 2) : formatStatus(status));
+      console.log(json === true ? JSON.stringify(status, null, 2) : formatLabStatus(status));
       if (!status.whole) process.exitCode = 3;
     });
   program

@@ -3,7 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { partKubeconfig } from "./kubeconfig.ts";
-import { accepts, type Part, partId } from "./part.ts";
+import { accepts, type LabPart, partId } from "./part.ts";
 import { type LabPaths, spacePaths } from "./paths.ts";
 import { CERTIFICATE, certificatePath, keyPath, kubeletCertificate } from "./pki.ts";
 import type { LabSettings } from "./settings.ts";
@@ -14,9 +14,9 @@ import { addressOf, chosen, DNS_SERVICE, POD_CIDR } from "./topology.ts";
 export const PAUSE_IMAGE = "weft.local/pause:1";
 
 /** containerd, kubelet and, if the lab has it, kube-proxy of one node, in the order of their dependence. */
-export function nodeParts(paths: LabPaths, settings: LabSettings, node: string): readonly [Part, Part, Part?] {
+export function nodeParts(paths: LabPaths, settings: LabSettings, node: string): readonly [LabPart, LabPart, LabPart?] {
   const at = spacePaths(paths, node);
-  const part = (name: string, rest: Omit<Part, "id" | "space" | "name">): Part => ({
+  const part = (name: string, rest: Omit<LabPart, "id" | "space" | "name">): LabPart => ({
     id: partId(node, name),
     space: node,
     name,

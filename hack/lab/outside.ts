@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 import { run } from "../host/run.ts";
-import { type Part, partId } from "./part.ts";
+import { type LabPart, partId } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
 import { findSpace, inSpace } from "./space.ts";
 import { EXTERNAL, EXTERNAL_PORT, OUTSIDE } from "./topology.ts";
 
 /** The HTTP echo server outside the cluster. */
-export function echoPart(paths: LabPaths): Part {
+export function echoPart(paths: LabPaths): LabPart {
   return {
     id: partId(OUTSIDE, "echo"),
     space: OUTSIDE,

@@ -12,7 +12,7 @@ import { inSpace, requireSpace, spaceEnvironment } from "./space.ts";
 import { until } from "./wait.ts";
 
 /** One process of the lab. */
-export interface Part {
+export interface LabPart {
   /** Its name for users: `etcd`, `weft-1/kubelet`. */
   readonly id: string;
   /** Where it runs. */
@@ -51,7 +51,7 @@ export interface PartRecord extends ProcessId {
 }
 
 /** The process of a part as last started, dead or alive. */
-export function findPart(paths: LabPaths, part: Pick<Part, "space" | "name">): PartRecord | undefined {
+export function findPart(paths: LabPaths, part: Pick<LabPart, "space" | "name">): PartRecord | undefined {
   try {
     return JSON.parse(readFileSync(recordPath(spacePaths(paths, part.space), part.name), "utf8")) as PartRecord;
   } catch {
@@ -60,16 +60,16 @@ export function findPart(paths: LabPaths, part: Pick<Part, "space" | "name">): P
 }
 
 /** The state of a part; "dead" also if it was never started. */
-export function partState(paths: LabPaths, part: Pick<Part, "space" | "name">): ProcessState {
+export function partState(paths: LabPaths, part: Pick<LabPart, "space" | "name">): ProcessState {
   const id = findPart(paths, part);
   return id === undefined ? "dead" : stateOf(id);
 }
 
 /** The action of `ensurePart`. */
-export type Repair = "none" | "started" | "resumed";
+export type PartRepair = "none" | "started" | "resumed";
 
 /** Makes a part run: starts it if it is dead, resumes it if it is paused. Does not wait for its readiness. */
-export async function ensurePart(paths: LabPaths, part: Part): Promise<Repair> {
+export async function ensurePart(paths: LabPaths, part: LabPart): Promise<PartRepair> {
   const old = findPart(paths, part);
   const state = old === undefined ? "dead" : stateOf(old);
   if (state === "running") return "none";
@@ -103,7 +103,7 @@ function openLog(path: string): number {
 }
 
 /** Waits until a part serves; rejects with LabError `part-failed` and the end of its log if it dies meanwhile. */
-export async function partReady(paths: LabPaths, part: Part): Promise<void> {
+export async function partReady(paths: LabPaths, part: LabPart): Promise<void> {
   await until(`${part.id} is ready`, READY_MS, async () => {
     if (partState(paths, part) === "dead") {
       const log = logPath(spacePaths(paths, part.space), part.name);

@@ -4,19 +4,19 @@ import { controlPlane } from "./control-plane.ts";
 import { LabError } from "./error.ts";
 import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
-import { ensurePart, findPart, type Part, partReady } from "./part.ts";
+import { ensurePart, findPart, type LabPart, partReady } from "./part.ts";
 import type { LabPaths } from "./paths.ts";
 import { findProcesses, killOne, signal } from "./process.ts";
-import { type LabSettings, readSettings } from "./settings.ts";
+import { type LabSettings, readLabSettings } from "./settings.ts";
 import { killSpace, spaceMark } from "./space.ts";
-import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
+import { CONTROL, FABRIC, labNodeNames, OUTSIDE } from "./topology.ts";
 
 /** Every process that the lab starts, in the order of their dependence. */
-export function allParts(paths: LabPaths, settings: LabSettings): readonly Part[] {
+export function allParts(paths: LabPaths, settings: LabSettings): readonly LabPart[] {
   return [
     ...controlPlane(paths, settings),
     echoPart(paths),
-    ...nodeNames(settings.nodes).flatMap((node) =>
+    ...labNodeNames(settings.nodes).flatMap((node) =>
       nodeParts(paths, settings, node).filter((part) => part !== undefined),
     ),
   ];
@@ -24,14 +24,14 @@ export function allParts(paths: LabPaths, settings: LabSettings): readonly Part[
 
 /** Every space of the lab. */
 export function allSpaces(settings: LabSettings): readonly string[] {
-  return [FABRIC, CONTROL, OUTSIDE, ...nodeNames(settings.nodes)];
+  return [FABRIC, CONTROL, OUTSIDE, ...labNodeNames(settings.nodes)];
 }
 
 /** A part, or the name of a space, which means all that runs in it, containers too. */
-type Target = Part | string;
+type Target = LabPart | string;
 
 function findTarget(paths: LabPaths, id: string): Target {
-  const settings = readSettings(paths);
+  const settings = readLabSettings(paths);
   if (settings === undefined)
     throw new LabError("not-up", 'the lab of this checkout is not running; start it: "npm run lab -- up"');
   const parts = allParts(paths, settings);

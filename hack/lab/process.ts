@@ -11,7 +11,7 @@ export const LAB_MARK = "WEFT_LAB";
 export const SPACE_MARK = "WEFT_LAB_SPACE";
 
 /** How the processes of a lab, or of one of its spaces, are recognised. */
-export interface Mark {
+export interface ProcessMark {
   /** `NAME=VALUE` in their environment. */
   readonly mark: string;
   /** A cgroup that holds those with an environment of their own (containers), as a path in any hierarchy. */
@@ -105,7 +105,7 @@ function pids(): readonly number[] {
  * All living processes of a lab or a space: those with its mark, those in its cgroups, and those in a network or
  * mount namespace of either (a shell that was opened there). Never this process or its ancestors.
  */
-export function findProcesses({ mark, cgroup }: Mark): readonly ProcessId[] {
+export function findProcesses({ mark, cgroup }: ProcessMark): readonly ProcessId[] {
   const ours = new Set<number>();
   for (let pid = process.pid; pid > 1; pid = readStat(pid)?.parent ?? 0) ours.add(pid);
   const host = new Set([process.pid, 1].flatMap((pid) => [namespaceOf(pid, "net"), namespaceOf(pid, "mnt")]));
@@ -131,7 +131,7 @@ function isMarked(pid: number, mark: string, inCgroup: RegExp): boolean {
 }
 
 /** Kills all that `findProcesses` finds and what they start meanwhile; returns when there is no more. */
-export async function killAll(mark: Mark): Promise<void> {
+export async function killAll(mark: ProcessMark): Promise<void> {
   await until("killed processes are gone", KILL_MS, () => {
     // Repeatedly: kubelet or a shim may have started another one since.
     const found = findProcesses(mark);

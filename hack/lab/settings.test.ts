@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "tap";
 import { labPaths } from "./paths.ts";
-import { decideSettings, readSettings } from "./settings.ts";
+import { decideSettings, readLabSettings } from "./settings.ts";
 
 await test("the settings of a lab", async (t) => {
   const root = await mkdtemp(join(tmpdir(), "weft-settings-"));
   t.teardown(() => rm(root, { recursive: true }));
   const paths = labPaths(root);
 
-  t.equal(readSettings(paths), undefined, "there are none before the first up");
+  t.equal(readLabSettings(paths), undefined, "there are none before the first up");
   const first = await decideSettings(paths, { cni: "bridge" });
   t.match(first, { nodes: 2, cni: "bridge", ipFamily: "ipv4", kubeProxy: true });
-  t.same(readSettings(paths), first, "they are kept");
+  t.same(readLabSettings(paths), first, "they are kept");
   t.same(await decideSettings(paths, {}), first, "what is not said stays");
   t.match(await decideSettings(paths, { nodes: 3 }), { nodes: 3, hostBlock: first.hostBlock }, "a lab grows");
   for (const choice of [
@@ -46,7 +46,7 @@ await test("the Debian suite of a lab", async (t) => {
   t.equal((await decideSettings(paths, {})).suite, "sid");
   delete process.env["WEFT_DEBIAN_SUITE"];
   t.equal((await decideSettings(paths, {})).suite, "sid", "stays");
-  t.equal(readSettings(paths)?.suite, "sid", "is kept");
+  t.equal(readLabSettings(paths)?.suite, "sid", "is kept");
   process.env["WEFT_DEBIAN_SUITE"] = "trixie";
   t.equal((await decideSettings(paths, {})).suite, "trixie", "changes when another is requested");
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { writeAtomically } from "../host/cache.ts";
+import { replaceAtomically } from "../host/cache.ts";
 import { LabError } from "./error.ts";
 import type { LabPaths } from "./paths.ts";
 import { hostLinkAddresses, type IpFamily, MAX_NODES } from "./topology.ts";
@@ -29,7 +29,7 @@ export interface LabSettings {
 }
 
 /** The settings of the lab that is up (or half up), or undefined. */
-export function readSettings(paths: LabPaths): LabSettings | undefined {
+export function readLabSettings(paths: LabPaths): LabSettings | undefined {
   try {
     return JSON.parse(readFileSync(paths.settings, "utf8")) as LabSettings;
   } catch (error) {
@@ -48,7 +48,7 @@ export type SettingsChoice = Partial<
  * LabError `other-settings` if `choice` contradicts them.
  */
 export async function decideSettings(paths: LabPaths, choice: SettingsChoice): Promise<LabSettings> {
-  const old = readSettings(paths);
+  const old = readLabSettings(paths);
   const wrong = (what: string): LabError => new LabError("other-settings", `${what}; run "npm run lab -- down" first`);
   if (old !== undefined) {
     if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is running with --cni ${old.cni}`);
@@ -77,7 +77,9 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
     hostBlock: old?.hostBlock ?? freeBlock(paths),
     ...(suite === undefined ? {} : { suite }),
   };
-  await writeAtomically(paths.settings, (temporary) => writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`));
+  await replaceAtomically(paths.settings, (temporary) =>
+    writeFile(temporary, `${JSON.stringify(settings, null, 2)}\n`),
+  );
   return settings;
 }
 

@@ -9,8 +9,8 @@ import { type RunOptions, type RunResult, run } from "../host/run.ts";
 import { removeCgroups } from "./cgroup.ts";
 import { LabError } from "./error.ts";
 import { CHECKOUT, isNodeName, type LabPaths, type SpacePaths, spacePaths } from "./paths.ts";
-import { identify, killAll, LAB_MARK, type Mark, type ProcessId, SPACE_MARK } from "./process.ts";
-import { addressOf, CONTROL, EXTERNAL, nodeNames, OUTSIDE } from "./topology.ts";
+import { identify, killAll, LAB_MARK, type ProcessId, type ProcessMark, SPACE_MARK } from "./process.ts";
+import { addressOf, CONTROL, EXTERNAL, labNodeNames, OUTSIDE } from "./topology.ts";
 
 /**
  * A machine made of namespaces (network, mount, UTS): a node, the control plane, the outside host, or the fabric
@@ -67,7 +67,7 @@ export function requireSpace(paths: LabPaths, name: string): Space {
 }
 
 /** How the processes of a space are recognised. */
-export function spaceMark(paths: LabPaths, name: string): Mark {
+export function spaceMark(paths: LabPaths, name: string): ProcessMark {
   return { mark: `${SPACE_MARK}=${paths.id}/${name}`, cgroup: `${paths.cgroup}/${name}` };
 }
 
@@ -156,7 +156,7 @@ async function relink(target: string, path: string): Promise<void> {
 
 function hostsFile(nodeCount: number): string {
   const lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"];
-  for (const name of [...nodeNames(nodeCount), CONTROL, OUTSIDE]) {
+  for (const name of [...labNodeNames(nodeCount), CONTROL, OUTSIDE]) {
     const { v4, v6 } = addressOf(name);
     lines.push(`${v4} ${name}`, `${v6} ${name}`);
   }

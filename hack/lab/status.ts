@@ -2,12 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { Api } from "./api.ts";
-import { isReady, type NodeObject } from "./cluster.ts";
+import { isReady, type LabNodeObject } from "./cluster.ts";
 import { findPart, logPath, partState } from "./part.ts";
 import { allParts, allSpaces } from "./parts.ts";
 import { type LabPaths, spacePaths } from "./paths.ts";
 import type { ProcessState } from "./process.ts";
-import { type LabSettings, readSettings } from "./settings.ts";
+import { type LabSettings, readLabSettings } from "./settings.ts";
 import { findSpace } from "./space.ts";
 
 /** The state of one part. */
@@ -46,7 +46,7 @@ export interface LabStatus {
 
 /** Reads the state of the lab without changing it. */
 export async function labStatus(paths: LabPaths): Promise<LabStatus> {
-  const settings = readSettings(paths);
+  const settings = readLabSettings(paths);
   const base = { id: paths.id, kubeconfig: paths.kubeconfig };
   if (settings === undefined) return { ...base, whole: false, spaces: {}, parts: [], nodes: [] };
   const spaces = Object.fromEntries(allSpaces(settings).map((name) => [name, findSpace(paths, name)?.holder.pid ?? 0]));
@@ -85,7 +85,7 @@ async function nodeStatuses(paths: LabPaths, settings: LabSettings): Promise<rea
     api = new Api(paths, settings);
     const { status, body } = await api.call("GET", "/api/v1/nodes", undefined, undefined, 3_000);
     if (status !== 200) return [];
-    return (JSON.parse(body) as { readonly items: readonly NodeObject[] }).items.map((node) => ({
+    return (JSON.parse(body) as { readonly items: readonly LabNodeObject[] }).items.map((node) => ({
       name: node.metadata.name,
       ready: isReady(node),
       addresses: (node.status?.addresses ?? [])
@@ -101,7 +101,7 @@ async function nodeStatuses(paths: LabPaths, settings: LabSettings): Promise<rea
 }
 
 /** The status as text. */
-export function formatStatus(status: LabStatus): string {
+export function formatLabStatus(status: LabStatus): string {
   const { settings } = status;
   if (settings === undefined) return `lab ${status.id}: down`;
   const lines = [

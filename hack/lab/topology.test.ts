@@ -10,7 +10,7 @@ import {
   hostLinkAddresses,
   linksOf,
   MAX_NODES,
-  nodeNames,
+  labNodeNames,
   OUTSIDE,
   POD_CIDR,
 } from "./topology.ts";
@@ -19,7 +19,7 @@ await test("the network of the lab", async (t) => {
   await t.test(
     "every space has addresses, MACs and bridge ports of its own, and names that fit an interface",
     async (t) => {
-      const links = [CONTROL, OUTSIDE, ...nodeNames(MAX_NODES)].flatMap(linksOf);
+      const links = [CONTROL, OUTSIDE, ...labNodeNames(MAX_NODES)].flatMap(linksOf);
       for (const value of [
         links.map((l) => l.mac),
         links.map((l) => l.address.v4),

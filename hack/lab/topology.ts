@@ -26,7 +26,7 @@ export const EXTERNAL: Both = { v4: "203.0.113.10", v6: "2001:db8:203::10" };
 export const EXTERNAL_PORT = 80;
 
 /** One interface of a space on one of the two networks of the fabric. */
-export interface Link {
+export interface FabricLink {
   /** In the space: `eth0` is for kubelet and the API, `eth1` for tunnels. */
   readonly name: "eth0" | "eth1";
   /** The bridge in the fabric. */
@@ -51,15 +51,15 @@ export function nodeName(index: number): string {
 }
 
 /** The names of the first `count` nodes. */
-export function nodeNames(count: number): readonly string[] {
+export function labNodeNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => nodeName(index + 1));
 }
 
 /** The interfaces of a space; the fabric has none of its own. */
-export function linksOf(space: string): readonly Link[] {
+export function linksOf(space: string): readonly FabricLink[] {
   const host = hostNumber(space);
   if (host === undefined) return [];
-  const link = (nic: 0 | 1): Link => ({
+  const link = (nic: 0 | 1): FabricLink => ({
     name: nic === 0 ? "eth0" : "eth1",
     bridge: nic === 0 ? "br0" : "br1",
     port: `${space}-${nic}`,
@@ -104,9 +104,4 @@ export function hostLinkAddresses(block: number): {
 export function chosen(family: IpFamily, both: Both): readonly string[] {
   if (family === "ipv4") return [both.v4];
   return family === "ipv6" ? [both.v6] : [both.v4, both.v6];
-}
-
-/** An address as it stands in a URL. */
-export function urlHost(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
 }

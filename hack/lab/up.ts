@@ -9,7 +9,7 @@ import { toolPath } from "../tools/tools.ts";
 import { Api } from "./api.ts";
 import { ensureBridge } from "./bridge.ts";
 import { ensureNodeCgroups } from "./cgroup.ts";
-import { applyObjects, isReady, labelNode, type NodeObject, waitForDeployment, waitForNodes } from "./cluster.ts";
+import { applyObjects, isReady, type LabNodeObject, labelNode, waitForDeployment, waitForNodes } from "./cluster.ts";
 import { controlPlane } from "./control-plane.ts";
 import { deployWeft } from "./deploy.ts";
 import { dnsObjects } from "./dns.ts";
@@ -19,16 +19,16 @@ import { writeKubeconfigs } from "./kubeconfig.ts";
 import { ensureBridges, ensureHostLink, ensureLinks, ensureOutsideAddresses } from "./links.ts";
 import { nodeParts } from "./node-parts.ts";
 import { echoPart } from "./outside.ts";
-import { ensurePart, findPart, type Part, partReady } from "./part.ts";
+import { ensurePart, findPart, type LabPart, partReady } from "./part.ts";
 import { allSpaces } from "./parts.ts";
 import type { LabPaths } from "./paths.ts";
 import { ensurePki } from "./pki.ts";
 import { ensurePodAccess } from "./pod-access.ts";
 import { findProcesses, signal, stateOf } from "./process.ts";
-import { decideSettings, type LabSettings, readSettings, type SettingsChoice } from "./settings.ts";
+import { decideSettings, type LabSettings, readLabSettings, type SettingsChoice } from "./settings.ts";
 import { createSpace, findSpace, refreshHosts, requireSpace, type Space, spaceMark } from "./space.ts";
 import { gatherSupplies, type Supplies } from "./supplies.ts";
-import { CONTROL, FABRIC, nodeNames, OUTSIDE } from "./topology.ts";
+import { CONTROL, FABRIC, labNodeNames, OUTSIDE } from "./topology.ts";
 
 /** Milliseconds from a kubelet's start until its Node is there. */
 const REGISTERED_MS = 60_000;
@@ -57,7 +57,7 @@ export async function beginUp(paths: LabPaths, choice: SettingsChoice, progress:
   if (process.getuid?.() !== 0)
     throw new LabError("not-root", "the lab needs root to create namespaces and mounts: run this with sudo");
   // A lab that is up has its image; the suite of the next one is that of the environment.
-  const needsBase = readSettings(paths) === undefined && (choice.cni ?? "weft") === "weft";
+  const needsBase = readLabSettings(paths) === undefined && (choice.cni ?? "weft") === "weft";
   const supplies = gatherSupplies(needsBase, progress);
   await supplies.packages;
   const kube = await supplies.kube;
@@ -91,7 +91,7 @@ async function bringUp(
   progress: Progress,
   ready: () => void,
 ): Promise<void> {
-  const nodes = nodeNames(settings.nodes);
+  const nodes = labNodeNames(settings.nodes);
   const [spaces] = await Promise.all([
     progress.step("namespaces", () => ensureSpaces(paths, settings, progress)),
     progress.step("certificates", async () => {
@@ -133,11 +133,11 @@ async function ensureNodeNetwork(
   api: Api,
   progress: Progress,
 ): Promise<boolean> {
-  const nodes = nodeNames(settings.nodes);
+  const nodes = labNodeNames(settings.nodes);
   await progress.step("nodes registered", async () => {
-    const isRegistered = ({ spec }: NodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
+    const isRegistered = ({ spec }: LabNodeObject): boolean => settings.cni !== "bridge" || spec.podCIDRs !== undefined;
     const found = await waitForNodes(api, nodes, "registered", REGISTERED_MS, isRegistered);
-    for (const name of nodeNames(settings.centrals ?? 1))
+    for (const name of labNodeNames(settings.centrals ?? 1))
       await labelNode(api, name, { "node-role.kubernetes.io/control-plane": "" });
     if (settings.cni === "bridge") await ensureBridge(paths, settings, found);
   });
@@ -158,7 +158,7 @@ async function ensureDns(
 ): Promise<void> {
   const archive = await supplies.dnsImage;
   await progress.step("cluster DNS", async () => {
-    const nodes = nodeNames(settings.nodes).map((node) => requireSpace(paths, node));
+    const nodes = labNodeNames(settings.nodes).map((node) => requireSpace(paths, node));
     await Promise.all(nodes.map((space) => importIntoNode(paths, space, [archive])));
     await applyObjects(paths, dnsObjects(settings));
   });
@@ -198,7 +198,7 @@ async function ensureNetwork(
     if (found === undefined) throw new LabError("unknown-space", `${name} does not exist`);
     return found;
   };
-  const nodes = nodeNames(settings.nodes).map(space);
+  const nodes = labNodeNames(settings.nodes).map(space);
   await ensureBridges(paths, space(FABRIC));
   await Promise.all([
     ensureHostLink(paths, space(CONTROL), settings.hostBlock),
@@ -208,7 +208,7 @@ async function ensureNetwork(
   await ensurePodAccess(paths, space(CONTROL), nodes);
 }
 
-async function start(paths: LabPaths, part: Part, progress: Progress): Promise<void> {
+async function start(paths: LabPaths, part: LabPart, progress: Progress): Promise<void> {
   const repair = await ensurePart(paths, part);
   if (repair === "resumed") progress.note(`${part.id} was paused and is resumed`);
   await partReady(paths, part);

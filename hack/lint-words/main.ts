@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { execa } from "execa";
-import { type Counts, count, findTerms, lowered, type Terms, tooMany } from "./words.ts";
+import { count, findTerms, lowered, type TermCounts, type Terms, tooMany } from "./words.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const TERMS = join(import.meta.dirname, "terms.json");
@@ -20,7 +20,7 @@ const PASSED_OVER = [
 
 async function main({ write, begin }: { readonly write?: boolean; readonly begin?: string }): Promise<void> {
   const terms = JSON.parse(readFileSync(TERMS, "utf8")) as Terms;
-  const allowed: Record<string, Counts[string]> = JSON.parse(readFileSync(ALLOWED, "utf8"));
+  const allowed: Record<string, TermCounts[string]> = JSON.parse(readFileSync(ALLOWED, "utf8"));
   const list = [
     "ls-files",
     "-z",
@@ -46,7 +46,7 @@ async function main({ write, begin }: { readonly write?: boolean; readonly begin
       `${file}${line === 0 ? "" : `:${line}`}: "${term}" is not one of the project's terms; use: ${terms[term]}`,
     );
   }
-  const sum = (counts: Counts): number =>
+  const sum = (counts: TermCounts): number =>
     Object.values(counts)
       .flatMap((terms) => Object.values(terms))
       .reduce((a, b) => a + b, 0);

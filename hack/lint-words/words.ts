@@ -11,7 +11,7 @@ export interface Found {
 }
 
 /** How often each term stands in each folder. */
-export type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>;
+export type TermCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /**
  * Where terms stand in a file: in its text, also over the end of a line of a comment, in names like `inForce`, and in its own name. What is joined by
@@ -48,7 +48,7 @@ function folderOf(file: string): string {
 }
 
 /** Counts by folder and term, both in their order, so that the same places give the same text. */
-export function count(found: readonly Found[]): Counts {
+export function count(found: readonly Found[]): TermCounts {
   const counts: Record<string, Record<string, number>> = {};
   const sorted = found
     .map(({ file, term }) => [folderOf(file), term] as const)
@@ -60,7 +60,7 @@ export function count(found: readonly Found[]): Counts {
 }
 
 /** What of `found` is in a folder that has more of the term than `allowed`: all of them, for which is the new one cannot be told. */
-export function tooMany(found: readonly Found[], allowed: Counts): readonly Found[] {
+export function tooMany(found: readonly Found[], allowed: TermCounts): readonly Found[] {
   const counts = count(found);
   return found.filter(({ file, term }) => {
     const folder = folderOf(file);
@@ -72,9 +72,9 @@ export function tooMany(found: readonly Found[], allowed: Counts): readonly Foun
  * `allowed`, lowered to what there is. A folder gets more of a term only where the project has no more of it than before: a folder that was moved keeps
  * what it had.
  */
-export function lowered(found: readonly Found[], allowed: Counts): Counts {
+export function lowered(found: readonly Found[], allowed: TermCounts): TermCounts {
   const there = count(found);
-  const sum = (counts: Counts, term: string): number =>
+  const sum = (counts: TermCounts, term: string): number =>
     Object.values(counts).reduce((total, terms) => total + (terms[term] ?? 0), 0);
   const kept = Object.entries(there).map(([folder, terms]) => {
     const fewer = Object.entries(terms).map(([term, n]) => {

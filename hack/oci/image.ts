@@ -6,7 +6,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { type Architecture, architecture, writeAtomically } from "../host/cache.ts";
+import { type Architecture, architecture, replaceAtomically } from "../host/cache.ts";
 import { fileHeader, filePadding, TAR_END } from "./tar.ts";
 
 /** One layer: the path of a tar, plain or compressed with gzip or zstd (recognised by its first bytes). */
@@ -84,7 +84,7 @@ export async function buildImage(options: ImageOptions): Promise<void> {
       },
     ],
   });
-  await writeAtomically(options.out, async (temporary) => {
+  await replaceAtomically(options.out, async (temporary) => {
     const file = await open(temporary, "w");
     try {
       await addFile(file, "oci-layout", Buffer.from('{"imageLayoutVersion":"1.0.0"}'));

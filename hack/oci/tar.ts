@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { writeAtomically } from "../host/cache.ts";
+import { replaceAtomically } from "../host/cache.ts";
 import { run } from "../host/run.ts";
 
 /** What of a folder goes into a layer, and where. */
@@ -21,7 +21,7 @@ export interface LayerOptions {
  */
 export async function imageArchive(options: LayerOptions): Promise<void> {
   const { folder, prefix } = options;
-  await writeAtomically(options.out, async (temporary) => {
+  await replaceAtomically(options.out, async (temporary) => {
     await run("tar", [
       "--create",
       `--file=${temporary}`,

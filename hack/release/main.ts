@@ -17,7 +17,7 @@ import { makeChart, makeCrds } from "./chart.ts";
 import { type CheckoutState, problems } from "./checks.ts";
 import { makeCli } from "./cli.ts";
 import { makeImages } from "./images.ts";
-import { type Made, measure, type Release } from "./release.ts";
+import { type Made, measureFile, type Release } from "./release.ts";
 import { type Artefact, artefactTable, checksums } from "./table.ts";
 
 interface Options {
@@ -114,7 +114,7 @@ function partsNamed(only: string): readonly string[] {
 async function measureAll(out: string): Promise<readonly Artefact[]> {
   const names = globSync("weft*", { cwd: out }).sort();
   const artefacts: Artefact[] = [];
-  for (const name of names) artefacts.push(await measure(out, basename(name)));
+  for (const name of names) artefacts.push(await measureFile(out, basename(name)));
   return artefacts;
 }
 

@@ -33,7 +33,7 @@ export interface Made {
 }
 
 /** Size in bytes and SHA-256 of a file of the release. */
-export async function measure(out: string, name: string): Promise<{ name: string; size: number; sha256: string }> {
+export async function measureFile(out: string, name: string): Promise<{ name: string; size: number; sha256: string }> {
   const path = join(out, name);
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>)

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { Argument, Command } from "commander";
 import { execa } from "execa";
 import pLimit from "p-limit";
-import { createProgress, seconds } from "../host/progress.ts";
+import { createProgress, formatDuration } from "../host/progress.ts";
 import { DEBIAN_SUITE, NEWEST_SUITE } from "../image/base.ts";
 import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
@@ -14,10 +14,10 @@ import {
   labStages,
   NO_KUBE_PROXY,
   NON_PRIMARY,
+  type PlanStage,
   RELEASE,
   SIMULATION,
   SMOKE,
-  type Stage,
   THREE_CENTRALS,
   THREE_NODES,
   unitFiles,
@@ -35,7 +35,9 @@ async function checks(commands: Readonly<Record<string, readonly [string, ...str
     const since = performance.now();
     const { all, failed, shortMessage } = await execa(command, args, { all: true, reject: false });
     tally.addCheck(title, !failed);
-    console.log(`\n== ${title} (${seconds(performance.now() - since)})\n${all}${failed ? `\n!! ${shortMessage}` : ""}`);
+    console.log(
+      `\n== ${title} (${formatDuration(performance.now() - since)})\n${all}${failed ? `\n!! ${shortMessage}` : ""}`,
+    );
   };
   await Promise.all(Object.entries(commands).map(run));
 }
@@ -74,8 +76,9 @@ async function runFiles(
 const LONG_MS = 3_000;
 
 function show({ file, passed, failed, milliseconds, report }: FileResult): void {
-  if (failed > 0) console.log(`✗ ${file}: ${failed} failed, ${passed} passed (${seconds(milliseconds)})\n${report}`);
-  else if (milliseconds > LONG_MS) console.log(`✓ ${file}: ${passed} passed (${seconds(milliseconds)})`);
+  if (failed > 0)
+    console.log(`✗ ${file}: ${failed} failed, ${passed} passed (${formatDuration(milliseconds)})\n${report}`);
+  else if (milliseconds > LONG_MS) console.log(`✓ ${file}: ${passed} passed (${formatDuration(milliseconds)})`);
 }
 
 /** Runs one tier of tests that need no lab. */
@@ -83,7 +86,7 @@ async function tier(title: string, files: readonly string[], options: FileOption
   console.log(`\n== ${title}: ${files.length} files`);
   const since = performance.now();
   await runFiles(files, options);
-  console.log(`${title}: ${seconds(performance.now() - since)}`);
+  console.log(`${title}: ${formatDuration(performance.now() - since)}`);
 }
 
 /**
@@ -94,7 +97,7 @@ async function tier(title: string, files: readonly string[], options: FileOption
 async function onLab(
   title: string,
   suite: string,
-  stages: readonly Stage[],
+  stages: readonly PlanStage[],
   choice: Pick<SettingsChoice, "cni" | "kubeProxy" | "nodes" | "centrals"> = {},
   unitTests: Promise<void> = Promise.resolve(),
 ): Promise<void> {
@@ -120,7 +123,7 @@ async function onLab(
   } finally {
     if (process.env["WEFT_KEEP_LAB"] === undefined) await down(lab.paths, progress);
   }
-  console.log(`${title}: ${seconds(performance.now() - since)}`);
+  console.log(`${title}: ${formatDuration(performance.now() - since)}`);
 }
 
 /**
@@ -170,7 +173,7 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
     if (suite === undefined) await onLab("tests on the lab with the newest OVN", NEWEST_SUITE, labStages(VERSIONS));
   }
   // Last, for programs that parse the last line.
-  console.log(`\nin ${seconds(performance.now() - since)}\n${tally}`);
+  console.log(`\nin ${formatDuration(performance.now() - since)}\n${tally}`);
   process.exitCode = tally.ok ? 0 : 1;
 }
 

@@ -6,15 +6,15 @@ import {
   labStages,
   NO_KUBE_PROXY,
   NON_PRIMARY,
+  type PlanStage,
   RELEASE,
   SMOKE,
-  type Stage,
   THREE_CENTRALS,
   THREE_NODES,
   unitFiles,
 } from "./plan.ts";
 
-const filesOf = (stages: readonly Stage[]): readonly string[] => stages.flatMap(({ lanes }) => lanes.flat());
+const filesOf = (stages: readonly PlanStage[]): readonly string[] => stages.flatMap(({ lanes }) => lanes.flat());
 
 t.test("each test file of the unit tier and of the lab runs exactly once", async (t) => {
   const unit = globSync([

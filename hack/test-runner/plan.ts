@@ -47,7 +47,7 @@ export const VERSIONS = [
 ];
 
 /** Files on one lab that may run side by side. */
-export interface Stage {
+export interface PlanStage {
   /** The files of a lane run one after the other, the lanes side by side. */
   readonly lanes: readonly (readonly string[])[];
   /** Whether the unit tests may run at the same time; they leave the processors to it but use them. */
@@ -76,7 +76,7 @@ const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "cn
  * The stages in which the lab tests of some patterns run, those beside the unit tests first. An unknown file runs
  * alone.
  */
-export function labStages(patterns: readonly string[]): readonly Stage[] {
+export function labStages(patterns: readonly string[]): readonly PlanStage[] {
   const files = globSync(patterns).sort();
   const smoke = (name: string): string => `test/e2e/smoke/${name}.test.ts`;
   const known = [...SIDE_BY_SIDE, ...BESIDE_UNIT_TESTS.map((name) => [name])].flat().map(smoke);

@@ -57,7 +57,7 @@ export async function resolve(exec: Exec, name: string, type: "A" | "AAAA", serv
   return { ok, ms, detail: ok ? found.join(" ") : lastLine(stderr || stdout) };
 }
 
-/** An address as it stands in a URL. */
+/** An address as the host of a URL: IPv6 in brackets (RFC 3986 §3.2.2). */
 export function urlHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }

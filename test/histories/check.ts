@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Edit, historyText } from "./edits.ts";
-import { differences, type Plant, World } from "./world.ts";
+import { HistoryWorld, type Plant, rowDifferences } from "./world.ts";
 
 /**
  * Executes a history, and returns its faults; empty if there are none. At rest, a controller without state writes
@@ -13,7 +13,7 @@ export async function faultsOf(
   plant?: Plant,
   print?: (line: string) => void,
 ): Promise<readonly string[]> {
-  const world = new World(historyText(history), plant, print);
+  const world = new HistoryWorld(historyText(history), plant, print);
   const onBug = (error: unknown): void => world.fault(`uncaught: ${error instanceof Error ? error.stack : error}`);
   process.on("unhandledRejection", onBug);
   try {
@@ -26,7 +26,7 @@ export async function faultsOf(
     const left = world.names().filter((name) => !names.includes(name));
     for (const name of left) world.fault(`when all is deleted, there still is ${name}`);
     if (left.length === 0)
-      for (const difference of differences(rows, world.rows())) world.fault(`when all is deleted: ${difference}`);
+      for (const difference of rowDifferences(rows, world.rows())) world.fault(`when all is deleted: ${difference}`);
   } finally {
     world.end();
     process.off("unhandledRejection", onBug);

@@ -19,12 +19,12 @@ import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { merge } from "../sim/cluster.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
-import type { Mutation } from "../sim/mutations.ts";
+import type { CodeMutation } from "../sim/mutations.ts";
 import { RandomFaults } from "../sim/random-faults.ts";
 import { Replica } from "../sim/replica.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Throwing } from "../sim/throwing.ts";
-import { Trace } from "../sim/trace.ts";
+import { RunTrace } from "../sim/trace.ts";
 import { EDITED, type Edit } from "./edits.ts";
 
 /** Longer than any back-off, and than a node's chassis may be missing before it is reported, in ms. */
@@ -33,10 +33,10 @@ const QUIET_MS = 130_000;
 const PATIENCE_MS = 20 * 60_000;
 
 /** A bug in the controllers of a world, to show that it is found. */
-export type Plant = Pick<Mutation, "parts" | "controller">;
+export type Plant = Pick<CodeMutation, "parts" | "controller">;
 
 /** An API server, a northbound database and one controller, in simulated time and without faults. */
-export class World {
+export class HistoryWorld {
   readonly faults: string[] = [];
   readonly #scheduler: Scheduler;
   readonly #kube: FakeKube;
@@ -54,7 +54,7 @@ export class World {
   constructor(seed: string, plant?: Plant, print?: (line: string) => void) {
     this.#seed = seed;
     this.#plant = plant;
-    this.#scheduler = new Scheduler(new Trace(print));
+    this.#scheduler = new Scheduler(new RunTrace(print));
     const clock = { wall: this.#scheduler.now, after: this.#scheduler.after };
     this.#kube = fakeKube({ clock, schedule: (deliver) => deliver() });
     this.#northbound = this.#database();
@@ -162,7 +162,7 @@ export class World {
     await this.settle();
     this.#isFilling = false;
     if (this.#writes.length > 0) this.fault(`${who} wrote: ${this.#writes.slice(0, 4).join("; ")}`);
-    for (const difference of differences(before, this.rows())) this.fault(`${who}: ${difference}`);
+    for (const difference of rowDifferences(before, this.rows())) this.fault(`${who}: ${difference}`);
   }
 
   async #edit(edit: Extract<Edit, { ref: object }>): Promise<void> {
@@ -281,7 +281,7 @@ function inOrder(_key: string, value: unknown): unknown {
 }
 
 /** Entries that are in only one of two maps, or differ. */
-export function differences(
+export function rowDifferences(
   before: ReadonlyMap<string, string>,
   after: ReadonlyMap<string, string>,
 ): readonly string[] {

@@ -6,7 +6,7 @@
  */
 
 /** meta/v1 LabelSelector. */
-export interface LabelSelector {
+export interface ApiLabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>>;
   readonly matchExpressions?: readonly {
     readonly key: string;
@@ -15,14 +15,14 @@ export interface LabelSelector {
   }[];
 }
 
-export type Protocol = "TCP" | "UDP" | "SCTP";
+export type ApiProtocol = "TCP" | "UDP" | "SCTP";
 type Labels = Readonly<Record<string, string>>;
 
-export interface Namespace {
+export interface ApiNamespace {
   readonly metadata: { readonly name: string; readonly labels: Labels };
 }
 
-export interface Pod {
+export interface ApiPod {
   readonly metadata: {
     readonly name: string;
     readonly namespace: string;
@@ -36,14 +36,14 @@ export interface Pod {
       readonly ports?: readonly {
         readonly name?: string;
         readonly containerPort: number;
-        readonly protocol?: Protocol;
+        readonly protocol?: ApiProtocol;
       }[];
     }[];
   };
   readonly status: { readonly podIPs: readonly { readonly ip: string }[] };
 }
 
-export interface Node {
+export interface ApiNode {
   readonly metadata: { readonly name: string; readonly labels: Labels };
   readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
 }
@@ -53,7 +53,7 @@ export interface NetworkPolicy {
   readonly kind: "NetworkPolicy";
   readonly metadata: { readonly name: string; readonly namespace: string };
   readonly spec: {
-    readonly podSelector: LabelSelector;
+    readonly podSelector: ApiLabelSelector;
     readonly policyTypes?: readonly ("Ingress" | "Egress")[];
     readonly ingress?: readonly {
       readonly from?: readonly NetworkPolicyPeer[];
@@ -67,33 +67,33 @@ export interface NetworkPolicy {
 }
 
 export interface NetworkPolicyPeer {
-  readonly podSelector?: LabelSelector;
-  readonly namespaceSelector?: LabelSelector;
+  readonly podSelector?: ApiLabelSelector;
+  readonly namespaceSelector?: ApiLabelSelector;
   readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
 }
 
 export interface NetworkPolicyPort {
-  readonly protocol?: Protocol;
+  readonly protocol?: ApiProtocol;
   readonly port?: number | string;
   readonly endPort?: number;
 }
 
 /** A subject of the cluster-wide kinds; exactly one member is set. */
 export interface AdminSubject {
-  readonly namespaces?: LabelSelector;
-  readonly pods?: { readonly namespaceSelector: LabelSelector; readonly podSelector: LabelSelector };
+  readonly namespaces?: ApiLabelSelector;
+  readonly pods?: { readonly namespaceSelector: ApiLabelSelector; readonly podSelector: ApiLabelSelector };
 }
 
 /** A peer of the cluster-wide kinds; exactly one member is set, and `nodes` and `networks` in egress rules only. */
 export interface AdminPeer extends AdminSubject {
-  readonly nodes?: LabelSelector;
+  readonly nodes?: ApiLabelSelector;
   readonly networks?: readonly string[];
 }
 
 /** v1alpha1 AdminNetworkPolicyPort; exactly one member is set. */
 export interface AdminPort {
-  readonly portNumber?: { readonly protocol: Protocol; readonly port: number };
-  readonly portRange?: { readonly protocol?: Protocol; readonly start: number; readonly end: number };
+  readonly portNumber?: { readonly protocol: ApiProtocol; readonly port: number };
+  readonly portRange?: { readonly protocol?: ApiProtocol; readonly start: number; readonly end: number };
   readonly namedPort?: string;
 }
 
@@ -155,12 +155,12 @@ export interface ClusterNetworkPolicy {
   };
 }
 
-export type Policy = NetworkPolicy | AdminNetworkPolicy | BaselineAdminNetworkPolicy | ClusterNetworkPolicy;
+export type ApiPolicy = NetworkPolicy | AdminNetworkPolicy | BaselineAdminNetworkPolicy | ClusterNetworkPolicy;
 
 /** Everything that a verdict depends on. */
-export interface World {
-  readonly namespaces: readonly Namespace[];
-  readonly pods: readonly Pod[];
-  readonly nodes: readonly Node[];
-  readonly policies: readonly Policy[];
+export interface OracleWorld {
+  readonly namespaces: readonly ApiNamespace[];
+  readonly pods: readonly ApiPod[];
+  readonly nodes: readonly ApiNode[];
+  readonly policies: readonly ApiPolicy[];
 }

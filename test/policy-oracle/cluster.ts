@@ -13,13 +13,13 @@ import { projectVpc } from "../../src/facts/project-vpc.ts";
 import type { FactStore } from "../../src/facts/store.ts";
 import { DerivedFacts } from "../../src/kinds/derived.ts";
 import { factStore } from "../../src/kinds/store.ts";
-import type { Node, Pod, Policy, World } from "./api.ts";
+import type { ApiNode, ApiPod, ApiPolicy, OracleWorld } from "./api.ts";
 
 /**
  * The subnets of the pods. A pod is in the one that its annotation names, or else in the one that contains its addresses. Two VPCs have the addresses of
  * the default VPC's first subnet; one of them is peered with a third.
  */
-export const SUBNETS = {
+export const POD_SUBNETS = {
   "ovn-default": { vpc: "ovn-cluster", v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
   second: { vpc: "ovn-cluster", v4: "10.17.0", v6: "fd00:10:17:", cidrBlock: "10.17.0.0/16,fd00:10:17::/112" },
   twin: { vpc: "red", v4: "10.16.0", v6: "fd00:10:16:", cidrBlock: "10.16.0.0/16,fd00:10:16::/112" },
@@ -28,17 +28,17 @@ export const SUBNETS = {
 } as const;
 
 /** Name of a subnet. */
-export type SubnetName = keyof typeof SUBNETS;
+export type SubnetName = keyof typeof POD_SUBNETS;
 
 /** The annotation that names a pod's subnet. */
 export const SUBNET_ANNOTATION = "ovn.kubernetes.io/logical_switch";
 
 /** The subnet of a pod. */
-export function subnetOf({ metadata, status }: Pod): SubnetName {
+export function subnetOf({ metadata, status }: ApiPod): SubnetName {
   const named = metadata.annotations?.[SUBNET_ANNOTATION];
-  if (named !== undefined && named in SUBNETS) return named as SubnetName;
+  if (named !== undefined && named in POD_SUBNETS) return named as SubnetName;
   const isSecond = ({ ip }: { readonly ip: string }): boolean =>
-    ip.startsWith(`${SUBNETS.second.v4}.`) || ip.startsWith(SUBNETS.second.v6);
+    ip.startsWith(`${POD_SUBNETS.second.v4}.`) || ip.startsWith(POD_SUBNETS.second.v6);
   return status.podIPs.some(isSecond) ? "second" : "ovn-default";
 }
 
@@ -62,17 +62,17 @@ export function emptyCluster(): FactStore {
       .split(",")
       .map((cidr) => ({ cidr, nextHopIP: cidr.includes(":") ? `fd69::${other}` : `169.254.0.${other}` })),
   });
-  const { twin, beside } = SUBNETS;
+  const { twin, beside } = POD_SUBNETS;
   const vpcs = {
     [twin.vpc]: towards(beside.vpc, 1, 2, beside.cidrBlock),
-    [SUBNETS.triplet.vpc]: {},
+    [POD_SUBNETS.triplet.vpc]: {},
     [beside.vpc]: towards(twin.vpc, 2, 1, twin.cidrBlock),
   };
   for (const [name, spec] of Object.entries(vpcs)) {
     facts.set("vpcs", name, projectVpc({ metadata: { name, uid: `vpc-${name}`, generation: 1 }, spec }, "ovn-cluster"));
   }
   const join = { vpc: "ovn-cluster", cidrBlock: "100.64.0.0/16,fd00:100:64::/112" };
-  for (const [name, { vpc, cidrBlock }] of Object.entries({ join, ...SUBNETS })) {
+  for (const [name, { vpc, cidrBlock }] of Object.entries({ join, ...POD_SUBNETS })) {
     const spec = { vpc, cidrBlock, default: name === "ovn-default" };
     facts.set("subnetSpecs", name, projectSubnet({ metadata: { name, uid: `uid-${name}`, generation: 1 }, spec }));
   }
@@ -83,7 +83,7 @@ export function emptyCluster(): FactStore {
 }
 
 /** Facts of a whole world. */
-export function clusterOf(world: World): FactStore {
+export function clusterOf(world: OracleWorld): FactStore {
   const facts = emptyCluster();
   for (const { metadata } of world.namespaces) putNamespace(facts, metadata.name, metadata.labels);
   for (const [i, node] of world.nodes.entries()) putNode(facts, node, i);
@@ -100,14 +100,14 @@ export function putNamespace(facts: FactStore, name: string, labels: Readonly<Re
 }
 
 /** Sets a node and the record of its address on the join switch. */
-export function putNode(facts: FactStore, { metadata, status }: Node, index: number): void {
+export function putNode(facts: FactStore, { metadata, status }: ApiNode, index: number): void {
   const { name } = metadata;
   facts.set("nodes", name, projectNode({ metadata: { ...metadata, uid: `uid-${name}` }, status }));
   putIp(facts, `node-${name}`, { podName: name, nodeName: name, subnet: "join" }, joinAddresses(index), "");
 }
 
 /** A pod never changes its node and addresses; with others it is another pod. */
-export function uidOf(pod: Pod): string {
+export function uidOf(pod: ApiPod): string {
   const { metadata, spec, status } = pod;
   const { name, namespace } = metadata;
   const parts = ["uid", namespace, name, spec.nodeName, String(spec.hostNetwork), subnetOf(pod)];
@@ -115,7 +115,7 @@ export function uidOf(pod: Pod): string {
 }
 
 /** Sets a pod and the record of its address; nothing for a pod on the host's network. */
-export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void {
+export function putPod(facts: FactStore, { metadata, spec, status }: ApiPod): void {
   const { name, namespace } = metadata;
   const uid = uidOf({ metadata, spec, status });
   const addresses = status.podIPs.map(({ ip }) => ip);
@@ -137,13 +137,13 @@ export function putPod(facts: FactStore, { metadata, spec, status }: Pod): void 
 }
 
 /** Deletes a pod, with its address. */
-export function dropPod(facts: FactStore, { metadata: { name, namespace } }: Pod): void {
+export function dropPod(facts: FactStore, { metadata: { name, namespace } }: ApiPod): void {
   facts.set("pods", `${namespace}/${name}`, undefined);
   facts.set("ips", `${name}.${namespace}`, undefined);
 }
 
 /** Sets a policy of any kind. */
-export function putPolicy(facts: FactStore, policy: Policy): void {
+export function putPolicy(facts: FactStore, policy: ApiPolicy): void {
   const metadata = { ...policy.metadata, uid: `uid-${policy.kind}-${keyOf(policy)}` };
   const key = keyOf(policy);
   switch (policy.kind) {
@@ -162,7 +162,7 @@ export function putPolicy(facts: FactStore, policy: Policy): void {
 }
 
 /** Deletes a policy. */
-export function dropPolicy(facts: FactStore, policy: Policy): void {
+export function dropPolicy(facts: FactStore, policy: ApiPolicy): void {
   facts.set(FACT_KINDS[policy.kind], keyOf(policy), undefined);
 }
 
@@ -179,7 +179,7 @@ const FACT_KINDS = {
   ClusterNetworkPolicy: "clusterNetworkPolicies",
 } as const;
 
-function keyOf({ kind, metadata }: Policy): string {
+function keyOf({ kind, metadata }: ApiPolicy): string {
   return kind === "NetworkPolicy" && "namespace" in metadata ? `${metadata.namespace}/${metadata.name}` : metadata.name;
 }
 

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Pod, World } from "./api.ts";
-import { clusterOf, joinAddresses, SUBNETS, subnetOf } from "./cluster.ts";
+import type { ApiPod, OracleWorld } from "./api.ts";
+import { clusterOf, joinAddresses, POD_SUBNETS, subnetOf } from "./cluster.ts";
 import { PORTS, STRANGERS } from "./generate.ts";
-import { type Connection, isAllowed, isConnected, type Party } from "./oracle.ts";
-import { Picture } from "./picture.ts";
+import { isAllowed, isConnected, type Party, type PolicyConnection } from "./oracle.ts";
+import { OvnView } from "./picture.ts";
 import { compileRows } from "./rows.ts";
 
 /** The connections that are tried between each two parties. */
-export const CONNECTIONS: readonly Connection[] = [
+export const CONNECTIONS: readonly PolicyConnection[] = [
   ...(["TCP", "UDP", "SCTP"] as const).flatMap((protocol) => PORTS.map((port) => ({ protocol, port }))),
   { protocol: "ICMP", port: 0 },
 ];
 
 /** A pair, and the connection that is tried between the two. */
-export interface Attempt {
+export interface TriedConnection {
   readonly from: Party;
   readonly to: Party;
-  readonly connection: Connection;
+  readonly connection: PolicyConnection;
 }
 
 /** All connections of a world: between pods, and between pods and nodes or external addresses. */
-export function* attempts(world: World): Iterable<Attempt> {
+export function* attempts(world: OracleWorld): Iterable<TriedConnection> {
   const pods = world.pods.flatMap(partiesOfPod);
   const others: Party[] = STRANGERS.map((address) => ({ address }));
   for (const [i, node] of world.nodes.entries()) {
@@ -41,21 +41,21 @@ export function* attempts(world: World): Iterable<Attempt> {
 
 /** Whether there is a path between two parties, see `isConnected`. */
 export function areConnected(from: Party, to: Party): boolean {
-  return isConnected(from, to, (pod) => SUBNETS[subnetOf(pod)].vpc, PEERED);
+  return isConnected(from, to, (pod) => POD_SUBNETS[subnetOf(pod)].vpc, PEERED);
 }
 
 /** The VPCs that are peered with each other. */
-const PEERED = [SUBNETS.twin.vpc, SUBNETS.beside.vpc];
+const PEERED = [POD_SUBNETS.twin.vpc, POD_SUBNETS.beside.vpc];
 
 /** A pod on the host's network is the same party as its node. */
-function partiesOfPod(pod: Pod): Party[] {
+function partiesOfPod(pod: ApiPod): Party[] {
   if (pod.spec.hostNetwork === true) return [];
   return pod.status.podIPs.map(({ ip }) => ({ address: ip, pod }));
 }
 
 /** The first attempt on which compiled rows and specifications disagree, as text; `undefined` if there is none. */
-export function disagreement(world: World): string | undefined {
-  const picture = new Picture(compileRows(clusterOf(world)));
+export function disagreement(world: OracleWorld): string | undefined {
+  const picture = new OvnView(compileRows(clusterOf(world)));
   for (const { from, to, connection } of attempts(world)) {
     const specified = isAllowed(world, from, to, connection);
     if (specified === undefined) continue;
@@ -67,7 +67,7 @@ export function disagreement(world: World): string | undefined {
 }
 
 /** An attempt as text. */
-export function describe({ from, to, connection }: Attempt): string {
+export function describe({ from, to, connection }: TriedConnection): string {
   return `${nameOf(from)} to ${nameOf(to)}, ${connection.protocol} ${connection.port}`;
 }
 

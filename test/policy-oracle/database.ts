@@ -7,7 +7,7 @@ import type { ObservedChange } from "../../src/reconcile/drift.ts";
 import type { SweptRow } from "../../src/reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../src/reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
-import type { Row, Tables } from "./rows.ts";
+import type { PlainTables, Row } from "./rows.ts";
 
 /**
  * The result of a transaction: `lost` and `unanswered` end without an answer, the latter after it was executed;
@@ -39,7 +39,7 @@ export class MemoryNorthbound implements DatabaseView {
     this.#fate = options.fate ?? (() => "committed");
   }
 
-  get tables(): Tables {
+  get tables(): PlainTables {
     return this.#tables;
   }
 
@@ -159,7 +159,7 @@ export class MemoryNorthbound implements DatabaseView {
     return known;
   }
 
-  #tell(before: Tables): void {
+  #tell(before: PlainTables): void {
     const changes: ObservedChange[] = [];
     for (const table of new Set([...before.keys(), ...this.#tables.keys()])) {
       const old = before.get(table);

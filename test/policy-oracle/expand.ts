@@ -12,11 +12,11 @@ import { planSweep } from "../../src/reconcile/orphaned-rows.ts";
 import { planSize } from "../../src/reconcile/plan.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
 import { ManualClock } from "../../src/time/testing/manual-clock.ts";
-import { type Attempt, attempts, describe } from "./compare.ts";
+import { attempts, describe, type TriedConnection } from "./compare.ts";
 import { FATE, type Fate, MemoryNorthbound } from "./database.ts";
-import { Picture } from "./picture.ts";
-import { compileRows, type Row, type Tables } from "./rows.ts";
-import { ChangingCluster, type Step } from "./steps.ts";
+import { OvnView } from "./picture.ts";
+import { compileRows, type PlainTables, type Row } from "./rows.ts";
+import { ChangingCluster, type WorldStep } from "./steps.ts";
 
 /** How the controller and its database behave during the steps. */
 export interface Conditions {
@@ -46,18 +46,21 @@ const TRIED = new Set(["TCP 80", "TCP 81", "UDP 90", "ICMP 0"]);
  * - no transaction leaves a state in which something is allowed that no state of the facts since the engine was last idle allows;
  * - an ACL that is wanted before and after exists, unchanged, all the time.
  */
-export async function firstFault(steps: readonly Step[], { batch, fates }: Conditions): Promise<string | undefined> {
+export async function firstFault(
+  steps: readonly WorldStep[],
+  { batch, fates }: Conditions,
+): Promise<string | undefined> {
   const cluster = new ChangingCluster();
   const faults: string[] = [];
   const timers = new ManualClock();
   const remaining = [...fates];
   /** Each fresh compile since the engine was last idle, and all connections of those worlds. */
-  let wanted: Tables[] = [new Map(), compileRows(cluster.facts)];
-  let tried = new Map<string, Attempt>();
+  let wanted: PlainTables[] = [new Map(), compileRows(cluster.facts)];
+  let tried = new Map<string, TriedConnection>();
   /** Whether no controller has been killed since then, so that nothing is left for the sweep of the next one. */
   let swept = true;
   /** The database after each transaction since then. */
-  let instants: Tables[] = [];
+  let instants: PlainTables[] = [];
 
   const database: MemoryNorthbound = new MemoryNorthbound({
     onChanges: (changes) => engine.noteDatabase(changes),
@@ -154,7 +157,7 @@ export async function firstFault(steps: readonly Step[], { batch, fates }: Condi
   return faults[0];
 }
 
-function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
+function* tryable({ world }: ChangingCluster): Iterable<TriedConnection> {
   for (const attempt of attempts(world)) {
     const { protocol, port } = attempt.connection;
     if (TRIED.has(`${protocol} ${port}`) && attempt.from.node === undefined && attempt.to.node === undefined)
@@ -169,13 +172,13 @@ function* tryable({ world }: ChangingCluster): Iterable<Attempt> {
  * the sweep of the next one.
  */
 function firstOpening(
-  wanted: readonly Tables[],
-  instants: readonly Tables[],
-  tried: Iterable<Attempt>,
+  wanted: readonly PlainTables[],
+  instants: readonly PlainTables[],
+  tried: Iterable<TriedConnection>,
   together: boolean,
 ): string | undefined {
-  const allowing = wanted.map((tables) => new Picture(tables));
-  const pictures = instants.map((tables) => new Picture(tables));
+  const allowing = wanted.map((tables) => new OvnView(tables));
+  const pictures = instants.map((tables) => new OvnView(tables));
   for (const attempt of tried) {
     const { from, to, connection } = attempt;
     const traces = allowing.map((picture) => picture.trace(from, to, connection));
@@ -196,7 +199,7 @@ function firstOpening(
   return undefined;
 }
 
-function firstRewrite(wanted: readonly Tables[], instants: readonly Tables[]): string | undefined {
+function firstRewrite(wanted: readonly PlainTables[], instants: readonly PlainTables[]): string | undefined {
   const [first, ...others] = wanted;
   for (const [uuid, acl] of first?.get("ACL") ?? []) {
     if (others.some((tables) => !isDeepStrictEqual(tables.get("ACL")?.get(uuid), acl))) continue;
@@ -210,7 +213,7 @@ function firstRewrite(wanted: readonly Tables[], instants: readonly Tables[]): s
   return undefined;
 }
 
-function firstDifference(wanted: Tables, present: Tables): string | undefined {
+function firstDifference(wanted: PlainTables, present: PlainTables): string | undefined {
   for (const table of new Set([...wanted.keys(), ...present.keys()])) {
     for (const uuid of new Set([...(wanted.get(table)?.keys() ?? []), ...(present.get(table)?.keys() ?? [])])) {
       const [want, have] = [wanted.get(table)?.get(uuid), present.get(table)?.get(uuid)];

@@ -7,27 +7,27 @@ import type {
   AdminPeer,
   AdminPort,
   AdminSubject,
+  ApiLabelSelector,
+  ApiNamespace,
+  ApiNode,
+  ApiPod,
+  ApiPolicy,
+  ApiProtocol,
   BaselineAdminNetworkPolicy,
   ClusterNetworkPolicy,
   ClusterPort,
   ClusterProtocol,
-  LabelSelector,
-  Namespace,
   NetworkPolicy,
   NetworkPolicyPeer,
   NetworkPolicyPort,
-  Node,
-  Pod,
-  Policy,
-  Protocol,
-  World,
+  OracleWorld,
 } from "./api.ts";
-import { SUBNET_ANNOTATION, SUBNETS, type SubnetName } from "./cluster.ts";
+import { POD_SUBNETS, SUBNET_ANNOTATION, type SubnetName } from "./cluster.ts";
 
 /** Worlds for property tests, with few names, labels, ports and addresses, so that there are many conflicts. */
 
 /** Names of namespaces; two of them are similar. */
-export const NAMESPACES = ["x", "y", "x-y"] as const;
+export const NAMESPACE_NAMES = ["x", "y", "x-y"] as const;
 const NODES = ["n1", "n2"] as const;
 const VALUES = ["a", "b"] as const;
 /** Numbers of ports that are tried and that rules name. */
@@ -53,14 +53,14 @@ const BLOCKS: Readonly<Record<string, readonly string[]>> = {
   "fd00:172:18::/64": ["fd00:172:18::12/128"],
 };
 
-const protocol = fc.constantFrom<Protocol>("TCP", "UDP", "SCTP");
+const protocol = fc.constantFrom<ApiProtocol>("TCP", "UDP", "SCTP");
 const value = fc.constantFrom(...VALUES);
 
 function labels(keys: readonly string[]): fc.Arbitrary<Readonly<Record<string, string>>> {
   return fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: 2, noNullPrototype: true });
 }
 
-function selector(keys: readonly string[], values: fc.Arbitrary<string> = value): fc.Arbitrary<LabelSelector> {
+function selector(keys: readonly string[], values: fc.Arbitrary<string> = value): fc.Arbitrary<ApiLabelSelector> {
   const key = fc.constantFrom(...keys);
   const listed = fc.record({
     key,
@@ -93,11 +93,11 @@ const podSelector = selector(["app", "tier"]);
 /** Selectors of namespaces, by their labels or by the label with their name. */
 const namespaceSelector = fc.oneof(
   { weight: 4, arbitrary: selector(["team", "env"]) },
-  { weight: 1, arbitrary: selector([NAME_LABEL], fc.constantFrom(...NAMESPACES)) },
+  { weight: 1, arbitrary: selector([NAME_LABEL], fc.constantFrom(...NAMESPACE_NAMES)) },
 );
 
 /** A namespace with a given name. */
-export function namespace(name: string): fc.Arbitrary<Namespace> {
+export function namespace(name: string): fc.Arbitrary<ApiNamespace> {
   return labels(["team", "env"]).map((own) => ({ metadata: { name, labels: { ...own, [NAME_LABEL]: name } } }));
 }
 
@@ -115,10 +115,10 @@ const containers = fc
 const PLACES = 6;
 
 /** The pod with this index in the world, from which its address follows. */
-export function pod(index: number): fc.Arbitrary<Pod> {
+export function pod(index: number): fc.Arbitrary<ApiPod> {
   return fc
     .record({
-      namespace: fc.constantFrom(...NAMESPACES),
+      namespace: fc.constantFrom(...NAMESPACE_NAMES),
       labels: labels(["app", "tier"]),
       nodeName: fc.constantFrom(...NODES),
       containers,
@@ -136,11 +136,11 @@ export function pod(index: number): fc.Arbitrary<Pod> {
       hostNetwork: fc.constantFrom(false, false, false, false, false, false, true),
     })
     .map(({ namespace, labels, nodeName, containers, subnet: subnetName, families, hostNetwork }) => {
-      const subnet = SUBNETS[subnetName];
+      const subnet = POD_SUBNETS[subnetName];
       // No other pod of the VPC has it, because no pod gets an address that another one's port may still have. In other VPCs
       // pods with the next indexes have it.
       const place = subnet.vpc === "red" ? index + 1 : subnet.vpc === "black" ? index + 2 : index;
-      const host = 2 + (place % PLACES) + PLACES * NAMESPACES.indexOf(namespace);
+      const host = 2 + (place % PLACES) + PLACES * NAMESPACE_NAMES.indexOf(namespace);
       const annotations = { [SUBNET_ANNOTATION]: subnetName };
       return {
         metadata: { name: `p${index}`, namespace, labels, ...(subnet.vpc !== "ovn-cluster" && { annotations }) },
@@ -155,18 +155,20 @@ export function pod(index: number): fc.Arbitrary<Pod> {
 }
 
 /** The nodes of every world. */
-export const nodes: fc.Arbitrary<readonly Node[]> = fc.tuple(...NODES.map(() => labels(["zone", "role"]))).map((all) =>
-  NODES.map((name, i) => ({
-    metadata: { name, labels: all[i] ?? {} },
-    status: {
-      addresses: [
-        { type: "Hostname", address: name },
-        { type: "InternalIP", address: `172.18.0.1${i + 1}` },
-        { type: "InternalIP", address: `fd00:172:18::1${i + 1}` },
-      ],
-    },
-  })),
-);
+export const nodes: fc.Arbitrary<readonly ApiNode[]> = fc
+  .tuple(...NODES.map(() => labels(["zone", "role"])))
+  .map((all) =>
+    NODES.map((name, i) => ({
+      metadata: { name, labels: all[i] ?? {} },
+      status: {
+        addresses: [
+          { type: "Hostname", address: name },
+          { type: "InternalIP", address: `172.18.0.1${i + 1}` },
+          { type: "InternalIP", address: `fd00:172:18::1${i + 1}` },
+        ],
+      },
+    })),
+  );
 
 const ipBlock = fc
   .constantFrom(...Object.keys(BLOCKS))
@@ -209,7 +211,7 @@ export function networkPolicy(index: number): fc.Arbitrary<NetworkPolicy> {
     { requiredKeys: ["podSelector"] },
   );
   return fc
-    .tuple(fc.constantFrom(...NAMESPACES), spec)
+    .tuple(fc.constantFrom(...NAMESPACE_NAMES), spec)
     .map(([namespace, spec]) => ({ kind: "NetworkPolicy", metadata: { name: `np${index}`, namespace }, spec }));
 }
 
@@ -221,8 +223,8 @@ export function each<T>(minimum: number, maximum: number, of: (index: number) =>
 }
 
 /** A world with NetworkPolicies. */
-export const networkPolicyWorlds: fc.Arbitrary<World> = fc.record({
-  namespaces: fc.tuple(...NAMESPACES.map(namespace)),
+export const networkPolicyWorlds: fc.Arbitrary<OracleWorld> = fc.record({
+  namespaces: fc.tuple(...NAMESPACE_NAMES.map(namespace)),
   nodes,
   pods: each(2, 5, pod),
   policies: each(1, 4, networkPolicy),
@@ -334,22 +336,22 @@ function clusterNetworkPolicy(index: number): fc.Arbitrary<ClusterNetworkPolicy>
 }
 
 /** A policy of any kind with this index in the world; the baseline has index 0. */
-export function anyPolicy(index: number): fc.Arbitrary<Policy> {
+export function anyPolicy(index: number): fc.Arbitrary<ApiPolicy> {
   const others = [networkPolicy(index), adminNetworkPolicy(index), clusterNetworkPolicy(index)];
   return index === 0 ? fc.oneof(...others, baselineAdminNetworkPolicy) : fc.oneof(...others);
 }
 
 /** A world with NetworkPolicies and cluster-wide ones of one API version, because no order is defined between versions. */
-export const anyPolicyWorlds: fc.Arbitrary<World> = fc
-  .constantFrom<Policy["kind"][]>("AdminNetworkPolicy", "ClusterNetworkPolicy")
+export const anyPolicyWorlds: fc.Arbitrary<OracleWorld> = fc
+  .constantFrom<ApiPolicy["kind"][]>("AdminNetworkPolicy", "ClusterNetworkPolicy")
   .chain((kind) => {
-    const policy = (index: number): fc.Arbitrary<Policy> => {
+    const policy = (index: number): fc.Arbitrary<ApiPolicy> => {
       if (kind === "ClusterNetworkPolicy") return fc.oneof(networkPolicy(index), clusterNetworkPolicy(index));
       const others = [networkPolicy(index), adminNetworkPolicy(index)];
       return index === 0 ? fc.oneof(...others, baselineAdminNetworkPolicy) : fc.oneof(...others);
     };
     return fc.record({
-      namespaces: fc.tuple(...NAMESPACES.map(namespace)),
+      namespaces: fc.tuple(...NAMESPACE_NAMES.map(namespace)),
       nodes,
       pods: each(2, 5, pod),
       policies: each(1, 5, policy),
@@ -397,7 +399,7 @@ export function securityGroup(index: number): fc.Arbitrary<SecurityGroup> {
 }
 
 /** A pod that may name security groups. */
-export function securedPod(index: number): fc.Arbitrary<Pod> {
+export function securedPod(index: number): fc.Arbitrary<ApiPod> {
   return fc.tuple(pod(index), fc.subarray([...SECURITY_GROUPS])).map(([pod, groups]) => {
     if (groups.length === 0) return pod;
     const annotations = { ...pod.metadata.annotations, "ovn.kubernetes.io/security_groups": groups.join(",") };

@@ -2,11 +2,11 @@
 
 import { Command } from "commander";
 import fc from "fast-check";
-import type { World } from "./api.ts";
+import type { OracleWorld } from "./api.ts";
 import { disagreement } from "./compare.ts";
 import { type Conditions, conditions, firstFault } from "./expand.ts";
 import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
-import { anyPolicySteps, networkPolicySteps, type Step } from "./steps.ts";
+import { anyPolicySteps, networkPolicySteps, type WorldStep } from "./steps.ts";
 import { tiedDisagreement, tiedWorlds } from "./ties.ts";
 
 /** A check: a property of generated values, which returns a fault, if any. */
@@ -16,17 +16,17 @@ interface Check<T> {
 }
 
 const CHECKS = {
-  networkpolicy: { values: networkPolicyWorlds, fault: disagreement } satisfies Check<World>,
-  ties: { values: tiedWorlds, fault: tiedDisagreement } satisfies Check<World>,
-  all: { values: anyPolicyWorlds, fault: disagreement } satisfies Check<World>,
+  networkpolicy: { values: networkPolicyWorlds, fault: disagreement } satisfies Check<OracleWorld>,
+  ties: { values: tiedWorlds, fault: tiedDisagreement } satisfies Check<OracleWorld>,
+  all: { values: anyPolicyWorlds, fault: disagreement } satisfies Check<OracleWorld>,
   "all-steps": {
     values: fc.tuple(anyPolicySteps, conditions),
     fault: ([steps, circumstances]) => firstFault(steps, circumstances),
-  } satisfies Check<[readonly Step[], Conditions]>,
+  } satisfies Check<[readonly WorldStep[], Conditions]>,
   "networkpolicy-steps": {
     values: fc.tuple(networkPolicySteps, conditions),
     fault: ([steps, circumstances]) => firstFault(steps, circumstances),
-  } satisfies Check<[readonly Step[], Conditions]>,
+  } satisfies Check<[readonly WorldStep[], Conditions]>,
 };
 
 async function check<T>(name: string, { values, fault }: Check<T>, runs: number, seed: number): Promise<void> {

@@ -5,15 +5,15 @@ import type {
   AdminPeer,
   AdminPort,
   AdminSubject,
+  ApiLabelSelector,
+  ApiNode,
+  ApiPod,
+  ApiProtocol,
   ClusterProtocol,
-  LabelSelector,
   NetworkPolicy,
   NetworkPolicyPeer,
   NetworkPolicyPort,
-  Node,
-  Pod,
-  Protocol,
-  World,
+  OracleWorld,
 } from "./api.ts";
 
 /**
@@ -25,13 +25,13 @@ import type {
 export interface Party {
   readonly address: string;
   /** A pod of the pod network. */
-  readonly pod?: Pod;
-  readonly node?: Node;
+  readonly pod?: ApiPod;
+  readonly node?: ApiNode;
 }
 
 /** The first packet of a connection. */
-export interface Connection {
-  readonly protocol: Protocol | "ICMP";
+export interface PolicyConnection {
+  readonly protocol: ApiProtocol | "ICMP";
   /** The destination port; unused for ICMP. */
   readonly port: number;
 }
@@ -42,7 +42,12 @@ type Direction = "ingress" | "egress";
  * Whether there is a path between two parties at all: pods of one VPC and of peered ones reach each other (Kube-OVN, "Custom VPC", "VPC peering");
  * nodes and external hosts reach only those of the default VPC, because the others have no gateway here.
  */
-export function isConnected(from: Party, to: Party, vpcOf: (pod: Pod) => string, peered: readonly string[]): boolean {
+export function isConnected(
+  from: Party,
+  to: Party,
+  vpcOf: (pod: ApiPod) => string,
+  peered: readonly string[],
+): boolean {
   const [a, b] = [from, to].map(({ pod }) =>
     pod === undefined || pod.spec.hostNetwork === true ? DEFAULT_VPC : vpcOf(pod),
   );
@@ -55,7 +60,12 @@ const DEFAULT_VPC = "ovn-cluster";
  * Whether the connection is allowed by the sender's egress policies and the receiver's ingress policies.
  * `undefined` if the specifications do not define it.
  */
-export function isAllowed(world: World, from: Party, to: Party, connection: Connection): boolean | undefined {
+export function isAllowed(
+  world: OracleWorld,
+  from: Party,
+  to: Party,
+  connection: PolicyConnection,
+): boolean | undefined {
   const out = from.pod === undefined ? true : verdict(world, "egress", from.pod, to, connection);
   const into = to.pod === undefined ? true : verdict(world, "ingress", to.pod, from, connection);
   if (out === false || into === false) return false;
@@ -67,11 +77,11 @@ export function isAllowed(world: World, from: Party, to: Party, connection: Conn
  * (ClusterNetworkPolicySpec `tier`). `pod` is the side with the policies, `peer` the other one.
  */
 function verdict(
-  world: World,
+  world: OracleWorld,
   direction: Direction,
-  pod: Pod,
+  pod: ApiPod,
   peer: Party,
-  connection: Connection,
+  connection: PolicyConnection,
 ): boolean | undefined {
   const receiver = direction === "ingress" ? pod : peer.pod;
   const ownNode = peer.node !== undefined && peer.node.metadata.name === pod.spec.nodeName;
@@ -99,7 +109,7 @@ function verdict(
  * `policyTypes`, Ingress is always in it, and Egress if there are egress rules (NetworkPolicySpec `policyTypes`). Pods on the
  * host's network are not selected.
  */
-function isolates({ metadata, spec }: NetworkPolicy, direction: Direction, pod: Pod): boolean {
+function isolates({ metadata, spec }: NetworkPolicy, direction: Direction, pod: ApiPod): boolean {
   if (pod.spec.hostNetwork === true || pod.metadata.namespace !== metadata.namespace) return false;
   if (!selects(spec.podSelector, pod.metadata.labels)) return false;
   const given = spec.policyTypes ?? [];
@@ -109,12 +119,12 @@ function isolates({ metadata, spec }: NetworkPolicy, direction: Direction, pod: 
 
 /** Policies are additive: a connection is allowed if any rule of any of them matches both peer and port. */
 function allows(
-  world: World,
+  world: OracleWorld,
   { metadata, spec }: NetworkPolicy,
   direction: Direction,
   peer: Party,
-  receiver: Pod | undefined,
-  connection: Connection,
+  receiver: ApiPod | undefined,
+  connection: PolicyConnection,
 ): boolean {
   const rules =
     direction === "ingress"
@@ -129,7 +139,7 @@ function allows(
 }
 
 /** NetworkPolicyPeer: with both selectors, the pods in the namespaces; with one podSelector, those of the policy's namespace. */
-function isPeerOf(world: World, own: string, peer: NetworkPolicyPeer, party: Party): boolean {
+function isPeerOf(world: OracleWorld, own: string, peer: NetworkPolicyPeer, party: Party): boolean {
   if (peer.ipBlock !== undefined) {
     const { cidr, except = [] } = peer.ipBlock;
     return isIn(party.address, cidr) && !except.some((hole) => isIn(party.address, hole));
@@ -146,8 +156,8 @@ function isPeerOf(world: World, own: string, peer: NetworkPolicyPeer, party: Par
 /** NetworkPolicyPort: TCP by default; no port means all; a name is a container port of the receiving pod. */
 function isPortOf(
   { protocol = "TCP", port, endPort }: NetworkPolicyPort,
-  receiver: Pod | undefined,
-  it: Connection,
+  receiver: ApiPod | undefined,
+  it: PolicyConnection,
 ): boolean {
   if (it.protocol !== protocol) return false;
   if (port === undefined) return true;
@@ -161,7 +171,7 @@ function isPortOf(
 interface AdminRule {
   readonly action: "Allow" | "Accept" | "Deny" | "Pass";
   readonly peers: readonly AdminPeer[];
-  readonly isPort: (receiver: Pod | undefined, connection: Connection) => boolean;
+  readonly isPort: (receiver: ApiPod | undefined, connection: PolicyConnection) => boolean;
 }
 
 /** A policy of any of these kinds: its rules of one direction, in their order. */
@@ -171,7 +181,7 @@ interface AdminPolicy {
   readonly rules: readonly AdminRule[];
 }
 
-function adminPolicies(world: World, direction: Direction, tier: "admin" | "baseline"): readonly AdminPolicy[] {
+function adminPolicies(world: OracleWorld, direction: Direction, tier: "admin" | "baseline"): readonly AdminPolicy[] {
   const found: AdminPolicy[] = [];
   for (const policy of world.policies) {
     if (policy.kind === "NetworkPolicy") continue;
@@ -210,11 +220,11 @@ function adminPolicies(world: World, direction: Direction, tier: "admin" | "base
  */
 function tierVerdict(
   policies: readonly AdminPolicy[],
-  world: World,
-  pod: Pod,
+  world: OracleWorld,
+  pod: ApiPod,
   peer: Party,
-  receiver: Pod | undefined,
-  connection: Connection,
+  receiver: ApiPod | undefined,
+  connection: PolicyConnection,
 ): "allow" | "deny" | "undecided" | "open" {
   for (const priority of [...new Set(policies.map((policy) => policy.priority))].sort((a, b) => a - b)) {
     const outcomes = new Set<"allow" | "deny" | "undecided">();
@@ -233,7 +243,7 @@ function tierVerdict(
 }
 
 /** "Note that host-networked pods are not included in subject selection"; nor in peers. */
-function isSubject(world: World, { namespaces, pods }: AdminSubject, pod: Pod): boolean {
+function isSubject(world: OracleWorld, { namespaces, pods }: AdminSubject, pod: ApiPod): boolean {
   if (pod.spec.hostNetwork === true) return false;
   if (namespaces !== undefined) return selects(namespaces, labelsOfNamespace(world, pod));
   if (pods === undefined) return false;
@@ -246,7 +256,7 @@ function isSubject(world: World, { namespaces, pods }: AdminSubject, pod: Pod): 
  * `nodes` matches the IPs in the node's `status.addresses`, and here also the node's addresses in the pod network, because it sends
  * from these; `networks` matches any address, including those of pods.
  */
-function isAdminPeer(world: World, peer: AdminPeer, party: Party): boolean {
+function isAdminPeer(world: OracleWorld, peer: AdminPeer, party: Party): boolean {
   if (peer.networks !== undefined) return peer.networks.some((cidr) => isIn(party.address, cidr));
   if (peer.nodes !== undefined) {
     const { nodes } = peer;
@@ -262,8 +272,8 @@ function isAdminPeer(world: World, peer: AdminPeer, party: Party): boolean {
 
 function isAdminPort(
   { portNumber, portRange, namedPort }: AdminPort,
-  receiver: Pod | undefined,
-  it: Connection,
+  receiver: ApiPod | undefined,
+  it: PolicyConnection,
 ): boolean {
   if (portNumber !== undefined) return it.protocol === portNumber.protocol && it.port === portNumber.port;
   if (portRange !== undefined) {
@@ -273,7 +283,7 @@ function isAdminPort(
   return namedPort !== undefined && isNamed(receiver, namedPort, it);
 }
 
-function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: Connection): boolean {
+function isClusterProtocol(one: ClusterProtocol, receiver: ApiPod | undefined, it: PolicyConnection): boolean {
   if (one.destinationNamedPort !== undefined) return isNamed(receiver, one.destinationNamedPort, it);
   const protocols = [
     ["TCP", one.tcp],
@@ -291,7 +301,7 @@ function isClusterProtocol(one: ClusterProtocol, receiver: Pod | undefined, it: 
 // ---- shared functions
 
 /** Whether one of the pod's container ports has this name, this number and this protocol (any one if not given). */
-function isNamed(pod: Pod | undefined, name: string, it: Connection, protocol?: Protocol): boolean {
+function isNamed(pod: ApiPod | undefined, name: string, it: PolicyConnection, protocol?: ApiProtocol): boolean {
   const ports = (pod?.spec.containers ?? []).flatMap((container) => container.ports ?? []);
   return ports.some((port) => {
     const own = port.protocol ?? "TCP";
@@ -304,12 +314,12 @@ function isNamed(pod: Pod | undefined, name: string, it: Connection, protocol?: 
   });
 }
 
-function labelsOfNamespace(world: World, pod: Pod): Readonly<Record<string, string>> {
+function labelsOfNamespace(world: OracleWorld, pod: ApiPod): Readonly<Record<string, string>> {
   return world.namespaces.find(({ metadata }) => metadata.name === pod.metadata.namespace)?.metadata.labels ?? {};
 }
 
 /** meta/v1 LabelSelector: "the result of matchLabels and matchExpressions are ANDed. An empty label selector matches all objects." */
-function selects(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+function selects(selector: ApiLabelSelector, labels: Readonly<Record<string, string>>): boolean {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
     const value = labels[key];

@@ -9,8 +9,8 @@ import {
   type Packet,
   stageOf,
 } from "../../src/policy/verdict.ts";
-import type { Connection, Party } from "./oracle.ts";
-import type { Row, Tables } from "./rows.ts";
+import type { Party, PolicyConnection } from "./oracle.ts";
+import type { PlainTables, Row } from "./rows.ts";
 
 /** The state of one switch: ACLs by stage, and the named sets. */
 interface Switch {
@@ -23,7 +23,7 @@ interface Switch {
 }
 
 /** The path of a packet, for messages. */
-export interface Trace {
+export interface PacketPath {
   /** The decisions of the sender's side, and of the receiver's; `undefined` for a pod without a port. */
   readonly leaves: boolean | undefined;
   readonly arrives: boolean | undefined;
@@ -32,14 +32,14 @@ export interface Trace {
 }
 
 /** A northbound database as OVN enforces it: reachability by its ACLs, port groups and address sets. */
-export class Picture {
-  readonly #tables: Tables;
+export class OvnView {
+  readonly #tables: PlainTables;
   /** Port name and address → its switch's uuid. */
   readonly #switchOf = new Map<string, string>();
   readonly #switches = new Map<string, Switch>();
   readonly #addressSets = new Map<string, readonly string[]>();
 
-  constructor(tables: Tables) {
+  constructor(tables: PlainTables) {
     this.#tables = tables;
     for (const row of this.#rows("Address_Set")) this.#addressSets.set(String(row["name"]), members(row, "addresses"));
     for (const row of this.#rows("Port_Group")) {
@@ -58,7 +58,7 @@ export class Picture {
   }
 
   /** Whether a connection is allowed. Without a port a pod has no network. */
-  trace(from: Party, to: Party, connection: Connection): Trace {
+  trace(from: Party, to: Party, connection: PolicyConnection): PacketPath {
     const packet = packetOf(from, to, connection);
     const [inport, outport] = [portOf(from), portOf(to)];
     const near = this.#switchWith(inport, from.address);
@@ -134,7 +134,7 @@ export class Picture {
   }
 }
 
-function packetOf(from: Party, to: Party, { protocol, port }: Connection): Packet {
+function packetOf(from: Party, to: Party, { protocol, port }: PolicyConnection): Packet {
   const source = addressOf(from);
   const destination = addressOf(to);
   if (protocol === "ICMP") return { source, destination, protocol: source.family === 4 ? "ICMP" : "ICMPv6" };

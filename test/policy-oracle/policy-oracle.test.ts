@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import t from "tap";
-import type { NetworkPolicy, Pod, World } from "./api.ts";
+import type { ApiPod, NetworkPolicy, OracleWorld } from "./api.ts";
 import { disagreement } from "./compare.ts";
 import { anyPolicyWorlds, networkPolicyWorlds } from "./generate.ts";
 import { isAllowed } from "./oracle.ts";
@@ -36,7 +36,7 @@ t.test("policies with the same priority decide as one of them does", async () =>
   );
 });
 
-function pod(name: string, ip: string, labels: Readonly<Record<string, string>> = {}): Pod {
+function pod(name: string, ip: string, labels: Readonly<Record<string, string>> = {}): ApiPod {
   return {
     metadata: { name, namespace: "x", labels },
     spec: { nodeName: "n1", containers: [{ ports: [{ name: "web", containerPort: 80 }] }] },
@@ -49,7 +49,12 @@ t.test("the oracle itself agrees with the examples of the specification", async 
   const reaches = (spec: NetworkPolicy["spec"] | undefined, port = 80, address = "10.16.0.2") => {
     const policies =
       spec === undefined ? [] : [{ kind: "NetworkPolicy", metadata: { name: "p", namespace: "x" }, spec } as const];
-    const world: World = { namespaces: [{ metadata: { name: "x", labels: {} } }], pods: [a, b], nodes: [], policies };
+    const world: OracleWorld = {
+      namespaces: [{ metadata: { name: "x", labels: {} } }],
+      pods: [a, b],
+      nodes: [],
+      policies,
+    };
     return isAllowed(
       world,
       { address, ...(address === "10.16.0.2" && { pod: a }) },

@@ -11,7 +11,7 @@ import { matrix } from "../../src/reachability/matrix.ts";
 import { Network } from "../../src/reachability/network.ts";
 import { PolicyIndex } from "../../src/reachability/policy-index.ts";
 import { type ReachSet, reachBetween, reachMinus } from "../../src/reachability/reach-set.ts";
-import type { Pod, World } from "./api.ts";
+import type { ApiPod, OracleWorld } from "./api.ts";
 import { clusterOf } from "./cluster.ts";
 import { areConnected, attempts, CONNECTIONS, describe } from "./compare.ts";
 import { networkPolicyWorlds } from "./generate.ts";
@@ -19,17 +19,17 @@ import { isAllowed } from "./oracle.ts";
 
 const BOUNDS = { numRuns: 100 } as const;
 
-function sideOf(world: World): { readonly network: Network; readonly book: PolicyIndex } {
+function sideOf(world: OracleWorld): { readonly network: Network; readonly book: PolicyIndex } {
   const facts = clusterOf(world);
   return { network: new Network(facts, compileAll(facts).values()), book: new PolicyIndex(facts) };
 }
 
-function keyOf({ metadata }: Pod): string {
+function keyOf({ metadata }: ApiPod): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
 /** An endpoint with one of its addresses. */
-function endOf(network: Network, address: string, pod: Pod | undefined): Endpoint | undefined {
+function endOf(network: Network, address: string, pod: ApiPod | undefined): Endpoint | undefined {
   const ip = parseIp(address);
   if (ip === undefined || pod?.spec.hostNetwork === true) return undefined;
   const only = { [ip.family === 4 ? "v4" : "v6"]: ip };
@@ -58,7 +58,7 @@ t.test("explanations agree with an independent reading of the specification, pai
 });
 
 /** The allowed traffic from each pod to each, by trying each pair separately: `pod pod protocol port`. */
-function pairsOf(world: World): ReadonlySet<string> {
+function pairsOf(world: OracleWorld): ReadonlySet<string> {
   const found = new Set<string>();
   for (const from of world.pods) {
     for (const to of world.pods) {
@@ -128,7 +128,7 @@ t.test("a comparison finds exactly the pairs that change, and the connections th
         const labels = other.pods[i]?.metadata.labels ?? pod.metadata.labels;
         return { ...pod, metadata: { ...pod.metadata, labels } };
       });
-      const next: World = same ? { ...world, pods: relabelled } : { ...world, policies: other.policies };
+      const next: OracleWorld = same ? { ...world, pods: relabelled } : { ...world, policies: other.policies };
       const [before, after] = [sideOf(world), sideOf(next)];
       const { totals } = reachChanges(before, after, after.network.facts.all("pods"));
       const found = { losing: 0, gaining: 0 };

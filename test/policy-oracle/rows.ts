@@ -8,10 +8,10 @@ import { compileAll } from "../../src/kinds/compile-all.ts";
 export type Row = Readonly<Record<string, ColumnValue>>;
 
 /** A database as plain data: table → uuid → row. */
-export type Tables = ReadonlyMap<string, ReadonlyMap<string, Row>>;
+export type PlainTables = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 
 /** The rows of a fresh compile of all facts, with the members of sets in their columns. */
-export function compileRows(facts: FactStore): Tables {
+export function compileRows(facts: FactStore): PlainTables {
   const tables = new Map<string, Map<string, Record<string, ColumnValue>>>();
   const members = new Map<string, { table: string; row: string; column: string; set: Set<string> }>();
   for (const [unit, { rows, edges }] of compileAll(facts)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import fc from "fast-check";
-import type { Namespace, Node, Pod, Policy, World } from "./api.ts";
+import type { ApiNamespace, ApiNode, ApiPod, ApiPolicy, OracleWorld } from "./api.ts";
 import {
   dropPod,
   dropPolicy,
@@ -15,7 +15,7 @@ import {
 } from "./cluster.ts";
 import {
   anyPolicy,
-  NAMESPACES,
+  NAMESPACE_NAMES,
   namespace,
   networkPolicy,
   nodes,
@@ -26,17 +26,17 @@ import {
 } from "./generate.ts";
 
 /** One change by a user. An object replaces the one with the same index. */
-export type Change =
-  | { readonly kind: "pod"; readonly place: number; readonly pod?: Pod }
-  | { readonly kind: "namespace"; readonly namespace: Namespace }
-  | { readonly kind: "nodes"; readonly nodes: readonly Node[] }
-  | { readonly kind: "policy"; readonly place: number; readonly policy?: Policy }
+export type WorldChange =
+  | { readonly kind: "pod"; readonly place: number; readonly pod?: ApiPod }
+  | { readonly kind: "namespace"; readonly namespace: ApiNamespace }
+  | { readonly kind: "nodes"; readonly nodes: readonly ApiNode[] }
+  | { readonly kind: "policy"; readonly place: number; readonly policy?: ApiPolicy }
   | { readonly kind: "security group"; readonly group: SecurityGroup; readonly gone: boolean };
 
 /** Changes, and when the controller runs: `pause` microtasks after them, or until it is idle, or not before it has been killed and the next
  * step is over. */
-export interface Step {
-  readonly changes: readonly Change[];
+export interface WorldStep {
+  readonly changes: readonly WorldChange[];
   readonly pause: number | "done" | "killed";
 }
 
@@ -45,15 +45,15 @@ const POLICIES = 3;
 
 /** The objects of the changes. */
 interface Material {
-  readonly policy: (place: number) => fc.Arbitrary<Policy>;
-  readonly pod: (place: number) => fc.Arbitrary<Pod>;
+  readonly policy: (place: number) => fc.Arbitrary<ApiPolicy>;
+  readonly pod: (place: number) => fc.Arbitrary<ApiPod>;
   /** Weight, relative to 11 others. */
   readonly securityGroups: number;
   /** Whether controllers are killed. */
   readonly kills: boolean;
 }
 
-function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Change> {
+function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<WorldChange> {
   const place = (count: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: count - 1 });
   return fc.oneof(
     {
@@ -61,50 +61,50 @@ function changeOf({ policy, pod, securityGroups }: Material): fc.Arbitrary<Chang
       arbitrary: place(PODS).chain((at) =>
         fc
           .option(pod(at), { nil: undefined, freq: 4 })
-          .map((pod): Change => ({ kind: "pod", place: at, ...(pod && { pod }) })),
+          .map((pod): WorldChange => ({ kind: "pod", place: at, ...(pod && { pod }) })),
       ),
     },
     {
       weight: 1,
       arbitrary: fc
-        .constantFrom(...NAMESPACES)
+        .constantFrom(...NAMESPACE_NAMES)
         .chain(namespace)
-        .map((namespace): Change => ({ kind: "namespace", namespace })),
+        .map((namespace): WorldChange => ({ kind: "namespace", namespace })),
     },
-    { weight: 1, arbitrary: nodes.map((nodes): Change => ({ kind: "nodes", nodes })) },
+    { weight: 1, arbitrary: nodes.map((nodes): WorldChange => ({ kind: "nodes", nodes })) },
     {
       weight: securityGroups,
       arbitrary: fc
         .tuple(place(2).chain(securityGroup), fc.constantFrom(false, false, true))
-        .map(([group, gone]): Change => ({ kind: "security group", group, gone })),
+        .map(([group, gone]): WorldChange => ({ kind: "security group", group, gone })),
     },
     {
       weight: 4,
       arbitrary: place(POLICIES).chain((at) =>
         fc
           .option(policy(at), { nil: undefined, freq: 4 })
-          .map((policy): Change => ({ kind: "policy", place: at, ...(policy && { policy }) })),
+          .map((policy): WorldChange => ({ kind: "policy", place: at, ...(policy && { policy }) })),
       ),
     },
   );
 }
 
 /** Changes by users of a cluster, in batches of any size. */
-function stepsOf(material: Material): fc.Arbitrary<readonly Step[]> {
+function stepsOf(material: Material): fc.Arbitrary<readonly WorldStep[]> {
   const step = fc.record({
     changes: fc.array(changeOf(material), { minLength: 1, maxLength: 6 }),
-    pause: fc.constantFrom<Step["pause"][]>(0, 1, 3, 7, "done", "done", material.kills ? "killed" : "done"),
+    pause: fc.constantFrom<WorldStep["pause"][]>(0, 1, 3, 7, "done", "done", material.kills ? "killed" : "done"),
   });
   // Without namespaces and nodes there is little to check.
-  const start = fc.tuple(fc.tuple(...NAMESPACES.map(namespace)), nodes).map(([namespaces, nodes]): Step => {
-    const all = namespaces.map((namespace): Change => ({ kind: "namespace", namespace }));
+  const start = fc.tuple(fc.tuple(...NAMESPACE_NAMES.map(namespace)), nodes).map(([namespaces, nodes]): WorldStep => {
+    const all = namespaces.map((namespace): WorldChange => ({ kind: "namespace", namespace }));
     return { changes: [...all, { kind: "nodes", nodes }], pause: 0 };
   });
   return fc.tuple(start, fc.array(step, { minLength: 1, maxLength: 6 })).map(([first, rest]) => [first, ...rest]);
 }
 
 /** With NetworkPolicies only. */
-export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
+export const networkPolicySteps: fc.Arbitrary<readonly WorldStep[]> = stepsOf({
   policy: networkPolicy,
   pod,
   securityGroups: 0,
@@ -112,7 +112,7 @@ export const networkPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
 });
 
 /** With policies of all kinds, and SecurityGroups. */
-export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
+export const anyPolicySteps: fc.Arbitrary<readonly WorldStep[]> = stepsOf({
   policy: anyPolicy,
   pod: securedPod,
   securityGroups: 3,
@@ -124,12 +124,12 @@ export const anyPolicySteps: fc.Arbitrary<readonly Step[]> = stepsOf({
 /** A cluster that users change, as facts and as objects. */
 export class ChangingCluster {
   readonly facts = emptyCluster();
-  readonly #namespaces = new Map<string, Namespace>();
-  readonly #pods = new Map<number, Pod>();
-  readonly #policies = new Map<number, Policy>();
-  #nodes: readonly Node[] = [];
+  readonly #namespaces = new Map<string, ApiNamespace>();
+  readonly #pods = new Map<number, ApiPod>();
+  readonly #policies = new Map<number, ApiPolicy>();
+  #nodes: readonly ApiNode[] = [];
 
-  get world(): World {
+  get world(): OracleWorld {
     return {
       namespaces: [...this.#namespaces.values()],
       nodes: this.#nodes,
@@ -138,7 +138,7 @@ export class ChangingCluster {
     };
   }
 
-  apply(change: Change): void {
+  apply(change: WorldChange): void {
     switch (change.kind) {
       case "namespace": {
         const { metadata } = change.namespace;
@@ -179,10 +179,10 @@ export class ChangingCluster {
   }
 }
 
-function isSamePod(a: Pod, b: Pod): boolean {
+function isSamePod(a: ApiPod, b: ApiPod): boolean {
   return a.metadata.namespace === b.metadata.namespace && uidOf(a) === uidOf(b);
 }
 
-function isSamePolicy(a: Policy, b: Policy): boolean {
+function isSamePolicy(a: ApiPolicy, b: ApiPolicy): boolean {
   return a.kind === b.kind && JSON.stringify(a.metadata) === JSON.stringify(b.metadata);
 }

@@ -2,7 +2,7 @@
 
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { FreeAddresses } from "./free-addresses.ts";
-import { annotation, type Ip, OWN, Picture, type Pod } from "./picture.ts";
+import { annotation, ClusterView, OWN, type SimulatedIp, type SimulatedPod } from "./picture.ts";
 
 /** Addresses that an owner was given and must keep. */
 interface Given {
@@ -28,7 +28,7 @@ export class AddressHistory {
 
   /** Objects have changed: compares addresses, and forgets those that need not be kept any more. */
   look(): void {
-    const picture = new Picture(this.#kube);
+    const picture = new ClusterView(this.#kube);
     const owners = new Set<string>();
     for (const set of picture.sets) {
       const { namespace, name, uid, deletionTimestamp } = set.metadata;
@@ -45,7 +45,7 @@ export class AddressHistory {
   }
 
   /** Forgets interfaces that a pod no longer has, for the pod and for its ordinal. */
-  #forgetDropped(picture: Picture): void {
+  #forgetDropped(picture: ClusterView): void {
     for (const pod of picture.pods) {
       if (pod.provider !== OWN || !pod.alive) continue;
       const own = picture.pods.filter((other) => other.uid === pod.uid);
@@ -66,7 +66,7 @@ export class AddressHistory {
     }
   }
 
-  #lookAt(picture: Picture, pod: Pod, owners: ReadonlySet<string>): void {
+  #lookAt(picture: ClusterView, pod: SimulatedPod, owners: ReadonlySet<string>): void {
     const named = ownerOf(pod);
     const promised = named === undefined ? undefined : this.#byOwner.get(named);
     // Its namespace was bound to another subnet: its address is not kept, even if that is reverted later.
@@ -100,12 +100,12 @@ export class AddressHistory {
     }
   }
 
-  #retains(ip: Ip | undefined, pod: Pod): boolean {
+  #retains(ip: SimulatedIp | undefined, pod: SimulatedPod): boolean {
     return ip !== undefined && !this.#touched.has(`ips/${pod.port}`);
   }
 
   /** Whether the address must still be kept: not if a user deleted its record, or its subnet is gone or no longer the pod's. */
-  #mustKeep(picture: Picture, pod: Pod, { subnet, address }: Given): boolean {
+  #mustKeep(picture: ClusterView, pod: SimulatedPod, { subnet, address }: Given): boolean {
     if (this.#touched.has(`ips/${pod.port}`)) return false;
     if (pod.asked["ip_pool"] !== undefined) return false;
     if (pod.provider === OWN && picture.pools.some((pool) => pool.namespaces.includes(pod.namespace))) return false;
@@ -125,7 +125,7 @@ function keeps(now: string, before: string): boolean {
 }
 
 /** The owner of a retained address, with the provider of a secondary interface. */
-function ownerOf({ machine, set, namespace, name, provider }: Pod): string | undefined {
+function ownerOf({ machine, set, namespace, name, provider }: SimulatedPod): string | undefined {
   const secondary = provider === OWN ? "" : ` ${provider}`;
   if (machine !== undefined) return `${namespace}/${machine}/machine${secondary}`;
   if (set !== undefined) return `${namespace}/${name}/${set.uid}${secondary}`;

@@ -6,13 +6,13 @@
  */
 
 /** An address as a number, with its family. */
-export interface Address {
+export interface NumericAddress {
   readonly family: 4 | 6;
   readonly value: bigint;
 }
 
 /** Parses an address; undefined if it is not one. */
-export function readAddress(text: string): Address | undefined {
+export function readAddress(text: string): NumericAddress | undefined {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) {
     const parts = text.split(".").map(Number);
     if (parts.some((part) => part > 255)) return undefined;
@@ -54,7 +54,7 @@ export function readRange(text: string): Block | undefined {
 }
 
 /** Whether an address is in a block. */
-export function isIn(block: Block, address: Address): boolean {
+export function isIn(block: Block, address: NumericAddress): boolean {
   return block.family === address.family && block.first <= address.value && address.value <= block.last;
 }
 

@@ -127,7 +127,7 @@ export class Cluster {
   orphan(set: KubeObject): void {
     const own = this.pods().filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === set.metadata.uid);
     const freed = own.map((pod) =>
-      this.#kube.patch(PODS, refOf(pod), merge({ metadata: { uid: pod.metadata.uid, ownerReferences: null } })),
+      this.#kube.patch(PODS, objectRef(pod), merge({ metadata: { uid: pod.metadata.uid, ownerReferences: null } })),
     );
     this.ignore(Promise.allSettled(freed).then(() => this.delete(STATEFUL_SETS, set)));
   }
@@ -159,7 +159,7 @@ export class Cluster {
     if (spec.nodeName === undefined) {
       if (nodes.length === 0) return;
       this.#once(pod, "bind", 10, 400, (random) => {
-        this.ignore(this.#kube.patch(PODS, refOf(pod), merge({ spec: { nodeName: random.pick(nodes) } })));
+        this.ignore(this.#kube.patch(PODS, objectRef(pod), merge({ spec: { nodeName: random.pick(nodes) } })));
       });
       return;
     }
@@ -174,7 +174,7 @@ export class Cluster {
     if (status?.phase === undefined && (this.kubelets?.hasNetwork(pod) ?? told)) {
       this.#once(pod, "run", 100, 2_000, () => {
         const patch = merge({ status: { phase: "Running" } });
-        this.ignore(this.#kube.patch(PODS, refOf(pod), patch, { subresource: "status" }));
+        this.ignore(this.#kube.patch(PODS, objectRef(pod), patch, { subresource: "status" }));
       });
     }
   }
@@ -190,7 +190,7 @@ export class Cluster {
       if (!new RegExp(`^${name}-\\d+$`).test(pod.metadata.name)) continue;
       this.#once(pod, `adopt by ${uid}`, 20, 500, () => {
         const patch = merge({ metadata: { uid: pod.metadata.uid, ownerReferences: [owner] } });
-        this.ignore(this.#kube.patch(PODS, refOf(pod), patch));
+        this.ignore(this.#kube.patch(PODS, objectRef(pod), patch));
       });
     }
     const own = pods.filter((pod) => pod.metadata.ownerReferences?.[0]?.uid === uid);
@@ -240,7 +240,7 @@ export class Cluster {
   delete(type: ResourceType, object: KubeObject, grace?: number): void {
     const { uid } = object.metadata;
     const period = grace === undefined ? {} : { gracePeriodSeconds: grace };
-    this.ignore(this.#kube.delete(type, refOf(object), { preconditions: { uid }, ...period }));
+    this.ignore(this.#kube.delete(type, objectRef(object), { preconditions: { uid }, ...period }));
   }
 
   #once(pod: SimPod, what: string, low: number, high: number, act: (random: Random) => void): void {
@@ -264,7 +264,7 @@ export class Cluster {
 }
 
 /** The namespace and name of an object. */
-export function refOf({ metadata: { namespace, name } }: KubeObject): ObjectRef {
+export function objectRef({ metadata: { namespace, name } }: KubeObject): ObjectRef {
   return namespace === undefined ? { name } : { namespace, name };
 }
 

@@ -6,8 +6,8 @@ import { generateScript } from "./generate.ts";
 import { minimise } from "./minimise.ts";
 import { mutationNamed } from "./mutations.ts";
 import { type Job, runAll } from "./pool.ts";
-import { injectedTable, outcomeText, scriptText, Tally } from "./report.ts";
-import { type Outcome, type RunOptions, run } from "./run.ts";
+import { injectedTable, outcomeText, SimulationTally, scriptText } from "./report.ts";
+import { type RunOutcome, runScript, type SimulationOptions } from "./run.ts";
 import type { Script } from "./script.ts";
 
 /** Which seeds are searched, and how. */
@@ -38,7 +38,7 @@ export async function search(range: Range): Promise<boolean> {
     { length: count },
     (_, i): Job => ({ seed: first + i, extras, ...(mutation && { mutation }) }),
   );
-  const tally = new Tally();
+  const tally = new SimulationTally();
   const began = performance.now();
   const seconds = (): number => (performance.now() - began) / 1_000;
   const rate = (): string =>
@@ -75,7 +75,7 @@ export async function search(range: Range): Promise<boolean> {
 }
 
 /** Shortens one failing seed of each kind of violation. */
-async function shorten(tally: Tally, extras: readonly Extra[], mutation: string | undefined): Promise<void> {
+async function shorten(tally: SimulationTally, extras: readonly Extra[], mutation: string | undefined): Promise<void> {
   const kinds = [...tally.kinds()];
   for (const [kind, seeds] of kinds.slice(0, MAX_SHORTENED)) {
     const outcome = tally.failed.find(({ seed }) => seed === seeds[0]);
@@ -103,7 +103,7 @@ export function replay(file: string, mutation: string | undefined): Promise<bool
 }
 
 async function show(script: Script, mutation: string | undefined): Promise<boolean> {
-  const outcome: Outcome = await run(script, { ...optionsOf(mutation), print: (line) => console.log(line) });
+  const outcome: RunOutcome = await runScript(script, { ...optionsOf(mutation), print: (line) => console.log(line) });
   console.log(`\nhash ${outcome.hash}, ${outcome.events} events`);
   for (const violation of outcome.violations) console.log(`  ${violation}`);
   return outcome.violations.length === 0;
@@ -114,7 +114,7 @@ function extrasWith(extras: readonly Extra[], mutation: string | undefined): rea
   return [...new Set([...extras, ...((mutation === undefined ? undefined : mutationNamed(mutation).extras) ?? [])])];
 }
 
-function optionsOf(mutation: string | undefined): RunOptions {
+function optionsOf(mutation: string | undefined): SimulationOptions {
   return mutation === undefined ? {} : { mutation: mutationNamed(mutation) };
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Address, type Block, isIn, keyOfAddress, readAddress, readRange } from "./addresses.ts";
-import { annotation, OWN, type Picture, type Pod, type Subnet } from "./picture.ts";
+import { type Block, isIn, keyOfAddress, type NumericAddress, readAddress, readRange } from "./addresses.ts";
+import { annotation, type ClusterView, OWN, type SimulatedPod, type SimulatedSubnet } from "./picture.ts";
 
 /** Which addresses of a subnet are available, counted one by one. */
 export class FreeAddresses {
-  readonly #picture: Picture;
+  readonly #picture: ClusterView;
   /** subnet → key of an address → its holder. */
   readonly #held = new Map<string, Map<string, string>>();
 
-  constructor(picture: Picture) {
+  constructor(picture: ClusterView) {
     this.#picture = picture;
     const hold = (subnet: string, address: string, holder: string): void => {
       let held = this.#held.get(subnet);
@@ -29,12 +29,12 @@ export class FreeAddresses {
   }
 
   /** All addresses of one family that may be allocated: not the subnet's own, nor a node's. */
-  #givable(subnet: Subnet, block: Block): bigint[] {
+  #givable(subnet: SimulatedSubnet, block: Block): bigint[] {
     const values: bigint[] = [];
     const nodes = this.#picture.nodes.flatMap((node) => node.addresses);
     const whole = block.last - block.first >= 3n;
     for (let value = block.first; value <= block.last; value++) {
-      const address: Address = { family: block.family, value };
+      const address: NumericAddress = { family: block.family, value };
       if (whole && (value === block.first || value === block.last)) continue;
       if (subnet.gateways.some((gateway) => gateway.family === block.family && gateway.value === value)) continue;
       if (nodes.some((node) => node.family === block.family && node.value === value)) continue;
@@ -45,7 +45,7 @@ export class FreeAddresses {
   }
 
   /** Whether an address may be allocated in the subnet. */
-  canBeHeld(subnet: Subnet | undefined, text: string): boolean {
+  canBeHeld(subnet: SimulatedSubnet | undefined, text: string): boolean {
     const address = readAddress(text);
     const block = address && subnet?.blocks.find((candidate) => isIn(candidate, address));
     if (subnet === undefined || block === undefined) return false;
@@ -66,7 +66,7 @@ export class FreeAddresses {
   }
 
   /** Counts of one family, as the subnet's status must have them. */
-  counts(subnet: Subnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
+  counts(subnet: SimulatedSubnet, family: 4 | 6): { readonly available: Set<string>; readonly using: Set<string> } {
     const available = new Set<string>();
     const using = new Set<string>();
     for (const block of subnet.blocks) {
@@ -81,7 +81,7 @@ export class FreeAddresses {
   }
 
   /** Whether there is a free address for a request of any address, in one subnet, or one of its pools. */
-  hasRoom(subnet: Subnet, family: "any" | 4 | 6, pool?: string): boolean {
+  hasRoom(subnet: SimulatedSubnet, family: "any" | 4 | 6, pool?: string): boolean {
     const blocks = subnet.blocks.filter((block) => family === "any" || block.family === family);
     if (blocks.length === 0) return false;
     return blocks.every((block) =>
@@ -105,7 +105,7 @@ export class FreeAddresses {
    * Whether a pod without an address could have one. True only if this is certain, so that true for a waiting pod
    * is a fault.
    */
-  couldServe(pod: Pod): boolean {
+  couldServe(pod: SimulatedPod): boolean {
     const picture = this.#picture;
     const subnets = picture.subnetsFor(pod);
     const { ip_address, ip_pool, ip_family, mac_address, ...others } = pod.asked;
@@ -139,7 +139,7 @@ export class FreeAddresses {
   }
 
   /** Whether one named address is available; in a dual-stack subnet any address of the other family is used. */
-  #canHave(subnet: Subnet, text: string, { port, namespace }: Pod): boolean {
+  #canHave(subnet: SimulatedSubnet, text: string, { port, namespace }: SimulatedPod): boolean {
     const address = readAddress(text);
     if (address === undefined) return false;
     const block = subnet.blocks.find((candidate) => isIn(candidate, address));

@@ -2,8 +2,8 @@
 
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
-import { DEFAULT_VPC, type Picture, type Subnet } from "./picture.ts";
-import type { Southbound } from "./southbound.ts";
+import { type ClusterView, DEFAULT_VPC_NAME, type SimulatedSubnet } from "./picture.ts";
+import type { SimulatedSouthbound } from "./southbound.ts";
 
 /** The priority of policies for packets that leave the VPC. */
 const PRIORITY = 29_000;
@@ -11,9 +11,9 @@ const PRIORITY = 29_000;
 /** Subnets whose traffic leaves through a dead node although another of their gateway nodes is alive. */
 export function leavesByDead(
   dead: string,
-  picture: Picture,
+  picture: ClusterView,
   northbound: NorthboundServer,
-  southbound: Southbound,
+  southbound: SimulatedSouthbound,
 ): string[] {
   const found = deadGateways(picture, northbound, southbound);
   const addresses = picture.ips.find((ip) => ip.name === `node-${dead}`)?.addresses ?? [];
@@ -21,7 +21,11 @@ export function leavesByDead(
 }
 
 /** When settled: packets leave through living nodes, and no row names a chassis that is no node's. */
-export function wrongGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
+export function wrongGateways(
+  picture: ClusterView,
+  northbound: NorthboundServer,
+  southbound: SimulatedSouthbound,
+): string[] {
   return [...deadGateways(picture, northbound, southbound), ...staleChassis(picture, northbound)];
 }
 
@@ -29,14 +33,14 @@ export function wrongGateways(picture: Picture, northbound: NorthboundServer, so
  * Traffic of a centralized subnet leaves through all of its living gateway nodes, or the first of them. If none is alive anything is accepted. A living node is
  * joined, Ready, and its chassis is reachable for others.
  */
-function deadGateways(picture: Picture, northbound: NorthboundServer, southbound: Southbound): string[] {
+function deadGateways(picture: ClusterView, northbound: NorthboundServer, southbound: SimulatedSouthbound): string[] {
   const joins = new Map(
     picture.nodes.map(({ name }) => [name, picture.ips.find((ip) => ip.name === `node-${name}`)?.addresses ?? []]),
   );
   const policies = northbound.rows("Logical_Router_Policy").filter(({ priority }) => priority === PRIORITY);
   return picture.subnets.flatMap((subnet) => {
     const { name, accepted, onOvn, vpc, centralized, blocks, object } = subnet;
-    if (!accepted || !onOvn || vpc !== DEFAULT_VPC || !centralized || isHostile(name) || isSplit(picture, subnet))
+    if (!accepted || !onOvn || vpc !== DEFAULT_VPC_NAME || !centralized || isHostile(name) || isSplit(picture, subnet))
       return [];
     const { enableEcmp = false } = (object.spec ?? {}) as { enableEcmp?: boolean };
     const living = namesOf(subnet).filter((name) => {
@@ -63,7 +67,7 @@ function deadGateways(picture: Picture, northbound: NorthboundServer, southbound
  * Whether traffic of a centralized subnet's pods leaves through their own nodes: it has two gateway nodes, there are no other chassis, and one of them reports that it does not
  * reach the other.
  */
-export function isSplit(picture: Picture, subnet: Subnet): boolean {
+export function isSplit(picture: ClusterView, subnet: SimulatedSubnet): boolean {
   const chassis = new Set(picture.nodes.flatMap((node) => node.chassis ?? []));
   const named = namesOf(subnet).flatMap((name) => picture.nodes.filter((node) => node.name === name));
   const joined = named.filter(({ name }) =>
@@ -75,7 +79,7 @@ export function isSplit(picture: Picture, subnet: Subnet): boolean {
   return subnet.centralized && chassis.size === 2 && joined.length === 2 && reports;
 }
 
-function namesOf({ object }: Subnet): readonly string[] {
+function namesOf({ object }: SimulatedSubnet): readonly string[] {
   const { gatewayNode = "" } = (object.spec ?? {}) as { gatewayNode?: string };
   return [...new Set(gatewayNode.split(",").map((node) => node.trim()))];
 }
@@ -84,7 +88,7 @@ function namesOf({ object }: Subnet): readonly string[] {
  * Members of groups and variables of load balancers must be chassis that nodes report, because an unused chassis
  * claims nothing.
  */
-function staleChassis(picture: Picture, northbound: NorthboundServer): string[] {
+function staleChassis(picture: ClusterView, northbound: NorthboundServer): string[] {
   const told = new Set(picture.nodes.map(({ chassis }) => chassis));
   const rows = [
     ...northbound

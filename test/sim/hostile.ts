@@ -20,7 +20,7 @@ import {
 } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { MAX_ANNOTATIONS } from "../../src/kube/testing/fake-store.ts";
-import { type Cluster, merge, refOf } from "./cluster.ts";
+import { type Cluster, merge, objectRef } from "./cluster.ts";
 import { Random } from "./random.ts";
 import type { HostileAction } from "./script.ts";
 
@@ -238,7 +238,7 @@ export class Hostile {
     if (objects.length === 0) return;
     const object = random.pick(objects);
     const value = random.pick(ODD)(random);
-    this.#cluster.ignore(this.#kube.patch(type, refOf(object), merge({ spec: { [random.pick(edits)]: value } })));
+    this.#cluster.ignore(this.#kube.patch(type, objectRef(object), merge({ spec: { [random.pick(edits)]: value } })));
   }
 
   #spoilStatus(random: Random): void {
@@ -247,7 +247,7 @@ export class Hostile {
     const value = random.pick(ODD)(random);
     const field = random.pick(["conditions", "v4usingIPs", "v4usingIPrange", "v6availableIPs", "activateGateway"]);
     const patch = merge({ status: { [field]: value } });
-    this.#cluster.ignore(this.#kube.patch(SUBNETS, refOf(random.pick(subnets)), patch, { subresource: "status" }));
+    this.#cluster.ignore(this.#kube.patch(SUBNETS, objectRef(random.pick(subnets)), patch, { subresource: "status" }));
   }
 
   #pod(pick: number, annotations: Record<string, string>, more: object, name = `${PREFIX}${pick % 40}`): void {

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { keyOfAddress } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import type { OtherClient } from "./other-client.ts";
-import { DEFAULT_VPC } from "./picture.ts";
+import { DEFAULT_VPC_NAME } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 
 /** Dependencies of the invariants. */
@@ -43,7 +43,7 @@ export class Invariants {
     for (const port of northbound.rows("Logical_Switch_Port")) {
       if (port.type !== "") continue;
       const subnet = kube.object(SUBNETS, { name: switchOf.get(port._uuid) ?? "" });
-      const vpc = (subnet?.spec as { vpc?: string } | undefined)?.vpc || DEFAULT_VPC;
+      const vpc = (subnet?.spec as { vpc?: string } | undefined)?.vpc || DEFAULT_VPC_NAME;
       for (const entry of port.addresses) {
         for (const address of entry.split(" ").slice(1)) {
           const key = `${vpc} ${keyOfAddress(address)}`;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Outcome, type RunOptions, run } from "./run.ts";
+import { type RunOutcome, runScript, type SimulationOptions } from "./run.ts";
 import type { Action, Script } from "./script.ts";
 
 /** A shortened script that fails, and how it fails. */
 export interface Minimised {
   readonly script: Script;
-  readonly outcome: Outcome;
+  readonly outcome: RunOutcome;
   /** The number of runs that were needed. */
   readonly runs: number;
 }
 
 /** The kind of a violation, independent of its pod and address. */
-export function kindOf(violation: string): string {
+export function violationKind(violation: string): string {
   return violation
     .replace(/^after \d+ ms: (at rest, |after a restart, )?/, "")
     .replace(/\(.*\)/g, "")
@@ -28,17 +28,17 @@ export function kindOf(violation: string): string {
  */
 export async function minimise(
   script: Script,
-  outcome: Outcome,
-  options: RunOptions = {},
+  outcome: RunOutcome,
+  options: SimulationOptions = {},
   budget = 200,
 ): Promise<Minimised> {
-  const kinds = new Set(outcome.violations.slice(0, 1).map(kindOf));
+  const kinds = new Set(outcome.violations.slice(0, 1).map(violationKind));
   let best: Minimised = { script, outcome, runs: 0 };
   let runs = 0;
   const attempt = async (candidate: Script): Promise<boolean> => {
     runs++;
-    const result = await run(candidate, options);
-    if (!result.violations.some((violation) => kinds.has(kindOf(violation)))) return false;
+    const result = await runScript(candidate, options);
+    if (!result.violations.some((violation) => kinds.has(violationKind(violation)))) return false;
     best = { script: candidate, outcome: result, runs };
     return true;
   };

@@ -28,7 +28,7 @@ import { replaced } from "./replaced.ts";
  * A mutation of the controller or the daemon, to check that the simulation finds bugs of that kind. It is applied from outside:
  * wrapping what a controller is given, by changing its parts, or by replacing a method during a run. The product has no code for it.
  */
-export interface Mutation {
+export interface CodeMutation {
   readonly name: string;
   /** The bug, and its effect in a real cluster. */
   readonly bug: string;
@@ -49,7 +49,7 @@ export interface Mutation {
 }
 
 /** All mutations. */
-export const MUTATIONS: readonly Mutation[] = [
+export const MUTATIONS: readonly CodeMutation[] = [
   {
     name: "lost-wake-up",
     bug: "one of three pods is not served when it is bound, but only when another event wakes it",
@@ -447,7 +447,7 @@ function answerTo(remoteVpc: string, { path, local }: PeeringFact): PeeringFact 
 }
 
 /** The mutation of that name; throws if there is none. */
-export function mutationNamed(name: string): Mutation {
+export function mutationNamed(name: string): CodeMutation {
   const mutation = MUTATIONS.find((candidate) => candidate.name === name);
   if (mutation === undefined)
     throw new Error(`mutation ${name} must be one of: ${MUTATIONS.map((one) => one.name).join(", ")}`);

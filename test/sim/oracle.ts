@@ -9,16 +9,16 @@ import { FreeAddresses, readRanges } from "./free-addresses.ts";
 import { isHostile } from "./hostile.ts";
 import {
   annotation,
-  DEFAULT_VPC,
-  type Ip,
+  type ClusterView,
+  DEFAULT_VPC_NAME,
   isSound,
   JOIN,
   OWN,
-  type Picture,
-  type Pod,
-  type Subnet,
+  type SimulatedIp,
+  type SimulatedPod,
+  type SimulatedSubnet,
 } from "./picture.ts";
-import { BEGIN } from "./scheduler.ts";
+import { START_TIME } from "./scheduler.ts";
 import { wrongWaysOut } from "./ways-out.ts";
 
 /**
@@ -29,7 +29,7 @@ const STANDING_GROUPS: readonly string[] = ["ovn.sg.kubeovn_deny_all", "weft.upl
 
 /** The input of the oracle when all is quiet. */
 export interface Evidence {
-  readonly picture: Picture;
+  readonly picture: ClusterView;
   readonly northbound: NorthboundServer;
   /** `ips/<name>` … of objects that users have interfered with. */
   readonly touched: ReadonlySet<string>;
@@ -72,7 +72,7 @@ function wrongMatchesIn({ northbound }: Evidence): readonly string[] {
 }
 
 /** Objects that wait for an address although one is available. */
-export function waitsForNothing(picture: Picture, mayWait: (pod: Pod) => boolean): string[] {
+export function waitsForNothing(picture: ClusterView, mayWait: (pod: SimulatedPod) => boolean): string[] {
   return podsWithoutAddress(picture, new FreeAddresses(picture), mayWait);
 }
 
@@ -104,13 +104,13 @@ function sharedAddresses({ picture }: Evidence): string[] {
 }
 
 /** The pod of an IP object, if it exists. */
-function podOf(picture: Picture, ip: Ip): Pod | undefined {
+function podOf(picture: ClusterView, ip: SimulatedIp): SimulatedPod | undefined {
   const pods = picture.pods.filter((pod) => pod.port === ip.name && pod.alive);
   return pods.find((pod) => pod.uid === ip.podUid) ?? (ip.podUid === "" ? pods[0] : undefined);
 }
 
 /** No address is lost: every IP object has an owner that exists. */
-function lostAddresses(picture: Picture): string[] {
+function lostAddresses(picture: ClusterView): string[] {
   return picture.ips.flatMap((ip) => {
     const nodes = picture.nodes.some((node) => ip.name === `node-${node.name}`);
     // A pod that is not bound yet may get the address of an earlier pod with the same name.
@@ -130,9 +130,9 @@ function lostAddresses(picture: Picture): string[] {
 
 /** A pod may wait only if there is no address for it. */
 function podsWithoutAddress(
-  picture: Picture,
+  picture: ClusterView,
   free: FreeAddresses,
-  mayWait: (pod: Pod) => boolean = () => false,
+  mayWait: (pod: SimulatedPod) => boolean = () => false,
 ): string[] {
   return picture.pods.flatMap((pod) => {
     if (mayWait(pod)) return [];
@@ -154,8 +154,8 @@ function podsWithoutAddress(
 }
 
 interface ExpectedPort {
-  readonly pod: Pod;
-  readonly ip: Ip;
+  readonly pod: SimulatedPod;
+  readonly ip: SimulatedIp;
   readonly addresses: string;
 }
 
@@ -231,7 +231,7 @@ function wrongPorts(evidence: Evidence): string[] {
 }
 
 /** Whether a user's reservation names an address of this object too, or of the other way round. */
-function isContested({ picture }: Evidence, ip: Ip): boolean {
+function isContested({ picture }: Evidence, ip: SimulatedIp): boolean {
   const mine = ip.addresses.map(keyOfAddress);
   const vpc = picture.subnet(ip.subnet)?.domain;
   const others = [...picture.ips, ...picture.vips.map((vip) => ({ ...vip, byUser: false }))];
@@ -258,8 +258,8 @@ function wrongGroups(evidence: Evidence): string[] {
   for (const { name } of vpcGroups) wanted.set(name, new Set());
   for (const { pod, ip } of expectedPorts(evidence)) {
     if (isContested(evidence, ip)) contested.add(pod.port);
-    const vpc = picture.subnet(ip.subnet)?.vpc ?? DEFAULT_VPC;
-    const group = vpc === DEFAULT_VPC ? `node.${pod.node}` : groupOf.get(vpc);
+    const vpc = picture.subnet(ip.subnet)?.vpc ?? DEFAULT_VPC_NAME;
+    const group = vpc === DEFAULT_VPC_NAME ? `node.${pod.node}` : groupOf.get(vpc);
     if (group === undefined) found.push(`VPC ${vpc} has no port group for ${pod.port}`);
     else wanted.get(group)?.add(pod.port);
   }
@@ -305,7 +305,7 @@ function wrongAnnotations(evidence: Evidence): string[] {
 }
 
 /** Annotations of a pod for interfaces that it does not have. */
-function staleOf({ picture }: Evidence, pod: Pod): string[] {
+function staleOf({ picture }: Evidence, pod: SimulatedPod): string[] {
   const own = picture.pods.filter((other) => other.uid === pod.uid).map(({ provider }) => provider);
   return Object.keys(pod.annotations).flatMap((key) => {
     const provider = /^(.+)\.kubernetes\.io\/allocated$/.exec(key)?.[1];
@@ -333,7 +333,7 @@ function wrongWishes(evidence: Evidence): string[] {
 }
 
 /** The counters of a subnet's status are exact, and so are its ranges. */
-function wrongCounters(picture: Picture, free: FreeAddresses): string[] {
+function wrongCounters(picture: ClusterView, free: FreeAddresses): string[] {
   return picture.subnets.flatMap((subnet) => {
     // Addresses held in a subnet with an invalid spec are not counted.
     if (subnet.deleting || !isSound(subnet)) return [];
@@ -360,11 +360,11 @@ function wrongCounters(picture: Picture, free: FreeAddresses): string[] {
 }
 
 /** Nodes get the active configuration of each subnet, also of one that is being deleted. */
-function wrongContracts(picture: Picture): string[] {
+function wrongContracts(picture: ClusterView): string[] {
   return picture.subnets.flatMap(({ name, accepted, onOvn, vpc, blocks, centralized, object }) => {
     const spec = (object.spec ?? {}) as Readonly<Record<string, unknown>>;
     const mtu = typeof spec["mtu"] === "number" ? spec["mtu"] : 0;
-    const routed = accepted && onOvn && vpc === DEFAULT_VPC && !spec["vlan"];
+    const routed = accepted && onOvn && vpc === DEFAULT_VPC_NAME && !spec["vlan"];
     const text = object.metadata.annotations?.["weft.kubeovn.io/node-contract"] ?? "{}";
     const {
       cidrs = [],
@@ -376,7 +376,7 @@ function wrongContracts(picture: Picture): string[] {
     };
     const ranges = cidrs.map((cidr) => readBlock(cidr));
     // Nodes reach pods of custom VPCs only for probes.
-    const probed = accepted && onOvn && vpc !== DEFAULT_VPC && !spec["vlan"];
+    const probed = accepted && onOvn && vpc !== DEFAULT_VPC_NAME && !spec["vlan"];
     const probes = probe && { vpc: probe.vpc, blocks: (probe.cidrs ?? []).map((cidr) => readBlock(cidr)) };
     const wanted = {
       version: 1,
@@ -395,18 +395,18 @@ function wrongContracts(picture: Picture): string[] {
 }
 
 /** A condition's time is the time of day, not the time since the process started. */
-function wrongTimes({ conditions }: Picture): string[] {
-  const early = conditions.filter(({ time }) => !(Date.parse(time) >= BEGIN));
+function wrongTimes({ conditions }: ClusterView): string[] {
+  const early = conditions.filter(({ time }) => !(Date.parse(time) >= START_TIME));
   return early.map(({ what, time }) => `condition ${what} has time ${time}, which is before the run began`);
 }
 
 /** The spec of a subnet is accepted unless it conflicts with something; and no two accepted subnets overlap. */
-function wrongSubnets(picture: Picture): string[] {
+function wrongSubnets(picture: ClusterView): string[] {
   const found: string[] = [];
   for (const subnet of picture.subnets) {
     const { wanted, blocks, gateways, accepted, name } = subnet;
     if (subnet.deleting) continue;
-    const text = (of: Subnet["wanted"]): string =>
+    const text = (of: SimulatedSubnet["wanted"]): string =>
       JSON.stringify(of, (_, value) => (typeof value === "bigint" ? `${value}` : value));
     const asWanted = accepted && text(wanted) === text({ blocks, gateways });
     if (!asWanted && picture.refusalOf(subnet) === undefined)
@@ -433,7 +433,7 @@ function wrongNodes({ picture, northbound }: Evidence, free: FreeAddresses): str
 }
 
 /** An object that is being deleted is removed as soon as it is unused. */
-function leftObjects(picture: Picture): string[] {
+function leftObjects(picture: ClusterView): string[] {
   const subnets = picture.subnets.flatMap((subnet) => {
     const used =
       picture.ips.some((ip) => ip.subnet === subnet.name) ||

@@ -15,13 +15,13 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
-import { type Address, type Block, isIn, meet, readAddress, readBlock, readRange } from "./addresses.ts";
+import { type Block, isIn, meet, type NumericAddress, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
 import { isHostile } from "./hostile.ts";
-import { MACHINES, NETWORKS } from "./users.ts";
+import { MACHINES, NETWORKS_ANNOTATION } from "./users.ts";
 
 /** The default VPC, subnet and join subnet: the names are part of the API. */
-export const DEFAULT_VPC = "ovn-cluster";
+export const DEFAULT_VPC_NAME = "ovn-cluster";
 const DEFAULT_SUBNET = "ovn-default";
 /** The subnet of the nodes' own ports. */
 export const JOIN = "join";
@@ -29,7 +29,7 @@ export const JOIN = "join";
 /** A node. */
 interface Node {
   readonly name: string;
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly NumericAddress[];
   readonly ready: boolean;
   /** Its chassis, and the one that it reports as unreachable. */
   readonly chassis: string | undefined;
@@ -37,7 +37,7 @@ interface Node {
 }
 
 /** A subnet as its user wrote it, but with the addresses that the controller has accepted. */
-export interface Subnet {
+export interface SimulatedSubnet {
   readonly name: string;
   readonly vpc: string;
   readonly provider: string;
@@ -46,7 +46,7 @@ export interface Subnet {
   /** The space in which addresses are unique: its VPC, or another plugin's network. */
   readonly domain: string;
   readonly blocks: readonly Block[];
-  readonly gateways: readonly Address[];
+  readonly gateways: readonly NumericAddress[];
   readonly excluded: readonly Block[];
   readonly namespaces: readonly string[];
   readonly selectors: readonly { readonly matchLabels?: Readonly<Record<string, string>> }[];
@@ -54,14 +54,14 @@ export interface Subnet {
   readonly deleting: boolean;
   readonly created: string;
   /** The user's last spec, if the addresses above are the accepted ones. */
-  readonly wanted: { readonly blocks: readonly Block[]; readonly gateways: readonly Address[] };
+  readonly wanted: { readonly blocks: readonly Block[]; readonly gateways: readonly NumericAddress[] };
   /** The controller has reported the accepted addresses. */
   readonly accepted: boolean;
   readonly object: KubeObject;
 }
 
 /** An IP object. */
-export interface Ip {
+export interface SimulatedIp {
   readonly name: string;
   readonly subnet: string;
   readonly addresses: readonly string[];
@@ -90,7 +90,7 @@ export interface Vip {
 }
 
 /** One interface of a pod on the pod network: its primary one, or a secondary one. */
-export interface Pod {
+export interface SimulatedPod {
   /** For people: `namespace/pod`, followed by the provider of a secondary interface. */
   readonly key: string;
   /** The prefix of its annotations. */
@@ -115,7 +115,7 @@ export interface Pod {
 }
 
 /** An annotation of ours. */
-export function annotation(of: Pick<Pod, "annotations" | "provider">, key: string): string {
+export function annotation(of: Pick<SimulatedPod, "annotations" | "provider">, key: string): string {
   return of.annotations[`${of.provider}.kubernetes.io/${key}`] ?? "";
 }
 
@@ -123,11 +123,11 @@ export function annotation(of: Pick<Pod, "annotations" | "provider">, key: strin
 export const OWN = "ovn";
 
 /** The content of the API server, read without the product's code. */
-export class Picture {
-  readonly subnets: readonly Subnet[];
-  readonly ips: readonly Ip[];
+export class ClusterView {
+  readonly subnets: readonly SimulatedSubnet[];
+  readonly ips: readonly SimulatedIp[];
   readonly vips: readonly Vip[];
-  readonly pods: readonly Pod[];
+  readonly pods: readonly SimulatedPod[];
   readonly nodes: readonly Node[];
   readonly sets: readonly SimSet[];
   readonly machines: readonly KubeObject[];
@@ -181,17 +181,17 @@ export class Picture {
     this.namespaceLabels = new Map(kube.objects(NAMESPACES).map((ns) => [ns.metadata.name, ns.metadata.labels ?? {}]));
   }
 
-  subnet(name: string): Subnet | undefined {
+  subnet(name: string): SimulatedSubnet | undefined {
     return this.subnets.find((subnet) => subnet.name === name);
   }
 
   /** Whether a subnet is accepted. Whether it should be is checked by `refusalOf` and the oracle. */
-  accepted(subnet: Subnet): boolean {
+  accepted(subnet: SimulatedSubnet): boolean {
     return subnet.accepted;
   }
 
   /** Why the spec of a subnet is not acceptable; undefined if it is. */
-  refusalOf(subnet: Subnet): string | undefined {
+  refusalOf(subnet: SimulatedSubnet): string | undefined {
     const { wanted, vpc, name, created } = subnet;
     if (!isSound(wanted)) return "it makes no sense";
     if (subnet.onOvn && !this.vpcs.has(vpc)) return "its VPC does not exist";
@@ -209,7 +209,11 @@ export class Picture {
       if (isPeer && other.accepted && meets(other.blocks)) return `it overlaps ${other.name} of a peered VPC`;
     }
     const addresses = this.nodes.flatMap((node) => node.addresses);
-    if (subnet.onOvn && vpc === DEFAULT_VPC && wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip))))
+    if (
+      subnet.onOvn &&
+      vpc === DEFAULT_VPC_NAME &&
+      wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip)))
+    )
       return "it has a node's address";
     const held = [...this.ips, ...this.vips].filter((holder) => holder.subnet === name);
     for (const address of held.flatMap((holder) => holder.addresses.flatMap((text) => readAddress(text) ?? []))) {
@@ -221,10 +225,10 @@ export class Picture {
   }
 
   /** The subnets from which a pod may get its address, in order. */
-  subnetsFor(pod: Pod): readonly Subnet[] {
-    const open = (subnet: Subnet): boolean => !subnet.deleting && this.accepted(subnet);
+  subnetsFor(pod: SimulatedPod): readonly SimulatedSubnet[] {
+    const open = (subnet: SimulatedSubnet): boolean => !subnet.deleting && this.accepted(subnet);
     const named = pod.asked["logical_switch"];
-    const fits = ({ provider, onOvn }: Subnet): boolean =>
+    const fits = ({ provider, onOvn }: SimulatedSubnet): boolean =>
       pod.provider === OWN ? provider === OWN : provider === pod.provider || onOvn === pod.onOvn;
     if (named !== undefined)
       return this.subnets.filter((subnet) => subnet.name === named && fits(subnet) && open(subnet));
@@ -247,7 +251,7 @@ export class Picture {
   }
 
   /** Whether an address outlives its pod: a StatefulSet's within its replicas, a virtual machine's while that exists. */
-  isRetained(ip: Ip): boolean {
+  isRetained(ip: SimulatedIp): boolean {
     const own = `${ip.podName}.${ip.namespace}`;
     const there = this.pods.filter((pod) => pod.provider === OWN && pod.port === own && pod.alive);
     // Its pod exists and has no such interface.
@@ -274,7 +278,7 @@ export class Picture {
 }
 
 /** Whether a subnet's spec is valid by itself. */
-export function isSound({ blocks, gateways }: Pick<Subnet, "blocks" | "gateways">): boolean {
+export function isSound({ blocks, gateways }: Pick<SimulatedSubnet, "blocks" | "gateways">): boolean {
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
@@ -309,12 +313,12 @@ function readNode({ metadata, status }: KubeObject): Node {
 }
 
 /** A node's first address of each family is used. */
-function firstOfEach(addresses: readonly { readonly address: string }[]): readonly Address[] {
+function firstOfEach(addresses: readonly { readonly address: string }[]): readonly NumericAddress[] {
   const all = addresses.flatMap(({ address }) => readAddress(address) ?? []);
   return [4, 6].flatMap((family) => all.find((address) => address.family === family) ?? []);
 }
 
-function readSubnet(object: KubeObject): Subnet {
+function readSubnet(object: KubeObject): SimulatedSubnet {
   const { metadata, spec = {} } = object;
   const fields = spec as {
     vpc?: string;
@@ -323,14 +327,14 @@ function readSubnet(object: KubeObject): Subnet {
     gateway?: string;
     excludeIps?: readonly string[];
     namespaces?: readonly string[];
-    namespaceSelectors?: Subnet["selectors"];
+    namespaceSelectors?: SimulatedSubnet["selectors"];
     gatewayType?: string;
   };
   const wanted = readAddresses(fields.cidrBlock ?? "", fields.gateway ?? "");
   const [cidrs = "", gateways = ""] = (metadata.annotations?.["weft.kubeovn.io/accepted"] ?? "").split(" ");
   const accepted = cidrs !== "";
   const provider = fields.provider || OWN;
-  const vpc = fields.vpc || DEFAULT_VPC;
+  const vpc = fields.vpc || DEFAULT_VPC_NAME;
   const onOvn = provider === OWN || provider.endsWith(".ovn");
   return {
     name: metadata.name,
@@ -351,7 +355,7 @@ function readSubnet(object: KubeObject): Subnet {
   };
 }
 
-function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
+function readAddresses(cidrs: string, named: string): SimulatedSubnet["wanted"] {
   const blocks = cidrs.split(",").flatMap((text) => readBlock(text) ?? []);
   const addresses = named.split(",").flatMap((text) => readAddress(text) ?? []);
   const gateways = blocks.map(
@@ -363,7 +367,7 @@ function readAddresses(cidrs: string, named: string): Subnet["wanted"] {
 }
 
 /** The results of hostile objects are not evaluated. */
-function readConditions({ metadata, status }: KubeObject): Picture["conditions"] {
+function readConditions({ metadata, status }: KubeObject): ClusterView["conditions"] {
   const { conditions } = (status ?? {}) as { conditions?: { type: string; lastUpdateTime: string }[] };
   // Another client may have written anything, until it is restored.
   if (!Array.isArray(conditions)) return [];
@@ -382,7 +386,7 @@ function texts(fields: unknown): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === "string"));
 }
 
-function readIp({ metadata, spec = {} }: KubeObject): Ip {
+function readIp({ metadata, spec = {} }: KubeObject): SimulatedIp {
   const fields = texts(spec);
   const uid = metadata.annotations?.["weft.kubeovn.io/pod-uid"] ?? "";
   const reserved = metadata.labels?.[LABEL.ipReserved] === "true";
@@ -433,7 +437,7 @@ function readNetworks(kube: FakeKube): Networks {
 }
 
 /** A pod's interfaces, its own first. */
-function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): readonly Pod[] {
+function readInterfaces(pod: SimPod, networks: Networks, ips: readonly SimulatedIp[]): readonly SimulatedPod[] {
   const { metadata, spec, status } = pod;
   const { namespace = "", name, uid, annotations = {} } = metadata;
   const owner = metadata.ownerReferences?.[0];
@@ -448,7 +452,7 @@ function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): re
   const has = (provider: string): boolean =>
     annotations[`${provider}.kubernetes.io/allocated`] === "true" ||
     ips.some((ip) => ip.name === `${port}.${provider}` && ip.podUid === uid);
-  const named = readNamed(annotations[NETWORKS] ?? "");
+  const named = readNamed(annotations[NETWORKS_ANNOTATION] ?? "");
   const known = [...(named?.keys() ?? ["fast", "lan"])].flatMap((network) => {
     const wants = named === undefined ? "unknown" : (networks.get(network) ?? "unknown");
     const providers = { ovn: `${network}.default.ovn`, ipam: `${network}.default` };
@@ -464,7 +468,7 @@ function readInterfaces(pod: SimPod, networks: Networks, ips: readonly Ip[]): re
   );
   const mayHave = (provider: string): boolean =>
     unclear.some((network) => provider === `${network}.default.ovn` || provider === `${network}.default`);
-  const one = (provider: string, onOvn: boolean, listed?: string): Pod => {
+  const one = (provider: string, onOvn: boolean, listed?: string): SimulatedPod => {
     const wishes = Object.entries(asked).flatMap(([key, value]) => {
       const [prefix, wish = ""] = key.split("/");
       // When an interface is removed its requests are dropped too; they do not apply if it is added again.

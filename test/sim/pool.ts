@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Extra } from "./extras.ts";
-import type { Outcome } from "./run.ts";
+import type { RunOutcome } from "./run.ts";
 import type { Script } from "./script.ts";
 
 /** One run for a worker: of a seed, or of a given script. */
@@ -19,13 +19,13 @@ export interface Job {
 /** How a job ended, and how long it took. */
 export interface Done {
   readonly job: Job;
-  readonly outcome: Outcome;
+  readonly outcome: RunOutcome;
   /** Real time in ms. */
   readonly ms: number;
 }
 
 /** The input of a worker, and its answer. */
-export type Answer = { readonly done: Done } | { readonly error: string };
+export type WorkerAnswer = { readonly done: Done } | { readonly error: string };
 
 /** As many parallel runs as the machine has processors. */
 export const DEFAULT_JOBS = availableParallelism();
@@ -67,7 +67,7 @@ function ask(worker: Worker, job: Job): Promise<Done> {
   const clear = (): void => {
     worker.off("message", onMessage).off("error", onError).off("exit", onExit);
   };
-  const onMessage = (answer: Answer): void => {
+  const onMessage = (answer: WorkerAnswer): void => {
     clear();
     if ("done" in answer) resolve(answer.done);
     else reject(new Error(`seed ${job.seed}: ${answer.error}`));

@@ -5,7 +5,7 @@ import { PODS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { SimPod } from "./cluster.ts";
 import type { NorthboundServer } from "./database-server.ts";
-import { Picture } from "./picture.ts";
+import { ClusterView } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Throwing } from "./throwing.ts";
@@ -65,7 +65,7 @@ export class PortLossCheck {
 
   #judge(lost: readonly (readonly [string, string])[]): void {
     const { scheduler, kube, throwing, touched, onViolation } = this.#world;
-    const picture = new Picture(kube);
+    const picture = new ClusterView(kube);
     for (const [name] of lost) {
       const pod = picture.pods.find((candidate) => candidate.port === name && candidate.alive);
       if (pod === undefined) continue;

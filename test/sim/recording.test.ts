@@ -9,8 +9,8 @@ import type { LineSink } from "../../src/recording/recorder.ts";
 import { Replay } from "../../src/recording/replay.ts";
 import { committedText, desiredOf, desiredText } from "../../src/recording/rows-text.ts";
 import { generateScript } from "./generate.ts";
-import { MUTATIONS, type Mutation } from "./mutations.ts";
-import { run } from "./run.ts";
+import { type CodeMutation, MUTATIONS } from "./mutations.ts";
+import { runScript } from "./run.ts";
 
 const [ANY] = MUTATIONS;
 
@@ -47,8 +47,8 @@ function replayOf(lines: readonly string[]): Replay {
 for (const seed of [11]) {
   t.test(`seed ${seed}: what was recorded of a cluster with faults replays to its rows, byte for byte`, async (t) => {
     const sinks: { readonly parts: ControllerParts; readonly sink: Lines; controller?: Controller }[] = [];
-    const recording: Mutation = {
-      ...(ANY as Mutation),
+    const recording: CodeMutation = {
+      ...(ANY as CodeMutation),
       parts: (parts) => ({
         ...parts,
         settings: { ...parts.settings, sampledPercent: 100 },
@@ -63,7 +63,7 @@ for (const seed of [11]) {
         if (last !== undefined) last.controller = controller;
       },
     };
-    t.strictSame((await run(generateScript(seed), { mutation: recording })).violations, []);
+    t.strictSame((await runScript(generateScript(seed), { mutation: recording })).violations, []);
     const leader = sinks.find(({ controller }) => controller?.leading);
     if (leader === undefined) return void t.fail("no controller leads");
     const replay = replayOf(leader.sink.lines);

@@ -15,7 +15,7 @@ import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { OVN_SB } from "../../src/ovsdb/generated/ovn-sb.ts";
 import type { NorthboundServer, SouthboundServer } from "./database-server.ts";
 import { KubeLink } from "./kube-link.ts";
-import type { Mutation } from "./mutations.ts";
+import type { CodeMutation } from "./mutations.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { RandomFaults } from "./random-faults.ts";
@@ -35,7 +35,7 @@ export interface Surroundings {
   /** The injected exceptions of the code. */
   readonly throwing: Throwing;
   /** A bug in the controllers. */
-  readonly mutation: Pick<Mutation, "parts" | "controller"> | undefined;
+  readonly mutation: Pick<CodeMutation, "parts" | "controller"> | undefined;
   readonly onWrite: (process: SimProcess, verb: string, type: ResourceType, ref: ObjectRef) => void;
   /** Objects may be malformed in this run: errors about them are expected. */
   readonly hostile: boolean;

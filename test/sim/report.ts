@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isFault, isInterference } from "./generate.ts";
-import { kindOf } from "./minimise.ts";
+import { violationKind } from "./minimise.ts";
 import { isRandomFault } from "./random-faults.ts";
-import type { Outcome } from "./run.ts";
+import type { RunOutcome } from "./run.ts";
 import type { Action, ActionName, Script } from "./script.ts";
 
 /** Results of many runs. */
-export class Tally {
+export class SimulationTally {
   /** Action or fault → number of times. */
   readonly counts = new Map<string, number>();
-  readonly failed: Outcome[] = [];
+  readonly failed: RunOutcome[] = [];
   runs = 0;
   events = 0;
   /** Simulated ms. */
   simulated = 0;
 
-  add(outcome: Outcome): void {
+  add(outcome: RunOutcome): void {
     this.runs++;
     this.events += outcome.events;
     this.simulated += outcome.simulated;
@@ -32,7 +32,7 @@ export class Tally {
     for (const { seed, violations } of this.failed) {
       const [first] = violations;
       if (first === undefined) continue;
-      const kind = kindOf(first);
+      const kind = violationKind(first);
       kinds.set(kind, [...(kinds.get(kind) ?? []), seed]);
     }
     return kinds;
@@ -56,7 +56,7 @@ export function injectedTable(counts: ReadonlyMap<string, number>): string {
 }
 
 /** The failure of a run, and how to repeat it. */
-export function outcomeText({ seed, hash, violations }: Outcome, hint: string): string {
+export function outcomeText({ seed, hash, violations }: RunOutcome, hint: string): string {
   return [
     `seed ${seed} fails (hash ${hash}):`,
     ...violations.map((what) => `    ${what}`),

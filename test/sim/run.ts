@@ -24,11 +24,11 @@ import { leavesByDead, wrongGateways } from "./gateways.ts";
 import { isFault } from "./generate.ts";
 import { Hostile } from "./hostile.ts";
 import { Invariants } from "./invariants.ts";
-import type { Mutation } from "./mutations.ts";
+import type { CodeMutation } from "./mutations.ts";
 import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
 import { OtherClient } from "./other-client.ts";
-import { Picture, type Pod } from "./picture.ts";
+import { ClusterView, type SimulatedPod } from "./picture.ts";
 import { PortLossCheck } from "./port-loss.ts";
 import { Quiet } from "./quiet.ts";
 import { Random } from "./random.ts";
@@ -47,15 +47,15 @@ import type {
   ThrowAction,
   UserAction,
 } from "./script.ts";
-import { Southbound } from "./southbound.ts";
+import { SimulatedSouthbound } from "./southbound.ts";
 import { Tenancy, wrongTenancy } from "./tenancy.ts";
 import { TenantUsers } from "./tenant-users.ts";
 import { Throwing } from "./throwing.ts";
-import { Trace } from "./trace.ts";
+import { RunTrace } from "./trace.ts";
 import { Users } from "./users.ts";
 
 /** How a run ended. */
-export interface Outcome {
+export interface RunOutcome {
   readonly seed: string;
   /** The violations, each with the time at which it was detected; empty if there are none. */
   readonly violations: readonly string[];
@@ -68,12 +68,12 @@ export interface Outcome {
   readonly simulated: number;
 }
 
-/** Options of {@link run}. */
-export interface RunOptions {
+/** Options of {@link runScript}. */
+export interface SimulationOptions {
   /** Called with every line of the trace. */
   readonly print?: (line: string) => void;
   /** A bug in all controllers of the run. */
-  readonly mutation?: Mutation;
+  readonly mutation?: CodeMutation;
 }
 
 /** After this time in ms without an event every pod has its addresses, as far as available. */
@@ -109,8 +109,8 @@ process.on("uncaughtException", (error) => {
 });
 
 /** Runs a script, waits until the cluster has settled, and checks it. One run at a time in one thread. */
-export async function run(script: Script, options: RunOptions = {}): Promise<Outcome> {
-  const scheduler = new Scheduler(new Trace(options.print));
+export async function runScript(script: Script, options: SimulationOptions = {}): Promise<RunOutcome> {
+  const scheduler = new Scheduler(new RunTrace(options.print));
   const throws = script.actions.filter((action) => action.do === "throw");
   const throwing = new Throwing(scheduler, script.seed, throws);
   const undo = [options.mutation?.install?.(), ...(throws.length > 0 ? [throwing.install()] : [])];
@@ -124,10 +124,10 @@ export async function run(script: Script, options: RunOptions = {}): Promise<Out
 
 async function carryOut(
   script: Script,
-  options: RunOptions,
+  options: SimulationOptions,
   scheduler: Scheduler,
   throwing: Throwing,
-): Promise<Outcome> {
+): Promise<RunOutcome> {
   const randomFaults = new RandomFaults();
   const violations: string[] = [];
   const violate = (what: string): void => {
@@ -177,8 +177,8 @@ async function carryOut(
   const sessions = script.actions.some(isBfd)
     ? new BfdSessions({ kube, cluster, northbound, onViolation: violate })
     : undefined;
-  const southbound: Southbound | undefined = script.actions.some(isChassis)
-    ? new Southbound({ scheduler, randomFaults, kube, cluster, northbound, seed: script.seed, onDeath })
+  const southbound: SimulatedSouthbound | undefined = script.actions.some(isChassis)
+    ? new SimulatedSouthbound({ scheduler, randomFaults, kube, cluster, northbound, seed: script.seed, onDeath })
     : undefined;
   current = { onBug: violate };
   const world = {
@@ -219,7 +219,7 @@ async function carryOut(
   const faultless = script.actions.every(({ do: name }) => !isFault(name) && name !== "nb-restore");
   if (faultless) {
     const quiet = new Quiet(scheduler, QUIET_ENOUGH_MS, () => {
-      for (const what of waitsForNothing(new Picture(kube), mayWait))
+      for (const what of waitsForNothing(new ClusterView(kube), mayWait))
         violate(`for ${QUIET_ENOUGH_MS / 1_000} s, ${what}`);
     });
     onActivity = () => quiet.disturbed();
@@ -323,13 +323,13 @@ async function carryOut(
       );
       if (!isCalm || southbound?.isWatched(node) !== true || replicas.every(({ leading }) => !leading)) return;
       randomFaults.count("fail-over judged");
-      for (const what of leavesByDead(node, new Picture(kube), northbound, southbound))
+      for (const what of leavesByDead(node, new ClusterView(kube), northbound, southbound))
         violate(`${FAIL_OVER_MS / 1_000} s after ${node} died, ${what}`);
     });
   }
 
   /** Whether code throws for a pod, or for an object that it needs. */
-  function mayWait(pod: Pod): boolean {
+  function mayWait(pod: SimulatedPod): boolean {
     if (throwing.healed) return false;
     const needs: readonly (readonly [readonly string[], string])[] = [
       [["pods", "pod"], `${pod.namespace}/${pod.machine ?? pod.name}`],
@@ -338,13 +338,15 @@ async function carryOut(
       [["namespaces", "namespace", "profiles"], pod.namespace],
       [["nodes", "node"], pod.node ?? ""],
       [["vpcs", "vpc"], "ovn-cluster"],
-      ...new Picture(kube).subnets.map(({ name }) => [["subnets", "subnet", "subnetSpecs", "verdicts"], name] as const),
+      ...new ClusterView(kube).subnets.map(
+        ({ name }) => [["subnets", "subnet", "subnetSpecs", "verdicts"], name] as const,
+      ),
     ];
     return needs.some(([kinds, key]) => throwing.concerns(kinds, key));
   }
 
   async function judgeNow(when: string): Promise<void> {
-    const picture = new Picture(kube);
+    const picture = new ClusterView(kube);
     const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);

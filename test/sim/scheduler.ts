@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Trace } from "./trace.ts";
+import type { RunTrace } from "./trace.ts";
 
 interface Event {
   readonly at: number;
@@ -10,23 +10,23 @@ interface Event {
 }
 
 /** When each run begins, in ms since the epoch. */
-export const BEGIN = Date.UTC(2026, 0, 1);
+export const START_TIME = Date.UTC(2026, 0, 1);
 
 /**
  * The only clock of a simulated run. Everything that takes time is an event: a message in transit, a timer, a user's action. One
  * event runs at a time, and before the next one all its promises have been resolved.
  */
 export class Scheduler {
-  readonly trace: Trace;
+  readonly trace: RunTrace;
   /** ms since the epoch. */
-  #now = BEGIN;
+  #now = START_TIME;
   readonly #start = this.#now;
   /** A binary heap: by time, then in the order of scheduling. */
   readonly #heap: Event[] = [];
   #serial = 0;
   #events = 0;
 
-  constructor(trace: Trace) {
+  constructor(trace: RunTrace) {
     this.trace = trace;
   }
 

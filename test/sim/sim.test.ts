@@ -6,11 +6,11 @@ import { promisify } from "node:util";
 import t from "tap";
 import { EXTRAS, type Extra } from "./extras.ts";
 import { generateScript } from "./generate.ts";
-import { kindOf, minimise } from "./minimise.ts";
+import { minimise, violationKind } from "./minimise.ts";
 import { mutationNamed } from "./mutations.ts";
 import { DEFAULT_JOBS, type Done, type Job, runAll } from "./pool.ts";
-import { outcomeText, Tally } from "./report.ts";
-import { run } from "./run.ts";
+import { outcomeText, SimulationTally } from "./report.ts";
+import { runScript } from "./run.ts";
 
 /** How many seeds `npm test` runs; the release tier runs the next ones (`hack/test-runner/main.ts`). More: `npm run sim -- --seeds N`. */
 const SEEDS = 60;
@@ -68,9 +68,9 @@ t.test(
   "a run is deterministic: the same seed gives the same run in another thread and in another process",
   async (t) => {
     const script = generateScript(22);
-    const first = await run(script);
-    await run(generateScript(23));
-    const again = await run(script);
+    const first = await runScript(script);
+    await runScript(generateScript(23));
+    const again = await runScript(script);
     t.equal(again.hash, first.hash);
     t.equal(again.events, first.events);
     await runAll([{ seed: 22 }], 1, ({ outcome }) => {
@@ -82,7 +82,7 @@ t.test(
     const args = [main, "--first-seed", "22", "--trace"];
     const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1e8 });
     t.match(stdout, `hash ${first.hash}, ${first.events} events`);
-    t.not((await run(generateScript(24))).hash, first.hash);
+    t.not((await runScript(generateScript(24))).hash, first.hash);
   },
 );
 
@@ -90,10 +90,10 @@ t.test(
 t.test("a failing script is shortened, and still fails in the same way", async (t) => {
   const mutation = mutationNamed("ordinals-from-zero");
   let script = generateScript(mutation.shown);
-  let outcome = await run(script, { mutation });
+  let outcome = await runScript(script, { mutation });
   for (let seed = mutation.shown + 1; outcome.violations.length === 0 && seed < mutation.shown + PATIENCE; seed++) {
     script = generateScript(seed);
-    outcome = await run(script, { mutation });
+    outcome = await runScript(script, { mutation });
   }
   const shorter = await minimise(script, outcome, { mutation }, 60);
   t.ok(shorter.runs <= 60);
@@ -102,14 +102,14 @@ t.test("a failing script is shortened, and still fails in the same way", async (
     shorter.script.actions.some((action) => action.do === "set"),
     "the StatefulSet is among them",
   );
-  const repeated = await run(JSON.parse(JSON.stringify(shorter.script)), { mutation });
+  const repeated = await runScript(JSON.parse(JSON.stringify(shorter.script)), { mutation });
   t.equal(repeated.hash, shorter.outcome.hash);
-  t.equal(kindOf(repeated.violations[0] ?? ""), kindOf(outcome.violations[0] ?? ""));
-  t.same((await run(shorter.script)).violations, []);
+  t.equal(violationKind(repeated.violations[0] ?? ""), violationKind(outcome.violations[0] ?? ""));
+  t.same((await runScript(shorter.script)).violations, []);
 });
 
 t.test(`all invariants of the controller hold in ${SEEDS} seeds`, async (t) => {
-  const tally = new Tally();
+  const tally = new SimulationTally();
   const seeds = Array.from({ length: SEEDS }, (_, i): Job => ({ seed: i + 1 }));
   await runAll(seeds, DEFAULT_JOBS, ({ outcome }) => {
     tally.add(outcome);
@@ -161,7 +161,7 @@ for (const name of SEARCHED) {
     const [first] = found;
     if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${shown} on`);
     t.same(
-      (await run(generateScript(first.job.seed, extras))).violations,
+      (await runScript(generateScript(first.job.seed, extras))).violations,
       [],
       "without it, that seed has no violation",
     );

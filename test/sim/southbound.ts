@@ -53,7 +53,7 @@ interface Machine {
  * the tunnel address; northd creates the ports of type `external`, and the first living chassis of a group claims its port. An ovn-controller that has a
  * session with no other member of a group claims nothing and gives nothing up that others could see (ovn controller/ha-chassis.c).
  */
-export class Southbound {
+export class SimulatedSouthbound {
   readonly server: SouthboundServer;
   readonly #world: SouthboundWorld;
   readonly #machines = new Map<string, Machine>();

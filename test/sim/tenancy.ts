@@ -6,7 +6,7 @@ import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { isIn, keyOfAddress, readAddress } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
-import { DEFAULT_VPC, type Picture } from "./picture.ts";
+import { type ClusterView, DEFAULT_VPC_NAME } from "./picture.ts";
 
 interface VpcSpec {
   readonly staticRoutes?: readonly { readonly cidr: string; readonly nextHopIP: string }[] | null;
@@ -54,7 +54,7 @@ export class Tenancy {
     }
     for (const { metadata, spec } of this.#world.kube.objects(SUBNETS)) {
       const known = this.#vpcsOf.get(metadata.name) ?? new Set();
-      this.#vpcsOf.set(metadata.name, known.add((spec as { vpc?: string } | undefined)?.vpc || DEFAULT_VPC));
+      this.#vpcsOf.set(metadata.name, known.add((spec as { vpc?: string } | undefined)?.vpc || DEFAULT_VPC_NAME));
     }
   }
 
@@ -132,7 +132,7 @@ export class Tenancy {
     const policies = new Map(northbound.rows("Logical_Router_Policy").map((row) => [row._uuid, row]));
     for (const { name, static_routes, policies: own } of northbound.rows("Logical_Router")) {
       // The default VPC belongs to no tenant; the oracle checks its routes to the outside.
-      if (name === DEFAULT_VPC || isHostile(name)) continue;
+      if (name === DEFAULT_VPC_NAME || isHostile(name)) continue;
       for (const uuid of static_routes) {
         const { ip_prefix = "", nexthop = "" } = routes.get(uuid) ?? {};
         if (!this.#wanted.has(`${name} ${ip_prefix} ${nexthop}`))
@@ -159,11 +159,11 @@ function distinct(sets: readonly (ReadonlySet<string> | undefined)[]): readonly 
  * When settled: no load balancer of a VPC sends to an address within that VPC for a pod that has it in another one, and links between routers are those of VPCs
  * that name each other now.
  */
-export function wrongTenancy(kube: FakeKube, picture: Picture, northbound: NorthboundServer): string[] {
+export function wrongTenancy(kube: FakeKube, picture: ClusterView, northbound: NorthboundServer): string[] {
   return [...foreignBackends(kube, picture, northbound), ...staleLinks(kube, northbound)];
 }
 
-function foreignBackends(kube: FakeKube, picture: Picture, northbound: NorthboundServer): string[] {
+function foreignBackends(kube: FakeKube, picture: ClusterView, northbound: NorthboundServer): string[] {
   const slices = kube.objects<Slice>(ENDPOINT_SLICES);
   return northbound.rows("Load_Balancer").flatMap(({ name, vips, external_ids }) => {
     const { namespace = "", service = "", vpc = "" } = external_ids;
@@ -199,7 +199,7 @@ function hostOf(backend: string): string {
   return backend.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
-function isInVpc(picture: Picture, namespace: string, { name }: { readonly name: string }, vpc: string): boolean {
+function isInVpc(picture: ClusterView, namespace: string, { name }: { readonly name: string }, vpc: string): boolean {
   return picture.ips.some(
     (ip) => ip.namespace === namespace && ip.podName === name && picture.subnet(ip.subnet)?.vpc === vpc,
   );

@@ -5,7 +5,7 @@ import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, SERVICES } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
-import { type Cluster, merge, refOf } from "./cluster.ts";
+import { type Cluster, merge, objectRef } from "./cluster.ts";
 import type { TenantAction } from "./script.ts";
 
 const TYPES = { services: SERVICES, networkpolicies: NETWORK_POLICIES, "switch-lb-rules": switchLbRuleKind.type };
@@ -78,7 +78,7 @@ export class TenantUsers {
       const metadata = { namespace, name: `${name}-sim`, labels: { "kubernetes.io/service-name": name, ...MANAGER } };
       if (slice === undefined) this.#cluster.ignore(kube.create(ENDPOINT_SLICES, { metadata, ...body }));
       else if (!isDeepStrictEqual(slice.endpoints, body.endpoints))
-        this.#cluster.ignore(kube.patch(ENDPOINT_SLICES, refOf(slice), merge(body)));
+        this.#cluster.ignore(kube.patch(ENDPOINT_SLICES, objectRef(slice), merge(body)));
     }
   }
 

@@ -4,7 +4,7 @@
  * The events of a run, as a hash that two runs of one seed must share, and as lines if requested. Contains nothing
  * that differs between equal runs: no uuid chosen by a server, no real time.
  */
-export class Trace {
+export class RunTrace {
   #low = 0x811c_9dc5;
   #high = 0x1234_5678;
   #count = 0;

@@ -20,11 +20,11 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
-import { type Cluster, merge, refOf, type SimPod, type SimSet, type Template } from "./cluster.ts";
+import { type Cluster, merge, objectRef, type SimPod, type SimSet, type Template } from "./cluster.ts";
 import type { MigrationEnd, NetworkWant, UserAction, Wishes } from "./script.ts";
 
 /** The annotation by which pods name networks. */
-export const NETWORKS = "k8s.v1.cni.cncf.io/networks";
+export const NETWORKS_ANNOTATION = "k8s.v1.cni.cncf.io/networks";
 
 /** KubeVirt's VirtualMachines. */
 export const MACHINES: ResourceType = {
@@ -140,12 +140,12 @@ export class Users {
         return;
       case "edit-networks": {
         const pods = this.#runningPods();
-        const naming = pods.filter(({ metadata }) => metadata.annotations?.[NETWORKS] !== undefined);
+        const naming = pods.filter(({ metadata }) => metadata.annotations?.[NETWORKS_ANNOTATION] !== undefined);
         const pod = pickOf(naming.length > 0 ? naming : pods, action.pick);
         if (pod === undefined) return;
         this.touched.add(`networks/${pod.metadata.uid}`);
-        const annotations = { [NETWORKS]: action.networks === "" ? null : action.networks };
-        cluster.ignore(kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
+        const annotations = { [NETWORKS_ANNOTATION]: action.networks === "" ? null : action.networks };
+        cluster.ignore(kube.patch(PODS, objectRef(pod), merge({ metadata: { annotations } })));
         return;
       }
       case "namespace": {
@@ -218,7 +218,7 @@ export class Users {
         const subnet = pickOf(kube.objects(SUBNETS), action.pick);
         if (subnet === undefined) return;
         const status = { v4usingIPs: 99, v4usingIPrange: "10.16.0.2", v4availableIPs: 1 };
-        cluster.ignore(kube.patch(SUBNETS, refOf(subnet), merge({ status }), { subresource: "status" }));
+        cluster.ignore(kube.patch(SUBNETS, objectRef(subnet), merge({ status }), { subresource: "status" }));
         return;
       }
       case "strip": {
@@ -244,7 +244,7 @@ export class Users {
 
   #setPhase(pod: SimPod, phase: string): void {
     const patch = merge({ status: { phase } });
-    this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), patch, { subresource: "status" }));
+    this.#cluster.ignore(this.#kube.patch(PODS, objectRef(pod), patch, { subresource: "status" }));
   }
 
   #editPod(pod: SimPod, how: "clear" | "unset" | "spoil"): void {
@@ -259,7 +259,7 @@ export class Users {
     }
     if (how === "unset") annotations[key("routed")] = null;
     if (how === "spoil") annotations[key("ip_address")] = "10.16.0.200";
-    this.#cluster.ignore(this.#kube.patch(PODS, refOf(pod), merge({ metadata: { annotations } })));
+    this.#cluster.ignore(this.#kube.patch(PODS, objectRef(pod), merge({ metadata: { annotations } })));
   }
 
   /** Without fields that assign an address: those are for reservations. */
@@ -270,7 +270,7 @@ export class Users {
       owner: { spec: { podType: "" } },
     }[how];
     this.touched.add(`ips/${ip.metadata.name}`);
-    this.#cluster.ignore(this.#kube.patch(IPS, refOf(ip), merge(body)));
+    this.#cluster.ignore(this.#kube.patch(IPS, objectRef(ip), merge(body)));
   }
 
   /** A virtual machine's pods have random names, and belong to its instance, which has the virtual machine's name. */
@@ -361,7 +361,7 @@ export class Users {
     const spec = { config };
     // A pod may lose an interface by that, and its requests for it.
     for (const { metadata } of this.#cluster.pods())
-      if (metadata.annotations?.[NETWORKS] !== undefined) this.touched.add(`networks/${metadata.uid}`);
+      if (metadata.annotations?.[NETWORKS_ANNOTATION] !== undefined) this.touched.add(`networks/${metadata.uid}`);
     const done =
       this.#kube.object(NETWORK_ATTACHMENTS, ref) === undefined
         ? this.#kube.create(NETWORK_ATTACHMENTS, { metadata: ref, spec })
@@ -407,7 +407,7 @@ export class Users {
   }
 
   #strip(type: ResourceType, object: KubeObject): void {
-    this.#cluster.ignore(this.#kube.patch(type, refOf(object), merge({ metadata: { finalizers: [] } })));
+    this.#cluster.ignore(this.#kube.patch(type, objectRef(object), merge({ metadata: { finalizers: [] } })));
   }
 }
 

@@ -4,7 +4,7 @@ import { readBlock } from "./addresses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isSplit } from "./gateways.ts";
 import { isHostileRange } from "./hostile.ts";
-import { DEFAULT_VPC, JOIN, type Picture } from "./picture.ts";
+import { type ClusterView, DEFAULT_VPC_NAME, JOIN } from "./picture.ts";
 
 const PRIORITY = 29_000;
 
@@ -12,10 +12,16 @@ const PRIORITY = 29_000;
  * How traffic leaves the default VPC: that of subnets with a distributed gateway, and no other, leaves through the sender's node; each joined node has the policy
  * for that, to its own address; and a centralized subnet's policy leads to addresses of nodes that it names.
  */
-export function wrongWaysOut({ picture, northbound }: { picture: Picture; northbound: NorthboundServer }): string[] {
+export function wrongWaysOut({
+  picture,
+  northbound,
+}: {
+  picture: ClusterView;
+  northbound: NorthboundServer;
+}): string[] {
   const found: string[] = [];
   const routed = picture.subnets.filter(
-    ({ onOvn, name, vpc, accepted }) => accepted && onOvn && vpc === DEFAULT_VPC && name !== JOIN,
+    ({ onOvn, name, vpc, accepted }) => accepted && onOvn && vpc === DEFAULT_VPC_NAME && name !== JOIN,
   );
   const sets = new Map(northbound.rows("Address_Set").map(({ name, addresses }) => [name, addresses]));
   for (const how of ["distributed", "nat"] as const) {

@@ -7,9 +7,9 @@ import { CONFIG_MAPS } from "../../src/kube/resources.ts";
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 import { stability } from "./cli.ts";
 import { EXIT } from "./errors.ts";
-import { PLUGINS } from "./plugins.ts";
+import { BUILT_IN_PLUGINS } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
-import { Bench, testRegistry } from "./testing/bench.ts";
+import { TestBed, testRegistry } from "./testing/bench.ts";
 
 const TASKS = join(import.meta.dirname, "tasks");
 process.env["KUBECONFIG"] = "/nonexistent";
@@ -22,7 +22,7 @@ interface Ended {
 
 /** Runs the command with the built-in plugins. */
 async function command(...args: readonly string[]): Promise<Ended> {
-  return withPlugins(PLUGINS, SYSTEM_CLOCK, args);
+  return withPlugins(BUILT_IN_PLUGINS, SYSTEM_CLOCK, args);
 }
 
 async function withPlugins(
@@ -43,9 +43,9 @@ async function withPlugins(
 async function onFake(
   t: Test,
   { context = "", sla = "", hooks = "", verify = "" },
-  prepare: (bench: Bench) => void = () => {},
-): Promise<Ended & { bench: Bench; state: string }> {
-  const bench = new Bench(t);
+  prepare: (bench: TestBed) => void = () => {},
+): Promise<Ended & { bench: TestBed; state: string }> {
+  const bench = new TestBed(t);
   const state = join(t.testdirName, "state");
   const file = join(t.testdirName, "task.yaml");
   writeFileSync(

@@ -14,9 +14,9 @@ import { readStore, storeResult } from "./report/store.ts";
 import { summaryText } from "./report/table.ts";
 import { trendsOf, trendsText } from "./report/trends.ts";
 import { clean } from "./run/clean.ts";
-import { Journal } from "./run/journal.ts";
+import { UndoJournal } from "./run/journal.ts";
 import { runTask, unsupported } from "./run/run-task.ts";
-import { PARTS } from "./targets/parts.ts";
+import { CLUSTER_PARTS } from "./targets/parts.ts";
 import { loadTask, onlyRuns } from "./task/load.ts";
 import type { Task } from "./task/task.ts";
 
@@ -84,7 +84,7 @@ function load(file: string, { set, target, only }: RunOptions, { plugins }: CliW
 async function run(file: string, options: RunOptions, world: CliWorld): Promise<number> {
   const { plugins, clock, print, log } = world;
   const task = load(file, options, world);
-  const journal = new Journal(join(options.state, "journal.jsonl"));
+  const journal = new UndoJournal(join(options.state, "journal.jsonl"));
   await clean(journal, plugins.targets, log);
   const target = await task.target.choice.open();
   const signal = world.interrupt();
@@ -122,7 +122,7 @@ function listPlugins({ plugins: registry, print }: CliWorld): void {
   }
   print(["faults in words:", ...FORMS.map((form) => `  ${form}`)].join("\n"));
   print("parts:");
-  for (const [name, { shown, roles, also }] of Object.entries(PARTS)) {
+  for (const [name, { shown, roles, also }] of Object.entries(CLUSTER_PARTS)) {
     const more = [
       ...(roles.length === 0 ? [] : [`roles: ${roles.join(", ")}`]),
       ...(also.length === 0 ? [] : [`also called ${also.join(", ")}`]),
@@ -174,7 +174,9 @@ export async function stability(args: readonly string[], world: CliWorld): Promi
   );
   withState(program.command("clean").description("undoes what a run that was killed left behind")).action(
     ({ state }: Common) =>
-      withFileLock(join(state, "lock"), () => clean(new Journal(join(state, "journal.jsonl")), plugins.targets, log)),
+      withFileLock(join(state, "lock"), () =>
+        clean(new UndoJournal(join(state, "journal.jsonl")), plugins.targets, log),
+      ),
   );
   program
     .command("plugins")

@@ -7,10 +7,10 @@ import t from "tap";
 import { z } from "zod";
 import type { Context } from "./contexts/context.ts";
 import { type Plugin, plugin } from "./plugin.ts";
-import { PLUGINS } from "./plugins.ts";
+import { BUILT_IN_PLUGINS } from "./plugins.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { loadTask } from "./task/load.ts";
-import { Bench } from "./testing/bench.ts";
+import { TestBed } from "./testing/bench.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/stability.md"), "utf8");
 
@@ -42,7 +42,7 @@ function pretended(): readonly Plugin<Context>[] {
 }
 
 t.test("the task of docs/stability.md is valid", async (t) => {
-  const { runs } = loadTask("docs/stability.md", block("yaml", "title:"), {}, PLUGINS);
+  const { runs } = loadTask("docs/stability.md", block("yaml", "title:"), {}, BUILT_IN_PLUGINS);
   t.same(
     runs.map(({ name, repeat }) => [name, repeat]),
     [
@@ -59,7 +59,7 @@ t.test("the plugin of docs/stability.md runs unchanged", async (t) => {
   const file = join(t.testdir({ "connect.ts": text }), "connect.ts");
   const module: unknown = await import(pathToFileURL(file).href);
   const { CONNECT } = module as { readonly CONNECT: Plugin<Scenario> };
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   let asked = 0;
   bench.target.answers = ({ kind }) => kind === "http" && ++asked !== 3;
   const source = `title: docs

@@ -2,7 +2,7 @@
 
 import { SYSTEM_CLOCK } from "../../src/time/clock.ts";
 import { stability } from "./cli.ts";
-import { PLUGINS } from "./plugins.ts";
+import { BUILT_IN_PLUGINS } from "./plugins.ts";
 
 const print = (text: string): void => console.log(text);
 const error = (text: string): void => console.error(text);
@@ -19,5 +19,5 @@ function interrupt(): AbortSignal {
   return controller.signal;
 }
 
-const world = { plugins: PLUGINS, clock: SYSTEM_CLOCK, interrupt, print, log, error };
+const world = { plugins: BUILT_IN_PLUGINS, clock: SYSTEM_CLOCK, interrupt, print, log, error };
 process.exitCode = await stability(process.argv.slice(2), world);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CONTROLLERS } from "./contexts/controllers.ts";
-import { NAMESPACE } from "./contexts/namespace.ts";
+import { NAMESPACE_CONTEXT } from "./contexts/namespace.ts";
 import { SERVER_PODS } from "./contexts/pods.ts";
-import { SERVICE } from "./contexts/service.ts";
+import { SERVICE_CONTEXT } from "./contexts/service.ts";
 import { CLOCK_JUMP } from "./faults/clock-jump.ts";
 import { COMMAND } from "./faults/command.ts";
 import { CRASH } from "./faults/crash.ts";
@@ -38,7 +38,7 @@ import { MAX_SECONDS_PER_ITERATION } from "./sla/max-seconds.ts";
 import { KUBECONFIG } from "./targets/kubeconfig.ts";
 import { LAB } from "./targets/lab.ts";
 import { CONVERGED } from "./verify/converged.ts";
-import { EXTERNAL } from "./verify/external.ts";
+import { EXTERNAL_VERIFIER } from "./verify/external.ts";
 import { NO_DUPLICATES } from "./verify/no-duplicates.ts";
 import { NO_LEAKS } from "./verify/no-leaks.ts";
 import { PODS_READY } from "./verify/pods-ready.ts";
@@ -47,8 +47,8 @@ import { PODS_READY } from "./verify/pods-ready.ts";
 const WORDED = [KILL, RESTART, HANG, CRASH, PARTITION];
 
 /** The plugins that tasks may name. A new plugin is a file and a line here. */
-export const PLUGINS: Registry = {
-  contexts: [CONTROLLERS, NAMESPACE, SERVER_PODS, SERVICE],
+export const BUILT_IN_PLUGINS: Registry = {
+  contexts: [CONTROLLERS, NAMESPACE_CONTEXT, SERVER_PODS, SERVICE_CONTEXT],
   scenarios: [PING, HTTP, STREAM, DNS, POD_CHURN, POLICY_EDITS],
   runners: [SERIAL, CONSTANT, CONSTANT_FOR_DURATION, RPS, RANDOM_TIMES],
   triggers: [AT_TIME, AT_ITERATION],
@@ -73,7 +73,7 @@ export const PLUGINS: Registry = {
     DEGRADATION,
     MAX_SECONDS_PER_ITERATION,
   ],
-  verifiers: [NO_LEAKS, NO_DUPLICATES, PODS_READY, CONVERGED, EXTERNAL],
+  verifiers: [NO_LEAKS, NO_DUPLICATES, PODS_READY, CONVERGED, EXTERNAL_VERIFIER],
   targets: [LAB, KUBECONFIG],
   reports: [JSON_REPORT, HTML_REPORT, JUNIT_REPORT],
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Context } from "./contexts/context.ts";
-import type { Fault } from "./faults/fault.ts";
+import type { ClusterFault } from "./faults/fault.ts";
 import type { Trigger } from "./hooks/trigger.ts";
 import type { Plugin } from "./plugin.ts";
 import type { ReportFormat } from "./report/format.ts";
@@ -17,7 +17,7 @@ export interface Registry {
   readonly scenarios: readonly Plugin<Scenario>[];
   readonly runners: readonly Plugin<Runner>[];
   readonly triggers: readonly Plugin<Trigger>[];
-  readonly faults: readonly Plugin<Fault>[];
+  readonly faults: readonly Plugin<ClusterFault>[];
   readonly slas: readonly Plugin<Sla>[];
   readonly verifiers: readonly Plugin<Verifier>[];
   readonly targets: readonly Plugin<TargetChoice>[];

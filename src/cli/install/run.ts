@@ -11,7 +11,7 @@ export interface CommandResult {
 }
 
 /** Choices of {@link runProgram}. */
-export interface RunOptions {
+export interface ProgramOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: this process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -28,7 +28,7 @@ const KEEP_CHARACTERS = 16 * 1024 * 1024;
 export function runProgram(
   command: string,
   args: readonly string[],
-  { signal, env = process.env }: RunOptions = {},
+  { signal, env = process.env }: ProgramOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });

@@ -4,7 +4,7 @@ import { getOrAdd } from "../../collections/get-or-add.ts";
 import type { EndpointFact, EndpointSliceFact, ServicePortFact } from "../../facts/service.ts";
 
 /** One endpoint of a port of a Service: a destination for connections. */
-export interface Target extends EndpointFact {
+export interface ServiceEndpoint extends EndpointFact {
   /** `address:port`, as OVN reads it. */
   readonly text: string;
 }
@@ -23,8 +23,12 @@ export function hostPort(address: string, port: number): string {
  * The endpoints of a port of a Service of one family, each once, sorted by their text. The port number is taken from each slice, because a named
  * target port may differ between pods. An endpoint in several slices is ready if it is ready in one of them.
  */
-export function targetsOf(port: ServicePortFact, v6: boolean, slices: readonly EndpointSliceFact[]): readonly Target[] {
-  const found = new Map<string, Target>();
+export function targetsOf(
+  port: ServicePortFact,
+  v6: boolean,
+  slices: readonly EndpointSliceFact[],
+): readonly ServiceEndpoint[] {
+  const found = new Map<string, ServiceEndpoint>();
   for (const slice of slices) {
     const numbers = slice.ports.filter(({ name, protocol }) => name === port.name && protocol === port.protocol);
     for (const endpoint of slice.endpoints) {
@@ -39,13 +43,13 @@ export function targetsOf(port: ServicePortFact, v6: boolean, slices: readonly E
 }
 
 /** As in kube-proxy (pkg/proxy/topology.go): the ready endpoints or, if there are none, those that are terminating but still serving. */
-export function usable(targets: readonly Target[]): readonly Target[] {
+export function usable(targets: readonly ServiceEndpoint[]): readonly ServiceEndpoint[] {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 ? ready : targets;
 }
 
 /** The usable endpoints of each node that has any, for a `Local` policy. */
-export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
+export function usableByNode(targets: readonly ServiceEndpoint[]): ReadonlyMap<string, readonly ServiceEndpoint[]> {
   const nodes = Map.groupBy(
     targets.filter(({ node }) => node !== ""),
     ({ node }) => node,
@@ -54,7 +58,7 @@ export function usableByNode(targets: readonly Target[]): ReadonlyMap<string, re
 }
 
 /** Whether endpoints are chosen by zone: all ready ones have zone hints (kube-proxy's `topologyModeFromHints`). */
-export function isZonal(targets: readonly Target[]): boolean {
+export function isZonal(targets: readonly ServiceEndpoint[]): boolean {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 && ready.every(({ forZones }) => forZones.length > 0);
 }
@@ -76,7 +80,7 @@ export function hintedByNode(targets: readonly Target[]): ReadonlyMap<string, re
 }
 
 /** The endpoints for clients in a zone: those with a hint for it; all, if there are none or some have no hints. */
-export function usableInZone(targets: readonly Target[], zone: string): readonly Target[] {
+export function usableInZone(targets: readonly ServiceEndpoint[], zone: string): readonly ServiceEndpoint[] {
   const all = usable(targets);
   if (!isZonal(targets)) return all;
   const own = all.filter(({ forZones }) => forZones.includes(zone));

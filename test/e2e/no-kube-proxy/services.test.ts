@@ -7,7 +7,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
 import { NETWORK_POLICIES, SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { idlePod, inNode, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { idlePod, inNode, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
@@ -31,10 +31,13 @@ function whyNot(): string | false {
     : 'the lab has kube-proxy: "npm run lab -- up --no-kube-proxy"';
 }
 
-const labelled = (pod: Manifest, app: string): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { app } } });
+const labelled = (pod: PodManifest, app: string): PodManifest => ({
+  ...pod,
+  metadata: { ...pod.metadata, labels: { app } },
+});
 
 /** A server on its node's own network. */
-function hostPod(name: string, node: string): Manifest {
+function hostPod(name: string, node: string): PodManifest {
   const pod = labelled(webPod(NAME, name, node), "host");
   const spec = pod["spec"] as { readonly containers: readonly object[] };
   const [container] = spec.containers;

@@ -25,7 +25,7 @@ import {
   idlePod,
   inPod,
   isReady,
-  type Manifest,
+  type PodManifest,
   remove,
   run,
   useNamespace,
@@ -198,7 +198,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
     await world.kube.create(NETWORK_POLICIES, {
       metadata: { namespace: HOME, name: "closed" },
       spec: { podSelector: { matchLabels: { app: "two" } }, policyTypes: ["Ingress"] },
-    } as Manifest);
+    } as PodManifest);
     await until("the policy holds for net1", 15_000, async () => !(await connects(inPod(one), lan, 8080)));
     t.ok(
       await connects(inPod(one), addressesOf(two)[0], 8080),
@@ -224,7 +224,7 @@ t.test("Weft beside another network plugin", { skip: whyNot(), timeout: 590_000 
       const ways = vips.map((ip) =>
         ip.includes(":") ? { dst: `${ip}/128`, gw: "fd00:10:56::1" } : { dst: `${ip}/32`, gw: "10.56.0.1" },
       );
-      const server = (name: string, node: string): Manifest => {
+      const server = (name: string, node: string): PodManifest => {
         const pod = webPod(HOME, name, node, { [NETWORKS]: "lan" });
         return { ...pod, metadata: { ...pod.metadata, labels: { role: "web" } } };
       };

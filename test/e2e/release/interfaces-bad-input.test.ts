@@ -9,7 +9,7 @@ import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { useMultus } from "../testing/multus.ts";
 import { createNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
-import { inPod, type Manifest, ready, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { inPod, type PodManifest, ready, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
@@ -34,7 +34,7 @@ t.test("networks that a pod cannot have", { skip: whyNoLab(), timeout: 400_000 }
   await world.kube.create<Thing>(NETWORK_ATTACHMENTS, broken);
   for (const name of ["bad-lan", "bad-tight"]) await judged(world, name);
   const before = await takeInventory(world);
-  const pod = (name: string, networks: string | readonly object[], more: Record<string, string> = {}): Manifest =>
+  const pod = (name: string, networks: string | readonly object[], more: Record<string, string> = {}): PodManifest =>
     webPod(HOME, name, "weft-1", {
       [NETWORKS]: typeof networks === "string" ? networks : JSON.stringify(networks),
       ...more,

@@ -11,7 +11,7 @@ import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useMultus } from "../testing/multus.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, seenFrom } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { addressesOf, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
@@ -44,7 +44,7 @@ function pod(
   node: string,
   networks: string | readonly object[],
   more: Record<string, string> = {},
-): Manifest {
+): PodManifest {
   const text = typeof networks === "string" ? networks : JSON.stringify(networks);
   return webPod(HOME, name, node, { [NETWORKS]: text, ...more });
 }
@@ -171,7 +171,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
       [NETWORKS]: "wire",
     };
     const manifest = serverPod(HOME, "moved", { node: "weft-1", annotations });
-    const [moved, aside] = (await run(world, [manifest as Manifest, webPod(HOME, "aside", "weft-2")])) as readonly [
+    const [moved, aside] = (await run(world, [manifest as PodManifest, webPod(HOME, "aside", "weft-2")])) as readonly [
       Thing,
       Thing,
     ];
@@ -227,7 +227,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
       await world.kube.create(NETWORK_POLICIES, {
         metadata: { namespace: HOME, name: "closed", annotations },
         spec: { podSelector: { matchLabels: { app: "target" } }, policyTypes: ["Ingress"] },
-      } as Manifest);
+      } as PodManifest);
       await open(own, own_);
       await open(lan, lan_);
       t.pass(`for ${networks ?? "all"}`);
@@ -260,7 +260,7 @@ t.test("several interfaces of a pod", { skip: whyNoLab(), timeout: 500_000 }, as
       await world.kube.create(ENDPOINT_SLICES, {
         metadata: { namespace: HOME, name: `web-${i}`, labels: { "kubernetes.io/service-name": "web" } },
         ...{ addressType, endpoints, ports: [{ name: "http", protocol: "TCP", port: 8080 }] },
-      } as Manifest);
+      } as PodManifest);
     }
     await world.nb.until("the Service has endpoints", () =>
       [...world.nb.mirror.rows("Load_Balancer")].some(

@@ -9,7 +9,7 @@ import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { networkStatus, useMultus } from "../testing/multus.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
-import { inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
@@ -71,7 +71,7 @@ t.test("pods with several networks through Multus", { skip: whyNoLab(), timeout:
         "ovn.kubernetes.io/routes": JSON.stringify([{ dst: `${addressOf("weft-1").v4}/32`, gw: "10.16.0.1" }]),
       },
     });
-    const [pod] = (await run(world, [manifest as Manifest])) as readonly [Thing];
+    const [pod] = (await run(world, [manifest as PodManifest])) as readonly [Thing];
     const specOf = (provider: string) => world.ips.get(`three.${HOME}.${provider}`)?.spec;
     t.match(specOf(`${lan}.lan0`), { v4IpAddress: "10.52.0.50", macAddress: "02:00:00:00:52:50" });
     const second = specOf(`${lan}.lan1`);

@@ -6,7 +6,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, idlePod, inNode, inPod, type Manifest, run, useNamespace, webPod } from "../testing/pods.ts";
+import { addressesOf, idlePod, inNode, inPod, type PodManifest, run, useNamespace, webPod } from "../testing/pods.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-nodes";
@@ -16,7 +16,7 @@ t.test("traffic between nodes and pods, and to node ports", { skip: whyNoLab() }
   const world = await openWorld(t);
   await useNamespace(t, world, NAME);
   const web = webPod(NAME, "web", "weft-2");
-  const labelled: Manifest = { ...web, metadata: { ...web.metadata, labels: { web: "yes" } } };
+  const labelled: PodManifest = { ...web, metadata: { ...web.metadata, labels: { web: "yes" } } };
   const [server, near, far] = (await run(world, [
     labelled,
     idlePod(NAME, "near", "weft-2"),

@@ -5,8 +5,8 @@ import t from "tap";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "../../../src/kube/resources.ts";
-import type { NetworkPolicy, Pod, World as PolicyWorld } from "../../policy-oracle/api.ts";
-import { each, NAMESPACES as NAMES, networkPolicy, PORTS } from "../../policy-oracle/generate.ts";
+import type { ApiPod, NetworkPolicy, OracleWorld as PolicyWorld } from "../../policy-oracle/api.ts";
+import { each, NAMESPACE_NAMES as NAMES, networkPolicy, PORTS } from "../../policy-oracle/generate.ts";
 import { isAllowed } from "../../policy-oracle/oracle.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
@@ -126,9 +126,9 @@ t.test("packets agree with the specification, policy by generated policy", { ski
   );
 });
 
-function describePod(pod: Thing, own: Readonly<Record<string, string>>): Pod {
+function describePod(pod: Thing, own: Readonly<Record<string, string>>): ApiPod {
   const { name, namespace = "" } = pod.metadata;
-  const { nodeName, containers } = pod.spec as Pod["spec"];
+  const { nodeName, containers } = pod.spec as ApiPod["spec"];
   return {
     metadata: { name, namespace, labels: own },
     spec: { nodeName, containers },
@@ -157,7 +157,7 @@ async function compare(
               const allowed = isAllowed(described, source, { address, pod: to }, { protocol, port });
               if (allowed === undefined) continue;
               attempts.push({ address, port, protocol, patienceMs: allowed ? answerMs : ANSWER_MS });
-              const name = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
+              const name = ({ metadata }: ApiPod): string => `${metadata.namespace}/${metadata.name}`;
               expected.push({ allowed, text: `${name(from)} to ${name(to)} at ${address} ${protocol}/${port}` });
             }
           }

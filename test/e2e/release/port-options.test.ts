@@ -6,7 +6,7 @@ import { CNI_ERROR } from "../../../src/api/cni-message.ts";
 import { NETWORK_ATTACHMENTS, PODS } from "../../../src/kube/resources.ts";
 import { countFrames, macOf } from "../testing/frames.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
-import { sendFrames } from "../testing/link.ts";
+import { sendFrame } from "../testing/link.ts";
 import { createNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
 import { callPlugin, configuration, makeNetns } from "../testing/plugin.ts";
@@ -51,7 +51,7 @@ t.test("a frame for an unused MAC reaches pods with layer2_forward, and no other
   /** The number of frames from the sender that reach each pod. When its ping is answered, the frames sent before have arrived. */
   const received = async (to: string): Promise<readonly number[]> => {
     const counters = await Promise.all(others.map((pod) => countFrames(pod, [STRANGER])));
-    await sendFrames(sender, frame(STRANGER, to), FRAMES);
+    await sendFrame(sender, frame(STRANGER, to), FRAMES);
     for (const pod of others) t.match(await ping(inPod(sender), addressesOf(pod)[0], 10), { ok: true });
     const counts = await Promise.all(counters.map((each) => each.read()));
     await Promise.all(counters.map((each) => each.stop()));

@@ -13,8 +13,8 @@ import {
   idlePod,
   inNode,
   inPod,
-  type Manifest,
   ownReady,
+  type PodManifest,
   ready,
   remove,
   run,
@@ -31,7 +31,7 @@ const RANGE = "10.16.0.0/24,fd00:10:16::/120";
 const VPCS_HERE = ["weft-probe-a", "weft-probe-b"] as const;
 
 /** A web server at a fixed address whose port kubelet probes. */
-function probed(namespace: string, name: string, node: string, last: number, port = 8080): Manifest {
+function probed(namespace: string, name: string, node: string, last: number, port = 8080): PodManifest {
   const address = `10.16.0.${last},fd00:10:16::${last.toString(16)}`;
   const pod = webPod(namespace, name, node, { "ovn.kubernetes.io/ip_address": address });
   const spec = pod.spec as { containers: readonly object[] };

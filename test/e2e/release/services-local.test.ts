@@ -5,7 +5,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { http, urlHost } from "../../../hack/traffic/probe.ts";
 import { PODS, SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { idlePod, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
@@ -14,7 +14,7 @@ const EXTERNAL = ["192.0.2.77", "2001:db8:77::7"];
 /** Documentation addresses (RFC 5737) without a route on the lab's nodes. */
 const INGRESS = "198.51.100.77";
 
-const labelled = (pod: Manifest): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
+const labelled = (pod: PodManifest): PodManifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
 
 function makeService(world: World, namespace: string, name: string, spec: object): Promise<Thing> {
   return world.kube.create<Thing>(SERVICES, {

@@ -6,7 +6,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { http, urlHost } from "../../../hack/traffic/probe.ts";
 import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { idlePod, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
@@ -14,7 +14,7 @@ const NAME = "weft-keep";
 const CLIENTS = 8;
 const TIMEOUT_S = 10;
 
-const labelled = (pod: Manifest): Manifest => ({
+const labelled = (pod: PodManifest): PodManifest => ({
   ...pod,
   metadata: { ...pod.metadata, labels: { web: "yes" } },
 });

@@ -7,7 +7,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { vswitchdControl } from "../../../src/daemon/ovs/unixctl.ts";
 import { SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { inPod, type Manifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
+import { inPod, type PodManifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-udp-flows";
@@ -43,7 +43,7 @@ t.test(
     const [first = "", second = ""] = world.lab.nodes;
     const [client] = (await standingPods(world)).filter(({ spec }) => spec.nodeName === first);
     await useNamespace(t, world, NAME);
-    const labelled = (pod: Manifest): Manifest => ({
+    const labelled = (pod: PodManifest): PodManifest => ({
       ...pod,
       metadata: { ...pod.metadata, labels: { server: pod.metadata.name ?? "" } },
     });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { deploy, waitUntilReady } from "../../../hack/deploy/deploy.ts";
-import { NAMESPACE } from "../../../hack/deploy/values.ts";
+import { RELEASE_NAMESPACE } from "../../../hack/deploy/values.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { run as runProgram } from "../../../hack/host/run.ts";
 import { ensureTool } from "../../../hack/tools/tools.ts";
@@ -33,7 +33,7 @@ t.test("upgrade from the version before, and rollback", { skip, timeout: 900_000
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const helm = await ensureTool("helm", progress);
   const helmRun = async (...args: readonly string[]): Promise<void> => {
-    await runProgram(helm, [`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${NAMESPACE}`, ...args]);
+    await runProgram(helm, [`--kubeconfig=${lab.paths.kubeconfig}`, `--namespace=${RELEASE_NAMESPACE}`, ...args]);
     await waitUntilReady(lab, progress, 400_000);
   };
   const upgradeTo = ({ chart, values, tag }: Version, ...set: readonly string[]): Promise<void> =>

@@ -3,7 +3,7 @@
 import t, { type Test } from "tap";
 import { SECURITY_GROUPS, VPCS } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { type Manifest, run, useNamespace, webPod } from "../testing/pods.ts";
+import { type PodManifest, run, useNamespace, webPod } from "../testing/pods.ts";
 import { createPolicy, deletePolicy, settles } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
@@ -56,13 +56,13 @@ t.test("policies in VPCs with the same addresses", { skip: whyNoLab() }, async (
   }
   await world.vpcs.until(VPC.one, "is peered", (vpc) => vpc?.status?.vpcPeerings?.includes(VPC.three) === true);
 
-  const manifest = (ns: string, vpc: Vpc, name: string, host: number, node: string, group?: string): Manifest =>
+  const manifest = (ns: string, vpc: Vpc, name: string, host: number, node: string, group?: string): PodManifest =>
     webPod(ns, name, node, {
       "ovn.kubernetes.io/logical_switch": `${VPC[vpc]}-pods`,
       "ovn.kubernetes.io/ip_address": `${NET[vpc].v4}.${host},${NET[vpc].v6}:${host.toString(16)}`,
       ...(group !== undefined && { "ovn.kubernetes.io/security_groups": group }),
     });
-  const make = async (...manifests: readonly Manifest[]): Promise<readonly Thing[]> => run(world, manifests);
+  const make = async (...manifests: readonly PodManifest[]): Promise<readonly Thing[]> => run(world, manifests);
   const [serverOne, serverTwo] = await make(
     manifest(SHOP, "one", "server-one", 20, near),
     manifest(SHOP, "two", "server-two", 20, near),

@@ -6,7 +6,7 @@ import { http, urlHost } from "../../../hack/traffic/probe.ts";
 import { switchLbRuleKind } from "../../../src/kinds/switch-lb-rule.ts";
 import { SERVICES, VIPS, VPCS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
-import { idlePod, inPod, type Manifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
+import { idlePod, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { answeredBy } from "../testing/reachable.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
@@ -20,7 +20,7 @@ const VIP = { v4ip: "10.72.0.50", v6ip: "fd00:10:72::50" };
 const ADDRESSES = [VIP.v4ip, VIP.v6ip];
 const { type: RULES } = switchLbRuleKind;
 
-const labelled = (pod: Manifest): Manifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
+const labelled = (pod: PodManifest): PodManifest => ({ ...pod, metadata: { ...pod.metadata, labels: { web: "yes" } } });
 const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
 
 /** Waits until each address of the rule's load balancer has this number of endpoints, and nodes have applied that. */

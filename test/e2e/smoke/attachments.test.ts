@@ -8,7 +8,7 @@ import { PODS } from "../../../src/kube/resources.ts";
 import { sameInventory, takeInventory } from "../testing/inventory.ts";
 import { createNetwork, lookInside, macvlanNetwork, ovnNetwork, useNetworkType } from "../testing/networks.ts";
 import type { Thing } from "../testing/objects.ts";
-import { type Attachment, callPlugin, type PluginRun } from "../testing/plugin.ts";
+import { callPlugin, type PluginParameters, type PluginRun } from "../testing/plugin.ts";
 import { inPod, ready, remove, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -24,7 +24,7 @@ let world: World;
 let pods: readonly [Thing, Thing];
 
 /** The attachment of the pod's primary network: what the runtime made, and what Multus would pass on. */
-function sandboxOf({ metadata: { name, uid }, spec }: Thing, ifName: string): Attachment {
+function sandboxOf({ metadata: { name, uid }, spec }: Thing, ifName: string): PluginParameters {
   const port = world
     .ovs(spec.nodeName)
     .podInterfaces()

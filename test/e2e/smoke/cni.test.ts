@@ -12,7 +12,7 @@ import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { insert, mutate } from "../../../src/ovsdb/operation.ts";
 import { takeInventory } from "../testing/inventory.ts";
 import type { Thing } from "../testing/objects.ts";
-import { type Attachment, callPlugin, configuration, makeNetns, type PluginRun } from "../testing/plugin.ts";
+import { callPlugin, configuration, makeNetns, type PluginParameters, type PluginRun } from "../testing/plugin.ts";
 import {
   addressesOf,
   idlePod,
@@ -35,7 +35,7 @@ let namespace: string;
 let peers: readonly Thing[];
 
 /** Calls the plugin on NODE. */
-function call(verb: string, stdin: object | string, attachment?: Attachment): Promise<PluginRun> {
+function call(verb: string, stdin: object | string, attachment?: PluginParameters): Promise<PluginRun> {
   return callPlugin(world, NODE, verb, stdin, attachment);
 }
 
@@ -44,14 +44,14 @@ function wanted(pod: Thing): boolean {
 }
 
 /** A pod with an address and without a sandbox, and the parameters that a runtime would pass. */
-async function handmade(t: Test, name: string): Promise<{ pod: Thing; attachment: Required<Attachment> }> {
+async function handmade(t: Test, name: string): Promise<{ pod: Thing; attachment: Required<PluginParameters> }> {
   await world.kube.create(PODS, sandboxlessPod(namespace, name, NODE));
   const pod = await world.pods.until(`${namespace}/${name}`, "has its network", (pod) => pod && wanted(pod) && pod);
   const netns = await makeNetns(t, world, NODE, `weft-${name}`);
   return { pod, attachment: attachmentOf(pod, netns) };
 }
 
-function attachmentOf({ metadata: { name, uid } }: Thing, netns: string): Required<Attachment> {
+function attachmentOf({ metadata: { name, uid } }: Thing, netns: string): Required<PluginParameters> {
   return { container: `${name}-0123456789abcdef`, netns, ifName: "eth0", pod: { namespace, name, uid } };
 }
 
@@ -257,7 +257,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
 
   await t.test("bad input is refused with the specification's code, and leaves nothing", async (t) => {
     const { container, netns } = attachment;
-    const cases: readonly (readonly [string, number, string, string, object | string, Attachment])[] = [
+    const cases: readonly (readonly [string, number, string, string, object | string, PluginParameters])[] = [
       ["garbage", CNI_ERROR.decodingFailure, "is not JSON", "ADD", "{]", attachment],
       ["nothing on stdin", CNI_ERROR.decodingFailure, "is not JSON", "ADD", "", attachment],
       ["an unknown version", CNI_ERROR.incompatibleVersion, "incompatible", "ADD", configuration("9.0.0"), attachment],

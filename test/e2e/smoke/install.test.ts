@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { deploy } from "../../../hack/deploy/deploy.ts";
-import { NAMESPACE } from "../../../hack/deploy/values.ts";
+import { RELEASE_NAMESPACE } from "../../../hack/deploy/values.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { linksOf } from "../../../hack/lab/topology.ts";
@@ -15,7 +15,7 @@ const skip = lab.settings?.cni === "weft" ? false : 'there is no lab with Weft; 
 type Any = any;
 
 async function get(...args: readonly string[]): Promise<Any> {
-  return JSON.parse((await lab.kubectl([`--namespace=${NAMESPACE}`, "get", ...args, "--output=json"])).stdout);
+  return JSON.parse((await lab.kubectl([`--namespace=${RELEASE_NAMESPACE}`, "get", ...args, "--output=json"])).stdout);
 }
 
 async function podOn(node: string, app: string): Promise<string> {
@@ -25,7 +25,7 @@ async function podOn(node: string, app: string): Promise<string> {
 
 /** Runs a command in the container of a workload or pod; its output without the last newline. */
 async function exec(what: string, ...command: readonly string[]): Promise<string> {
-  return (await lab.kubectl([`--namespace=${NAMESPACE}`, "exec", what, "--", ...command])).stdout.trimEnd();
+  return (await lab.kubectl([`--namespace=${RELEASE_NAMESPACE}`, "exec", what, "--", ...command])).stdout.trimEnd();
 }
 
 /** uid and restarts of every container of Weft: unchanged as long as none was replaced or restarted. */
@@ -121,8 +121,14 @@ await t.test("ovn-central restarts on its node, with its databases", { skip, tim
     exec("deployment/ovn-central", "ovn-nbctl", "--bare", "--columns=_uuid", "list", "Logical_Switch_Port");
   const ports = (await rows()).split("\n").filter(Boolean).sort();
   t.ok(ports.length > 0);
-  await lab.kubectl([`--namespace=${NAMESPACE}`, "delete", "pod", before.metadata.name]);
-  await lab.kubectl([`--namespace=${NAMESPACE}`, "rollout", "status", "deployment/ovn-central", "--timeout=90s"]);
+  await lab.kubectl([`--namespace=${RELEASE_NAMESPACE}`, "delete", "pod", before.metadata.name]);
+  await lab.kubectl([
+    `--namespace=${RELEASE_NAMESPACE}`,
+    "rollout",
+    "status",
+    "deployment/ovn-central",
+    "--timeout=90s",
+  ]);
   const [after] = (await get("pods", "--selector=app=ovn-central")).items;
   t.not(after.metadata.uid, before.metadata.uid);
   t.equal(after.spec.nodeName, before.spec.nodeName);

@@ -8,7 +8,7 @@ import { type Exec, http, resolve, urlHost } from "../../../hack/traffic/probe.t
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { NETWORK_POLICIES, SERVICES } from "../../../src/kube/resources.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, inPod, type Manifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
+import { addressesOf, inPod, type PodManifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-services";
@@ -68,7 +68,7 @@ async function useService(world: World, name: string, part: string, more: object
   return service.spec.clusterIPs;
 }
 
-const labelled = (pod: Manifest, ...parts: string[]): Manifest => ({
+const labelled = (pod: PodManifest, ...parts: string[]): PodManifest => ({
   ...pod,
   metadata: { ...pod.metadata, labels: Object.fromEntries(parts.map((part) => [part, "yes"])) },
 });

@@ -11,7 +11,7 @@ import {
   POD_SAMPLES,
   SERVICE_SAMPLES,
 } from "../../../src/facts/testing/annotation-samples.ts";
-import type { Answer, ApiServer } from "./apiserver.ts";
+import type { ApiServer, ApiServerAnswer } from "./apiserver.ts";
 
 type Annotations = Readonly<Record<string, string>>;
 /** The path and the body of a creation. */
@@ -62,7 +62,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
   const policies = admissionTemplate()
     .replace(/^.*?(?=^apiVersion)/ms, "")
     .replaceAll(/^\{\{.*$/gm, "");
-  const tryOut = (kind: Kind, annotations: Annotations, hostNetwork = false): Promise<Answer> => {
+  const tryOut = (kind: Kind, annotations: Annotations, hostNetwork = false): Promise<ApiServerAnswer> => {
     const [path, body] = creation(kind, annotations, "sample", hostNetwork);
     return server.call("POST", `${path}?dryRun=All`, body);
   };
@@ -134,7 +134,7 @@ export async function tryAnnotations(t: Test, server: ApiServer): Promise<void> 
     "another program's annotations are not checked",
   );
 
-  const change = (annotations: Annotations): Promise<Answer> =>
+  const change = (annotations: Annotations): Promise<ApiServerAnswer> =>
     server.call(
       "PATCH",
       `${pods}/before`,

@@ -12,7 +12,7 @@ import { architecture, cacheFolder, findCommand } from "../../../hack/host/cache
 import { KUBERNETES_VERSION } from "../../../hack/kube/binaries.ts";
 
 /** An answer of the API server: the body parsed, and as text (numbers beyond 2^53 are exact only there). */
-export interface Answer {
+export interface ApiServerAnswer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind.
   readonly body: any;
@@ -28,7 +28,12 @@ export interface ApiServer {
   readonly kubeconfig: string;
   /** The folder that holds `kubectl`. */
   readonly bin: string;
-  call(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<ApiServerAnswer>;
   /** Stops both processes and removes their folder. */
   stop(): Promise<void>;
 }
@@ -159,7 +164,7 @@ function call(
   method: string,
   body?: unknown,
   headers?: Readonly<Record<string, string>>,
-): Promise<Answer> {
+): Promise<ApiServerAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       url,

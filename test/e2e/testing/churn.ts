@@ -2,7 +2,7 @@
 
 import { unlessNotFound } from "../../../src/kube/errors.ts";
 import { PODS, STATEFUL_SETS } from "../../../src/kube/resources.ts";
-import { idlePod, type Manifest } from "./pods.ts";
+import { idlePod, type PodManifest } from "./pods.ts";
 import type { World } from "./world.ts";
 
 /** The namespace and subnet of the pods of a churn. */
@@ -28,7 +28,7 @@ export class Churn {
   readonly #world: World;
   readonly #place: ChurnPlace;
   /** Name → how it is created again after its deletion; undefined if a StatefulSet does that. */
-  readonly #living = new Map<string, (() => Manifest) | undefined>();
+  readonly #living = new Map<string, (() => PodManifest) | undefined>();
   #serial = 0;
 
   constructor(world: World, place: ChurnPlace) {
@@ -52,7 +52,7 @@ export class Churn {
       selector: { matchLabels: { app: "set" } },
       template: { metadata: { labels: { app: "set" } }, spec: template.spec },
     };
-    await this.#world.kube.create(STATEFUL_SETS, { metadata: { namespace, name: "set" }, spec } as Manifest);
+    await this.#world.kube.create(STATEFUL_SETS, { metadata: { namespace, name: "set" }, spec } as PodManifest);
     const made: Promise<void>[] = [];
     for (let n = 0; n < each; n++) {
       this.#living.set(`set-${n}`, undefined);
@@ -88,11 +88,11 @@ export class Churn {
     await this.#world.kube.delete(STATEFUL_SETS, { namespace, name: "set" });
   }
 
-  #plain(n: number): Manifest {
+  #plain(n: number): PodManifest {
     return idlePod(this.#place.namespace, `plain-${this.#serial++}`, this.#node(n));
   }
 
-  async #make(manifest: () => Manifest): Promise<void> {
+  async #make(manifest: () => PodManifest): Promise<void> {
     const made = manifest();
     await this.#world.kube.create(PODS, made);
     this.#living.set(made.metadata.name ?? "", manifest);

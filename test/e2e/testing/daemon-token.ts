@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { NODE } from "../../../src/api/annotations.ts";
-import type { Answer, ApiServer } from "./apiserver.ts";
+import type { ApiServer, ApiServerAnswer } from "./apiserver.ts";
 
 const TEMPLATES = join(import.meta.dirname, "../../../charts/weft/templates");
 const SYSTEM = "/api/v1/namespaces/kube-system";
@@ -22,7 +22,7 @@ function objectsOf(file: string): string {
     .replaceAll(/^ {2}labels:\n/gm, "");
 }
 
-async function make(server: ApiServer, path: string, body: object): Promise<Answer["body"]> {
+async function make(server: ApiServer, path: string, body: object): Promise<ApiServerAnswer["body"]> {
   const answer = await server.call("POST", path, body);
   if (answer.status !== 201) throw new Error(answer.text);
   return answer.body;
@@ -74,9 +74,9 @@ export async function tryDaemonToken(
   const own = await tokenOf(server, account, await daemonPod(server, "n1"));
   const other = await tokenOf(server, account, await daemonPod(server, "n2"));
   const unbound = await tokenOf(server, account);
-  const patch = (token: string, path: string, body: object): Promise<Answer> =>
+  const patch = (token: string, path: string, body: object): Promise<ApiServerAnswer> =>
     server.call("PATCH", path, JSON.stringify(body), { ...MERGE, authorization: `Bearer ${token}` });
-  const annotate = (token: string, key: string, value: string | null, subresource = ""): Promise<Answer> =>
+  const annotate = (token: string, key: string, value: string | null, subresource = ""): Promise<ApiServerAnswer> =>
     patch(token, `/api/v1/nodes/n1${subresource}`, { metadata: { annotations: { [key]: value } } });
 
   // The API server enforces a policy a moment after it has accepted it.
@@ -129,7 +129,7 @@ export async function tryDaemonToken(
     ...{ metadata: { generateName: "e" }, involvedObject: { kind: "Node", name: host }, reason: "r", message: "m" },
     ...{ type: "Warning", source: { component: "weft-daemon", host } },
   });
-  const tell = (token: string, host: string): Promise<Answer> =>
+  const tell = (token: string, host: string): Promise<ApiServerAnswer> =>
     server.call("POST", "/api/v1/namespaces/default/events", event(host), { authorization: `Bearer ${token}` });
   t.equal((await tell(own, "n1")).status, 201);
   t.match(await tell(other, "n1"), { status: 422, text: /Events of its own node/ });

@@ -34,7 +34,7 @@ export interface FailoverNodes {
 }
 
 /** A failure and the expected effect. */
-export interface Fault {
+export interface NodeFault {
   readonly what: string;
   begin(): Promise<unknown>;
   end(): Promise<unknown>;
@@ -54,7 +54,7 @@ export interface FailoverWorld {
   /** Takes the ports of a node's links in the fabric down or up. */
   links(node: string, state: "up" | "down", bridges?: readonly string[]): Promise<unknown>;
   /** Injects a fault while each pod sends a datagram each 10 ms, and checks how many of them are lost. */
-  suffer(t: Test, fault: Fault): Promise<void>;
+  suffer(t: Test, fault: NodeFault): Promise<void>;
 }
 
 /** The loss of one flow. */
@@ -65,7 +65,7 @@ interface Loss {
 }
 
 /** Checks which flows used the failed part. The loss of a stream without a fault depends on the machine, so unaffected streams are used for comparison. */
-function judgeShares(t: Test, lost: readonly Loss[], loses: Fault["loses"]): void {
+function judgeShares(t: Test, lost: readonly Loss[], loses: NodeFault["loses"]): void {
   const stopped: number[] = [];
   const kept: number[] = [];
   for (const [flows, of] of Map.groupBy(lost, ({ node, ecmp }) => `${ecmp ? "ECMP" : "one gateway"}, from ${node}`)) {
@@ -201,10 +201,10 @@ export async function useFailover(t: Test, world: World, name: string, nodes: Fa
 }
 
 /** Faults of the first gateway node, after which the second one takes over. */
-function deaths(world: World, { first, second }: FailoverNodes, failover: FailoverWorld): readonly Fault[] {
+function deaths(world: World, { first, second }: FailoverNodes, failover: FailoverWorld): readonly NodeFault[] {
   const { lab } = world;
   const { links, active } = failover;
-  const common: Pick<Fault, "effective" | "loses"> = {
+  const common: Pick<NodeFault, "effective" | "loses"> = {
     effective: () => active(second),
     loses: ({ ecmp }) => (ecmp ? "some" : "all"),
   };

@@ -6,7 +6,7 @@ import { inNetns } from "../../../hack/traffic/probe.ts";
 import { barrage } from "../../../hack/traffic/stream.ts";
 import { PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import type { Thing } from "./objects.ts";
-import { idlePod, type Manifest, ready, remove, run, useNamespace } from "./pods.ts";
+import { idlePod, type PodManifest, ready, remove, run, useNamespace } from "./pods.ts";
 import { createPolicy } from "./policies.ts";
 import type { World } from "./world.ts";
 
@@ -53,7 +53,7 @@ export async function firstPackets(t: Test, world: World, { pods, disturb, ms }:
     `10.44.${1 + (i >> 8)}.${i & 255}`,
     `fd00:10:44::${(i + 256).toString(16)}`,
   ];
-  const manifest = (i: number, role: string): Manifest => {
+  const manifest = (i: number, role: string): PodManifest => {
     const node = world.lab.nodes[i % world.lab.nodes.length] ?? "weft-1";
     const annotations = { "ovn.kubernetes.io/ip_address": addresses(i).join(",") };
     const pod = idlePod(NAMESPACE, `${role}-${i}`, node, annotations);

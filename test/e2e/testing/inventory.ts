@@ -5,7 +5,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { samePlain } from "../../../src/collections/plain.ts";
 import type { World } from "./world.ts";
 
-/** Everything that exists because of pods: by place, sorted. */
+/** Everything that exists because of pods, and with other readers of VPCs and Services: by place, sorted. */
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 
 /**

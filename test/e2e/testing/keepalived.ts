@@ -4,7 +4,7 @@ import { ensurePackages } from "../../../hack/host/packages.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { ensureKeepalivedImage, KEEPALIVED_IMAGE } from "../../../hack/lab/images.ts";
 import { KEEPALIVED } from "../../../hack/lab/needs.ts";
-import { idlePod, type Manifest } from "./pods.ts";
+import { idlePod, type PodManifest } from "./pods.ts";
 import type { World } from "./world.ts";
 
 /** Imports the image of keepalived into the lab's nodes. */
@@ -27,7 +27,7 @@ export function keepalivedPod(
     readonly priority: number;
     readonly ifName?: string;
   },
-): Manifest {
+): PodManifest {
   const pod = idlePod(base.namespace, base.name, base.node, options.annotations);
   const instances = options.addresses.map((address, i) =>
     [

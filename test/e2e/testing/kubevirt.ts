@@ -8,7 +8,7 @@ import { KubeError } from "../../../src/kube/errors.ts";
 import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
 import { CRDS, MIGRATIONS, typeName, VIRTUAL_MACHINES } from "../../../src/kube/resources.ts";
 import { established, Objects } from "./objects.ts";
-import { idlePod, type Manifest } from "./pods.ts";
+import { idlePod, type PodManifest } from "./pods.ts";
 import type { World } from "./world.ts";
 
 const TYPES = [VIRTUAL_MACHINES, MIGRATIONS] as const;
@@ -39,7 +39,7 @@ export function launcherPod(
   node: string,
   migrationUid?: string,
   annotations?: Record<string, string>,
-): Manifest {
+): PodManifest {
   const manifest = idlePod(namespace, name, node, annotations);
   const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name: machine, uid: `vmi-${machine}` };
   const labels = { "kubevirt.io": "virt-launcher", "vm.kubevirt.io/name": machine };

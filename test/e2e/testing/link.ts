@@ -49,7 +49,7 @@ export async function solicitRouter(pod: Thing): Promise<void> {
 }
 
 /** A pod sends a frame several times, with any source and destination MAC; `hex` starts with the Ethernet header. */
-export async function sendFrames(pod: Thing, hex: string, count: number): Promise<void> {
+export async function sendFrame(pod: Thing, hex: string, count: number): Promise<void> {
   await (await start(pod, ["frames", await linkIndex(pod), hex, String(count)])).stop();
 }
 

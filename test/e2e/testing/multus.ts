@@ -172,7 +172,7 @@ function thickObjects(): readonly object[] {
 }
 
 /** Multus' report about one network of a pod (NPWG "Kubernetes Network Custom Resource Definition" 1.3, 5.1). */
-export interface NetworkStatus {
+export interface MultusNetworkStatus {
   readonly name: string;
   readonly interface?: string;
   readonly ips?: readonly string[];
@@ -183,7 +183,7 @@ export interface NetworkStatus {
 }
 
 /** The annotation `k8s.v1.cni.cncf.io/network-status` of a pod. */
-export function networkStatus(pod: Thing): readonly NetworkStatus[] {
+export function networkStatus(pod: Thing): readonly MultusNetworkStatus[] {
   const text = pod.metadata.annotations?.["k8s.v1.cni.cncf.io/network-status"] ?? "[]";
-  return JSON.parse(text) as readonly NetworkStatus[];
+  return JSON.parse(text) as readonly MultusNetworkStatus[];
 }

@@ -13,7 +13,7 @@ export interface PluginRun {
 }
 
 /** The parameters that a container runtime passes to a plugin. Absent ones are not in the environment. */
-export interface Attachment {
+export interface PluginParameters {
   readonly container?: string;
   readonly netns?: string;
   readonly ifName?: string;
@@ -34,7 +34,7 @@ export async function callPlugin(
   node: string,
   verb: string,
   stdin: object | string,
-  { container, netns, ifName = "eth0", pod }: Attachment = {},
+  { container, netns, ifName = "eth0", pod }: PluginParameters = {},
   program = "kube-ovn",
 ): Promise<PluginRun> {
   const environment = {

@@ -15,7 +15,7 @@ import type { World } from "./world.ts";
 export const STANDING = "weft-smoke";
 
 /** A pod's manifest. */
-export type Manifest = NewObject<KubeObject>;
+export type PodManifest = NewObject<KubeObject>;
 
 /** A pod that does nothing; without a readiness probe, which needs a route from the node to the pod. */
 export function idlePod(
@@ -23,7 +23,7 @@ export function idlePod(
   name: string,
   node?: string,
   annotations?: Record<string, string>,
-): Manifest {
+): PodManifest {
   return {
     metadata: { name, namespace, labels: { app: name }, ...(annotations === undefined ? {} : { annotations }) },
     spec: {
@@ -35,7 +35,12 @@ export function idlePod(
 }
 
 /** A pod with an HTTP server on port 8080 that is Ready as soon as it runs. */
-export function webPod(namespace: string, name: string, node: string, annotations?: Record<string, string>): Manifest {
+export function webPod(
+  namespace: string,
+  name: string,
+  node: string,
+  annotations?: Record<string, string>,
+): PodManifest {
   const pod = idlePod(namespace, name, node, annotations);
   const container = { name: "web", image: AGNHOST_IMAGE, imagePullPolicy: "Never", args: ["netexec"] };
   return { ...pod, spec: { ...(pod.spec as object), containers: [container] } };
@@ -45,7 +50,7 @@ export function webPod(namespace: string, name: string, node: string, annotation
  * A pod that gets an address from the controller and whose sandbox kubelet never creates, because it waits for a volume that does not exist:
  * the test acts as the container runtime.
  */
-export function sandboxlessPod(namespace: string, name: string, node: string): Manifest {
+export function sandboxlessPod(namespace: string, name: string, node: string): PodManifest {
   const pod = idlePod(namespace, name, node);
   const container = { name: "never", image: BUSYBOX_IMAGE, volumeMounts: [{ name: "never", mountPath: "/never" }] };
   const volumes = [{ name: "never", configMap: { name: "there-is-no-such-configmap" } }];
@@ -74,7 +79,7 @@ export function ready(
 }
 
 /** Creates pods and waits until they are Ready. */
-export async function run(world: World, manifests: readonly Manifest[], ms = 60_000): Promise<readonly Thing[]> {
+export async function run(world: World, manifests: readonly PodManifest[], ms = 60_000): Promise<readonly Thing[]> {
   await Promise.all(manifests.map((manifest) => world.kube.create(PODS, manifest)));
   const namespace = manifests[0]?.metadata.namespace ?? "";
   return ready(
@@ -139,7 +144,7 @@ export async function standingPods(world: World): Promise<readonly Thing[]> {
   const wanted = world.lab.nodes.flatMap((node) => ["one", "two"].map((which) => ({ node, name: `${which}-${node}` })));
   for (const { node, name } of wanted) {
     if (world.pods.get(`${STANDING}/${name}`) !== undefined) continue;
-    await world.kube.create(PODS, serverPod(STANDING, name, { node, labels: { web: "weft" } }) as Manifest);
+    await world.kube.create(PODS, serverPod(STANDING, name, { node, labels: { web: "weft" } }) as PodManifest);
   }
   return ready(
     world,

@@ -84,13 +84,18 @@ const [UDP, ICMPV6] = [17, 58];
 const ZERO = "00:00:00:00:00:00";
 
 /** Source or destination of a frame. */
-export interface Side {
+export interface FrameAddress {
   readonly mac: string;
   readonly ip: string;
 }
 
 /** A datagram to port 9 (discard), or from and to `ports`; IPv4 or IPv6 by its addresses. */
-export function datagram(from: Side, to: Side, text: string, ports: readonly [number, number] = [4_000, 9]): Buffer {
+export function datagram(
+  from: FrameAddress,
+  to: FrameAddress,
+  text: string,
+  ports: readonly [number, number] = [4_000, 9],
+): Buffer {
   const payload = Buffer.from(text.length % 2 === 0 ? text : `${text} `);
   const udp = Buffer.alloc(8);
   udp.writeUInt16BE(ports[0], 0);
@@ -100,7 +105,7 @@ export function datagram(from: Side, to: Side, text: string, ports: readonly [nu
 }
 
 /** An ARP announcement (RFC 5227 §3): a request for one's own address. Linux accepts it at once, but a reply only when the entry is a second old (`locktime`). */
-export function arpAnnouncement({ mac, ip }: Side): Buffer {
+export function arpAnnouncement({ mac, ip }: FrameAddress): Buffer {
   return ethernet(mac, "ff:ff:ff:ff:ff:ff", ARP, [
     Buffer.from("0001080006040001", "hex"),
     bytes(mac),
@@ -111,7 +116,7 @@ export function arpAnnouncement({ mac, ip }: Side): Buffer {
 }
 
 /** An ARP reply (RFC 826) that says that `says.ip` is at `says.mac`. */
-export function arpReply(from: string, says: Side, to: Side): Buffer {
+export function arpReply(from: string, says: FrameAddress, to: FrameAddress): Buffer {
   return ethernet(from, to.mac, ARP, [
     Buffer.from("0001080006040002", "hex"),
     bytes(says.mac),
@@ -129,7 +134,7 @@ export function otherProtocol(from: string, type: "RARP" | number): Buffer {
 }
 
 /** A neighbour advertisement (RFC 4861 §4.4) that says that `says.ip` is at `says.mac`. */
-export function advertisement(from: Side, says: Side, to: Side): Buffer {
+export function advertisement(from: FrameAddress, says: FrameAddress, to: FrameAddress): Buffer {
   const message = Buffer.concat([
     Buffer.from([136, 0, 0, 0, 0x20, 0, 0, 0]),
     address(says.ip),
@@ -140,7 +145,7 @@ export function advertisement(from: Side, says: Side, to: Side): Buffer {
 }
 
 /** A neighbour solicitation (RFC 4861 §4.3) for `target`, to its group; `says`: the source link-layer address in it, if any. */
-export function solicitation(from: Side, target: string, says?: string): Buffer {
+export function solicitation(from: FrameAddress, target: string, says?: string): Buffer {
   const option = says === undefined ? [] : [Buffer.from([1, 1]), bytes(says)];
   const message = Buffer.concat([Buffer.from([135, 0, 0, 0, 0, 0, 0, 0]), address(target), ...option]);
   const tail = address(target).subarray(13).toString("hex");
@@ -148,7 +153,14 @@ export function solicitation(from: Side, target: string, says?: string): Buffer 
   return packet(from, { mac: `33:33:ff:${tail.match(/../g)?.join(":")}`, ip: group }, ICMPV6, message, 2, 255);
 }
 
-function packet(from: Side, to: Side, protocol: number, message: Buffer, checksumAt: number, hops: number): Buffer {
+function packet(
+  from: FrameAddress,
+  to: FrameAddress,
+  protocol: number,
+  message: Buffer,
+  checksumAt: number,
+  hops: number,
+): Buffer {
   const [source, destination] = [address(from.ip), address(to.ip)];
   const pseudo = Buffer.alloc(8);
   pseudo.writeUInt32BE(message.length, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Address, isIn, readAddress, readBlock } from "../addresses.ts";
-import { JOIN, OWN, type Picture, type Pod } from "../picture.ts";
+import { isIn, type NumericAddress, readAddress, readBlock } from "../addresses.ts";
+import { type ClusterView, JOIN, OWN, type SimulatedPod } from "../picture.ts";
 import type { SimNode } from "./node.ts";
 import type { Sandbox } from "./runtime.ts";
 
@@ -11,7 +11,10 @@ const GATEWAY = "ovn0";
 const MAIN_TABLE = 254;
 
 /** For each sandbox with a network that its node cannot reach, why: read from the machine alone. */
-export function unreachable(node: SimNode, picture: Picture): { readonly sandbox: Sandbox; readonly why: string }[] {
+export function unreachableSandboxes(
+  node: SimNode,
+  picture: ClusterView,
+): { readonly sandbox: Sandbox; readonly why: string }[] {
   return node.runtime.sandboxes.flatMap((sandbox) => {
     const pod = picture.pods.find(({ uid, provider }) => uid === sandbox.pod.uid && provider === OWN);
     if (sandbox.result === undefined || sandbox.ending || node.broken.has(sandbox.netns)) return [];
@@ -40,7 +43,7 @@ function missingPart(node: SimNode, sandbox: Sandbox, port: string): string | un
 }
 
 /** The node's own traffic reaches only pods of the default VPC, and only if it has an address in the join subnet of the same family. */
-function missingWay(node: SimNode, picture: Picture, sandbox: Sandbox, vpc: string): string | undefined {
+function missingWay(node: SimNode, picture: ClusterView, sandbox: Sandbox, vpc: string): string | undefined {
   if (vpc !== "ovn-cluster") return undefined;
   const own = picture.ips.find(({ name }) => name === `node-${node.name}`);
   const joined = (own?.addresses ?? []).flatMap((text) => readAddress(text) ?? []);
@@ -55,7 +58,7 @@ function missingWay(node: SimNode, picture: Picture, sandbox: Sandbox, vpc: stri
 }
 
 /** The link through which the node sends to an address: the longest prefix of its main table whose link is up. */
-function deviceTo(node: SimNode, address: Address): string | undefined {
+function deviceTo(node: SimNode, address: NumericAddress): string | undefined {
   const { kernel } = node.machine;
   const names = new Map(kernel.links().map((link) => [link.index, link]));
   const matching = kernel.routes({ table: MAIN_TABLE }).flatMap((route) => {
@@ -73,12 +76,12 @@ function deviceTo(node: SimNode, address: Address): string | undefined {
  */
 export function judgeNode(
   node: SimNode,
-  picture: Picture,
+  picture: ClusterView,
   contracts: ReadonlyMap<string, string>,
   touched: ReadonlySet<string>,
 ): string[] {
   return [
-    ...unreachable(node, picture).map(
+    ...unreachableSandboxes(node, picture).map(
       ({ sandbox, why }) => `${sandbox.pod.namespace}/${sandbox.pod.name} cannot be reached: ${why}`,
     ),
     ...podsWithoutNetwork(node, picture).flatMap(({ key, port }) =>
@@ -91,7 +94,7 @@ export function judgeNode(
 }
 
 /** Pods with an allocated address that have no network. */
-function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
+function podsWithoutNetwork(node: SimNode, picture: ClusterView): SimulatedPod[] {
   return picture.pods.filter((pod) => {
     if (pod.provider !== OWN || pod.node !== node.name || !pod.alive || pod.machine !== undefined) return false;
     if (pod.annotations["ovn.kubernetes.io/routed"] !== "true") return false;
@@ -104,7 +107,7 @@ function podsWithoutNetwork(node: SimNode, picture: Picture): Pod[] {
  * Ports and host ends without a sandbox. Those that the runtime has lost stay as long as the pod exists, because the daemon cannot know that they are not
  * used.
  */
-function leftovers(node: SimNode, picture: Picture): string[] {
+function leftovers(node: SimNode, picture: ClusterView): string[] {
   const found: string[] = [];
   const { sandboxes, lost } = node.runtime;
   const mayStay = [...lost].filter(([, uid]) => picture.pods.some((pod) => pod.uid === uid));
@@ -125,7 +128,7 @@ function leftovers(node: SimNode, picture: Picture): string[] {
 }
 
 /** `ovn0` with its addresses, and exactly the routes through it that the subnets require. */
-function wrongGateway(node: SimNode, picture: Picture, contracts: ReadonlyMap<string, string>): string[] {
+function wrongGateway(node: SimNode, picture: ClusterView, contracts: ReadonlyMap<string, string>): string[] {
   const own = picture.ips.find(({ name }) => name === `node-${node.name}`);
   const join = picture.subnet(JOIN);
   if (own === undefined || join === undefined) return [];
@@ -165,7 +168,7 @@ function wrongGateway(node: SimNode, picture: Picture, contracts: ReadonlyMap<st
 }
 
 /** A node reaches other nodes and external hosts through its own network. */
-function ownWays(node: SimNode, picture: Picture): string[] {
+function ownWays(node: SimNode, picture: ClusterView): string[] {
   const others = picture.nodes.flatMap(({ addresses }) => addresses).filter(({ family }) => family === 4);
   const world = readAddress("192.0.2.200");
   return [...others, ...(world === undefined ? [] : [world])].flatMap((address) => {

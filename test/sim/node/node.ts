@@ -11,7 +11,7 @@ import type { FakeKube } from "../../../src/kube/testing/fake.ts";
 import { Connection } from "../../../src/ovsdb/connection.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { KubeLink } from "../kube-link.ts";
-import type { Mutation } from "../mutations.ts";
+import type { CodeMutation } from "../mutations.ts";
 import { SimProcess } from "../process.ts";
 import { Random } from "../random.ts";
 import type { RandomFaults } from "../random-faults.ts";
@@ -34,7 +34,7 @@ export interface NodeWorld {
   /** A pod's network has been created or removed. */
   onNetwork(): void;
   /** A bug in the daemons. */
-  readonly mutation: Mutation | undefined;
+  readonly mutation: CodeMutation | undefined;
   readonly onViolation: (what: string) => void;
   readonly onBug: (what: string) => void;
 }

@@ -3,10 +3,10 @@
 import { SUBNET } from "../../../src/api/annotations.ts";
 import { NODES, PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { merge, type SimPod } from "../cluster.ts";
-import { Picture } from "../picture.ts";
+import { ClusterView } from "../picture.ts";
 import type { NodeAction } from "../script.ts";
 import { pickOf } from "../users.ts";
-import { judgeNode, unreachable } from "./judge.ts";
+import { judgeNode, unreachableSandboxes } from "./judge.ts";
 import { type NodeWorld, SimNode } from "./node.ts";
 
 /** The interval at which nodes are checked, in ms. */
@@ -114,7 +114,7 @@ export class Nodes {
 
   /** The differences on any node, when all is quiet. */
   async judge(touched: ReadonlySet<string>): Promise<string[]> {
-    const picture = new Picture(this.#world.kube);
+    const picture = new ClusterView(this.#world.kube);
     const found: string[] = [];
     for (const node of this.#nodes.values()) {
       if (!picture.nodes.some(({ name }) => name === node.name)) continue;
@@ -157,10 +157,10 @@ export class Nodes {
   /** A pod that has its network keeps it, whether the daemon runs or not, unless another program removes it. */
   #look(): void {
     const { scheduler, kube, onViolation } = this.#world;
-    const picture = new Picture(kube);
+    const picture = new ClusterView(kube);
     for (const node of this.#nodes.values()) {
       if (node.undisturbedFor(REPAIRED_MS)) {
-        for (const { sandbox, why } of unreachable(node, picture)) {
+        for (const { sandbox, why } of unreachableSandboxes(node, picture)) {
           if (scheduler.elapsed - sandbox.since < REPAIRED_MS) continue;
           onViolation(`${sandbox.pod.namespace}/${sandbox.pod.name} cannot be reached from ${node.name}: ${why}`);
         }

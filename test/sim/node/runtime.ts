@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { CniResponse } from "../../../src/api/cni-message.ts";
-import { refOf, type SimPod } from "../cluster.ts";
+import { objectRef, type SimPod } from "../cluster.ts";
 import { Random } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Machine } from "./machine.ts";
@@ -128,7 +128,7 @@ export class Runtime {
 
   async #begin(pod: SimPod): Promise<void> {
     const { node, machine, scheduler, call, onNetwork } = this.#world;
-    const { namespace = "", name } = refOf(pod);
+    const { namespace = "", name } = objectRef(pod);
     const { uid } = pod.metadata;
     const attempt = this.#attempts.get(uid) ?? 0;
     this.#attempts.set(uid, attempt + 1);

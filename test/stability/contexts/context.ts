@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Stage } from "../run/stage.ts";
-import type { Need } from "../targets/target.ts";
+import type { Capability } from "../targets/target.ts";
 
 /**
  * The objects that exist before the load begins: a namespace, pods, a Service. Its recorded steps undo it, see
@@ -10,7 +10,7 @@ import type { Need } from "../targets/target.ts";
 export interface Context {
   /** Contexts are set up from the lowest to the highest, and undone in the reverse order. */
   readonly order: number;
-  readonly needs: readonly Need[];
+  readonly needs: readonly Capability[];
   /** Names of contexts that this one requires. */
   readonly requires: readonly string[];
   setUp(stage: Stage): Promise<void>;

@@ -16,7 +16,7 @@ const options = z.strictObject({
 });
 
 /** A namespace for the run; it is deleted with everything in it. */
-export const NAMESPACE = plugin({
+export const NAMESPACE_CONTEXT = plugin({
   name: "namespace",
   summary: "a namespace for the run: name",
   options,

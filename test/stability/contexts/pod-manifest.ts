@@ -9,7 +9,7 @@ export const UDP_PORT = 8081;
 export const SERVED = { "weft-stability": "served" } as const;
 
 /** A pod with a server (agnhost's netexec), bound to a node; without a grace period for its deletion. */
-export function serverPod(
+export function netexecPod(
   image: string,
   place: { readonly namespace: string; readonly name: string; readonly node: string },
   labels: Readonly<Record<string, string>> = {},

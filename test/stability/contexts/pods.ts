@@ -4,10 +4,10 @@ import { z } from "zod";
 import { PODS } from "../../../src/kube/resources.ts";
 import { isReady } from "../../e2e/testing/pods.ts";
 import { plugin } from "../plugin.ts";
-import { namespaceOf } from "../run/stage.ts";
+import { namespaceOfRun } from "../run/stage.ts";
 import type { Context } from "./context.ts";
 import { follow } from "./follow.ts";
-import { SERVED, serverPod } from "./pod-manifest.ts";
+import { netexecPod, SERVED } from "./pod-manifest.ts";
 
 const options = z.strictObject({
   each_node: z.int().min(1).max(50).default(1),
@@ -26,11 +26,11 @@ export const SERVER_PODS = plugin({
     requires: ["namespace"],
     async setUp(stage) {
       const { kube, nodes, image } = stage.target;
-      const namespace = namespaceOf(stage);
+      const namespace = namespaceOfRun(stage);
       const places = nodes.flatMap((node) =>
         Array.from({ length: count }, (_, n) => ({ namespace, node, name: `server-${node}-${n}` })),
       );
-      await Promise.all(places.map((place) => kube.create(PODS, serverPod(image, place, SERVED))));
+      await Promise.all(places.map((place) => kube.create(PODS, netexecPod(image, place, SERVED))));
       await using pods = follow(kube, PODS, { namespace });
       const ready = await Promise.all(
         places.map(({ name }) =>

@@ -5,7 +5,7 @@ import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../../../src/kube/resources.ts";
 import { when } from "../../e2e/testing/when.ts";
 import { plugin } from "../plugin.ts";
-import { namespaceOf, podsOf } from "../run/stage.ts";
+import { namespaceOfRun, podsOf } from "../run/stage.ts";
 import type { Context } from "./context.ts";
 import { follow } from "./follow.ts";
 import { HTTP_PORT, SERVED } from "./pod-manifest.ts";
@@ -21,7 +21,7 @@ const SLICE = z.object({
 });
 
 /** A Service with the pods of the context `pods` behind it, in all families of the cluster. It is deleted with the namespace. */
-export const SERVICE = plugin({
+export const SERVICE_CONTEXT = plugin({
   name: "service",
   summary: "a Service (ClusterIP, port 80) with the pods of the context pods behind it",
   options: z.strictObject({}),
@@ -31,7 +31,7 @@ export const SERVICE = plugin({
     requires: ["namespace", "pods"],
     async setUp(stage) {
       const { kube } = stage.target;
-      const namespace = namespaceOf(stage);
+      const namespace = namespaceOfRun(stage);
       const service: NewObject<KubeObject> = {
         metadata: { namespace, name: NAME },
         spec: { selector: SERVED, ipFamilyPolicy: "PreferDualStack", ports: [{ port: PORT, targetPort: HTTP_PORT }] },

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
 import { chooseNode } from "./crash.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({
   node: z.string().default("one"),
@@ -29,7 +29,7 @@ export const CLOCK_JUMP = plugin({
   name: "clock_jump",
   summary: "a node's clock is set forwards or backwards: node, by (seconds)",
   options,
-  bind: ({ node: which, by }): Fault => ({
+  bind: ({ node: which, by }): ClusterFault => ({
     needs: ["clock"],
     shown: `set the clock of ${which === "one" ? "one node" : which} by ${by} s`,
     lasts: true,

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
 import { chooseNode } from "./crash.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const command = z.array(z.string().min(1)).min(1);
 const options = z.strictObject({
@@ -19,7 +19,7 @@ export const COMMAND = plugin({
   name: "command",
   summary: "any command on a node, and the one that takes it back: name, node, begin, end",
   options,
-  bind: ({ name, node: which, begin, end }): Fault => ({
+  bind: ({ name, node: which, begin, end }): ClusterFault => ({
     needs: ["node-command"],
     shown: name,
     lasts: true,

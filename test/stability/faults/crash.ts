@@ -4,7 +4,7 @@ import { z } from "zod";
 import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
 import type { Stage } from "../run/stage.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({
   /** `one` (by the seed), or the name of a node. */
@@ -25,7 +25,7 @@ export const CRASH = plugin({
   name: "crash",
   summary: "all processes of a node end at once, its namespaces go; it boots at the end: node",
   options,
-  bind: ({ node: name }): Fault => ({
+  bind: ({ node: name }): ClusterFault => ({
     needs: ["node-crash"],
     shown: name === "one" ? "crash one node" : `crash ${name}`,
     lasts: true,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Stage } from "../run/stage.ts";
-import type { Need } from "../targets/target.ts";
+import type { Capability } from "../targets/target.ts";
 
 /** A fault that was injected. */
 export interface Injected {
@@ -12,8 +12,8 @@ export interface Injected {
 }
 
 /** A way of breaking a cluster. */
-export interface Fault {
-  readonly needs: readonly Need[];
+export interface ClusterFault {
+  readonly needs: readonly Capability[];
   /** Its name in a report. */
   readonly shown: string;
   /** Whether it lasts until `end`: such a hook needs `for`. */

@@ -3,9 +3,9 @@
 import { z } from "zod";
 import { asStabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { chooseNode } from "./crash.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({
   node: z.string().default("one"),
@@ -19,7 +19,7 @@ export const FLAP = plugin({
   name: "flap",
   summary: "a node's links go down and up by turns: node, down, up (seconds)",
   options,
-  bind: ({ node: which, down, up }): Fault => ({
+  bind: ({ node: which, down, up }): ClusterFault => ({
     needs: ["partition"],
     shown: `flap the links of ${which === "one" ? "one node" : which}`,
     lasts: true,
@@ -35,9 +35,9 @@ export const FLAP = plugin({
             await target.cut(node, other);
             await target.cut(other, node);
           }
-          await pause(clock, down * 1000, over.signal);
+          await pauseOrAbort(clock, down * 1000, over.signal);
           await target.heal();
-          await pause(clock, up * 1000, over.signal);
+          await pauseOrAbort(clock, up * 1000, over.signal);
         }
       })();
       // Reported when the fault ends.

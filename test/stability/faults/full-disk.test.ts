@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { BEGIN, END } from "./full-disk.ts";
+import { BEGIN_FULL_DISK, END_FULL_DISK } from "./full-disk.ts";
 
 const skip = process.getuid?.() !== 0 && "needs root: it mounts file systems";
 
@@ -24,7 +24,12 @@ function inMounts(t: Test, script: string): string {
     {
       cwd: folder,
       encoding: "utf8",
-      env: { PATH: `${HERE}:${process.env["PATH"]}`, BEGIN, END, D: join(HERE, "disk") },
+      env: {
+        PATH: `${HERE}:${process.env["PATH"]}`,
+        BEGIN: BEGIN_FULL_DISK,
+        END: END_FULL_DISK,
+        D: join(HERE, "disk"),
+      },
     },
   );
   t.comment(result.stderr);

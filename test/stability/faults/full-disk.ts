@@ -6,7 +6,7 @@ import { plugin } from "../plugin.ts";
 import type { Stage } from "../run/stage.ts";
 import type { PartName } from "../targets/parts.ts";
 import type { ProcessHandle, Target } from "../targets/target.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 /** The folder to which each part writes, and the parts with open files there: their servers restart when the small disk is mounted and removed. */
 const DISKS = {
@@ -22,7 +22,7 @@ const BELOW = "/tmp/weft-stability-below";
 const FILLER = "weft-stability-filler";
 
 /** A script that copies the folder (argument) to a small file system, which is mounted over it in the container, and fills that. */
-export const BEGIN = `set -e
+export const BEGIN_FULL_DISK = `set -e
 if mountpoint -q ${BELOW}; then echo "a small disk is over a folder already" >&2; exit 1; fi
 mkdir -p ${BELOW}; mount --bind "$1" ${BELOW}
 mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 1024))k tmpfs "$1"
@@ -34,7 +34,7 @@ echo changed`;
  * A script that removes it again, and keeps files written to it, but nothing of an incomplete copy. BEGIN or this script may have stopped at any line
  * before; there may be nothing to do.
  */
-export const END = `set -e
+export const END_FULL_DISK = `set -e
 mountpoint -q ${BELOW} || exit 0
 if [ "$(stat -c %d "$1")" != "$(stat -c %d ${BELOW})" ]; then
   if [ -e "$1"/${FILLER} ]; then cp -a "$1"/. ${BELOW}/; rm -f ${BELOW}/${FILLER}; fi
@@ -81,7 +81,7 @@ async function script(
 /** Restores the disk of a part. Idempotent. */
 export async function emptyDisk(target: Target, part: string, node: string, signal?: AbortSignal): Promise<void> {
   if (!isDisk(part)) throw new StabilityError("cleanup", `${part} has no disk that can be filled`);
-  await script(target, END, part, node, signal);
+  await script(target, END_FULL_DISK, part, node, signal);
 }
 
 function isDisk(part: string): part is keyof typeof DISKS {
@@ -93,7 +93,7 @@ export const FULL_DISK = plugin({
   name: "full_disk",
   summary: "the disk of a part is full: part (daemon, ovsdb-server, nb, sb), on (one, or a node)",
   options,
-  bind: ({ part, on }): Fault => ({
+  bind: ({ part, on }): ClusterFault => ({
     needs: [`signal:${part}`],
     shown: `fill the disk of ${part}`,
     lasts: true,
@@ -101,7 +101,7 @@ export const FULL_DISK = plugin({
       const { target, signal } = stage;
       const node = await nodeOf(stage, part, on);
       const done = stage.record({ by: "part", kind: "empty-disk", part, node });
-      await script(target, BEGIN, part, node, signal);
+      await script(target, BEGIN_FULL_DISK, part, node, signal);
       return {
         hit: `${part} on ${node}`,
         async end() {

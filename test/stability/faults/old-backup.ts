@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({ part: z.enum(["nb", "sb"]).default("nb") });
 
@@ -17,7 +17,7 @@ export const OLD_BACKUP = plugin({
   name: "old_backup",
   summary: "a database is restored from a backup that was taken when the fault began: part (nb, sb)",
   options,
-  bind: ({ part }): Fault => ({
+  bind: ({ part }): ClusterFault => ({
     needs: [`signal:${part}`],
     shown: `restore an old backup of ${part}`,
     lasts: true,

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
 import { chooseNode } from "./crash.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({
   /** `one` (by the seed), or the name of a node. */
@@ -19,7 +19,7 @@ export const PARTITION = plugin({
   name: "partition",
   summary: "packets between two parties are lost: from, to (others, control-plane, or a node), one_way",
   options,
-  bind: ({ from, to, one_way: oneWay }): Fault => ({
+  bind: ({ from, to, one_way: oneWay }): ClusterFault => ({
     needs: ["partition"],
     shown: `disconnect ${from === "one" ? "one node" : from} ${oneWay ? "to" : "from"} ${to}`,
     lasts: true,

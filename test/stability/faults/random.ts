@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { asStabilityError } from "../errors.ts";
 import { find, type Plugin, plugin } from "../plugin.ts";
-import type { Fault, Injected } from "./fault.ts";
+import type { ClusterFault, Injected } from "./fault.ts";
 import { FORMS, parseWords } from "./words.ts";
 
 const shape = z.strictObject({
@@ -14,7 +14,7 @@ const shape = z.strictObject({
 });
 
 /** Several faults at the same time, chosen by the task's seed. `faults` are the plugins that words may name. */
-export function randomOf(faults: () => readonly Plugin<Fault>[]): Plugin<Fault> {
+export function randomOf(faults: () => readonly Plugin<ClusterFault>[]): Plugin<ClusterFault> {
   const options = shape.transform(({ of, count }, context) => {
     const bound = of.flatMap((words, n) => {
       const one = boundFault(faults(), words);
@@ -28,7 +28,7 @@ export function randomOf(faults: () => readonly Plugin<Fault>[]): Plugin<Fault> 
     name: "random",
     summary: "some faults of a list at once, chosen by the seed: of (in words), count",
     options,
-    bind: ({ bound, count }): Fault => ({
+    bind: ({ bound, count }): ClusterFault => ({
       needs: [...new Set(bound.flatMap(({ needs }) => needs))],
       shown: `${count} of ${bound.length} faults`,
       lasts: bound.some(({ lasts }) => lasts),
@@ -58,7 +58,7 @@ export function randomOf(faults: () => readonly Plugin<Fault>[]): Plugin<Fault> 
 }
 
 /** The fault that words describe, or the error in them. */
-function boundFault(faults: readonly Plugin<Fault>[], words: string): Fault | string {
+function boundFault(faults: readonly Plugin<ClusterFault>[], words: string): ClusterFault | string {
   const worded = parseWords(words);
   if (worded === undefined) return `cannot read the fault "${words}"; write ${FORMS.join(" | ")}`;
   if (worded.seconds !== undefined) return `"${words}" must not say for how long: the hook does`;

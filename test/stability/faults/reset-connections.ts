@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
-import type { Fault } from "./fault.ts";
+import type { ClusterFault } from "./fault.ts";
 
 const options = z.strictObject({
   /** TCP ports of servers on the nodes; by default those of OVN's databases. */
@@ -17,7 +17,7 @@ export const RESET_CONNECTIONS = plugin({
   name: "reset_connections",
   summary: "TCP connections to ports of the nodes are reset: ports (by default OVN's databases)",
   options,
-  bind: ({ ports }): Fault => ({
+  bind: ({ ports }): ClusterFault => ({
     needs: ["node-command"],
     shown: `reset connections to ports ${ports.join(", ")}`,
     lasts: true,

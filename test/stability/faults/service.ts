@@ -5,9 +5,9 @@ import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
 import { pause } from "../run/pause.ts";
 import type { Stage } from "../run/stage.ts";
-import { PARTS, type Part, type PartName, partNamed, partNames } from "../targets/parts.ts";
+import { CLUSTER_PARTS, type ClusterPart, type PartName, partNamed, partNames } from "../targets/parts.ts";
 import type { ProcessHandle } from "../targets/target.ts";
-import type { Fault, Injected } from "./fault.ts";
+import type { ClusterFault, Injected } from "./fault.ts";
 
 /** How long a part may take until it runs again, in milliseconds: kubelet pauses up to five minutes before it restarts a container. */
 const BACK_MS = 360_000;
@@ -30,18 +30,18 @@ const options = z
       context.addIssue({ code: "custom", message, path: ["part"] });
       return z.NEVER;
     }
-    const roles: readonly string[] = PARTS[name].roles;
+    const roles: readonly string[] = CLUSTER_PARTS[name].roles;
     if (role !== undefined && !roles.includes(role)) {
       const allowed = roles.length === 0 ? "it has no roles" : `must be one of: ${roles.join(", ")}`;
       context.addIssue({ code: "custom", message: `${name} has no role ${role}; ${allowed}`, path: ["role"] });
       return z.NEVER;
     }
-    const part: Part = role === undefined ? { name } : { name, role };
+    const part: ClusterPart = role === undefined ? { name } : { name, role };
     return { part, on };
   });
 
 interface Aim {
-  readonly part: Part;
+  readonly part: ClusterPart;
   readonly on: string;
 }
 
@@ -50,7 +50,7 @@ export const KILL = plugin({
   name: "kill",
   summary: "SIGKILL to a part: part, role, on (all, one, or a node)",
   options,
-  bind: (aim): Fault => ({
+  bind: (aim): ClusterFault => ({
     ...common("kill", aim),
     lasts: false,
     inject: (stage) => ended(stage, aim, "SIGKILL"),
@@ -62,7 +62,7 @@ export const RESTART = plugin({
   name: "restart",
   summary: "SIGTERM to a part, which starts again: part, role, on",
   options,
-  bind: (aim): Fault => ({
+  bind: (aim): ClusterFault => ({
     ...common("restart", aim),
     lasts: false,
     inject: (stage) => ended(stage, aim, "SIGTERM"),
@@ -74,7 +74,7 @@ export const HANG = plugin({
   name: "hang",
   summary: "SIGSTOP to a part, SIGCONT at the end: part, role, on",
   options,
-  bind: (aim): Fault => ({
+  bind: (aim): ClusterFault => ({
     ...common("hang", aim),
     lasts: true,
     async inject(stage): Promise<Injected> {
@@ -96,7 +96,7 @@ export const HANG = plugin({
   }),
 });
 
-function common(action: string, { part, on }: Aim): Pick<Fault, "needs" | "shown"> {
+function common(action: string, { part, on }: Aim): Pick<ClusterFault, "needs" | "shown"> {
   const role = part.role === undefined ? "" : ` ${part.role}`;
   const where = on === "all" ? "" : on === "one" ? " on one node" : ` on ${on}`;
   return { needs: [`signal:${part.name}`], shown: `${action} ${part.name}${role}${where}` };

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** Fires this number of seconds after the load has begun. */
@@ -14,7 +14,7 @@ export const AT_TIME = plugin({
     shown: `after ${seconds} s`,
     seconds,
     async wait({ clock, begun, signal }) {
-      await pause(clock, begun + seconds * 1000 - clock.now(), signal);
+      await pauseOrAbort(clock, begun + seconds * 1000 - clock.now(), signal);
       return !signal.aborted;
     },
   }),

@@ -3,7 +3,7 @@
 import type { Clock } from "../../../src/time/clock.ts";
 
 /** The progress of the load, as triggers see it. */
-export interface Progress {
+export interface LoadProgress {
   readonly clock: Clock;
   /** When the load began. */
   readonly begun: number;
@@ -23,5 +23,5 @@ export interface Trigger {
   /** The number of the iteration, if it is one, and its load. */
   readonly iteration?: { readonly n: number; readonly of?: string };
   /** Resolves with true when it fires, with false when it never will. */
-  wait(progress: Progress): Promise<boolean>;
+  wait(progress: LoadProgress): Promise<boolean>;
 }

@@ -2,11 +2,11 @@
 
 import t from "tap";
 import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
-import { Recorder } from "./samples.ts";
+import { SampleRecorder } from "./samples.ts";
 
 t.test("an iteration is recorded with its actions, whether it succeeds or fails", async (t) => {
   const clock = new ManualClock();
-  const recorder = new Recorder(clock);
+  const recorder = new SampleRecorder(clock);
   let told = 0;
   const stop = recorder.subscribe(() => told++);
   const create = async (): Promise<string> => {
@@ -46,7 +46,7 @@ t.test("an iteration is recorded with its actions, whether it succeeds or fails"
 
 t.test("iterations are kept in the order in which they began", async (t) => {
   const clock = new ManualClock();
-  const recorder = new Recorder(clock);
+  const recorder = new SampleRecorder(clock);
   const first = Promise.withResolvers<void>();
   const long = recorder.iterate(() => first.promise);
   clock.pass(10);

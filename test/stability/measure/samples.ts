@@ -43,7 +43,7 @@ export interface LoadRecord {
 const MAX_SAMPLES = 400_000;
 
 /** Records the iterations of one load. */
-export class Recorder {
+export class SampleRecorder {
   readonly #clock: Pick<Clock, "now">;
   readonly #samples: Sample[] = [];
   readonly #listeners = new Set<() => void>();

@@ -4,7 +4,7 @@ import { MEASURES } from "../measure/measures.ts";
 import { chart } from "./chart.ts";
 import { escaped } from "./escape.ts";
 import type { ReportFormat } from "./format.ts";
-import type { LoadResult, RepeatResult, RunResult, TaskResult } from "./result.ts";
+import type { LoadResult, RepeatResult, TaskResult, TaskRunResult } from "./result.ts";
 import { type Cell, columnName, shownEstimate, tableOf } from "./table.ts";
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}
@@ -60,12 +60,12 @@ function legend(): string {
   return `<details><summary>Measures</summary><ul>${items.join("")}</ul><p>Ranges in parentheses are 95 % confidence intervals over the repeats.</p></details>`;
 }
 
-function runSection(run: RunResult): string {
+function runSection(run: TaskRunResult): string {
   const repeats = run.repeats.map((repeat, n) => repeatSection(run, repeat, n));
   return `<h2>${escaped(run.name)}</h2><p>${escaped(columnName(run))}</p>${repeats.join("\n")}`;
 }
 
-function repeatSection(run: RunResult, repeat: RepeatResult, n: number): string {
+function repeatSection(run: TaskRunResult, repeat: RepeatResult, n: number): string {
   const title = run.repeats.length > 1 ? `<h3>Repeat ${n + 1}</h3>` : "";
   const problems = repeat.problems.map(
     ({ code, text }) => `<p class="broken"><b>${escaped(code)}</b> ${escaped(text)}</p>`,

@@ -2,7 +2,7 @@
 
 import { escaped } from "./escape.ts";
 import type { ReportFormat } from "./format.ts";
-import type { RepeatResult, RunResult, TaskResult } from "./result.ts";
+import type { RepeatResult, TaskResult, TaskRunResult } from "./result.ts";
 
 interface Case {
   readonly name: string;
@@ -21,7 +21,7 @@ export const JUNIT_REPORT: ReportFormat = {
   },
 };
 
-function suite(run: RunResult, repeat: RepeatResult, n: number, started: string): string {
+function suite(run: TaskRunResult, repeat: RepeatResult, n: number, started: string): string {
   const cases = casesOf(repeat);
   const count = (key: "failure" | "error"): number => cases.filter((one) => one[key] !== undefined).length;
   const name = run.repeats.length > 1 ? `${run.name} (${n + 1})` : run.name;

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SaxesParser } from "saxes";
 import t from "tap";
-import { PLUGINS } from "../plugins.ts";
+import { BUILT_IN_PLUGINS } from "../plugins.ts";
 import { aLoad, aRepeat, aResult } from "../testing/results.ts";
 import { parseJunit } from "../verify/formats.ts";
 import { HTML_REPORT } from "./html.ts";
@@ -96,8 +96,8 @@ t.test("a store returns the stored results, and skips other files", async (t) =>
   const folder = t.testdir({ other: { "result.json": "{}" } });
   const older = aResult([aRepeat(aLoad({ failures: 1 }))]);
   const newer = aResult([aRepeat(aLoad({ failures: 2 }))], { started: "2025-02-01T00:00:00Z" });
-  storeResult(folder, newer, PLUGINS.reports);
-  const paths = storeResult(folder, older, PLUGINS.reports);
+  storeResult(folder, newer, BUILT_IN_PLUGINS.reports);
+  const paths = storeResult(folder, older, BUILT_IN_PLUGINS.reports);
   t.same(
     paths.map((path) => path.split("/").slice(-2).join("/")),
     [

@@ -67,8 +67,8 @@ export const TASK_RESULT = z.object({
 /** See {@link TASK_RESULT}. */
 export type TaskResult = z.output<typeof TASK_RESULT>;
 /** One run of a task. */
-export type RunResult = TaskResult["runs"][number];
+export type TaskRunResult = TaskResult["runs"][number];
 /** One repeat of a run. */
-export type RepeatResult = RunResult["repeats"][number];
+export type RepeatResult = TaskRunResult["repeats"][number];
 /** One load of a repeat. */
 export type LoadResult = RepeatResult["loads"][number];

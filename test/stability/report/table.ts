@@ -2,7 +2,7 @@
 
 import { type Estimate, estimate } from "../measure/interval.ts";
 import { rounded } from "../sla/limit.ts";
-import type { RunResult, TaskResult } from "./result.ts";
+import type { TaskResult, TaskRunResult } from "./result.ts";
 
 /** One cell of the table of scenarios × faults. */
 export interface Cell {
@@ -18,7 +18,7 @@ export interface ResultTable {
 }
 
 /** The title of a run's column: its faults, or its name if it has none. */
-export function columnName({ name, faults }: RunResult): string {
+export function columnName({ name, faults }: TaskRunResult): string {
   return faults.length === 0 ? name : faults.join(" + ");
 }
 
@@ -42,12 +42,12 @@ export function tableOf({ runs }: TaskResult): ResultTable {
   };
 }
 
-function loadsOf({ repeats }: RunResult): readonly string[] {
+function loadsOf({ repeats }: TaskRunResult): readonly string[] {
   return [...new Set(repeats.flatMap(({ loads }) => loads.map(({ name }) => name)))];
 }
 
 /** The estimates of one load of a run over its repeats. */
-export function cellOf({ repeats }: RunResult, load: string): Cell {
+export function cellOf({ repeats }: TaskRunResult, load: string): Cell {
   const found = repeats.flatMap((repeat) => {
     const one = repeat.loads.find(({ name }) => name === load);
     return one === undefined ? [] : [{ repeat, one }];

@@ -4,7 +4,7 @@ import { StabilityError, textOf } from "../errors.ts";
 import type { Plugin } from "../plugin.ts";
 import { openTarget } from "../targets/open-target.ts";
 import type { TargetChoice } from "../targets/target.ts";
-import type { Journal } from "./journal.ts";
+import type { UndoJournal } from "./journal.ts";
 import { undo } from "./undo.ts";
 import { shownStep, type UndoStep } from "./undo-step.ts";
 
@@ -15,7 +15,7 @@ import { shownStep, type UndoStep } from "./undo-step.ts";
  * there is no step.
  */
 export async function clean(
-  journal: Journal,
+  journal: UndoJournal,
   targets: readonly Plugin<TargetChoice>[],
   log: (message: string) => void,
 ): Promise<void> {

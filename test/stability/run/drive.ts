@@ -2,24 +2,24 @@
 
 import type { Clock } from "../../../src/time/clock.ts";
 import { asStabilityError, StabilityError } from "../errors.ts";
-import { type FaultSpan, Recorder } from "../measure/samples.ts";
+import { type FaultSpan, SampleRecorder } from "../measure/samples.ts";
 import type { Prepared } from "../scenarios/scenario.ts";
 import type { HookPlan, LoadPlan, RunPlan } from "../task/task.ts";
-import { pause } from "./pause.ts";
+import { pauseOrAbort } from "./pause.ts";
 import type { Stage } from "./stage.ts";
 
 /** A prepared scenario, and its record. */
 interface Driven {
   readonly plan: LoadPlan;
   readonly prepared: Prepared;
-  readonly recorder: Recorder;
+  readonly recorder: SampleRecorder;
 }
 
 /** The result of driving a run's load. */
 export interface DriveResult {
   readonly begun: number;
   readonly spans: readonly FaultSpan[];
-  readonly loads: readonly { readonly plan: LoadPlan; readonly recorder: Recorder }[];
+  readonly loads: readonly { readonly plan: LoadPlan; readonly recorder: SampleRecorder }[];
   /** Hooks that did not fire, or whose fault could not be injected or ended. */
   readonly problems: readonly StabilityError[];
 }
@@ -35,7 +35,7 @@ export async function drive(run: RunPlan, stage: Stage): Promise<DriveResult> {
       const prepared = await plan.scenario.prepare(stage).catch((error: unknown) => {
         throw asStabilityError("scenario", `${plan.name} could not be prepared`, error);
       });
-      driven.push({ plan, prepared, recorder: new Recorder(stage.clock) });
+      driven.push({ plan, prepared, recorder: new SampleRecorder(stage.clock) });
     }
     return await driveAll(run, stage, driven);
   } finally {
@@ -127,7 +127,7 @@ class Hooks {
     const begun = clock.now();
     const injected = await fault.inject(this.#stage);
     log(`${fault.shown}: ${injected.hit}`);
-    await pause(clock, seconds * 1000, signal);
+    await pauseOrAbort(clock, seconds * 1000, signal);
     await injected.end();
     const ended = clock.now();
     log(`${fault.shown}: over after ${((ended - begun) / 1000).toFixed(1)} s`);

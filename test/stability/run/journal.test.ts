@@ -8,7 +8,7 @@ import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import { testRegistry } from "../testing/bench.ts";
 import { FakeTarget } from "../testing/fake-target.ts";
 import { clean } from "./clean.ts";
-import { Journal } from "./journal.ts";
+import { UndoJournal } from "./journal.ts";
 import type { UndoStep } from "./undo-step.ts";
 
 const DELETE: UndoStep = {
@@ -23,7 +23,7 @@ const RESUME: UndoStep = { by: "target", kind: "resume", processes: [{ part: "da
 
 t.test("the changes of a killed run are undone by the next one, the last first", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
-  const killed = new Journal(path);
+  const killed = new UndoJournal(path);
   killed.begin({ name: "fake", options: null });
   killed.record(DELETE);
   const done = killed.record({ by: "target", kind: "boot", node: "n2" });
@@ -36,7 +36,7 @@ t.test("the changes of a killed run are undone by the next one, the last first",
   const target = new FakeTarget(new ManualClock());
   await target.kube.create(CONFIG_MAPS, { metadata: { namespace: "default", name: "thing" } });
   const said: string[] = [];
-  const next = new Journal(path);
+  const next = new UndoJournal(path);
   await clean(next, testRegistry(target).targets, (message) => said.push(message));
   t.same(said, [
     "an earlier run was killed: undoing 3 steps on target fake",
@@ -52,22 +52,22 @@ t.test("the changes of a killed run are undone by the next one, the last first",
 
 t.test("a step that cannot be undone is reported, and all stay for the next time", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
-  const killed = new Journal(path);
+  const killed = new UndoJournal(path);
   killed.begin({ name: "fake", options: null });
   killed.record(HEAL);
   const target = new FakeTarget(new ManualClock());
   target.die();
   const { targets } = testRegistry(target);
   await t.rejects(
-    clean(new Journal(path), targets, () => {}),
+    clean(new UndoJournal(path), targets, () => {}),
     {
       code: "cleanup",
       message: "cannot remove all partitions: the fake cluster is gone",
     },
   );
-  t.same(new Journal(path).unfinished()?.steps.length, 1);
+  t.same(new UndoJournal(path).unfinished()?.steps.length, 1);
   await t.rejects(
-    clean(new Journal(path), [], () => {}),
+    clean(new UndoJournal(path), [], () => {}),
     { code: "cleanup", message: /cannot be opened: unknown target/ },
   );
 });
@@ -75,25 +75,25 @@ t.test("a step that cannot be undone is reported, and all stay for the next time
 t.test("a run that was killed between two steps leaves its target to be closed", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   const kill = (): void => {
-    const killed = new Journal(path);
+    const killed = new UndoJournal(path);
     killed.begin({ name: "fake", options: null });
     killed.done(killed.record(HEAL));
   };
   kill();
   const target = new FakeTarget(new ManualClock());
-  await clean(new Journal(path), testRegistry(target).targets, () => {});
+  await clean(new UndoJournal(path), testRegistry(target).targets, () => {});
   t.same(target.done, ["closed"]);
   t.notOk(existsSync(path));
   kill();
   const said: string[] = [];
-  await clean(new Journal(path), [], (message) => said.push(message));
+  await clean(new UndoJournal(path), [], (message) => said.push(message));
   t.match(said[1], "the target of an earlier run cannot be opened", "there is nothing to do on it");
   t.notOk(existsSync(path));
 });
 
 t.test("a step that fails does not stop the others, and is repeated after them", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
-  const killed = new Journal(path);
+  const killed = new UndoJournal(path);
   killed.begin({ name: "fake", options: null });
   killed.record(RESUME);
   killed.record(HEAL);
@@ -102,7 +102,7 @@ t.test("a step that fails does not stop the others, and is repeated after them",
   target.heal = () =>
     target.done.includes("SIGCONT daemon/n1") ? heal() : Promise.reject(new Error("the daemon is stopped"));
   const said: string[] = [];
-  await clean(new Journal(path), testRegistry(target).targets, (message) => said.push(message));
+  await clean(new UndoJournal(path), testRegistry(target).targets, (message) => said.push(message));
   t.match(said.join(), "cannot remove all partitions: the daemon is stopped");
   t.same(target.done.slice(0, 2), ["SIGCONT daemon/n1", "heal"]);
   t.notOk(existsSync(path));
@@ -110,7 +110,7 @@ t.test("a step that fails does not stop the others, and is repeated after them",
 
 t.test("a journal is deleted when everything is undone, and otherwise kept", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
-  const journal = new Journal(path);
+  const journal = new UndoJournal(path);
   t.throws(() => journal.record(HEAL), { code: "state" });
   journal.begin({ name: "fake", options: null });
   const first = journal.record(HEAL);
@@ -131,7 +131,7 @@ t.test("a journal is deleted when everything is undone, and otherwise kept", asy
 t.test("a file that is not a journal is refused", async (t) => {
   const path = join(t.testdir(), "journal.jsonl");
   writeFileSync(path, '{"id": 1, "step": {"by": "target", "kind": "explode"}}\n');
-  t.throws(() => new Journal(path).unfinished(), {
+  t.throws(() => new UndoJournal(path).unfinished(), {
     code: "state",
     message: /journal\.jsonl:1 is not a line of a journal/,
   });

@@ -24,7 +24,7 @@ export interface Unfinished {
  * The steps to undo, on disk: each is written before its change, and stays until the change is undone, also if this process is killed in between.
  * A line is a JSON object; an incomplete last line is ignored, because its change was not made.
  */
-export class Journal {
+export class UndoJournal {
   readonly #path: string;
   #file: number | undefined;
   #next = 1;

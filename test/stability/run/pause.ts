@@ -3,7 +3,7 @@
 import type { Clock } from "../../../src/time/clock.ts";
 
 /** Resolves after `ms` milliseconds, or at once when the signal aborts: callers check the signal. */
-export function pause(clock: Pick<Clock, "after">, ms: number, signal?: AbortSignal): Promise<void> {
+export function pauseOrAbort(clock: Pick<Clock, "after">, ms: number, signal?: AbortSignal): Promise<void> {
   if (ms <= 0 || signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {

@@ -9,7 +9,7 @@ import type { Target } from "../targets/target.ts";
 import type { RunPlan } from "../task/task.ts";
 import type { Verifier } from "../verify/verifier.ts";
 import { drive, watchTarget } from "./drive.ts";
-import type { Journal } from "./journal.ts";
+import type { UndoJournal } from "./journal.ts";
 import type { Stage } from "./stage.ts";
 import { undo } from "./undo.ts";
 
@@ -17,7 +17,7 @@ import { undo } from "./undo.ts";
 export interface RunWith {
   readonly target: Target;
   readonly clock: Clock;
-  readonly journal: Journal;
+  readonly journal: UndoJournal;
   readonly random: () => number;
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
@@ -114,7 +114,7 @@ async function judged(judges: readonly Judge[], when: Verifier["when"], stage: S
 /** Undoes all open steps, the last first; a step that fails stays in the journal, and the others are still undone. */
 async function cleanUp(
   target: Target,
-  journal: Journal,
+  journal: UndoJournal,
   log: (message: string) => void,
 ): Promise<readonly StabilityError[]> {
   const problems: StabilityError[] = [];

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { CONFIG_MAPS, NAMESPACES } from "../../../src/kube/resources.ts";
-import { Bench } from "../testing/bench.ts";
+import { TestBed } from "../testing/bench.ts";
 
 /** A task of one run with one load; the arguments replace parts of it. */
 function task(parts: { runner?: string; scenario?: string; sla?: string; hooks?: string; more?: string } = {}): string {
@@ -27,7 +27,7 @@ ${more}
 const KILL = "{ fault: kill daemon service on n1, at: { seconds: 2 } }";
 
 t.test("a fault is injected in time, its part recovers, and the damage is measured", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const result = await bench.run(task({ hooks: KILL, sla: "longest_gap: { max: 2.1 }, recovery: { max: 0.1 }" }));
   t.equal(result.outcome, "passed");
   const [repeat] = result.runs[0]?.repeats ?? [];
@@ -41,7 +41,9 @@ t.test("a fault is injected in time, its part recovers, and the damage is measur
 });
 
 t.test("a run that exceeds its SLA has failed, and is not broken", async (t) => {
-  const result = await new Bench(t).run(task({ hooks: KILL, sla: "longest_gap: { max: 1 }, failures: { max: 100 }" }));
+  const result = await new TestBed(t).run(
+    task({ hooks: KILL, sla: "longest_gap: { max: 1 }, failures: { max: 100 }" }),
+  );
   t.equal(result.outcome, "failed");
   t.match(result.runs[0]?.repeats[0]?.loads[0]?.slas, [
     { name: "longest_gap", outcome: "failed", text: "longest_gap 2 s, allowed 1 s" },
@@ -52,7 +54,7 @@ t.test("a run that exceeds its SLA has failed, and is not broken", async (t) => 
 t.test(
   "a part that hangs continues after its time, and the fault at an iteration fires when that begins",
   async (t) => {
-    const bench = new Bench(t);
+    const bench = new TestBed(t);
     const hooks = "{ fault: freeze daemon service on n1 for 3 seconds, at: { iteration: 21 } }";
     const result = await bench.run(task({ hooks }));
     const [repeat] = result.runs[0]?.repeats ?? [];
@@ -64,7 +66,7 @@ t.test(
 
 t.test("a trigger that never fires breaks the run, and the error says what happened", async (t) => {
   const hooks = "{ fault: kill daemon service, at: { iteration: 500 } }";
-  const result = await new Bench(t).run(task({ hooks, runner: "constant_for_duration: { seconds: 1 }" }));
+  const result = await new TestBed(t).run(task({ hooks, runner: "constant_for_duration: { seconds: 1 }" }));
   t.equal(result.outcome, "broken");
   t.match(result.runs[0]?.repeats[0]?.problems, [
     { code: "trigger", text: /^kill daemon never fired \(at iteration 500\): work made \d+ iterations in 1 s$/ },
@@ -73,7 +75,7 @@ t.test("a trigger that never fires breaks the run, and the error says what happe
 
 t.test("an SLA with nothing to judge breaks the run", async (t) => {
   const hooks = "{ fault: kill daemon service, at: { seconds: 0 } }";
-  const result = await new Bench(t).run(task({ hooks, sla: "degradation: { max_ms: 5 }" }));
+  const result = await new TestBed(t).run(task({ hooks, sla: "degradation: { max_ms: 5 }" }));
   t.equal(result.outcome, "broken");
   t.match(result.runs[0]?.repeats[0]?.problems, [
     { code: "unmeasurable", text: "degradation could not be measured: no iteration succeeded before the fault" },
@@ -81,7 +83,7 @@ t.test("an SLA with nothing to judge breaks the run", async (t) => {
 });
 
 t.test("a context that fails halfway is undone with those before it, and named", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const more = "    context: { thing: { fails: true } }";
   const result = await bench.run(task({ more }));
   t.equal(result.outcome, "broken");
@@ -93,7 +95,7 @@ t.test("a context that fails halfway is undone with those before it, and named",
 });
 
 t.test("a target that dies ends the run, and steps that could not be undone stay in the journal", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.clock.after(3_000, () => bench.target.die());
   const hooks = "{ fault: freeze daemon service on n1, for: 60, at: { seconds: 1 } }";
   const result = await bench.run(`${task({ hooks })}    repeat: 3\n`);
@@ -103,7 +105,7 @@ t.test("a target that dies ends the run, and steps that could not be undone stay
 });
 
 t.test("an interrupted run ends its faults and cleans up", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.clock.after(2_500, () => bench.interrupt.abort());
   const hooks = "{ fault: freeze daemon service on n1, for: 600, at: { seconds: 1 } }";
   const result = await bench.run(task({ hooks, more: "    context: { thing: }" }));
@@ -115,7 +117,7 @@ t.test("an interrupted run ends its faults and cleans up", async (t) => {
 });
 
 t.test("an interrupted run does not wait for a part that stays down", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.target.backAfterMs = 300_000;
   bench.clock.after(2_500, () => bench.interrupt.abort());
   const result = await bench.run(task({ hooks: KILL }));
@@ -125,7 +127,7 @@ t.test("an interrupted run does not wait for a part that stays down", async (t) 
 });
 
 t.test("a namespace that already exists is not the run's, and is not changed", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   await bench.target.fake.create(NAMESPACES, { metadata: { name: "shop" } });
   const result = await bench.run(task({ more: "    context: { namespace: { name: shop } }" }));
   t.equal(result.outcome, "broken");
@@ -134,7 +136,7 @@ t.test("a namespace that already exists is not the run's, and is not changed", a
 });
 
 t.test("what a target does not support is reported before anything is done", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.target.cannot.set("signal:daemon", "it has no nodes to reach");
   await t.rejects(bench.run(task({ hooks: KILL })), {
     code: "unsupported",
@@ -144,7 +146,7 @@ t.test("what a target does not support is reported before anything is done", asy
 });
 
 t.test("objects that are left after the run fail it", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.target.things = { "IP objects": ["a"] };
   bench.clock.after(1_000, () => {
     bench.target.things = { "IP objects": ["a", "b"] };
@@ -158,7 +160,7 @@ t.test("objects that are left after the run fail it", async (t) => {
 
 t.test("the same seed makes the same choices, another one makes others", async (t) => {
   const chosen = async (seed: number): Promise<string> => {
-    const bench = new Bench(t);
+    const bench = new TestBed(t);
     const hooks = "{ fault: kill daemon service on one node, at: { seconds: 1 } }";
     await bench.run(
       `seed: ${seed}\nrepeat: 8\n${task({ hooks, runner: "rps: { rps: 1, seconds: 2 }", more: "    settle: 0" })}`,
@@ -181,7 +183,7 @@ runs:
       - { name: b, scenario: { work: { ms: 10 } }, runner: { constant_for_duration: { seconds: 5, concurrency: 2 } } }
     hooks: [${KILL}]
 `;
-  const result = await new Bench(t).run(source);
+  const result = await new TestBed(t).run(source);
   const [a, b] = result.runs[0]?.repeats[0]?.loads ?? [];
   t.same([a?.name, b?.name], ["a", "b"]);
   t.ok((a?.failed ?? 0) > 0);

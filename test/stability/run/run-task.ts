@@ -3,7 +3,7 @@
 import { formatTime } from "../../../src/time/rfc3339.ts";
 import { Random } from "../../sim/random.ts";
 import { StabilityError } from "../errors.ts";
-import type { RepeatResult, RunResult, TaskResult } from "../report/result.ts";
+import type { RepeatResult, TaskResult, TaskRunResult } from "../report/result.ts";
 import type { Target } from "../targets/target.ts";
 import type { Task } from "../task/task.ts";
 import { type RunWith, runOnce } from "./run-once.ts";
@@ -38,7 +38,7 @@ export async function runTask(task: Task, using: Omit<RunWith, "random">): Promi
   if (lacking.length > 0) throw new StabilityError("unsupported", lacking.join("\n"));
   const since = clock.now();
   const started = formatTime(clock.wall());
-  const runs: RunResult[] = [];
+  const runs: TaskRunResult[] = [];
   let stop = false;
   for (const [n, run] of task.runs.entries()) {
     const repeats: RepeatResult[] = [];
@@ -74,7 +74,7 @@ function faultsOf({ problems, verdicts, loads }: RepeatResult): readonly string[
   return [...problems, ...judged.filter(({ outcome }) => outcome === "failed")].map(({ text }) => text);
 }
 
-function outcomeOf(task: Task, runs: readonly RunResult[]): TaskResult["outcome"] {
+function outcomeOf(task: Task, runs: readonly TaskRunResult[]): TaskResult["outcome"] {
   const repeats = runs.flatMap((run) => run.repeats);
   const wanted = task.runs.reduce((sum, { repeat }) => sum + repeat, 0);
   if (repeats.length < wanted || repeats.some(({ outcome }) => outcome === "broken")) return "broken";

@@ -28,7 +28,7 @@ export interface Stage {
 }
 
 /** The namespace of a run; throws if no context made one, which the check of the task prevents. */
-export function namespaceOf({ made }: Pick<Stage, "made">): string {
+export function namespaceOfRun({ made }: Pick<Stage, "made">): string {
   return made.namespace ?? missing("namespace");
 }
 

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { MAX_SECONDS, type Runner } from "./runner.ts";
 
 const options = z.strictObject({
@@ -24,7 +24,7 @@ export const RANDOM_TIMES = plugin({
       const moments = Array.from({ length: times }, () => random() * seconds * 1000).sort((a, b) => a - b);
       const running: Promise<void>[] = [];
       for (const moment of moments) {
-        await pause(clock, begun + moment - clock.now(), signal);
+        await pauseOrAbort(clock, begun + moment - clock.now(), signal);
         if (signal.aborted) break;
         running.push(next());
       }

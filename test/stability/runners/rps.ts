@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { MAX_SECONDS, type Runner } from "./runner.ts";
 
 const options = z.strictObject({
@@ -31,7 +31,7 @@ export const RPS = plugin({
           skip();
           continue;
         }
-        await pause(clock, due(n) - clock.now(), signal);
+        await pauseOrAbort(clock, due(n) - clock.now(), signal);
         if (signal.aborted) break;
         if (running.size >= most) skip();
         else {

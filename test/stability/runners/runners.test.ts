@@ -3,7 +3,7 @@
 import t from "tap";
 import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import type { Plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { CONSTANT } from "./constant.ts";
 import { CONSTANT_FOR_DURATION } from "./constant-for-duration.ts";
 import { RANDOM_TIMES } from "./random-times.ts";
@@ -35,7 +35,7 @@ async function drive(
       async next() {
         seen.begun.push(clock.now());
         seen.most = Math.max(seen.most, ++now);
-        await pause(clock, ms);
+        await pauseOrAbort(clock, ms);
         now--;
       },
     })

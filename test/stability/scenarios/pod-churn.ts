@@ -4,9 +4,9 @@ import { z } from "zod";
 import { PODS } from "../../../src/kube/resources.ts";
 import { isReady } from "../../e2e/testing/pods.ts";
 import { follow } from "../contexts/follow.ts";
-import { serverPod } from "../contexts/pod-manifest.ts";
+import { netexecPod } from "../contexts/pod-manifest.ts";
 import { plugin } from "../plugin.ts";
-import { namespaceOf } from "../run/stage.ts";
+import { namespaceOfRun } from "../run/stage.ts";
 import type { Scenario } from "./scenario.ts";
 
 const options = z.strictObject({
@@ -24,7 +24,7 @@ export const POD_CHURN = plugin({
     requires: ["namespace"],
     async prepare(stage) {
       const { kube, nodes, image } = stage.target;
-      const namespace = namespaceOf(stage);
+      const namespace = namespaceOfRun(stage);
       const pods = follow(kube, PODS, { namespace });
       await pods.ready();
       return {
@@ -32,7 +32,7 @@ export const POD_CHURN = plugin({
           const name = `churn-${n}`;
           const node = nodes[n % nodes.length] ?? "";
           const key = `${namespace}/${name}`;
-          await actions.timed("create", () => kube.create(PODS, serverPod(image, { namespace, name, node })));
+          await actions.timed("create", () => kube.create(PODS, netexecPod(image, { namespace, name, node })));
           try {
             await actions.timed("ready", () => pods.until(key, "is Ready", (pod) => isReady(pod), timeout * 1000));
           } finally {

@@ -5,8 +5,8 @@ import type { KubeObject, NewObject } from "../../../src/kube/object.ts";
 import { NETWORK_POLICIES } from "../../../src/kube/resources.ts";
 import { HTTP_PORT, SERVED } from "../contexts/pod-manifest.ts";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
-import { addressOfFamily, namespaceOf } from "../run/stage.ts";
+import { pauseOrAbort } from "../run/pause.ts";
+import { addressOfFamily, namespaceOfRun } from "../run/stage.ts";
 import type { Request } from "../targets/target.ts";
 import { COMMON, pair } from "./requests.ts";
 import type { Scenario } from "./scenario.ts";
@@ -32,7 +32,7 @@ export const POLICY_EDITS = plugin({
     requires: ["pods"],
     async prepare(stage) {
       const { kube } = stage.target;
-      const namespace = namespaceOf(stage);
+      const namespace = namespaceOfRun(stage);
       const { from, to } = pair(stage);
       const prober = await stage.target.prober(from);
       const address = addressOfFamily(to.addresses, family, to.name);
@@ -42,7 +42,7 @@ export const POLICY_EDITS = plugin({
         while ((await prober.send(request)).ok !== open) {
           if (stage.clock.now() > deadline)
             throw new Error(`the port was not ${open ? "open" : "closed"} within ${timeout} s`);
-          await pause(stage.clock, 20, stage.signal);
+          await pauseOrAbort(stage.clock, 20, stage.signal);
         }
       };
       return {

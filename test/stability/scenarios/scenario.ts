@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Stage } from "../run/stage.ts";
-import type { Need } from "../targets/target.ts";
+import type { Capability } from "../targets/target.ts";
 
 /** Times the atomic actions of one iteration. */
 export interface Actions {
@@ -21,7 +21,7 @@ export interface Prepared {
 
 /** A kind of work under which a cluster is broken. */
 export interface Scenario {
-  readonly needs: readonly Need[];
+  readonly needs: readonly Capability[];
   /** Names of contexts that it requires. */
   readonly requires: readonly string[];
   prepare(stage: Stage): Promise<Prepared>;

@@ -3,7 +3,7 @@
 import t from "tap";
 import { DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES } from "../../../src/kube/resources.ts";
 import type { LoadResult } from "../report/result.ts";
-import { Bench } from "../testing/bench.ts";
+import { TestBed } from "../testing/bench.ts";
 
 const task = (scenario: string, context = "namespace: , pods: , service: "): string => `title: test
 runs:
@@ -12,7 +12,7 @@ runs:
     load: [{ scenario: { ${scenario} }, runner: { serial: { times: 4 } } }]
 `;
 
-async function loadOf(bench: Bench, source: string): Promise<LoadResult | undefined> {
+async function loadOf(bench: TestBed, source: string): Promise<LoadResult | undefined> {
   const result = await bench.run(source);
   const [repeat] = result.runs[0]?.repeats ?? [];
   bench.said.push(...(repeat?.problems ?? []).map(({ code, text }) => `${code}: ${text}`));
@@ -27,7 +27,7 @@ t.test("scenarios send their requests, and fail if no answer arrives", async (t)
     ["http: { timeout: 2 }", { kind: "http", address: "10.1.0.1", port: 80, timeoutMs: 2_000 }],
     ["dns: { name: x.y }", { kind: "dns", name: "x.y", server: "10.96.0.10" }],
   ] as const) {
-    const bench = new Bench(t);
+    const bench = new TestBed(t);
     const dns = { metadata: { namespace: "kube-system", name: "kube-dns" }, spec: { clusterIPs: ["10.96.0.10"] } };
     await bench.target.fake.create(SERVICES, dns);
     const asked: unknown[] = [];
@@ -41,7 +41,7 @@ t.test("scenarios send their requests, and fail if no answer arrives", async (t)
 });
 
 t.test("a family that pods do not have is reported", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const dns = { metadata: { namespace: "kube-system", name: "kube-dns" }, spec: { clusterIPs: ["10.96.0.10"] } };
   await bench.target.fake.create(SERVICES, dns);
   t.equal(await loadOf(bench, task("dns: { family: ipv6 }")), undefined);
@@ -49,7 +49,7 @@ t.test("a family that pods do not have is reported", async (t) => {
 });
 
 t.test("pods that are created and deleted are timed by their states", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const load = await loadOf(bench, task("pod_churn: ", "namespace: "));
   t.match(load, { iterations: 4, failed: 0 });
   t.same(Object.keys(load?.actions ?? {}), ["create", "ready", "delete", "gone"]);
@@ -57,19 +57,19 @@ t.test("pods that are created and deleted are timed by their states", async (t) 
 });
 
 t.test("policies close pods and open them again", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const { kube } = bench.target;
   bench.target.answers = () => kube.objects(NETWORK_POLICIES).length === 0;
   const load = await loadOf(bench, task("policy_edits: "));
   t.match(load, { iterations: 4, failed: 0, actions: { closed: { count: 4 }, opened: { count: 4 } } });
-  const deaf = new Bench(t);
+  const deaf = new TestBed(t);
   const never = await loadOf(deaf, task("policy_edits: { timeout: 1 }"));
   t.match(never, { failed: 4, errors: [{ text: "the port was not closed within 1 s" }] });
   t.same(deaf.target.kube.objects(NETWORK_POLICIES), []);
 });
 
 t.test("the number of controllers is restored", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   const { fake } = bench.target;
   const metadata = { namespace: "kube-system", name: "kube-ovn-controller", labels: { app: "kube-ovn-controller" } };
   await fake.create(DEPLOYMENTS, { metadata, spec: { replicas: 1 } });
@@ -83,7 +83,7 @@ t.test("the number of controllers is restored", async (t) => {
 });
 
 t.test("scenarios between two pods require two pods", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   Object.assign(bench.target, { nodes: ["n1"] });
   await loadOf(bench, task("ping: "));
   t.match(bench.said.at(-1), "scenario: two pods are needed: two nodes, or pods: { each_node: 2 }");

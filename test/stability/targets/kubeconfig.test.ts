@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { Bench } from "../testing/bench.ts";
+import { TestBed } from "../testing/bench.ts";
 import { lacks } from "./cluster/cluster-target.ts";
 
 t.test("what privileged pods on nodes do not support is refused before the run, with a line for each", async (t) => {
-  const bench = new Bench(t);
+  const bench = new TestBed(t);
   bench.target.lacks = lacks;
   const source = `title: test
 runs:

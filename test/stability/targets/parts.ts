@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The parts of a cluster that faults hit, and what the words of a task may call them. */
-export const PARTS = {
+export const CLUSTER_PARTS = {
   daemon: { shown: "weft-daemon", perNode: true, roles: [], also: ["weft-daemon", "cni"] },
   controller: { shown: "weft-controller", perNode: false, roles: ["leader", "standby"], also: ["weft-controller"] },
   "ovn-controller": { shown: "ovn-controller", perNode: true, roles: [], also: [] },
@@ -31,29 +31,29 @@ interface PartDescription {
 export type PartRole = "leader" | "standby" | "follower";
 
 /** The name of a part. */
-export type PartName = keyof typeof PARTS;
+export type PartName = keyof typeof CLUSTER_PARTS;
 
 /** A part, and the role in which one is meant. */
-export interface Part {
+export interface ClusterPart {
   readonly name: PartName;
   readonly role?: PartRole;
 }
 
 /** Whether a text is a part's own name. */
 export function isPartName(text: string): text is PartName {
-  return Object.hasOwn(PARTS, text);
+  return Object.hasOwn(CLUSTER_PARTS, text);
 }
 
 /** The part that a word of a task means. */
 export function partNamed(word: string): PartName | undefined {
-  for (const name of Object.keys(PARTS)) {
+  for (const name of Object.keys(CLUSTER_PARTS)) {
     if (!isPartName(name)) continue;
-    if (word === name || PARTS[name].also.some((other) => other === word)) return name;
+    if (word === name || CLUSTER_PARTS[name].also.some((other) => other === word)) return name;
   }
   return undefined;
 }
 
 /** All names, for messages. */
 export function partNames(): readonly string[] {
-  return Object.keys(PARTS);
+  return Object.keys(CLUSTER_PARTS);
 }

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { StabilityError, textOf } from "../errors.ts";
-import type { Prober, Reply, Request } from "./target.ts";
+import type { Reply, Request, RequestProber } from "./target.ts";
 
 const ANSWER = z.object({
   id: z.int(),
@@ -21,13 +21,13 @@ const START_MS = 30_000;
  * Starts the program `probe-worker.ts` in a pod's network by a command, which is determined each time, and again when it ends: the crash of a node ends
  * its processes.
  */
-export async function podProber(command: () => Promise<readonly [string, ...string[]]>): Promise<Prober> {
+export async function podProber(command: () => Promise<readonly [string, ...string[]]>): Promise<RequestProber> {
   const prober = new PodProber(command);
   await prober.start();
   return prober;
 }
 
-class PodProber implements Prober {
+class PodProber implements RequestProber {
   readonly #command: () => Promise<readonly [string, ...string[]]>;
   #child: ChildProcess | undefined;
   #starting = false;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Kube } from "../../../src/kube/kube.ts";
+import type { Inventory } from "../../e2e/testing/inventory.ts";
 import type { UndoStep } from "../run/undo-step.ts";
-import type { Part, PartName } from "./parts.ts";
+import type { ClusterPart, PartName } from "./parts.ts";
 
 /**
  * The capabilities of a target that a plugin needs. `signal:etcd` is the right to stop and to kill processes of that
  * part.
  */
-export type Need =
+export type Capability =
   | "kubernetes"
   | "pod-traffic"
   | "inventory"
@@ -46,7 +47,7 @@ export type Request =
   | { readonly kind: "stream"; readonly address: string; readonly port: number; readonly timeoutMs: number };
 
 /** A program in a pod's network that sends on request. */
-export interface Prober {
+export interface RequestProber {
   send(request: Request): Promise<Reply>;
   stop(): Promise<void>;
 }
@@ -59,9 +60,6 @@ export interface ProcessHandle {
   readonly id: string;
 }
 
-/** Everything that exists because of pods, VPCs and Services: by place, sorted. */
-export type Inventory = Readonly<Record<string, readonly string[]>>;
-
 /** A cluster under test. Every promise rejects with a StabilityError. */
 export interface Target {
   /** For messages and reports. */
@@ -71,12 +69,12 @@ export interface Target {
   /** The image of agnhost (of Kubernetes) that its nodes can run. */
   readonly image: string;
   /** Why it does not support something; undefined if it does. */
-  lacks(need: Need): string | undefined;
+  lacks(need: Capability): string | undefined;
   /** Rejects with `target-lost` if the cluster itself is gone, which no injected fault causes. Needs no API server. */
   alive(): Promise<void>;
-  prober(pod: PodPlace): Promise<Prober>;
+  prober(pod: PodPlace): Promise<RequestProber>;
   /** The running processes of a part, in the order of the nodes. Of parts with roles, only those in it: `controller leader`. */
-  processes(part: Part): Promise<readonly ProcessHandle[]>;
+  processes(part: ClusterPart): Promise<readonly ProcessHandle[]>;
   /** Sends a signal; false if the process is gone. SIGKILL resolves when it is. */
   signal(process: ProcessHandle, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<boolean>;
   /**

@@ -3,13 +3,13 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { StabilityError } from "../errors.ts";
 import type { Issue } from "../plugin.ts";
-import { type Place, type Rendered, shownPlace } from "./template.ts";
+import { type Rendered, type SourcePlace, shownPlace } from "./template.ts";
 
 /** A parsed task with the lines of its values. */
 export interface Located {
   readonly value: unknown;
   /** The place in the source of the value, or the key, of a path; if there is none, of the enclosing value. */
-  placeOf(path: readonly (string | number)[]): Place;
+  placeOf(path: readonly (string | number)[]): SourcePlace;
 }
 
 /** Number of problems that are shown at once. */
@@ -19,7 +19,7 @@ const MAX_SHOWN = 20;
 export function locate(file: string, { text, lines }: Rendered): Located {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
-  const source = (offset: number): Place => lines[counter.linePos(offset).line - 1] ?? { file, line: 1 };
+  const source = (offset: number): SourcePlace => lines[counter.linePos(offset).line - 1] ?? { file, line: 1 };
   const [error] = document.errors;
   if (error !== undefined)
     throw new StabilityError("invalid-task", `${shownPlace(source(error.pos[0]))}: ${error.message}`);

@@ -4,7 +4,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
-import { PLUGINS } from "../plugins.ts";
+import { BUILT_IN_PLUGINS } from "../plugins.ts";
 import { testRegistry } from "../testing/bench.ts";
 import { FakeTarget } from "../testing/fake-target.ts";
 import { loadTask, onlyRuns } from "./load.ts";
@@ -162,7 +162,7 @@ t.test("the built-in tasks are valid", async (t) => {
   const files = globSync("*.yaml", { cwd: folder });
   t.ok(files.length >= 2);
   for (const file of files) {
-    const { runs } = loadTask(join(folder, file), readFileSync(join(folder, file), "utf8"), {}, PLUGINS);
+    const { runs } = loadTask(join(folder, file), readFileSync(join(folder, file), "utf8"), {}, BUILT_IN_PLUGINS);
     t.ok(runs.length > 0, file);
   }
 });

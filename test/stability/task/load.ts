@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { StabilityError } from "../errors.ts";
-import type { Fault } from "../faults/fault.ts";
+import type { ClusterFault } from "../faults/fault.ts";
 import { FORMS, parseWords } from "../faults/words.ts";
 import { type Configured, check, find, type Issue, type Plugin } from "../plugin.ts";
 import type { Registry } from "../registry.ts";
@@ -100,7 +100,7 @@ class Builder {
     return { fault: fault.bound, trigger: trigger.bound, seconds };
   }
 
-  #fault(shape: RunShape["hooks"][number]["fault"], path: Path): { bound: Fault; seconds?: number } | undefined {
+  #fault(shape: RunShape["hooks"][number]["fault"], path: Path): { bound: ClusterFault; seconds?: number } | undefined {
     const { faults } = this.#registry;
     if (typeof shape !== "string") return this.#only(faults, "fault", shape, path);
     const words = parseWords(shape);

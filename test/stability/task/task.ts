@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Context } from "../contexts/context.ts";
-import type { Fault } from "../faults/fault.ts";
+import type { ClusterFault } from "../faults/fault.ts";
 import type { Trigger } from "../hooks/trigger.ts";
 import type { Runner } from "../runners/runner.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
@@ -25,7 +25,7 @@ export interface LoadPlan {
 
 /** A fault and its trigger. */
 export interface HookPlan {
-  readonly fault: Fault;
+  readonly fault: ClusterFault;
   readonly trigger: Trigger;
   /** How long it lasts, in seconds; 0 for faults that end by themselves. */
   readonly seconds: number;

@@ -8,7 +8,7 @@ import { StabilityError, textOf } from "../errors.ts";
 export type Variables = Readonly<Record<string, unknown>>;
 
 /** A line of a task's file, or of a file that it includes. Lines count from 1. */
-export interface Place {
+export interface SourcePlace {
   readonly file: string;
   readonly line: number;
 }
@@ -16,11 +16,11 @@ export interface Place {
 /** A rendered text, and for each of its lines (from 0) where it comes from. */
 export interface Rendered {
   readonly text: string;
-  readonly lines: readonly Place[];
+  readonly lines: readonly SourcePlace[];
 }
 
 /** How a place is named in messages: `task.yaml:7`. */
-export function shownPlace({ file, line }: Place): string {
+export function shownPlace({ file, line }: SourcePlace): string {
   return `${file}:${line}`;
 }
 
@@ -30,11 +30,17 @@ const MAX_LINES = 20_000;
 const MAX_DEPTH = 8;
 
 type Block =
-  | { readonly kind: "line"; readonly at: Place; readonly text: string }
-  | { readonly kind: "set"; readonly at: Place; readonly name: string; readonly value: string }
-  | { readonly kind: "for"; readonly at: Place; readonly name: string; readonly of: string; readonly body: Block[] };
+  | { readonly kind: "line"; readonly at: SourcePlace; readonly text: string }
+  | { readonly kind: "set"; readonly at: SourcePlace; readonly name: string; readonly value: string }
+  | {
+      readonly kind: "for";
+      readonly at: SourcePlace;
+      readonly name: string;
+      readonly of: string;
+      readonly body: Block[];
+    };
 
-function fail(at: Place, message: string): never {
+function fail(at: SourcePlace, message: string): never {
   throw new StabilityError("invalid-task", `${shownPlace(at)}: ${message}`);
 }
 
@@ -45,7 +51,7 @@ function fail(at: Place, message: string): never {
  */
 export function render(file: string, source: string, given: Variables): Rendered {
   const out: string[] = [];
-  const lines: Place[] = [];
+  const lines: SourcePlace[] = [];
   const walk = (blocks: readonly Block[], scope: Map<string, unknown>): void => {
     for (const block of blocks) {
       if (block.kind === "set") {
@@ -67,10 +73,10 @@ export function render(file: string, source: string, given: Variables): Rendered
 
 function parse(file: string, source: string, depth = 0): readonly Block[] {
   const root: Block[] = [];
-  const open: { readonly at: Place; readonly outer: Block[] }[] = [];
+  const open: { readonly at: SourcePlace; readonly outer: Block[] }[] = [];
   let into = root;
   for (const [index, text] of source.split("\n").entries()) {
-    const at: Place = { file, line: index + 1 };
+    const at: SourcePlace = { file, line: index + 1 };
     // YAML comments are not changed, because they may contain template syntax.
     const directive = /^\s*\{%\s*(.*?)\s*%\}\s*$/.exec(text)?.[1];
     if (directive === undefined) {
@@ -101,7 +107,7 @@ function parse(file: string, source: string, depth = 0): readonly Block[] {
 }
 
 /** The blocks of another file, inserted where it is included. */
-function included(at: Place, name: string, depth: number): readonly Block[] {
+function included(at: SourcePlace, name: string, depth: number): readonly Block[] {
   if (depth >= MAX_DEPTH) fail(at, `files include each other more than ${MAX_DEPTH} deep`);
   const file = join(dirname(at.file), name);
   let source: string;
@@ -113,7 +119,7 @@ function included(at: Place, name: string, depth: number): readonly Block[] {
   return parse(file, source, depth + 1);
 }
 
-function substitute(text: string, scope: ReadonlyMap<string, unknown>, at: Place): string {
+function substitute(text: string, scope: ReadonlyMap<string, unknown>, at: SourcePlace): string {
   if (/^\s*#/.test(text)) return text;
   return text.replaceAll(/\{\{\s*(.*?)\s*\}\}/g, (_, expression: string) => {
     const match = /^(\w+)(?:\s*\|\s*default\((.*)\))?$/.exec(expression);
@@ -129,7 +135,7 @@ function shown(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function evaluate(text: string, scope: ReadonlyMap<string, unknown>, at: Place): unknown {
+function evaluate(text: string, scope: ReadonlyMap<string, unknown>, at: SourcePlace): unknown {
   if (/^[a-zA-Z_]\w*$/.test(text) && !["true", "false", "null"].includes(text)) {
     return scope.has(text) ? scope.get(text) : fail(at, `${text} has no value; give it with --set ${text}=VALUE`);
   }

@@ -8,11 +8,11 @@ import { CONFIG_MAPS } from "../../../src/kube/resources.ts";
 import { ManualClock } from "../../../src/time/testing/manual-clock.ts";
 import type { Context } from "../contexts/context.ts";
 import { plugin } from "../plugin.ts";
-import { PLUGINS } from "../plugins.ts";
+import { BUILT_IN_PLUGINS } from "../plugins.ts";
 import type { Registry } from "../registry.ts";
 import type { TaskResult } from "../report/result.ts";
-import { Journal } from "../run/journal.ts";
-import { pause } from "../run/pause.ts";
+import { UndoJournal } from "../run/journal.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { runTask } from "../run/run-task.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import { isPartName } from "../targets/parts.ts";
@@ -56,7 +56,7 @@ export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): 
         return {
           iterate: (actions) =>
             actions.timed("work", async () => {
-              await pause(clock, ms);
+              await pauseOrAbort(clock, ms);
               const away = part !== undefined && isPartName(part) && !target.runs(part, "n1");
               if (fails || away) throw new Error(`${part ?? "it"} is away`);
             }),
@@ -72,19 +72,19 @@ export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): 
     bind: (): TargetChoice => ({ open: async () => target }),
   });
   return {
-    ...PLUGINS,
-    contexts: [...PLUGINS.contexts, thing, ...(more.contexts ?? [])],
-    scenarios: [...PLUGINS.scenarios, work, ...(more.scenarios ?? [])],
+    ...BUILT_IN_PLUGINS,
+    contexts: [...BUILT_IN_PLUGINS.contexts, thing, ...(more.contexts ?? [])],
+    scenarios: [...BUILT_IN_PLUGINS.scenarios, work, ...(more.scenarios ?? [])],
     targets: [fake],
-    verifiers: [...PLUGINS.verifiers, ...(more.verifiers ?? [])],
-    slas: [...PLUGINS.slas, ...(more.slas ?? [])],
-    faults: [...PLUGINS.faults, ...(more.faults ?? [])],
-    runners: [...PLUGINS.runners, ...(more.runners ?? [])],
+    verifiers: [...BUILT_IN_PLUGINS.verifiers, ...(more.verifiers ?? [])],
+    slas: [...BUILT_IN_PLUGINS.slas, ...(more.slas ?? [])],
+    faults: [...BUILT_IN_PLUGINS.faults, ...(more.faults ?? [])],
+    runners: [...BUILT_IN_PLUGINS.runners, ...(more.runners ?? [])],
   };
 }
 
 /** A fake target with a manual clock and a journal, and tasks that run on it without delay. */
-export class Bench {
+export class TestBed {
   readonly clock = new ManualClock();
   readonly target = new FakeTarget(this.clock);
   readonly journalPath: string;
@@ -104,7 +104,7 @@ export class Bench {
   async run(source: string, more: Partial<Registry> = {}, instead: Partial<Registry> = {}): Promise<TaskResult> {
     const registry = { ...testRegistry(this.target, more), ...instead };
     const task = loadTask("task.yaml", `target: { fake: }\n${source}`, {}, registry);
-    const journal = new Journal(this.journalPath);
+    const journal = new UndoJournal(this.journalPath);
     journal.begin({ name: "fake", options: null });
     const { clock, target, said } = this;
     const log = (message: string): void => void said.push(message);

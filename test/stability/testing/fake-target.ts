@@ -2,10 +2,11 @@
 
 import { type FakeKube, fakeKube } from "../../../src/kube/testing/fake.ts";
 import type { ManualClock } from "../../../src/time/testing/manual-clock.ts";
+import type { Inventory } from "../../e2e/testing/inventory.ts";
 import { StabilityError } from "../errors.ts";
-import { pause } from "../run/pause.ts";
-import { PARTS, type Part, type PartName } from "../targets/parts.ts";
-import type { Inventory, Need, Prober, ProcessHandle, Reply, Request, Target } from "../targets/target.ts";
+import { pauseOrAbort } from "../run/pause.ts";
+import { CLUSTER_PARTS, type ClusterPart, type PartName } from "../targets/parts.ts";
+import type { Capability, ProcessHandle, Reply, Request, RequestProber, Target } from "../targets/target.ts";
 import { fakeCluster } from "./fake-cluster.ts";
 
 /** A cluster of two nodes in memory. Parts that are killed come back by themselves after two seconds; one request takes 1 ms. */
@@ -17,7 +18,7 @@ export class FakeTarget implements Target {
   readonly fake: FakeKube;
   readonly image = "fake/agnhost:1";
   /** The unsupported capabilities, and why. */
-  readonly cannot = new Map<Need, string>();
+  readonly cannot = new Map<Capability, string>();
   /** The recorded actions on it: `SIGKILL daemon/n1`. */
   readonly done: string[] = [];
   /** Whether requests of pods get an answer now. */
@@ -38,7 +39,7 @@ export class FakeTarget implements Target {
     this.#clock = clock;
     this.fake = fakeKube({ clock });
     this.kube = fakeCluster(this.fake);
-    for (const [name, { perNode }] of Object.entries(PARTS))
+    for (const [name, { perNode }] of Object.entries(CLUSTER_PARTS))
       for (const node of perNode ? this.nodes : ["n1"])
         this.#processes.set(`${name}/${node}`, { id: `${this.#serial++}`, awayUntil: 0, stopped: false });
   }
@@ -54,7 +55,7 @@ export class FakeTarget implements Target {
     return process !== undefined && !process.stopped && this.#clock.now() >= process.awayUntil;
   }
 
-  lacks(need: Need): string | undefined {
+  lacks(need: Capability): string | undefined {
     return this.cannot.get(need);
   }
 
@@ -62,7 +63,7 @@ export class FakeTarget implements Target {
     if (this.#dead) throw new StabilityError("target-lost", "the fake cluster is gone");
   }
 
-  async prober(): Promise<Prober> {
+  async prober(): Promise<RequestProber> {
     const reply = async (request: Request): Promise<Reply> => {
       await new Promise<void>((resolve) => void this.#clock.after(1, resolve));
       return this.answers(request) ? { ok: true, ms: 1 } : { ok: false, ms: 1, detail: "no answer" };
@@ -70,7 +71,7 @@ export class FakeTarget implements Target {
     return { send: reply, stop: async () => void this.done.push("prober stopped") };
   }
 
-  async processes({ name }: Part): Promise<readonly ProcessHandle[]> {
+  async processes({ name }: ClusterPart): Promise<readonly ProcessHandle[]> {
     return this.nodes.flatMap((node) => {
       const process = this.#processes.get(`${name}/${node}`);
       return process === undefined || !this.runs(name, node) ? [] : [{ part: name, node, id: process.id }];
@@ -94,7 +95,7 @@ export class FakeTarget implements Target {
   async back({ part, node, id }: ProcessHandle, _timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const process = this.#processes.get(`${part}/${node}`);
     if (process === undefined || process.id === id) return;
-    await pause(this.#clock, process.awayUntil - this.#clock.now(), signal);
+    await pauseOrAbort(this.#clock, process.awayUntil - this.#clock.now(), signal);
   }
 
   async command(node: string, command: readonly string[]): Promise<string> {

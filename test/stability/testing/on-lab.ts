@@ -7,12 +7,12 @@ import { openLab } from "../../../hack/lab/lab.ts";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
 import { withoutRestarts } from "../../e2e/testing/pods.ts";
 import { openWorld } from "../../e2e/testing/world.ts";
-import { PLUGINS } from "../plugins.ts";
+import { BUILT_IN_PLUGINS } from "../plugins.ts";
 import type { TaskResult } from "../report/result.ts";
 import { storeResult } from "../report/store.ts";
 import { summaryText } from "../report/table.ts";
 import { clean } from "../run/clean.ts";
-import { Journal } from "../run/journal.ts";
+import { UndoJournal } from "../run/journal.ts";
 import { runTask } from "../run/run-task.ts";
 import { type NamedTarget, openTarget } from "../targets/open-target.ts";
 import { loadTask } from "../task/load.ts";
@@ -30,16 +30,16 @@ export async function testTask(
   on: NamedTarget = { name: "lab", options: null },
 ): Promise<TaskResult> {
   const file = join(TASKS, name);
-  const task = loadTask(file, readFileSync(file, "utf8"), variables, PLUGINS);
+  const task = loadTask(file, readFileSync(file, "utf8"), variables, BUILT_IN_PLUGINS);
   const log = (message: string): void => t.comment(message);
   // In the lab's folder, which outlives a killed test; and before any request to parts that such a test may have stopped.
-  const journal = new Journal(join(openLab().paths.state, "stability-journal.jsonl"));
-  await clean(journal, PLUGINS.targets, log);
+  const journal = new UndoJournal(join(openLab().paths.state, "stability-journal.jsonl"));
+  await clean(journal, BUILT_IN_PLUGINS.targets, log);
   const world = await openWorld(t);
   // kubelet restarts a container at once only the first time.
   await withoutRestarts(world, "kube-ovn-controller");
   for (const node of world.lab.nodes) await withoutRestarts(world, "kube-ovn-cni", node);
-  const target = await openTarget(PLUGINS.targets, on);
+  const target = await openTarget(BUILT_IN_PLUGINS.targets, on);
   t.teardown(() => target.close());
   const folder = t.testdir();
   journal.begin(on);
@@ -47,7 +47,8 @@ export async function testTask(
   const result = await runTask(task, { target, clock: SYSTEM_CLOCK, journal, signal, log });
   journal.end();
   t.comment(summaryText(result));
-  for (const path of storeResult(folder, result, PLUGINS.reports)) t.not(readFileSync(path, "utf8"), "", "a report");
+  for (const path of storeResult(folder, result, BUILT_IN_PLUGINS.reports))
+    t.not(readFileSync(path, "utf8"), "", "a report");
   for (const { name: run, repeats } of result.runs) {
     for (const { problems, verdicts } of repeats) {
       t.same(problems, [], `${run} could be judged`);

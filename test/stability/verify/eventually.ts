@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import type { Stage } from "../run/stage.ts";
 import type { Verdict } from "../sla/sla.ts";
 
@@ -25,6 +25,6 @@ export async function eventually(
       const more = wrong.length > 10 ? `; and ${wrong.length - 10} more` : "";
       return { name, outcome: "failed", text: `${wrong.slice(0, 10).join("; ")}${more} (after ${took} s)` };
     }
-    await pause(clock, 500, signal);
+    await pauseOrAbort(clock, 500, signal);
   }
 }

@@ -16,7 +16,7 @@ const options = z.strictObject({
 });
 
 /** Runs a command that prints TAP or JUnit XML; each of its cases is a verdict. A command that prints neither verifies nothing, which is an error. */
-export const EXTERNAL = plugin({
+export const EXTERNAL_VERIFIER = plugin({
   name: "external",
   summary: "any command that prints TAP or JUnit XML",
   options,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { z } from "zod";
+import type { Inventory } from "../../e2e/testing/inventory.ts";
 import { plugin } from "../plugin.ts";
-import type { Inventory } from "../targets/target.ts";
 import { eventually } from "./eventually.ts";
 import type { Verifier } from "./verifier.ts";
 
 const options = z.strictObject({ seconds: z.number().min(0).max(600).default(60) });
 
 /** The differences of two inventories. */
-export function differences(before: Inventory, now: Inventory): readonly string[] {
+export function inventoryDifferences(before: Inventory, now: Inventory): readonly string[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].sort().flatMap((place) => {
     const [old, new_] = [before[place] ?? [], now[place] ?? []];
     const left = without(new_, old).map((name) => `${place}: ${name} was left behind`);
@@ -39,7 +39,9 @@ export const NO_LEAKS = plugin({
     async begin(target) {
       const before = await target.inventory();
       return async (stage) => [
-        await eventually(stage, "no_leaks", seconds * 1000, async () => differences(before, await target.inventory())),
+        await eventually(stage, "no_leaks", seconds * 1000, async () =>
+          inventoryDifferences(before, await target.inventory()),
+        ),
       ];
     },
   }),

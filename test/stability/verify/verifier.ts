@@ -2,11 +2,11 @@
 
 import type { Stage } from "../run/stage.ts";
 import type { Verdict } from "../sla/sla.ts";
-import type { Need, Target } from "../targets/target.ts";
+import type { Capability, Target } from "../targets/target.ts";
 
 /** A condition that must be true at the end of a run. */
 export interface Verifier {
-  readonly needs: readonly Need[];
+  readonly needs: readonly Capability[];
   /** `loaded`: while the objects of contexts still exist; `cleaned`: after the cleanup. */
   readonly when: "loaded" | "cleaned";
   /** Reads the cluster before the setup; the returned function checks it at its time. Both reject if they cannot. */

@@ -2,14 +2,14 @@
 
 import { join } from "node:path";
 import t from "tap";
-import { Bench } from "../testing/bench.ts";
+import { TestBed } from "../testing/bench.ts";
 import { parseJunit, parseTap } from "./formats.ts";
 import { duplicates } from "./no-duplicates.ts";
-import { differences } from "./no-leaks.ts";
+import { inventoryDifferences } from "./no-leaks.ts";
 import { unready } from "./pods-ready.ts";
 
 t.test("a changed inventory shows what was left behind and what is missing", async (t) => {
-  t.same(differences({ ports: ["a", "b", "b"], veth: ["x"] }, { ports: ["b", "c", "c"], netns: ["y"] }), [
+  t.same(inventoryDifferences({ ports: ["a", "b", "b"], veth: ["x"] }, { ports: ["b", "c", "c"], netns: ["y"] }), [
     "netns: y was left behind",
     "ports: c was left behind",
     "ports: c was left behind",
@@ -17,7 +17,7 @@ t.test("a changed inventory shows what was left behind and what is missing", asy
     "ports: b is missing",
     "veth: x is missing",
   ]);
-  t.same(differences({ ports: ["a"], none: [] }, { ports: ["a"] }), []);
+  t.same(inventoryDifferences({ ports: ["a"], none: [] }, { ports: ["a"] }), []);
 });
 
 const pod = (name: string, ips: readonly string[], more: object = {}) => ({
@@ -81,19 +81,19 @@ runs:
 }
 
 t.test("an external verifier's cases are verdicts; one without output breaks the run", async (t) => {
-  const passed = await new Bench(t).run(
+  const passed = await new TestBed(t).run(
     withVerifier("echo TAP version 14; echo ok 1 - on $STABILITY_TARGET; echo 1..1"),
   );
   t.match(passed, { outcome: "passed", runs: [{ repeats: [{ verdicts: [{ name: "suite: on fake" }] }] }] });
-  const failed = await new Bench(t).run(
+  const failed = await new TestBed(t).run(
     withVerifier("echo '<a><testcase name=\"x\"><failure/></testcase></a>'; exit 1", "junit"),
   );
   t.equal(failed.outcome, "failed");
-  const wrong = await new Bench(t).run(withVerifier("echo TAP version 14; echo ok 1 - a; echo 1..1; exit 7"));
+  const wrong = await new TestBed(t).run(withVerifier("echo TAP version 14; echo ok 1 - a; echo 1..1; exit 7"));
   t.equal(wrong.outcome, "failed", "an exit code is not overlooked");
-  const silent = await new Bench(t).run(withVerifier("exit 3"));
+  const silent = await new TestBed(t).run(withVerifier("exit 3"));
   t.match(silent, { outcome: "broken", runs: [{ repeats: [{ problems: [{ code: "verify" }] }] }] });
-  const missing = await new Bench(t).run(
+  const missing = await new TestBed(t).run(
     withVerifier("").replace(/command: \[.*\]/, `command: [${join(t.testdirName, "none")}]`),
   );
   t.match(missing, { outcome: "broken", runs: [{ repeats: [{ problems: [{ code: "verify" }] }] }] });

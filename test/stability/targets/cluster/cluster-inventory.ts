@@ -2,9 +2,10 @@
 
 import { z } from "zod";
 import { IPS, NAMESPACES } from "../../../../src/kube/resources.ts";
-import { isPartName, PARTS } from "../parts.ts";
+import type { Inventory } from "../../../e2e/testing/inventory.ts";
+import { CLUSTER_PARTS, isPartName } from "../parts.ts";
 import { runsInPod } from "../pod-parts.ts";
-import type { Inventory, Target } from "../target.ts";
+import type { Target } from "../target.ts";
 import { AGENTS } from "./agents.ts";
 
 const LINKS = z.array(z.object({ ifname: z.string().optional() }));
@@ -23,11 +24,11 @@ export async function clusterInventory(target: Target): Promise<Inventory> {
       .flatMap(({ ifname }) => ifname ?? [])
       .sort();
   }
-  for (const part of Object.keys(PARTS)) {
+  for (const part of Object.keys(CLUSTER_PARTS)) {
     if (!isPartName(part) || !runsInPod(part)) continue;
     const found = await target.processes({ name: part });
     const places = found.map(({ node }) => node).sort();
-    inventory[`processes of ${part}`] = PARTS[part].perNode ? places : [`${places.length} of them`];
+    inventory[`processes of ${part}`] = CLUSTER_PARTS[part].perNode ? places : [`${places.length} of them`];
     if (part === "vswitchd")
       for (const process of found)
         inventory[`${process.node}: br-int`] = lines(

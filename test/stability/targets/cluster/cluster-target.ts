@@ -6,13 +6,14 @@ import { until } from "../../../../hack/lab/wait.ts";
 import type { KubeConnection } from "../../../../src/kube/connect.ts";
 import type { Kube } from "../../../../src/kube/kube.ts";
 import { PODS } from "../../../../src/kube/resources.ts";
+import type { Inventory } from "../../../e2e/testing/inventory.ts";
 import { StabilityError, textOf } from "../../errors.ts";
 import type { UndoStep } from "../../run/undo-step.ts";
-import { PARTS, type Part } from "../parts.ts";
+import { CLUSTER_PARTS, type ClusterPart } from "../parts.ts";
 import { isProcessOf, type PodPart, runsInPod } from "../pod-parts.ts";
 import { podProber } from "../pod-prober.ts";
 import { inRole } from "../roles.ts";
-import type { Inventory, Need, PodPlace, Prober, ProcessHandle, Target } from "../target.ts";
+import type { Capability, PodPlace, ProcessHandle, RequestProber, Target } from "../target.ts";
 import { Agents } from "./agents.ts";
 import { clusterInventory } from "./cluster-inventory.ts";
 import { FOUND, LIST, SIGNAL } from "./node-scripts.ts";
@@ -33,7 +34,7 @@ const SPEC = z.object({ nodeName: z.string().optional() });
 const LOOK_MS = 500;
 
 /** Why privileged pods on the nodes do not support a need; undefined if they do. */
-export function lacks(need: Need): string | undefined {
+export function lacks(need: Capability): string | undefined {
   if (need === "node-crash") return "a pod on a node has no power over it";
   if (need === "partition") return "a node that is cut off cannot be told to end it; use the fault command";
   if (!need.startsWith("signal:") || runsInPod(need.slice("signal:".length))) return undefined;
@@ -41,7 +42,7 @@ export function lacks(need: Need): string | undefined {
 }
 
 /** Options of a target by kubeconfig. */
-export interface ClusterAccess {
+export interface ClusterTargetOptions {
   readonly connection: KubeConnection;
   readonly nodes: readonly string[];
   readonly image: string;
@@ -55,12 +56,12 @@ export class ClusterTarget implements Target {
   readonly nodes: readonly string[];
   readonly image: string;
   readonly kube: Kube;
-  readonly #access: ClusterAccess;
+  readonly #access: ClusterTargetOptions;
   #agents: Promise<Agents> | undefined;
   /** For each affected process, by its handle, the processes of its part before. */
   readonly #former = new Map<string, ReadonlySet<string>>();
 
-  constructor(access: ClusterAccess) {
+  constructor(access: ClusterTargetOptions) {
     const { connection, nodes, image } = access;
     this.name = `kubeconfig ${connection.server}`;
     this.nodes = nodes;
@@ -69,7 +70,7 @@ export class ClusterTarget implements Target {
     this.#access = access;
   }
 
-  lacks(need: Need): string | undefined {
+  lacks(need: Capability): string | undefined {
     return lacks(need);
   }
 
@@ -107,7 +108,7 @@ export class ClusterTarget implements Target {
     return found.flat();
   }
 
-  async processes({ name, role }: Part): Promise<readonly ProcessHandle[]> {
+  async processes({ name, role }: ClusterPart): Promise<readonly ProcessHandle[]> {
     const wanted: ProcessHandle[] = [];
     if (!runsInPod(name)) return wanted;
     for (const { podName, ...process } of await this.#running(name)) {
@@ -131,13 +132,15 @@ export class ClusterTarget implements Target {
     const known = this.#former.get(id) ?? new Set([id]);
     const isBack = async (): Promise<boolean> =>
       signal?.aborted === true ||
-      (await this.#running(part)).some((one) => !known.has(one.id) && (!PARTS[part].perNode || one.node === node));
+      (await this.#running(part)).some(
+        (one) => !known.has(one.id) && (!CLUSTER_PARTS[part].perNode || one.node === node),
+      );
     await until(`${part} on ${node} runs again`, timeoutMs, isBack, LOOK_MS).catch((error: unknown) => {
       throw new StabilityError("fault", `${part} on ${node} did not come back: ${textOf(error)}`, { cause: error });
     });
   }
 
-  prober(pod: PodPlace): Promise<Prober> {
+  prober(pod: PodPlace): Promise<RequestProber> {
     const worker = readFileSync(new URL("../probe-worker.ts", import.meta.url), "utf8");
     return podProber(async () => {
       const [first] = await this.#list(pod.node, [pod.uid]);
@@ -201,6 +204,6 @@ export class ClusterTarget implements Target {
   }
 }
 
-function refused(need: Need): StabilityError {
+function refused(need: Capability): StabilityError {
   return new StabilityError("unsupported", `target kubeconfig: ${lacks(need)}`);
 }

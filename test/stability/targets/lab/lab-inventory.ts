@@ -2,11 +2,11 @@
 
 import type { Lab } from "../../../../hack/lab/lab.ts";
 import { EXTERNAL_ID } from "../../../../src/daemon/ovs/ports.ts";
+import type { Inventory } from "../../../e2e/testing/inventory.ts";
 import { takeInventory } from "../../../e2e/testing/inventory.ts";
 import { openWorld } from "../../../e2e/testing/world.ts";
-import { isPartName, PARTS } from "../parts.ts";
+import { CLUSTER_PARTS, isPartName } from "../parts.ts";
 import { runsInPod } from "../pod-parts.ts";
-import type { Inventory } from "../target.ts";
 import { podProcesses } from "./lab-processes.ts";
 
 /**
@@ -49,11 +49,11 @@ export async function labInventory(lab: Lab): Promise<Inventory> {
       .values()
       .map(({ metadata }) => metadata.name)
       .sort();
-    for (const part of Object.keys(PARTS)) {
+    for (const part of Object.keys(CLUSTER_PARTS)) {
       if (!isPartName(part) || !runsInPod(part)) continue;
       const nodes = podProcesses(lab.paths.cgroup, part).map(({ node }) => node);
       // A Deployment's pod may be on another node.
-      inventory[`processes of ${part}`] = PARTS[part].perNode ? nodes.sort() : [`${nodes.length} of them`];
+      inventory[`processes of ${part}`] = CLUSTER_PARTS[part].perNode ? nodes.sort() : [`${nodes.length} of them`];
     }
     return inventory;
   } finally {

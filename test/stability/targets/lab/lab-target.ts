@@ -11,14 +11,15 @@ import { until } from "../../../../hack/lab/wait.ts";
 import { podNetns } from "../../../../hack/traffic/pods.ts";
 import { connectKube, type KubeConnection } from "../../../../src/kube/connect.ts";
 import type { Kube } from "../../../../src/kube/kube.ts";
+import type { Inventory } from "../../../e2e/testing/inventory.ts";
 import { whyNoLab } from "../../../e2e/testing/world.ts";
 import { StabilityError, textOf } from "../../errors.ts";
 import type { UndoStep } from "../../run/undo-step.ts";
-import { PARTS, type Part, type PartName } from "../parts.ts";
+import { CLUSTER_PARTS, type ClusterPart, type PartName } from "../parts.ts";
 import { runsInPod } from "../pod-parts.ts";
 import { podProber } from "../pod-prober.ts";
 import { inRole, type RoleSource } from "../roles.ts";
-import type { Inventory, Need, PodPlace, Prober, ProcessHandle, Target } from "../target.ts";
+import type { Capability, PodPlace, ProcessHandle, RequestProber, Target } from "../target.ts";
 import { labInventory } from "./lab-inventory.ts";
 import { podNameOf, podProcesses } from "./lab-processes.ts";
 
@@ -55,7 +56,7 @@ class LabTarget implements Target {
     return this.#lab.nodes;
   }
 
-  lacks(need: Need): string | undefined {
+  lacks(need: Capability): string | undefined {
     if (need !== "clock") return undefined;
     return "its nodes have the clock of this machine: time namespaces (time_namespaces(7)) have no realtime clock of their own";
   }
@@ -68,11 +69,11 @@ class LabTarget implements Target {
     }
   }
 
-  prober(pod: PodPlace): Promise<Prober> {
+  prober(pod: PodPlace): Promise<RequestProber> {
     return podProber(async () => ["nsenter", `--net=${podNetns(pod.uid)}`, process.execPath, WORKER]);
   }
 
-  async processes(part: Part): Promise<readonly ProcessHandle[]> {
+  async processes(part: ClusterPart): Promise<readonly ProcessHandle[]> {
     const found = this.#running(part.name);
     const { role } = part;
     const wanted: ProcessHandle[] = [];
@@ -87,7 +88,7 @@ class LabTarget implements Target {
       return podProcesses(paths.cgroup, part)
         .map(({ id, node }) => ({ part, node, id: handleOf(id) }))
         .sort((a, b) => (a.node < b.node ? -1 : 1));
-    return (PARTS[part].perNode ? this.nodes : [CONTROL]).flatMap((node) => {
+    return (CLUSTER_PARTS[part].perNode ? this.nodes : [CONTROL]).flatMap((node) => {
       const id = findPart(paths, { space: node, name: part });
       return id === undefined || stateOf(id) === "dead" ? [] : [{ part, node, id: handleOf(id) }];
     });
@@ -114,7 +115,9 @@ class LabTarget implements Target {
         async () => {
           if (signal?.aborted) return true;
           await this.alive();
-          return this.#running(part).some((one) => !known.has(one.id) && (!PARTS[part].perNode || one.node === node));
+          return this.#running(part).some(
+            (one) => !known.has(one.id) && (!CLUSTER_PARTS[part].perNode || one.node === node),
+          );
         },
         LOOK_MS,
       );
