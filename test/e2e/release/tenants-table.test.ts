@@ -16,10 +16,10 @@ import {
   type Client,
   FAR,
   KINDS,
-  type Kind,
   mustReach,
   NAMED,
   NEAR,
+  type SubnetKind,
   TENANT,
   WAYS,
   type Way,
@@ -31,13 +31,13 @@ const OTHER = `${NAME}-other`;
 const FAMILIES = ["v4", "v6"] as const;
 type Family = (typeof FAMILIES)[number];
 
-const nameOf = ({ name }: Kind): string => `${NAME}-${name}-net`;
+const nameOf = ({ name }: SubnetKind): string => `${NAME}-${name}-net`;
 const cidrOf = (net: number): string => `10.${net}.0.0/24,fd00:10:${net}::/120`;
 const within = (subnet: string) => ({ "ovn.kubernetes.io/logical_switch": subnet });
-const vipOf = ({ net }: Kind) => ({ v4: `10.${net}.0.50`, v6: `fd00:10:${net}::32` });
-const externalOf = ({ net }: Kind) => ({ v4: `192.0.2.${net}`, v6: `2001:db8:77::${net}` });
-const balancedOf = ({ net }: Kind) => ({ v4: `198.51.100.${net}`, v6: `2001:db8:78::${net}` });
-const keptOf = ({ net }: Kind) => ({ v4: `198.51.100.${net + 100}`, v6: `2001:db8:79::${net}` });
+const vipOf = ({ net }: SubnetKind) => ({ v4: `10.${net}.0.50`, v6: `fd00:10:${net}::32` });
+const externalOf = ({ net }: SubnetKind) => ({ v4: `192.0.2.${net}`, v6: `2001:db8:77::${net}` });
+const balancedOf = ({ net }: SubnetKind) => ({ v4: `198.51.100.${net}`, v6: `2001:db8:78::${net}` });
+const keptOf = ({ net }: SubnetKind) => ({ v4: `198.51.100.${net + 100}`, v6: `2001:db8:79::${net}` });
 const inFamily = (addresses: readonly string[], family: Family): string =>
   addresses.find((address) => address.includes(":") === (family === "v6")) ?? "(none)";
 
@@ -107,7 +107,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
   await rules.ready();
   t.teardown(() => rules.stop());
   const services = new Map<string, Thing>();
-  const makeService = async (name: string, kind: Kind, spec: object): Promise<void> => {
+  const makeService = async (name: string, kind: SubnetKind, spec: object): Promise<void> => {
     const service = await world.kube.create<Thing>(SERVICES, {
       metadata: { name, namespace: NAME },
       spec: {
@@ -120,7 +120,12 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
     });
     services.set(name, service);
   };
-  const makeBalanced = async (name: string, kind: Kind, addresses: readonly string[], spec: object): Promise<void> => {
+  const makeBalanced = async (
+    name: string,
+    kind: SubnetKind,
+    addresses: readonly string[],
+    spec: object,
+  ): Promise<void> => {
     await makeService(name, kind, { type: "LoadBalancer", ...spec });
     const body = { status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } } };
     await world.kube.patch(SERVICES, { namespace: NAME, name }, { type: "merge", body }, { subresource: "status" });
@@ -156,7 +161,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
 
   interface From {
     readonly name: string;
-    readonly kind?: Kind["name"];
+    readonly kind?: SubnetKind["name"];
     readonly exec: Exec;
   }
   const execs = new Map<Client, readonly From[]>();
@@ -170,7 +175,7 @@ t.test("clients and Services of all kinds of subnets", { skip: whyNoLab(), timeo
   add("other", { name: "other", exec: inPod(pod("other")) });
   for (const space of [NEAR, FAR, OUTSIDE] as const) add(space, { name: space, exec: inNode(world, space) });
 
-  const urlsOf = (kind: Kind, family: Family): Readonly<Record<Way, string>> => {
+  const urlsOf = (kind: SubnetKind, family: Family): Readonly<Record<Way, string>> => {
     const [service, local, kept] = ["", "-local", "-kept"].map((suffix) => services.get(`${kind.name}${suffix}`)?.spec);
     const url = (address: string, port: number): string => `http://${urlHost(address)}:${port}/hostname`;
     const [port, keptPort] = [service, kept].map((spec): number => spec.ports[0].nodePort) as [number, number];

@@ -43,7 +43,7 @@ export const KINDS = [
   },
   { name: "tenant", net: 85, vpc: TENANT, by: undefined, spec: {} },
 ] as const;
-export type Kind = (typeof KINDS)[number];
+export type SubnetKind = (typeof KINDS)[number];
 
 /** The kinds of clients. Pods of the default VPC are on the endpoint's node (`near`) or another one (`far`), whatever their subnet. */
 export const CLIENTS = ["near", "far", "tenant-near", "tenant-far", "other", NEAR, FAR, OUTSIDE] as const;
@@ -106,8 +106,8 @@ const TABLE: Readonly<Record<"default" | "tenant", Readonly<Record<Way, string>>
 /** One cell: a client in a subnet of a kind (none: not a pod), an endpoint in another one, and its address. */
 interface Question {
   readonly client: Client;
-  readonly from: Kind["name"] | undefined;
-  readonly to: Kind;
+  readonly from: SubnetKind["name"] | undefined;
+  readonly to: SubnetKind;
   readonly way: Way;
   readonly kubeProxy: boolean;
 }
@@ -125,7 +125,7 @@ export function mustReach({ client, from, to, way, kubeProxy }: Question): boole
  * Whether a pod reaches an endpoint on NEAR by FAR's node port with `externalTrafficPolicy: Local`: it does if its packet comes to FAR from the
  * network of pods, because it runs on FAR, keeps its address, or has FAR as its gateway; but not if another node has sent it, as from outside.
  */
-function ofFarPort(client: Client, from: Kind["name"] | undefined): boolean | undefined {
+function ofFarPort(client: Client, from: SubnetKind["name"] | undefined): boolean | undefined {
   if (from === "ecmp") return undefined;
   return client === "far" || from !== "nat";
 }
