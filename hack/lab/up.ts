@@ -15,6 +15,7 @@ import { deployWeft } from "./deploy.ts";
 import { dnsObjects } from "./dns.ts";
 import { LabError } from "./error.ts";
 import { importIntoNode } from "./import.ts";
+import { ensureInotifyInstances } from "./inotify.ts";
 import { writeKubeconfigs } from "./kubeconfig.ts";
 import { ensureBridges, ensureHostLink, ensureLinks, ensureOutsideAddresses } from "./links.ts";
 import { nodeParts } from "./node-parts.ts";
@@ -56,6 +57,7 @@ export async function up(paths: LabPaths, choice: SettingsChoice, progress: Prog
 export async function beginUp(paths: LabPaths, choice: SettingsChoice, progress: Progress): Promise<BegunLab> {
   if (process.getuid?.() !== 0)
     throw new LabError("not-root", "the lab needs root to create namespaces and mounts: run this with sudo");
+  await ensureInotifyInstances(progress);
   // A lab that is up has its image; the suite of the next one is that of the environment.
   const needsBase = readLabSettings(paths) === undefined && (choice.cni ?? "weft") === "weft";
   const supplies = gatherSupplies(needsBase, progress);
