@@ -132,7 +132,7 @@ export async function tryDaemonToken(
   const tell = (token: string, host: string): Promise<ApiServerAnswer> =>
     server.call("POST", "/api/v1/namespaces/default/events", event(host), { authorization: `Bearer ${token}` });
   t.equal((await tell(own, "n1")).status, 201);
-  t.match(await tell(other, "n1"), { status: 422, text: /Events of its own node/ });
+  t.match(await tell(other, "n1"), { status: 422, text: /Events of their own node/ });
 }
 
 const MERGE = { "content-type": "application/merge-patch+json" };
