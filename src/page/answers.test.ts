@@ -6,7 +6,7 @@ import { podEndpoint } from "../reachability/endpoint.ts";
 import { explain } from "../reachability/explain.ts";
 import { Network } from "../reachability/network.ts";
 import { addressMap } from "./addresses.ts";
-import { find } from "./find.ts";
+import { findObjects } from "./find.ts";
 import { nodeDetail, nodesPage } from "./nodes.ts";
 import { overview } from "./overview.ts";
 import { podDetail, podsPage } from "./pods.ts";
@@ -205,23 +205,27 @@ t.test("nodes and VPCs have their own", async (t) => {
 });
 
 t.test("a name in several namespaces is found in each, an address at its holder and in its subnet", async (t) => {
-  const names = find(facts, ADMINISTRATOR, "web-0").hits;
+  const names = findObjects(facts, ADMINISTRATOR, "web-0").hits;
   t.strictSame(
     names.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`),
     [0, 1, 2].map((n) => `Pod ${tenantName(n)}/web-0`),
   );
-  t.match(find(facts, ADMINISTRATOR, "10.16.1.1").hits, [
+  t.match(findObjects(facts, ADMINISTRATOR, "10.16.1.1").hits, [
     { kind: "Pod", namespace: tenantName(0), name: "web-1", by: "address" },
     { kind: "Subnet", name: "ovn-default", by: "contains-address" },
   ]);
-  t.strictSame(find(facts, ADMINISTRATOR, "192.0.2.1"), { hits: [], more: false }, "an address that no object has");
-  t.strictSame(find(facts, ADMINISTRATOR, '<img src="x">').hits, []);
+  t.strictSame(
+    findObjects(facts, ADMINISTRATOR, "192.0.2.1"),
+    { hits: [], more: false },
+    "an address that no object has",
+  );
+  t.strictSame(findObjects(facts, ADMINISTRATOR, '<img src="x">').hits, []);
   for (const wrong of ["", "  ", "x".repeat(321)])
-    t.throws(() => find(facts, ADMINISTRATOR, wrong), { code: "invalid" });
+    t.throws(() => findObjects(facts, ADMINISTRATOR, wrong), { code: "invalid" });
 });
 
 t.test("at most fifty are found, and it is said that there are more", async (t) => {
-  const { hits, more } = find(pageWorld({ namespaces: 30, podsEach: 2, nodes: 1 }), ADMINISTRATOR, "web");
+  const { hits, more } = findObjects(pageWorld({ namespaces: 30, podsEach: 2, nodes: 1 }), ADMINISTRATOR, "web");
   t.equal(hits.length, 50);
   t.ok(more);
 });

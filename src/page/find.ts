@@ -8,7 +8,7 @@ import type { FindAnswer, FindHit } from "./contract.ts";
 import { seesHolder } from "./fill.ts";
 import { PageError } from "./page-error.ts";
 import { visiblePolicies } from "./policies.ts";
-import { subnetOf } from "./subnets.ts";
+import { acceptedSubnet } from "./subnets.ts";
 import { type Viewer, visibleNamespaces, visiblePods, visibleSubnets, visibleVpcs } from "./viewer.ts";
 
 /** The most hits. */
@@ -20,7 +20,7 @@ const LONGEST = 320;
  * What the viewer sees that has a name, or part of one, or an address. An exact name is first, then names that begin with it, then others. An address finds its holders and the subnets that it is
  * in. Throws a `PageError`.
  */
-export function find(facts: FactReader, viewer: Viewer, text: string): FindAnswer {
+export function findObjects(facts: FactReader, viewer: Viewer, text: string): FindAnswer {
   const query = text.trim().toLowerCase();
   if (query === "" || query.length > LONGEST)
     throw new PageError("invalid", `q is to be a name or an address, of 1 to ${LONGEST} characters`);
@@ -55,7 +55,7 @@ function byAddress(facts: FactReader, viewer: Viewer, address: Ip): readonly Fin
       if (name !== undefined) hits.push({ ...name, by: "holds-address", detail: `${text} in subnet ${subnet}` });
     }
   for (const name of visibleSubnets(facts, viewer)) {
-    const { cidr, vpc = "" } = subnetOf(facts, name) ?? {};
+    const { cidr, vpc = "" } = acceptedSubnet(facts, name) ?? {};
     for (const block of [cidr?.v4, cidr?.v6].flatMap((each) => parseCidr(each ?? "") ?? []))
       if (cidrContains(block, address))
         hits.push({ kind: "Subnet", name, by: "contains-address", detail: `${block.text} of VPC ${vpc}` });
@@ -76,7 +76,7 @@ function byName(facts: FactReader, viewer: Viewer, query: string): readonly Find
   for (const { name } of visibleNamespaces(facts, viewer)) offer("Namespace", name, () => "");
   for (const name of visibleVpcs(facts, viewer)) offer("Vpc", name, () => "");
   for (const name of visibleSubnets(facts, viewer))
-    offer("Subnet", name, () => Object.values(subnetOf(facts, name)?.cidr ?? {}).join(", "));
+    offer("Subnet", name, () => Object.values(acceptedSubnet(facts, name)?.cidr ?? {}).join(", "));
   if (viewer.sees.nodes)
     for (const { name, internal } of facts.all("nodes")) offer("Node", name, () => Object.values(internal).join(", "));
   for (const { kind, namespace, name } of visiblePolicies(facts, viewer))

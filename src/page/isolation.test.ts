@@ -7,7 +7,7 @@ import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectService } from "../facts/project-service.ts";
 import type { FactStore } from "../facts/store.ts";
 import { addressMap } from "./addresses.ts";
-import { find } from "./find.ts";
+import { findObjects } from "./find.ts";
 import { nodesPage } from "./nodes.ts";
 import { overview } from "./overview.ts";
 import { PageError } from "./page-error.ts";
@@ -55,9 +55,9 @@ function everything(facts: FactStore): Readonly<Record<string, unknown>> {
     policy: () => policyDetail(source, VIEWER, own, []),
     "another's policy": () => policyDetail(source, VIEWER, { ...own, namespace: tenantName(0) }, []),
     nodes: () => nodesPage(facts, VIEWER, {}),
-    "by a name that all have": () => find(facts, VIEWER, "web"),
-    "by part of a name": () => find(facts, VIEWER, "t"),
-    "by another's address": () => find(facts, VIEWER, "10.16.1.0"),
+    "by a name that all have": () => findObjects(facts, VIEWER, "web"),
+    "by part of a name": () => findObjects(facts, VIEWER, "t"),
+    "by another's address": () => findObjects(facts, VIEWER, "10.16.1.0"),
     reach: () => reach(source, VIEWER, { from: `${OWN}/web-0`, to: `${OWN}/web-1`, protocol: "tcp", port: "80" }),
     "reach of another's address": () =>
       reach(source, VIEWER, { from: `${OWN}/web-0`, to: "10.16.1.0", protocol: "tcp", port: "80" }),

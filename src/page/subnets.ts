@@ -12,14 +12,14 @@ import { type Viewer, visibleNamespaces, visiblePods, visibleSubnets } from "./v
 const NEARLY_FULL = 0.9;
 
 /** A subnet: the accepted configuration, or where there is none the spec. */
-export function subnetOf(facts: FactReader, name: string): SubnetFact | undefined {
+export function acceptedSubnet(facts: FactReader, name: string): SubnetFact | undefined {
   return facts.get("subnets", name) ?? facts.get("subnetSpecs", name);
 }
 
 /** The rows of the subnets that the viewer sees, by name. */
 export function subnetRows(facts: FactReader, viewer: Viewer, conditionsOf: ConditionsOf): readonly SubnetRow[] {
   return [...visibleSubnets(facts, viewer)].sort().flatMap((name) => {
-    const subnet = subnetOf(facts, name);
+    const subnet = acceptedSubnet(facts, name);
     return subnet === undefined ? [] : subnetRow(facts, viewer, subnet, conditionsOf);
   });
 }
@@ -95,7 +95,7 @@ export function subnetDetail(
 
 /** A subnet that the viewer sees. Throws a `PageError`. */
 export function visibleSubnet(facts: FactReader, viewer: Viewer, name: string): SubnetFact {
-  const subnet = subnetOf(facts, name);
+  const subnet = acceptedSubnet(facts, name);
   if (subnet === undefined || !visibleSubnets(facts, viewer).has(name)) throw notFound(`subnet ${name}`);
   return subnet;
 }

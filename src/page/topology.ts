@@ -5,7 +5,7 @@ import type { ConditionsOf } from "./conditions.ts";
 import type { Topology, TopologyEdge, TopologyNode } from "./contract.ts";
 import { podsBySubnet } from "./fill.ts";
 import { nodeHealth, podsByNode } from "./nodes.ts";
-import { subnetOf, subnetRow } from "./subnets.ts";
+import { acceptedSubnet, subnetRow } from "./subnets.ts";
 import { type Viewer, visiblePods, visibleSubnets, visibleVpcs } from "./viewer.ts";
 import { vpcHealth } from "./vpcs.ts";
 
@@ -27,7 +27,7 @@ export function topology(facts: FactReader, viewer: Viewer, conditionsOf: Condit
   const cluster = facts.get("cluster", "cluster");
   const vlans = new Set<string>();
   for (const name of [...visibleSubnets(facts, viewer)].sort()) {
-    const subnet = subnetOf(facts, name);
+    const subnet = acceptedSubnet(facts, name);
     if (subnet === undefined) continue;
     const { fill, state, problem, isDefault } = subnetRow(facts, viewer, subnet, conditionsOf);
     const id = `subnet/${name}`;

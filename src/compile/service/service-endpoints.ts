@@ -64,17 +64,17 @@ export function isZonal(targets: readonly ServiceEndpoint[]): boolean {
 }
 
 /** Whether endpoints are chosen by node: all ready ones have node hints. */
-export function isByNode(targets: readonly Target[]): boolean {
+export function isByNode(targets: readonly ServiceEndpoint[]): boolean {
   const ready = targets.filter(({ state }) => state === "ready");
   return ready.length > 0 && ready.every(({ forNodes }) => forNodes.length > 0);
 }
 
 /** The ready endpoints of each node that has a hint of some. */
-export function hintedByNode(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
-  const found = new Map<string, Target[]>();
+export function hintedByNode(targets: readonly ServiceEndpoint[]): ReadonlyMap<string, readonly ServiceEndpoint[]> {
+  const found = new Map<string, ServiceEndpoint[]>();
   for (const target of targets) {
     if (target.state !== "ready") continue;
-    for (const node of target.forNodes) getOrAdd(found, node, (): Target[] => []).push(target);
+    for (const node of target.forNodes) getOrAdd(found, node, (): ServiceEndpoint[] => []).push(target);
   }
   return found;
 }

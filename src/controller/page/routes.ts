@@ -3,7 +3,7 @@
 import { addressMap } from "../../page/addresses.ts";
 import type { ConditionsOf } from "../../page/conditions.ts";
 import type { FlowsAnswer, Me, ObjectName, PlanAnswer, PolicyName, ShownPolicyKind } from "../../page/contract.ts";
-import { find } from "../../page/find.ts";
+import { findObjects } from "../../page/find.ts";
 import { nodeDetail, nodesPage } from "../../page/nodes.ts";
 import { overview, seesObject } from "../../page/overview.ts";
 import { notFound, PageError } from "../../page/page-error.ts";
@@ -119,7 +119,7 @@ export async function answer(parts: RouteParts, request: RouteRequest): Promise<
     case "nodes/1":
       return nodeDetail(facts, viewer, first, viewer.sees.nodes ? await events({ kind: "Node", name: first }) : []);
     case "find/0":
-      return find(facts, viewer, query.get("q") ?? "");
+      return findObjects(facts, viewer, query.get("q") ?? "");
     case "reach/0":
       return reach(parts, viewer, {
         from: query.get("from") ?? "",

@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { FindHit } from "../../page/contract.ts";
 import { FindField } from "../components/find-field.tsx";
-import { addressOf } from "../components/object-link.tsx";
+import { viewUrl } from "../components/object-link.tsx";
 import { wording } from "./settings.ts";
 import { isTyping } from "./shortcuts.ts";
 
@@ -23,7 +23,7 @@ export function Find() {
     return () => removeEventListener("keydown", onKey);
   }, []);
   const onPick = (hit: FindHit): string => {
-    const address = addressOf(hit);
+    const address = viewUrl(hit);
     if (address !== undefined) location.hash = address;
     return "";
   };

@@ -4,7 +4,7 @@ import type { ObjectName } from "../../page/contract.ts";
 import { linkTo } from "../model/route.ts";
 
 /** The address of the view of an object; undefined for a kind without one. */
-export function addressOf({ kind, namespace, name }: ObjectName): string | undefined {
+export function viewUrl({ kind, namespace, name }: ObjectName): string | undefined {
   switch (kind) {
     case "Pod":
       return linkTo("pods", [namespace ?? "", name]);
@@ -32,7 +32,7 @@ export function nameOf({ namespace, name }: Pick<ObjectName, "namespace" | "name
 
 /** The name of an object, as a link where it has a view. `kind`: whether to write its kind before it. */
 export function ObjectLink({ of, kind = false }: { readonly of: ObjectName; readonly kind?: boolean }) {
-  const address = addressOf(of);
+  const address = viewUrl(of);
   const text = kind ? `${of.kind} ${nameOf(of)}` : nameOf(of);
   return address === undefined ? <span>{text}</span> : <a href={address}>{text}</a>;
 }

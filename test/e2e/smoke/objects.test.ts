@@ -187,7 +187,7 @@ t.test("objects in Kubernetes and OVN are those of Kube-OVN", { skip: whyNoLab()
     const policies = [...nb.mirror.rows("Logical_Router_Policy")];
     t.strictSame(
       new Set(policies.map(({ priority }) => priority)),
-      new Set([29000, 30000, 30500, 31000, 32766, 32767]),
+      new Set([29000, 30000, 30500, 30600, 31000, 32766, 32767]),
     );
     for (const row of [...policies, ...nb.mirror.rows("Port_Group"), ...nb.mirror.rows("Logical_Switch")])
       t.equal(row.external_ids["vendor"], "kube-ovn");

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { ROOT } from "../../../hack/build/npm.ts";
 import { deploy } from "../../../hack/deploy/deploy.ts";
-import { NAMESPACE } from "../../../hack/deploy/values.ts";
+import { RELEASE_NAMESPACE } from "../../../hack/deploy/values.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { type RunResult, run as runProgram } from "../../../hack/host/run.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
@@ -86,7 +86,14 @@ t.test(
     const helm = await ensureTool("helm", createProgress());
     const kubeconfig = `--kubeconfig=${lab.paths.kubeconfig}`;
     await runProgram(helm, [
-      ...[kubeconfig, `--namespace=${NAMESPACE}`, "upgrade", "weft", join(ROOT, "charts/weft"), `--values=${file}`],
+      ...[
+        kubeconfig,
+        `--namespace=${RELEASE_NAMESPACE}`,
+        "upgrade",
+        "weft",
+        join(ROOT, "charts/weft"),
+        `--values=${file}`,
+      ],
     ]);
     const alone = await timed(() => run(world, [idlePod(namespace, "alone", LEFT)], 240_000));
     t.comment(`the majority is lost: with one member, the next pod was Ready after ${alone.took}`);

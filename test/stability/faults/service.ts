@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { StabilityError } from "../errors.ts";
 import { plugin } from "../plugin.ts";
-import { pause } from "../run/pause.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import type { Stage } from "../run/stage.ts";
 import { CLUSTER_PARTS, type ClusterPart, type PartName, partNamed, partNames } from "../targets/parts.ts";
 import type { ProcessHandle } from "../targets/target.ts";
@@ -127,7 +127,7 @@ async function choose(stage: Stage, { part, on }: Aim): Promise<readonly Process
   };
   let there = await look();
   for (let waited = 0; there.length === 0 && waited < STARTS_MS && !stage.signal.aborted; waited += LOOK_MS) {
-    await pause(stage.clock, LOOK_MS, stage.signal);
+    await pauseOrAbort(stage.clock, LOOK_MS, stage.signal);
     there = await look();
   }
   const role = part.role === undefined ? "" : ` (${part.role})`;
