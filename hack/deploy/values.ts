@@ -9,8 +9,8 @@ import {
   CONTROL,
   chosen,
   JOIN_CIDR,
-  nodeName,
   labNodeNames,
+  nodeName,
   POD_CIDR,
   SERVICE_CIDR,
 } from "../lab/topology.ts";

@@ -4,7 +4,7 @@ import type { LabNodeObject } from "./cluster.ts";
 import type { LabPaths } from "./paths.ts";
 import type { LabSettings } from "./settings.ts";
 import { requireSpace, runInSpace } from "./space.ts";
-import { chosen, linksOf, labNodeNames, POD_CIDR } from "./topology.ts";
+import { chosen, labNodeNames, linksOf, POD_CIDR } from "./topology.ts";
 
 /**
  * The CNI configuration of the baseline: Debian's `bridge` with `host-local`. Its bridge is `cni0`; `cidrs` are the

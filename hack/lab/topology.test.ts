@@ -8,9 +8,9 @@ import {
   CONTROL,
   chosen,
   hostLinkAddresses,
+  labNodeNames,
   linksOf,
   MAX_NODES,
-  labNodeNames,
   OUTSIDE,
   POD_CIDR,
 } from "./topology.ts";
