@@ -6,7 +6,8 @@ import type { FactReader } from "../facts/store.ts";
 
 /**
  * The other holder of addresses in an object's status, for example of a copied object; `undefined` if there is none. An address that a pod has from
- * the object (`takes`) is not a conflict, nor is one that a deleted pod is about to release.
+ * the object (`takes`) is not a conflict, nor is one that a deleted pod is about to release. The message is IPAM's (`addressInUse` in
+ * `src/ipam/refusal-messages.ts`), kept by `src/controller/allocation/lease-registry.ts`.
  */
 export function addressConflictOf(
   reader: FactReader,

@@ -6,7 +6,7 @@ import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { Me } from "./contract.ts";
 
-/** Who asks, and what the API server lets them see. */
+/** Who asks, and what the API server lets them see, as `src/controller/page/accounts.ts` asks it. */
 export interface Viewer {
   readonly user: string;
   readonly sees: Me["sees"];

@@ -151,6 +151,7 @@ function translatePeer(peer: NetworkPolicyPeerFact, namespace: string, path: str
   return { kind: "pods", selector };
 }
 
+/** An ipBlock, with those of its exceptions that are in it; `peerMatches` in acl.ts makes the match of an ACL from it. */
 function translateBlock(
   { cidr: text, except = [] }: NonNullable<NetworkPolicyPeerFact["ipBlock"]>,
   path: string,

@@ -25,7 +25,7 @@ export interface ExternalService {
   readonly problems: readonly ProblemFact[];
 }
 
-/** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. */
+/** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. It gets them in `src/kinds/service-claim.ts`. */
 export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceFact, vpc: string): ExternalService {
   const given = loadBalancer?.given;
   if (loadBalancer === undefined || given === undefined) return { problems: [] };

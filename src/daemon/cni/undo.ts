@@ -7,7 +7,7 @@ interface Step {
 }
 
 /**
- * What a request has created so far. On failure all steps are rolled back, last first; a step that cannot be rolled
+ * What a request has created so far. If an ADD fails, `addPod` in `add.ts` has all steps rolled back, last first; a step that cannot be rolled
  * back is reported, and the others are still rolled back.
  */
 export class Undo {
