@@ -79,8 +79,9 @@ Examples:
   weftctl install --values my-values.yaml --set mtu=1400
   weftctl install --dry-run > weft.yaml
 
-The release is a helm release: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` work with it. The range of Services and the
-IP families are taken from the cluster (Kubernetes 1.33 or newer) unless --set or --values give others.
+The release is a helm release: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` work with it. An upgrade
+keeps no values of the one before: give all of them, and --image, each time. The range of Services and the IP families are taken from the cluster
+(Kubernetes 1.33 or newer) unless --set or --values give others.
 ${EXIT_CODES}`,
     )
     .action((_, command: Command) => {

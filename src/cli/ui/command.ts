@@ -38,9 +38,9 @@ Examples:
   weftctl ui --account shop/viewer
   kubectl create token viewer -n shop | weftctl ui --token-file -
 
-It needs the chart's value page.enabled, kubectl on the PATH, and the verb create on pods/portforward in Weft's namespace and on the account's
-serviceaccounts/token. It prints a URL that is valid for this command only: the page's login stays in this process. Without these rights, ask for
-the address of an Ingress (docs/page.md).
+It needs the chart's value page.enabled, and kubectl on the PATH with the rights to create pods/portforward, get services, and get and list pods in
+Weft's namespace, and to create the account's serviceaccounts/token. It prints a URL that is valid for this command only: the page's login stays in
+this process. Without these rights, ask for the address of an Ingress (docs/page.md).
 
 Exit codes: 0 ended by Ctrl-C, 2 the command failed, or the connection to the page ended.`,
     )
