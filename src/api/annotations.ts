@@ -217,7 +217,7 @@ export const SERVICE = {
   externalIpFromSubnet: "ovn.kubernetes.io/service_external_ip_from_subnet",
   attachmentProvider: "ovn.kubernetes.io/attachmentprovider",
   lbImage: "ovn.kubernetes.io/lb_svc_img",
-  /** Written by the controller together with the addresses in the status: the external subnet that they are from. */
+  /** Written by the controller together with the addresses in the status: `SUBNET/ADDRESSES`, the external subnet that they are from, and themselves. */
   loadBalancer: "weft.kubeovn.io/load-balancer",
   bgp: "ovn.kubernetes.io/bgp",
 } as const;

@@ -17,11 +17,6 @@ export function serviceOwner(service: string): string {
   return `service/${service}`;
 }
 
-/** Why a Service of type LoadBalancer has no address. */
-export function serviceVerdictKey(service: string): string {
-  return `service/${service}`;
-}
-
 /** Why the multicast querier of a subnet has no address. */
 export function querierVerdictKey(subnet: string): string {
   return `mcast/${subnet}`;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { podAnnotation, SERVICE } from "../api/annotations.ts";
+import { isLeftToOthers } from "../api/service-labels.ts";
 import { parseIp } from "../net/address.ts";
 import { parseDualIp } from "../net/dual.ts";
 import { DEFAULT_EXTERNAL_SUBNET } from "./external.ts";
@@ -24,7 +25,9 @@ export interface LoadBalancerObject {
   };
   readonly status?: {
     readonly loadBalancer?: {
-      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string | null }[] | null;
+      readonly ingress?:
+        | readonly { readonly ip?: string; readonly hostname?: string; readonly ipMode?: string | null }[]
+        | null;
     } | null;
   };
 }
@@ -36,9 +39,15 @@ export function loadBalancerOf(
   problems: ProblemFact[],
 ): { readonly loadBalancer?: LoadBalancerFact } {
   const { annotations = {}, resourceVersion: version = "" } = metadata;
-  const subnet = spec.type === "LoadBalancer" ? askedSubnet(annotations, spec.loadBalancerClass ?? "") : "";
-  const given = givenOf(annotations[SERVICE.loadBalancer], status);
-  if (subnet === "" && given === undefined) return {};
+  const className = spec.loadBalancerClass ?? "";
+  const isAsked = spec.type === "LoadBalancer" && !isLeftToOthers(metadata.labels);
+  const subnet = isAsked ? askedSubnet(annotations, className) : "";
+  const record = annotations[SERVICE.loadBalancer] ?? "";
+  if (subnet === "" && record === "") return {};
+  const present = (status.loadBalancer?.ingress ?? []).map(
+    ({ ip, hostname = "" }) => parseIp(ip ?? "")?.text ?? hostname,
+  );
+  const given = givenOf(record, present);
   const [first, second] = clusterIps.map((address) => (address.includes(":") ? 6 : 4));
   const asked = spec.loadBalancerIP?.trim() ?? "";
   const wanted = asked === "" ? {} : parseDualIp(asked);
@@ -51,6 +60,8 @@ export function loadBalancerOf(
       ...{ version, subnet, v4: wanted?.v4?.text ?? "", v6: wanted?.v6?.text ?? "" },
       ...(first !== undefined && second === undefined && { family: first }),
       ...(given && { given }),
+      unrecorded: given === undefined ? present : [],
+      exclusive: className === LOAD_BALANCER_CLASS,
       restricted: (spec.loadBalancerSourceRanges ?? []).length > 0,
     },
   };
@@ -67,10 +78,16 @@ function askedSubnet(annotations: Readonly<Record<string, string>>, className: s
   );
 }
 
-function givenOf(subnet = "", status: NonNullable<LoadBalancerObject["status"]>): LoadBalancerFact["given"] {
-  if (subnet === "") return undefined;
-  const ips = (status.loadBalancer?.ingress ?? []).flatMap(({ ip = "" }) => parseIp(ip) ?? []);
-  const of = (family: 4 | 6): string => ips.find((ip) => ip.family === family)?.text ?? "";
-  const [v4, v6] = [of(4), of(6)];
-  return v4 === "" && v6 === "" ? undefined : { subnet, v4, v6 };
+/** The text of annotation `SERVICE.loadBalancer`: which addresses of the Service's status Weft has written. */
+export function loadBalancerRecord(subnet: string, addresses: readonly string[]): string {
+  return `${subnet}/${addresses.join(",")}`;
+}
+
+/** The addresses in the status, if all of them are in the record; another implementation may have replaced them. */
+function givenOf(record: string, present: readonly string[]): LoadBalancerFact["given"] {
+  const [subnet = "", list = ""] = record.split("/");
+  const recorded = list.split(",");
+  const addresses = parseDualIp(present.join(","));
+  if (addresses === undefined || !present.every((address) => recorded.includes(address))) return undefined;
+  return { subnet, v4: addresses.v4?.text ?? "", v6: addresses.v6?.text ?? "" };
 }

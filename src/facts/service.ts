@@ -55,6 +55,10 @@ export interface LoadBalancerFact {
   readonly family?: 4 | 6;
   /** The addresses in its status, if Weft has written them. */
   readonly given?: { readonly subnet: string; readonly v4: string; readonly v6: string };
+  /** What is in its status instead: another implementation has written it, or the annotation is lost. */
+  readonly unrecorded: readonly string[];
+  /** Its class is Weft's, so no other implementation gives it addresses. */
+  readonly exclusive: boolean;
   /** `loadBalancerSourceRanges` are set. */
   readonly restricted: boolean;
 }

@@ -5,12 +5,15 @@ import t, { type Test } from "tap";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
 import {
+  addEndpoints,
   addIp,
   addNode,
   addPod,
+  addService,
   addSubnet,
   addVpc,
   followed,
@@ -32,6 +35,7 @@ import { ovnDnatRuleKind, projectOvnDnatRule } from "./ovn-dnat-rule.ts";
 import { ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 import { ovnFipKind, projectOvnFip } from "./ovn-fip.ts";
 import { ovnSnatRuleKind, projectOvnSnatRule } from "./ovn-snat-rule.ts";
+import { serviceKind } from "./service.ts";
 import { projectVlan, vlanKind } from "./vlan.ts";
 import { vpcKind } from "./vpc.ts";
 
@@ -108,9 +112,12 @@ function world(): FactStore {
   return facts;
 }
 
-/** The routers by the uuids of their rows. */
+/** Routers, and groups of load balancers, by the uuids of their rows. */
 const ROUTERS = new Map(
-  ["team", "ovn-cluster"].map((vpc) => [rowUuid("Logical_Router", vpc), `Logical_Router ${vpc}`]),
+  ["team", "ovn-cluster"].flatMap((vpc) => [
+    [rowUuid("Logical_Router", vpc), `Logical_Router ${vpc}`],
+    [rowUuid("Load_Balancer_Group", loadBalancerGroupId(vpc)), `Load_Balancer_Group ${vpc}`],
+  ]),
 );
 
 /** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
@@ -285,6 +292,43 @@ t.test(
     t.match(outcome(facts, ovnSnatRuleKind, "one"), { ready: true, message: "10.0.1.9 leaves as 172.30.0.12" });
   },
 );
+
+/** Adds a Service of type LoadBalancer with addresses of the external subnet, and its endpoints. */
+function addBalanced(facts: FactStore, name: string, v4: string, v6: string): void {
+  const annotations = {
+    "ovn.kubernetes.io/service_external_ip_from_subnet": "external",
+    "weft.kubeovn.io/load-balancer": "external/172.30.0.150,fd00:30::150",
+  };
+  const ports = [
+    { name: "http", protocol: "TCP", port: 80 },
+    { name: "metrics", protocol: "TCP", port: 81 },
+    { name: "dns", protocol: "UDP", port: 53 },
+  ];
+  const spec = { ...{ type: "LoadBalancer", clusterIPs: ["10.96.0.20", "fd00:10:96::20"], ports } };
+  const ingress = [{ ip: "172.30.0.150" }, { ip: "fd00:30::150" }];
+  addService(facts, name, { ...spec, sessionAffinity: "ClientIP" }, { annotations }, { loadBalancer: { ingress } });
+  const own = (http: number) => [
+    { ...ports[0], port: http },
+    { ...ports[2], port: 5353 },
+  ];
+  const not = { conditions: { ready: false } };
+  addEndpoints(facts, name, `${name}-1`, {
+    ports: own(8080),
+    endpoints: [{ addresses: [v4] }, { addresses: [`${v4}9`], ...not }],
+  });
+  addEndpoints(facts, name, `${name}-2`, { ports: own(8081), endpoints: [{ addresses: [`${v4}1`] }] });
+  addEndpoints(facts, name, `${name}-3`, { ports: own(8080), endpoints: [{ addresses: [v6] }] });
+}
+
+t.test("a Service with external addresses is load balancers of its VPC's router", async (t) => {
+  const facts = world();
+  addVpc(facts, "ovn-cluster", { enableExternal: true });
+  addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
+  addBalanced(facts, "shop", "10.16.0.2", "fd00:10:16::2");
+  golden(t, "service-external", serviceKind.unit, facts, "default/shop");
+  addBalanced(facts, "team", "10.0.1.5", "fd00:10:1::5");
+  golden(t, "service-external-vpc", serviceKind.unit, facts, "default/team");
+});
 
 t.test(
   "a rule that cannot be applied has no rows and a condition with the reason; other rules are not affected",

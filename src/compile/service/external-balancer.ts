@@ -2,8 +2,10 @@
 
 import { SERVICE } from "../../api/annotations.ts";
 import { externalBalancerName } from "../../api/names.ts";
+import { asksForOther, isOfAnother } from "../../claims/load-balancer-addresses.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { serviceOwner } from "../../claims/verdict-keys.ts";
+import { LOAD_BALANCER_CLASS } from "../../facts/project-load-balancer.ts";
 import type { EndpointSliceFact, LoadBalancerFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { PatchStatusEffect } from "../effects.ts";
@@ -27,12 +29,17 @@ export interface ExternalService {
 
 /** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. It gets them in `src/kinds/service-claim.ts`. */
 export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceFact, vpc: string): ExternalService {
-  const given = loadBalancer?.given;
-  if (loadBalancer === undefined || given === undefined) return { problems: [] };
-  if (isOther(loadBalancer, given)) return { release: loadBalancer, problems: [] };
+  if (loadBalancer === undefined) return { problems: [] };
+  const { given, subnet, unrecorded } = loadBalancer;
+  if (given === undefined ? subnet === "" : asksForOther(loadBalancer)) return { release: loadBalancer, problems: [] };
   const no = (reason: string, message: string): ExternalService => ({
     problems: [{ path: "status.loadBalancer", reason, message }],
   });
+  if (given === undefined) {
+    if (!isOfAnother(reader, loadBalancer)) return { problems: [] };
+    const message = `the Service has ${unrecorded.join(", ")} from another implementation, so it gets no address of subnet "${subnet}"; create it again with loadBalancerClass "${LOAD_BALANCER_CLASS}", or remove the annotation that names the subnet`;
+    return no("AddressOfAnother", message);
+  }
   const conflict = addressConflictOf(reader, serviceOwner(key));
   if (conflict !== undefined) return no("AddressInUse", conflict.message);
   if (loadBalancer.restricted) {
@@ -46,20 +53,13 @@ export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceF
   return no("VpcNotConnected", message);
 }
 
-/** Whether a Service asks for something else than it has. */
-function isOther({ subnet, v4, v6, family }: LoadBalancerFact, given: Given): boolean {
-  if (subnet !== given.subnet) return true;
-  if ((family === 6 && given.v4 !== "") || (family === 4 && given.v6 !== "")) return true;
-  return (v4 !== "" && v4 !== given.v4) || (v6 !== "" && v6 !== given.v6);
-}
-
-/** The effect that releases the addresses of a Service. */
+/** The effect that releases the addresses of a Service. Those of another implementation stay. */
 export function releaseAddresses(
   { key, uid, namespace, name }: ServiceFact,
-  { version }: LoadBalancerFact,
+  { version, given }: LoadBalancerFact,
 ): PatchStatusEffect {
   const about = { key: `load-balancer/${key}`, resource: "services", namespace, name, uid } as const;
-  const status = { loadBalancer: { ingress: null } };
+  const status = given === undefined ? {} : { loadBalancer: { ingress: null } };
   return { kind: "patch-status", ...about, version, annotations: { [SERVICE.loadBalancer]: null }, status };
 }
 

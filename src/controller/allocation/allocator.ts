@@ -8,6 +8,7 @@ import type { FailureSubject } from "../../desired/failures.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { PodFact } from "../../facts/pod.ts";
+import type { FactKind } from "../../facts/types.ts";
 import type { Refusal } from "../../ipam/refusal.ts";
 import type { AddressLease, AddressRequest, AllocationDecision } from "../../ipam/types.ts";
 import { CLAIM_KINDS } from "../../kinds/claims.ts";
@@ -190,6 +191,7 @@ export class Allocator {
     try {
       for (const claim of gone) this.#giveUp(claim, claims);
       for (const claim of claims) this.#serve(claim, claimant);
+      if (claims.length === 0) this.#noteUnwanted(claimant);
       this.#follow(claims);
     } catch (error) {
       // Claims behind it in a queue need not wait for it.
@@ -198,6 +200,11 @@ export class Allocator {
       return;
     }
     if (failures.size > 0) failures.succeeded(decisionAbout(claimant));
+  }
+
+  #noteUnwanted(claimant: string): void {
+    const { kind, key } = splitUnitId(claimant);
+    this.#holdings.noteUnwanted(kind as FactKind, key);
   }
 
   /** A claim that is being recorded only waits for the outcome. This avoids storing dependencies of thousands of pods for a moment. */

@@ -121,11 +121,7 @@ export class LeaseRegistry {
     for (const subnet of subnetsOf(change)) this.#reserveAgain(subnet);
     if (now !== undefined) this.#reserveObject(kind, key);
     const gone = now === undefined ? this.#owners.get(`${kind}/${key}`) : undefined;
-    if (gone === undefined) return;
-    this.#owners.delete(`${kind}/${key}`);
-    this.#objects.delete(gone);
-    this.#options.facts.set("addressConflicts", gone, undefined);
-    this.#options.ipam.release(gone);
+    if (gone !== undefined) this.#forget(kind, key, gone);
   }
 
   /** The lease that an object records itself. */
@@ -145,6 +141,13 @@ export class LeaseRegistry {
     const lease = this.#options.ipam.leaseOf(owner);
     const { v4 = "", v6 = "" } = lease ?? {};
     return lease?.subnet === record?.subnet && v4 === record?.v4 && v6 === record.v6;
+  }
+
+  /** An object wants no address: the lease that it recorded before and does not record any more is released. */
+  noteUnwanted(kind: FactKind, key: string): void {
+    const owner = this.#owners.get(`${kind}/${key}`);
+    if (owner !== undefined && this.heldBy(kind, this.#options.facts.get(kind, key)) === undefined)
+      this.#forget(kind, key, owner);
   }
 
   /** No object records the owner's lease: it is released as soon as no port has the address. */
@@ -169,6 +172,13 @@ export class LeaseRegistry {
       if (object !== undefined) this.#tryObject(...object);
     }
     for (const ip of byAge([...waiting].flatMap((name) => facts.get("ips", name) ?? []))) this.#reserve(ip);
+  }
+
+  #forget(kind: FactKind, key: string, owner: string): void {
+    this.#owners.delete(`${kind}/${key}`);
+    this.#objects.delete(owner);
+    this.#options.facts.set("addressConflicts", owner, undefined);
+    this.#options.ipam.release(owner);
   }
 
   #noteIp({ old, new: now }: FactChange<"ips">, serveOwn: () => void): void {

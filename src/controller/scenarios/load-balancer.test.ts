@@ -99,7 +99,7 @@ t.test("what a Service asks for counts: another subnet, another class, no annota
   await make("web", FROM_EXTERNAL);
   await given();
   await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations: { [ANNOTATION]: null } } } });
-  await eventually("its addresses are released", async () => (ingress().length === 0 ? true : undefined));
+  await eventually("its addresses are released", () => (ingress().length === 0 ? true : undefined));
   await eventually("and no longer balanced", () => (balancer() === undefined ? true : undefined));
   await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations: FROM_EXTERNAL } } });
   await given();
@@ -108,6 +108,120 @@ t.test("what a Service asks for counts: another subnet, another class, no annota
   await make("ours", {}, { loadBalancerClass: "weft.kubeovn.io/external-subnet" });
   await given("ours");
   t.same([ingress("theirs"), ingress("plain")], [[], []], "of another implementation");
+});
+
+t.test("an address that a Service does not ask for any more is free", async (t) => {
+  const { kube, make, given } = await external(t);
+  await make("web", FROM_EXTERNAL, { loadBalancerIP: "172.30.0.150" });
+  t.match(await given(), ["172.30.0.150"]);
+  await make("other", FROM_EXTERNAL, { loadBalancerIP: "172.30.0.150" });
+  await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations: { [ANNOTATION]: null } } } });
+  t.match(await given("other"), ["172.30.0.150"]);
+});
+
+t.test("a Service gets no address of a subnet of pods or nodes", async (t) => {
+  const { make, given, ingress, events } = await external(t);
+  for (const subnet of ["ovn-default", "join"]) {
+    await make(subnet, { [ANNOTATION]: subnet });
+    const told = `Subnet "${subnet}" is not an external subnet`;
+    await eventually("it is told", () => events().some((message) => message.includes(told)) || undefined);
+  }
+  await make("web", FROM_EXTERNAL);
+  await given();
+  t.same([ingress("ovn-default"), ingress("join")], [[], []]);
+});
+
+t.test("a Service that another proxy serves gets no address", async (t) => {
+  const { kube, make, given, ingress } = await external(t);
+  const label = async (value: string | null) =>
+    kube.patch(SERVICES, REF, {
+      type: "merge",
+      body: { metadata: { labels: { "service.kubernetes.io/service-proxy-name": value } } },
+    });
+  await make("web", FROM_EXTERNAL);
+  await given();
+  await label("other");
+  await eventually("its addresses are released", () => ingress().length === 0 || undefined);
+  await label(null);
+  await given();
+});
+
+t.test("addresses of another implementation are left as they are", async (t) => {
+  const { kube, make, given, ingress, events, balancer } = await external(t);
+  const write = (...ips: string[]) =>
+    kube.patch(
+      SERVICES,
+      REF,
+      { type: "merge", body: { status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } } } },
+      { subresource: "status" },
+    );
+  await make("web", {});
+  await write("192.0.2.7");
+  const annotate = (annotations: Record<string, string | null>) =>
+    kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations } } });
+  await annotate(FROM_EXTERNAL);
+  const told = () => events().filter((message) => message.includes("has 192.0.2.7 from another implementation")).length;
+  await eventually("it is told", () => told() > 0 || undefined);
+  t.same([ingress(), balancer()], [["192.0.2.7"], undefined]);
+  await write();
+  const own = await given();
+  t.match(own[0], /^172\.30\.0\./, "it is served when the other has left");
+  await eventually("the router balances", () => balancer());
+  await write("192.0.2.7");
+  await eventually("the router does not balance the other's", () => balancer() === undefined || undefined);
+  await make("next", FROM_EXTERNAL, { loadBalancerIP: own.join(",") });
+  t.same(await given("next"), own, "its former addresses are free");
+  await annotate({ [ANNOTATION]: null });
+  const record = () => kube.object(SERVICES, REF)?.metadata.annotations?.["weft.kubeovn.io/load-balancer"];
+  await eventually("the record is removed", () => record() === undefined || undefined);
+  t.same(ingress(), ["192.0.2.7"]);
+});
+
+t.test("a Service whose annotations were replaced keeps its addresses", async (t) => {
+  const { kube, make, given, ingress } = await external(t);
+  await make("web", FROM_EXTERNAL);
+  const before = await given();
+  const record = () => kube.object(SERVICES, REF)?.metadata.annotations?.["weft.kubeovn.io/load-balancer"];
+  t.equal(record(), `external/${before.join(",")}`);
+  const annotations = { "weft.kubeovn.io/load-balancer": null };
+  await kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations } } });
+  await eventually("they are recorded again", record);
+  t.same(ingress(), before);
+});
+
+t.test("a Service that becomes dual-stack, and single-stack again, keeps its address", async (t) => {
+  const { kube, make, given, ingress } = await external(t);
+  await make("web", FROM_EXTERNAL, { clusterIPs: ["10.96.0.7"] });
+  const before = await given();
+  t.equal(before.length, 1);
+  const spec = { clusterIPs: ["10.96.0.7", "fd00:10:96::7"] };
+  await kube.patch(SERVICES, REF, { type: "merge", body: { spec } });
+  const after = await eventually("it has two", () => (ingress().length === 2 ? ingress() : undefined));
+  t.equal(after[0], before[0]);
+  const single = { clusterIPs: ["10.96.0.7"] };
+  await kube.patch(SERVICES, REF, { type: "merge", body: { spec: single } });
+  t.same(await eventually("it has one", () => (ingress().length === 1 ? ingress() : undefined)), before);
+  await make("other", FROM_EXTERNAL, { loadBalancerIP: after[1] });
+  t.match(await given("other"), [/^172/, after[1]], "the removed one is free");
+});
+
+t.test("a Service waits for both families, and gets them when they are free", async (t) => {
+  const { kube, make, given, ingress, events } = await external(t);
+  const excludeIps = ["172.30.0.1..172.30.0.99", "fd00:30::1..fd00:30::fffe"];
+  await make("first", FROM_EXTERNAL, { loadBalancerIP: "172.30.0.150,fd00:30::5" });
+  await given("first");
+  await kube.patch(SUBNETS, { name: "external" }, { type: "merge", body: { spec: { excludeIps } } });
+  await eventually("there is no IPv6 address", () => {
+    const left = kube.object<{ readonly status?: { readonly v6availableIPs?: number } } & KubeObject>(SUBNETS, {
+      name: "external",
+    })?.status?.v6availableIPs;
+    return left === 0 || undefined;
+  });
+  await make("web", FROM_EXTERNAL);
+  await eventually("it is told", () => events().some((message) => message.includes("NoAvailableAddress")) || undefined);
+  t.same(ingress(), []);
+  await kube.patch(SUBNETS, { name: "external" }, { type: "merge", body: { spec: { excludeIps: [excludeIps[0]] } } });
+  t.equal((await given()).length, 2);
 });
 
 t.test("a restarted controller keeps the addresses and writes nothing", async (t) => {

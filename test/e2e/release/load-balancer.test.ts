@@ -89,6 +89,38 @@ t.test("a Service of type LoadBalancer in an external network", { skip: whyNoLab
     for (const address of [v4, v6]) await answers(t, address);
   });
 
+  await t.test("with session affinity, too", async (t) => {
+    const external = { "ovn.kubernetes.io/service_external_ip_from_subnet": NAME };
+    await service("sticky", external, { sessionAffinity: "ClientIP" });
+    const addresses = await addressesOf(services, `${namespace}/sticky`);
+    await syncNodes(world);
+    for (const address of addresses) await answers(t, address);
+  });
+
+  await t.test(
+    "an address that another implementation has written stays, and is served again when it goes",
+    async (t) => {
+      const write = (ingress: readonly object[]) =>
+        world.kube.patch(
+          SERVICES,
+          { namespace, name: "sticky" },
+          { type: "merge", body: { status: { loadBalancer: { ingress } } } },
+          { subresource: "status" },
+        );
+      await write([{ ip: "192.0.2.7" }]);
+      const message = "has 192.0.2.7 from another implementation";
+      await until("it is told", 20_000, () =>
+        world.events
+          .values()
+          .some(({ involvedObject: of, message: told }) => of.name === "sticky" && told.includes(message)),
+      );
+      t.match(services.get(`${namespace}/sticky`)?.status?.loadBalancer, { ingress: [{ ip: "192.0.2.7" }] });
+      await write([]);
+      const [address] = await addressesOf(services, `${namespace}/sticky`);
+      await answers(t, address);
+    },
+  );
+
   await t.test("a requested address, and one that is in use", async (t) => {
     await service("other", {}, { loadBalancerClass: "example.com/none" });
     await service("same", { "ovn.kubernetes.io/service_external_ip_from_subnet": NAME }, { loadBalancerIP: v4 });
