@@ -73,6 +73,8 @@ t.test("an OvnEip is announced with the router of its VPC as its next hop", asyn
   const port = { ...eip, name: "team-a-external", type: "lrp", policy: undefined, addresses: ["172.31.77.100"] };
   t.same(said({ eips: [eip, port] }), ["172.31.77.110/32 by 172.31.77.100"], "in the families of the router");
   t.same(said({ eips: [eip] }), [], "no router");
+  const broken = { ...port, addresses: ["1.1.1.1; }; } protocol kernel { ipv4 { export all; }; } #"] };
+  t.same(said({ eips: [eip, broken] }), [], "a text that is no address is not written into BIRD's configuration");
   t.same(said({ eips: [{ ...eip, vpc: "" }, port] }), [], "nothing uses it");
   t.same(said({ eips: [eip, { ...port, type: "nat" }] }), [], "the name is another's");
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { parseIp } from "../net/address.ts";
+import { type Ip, parseIp } from "../net/address.ts";
 import { hostCidr, parseCidr, textContains } from "../net/cidr.ts";
 
 /** Who announces: every speaker, or those on the nodes that have the pod or a ready endpoint. */
@@ -117,9 +117,10 @@ export function announcements(facts: SpeakerFacts, settings: AnnouncementSetting
     // Kube-OVN's name of the address of a VPC's router in an external subnet.
     const router = eips.get(`${eip.vpc}-${eip.subnet}`);
     if (router?.type !== "lrp" || router.subnet !== eip.subnet) continue;
-    for (const address of eip.addresses) {
-      const nextHop = router.addresses.find((one) => isV6(one) === isV6(address));
-      if (nextHop !== undefined) add(hostPrefix(address), nextHop);
+    const hops = addressesIn(router.addresses);
+    for (const ip of addressesIn(eip.addresses)) {
+      const nextHop = hops.find(({ family }) => family === ip.family);
+      if (nextHop !== undefined) add(hostCidr(ip).text, nextHop.text);
     }
   }
   return [...found.values()].sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
@@ -142,6 +143,7 @@ function hostPrefix(address: string): string | undefined {
   return ip && hostCidr(ip).text;
 }
 
-function isV6(address: string): boolean {
-  return address.includes(":");
+/** Texts of objects come into BIRD's configuration only as what they are read as. */
+function addressesIn(texts: readonly string[]): readonly Ip[] {
+  return texts.flatMap((text) => parseIp(text) ?? []);
 }

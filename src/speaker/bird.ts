@@ -5,11 +5,14 @@ import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { birdCommand } from "./bird-control.ts";
+import { type BirdAnswer, birdCommand } from "./bird-control.ts";
 import { SpeakerError } from "./error.ts";
 
 /** BIRD reads its configuration and listens in less than a second. */
 const START_MS = 20_000;
+
+/** A BIRD that leaves so many commands in a row without an answer hangs, and is started again. */
+const UNANSWERED = 3;
 
 /** What {@link Bird} is told and tells. */
 export interface BirdParts {
@@ -18,6 +21,8 @@ export interface BirdParts {
   /** Whether neighbours keep routes while it restarts. */
   readonly gracefulRestart: boolean;
   readonly program?: string;
+  /** For the answer to a command. */
+  readonly deadlineMs?: number;
   /** Each line of its log. */
   readonly onLine: (line: string) => void;
   /** It has ended without being stopped. */
@@ -31,6 +36,7 @@ export class Bird {
   readonly #socket: string;
   #child: ChildProcess | undefined;
   #applied = "";
+  #unanswered = 0;
 
   constructor(parts: BirdParts) {
     this.#parts = parts;
@@ -48,13 +54,27 @@ export class Bird {
     // It may contain the password.
     await writeFile(this.#config, config, { mode: 0o600 });
     if (this.#child === undefined) await this.#start();
-    else await birdCommand(this.#socket, "configure");
+    else await this.#command("configure");
     this.#applied = config;
   }
 
   /** The lines of `show protocols all`. */
   async protocols(): Promise<readonly string[]> {
-    return (await birdCommand(this.#socket, "show protocols all")).lines;
+    return (await this.#command("show protocols all")).lines;
+  }
+
+  async #command(command: string): Promise<BirdAnswer> {
+    const child = this.#child;
+    try {
+      const answer = await birdCommand(this.#socket, command, this.#parts.deadlineMs);
+      this.#unanswered = 0;
+      return answer;
+    } catch (error) {
+      const isLost = error instanceof SpeakerError && error.code === "unreachable";
+      this.#unanswered = isLost ? this.#unanswered + 1 : 0;
+      if (this.#unanswered >= UNANSWERED) child?.kill("SIGKILL");
+      throw error;
+    }
   }
 
   async #start(): Promise<void> {
@@ -89,6 +109,7 @@ export class Bird {
       });
     });
     await started;
+    this.#unanswered = 0;
     this.#child = child;
   }
 

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { EventRecorder } from "../kube/recorder.ts";
 import { NODES } from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
+import { backoffDelay } from "../time/backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { ReconcileLoop } from "../time/reconcile-loop.ts";
 import { announcements } from "./announcements.ts";
@@ -18,6 +19,10 @@ import type { SpeakerWatches } from "./watches.ts";
 
 /** How long a session may take before an Event says why there is none, in ms: BIRD connects after a second, and again every five. */
 const PATIENCE_MS = 15_000;
+
+/** A BIRD that ends sooner after its start is started again after a pause, which doubles, in ms. */
+const STEADY_MS = 60_000;
+const RESTART = { firstMs: 500, maxMs: 30_000 };
 
 /** What a speaker works on. */
 export interface SpeakerParts {
@@ -44,6 +49,12 @@ export class Speaker {
   #bgp: BgpOptions | undefined;
   #announced = 0;
   #known: readonly BgpSession[] = [];
+  #startedAt = 0;
+  /** How often in a row BIRD has ended soon after its start. */
+  #ends = 0;
+  /** When BIRD may be started again. */
+  #startAt = 0;
+  #cancelStart: () => void = () => undefined;
 
   constructor(options: SpeakerOptions, parts: SpeakerParts) {
     const { log, clock = SYSTEM_CLOCK } = parts;
@@ -60,9 +71,12 @@ export class Speaker {
         if (this.#bird.running) this.#sessions.trigger();
       },
       onExit: (reason) => {
-        log.warn({ reason }, "BIRD ended; starting it again");
+        this.#ends = clock.now() - this.#startedAt < STEADY_MS ? this.#ends + 1 : 0;
+        const pauseMs = this.#ends < 2 ? 0 : backoffDelay(this.#ends - 1, RESTART);
+        log.warn({ reason, pauseMs }, "BIRD ended; starting it again");
         this.#known = this.#known.map((session) => ({ ...session, up: false, state: "Idle" }));
-        this.#routes.trigger();
+        this.#startAt = clock.now() + pauseMs;
+        this.#cancelStart = clock.after(pauseMs, () => this.#routes.hurry());
       },
     });
   }
@@ -98,6 +112,7 @@ export class Speaker {
 
   async stop(): Promise<void> {
     this.#cancelReport();
+    this.#cancelStart();
     await Promise.all([this.#routes.stop(), this.#sessions.stop()]);
     await this.#bird.stop();
     await this.#parts.watches.stop();
@@ -110,6 +125,8 @@ export class Speaker {
     const local = localAddresses(nodeIps);
     const routes = announcements(this.#parts.watches.facts, { ...this.#options, node: nodeName });
     const started = !this.#bird.running;
+    if (started && this.#clock.now() < this.#startAt) return;
+    if (started) this.#startedAt = this.#clock.now();
     await this.#bird.apply(birdConfig(bgp, local, routerId || (local.v4 ?? madeId(nodeName)), routes));
     if (routes.length !== this.#announced) this.#parts.log.info({ routes: routes.length }, "routes are announced");
     this.#announced = routes.length;

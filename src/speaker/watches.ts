@@ -90,14 +90,16 @@ interface SubnetObject extends KubeObject {
   readonly status?: SubnetStatus;
 }
 
-/** A subnet, with its ranges as long as it is ready. */
+/** A subnet, with its ranges as long as it is ready, or waits for its last pods before it is deleted. */
 export function announcedSubnet({ metadata, spec = {}, status = {} }: SubnetObject, defaultVpc: string): SpeakerSubnet {
-  const ready = status.conditions?.some((one) => one.type === "Ready" && one.status === "True") === true;
+  const ready = status.conditions?.some(
+    ({ type, status: is, reason }) => type === "Ready" && (is === "True" || reason === "InUse"),
+  );
   return {
     name: metadata.name,
     vpc: spec.vpc || defaultVpc,
     policy: readAnnouncePolicy(metadata.annotations?.[SUBNET.bgp]),
-    cidrs: ready && !spec.vlan ? listOf(spec.cidrBlock) : [],
+    cidrs: ready === true && !spec.vlan ? listOf(spec.cidrBlock) : [],
   };
 }
 
