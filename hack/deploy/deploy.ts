@@ -24,6 +24,9 @@ const WORKLOADS: readonly string[] = [
   "daemonset/kube-ovn-cni",
 ];
 
+/** Workloads that values of the chart switch on. */
+const OPTIONAL_WORKLOADS: readonly string[] = ["daemonset/kube-ovn-speaker"];
+
 /** Choices of a deployment; everything is optional. */
 export interface DeployOptions {
   /** Further values of the chart, as `helm --set` takes them. */
@@ -85,11 +88,17 @@ async function presentInAllNodes(lab: Lab): Promise<ReadonlySet<string>> {
 export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): Promise<void> {
   const stop = performance.now() + timeoutMs;
   await progress.step("waiting for the pods of Weft", async (step) => {
-    const waiting = new Set(WORKLOADS);
+    const optional = await lab.kubectl([
+      ...[`--namespace=${RELEASE_NAMESPACE}`, "get", ...OPTIONAL_WORKLOADS],
+      ...["--ignore-not-found", "--output=name"],
+    ]);
+    const present = OPTIONAL_WORKLOADS.filter((one) => optional.stdout.includes(one.replace("/", ".apps/")));
+    const workloads = [...WORKLOADS, ...present];
+    const waiting = new Set(workloads);
     const show = (): void => step.update([...waiting].map((name) => name.replace(/.*\//, "")).join(", "));
     show();
     const results = await Promise.all(
-      WORKLOADS.map(async (workload) => {
+      workloads.map(async (workload) => {
         const left = Math.max(1, Math.round((stop - performance.now()) / 1000));
         const args = [`--namespace=${RELEASE_NAMESPACE}`, "rollout", "status", workload, `--timeout=${left}s`];
         const { code } = await lab.kubectl(args, { allowFailure: true });

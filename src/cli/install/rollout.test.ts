@@ -100,3 +100,32 @@ t.test(
     await t.resolves(ready);
   },
 );
+
+t.test("the speaker is waited for where it is installed; it may have no node", async (t) => {
+  const namespace = "kube-system";
+  const kube = fakeKube();
+  for (const { type, name, optional } of WORKLOADS) {
+    if (optional) continue;
+    await kube.create(type, { metadata: { name, namespace }, spec: type === DEPLOYMENTS ? { replicas: 1 } : {} });
+    await kube.patch(type, { name, namespace }, { type: "merge", body: { status: READY } }, { subresource: "status" });
+  }
+  const view = { kube, log: async () => "" };
+  await t.resolves(
+    waitForRollout(view, namespace, 10_000, () => undefined),
+    "it is not installed",
+  );
+  const speaker = { name: "kube-ovn-speaker", namespace };
+  await kube.create(DAEMON_SETS, { metadata: speaker, spec: {} });
+  const write = (status: object) =>
+    kube.patch(DAEMON_SETS, speaker, { type: "merge", body: { status } }, { subresource: "status" });
+  await write({ ...READY, numberAvailable: 0 });
+  await t.rejects(
+    waitForRollout(view, namespace, 200, () => undefined),
+    { message: /^not ready after 0 s: kube-ovn-speaker/ },
+  );
+  await write({ observedGeneration: 1, desiredNumberScheduled: 0, updatedNumberScheduled: 0, numberAvailable: 0 });
+  await t.resolves(
+    waitForRollout(view, namespace, 10_000, () => undefined),
+    "no node has the label",
+  );
+});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { KubeConnection } from "../../kube/connect.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import { informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -59,15 +59,16 @@ export async function waitForRollout(
 async function rolledOut(
   kube: Kube,
   namespace: string,
-  { type, name, what }: Workload,
+  { type, name, what, optional = false }: Workload,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<boolean> {
+  if (optional && (await kube.get(type, { namespace, name }).catch(unlessNotFound)) === undefined) return true;
   let reported = "";
   const watched = informer<KubeObject, RolloutState>(kube, type, {
     namespace,
     fieldSelector: `metadata.name=${name}`,
-    project: rolloutOf,
+    project: (object) => rolloutOf(object, optional),
   });
   watched.start();
   try {

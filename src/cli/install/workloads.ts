@@ -11,6 +11,8 @@ export interface Workload {
   readonly app: string;
   /** Its description. */
   readonly what: string;
+  /** A value of the chart decides whether it exists, and labels on which nodes it runs. */
+  readonly optional?: boolean;
 }
 
 /** The workloads of the chart, in the order in which they can become ready. */
@@ -19,6 +21,10 @@ export const WORKLOADS: readonly Workload[] = [
   { type: DAEMON_SETS, name: "ovs-ovn", app: "ovs", what: "Open vSwitch and ovn-controller on each node" },
   { type: DEPLOYMENTS, name: "kube-ovn-controller", app: "kube-ovn-controller", what: "weft-controller" },
   { type: DAEMON_SETS, name: "kube-ovn-cni", app: "kube-ovn-cni", what: "weft-daemon on each node" },
+  {
+    ...{ type: DAEMON_SETS, name: "kube-ovn-speaker", app: "kube-ovn-speaker" },
+    ...{ what: "weft-speaker on nodes with the label ovn.kubernetes.io/bgp=true", optional: true },
+  },
 ];
 
 /** The progress of a workload. */
@@ -28,8 +34,8 @@ export interface RolloutState {
   readonly text: string;
 }
 
-/** The progress of the rollout of a Deployment or a DaemonSet, by the rules of `kubectl rollout status`. */
-export function rolloutOf(object: KubeObject): RolloutState {
+/** The progress of the rollout of a Deployment or a DaemonSet, by the rules of `kubectl rollout status`. `mayBeNone`: it may have no pods. */
+export function rolloutOf(object: KubeObject, mayBeNone = false): RolloutState {
   const status = counters(object.status);
   const observed = status("observedGeneration") >= (object.metadata.generation ?? 0);
   const spec = counters(object.spec);
@@ -40,7 +46,7 @@ export function rolloutOf(object: KubeObject): RolloutState {
   const old = isDeployment ? status("replicas") - updated : 0;
   if (!observed) return { done: false, text: "not yet observed by its controller" };
   // A DaemonSet without nodes counts as rolled out in kubectl, but no network runs.
-  const done = wanted > 0 && updated >= wanted && ready >= wanted && old <= 0;
+  const done = (wanted > 0 || mayBeNone) && updated >= wanted && ready >= wanted && old <= 0;
   return { done, text: `${Math.min(ready, updated)} of ${wanted} ready` };
 }
 

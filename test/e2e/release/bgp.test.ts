@@ -132,7 +132,6 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     await world.kube.delete(SECRETS, secret);
     await deploy(world.lab, createProgress());
   });
-  await world.lab.kubectl(["-n", "kube-system", "rollout", "status", "ds/kube-ovn-speaker", "--timeout=90s"]);
   const established = async (): Promise<number> =>
     (await router.vtysh("show bgp summary")).split("\n").filter((line) => /^[\da-f.:]+ +4 .* \d+ +\d+ +\S+$/.test(line))
       .length;
