@@ -4,6 +4,8 @@
 export const CLUSTER_PARTS = {
   daemon: { shown: "weft-daemon", perNode: true, roles: [], also: ["weft-daemon", "cni"] },
   controller: { shown: "weft-controller", perNode: false, roles: ["leader", "standby"], also: ["weft-controller"] },
+  speaker: { shown: "weft-speaker", perNode: true, roles: [], also: ["weft-speaker"] },
+  bird: { shown: "BIRD", perNode: true, roles: [], also: [] },
   "ovn-controller": { shown: "ovn-controller", perNode: true, roles: [], also: [] },
   vswitchd: { shown: "ovs-vswitchd", perNode: true, roles: [], also: ["ovs-vswitchd"] },
   "ovsdb-server": { shown: "a node's ovsdb-server", perNode: true, roles: [], also: [] },

@@ -12,6 +12,8 @@ type KubernetesPart = "etcd" | "apiserver" | "controller-manager" | "scheduler" 
 const IS: Readonly<Record<PodPart, (program: string, args: readonly string[]) => boolean>> = {
   daemon: (program, args) => program === "node" && args.some((arg) => arg.endsWith("/weft-daemon.mjs")),
   controller: (program, args) => program === "node" && args.some((arg) => arg.endsWith("/weft-controller.mjs")),
+  speaker: (program, args) => program === "node" && args.some((arg) => arg.endsWith("/weft-speaker.mjs")),
+  bird: (program) => program === "bird",
   "ovn-controller": (program) => program === "ovn-controller",
   vswitchd: (program) => program === "ovs-vswitchd",
   "ovsdb-server": (program, args) => isServer(program) && args.some((arg) => arg.endsWith("/openvswitch/conf.db")),

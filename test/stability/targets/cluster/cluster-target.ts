@@ -22,6 +22,8 @@ import { FOUND, LIST, SIGNAL } from "./node-scripts.ts";
 const APP: Readonly<Record<PodPart, string>> = {
   daemon: "kube-ovn-cni",
   controller: "kube-ovn-controller",
+  speaker: "kube-ovn-speaker",
+  bird: "kube-ovn-speaker",
   "ovn-controller": "ovs",
   vswitchd: "ovs",
   "ovsdb-server": "ovs",
