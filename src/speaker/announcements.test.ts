@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { type AnnouncementSettings, announcements, type SpeakerFacts } from "./announcements.ts";
+import { type AnnouncementSettings, announcements, podAddress, type SpeakerFacts } from "./announcements.ts";
 
 const SETTINGS: AnnouncementSettings = {
   ...{ node: "weft-1", defaultVpc: "ovn-cluster", announceClusterIp: false, externalRanges: [] },
@@ -22,7 +22,7 @@ function said(facts: Partial<SpeakerFacts>, settings: Partial<AnnouncementSettin
 }
 
 function pod(node: string, policy: "cluster" | "local" | undefined, ...addresses: string[]) {
-  return { node, policy, addresses: addresses.map((address) => ({ subnet: "ovn-default", address })) };
+  return { node, policy, addresses: addresses.flatMap((address) => podAddress("ovn-default", address) ?? []) };
 }
 
 t.test("a pod is announced by every node, or by its own", async (t) => {

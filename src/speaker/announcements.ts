@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Ip, parseIp } from "../net/address.ts";
-import { hostCidr, parseCidr, textContains } from "../net/cidr.ts";
+import { cidrContains, hostCidr, parseCidr, textContains } from "../net/cidr.ts";
 
 /** Who announces: every speaker, or those on the nodes that have the pod or a ready endpoint. */
 export type AnnouncePolicy = "cluster" | "local";
@@ -26,7 +26,21 @@ export interface SpeakerPod {
   readonly node: string;
   readonly policy: AnnouncePolicy | undefined;
   /** Of its interfaces in OVN. */
-  readonly addresses: readonly { readonly subnet: string; readonly address: string }[];
+  readonly addresses: readonly PodAddress[];
+}
+
+/** Read once for each version of a pod: there may be ten thousand, and every change looks at all. */
+export interface PodAddress {
+  readonly subnet: string;
+  readonly ip: Ip;
+  /** The address alone as a CIDR. */
+  readonly prefix: string;
+}
+
+/** An address of a pod; none if the text is not one. */
+export function podAddress(subnet: string, address: string): PodAddress | undefined {
+  const ip = parseIp(address);
+  return ip && { subnet, ip, prefix: hostCidr(ip).text };
 }
 
 /** A Service with a policy. */
@@ -95,18 +109,23 @@ export function announcements(facts: SpeakerFacts, settings: AnnouncementSetting
   const add = (prefix: string | undefined, nextHop?: string): void => {
     if (prefix !== undefined && !found.has(prefix)) found.set(prefix, { prefix, ...(nextHop && { nextHop }) });
   };
-  const subnets = new Map([...facts.subnets].map((subnet) => [subnet.name, subnet]));
-  for (const { vpc, policy, cidrs } of subnets.values())
-    if (vpc === settings.defaultVpc && policy === "cluster") for (const cidr of cidrs) add(parseCidr(cidr)?.text);
+  const subnets = new Map(
+    [...facts.subnets].map((subnet) => [
+      subnet.name,
+      { ...subnet, blocks: subnet.cidrs.flatMap((cidr) => parseCidr(cidr) ?? []) },
+    ]),
+  );
+  for (const { vpc, policy, blocks } of subnets.values())
+    if (vpc === settings.defaultVpc && policy === "cluster") for (const { text } of blocks) add(text);
   for (const pod of facts.pods) {
-    for (const { subnet: of, address } of pod.addresses) {
+    for (const { subnet: of, ip, prefix } of pod.addresses) {
       const subnet = subnets.get(of);
       if (subnet === undefined || subnet.vpc !== settings.defaultVpc) continue;
       // The author of a pod can write any address there.
-      if (!subnet.cidrs.some((cidr) => textContains(cidr, address))) continue;
+      if (!subnet.blocks.some((block) => cidrContains(block, ip))) continue;
       // A subnet that is announced as a whole has its pods' addresses in it.
       const policy = pod.policy ?? (subnet.policy === "local" ? "local" : undefined);
-      if (policy === "cluster" || (policy === "local" && pod.node === settings.node)) add(hostPrefix(address));
+      if (policy === "cluster" || (policy === "local" && pod.node === settings.node)) add(prefix);
     }
   }
   for (const service of facts.services)

@@ -11,6 +11,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { ENDPOINT_SLICES, OVN_EIPS, PODS, type ResourceType, SERVICES, SUBNETS } from "../kube/resources.ts";
 import type { EndpointSlice, Pod, Service } from "../kube/types.ts";
 import {
+  podAddress,
   readAnnouncePolicy,
   type SpeakerEip,
   type SpeakerFacts,
@@ -117,7 +118,7 @@ export function announcedPod({ metadata, spec = {}, status = {} }: Pod, node: st
     const isRouted = annotations[`${annotationDomain(provider)}/routed`] === "true";
     const subnet = annotations[podAnnotation(provider, "logical_switch")];
     if (!isOvnProvider(provider) || !isRouted || subnet === undefined) return [];
-    return listOf(value).map((address) => ({ subnet, address }));
+    return listOf(value).flatMap((address) => podAddress(subnet, address) ?? []);
   });
   return addresses.length === 0 ? undefined : { node: spec.nodeName, policy, addresses };
 }
