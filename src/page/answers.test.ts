@@ -2,6 +2,7 @@
 
 import t from "tap";
 import { addIp, addNetworkPolicy, addPod } from "../compile/testing/sample-facts.ts";
+import { projectNamespace } from "../facts/project-core.ts";
 import { podEndpoint } from "../reachability/endpoint.ts";
 import { explain } from "../reachability/explain.ts";
 import { Network } from "../reachability/network.ts";
@@ -14,7 +15,7 @@ import { policiesPage, policyDetail } from "./policies.ts";
 import { reach } from "./reach.ts";
 import { networkOf } from "./reach-network.ts";
 import { subnetDetail } from "./subnets.ts";
-import { ADMINISTRATOR, addTenantPod, pageSource, pageWorld, tenantName } from "./testing/page-world.ts";
+import { ADMINISTRATOR, addTenantPod, pageSource, pageWorld, tenant, tenantName } from "./testing/page-world.ts";
 import { topology } from "./topology.ts";
 import { vpcDetail } from "./vpcs.ts";
 
@@ -309,3 +310,45 @@ t.test("a network of two pods' ports answers for them as the whole network does"
     }
   }
 });
+
+t.test("of a Service with many endpoints some are followed, and the answer says how many are not", async (t) => {
+  const world = pageWorld(SIZE);
+  const key = `${tenantName(0)}/web-1`;
+  const slice = world.get("endpointSlices", key);
+  const [endpoint] = slice?.endpoints ?? [];
+  if (slice === undefined || endpoint === undefined) throw new Error("the world has no endpoints");
+  const endpoints = Array.from({ length: 700 }, (_, i) => ({ ...endpoint, address: `10.9.${i >> 8}.${i & 255}` }));
+  world.set("endpointSlices", key, { ...slice, endpoints });
+  const to = `svc/${tenantName(0)}/web`;
+  const answer = reach(pageSource(world), ADMINISTRATOR, { from: `${tenantName(0)}/web-0`, to, port: "80" });
+  t.equal(answer.paths.filter(({ destination }) => destination.startsWith("10.9.")).length, 50);
+  t.match(answer.warnings, [/^650 more endpoints/]);
+});
+
+t.test(
+  "the pages of a tenant's pods have all of them, also where one namespace's name begins with another's",
+  async (t) => {
+    const world = pageWorld(SIZE);
+    for (const namespace of ["shop", "shop-dev"]) {
+      world.set("namespaces", namespace, projectNamespace({ metadata: { name: namespace, uid: `uid-${namespace}` } }));
+      for (let i = 0; i < 3; i++)
+        addTenantPod(world, {
+          namespace,
+          name: `web-${i}`,
+          node: "weft-1",
+          v4: `10.16.9.${namespace.length * 10 + i}`,
+          v6: "",
+        });
+    }
+    const viewer = tenant("shop", "shop-dev");
+    const found: string[] = [];
+    let next: string | undefined;
+    do {
+      const page = podsPage(world, viewer, { limit: 2, ...(next !== undefined && { continue: next }) });
+      found.push(...page.items.map(({ namespace, name }) => `${namespace}/${name}`));
+      next = page.continue;
+    } while (next !== undefined);
+    t.equal(found.length, 6);
+    t.equal(new Set(found).size, 6);
+  },
+);

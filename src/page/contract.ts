@@ -180,7 +180,7 @@ export interface Overview {
     /** Why none does. */
     readonly problem?: string;
   };
-  /** The controller that answers, and whether it is the leader. All replicas answer from the same objects. */
+  /** The controller that answers, and whether it is the leader; no name where the account does not see nodes. All replicas answer from the same objects. */
   readonly answeredBy: { readonly name: string; readonly leading: boolean };
   /** The fullest subnets, at most 10. */
   readonly fullest: readonly SubnetRow[];
@@ -497,7 +497,7 @@ export interface ReachAnswer {
   readonly verdict: "allowed" | "denied" | "partly" | "uncertain";
   /** Why there is no path to follow. */
   readonly problem?: string;
-  /** One for each family, and for each backend of a Service. */
+  /** One for each family, and for each backend of a Service; of more than 50 backends the first. */
   readonly paths: readonly ReachPath[];
   /** What the answer does not include. */
   readonly warnings: readonly string[];

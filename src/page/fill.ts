@@ -21,22 +21,27 @@ export interface HeldAddress {
   readonly node: string;
 }
 
+/** Facts are immutable: the addresses of one are parsed once. */
+const PARSED = new WeakMap<object, readonly Ip[]>();
+
+function addressesOf(fact: { readonly v4: string; readonly v6: string }): readonly Ip[] {
+  const known = PARSED.get(fact);
+  if (known !== undefined) return known;
+  const parsed = [fact.v4, fact.v6].flatMap((text) => (text === "" ? [] : (parseIp(text) ?? [])));
+  PARSED.set(fact, parsed);
+  return parsed;
+}
+
 /** The addresses that objects hold in a subnet. */
 export function heldAddresses(facts: FactReader, subnet: string): readonly HeldAddress[] {
   const held: HeldAddress[] = [];
-  for (const { v4, v6, holder, mac, node } of facts.by("ips", "subnet", subnet)) {
+  for (const record of facts.by("ips", "subnet", subnet)) {
+    const { holder, mac, node } = record;
     const reserved = holder === "" || (holder.includes("/") && facts.by("pods", "holder", holder).length === 0);
-    for (const text of [v4, v6]) {
-      const ip = text === "" ? undefined : parseIp(text);
-      if (ip !== undefined) held.push({ ip, holder, reserved, mac, node });
-    }
+    for (const ip of addressesOf(record)) held.push({ ip, holder, reserved, mac, node });
   }
-  for (const { v4, v6, who } of facts.by("addressHolders", "subnet", subnet)) {
-    for (const text of [v4, v6]) {
-      const ip = text === "" ? undefined : parseIp(text);
-      if (ip !== undefined) held.push({ ip, holder: who, reserved: false, mac: "", node: "" });
-    }
-  }
+  for (const holder of facts.by("addressHolders", "subnet", subnet))
+    for (const ip of addressesOf(holder)) held.push({ ip, holder: holder.who, reserved: false, mac: "", node: "" });
   return held;
 }
 
@@ -62,6 +67,7 @@ export function excludedRanges({ excludeIps }: Pick<SubnetFact, "excludeIps">, b
 
 /** Whether the viewer sees who holds an address. */
 export function seesHolder(viewer: Viewer, holder: string): boolean {
+  if (holder.startsWith("node:")) return viewer.sees.nodes;
   const namespace = namespaceOfHolder(holder);
   return namespace === undefined ? viewer.sees.networks : viewer.maySee(namespace);
 }

@@ -7,6 +7,7 @@ import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import { projectService } from "../facts/project-service.ts";
 import type { FactStore } from "../facts/store.ts";
 import { addressMap } from "./addresses.ts";
+import { seesHolder } from "./fill.ts";
 import { findObjects } from "./find.ts";
 import { nodesPage } from "./nodes.ts";
 import { overview } from "./overview.ts";
@@ -122,4 +123,41 @@ t.test("what other tenants have changes nothing in what a tenant is answered", a
     }),
     { numRuns: 8 },
   );
+});
+
+t.test("messages about a tenant's own objects that name others are told without them", async (t) => {
+  const facts = pageWorld(SIZE);
+  const key = `web-0.${OWN}`;
+  facts.set("addressConflicts", key, { key, message: `pod ${tenantName(0)}/web-0 has it` });
+  const verdict = facts.get("verdicts", "ovn-default");
+  const message = "spec.cidrBlock 10.16.0.0/16 overlaps 10.200.0.0/24 of subnet subnet-a";
+  facts.set("verdicts", "ovn-default", { ...verdict, key: "ovn-default", ok: false, reason: "Overlap", message });
+  const answers = everything(facts);
+  t.notMatch(JSON.stringify(answers), /tenant-000\/web-0 has|subnet-a"|of subnet subnet-a/);
+  t.match(answers["subnet"], { state: "error", problem: undefined });
+  t.match(answers["pod"], { problem: /another object has an address/, problems: [{ reason: "AddressConflict" }] });
+});
+
+t.test("who does not see nodes is not told of controllers, nor what the API server says", async (t) => {
+  const facts = pageWorld(SIZE);
+  const source = {
+    ...pageSource(facts),
+    leader: { problem: "kube-ovn-controller-0 has not renewed its Lease" },
+    eventsProblem: "Events cannot be read: https://172.18.0.2:6443 refused",
+  };
+  const answer = overview(source, VIEWER);
+  t.match(answer.problems, [{ reason: "NoLeader" }]);
+  t.match(answer.eventsProblem, /cannot be read$/);
+  t.notMatch(JSON.stringify(answer), /controller-0|172\.18/);
+  const networks = { ...VIEWER, sees: { ...VIEWER.sees, networks: true } };
+  t.notOk(seesHolder(networks, "node:weft-1"));
+});
+
+t.test("an address of Services is answered alike whether or not another tenant's Service has it", async (t) => {
+  const facts = pageWorld(SIZE);
+  const answer = (): unknown =>
+    asked(() => reach(pageSource(facts), VIEWER, { from: `${OWN}/web-0`, to: "10.96.0.0", port: "80" }));
+  const before = answer();
+  facts.set("services", `${tenantName(0)}/web`, undefined);
+  t.strictSame(answer(), before);
 });

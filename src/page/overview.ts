@@ -40,7 +40,7 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
   const told = source.warnings.filter(({ about }) => seesObject(viewer, about));
   const withEvent = new Set(told.map(({ about }) => `${about.namespace}/${about.name}`));
   const problems = [
-    ...leaderProblems(leader),
+    ...leaderProblems(leader, viewer),
     ...partProblems(parts),
     ...(viewer.sees.nodes ? facts.all("nodes").flatMap((node) => nodeProblems(facts, node)) : []),
     ...(viewer.sees.networks ? statusProblems(facts, conditionsOf) : []),
@@ -50,8 +50,8 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
     ...waiting
       .filter(({ key }) => !withEvent.has(key))
       .slice(0, PODS)
-      .flatMap((pod) => podProblems(facts, pod)),
-    ...pods.filter((pod) => !isWaiting(facts, pod)).flatMap((pod) => podProblems(facts, pod)),
+      .flatMap((pod) => podProblems(facts, viewer, pod)),
+    ...pods.filter((pod) => !isWaiting(facts, pod)).flatMap((pod) => podProblems(facts, viewer, pod)),
   ];
   const worstFirst = problems.toSorted((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
   const unlisted = Math.max(0, waiting.filter(({ key }) => !withEvent.has(key)).length - PODS);
@@ -71,9 +71,11 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
     },
     parts,
     leader: viewer.sees.nodes ? leader : {},
-    answeredBy,
+    answeredBy: viewer.sees.nodes ? answeredBy : { name: "", leading: false },
     fullest: subnets.toSorted((a, b) => fullness(b) - fullness(a)).slice(0, FULLEST),
-    ...(eventsProblem !== undefined && { eventsProblem }),
+    ...(eventsProblem !== undefined && {
+      eventsProblem: viewer.sees.nodes ? eventsProblem : "Events cannot be read",
+    }),
   };
 }
 
@@ -83,10 +85,11 @@ export function seesObject(viewer: Viewer, { kind, namespace }: ObjectName): boo
   return kind === "Node" ? viewer.sees.nodes : viewer.sees.networks;
 }
 
-function leaderProblems({ problem }: Overview["leader"]): readonly ShownProblem[] {
+function leaderProblems({ problem }: Overview["leader"], viewer: Viewer): readonly ShownProblem[] {
   if (problem === undefined) return [];
+  const message = viewer.sees.nodes ? problem : "no controller is known to lead, so changes may not be applied";
   const about = { kind: "Deployment", namespace: "kube-system", name: "kube-ovn-controller" };
-  return [{ severity: "error", about, source: "part", reason: "NoLeader", message: problem }];
+  return [{ severity: "error", about, source: "part", reason: "NoLeader", message }];
 }
 
 function partProblems(parts: readonly Part[]): readonly ShownProblem[] {

@@ -68,6 +68,7 @@ t.test("a manifest that is none, of another kind, or of a namespace that is hidd
     ],
     ...[document.replace("policyTypes: [Ingress, Egress]", "ingress: 5"), document.replace(/spec: .*/, "spec: 5")],
     `${document}---\n`.repeat(51),
+    "---\n".repeat(60_000),
   ];
   for (const text of wrong) t.throws(read(text), { code: "invalid" }, text.slice(0, 200));
   t.throws(

@@ -16,6 +16,8 @@ import { notFound, PageError } from "./page-error.ts";
 
 /** The policies of one manifest. */
 const MAX_POLICIES = 50;
+/** Its documents, with empty ones. */
+const MAX_DOCUMENTS = 1_000;
 const MAX_CHANGES = 500;
 
 /** Names of Kubernetes: RFC 1123 subdomains. */
@@ -30,7 +32,10 @@ export function policiesIn(
   maySee: (namespace: string) => boolean,
 ): readonly NetworkPolicyFact[] {
   const policies: NetworkPolicyFact[] = [];
-  for (const document of parseAllDocuments(manifest, { prettyErrors: true })) {
+  const documents = parseAllDocuments(manifest, { prettyErrors: true });
+  if (documents.length > MAX_DOCUMENTS)
+    throw new PageError("invalid", `a manifest has at most ${MAX_DOCUMENTS} documents`);
+  for (const document of documents) {
     const [error] = document.errors;
     if (error !== undefined) throw new PageError("invalid", error.message);
     const line = manifest.slice(0, document.contents?.range?.[0] ?? 0).split("\n").length;

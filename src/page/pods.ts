@@ -54,16 +54,16 @@ export function podsPage(facts: FactReader, viewer: Viewer, question: PodsQuesti
   return pageOf(
     found,
     ({ key }) => key,
-    (pod) => podRow(facts, pod),
+    (pod) => podRow(facts, viewer, pod),
     question,
   );
 }
 
 /** A pod's row. */
-export function podRow(facts: FactReader, pod: PodFact): PodRow {
+export function podRow(facts: FactReader, viewer: Viewer, pod: PodFact): PodRow {
   const { namespace, name, node, alive } = pod;
   const record = primaryRecord(facts, pod);
-  const conflict = record && facts.get("addressConflicts", record.key)?.message;
+  const conflict = record && conflictOf(facts, viewer, record);
   const down = record !== undefined && facts.get("downPorts", record.key) !== undefined;
   const problem = conflict ?? pod.networksProblem ?? pod.invalidAnnotations?.[0]?.message;
   return {
@@ -107,7 +107,7 @@ export function podDetail(
   events: readonly EventRow[],
 ): PodDetail {
   const pod = visiblePod(facts, viewer, of.namespace, of.name);
-  const row = podRow(facts, pod);
+  const row = podRow(facts, viewer, pod);
   const vpc = row.subnet === undefined ? undefined : facts.get("subnets", row.subnet)?.vpc;
   const policies = (["ingress", "egress"] as const).flatMap((direction) =>
     book
@@ -132,9 +132,16 @@ export function podDetail(
     services: servicesOf(facts, pod),
     ports: pod.ports,
     ...qosOf(pod),
-    problems: podProblems(facts, pod),
+    problems: podProblems(facts, viewer, pod),
     events,
   };
+}
+
+/** Who else has an address of a record; the other's name only for who sees everything. */
+function conflictOf(facts: FactReader, viewer: Viewer, { key }: IpFact): string | undefined {
+  const conflict = facts.get("addressConflicts", key);
+  if (conflict === undefined) return undefined;
+  return isClusterWide(viewer) ? conflict.message : "another object has an address of this pod";
 }
 
 /** The names of the SecurityGroups in a pod's annotations. */
@@ -175,16 +182,16 @@ function qosOf({ annotations }: PodFact): Pick<PodDetail, "qos"> {
 }
 
 /** What needs a hand at a pod, by its facts. */
-export function podProblems(facts: FactReader, pod: PodFact): readonly ShownProblem[] {
+export function podProblems(facts: FactReader, viewer: Viewer, pod: PodFact): readonly ShownProblem[] {
   const about = { kind: "Pod", namespace: pod.namespace, name: pod.name };
   const problems: ShownProblem[] = [];
   const add = (reason: string, message: string, severity: ShownProblem["severity"] = "error"): unknown =>
     problems.push({ severity, about, source: "address", reason, message });
   if (isWaiting(facts, pod))
     add("NoAddress", `it has no address yet; its Events, or \`weftctl pod ${pod.key}\`, say why`);
-  for (const { key } of recordsOf(facts, pod)) {
-    const conflict = facts.get("addressConflicts", key);
-    if (conflict !== undefined) add("AddressConflict", conflict.message);
+  for (const record of recordsOf(facts, pod)) {
+    const conflict = conflictOf(facts, viewer, record);
+    if (conflict !== undefined) add("AddressConflict", conflict);
   }
   if (pod.networksProblem !== undefined) add("NetworkUnclear", pod.networksProblem);
   for (const { message } of pod.invalidAnnotations ?? []) add("InvalidAnnotation", message, "warning");

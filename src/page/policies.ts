@@ -71,6 +71,12 @@ export function seesPolicy(viewer: Viewer, { namespace }: PolicyName): boolean {
   return namespace === undefined ? viewer.sees.allNamespaces : viewer.maySee(namespace);
 }
 
+/** Whether a policy exists, and the viewer sees it. */
+export function visiblePolicy(facts: FactReader, viewer: Viewer, name: PolicyName): boolean {
+  const key = name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`;
+  return seesPolicy(viewer, name) && facts.get(policyFacts(name.kind) ?? "securityGroups", key) !== undefined;
+}
+
 function textOf({ kind, namespace, name }: PolicyName): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
@@ -165,8 +171,7 @@ export function policyDetail(
   const { facts, book } = source;
   const key = name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`;
   const of = policyFacts(name.kind);
-  const exists = of === undefined ? facts.get("securityGroups", key) !== undefined : facts.get(of, key) !== undefined;
-  if (!exists || !seesPolicy(viewer, name)) throw notFound(textOf(name));
+  if (!visiblePolicy(facts, viewer, name)) throw notFound(textOf(name));
   const members = new Members(source, viewer);
   const group = of === undefined ? facts.get("securityGroups", key) : undefined;
   const network = of === "networkPolicies" ? facts.get("networkPolicies", key) : undefined;

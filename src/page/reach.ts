@@ -4,6 +4,7 @@ import type { PodFact } from "../facts/pod.ts";
 import type { ServiceFact } from "../facts/service.ts";
 import type { FactReader } from "../facts/store.ts";
 import { type Ip, parseIp } from "../net/address.ts";
+import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { addressEndpoint, type Endpoint, EndpointError, podEndpoint } from "../reachability/endpoint.ts";
 import { type ExplainedStep, type Explanation, explain } from "../reachability/explain.ts";
 import type { Network } from "../reachability/network.ts";
@@ -36,10 +37,19 @@ export interface ReachSource {
   readonly book: PolicyIndex;
 }
 
+/** Of a Service with more endpoints the first ones are followed: each takes a millisecond of CPU. */
+const MAX_BACKENDS = 50;
+
 type Target =
   | { readonly kind: "pod"; readonly pod: PodFact }
   | { readonly kind: "address"; readonly address: Ip }
   | { readonly kind: "service"; readonly service: ServiceFact };
+
+/** The endpoints that are followed, and the number of those that are not. */
+interface Followed {
+  readonly target: ServiceTarget;
+  readonly more: number;
+}
 
 /**
  * Whether one end reaches the other, why, and by which steps. Who does not see everything is told what their own pods and policies decide, and of the rest only whether it arrives. Throws a
@@ -50,19 +60,24 @@ export function reach(source: ReachSource, viewer: Viewer, question: ReachQuesti
   const port = portOf(question);
   const from = visiblePod(facts, viewer, ...namesOf(question.from, "from"));
   const target = targetOf(facts, viewer, question.to);
-  const network = networkOf(facts, compiled, {
-    holders: [from.holder, ...(target.kind === "pod" ? [target.pod.holder] : [])],
-    addresses:
-      target.kind === "address"
-        ? [target.address.text]
-        : target.kind === "service"
-          ? backendAddresses(facts, target.service)
-          : [],
-  });
   try {
+    const service = target.kind === "service" ? observed(facts, target.service, port, from.node) : undefined;
+    const followed = target.kind === "service" ? service?.target : target;
+    if (followed === undefined) throw notFound(question.to);
+    const network = networkOf(facts, compiled, {
+      holders: [from.holder, ...(target.kind === "pod" ? [target.pod.holder] : [])],
+      addresses:
+        target.kind === "address"
+          ? [target.address.text]
+          : (service?.target.backends.map(({ address }) => address.text) ?? []),
+    });
     const sender = podEndpoint(network, from.namespace, from.name);
-    const connections = connectionsOf(network, book, sender, target, port, facts);
-    return told(viewer, facts, sender, target, connections);
+    const connections = connectionsOf(network, book, sender, followed, port);
+    const more = service?.more ?? 0;
+    return told(viewer, facts, sender, target, {
+      connections,
+      warnings: more === 0 ? [] : [`${more} more endpoints of the Service were not followed`],
+    });
   } catch (error) {
     if (!(error instanceof EndpointError)) throw error;
     // The message of an end that is not found lists others.
@@ -89,11 +104,14 @@ function portOf({ protocol = "", port = "" }: ReachQuestion): PortQuestion {
 function targetOf(facts: FactReader, viewer: Viewer, text: string): Target {
   const address = parseIp(text.replace(/^\[(.*)\]$/, "$1"));
   if (address !== undefined) {
-    const service = facts.all("services").find(({ addresses }) => addresses.includes(address.text));
-    if (service === undefined) return { kind: "address", address };
-    if (!viewer.maySee(service.namespace))
-      throw new PageError("forbidden", `${address.text} is of something that this account may not see`);
-    return { kind: "service", service };
+    const service = facts
+      .all("services")
+      .find(({ addresses, namespace }) => addresses.includes(address.text) && viewer.maySee(namespace));
+    if (service !== undefined) return { kind: "service", service };
+    // Whether or not a hidden Service has it.
+    if (!viewer.sees.allNamespaces && isServiceAddress(facts, address))
+      throw new PageError("forbidden", `${address.text} is of no Service that this account may see`);
+    return { kind: "address", address };
   }
   const parts = text.split("/");
   if (parts.length === 3 && parts[0] === "svc") {
@@ -106,6 +124,13 @@ function targetOf(facts: FactReader, viewer: Viewer, text: string): Target {
   return { kind: "pod", pod: visiblePod(facts, viewer, ...namesOf(text, "to")) };
 }
 
+function isServiceAddress(facts: FactReader, address: Ip): boolean {
+  return Object.values(facts.get("cluster", "cluster")?.serviceCidr ?? {}).some((text) => {
+    const range = parseCidr(text);
+    return range !== undefined && cidrContains(range, address);
+  });
+}
+
 /** An explained connection, and its trace. */
 interface Connection {
   readonly explained: Explanation | undefined;
@@ -116,14 +141,12 @@ function connectionsOf(
   network: Network,
   book: PolicyIndex,
   from: Endpoint,
-  target: Target,
+  target: Exclude<Target, { kind: "service" }> | ServiceTarget,
   port: PortQuestion,
-  facts: FactReader,
 ): readonly Connection[] {
-  if (target.kind === "service") {
-    const service = observed(facts, target.service, port);
-    const answer = explainService(network, book, from, service);
-    const traces = traceService(network, from, service, answer);
+  if (!("kind" in target)) {
+    const answer = explainService(network, book, from, target);
+    const traces = traceService(network, from, target, answer);
     const explained = traces.length > answer.backends.length ? [answer.virtual, ...answer.backends] : answer.backends;
     return traces.map((trace, i) => ({ trace, explained: explained[i] }));
   }
@@ -135,23 +158,27 @@ function connectionsOf(
   return [{ explained, trace: traceExplained(network, explained, from, to) }];
 }
 
-function backendAddresses(facts: FactReader, { key }: ServiceFact): readonly string[] {
-  return facts.by("endpointSlices", "service", key).flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
-}
-
-/** The Service as `serviceTarget` reads it. */
-function observed(facts: FactReader, service: ServiceFact, port: PortQuestion): ServiceTarget {
+/** The Service as `serviceTarget` reads it, for a client on `node`. */
+function observed(facts: FactReader, service: ServiceFact, port: PortQuestion, node: string | undefined): Followed {
   const { namespace, name, key, addresses, nodeLocal, ports } = service;
   const spec = { clusterIPs: addresses, ports, internalTrafficPolicy: nodeLocal ? "Local" : "Cluster" };
   const slices = facts.by("endpointSlices", "service", key).map(({ endpoints, ports: own }) => ({
     ports: own,
-    endpoints: endpoints.map(({ address, state, node }) => ({
+    endpoints: endpoints.map(({ address, state, node: at }) => ({
       addresses: [address],
       conditions: { ready: state === "ready" },
-      ...(node !== "" && { nodeName: node }),
+      ...(at !== "" && { nodeName: at }),
     })),
   }));
-  return serviceTarget({ metadata: { name, namespace }, spec }, slices, port);
+  const target = serviceTarget({ metadata: { name, namespace }, spec }, slices, port);
+  const { backends, local } = target;
+  // Only these are used, so they are the first.
+  const near = local ? backends.filter((backend) => backend.node === node) : backends;
+  const used = near.length > 0 ? near : backends;
+  return {
+    target: { ...target, backends: used.slice(0, MAX_BACKENDS) },
+    more: Math.max(0, used.length - MAX_BACKENDS),
+  };
 }
 
 function told(
@@ -159,7 +186,7 @@ function told(
   facts: FactReader,
   from: Endpoint,
   target: Target,
-  connections: readonly Connection[],
+  { connections, warnings }: { readonly connections: readonly Connection[]; readonly warnings: readonly string[] },
 ): ReachAnswer {
   const all = isClusterWide(viewer);
   const paths = connections.flatMap(({ explained, trace }) =>
@@ -178,9 +205,10 @@ function told(
         };
       }
       const seen = seesDestination(viewer, facts, destination);
-      const own = steps.map((step) => ownDecision(viewer, step, from, seen));
+      const own = steps.map((step) => ownDecision(viewer, step, from, seen ? explained?.to : undefined));
       const denied = own.findLast((step) => step.verdict === "denied");
-      const remedied = seen && denied?.policies.every((label) => isOwnLabel(viewer, label)) === true;
+      const remedied =
+        seen && denied?.because !== HIDDEN && denied?.policies.every((label) => isOwnLabel(viewer, label)) === true;
       return {
         ...base,
         steps: own.map(({ at, because, verdict: said }) => ({
@@ -212,7 +240,7 @@ function told(
             : "denied",
     ...(problem !== undefined && { problem: all ? problem : "there is no path to follow" }),
     paths,
-    warnings: [],
+    warnings,
   };
 }
 
@@ -237,11 +265,14 @@ function decisionOf(
 
 const HIDDEN = "decided by what this account may not see";
 
-/** A decision as a viewer may be told of it who does not see everything: rules of others have names of others in them. */
-function ownDecision(viewer: Viewer, step: ExplainedStep, from: Endpoint, seen: boolean): ReachDecision {
+/**
+ * A decision as a viewer may be told of it who does not see everything: rules of others have names of others in them. `to`: the destination, if the viewer sees it; what is between the two may be
+ * another's pod that forwards the packet.
+ */
+function ownDecision(viewer: Viewer, step: ExplainedStep, from: Endpoint, to: string | undefined): ReachDecision {
   const { what, verdict, acl, policies } = step;
   const atSender = what === "egress" && step.at === from.label;
-  const atReceiver = what === "ingress" && seen;
+  const atReceiver = what === "ingress" && step.at === to;
   if (!atSender && !atReceiver) {
     const at = what === "route" ? "the network" : "the destination";
     return { what, at, verdict, because: HIDDEN, policies: [], nearest: [] };

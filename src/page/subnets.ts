@@ -44,7 +44,11 @@ function subnetHealth(
   conditionsOf: ConditionsOf,
 ): { readonly state: Health; readonly problem?: string } {
   const verdict = facts.get("verdicts", name);
-  if (verdict?.ok === false) return { state: "error", problem: `${verdict.reason}: ${verdict.message}` };
+  // Messages name what is in the way: subnets, VPCs and peerings of others.
+  if (verdict?.ok === false)
+    return viewer.sees.networks
+      ? { state: "error", problem: `${verdict.reason}: ${verdict.message}` }
+      : { state: "error" };
   const told = healthOf(conditionsOf("subnets", name));
   if (told.state === "error") return viewer.sees.networks ? told : { state: "error" };
   const full = fill.find(({ free }) => free === 0);

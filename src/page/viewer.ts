@@ -27,7 +27,10 @@ export function visibleNamespaces(facts: FactReader, { maySee }: Viewer): readon
 /** The pods that the viewer sees, by key. */
 export function visiblePods(facts: FactReader, viewer: Viewer): readonly PodFact[] {
   if (viewer.sees.allNamespaces) return facts.all("pods");
-  return visibleNamespaces(facts, viewer).flatMap(({ name }) => facts.by("pods", "namespace", name));
+  // By key as all pods are: a-b/x is before a/x.
+  return visibleNamespaces(facts, viewer)
+    .flatMap(({ name }) => facts.by("pods", "namespace", name))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** The names of the subnets that the viewer sees: all, or those that their pods are in or their namespaces are bound to. */
