@@ -52,10 +52,15 @@ export class Accounts {
     this.#parts = parts;
   }
 
+  /** Whether the API server has accepted a token lately. */
+  knows(token: string): boolean {
+    return this.#known.has(digest(token));
+  }
+
   /** The viewer with a token. Rejects with a `PageError`: `unauthenticated`, `unavailable`, or `busy`. */
   async viewerOf(token: string): Promise<Viewer> {
     if (token === "" || token.length > MAX_LENGTH) throw unauthenticated();
-    const key = createHash("sha256").update(token).digest("base64");
+    const key = digest(token);
     const known = this.#known.get(key);
     const { clock } = this.#parts;
     if (known !== undefined && clock.now() - known.at < FRESH_MS) return known.viewer;
@@ -141,6 +146,10 @@ export class Accounts {
       else next();
     }
   }
+}
+
+function digest(token: string): string {
+  return createHash("sha256").update(token).digest("base64");
 }
 
 function unauthenticated(): PageError {

@@ -1,34 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { writeFile } from "node:fs/promises";
+import { setPriority } from "node:os";
+import type { NetworkPolicyFact } from "../../facts/network-policy.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { factStore } from "../../kinds/store.ts";
 import { PageError } from "../../page/page-error.ts";
-import { planAnswer } from "../../page/plan.ts";
+import { planAnswer, policiesIn } from "../../page/plan.ts";
 import type { PlanInput, PlanOutput } from "./plan-messages.ts";
+
+const NICENESS = 10;
 
 /** Makes one plan for the process that has started this one, and resolves when it has the answer, or is gone. */
 export function answerPlan(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
+  // The controller goes first where both have work, and stays where memory is short.
+  setPriority(NICENESS);
+  writeFile("/proc/self/oom_score_adj", "1000").catch(() => undefined);
   const facts = factStore();
+  let maySee: (namespace: string) => boolean = () => false;
+  let policies: readonly NetworkPolicyFact[] = [];
+  const answer = (input: PlanInput): PlanOutput | undefined => {
+    switch (input.kind) {
+      case "question": {
+        const seen = input.namespaces && new Set(input.namespaces);
+        maySee = (namespace) => seen?.has(namespace) !== false;
+        policies = policiesIn(input.manifest, input.namespace, maySee);
+        return { kind: "accepted" };
+      }
+      case "facts":
+        for (const [kind, fact] of input.facts) facts.set(kind, fact.key, fact as FactTypes[FactKind] as never);
+        return undefined;
+      case "compute":
+        return { kind: "answer", answer: planAnswer(facts, policies, maySee) };
+    }
+  };
   process.on("disconnect", resolve);
   process.on("message", (message) => {
-    // Its only sender is the controller, of the same program.
-    const input = message as PlanInput;
-    if (input.kind === "facts") {
-      for (const [kind, fact] of input.facts) facts.set(kind, fact.key, fact as FactTypes[FactKind] as never);
-      return;
-    }
-    const { policies, namespaces } = input;
-    const seen = namespaces && new Set(namespaces);
-    let output: PlanOutput;
+    let output: PlanOutput | undefined;
     try {
-      const answer = planAnswer(facts, policies, (namespace) => seen?.has(namespace) !== false);
-      output = { kind: "answer", answer };
+      // Its only sender is the controller, of the same program.
+      output = answer(message as PlanInput);
     } catch (error) {
       const code = error instanceof PageError ? error.code : "internal";
       output = { kind: "refused", code, message: error instanceof Error ? error.message : String(error) };
     }
-    process.send?.(output, () => process.disconnect());
+    if (output?.kind === "accepted") process.send?.(output);
+    else if (output !== undefined) process.send?.(output, () => process.disconnect());
   });
   return promise;
 }

@@ -23,8 +23,13 @@ const FRESH_MS = 10_000;
 const DEADLINE_MS = 3_000;
 /** Warnings in Events of the last hour are shown. */
 const RECENT_MS = 3_600_000;
+/** Of one component. */
 const MAX_EVENTS = 1_000;
-const EVENTS_OF_ONE = 20;
+/** Events are listed by name, so the last ones of an object are not the first that are read. */
+const READ_OF_ONE = 200;
+const SHOWN_OF_ONE = 20;
+/** Objects whose Events are kept for others who ask within some seconds. */
+const MAX_KEPT = 256;
 /** Weft's workloads, by the labels of their pods. */
 const WORKLOADS: Readonly<Record<Part["kind"], readonly string[]>> = {
   Deployment: ["ovn-central", "kube-ovn-controller"],
@@ -37,6 +42,8 @@ export class ClusterReader {
   readonly #kube: Kube;
   readonly #clock: Pick<Clock, "now" | "wall">;
   readonly #namespace: string;
+  /** Object → its Events; the oldest first. */
+  readonly #events = new Map<string, { readonly at: number; readonly found: Promise<readonly EventRow[]> }>();
   #state: { readonly at: number; readonly found: Promise<ClusterState> } | undefined;
 
   constructor(kube: Kube, clock: Pick<Clock, "now" | "wall">, namespace: string) {
@@ -52,12 +59,27 @@ export class ClusterReader {
     return await this.#state.found;
   }
 
-  /** The last Events about an object; none where they cannot be read. */
-  async eventsOf({ kind, namespace, name }: ObjectName): Promise<readonly EventRow[]> {
+  /** The last Events about an object, of some seconds ago at most; none where they cannot be read. */
+  async eventsOf(of: ObjectName): Promise<readonly EventRow[]> {
+    const now = this.#clock.now();
+    const key = JSON.stringify([of.kind, of.namespace, of.name]);
+    const known = this.#events.get(key);
+    if (known !== undefined && now - known.at <= FRESH_MS) return await known.found;
+    const found = this.#readEventsOf(of);
+    this.#events.delete(key);
+    this.#events.set(key, { at: now, found });
+    for (const oldest of this.#events.keys()) {
+      if (this.#events.size <= MAX_KEPT) break;
+      this.#events.delete(oldest);
+    }
+    return await found;
+  }
+
+  async #readEventsOf({ kind, namespace, name }: ObjectName): Promise<readonly EventRow[]> {
     // The value of a field selector has no quotes: a name with other characters is none of Kubernetes.
     if (!/^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$/.test(name)) return [];
     const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
-    const query = { fieldSelector, limit: EVENTS_OF_ONE, deadlineMs: DEADLINE_MS };
+    const query = { fieldSelector, limit: READ_OF_ONE, deadlineMs: DEADLINE_MS };
     const found = await this.#kube
       .list<KubeEvent>(EVENTS, namespace === undefined ? query : { ...query, namespace })
       .catch(() => ({ items: [] }));
@@ -66,7 +88,8 @@ export class ClusterReader {
         const { reason = "", message = "", count = 1, type } = event;
         return { type: type === "Warning" ? "Warning" : "Normal", reason, message, count, last: timeOf(event) };
       })
-      .sort((a, b) => b.last - a.last);
+      .sort((a, b) => b.last - a.last)
+      .slice(0, SHOWN_OF_ONE);
   }
 
   async #read(): Promise<ClusterState> {
@@ -107,10 +130,19 @@ export class ClusterReader {
   }
 
   async #warnings(): Promise<Pick<ClusterState, "warnings" | "eventsProblem">> {
-    const query = { fieldSelector: "type=Warning", limit: MAX_EVENTS, deadlineMs: DEADLINE_MS };
+    // By component: a cluster has thousands of warnings of others.
+    const listed = [CONTROLLER_COMPONENT, DAEMON_COMPONENT].map((component) => {
+      const fieldSelector = `type=Warning,source=${component}`;
+      return this.#kube.list<KubeEvent>(EVENTS, { fieldSelector, limit: MAX_EVENTS, deadlineMs: DEADLINE_MS });
+    });
     try {
-      const { items } = await this.#kube.list<KubeEvent>(EVENTS, query);
-      return { warnings: recentWarnings(items, this.#clock.wall()) };
+      const lists = await Promise.all(listed);
+      const warnings = recentWarnings(
+        lists.flatMap(({ items }) => items),
+        this.#clock.wall(),
+      );
+      if (lists.every((list) => list.continue === undefined)) return { warnings };
+      return { warnings, eventsProblem: `there are more warnings of Weft than the ${MAX_EVENTS} that are read` };
     } catch (error) {
       return { warnings: [], eventsProblem: `Events cannot be read: ${String(error)}` };
     }

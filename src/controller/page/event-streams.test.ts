@@ -47,6 +47,7 @@ class Client extends EventEmitter {
     return true;
   }
   end(text = ""): this {
+    if (this.ended) throw new Error("write after end");
     this.text += text;
     this.ended = true;
     return this;
@@ -202,4 +203,27 @@ t.test("when the process stops, every stream is told so", async (t) => {
   client.take();
   streams.stop();
   t.match(client.take(), [{ type: "end", data: { reason: "stopping" } }]);
+});
+
+t.test("a client that has gone while its account was asked for takes no stream", async (t) => {
+  const { facts, streams, timers } = rig();
+  const gone = new Client();
+  gone.destroyed = true;
+  streams.open(gone as unknown as ServerResponse, ADMINISTRATOR, () => Promise.resolve(ADMINISTRATOR), undefined);
+  addPod(facts, OWN);
+  t.equal(streams.size, 0);
+  t.equal(timers.size, 0);
+});
+
+t.test("a stream of which two beats learn that its login has ended is ended once", async (t) => {
+  const { timers, open, streams } = rig();
+  const asked = Promise.withResolvers<Viewer>();
+  const client = open(ADMINISTRATOR, undefined, () => asked.promise);
+  client.take();
+  timers.run(15_000);
+  timers.run(15_000);
+  asked.reject(new PageError("unauthenticated", "ended"));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.match(client.take(), [{ type: "end", data: { reason: "expired" } }]);
+  t.equal(streams.size, 0);
 });

@@ -52,6 +52,8 @@ export class EventStreams {
 
   /** Begins a stream. `last`: the header `Last-Event-ID`. Throws a `PageError` where there are too many. */
   open(response: ServerResponse, viewer: Viewer, again: () => Promise<Viewer>, last: string | undefined): void {
+    // The client has gone while its account was asked for; it does not close again.
+    if (response.destroyed) return;
     const own = [...this.#streams].filter((stream) => stream.viewer.user === viewer.user).length;
     if (this.#streams.size >= MAX_STREAMS || own >= MAX_OF_ACCOUNT)
       throw new PageError("busy", "too many pages of this account, or of all, follow changes", { retryAfter: 30 });
@@ -116,6 +118,8 @@ export class EventStreams {
   }
 
   #end(stream: Stream, reason: (StreamEvent & { readonly type: "end" })["reason"]): void {
+    // Two beats may learn at once that a login has ended.
+    if (!this.#streams.has(stream)) return;
     this.#drop(stream);
     const event: StreamEvent = { type: "end", reason };
     stream.response.end(`event: end\ndata: ${JSON.stringify(event)}\n\n`);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -14,6 +16,7 @@ import type { Me, Overview } from "../../page/contract.ts";
 import { pageSource, pageWorld, tenantName } from "../../page/testing/page-world.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { servePage } from "./serve-page.ts";
+import { PageServer, type PageServerParts } from "./server.ts";
 
 /** token → what its account may list: `pods` in all namespaces, `pods/NAMESPACE`, `nodes`, … */
 type Rights = Record<string, readonly string[]>;
@@ -262,4 +265,36 @@ t.test("before everything is read the page says so", async (t) => {
   });
   setUnready(undefined);
   t.equal((await ask("/api/v1/overview")).status, 200);
+});
+
+t.test("an address that tries tokens makes few questions to the API server, and others are answered", async (t) => {
+  let now = 0;
+  const { ask, kube } = await page(t, { clock: { ...SYSTEM_CLOCK, now: () => now } });
+  t.equal((await ask("/api/v1/me")).status, 200);
+  const before = kube.asked;
+  const statuses: number[] = [];
+  for (let i = 0; i < 100; i++) statuses.push((await ask("/api/v1/me", `wrong-${i}`)).status);
+  t.ok(kube.asked - before < 10, `${kube.asked - before} reviews`);
+  t.equal(statuses.at(-1), 429);
+  t.equal((await ask("/api/v1/me")).status, 200, "a token that is known is none that is tried");
+  now += 1_000;
+  t.equal((await ask("/api/v1/me", "one")).status, 200);
+});
+
+t.test("a client that does not read its answer loses its connection", async (t) => {
+  const bytes = Buffer.alloc(64 * 2 ** 20);
+  const file = { type: "text/plain", etag: '"x"', bytes, immutable: false };
+  const clock = SYSTEM_CLOCK;
+  const parts = { clock, files: new Map([["big.js", file]]), onError: () => undefined, silentMs: 200 };
+  const server = await new PageServer(parts as unknown as PageServerParts).listen(0, undefined, "127.0.0.1");
+  t.teardown(() => server.close());
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const client = connect((server.address() as { port: number }).port, "127.0.0.1");
+  client.on("error", () => undefined);
+  t.teardown(() => client.destroy());
+  client.write("GET /big.js HTTP/1.1\r\nhost: x\r\n\r\n");
+  client.pause();
+  const [socket] = await accepted;
+  await once(socket, "close");
+  t.ok(socket.destroyed);
 });

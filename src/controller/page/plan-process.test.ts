@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import t from "tap";
-import { ADMINISTRATOR, pageWorld, tenantName } from "../../page/testing/page-world.ts";
+import { ADMINISTRATOR, pageWorld, tenant, tenantName } from "../../page/testing/page-world.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { PlanProcess } from "./plan-process.ts";
 
@@ -38,6 +38,12 @@ t.test(
         code: "unavailable",
         message: /was not made/,
       });
-    await t.rejects(plans.plan(ADMINISTRATOR, tenantName(0), "kind: Pod"), { code: "invalid" });
   },
 );
+
+t.test("a manifest is parsed by that process, which refuses it with the reason", { timeout: 60_000 }, async (t) => {
+  const plans = new PlanProcess(facts, SYSTEM_CLOCK, join(import.meta.dirname, "../main.ts"));
+  await t.rejects(plans.plan(ADMINISTRATOR, tenantName(0), "kind: Pod"), { code: "invalid", message: /^line 1/ });
+  const one = tenant(tenantName(1));
+  await t.rejects(plans.plan(one, tenantName(0), POLICY), { code: "not-found" });
+});

@@ -6,7 +6,6 @@ import type { FactStore } from "../../facts/store.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { PlanAnswer } from "../../page/contract.ts";
 import { PageError } from "../../page/page-error.ts";
-import { policiesIn } from "../../page/plan.ts";
 import { type Viewer, visibleNamespaces } from "../../page/viewer.ts";
 import type { Timers } from "../../time/clock.ts";
 import { PLAN_COMMAND, type PlanInput, type PlanOutput } from "./plan-messages.ts";
@@ -20,7 +19,7 @@ const PART = 500;
 
 /**
  * Makes plans in a process of their own, one at a time: a plan compiles everything twice, which takes seconds of CPU at 5,000 pods, and the controller must not stop deciding meanwhile. The process
- * gets all facts as they are now, and ends with its answer.
+ * parses the manifest as the client has sent it, gets all facts as they are now, and ends with its answer.
  */
 export class PlanProcess {
   readonly #facts: FactStore;
@@ -37,7 +36,6 @@ export class PlanProcess {
 
   /** Who gains or loses reach by a manifest, as far as the viewer sees. Rejects with a `PageError`. */
   async plan(viewer: Viewer, namespace: string, manifest: string): Promise<PlanAnswer> {
-    const policies = policiesIn(manifest, namespace, viewer.maySee);
     if (this.#running) throw new PageError("busy", "another plan is being made", { retryAfter: 5 });
     this.#running = true;
     const child = fork(this.#program, [PLAN_COMMAND], {
@@ -47,12 +45,12 @@ export class PlanProcess {
     });
     const stop = this.#timers.after(DEADLINE_MS, () => child.kill("SIGKILL"));
     try {
-      const answered = answerOf(child);
-      // Handled below; a process that ends while it is told the facts has an answer that says why.
-      answered.catch(() => undefined);
-      await this.#tell(child);
+      const { accepted, answered } = answersOf(child);
       const namespaces = visibleNamespaces(this.#facts, viewer).map(({ name }) => name);
-      await send(child, { kind: "question", policies, ...(!viewer.sees.allNamespaces && { namespaces }) });
+      await send(child, { kind: "question", manifest, namespace, ...(!viewer.sees.allNamespaces && { namespaces }) });
+      await accepted;
+      await this.#tell(child);
+      await send(child, { kind: "compute" });
       return await answered;
     } finally {
       stop();
@@ -84,16 +82,28 @@ function send(child: ChildProcess, input: PlanInput): Promise<void> {
   return promise;
 }
 
-function answerOf(child: ChildProcess): Promise<PlanAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<PlanAnswer>();
-  child.once("message", (message) => {
+function answersOf(child: ChildProcess): {
+  readonly accepted: Promise<void>;
+  readonly answered: Promise<PlanAnswer>;
+} {
+  const accepted = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<PlanAnswer>();
+  const failed = (error: PageError): void => {
+    accepted.reject(error);
+    answered.reject(error);
+  };
+  // Each is awaited in turn; a process that ends before says why to both.
+  accepted.promise.catch(() => undefined);
+  answered.promise.catch(() => undefined);
+  child.on("message", (message) => {
     const output = message as PlanOutput;
-    if (output.kind === "answer") resolve(output.answer);
-    else reject(new PageError(output.code, output.message));
+    if (output.kind === "accepted") accepted.resolve();
+    else if (output.kind === "answer") answered.resolve(output.answer);
+    else failed(new PageError(output.code, output.message));
   });
-  child.once("error", (cause) => reject(unavailable(cause.message, cause)));
-  child.once("exit", (code, signal) => reject(unavailable(`its process has ended (${signal ?? `code ${code}`})`)));
-  return promise;
+  child.once("error", (cause) => failed(unavailable(cause.message, cause)));
+  child.once("exit", (code, signal) => failed(unavailable(`its process has ended (${signal ?? `code ${code}`})`)));
+  return { accepted: accepted.promise, answered: answered.promise };
 }
 
 function unavailable(why: string, cause?: Error): PageError {

@@ -5,11 +5,11 @@ import type { ConditionsOf } from "../../page/conditions.ts";
 import type { FlowsAnswer, Me, ObjectName, PlanAnswer, PolicyName, ShownPolicyKind } from "../../page/contract.ts";
 import { findObjects } from "../../page/find.ts";
 import { nodeDetail, nodesPage } from "../../page/nodes.ts";
-import { overview, seesObject } from "../../page/overview.ts";
+import { overview } from "../../page/overview.ts";
 import { notFound, PageError } from "../../page/page-error.ts";
 import type { PageQuestion } from "../../page/pages.ts";
 import { podDetail, podsPage, visiblePod } from "../../page/pods.ts";
-import { policiesPage, policyDetail, seesPolicy } from "../../page/policies.ts";
+import { policiesPage, policyDetail, visiblePolicy } from "../../page/policies.ts";
 import { policyFacts } from "../../page/policy-names.ts";
 import { type ReachSource, reach } from "../../page/reach.ts";
 import { subnetDetail, visibleSubnet } from "../../page/subnets.ts";
@@ -55,80 +55,95 @@ export function me({ facts, plan, flows, version }: RouteParts, viewer: Viewer, 
   };
 }
 
-/** Answers a request. Rejects with a `PageError`. */
-export async function answer(parts: RouteParts, request: RouteRequest): Promise<unknown> {
+/** Reads what a request needs, and resolves with what computes its answer, which is the part that takes CPU. Both may fail with a `PageError`. */
+export async function answer(parts: RouteParts, request: RouteRequest): Promise<() => unknown> {
   const { method, path, query, viewer } = request;
   const { facts, conditionsOf, reader } = parts;
   const [what = "", ...names] = path;
   const [first = "", second, third] = names;
   if (what === "plan" && names.length === 0) {
     if (method !== "POST") throw new PageError("method-not-allowed", "a plan is made by POST");
-    return await planned(parts, request);
+    const plan = await planned(parts, request);
+    return () => plan;
   }
   if (method !== "GET" && method !== "HEAD")
     throw new PageError("method-not-allowed", `/api/v1/${what} answers GET only`);
-  const events = (of: ObjectName): ReturnType<ClusterReader["eventsOf"]> => reader.eventsOf(of);
+  // No question to the API server about what the viewer is not told.
+  const events = async (of: ObjectName, seen = true): ReturnType<ClusterReader["eventsOf"]> =>
+    seen ? await reader.eventsOf(of) : [];
   switch (`${what}/${names.length}`) {
     case "me/0":
-      return me(parts, viewer, request.expires);
+      return () => me(parts, viewer, request.expires);
     case "overview/0": {
       const { parts: workloads, leader, warnings, eventsProblem } = await reader.state();
-      const seen = warnings.filter(({ about }) => seesObject(viewer, about));
-      const state = { parts: workloads, leader, warnings: seen, ...(eventsProblem !== undefined && { eventsProblem }) };
-      return overview({ facts, conditionsOf, answeredBy: parts.answeredBy(), ...state }, viewer);
+      const state = { parts: workloads, leader, warnings, ...(eventsProblem !== undefined && { eventsProblem }) };
+      return () => overview({ facts, conditionsOf, answeredBy: parts.answeredBy(), ...state }, viewer);
     }
     case "topology/0":
-      return topology(facts, viewer, conditionsOf);
+      return () => topology(facts, viewer, conditionsOf);
     case "subnets/1": {
       visibleSubnet(facts, viewer, first);
-      return subnetDetail(facts, viewer, first, conditionsOf, await events({ kind: "Subnet", name: first }));
+      const shown = await events({ kind: "Subnet", name: first }, viewer.sees.networks);
+      return () => subnetDetail(facts, viewer, first, conditionsOf, shown);
     }
     case "subnets/2": {
       if (second !== "addresses") break;
       const prefix = query.get("prefix");
       const bits = numberOf(query, "bits");
-      return addressMap(facts, viewer, {
-        subnet: first,
-        ...(prefix !== null && { prefix }),
-        ...(bits !== undefined && { bits }),
-      });
+      return () =>
+        addressMap(facts, viewer, {
+          subnet: first,
+          ...(prefix !== null && { prefix }),
+          ...(bits !== undefined && { bits }),
+        });
     }
-    case "vpcs/1":
-      return vpcDetail(facts, viewer, first, conditionsOf, await events({ kind: "Vpc", name: first }));
-    case "pods/0":
-      return podsPage(facts, viewer, {
-        ...pageQuestion(query),
-        ...texts(query, "namespace", "subnet", "node", "query"),
-      });
+    case "vpcs/1": {
+      const seen = viewer.sees.networks && facts.get("vpcs", first) !== undefined;
+      const shown = await events({ kind: "Vpc", name: first }, seen);
+      return () => vpcDetail(facts, viewer, first, conditionsOf, shown);
+    }
+    case "pods/0": {
+      const question = { ...pageQuestion(query), ...texts(query, "namespace", "subnet", "node", "query") };
+      return () => podsPage(facts, viewer, question);
+    }
     case "pods/2": {
       const name = { namespace: first, name: second ?? "" };
       visiblePod(facts, viewer, name.namespace, name.name);
-      return podDetail(facts, viewer, parts.book, name, await events({ kind: "Pod", ...name }));
+      const shown = await events({ kind: "Pod", ...name });
+      return () => podDetail(facts, viewer, parts.book, name, shown);
     }
-    case "policies/0":
-      return policiesPage(parts, viewer, { ...pageQuestion(query), ...texts(query, "namespace", "query") });
+    case "policies/0": {
+      const question = { ...pageQuestion(query), ...texts(query, "namespace", "query") };
+      return () => policiesPage(parts, viewer, question);
+    }
     case "policies/2":
     case "policies/3": {
       const name = policyOf(first, third === undefined ? undefined : second, third ?? second ?? "");
-      // Not a question to the API server about a policy that the viewer may not see.
-      const shown = seesPolicy(viewer, name) ? await events(name) : [];
-      return policyDetail(parts, viewer, name, shown);
+      const shown = await events(name, visiblePolicy(facts, viewer, name));
+      return () => policyDetail(parts, viewer, name, shown);
     }
-    case "nodes/0":
-      return nodesPage(facts, viewer, { ...pageQuestion(query), ...texts(query, "query") });
-    case "nodes/1":
-      return nodeDetail(facts, viewer, first, viewer.sees.nodes ? await events({ kind: "Node", name: first }) : []);
+    case "nodes/0": {
+      const question = { ...pageQuestion(query), ...texts(query, "query") };
+      return () => nodesPage(facts, viewer, question);
+    }
+    case "nodes/1": {
+      const seen = viewer.sees.nodes && facts.get("nodes", first) !== undefined;
+      const shown = await events({ kind: "Node", name: first }, seen);
+      return () => nodeDetail(facts, viewer, first, shown);
+    }
     case "find/0":
-      return findObjects(facts, viewer, query.get("q") ?? "");
-    case "reach/0":
-      return reach(parts, viewer, {
-        from: query.get("from") ?? "",
-        to: query.get("to") ?? "",
-        ...texts(query, "protocol", "port"),
-      });
+      return () => findObjects(facts, viewer, query.get("q") ?? "");
+    case "reach/0": {
+      const ends = { from: query.get("from") ?? "", to: query.get("to") ?? "" };
+      return () => reach(parts, viewer, { ...ends, ...texts(query, "protocol", "port") });
+    }
     case "flows/0": {
-      if (parts.flows === undefined) return { enabled: false, flows: [], warnings: [] } satisfies FlowsAnswer;
-      return await parts.flows(viewer, { ...texts(query, "namespace"), dropped: query.get("dropped") === "true" });
+      const { flows } = parts;
+      const found: FlowsAnswer =
+        flows === undefined
+          ? { enabled: false, flows: [], warnings: [] }
+          : await flows(viewer, { ...texts(query, "namespace"), dropped: query.get("dropped") === "true" });
+      return () => found;
     }
   }
   throw new PageError("not-found", "there is no such question; src/page/contract.ts lists them");

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { parseIp } from "../../net/address.ts";
+import { cidrOf } from "../../net/cidr.ts";
 import type { ApiError, ApiErrorCode } from "../../page/contract.ts";
 import { PageError } from "../../page/page-error.ts";
 import type { Viewer } from "../../page/viewer.ts";
@@ -10,6 +12,7 @@ import type { CertifiedKey } from "../../pki/authority.ts";
 import { requestTarget } from "../../telemetry/request-target.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Accounts } from "./accounts.ts";
+import { CpuShare } from "./cpu-share.ts";
 import type { EventStreams } from "./event-streams.ts";
 import { Rates } from "./rates.ts";
 import { answer, me, type RouteParts } from "./routes.ts";
@@ -19,15 +22,17 @@ import { encoded, type StaticFile } from "./static-files.ts";
 /** What the page's server is made of. */
 export interface PageServerParts {
   readonly routes: RouteParts;
-  readonly accounts: Pick<Accounts, "viewerOf">;
+  readonly accounts: Pick<Accounts, "viewerOf" | "knows">;
   readonly seal: TokenSeal;
   readonly streams: EventStreams;
   readonly files: ReadonlyMap<string, StaticFile>;
-  readonly clock: Pick<Clock, "now" | "wall">;
+  readonly clock: Pick<Clock, "now" | "wall" | "after">;
   /** Why nothing can be answered yet. */
   readonly notReady: () => string | undefined;
   /** Called for a failure of our own. */
   readonly onError: (error: unknown) => void;
+  /** A connection on which nothing is sent or received for so many ms is closed. Default: longer than a plan may take. */
+  readonly silentMs?: number;
 }
 
 /** The cookie of a login. The prefix has browsers refuse it without TLS, or from another host. */
@@ -35,10 +40,12 @@ const COOKIE = "__Host-weft-page";
 /** How long a login lasts, in ms; the token may end before. */
 const LOGIN_MS = 8 * 3_600_000;
 const MAX_CONNECTIONS = 256;
-/** Requests that are answered at a time, streams of events apart. */
+/** Requests that are answered at a time, streams of events apart, and those of one account. */
 const MAX_RUNNING = 32;
+const MAX_OF_ACCOUNT = 16;
+const SILENT_MS = 90_000;
 const MAX_BODY = 256 * 1_024;
-/** Requests of one account, and logins of one address: a second, and at once. */
+/** Requests of one account, and logins and unknown tokens of one address: a second, and at once. */
 const RATE = { perSecond: 20, burst: 60 };
 const LOGIN_RATE = { perSecond: 1, burst: 10 };
 
@@ -65,12 +72,15 @@ export class PageServer {
   readonly #parts: PageServerParts;
   readonly #rates: Rates;
   readonly #logins: Rates;
-  #running = 0;
+  readonly #share: CpuShare;
+  /** Account → its requests that are being answered. */
+  readonly #running = new Map<string, number>();
 
   constructor(parts: PageServerParts) {
     this.#parts = parts;
     this.#rates = new Rates(parts.clock, RATE.perSecond, RATE.burst);
     this.#logins = new Rates(parts.clock, LOGIN_RATE.perSecond, LOGIN_RATE.burst);
+    this.#share = new CpuShare(parts.clock);
   }
 
   /**
@@ -87,11 +97,15 @@ export class PageServer {
         ? createServer(limits, handle)
         : createTlsServer({ ...limits, key: key.privateKey, cert: key.certificate, handshakeTimeout: 10_000 }, handle);
     server.maxConnections = MAX_CONNECTIONS;
+    // A client that does not read its answer; streams of events are sent something every 15 s.
+    server.setTimeout(this.#parts.silentMs ?? SILENT_MS, (socket) => socket.destroy());
     server.on("clientError", (_, socket) => socket.destroy());
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);
     server.listen({ port, ...(host !== undefined && { host }) }, () => listening.resolve());
     await listening.promise;
+    // accept(2) may fail, for example for lack of memory: that is no reason to end.
+    server.on("error", this.#parts.onError);
     return server;
   }
 
@@ -115,10 +129,12 @@ export class PageServer {
       await this.#login(method, request, response);
       return;
     }
-    const { token, expires } = this.#tokenOf(request);
+    const { token, expires, sealed } = this.#tokenOf(request);
     const { accounts, notReady, routes, streams } = this.#parts;
     const unready = notReady();
     if (unready !== undefined) throw new PageError("unavailable", unready, { retryAfter: 1 });
+    // Each token that is not known is a question to the API server; that of a cookie was known when it was sealed.
+    if (!sealed && !accounts.knows(token) && !this.#logins.take(sourceOf(request))) throw tooMany();
     if (!this.#rates.take(digest(token))) throw tooMany();
     const viewer = await accounts.viewerOf(token);
     if (names[1] === "events" && names.length === 2) {
@@ -127,15 +143,31 @@ export class PageServer {
       streams.open(response, viewer, () => this.#again(token, expires), typeof last === "string" ? last : undefined);
       return;
     }
-    if (this.#running >= MAX_RUNNING) throw new PageError("busy", "too many requests at a time", { retryAfter: 1 });
-    this.#running++;
+    const { user } = viewer;
+    this.#begin(user);
     try {
       const body = (): Promise<string> => readBody(request);
-      const found = await answer(routes, { method, path: names.slice(1), query, viewer, expires, body });
-      json(response, 200, found);
+      const compute = await answer(routes, { method, path: names.slice(1), query, viewer, expires, body });
+      await this.#share.run(user, () => {
+        if (!response.destroyed) json(response, 200, compute());
+      });
     } finally {
-      this.#running--;
+      this.#end(user);
     }
+  }
+
+  #begin(user: string): void {
+    const own = this.#running.get(user) ?? 0;
+    const all = [...this.#running.values()].reduce((sum, count) => sum + count, 0);
+    if (all >= MAX_RUNNING || own >= MAX_OF_ACCOUNT)
+      throw new PageError("busy", "too many requests at a time, of this account or of all", { retryAfter: 1 });
+    this.#running.set(user, own + 1);
+  }
+
+  #end(user: string): void {
+    const own = this.#running.get(user) ?? 0;
+    if (own > 1) this.#running.set(user, own - 1);
+    else this.#running.delete(user);
   }
 
   /** The viewer of a stream, as of now. */
@@ -151,7 +183,7 @@ export class PageServer {
       return;
     }
     if (method !== "POST") throw new PageError("method-not-allowed", "log in by POST, log out by DELETE");
-    if (!this.#logins.take(request.socket.remoteAddress ?? "")) throw tooMany();
+    if (!this.#logins.take(sourceOf(request))) throw tooMany();
     const token = tokenIn(await readBody(request));
     if (token.length > LONGEST_TOKEN)
       throw new PageError(
@@ -169,13 +201,18 @@ export class PageServer {
     json(response, 200, me(routes, viewer, expires));
   }
 
-  #tokenOf({ headers }: IncomingMessage): { readonly token: string; readonly expires: number } {
+  /** `sealed`: it is that of a cookie. */
+  #tokenOf({ headers }: IncomingMessage): {
+    readonly token: string;
+    readonly expires: number;
+    readonly sealed: boolean;
+  } {
     const { seal, clock } = this.#parts;
     const bearer = /^Bearer +([^\s]+)$/i.exec(headers.authorization ?? "")?.[1];
-    if (bearer !== undefined) return { token: bearer, expires: clock.wall() + LOGIN_MS };
+    if (bearer !== undefined) return { token: bearer, expires: clock.wall() + LOGIN_MS, sealed: false };
     for (const part of (headers.cookie ?? "").split("; ")) {
       const opened = part.startsWith(`${COOKIE}=`) ? seal.open(part.slice(COOKIE.length + 1), clock.wall()) : undefined;
-      if (opened !== undefined) return opened;
+      if (opened !== undefined) return { ...opened, sealed: true };
     }
     throw new PageError("unauthenticated", "log in, or send a bearer token");
   }
@@ -229,6 +266,12 @@ function tooMany(): PageError {
 
 function digest(token: string): string {
   return createHash("sha256").update(token).digest("base64");
+}
+
+/** The address of a client; of IPv6 its /64, all of which a host may have. */
+function sourceOf({ socket: { remoteAddress = "" } }: IncomingMessage): string {
+  const ip = parseIp(remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ""));
+  return ip?.family === 6 ? (cidrOf(ip, 64)?.text ?? remoteAddress) : remoteAddress;
 }
 
 /** The decoded parts of a path below `/api/`. Throws a `PageError`. */
