@@ -8,7 +8,7 @@ import { ApiProblem, type PageProblem } from "../model/problem.ts";
 import { Preferences } from "./preferences.tsx";
 import { wording } from "./settings.ts";
 
-const COMMAND = "kubectl -n kube-system create token weft-viewer";
+const COMMAND = "kubectl -n kube-system create token weft-ui";
 
 /** Asks for a token. */
 export function Login({ session }: { readonly session: Extract<PageSession, { readonly state: "out" }> }) {

@@ -2,7 +2,7 @@
 
 import { ApiProblem, problemOf } from "../model/problem.ts";
 
-/** The longest that a request may take: a plan of 5,000 pods takes seconds. */
+/** The longest that a request may take, unless it says otherwise. */
 const DEADLINE_MS = 30_000;
 
 /** A request to the page's server. */
@@ -11,6 +11,7 @@ export interface PageRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  readonly deadlineMs?: number;
 }
 
 /** The address of a path under `api/v1/`; relative, so that the page works behind the API server's proxy as well. */
@@ -31,8 +32,8 @@ export function apiPath(...segments: readonly string[]): string {
  * The shape is not checked: server and page come from one image and are built against one contract.
  */
 export async function request<T>(url: string, options: PageRequest = {}): Promise<T> {
-  const { method = "GET", body, contentType, signal } = options;
-  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const { method = "GET", body, contentType, signal, deadlineMs = DEADLINE_MS } = options;
+  const deadline = AbortSignal.timeout(deadlineMs);
   const headers = {
     accept: "application/json",
     ...(method !== "GET" && { "x-weft-page": "1" }),

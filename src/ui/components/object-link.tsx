@@ -18,6 +18,7 @@ export function viewUrl({ kind, namespace, name }: ObjectName): string | undefin
       return linkTo("policies", [kind, namespace ?? "", name]);
     case "AdminNetworkPolicy":
     case "BaselineAdminNetworkPolicy":
+    case "ClusterNetworkPolicy":
     case "SecurityGroup":
       return linkTo("policies", [kind, name]);
     default:

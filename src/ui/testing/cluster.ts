@@ -70,7 +70,7 @@ export class FixtureCluster {
 
   me(): Me {
     return {
-      user: "system:serviceaccount:kube-system:weft-viewer",
+      user: "system:serviceaccount:kube-system:weft-ui",
       clusterWide: true,
       sees: { allNamespaces: true, nodes: true, networks: true },
       namespaces: NAMESPACES.toSorted(),

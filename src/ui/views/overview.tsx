@@ -161,19 +161,23 @@ function Parts({ data: { parts, leader, answeredBy } }: { readonly data: Overvie
     <section class="card">
       <div class="card-head">
         <h2>{t("overview.parts")}</h2>
-        <span class="small muted">{t("overview.answeredBy", { name: answeredBy.name })}</span>
+        {answeredBy.name !== "" && (
+          <span class="small muted">{t("overview.answeredBy", { name: answeredBy.name })}</span>
+        )}
       </div>
       <ul class="plain-rows">
-        <li>
-          <span>{t("overview.leader")}</span>
-          {leader.name === undefined ? (
-            <State tone="bad">
-              {t("overview.noLeader")} <span lang="en">{leader.problem}</span>
-            </State>
-          ) : (
-            <State tone="ok">{leader.name}</State>
-          )}
-        </li>
+        {(leader.name !== undefined || leader.problem !== undefined) && (
+          <li>
+            <span>{t("overview.leader")}</span>
+            {leader.name === undefined ? (
+              <State tone="bad">
+                {t("overview.noLeader")} <span lang="en">{leader.problem}</span>
+              </State>
+            ) : (
+              <State tone="ok">{leader.name}</State>
+            )}
+          </li>
+        )}
         {parts.map((part) => (
           <li key={`${part.kind} ${part.name}`}>
             <div>

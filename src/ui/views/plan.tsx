@@ -13,6 +13,9 @@ import { ApiProblem, type PageProblem } from "../model/problem.ts";
 import { PageHead } from "./page-head.tsx";
 import { draft } from "./plan-draft.ts";
 
+/** A plan of 5,000 pods takes seconds; the server gives up after 60 s. */
+const PLAN_MS = 65_000;
+
 const EXAMPLE = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -45,7 +48,7 @@ export function PlanView({ me }: { readonly me: Me }) {
   const plan = async (): Promise<void> => {
     setPlanned({ state: "busy" });
     try {
-      const options = { method: "POST", body: manifest, contentType: "application/yaml" } as const;
+      const options = { method: "POST", body: manifest, contentType: "application/yaml", deadlineMs: PLAN_MS } as const;
       const answer = await request<PlanAnswer>(apiUrl("plan", { namespace }), options);
       setPlanned({ state: "done", of: manifest, namespace, answer });
     } catch (error) {
