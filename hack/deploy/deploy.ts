@@ -84,7 +84,10 @@ async function presentInAllNodes(lab: Lab): Promise<ReadonlySet<string>> {
   return lists.reduce((all, one) => all.intersection(one), lists[0] ?? new Set());
 }
 
-/** Waits until the workloads are rolled out, each by a watch of its own. Rejects with HostError as {@link deploy}. */
+/**
+ * Waits until the workloads are rolled out, each by a watch of its own; a DaemonSet whose pods are replaced when they are deleted, until all its pods are
+ * available. Rejects with HostError as {@link deploy}.
+ */
 export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: number): Promise<void> {
   const stop = performance.now() + timeoutMs;
   await progress.step("waiting for the pods of Weft", async (step) => {
@@ -100,7 +103,8 @@ export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: nu
     const results = await Promise.all(
       workloads.map(async (workload) => {
         const left = Math.max(1, Math.round((stop - performance.now()) / 1000));
-        const args = [`--namespace=${RELEASE_NAMESPACE}`, "rollout", "status", workload, `--timeout=${left}s`];
+        const what = await statusCommand(lab, workload);
+        const args = [`--namespace=${RELEASE_NAMESPACE}`, ...what, workload, `--timeout=${left}s`];
         const { code } = await lab.kubectl(args, { allowFailure: true });
         if (code !== 0) return workload;
         waiting.delete(workload);
@@ -111,4 +115,13 @@ export async function waitUntilReady(lab: Lab, progress: Progress, timeoutMs: nu
     const failed = results.filter((name) => name !== undefined);
     if (failed.length > 0) throw new HostError("timed-out", await whyNotReadyInLab(lab, failed));
   });
+}
+
+/** How kubectl waits for a workload: `rollout status` refuses DaemonSets of the strategy OnDelete. */
+async function statusCommand(lab: Lab, workload: string): Promise<readonly string[]> {
+  const shown = "jsonpath={.spec.updateStrategy.type} {.status.desiredNumberScheduled}";
+  const { stdout } = await lab.kubectl([`--namespace=${RELEASE_NAMESPACE}`, "get", workload, `--output=${shown}`]);
+  const [strategy, wanted] = stdout.split(" ");
+  if (strategy !== "OnDelete") return ["rollout", "status"];
+  return ["wait", `--for=jsonpath={.status.numberAvailable}=${wanted}`];
 }

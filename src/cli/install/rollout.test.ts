@@ -19,6 +19,18 @@ t.test("a workload is rolled out when its controller has observed it and all pod
     done: false,
   });
   t.match(daemons({ desiredNumberScheduled: 0 }), { done: false }, "no node, no network");
+  const onDelete = (status: object) =>
+    rolloutOf({
+      ...{ metadata: META, spec: { updateStrategy: { type: "OnDelete" } } },
+      status: { observedGeneration: 2, ...wanted, ...status },
+    });
+  t.same(
+    onDelete({ updatedNumberScheduled: 1, numberAvailable: 3 }),
+    { done: true, text: "3 of 3 ready, 2 of which get this version when the pod is deleted" },
+    "such pods wait for the administrator, not the administrator for them",
+  );
+  t.match(onDelete({ updatedNumberScheduled: 1, numberAvailable: 2 }), { done: false });
+  t.match(onDelete({ updatedNumberScheduled: 3, numberAvailable: 3 }), { done: true, text: "3 of 3 ready" });
   const replicas = (status: object) =>
     rolloutOf({ metadata: META, spec: { replicas: 1 }, status: { observedGeneration: 2, ...status } });
   t.match(replicas({ replicas: 1, updatedReplicas: 1, availableReplicas: 1 }), { done: true });

@@ -34,7 +34,10 @@ export interface RolloutState {
   readonly text: string;
 }
 
-/** The progress of the rollout of a Deployment or a DaemonSet, by the rules of `kubectl rollout status`. `mayBeNone`: it may have no pods. */
+/**
+ * The progress of the rollout of a Deployment or a DaemonSet, by the rules of `kubectl rollout status`, which refuses DaemonSets whose pods are replaced when
+ * they are deleted: of these all pods are available, and the text says how many are old. `mayBeNone`: it may have no pods.
+ */
 export function rolloutOf(object: KubeObject, mayBeNone = false): RolloutState {
   const status = counters(object.status);
   const observed = status("observedGeneration") >= (object.metadata.generation ?? 0);
@@ -44,10 +47,20 @@ export function rolloutOf(object: KubeObject, mayBeNone = false): RolloutState {
   const updated = isDeployment ? status("updatedReplicas") : status("updatedNumberScheduled");
   const ready = isDeployment ? status("availableReplicas") : status("numberAvailable");
   const old = isDeployment ? status("replicas") - updated : 0;
+  const waits = wanted - updated;
+  if (observed && waits > 0 && isReplacedOnDeletion(object.spec)) {
+    const text = `${Math.min(ready, wanted)} of ${wanted} ready, ${waits} of which get this version when the pod is deleted`;
+    return { done: ready >= wanted, text };
+  }
   if (!observed) return { done: false, text: "not yet observed by its controller" };
   // A DaemonSet without nodes counts as rolled out in kubectl, but no network runs.
   const done = (wanted > 0 || mayBeNone) && updated >= wanted && ready >= wanted && old <= 0;
   return { done, text: `${Math.min(ready, updated)} of ${wanted} ready` };
+}
+
+function isReplacedOnDeletion(spec: unknown): boolean {
+  const { updateStrategy } = (spec ?? {}) as { readonly updateStrategy?: { readonly type?: unknown } };
+  return updateStrategy?.type === "OnDelete";
 }
 
 function counters(part: unknown): (name: string, otherwise?: number) => number {
