@@ -115,7 +115,7 @@ async function onLab(
     await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual", ...choice });
     for (const { lanes, besideUnitTests } of stages) {
       if (!besideUnitTests) await unitTests;
-      await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 600_000, jobs: 1, retry: true })));
+      await Promise.all(lanes.map((files) => runFiles(files, { timeoutMs: 1_200_000, jobs: 1, retry: true })));
     }
   } catch (error) {
     tally.addCheck(`${title}: the lab did not start`, false);

@@ -42,7 +42,8 @@ export async function deployVersion(lab: Lab, commit: string, folder: string, pr
         env: { WEFT_LAB_ROOT: lab.paths.root },
       }),
     );
-    await cp(join(path, "charts/weft"), chart, { recursive: true });
+    // Its CustomResourceDefinitions are behind a link into the worktree.
+    await cp(join(path, "charts/weft"), chart, { recursive: true, dereference: true });
   });
   return await keep(lab, "upgrade-from", chart, folder);
 }
