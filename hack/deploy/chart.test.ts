@@ -406,6 +406,35 @@ await t.test(
   },
 );
 
+await t.test("the values of an older chart, which helm keeps with --reuse-values, are refused", { skip }, async (t) => {
+  const missing = (schema: Any, values: Any, path: readonly string[] = []): string[] =>
+    Object.entries(values as object).flatMap(([key, value]: [string, Any]) => {
+      const at = [...path, key];
+      const nested = value !== null && typeof value === "object" && !Array.isArray(value);
+      const within = nested && schema.properties?.[key]?.properties !== undefined;
+      const own = (nested && path.length > 0) || value === null || schema.required?.includes(key) ? [] : [at.join(".")];
+      return [...own, ...(within ? missing(schema.properties[key], value, at) : [])];
+    });
+  const [schema, values] = ["values.schema.json", "values.yaml"].map((name) =>
+    parse(readFileSync(join(chart, name), "utf8")),
+  );
+  t.strictSame(missing(schema, values), [], "the schema requires each value that has a default");
+  for (const key of ["page", "page.port"]) {
+    const { code, stderr } = await template(`--set=${key}=null`);
+    t.not(code, 0, key);
+    t.match(stderr, new RegExp(`missing propert(y|ies) '${key.split(".").at(-1)}'`));
+  }
+});
+
+await t.test(
+  "switches stay ready while ovn-central restarts, so that an update does not replace all at once",
+  { skip },
+  async (t) => {
+    const [{ readinessProbe }] = find(await render(), "DaemonSet", "ovs-ovn").spec.template.spec.containers;
+    t.ok(readinessProbe.periodSeconds * readinessProbe.failureThreshold >= 120);
+  },
+);
+
 await t.test(
   "metrics need a token, which a ServiceMonitor sends, unless the values say otherwise",
   { skip },

@@ -134,11 +134,45 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{ .Values.ovs.sbAddress | default (include "weft.centralRemotes" (dict "port" 6642 "context" .)) }}
 {{- end }}
 
-{{/* With TLS nothing listens without it. */}}
+{{/* With TLS nothing listens without it, and a node that has no certificate is without the southbound database: its switch has no flows once it is restarted. */}}
 {{- define "weft.checkTls" -}}
+{{- if and .Values.tls.enabled .Release.IsUpgrade }}
+{{- with include "weft.withoutCertificates" . }}
+{{- fail (printf "this turns TLS on while nodes may have no certificates (%s). Upgrade with tls.enabled=false first, and then with tls.enabled=true: docs/security.md, Turn TLS on in a running cluster" .) }}
+{{- end }}
+{{- end }}
 {{- range $name, $address := dict "controller.nbAddress" .Values.controller.nbAddress "ovs.sbAddress" .Values.ovs.sbAddress }}
 {{- if and $.Values.tls.enabled (contains "tcp:" $address) }}{{ fail (printf "tls.enabled needs ssl: instead of tcp: in %s" $name) }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{/* Why nodes of a running installation without TLS may have no certificates; nothing if they have, with TLS, and where helm does not read the cluster. */}}
+{{- define "weft.withoutCertificates" -}}
+{{- $namespace := .Release.Namespace -}}
+{{- $central := lookup "apps/v1" "Deployment" $namespace "ovn-central" -}}
+{{- $plain := not (empty $central) -}}
+{{- range (dig "spec" "template" "spec" "containers" list $central) -}}
+{{- range .env }}{{ if and (eq .name "OVN_TLS") (eq (.value | default "") "true") }}{{ $plain = false }}{{ end }}{{ end -}}
+{{- end -}}
+{{- if $plain -}}
+{{- $missing := list -}}
+{{- if not (lookup "v1" "ConfigMap" $namespace "weft-trust") }}{{ $missing = append $missing "there is no ConfigMap weft-trust" }}{{ end -}}
+{{- range $name := list "kube-ovn-cni" "ovs-ovn" -}}
+{{- $set := lookup "apps/v1" "DaemonSet" $namespace $name -}}
+{{- $wanted := dig "status" "desiredNumberScheduled" 0 $set | int64 -}}
+{{- $updated := dig "status" "updatedNumberScheduled" 0 $set | int64 -}}
+{{- $observed := ge (dig "status" "observedGeneration" 0 $set | int64) (dig "metadata" "generation" 0 $set | int64) -}}
+{{- if or (not $observed) (lt $updated $wanted) }}{{ $missing = append $missing (printf "%s is updated on %d of %d nodes" $name $updated $wanted) }}{{ end -}}
+{{- if eq $name "kube-ovn-cni" -}}
+{{- $requests := false -}}
+{{- range (dig "spec" "template" "spec" "containers" list $set) -}}
+{{- range .command }}{{ if hasPrefix "--certificate-dir=" . }}{{ $requests = true }}{{ end }}{{ end -}}
+{{- end -}}
+{{- if not $requests }}{{ $missing = append $missing "kube-ovn-cni requests none" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- join "; " $missing -}}
+{{- end -}}
 {{- end }}
 
 {{/* What the entry points do about TLS. */}}

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
-import { NAMESPACE } from "../../../hack/deploy/values.ts";
+import { RELEASE_NAMESPACE } from "../../../hack/deploy/values.ts";
 import { isReady } from "../testing/pods.ts";
 import { when } from "../testing/when.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
@@ -15,7 +15,7 @@ t.test(
   { skip: whyNoLab(), timeout: 300_000 },
   async (t) => {
     const world = await openWorld(t);
-    const kubectl = (...args: readonly string[]) => world.lab.kubectl([`--namespace=${NAMESPACE}`, ...args]);
+    const kubectl = (...args: readonly string[]) => world.lab.kubectl([`--namespace=${RELEASE_NAMESPACE}`, ...args]);
     const ready = async (workload: string): Promise<void> =>
       void (await kubectl("rollout", "status", workload, "--timeout=120s"));
     const scale = (replicas: number) => kubectl("scale", "deployment/ovn-central", `--replicas=${replicas}`);

@@ -57,7 +57,7 @@ t.test("upgrade from the version before, and rollback", { skip, timeout: 1_150_0
   const now = await thisVersion(lab, folder);
   t.teardown(async () => {
     // After a failure the lab may be one whose nodes have no certificates.
-    if (t.passing() === false) await deploy(lab, progress, { timeoutMs: 400_000, set: [PLAIN] });
+    if (!t.passing()) await deploy(lab, progress, { timeoutMs: 400_000, set: [PLAIN] });
     await deploy(lab, progress, { timeoutMs: 400_000 });
   });
   const before = await deployVersion(lab, String(from), folder, progress);
