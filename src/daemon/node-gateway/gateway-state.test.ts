@@ -153,14 +153,14 @@ t.test("ovn0 in a real namespace", { skip: noNamespaces() }, async (t) => {
   });
 
   await t.test("and its routes, without which replies do not reach it", async (t) => {
-    const before = ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local");
+    const before = ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local", "dev", "ovn0");
     ip("-6", "route", "del", "fe80::/64", "dev", "ovn0");
     t.same(await apply(), ["route fe80::/64 dev ovn0"]);
     ip("-6", "route", "del", "local", "fe80::ff:fe00:2", "dev", "ovn0", "table", "local");
     t.equal((await apply())[0], "route local fe80::ff:fe00:2/128 dev ovn0");
     await settle();
     t.same(await apply(), []);
-    t.equal(ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local"), before);
+    t.equal(ip("-6", "route") + ip("-6", "route", "show", "table", "local", "type", "local", "dev", "ovn0"), before);
   });
 
   await t.test("a route has its source address, also after another program removes it", async (t) => {
