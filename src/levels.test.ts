@@ -25,6 +25,9 @@ const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "k
 /** Packages that only some processes need, and that cost the others memory where they are not loaded by `import()`. */
 const LAZY: ReadonlySet<string> = new Set(["@kubernetes/client-node"]);
 
+/** The one file that formats times. */
+const TIMES = "time/rfc3339.ts";
+
 /** Names of the files that a text imports, as written, with what is before the name. */
 const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
@@ -94,12 +97,13 @@ for (const file of FILES) {
       const io = ["ovsdb", "netlink", "kube"].includes(other) && target !== "kube/resources.ts";
       check((LEVELS[other] ?? level) < level, `level ${level} may not import ${target}: ${line.trim()}`);
       check(
-        folder !== "ui" || ["collections", "net"].includes(other) || type !== undefined,
+        folder !== "ui" || ["collections", "net"].includes(other) || target === TIMES || type !== undefined,
         `the page's program may import types only of ${target}`,
       );
       check(folder !== "cni" || target === "api/cni-message.ts", `the shim may not import ${target}`);
       check(!PURE.includes(folder) || !io || type !== undefined, `a pure folder may import types only of ${target}`);
     }
+    check(file === TIMES || !text.includes("toISOString"), `only src/${TIMES} formats times`);
     if (PURE.includes(folder)) check(!IMPURE_WORDS.test(text), "a pure folder has no clock, chance, process or await");
     t.strictSame(wrong, []);
   });

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { formatMicroTime } from "../../src/time/rfc3339.ts";
 import { RELEASE_NAMESPACE } from "../deploy/values.ts";
 import { run } from "../host/run.ts";
 import type { Lab } from "../lab/lab.ts";
@@ -53,7 +54,7 @@ export async function quietCluster(lab: Lab): Promise<QuietCluster> {
   for (const node of lab.nodes) lab.pause(`${node}/kubelet`);
   const heart = setInterval(() => {
     for (const node of lab.nodes) {
-      const spec = { renewTime: new Date().toISOString().replace("Z", "000Z") };
+      const spec = { renewTime: formatMicroTime(Date.now()) };
       const patch = ["patch", "lease", node, "--namespace=kube-node-lease", "--type=merge"];
       lab.kubectl([...patch, `--patch=${JSON.stringify({ spec })}`]).catch(() => undefined);
     }

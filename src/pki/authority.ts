@@ -2,6 +2,7 @@
 
 import { createPrivateKey, generateKeyPair, X509Certificate } from "node:crypto";
 import { promisify } from "node:util";
+import { formatTime } from "../time/rfc3339.ts";
 import { PkiError } from "./error.ts";
 import { openssl } from "./openssl.ts";
 
@@ -210,8 +211,5 @@ function requireName(name: string): void {
 
 /** YYYYMMDDHHMMSSZ (ASN.1 GeneralizedTime). */
 function time(ms: number): string {
-  return `${new Date(ms)
-    .toISOString()
-    .replace(/\.\d+Z$/, "")
-    .replaceAll(/[-:T]/g, "")}Z`;
+  return formatTime(ms).replaceAll(/[-:T]/g, "");
 }

@@ -3,6 +3,7 @@
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../time/clock.ts";
+import { formatMilliTime } from "../time/rfc3339.ts";
 import { SEGMENT } from "./read.ts";
 import type { LineSink } from "./recorder.ts";
 
@@ -160,7 +161,7 @@ export class SegmentWriter implements LineSink {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // The new segment needs room for the largest snapshot and the changes after it.
     await this.#removeOldest(limit / 2);
-    const time = new Date(clock.wall()).toISOString().replaceAll(/[-:]/g, "");
+    const time = formatMilliTime(clock.wall()).replaceAll(/[-:]/g, "");
     const path = join(folder, `weft-${time}-${process.replaceAll(/[^A-Za-z0-9.-]/g, "_")}.ndjson`);
     const file: OpenSegment = { handle: await open(path, "w", 0o600), path, size: 0 };
     this.#file = file;

@@ -2,11 +2,12 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { formatMicroTime, formatTime, parseTime } from "./rfc3339.ts";
+import { formatMicroTime, formatMilliTime, formatTime, parseTime } from "./rfc3339.ts";
 
 t.test("times are written as Kubernetes writes them", async (t) => {
   const ms = Date.parse("2026-08-22T21:49:15.987+08:00");
   t.equal(formatTime(ms), "2026-08-22T13:49:15Z");
+  t.equal(formatMilliTime(ms), "2026-08-22T13:49:15.987Z");
   t.equal(formatMicroTime(ms), "2026-08-22T13:49:15.987000Z");
 });
 
@@ -14,7 +15,8 @@ t.test("what is written is what is read", async (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: Date.UTC(9999, 0) }), (ms) => {
       const whole = ms - (ms % 1000);
-      return parseTime(formatTime(ms)) === whole && parseTime(formatMicroTime(ms)) === ms;
+      const precise = [formatMilliTime(ms), formatMicroTime(ms)];
+      return parseTime(formatTime(ms)) === whole && precise.every((text) => parseTime(text) === ms);
     }),
   );
   t.equal(parseTime("2026-08-22T21:49:15.987654+08:00"), Date.UTC(2026, 7, 22, 13, 49, 15, 987));

@@ -3,6 +3,7 @@
 import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
 import { isObject } from "../../collections/plain.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { formatTime } from "../../time/rfc3339.ts";
 import type { Area, Finding } from "./finding.ts";
 
 /** Older Events are not shown. */
@@ -50,7 +51,7 @@ export function diagnoseEvents(
       object,
       severity: "warning",
       problem: reason,
-      evidence: `Event of ${new Date(at).toISOString()}`,
+      evidence: `Event of ${formatTime(at)}`,
       remedy: String(message),
     };
     last.set(key, { at, reason: reason, finding });

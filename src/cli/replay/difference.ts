@@ -4,11 +4,11 @@ import { samePlain } from "../../collections/plain.ts";
 import { everyFact } from "../../facts/store.ts";
 import { reachChanges } from "../../reachability/change.ts";
 import type { Replay } from "../../recording/replay.ts";
+import { formatMilliTime } from "../../time/rfc3339.ts";
 import { modelOfFacts } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { reachPart, rowsPart } from "../plan.ts";
 import { planRows } from "../rows.ts";
-import { stamp } from "./overview.ts";
 
 /** The maximum number of printed facts. */
 const SHOWN = 50;
@@ -21,7 +21,8 @@ export function differenceReport(before: Replay, after: Replay, allRows: boolean
   const { plan, text: rows } = planRows(old.fragments, now.fragments);
   const { deferred: _, ...changed } = plan;
   const facts = changedFacts(before, after);
-  const data = { from: stamp(before.last), to: stamp(after.last), facts, reachability, rows: changed };
+  const [from, to] = [formatMilliTime(before.last), formatMilliTime(after.last)];
+  const data = { from, to, facts, reachability, rows: changed };
   const rest = facts.length - SHOWN;
   const factsText =
     facts.length === 0

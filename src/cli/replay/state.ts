@@ -6,9 +6,9 @@ import { formatPlan } from "../../reconcile/text.ts";
 import type { RecordedChange, RecordedCommit, Replay } from "../../recording/replay.ts";
 import { committedText, desiredOf, desiredText } from "../../recording/rows-text.ts";
 import { causesOf } from "../../recording/why.ts";
+import { formatMilliTime } from "../../time/rfc3339.ts";
 import { modelOfFacts } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
-import { stamp } from "./overview.ts";
 
 /** The parts of a state that are shown. */
 export interface StateQuestion {
@@ -33,7 +33,7 @@ export function stateReport(replay: Replay, { at, only, commits, check }: StateQ
   );
   const shown = only === undefined ? [] : facts.filter(({ key }) => key.includes(only));
   const data = {
-    at: stamp(at ?? replay.last),
+    at: formatMilliTime(at ?? replay.last),
     controller: replay.header.process,
     facts: counts,
     commits: history,
@@ -109,7 +109,7 @@ function described(replay: Replay, commit: RecordedCommit, matches: (unit: strin
     return names.get(uuid) ?? (row && `${row.table} ${String(row.columns["name"] ?? uuid)}`);
   };
   return {
-    at: stamp(commit.at),
+    at: formatMilliTime(commit.at),
     operations: planSize(plan),
     units: commit.units.filter(matches).map((unit) => ({
       unit,
@@ -130,7 +130,7 @@ function changeText({ at, change }: RecordedChange): string {
         : `changed: ${Object.keys({ ...old, ...now })
             .filter((field) => JSON.stringify(Reflect.get(old, field)) !== JSON.stringify(Reflect.get(now, field)))
             .join(", ")}`;
-  return `${stamp(at)} ${kind} ${key} ${what}`;
+  return `${formatMilliTime(at)} ${kind} ${key} ${what}`;
 }
 
 function commitsText(commits: readonly DescribedCommit[]): string {

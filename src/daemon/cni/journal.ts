@@ -2,6 +2,7 @@
 
 import { OVN_PROVIDER } from "../../api/annotations.ts";
 import type { CniVerb } from "../../api/cni-message.ts";
+import { formatMilliTime } from "../../time/rfc3339.ts";
 import type { DaemonMetrics } from "../metrics.ts";
 import { type CniError, httpStatus } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
@@ -67,7 +68,7 @@ export class Journal {
   }): void {
     const { verb, about, watch, error } = event;
     const entry: JournalEntry = {
-      at: new Date(this.#wall()).toISOString(),
+      at: formatMilliTime(this.#wall()),
       verb,
       ...namesOf(about),
       total: round(watch.total),

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { ConditionRow, EventRow, Health, ShownProblem } from "../../page/contract.ts";
+import { formatTime } from "../../time/rfc3339.ts";
 import { wording } from "../app/settings.ts";
 import { ObjectLink } from "./object-link.tsx";
 import { State, type Tone } from "./state.tsx";
@@ -44,8 +45,7 @@ export function Ago({ at }: { readonly at: number }) {
 }
 
 function isoOf(ms: number): string {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
+  return Number.isNaN(new Date(ms).getTime()) ? "" : formatTime(ms);
 }
 
 /** What needs a hand, the worst first, as the server sorts it. `about`: whether to name the objects. */
