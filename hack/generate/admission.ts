@@ -94,8 +94,8 @@ export function admissionTemplate(): string {
 {{- /*
 Generated from src/facts/annotation-rules.ts by \`npm run generate -- admission\`. Do not edit.
 
-The API server warns of limits of pods on their nodes' networks, which nothing enforces. It rejects malformed annotations, in values that are new or have changed. What depends on the state of the cluster is
-reported in an Event instead. If a policy cannot be evaluated the object is admitted: the controller validates by the same rules.
+The policies warn of limits of pods on their nodes' networks, which are not enforced, and reject malformed annotations whose values are new or have changed. Problems that
+depend on the state of the cluster are reported in Events instead. If a policy cannot be evaluated, the object is admitted: the controller validates by the same rules.
 */}}
 {{- if .Values.validateAnnotations }}
 ${objects}{{- end }}

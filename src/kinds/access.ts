@@ -24,7 +24,7 @@ export function accessRules(): readonly AccessRule[] {
     const object = { ...of, ...(names && { names }), verbs: verbsOf(verbs), why: what };
     if (own !== undefined) return [object, { ...of, verbs: own, own: true, why: what }];
     if (status !== "subresource" && access.status === undefined) return [object];
-    const why = "What users see of their state.";
+    const why = "The status of these objects, for users.";
     return [object, { group: type.group, resource: `${type.plural}/status`, verbs: ["patch"], why }];
   });
   const awaited = KINDS.filter(({ absent }) => absent !== undefined).map(({ type }) => typeName(type));
@@ -35,7 +35,7 @@ export function accessRules(): readonly AccessRule[] {
       resource: "customresourcedefinitions",
       names: awaited.sort(),
       verbs: ["list", "watch"],
-      why: "When types that need not be there are installed: their definitions are watched for as long as they are not.",
+      why: "Definitions of optional types are watched until the types are installed.",
     },
     {
       group: DAEMON_SETS.group,

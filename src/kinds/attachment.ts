@@ -18,5 +18,5 @@ export const attachmentKind: Kind<"attachments"> = {
   absent: "empty",
   project: projectAttachment,
   indexes: {},
-  access: { verbs: ["get"], why: "Followed: they define secondary interfaces of pods. (`get` is for weftctl.)" },
+  access: { verbs: ["get"], why: "Watched: they define secondary interfaces of pods. (`get` is for weftctl.)" },
 };

@@ -194,5 +194,5 @@ export const ipPoolKind: Kind<"ipPools"> = {
     changedBy: (facts, subnet) => facts.by("ipPools", "subnet", subnet).map((pool) => pool.name),
   },
   remembers: (text) => readFields(text) !== undefined,
-  access: { verbs: ["patch"], why: "Followed; finalizers and records of the accepted configuration are patched." },
+  access: { verbs: ["patch"], why: "Watched; finalizers and records of the accepted configuration are patched." },
 };

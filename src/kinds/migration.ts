@@ -24,5 +24,5 @@ export const migrationKind: Kind<"migrations"> = {
   absent: "empty",
   project: projectMigration,
   indexes: { uid: ({ uid }) => [uid] },
-  access: { verbs: [], why: "Followed: while one runs, the port of the virtual machine is on both nodes." },
+  access: { verbs: [], why: "Watched: while one runs, the port of the virtual machine is on both nodes." },
 };

@@ -25,6 +25,6 @@ export const nameResolverKind: Kind<"nameResolvers"> = {
   unit: nameResolverUnit,
   access: {
     verbs: ["create", "delete"],
-    why: "Followed; made for the domain names of policies: what a plugin of CoreDNS has seen them resolve to.",
+    why: "Watched; created for the domain names of policies, with the addresses that a plugin of CoreDNS has seen for them.",
   },
 };

@@ -19,5 +19,5 @@ export const namespaceKind: Kind<"namespaces"> = {
   project: projectNamespace,
   indexes: {},
   unit: namespaceUnit,
-  access: { verbs: ["patch"], why: "Followed; their subnets go into annotations." },
+  access: { verbs: ["patch"], why: "Watched; their subnets are written to annotations." },
 };

@@ -52,6 +52,6 @@ export const nodeKind: Kind<"nodes"> = {
   access: {
     verbs: ["get", "patch"],
     status: true,
-    why: "Followed; their addresses in the network go into annotations. A condition says which address is not used, and why. (`get` is for weftctl.)",
+    why: "Watched; their addresses in the network are written to annotations. A condition says which address is not used, and why. (`get` is for weftctl.)",
   },
 };

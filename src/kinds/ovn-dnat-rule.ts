@@ -163,5 +163,5 @@ export const ovnDnatRuleKind: Kind<"ovnDnatRules"> = {
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   status: "subresource",
-  access: { verbs: ["patch"], why: "Followed; finalizers, labels and the annotation with the OvnEip are patched." },
+  access: { verbs: ["patch"], why: "Watched; finalizers, labels and the annotation with the OvnEip are patched." },
 };

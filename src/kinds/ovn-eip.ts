@@ -259,6 +259,6 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   status: "subresource",
   access: {
     verbs: ["create", "patch", "delete"],
-    why: "Followed; finalizers, labels and what they were given are patched. Those of the ports of VPCs are made and deleted.",
+    why: "Watched; finalizers, labels and allocated addresses are patched. Those of VPCs' ports are created and deleted.",
   },
 };

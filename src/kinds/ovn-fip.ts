@@ -138,5 +138,5 @@ export const ovnFipKind: Kind<"ovnFips"> = {
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   status: "subresource",
-  access: { verbs: ["patch"], why: "Followed; finalizers, labels and the annotation with the OvnEip are patched." },
+  access: { verbs: ["patch"], why: "Watched; finalizers, labels and the annotation with the OvnEip are patched." },
 };

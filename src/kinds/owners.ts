@@ -20,7 +20,7 @@ export const statefulSetKind: Kind<"statefulSets"> = {
   indexes: {},
   access: {
     verbs: ["get"],
-    why: "Followed: they keep their pods' addresses. Before one is released the API server itself is asked, for an informer may lag.",
+    why: "Watched: they keep their pods' addresses. Before an address is released the API server itself is asked, because an informer may lag.",
   },
 };
 
@@ -31,5 +31,5 @@ export const virtualMachineKind: Kind<"virtualMachines"> = {
   absent: "empty",
   project: projectVirtualMachine,
   indexes: {},
-  access: { verbs: ["get"], why: "Followed, and asked for, as StatefulSets are." },
+  access: { verbs: ["get"], why: "Watched, and read for the same reason as StatefulSets." },
 };

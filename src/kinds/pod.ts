@@ -51,6 +51,6 @@ export const podKind: Kind<"pods"> = {
   objectsOf: (facts, holder) => facts.by("pods", "holder", holder).map(({ key }) => key),
   access: {
     verbs: ["get", "patch"],
-    why: "Followed; addresses and networks go into annotations. (`get` is for weftctl.)",
+    why: "Watched; addresses and networks are written to annotations. (`get` is for weftctl.)",
   },
 };

@@ -43,7 +43,7 @@ export const networkPolicyKind: Kind<"networkPolicies"> = {
   indexes: {},
   unit: policyUnit("networkpolicy", "networkPolicies"),
   rows: POLICY_ROWS,
-  access: { verbs: [], why: "Followed." },
+  access: { verbs: [], why: "Watched." },
 };
 
 /** policy.networking.k8s.io AdminNetworkPolicy. */
@@ -56,7 +56,7 @@ export const adminNetworkPolicyKind: Kind<"adminNetworkPolicies"> = {
   unit: policyUnit("adminnetworkpolicy", "adminNetworkPolicies"),
   rows: POLICY_ROWS,
   status: "subresource",
-  access: { verbs: [], why: "Followed." },
+  access: { verbs: [], why: "Watched." },
 };
 
 /** policy.networking.k8s.io BaselineAdminNetworkPolicy. */
@@ -69,7 +69,7 @@ export const baselineAdminNetworkPolicyKind: Kind<"baselineAdminNetworkPolicies"
   unit: policyUnit("baselineadminnetworkpolicy", "baselineAdminNetworkPolicies"),
   rows: POLICY_ROWS,
   status: "subresource",
-  access: { verbs: [], why: "Followed." },
+  access: { verbs: [], why: "Watched." },
 };
 
 /** policy.networking.k8s.io ClusterNetworkPolicy. */
@@ -82,5 +82,5 @@ export const clusterNetworkPolicyKind: Kind<"clusterNetworkPolicies"> = {
   unit: policyUnit("clusternetworkpolicy", "clusterNetworkPolicies"),
   rows: POLICY_ROWS,
   status: "subresource",
-  access: { verbs: [], why: "Followed." },
+  access: { verbs: [], why: "Watched." },
 };

@@ -144,5 +144,5 @@ export const providerNetworkKind: Kind<"providerNetworks"> = {
   unit: providerNetworkUnit,
   status: "subresource",
   notSupported: NOT_SUPPORTED,
-  access: { verbs: ["patch"], why: "Followed; finalizers are patched." },
+  access: { verbs: ["patch"], why: "Watched; finalizers are patched." },
 };

@@ -188,5 +188,5 @@ export const securityGroupKind: Kind<"securityGroups"> = {
   unit: securityGroupUnit,
   rows: { Port_Group: ["name", "external_ids", "acls"], ACL: ACL_COLUMNS },
   status: "subresource",
-  access: { verbs: [], why: "Followed; the status says which rules are enforced." },
+  access: { verbs: [], why: "Watched; the status says which rules are enforced." },
 };

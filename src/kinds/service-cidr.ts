@@ -17,5 +17,5 @@ export const serviceCidrKind: Kind<"serviceCidrs"> = {
   absent: "empty",
   project: projectServiceCidr,
   indexes: {},
-  access: { verbs: [], why: "Followed: no subnet may have addresses of Services." },
+  access: { verbs: [], why: "Watched: no subnet may have addresses of Services." },
 };

@@ -46,7 +46,7 @@ export const serviceKind: Kind<"services"> = {
   access: {
     status: true,
     verbs: ["get", "create", "patch", "delete"],
-    why: "Followed; an annotation says in which VPC each is; those that ask for it get an external address. SwitchLBRules make some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
+    why: "Watched; an annotation names the VPC of each; those that request one get an external address. SwitchLBRules create some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
   },
 };
 
@@ -57,5 +57,5 @@ export const endpointSliceKind: Kind<"endpointSlices"> = {
   project: projectEndpointSlice,
   indexes: { service: (slice) => [slice.service], rule: ({ rule }) => (rule === "" ? [] : [rule]) },
   roots: rootsOfRules,
-  access: { verbs: ["create", "patch", "delete"], why: "Followed; SwitchLBRules that name endpoints make some." },
+  access: { verbs: ["create", "patch", "delete"], why: "Watched; SwitchLBRules that list endpoints create some." },
 };

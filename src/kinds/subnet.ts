@@ -60,6 +60,6 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   remembers: (text) => readAcceptedSubnet(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
-    why: "Followed; the default ones are made at first start; defaults, finalizers and records of the accepted configuration are patched.",
+    why: "Watched; the default subnets are created at the first start; defaults, finalizers and records of the accepted configuration are patched.",
   },
 };

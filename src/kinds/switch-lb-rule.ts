@@ -25,7 +25,7 @@ export const switchLbRuleKind: Kind<"switchLbRules"> = {
   unit: switchLbRuleUnit,
   roots: (old, now) => [{ kind: switchLbRuleUnit.name, key: (now ?? old)?.key ?? "" }, ...rootsOfDns(old, now)],
   status: "subresource",
-  access: { verbs: ["create", "patch", "delete"], why: "Followed; each makes a Service. VpcDns make some." },
+  access: { verbs: ["create", "patch", "delete"], why: "Watched; each creates a Service. VpcDns objects create some." },
 };
 
 /** The rules that have created an object: objects of a deleted rule are deleted. */

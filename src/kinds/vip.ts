@@ -95,6 +95,6 @@ export const vipKind: Kind<"vips"> = {
   remembers: (text) => readFields(text) !== undefined,
   access: {
     verbs: ["create", "patch", "delete"],
-    why: "Followed; finalizers and what they were given are patched. Health checks of SwitchLBRules come from some that are made for them.",
+    why: "Watched; finalizers and allocated addresses are patched. Some are created as source addresses of SwitchLBRules' health checks.",
   },
 };

@@ -115,5 +115,5 @@ export const vlanKind: Kind<"vlans"> = {
   },
   unit: vlanUnit,
   status: "subresource",
-  access: { verbs: ["patch"], why: "Followed; finalizers are patched." },
+  access: { verbs: ["patch"], why: "Watched; finalizers are patched." },
 };

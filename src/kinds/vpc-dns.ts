@@ -27,7 +27,7 @@ export const vpcDnsKind: Kind<"vpcDnses"> = {
   indexes: { vpc: ({ vpc }) => [vpc] },
   unit: vpcDnsUnit,
   status: "subresource",
-  access: { verbs: [], why: "Followed; each makes a Deployment of CoreDNS and a SwitchLBRule." },
+  access: { verbs: [], why: "Watched; each creates a Deployment of CoreDNS and a SwitchLBRule." },
 };
 
 /** The ConfigMap with the settings of all VpcDns. */
@@ -38,7 +38,7 @@ export const vpcDnsConfigKind: Kind<"vpcDnsConfigs"> = {
   fieldSelector: "metadata.name=vpc-dns-config",
   project: projectVpcDnsConfig,
   indexes: {},
-  access: { verbs: [], names: ["vpc-dns-config"], why: "Followed: the settings of the DNS of VPCs." },
+  access: { verbs: [], names: ["vpc-dns-config"], why: "Watched: the settings of the DNS of VPCs." },
 };
 
 /** apps/v1 Deployments that VpcDns have created, and the cluster's CoreDNS. */
@@ -52,7 +52,7 @@ export const dnsDeploymentKind: Kind<"dnsDeployments"> = {
   access: {
     verbs: [],
     own: ["create", "patch", "delete"],
-    why: "Followed: those of the DNS of VPCs, and the image of the cluster's own.",
+    why: "Watched: the Deployments of VPCs' DNS, and the image of the cluster's DNS.",
   },
 };
 

@@ -59,6 +59,6 @@ export const vpcKind: Kind<"vpcs"> = {
   remembers: (text) => readFields(text) !== undefined,
   access: {
     verbs: ["create", "patch"],
-    why: "Followed; the default one is made at first start; finalizers and records of the accepted configuration are patched.",
+    why: "Watched; the default VPC is created at the first start; finalizers and records of the accepted configuration are patched.",
   },
 };

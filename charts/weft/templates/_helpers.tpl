@@ -28,7 +28,7 @@ type: infra
 app.kubernetes.io/part-of: weft
 {{- end }}
 
-{{/* What every pod has: the nodes have no network before it, so no taint may keep it away. */}}
+{{/* Settings of every pod. It tolerates all taints, because nodes have no network before these pods run. */}}
 {{- define "weft.podBasics" -}}
 hostNetwork: true
 # The node's resolver: cluster DNS needs the network that these pods provide.
@@ -43,7 +43,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Prometheus finds the metrics by these. Called with (dict "port" PORT "context" $). */}}
+{{/* Annotations by which Prometheus finds the metrics. Called with (dict "port" PORT "context" $). */}}
 {{- define "weft.scrape" -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ .port | quote }}
@@ -61,7 +61,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
           operator: Exists
 {{- end }}
 
-{{/* The environment of every container of Weft: its pod and its node. */}}
+{{/* Environment variables of every container of Weft: its pod and its node. */}}
 {{- define "weft.podEnv" -}}
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
@@ -75,7 +75,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 {{- end }}
 
-{{/* Where the API server is, if it is not to be reached by its Service, which is only there once Weft is. kubelet sets the same variables to the Service. */}}
+{{/* The address of the API server, where its Service is reachable only after Weft runs. By default kubelet sets these variables to the address of the Service. */}}
 {{- define "weft.apiServerEnv" -}}
 {{- with .Values.apiServer.host }}
 - { name: KUBERNETES_SERVICE_HOST, value: {{ . | quote }} }
@@ -83,7 +83,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end }}
 {{- end }}
 
-{{/* The nodes of ovn-central, names and addresses as JSON; none where one replica may be anywhere. */}}
+{{/* The nodes of ovn-central, names and addresses as JSON; empty if the only replica can run on any node. */}}
 {{- define "weft.centralNodes" -}}
 {{- $nodes := .Values.central.nodes | default dict -}}
 {{- $replicas := .Values.central.replicas | int -}}
@@ -119,7 +119,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- join "," $list -}}
 {{- end }}
 
-{{/* Remotes of a database on ovn-central's nodes; nothing where one replica may be anywhere: then there is its Service. Called with (dict "port" PORT "context" $). */}}
+{{/* Remotes of a database on ovn-central's nodes; empty if the only replica can run on any node: then its Service is used. Called with (dict "port" PORT "context" $). */}}
 {{- define "weft.centralRemotes" -}}
 {{- $list := list -}}
 {{- $port := .port -}}
@@ -134,7 +134,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{ .Values.ovs.sbAddress | default (include "weft.centralRemotes" (dict "port" 6642 "context" .)) }}
 {{- end }}
 
-{{/* With TLS nothing listens without it, and a node that has no certificate is without the southbound database: its switch has no flows once it is restarted. */}}
+{{/* With TLS, the databases accept no connections without it. A node without a certificate cannot connect to the southbound database, and its switch has no flows after a restart. */}}
 {{- define "weft.checkTls" -}}
 {{- if and .Values.tls.enabled .Release.IsUpgrade }}
 {{- with include "weft.withoutCertificates" . }}
@@ -146,7 +146,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end }}
 {{- end }}
 
-{{/* Why nodes of a running installation without TLS may have no certificates; nothing if they have, with TLS, and where helm does not read the cluster. */}}
+{{/* Why nodes of a running installation without TLS may have no certificates. Empty if they have certificates, if TLS is enabled, and if helm does not read the cluster. */}}
 {{- define "weft.withoutCertificates" -}}
 {{- $namespace := .Release.Namespace -}}
 {{- $central := lookup "apps/v1" "Deployment" $namespace "ovn-central" -}}
@@ -175,7 +175,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end -}}
 {{- end }}
 
-{{/* What the entry points do about TLS. */}}
+{{/* Whether the entry points of the image use TLS. */}}
 {{- define "weft.tlsEnv" -}}
 - { name: OVN_TLS, value: {{ .Values.tls.enabled | quote }} }
 {{- end }}
@@ -190,8 +190,8 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end }}
 {{- end }}
 
-{{/* Readiness and liveness of a process of ours. Called with the port, which is on the node's loopback address: kubelet is
-on the node, and pods, which could hold all connections of a port on the node's address, do not reach it. */}}
+{{/* Startup, readiness and liveness probes of Weft's processes. Called with the port, which is on the node's loopback address:
+kubelet can reach it, and pods, which could use up the connections of a port on the node's address, cannot. */}}
 {{- define "weft.httpProbes" -}}
 startupProbe:
   httpGet: { host: 127.0.0.1, path: /healthz, port: {{ . }} }

@@ -16,13 +16,13 @@ export interface OvnDnatRuleSpec {
   readonly ipName?: string;
   /** Name of the Vpc of `v4Ip` and `v6Ip`. */
   readonly vpc?: string;
-  /** The IPv4 address inside, for example `10.0.1.5`. */
+  /** The internal IPv4 address, for example `10.0.1.5`. */
   readonly v4Ip?: string;
-  /** The IPv6 address inside, for example `fd00:10:0:1::5`. */
+  /** The internal IPv6 address, for example `fd00:10:0:1::5`. */
   readonly v6Ip?: string;
-  /** The port outside, for example `80`. */
+  /** The external port, for example `80`. */
   readonly externalPort?: string;
-  /** The port inside, for example `8080`. */
+  /** The internal port, for example `8080`. */
   readonly internalPort?: string;
   /** `tcp`, `udp` or `sctp`. */
   readonly protocol?: string;
@@ -34,17 +34,17 @@ export interface OvnDnatRuleStatus {
   readonly ready?: boolean;
   /** Name of the VPC. */
   readonly vpc?: string;
-  /** The IPv4 address outside. */
+  /** The external IPv4 address. */
   readonly v4Eip?: string;
-  /** The IPv6 address outside. */
+  /** The external IPv6 address. */
   readonly v6Eip?: string;
-  /** The port outside. */
+  /** The external port. */
   readonly externalPort?: string;
-  /** The IPv4 address inside. */
+  /** The internal IPv4 address. */
   readonly v4Ip?: string;
-  /** The IPv6 address inside. */
+  /** The internal IPv6 address. */
   readonly v6Ip?: string;
-  /** The port inside. */
+  /** The internal port. */
   readonly internalPort?: string;
   /** `tcp`, `udp` or `sctp`. */
   readonly protocol?: string;

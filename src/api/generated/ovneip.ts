@@ -8,8 +8,9 @@ export interface OvnEipSpec {
   /** Name of the Subnet that the address belongs to. Immutable. Default `external`. */
   readonly externalSubnet?: string;
   /**
-   * What uses the address. `nat`: NAT rules. `lrp`: the port of a VPC's router, which makes the object; NAT rules may
-   * use it too. `lsp`: a port of a node in the external subnet; nodes have no such port yet. Default `nat`.
+   * What uses the address. `nat`: NAT rules. `lrp`: the port of a VPC's router, for which the controller creates the
+   * object; NAT rules may use it too. `lsp`: a port of a node in the external subnet, which is not supported. Default
+   * `nat`.
    */
   readonly type?: string;
   /** The IPv4 address, for example `172.18.200.10`. Default: an available one. */

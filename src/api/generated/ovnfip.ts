@@ -5,7 +5,7 @@ import type { Condition } from "../conditions.ts";
 
 /** Desired state of the floating IP. */
 export interface OvnFipSpec {
-  /** Name of the OvnEip. An OvnEip has one floating IP at most. */
+  /** Name of the OvnEip. An OvnEip can have one floating IP only. */
   readonly ovnEip?: string;
   /** What `ipName` is the name of: `ip` (of an IP) or `vip` (of a Vip). Default `ip`. */
   readonly ipType?: string;
@@ -16,13 +16,13 @@ export interface OvnFipSpec {
   readonly ipName?: string;
   /** Name of the Vpc of `v4Ip` and `v6Ip`. */
   readonly vpc?: string;
-  /** The IPv4 address inside, for example `10.0.1.5`. */
+  /** The internal IPv4 address, for example `10.0.1.5`. */
   readonly v4Ip?: string;
-  /** The IPv6 address inside, for example `fd00:10:0:1::5`. */
+  /** The internal IPv6 address, for example `fd00:10:0:1::5`. */
   readonly v6Ip?: string;
   /**
-   * Where the address is translated. `distributed`: on the pod's node, which sends packets of the address outside
-   * itself. `centralized`: on the gateway node of the VPC's router. Default `type` of ConfigMap
+   * Where the address is translated. `distributed`: on the pod's node, which sends and receives packets of the external
+   * address itself. `centralized`: on the gateway node of the VPC's router. Default `type` of ConfigMap
    * `ovn-external-gw-config`, or else `centralized`.
    */
   readonly type?: string;
@@ -34,15 +34,15 @@ export interface OvnFipStatus {
   readonly ready?: boolean;
   /** Name of the VPC. */
   readonly vpc?: string;
-  /** The IPv4 address outside. */
+  /** The external IPv4 address. */
   readonly v4Eip?: string;
-  /** The IPv6 address outside. */
+  /** The external IPv6 address. */
   readonly v6Eip?: string;
-  /** The IPv4 address inside. */
+  /** The internal IPv4 address. */
   readonly v4Ip?: string;
-  /** The IPv6 address inside. */
+  /** The internal IPv6 address. */
   readonly v6Ip?: string;
-  /** With `distributed` the MAC address with which the pod's node answers for the address outside. */
+  /** The MAC address that the pod's node uses for the external address; only if `distributed`. */
   readonly macAddress?: string;
   /** Conditions of the object. */
   readonly conditions?: readonly Condition[];

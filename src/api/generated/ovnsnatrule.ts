@@ -7,18 +7,18 @@ import type { Condition } from "../conditions.ts";
 export interface OvnSnatRuleSpec {
   /** Name of the OvnEip. */
   readonly ovnEip?: string;
-  /** Name of the Subnet whose pods' packets are translated. It counts where `v4IpCidr` and `v6IpCidr` are empty. */
+  /** Name of the Subnet whose pods' packets are translated. Used if `v4IpCidr` and `v6IpCidr` are empty. */
   readonly vpcSubnet?: string;
   /**
-   * Name of the IP of a pod's interface, for example `web.default`. It counts where `vpcSubnet`, `v4IpCidr` and
-   * `v6IpCidr` are empty.
+   * Name of the IP of a pod's interface, for example `web.default`. Used if `vpcSubnet`, `v4IpCidr` and `v6IpCidr` are
+   * empty.
    */
   readonly ipName?: string;
   /** Name of the Vpc of `v4IpCidr` and `v6IpCidr`. */
   readonly vpc?: string;
-  /** IPv4 addresses inside: a CIDR or an address, for example `10.0.1.0/24`. */
+  /** Internal IPv4 addresses: a CIDR or an address, for example `10.0.1.0/24`. */
   readonly v4IpCidr?: string;
-  /** IPv6 addresses inside: a CIDR or an address, for example `fd00:10:0:1::/64`. */
+  /** Internal IPv6 addresses: a CIDR or an address, for example `fd00:10:0:1::/64`. */
   readonly v6IpCidr?: string;
 }
 
@@ -28,13 +28,13 @@ export interface OvnSnatRuleStatus {
   readonly ready?: boolean;
   /** Name of the VPC. */
   readonly vpc?: string;
-  /** The IPv4 address outside. */
+  /** The external IPv4 address. */
   readonly v4Eip?: string;
-  /** The IPv6 address outside. */
+  /** The external IPv6 address. */
   readonly v6Eip?: string;
-  /** The IPv4 addresses inside. */
+  /** The internal IPv4 addresses. */
   readonly v4IpCidr?: string;
-  /** The IPv6 addresses inside. */
+  /** The internal IPv6 addresses. */
   readonly v6IpCidr?: string;
   /** Conditions of the object. */
   readonly conditions?: readonly Condition[];

@@ -9,7 +9,7 @@ export interface ProviderNetworkSpec {
   readonly defaultInterface: string;
   /** Nodes with another interface. */
   readonly customInterfaces?: readonly ProviderNetworkCustomInterface[];
-  /** Which nodes are connected, by their labels. If it is set, `excludeNodes` is not considered. Default: all nodes. */
+  /** Labels of the nodes that are connected. If it is set, `excludeNodes` is ignored. Default: all nodes. */
   readonly nodeSelector?: LabelSelector;
   /** Names of nodes that are not connected. */
   readonly excludeNodes?: readonly string[];
@@ -33,21 +33,21 @@ export interface ProviderNetworkCustomInterface {
 
 /** Observed state. */
 export interface ProviderNetworkStatus {
-  /** Whether all nodes that are to be connected are. */
+  /** Whether all selected nodes are connected. */
   readonly ready?: boolean;
   /** Names of the nodes that are connected. */
   readonly readyNodes?: readonly string[];
-  /** Names of the nodes that are to be connected and are not; the conditions say why. */
+  /** Names of the selected nodes that are not connected; the conditions say why. */
   readonly notReadyNodes?: readonly string[];
   /** Names of the Vlans of the network. */
   readonly vlans?: readonly string[];
-  /** Conditions of the object, and one of each node that is to be connected. */
+  /** Conditions of the object, and one for each selected node. */
   readonly conditions?: readonly ProviderNetworkStatusCondition[];
 }
 
 /** One condition. */
 export interface ProviderNetworkStatusCondition {
-  /** The node that the condition is about. Empty for the object. */
+  /** The node that the condition is about; empty for conditions of the object. */
   readonly node?: string;
   /** Type of the condition: `Ready`, `Validated`, `Init` or `Error`. */
   readonly type?: string;

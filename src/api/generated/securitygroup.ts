@@ -86,7 +86,7 @@ export interface SecurityGroupEgressRule {
 
 /** Observed state. */
 export interface SecurityGroupStatus {
-  /** Name of its port group in OVN. */
+  /** Name of the group's port group in OVN. */
   readonly portGroup?: string;
   /** Active value of `spec.allowSameGroupTraffic`. */
   readonly allowSameGroupTraffic?: boolean;

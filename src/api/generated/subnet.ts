@@ -108,7 +108,7 @@ export interface SubnetSpec {
   readonly vlan?: string;
   /**
    * Addresses of the subnet that pods can take over from each other (keepalived): OVN gets a virtual port for each. The
-   * pods whose annotation `port_vips` names an address may have it. They are allocated only to pods that ask for them.
+   * pods whose annotation `port_vips` names an address may have it. They are allocated only to pods that request them.
    */
   readonly vips?: readonly string[];
   /**
@@ -184,10 +184,11 @@ export interface SubnetNatOutgoingPolicyRule {
 /** Which packets match. If both fields are set, both must match. */
 export interface SubnetNatOutgoingPolicyRuleMatch {
   /**
-   * Source addresses and CIDRs of one family, separated by commas, for example `10.16.0.10,10.16.4.0/24`. Empty: any.
+   * Source addresses and CIDRs of one family, separated by commas, for example `10.16.0.10,10.16.4.0/24`. Empty: all
+   * addresses.
    */
   readonly srcIPs?: string;
-  /** Destination addresses and CIDRs of one family, separated by commas. Empty: any. */
+  /** Destination addresses and CIDRs of one family, separated by commas. Empty: all addresses. */
   readonly dstIPs?: string;
 }
 
@@ -235,7 +236,7 @@ export interface SubnetStatus {
   readonly v6usingIPs?: Count;
   /** IPv6 addresses in use. */
   readonly v6usingIPrange?: string;
-  /** The active node of a centralized gateway where one node at a time is active. */
+  /** The active node of a centralized gateway, if one node at a time is active. */
   readonly activateGateway?: string;
   /** UUID of the row in DHCP_Options for IPv4. */
   readonly dhcpV4OptionsUUID?: string;

@@ -5,9 +5,9 @@ import type { Condition } from "../conditions.ts";
 
 /** Desired state of the VLAN. */
 export interface VlanSpec {
-  /** VLAN id of the frames outside, 0 for frames without a tag. Default 0. */
+  /** VLAN ID of frames in the physical network; 0 for untagged frames. Default 0. */
   readonly id?: number;
-  /** Name of the network outside. */
+  /** Name of the ProviderNetwork. */
   readonly provider?: string;
   /** Deprecated: use `id`, which takes precedence. */
   readonly vlanId?: number;

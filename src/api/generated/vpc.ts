@@ -9,7 +9,8 @@ export interface VpcSpec {
   /** Name of the Subnet for namespaces of the VPC that no subnet names. */
   readonly defaultSubnet?: string;
   /**
-   * Namespaces that belong to the VPC; only these can use its subnets. Empty for the default VPC, which has all others.
+   * Namespaces that belong to the VPC; only these can use its subnets. Empty for the default VPC, which has all other
+   * namespaces.
    */
   readonly namespaces?: readonly string[];
   /** Static routes of the logical router, in addition to those to its subnets. */
@@ -18,7 +19,8 @@ export interface VpcSpec {
   readonly policyRoutes?: readonly VpcPolicyRoute[];
   /**
    * Peerings with other VPCs: a link between the two routers. The other VPC must have the matching peering, and no
-   * subnet of the one may overlap a subnet of the other. What is sent over the link is said by `staticRoutes` of both.
+   * subnet of the one may overlap a subnet of the other. `staticRoutes` of both VPCs decide which traffic uses the
+   * link.
    */
   readonly vpcPeerings?: readonly VpcPeering[];
   /**
@@ -93,7 +95,7 @@ export interface VpcBfdPort {
    * `10.255.255.255`.
    */
   readonly ip?: string;
-  /** Labels of the nodes that may host the port. Default: any three. */
+  /** Labels of the nodes that can host the port. Default: any three nodes. */
   readonly nodeSelector?: LabelSelector;
 }
 
@@ -109,7 +111,9 @@ export interface VpcStatus {
   readonly defaultLogicalSwitch?: string;
   /** Name of the logical router. */
   readonly router?: string;
-  /** In Kube-OVN the name of the load balancer for TCP. Empty: each Service has its own load balancer. */
+  /**
+   * In Kube-OVN, the name of the load balancer for TCP. Always empty, because each Service has its own load balancer.
+   */
   readonly tcpLoadBalancer?: string;
   /** The same for TCP with session affinity. */
   readonly tcpSessionLoadBalancer?: string;
@@ -141,6 +145,6 @@ export interface VpcStatusBfdPort {
   readonly name?: string;
   /** Its address. */
   readonly ip?: string;
-  /** Names of the nodes that may host it. */
+  /** Names of the nodes that can host the port. */
   readonly nodes?: readonly string[];
 }

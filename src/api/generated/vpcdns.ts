@@ -17,7 +17,7 @@ export interface VpcDnsSpec {
 
 /** Observed state. */
 export interface VpcDnsStatus {
-  /** Whether the Deployment and the SwitchLBRule are as they are to be. */
+  /** Whether the Deployment and the SwitchLBRule are up to date. */
   readonly active?: boolean;
   /** Conditions of the object. */
   readonly conditions?: readonly Condition[];
