@@ -40,6 +40,7 @@ interface ChartOptions extends CommonOptions {
 
 interface InstallCommandOptions extends ChartOptions {
   readonly dryRun?: boolean;
+  readonly resetValues?: boolean;
   readonly wait: boolean;
   readonly timeout: number;
   readonly ignoreFailedChecks?: boolean;
@@ -70,6 +71,7 @@ export function addInstallCommands(program: Command, withConnection: WithConnect
     .option("--no-wait", "do not wait until the workloads are ready")
     .option("--timeout <seconds>", "how long to wait until everything is ready", seconds, 300)
     .option("--nodes", "also check the nodes, like env-check --nodes")
+    .option("--reset-values", "change values of the release that are not given again to their defaults")
     .option("--ignore-failed-checks", "install even if a check of the cluster fails")
     .addHelpText(
       "after",
@@ -80,7 +82,8 @@ Examples:
   weftctl install --dry-run > weft.yaml
 
 The release is a helm release: \`helm -n kube-system upgrade weft …\`, \`helm history\` and \`helm rollback\` work with it. An upgrade
-keeps no values of the one before: give all of them, and --image, each time. The range of Services and the IP families are taken from the cluster
+keeps no values of the one before: give all of them, and --image, each time. If one is missing, the command lists what would change, and changes nothing without
+--reset-values. The range of Services and the IP families are taken from the cluster
 (Kubernetes 1.33 or newer) unless --set or --values give others.
 ${EXIT_CODES}`,
     )
@@ -104,6 +107,8 @@ ${EXIT_CODES}`,
           const manifests = await install(parts, {
             ...releaseValues(options),
             namespace: options.namespace,
+            release: RELEASE,
+            resetValues: options.resetValues === true,
             dryRun: options.dryRun === true,
             wait: options.wait,
             timeoutMs: options.timeout * 1000,

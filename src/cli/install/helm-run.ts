@@ -25,6 +25,10 @@ export interface ReleaseValues {
 export interface Helm {
   /** The values that the release would get, validated by the chart's schema. The cluster is not accessed. */
   effectiveValues(chart: string, values: ReleaseValues): Promise<Values>;
+  /** The values that are given, without those of the chart. The cluster is not accessed. */
+  givenValues(values: ReleaseValues): Promise<Values>;
+  /** The values that the release was given, without those of the chart; undefined if there is no release. */
+  recordedValues(): Promise<Values | undefined>;
   /** `helm upgrade --install`. With `dryRun` the manifests that would be applied; otherwise "". */
   install(chart: string, values: ReleaseValues, options: { readonly dryRun: boolean }): Promise<string>;
   /**
@@ -81,14 +85,26 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
       await rm(folder, { recursive: true, force: true });
     }
   };
+  const merged = async (chart: string | undefined, values: ReleaseValues): Promise<Values> => {
+    const text = await withValuesChart(chart, (folder) =>
+      given(values, (args) => helm("template", release, folder, ...args)),
+    );
+    const found: unknown = parse(text);
+    if (!isTree(found)) throw new InstallError("helm-failed", "helm template returned no values");
+    return found;
+  };
   return {
-    async effectiveValues(chart, values) {
-      const text = await withValuesChart(chart, (folder) =>
-        given(values, (args) => helm("template", release, folder, ...args)),
-      );
-      const found: unknown = parse(text);
-      if (!isTree(found)) throw new InstallError("helm-failed", "helm template returned no values");
-      return found;
+    effectiveValues: merged,
+    givenValues: (values) => merged(undefined, values),
+    async recordedValues() {
+      try {
+        // `null` if none were given.
+        const recorded: unknown = JSON.parse(await helm("get", "values", release, "--output=json"));
+        return isTree(recorded) ? recorded : {};
+      } catch (error) {
+        if (error instanceof InstallError && error.message.endsWith("release: not found")) return undefined;
+        throw error;
+      }
     },
     async install(chart, values, { dryRun }) {
       return await given(values, async (args) => {
@@ -147,13 +163,15 @@ function ownAccess(env: Readonly<Record<string, string | undefined>>): Readonly<
 }
 
 /**
- * Calls `action` with a chart of the same values and schema that renders to its values: so helm itself merges them
- * without accessing a cluster, as a dry run of an installation would (it refuses CRDs that helm did not create).
+ * Calls `action` with a chart of the same values and schema (without `chart`: of none) that renders to its values: so
+ * helm itself merges them without accessing a cluster, as a dry run of an installation would (it refuses CRDs that helm
+ * did not create).
  */
-async function withValuesChart<R>(chart: string, action: (folder: string) => Promise<R>): Promise<R> {
+async function withValuesChart<R>(chart: string | undefined, action: (folder: string) => Promise<R>): Promise<R> {
   const folder = await mkdtemp(join(tmpdir(), "weft-values-chart-"));
   try {
-    for (const name of ["values.yaml", "values.schema.json"]) await copyFile(join(chart, name), join(folder, name));
+    if (chart !== undefined)
+      for (const name of ["values.yaml", "values.schema.json"]) await copyFile(join(chart, name), join(folder, name));
     await writeFile(join(folder, "Chart.yaml"), "{ apiVersion: v2, name: weft, version: 0.0.0 }\n");
     await mkdir(join(folder, "templates"));
     await writeFile(join(folder, "templates/values.yaml"), "{{ toJson .Values }}\n");

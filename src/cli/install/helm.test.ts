@@ -134,6 +134,19 @@ case "$*" in *" template "*) echo "---"; echo "# Source: weft/templates/values.y
   },
 );
 
+t.test("the values of a release are those that helm has recorded, and of no release there are none", async (t) => {
+  const fake = join(await folder(t), "helm");
+  const target = { program: fake, release: "weft", namespace: "kube-system", kubeconfig: "k", context: undefined };
+  await program(fake, `case "$*" in *"get values weft --output=json") echo '{"mtu":1400}';; esac`);
+  t.same(await helmOf(target).recordedValues(), { mtu: 1400 });
+  await program(fake, "echo null");
+  t.same(await helmOf(target).recordedValues(), {});
+  await program(fake, "echo 'Error: release: not found' >&2; exit 1");
+  t.equal(await helmOf(target).recordedValues(), undefined);
+  await program(fake, "echo 'Error: Kubernetes cluster unreachable' >&2; exit 1");
+  await t.rejects(helmOf(target).recordedValues(), { code: "helm-failed", message: /unreachable$/ });
+});
+
 t.test("helm is interrupted with the installation, and its end is waited for", async (t) => {
   const work = await folder(t);
   const fake = await program(
