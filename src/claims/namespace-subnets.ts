@@ -11,7 +11,7 @@ import { matchesLabels } from "../policy/labels.ts";
  * The subnets that pods of a namespace get addresses from, in the order in which they are tried: the default subnet of the
  * VPC that the namespace is bound to (`spec.defaultSubnet`, or the one in it with `spec.default`), then those bound to the
  * namespace by name or by selector, by name of the subnet; if there is none of these and the namespace belongs to no custom VPC, the cluster's
- * default subnet.
+ * default subnet. Where the namespace has IPPools, only the addresses of these are given (`src/claims/pod-request.ts`).
  *
  * Subnets that are being deleted are left out. Subnets that are not ready are included: their pods wait instead of starting in another network.
  */

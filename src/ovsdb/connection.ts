@@ -49,8 +49,9 @@ type Phase =
 /**
  * The life cycle of a connection:
  *
- *     dialing → greeting → connected ─┐ server unsuitable, silent or gone ↑ next remote               │ └────────
- *     waiting ←─────────┘ after a complete round of failures
+ *     dialing → greeting → connected ─┐ server unsuitable, silent or gone
+ *        ↑ next remote               │
+ *        └──────── waiting ←─────────┘ after a complete round of failures
  *
  * Every failure leads back to dialing; only `close()` ends it.
  */
