@@ -4,8 +4,9 @@ import { useEffect, useState } from "preact/hooks";
 import type { ConditionRow, EventRow, Health, ShownProblem } from "../../page/contract.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { wording } from "../app/settings.ts";
+import type { Tone } from "../model/tone.ts";
 import { ObjectLink } from "./object-link.tsx";
-import { State, type Tone } from "./state.tsx";
+import { State } from "./state.tsx";
 
 /** The tone of a health. */
 export const TONES: Readonly<Record<Health, Tone>> = { ok: "ok", warning: "warn", error: "bad", unknown: "off" };

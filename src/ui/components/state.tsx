@@ -2,10 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import { wording } from "../app/settings.ts";
+import { toneOfFill } from "../model/fill.ts";
+import type { Tone } from "../model/tone.ts";
 import { Icon, type IconName } from "./icon.tsx";
-
-/** How good something is. */
-export type Tone = "ok" | "warn" | "bad" | "off";
 
 const MARKS: Readonly<Record<Tone, IconName>> = { ok: "ok", warn: "warn", bad: "bad", off: "unknown" };
 
@@ -22,12 +21,6 @@ export function State({ tone, children }: { readonly tone: Tone; readonly childr
 /** A short word on a coloured ground. */
 export function Badge({ tone = "off", children }: { readonly tone?: Tone; readonly children: ComponentChildren }) {
   return <span class={`badge ${tone}`}>{children}</span>;
-}
-
-/** How bad a fill is: from 85 % on, and from 95 %. */
-export function toneOfFill(share: number): Tone {
-  if (share >= 0.95) return "bad";
-  return share >= 0.85 ? "warn" : "ok";
 }
 
 /** The used part of something, as a bar with its number. `share`: from 0 to 1. */

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Fill } from "../../page/contract.ts";
+import type { Tone } from "./tone.ts";
+
+/** From this share of used addresses on, a subnet is nearly full. The server reports a problem from the same one (`NEARLY_FULL` in `src/page/subnets.ts`). */
+const NEARLY_FULL = 0.9;
+
+/** How a share of used addresses is shown, from 0 to 1. */
+export function toneOfFill(share: number): Tone {
+  if (share >= 1) return "bad";
+  return share >= NEARLY_FULL ? "warn" : "ok";
+}
 
 /** The used share of one family of a subnet, from 0 to 1; undefined where the viewer does not see what is free. */
 export function shareOf({ used, free }: Pick<Fill, "used" | "free">): number | undefined {

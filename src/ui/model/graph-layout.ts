@@ -6,7 +6,7 @@ import type { Graph, GraphNode } from "./graph.ts";
 /** The size of a node, in px. */
 export const NODE_SIZE = { width: 196, height: 54 } as const;
 /** Distances between nodes and from the border, in px. */
-const GAP = { x: 84, y: 14, border: 28 } as const;
+const GAP = { x: 60, y: 14, border: 20 } as const;
 
 /** The column of each kind, from left to right: an edge goes from a column to a later one, but a peering. */
 const COLUMNS: Readonly<Record<TopologyNode["kind"], number>> = { vpc: 0, subnet: 1, vlan: 2, gateway: 2, node: 2 };

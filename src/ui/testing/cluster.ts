@@ -519,9 +519,9 @@ function subnetRow({ subnets, hostile = false, problems = true }: Size, vpc: num
     family: "IPv4",
     cidr: n % 4 === 0 ? `10.${second}.0.0/16` : `10.${second}.${n % 250}.0/24`,
     gateway: `10.${second}.0.1`,
-    used: full ? 243 : n % 4 === 0 ? used * 100 : used,
+    used: full ? 245 : n % 4 === 0 ? used * 100 : used,
     own: used,
-    free: full ? 2 : n % 4 === 0 ? 65_000 - used * 100 : 245 - used,
+    free: full ? 0 : n % 4 === 0 ? 65_000 - used * 100 : 245 - used,
     excluded: 10,
   };
   const v6: Fill = {
@@ -540,7 +540,7 @@ function subnetRow({ subnets, hostile = false, problems = true }: Size, vpc: num
     isDefault: vpc === 0 && n === 0,
     fill: [v4, v6],
     state: full ? "error" : "ok",
-    ...(full && { problem: "2 addresses are left" }),
+    ...(full && { problem: `no address of ${v4.cidr} is free` }),
   };
 }
 
@@ -584,8 +584,8 @@ function problemsOf(subnets: readonly SubnetRow[], { hostile = false }: Size): r
       severity: "error",
       about: { kind: "Subnet", name: subnets.find(({ state }) => state === "error")?.name ?? "apps-3" },
       source: "fill",
-      reason: "SubnetAlmostFull",
-      message: "2 of 245 addresses are free. Add a CIDR, or move namespaces to another subnet.",
+      reason: "SubnetFull",
+      message: "no address of 10.19.3.0/24 is free; enlarge the subnet, or delete what is not needed",
       since: NOW - 5_400_000,
     },
     {

@@ -9,9 +9,10 @@ import { useResource } from "../client/resource.ts";
 import { nameOf, ObjectLink } from "../components/object-link.tsx";
 import { Empty, Loaded } from "../components/placeholders.tsx";
 import { Ago } from "../components/reports.tsx";
-import { State, type Tone } from "../components/state.tsx";
+import { State } from "../components/state.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { matches } from "../model/order.ts";
+import type { Tone } from "../model/tone.ts";
 import { PageHead } from "./page-head.tsx";
 import { FilterField } from "./paged.tsx";
 

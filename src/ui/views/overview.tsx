@@ -7,9 +7,10 @@ import { apiUrl } from "../client/api.ts";
 import { useResource } from "../client/resource.ts";
 import { Empty, Loaded } from "../components/placeholders.tsx";
 import { Problems } from "../components/reports.tsx";
-import { Badge, Fill, State, type Tone } from "../components/state.tsx";
+import { Badge, Fill, State } from "../components/state.tsx";
 import { fullestOf } from "../model/fill.ts";
 import { linkTo, type View } from "../model/route.ts";
+import type { Tone } from "../model/tone.ts";
 import { PageHead } from "./page-head.tsx";
 
 /** What an administrator looks at first: what needs a hand, then the health of everything. */

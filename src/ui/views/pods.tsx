@@ -9,9 +9,10 @@ import { ObjectList } from "../components/object-link.tsx";
 import { Facts, Pane, Section } from "../components/pane.tsx";
 import { Loaded } from "../components/placeholders.tsx";
 import { Events, Problems } from "../components/reports.tsx";
-import { Badge, State, type Tone } from "../components/state.tsx";
+import { Badge, State } from "../components/state.tsx";
 import type { Column } from "../components/table.tsx";
 import { linkTo } from "../model/route.ts";
+import type { Tone } from "../model/tone.ts";
 import { PageHead } from "./page-head.tsx";
 import { PagedList } from "./paged.tsx";
 

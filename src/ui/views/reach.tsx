@@ -11,7 +11,7 @@ import { FindField } from "../components/find-field.tsx";
 import { Icon, type IconName } from "../components/icon.tsx";
 import { nameOf } from "../components/object-link.tsx";
 import { Empty, Loaded } from "../components/placeholders.tsx";
-import type { Tone } from "../components/state.tsx";
+import type { Tone } from "../model/tone.ts";
 import { PageHead } from "./page-head.tsx";
 
 const PROTOCOLS = ["tcp", "udp", "sctp", "icmp"] as const;

@@ -4,9 +4,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { TopologyNode } from "../../page/contract.ts";
 import { wording } from "../app/settings.ts";
 import { Icon, type IconName } from "../components/icon.tsx";
-import { toneOfFill } from "../components/state.tsx";
 import type { Texts } from "../messages/texts.ts";
-import { fullestOf } from "../model/fill.ts";
+import { fullestOf, toneOfFill } from "../model/fill.ts";
 import { type GraphNode, graphAround, type TopologyIndex } from "../model/graph.ts";
 import { type ArrowDirection, NODE_SIZE, nearest, type PlacedNode, placed } from "../model/graph-layout.ts";
 
