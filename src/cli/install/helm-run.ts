@@ -76,10 +76,11 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
     try {
       const file = join(folder, "found.json");
       await writeFile(file, JSON.stringify(found));
-      const more = [...sets, ...(image === undefined ? [] : imageValues(image))];
       return await action([
         ...[file, ...files].map((path) => `--values=${path}`),
-        ...more.map((set) => `--set=${set}`),
+        ...sets.map((set) => `--set=${set}`),
+        // Not --set: a tag of digits would be a number, which the schema refuses.
+        ...(image === undefined ? [] : imageValues(image)).map((set) => `--set-string=${set}`),
       ]);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -128,7 +129,7 @@ export function helmOf({ program, release, namespace, kubeconfig, context, signa
   };
 }
 
-/** `--set` values of REPOSITORY or REPOSITORY:TAG. A colon before a slash belongs to the registry's port. */
+/** `--set-string` values of REPOSITORY or REPOSITORY:TAG. A colon before a slash belongs to the registry's port. */
 export function imageValues(image: string): readonly string[] {
   const [, repository = image, tag] = /^(.*?)(?::([^:/]+))?$/.exec(image) ?? [];
   return [`image.repository=${repository}`, ...(tag === undefined ? [] : [`image.tag=${tag}`])];

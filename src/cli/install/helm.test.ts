@@ -121,8 +121,8 @@ case "$*" in *" template "*) echo "---"; echo "# Source: weft/templates/values.y
     t.match(said.slice(-6), [
       "--values=mine.yaml",
       "--set=mtu=1400",
-      "--set=image.repository=registry:5000/weft",
-      "--set=image.tag=1",
+      "--set-string=image.repository=registry:5000/weft",
+      "--set-string=image.tag=1",
       "kube: , driver: other",
       "",
     ]);
