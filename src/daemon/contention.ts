@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { setNewest } from "../collections/newest.ts";
 import { backoffDelay } from "../time/backoff.ts";
 
 /** When restores of one object count as contention, and how the pauses between them grow. Milliseconds. */
@@ -44,13 +45,7 @@ export class NodeContention {
     const goesOn = before !== undefined && nowMs - before.lastMs <= before.pauseMs + calmMs;
     const times = goesOn ? before.times + 1 : 1;
     const pauseMs = times < patience ? 0 : backoffDelay(times - patience + 1, { firstMs, maxMs });
-    // Reinsert as the newest, so that the oldest is evicted first.
-    this.#rows.delete(thing);
-    this.#rows.set(thing, { times, pauseMs, lastMs: nowMs });
-    for (const oldest of this.#rows.keys()) {
-      if (this.#rows.size <= REMEMBERED) break;
-      this.#rows.delete(oldest);
-    }
+    setNewest(this.#rows, thing, { times, pauseMs, lastMs: nowMs }, REMEMBERED);
     return { times, pauseMs };
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { setNewest } from "../collections/newest.ts";
 import type { Clock } from "../time/clock.ts";
 
 /** A map of limited size: the least recently used entry is evicted first. */
@@ -23,12 +24,7 @@ export function boundedMap<V>(limit: number): BoundedMap<V> {
       return value;
     },
     set(key, value) {
-      map.delete(key);
-      map.set(key, value);
-      for (const oldest of map.keys()) {
-        if (map.size <= limit) break;
-        map.delete(oldest);
-      }
+      setNewest(map, key, value, limit);
     },
     delete: (key) => void map.delete(key),
     get size() {

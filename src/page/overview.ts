@@ -37,25 +37,23 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
   const waiting = pods.filter((pod) => isWaiting(facts, pod));
   const subnets = subnetRows(facts, viewer, conditionsOf);
   const parts = viewer.sees.nodes ? source.parts : [];
+  const nodes = viewer.sees.nodes ? facts.all("nodes") : undefined;
   const told = source.warnings.filter(({ about }) => seesObject(viewer, about));
   const withEvent = new Set(told.map(({ about }) => `${about.namespace}/${about.name}`));
+  // Where an Event says why, it is not said twice.
+  const unexplained = waiting.filter(({ key }) => !withEvent.has(key));
   const problems = [
     ...leaderProblems(leader, viewer),
     ...partProblems(parts),
-    ...(viewer.sees.nodes ? facts.all("nodes").flatMap((node) => nodeProblems(facts, node)) : []),
+    ...(nodes ?? []).flatMap((node) => nodeProblems(facts, node)),
     ...(viewer.sees.networks ? statusProblems(facts, conditionsOf) : []),
     ...fillProblems(subnets),
     ...told,
-    // Where an Event says why, it is not said twice.
-    ...waiting
-      .filter(({ key }) => !withEvent.has(key))
-      .slice(0, PODS)
-      .flatMap((pod) => podProblems(facts, viewer, pod)),
+    ...unexplained.slice(0, PODS).flatMap((pod) => podProblems(facts, viewer, pod)),
     ...pods.filter((pod) => !isWaiting(facts, pod)).flatMap((pod) => podProblems(facts, viewer, pod)),
   ];
   const worstFirst = problems.toSorted((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));
-  const unlisted = Math.max(0, waiting.filter(({ key }) => !withEvent.has(key)).length - PODS);
-  const nodes = viewer.sees.nodes ? facts.all("nodes") : undefined;
+  const unlisted = Math.max(0, unexplained.length - PODS);
   return {
     problems: worstFirst.slice(0, MOST),
     moreProblems: Math.max(0, problems.length - MOST) + unlisted,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
+import { setNewest } from "../../collections/newest.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -66,12 +67,7 @@ export class ClusterReader {
     const known = this.#events.get(key);
     if (known !== undefined && now - known.at <= FRESH_MS) return await known.found;
     const found = this.#readEventsOf(of);
-    this.#events.delete(key);
-    this.#events.set(key, { at: now, found });
-    for (const oldest of this.#events.keys()) {
-      if (this.#events.size <= MAX_KEPT) break;
-      this.#events.delete(oldest);
-    }
+    setNewest(this.#events, key, { at: now, found }, MAX_KEPT);
     return await found;
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { setNewest } from "../../collections/newest.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /** The number of clients that are told apart. */
@@ -24,12 +25,7 @@ export class Rates {
     const now = this.#clock.now();
     const { tokens, at } = this.#left.get(client) ?? { tokens: this.#burst, at: now };
     const left = Math.min(this.#burst, tokens + ((now - at) / 1_000) * this.#perSecond);
-    this.#left.delete(client);
-    this.#left.set(client, { tokens: left >= 1 ? left - 1 : left, at: now });
-    for (const oldest of this.#left.keys()) {
-      if (this.#left.size <= MAX_CLIENTS) break;
-      this.#left.delete(oldest);
-    }
+    setNewest(this.#left, client, { tokens: left >= 1 ? left - 1 : left, at: now }, MAX_CLIENTS);
     return left >= 1;
   }
 }
