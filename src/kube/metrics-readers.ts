@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createHash } from "node:crypto";
+import { setNewest } from "../collections/newest.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Kube } from "./kube.ts";
-import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "./resources.ts";
-import type { SubjectAccessReview, TokenReview } from "./types.ts";
+import { MAX_TOKEN_LENGTH, reviewAccess, reviewToken, tokenDigest } from "./reviews.ts";
 
 /** The result for a request: served, or refused with HTTP 401, 403, or 503 if the API server does not answer. */
 export type TokenVerdict = "admitted" | "unauthenticated" | "forbidden" | "unknown";
@@ -16,9 +15,6 @@ const STALE_MS = 600_000;
 /** The maximum number of cached tokens, and of concurrent reviews. */
 const MAX_TOKENS = 64;
 const MAX_REVIEWS = 4;
-const REVIEW_MS = 5_000;
-/** The maximum length of a token of Kubernetes. */
-const MAX_LENGTH = 16_384;
 
 interface Answer {
   readonly admission: TokenVerdict;
@@ -38,26 +34,18 @@ export function metricsReaders(
   const running = new Map<string, Promise<TokenVerdict>>();
 
   async function review(token: string): Promise<TokenVerdict> {
-    const limits = { deadlineMs: REVIEW_MS };
-    const { status } = await kube.create<TokenReview>(TOKEN_REVIEWS, { metadata: {}, spec: { token } }, limits);
-    if (status?.authenticated !== true) return "unauthenticated";
-    const { username: user, ...rest } = status.user ?? {};
-    const spec = { ...rest, ...(user !== undefined && { user }), nonResourceAttributes: { path, verb: "get" } };
-    const answer = await kube.create<SubjectAccessReview>(SUBJECT_ACCESS_REVIEWS, { metadata: {}, spec }, limits);
-    return answer.status?.allowed === true ? "admitted" : "forbidden";
+    const user = await reviewToken(kube, token);
+    if (user === undefined) return "unauthenticated";
+    const allowed = await reviewAccess(kube, user, { nonResourceAttributes: { path, verb: "get" } });
+    return allowed ? "admitted" : "forbidden";
   }
 
   async function ask(token: string, key: string, last: Answer | undefined): Promise<TokenVerdict> {
     try {
       const admission = await review(token);
-      known.delete(key);
       // A client without a token of this cluster must not evict others.
-      if (admission === "unauthenticated") return admission;
-      known.set(key, { admission, at: clock.now() });
-      for (const oldest of known.keys()) {
-        if (known.size <= MAX_TOKENS) break;
-        known.delete(oldest);
-      }
+      if (admission === "unauthenticated") known.delete(key);
+      else setNewest(known, key, { admission, at: clock.now() }, MAX_TOKENS);
       return admission;
     } catch {
       return last !== undefined && clock.now() - last.at < STALE_MS ? last.admission : "unknown";
@@ -68,9 +56,8 @@ export function metricsReaders(
 
   return async (authorization) => {
     const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? "")?.[1];
-    if (token === undefined || token.length > MAX_LENGTH) return "unauthenticated";
-    // Tokens are not kept in memory.
-    const key = createHash("sha256").update(token).digest("base64");
+    if (token === undefined || token.length > MAX_TOKEN_LENGTH) return "unauthenticated";
+    const key = tokenDigest(token);
     const last = known.get(key);
     if (last !== undefined && clock.now() - last.at < FRESH_MS) return last.admission;
     const already = running.get(key);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createHash } from "node:crypto";
+import { setNewest } from "../../collections/newest.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "../../kube/resources.ts";
-import type { SubjectAccessReview, TokenReview, TokenUser } from "../../kube/types.ts";
+import { limiter } from "../../kube/limiter.ts";
+import { MAX_TOKEN_LENGTH, reviewAccess, reviewToken, tokenDigest } from "../../kube/reviews.ts";
 import { PageError } from "../../page/page-error.ts";
 import type { Viewer } from "../../page/viewer.ts";
 import type { Clock } from "../../time/clock.ts";
@@ -25,9 +25,6 @@ const HIDDEN_MS = 60_000;
 /** The number of accounts whose answers are kept, and of reviews at a time for all of them. */
 const MAX_ACCOUNTS = 128;
 const MAX_REVIEWS = 8;
-const REVIEW_MS = 5_000;
-/** The maximum length of a token of Kubernetes. */
-const MAX_LENGTH = 16_384;
 
 interface Known {
   readonly at: number;
@@ -45,8 +42,8 @@ export class Accounts {
   /** Digest of a token → what is known; the last used one is last. */
   readonly #known = new Map<string, Known>();
   readonly #running = new Map<string, Promise<Known>>();
-  readonly #waiting: (() => void)[] = [];
-  #reviews = 0;
+  /** What waits is bounded by the accounts that are asked for at a time and by their namespaces. */
+  readonly #reviews = limiter(MAX_REVIEWS, Number.POSITIVE_INFINITY);
 
   constructor(parts: AccountsParts) {
     this.#parts = parts;
@@ -54,13 +51,13 @@ export class Accounts {
 
   /** Whether the API server has accepted a token lately. */
   knows(token: string): boolean {
-    return this.#known.has(digest(token));
+    return this.#known.has(tokenDigest(token));
   }
 
   /** The viewer with a token. Rejects with a `PageError`: `unauthenticated`, `unavailable`, or `busy`. */
   async viewerOf(token: string): Promise<Viewer> {
-    if (token === "" || token.length > MAX_LENGTH) throw unauthenticated();
-    const key = digest(token);
+    if (token === "" || token.length > MAX_TOKEN_LENGTH) throw unauthenticated();
+    const key = tokenDigest(token);
     const known = this.#known.get(key);
     const { clock } = this.#parts;
     if (known !== undefined && clock.now() - known.at < FRESH_MS) return known.viewer;
@@ -73,12 +70,7 @@ export class Accounts {
     }
     try {
       const found = await asked;
-      this.#known.delete(key);
-      this.#known.set(key, found);
-      for (const oldest of this.#known.keys()) {
-        if (this.#known.size <= MAX_ACCOUNTS) break;
-        this.#known.delete(oldest);
-      }
+      setNewest(this.#known, key, found, MAX_ACCOUNTS);
       return found.viewer;
     } catch (error) {
       if (error instanceof PageError) {
@@ -92,14 +84,15 @@ export class Accounts {
 
   async #ask(token: string, known: Known | undefined): Promise<Known> {
     const { kube, clock, namespaces } = this.#parts;
-    const { status } = await this.#bounded(() =>
-      kube.create<TokenReview>(TOKEN_REVIEWS, { metadata: {}, spec: { token } }, { deadlineMs: REVIEW_MS }),
-    );
-    if (status?.authenticated !== true) throw unauthenticated();
-    const { user = {} } = status;
+    const user = await this.#reviews.run(() => reviewToken(kube, token));
+    if (user === undefined) throw unauthenticated();
     const at = clock.now();
     const may = (resource: string, group: string, namespace?: string): Promise<boolean> =>
-      this.#bounded(() => this.#mayList(user, resource, group, namespace));
+      this.#reviews.run(() =>
+        reviewAccess(kube, user, {
+          resourceAttributes: { verb: "list", resource, group, ...(namespace !== undefined && { namespace }) },
+        }),
+      );
     const [allNamespaces, nodes, subnets, vpcs] = await Promise.all([
       may("pods", ""),
       may("nodes", ""),
@@ -120,36 +113,6 @@ export class Accounts {
     const maySee = (namespace: string): boolean => allNamespaces || found.get(namespace)?.allowed === true;
     return { at, namespaces: found, viewer: { user: user.username ?? "", sees, maySee } };
   }
-
-  async #mayList(user: TokenUser, resource: string, group: string, namespace: string | undefined): Promise<boolean> {
-    const { username, ...rest } = user;
-    const resourceAttributes = { verb: "list", resource, group, ...(namespace !== undefined && { namespace }) };
-    const spec = { ...rest, ...(username !== undefined && { user: username }), resourceAttributes };
-    const limits = { deadlineMs: REVIEW_MS };
-    const review = await this.#parts.kube.create<SubjectAccessReview>(
-      SUBJECT_ACCESS_REVIEWS,
-      { metadata: {}, spec },
-      limits,
-    );
-    return review.status?.allowed === true;
-  }
-
-  /** Runs one review when fewer than {@link MAX_REVIEWS} run. */
-  async #bounded<T>(review: () => Promise<T>): Promise<T> {
-    if (this.#reviews >= MAX_REVIEWS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#reviews++;
-    try {
-      return await review();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#reviews--;
-      else next();
-    }
-  }
-}
-
-function digest(token: string): string {
-  return createHash("sha256").update(token).digest("base64");
 }
 
 function unauthenticated(): PageError {
