@@ -159,6 +159,9 @@ t.test("by keyboard: search, a table, its details and back; the map; the graph a
     await page.locator("g.node[tabindex='0']").focus();
     await page.keyboard.press("Enter");
     await page.waitForURL(/topology\/vpc/);
+    // The address changes before the graph is drawn, and a key on the former one would be lost.
+    await page.locator('g.node[aria-label*="apps-1"]').waitFor();
+    await page.locator("g.node:focus").waitFor();
     await page.keyboard.press("ArrowRight");
     await page.locator('[aria-label*="pod"]:focus').waitFor();
     await page.keyboard.press("Backspace");
