@@ -2,7 +2,7 @@
 
 import { createProgress } from "../host/progress.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { useFloor } from "./floor.ts";
+import { useFloor } from "./baseline-cni.ts";
 import { ReadyClock } from "./ready.ts";
 import { type Spread, spread } from "./statistics.ts";
 

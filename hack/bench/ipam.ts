@@ -13,7 +13,7 @@ import { runInNewContext } from "node:vm";
 import { subnetConfig } from "../../src/ipam/config.ts";
 import { Ipam } from "../../src/ipam/ipam.ts";
 import { hashedMacs } from "../../src/ipam/macs.ts";
-import type { IpRecord } from "../../src/ipam/reserve.ts";
+import type { IpRecord } from "../../src/ipam/recorded-lease.ts";
 import { formatIpv4, formatIpv6, parseIp } from "../../src/net/address.ts";
 
 /** The goals of the issue, printed beside the measured values. */

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ROOT } from "../build/npm.ts";
-import { baseCommit, withWorktree } from "./base.ts";
+import { baseCommit, withWorktree } from "./base-commit.ts";
 import type { TopologySize } from "./topology-world.ts";
 
 /** Where results are left, in the checkout; ignored by git, and not the lab's, so that they outlive it. */
@@ -160,7 +160,7 @@ program
     const [{ benchQos }, { formatQos, qosPage }, { qosPicture }] = await Promise.all([
       import("./qos.ts"),
       import("./qos-report.ts"),
-      import("./qos-picture.ts"),
+      import("./qos-chart.ts"),
     ]);
     const bench = await benchQos({ ...options, by: by.split(" ").filter((word) => word !== "") });
     publish("qos", bench, json, formatQos(bench));

@@ -2,7 +2,7 @@
 
 import { formatVerdicts, htmlPage, type MeasuredGoal } from "./page.ts";
 import type { QosBench, QosFigure } from "./qos.ts";
-import { qosPicture, tolerance } from "./qos-picture.ts";
+import { qosPicture, tolerance } from "./qos-chart.ts";
 import { showLimit } from "./qos-plan.ts";
 import { quantile } from "./statistics.ts";
 

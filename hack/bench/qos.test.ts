@@ -3,7 +3,7 @@
 import t from "tap";
 import type { QosBench } from "./qos.ts";
 import { activeAfter, type Passed } from "./qos-changes.ts";
-import { qosPicture, tolerance } from "./qos-picture.ts";
+import { qosPicture, tolerance } from "./qos-chart.ts";
 import { offered, planQos, secondsOf, TEN } from "./qos-plan.ts";
 import { jain, qosVerdicts } from "./qos-report.ts";
 

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { Controller } from "../../src/controller/controller.ts";
 import { Northbound } from "../../src/controller/databases/northbound.ts";
 import { Election } from "../../src/controller/leadership/election.ts";
-import { SETTINGS } from "../../src/controller/testing/cluster.ts";
+import { SETTINGS } from "../../src/controller/testing/settings.ts";
 import {
   ENDPOINT_SLICES,
   NAMESPACES,

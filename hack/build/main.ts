@@ -3,7 +3,7 @@
 /** `npm run build [-- --arch amd64|arm64|host|all] [--weftctl host|all]`: builds dist/ from src/, for both architectures by default. */
 import { Command, Option } from "commander";
 import { type Architecture, architecture } from "../host/cache.ts";
-import { HostError } from "../host/error.ts";
+import { runMain } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { build, DIST } from "./build.ts";
 import { buildCli, hostPlatform, PLATFORMS } from "./cli.ts";
@@ -30,12 +30,8 @@ const chosen: Readonly<Record<typeof arch, readonly Architecture[]>> = {
   host: [architecture()],
   all: ["amd64", "arm64"],
 };
-try {
+await runMain("build", async () => {
   await build(chosen[arch], progress);
   if (weftctl !== "none") await buildCli(weftctl === "host" ? [hostPlatform()] : PLATFORMS, progress);
   progress.note(`built ${DIST}`);
-} catch (error) {
-  if (!(error instanceof HostError)) throw error;
-  console.error(`build: ${error.message}`);
-  process.exitCode = 1;
-}
+});

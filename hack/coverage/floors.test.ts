@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { belowFloor, byFolder, type Floors, hasCode, percentCovered, raised, table } from "./floors.ts";
+import { belowFloor, byFolder, type Floors, hasCode, leastCovered, percentCovered, raised, table } from "./floors.ts";
 
 const FOLDERS = { "src/a": { covered: 90, total: 100 }, "src/b": { covered: 1, total: 3 } };
 
@@ -16,6 +16,21 @@ t.test("files are counted by folder of src, and the total is not counted again",
     "/x/src/b/c.ts": lines(0, 1),
   };
   t.same(byFolder(summary, "/x"), { "src/a": { covered: 4, total: 5 }, "src/b": { covered: 0, total: 1 } });
+});
+
+t.test("the files of a folder are listed by the lines that no test runs", async (t) => {
+  const lines = (covered: number, total: number) => ({ lines: { covered, total } });
+  const summary = {
+    total: lines(9, 9),
+    "/x/src/a/one.ts": lines(1, 2),
+    "/x/src/a/deep/two.ts": lines(3, 9),
+    "/x/src/a/whole.ts": lines(5, 5),
+    "/x/src/ab/c.ts": lines(0, 1),
+  };
+  t.same(leastCovered(summary, "/x", "src/a"), [
+    "src/a/deep/two.ts: 6 of 9 lines are not covered",
+    "src/a/one.ts: 1 of 2 lines are not covered",
+  ]);
 });
 
 t.test("a folder below its floor, or without one, is a fault", async (t) => {

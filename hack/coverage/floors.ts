@@ -50,6 +50,15 @@ export function percentCovered({ covered, total }: Lines): number {
   return total === 0 ? 100 : Math.floor((1000 * covered) / total) / 10;
 }
 
+/** The files of a folder with lines that no test runs, the one with the most first. */
+export function leastCovered(summary: Summary, root: string, folder: string): readonly string[] {
+  return Object.entries(summary)
+    .map(([path, { lines }]) => ({ file: relative(root, path), missing: lines.total - lines.covered, ...lines }))
+    .filter(({ file, missing }) => file.startsWith(`${folder}/`) && missing > 0)
+    .sort((a, b) => b.missing - a.missing || (a.file < b.file ? -1 : 1))
+    .map(({ file, missing, total }) => `${file}: ${missing} of ${total} lines are not covered`);
+}
+
 /** Folders below their floor, and folders without one: a new folder begins with its present coverage. */
 export function belowFloor(folders: Folders, floors: Floors): readonly string[] {
   const faults: string[] = [];

@@ -9,7 +9,7 @@ import { execa } from "execa";
 import pLimit from "p-limit";
 import { prepareMachine } from "../test-runner/machine.ts";
 import { runTestFile } from "../test-runner/test-file.ts";
-import { belowFloor, byFolder, type Floors, hasCode, raised, type Summary, table } from "./floors.ts";
+import { belowFloor, byFolder, type Floors, hasCode, leastCovered, raised, type Summary, table } from "./floors.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const FLOORS = join(import.meta.dirname, "floors.json");
@@ -18,20 +18,23 @@ const TIMEOUT_MS = 600_000;
 interface Options {
   readonly write?: boolean;
   readonly json?: boolean;
+  readonly files?: string;
 }
 
-async function main({ write, json }: Options): Promise<void> {
+async function main({ write, json, files }: Options): Promise<void> {
   await prepareMachine();
   const folder = await mkdtemp(join(tmpdir(), "weft-coverage-"));
   try {
     const failed = await runTests(join(folder, "v8"));
-    const folders = byFolder(await report(folder), ROOT);
+    const summary = await report(folder);
+    const folders = byFolder(summary, ROOT);
     const floors = JSON.parse(readFileSync(FLOORS, "utf8")) as Floors;
     if (write === true && failed.length === 0) {
       writeFileSync(FLOORS, `${JSON.stringify(raised(folders, floors), undefined, 2)}\n`);
     }
     const faults = [...failed, ...(write === true ? [] : belowFloor(folders, floors))];
     console.log(json === true ? JSON.stringify({ folders, floors, faults }, undefined, 2) : table(folders, floors));
+    if (files !== undefined) console.log(leastCovered(summary, ROOT, files).join("\n"));
     for (const fault of faults) console.error(`!! ${fault}`);
     if (faults.length > 0) process.exitCode = 1;
   } finally {
@@ -68,6 +71,7 @@ await new Command("npm run coverage --")
     "Runs the unit tests in src (not the policy oracle and the simulation, which execute much code without checking it) and prints the line coverage of each folder of src. Fails if one is below its minimum in hack/coverage/floors.json.",
   )
   .option("--write", "raise the minimums to the measured coverage; none is lowered")
+  .option("--files <folder>", "also list the files of a folder, such as src/ipam, with lines that are not covered")
   .option("--json", "print folders, minimums and failures as JSON")
   .action(main)
   .parseAsync();

@@ -9,8 +9,8 @@ import { openLab } from "../lab/lab.ts";
 import { missingSupplies } from "../lab/supplies.ts";
 import type { IpFamily } from "../lab/topology.ts";
 import { apply, type ProbePod, readyPods, serverPod } from "../traffic/pods.ts";
-import { pictureOf } from "./picture.ts";
 import { type PlannedReach, planReaches, type Reach, tryReach } from "./reach.ts";
+import { pictureOf } from "./terminal-svg.ts";
 
 const NAMESPACE = "weft-demo";
 const SERVICE = "web";

@@ -12,8 +12,8 @@ import { run } from "../host/run.ts";
 import { makeImage } from "../image/image.ts";
 import type { Lab } from "../lab/lab.ts";
 import { ensureTool } from "../tools/tools.ts";
+import { thinArchive } from "./archive-without-blobs.ts";
 import { whyNotReadyInLab } from "./diagnosis.ts";
-import { thinArchive } from "./thin.ts";
 import { labValues, RELEASE_NAMESPACE } from "./values.ts";
 
 /** The workloads of the chart, in the order in which they can become ready. */

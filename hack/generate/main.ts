@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { ROOT } from "../build/npm.ts";
-import { HostError } from "../host/error.ts";
+import { HostError, runMain } from "../host/error.ts";
 
 /** `npm run generate`: writes generated files, or with `--check` prints which are stale. */
 
@@ -93,10 +93,4 @@ program.action(async (what: readonly string[], options: Options) => {
   }
 });
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof HostError)) throw error;
-  console.error(`generate: ${error.message}`);
-  process.exitCode = 1;
-}
+await runMain("generate", () => program.parseAsync());

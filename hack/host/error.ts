@@ -24,3 +24,14 @@ export class HostError extends Error {
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Runs a program of `hack` to its end. A {@link HostError} is printed with the program's name, and the process then fails; other errors are faults of the program. */
+export async function runMain(name: string, program: () => Promise<unknown>): Promise<void> {
+  try {
+    await program();
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    console.error(`${name}: ${error.message}`);
+    process.exitCode = 1;
+  }
+}

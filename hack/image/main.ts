@@ -4,7 +4,7 @@
 import { Command } from "commander";
 import { build } from "../build/build.ts";
 import { architecture } from "../host/cache.ts";
-import { HostError } from "../host/error.ts";
+import { runMain } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { IMAGE, makeImage } from "./image.ts";
 
@@ -14,13 +14,9 @@ new Command("npm run image --")
   )
   .parse();
 const progress = createProgress();
-try {
+await runMain("image", async () => {
   await build([architecture()], progress);
   const { archive } = await makeImage(progress);
   progress.note(`built ${IMAGE.repository}:${IMAGE.tag}`);
   process.stdout.write(`${archive}\n`);
-} catch (error) {
-  if (!(error instanceof HostError)) throw error;
-  console.error(`image: ${error.message}`);
-  process.exitCode = 1;
-}
+});

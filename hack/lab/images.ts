@@ -114,7 +114,7 @@ export async function ensureDnsImage(coredns: string, progress: Progress): Promi
   return archive;
 }
 
-/** The archive of an image of busybox and Debian's keepalived, for the tests that use it; `KEEPALIVED` in needs.ts brings the program. */
+/** The archive of an image of busybox and Debian's keepalived, for the tests that use it; `KEEPALIVED` in required-packages.ts brings the program. */
 export async function ensureKeepalivedImage(progress: Progress): Promise<string> {
   const programs = { busybox: requireCommand("busybox"), keepalived: requireCommand("keepalived") };
   const key = keyOf(Object.values(programs), LAYERS.busybox.toString());

@@ -6,7 +6,7 @@ import { ensureBaseLayer, hasBaseLayer } from "../image/base.ts";
 import { ensureKubeBinaries, missingKubeBinaries } from "../kube/binaries.ts";
 import { ensureTool, missingTools } from "../tools/tools.ts";
 import { ensureDnsImage, ensureImages } from "./images.ts";
-import { LAB_NEEDS } from "./needs.ts";
+import { LAB_NEEDS } from "./required-packages.ts";
 
 /**
  * The prerequisites of a lab that the checkout does not contain, each as soon as it is available. The caller that awaits

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
 import { type Architecture, architecture } from "../host/cache.ts";
-import { HostError } from "../host/error.ts";
+import { HostError, runMain } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { releaseNotes } from "./changelog.ts";
@@ -142,10 +142,4 @@ async function makeNotes(release: Release, { dryRun }: Options): Promise<Made> {
   return { files: [name] };
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof HostError)) throw error;
-  console.error(`release: ${error.message}`);
-  process.exitCode = 1;
-}
+await runMain("release", () => program.parseAsync());

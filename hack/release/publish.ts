@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { DIST } from "../build/build.ts";
 import { ROOT } from "../build/npm.ts";
-import { HostError } from "../host/error.ts";
+import { runMain } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
 import { type PublishInput, publishSteps } from "./publish-steps.ts";
@@ -55,10 +55,4 @@ Example:
   )
   .action(main);
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof HostError)) throw error;
-  console.error(`release: ${error.message}`);
-  process.exitCode = 1;
-}
+await runMain("release", () => program.parseAsync());

@@ -4,7 +4,7 @@ import { ensurePackages, type Need } from "../host/packages.ts";
 import { createProgress } from "../host/progress.ts";
 import { ensureRootfs } from "../image/base.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
-import { KEEPALIVED, LAB_NEEDS } from "../lab/needs.ts";
+import { KEEPALIVED, LAB_NEEDS } from "../lab/required-packages.ts";
 import { ensureMultus } from "../tools/multus.ts";
 
 /** The browser of the web page's tests, and a font with Chinese characters. */

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { isOvnProvider, OVN_PROVIDER, ovnAttachmentProvider } from "./annotations.ts";
-import type { Name } from "./name.ts";
+import type { Name } from "./composed-name.ts";
 import {
   DENY_ALL_GROUP,
   ipPoolAddressSetName,

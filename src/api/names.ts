@@ -3,9 +3,9 @@
 /**
  * Names of Kubernetes objects and OVN rows. They are Kube-OVN's, because kubectl-ko, dashboards, collectors and the migration of a running cluster
  * depend on them (`pkg/util/const.go`, `pkg/ovs/util.go`). All functions are pure. Arguments are names that the API server has accepted, and are not
- * checked. Names of different objects are different (see `name.ts`).
+ * checked. Names of different objects are different (see `composed-name.ts`).
  */
-import { digestOf, type Name, withDigest } from "./name.ts";
+import { digestOf, type Name, withDigest } from "./composed-name.ts";
 import { NODE_PREFIX, podPortName } from "./port-names.ts";
 
 /** The finalizer on every object of ours that something in the northbound database depends on. */
@@ -17,6 +17,9 @@ export const DEPRECATED_FINALIZER = "kube-ovn-controller";
 export const VENDOR_KEY = "vendor";
 /** Its value on every row of ours. */
 export const VENDOR = "kube-ovn";
+
+/** The namespace of Weft unless it is installed in another one, as of Kube-OVN. */
+export const INSTALL_NAMESPACE = "kube-system";
 
 /** The default VPC. */
 export const DEFAULT_VPC = "ovn-cluster";

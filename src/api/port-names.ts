@@ -12,7 +12,7 @@
  * | `a.b.c.d` | interface of pod `a` in `b` on network `c` of `d`; pod `a.b.c` in `d` | the interface's |
  */
 import { OVN_PROVIDER } from "./annotations.ts";
-import { digestOf } from "./name.ts";
+import { digestOf } from "./composed-name.ts";
 
 /** The prefix of the port names of nodes. */
 export const NODE_PREFIX = "node-";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { digestOf } from "./name.ts";
+import { digestOf } from "./composed-name.ts";
 
 /**
  * What the controller, the nodes and weftctl agree on about samples of connections: the number of the set of collectors (ovn-nb(5), `Sample_Collector.set_id`; ovs-vswitchd.conf.db(5),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { isObject } from "../collections/plain.ts";
 import { cutText } from "./text.ts";
 
 /** The type of a value in a CRD's schema. `count`: a number or a string. */
@@ -45,13 +46,13 @@ const SHOWN = 60;
 export function shapedSpec(value: unknown, shape: FieldsShape): Shaped {
   const reader = new Reader(unreadable);
   const read = reader.read(value ?? {}, shape, "spec");
-  return { value: isRecord(read) ? read : {}, malformed: reader.found };
+  return { value: isObject(read) ? read : {}, malformed: reader.found };
 }
 
 /** The same for a `status`, which is ours: values of another type are left out, so that they are written again. */
 export function shapedStatus(value: unknown, shape: FieldsShape): Readonly<Record<string, unknown>> {
   const read = new Reader(() => undefined).read(value ?? {}, shape, "status");
-  return isRecord(read) ? read : {};
+  return isObject(read) ? read : {};
 }
 
 class Reader {
@@ -70,7 +71,7 @@ class Reader {
       const items = value.map((item: unknown, i) => this.read(item, shape.list, `${path}[${i}]`));
       return this.#same(value, items) ? value : items.filter((item) => item !== undefined);
     }
-    if (!isRecord(value)) return this.#wrong(value, shape, path);
+    if (!isObject(value)) return this.#wrong(value, shape, path);
     // Nearly all are valid: a copy is made at the first invalid one.
     let copy: Record<string, unknown> | undefined;
     for (const key of Object.keys(value)) {
@@ -125,11 +126,7 @@ function unreadable(shape: Shape, value: unknown): unknown {
 function textOf(value: unknown): string {
   // It may be large, and deeper than JSON.stringify can go.
   if (Array.isArray(value)) return `[${value.length} entries]`;
-  if (isRecord(value)) return `{${Object.keys(value).length} fields}`;
+  if (isObject(value)) return `{${Object.keys(value).length} fields}`;
   const text = JSON.stringify(value) ?? "";
   return text.length > SHOWN ? `${cutText(text, SHOWN)}…` : text;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,8 +4,8 @@ import type { FactChange } from "../facts/fact-change.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactKind, FactTypes, ObjectKind } from "../facts/types.ts";
+import type { IpRecord } from "../ipam/recorded-lease.ts";
 import type { Refusal } from "../ipam/refusal.ts";
-import type { IpRecord } from "../ipam/reserve.ts";
 import type { AddressLease, AddressRequest } from "../ipam/types.ts";
 
 /** The object that an address is for, and to which the result is reported. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { isObject } from "../collections/plain.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { type KubeObject, keyOf } from "../kube/object.ts";
 import type { ClusterObjects } from "./cluster-model.ts";
-import { isRecord, ManifestError, type ManifestObject } from "./manifest.ts";
+import { ManifestError, type ManifestObject } from "./manifest.ts";
 
 type Loose = Readonly<Record<string, unknown>>;
 
@@ -96,7 +97,7 @@ function applied({ body }: ManifestObject, now: KubeObject | undefined): Loose {
   const text = now.metadata.annotations?.[LAST_APPLIED];
   const before: unknown = text === undefined ? undefined : parse(text);
   const { apiVersion, kind, ...rest } = written;
-  return { apiVersion, kind, ...merge(now as unknown as Loose, isRecord(before) ? before : undefined, rest) };
+  return { apiVersion, kind, ...merge(now as unknown as Loose, isObject(before) ? before : undefined, rest) };
 }
 
 function parse(text: string): unknown {
@@ -118,7 +119,7 @@ function merge(now: Loose, before: Loose | undefined, written: Loose): Loose {
   for (const [key, value] of Object.entries(written)) {
     const [own, old] = [result[key], before?.[key]];
     if (value === null) delete result[key];
-    else if (isRecord(value) && isRecord(own)) result[key] = merge(own, isRecord(old) ? old : undefined, value);
+    else if (isObject(value) && isObject(own)) result[key] = merge(own, isObject(old) ? old : undefined, value);
     else result[key] = value;
   }
   return result;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { CLUSTER_ID } from "../api/annotations.ts";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import { qualify } from "../desired/identity.ts";
 import { ADMIN_NETWORK_POLICIES, NAMESPACES, PODS, SECURITY_GROUPS, VPCS } from "../kube/resources.ts";
 import { explainCommand } from "./explain.ts";
@@ -28,9 +28,7 @@ async function golden(
 ): Promise<void> {
   const report = await explainCommand(cluster.kube, "default", asked);
   const text = withoutDigests(report.text);
-  const file = new URL(`./explain.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  equalsGolden(t, new URL(`./explain.golden/${name}.txt`, import.meta.url), text);
   t.equal(report.ok, ok);
 }
 

@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
+import { INSTALL_NAMESPACE } from "../api/names.ts";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -88,7 +89,7 @@ async function rendered(output: Options["output"], data: unknown, text: string):
 program
   .command("status")
   .description("show the leader, nodes, VPCs, and subnets with their used and available addresses")
-  .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+  .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, async (kube) => {
@@ -147,7 +148,7 @@ program
   .description("check for problems: each finding with its evidence and what to do")
   .addArgument(new Argument("[area]", "what to check").choices(AREAS).default("all"))
   .argument("[name]", "one object of it: a node, a subnet, NAMESPACE/POD or NAMESPACE/POLICY")
-  .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+  .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
   .addHelpText(
     "after",
     `

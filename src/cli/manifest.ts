@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { parseAllDocuments } from "yaml";
+import { isObject } from "../collections/plain.ts";
 import type { FactKind } from "../facts/types.ts";
 import { apiVersionOf, type ResourceType } from "../kube/resources.ts";
 import { feeds } from "./cluster-model.ts";
@@ -29,8 +30,6 @@ export interface Manifest {
   /** Objects in it that do not matter, one text each. */
   readonly ignored: readonly string[];
 }
-
-type Loose = Readonly<Record<string, unknown>>;
 
 /** Types that can be planned: not those of which only certain objects are used (Deployments and ConfigMaps of VpcDns). */
 const TYPES = new Map(
@@ -72,12 +71,12 @@ function itemsOf(value: unknown): readonly unknown[] {
 }
 
 function readObject(value: unknown, where: string, defaultNamespace: string): ManifestObject | string {
-  if (!isRecord(value)) throw new ManifestError(`${where}: expected an object with apiVersion, kind and metadata`);
+  if (!isObject(value)) throw new ManifestError(`${where}: expected an object with apiVersion, kind and metadata`);
   const { apiVersion, kind, metadata } = value;
   if (typeof apiVersion !== "string" || typeof kind !== "string") {
     throw new ManifestError(`${where}: apiVersion or kind is missing`);
   }
-  const meta = isRecord(metadata) ? metadata : {};
+  const meta = isObject(metadata) ? metadata : {};
   const { name } = meta;
   if (typeof name !== "string" || name === "") {
     throw new ManifestError(`${where}: metadata.name of this ${kind} is missing (generateName cannot be planned)`);
@@ -99,9 +98,4 @@ function readObject(value: unknown, where: string, defaultNamespace: string): Ma
   const label = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   const own = namespace === undefined ? {} : { namespace };
   return { ...known, name, ...own, label, body: { ...value, metadata: { ...meta, ...own } } };
-}
-
-/** Whether a value is an object with keys. */
-export function isRecord(value: unknown): value is Loose {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

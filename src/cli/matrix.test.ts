@@ -10,11 +10,7 @@ import { matrixCommand } from "./matrix.ts";
 import { SampleCluster } from "./testing/sample-cluster.ts";
 
 async function shop(): Promise<SampleCluster> {
-  const cluster = await SampleCluster.make();
-  for (const name of ["web-1", "web-2"])
-    await cluster.pod(`default/${name}`, { app: "web" }, { node: `weft-${name.slice(4)}` });
-  await cluster.pod("default/db", { app: "db" });
-  await cluster.pod("other/stranger");
+  const cluster = await SampleCluster.shop();
   await cluster.policy("default/db", {
     podSelector: { matchLabels: { app: "db" } },
     ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 5432 }] }],

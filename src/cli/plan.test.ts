@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import { NETWORK_POLICIES } from "../kube/resources.ts";
 import type { ReachChanges } from "../reachability/change.ts";
 import { readManifest } from "./manifest.ts";
@@ -25,18 +25,7 @@ async function plan(cluster: SampleCluster, manifest: string, options: Partial<P
 /** Compares the part before the rows with `plan.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, whole: string): void {
   const [text = ""] = whole.split("\nNorthbound rows:");
-  const file = new URL(`./plan.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
-}
-
-async function shop(): Promise<SampleCluster> {
-  const cluster = await SampleCluster.make();
-  for (const name of ["web-1", "web-2"])
-    await cluster.pod(`default/${name}`, { app: "web" }, { node: `weft-${name.slice(4)}` });
-  await cluster.pod("default/db", { app: "db" });
-  await cluster.pod("other/stranger");
-  return cluster;
+  equalsGolden(t, new URL(`./plan.golden/${name}.txt`, import.meta.url), text);
 }
 
 const DB = `
@@ -51,7 +40,7 @@ spec:
 `;
 
 t.test("a new policy: which pods lose what, why, and the rows; nothing is stored", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   const { text, ok, reach } = await plan(cluster, DB);
   golden(t, "new-policy", text);
   t.match(text, /\nNorthbound rows:\n(.|\n)*\n\+ ACL np\/default\/db\/ingress\/0\/.*\n {4}action: "allow-related"\n/);
@@ -62,7 +51,7 @@ t.test("a new policy: which pods lose what, why, and the rows; nothing is stored
 });
 
 t.test("deleting it restores the reachability", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   await plan(cluster, DB);
   await cluster.policy("default/db", {
     podSelector: { matchLabels: { app: "db" } },
@@ -77,7 +66,7 @@ t.test("deleting it restores the reachability", async (t) => {
 });
 
 t.test("labels of a pod and of a namespace count too, and several documents are one change", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   await cluster.policy("default/by-team", {
     podSelector: { matchLabels: { app: "db" } },
     ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: "blue" } } }] }],
@@ -104,7 +93,7 @@ t.test("labels of a pod and of a namespace count too, and several documents are 
 });
 
 t.test("fields that apply would remove are removed, other programs' fields stay", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"], egress: [{}] };
   const before = {
     apiVersion: "networking.k8s.io/v1",
@@ -123,13 +112,13 @@ t.test("fields that apply would remove are removed, other programs' fields stay"
 });
 
 t.test("refusals of the API server are reported for every object, and missing permissions are noted", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   cluster.kube.fail({ verb: "create", code: "invalid" });
   await t.rejects(plan(cluster, DB), {
     name: "ManifestError",
     message: /would refuse this:\n {2}NetworkPolicy default\/db: /,
   });
-  const other = await shop();
+  const other = await SampleCluster.shop();
   other.kube.fail({ verb: "create", code: "forbidden" });
   const { text, reach } = await plan(other, DB);
   t.match(text, /NetworkPolicy default\/db was not checked by the API server/);
@@ -137,7 +126,7 @@ t.test("refusals of the API server are reported for every object, and missing pe
 });
 
 t.test("parts of a policy that are not enforced as written are reported", async (t) => {
-  const { text } = await plan(await shop(), DB.replace("5432", "postgres"));
+  const { text } = await plan(await SampleCluster.shop(), DB.replace("5432", "postgres"));
   t.match(text, /Notes:\n {2}NetworkPolicy default\/db: port postgres: no pod/);
 });
 
@@ -160,7 +149,7 @@ t.test("an invalid manifest is refused with the place", async (t) => {
 });
 
 t.test("a Subnet that becomes private and a SecurityGroup that opens are changes like those of policies", async (t) => {
-  const cluster = await shop();
+  const cluster = await SampleCluster.shop();
   const subnet = "{apiVersion: kubeovn.io/v1, kind: Subnet, metadata: {name: ovn-default}, spec: {private: true}}";
   const { text, reach } = await plan(cluster, subnet);
   t.same(

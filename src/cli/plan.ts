@@ -9,7 +9,7 @@ import { buildClusterModel, type ClusterModel, readObjects } from "./cluster-mod
 import { dryRun } from "./dry-run.ts";
 import type { ExplainReport } from "./explain.ts";
 import { ManifestError, type ManifestObject, readManifest } from "./manifest.ts";
-import { planRows } from "./rows.ts";
+import { planRows } from "./plan-rows.ts";
 import { formatTable } from "./table.ts";
 
 /** Options of `plan`. */

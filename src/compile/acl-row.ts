@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { digestOf } from "../api/name.ts";
+import { digestOf } from "../api/composed-name.ts";
 import { cutText, storable } from "../api/text.ts";
 import type { OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
-import type { AclStage } from "../policy/verdict.ts";
+import type { AclStage } from "../policy/acl-evaluation.ts";
 import type { FragmentBuilder } from "./fragment-builder.ts";
 
 /** An ACL (ovn-nb(5), ACL), with the stage of evaluation instead of `direction` and `options`; does not log by default. */

@@ -35,7 +35,7 @@ export class FragmentBuilder {
   ): void {
     const made: DesiredRow = { ...row(table, ownerId, columns), shared: true };
     this.#rows.push(made);
-    this.#edges.push(edge(holder, holderId, column, made.uuid));
+    this.member(holder, holderId, column, made.uuid);
   }
 
   /** Whether the fragment already contains a row of this owner. */
@@ -54,7 +54,7 @@ export class FragmentBuilder {
     foreign: readonly (keyof OvnNbTables[T] & string)[] = [],
   ): DesiredRow {
     const made = this.row(table, ownerId, columns, foreign);
-    this.#edges.push(edge(holder, holderId, column, made.uuid));
+    this.member(holder, holderId, column, made.uuid);
     return made;
   }
 

@@ -14,8 +14,8 @@ import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactTypes } from "../facts/types.ts";
+import { isUnderlay } from "../facts/underlay.ts";
 import { externalRole, type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
-import { isUnderlay } from "./subnet/subnet-localnet.ts";
 
 /** A claim to one name. */
 interface KeyedNameClaim extends NameClaim {

@@ -7,21 +7,14 @@ import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { AclSpec } from "../policy/acl.ts";
 import { compiledPolicyKey } from "../policy/compiled-policy.ts";
-import type { PolicyKind } from "../policy/translate.ts";
+import type { PolicyKind } from "../policy/policy-kinds.ts";
 import type { PolicyProblem } from "../policy/types.ts";
 import { aclContent, holdAcl } from "./acl-row.ts";
-import {
-  type AdminPolicyResource,
-  type ConditionEffect,
-  type MakeResolverEffect,
-  problemText,
-  type ReportEffect,
-  report,
-  type WeftEffect,
-} from "./effects.ts";
+import type { AdminPolicyResource, ConditionEffect, MakeResolverEffect, ReportEffect, WeftEffect } from "./effects.ts";
 import { FragmentBuilder } from "./fragment-builder.ts";
 import { domainProblems, wantedResolvers } from "./name-resolver.ts";
 import { groupId } from "./owner-ids.ts";
+import { problemText, report } from "./reports.ts";
 import { externalIds } from "./rows.ts";
 import { isSampling, sampleAcl } from "./sampling.ts";
 

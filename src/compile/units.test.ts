@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { NODE } from "../api/annotations.ts";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import type { DesiredRow } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
@@ -17,7 +17,7 @@ import { factStore } from "../kinds/store.ts";
 import { rootsOf, UNIT_KINDS } from "../kinds/units.ts";
 import { projectVip } from "../kinds/vip.ts";
 import { vipUnit } from "../kinds/vip-unit.ts";
-import { formatFragment } from "../reconcile/text.ts";
+import { formatFragment } from "../reconcile/plan-text.ts";
 import { conditionsIn, type WeftEffect } from "./effects.ts";
 import { gatewayUnit } from "./gateway/gateway.ts";
 import { groupUnit } from "./group.ts";
@@ -68,9 +68,7 @@ function namesOf(facts: FactStore): (uuid: string) => string | undefined {
 function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>, facts: FactStore, key: string): void {
   const input: unknown = kind.read(facts, key);
   const text = input === undefined ? "(no unit)\n" : formatFragment(kind.compile(input), namesOf(facts));
-  const file = new URL(`./units.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  equalsGolden(t, new URL(`./units.golden/${name}.txt`, import.meta.url), text);
 }
 
 t.test("the default VPC is a router with default routes to the join gateway", async (t) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { commaList } from "../collections/comma-list.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import { ContractError } from "./document.ts";
@@ -29,14 +30,11 @@ export function readCsv<T>(
   parse: (text: string) => T | undefined,
   why: string,
 ): readonly T[] {
-  const texts = (annotations[name] ?? "").split(",").map((part) => part.trim());
-  return texts
-    .filter((text) => text !== "")
-    .map((text) => {
-      const parsed = parse(text);
-      if (parsed === undefined) throw invalidAnnotation(annotations, name, why);
-      return parsed;
-    });
+  return commaList(annotations[name] ?? "").map((text) => {
+    const parsed = parse(text);
+    if (parsed === undefined) throw invalidAnnotation(annotations, name, why);
+    return parsed;
+  });
 }
 
 /** A CIDR of pods. One of length 0 is refused: a route to it would replace the default route of the node. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { CniRoute } from "../api/cni-message.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { isObject } from "../collections/plain.ts";
 import { parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
@@ -31,9 +32,8 @@ export function readPodRoutes(text: string, cidrs: readonly Cidr[]): ReadRoutes 
 
 /** Parses the gateways of the pod's default routes in a network selection (`default-route`), separated by commas, in the same way. */
 export function readGateways(text: string, cidrs: readonly Cidr[]): ReadRoutes {
-  const gateways = text.split(",").filter((gateway) => gateway !== "");
   return readAll(
-    gateways.map((gw) => ({ gw })),
+    commaList(text).map((gw) => ({ gw })),
     cidrs,
     "default-route",
   );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { InvalidArgumentError } from "commander";
+import { commaList } from "../collections/comma-list.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseDualCidr } from "../net/dual.ts";
 import { type PortRange, parsePortRange } from "../net/port-range.ts";
@@ -15,10 +16,7 @@ export function cidrs(text: string): string {
 
 /** CIDRs separated by commas. */
 export function cidrList(text: string): readonly string[] {
-  const list = text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
+  const list = commaList(text);
   const wrong = list.find((part) => parseCidr(part) === undefined);
   if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is not a valid CIDR.`);
   return list;

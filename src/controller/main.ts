@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
+import { commaList } from "../collections/comma-list.ts";
 import { connectKube } from "../kube/connect.ts";
 import { metricsReaders } from "../kube/metrics-readers.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
@@ -12,7 +13,7 @@ import { SegmentWriter } from "../recording/segments.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { logLevelPage } from "../telemetry/log-level.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
-import { logRefusals } from "../telemetry/refusals.ts";
+import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { Certificates, tlsFilesIn } from "./certificates/certificates.ts";
@@ -25,7 +26,7 @@ import { commitMetrics } from "./engine-metrics.ts";
 import { Election } from "./leadership/election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { PLAN_COMMAND } from "./page/plan-messages.ts";
-import { printPlan } from "./plan.ts";
+import { printPlan } from "./print-plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
 
 async function build(settings: Settings, logTo: number) {
@@ -39,9 +40,9 @@ async function build(settings: Settings, logTo: number) {
   const connection = await connectKube({ userAgent: "weft-controller", onAnswer: apiMetrics(registry) });
   const inactivityMs = settings.ovsdbInactivityS * 1000;
   const tls = tlsFilesIn(settings.tlsDir);
-  const northbound = openNorthbound(settings.ovnNb.split(","), log, inactivityMs, tls);
+  const northbound = openNorthbound(commaList(settings.ovnNb), log, inactivityMs, tls);
   const southbound =
-    settings.ovnSb === "" ? undefined : openSouthbound(settings.ovnSb.split(","), log, inactivityMs, tls);
+    settings.ovnSb === "" ? undefined : openSouthbound(commaList(settings.ovnSb), log, inactivityMs, tls);
   const parts = {
     kube: connection.kube,
     northbound,

@@ -7,7 +7,12 @@ import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
 import { FlowCollector } from "./flows/flow-collector.ts";
 import { Gateway } from "./node-gateway/gateway.ts";
-import { annotateChassis, annotateUnreachable, annotateUplinks, setNetworkAvailable } from "./node-gateway/node.ts";
+import {
+  annotateChassis,
+  annotateUnreachable,
+  annotateUplinks,
+  setNetworkAvailable,
+} from "./node-gateway/node-reader.ts";
 import { TunnelReport } from "./node-gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";
@@ -18,7 +23,7 @@ import { PodUpkeep } from "./pods/pod-upkeep.ts";
 import { readPod } from "./pods/pods.ts";
 import { Probes } from "./probes/probes.ts";
 import { RepairReport } from "./repair-report.ts";
-import { ServiceHealth } from "./services/service-health.ts";
+import { ServiceHealth } from "./services/health-check-node-port.ts";
 import { StaleFlowsFlush } from "./services/stale-udp-flush.ts";
 import { Uplinks } from "./uplinks/uplinks.ts";
 import type { Watches } from "./watches.ts";

@@ -5,7 +5,7 @@ import { logLevelPage } from "../telemetry/log-level.ts";
 import type { Clock } from "../time/clock.ts";
 import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
-import { explainByEvents } from "./cni/explain.ts";
+import { explainByEvents } from "./cni/explain-by-events.ts";
 import { Journal } from "./cni/journal.ts";
 import type { Lanes } from "./cni/lanes.ts";
 import { podMtu } from "./cni/pod-mtu.ts";

@@ -11,7 +11,7 @@ import { NETLINK_NETFILTER } from "../netlink/route-fd.ts";
 import { openNetlink } from "../netlink/socket.ts";
 import { releaseStartupPages } from "../netlink/startup-pages.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
-import { logRefusals } from "../telemetry/refusals.ts";
+import { logRefusals } from "../telemetry/refusal-log.ts";
 import { type Served, type Shown, serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { ensureFile, removeOwn, writeAtomically } from "./cni/conflist.ts";
@@ -20,7 +20,7 @@ import { type CniServer, serveCni, type VerbHandlers } from "./cni/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { readOvsSettings } from "./ovs/ovs-settings.ts";
 import { type Control, vswitchdControl } from "./ovs/unixctl.ts";
-import { type ServeHealth, serveHealth } from "./services/service-health.ts";
+import { type ServeHealth, serveHealth } from "./services/health-check-node-port.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** The sockets that the daemon serves on its node, and the files that it reads and writes there. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DAEMON_COMPONENT } from "../api/names.ts";
+import { type EventRecorder, eventRecorder } from "../kube/event-recorder.ts";
 import type { Informer } from "../kube/informer.ts";
-import { type EventRecorder, eventRecorder } from "../kube/recorder.ts";
 import type { DaemonContext } from "./context.ts";
-import { nodeInformer, type OwnNode } from "./node-gateway/node.ts";
-import { type RoutedSubnet, subnetInformer } from "./node-gateway/subnets.ts";
+import { nodeInformer, type OwnNode } from "./node-gateway/node-reader.ts";
+import { type RoutedSubnet, subnetInformer } from "./node-gateway/subnet-reader.ts";
 import { type NodePod, podInformer } from "./pods/pods.ts";
 import { NO_SERVICES, type ServedServices, watchServices } from "./services/served-services.ts";
 import { staleFlowsInformer } from "./services/stale-udp-flush.ts";

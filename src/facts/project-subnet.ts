@@ -4,6 +4,7 @@ import { isOvnProvider, OVN_PROVIDER, SUBNET } from "../api/annotations.ts";
 import type { SubnetSpec } from "../api/generated/subnet.ts";
 import { DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { storable } from "../api/text.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { parseIp } from "../net/address.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
 import { parseRange, rangeContains } from "../net/range.ts";
@@ -203,7 +204,7 @@ function projectGatewayNodes(text: string): Pick<SubnetSpecFact, "gatewayNodes" 
   const names: string[] = [];
   const ips: string[] = [];
   const invalid: string[] = [];
-  for (const entry of text.split(",").map((each) => each.trim())) {
+  for (const entry of commaList(text)) {
     const colon = entry.indexOf(":");
     const name = colon < 0 ? entry : entry.slice(0, colon).trim();
     if (name !== "") names.push(name);

@@ -3,6 +3,7 @@
 import { SERVICE } from "../api/annotations.ts";
 import type { SwitchLBRulePort, SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
 import { isRuleServiceName } from "../api/names.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { customObjectFields, makerOf, type ProjectedMeta } from "./meta.ts";
@@ -75,8 +76,7 @@ function familyOf(address: string): string {
 
 /** Addresses separated by commas, IPv4 first, one of each family. */
 function readVips(text: string, path: string, problems: ProblemFact[]): readonly Ip[] {
-  const parts = text.split(",").map((part) => part.trim());
-  const ips = parts.flatMap((part) => (part === "" ? [] : (readIp(part, path, problems) ?? [])));
+  const ips = commaList(text).flatMap((part) => readIp(part, path, problems) ?? []);
   const found = ([4, 6] as const).flatMap((family) => ips.find((ip) => ip.family === family) ?? []);
   if (found.length < ips.length)
     problems.push({ path, reason: "InvalidAddress", message: `"${text}" has more than one address of a family` });

@@ -8,9 +8,9 @@ import { type AllocationView, decide } from "./allocation-decision.ts";
 import { type FreedListener, LeaseTable, leaseView, planView } from "./lease-table.ts";
 import { MacDomains, macDomainOf } from "./mac-domains.ts";
 import type { MacSource } from "./macs.ts";
+import { hold, type IpRecord } from "./recorded-lease.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { poolNotForNamespace } from "./refusal-messages.ts";
-import { hold, type IpRecord } from "./reserve.ts";
 import { type LeaseRecord, type NodeIp, SubnetState } from "./subnet.ts";
 import type {
   AddressLease,

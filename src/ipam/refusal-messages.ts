@@ -2,10 +2,10 @@
 
 import type { Family, Ip } from "../net/address.ts";
 import { formatDual } from "../net/dual.ts";
+import { isLikelyTypo } from "./misspelled-annotations.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
 import type { SubnetState } from "./subnet.ts";
 import type { AddressRequest } from "./types.ts";
-import { isLikelyTypo } from "./typos.ts";
 import type { Zone } from "./zones.ts";
 
 /** An address that is not in the subnet. */

@@ -4,9 +4,9 @@ import { interfaceAnnotation, POD, type PodRequestKey, podAnnotation } from "../
 import { type Family, type Ip, parseIp } from "../net/address.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
 import { parseMac } from "../net/mac.ts";
+import { findMisspelledAnnotation } from "./misspelled-annotations.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
 import type { AddressRequest, Want } from "./types.ts";
-import { findMisspelledAnnotation } from "./typos.ts";
 
 /** A pod's annotations for the address of one interface, and the subnets and pools it may come from. */
 export interface RequestInput {

@@ -3,7 +3,7 @@
 import type { Derivation } from "../facts/derivation.ts";
 import type { AddressHolderFact } from "../facts/ip.ts";
 import type { FactKind } from "../facts/types.ts";
-import type { IpRecord } from "../ipam/reserve.ts";
+import type { IpRecord } from "../ipam/recorded-lease.ts";
 import { KINDS } from "./index.ts";
 
 /** Kind of fact → the addresses of an object that records them itself. */

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { spell } from "../api/composed-name.ts";
 import type { IPPoolSpec } from "../api/generated/ippool.ts";
-import { spell } from "../api/name.ts";
 import { ipPoolAddressSetName } from "../api/names.ts";
 import { poolVerdictKey } from "../claims/verdict-keys.ts";
-import {
-  type ConditionEffect,
-  fill,
-  keptRecord,
-  type Note,
-  remembered,
-  type WeftEffect,
-  withNotes,
-} from "../compile/effects.ts";
+import { type ConditionEffect, fill, keptRecord, type Note, remembered, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { nameCollisionKey } from "../compile/name-claims.ts";
 import { malformedNotes, missingNamespaces } from "../compile/references.ts";
+import { withNotes } from "../compile/reports.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";

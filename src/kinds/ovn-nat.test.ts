@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
@@ -28,7 +28,7 @@ import { deriverOf } from "../facts/derivation.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { recordedDeriver } from "../facts/recorded-derivation.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
-import { formatFragment } from "../reconcile/text.ts";
+import { formatFragment } from "../reconcile/plan-text.ts";
 import { addressHolders } from "./address-holders.ts";
 import type { AnyKind } from "./kind.ts";
 import { ovnDnatRuleKind, projectOvnDnatRule } from "./ovn-dnat-rule.ts";
@@ -131,9 +131,7 @@ function golden(
   const input: unknown = kind?.read(facts, key);
   const text =
     input === undefined || !kind ? "(no unit)\n" : formatFragment(kind.compile(input), (uuid) => ROUTERS.get(uuid));
-  const file = new URL(`./units.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  equalsGolden(t, new URL(`./units.golden/${name}.txt`, import.meta.url), text);
 }
 
 function compile(facts: FactStore, kind: AnyKind, key: string) {

@@ -2,9 +2,10 @@
 
 import type { ProviderNetworkSpec } from "../api/generated/providernetwork.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
-import { type ConditionEffect, type ConditionOnNode, fill, type WeftEffect, withNotes } from "../compile/effects.ts";
+import { type ConditionEffect, type ConditionOnNode, fill, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes, unsupportedNotes } from "../compile/references.ts";
+import { withNotes } from "../compile/reports.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";

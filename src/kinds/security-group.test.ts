@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { DENY_ALL_GROUP } from "../api/names.ts";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { nodeUnit } from "../compile/node/node.ts";
 import { securityGroupId } from "../compile/owner-ids.ts";
@@ -12,7 +12,7 @@ import { rowUuid } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
 import { SecurityGroupIndex } from "../policy/security-group-index.ts";
-import { formatFragment } from "../reconcile/text.ts";
+import { formatFragment } from "../reconcile/plan-text.ts";
 import { securityGroupUnit } from "./security-group.ts";
 import { factStore } from "./store.ts";
 import { rootsOf } from "./units.ts";
@@ -36,9 +36,7 @@ function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>
     ]),
   );
   const text = input === undefined ? "(no unit)\n" : formatFragment(kind.compile(input), (uuid) => names.get(uuid));
-  const file = new URL(`./units.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  equalsGolden(t, new URL(`./units.golden/${name}.txt`, import.meta.url), text);
 }
 
 function compile(facts: FactStore, key: string) {

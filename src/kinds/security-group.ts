@@ -3,9 +3,10 @@
 import { createHash } from "node:crypto";
 import { aclName, DENY_ALL_GROUP, securityGroupInVpcName, securityGroupPortGroupName } from "../api/names.ts";
 import { aclContent, holdAcl } from "../compile/acl-row.ts";
-import { problemText, type WeftEffect } from "../compile/effects.ts";
+import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { securityGroupId } from "../compile/owner-ids.ts";
+import { problemText } from "../compile/reports.ts";
 import { externalIds } from "../compile/rows.ts";
 import { isSampling, sampleAcl } from "../compile/sampling.ts";
 import type { Fragment } from "../desired/fragment.ts";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { serviceClaim } from "../claims/load-balancer-addresses.ts";
 import { serviceUnit } from "../compile/service/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
 import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
-import { serviceClaim } from "./service-claim.ts";
 import { rootsOfRules } from "./switch-lb-rule.ts";
 
 declare module "../facts/types.ts" {

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isOvnProvider, POD } from "../api/annotations.ts";
-import { spell } from "../api/name.ts";
+import { spell } from "../api/composed-name.ts";
 import { FINALIZER, secondVirtualPortName, vipPortName, virtualPortName } from "../api/names.ts";
 import { vipOwner } from "../claims/pod-request.ts";
 import { addressConflictOf } from "../claims/status-address-conflict.ts";
 import { vipVerdictKey } from "../claims/verdict-keys.ts";
-import {
-  type ConditionEffect,
-  fill,
-  keptRecord,
-  type Note,
-  remembered,
-  type WeftEffect,
-  withNotes,
-} from "../compile/effects.ts";
+import { commaList } from "../collections/comma-list.ts";
+import { type ConditionEffect, fill, keptRecord, type Note, remembered, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { nameCollisionKey } from "../compile/name-claims.ts";
 import { dropObject } from "../compile/owned-object.ts";
 import { routerMacId, switchId, vipPortId } from "../compile/owner-ids.ts";
 import { malformedNotes, missingNamespaces, unsupportedNotes } from "../compile/references.ts";
+import { withNotes } from "../compile/reports.ts";
 import { externalIds } from "../compile/rows.ts";
-import { needsCheckSource } from "../compile/service/service-health.ts";
+import { needsCheckSource } from "../compile/service/health-checks.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import { stableMac } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
@@ -200,7 +194,7 @@ function parentsOf(reader: FactReader, vip: VipFact): readonly string[] {
   const labels = vip.selector;
   if (vip.namespace === "" || labels === undefined) return [];
   const names = reader.by("pods", "namespace", vip.namespace).flatMap((pod) => {
-    const named = (pod.annotations[POD.aaps] ?? "").split(",").some((name) => name.trim() === vip.name);
+    const named = commaList(pod.annotations[POD.aaps] ?? "").includes(vip.name);
     if (!named || !pod.alive || !labels.every(([key, value]) => pod.labels[key] === value)) return [];
     return reader.by("ips", "holder", pod.holder).flatMap((ip) => (ip.subnet === vip.subnet ? [ip.name] : []));
   });

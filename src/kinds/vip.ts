@@ -2,7 +2,7 @@
 
 import type { VipSpec, VipStatus } from "../api/generated/vip.ts";
 import { storable } from "../api/text.ts";
-import { CHECK_SOURCE_LABEL } from "../compile/service/service-health.ts";
+import { CHECK_SOURCE_LABEL } from "../compile/service/health-checks.ts";
 import { readFields, recordsIn, recordText, stringList } from "../facts/accepted.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
 import { unsupportedFields } from "../facts/not-supported.ts";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { VlanSpec } from "../api/generated/vlan.ts";
-import { type ConditionEffect, fill, type WeftEffect, withNotes } from "../compile/effects.ts";
+import { type ConditionEffect, fill, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
+import { withNotes } from "../compile/reports.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";

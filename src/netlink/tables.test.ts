@@ -2,24 +2,14 @@
 
 import t from "tap";
 import { deleteAddress, ensureAddress, listAddresses } from "./addresses.ts";
-import { createVeth } from "./links.ts";
 import { deleteNeighbour, ensureNeighbour, listNeighbours } from "./neighbours.ts";
 import { addRoute, deleteRoute, ensureRoute, listRoutes, ROUTE_PROTOCOL_STATIC } from "./routes.ts";
 import { addRule, deleteRule, listRules } from "./rules.ts";
 import { openNetlink } from "./socket.ts";
 import { throwsCode } from "./testing/codec-checks.ts";
-import { newNetns, noKernel, runIn } from "./testing/netns.ts";
+import { newNetns, noKernel, runIn, withEth0 } from "./testing/netns.ts";
 
 const skip = noKernel();
-
-/** A namespace with eth0, up, whose other end is in it too. */
-async function withEth0(t: { teardown(fn: () => void): unknown }) {
-  const path = await newNetns(t);
-  const socket = openNetlink(path);
-  t.teardown(() => socket.close());
-  const { link } = createVeth(socket, { name: "eth0", up: true, peer: { name: "far", up: true } });
-  return { path, socket, index: link.index };
-}
 
 t.test("addresses are added, updated and deleted", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { createLink, createVeth } from "./links.ts";
-import { openNetlink } from "./socket.ts";
+import { createLink } from "./links.ts";
 import {
   addFilter,
   deleteClass,
@@ -15,17 +14,9 @@ import {
   listQdiscs,
 } from "./tc.ts";
 import { throwsCode } from "./testing/codec-checks.ts";
-import { newNetns, noKernel, runIn } from "./testing/netns.ts";
+import { noKernel, runIn, withEth0 } from "./testing/netns.ts";
 
 const skip = noKernel();
-
-async function withEth0(t: { teardown(fn: () => void): unknown }) {
-  const path = await newNetns(t);
-  const socket = openNetlink(path);
-  t.teardown(() => socket.close());
-  const { link } = createVeth(socket, { name: "eth0", up: true, peer: { name: "far", up: true } });
-  return { path, socket, index: link.index };
-}
 
 t.test("a token bucket is set, changed and deleted", { skip }, async (t) => {
   const { path, socket, index } = await withEth0(t);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { INSTALL_NAMESPACE } from "../api/names.ts";
 import type { FactReader } from "../facts/store.ts";
 import { KINDS } from "../kinds/index.ts";
 import { knownAs } from "../kinds/objects.ts";
@@ -86,7 +87,7 @@ export function seesObject(viewer: Viewer, { kind, namespace }: ObjectName): boo
 function leaderProblems({ problem }: Overview["leader"], viewer: Viewer): readonly ShownProblem[] {
   if (problem === undefined) return [];
   const message = viewer.sees.nodes ? problem : "no controller is known to lead, so changes may not be applied";
-  const about = { kind: "Deployment", namespace: "kube-system", name: "kube-ovn-controller" };
+  const about = { kind: "Deployment", namespace: INSTALL_NAMESPACE, name: "kube-ovn-controller" };
   return [{ severity: "error", about, source: "part", reason: "NoLeader", message }];
 }
 
@@ -95,7 +96,7 @@ function partProblems(parts: readonly Part[]): readonly ShownProblem[] {
     .filter(({ wanted, ready }) => ready < wanted)
     .map(({ kind, name, wanted, ready }) => ({
       severity: ready === 0 ? "error" : "warning",
-      about: { kind, namespace: "kube-system", name },
+      about: { kind, namespace: INSTALL_NAMESPACE, name },
       source: "part",
       reason: "NotReady",
       message: `${ready} of ${wanted} pods are ready`,

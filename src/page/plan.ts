@@ -7,7 +7,7 @@ import { projectNetworkPolicy } from "../facts/project-policy.ts";
 import type { FactStore } from "../facts/store.ts";
 import { compileAll } from "../kinds/compile-all.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
-import { acceptedPolicy } from "../policy/translate.ts";
+import { acceptedPolicy } from "../policy/policy-kinds.ts";
 import { reachChanges, type Side } from "../reachability/change.ts";
 import { Network } from "../reachability/network.ts";
 import { PolicyIndex } from "../reachability/policy-index.ts";

@@ -5,7 +5,7 @@ import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { SecurityGroupFact } from "../facts/security-group.ts";
 import type { FactReader } from "../facts/store.ts";
-import { POLICY_KINDS } from "../policy/translate.ts";
+import { POLICY_KINDS } from "../policy/policy-kinds.ts";
 import type { Policy } from "../policy/types.ts";
 import { type PolicyIndex, rulePath, ruleText } from "../reachability/policy-index.ts";
 import { type ConditionsOf, healthOf } from "./conditions.ts";

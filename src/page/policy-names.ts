@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { PolicyKind } from "../policy/translate.ts";
+import type { PolicyKind } from "../policy/policy-kinds.ts";
 import type { PolicyName, ShownPolicyKind } from "./contract.ts";
 
 /** Kind of fact → the kind of object. */

@@ -2,14 +2,12 @@
 
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
+import { NEARLY_FULL, usedShare } from "../net/nearly-full.ts";
 import { type ConditionsOf, conditionRows, healthOf } from "./conditions.ts";
 import type { EventRow, Health, SubnetDetail, SubnetRow } from "./contract.ts";
 import { fillOf, podsBySubnet } from "./fill.ts";
 import { notFound } from "./page-error.ts";
 import { type Viewer, visibleNamespaces, visiblePods, visibleSubnets } from "./viewer.ts";
-
-/** Of so many percent of used addresses a subnet is shown as nearly full. */
-const NEARLY_FULL = 0.9;
 
 /** A subnet: the accepted configuration, or where there is none the spec. */
 export function acceptedSubnet(facts: FactReader, name: string): SubnetFact | undefined {
@@ -53,7 +51,7 @@ function subnetHealth(
   if (told.state === "error") return viewer.sees.networks ? told : { state: "error" };
   const full = fill.find(({ free }) => free === 0);
   if (full !== undefined) return { state: "error", problem: `no address of ${full.cidr} is free` };
-  const share = fill.find(({ free, used }) => free !== undefined && used / (used + free) >= NEARLY_FULL);
+  const share = fill.find(({ free, used }) => free !== undefined && usedShare(used, free) >= NEARLY_FULL);
   if (share?.free !== undefined)
     return { state: "warning", problem: `${share.free} addresses of ${share.cidr} are free` };
   return verdict === undefined ? { state: "unknown" } : { state: "ok" };
@@ -61,7 +59,7 @@ function subnetHealth(
 
 /** The share of used addresses of the fullest family: 0 to 1. */
 export function fullness({ fill }: Pick<SubnetRow, "fill">): number {
-  return Math.max(0, ...fill.map(({ used, free = 0 }) => (used === 0 ? 0 : used / (used + free))));
+  return Math.max(0, ...fill.map(({ used, free = 0 }) => usedShare(used, free)));
 }
 
 /** A subnet. Throws a `PageError`. */

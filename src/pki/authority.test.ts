@@ -4,17 +4,9 @@ import { spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import t from "tap";
-import {
-  certificatesIn,
-  isCommonName,
-  isIssuedBy,
-  issue,
-  issueKey,
-  makeAuthority,
-  makeRequest,
-  newKey,
-  renewalTime,
-} from "./authority.ts";
+import { isCommonName, issue, issueKey, makeAuthority, makeRequest, newKey } from "./authority.ts";
+import { certificatesIn, isIssuedBy } from "./certificate.ts";
+import { renewalTime } from "./renewal.ts";
 
 const skip = spawnSync("openssl", ["version"]).status === 0 ? false : "no openssl on the PATH";
 const now = Date.UTC(2026, 0, 1);

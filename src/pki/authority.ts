@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createPrivateKey, generateKeyPair, X509Certificate } from "node:crypto";
+import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import { formatTime } from "../time/rfc3339.ts";
+import { certificatesIn } from "./certificate.ts";
 import { PkiError } from "./error.ts";
 import { openssl } from "./openssl.ts";
 
@@ -90,68 +91,6 @@ export async function issueKey(folder: string, authority: CertifiedKey, subject:
   const privateKey = await newKey();
   const request = await makeRequest(folder, privateKey, subject.commonName);
   return { privateKey, certificate: await issue(folder, authority, request, subject) };
-}
-
-/** Parses a certificate. Throws PkiError `malformed`. */
-export function readCertificate(pem: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (cause) {
-    throw new PkiError("malformed", "not a certificate in PEM", { cause });
-  }
-}
-
-/** The certificates in a text; other text between them is ignored. */
-export function certificatesIn(text: string): readonly string[] {
-  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)?.map((pem) => `${pem}\n`) ?? [];
-}
-
-/** Whether the holder of the key of `authority` signed `certificate`. Throws PkiError `malformed`. */
-export function isIssuedBy(certificate: string, authority: string): boolean {
-  const [one, issuer] = [readCertificate(certificate), readCertificate(authority)];
-  return one.checkIssued(issuer) && one.verify(issuer.publicKey);
-}
-
-/**
- * When a certificate should be replaced, in ms since the epoch: when a third of its lifetime is left. Throws PkiError
- * `malformed`.
- */
-export function renewalTime(certificate: string): number {
-  const { validFrom, validTo } = readCertificate(certificate);
-  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-  return to - (to - from) / 3;
-}
-
-/**
- * Whether a certificate matches the private key in `pem`; text after the key is ignored. False if `pem` has no valid
- * key.
- */
-export function isKeyOf(pem: string, certificate: X509Certificate): boolean {
-  try {
-    return certificate.checkPrivateKey(createPrivateKey(pem));
-  } catch {
-    return false;
-  }
-}
-
-/**
- * When a text with a key and its certificate must be replaced, in ms since the epoch: 0 if either is missing or
- * malformed, or if `isRight` returns false for the certificate. A damaged file or Secret is replaced like a missing
- * one.
- */
-export function pemRenewalTime(pem: string, isRight: (certificate: string) => boolean): number {
-  const [certificate] = certificatesIn(pem);
-  if (certificate === undefined || !isReadable(certificate) || !isKeyOf(pem, readCertificate(certificate))) return 0;
-  return isRight(certificate) ? renewalTime(certificate) : 0;
-}
-
-function isReadable(certificate: string): boolean {
-  try {
-    readCertificate(certificate);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const AUTHORITY = `basicConstraints = critical,CA:TRUE,pathlen:0

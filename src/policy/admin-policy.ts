@@ -2,6 +2,7 @@
 
 import { NETWORK_POLICY } from "../api/annotations.ts";
 import { quoted } from "../api/text.ts";
+import { commaList } from "../collections/comma-list.ts";
 import {
   ADMIN_PRIORITIES,
   type AdminPeerFact,
@@ -190,7 +191,7 @@ function actionOf({ kind }: AdminPolicyFact, text: string): PolicyRuleAction | u
 
 /** Kube-OVN's annotation: the actions, in OVN's terms, whose traffic is logged. */
 function logOf(annotations: Readonly<Record<string, string>>, action: PolicyRuleAction): RuleLog | undefined {
-  const actions = (annotations[NETWORK_POLICY.logActions] ?? "").split(",").map((text) => text.trim());
+  const actions = commaList(annotations[NETWORK_POLICY.logActions] ?? "");
   if (!actions.includes(action) && !(action === "allow-related" && actions.includes("allow"))) return undefined;
   const rate = readLogRate(annotations[NETWORK_POLICY.logRate] ?? "0") ?? DEFAULT_LOG_RATE;
   return { severity: action === "drop" ? "warning" : "info", rate };

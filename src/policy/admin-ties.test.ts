@@ -7,7 +7,7 @@ import { type AdminPolicyObject, projectAdminPolicy } from "../facts/project-adm
 import type { FactStore } from "../facts/store.ts";
 import { factStore } from "../kinds/store.ts";
 import { translateAdminPolicy } from "./admin-policy.ts";
-import { acceptedPolicy, type PolicyKind } from "./translate.ts";
+import { acceptedPolicy, type PolicyKind } from "./policy-kinds.ts";
 
 const TABLES = {
   anp: "adminNetworkPolicies",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readMatch } from "./match.ts";
+import { readMatch } from "./match-evaluation.ts";
 import { formatMatch, type MatchComparison, type MatchConstant, type MatchExpression } from "./match-expression.ts";
 
 /**

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { FactReader } from "../facts/store.ts";
-import { type AclSpec, compileAcls, type NumbersOf } from "./acl.ts";
+import { type AclSpec, compileAcls } from "./acl.ts";
+import type { NumbersOf } from "./acl-match.ts";
 import { podVpcs } from "./pod-vpcs.ts";
+import { acceptedPolicy, type PolicyKind } from "./policy-kinds.ts";
 import { portNumbers } from "./port-numbers.ts";
-import { acceptedPolicy, type PolicyKind } from "./translate.ts";
 import type { Group, PolicyProblem } from "./types.ts";
 
 /** A policy as ACLs; derived, once for each policy, by the {@link import("./group-index.ts").GroupIndex}. */

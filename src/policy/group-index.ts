@@ -12,9 +12,9 @@ import { compiledPolicyKey, compilePolicy } from "./compiled-policy.ts";
 import { groupName, selectorInVpc, selectsPod } from "./group.ts";
 import { NodeSources } from "./node-sources.ts";
 import { customVpcsOf, podsConcerned } from "./pod-vpcs.ts";
+import { isPolicyKind, POLICY_KINDS, type PolicyKind } from "./policy-kinds.ts";
 import { portNumbersKey } from "./port-numbers.ts";
 import { anchorOf, type Profile, Profiles } from "./profiles.ts";
-import { isPolicyKind, POLICY_KINDS, type PolicyKind } from "./translate.ts";
 import type { Group, PodSelector } from "./types.ts";
 
 /** A group in use. */

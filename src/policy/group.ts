@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { digestOf } from "../api/name.ts";
+import { digestOf } from "../api/composed-name.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { ProfileFact } from "../facts/policy-group.ts";

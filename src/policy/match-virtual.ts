@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ipFromValue, parseIp } from "../net/address.ts";
-import { isMatch, readMatch } from "./match.ts";
+import { isMatch, readMatch } from "./match-evaluation.ts";
 import { formatMatch, type MatchExpression } from "./match-expression.ts";
 import type { NamedSets, Packet } from "./packet.ts";
 import type { VirtualPort, VirtualPortsIn } from "./virtual-ports.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { parseMatch } from "./match.ts";
+import { parseMatch } from "./match-evaluation.ts";
 import type { MatchComparison, MatchExpression, MatchField } from "./match-expression.ts";
 import { symbolOf } from "./match-parser.ts";
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NETWORK_POLICY, OVN_PROVIDER, ovnAttachmentProvider } from "../api/annotations.ts";
+import { commaList } from "../collections/comma-list.ts";
 import type { NetworkPolicyFact, NetworkPolicyPeerFact, NetworkPolicyPortFact } from "../facts/network-policy.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { clearPart, selectorProblem } from "./labels.ts";
@@ -74,11 +75,11 @@ function interfacesOf(annotations: Readonly<Record<string, string>>, report: Rep
   const text = annotations[NETWORK_POLICY.policyFor]?.trim() ?? "";
   if (text === "") return undefined;
   const found = new Set<string>();
-  for (const entry of text.split(",").map((part) => part.trim())) {
+  for (const entry of commaList(text)) {
     const [, namespace, name] = /^([a-z0-9][-a-z0-9]*)\/([a-z0-9][-a-z0-9.]*)$/.exec(entry) ?? [];
     if (entry.toLowerCase() === OVN_PROVIDER) found.add(OVN_PROVIDER);
     else if (namespace !== undefined && name !== undefined) found.add(ovnAttachmentProvider(name, namespace));
-    else if (entry !== "") {
+    else {
       const path = `metadata.annotations[${NETWORK_POLICY.policyFor}]`;
       report(
         path,
@@ -151,7 +152,7 @@ function translatePeer(peer: NetworkPolicyPeerFact, namespace: string, path: str
   return { kind: "pods", selector };
 }
 
-/** An ipBlock, with those of its exceptions that are in it; `peerMatches` in acl.ts makes the match of an ACL from it. */
+/** An ipBlock, with those of its exceptions that are in it; `peerMatches` in acl-match.ts makes the match of an ACL from it. */
 function translateBlock(
   { cidr: text, except = [] }: NonNullable<NetworkPolicyPeerFact["ipBlock"]>,
   path: string,
@@ -249,7 +250,7 @@ function logging(
   report: Report,
 ): (action: "allow" | "drop") => RuleLog | undefined {
   if (annotations[NETWORK_POLICY.enableLog] !== "true") return () => undefined;
-  const actions = (annotations[NETWORK_POLICY.logActions] ?? "drop").split(",").map((text) => text.trim());
+  const actions = commaList(annotations[NETWORK_POLICY.logActions] ?? "drop");
   const text = annotations[NETWORK_POLICY.logRate] ?? "0";
   const rate = readLogRate(text);
   if (rate === undefined) {

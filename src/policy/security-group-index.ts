@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { getOrAdd } from "../collections/get-or-add.ts";
 import { MultiMap } from "../collections/multi-map.ts";
 import type { FactChange } from "../facts/fact-change.ts";
@@ -12,8 +13,7 @@ import { customVpc, podsConcerned } from "./pod-vpcs.ts";
 export function namedSecurityGroups(pod: PodFact, provider: string = OVN_PROVIDER): readonly string[] {
   const text = pod.annotations[podAnnotation(provider, "security_groups")];
   if (text === undefined) return [];
-  const names = text.split(",").map((name) => name.trim());
-  return [...new Set(names)].filter((name) => name !== "").sort();
+  return [...new Set(commaList(text))].sort();
 }
 
 /** Whether a pod names a group for any of its interfaces. */

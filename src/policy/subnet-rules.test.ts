@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { projectSubnet } from "../facts/project-subnet.ts";
-import { parseMatch } from "./match.ts";
+import { parseMatch } from "./match-evaluation.ts";
 import { translateSubnetRules } from "./subnet-rules.ts";
 
 type Spec = NonNullable<Parameters<typeof projectSubnet>[0]["spec"]>;

@@ -2,8 +2,8 @@
 
 import { UPLINKS_GROUP } from "../api/names.ts";
 import { isStorable, quoted } from "../api/text.ts";
-import { parseMatch } from "./match.ts";
 import { MatchError } from "./match-error.ts";
+import { parseMatch } from "./match-evaluation.ts";
 import type { MatchExpression } from "./match-expression.ts";
 import { type MatchPlace, mayMatch } from "./may-match.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readMatch } from "../policy/match.ts";
-import { type AclStages, type AclView, byStage } from "../policy/verdict.ts";
+import { type AclStages, type AclView, byStage } from "../policy/acl-evaluation.ts";
+import { readMatch } from "../policy/match-evaluation.ts";
 import type { NetworkPort } from "./network-port.ts";
 import type { Tables } from "./tables.ts";
 

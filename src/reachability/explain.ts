@@ -3,10 +3,10 @@
 import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
+import type { AclDecision } from "../policy/acl-evaluation.ts";
 import { groupText } from "../policy/group.ts";
 import { vpcsNear } from "../policy/pod-vpcs.ts";
 import type { Direction } from "../policy/types.ts";
-import type { AclDecision } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
 import { type Endpoint, podEndpointOf } from "./endpoint.ts";
 import { type NearMiss, nearAcls, nearMisses } from "./near-misses.ts";

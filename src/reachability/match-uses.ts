@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Ip } from "../net/address.ts";
-import { readMatch } from "../policy/match.ts";
+import { readMatch } from "../policy/match-evaluation.ts";
 import type { MatchConstant, MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 

@@ -3,7 +3,7 @@
 import type { PodFact } from "../facts/pod.ts";
 import type { Ip } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
-import { isMatch, readMatch } from "../policy/match.ts";
+import { isMatch, readMatch } from "../policy/match-evaluation.ts";
 import { formatMatch, type MatchExpression } from "../policy/match-expression.ts";
 import type { Packet } from "../policy/packet.ts";
 import type { Direction, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";

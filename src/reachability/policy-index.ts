@@ -6,7 +6,7 @@ import { profileKey } from "../facts/policy-group.ts";
 import type { FactReader } from "../facts/store.ts";
 import { canonicalGroup, groupName, groupsOfInterface, groupText, selectorInVpc } from "../policy/group.ts";
 import { customVpc } from "../policy/pod-vpcs.ts";
-import { acceptedPolicy, POLICY_KINDS } from "../policy/translate.ts";
+import { acceptedPolicy, POLICY_KINDS } from "../policy/policy-kinds.ts";
 import type { Direction, Group, Peer, Policy, PolicyRule, PortMatch } from "../policy/types.ts";
 
 /** The active policies with their names for users, to report which one decided. */

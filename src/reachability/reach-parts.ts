@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Ip } from "../net/address.ts";
-import { type AclStage, decideStage } from "../policy/verdict.ts";
+import { type AclStage, decideStage } from "../policy/acl-evaluation.ts";
 import type { Acl, AclLists } from "./acls.ts";
 import { isWithin, type MatchUses, type ProbePoint, packetAt, probePoints, usesOf } from "./match-uses.ts";
 import type { Network } from "./network.ts";

@@ -2,9 +2,9 @@
 
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains } from "../net/cidr.ts";
-import { isMatch, readMatch } from "../policy/match.ts";
+import { type AclDecision, type AclStage, decideStage } from "../policy/acl-evaluation.ts";
+import { isMatch, readMatch } from "../policy/match-evaluation.ts";
 import type { Packet } from "../policy/packet.ts";
-import { type AclDecision, type AclStage, decideStage } from "../policy/verdict.ts";
 import type { Acl } from "./acls.ts";
 import type { Network, Peering, RouterPolicy } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";

@@ -14,7 +14,7 @@ export interface ObservedChange {
 }
 
 /**
- * Finds the parts of the desired state that a change of the database concerns, which `planChanges` in plan.ts then compares and restores: the row, the members that a set lost, and, if a row was inserted or
+ * Finds the parts of the desired state that a change of the database concerns, which `planChanges` in transaction-plan.ts then compares and restores: the row, the members that a set lost, and, if a row was inserted or
  * deleted, everything that it holds or that holds it. Our own transactions are included; the rows that they touch compare equal. `exclusive`: the
  * sets of a table whose members are all ours in a row of ours; what another client adds is removed.
  */

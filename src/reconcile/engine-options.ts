@@ -6,8 +6,8 @@ import type { Timers } from "../time/clock.ts";
 import type { Contended } from "./contention.ts";
 import type { OwnColumn } from "./orphaned-members.ts";
 import type { CommitOutcome } from "./outcome.ts";
-import type { DatabaseView, OthersKeys, Plan } from "./plan.ts";
 import type { Tracker } from "./tracker.ts";
+import type { DatabaseView, OthersKeys, Plan } from "./transaction-plan.ts";
 import type { RowIdentity } from "./with-cluster-id.ts";
 
 /** The engine's dependencies. It knows neither OVN nor Kubernetes. */

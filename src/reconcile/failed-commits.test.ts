@@ -9,7 +9,6 @@ import { ManualClock } from "../time/testing/manual-clock.ts";
 import { Desired } from "./desired.ts";
 import { Engine } from "./engine.ts";
 import type { CommitOutcome } from "./outcome.ts";
-import { type Plan, planChanges } from "./plan.ts";
 import {
   EngineDatabase,
   portKind,
@@ -22,6 +21,7 @@ import {
 } from "./testing/engine.ts";
 import { Touched } from "./touched.ts";
 import { Tracker } from "./tracker.ts";
+import { type Plan, planChanges } from "./transaction-plan.ts";
 
 /** An engine whose commits go through `commit`, on a database that others may share. */
 function rig(options: { facts?: FactStore; database?: EngineDatabase; ports?: number } = {}) {

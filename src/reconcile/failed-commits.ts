@@ -4,8 +4,8 @@ import { samePlain } from "../collections/plain.ts";
 import { retryDelay } from "../time/backoff.ts";
 import type { Desired } from "./desired.ts";
 import type { CommitOutcome } from "./outcome.ts";
-import type { Plan } from "./plan.ts";
 import type { Touched } from "./touched.ts";
+import type { Plan } from "./transaction-plan.ts";
 
 /** The number of times in a row that a refused transaction is planned again because the database has changed, before it is divided anyway. */
 const MAX_OVERTAKEN = 3;

@@ -6,8 +6,8 @@ import { mapEntry, splitMapEntry } from "../desired/map-entry.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift } from "./drift.ts";
 import { planSweep } from "./orphaned-rows.ts";
-import { planChanges } from "./plan.ts";
 import { Touched } from "./touched.ts";
+import { planChanges } from "./transaction-plan.ts";
 
 const ROW = "row";
 const edge = (member: string): Edge => ({ table: "Vars", row: ROW, column: "variables", member });

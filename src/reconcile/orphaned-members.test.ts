@@ -3,7 +3,7 @@
 import t from "tap";
 import { Desired } from "./desired.ts";
 import { findOrphanedMembers } from "./orphaned-members.ts";
-import type { DatabaseView } from "./plan.ts";
+import type { DatabaseView } from "./transaction-plan.ts";
 
 t.test("orphaned members are found in sets of desired rows, and in no others", async (t) => {
   const desired = new Desired();

@@ -3,7 +3,7 @@
 import type { Edge } from "../desired/fragment.ts";
 import type { Desired } from "./desired.ts";
 import { ownerOf } from "./owner.ts";
-import type { DatabaseView } from "./plan.ts";
+import type { DatabaseView } from "./transaction-plan.ts";
 
 /** A set-valued column with members of ours only, so that a member without an edge is orphaned. */
 export interface OwnColumn {

@@ -7,7 +7,7 @@ import type { Desired } from "./desired.ts";
 import { membersOf } from "./members.ts";
 import { namedDeletes } from "./named-deletes.ts";
 import { ownerOf } from "./owner.ts";
-import type { Plan, PlannedMutation } from "./plan.ts";
+import type { Plan, PlannedMutation } from "./transaction-plan.ts";
 
 /** A row that the sweep examines. */
 export interface SweptRow {

@@ -5,9 +5,9 @@ import type { Fragment } from "../desired/fragment.ts";
 import { OWNER_KEY, rowUuid } from "../desired/identity.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { FactReader } from "../facts/store.ts";
-import { planChanges } from "./plan.ts";
 import { type SaidEffect, setPort, setSwitch, switchKind, testEngine } from "./testing/engine.ts";
 import { Touched } from "./touched.ts";
+import { planChanges } from "./transaction-plan.ts";
 
 /** The input of a unit of these tests: a row by its id, in a switch that should belong to a unit; or only a member. */
 interface Wish {

@@ -3,7 +3,7 @@
 import type { ColumnValue } from "../desired/fragment.ts";
 import type { Contended } from "./contention.ts";
 import type { Desired } from "./desired.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./transaction-plan.ts";
 
 /** One value that a plan restores; without `what` a row that is recreated. */
 export interface Repair {

@@ -2,7 +2,7 @@
 
 import { isObject } from "../collections/plain.ts";
 import type { ColumnValue, DesiredRow } from "../desired/fragment.ts";
-import type { Plan } from "../reconcile/plan.ts";
+import type { Plan } from "../reconcile/transaction-plan.ts";
 import { RecordingError } from "./error.ts";
 
 /**

@@ -6,7 +6,7 @@ import { everyFact, type FactStore } from "../facts/store.ts";
 import { membersOf } from "../reconcile/members.ts";
 import type { SweptRow } from "../reconcile/orphaned-rows.ts";
 import { ownerOf } from "../reconcile/owner.ts";
-import type { Plan } from "../reconcile/plan.ts";
+import type { Plan } from "../reconcile/transaction-plan.ts";
 import type { Clock } from "../time/clock.ts";
 import { FORMAT, formatRecord, type RecordLine } from "./record.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import { equalsGolden } from "../collections/testing/golden.ts";
 import { birdConfig, isPassword } from "./bird-config.ts";
 import type { BgpOptions } from "./options.ts";
 
@@ -18,10 +18,7 @@ const ROUTES = [
 
 /** Compares with `bird-config.golden/<name>.conf`; WEFT_GOLDEN=write regenerates the file. */
 function same(t: Test, name: string, text: string): void {
-  const file = new URL(`bird-config.golden/${name}.conf`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.ok(existsSync(file), `${name} exists`);
-  t.equal(text, readFileSync(file, "utf8"), name);
+  equalsGolden(t, new URL(`bird-config.golden/${name}.conf`, import.meta.url), text);
 }
 
 t.test("BIRD's configuration", async (t) => {

@@ -2,6 +2,7 @@
 
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { commaList } from "../collections/comma-list.ts";
 import { type Family, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 
@@ -203,20 +204,13 @@ function addressOf(family?: Family): (text: string) => string {
 }
 
 function addressesOf(family?: Family): (text: string) => readonly string[] {
-  return (text) => listOf(text).map(addressOf(family));
+  return (text) => commaList(text).map(addressOf(family));
 }
 
 function rangesOf(text: string): readonly string[] {
-  return listOf(text).map((one) => {
+  return commaList(text).map((one) => {
     const cidr = parseCidr(one);
     if (cidr === undefined) throw new InvalidArgumentError(`"${one}" must be a CIDR such as 192.0.2.0/24`);
     return cidr.text;
   });
-}
-
-function listOf(text: string): readonly string[] {
-  return text
-    .split(",")
-    .map((one) => one.trim())
-    .filter((one) => one !== "");
 }

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
-import type { EventRecorder } from "../kube/recorder.ts";
+import type { EventRecorder } from "../kube/event-recorder.ts";
 import { NODES } from "../kube/resources.ts";
 import type { Dual } from "../net/dual.ts";
 import { backoffDelay } from "../time/backoff.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { ControllerParts } from "../../src/controller/controller-parts.ts";
-import { SETTINGS } from "../../src/controller/testing/cluster.ts";
+import { SETTINGS } from "../../src/controller/testing/settings.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ObjectRef } from "../../src/kube/object.ts";
 import {
@@ -19,11 +19,11 @@ import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { merge } from "../sim/cluster.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
+import { Throwing } from "../sim/injected-exceptions.ts";
 import type { CodeMutation } from "../sim/mutations.ts";
 import { RandomFaults } from "../sim/random-faults.ts";
 import { Replica } from "../sim/replica.ts";
 import { Scheduler } from "../sim/scheduler.ts";
-import { Throwing } from "../sim/throwing.ts";
 import { RunTrace } from "../sim/trace.ts";
 import { EDITED, type Edit } from "./edits.ts";
 

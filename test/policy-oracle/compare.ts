@@ -4,7 +4,7 @@ import type { ApiPod, OracleWorld } from "./api.ts";
 import { clusterOf, joinAddresses, POD_SUBNETS, subnetOf } from "./cluster.ts";
 import { PORTS, STRANGERS } from "./generate.ts";
 import { isAllowed, isConnected, type Party, type PolicyConnection } from "./oracle.ts";
-import { OvnView } from "./picture.ts";
+import { OvnView } from "./ovn-view.ts";
 import { compileRows } from "./rows.ts";
 
 /** The connections that are tried between each two parties. */

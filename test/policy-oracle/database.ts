@@ -6,7 +6,7 @@ import type { ColumnSchema } from "../../src/ovsdb/schema.ts";
 import type { ObservedChange } from "../../src/reconcile/drift.ts";
 import type { SweptRow } from "../../src/reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../src/reconcile/outcome.ts";
-import type { DatabaseView, Plan } from "../../src/reconcile/plan.ts";
+import type { DatabaseView, Plan } from "../../src/reconcile/transaction-plan.ts";
 import type { PlainTables, Row } from "./rows.ts";
 
 /**

@@ -9,12 +9,12 @@ import { EDGE_COLUMNS } from "../../src/kinds/edge-columns.ts";
 import { rootsOf, UNIT_KINDS } from "../../src/kinds/units.ts";
 import { Engine } from "../../src/reconcile/engine.ts";
 import { planSweep } from "../../src/reconcile/orphaned-rows.ts";
-import { planSize } from "../../src/reconcile/plan.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
+import { planSize } from "../../src/reconcile/transaction-plan.ts";
 import { ManualClock } from "../../src/time/testing/manual-clock.ts";
 import { attempts, describe, type TriedConnection } from "./compare.ts";
 import { FATE, type Fate, MemoryNorthbound } from "./database.ts";
-import { OvnView } from "./picture.ts";
+import { OvnView } from "./ovn-view.ts";
 import { compileRows, type PlainTables, type Row } from "./rows.ts";
 import { ChangingCluster, type WorldStep } from "./steps.ts";
 

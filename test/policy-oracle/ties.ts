@@ -6,7 +6,7 @@ import { clusterOf } from "./cluster.ts";
 import { attempts, describe } from "./compare.ts";
 import { anyPolicyWorlds } from "./generate.ts";
 import { isAllowed } from "./oracle.ts";
-import { OvnView } from "./picture.ts";
+import { OvnView } from "./ovn-view.ts";
 import { compileRows } from "./rows.ts";
 
 /** Worlds whose policies have only two priorities, so that most share one with others. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
+import { annotation, ClusterView, OWN, type SimulatedIp, type SimulatedPod } from "./cluster-view.ts";
 import { FreeAddresses } from "./free-addresses.ts";
-import { annotation, ClusterView, OWN, type SimulatedIp, type SimulatedPod } from "./picture.ts";
 
 /** Addresses that an owner was given and must keep. */
 interface Given {

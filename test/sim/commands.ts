@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Extra, USUAL } from "./extras.ts";
+import { type Extra, USUAL } from "./extra-actions.ts";
 import { generateScript } from "./generate.ts";
 import { minimise } from "./minimise.ts";
 import { mutationNamed } from "./mutations.ts";

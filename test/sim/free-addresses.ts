@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Block, isIn, keyOfAddress, type NumericAddress, readAddress, readRange } from "./addresses.ts";
-import { annotation, type ClusterView, OWN, type SimulatedPod, type SimulatedSubnet } from "./picture.ts";
+import { annotation, type ClusterView, OWN, type SimulatedPod, type SimulatedSubnet } from "./cluster-view.ts";
 
 /** Which addresses of a subnet are available, counted one by one. */
 export class FreeAddresses {

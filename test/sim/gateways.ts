@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type ClusterView, DEFAULT_VPC_NAME, type SimulatedSubnet } from "./cluster-view.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
-import { type ClusterView, DEFAULT_VPC_NAME, type SimulatedSubnet } from "./picture.ts";
 import type { SimulatedSouthbound } from "./southbound.ts";
 
 /** The priority of policies for packets that leave the VPC. */

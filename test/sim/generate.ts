@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Extra, extraActions, USUAL } from "./extras.ts";
+import { type Extra, extraActions, USUAL } from "./extra-actions.ts";
 import { Random } from "./random.ts";
 import type { RandomFaultKind } from "./random-faults.ts";
 import type {

@@ -5,9 +5,9 @@ import { SUBNETS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { keyOfAddress } from "./addresses.ts";
+import { DEFAULT_VPC_NAME } from "./cluster-view.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import type { OtherClient } from "./other-client.ts";
-import { DEFAULT_VPC_NAME } from "./picture.ts";
 import type { SimProcess } from "./process.ts";
 
 /** Dependencies of the invariants. */

@@ -2,7 +2,7 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { replay, search, showTrace } from "./commands.ts";
-import { EXTRAS, type Extra, USUAL } from "./extras.ts";
+import { EXTRAS, type Extra, USUAL } from "./extra-actions.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { DEFAULT_JOBS } from "./pool.ts";
 

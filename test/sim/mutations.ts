@@ -20,7 +20,7 @@ import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { IPS, NODES, PODS, type ResourceType, SUBNETS } from "../../src/kube/resources.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
-import type { Extra } from "./extras.ts";
+import type { Extra } from "./extra-actions.ts";
 import type { MachineParts } from "./node/process-parts.ts";
 import { replaced } from "./replaced.ts";
 

@@ -4,9 +4,6 @@ import { isDeepStrictEqual } from "node:util";
 import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { TABLES_WITH_MATCH, wrongMatchesOfDatabase } from "../../src/policy/testing/ovn-matches.ts";
 import { keyOfAddress, meet, readBlock } from "./addresses.ts";
-import type { NorthboundServer } from "./database-server.ts";
-import { FreeAddresses, readRanges } from "./free-addresses.ts";
-import { isHostile } from "./hostile.ts";
 import {
   annotation,
   type ClusterView,
@@ -17,7 +14,10 @@ import {
   type SimulatedIp,
   type SimulatedPod,
   type SimulatedSubnet,
-} from "./picture.ts";
+} from "./cluster-view.ts";
+import type { NorthboundServer } from "./database-server.ts";
+import { FreeAddresses, readRanges } from "./free-addresses.ts";
+import { isHostile } from "./hostile.ts";
 import { START_TIME } from "./scheduler.ts";
 import { wrongWaysOut } from "./ways-out.ts";
 

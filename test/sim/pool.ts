@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { Extra } from "./extras.ts";
+import type { Extra } from "./extra-actions.ts";
 import type { RunOutcome } from "./run.ts";
 import type { Script } from "./script.ts";
 
@@ -10,7 +10,7 @@ import type { Script } from "./script.ts";
 export interface Job {
   readonly seed: number;
   readonly script?: Script;
-  /** Additions to the script, see `extras.ts`. */
+  /** Additions to the script, see `extra-actions.ts`. */
   readonly extras?: readonly Extra[];
   /** The mutation, see `mutations.ts`. */
   readonly mutation?: string;

@@ -4,11 +4,11 @@ import { OWNER_KEY } from "../../src/desired/identity.ts";
 import { PODS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { SimPod } from "./cluster.ts";
+import { ClusterView } from "./cluster-view.ts";
 import type { NorthboundServer } from "./database-server.ts";
-import { ClusterView } from "./picture.ts";
+import type { Throwing } from "./injected-exceptions.ts";
 import type { SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Throwing } from "./throwing.ts";
 
 /** Dependencies of the check. */
 export interface PortLossWorld {

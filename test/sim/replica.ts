@@ -14,13 +14,13 @@ import { Connection } from "../../src/ovsdb/connection.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { OVN_SB } from "../../src/ovsdb/generated/ovn-sb.ts";
 import type { NorthboundServer, SouthboundServer } from "./database-server.ts";
+import type { Throwing } from "./injected-exceptions.ts";
 import { KubeLink } from "./kube-link.ts";
 import type { CodeMutation } from "./mutations.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { RandomFaults } from "./random-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Throwing } from "./throwing.ts";
 
 /** Dependencies of a replica. */
 export interface Surroundings {

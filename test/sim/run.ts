@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Settings } from "../../src/controller/settings.ts";
+import { SETTINGS } from "../../src/controller/testing/settings.ts";
 import {
   ENDPOINT_SLICES,
   IP_POOLS,
@@ -18,17 +19,18 @@ import { fakeKube } from "../../src/kube/testing/fake.ts";
 import { AddressHistory } from "./address-history.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { Cluster } from "./cluster.ts";
+import { ClusterView, type SimulatedPod } from "./cluster-view.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { Faults } from "./faults.ts";
 import { leavesByDead, wrongGateways } from "./gateways.ts";
 import { isFault } from "./generate.ts";
 import { Hostile } from "./hostile.ts";
+import { Throwing } from "./injected-exceptions.ts";
 import { Invariants } from "./invariants.ts";
 import type { CodeMutation } from "./mutations.ts";
 import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
 import { OtherClient } from "./other-client.ts";
-import { ClusterView, type SimulatedPod } from "./picture.ts";
 import { PortLossCheck } from "./port-loss.ts";
 import { Quiet } from "./quiet.ts";
 import { Random } from "./random.ts";
@@ -50,7 +52,6 @@ import type {
 import { SimulatedSouthbound } from "./southbound.ts";
 import { Tenancy, wrongTenancy } from "./tenancy.ts";
 import { TenantUsers } from "./tenant-users.ts";
-import { Throwing } from "./throwing.ts";
 import { RunTrace } from "./trace.ts";
 import { Users } from "./users.ts";
 
@@ -405,40 +406,5 @@ function act(
 }
 
 function settingsOf({ cidrs }: Script): Settings {
-  return {
-    ovnNb: "sim",
-    ovnSb: "",
-    clusterRouter: "ovn-cluster",
-    defaultSubnet: "ovn-default",
-    defaultGateway: "",
-    defaultExcludeIps: "",
-    nodeSwitch: "join",
-    serviceCidr: "10.96.0.0/12",
-    nodeCidrs: ["0.0.0.0/0", "::/0"],
-    nodePorts: { first: 30_000, last: 32_767 },
-    dnsServers: "",
-    dnsService: "kube-system/kube-dns",
-    domainGraceS: 600,
-    ovsdbInactivityS: 5,
-    enableLb: true,
-    kubeProxyReplacement: false,
-    nonPrimary: false,
-    keepVmIp: true,
-    metricsPort: 0,
-    secureServing: false,
-    healthPort: 0,
-    pagePort: 0,
-    pageDir: "",
-    logLevel: "info",
-    tlsDir: "",
-    issueCertificates: false,
-    certificateDays: 365,
-    allowMassDelete: false,
-    recordTo: "",
-    sampledPercent: 0,
-    recordLimitMib: 256,
-    identity: "",
-    namespace: "kube-system",
-    ...cidrs,
-  };
+  return { ...SETTINGS, ovnNb: "sim", identity: "", ...cidrs };
 }

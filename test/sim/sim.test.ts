@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { EXTRAS, type Extra } from "./extras.ts";
+import { EXTRAS, type Extra } from "./extra-actions.ts";
 import { generateScript } from "./generate.ts";
 import { minimise, violationKind } from "./minimise.ts";
 import { mutationNamed } from "./mutations.ts";
@@ -29,7 +29,7 @@ const SEARCHED = [
   "southbound-ignored",
   "former-chassis",
 ];
-/** The extras of some scripts (`extras.ts`), and what must be true then. */
+/** The extras of some scripts (`extra-actions.ts`), and what must be true then. */
 const EXTRA = {
   hostile: "unexpected objects stop nothing, and do not affect other objects",
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",

@@ -4,9 +4,9 @@ import type { KubeObject } from "../../src/kube/object.ts";
 import { ENDPOINT_SLICES, SUBNETS, VPCS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { isIn, keyOfAddress, readAddress } from "./addresses.ts";
+import { type ClusterView, DEFAULT_VPC_NAME } from "./cluster-view.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isHostile } from "./hostile.ts";
-import { type ClusterView, DEFAULT_VPC_NAME } from "./picture.ts";
 
 interface VpcSpec {
   readonly staticRoutes?: readonly { readonly cidr: string; readonly nextHopIP: string }[] | null;

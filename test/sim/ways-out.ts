@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readBlock } from "./addresses.ts";
+import { type ClusterView, DEFAULT_VPC_NAME, JOIN } from "./cluster-view.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import { isSplit } from "./gateways.ts";
 import { isHostileRange } from "./hostile.ts";
-import { type ClusterView, DEFAULT_VPC_NAME, JOIN } from "./picture.ts";
 
 const PRIORITY = 29_000;
 

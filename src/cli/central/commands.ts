@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Command } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
@@ -22,7 +23,7 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     .command("central")
     .description("show and repair the replicas of ovn-central, by kubectl exec in their pods");
   const namespaced = (name: string): Command =>
-    central.command(name).option("-n, --namespace <namespace>", "namespace of Weft", "kube-system");
+    central.command(name).option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE);
 
   namespaced("status")
     .description("show the state of each replica's databases and northd; exit code 1 if there is a problem")

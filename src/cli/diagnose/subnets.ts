@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { NEARLY_FULL, usedShare } from "../../net/nearly-full.ts";
 import type { NetworkStatus } from "../status.ts";
 import type { Finding } from "./finding.ts";
-
-/** The share of used addresses from which a subnet is nearly full. */
-const NEARLY_FULL = 0.9;
 
 /** How many addresses of a family IP objects hold in a subnet. */
 export type RecordedAddresses = (subnet: string, family: 4 | 6) => number;
@@ -41,7 +39,7 @@ export function diagnoseSubnets(
       const taken = Math.min(counted + open, Math.max(counted, recorded(name, family)));
       const left = counted + open - taken;
       const full = left === 0;
-      if (!full && taken / (taken + left) < NEARLY_FULL) continue;
+      if (!full && usedShare(taken, left) < NEARLY_FULL) continue;
       found.push({
         area: "subnet",
         object: `Subnet ${name}`,

@@ -5,6 +5,7 @@ import { access, readdir, readFile } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { commaList } from "../../collections/comma-list.ts";
 
 /** Data that is only available on the node itself. */
 export interface NodeView {
@@ -88,7 +89,7 @@ async function modulesOf(root: string): Promise<readonly string[]> {
 }
 
 async function tunnelLink(names: string): Promise<NodeView["link"]> {
-  const wanted = names.split(",").filter((name) => name !== "");
+  const wanted = commaList(names);
   const candidates =
     wanted.length > 0 ? wanted : defaultInterfaces(await text("/proc/net/route"), await text("/proc/net/ipv6_route"));
   for (const name of candidates) {

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { SampledFlow } from "../../api/sampling.ts";
 import { isObject } from "../../collections/plain.ts";
 import type { Kube } from "../../kube/kube.ts";
@@ -70,7 +71,7 @@ export function addFlowsCommand(
     .option("-f, --follow", "go on with flows that are sampled from now on")
     .option("--dropped", "only what was dropped")
     .option("--most <n>", "how many are listed, the latest", wholeNumber, 200)
-    .option("--weft-namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("--weft-namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
       `

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Command, InvalidArgumentError } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { KubeConnection } from "../../kube/connect.ts";
 import { type Check, formatChecks, summary } from "../env-check/check.ts";
 import { checkCluster } from "../env-check/cluster.ts";
@@ -151,7 +152,7 @@ ${EXIT_CODES}`,
   program
     .command("uninstall")
     .description("remove Weft from the cluster and from its nodes")
-    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .option("--force", "remove Weft even if pods use the network; they lose it at once")
     .option("--crds", "also delete the CRDs, and with them all Subnets, Vpcs, IPs …")
     .option("--image <image>", "image for the cleanup of the nodes, if Weft's workloads are already gone")
@@ -193,7 +194,7 @@ ${EXIT_CODES}`,
   program
     .command("version")
     .description("print the version and commit of weftctl, and the versions that the cluster runs")
-    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .option("--client", "print the version of weftctl only, without connecting to a cluster")
     .action(async (_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions & { readonly client?: boolean }>();
@@ -212,7 +213,7 @@ ${EXIT_CODES}`,
 
 function chartOptions(command: Command): Command {
   return command
-    .option("-n, --namespace <namespace>", "namespace of Weft; Kube-OVN's tools expect kube-system", "kube-system")
+    .option("-n, --namespace <namespace>", "namespace of Weft; Kube-OVN's tools expect kube-system", INSTALL_NAMESPACE)
     .option("-f, --values <file...>", "values file of the chart, as for helm")
     .option("--set <value...>", "a value of the chart, as for helm: logLevel=debug")
     .option("--image <image>", "REPOSITORY:TAG of Weft's image")

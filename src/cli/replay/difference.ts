@@ -8,7 +8,7 @@ import { formatMilliTime } from "../../time/rfc3339.ts";
 import { modelOfFacts } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { reachPart, rowsPart } from "../plan.ts";
-import { planRows } from "../rows.ts";
+import { planRows } from "../plan-rows.ts";
 
 /** The maximum number of printed facts. */
 const SHOWN = 50;

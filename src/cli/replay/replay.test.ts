@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { addIp, addNetworkPolicy, addPod, sampleFacts } from "../../compile/testing/sample-facts.ts";
-import type { Plan } from "../../reconcile/plan.ts";
+import type { Plan } from "../../reconcile/transaction-plan.ts";
 import { withOwner } from "../../reconcile/with-owner.ts";
 import { Recorder } from "../../recording/recorder.ts";
 import { SegmentWriter } from "../../recording/segments.ts";
 import { parseTime } from "../../time/rfc3339.ts";
 import { modelOfFacts } from "../cluster-model.ts";
-import { planRows } from "../rows.ts";
+import { planRows } from "../plan-rows.ts";
 import { replayCommand } from "./command.ts";
 
 const BEGIN = Date.UTC(2026, 0, 31, 12);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { everyFact } from "../../facts/store.ts";
-import { planSize } from "../../reconcile/plan.ts";
-import { formatPlan } from "../../reconcile/text.ts";
+import { formatPlan } from "../../reconcile/plan-text.ts";
+import { planSize } from "../../reconcile/transaction-plan.ts";
 import type { RecordedChange, RecordedCommit, Replay } from "../../recording/replay.ts";
 import { committedText, desiredOf, desiredText } from "../../recording/rows-text.ts";
 import { causesOf } from "../../recording/why.ts";

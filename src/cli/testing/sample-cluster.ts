@@ -45,6 +45,16 @@ export class SampleCluster {
     return cluster;
   }
 
+  /** The same with pods `web-1` and `web-2`, one on each node, `db`, and `stranger` in the other namespace. */
+  static async shop(): Promise<SampleCluster> {
+    const cluster = await SampleCluster.make();
+    for (const name of ["web-1", "web-2"])
+      await cluster.pod(`default/${name}`, { app: "web" }, { node: `weft-${name.slice(4)}` });
+    await cluster.pod("default/db", { app: "db" });
+    await cluster.pod("other/stranger");
+    return cluster;
+  }
+
   async add(
     type: ResourceType,
     object: { readonly metadata: object; readonly spec?: object; readonly [more: string]: unknown },

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Argument, type Command, InvalidArgumentError } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
@@ -78,7 +79,7 @@ export function addWatchCommands(
       5,
     )
     .option("--most <n>", "how many pods are listed", wholeNumber, 20)
-    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
       "\nExamples:\n  weftctl top\n  weftctl top --interval 30 --most 5 -o json\n\nThe account needs to list pods, and the verb create on pods/exec in Weft's namespace.\n\nExit codes: 0 every node was read, 1 a node is left out, 2 the command failed.",
@@ -108,7 +109,7 @@ export function addWatchCommands(
     .argument("[node]", "only the pod on this node")
     .option("-f, --follow", "follow the log")
     .option("--since <duration>", "only the last 5m, 2h …")
-    .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
       "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace. It runs kubectl.\n\nExit codes: those of kubectl; 2 if it could not be run.",
@@ -149,7 +150,7 @@ export function addToolCommands(program: Command, withKube: WithKube): void {
     program
       .command(name)
       .description(description)
-      .option("-n, --namespace <namespace>", "namespace of Weft", "kube-system")
+      .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
       .allowUnknownOption()
       .addHelpText("after", `\nExamples:\n  ${example}\n${NOTES}`);
   for (const [tool, database] of [

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import { captureKubectl, type KubectlOptions } from "../tools/kubectl.ts";
 import { ToolError } from "../tools/targets.ts";
 import { LocalPage } from "./local-page.ts";
@@ -28,7 +29,7 @@ export function addUiCommand(program: Command): void {
     .option("--port <port>", "local port; 0: any that is free", portNumber, 0)
     .option("--account <namespace/name>", "the ServiceAccount whose view is shown", "kube-system/weft-ui")
     .option("--token-file <file>", "a file with a token to log in with, in place of an account's; - for standard input")
-    .option("--weft-namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("--weft-namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
       `

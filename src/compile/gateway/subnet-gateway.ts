@@ -7,13 +7,10 @@ import type { SubnetFact, SubnetGatewaysFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
 import type { PortRange } from "../../net/port-range.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-
 import { leavingSetId, nodePortId, nodesSetId, routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { activeGateways } from "./gateway-nodes.ts";
-
-/** Priorities of Kube-OVN's Logical_Router_Policy rows; `reply` and `nodePort` are Weft's own. */
-export const POLICY_PRIORITY = { subnet: 31000, reply: 30600, nodePort: 30500, node: 30000, gateway: 29000 } as const;
+import { POLICY_PRIORITY } from "./router-policy-priorities.ts";
 
 /** The lowest source port that Linux gives to a connection by default (`net.ipv4.ip_local_port_range`). */
 const FIRST_OF_CLIENTS = 32_768;

@@ -5,10 +5,11 @@ import { FINALIZER } from "../../api/names.ts";
 import type { EipRuleFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { Dual } from "../../net/dual.ts";
-import { type ConditionEffect, fill, type Note, type WeftEffect, withNotes } from "../effects.ts";
+import { type ConditionEffect, fill, type Note, type WeftEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { routerId } from "../owner-ids.ts";
 import { malformedNotes } from "../references.ts";
+import { withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { type NatEip, type NatProblem, natProblem } from "./nat-eip.ts";
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
-import { formatFragment } from "../../reconcile/text.ts";
+import { equalsGolden } from "../../collections/testing/golden.ts";
+import { formatFragment } from "../../reconcile/plan-text.ts";
 import { plainVip, templateVip, zoneVariable } from "../service/template-variables.ts";
 import { addChassis, addNode, sampleFacts } from "../testing/sample-facts.ts";
 import { chassisUnit } from "./chassis.ts";
@@ -12,9 +12,7 @@ t.test("a node's variables are those in which addresses are spelled, and its zon
   t.equal(chassisUnit.read(facts, "weft-1"), undefined, "its daemon has not reported its chassis");
   addChassis(facts, "weft-1", "5b0f-1", "eu_1-a");
   const text = formatFragment(chassisUnit.compile(chassisUnit.read(facts, "weft-1")!));
-  const file = new URL("../units.golden/chassis.txt", import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "");
+  equalsGolden(t, new URL("../units.golden/chassis.txt", import.meta.url), text);
 });
 
 t.test("of nodes that report the same chassis one has its variables", async (t) => {

@@ -2,7 +2,7 @@
 
 import { aclName, HAIRPIN_SOURCE, PROBE_NETWORK, UPLINKS_GROUP } from "../../api/names.ts";
 import type { Dual } from "../../net/dual.ts";
-import type { AclStage } from "../../policy/verdict.ts";
+import type { AclStage } from "../../policy/acl-evaluation.ts";
 import { holdAcl } from "../acl-row.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nodeGroupId, vpcPodsId } from "../owner-ids.ts";

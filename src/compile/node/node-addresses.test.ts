@@ -5,7 +5,7 @@ import { projectNode } from "../../facts/project-core.ts";
 import { projectEndpointSlice } from "../../facts/project-service.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { WeftEffect } from "../effects.ts";
-import { POLICY_PRIORITY } from "../gateway/subnet-gateway.ts";
+import { POLICY_PRIORITY } from "../gateway/router-policy-priorities.ts";
 import { addIp, addNode, addSubnet, sampleFacts } from "../testing/sample-facts.ts";
 import { nodeUnit } from "./node.ts";
 

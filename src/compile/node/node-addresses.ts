@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { commaList } from "../../collections/comma-list.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
@@ -78,7 +79,7 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
  * and none takes it from its former owner.
  */
 function hasIn({ annotations }: NodeFact, ip: Ip): boolean {
-  return (annotations[NODE.source] ?? "").split(",").some((text) => parseIp(text.trim())?.text === ip.text);
+  return commaList(annotations[NODE.source] ?? "").some((text) => parseIp(text)?.text === ip.text);
 }
 
 function holds(cidrs: readonly string[], ip: Ip): boolean {

@@ -10,7 +10,7 @@ import { settleQos } from "../active-qos.ts";
 import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nodePortId } from "../owner-ids.ts";
-import { addQos } from "../qos-rules.ts";
+import { addQos } from "../qos-row.ts";
 
 /** Adds the limits of a node's `ovn0`, from its annotations `ingress_rate` and so on; returns the active ones. Beside another network plugin there is no `ovn0`. */
 export function addNodeQos(

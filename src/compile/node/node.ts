@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spell } from "../../api/name.ts";
+import { spell } from "../../api/composed-name.ts";
 import {
   ADDRESS_CONDITION,
   CHASSIS_CONDITION,
@@ -21,7 +21,8 @@ import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import { annotate, type NodeConditionEffect, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
-import { addNodeGateway, POLICY_PRIORITY } from "../gateway/subnet-gateway.ts";
+import { POLICY_PRIORITY } from "../gateway/router-policy-priorities.ts";
+import { addNodeGateway } from "../gateway/subnet-gateway.ts";
 import { nameCollisionKey } from "../name-claims.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";

@@ -2,7 +2,8 @@
 
 import { type PodRequestKey, podAnnotation } from "../../api/annotations.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
+import { reportPod } from "../reports.ts";
 
 /** What only a port of OVN has. Bandwidth limits have an Event of their own (`reportForeignQos`). */
 const OF_PORTS = [

@@ -5,14 +5,15 @@ import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import type { Ip } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { parseDualIp } from "../../net/dual.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
+import { reportPod } from "../reports.ts";
 import { externalIds } from "../rows.ts";
-import { isUnderlay } from "../subnet/subnet-localnet.ts";
 import { externalLink } from "../vpc/vpc-external.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 

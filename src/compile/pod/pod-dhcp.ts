@@ -2,10 +2,11 @@
 
 import { podAnnotation } from "../../api/annotations.ts";
 import { rowUuid } from "../../desired/identity.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import type { ReadOptions } from "../option-list.ts";
 import { dhcpOptionsId, podPortId } from "../owner-ids.ts";
+import { reportPod } from "../reports.ts";
 import { readDhcpOptions } from "../subnet/dhcp-options.ts";
 import { dhcpRow } from "../subnet/subnet-dhcp.ts";
 import type { PortInput } from "./port-input.ts";

@@ -5,17 +5,17 @@ import { holderName } from "../../claims/pod-interfaces.ts";
 import type { WantedAnnotations } from "../../contract/annotations.ts";
 import { encodePodInterface } from "../../contract/pod.ts";
 import { addressesOf } from "../../facts/annotation-forms.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
-import { isUnderlay } from "../subnet/subnet-localnet.ts";
-import { machineOptions } from "./machine-port.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
 import { addPortQos } from "./pod-qos.ts";
 import { joinSecurityGroups, securityGroupIds } from "./pod-security-groups.ts";
 import type { PortInput } from "./port-input.ts";
 import { addSharedAddresses } from "./shared-addresses.ts";
+import { machineOptions } from "./virtual-machine-port.ts";
 
 /** Adds the port of an interface with its memberships: policies apply to each port of a pod, as in Kube-OVN. */
 export function addPort(build: FragmentBuilder, input: PortInput): void {

@@ -7,10 +7,11 @@ import type { IpFact } from "../../facts/ip.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import { QOS_ANNOTATION } from "../../facts/project-ip.ts";
 import { settleQos } from "../active-qos.ts";
-import { type AnnotateEffect, annotate, type ReportEffect, reportPod } from "../effects.ts";
+import { type AnnotateEffect, annotate, type ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId } from "../owner-ids.ts";
-import { addQos } from "../qos-rules.ts";
+import { addQos } from "../qos-row.ts";
+import { reportPod } from "../reports.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**

@@ -4,7 +4,8 @@ import { POD, podAnnotation } from "../../api/annotations.ts";
 import { type ReadRoutes, readGateways, readPodRoutes } from "../../contract/pod-routes.ts";
 import { parseCidr } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
+import { reportPod } from "../reports.ts";
 import type { PortInput } from "./port-input.ts";
 
 /**

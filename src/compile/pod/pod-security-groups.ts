@@ -7,9 +7,10 @@ import { isOfForm, OBJECT_NAME } from "../../facts/annotation-forms.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { namedSecurityGroups } from "../../policy/security-group-index.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { securityGroupId } from "../owner-ids.ts";
+import { reportPod } from "../reports.ts";
 import type { PortInput } from "./port-input.ts";
 
 /** The groups that a pod names for an interface and that do not exist. */

@@ -2,6 +2,7 @@
 
 import { POD } from "../../api/annotations.ts";
 import { sharedPortName } from "../../api/names.ts";
+import { commaList } from "../../collections/comma-list.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
@@ -23,9 +24,8 @@ export function sharedAddresses(
 ): SharedAddresses {
   const named = annotations[POD.aaps];
   if (named === undefined) return NO_SHARED;
-  const names = named.split(",").map((name) => name.trim());
-  const addresses = names.flatMap((name) => {
-    const vip = name === "" ? undefined : reader.get("vips", name);
+  const addresses = commaList(named).flatMap((name) => {
+    const vip = reader.get("vips", name);
     if (vip === undefined || vip.namespace !== namespace || vip.subnet !== subnet || !vip.given) return [];
     return [vip.v4, vip.v6].flatMap((address) => parseIp(address)?.text ?? []);
   });

@@ -5,7 +5,8 @@ import { allocatedProviders, podInterfaces } from "../../claims/pod-interfaces.t
 import { POD_RULES, ruleFor } from "../../facts/annotation-rules.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
+import { reportPod } from "../reports.ts";
 
 /** What a pod's annotations ask of interfaces that it does not have, such as a limit under the name of another network. */
 export interface StrayAnnotations {

@@ -2,9 +2,11 @@
 
 import { POD } from "../../api/annotations.ts";
 import { podInterfaces } from "../../claims/pod-interfaces.ts";
+import { commaList } from "../../collections/comma-list.ts";
 import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
+import { reportPod } from "../reports.ts";
 
 /** The Vips that a pod names in order to share their addresses (`ovn.kubernetes.io/aaps`) and cannot have. */
 export interface StrayVips {
@@ -29,9 +31,8 @@ export function strayVips(reader: FactReader, pod: PodFact): StrayVips {
     unclear.length === 0 && interfaces.every(({ provider }) => ips.some((ip) => ip.provider === provider));
   const unknown: string[] = [];
   const elsewhere: { name: string; subnet: string }[] = [];
-  for (const name of new Set(named.split(",").map((part) => part.trim()))) {
-    const vip = name === "" ? undefined : reader.get("vips", name);
-    if (name === "") continue;
+  for (const name of new Set(commaList(named))) {
+    const vip = reader.get("vips", name);
     if (vip?.namespace !== namespace) unknown.push(name);
     else if (isSettled && !subnets.has(vip.subnet)) elsewhere.push({ name, subnet: vip.subnet });
   }

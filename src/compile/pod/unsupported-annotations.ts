@@ -2,7 +2,8 @@
 
 import { POD } from "../../api/annotations.ts";
 import type { PodFact } from "../../facts/pod.ts";
-import { type ReportEffect, reportPod } from "../effects.ts";
+import type { ReportEffect } from "../effects.ts";
+import { reportPod } from "../reports.ts";
 
 /** Kube-OVN's annotations of pods that are not supported → the equivalent. */
 const NOT_SUPPORTED: readonly (readonly [annotation: string, instead: string])[] = [

@@ -27,7 +27,7 @@ export interface ExternalService {
   readonly problems: readonly ProblemFact[];
 }
 
-/** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. It gets them in `src/kinds/service-claim.ts`. */
+/** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. It gets them in `src/claims/load-balancer-addresses.ts`. */
 export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceFact, vpc: string): ExternalService {
   if (loadBalancer === undefined) return { problems: [] };
   const { given, subnet, unrecorded } = loadBalancer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
+import { equalsGolden } from "../../collections/testing/golden.ts";
 import type { DesiredRow } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import { mapEntry } from "../../desired/map-entry.ts";
@@ -10,7 +10,7 @@ import { projectService } from "../../facts/project-service.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { nodeNames } from "../../kinds/node-names.ts";
 import { zones } from "../../kinds/zones.ts";
-import { formatFragment } from "../../reconcile/text.ts";
+import { formatFragment } from "../../reconcile/plan-text.ts";
 import type { WeftEffect } from "../effects.ts";
 import { leavingSetId, loadBalancerGroupId } from "../owner-ids.ts";
 import {
@@ -44,9 +44,7 @@ function golden(t: Test, name: string, facts: FactStore, key: string): void {
   const input = serviceUnit.read(facts, key);
   const text =
     input === undefined ? "(no unit)\n" : formatFragment(serviceUnit.compile(input), (uuid) => GROUPS.get(uuid));
-  const file = new URL(`./service.golden/${name}.txt`, import.meta.url);
-  if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-  t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "", name);
+  equalsGolden(t, new URL(`./service.golden/${name}.txt`, import.meta.url), text);
 }
 
 /** The vips of a Service's load balancer for a protocol. */

@@ -12,14 +12,15 @@ import {
   type ServicePortFact,
 } from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { annotate, report, type WeftEffect } from "../effects.ts";
+import { annotate, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { leavingSetId } from "../owner-ids.ts";
+import { report } from "../reports.ts";
 import { addExternal, type ExternalService, readExternal, releaseAddresses } from "./external-balancer.ts";
+import { type HealthChecks, makeCheckSources, serviceHealth } from "./health-checks.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
 import { hostPort, isByNode, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
-import { type HealthChecks, makeCheckSources, serviceHealth } from "./service-health.ts";
 import { addLocal } from "./service-local.ts";
 import { rangesOfServices } from "./service-ranges.ts";
 import { repeatsOf } from "./service-repeats.ts";

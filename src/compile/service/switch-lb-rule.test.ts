@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
 import type { SwitchLBRuleSpec } from "../../api/generated/switchlbrule.ts";
+import { equalsGolden } from "../../collections/testing/golden.ts";
 import { projectSwitchLbRule } from "../../facts/project-switch-lb-rule.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { projectVip } from "../../kinds/vip.ts";
 import { vipUnit } from "../../kinds/vip-unit.ts";
-import { formatFragment } from "../../reconcile/text.ts";
+import { formatFragment } from "../../reconcile/plan-text.ts";
 import { conditionsIn, type WeftEffect } from "../effects.ts";
 import { addEndpoints, addIp, addService, addSubnet, addVpc, sampleFacts } from "../testing/sample-facts.ts";
 import { serviceUnit } from "./service.ts";
@@ -217,10 +217,8 @@ t.test(
       });
     facts.set("vips", "ovn-default", vip());
     t.same(fragment().effects, []);
-    const file = new URL("./service.golden/switch-lb-rule.txt", import.meta.url);
     const text = formatFragment(fragment(), () => undefined);
-    if (process.env["WEFT_GOLDEN"] === "write") writeFileSync(file, text);
-    t.equal(text, existsSync(file) ? readFileSync(file, "utf8") : "");
+    equalsGolden(t, new URL("./service.golden/switch-lb-rule.txt", import.meta.url), text);
     const [balancer, check] = fragment().rows;
     t.same(balancer?.columns["ip_port_mappings"], { "10.16.0.2": "a.default:10.16.0.99" }, "others are not checked");
     t.match(check, { table: "Load_Balancer_Health_Check", columns: { vip: `${VIP}:80` } });

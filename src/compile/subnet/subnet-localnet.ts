@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isOvnProvider } from "../../api/annotations.ts";
 import { localnetPortName } from "../../api/names.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
@@ -14,14 +14,6 @@ export interface Localnet {
   readonly network: string;
   /** VLAN id of the frames outside; 0 for frames without a tag. */
   readonly tag: number;
-}
-
-/**
- * Whether a subnet is an underlay subnet, of a network outside the cluster with a router there. The vlan of another
- * plugin's interfaces is handled by that plugin.
- */
-export function isUnderlay({ vlan, provider }: Pick<SubnetFact, "vlan" | "provider">): boolean {
-  return vlan !== "" && isOvnProvider(provider);
 }
 
 /** The network of an underlay subnet; undefined if its Vlan does not exist. */

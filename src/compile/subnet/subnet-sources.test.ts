@@ -3,7 +3,7 @@
 import t from "tap";
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import { parseIp } from "../../net/address.ts";
-import { type AclView, byStage, decideStage, type NamedSets } from "../../policy/verdict.ts";
+import { type AclView, byStage, decideStage, type NamedSets } from "../../policy/acl-evaluation.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
 

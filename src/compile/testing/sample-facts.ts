@@ -25,7 +25,7 @@ import { SecurityGroupIndex } from "../../policy/security-group-index.ts";
 import { GatewayGroups } from "../gateway/gateway-groups.ts";
 import { subnetGateways } from "../gateway/gateway-nodes.ts";
 import { NodeSubnets } from "../node/node-subnets.ts";
-import { SubnetVerdicts } from "../subnet/subnet-verdicts.ts";
+import { SubnetVerdicts } from "../subnet/subnet-revalidation.ts";
 import { vpcPeers } from "../vpc/vpc-peers.ts";
 
 /** The settings of a controller with default flags. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { digestOf } from "../../api/composed-name.ts";
 import type { LabelSelector } from "../../api/label-selector.ts";
-import { digestOf } from "../../api/name.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { changeOf, type Derivation } from "../../facts/derivation.ts";
 import type { NodeFact } from "../../facts/node.ts";

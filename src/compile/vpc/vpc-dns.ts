@@ -8,10 +8,11 @@ import type { FactReader } from "../../facts/store.ts";
 import type { SwitchLbRuleFact } from "../../facts/switch-lb-rule.ts";
 import type { DnsDeploymentFact, DnsDeploymentSpec, VpcDnsConfigFact, VpcDnsFact } from "../../facts/vpc-dns.ts";
 import { dualValues, parseDualIp } from "../../net/dual.ts";
-import { type ConditionEffect, type WeftEffect, withNotes } from "../effects.ts";
+import type { ConditionEffect, WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { dropObject } from "../owned-object.ts";
 import { malformedNotes } from "../references.ts";
+import { withNotes } from "../reports.ts";
 import { DNS_NAMESPACE, dnsDeployment, dnsPodAnnotations, dnsRule } from "./vpc-dns-objects.ts";
 
 /** Key of the ConfigMap with the settings for all VpcDns. */

@@ -2,13 +2,14 @@
 
 import { createHash } from "node:crypto";
 import { LABEL, labelValue } from "../../api/annotations.ts";
-import { spell } from "../../api/name.ts";
+import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { FactTypes } from "../../facts/types.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import type { VpcFact } from "../../facts/vpc.ts";
 import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
@@ -18,7 +19,7 @@ import { externalRole, nameCollisionKey } from "../name-claims.ts";
 import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
 import { routerId, routerPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
-import { isUnderlay, readLocalnet } from "../subnet/subnet-localnet.ts";
+import { readLocalnet } from "../subnet/subnet-localnet.ts";
 import { type ConnectedRange, connectedRanges } from "./vpc-peerings.ts";
 
 type OvnEipFact = FactTypes["ovnEips"];

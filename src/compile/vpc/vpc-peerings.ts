@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isOvnProvider } from "../../api/annotations.ts";
-import { spell } from "../../api/name.ts";
+import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, peeringPortName } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import { peeringAsWritten } from "../../facts/project-peering.ts";

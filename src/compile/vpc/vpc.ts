@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spell } from "../../api/name.ts";
+import { spell } from "../../api/composed-name.ts";
 import {
   loadBalancerGroupName,
   PROBE_NETWORK,
@@ -16,10 +16,11 @@ import type { BfdSessionFact } from "../../facts/database.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
-import { type ConditionEffect, fill, type Note, problemText, type WeftEffect, withNotes } from "../effects.ts";
+import { type ConditionEffect, fill, type Note, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { loadBalancerGroupId, probeSwitchId, routerId, switchId, UPLINKS_ID } from "../owner-ids.ts";
 import { malformedNotes, vpcReferences } from "../references.ts";
+import { problemText, withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";

@@ -3,7 +3,7 @@
 import { type AnyClaimKind, type Claim, type Claimant, claimId, isSameClaim, type Wanted } from "../../claims/claim.ts";
 import { podClaimId, podClaims } from "../../claims/pod.ts";
 import { dependenciesOfRefusal, ipamDependency, sameRequestKey } from "../../claims/retry-dependencies.ts";
-import { ipObject, type SubnetHolder } from "../../compile/subnet/subnet-verdict.ts";
+import { ipObject, type SubnetHolder } from "../../compile/subnet/subnet-validation.ts";
 import type { FailureSubject } from "../../desired/failures.ts";
 import { splitUnitId, unitId } from "../../desired/unit-kind.ts";
 import type { FactChange } from "../../facts/fact-change.ts";

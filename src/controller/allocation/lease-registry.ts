@@ -11,9 +11,9 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
+import type { IpRecord } from "../../ipam/recorded-lease.ts";
 import type { Refusal } from "../../ipam/refusal.ts";
 import { holderText } from "../../ipam/refusal-messages.ts";
-import type { IpRecord } from "../../ipam/reserve.ts";
 import {
   byAge,
   isReservationInUse,

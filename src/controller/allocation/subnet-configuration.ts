@@ -3,7 +3,7 @@
 import { isOvnProvider } from "../../api/annotations.ts";
 import { poolVerdictKey } from "../../claims/verdict-keys.ts";
 import { routerMacId } from "../../compile/owner-ids.ts";
-import { subnetAddressesOf } from "../../compile/subnet/subnet-verdict.ts";
+import { subnetAddressesOf } from "../../compile/subnet/subnet-validation.ts";
 import { readVips } from "../../compile/subnet/subnet-vips.ts";
 import { stableMac } from "../../desired/identity.ts";
 import type { FactStore } from "../../facts/store.ts";

@@ -6,14 +6,8 @@ import type { Kube } from "../../kube/kube.ts";
 import type { ObjectRef } from "../../kube/object.ts";
 import { SECRETS } from "../../kube/resources.ts";
 import type { Secret } from "../../kube/types.ts";
-import {
-  type CertifiedKey,
-  certificatesIn,
-  isIssuedBy,
-  isKeyOf,
-  makeAuthority,
-  readCertificate,
-} from "../../pki/authority.ts";
+import { type CertifiedKey, makeAuthority } from "../../pki/authority.ts";
+import { certificatesIn, isIssuedBy, isKeyOf, readCertificate } from "../../pki/certificate.ts";
 import { PkiError } from "../../pki/error.ts";
 
 /** Validity of an authority of ours, in days: ten years. */

@@ -14,7 +14,9 @@ import { unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS, SECRETS } from "../../kube/resources.ts";
 import type { ConfigMap, Secret } from "../../kube/types.ts";
-import { isIssuedBy, issueKey, type KeyUse, pemRenewalTime } from "../../pki/authority.ts";
+import { issueKey, type KeyUse } from "../../pki/authority.ts";
+import { isIssuedBy } from "../../pki/certificate.ts";
+import { pemRenewalTime } from "../../pki/renewal.ts";
 import { type Authority, decode, encode, readSecret } from "./authorities.ts";
 
 /** The tools to issue a certificate of central's authority. */

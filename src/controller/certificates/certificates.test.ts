@@ -13,7 +13,8 @@ import { CENTRAL_CA, CENTRAL_SECRET, NODE_CA, SIGNER, TOKEN_NODE, TRUST } from "
 import { CERTIFICATE_REQUESTS, CONFIG_MAPS, NODES, SECRETS } from "../../kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../kube/testing/fake.ts";
 import type { CertificateRequest, ConfigMap, Node, Secret } from "../../kube/types.ts";
-import { type CertifiedKey, isIssuedBy, issueKey, makeAuthority, makeRequest, newKey } from "../../pki/authority.ts";
+import { type CertifiedKey, issueKey, makeAuthority, makeRequest, newKey } from "../../pki/authority.ts";
+import { isIssuedBy } from "../../pki/certificate.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { decode, encode } from "./authorities.ts";
 import { Certificates } from "./certificates.ts";

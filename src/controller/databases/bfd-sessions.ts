@@ -3,7 +3,7 @@
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { type Operation, remove } from "../../ovsdb/operation.ts";
 import { membersOf } from "../../reconcile/members.ts";
-import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
+import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 
 /**
  * Operations before those of a plan: they delete the BFD sessions of the router ports that the plan removes, whichever client created the sessions, because a

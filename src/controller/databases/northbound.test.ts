@@ -6,7 +6,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { EVENTS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
-import type { Plan } from "../../reconcile/plan.ts";
+import type { Plan } from "../../reconcile/transaction-plan.ts";
 import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
 import { Northbound } from "./northbound.ts";
 import { operationsOf } from "./operations.ts";

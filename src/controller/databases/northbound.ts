@@ -19,7 +19,7 @@ import type { ObservedChange } from "../../reconcile/drift.ts";
 import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
-import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
+import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { sessionsOfRemovedPorts } from "./bfd-sessions.ts";
 import { northdProbe } from "./northd-probe.ts";

@@ -6,7 +6,7 @@ import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, mutate, type Operation, remove, update } from "../../ovsdb/operation.ts";
 import { type ColumnSchema, columnKind, tableSchema } from "../../ovsdb/schema.ts";
 import type { Fault } from "../../reconcile/outcome.ts";
-import type { Plan, PlannedMutation } from "../../reconcile/plan.ts";
+import type { Plan, PlannedMutation } from "../../reconcile/transaction-plan.ts";
 
 /**
  * The operations of a plan, and the parts that cannot be encoded: strings that OVSDB cannot store, duplicate members.

@@ -10,7 +10,7 @@ import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { until } from "../../ovsdb/testing/until.ts";
-import type { Plan } from "../../reconcile/plan.ts";
+import type { Plan } from "../../reconcile/transaction-plan.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { candidate, cluster, eventually } from "../testing/cluster.ts";
 import { Northbound } from "./northbound.ts";

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { commaList } from "../../collections/comma-list.ts";
 import { parseFlowEnd, type StaleFlow } from "../../contract/stale-udp-flows.ts";
 import type { ColumnValue } from "../../desired/fragment.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { mutate, type Operation, type OperationResult, select } from "../../ovsdb/operation.ts";
 import { selectedRows } from "../../ovsdb/result.ts";
-import type { DatabaseView, Plan } from "../../reconcile/plan.ts";
+import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 
 type Columns = Readonly<Record<string, ColumnValue>>;
 
@@ -25,8 +26,8 @@ export function staleFlows({ updates, deletes }: Plan, view: DatabaseView): read
     if (before === undefined || mapOf(before, "options")["ct_flush"] !== "true") return [];
     const now = mapOf(after, "vips");
     return Object.entries(mapOf(before, "vips")).flatMap(([service, endpoints]) => {
-      const stay = new Set(split(now[service]));
-      const gone = split(endpoints).filter((endpoint) => !stay.has(endpoint));
+      const stay = new Set(commaList(now[service] ?? ""));
+      const gone = commaList(endpoints).filter((endpoint) => !stay.has(endpoint));
       return [service, ...gone].every((end) => parseFlowEnd(end) !== undefined)
         ? gone.map((endpoint) => ({ service, endpoint }))
         : [];
@@ -54,8 +55,4 @@ function mapOf(columns: Columns, name: string): Readonly<Record<string, string>>
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Readonly<Record<string, string>>)
     : {};
-}
-
-function split(endpoints = ""): readonly string[] {
-  return endpoints.split(",").filter(Boolean);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Logger } from "pino";
+import { commaList } from "../../collections/comma-list.ts";
 import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -31,7 +32,7 @@ export class DnsServers {
     { servers, service }: { readonly servers: string; readonly service: string },
     onChange: () => void,
   ) {
-    this.#fixed = servers.split(",").filter((server) => server !== "");
+    this.#fixed = commaList(servers);
     if (this.#fixed.length > 0) return;
     const [namespace = "", name = ""] = service.split("/");
     this.#informer = informer<DnsService, readonly string[]>(kube, SERVICES, {

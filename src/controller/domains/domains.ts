@@ -7,7 +7,7 @@ import type { FactChange } from "../../facts/fact-change.ts";
 import type { GroupFact } from "../../facts/policy-group.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Kube } from "../../kube/kube.ts";
-import type { DatabaseView } from "../../reconcile/plan.ts";
+import type { DatabaseView } from "../../reconcile/transaction-plan.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { DnsServers } from "./dns-servers.ts";

@@ -7,7 +7,8 @@ import type { KubeObject } from "../../kube/object.ts";
 import { PODS, SUBNETS, VPCS } from "../../kube/resources.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert, remove } from "../../ovsdb/operation.ts";
-import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
+import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
+import { SETTINGS } from "../testing/settings.ts";
 
 const POD = { namespace: "kube-system", name: "test" };
 const NOTICE = "weft.kubeovn.io/not-leading";

@@ -4,7 +4,7 @@ import t from "tap";
 import { loadBalancerGroupName } from "../../api/names.ts";
 import { OWNER_KEY } from "../../desired/identity.ts";
 import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
-import type { Plan } from "../../reconcile/plan.ts";
+import type { Plan } from "../../reconcile/transaction-plan.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { RestoredRows } from "./restored-rows.ts";
 

@@ -5,7 +5,7 @@ import type { WeftEffect } from "../../compile/effects.ts";
 import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import type { Engine } from "../../reconcile/engine.ts";
 import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts";
-import { planSize } from "../../reconcile/plan.ts";
+import { planSize } from "../../reconcile/transaction-plan.ts";
 import type { Northbound } from "../databases/northbound.ts";
 
 /** What a sweep needs. */

@@ -7,7 +7,7 @@ import type { Kube } from "../../kube/kube.ts";
 import type { ConditionsOf } from "../../page/conditions.ts";
 import type { CompiledUnits } from "../../page/reach-network.ts";
 import { ownCertificate } from "../../pki/own-certificate.ts";
-import { isPolicyKind } from "../../policy/translate.ts";
+import { isPolicyKind } from "../../policy/policy-kinds.ts";
 import { PolicyIndex } from "../../reachability/policy-index.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Settings } from "../settings.ts";

@@ -14,7 +14,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Accounts } from "./accounts.ts";
 import { CpuShare } from "./cpu-share.ts";
 import type { EventStreams } from "./event-streams.ts";
-import { Rates } from "./rates.ts";
+import { Rates } from "./rate-limit.ts";
 import { answer, me, type RouteParts } from "./routes.ts";
 import { LONGEST_TOKEN, type TokenSeal } from "./sealed-token.ts";
 import { encoded, type StaticFile } from "./static-files.ts";

@@ -5,7 +5,8 @@ import { NETWORK_CONFIG } from "../../compile/testing/sample-facts.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { CRDS, EVENTS, IPS, NETWORK_ATTACHMENTS, PODS, SUBNETS, typeName } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
-import { candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
+import { candidate, cluster, eventually } from "../testing/cluster.ts";
+import { SETTINGS } from "../testing/settings.ts";
 
 t.test("secondary interfaces are created once their CRD is installed, in one patch with the primary one", async (t) => {
   const { kube, server } = await cluster(t);

@@ -6,7 +6,8 @@ import type { KubeObject } from "../../kube/object.ts";
 import { IPS, LEASES, PODS, SUBNETS, VIPS, VIRTUAL_MACHINES } from "../../kube/resources.ts";
 import type { Lease } from "../../kube/types.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import { addPod, addressOf, candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
+import { addPod, addressOf, candidate, cluster, eventually } from "../testing/cluster.ts";
+import { SETTINGS } from "../testing/settings.ts";
 
 t.test("a new leader whose watches are silent lists again before it allocates addresses or sweeps", async (t) => {
   const { kube, server } = await cluster(t);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { nodeInformer } from "../../daemon/node-gateway/node.ts";
-import { subnetInformer } from "../../daemon/node-gateway/subnets.ts";
+import { nodeInformer } from "../../daemon/node-gateway/node-reader.ts";
+import { subnetInformer } from "../../daemon/node-gateway/subnet-reader.ts";
 import { podInformer } from "../../daemon/pods/pods.ts";
 import type { Kube, WatchEvent } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { NODES, PODS } from "../../kube/resources.ts";
-import { candidate, cluster, eventually, SETTINGS } from "../testing/cluster.ts";
+import { candidate, cluster, eventually } from "../testing/cluster.ts";
+import { SETTINGS } from "../testing/settings.ts";
 
 const PODS_ELSEWHERE = 1000;
 /** The interval at which counters of one subnet are written, in ms. */

@@ -15,7 +15,7 @@ import { deriverOf } from "../../facts/derivation.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { nodeNames } from "../../kinds/node-names.ts";
 import { zones } from "../../kinds/zones.ts";
-import { type Plan, planSize } from "../../reconcile/plan.ts";
+import { type Plan, planSize } from "../../reconcile/transaction-plan.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
 const NODES = ["weft-1", "weft-2", "weft-3"];

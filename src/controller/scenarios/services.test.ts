@@ -5,7 +5,7 @@ import { addEndpoints, addService, sampleFacts } from "../../compile/testing/sam
 import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { exceedsDeleteLimit, planSweep } from "../../reconcile/orphaned-rows.ts";
-import { planSize } from "../../reconcile/plan.ts";
+import { planSize } from "../../reconcile/transaction-plan.ts";
 import { engineRig } from "../testing/engine-rig.ts";
 
 const SERVICES = 5_000;

@@ -8,7 +8,7 @@ import type { FactKind } from "../../facts/types.ts";
 import { KINDS } from "../../kinds/index.ts";
 import type { AnyKind } from "../../kinds/kind.ts";
 import { kindOf, knownAs } from "../../kinds/objects.ts";
-import type { EventSubject } from "../../kube/recorder.ts";
+import type { EventSubject } from "../../kube/event-recorder.ts";
 import { unitObjects } from "./unit-objects.ts";
 
 /** The reason of Events and conditions for objects at which our own code throws. */

@@ -11,7 +11,7 @@ import type { FactStore } from "../../facts/store.ts";
 import type { FactKind } from "../../facts/types.ts";
 import { eventMessage, type Refusal } from "../../ipam/refusal.ts";
 import { kindOf, typeOf } from "../../kinds/objects.ts";
-import type { EventRecorder } from "../../kube/recorder.ts";
+import type { EventRecorder } from "../../kube/event-recorder.ts";
 import { IPS, PODS, SUBNETS } from "../../kube/resources.ts";
 import type { Contended } from "../../reconcile/contention.ts";
 import type { Engine } from "../../reconcile/engine.ts";

@@ -7,7 +7,7 @@ import { KINDS } from "../../kinds/index.ts";
 import type { AnyKind } from "../../kinds/kind.ts";
 import { nodeKind } from "../../kinds/node.ts";
 import { knownAs } from "../../kinds/objects.ts";
-import type { EventSubject } from "../../kube/recorder.ts";
+import type { EventSubject } from "../../kube/event-recorder.ts";
 
 /** Kind of unit → the kind of object that its units represent. Groups belong to no single object: policies share them. */
 const KIND_OF_UNIT: ReadonlyMap<string, AnyKind> = new Map([

@@ -17,46 +17,7 @@ import { Controller } from "../controller.ts";
 import type { ControllerParts } from "../controller-parts.ts";
 import { Northbound } from "../databases/northbound.ts";
 import { Election } from "../leadership/election.ts";
-import type { Settings } from "../settings.ts";
-
-/** A small cluster of one family. */
-export const SETTINGS: Settings = {
-  ovnNb: "",
-  ovnSb: "",
-  clusterRouter: "ovn-cluster",
-  defaultSubnet: "ovn-default",
-  defaultCidr: "10.16.0.0/24",
-  defaultGateway: "",
-  defaultExcludeIps: "",
-  nodeSwitch: "join",
-  nodeSwitchCidr: "100.64.0.0/24",
-  enableLb: true,
-  kubeProxyReplacement: false,
-  nonPrimary: false,
-  keepVmIp: true,
-  serviceCidr: "10.96.0.0/12",
-  nodeCidrs: ["0.0.0.0/0", "::/0"],
-  nodePorts: { first: 30_000, last: 32_767 },
-  dnsServers: "",
-  dnsService: "kube-system/kube-dns",
-  domainGraceS: 600,
-  ovsdbInactivityS: 5,
-  metricsPort: 0,
-  secureServing: false,
-  healthPort: 0,
-  pagePort: 0,
-  pageDir: "",
-  logLevel: "info",
-  tlsDir: "",
-  issueCertificates: false,
-  certificateDays: 365,
-  allowMassDelete: false,
-  recordTo: "",
-  sampledPercent: 0,
-  recordLimitMib: 256,
-  identity: "test",
-  namespace: "kube-system",
-};
+import { SETTINGS } from "./settings.ts";
 
 const quiet = (): void => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Logger;

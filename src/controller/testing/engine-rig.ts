@@ -7,8 +7,8 @@ import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { Engine } from "../../reconcile/engine.ts";
-import type { Plan } from "../../reconcile/plan.ts";
 import { Tracker } from "../../reconcile/tracker.ts";
+import type { Plan } from "../../reconcile/transaction-plan.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { EXCLUSIVE, Northbound, OWN_COLUMNS } from "../databases/northbound.ts";
 

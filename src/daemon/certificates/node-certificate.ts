@@ -7,16 +7,10 @@ import { type Informer, informer } from "../../kube/informer.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS } from "../../kube/resources.ts";
 import type { ConfigMap } from "../../kube/types.ts";
-import {
-  certificatesIn,
-  isIssuedBy,
-  makeRequest,
-  newKey,
-  pemRenewalTime,
-  readCertificate,
-  renewalTime,
-} from "../../pki/authority.ts";
+import { makeRequest, newKey } from "../../pki/authority.ts";
+import { certificatesIn, isIssuedBy, readCertificate } from "../../pki/certificate.ts";
 import { writeKeyFile } from "../../pki/key-file.ts";
+import { pemRenewalTime, renewalTime } from "../../pki/renewal.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { requestCertificate } from "./request-certificate.ts";

@@ -6,7 +6,7 @@ import type { Kube } from "../../kube/kube.ts";
 import { CERTIFICATE_REQUESTS } from "../../kube/resources.ts";
 import type { CertificateRequest } from "../../kube/types.ts";
 import { waitFor } from "../../kube/wait.ts";
-import { certificatesIn } from "../../pki/authority.ts";
+import { certificatesIn } from "../../pki/certificate.ts";
 import type { Clock } from "../../time/clock.ts";
 
 /**

@@ -4,6 +4,7 @@ import t from "tap";
 import { CNI_ERROR } from "../../api/cni-message.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
+import { POD_BODY } from "../testing/pod-request.ts";
 import { type AddDependencies, addPod } from "./add.ts";
 import { CniError } from "./cni-error.ts";
 import { type PodRequest, readPodRequest } from "./request.ts";
@@ -45,17 +46,7 @@ function setup(): Setup {
 }
 
 function request(more: Record<string, unknown> = {}): PodRequest {
-  const body = {
-    cni_type: "kube-ovn",
-    pod_name: "web-0",
-    pod_namespace: "shop",
-    pod_uid: "u-1",
-    container_id: "0123456789abcdef",
-    net_ns: "/run/netns/x",
-    if_name: "eth0",
-    ...more,
-  };
-  return readPodRequest(body, "add");
+  return readPodRequest({ ...POD_BODY, ...more }, "add");
 }
 
 const quiet = new AbortController().signal;

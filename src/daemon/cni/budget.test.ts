@@ -6,6 +6,7 @@ import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { DaemonMetrics } from "../metrics.ts";
 import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
+import { POD_BODY } from "../testing/pod-request.ts";
 import { DEFAULT_INSTALLED_MS } from "./add.ts";
 import { DEFAULT_ALLOCATION_DEADLINES } from "./await-allocation.ts";
 import { withinBudget } from "./budget.ts";
@@ -14,15 +15,6 @@ import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { cniVerbs } from "./verbs.ts";
 
-const BODY = {
-  cni_type: "kube-ovn",
-  pod_name: "web-0",
-  pod_namespace: "shop",
-  pod_uid: "u-1",
-  container_id: "0123456789abcdef",
-  net_ns: "/run/netns/x",
-  if_name: "eth0",
-};
 /** Just within the deadline of each step. */
 const SLOW_MS = 29_000;
 const UNENDING = new Promise<never>(() => undefined);
@@ -68,7 +60,7 @@ t.test(
     ] as const) {
       const { verbs, clock, ports, links, orphaned } = slowNode(never);
       let answered: { readonly error: unknown; readonly at: number } | undefined;
-      verbs.add({ ...BODY, timeout_ms: 90_000 }, new AbortController().signal).catch((thrown: unknown) => {
+      verbs.add({ ...POD_BODY, timeout_ms: 90_000 }, new AbortController().signal).catch((thrown: unknown) => {
         answered = { error: thrown, at: clock.now() };
       });
       await clock.advance(89_000);
@@ -87,9 +79,11 @@ t.test("an ADD that waits behind another request of its container has the less t
     () => new Promise<void>((resolve) => void clock.after(70_000, resolve)),
   );
   let answered: unknown;
-  verbs.add({ ...BODY, pod_uid: "u-2", timeout_ms: 90_000 }, new AbortController().signal).catch((thrown: unknown) => {
-    answered = thrown;
-  });
+  verbs
+    .add({ ...POD_BODY, pod_uid: "u-2", timeout_ms: 90_000 }, new AbortController().signal)
+    .catch((thrown: unknown) => {
+      answered = thrown;
+    });
   await clock.advance(80_000);
   await before;
   t.match(String(answered), /pod shop\/web-0 is unknown/);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CNI_ERROR, type CniResult } from "../../api/cni-message.ts";
+import { commaList } from "../../collections/comma-list.ts";
 import { hostLinkName } from "../../node/link-names.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
 import type { ObservedInterface, PodLinks } from "../pods/pod-links.ts";
@@ -66,7 +67,7 @@ function insideFaults(
   for (const address of expected.addresses) {
     if (!inside.addresses.includes(address)) faults.push(`${request.ifName} has no address ${address}`);
   }
-  for (const ip of (port?.externalIds[EXTERNAL_ID.ip] ?? "").split(",").filter((text) => text !== "")) {
+  for (const ip of commaList(port?.externalIds[EXTERNAL_ID.ip] ?? "")) {
     if (!inside.addresses.some((address) => address.startsWith(`${ip}/`))) {
       faults.push(`${request.ifName} has no address ${ip}, which its port has`);
     }

@@ -6,20 +6,11 @@ import { collectOrphans } from "../pods/collector.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
+import { POD_BODY } from "../testing/pod-request.ts";
 import { CniError } from "./cni-error.ts";
 import { Journal } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { cniVerbs, type VerbDependencies } from "./verbs.ts";
-
-const BODY = {
-  cni_type: "kube-ovn",
-  pod_name: "web-0",
-  pod_namespace: "shop",
-  pod_uid: "u-1",
-  container_id: "0123456789abcdef",
-  net_ns: "/run/netns/x",
-  if_name: "eth0",
-};
 
 function setup() {
   const lines: object[] = [];
@@ -67,8 +58,8 @@ const here = new AbortController().signal;
 
 t.test("DEL removes port and interface, and succeeds if there is nothing", async (t) => {
   const { verbs, ports, links } = setup();
-  await verbs.add(BODY, here);
-  const later = { ...BODY, pod_name: "", pod_namespace: "", pod_uid: "", net_ns: "" };
+  await verbs.add(POD_BODY, here);
+  const later = { ...POD_BODY, pod_name: "", pod_namespace: "", pod_uid: "", net_ns: "" };
   await verbs.del(later, here);
   t.same([ports.ports.size, links.pairs.size], [0, 0]);
   await verbs.del(later, here);
@@ -76,7 +67,7 @@ t.test("DEL removes port and interface, and succeeds if there is nothing", async
 
 t.test("the shim's id of a request is in the log, in the journal and in the port's external_ids", async (t) => {
   const { verbs, ports, lines, journal, debug } = setup();
-  await verbs.add({ ...BODY, request_id: "mq1x2-3f" }, here);
+  await verbs.add({ ...POD_BODY, request_id: "mq1x2-3f" }, here);
   const steps = debug as readonly { readonly cni: { readonly request: string; readonly part?: string } }[];
   t.ok(steps.length > 2, "level debug has a line for each part");
   t.ok(steps.every(({ cni }) => cni.request === "mq1x2-3f"));
@@ -85,7 +76,7 @@ t.test("the shim's id of a request is in the log, in the journal and in the port
   t.match(journal.entries(), [{ request: "mq1x2-3f" }]);
   t.equal([...ports.ports.values()][0]?.externalIds["weft-request"], "mq1x2-3f");
   for (const malformed of ['x" y', "a".repeat(65), 7, null]) {
-    await verbs.add({ ...BODY, request_id: malformed }, here);
+    await verbs.add({ ...POD_BODY, request_id: malformed }, here);
     t.notOk("weft-request" in ([...ports.ports.values()][0]?.externalIds ?? {}), `left out: ${malformed}`);
   }
 });
@@ -96,16 +87,16 @@ t.test("DEL removes a port without container id by its name", async (t) => {
   const externalIds = { "iface-id": "web-0.shop", vendor: "kube-ovn", ...pod };
   const port = { name: "0123456789ab_h", externalIds, error: "", installed: true };
   ports.ports.set("p", { ...port, portUuid: "p", interfaceUuid: "i" });
-  await verbs.del(BODY, here);
+  await verbs.del(POD_BODY, here);
   t.equal(ports.ports.size, 0);
 });
 
 t.test("DEL of an old sandbox leaves the new one of the same pod alone", async (t) => {
   const { verbs, ports, links } = setup();
-  await verbs.add(BODY, here);
-  await verbs.add({ ...BODY, container_id: "fedcba9876543210", net_ns: "/run/netns/y" }, here);
+  await verbs.add(POD_BODY, here);
+  await verbs.add({ ...POD_BODY, container_id: "fedcba9876543210", net_ns: "/run/netns/y" }, here);
   t.equal(ports.ports.size, 1, "one port an iface-id");
-  await verbs.del(BODY, here);
+  await verbs.del(POD_BODY, here);
   t.same(
     [...ports.ports.values()].map(({ name }) => name),
     ["fedcba987654_h"],
@@ -116,8 +107,8 @@ t.test("DEL of an old sandbox leaves the new one of the same pod alone", async (
 t.test("DEL aborts an ADD that waits for the controller", async (t) => {
   const { verbs, pods, journal } = setup();
   pods.set("shop", "web-0", "u-1");
-  const adding = verbs.add(BODY, here);
-  await verbs.del(BODY, here);
+  const adding = verbs.add(POD_BODY, here);
+  await verbs.del(POD_BODY, here);
   await t.rejects(adding, { code: 11, message: /aborted: a DEL/ });
   t.match(journal.entries(), [{ verb: "add", code: 11 }, { verb: "del" }]);
 });
@@ -126,7 +117,7 @@ t.test("ADD for a caller that disconnects is rolled back", async (t) => {
   const { verbs, ports, links } = setup();
   ports.installs = false;
   const caller = new AbortController();
-  const adding = verbs.add(BODY, caller.signal);
+  const adding = verbs.add(POD_BODY, caller.signal);
   await new Promise(setImmediate);
   t.equal(ports.ports.size, 1);
   caller.abort();
@@ -136,46 +127,48 @@ t.test("ADD for a caller that disconnects is rolled back", async (t) => {
 
 t.test("CHECK accepts the result of ADD and names differences", async (t) => {
   const { verbs, ports, links } = setup();
-  await verbs.add(BODY, here);
+  await verbs.add(POD_BODY, here);
   const prev_result = {
     cniVersion: "1.0.0",
     interfaces: [{ name: "eth0", mac: "02:00:00:00:00:07", sandbox: "/run/netns/x" }],
     ips: [{ address: "10.16.0.7/16", gateway: "10.16.0.1", interface: 0 }],
     routes: [{ dst: "0.0.0.0/0", gw: "10.16.0.1" }],
   };
-  await verbs.check({ ...BODY, prev_result }, here);
+  await verbs.check({ ...POD_BODY, prev_result }, here);
   const [uuid, port] = [...ports.ports.entries()][0]!;
   ports.ports.set(uuid, { ...port, installed: false, error: "No such device" });
-  await t.rejects(verbs.check({ ...BODY, prev_result }, here), { message: /No such device.*not installed the flows/ });
+  await t.rejects(verbs.check({ ...POD_BODY, prev_result }, here), {
+    message: /No such device.*not installed the flows/,
+  });
   ports.ports.set(uuid, port);
   const pair = links.pairs.get(port.name)!;
   links.pairs.set(port.name, { ...pair, mac: "02:00:00:00:00:99", routes: [], addresses: [] });
-  await t.rejects(verbs.check({ ...BODY, prev_result }, here), {
+  await t.rejects(verbs.check({ ...POD_BODY, prev_result }, here), {
     message: /has MAC 02:00:00:00:00:99.*no address 10\.16\.0\.7\/16.*no route to 0\.0\.0\.0\/0/,
   });
   links.pairs.delete(port.name);
   await t.rejects(
-    verbs.check({ ...BODY, prev_result }, here),
+    verbs.check({ ...POD_BODY, prev_result }, here),
     /host end .* does not exist; interface eth0 does not exist/,
   );
-  await t.rejects(verbs.check({ ...BODY, container_id: "other", prev_result }, here), /no port on br-int/);
+  await t.rejects(verbs.check({ ...POD_BODY, container_id: "other", prev_result }, here), /no port on br-int/);
 });
 
 t.test("CHECK accepts the prefix that a subnet had before it grew", async (t) => {
   const { verbs, pods } = setup();
-  await verbs.add(BODY, here);
+  await verbs.add(POD_BODY, here);
   const grown = { ...ALLOCATED, "ovn.kubernetes.io/cidr": "10.16.0.0/15" };
   t.not(grown["ovn.kubernetes.io/cidr"], ALLOCATED["ovn.kubernetes.io/cidr"]);
   pods.set("shop", "web-0", "u-1", grown);
-  await verbs.check(BODY, here);
+  await verbs.check(POD_BODY, here);
   pods.set("shop", "web-0", "u-1", { ...grown, "ovn.kubernetes.io/ip_address": "10.17.0.9" });
-  await t.rejects(verbs.check(BODY, here), /no address 10\.17\.0\.9/);
+  await t.rejects(verbs.check(POD_BODY, here), /no address 10\.17\.0\.9/);
 });
 
 t.test("CHECK and GC find the port of a virtual machine's pod", async (t) => {
   const { verbs, pods, ports } = setup();
   pods.set("shop", "launcher", "u-9", { ...ALLOCATED, "ovn.kubernetes.io/virtualmachine": "vm" });
-  const body = { ...BODY, pod_name: "launcher", pod_uid: "u-9" };
+  const body = { ...POD_BODY, pod_name: "launcher", pod_uid: "u-9" };
   await verbs.add(body, here);
   await verbs.check(body, here);
   await verbs.gc({ valid_attachments: [{ containerID: body.container_id, ifname: "eth0" }] }, here);
@@ -186,9 +179,9 @@ t.test("CHECK and GC find the port of a virtual machine's pod", async (t) => {
 
 t.test("GC removes attachments that are not in the list, but not those that are being added", async (t) => {
   const { verbs, pods, ports } = setup();
-  await verbs.add(BODY, here);
+  await verbs.add(POD_BODY, here);
   pods.set("shop", "web-1", "u-2", ALLOCATED);
-  await verbs.add({ ...BODY, pod_name: "web-1", pod_uid: "u-2", container_id: "bbbbbbbbbbbbbbbb" }, here);
+  await verbs.add({ ...POD_BODY, pod_name: "web-1", pod_uid: "u-2", container_id: "bbbbbbbbbbbbbbbb" }, here);
   await verbs.gc({ valid_attachments: [{ containerID: "bbbbbbbbbbbbbbbb", ifname: "eth0" }] }, here);
   t.same(
     [...ports.ports.values()].map(({ name }) => name),
@@ -197,14 +190,14 @@ t.test("GC removes attachments that are not in the list, but not those that are 
   await verbs.gc({ provider: "net1.shop.ovn", valid_attachments: [] }, here);
   t.equal(ports.ports.size, 1, "another network's list does not concern this one");
   ports.installs = false;
-  const adding = verbs.add(BODY, here);
+  const adding = verbs.add(POD_BODY, here);
   await new Promise(setImmediate);
   await verbs.gc({ valid_attachments: [] }, here);
   t.same(
     [...ports.ports.values()].map(({ name }) => name),
     ["0123456789ab_h"],
   );
-  await verbs.del(BODY, here);
+  await verbs.del(POD_BODY, here);
   await t.rejects(adding);
   t.throws(() => verbs.gc({}, here), { code: 7 }, "no list is not an empty list");
 });
@@ -229,14 +222,14 @@ t.test("a bad request is refused with the key that is wrong", async (t) => {
     ["routes", "no"],
     ["routes", [{ dst: 1 }]],
   ] as const) {
-    t.throws(() => verbs.add({ ...BODY, [key]: value }, here), { code: 7, message: new RegExp(key) }, key);
+    t.throws(() => verbs.add({ ...POD_BODY, [key]: value }, here), { code: 7, message: new RegExp(key) }, key);
   }
   t.throws(() => verbs.add([], here), { code: 6 });
 });
 
 t.test("the journal keeps the last requests and the metrics count them", async (t) => {
   const { verbs, journal, metrics } = setup();
-  for (let at = 0; at < 5; at += 1) await verbs.del({ ...BODY, container_id: `c${at}` }, here);
+  for (let at = 0; at < 5; at += 1) await verbs.del({ ...POD_BODY, container_id: `c${at}` }, here);
   t.same(
     journal.entries().map(({ container }) => container),
     ["c2", "c3", "c4"],
@@ -249,10 +242,10 @@ t.test("the journal keeps the last requests and the metrics count them", async (
 t.test("objects of a pod that an outdated list lacks are removed only if the API server confirms it", async (t) => {
   const deps = setup();
   const { verbs, pods, ports } = deps;
-  pods.set("shop", BODY.pod_name, BODY.pod_uid, ALLOCATED);
-  await verbs.add(BODY, here);
-  const now = pods.get(`shop/${BODY.pod_name}`);
-  pods.remove("shop", BODY.pod_name);
+  pods.set("shop", POD_BODY.pod_name, POD_BODY.pod_uid, ALLOCATED);
+  await verbs.add(POD_BODY, here);
+  const now = pods.get(`shop/${POD_BODY.pod_name}`);
+  pods.remove("shop", POD_BODY.pod_name);
   let answer: () => NodePod | undefined = () => now;
   const lost = { names: () => [], expect: () => t.fail("no port is missing") };
   const collect = () => collectOrphans({ ...deps, lost, readPod: async () => answer() });
@@ -273,7 +266,7 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
   const { verbs, pods, ports, links } = deps;
   const add = async (name: string, container: string): Promise<void> => {
     pods.set("shop", name, `u-${name}`, ALLOCATED);
-    const body = { ...BODY, pod_name: name, pod_uid: `u-${name}`, container_id: container };
+    const body = { ...POD_BODY, pod_name: name, pod_uid: `u-${name}`, container_id: container };
     await verbs.add({ ...body, net_ns: `/run/netns/${name}` }, here);
   };
   await add("stays", "aaaaaaaaaaaaaaaa");
@@ -287,7 +280,7 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
   links.pairs.set("eeeeeeeeeeee_h", links.pairs.get("aaaaaaaaaaaa_h")!);
   for (const name of ["eth1", "foo_h", "bbbbbbbbbbbc_h"]) links.others.add(name);
   ports.installs = false;
-  const adding = verbs.add(BODY, here);
+  const adding = verbs.add(POD_BODY, here);
   await new Promise(setImmediate);
   pods.synced = false;
   const readPod = async (namespace: string, name: string) => pods.get(`${namespace}/${name}`);
@@ -309,6 +302,6 @@ t.test("the collection removes orphaned ports and interfaces", async (t) => {
     ["eth1", "foo_h", "bbbbbbbbbbbc_h"],
     "an interface without Weft's mark stays, whatever its name",
   );
-  await verbs.del(BODY, here);
+  await verbs.del(POD_BODY, here);
   await t.rejects(adding, CniError);
 });

@@ -6,8 +6,8 @@ import { parseCidr } from "../../net/cidr.ts";
 import { DEFAULT_NODE_PORTS } from "../../net/port-range.ts";
 import { NO_SERVICES } from "../services/served-services.ts";
 import { type GatewayFacts, planGateway } from "./gateway-plan.ts";
-import { NodeReader, type OwnNode } from "./node.ts";
-import type { RoutedSubnet } from "./subnets.ts";
+import { NodeReader, type OwnNode } from "./node-reader.ts";
+import type { RoutedSubnet } from "./subnet-reader.ts";
 
 const FACTS: GatewayFacts = {
   joinSubnet: "join",

@@ -7,8 +7,8 @@ import type { PortRange } from "../../net/port-range.ts";
 import type { ServiceRulesInput } from "../services/service-rules.ts";
 import { type EgressPlan, planEgress } from "./egress.ts";
 import type { HostRulesInput } from "./host-rules.ts";
-import type { OwnNode } from "./node.ts";
-import type { RoutedSubnet } from "./subnets.ts";
+import type { OwnNode } from "./node-reader.ts";
+import type { RoutedSubnet } from "./subnet-reader.ts";
 
 /** The desired state of `ovn0` and of the traffic through it. */
 export interface GatewayPlan {

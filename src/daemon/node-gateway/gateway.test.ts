@@ -14,8 +14,8 @@ import { NO_SERVICES } from "../services/served-services.ts";
 import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";
 import { Gateway, type GatewayDependencies } from "./gateway.ts";
 import { HOST_TABLE } from "./host-rules.ts";
-import { NodeReader, type OwnNode } from "./node.ts";
-import type { RoutedSubnet } from "./subnets.ts";
+import { NodeReader, type OwnNode } from "./node-reader.ts";
+import type { RoutedSubnet } from "./subnet-reader.ts";
 
 /** Facts that the test sets; `set` notifies as an informer does. */
 class FakeFacts<P> {

@@ -19,9 +19,9 @@ import type { ServedServices } from "../services/served-services.ts";
 import { type GatewayPlan, planGateway } from "./gateway-plan.ts";
 import { gatewayState, noGatewayState } from "./gateway-state.ts";
 import { LostNodePort } from "./lost-node-port.ts";
-import type { OwnNode } from "./node.ts";
+import type { OwnNode } from "./node-reader.ts";
 import { ObservedNode } from "./observed-node.ts";
-import type { RoutedSubnet } from "./subnets.ts";
+import type { RoutedSubnet } from "./subnet-reader.ts";
 
 /** The node's own ports of br-int. */
 const OWN_PORTS: readonly string[] = [NODE_INTERFACE, SERVICE_INTERFACE];
@@ -58,7 +58,7 @@ export interface GatewayDependencies {
   /** Default: the system's clock. */
   readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Writes this node's chassis to the API server, see node.ts. */
+  /** Writes this node's chassis to the API server, see node-reader.ts. */
   annotateChassis(chassis: string): Promise<void>;
   setNetworkAvailable(): Promise<void>;
   /** `notReady` has changed. */

@@ -9,7 +9,7 @@ import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { until } from "../../ovsdb/testing/until.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
-import { NodeReader, type OwnNode } from "./node.ts";
+import { NodeReader, type OwnNode } from "./node-reader.ts";
 import { TunnelReport } from "./tunnel-report.ts";
 
 type Session = "up" | "down" | "unknown" | "off";

@@ -3,7 +3,7 @@
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { InterfaceView, OvsChange, OvsView } from "../ovs/ovs-view.ts";
-import type { OwnNode } from "./node.ts";
+import type { OwnNode } from "./node-reader.ts";
 
 /**
  * A report is withdrawn once a tunnel has been up for this long, in ms: a flapping session does not cause a write

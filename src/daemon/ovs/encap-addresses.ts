@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { commaList } from "../../collections/comma-list.ts";
 import { isOfOneHost, type NodeNetworks, readNodeNetworks } from "../../contract/node-networks.ts";
 import { parseIp } from "../../net/address.ts";
 import { tunnelMtu } from "../node-gateway/tunnel-mtu.ts";
@@ -124,7 +125,7 @@ function mtuOf({ settings, linkOf }: EncapInput, ip: string): number {
 /** The tunnel address for pods without a network. If the interface cannot be used, the former address stays active. */
 function defaultAddress(input: EncapInput, base: string, problems: { reason: string; message: string }[]): string {
   const { tunnelInterface = "", present } = input;
-  const names = tunnelInterface.split(",").flatMap((name) => name.trim() || []);
+  const names = commaList(tunnelInterface);
   if (names.length === 0) return base;
   const name = names.find((candidate) => input.addressesOf(candidate) !== undefined);
   const family = parseIp(base)?.family;

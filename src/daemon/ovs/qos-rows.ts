@@ -51,7 +51,7 @@ export interface FoundQos {
 
 /**
  * The rows for what is active on a port; undefined where there are none. Open vSwitch has one QoS for a port: a rate goes before emulation, as in
- * Kube-OVN. What leaves the pod has no row here: OVN's meters, which exist for both directions, limit it (`src/compile/qos-rules.ts`).
+ * Kube-OVN. What leaves the pod has no row here: OVN's meters, which exist for both directions, limit it (`src/compile/qos-row.ts`).
  */
 export function qosRows(port: Pick<WantedQos, "portUuid" | "ifaceId" | "pod">, qos: Qos): WantedQos | undefined {
   const { ingress, netem } = qos;

@@ -7,7 +7,7 @@ import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert, mutate } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import type { RoutedSubnet } from "../node-gateway/subnets.ts";
+import type { RoutedSubnet } from "../node-gateway/subnet-reader.ts";
 import type { NodePlane } from "../ovs/encap-addresses.ts";
 import { OvsPorts } from "../ovs/ovs-ports.ts";
 import { OvsView } from "../ovs/ovs-view.ts";

@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { readAllocation } from "../cni/allocation.ts";
 import { CniError } from "../cni/cni-error.ts";
-import type { RoutedSubnet } from "../node-gateway/subnets.ts";
+import type { RoutedSubnet } from "../node-gateway/subnet-reader.ts";
 import type { NodePlane } from "../ovs/encap-addresses.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";

@@ -39,7 +39,7 @@ interface Emulated {
  * Keeps the rows of Open vSwitch's QoS equal to the QoS that is active on the node's pods. With the kernel datapath
  * the ports reference their QoS. With the userspace datapath they do not: one socket sends to all pods of a node
  * there, and packets that wait in one pod's queue block those to other pods (`docs/design/qos.md`). There only OVN's
- * meters enforce rates (`src/compile/qos-rules.ts`), and a netem at the pod's end emulates on packets that leave the pod. If emulation is not
+ * meters enforce rates (`src/compile/qos-row.ts`), and a netem at the pod's end emulates on packets that leave the pod. If emulation is not
  * possible, an Event reports it.
  */
 export class PodQosRows {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { digestOf } from "../../api/name.ts";
+import { digestOf } from "../../api/composed-name.ts";
 import { PROBE_MAC, PROBE_NETWORK, probePortName } from "../../api/names.ts";
 import { PROBE_TABLE } from "../../node/marks.ts";
 import type { NodeState } from "../../node/state.ts";

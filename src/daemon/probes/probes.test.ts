@@ -11,7 +11,7 @@ import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import type { RoutedSubnet } from "../node-gateway/subnets.ts";
+import type { RoutedSubnet } from "../node-gateway/subnet-reader.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { FakeNftables, fakeVswitchd } from "../testing/fake-node.ts";

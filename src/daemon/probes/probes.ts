@@ -15,7 +15,7 @@ import type { NodeState } from "../../node/state.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { LostNodePort } from "../node-gateway/lost-node-port.ts";
-import type { RoutedSubnet } from "../node-gateway/subnets.ts";
+import type { RoutedSubnet } from "../node-gateway/subnet-reader.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { NodePod } from "../pods/pods.ts";
 import type { RepairReport } from "../repair-report.ts";

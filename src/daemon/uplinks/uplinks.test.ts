@@ -9,7 +9,7 @@ import type { NodeKernel } from "../../node/kernel.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert, update } from "../../ovsdb/operation.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
-import type { OwnNode } from "../node-gateway/node.ts";
+import type { OwnNode } from "../node-gateway/node-reader.ts";
 import { type MovingNode, movingNode } from "./testing/moving-node.ts";
 import { Uplinks } from "./uplinks.ts";
 

@@ -7,7 +7,7 @@ import type { NodeKernel } from "../../node/kernel.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
-import type { OwnNode } from "../node-gateway/node.ts";
+import type { OwnNode } from "../node-gateway/node-reader.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
 import type { UplinkKey, UplinkParts } from "./uplink-node.ts";

@@ -3,7 +3,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createVeth } from "../links.ts";
 import { openNetns } from "../netns.ts";
+import { type NetlinkSocket, openNetlink } from "../socket.ts";
 import { withNetns } from "../with-netns.ts";
 
 /** Helpers for tests against a real kernel. */
@@ -59,6 +61,17 @@ export async function newNetnsHolder(t: Teardown): Promise<{ readonly path: stri
     await once(holder, "exit");
   };
   return { path: `/proc/${holder.pid}/ns/net`, end };
+}
+
+/** A namespace with eth0, up, whose other end is in it too. */
+export async function withEth0(
+  t: Teardown,
+): Promise<{ readonly path: string; readonly socket: NetlinkSocket; readonly index: number }> {
+  const path = await newNetns(t);
+  const socket = openNetlink(path);
+  t.teardown(() => socket.close());
+  const { link } = createVeth(socket, { name: "eth0", up: true, peer: { name: "far", up: true } });
+  return { path, socket, index: link.index };
 }
 
 /** Runs a program in a namespace and returns its output, to check results independently. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { parseMatch } from "../match.ts";
 import { MatchError } from "../match-error.ts";
+import { parseMatch } from "../match-evaluation.ts";
 import type { MatchExpression } from "../match-expression.ts";
 import { type MatchPlace, mayMatch } from "../may-match.ts";
 import { setsIn } from "../user-match.ts";

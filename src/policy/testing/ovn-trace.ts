@@ -8,7 +8,7 @@ import type { Test } from "tap";
 import { OVN_SB } from "../../ovsdb/generated/ovn-sb.ts";
 import { findOvsTools, type OvsTools } from "../../ovsdb/testing/ovs-tools.ts";
 import { type NewRow, TestFolder } from "../../ovsdb/testing/server.ts";
-import { readMatch } from "../match.ts";
+import { readMatch } from "../match-evaluation.ts";
 import type { MatchExpression } from "../match-expression.ts";
 import { setsIn } from "../user-match.ts";
 import { portsIn } from "./ovn-matches.ts";

@@ -10,8 +10,8 @@ import type { ObservedChange } from "../drift.ts";
 import { Engine } from "../engine.ts";
 import type { EngineOptions } from "../engine-options.ts";
 import type { CommitOutcome } from "../outcome.ts";
-import type { DatabaseView, Plan } from "../plan.ts";
 import { type RootsOf, Tracker } from "../tracker.ts";
+import type { DatabaseView, Plan } from "../transaction-plan.ts";
 
 /** Tables of the small database of the engine's tests: switches are roots, ports live in a switch. */
 const ROOTS = new Set(["Switch", "Group"]);

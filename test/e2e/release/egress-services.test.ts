@@ -3,9 +3,10 @@
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../testing/objects.ts";
+import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects } from "../testing/policies.ts";
+import { useSecurityGroups } from "../testing/security-groups.ts";
 import { readiness } from "../testing/subnets.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
@@ -24,18 +25,7 @@ function rule(address: string, change: object = {}): object {
 t.test("a rule about a Service applies to all packets of a connection", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
-  const groups = new Objects(world.kube, SECURITY_GROUPS);
-  await groups.ready();
-  t.teardown(() => groups.stop());
-  const remove = async (): Promise<void> => {
-    for (const name of [NAMING, DROPPING]) {
-      if (groups.get(name) === undefined) continue;
-      await world.kube.delete(SECURITY_GROUPS, { name });
-      await groups.gone(name);
-    }
-  };
-  await remove();
-  t.teardown(remove);
+  const groups = await useSecurityGroups(t, world, [NAMING, DROPPING]);
   await useNamespace(t, world, NAMESPACE);
   const [server] = (await run(world, [webPod(NAMESPACE, "server", second)])) as [Thing];
   const made = (await world.kube.create(SERVICES, {

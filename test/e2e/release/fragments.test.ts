@@ -5,9 +5,10 @@ import type { LineProgram } from "../../../hack/traffic/lines.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { receiver, sendDatagram } from "../../../hack/traffic/stream.ts";
 import { SECURITY_GROUPS, SERVICES } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../testing/objects.ts";
+import type { Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, run, useNamespace } from "../testing/pods.ts";
 import { createPolicy, policyApplies } from "../testing/policies.ts";
+import { useSecurityGroups } from "../testing/security-groups.ts";
 import { readiness } from "../testing/subnets.ts";
 import { openWorld, syncNodes, whyNoLab } from "../testing/world.ts";
 
@@ -29,16 +30,7 @@ function arrived(listener: LineProgram, expected: readonly string[]): Promise<vo
 t.test("a rule for a port applies to datagrams larger than the MTU", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
   const [first = "", second = ""] = world.lab.nodes;
-  const groups = new Objects(world.kube, SECURITY_GROUPS);
-  await groups.ready();
-  t.teardown(() => groups.stop());
-  const remove = async (): Promise<void> => {
-    if (groups.get(GROUP) === undefined) return;
-    await world.kube.delete(SECURITY_GROUPS, { name: GROUP });
-    await groups.gone(GROUP);
-  };
-  await remove();
-  t.teardown(remove);
+  const groups = await useSecurityGroups(t, world, [GROUP]);
   const rules = (["ipv4", "ipv6"] as const).map((ipVersion) => ({
     ...{ ipVersion, priority: 10, policy: "allow", protocol: "udp", portRangeMin: OPEN, portRangeMax: OPEN },
     ...{ remoteType: "address", remoteAddress: ipVersion === "ipv4" ? "0.0.0.0/0" : "::/0" },

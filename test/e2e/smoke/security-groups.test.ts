@@ -4,9 +4,10 @@ import t, { type Test } from "tap";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { PODS, SECURITY_GROUPS, SUBNETS } from "../../../src/kube/resources.ts";
-import { Objects, type Thing } from "../testing/objects.ts";
+import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inNode, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects, settles } from "../testing/policies.ts";
+import { useSecurityGroups } from "../testing/security-groups.ts";
 import { judged, readiness, switchOf, useSubnet } from "../testing/subnets.ts";
 import { when } from "../testing/when.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
@@ -50,18 +51,7 @@ const HTTP = { protocol: "tcp", portRangeMin: 8080, portRangeMax: 8080 };
 
 t.test("packets follow SecurityGroups", { skip: whyNoLab() }, async (t) => {
   const world = await openWorld(t);
-  const groups = new Objects(world.kube, SECURITY_GROUPS);
-  await groups.ready();
-  t.teardown(() => groups.stop());
-  const removeGroups = async (): Promise<void> => {
-    for (const name of [FRONT, BACK, LATE, LOWER]) {
-      if (groups.get(name) === undefined) continue;
-      await world.kube.delete(SECURITY_GROUPS, { name });
-      await groups.gone(name);
-    }
-  };
-  await removeGroups();
-  t.teardown(removeGroups);
+  const groups = await useSecurityGroups(t, world, [FRONT, BACK, LATE, LOWER]);
   const create = (name: string, spec: object): Promise<unknown> =>
     world.kube.create(SECURITY_GROUPS, { metadata: { name }, spec });
   const change = (name: string, spec: object): Promise<unknown> =>

@@ -3,7 +3,7 @@
 import { ensurePackages } from "../../../hack/host/packages.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
 import { ensureKeepalivedImage, KEEPALIVED_IMAGE } from "../../../hack/lab/images.ts";
-import { KEEPALIVED } from "../../../hack/lab/needs.ts";
+import { KEEPALIVED } from "../../../hack/lab/required-packages.ts";
 import { idlePod, type PodManifest } from "./pods.ts";
 import type { World } from "./world.ts";
 

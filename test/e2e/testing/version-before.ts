@@ -2,7 +2,7 @@
 
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
-import { baseCommit, withWorktree } from "../../../hack/bench/base.ts";
+import { baseCommit, withWorktree } from "../../../hack/bench/base-commit.ts";
 import { ROOT } from "../../../hack/build/npm.ts";
 import type { Progress } from "../../../hack/host/progress.ts";
 import { run } from "../../../hack/host/run.ts";

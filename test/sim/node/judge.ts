@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isIn, type NumericAddress, readAddress, readBlock } from "../addresses.ts";
-import { type ClusterView, JOIN, OWN, type SimulatedPod } from "../picture.ts";
+import { type ClusterView, JOIN, OWN, type SimulatedPod } from "../cluster-view.ts";
 import type { SimNode } from "./node.ts";
 import type { Sandbox } from "./runtime.ts";
 

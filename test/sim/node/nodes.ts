@@ -3,7 +3,7 @@
 import { SUBNET } from "../../../src/api/annotations.ts";
 import { NODES, PODS, SUBNETS } from "../../../src/kube/resources.ts";
 import { merge, type SimPod } from "../cluster.ts";
-import { ClusterView } from "../picture.ts";
+import { ClusterView } from "../cluster-view.ts";
 import type { NodeAction } from "../script.ts";
 import { pickOf } from "../users.ts";
 import { judgeNode, unreachableSandboxes } from "./judge.ts";

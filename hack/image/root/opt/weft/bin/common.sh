@@ -83,9 +83,14 @@ launch() { # NAME PIDFILE COMMAND…
   waiters[$file]=$!
 }
 
-# Starts an ended daemon again, by its command. Scripts with further steps redefine it.
-relaunch() { # NAME PIDFILE
+# Starts a daemon again, by the command of its last start.
+launch_again() { # NAME PIDFILE
   eval "launch $1 $2 ${commands[$2]}"
+}
+
+# What is done when a daemon has ended. Scripts with further steps redefine it.
+relaunch() { # NAME PIDFILE
+  launch_again "$1" "$2"
 }
 
 # Waits for daemons to end and starts them again: the others' state (flows, connections, the databases' data) stays, and

@@ -7,7 +7,7 @@ import t from "tap";
 import { run } from "../host/run.ts";
 import { buildImage } from "../oci/image.ts";
 import { imageArchive } from "../oci/tar.ts";
-import { thinArchive } from "./thin.ts";
+import { thinArchive } from "./archive-without-blobs.ts";
 
 const work = await mkdtemp(join(tmpdir(), "weft-thin-"));
 t.teardown(() => rm(work, { recursive: true }));

@@ -10,14 +10,14 @@ import type { VpcFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
 import { AddressTable } from "../../net/address-table.ts";
 import { recordedPeerings } from "../vpc/vpc-peerings.ts";
-import { SubnetNeighbours } from "./subnet-neighbours.ts";
+import { OverlappingSubnets } from "./overlapping-subnets.ts";
 import {
   ADDRESSES_IN_USE,
   type Settled,
   type SubnetSurroundings,
   settleSubnet,
   type Unrecorded,
-} from "./subnet-verdict.ts";
+} from "./subnet-validation.ts";
 
 /**
  * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it
@@ -29,7 +29,7 @@ export class SubnetVerdicts implements Deriver {
   readonly #unrecorded: Unrecorded;
   /** Subnet → how it was settled last. */
   readonly #settled = new Map<string, Settled>();
-  readonly #neighbours = new SubnetNeighbours();
+  readonly #neighbours = new OverlappingSubnets();
   /** Nodes by their addresses. */
   readonly #nodes = new AddressTable();
 

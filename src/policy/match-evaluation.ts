@@ -15,7 +15,7 @@ const KEPT_LENGTH = 4096;
 const READ = new Map<string, MatchExpression>();
 
 /**
- * Parses the match of an ACL (which is made in `acl.ts`, and only read here): the language of ovn-sb(5), Logical_Flow `match`. Refuses what OVN refuses, because OVN installs no flow for it. Recent
+ * Parses the match of an ACL (which is made in `acl-match.ts`, and only read here): the language of ovn-sb(5), Logical_Flow `match`. Refuses what OVN refuses, because OVN installs no flow for it. Recent
  * results are cached. Throws {@link MatchError} only.
  */
 export function parseMatch(text: string): MatchExpression {

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
-import { type RoutedSubnet, SubnetReader } from "./subnets.ts";
+import { type RoutedSubnet, SubnetReader } from "./subnet-reader.ts";
 
 const READY = { conditions: [{ type: "Ready", status: "True" }] };
 const NOT_READY = { conditions: [{ type: "Ready", status: "False", reason: "InUse" }] };

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import t from "tap";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { type HealthAnswer, PROXY_HEALTH_PORT, ServiceHealth, serveHealth } from "./service-health.ts";
+import { type HealthAnswer, PROXY_HEALTH_PORT, ServiceHealth, serveHealth } from "./health-check-node-port.ts";
 
 function setup() {
   const clock = new ManualClock();

@@ -10,7 +10,7 @@ import type { Dual } from "../../net/dual.ts";
  * Finds the subnets that overlap, in their specs or in their accepted configurations, in one network. A network is a VPC, and within it a vlan;
  * networks of other plugins are distinguished by their providers. Subnets of two peered VPCs are neighbours as well.
  */
-export class SubnetNeighbours {
+export class OverlappingSubnets {
   readonly #specs = new Map<string, SubnetSpecFact>();
   /** Network, or VPC → its subnets. */
   readonly #tables = new Map<string, AddressTable>();

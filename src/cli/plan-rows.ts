@@ -3,9 +3,9 @@
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
 import { OVN_NB, type OvnNbTables } from "../ovsdb/generated/ovn-nb.ts";
 import { Desired } from "../reconcile/desired.ts";
-import { type DatabaseView, type Plan, planChanges } from "../reconcile/plan.ts";
-import { formatPlan } from "../reconcile/text.ts";
+import { formatPlan } from "../reconcile/plan-text.ts";
 import { Touched } from "../reconcile/touched.ts";
+import { type DatabaseView, type Plan, planChanges } from "../reconcile/transaction-plan.ts";
 
 type Fragments = ReadonlyMap<string, Fragment>;
 

@@ -2,8 +2,8 @@
 
 import { EDGE_COLUMNS } from "../kinds/edge-columns.ts";
 import { planSweep } from "../reconcile/orphaned-rows.ts";
-import { planSize } from "../reconcile/plan.ts";
-import { formatPlan } from "../reconcile/text.ts";
+import { formatPlan } from "../reconcile/plan-text.ts";
+import { planSize } from "../reconcile/transaction-plan.ts";
 import type { Controller } from "./controller.ts";
 import type { Northbound } from "./databases/northbound.ts";
 

@@ -8,7 +8,7 @@ import {
   type NamedSets,
   type Packet,
   stageOf,
-} from "../../src/policy/verdict.ts";
+} from "../../src/policy/acl-evaluation.ts";
 import type { Party, PolicyConnection } from "./oracle.ts";
 import type { PlainTables, Row } from "./rows.ts";
 

@@ -3,8 +3,8 @@
 import t from "tap";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import type { KubeError } from "./errors.ts";
-import { eventRecorder, type RecorderOptions } from "./recorder.ts";
-import { boundedMap } from "./recorder-limits.ts";
+import { boundedMap } from "./event-limits.ts";
+import { eventRecorder, type RecorderOptions } from "./event-recorder.ts";
 import { EVENTS, PODS, SUBNETS } from "./resources.ts";
 import { fakeKube } from "./testing/fake.ts";
 import type { KubeEvent } from "./types.ts";

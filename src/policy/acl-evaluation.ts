@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isMatch, readMatch } from "./match.ts";
+import { isMatch, readMatch } from "./match-evaluation.ts";
 import type { MatchExpression } from "./match-expression.ts";
 import type { NamedSets, Packet } from "./packet.ts";
 

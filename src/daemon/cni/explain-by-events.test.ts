@@ -5,7 +5,7 @@ import { EVENTS } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import type { KubeEvent } from "../../kube/types.ts";
 import type { NodePod } from "../pods/pods.ts";
-import { explainByEvents } from "./explain.ts";
+import { explainByEvents } from "./explain-by-events.ts";
 
 t.test("the reason is the latest warning about the interface itself, if there is one", async (t) => {
   const kube = fakeKube();

@@ -7,21 +7,23 @@ import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
 import type { PeeringFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
-import { cidrContains, cidrsOverlap, parseCidr } from "../../net/cidr.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { type ParsedSubnetAddresses, parseSubnetAddresses } from "../../net/subnet-addresses.ts";
 import { selectorProblem } from "../../policy/labels.ts";
-import { rangesOfServices } from "../service/service-ranges.ts";
+import {
+  isAccepted,
+  nodeConflict,
+  peeringConflict,
+  type SubnetProblem,
+  serviceConflict,
+  subnetConflict,
+} from "./subnet-conflicts.ts";
 
 /** A subnet's configuration, and whether it is accepted. */
 export interface Settled {
   readonly spec: SubnetSpecFact;
   readonly subnet: SubnetFact;
   readonly verdict: VerdictFact;
-}
-
-interface Problem {
-  readonly reason: string;
-  readonly message: string;
 }
 
 /** The reason of a refusal that ends when addresses are released. */
@@ -71,10 +73,10 @@ export function settleSubnet(
   const problem =
     written.problem ??
     withoutVpc(reader, written) ??
-    serviceInside(written, reader) ??
-    clash(written, others, isAccepted(spec)) ??
-    (isAccepted(spec) ? undefined : linkInside(written, links)) ??
-    nodeInside(written, node) ??
+    serviceConflict(written, reader) ??
+    subnetConflict(written, others, isAccepted(spec)) ??
+    (isAccepted(spec) ? undefined : peeringConflict(written, links)) ??
+    nodeConflict(written, node) ??
     inUse(spec, holders);
   const unclear = unclearSelector(written);
   const refused = joined(problem, unclear);
@@ -84,7 +86,8 @@ export function settleSubnet(
   // Namespaces of a selector that cannot be read are not known: the former ones stay bound.
   const namespaceSelectors = (unclear && accepted?.namespaceSelectors) ?? base.namespaceSelectors;
   const former = { ...base, namespaceSelectors };
-  const stands = problem === undefined || (clash(former, others, true) === undefined && subnetAddressesOf(former).ok);
+  const stands =
+    problem === undefined || (subnetConflict(former, others, true) === undefined && subnetAddressesOf(former).ok);
   if (accepted !== undefined && stands) {
     return settled(former, { key, ok: true, reason: "Ready", message: "", refused });
   }
@@ -108,7 +111,7 @@ function withLast(
   return inUse(known, holders) === undefined ? spec : known;
 }
 
-function joined(...problems: readonly (Problem | undefined)[]): Problem | undefined {
+function joined(...problems: readonly (SubnetProblem | undefined)[]): SubnetProblem | undefined {
   const known = problems.filter((problem) => problem !== undefined);
   const [first] = known;
   return first && { reason: first.reason, message: known.map(({ message }) => message).join("; ") };
@@ -132,7 +135,7 @@ export function subnetAddressesOf({ cidr, gateway, excludeIps }: SubnetFact): Pa
   return known.parsed;
 }
 
-function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefined {
+function unclearSelector({ namespaceSelectors }: SubnetFact): SubnetProblem | undefined {
   for (const [i, selector] of namespaceSelectors.entries()) {
     const problem = selectorProblem(selector);
     if (problem === undefined) continue;
@@ -141,75 +144,10 @@ function unclearSelector({ namespaceSelectors }: SubnetFact): Problem | undefine
   return undefined;
 }
 
-/** Pods must not have addresses of the Service ranges: nodes and switches with load balancers translate packets to them. */
-function serviceInside(subnet: SubnetFact, reader: FactReader): Problem | undefined {
-  const { router } = reader.get("cluster", "cluster") ?? {};
-  if (!isOvnProvider(subnet.provider) || (subnet.vpc !== router && !subnet.enableLb)) return undefined;
-  const [shared] = rangesOfServices(reader).flatMap(
-    (text) => overlap(subnet, { cidr: text.includes(":") ? { v6: text } : { v4: text } }) ?? [],
-  );
-  if (shared === undefined) return undefined;
-  const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the addresses of Services; choose a range outside it`;
-  return { reason: "ServiceConflict", message };
-}
-
-function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): Problem | undefined {
+function withoutVpc(reader: FactReader, { vpc, provider }: SubnetFact): SubnetProblem | undefined {
   if (!isOvnProvider(provider) || reader.get("vpcs", vpc) !== undefined) return undefined;
   const message = `VPC "${vpc}" (spec.vpc) does not exist; create it, or recreate the subnet in another VPC`;
   return { reason: "VpcUnknown", message };
-}
-
-/** Whether the addresses of the spec are the accepted ones. */
-function isAccepted({ accepted, cidr, gateway }: SubnetSpecFact): boolean {
-  return accepted !== undefined && samePlain([accepted.cidr, accepted.gateway], [cidr, gateway]);
-}
-
-/** The neighbour that a subnet's addresses conflict with. `settled`: they are already accepted. */
-function clash(subnet: SubnetFact, others: readonly SubnetSpecFact[], settled: boolean): Problem | undefined {
-  for (const other of others) {
-    const former = other.accepted && overlap(subnet, other.accepted);
-    const wanted = other.problem === undefined && !isAccepted(other) ? overlap(subnet, other) : undefined;
-    const between = isOvnProvider(subnet.provider) && other.vpc !== subnet.vpc;
-    // If both were accepted in peered VPCs, neither is refused; the peering is.
-    const older = isOlder(other, subnet) && !(between && settled);
-    // Accepted addresses come before new ones, then those of the older subnet.
-    const lost = (former !== undefined && (!settled || older)) || (wanted !== undefined && !settled && older);
-    const shared = former ?? wanted;
-    if (!lost || shared === undefined) continue;
-    const { mine, theirs } = shared;
-    const where = between
-      ? `in VPC ${other.vpc}, with which VPC ${subnet.vpc} is peered`
-      : isOvnProvider(subnet.provider)
-        ? `in VPC ${subnet.vpc}`
-        : `of provider ${subnet.provider}`;
-    const message = `spec.cidrBlock ${mine} overlaps ${theirs} of subnet ${other.name} ${where}; choose a range that no other subnet has`;
-    return { reason: "SubnetConflict", message };
-  }
-  return undefined;
-}
-
-/** The link between the routers of peered VPCs has addresses of its own. */
-function linkInside(subnet: SubnetFact, links: readonly PeeringFact[]): Problem | undefined {
-  if (!isOvnProvider(subnet.provider)) return undefined;
-  for (const { remoteVpc, local } of links) {
-    const cidr = { ...(local.v4 && { v4: local.v4.network }), ...(local.v6 && { v6: local.v6.network }) };
-    const shared = overlap(subnet, { cidr });
-    if (shared === undefined) continue;
-    const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the network of the peering of VPC ${subnet.vpc} with VPC ${remoteVpc}; choose a range outside it`;
-    return { reason: "SubnetConflict", message };
-  }
-  return undefined;
-}
-
-function nodeInside(
-  { cidr }: SubnetFact,
-  found: { readonly node: string; readonly address: string } | undefined,
-): Problem | undefined {
-  if (found === undefined) return undefined;
-  const { node, address } = found;
-  const block = cidr[address.includes(":") ? "v6" : "v4"];
-  const message = `spec.cidrBlock ${block} contains ${address}, the address of node ${node}; choose a range without addresses of nodes`;
-  return { reason: "NodeConflict", message };
 }
 
 /** The objects with addresses in a subnet. */
@@ -228,7 +166,7 @@ export function ipObject(name: string): string {
 }
 
 /** The objects that have an address which the spec's new addresses leave out; read only if these are new. */
-function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Problem | undefined {
+function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): SubnetProblem | undefined {
   const { accepted, cidr, gateway } = spec;
   if (accepted === undefined || isAccepted(spec)) return undefined;
   const out: { readonly text: string; readonly who: string }[] = [];
@@ -252,20 +190,4 @@ function inUse(spec: SubnetSpecFact, holders: () => readonly SubnetHolder[]): Pr
   const blocks = Object.values(cidr).join(",");
   const message = `spec.cidrBlock ${blocks} does not contain ${first.text}, which is in use by ${first.who}${more}; choose a range that contains all addresses in use, or delete their owners`;
   return { reason: ADDRESSES_IN_USE, message };
-}
-
-function overlap(
-  a: Pick<SubnetFact, "cidr">,
-  b: Pick<SubnetFact, "cidr">,
-): { mine: string; theirs: string } | undefined {
-  for (const family of ["v4", "v6"] as const) {
-    const mine = parseCidr(a.cidr[family] ?? "");
-    const theirs = parseCidr(b.cidr[family] ?? "");
-    if (mine && theirs && cidrsOverlap(mine, theirs)) return { mine: mine.text, theirs: theirs.text };
-  }
-  return undefined;
-}
-
-function isOlder(a: SubnetFact, b: SubnetFact): boolean {
-  return a.created === b.created ? a.name < b.name : a.created < b.created;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { logRefusals } from "./refusals.ts";
+import { logRefusals } from "./refusal-log.ts";
 
 t.test("refused requests are logged with their number, of each kind once a minute", async (t) => {
   let now = 0;

@@ -5,8 +5,8 @@ import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import { formatTime } from "../time/rfc3339.ts";
 import { pause } from "./abort.ts";
 import { KubeError } from "./errors.ts";
+import { boundedMap, tokenBuckets } from "./event-limits.ts";
 import type { Kube } from "./kube.ts";
-import { boundedMap, tokenBuckets } from "./recorder-limits.ts";
 import { apiVersionOf, EVENTS, type ResourceType, typeName } from "./resources.ts";
 import type { KubeEvent } from "./types.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./transaction-plan.ts";
 
 /** Gives a row's uuid a human-readable name; uuids without one are printed as they are. */
 export type NameRow = (uuid: string) => string | undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { NodeReader } from "./node.ts";
+import { NodeReader } from "./node-reader.ts";
 
 const JOINED = {
   "ovn.kubernetes.io/ip_address": "100.64.0.2",

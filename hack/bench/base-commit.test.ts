@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import t from "tap";
-import { baseCommit, withWorktree } from "./base.ts";
+import { baseCommit, withWorktree } from "./base-commit.ts";
 
 const root = t.testdir();
 const git = async (...args: readonly string[]): Promise<string> => {

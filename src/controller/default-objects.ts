@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { OVN_PROVIDER } from "../api/annotations.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { serviceSwitchRanges } from "../compile/service/service-switch.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
@@ -47,7 +48,7 @@ export async function ensureDefaults(kube: Kube, settings: Settings, known: Know
       default: true,
       cidrBlock: settings.defaultCidr,
       ...(settings.defaultGateway !== "" && { gateway: settings.defaultGateway }),
-      ...(settings.defaultExcludeIps !== "" && { excludeIps: settings.defaultExcludeIps.split(",") }),
+      ...(settings.defaultExcludeIps !== "" && { excludeIps: commaList(settings.defaultExcludeIps) }),
       gatewayType: "distributed",
       natOutgoing: true,
       enableLb: settings.enableLb,

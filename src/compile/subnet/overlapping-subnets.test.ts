@@ -5,7 +5,7 @@ import t from "tap";
 import { projectSubnet } from "../../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../../facts/subnet.ts";
 import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
-import { SubnetNeighbours } from "./subnet-neighbours.ts";
+import { OverlappingSubnets } from "./overlapping-subnets.ts";
 
 const block = fc
   .tuple(fc.nat(63), fc.integer({ min: 24, max: 30 }))
@@ -27,7 +27,7 @@ t.test("neighbours are subnets of one VPC that overlap, in their specs or in the
   fc.assert(
     fc.property(subnets, (written) => {
       const specs = specsOf(written);
-      const neighbours = new SubnetNeighbours();
+      const neighbours = new OverlappingSubnets();
       // Each has had another one's ranges before, and one is deleted.
       for (const [i, { name }] of specs.entries()) neighbours.set(name, specs[(i + 1) % specs.length]);
       neighbours.set("gone", specs[0]);

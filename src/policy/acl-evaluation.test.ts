@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { parseIp } from "../net/address.ts";
-import { type AclView, byStage, decideStage, type NamedSets, type Packet } from "./verdict.ts";
+import { type AclView, byStage, decideStage, type NamedSets, type Packet } from "./acl-evaluation.ts";
 
 const SETS: NamedSets = {
   portGroup: (name) => (name === "pods" ? new Set(["a", "b"]) : undefined),

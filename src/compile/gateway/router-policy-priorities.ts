@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Priorities of Kube-OVN's Logical_Router_Policy rows of the default VPC; the highest that matches applies. `reply` and `nodePort` are Weft's own.
+ * Policies of a VPC's spec have those that the user gives them.
+ */
+export const POLICY_PRIORITY = { subnet: 31000, reply: 30600, nodePort: 30500, node: 30000, gateway: 29000 } as const;

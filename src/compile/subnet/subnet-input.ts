@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { spell } from "../../api/composed-name.ts";
+import { routerPortName, routerSwitchPortName } from "../../api/names.ts";
+import type { ClusterFact } from "../../facts/cluster.ts";
+import type { IpFact } from "../../facts/ip.ts";
+import type { FactReader } from "../../facts/store.ts";
+import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
+import { customVpc } from "../../policy/pod-vpcs.ts";
+import { destinationsOfAcls } from "../../policy/subnet-rules.ts";
+import { type VirtualPort, virtualPortsIn } from "../../policy/virtual-ports.ts";
+import type { Note } from "../effects.ts";
+import { nameCollisionKey } from "../name-claims.ts";
+import { subnetReferences } from "../references.ts";
+import { proxiedAddresses } from "../service/vip-proxies.ts";
+import { egressTableOwner } from "./subnet-egress.ts";
+import { type Localnet, readLocalnet } from "./subnet-localnet.ts";
+import { type MulticastInput, querierOf, readMulticast } from "./subnet-multicast.ts";
+import { type SubnetVip, subnetVips } from "./subnet-vips.ts";
+
+/** The inputs of a subnet's rows. */
+export interface SubnetInput {
+  readonly subnet: SubnetFact;
+  readonly verdict: VerdictFact;
+  /** The annotations that record its accepted configuration. */
+  readonly records: SubnetSpecFact["records"];
+  /** Whether it has any annotations. */
+  readonly annotated: boolean;
+  /** The node contract that has been written. */
+  readonly nodeContract: SubnetSpecFact["nodeContract"];
+  readonly cluster: ClusterFact;
+  readonly multicast: MulticastInput;
+  readonly vips: readonly SubnetVip[];
+  /** Whether its switch has the load balancers of its VPC. */
+  readonly balanced: boolean;
+  /** Only for a centralized subnet of the default VPC. */
+  readonly gateways: SubnetGatewaysFact | undefined;
+  /** Objects that the spec names and that do not exist. */
+  readonly notes: readonly Note[];
+  /** The other subnet that has the routing table which this one names for its egress gateway. */
+  readonly egressTableOwner: string | undefined;
+  /** The objects that have its addresses; read only while it is being deleted. */
+  readonly holders: readonly string[];
+  /** The join subnet's addresses, from which nodes reach pods; only for subnets that nodes reach. */
+  readonly joinCidr: Dual<string>;
+  /** The ranges of the VPC's other private subnets. */
+  readonly privateCidrs: readonly string[];
+  /** The ranges named in `acls` → the ports of the Services in them. */
+  readonly virtualPorts: Readonly<Record<string, readonly VirtualPort[]>>;
+  /** VIPs for which its router answers ARP and ND. */
+  readonly proxied: readonly string[];
+  /** The external network to which its switch is connected; only for underlay subnets. */
+  readonly localnet: Localnet | undefined;
+  /** Names of the ports between its switch and its router. */
+  readonly ports: { readonly router: string; readonly switch: string };
+}
+
+/** The subnet's neighbours are not known yet: it is not accepted. */
+const UNJUDGED: VerdictFact = { key: "", ok: false, reason: "Pending", message: "the spec has not been validated yet" };
+
+/**
+ * The remainder of a subnet that does not exist: the record of its querier, which was being written when the subnet
+ * was deleted.
+ */
+export interface OrphanedQuerier {
+  readonly orphan: IpFact;
+}
+
+/** Reads the inputs of a subnet's unit; undefined if there is neither the subnet nor the record of its querier. */
+export function readSubnet(reader: FactReader, key: string): SubnetInput | OrphanedQuerier | undefined {
+  const subnet = reader.get("subnets", key);
+  const cluster = reader.get("cluster", "cluster");
+  const spec = reader.get("subnetSpecs", key);
+  if (spec === undefined && subnet === undefined) {
+    const orphan = querierOf(reader, key);
+    return orphan && { orphan };
+  }
+  if (subnet === undefined || cluster === undefined) return undefined;
+  const viaNodes = subnet.vpc === cluster.router && subnet.name !== cluster.joinSubnet;
+  const taken = reader.get("nameCollisions", nameCollisionKey.subnet(key))?.taken ?? {};
+  return {
+    subnet,
+    verdict: reader.get("verdicts", key) ?? UNJUDGED,
+    records: spec?.records ?? {},
+    annotated: spec?.annotated === true,
+    nodeContract: spec?.nodeContract,
+    cluster,
+    multicast: readMulticast(reader, subnet),
+    vips: subnetVips(reader, subnet),
+    balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
+    gateways: reader.get("subnetGateways", key),
+    notes: subnetReferences(reader, subnet),
+    joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
+    privateCidrs: reader
+      .by("subnets", "private", subnet.vpc)
+      .flatMap(({ name, cidr }) => (name === key ? [] : dualValues(cidr))),
+    virtualPorts: Object.fromEntries(
+      destinationsOfAcls(subnet).map(
+        (cidr) => [cidr, virtualPortsIn(reader, cidr, customVpc(reader, subnet))] as const,
+      ),
+    ),
+    egressTableOwner: egressTableOwner(reader, subnet),
+    holders: subnet.deleting ? holdersOf(reader, key) : [],
+    proxied: proxiedAddresses(reader, key),
+    localnet: readLocalnet(reader, subnet),
+    ports: {
+      router: spell(routerPortName(subnet.vpc, key), taken["router-port"] !== undefined),
+      switch: spell(routerSwitchPortName(key, subnet.vpc), taken["switch-port"] !== undefined),
+    },
+  };
+}
+
+/** The objects that still have addresses in a subnet. */
+function holdersOf(reader: FactReader, subnet: string): readonly string[] {
+  const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
+  return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
+}
