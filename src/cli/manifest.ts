@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { parseAllDocuments } from "yaml";
+import { manifestDocuments } from "../api/manifest-documents.ts";
 import { isObject } from "../collections/plain.ts";
 import type { FactKind } from "../facts/types.ts";
 import { apiVersionOf, type ResourceType } from "../kube/resources.ts";
@@ -48,12 +48,10 @@ const WITHOUT_BEARING = "does not affect reachability by itself";
 export function readManifest(text: string, source: string, namespace: string): Manifest {
   const objects: ManifestObject[] = [];
   const ignored: string[] = [];
-  for (const document of parseAllDocuments(text, { prettyErrors: true })) {
-    const [error] = document.errors;
-    if (error !== undefined) throw new ManifestError(`${source}: ${error.message}`);
-    const line = text.slice(0, document.contents?.range?.[0] ?? 0).split("\n").length;
-    const value: unknown = document.toJS();
-    if (value === null || value === undefined) continue;
+  for (const document of manifestDocuments(text)) {
+    if ("problem" in document) throw new ManifestError(`${source}: ${document.problem}`);
+    const { line, value } = document;
+    if (value === null) continue;
     for (const [i, item] of itemsOf(value).entries()) {
       const where = `${source}:${line}${i === 0 ? "" : ` (item ${i})`}`;
       const read = readObject(item, where, namespace);

@@ -12,7 +12,7 @@ import {
   annotateUnreachable,
   annotateUplinks,
   setNetworkAvailable,
-} from "./node-gateway/node-reader.ts";
+} from "./node-gateway/node-writer.ts";
 import { TunnelReport } from "./node-gateway/tunnel-report.ts";
 import { OvsPorts } from "./ovs/ovs-ports.ts";
 import { OvsView } from "./ovs/ovs-view.ts";

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_SERVER_SOCKET } from "../api/cni-message.ts";
 import { JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, parsePortRange, portRangeText } from "../net/port-range.ts";
+import { LOG_LEVELS } from "../telemetry/log-level.ts";
 
 /** The options of the daemon. */
 export interface DaemonOptions {
@@ -50,8 +51,6 @@ export interface DaemonOptions {
   /** Path; undefined: in-cluster, or kubectl's configuration. */
   readonly kubeconfig: string | undefined;
 }
-
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
 /**
  * Parses the command line.
@@ -121,7 +120,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       10666,
     )
     .addOption(
-      new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
+      new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .option("--kubeconfig <file>", "kubeconfig file for the API server (default: in-cluster)")
     .exitOverride();

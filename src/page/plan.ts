@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { parseAllDocuments } from "yaml";
+import { manifestDocuments } from "../api/manifest-documents.ts";
 import { isObject } from "../collections/plain.ts";
 import type { NetworkPolicyFact, NetworkPolicySpec } from "../facts/network-policy.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
@@ -32,20 +32,13 @@ export function policiesIn(
   maySee: (namespace: string) => boolean,
 ): readonly NetworkPolicyFact[] {
   const policies: NetworkPolicyFact[] = [];
-  const documents = parseAllDocuments(manifest, { prettyErrors: true });
-  if (documents.length > MAX_DOCUMENTS)
-    throw new PageError("invalid", `a manifest has at most ${MAX_DOCUMENTS} documents`);
-  for (const document of documents) {
-    const [error] = document.errors;
-    if (error !== undefined) throw new PageError("invalid", error.message);
-    const line = manifest.slice(0, document.contents?.range?.[0] ?? 0).split("\n").length;
-    let value: unknown;
-    try {
-      value = document.toJS({ maxAliasCount: 100 });
-    } catch (cause) {
-      throw new PageError("invalid", `line ${line}: too many aliases`, { cause });
-    }
-    if (value === null || value === undefined) continue;
+  let documents = 0;
+  for (const document of manifestDocuments(manifest)) {
+    if (++documents > MAX_DOCUMENTS)
+      throw new PageError("invalid", `a manifest has at most ${MAX_DOCUMENTS} documents`);
+    if ("problem" in document) throw new PageError("invalid", document.problem);
+    const { line, value } = document;
+    if (value === null) continue;
     if (policies.length >= MAX_POLICIES) throw new PageError("invalid", `a plan has at most ${MAX_POLICIES} policies`);
     policies.push(policyIn(value, `line ${line}`, namespace, maySee));
   }

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { commaList } from "../collections/comma-list.ts";
 import { type Family, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { LOG_LEVELS } from "../telemetry/log-level.ts";
 
 /** How the speaker talks to its neighbours. */
 export interface BgpOptions {
@@ -49,8 +50,6 @@ export interface SpeakerOptions extends Omit<BgpOptions, "password"> {
   /** Path; undefined: in-cluster, or kubectl's configuration. */
   readonly kubeconfig: string | undefined;
 }
-
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
 /**
  * Parses the command line; the names are those of Kube-OVN's speaker.
@@ -124,7 +123,7 @@ export function readSpeakerOptions(
     )
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1; 0: none", numberIn(0, 65_535), 10668)
     .addOption(
-      new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
+      new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .option("--kubeconfig <file>", "kubeconfig file for the API server (default: in-cluster)")
     .exitOverride();

@@ -3,7 +3,11 @@
 import type { Logger } from "pino";
 import type { Shown } from "./serve.ts";
 
-const LEVELS = ["trace", "debug", "info", "warn", "error"];
+/** The values of the processes' flags for their log's level: pino's. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** What can be set at run time: not so little that the errors of a process in use are lost. */
+const LEVELS: readonly string[] = LOG_LEVELS.slice(0, 5);
 const PATH = "/debug/log-level";
 
 /**

@@ -58,7 +58,7 @@ export interface GatewayDependencies {
   /** Default: the system's clock. */
   readonly clock?: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Writes this node's chassis to the API server, see node-reader.ts. */
+  /** Writes this node's chassis to the API server, see node-writer.ts. */
   annotateChassis(chassis: string): Promise<void>;
   setNetworkAvailable(): Promise<void>;
   /** `notReady` has changed. */

@@ -12,7 +12,7 @@ import { until } from "../../../hack/lab/wait.ts";
 import { CENTRAL_CA, CENTRAL_SECRET, NODE_CA, TRUST } from "../../../src/api/certificates.ts";
 import { Certificates } from "../../../src/controller/certificates/certificates.ts";
 import { NodeCertificate } from "../../../src/daemon/certificates/node-certificate.ts";
-import { annotateChassis } from "../../../src/daemon/node-gateway/node-reader.ts";
+import { annotateChassis } from "../../../src/daemon/node-gateway/node-writer.ts";
 import { connectTo } from "../../../src/kube/connect.ts";
 import { staticCredentials } from "../../../src/kube/credentials.ts";
 import type { Kube } from "../../../src/kube/kube.ts";
