@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Command } from "commander";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { commaList } from "../collections/comma-list.ts";
 import { connectKube } from "../kube/connect.ts";
@@ -12,7 +12,7 @@ import type { OpenSink } from "../recording/recorder.ts";
 import { SegmentWriter } from "../recording/segments.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { logLevelPage } from "../telemetry/log-level.ts";
-import { LogLines } from "../telemetry/log-lines.ts";
+import { openLog } from "../telemetry/open-log.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -31,12 +31,7 @@ import { readSettings, type Settings, withSettings } from "./settings.ts";
 
 async function build(settings: Settings, logTo: number) {
   const registry = new Registry();
-  const lines = new LogLines();
-  lines.register(registry);
-  const log = pino(
-    { level: settings.logLevel, base: null, hooks: lines.hooks },
-    pino.destination({ fd: logTo, sync: true }),
-  );
+  const log = openLog(registry, { level: settings.logLevel, base: null }, logTo);
   const connection = await connectKube({ userAgent: "weft-controller", onAnswer: apiMetrics(registry) });
   const inactivityMs = settings.ovsdbInactivityS * 1000;
   const tls = tlsFilesIn(settings.tlsDir);

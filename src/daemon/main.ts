@@ -3,10 +3,10 @@
 /** weft-daemon: the per-node component of Weft (container `cni-server` of DaemonSet kube-ovn-cni). */
 import process from "node:process";
 import { CommanderError } from "commander";
-import { pino } from "pino";
+import { stdTimeFunctions } from "pino";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { keptFor } from "../telemetry/kept-for.ts";
-import { LogLines } from "../telemetry/log-lines.ts";
+import { openLog } from "../telemetry/open-log.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { CLEANUP, runCleanup } from "./cleanup/main.ts";
 import { openConnections } from "./connections.ts";
@@ -38,19 +38,16 @@ async function main(): Promise<void> {
   const options = optionsOrExit();
   const metrics = new DaemonMetrics(options.nodeName);
   const { registry } = metrics;
-  const lines = new LogLines();
-  lines.register(registry);
   const folders = { ovs: ovsRunFolder(options.ovsRemote), ovn: "/run/ovn" };
   healthMetrics(
     registry,
     options.nodeName,
     keptFor(SYSTEM_CLOCK, HEALTH_MS, () => readNodeHealth(folders)),
   );
-  const log = pino({
-    hooks: lines.hooks,
+  const log = openLog(registry, {
     level: options.logLevel,
     base: { node: options.nodeName },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: stdTimeFunctions.isoTime,
   });
   const connections = await openConnections(options, log, apiMetrics(registry));
   const daemon = await startDaemon(options, { ...connections, metrics, logger: log }, log);

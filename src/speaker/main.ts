@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import process from "node:process";
 import { CommanderError } from "commander";
-import { pino } from "pino";
+import { stdTimeFunctions } from "pino";
 import { Registry } from "prom-client";
 import { SPEAKER_COMPONENT } from "../api/names.ts";
 import { connectKube } from "../kube/connect.ts";
@@ -12,7 +12,7 @@ import { eventRecorder } from "../kube/event-recorder.ts";
 import { metricsReaders } from "../kube/metrics-readers.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
-import { LogLines } from "../telemetry/log-lines.ts";
+import { openLog } from "../telemetry/open-log.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -36,14 +36,7 @@ async function main(): Promise<void> {
   const options = optionsOrExit();
   const { nodeName: node, defaultVpc } = options;
   const registry = new Registry();
-  const lines = new LogLines();
-  lines.register(registry);
-  const log = pino({
-    hooks: lines.hooks,
-    level: options.logLevel,
-    base: { node },
-    timestamp: pino.stdTimeFunctions.isoTime,
-  });
+  const log = openLog(registry, { level: options.logLevel, base: { node }, timestamp: stdTimeFunctions.isoTime });
   const connection = await connectKube({
     userAgent: "weft-speaker",
     onAnswer: apiMetrics(registry),

@@ -135,6 +135,32 @@ await t.test(
   },
 );
 
+await t.test("no daemon waits for a log that nobody reads; it stays small, and is printed to its end", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    log=/run/weft-log/ovs.log; mkfifo /tmp/container; exec 7<>/tmp/container
+    start start-central; central=$main; until_true 15 /opt/weft/bin/central-health
+    /opt/weft/bin/start-ovs >/tmp/container 2>&1 & main=$!
+    until_true 15 /opt/weft/bin/ovs-health ready && echo ready
+    for part in ovsdb-server ovs-vswitchd; do
+      talk() { timeout 5 ovs-appctl -t $part "$@" >/dev/null || echo "$part does not answer"; }
+      talk vlog/set unixctl:file:dbg; talk vlog/disable-rate-limit unixctl
+      for i in {1..100}; do talk list-commands; done; talk vlog/set unixctl:file:info
+    done
+    [ $(stat -c %s $log) -gt 500000 ] && echo "they have logged more than a pipe holds"
+    ovn-nbctl --wait=hv --timeout=10 ls-add new && echo the node follows
+    cat <&7 >/tmp/read & until_true 10 grep -q 'Open vSwitch and ovn-controller run' /tmp/read && echo it is printed later
+    head -c 5000000 /dev/zero >>$log; shorter() { [ $(stat -c %s $log) -lt 100000 ]; }; until_true 20 shorter && echo emptied
+    stop; until_true 5 grep -qx '.* weft: ended' /tmp/read && echo printed to the end
+    `,
+  );
+  t.equal(
+    out,
+    "ready\nthey have logged more than a pipe holds\nthe node follows\nit is printed later\nemptied\nended with 0\nprinted to the end\n",
+  );
+});
+
 await t.test("after a crash of all processes the addresses are restored", async (t) => {
   const out = await scenario(
     t,

@@ -8,8 +8,8 @@ const NODES = `
 ip link add br0 type bridge; ip link set br0 up; ip address add 10.0.0.254/24 dev br0
 declare -A node=() main=()
 make_node() { # N
-  mkdir -p /n/$1/run /n/$1/etc
-  unshare --net --mount bash -c "mkdir -p /run/ovn /etc/ovn; mount --bind /n/$1/run /run/ovn; mount --bind /n/$1/etc /etc/ovn; exec sleep infinity" & node[$1]=$!
+  mkdir -p /n/$1/run /n/$1/etc /n/$1/weft-log
+  unshare --net --mount bash -c "mkdir -p /run/ovn /etc/ovn /run/weft-log; mount --bind /n/$1/run /run/ovn; mount --bind /n/$1/etc /etc/ovn; mount --bind /n/$1/weft-log /run/weft-log; exec sleep infinity" & node[$1]=$!
   until [ "$(cat /proc/\${node[$1]}/comm)" = sleep ]; do sleep 0.01; done
   ip link add n$1 type veth peer name eth0 netns \${node[$1]}; ip link set n$1 master br0 up
   on $1 "ip link set lo up; ip link set eth0 up; ip address add 10.0.0.$1/24 dev eth0"

@@ -5,14 +5,63 @@
 # Daemons start with --detach: OVS then returns exactly when the daemon serves (or with its error), so nothing polls.
 # pidwait(1) sleeps on the process itself, so its exit is noticed at once, whichever process is the parent.
 
-log() { printf '%(%Y-%m-%dT%H:%M:%SZ)T weft: %s\n' -1 "$*" >&2; }
+# A log that cannot be written is no reason to stop.
+log() { printf '%(%Y-%m-%dT%H:%M:%SZ)T weft: %s\n' -1 "$*" >&2 || true; }
 fail() {
   log "$*"
   exit 1
 }
 
-# Daemons log to this script's standard output. /proc/$$ because theirs is closed by --detach; kubelet rotates the file.
-log_options=("--log-file=/proc/$$/fd/1" -vfile:info -vconsole:off -vsyslog:off)
+# Daemons and the script log to a file in memory (the chart mounts it), which tail(1) prints to the container's log. That one is a pipe: it holds 64 KiB (pipe(7)), and
+# while the container runtime hangs nobody reads it. Whoever writes more would wait, and ovs-vswitchd would forward nothing.
+log_file=/run/weft-log/${0##*/start-}.log
+log_limit=$((4 << 20))
+log_options=("--log-file=$log_file" -vfile:info -vconsole:off -vsyslog:off)
+
+# From here on the script and what it starts write to the file.
+start_log() {
+  local container
+  mkdir -p "${log_file%/*}"
+  : >"$log_file"
+  exec {container}>&1 >>"$log_file" 2>&1
+  limit_log {container}>&- &
+  log_limiter=$!
+  print_log >&"$container" 2>&1 &
+  log_printer=$!
+  exec {container}>&-
+  trap end_log EXIT
+}
+
+# Ends with limit_log, when everything is printed. Another one follows a tail that is killed.
+print_log() {
+  local from=+1
+  until tail --follow --lines=$from --pid=$log_limiter "$log_file"; do
+    from=0
+    sleep 1
+  done
+}
+
+# All write at the end of the file (O_APPEND), wherever that is. What is not printed by then is lost: a line at most, if somebody reads the container's log. No event tells a
+# file's size; between two looks the file system's own limit holds.
+limit_log() {
+  # Until the script ends.
+  while sleep 10 && kill -0 $$ 2>/dev/null; do
+    if [ "$(stat -c %s "$log_file")" -gt $log_limit ]; then
+      : >"$log_file"
+      log "the log was longer than $log_limit bytes and is empty again"
+    fi
+  done
+}
+
+# The container's other processes are killed when the script ends: waits until the log is printed, for 3 s at most.
+end_log() {
+  kill "$log_limiter" 2>/dev/null || true
+  wait "$log_limiter" || true
+  # tail looks for the limiter's end once a second, and when there is something to print.
+  log ended
+  sleep 3 &
+  wait -n "$log_printer" $! || true
+}
 
 # The process of a pid file, if it runs and is the program NAME; fails otherwise. The pid alone may be reused,
 # and an ended process may still be a zombie (state Z of proc(5)).

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Registry } from "prom-client";
+import t from "tap";
+import { openLog } from "./open-log.ts";
+
+/** More than a pipe holds and the process keeps. */
+const LINES = 20_000;
+
+/** Logs {@link LINES} lines, sends the number of dropped ones, and ends when it is told to. */
+const WRITER = `
+import { Registry } from "prom-client";
+import { openLog } from "${new URL("open-log.ts", import.meta.url).href}";
+const registry = new Registry();
+const log = openLog(registry, { level: "info" });
+for (let n = 0; n < ${LINES}; n++) log.info({ n }, "x".repeat(100));
+process.on("message", () => process.exit());
+process.send(await registry.getSingleMetric("weft_log_lines_dropped_total").get());
+`;
+
+t.test("a process whose log nobody reads goes on, and says how many lines it has dropped", async (t) => {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", WRITER], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  t.teardown(() => child.kill("SIGKILL"));
+  const [metric] = await once(child, "message");
+  const dropped: number = metric.values[0].value;
+  t.ok(dropped > 0 && dropped < LINES, `${dropped} lines are dropped`);
+  let read = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { n, lines, msg } = JSON.parse(line);
+    if (msg === "lines of the log were dropped, because nothing read it") {
+      t.equal(lines, dropped);
+      break;
+    }
+    t.equal(n, read, "the first lines, without gaps");
+    read += 1;
+  }
+  t.equal(read, LINES - dropped);
+  child.send("end");
+  await once(child, "exit");
+});
+
+t.test("a log whose reader is gone does not end the process", async (t) => {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", WRITER], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  t.teardown(() => child.kill("SIGKILL"));
+  child.stdout.destroy();
+  const [metric] = await once(child, "message");
+  t.ok(metric.values[0].value > 0);
+  child.send("end");
+  t.same(await once(child, "exit"), [0, null]);
+});
+
+t.test("a log may be a file", async (t) => {
+  const path = join(t.testdir(), "log");
+  const fd = openSync(path, "w");
+  t.teardown(() => closeSync(fd));
+  openLog(new Registry(), { base: null }, fd).info("written");
+  t.match(readFileSync(path, "utf8"), '"msg":"written"');
+});
