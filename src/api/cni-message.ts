@@ -5,7 +5,7 @@
  *
  * The shim is a process per pod verb and its imports are its latency: this is the only file of the project that it may
  * import, and this file imports nothing. Message keys are Kube-OVN's (`pkg/request`), so either side can be exchanged
- * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `timeout_ms`, `code` and `details` are ours. Both sides ignore
+ * for Kube-OVN's; `cni_version`, `network_name`, `valid_attachments`, `prev_result`, `request_id`, `timeout_ms`, `code`, `details` and `restarting` are ours. Both sides ignore
  * unknown keys.
  *
  * HTTP/1.1 over the unix socket, `POST` to {@link cniPath}. The answer to `add` is 200 with a {@link CniResponse};
@@ -167,6 +167,8 @@ export interface CniFailure {
   readonly code?: CniErrorCode;
   /** Optional details; they become the CNI error's `details`. */
   readonly details?: string;
+  /** The daemon is shutting down: the next one may be asked the same. */
+  readonly restarting?: true;
 }
 
 /**

@@ -31,7 +31,9 @@ function main(): void {
   }
   // Unique on a node, and cheaper than random bytes: a pid is not reused while its process runs.
   const requestId = `${Date.now().toString(36)}-${process.pid.toString(36)}`;
-  runPlugin({ env: process.env, requestId, readStdin, writeStdout, post }).then(
+  const now = (): number => performance.now();
+  const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  runPlugin({ env: process.env, requestId, readStdin, writeStdout, post, now, wait }).then(
     (code) => process.exit(code),
     () => process.exit(1),
   );

@@ -26,18 +26,35 @@ const ANSWER = {
 interface Run {
   readonly exit: number;
   readonly out: Record<string, unknown> | undefined;
+  /** The last request. */
   readonly sent: { path: string; socket: string; body: Record<string, unknown> } | undefined;
+  /** Milliseconds between attempts. */
+  readonly waited: number;
+}
+
+/** A clock that only `wait` advances. */
+function clock() {
+  let time = 0;
+  return {
+    now: () => time,
+    wait: async (ms: number) => {
+      time += ms;
+    },
+  };
 }
 
 async function run(
   verb: string | undefined,
   stdin: unknown,
-  answer: HttpAnswer | Error = { status: 200, body: JSON.stringify(ANSWER) },
+  answer: HttpAnswer | Error | ((attempt: number) => HttpAnswer | Error) = { status: 200, body: JSON.stringify(ANSWER) },
   env: Record<string, string | undefined> = ENV,
 ): Promise<Run> {
   let out = "";
   let sent: Run["sent"];
+  let attempts = 0;
+  const time = clock();
   const exit = await runPlugin({
+    ...time,
     env: { ...env, CNI_COMMAND: verb },
     readStdin: () => (typeof stdin === "string" ? stdin : JSON.stringify(stdin)),
     writeStdout: (text) => {
@@ -45,11 +62,13 @@ async function run(
     },
     post: async (socket, path, body) => {
       sent = { socket, path, body: JSON.parse(body) as Record<string, unknown> };
-      if (answer instanceof Error) throw answer;
-      return answer;
+      attempts += 1;
+      const result = typeof answer === "function" ? answer(attempts) : answer;
+      if (result instanceof Error) throw result;
+      return result;
     },
   });
-  return { exit, out: out === "" ? undefined : (JSON.parse(out) as Record<string, unknown>), sent };
+  return { exit, out: out === "" ? undefined : (JSON.parse(out) as Record<string, unknown>), sent, waited: time.now() };
 }
 
 t.test("ADD sends Kube-OVN's message and prints the result in the requested version", async (t) => {
@@ -240,10 +259,27 @@ t.test("the error names a missing variable", async (t) => {
 
 t.test("a stopped daemon means try again later, and not available for STATUS", async (t) => {
   const down = new ExchangeError("refused", "connect ENOENT /s.sock");
-  for (const verb of ["ADD", "DEL"]) t.match((await run(verb, CONF, down)).out, { code: 11, msg: /kube-ovn-cni/ });
-  t.match((await run("STATUS", { ...CONF, cniVersion: "1.1.0" }, down)).out, { code: 50 });
+  for (const verb of ["ADD", "DEL"])
+    t.match(await run(verb, CONF, down), { waited: 15_000, out: { code: 11, msg: /kube-ovn-cni/ } });
+  t.match(await run("STATUS", { ...CONF, cniVersion: "1.1.0" }, down), { waited: 0, out: { code: 50 } });
   const hung = new ExchangeError("deadline", "no answer within 90 s");
-  t.match((await run("ADD", CONF, hung)).out, { code: 11, details: "no answer within 90 s" });
+  t.match(await run("ADD", CONF, hung), { waited: 0, out: { code: 11, details: "no answer within 90 s" } });
+});
+
+t.test("ADD and DEL go on with the next daemon when one is absent, is killed, or shuts down", async (t) => {
+  const ok = { status: 200, body: JSON.stringify(ANSWER) };
+  const stopping = { error: "weft-daemon is shutting down", code: 11, restarting: true };
+  for (const absent of [
+    new ExchangeError("refused", "connect ECONNREFUSED /s.sock"),
+    new ExchangeError("broken", "the connection was closed before an answer came"),
+    { status: 503, body: JSON.stringify(stopping) },
+  ]) {
+    const after = (attempt: number) => (attempt <= 10 ? absent : ok);
+    t.match(await run("ADD", CONF, after), { exit: 0, waited: 2_000, sent: { body: { timeout_ms: 88_000 } } });
+    t.match(await run("DEL", CONF, after), { exit: 0, waited: 2_000 });
+  }
+  const full = { status: 503, body: JSON.stringify({ error: "no address", code: 11 }) };
+  t.match(await run("ADD", CONF, full), { exit: 1, waited: 0, out: { msg: "no address" } }, "its errors are answers");
 });
 
 t.test("the daemon's error is passed on with its code", async (t) => {
@@ -258,6 +294,7 @@ t.test("the daemon's error is passed on with its code", async (t) => {
 t.test("an unreadable stdin is an I/O failure", async (t) => {
   let out = "";
   const exit = await runPlugin({
+    ...clock(),
     env: { ...ENV, CNI_COMMAND: "ADD" },
     readStdin: () => Promise.reject(new Error("EIO")),
     writeStdout: (text) => {
@@ -273,6 +310,7 @@ t.test("a request has an id, which the error contains if the daemon does not ans
   let out = "";
   const sent: string[] = [];
   const exit = await runPlugin({
+    ...clock(),
     env: { ...ENV, CNI_COMMAND: "ADD" },
     requestId: "mq1x2-3f",
     readStdin: () => JSON.stringify(CONF),

@@ -28,6 +28,9 @@ export interface PluginDependencies {
   readStdin(): string | Promise<string>;
   writeStdout(text: string): void;
   post(socket: string, path: string, body: string, deadlineMs: number): Promise<HttpAnswer>;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  wait(ms: number): Promise<void>;
 }
 
 /**
@@ -41,6 +44,15 @@ const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
   status: 10_000,
   gc: 60_000,
 };
+
+/**
+ * How long ADD and DEL wait for a daemon that does not run, or ends before it has answered, for example because it is replaced: kubelet tries a pod again only 10 to
+ * 15 s after a failure (`backOffPeriod` of pkg/kubelet/kubelet.go, with jitter). Both can be repeated: a daemon removes what its predecessor has left of the same request.
+ */
+const ABSENT_MS = 15_000;
+
+/** Between two attempts. No event tells when a daemon listens: the file of its socket exists before that. */
+const AGAIN_MS = 200;
 
 /** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
 export async function runPlugin(deps: PluginDependencies): Promise<0 | 1> {
@@ -77,26 +89,51 @@ async function perform(deps: PluginDependencies, call: Invocation, stdin: string
   }
   const conf = readConfiguration(stdin, call.verb);
   const verb = call.verb.toLowerCase() as CniVerb;
-  const answer = await ask(deps, conf, verb, JSON.stringify(requestOf(conf, call, deps.requestId)));
+  const answer = await ask(deps, conf, verb, requestOf(conf, call, deps.requestId));
   if (answer.status !== 200 && answer.status !== 204) throw refusal(answer);
   if (verb !== "add") return undefined;
   return addResult(conf, call, decodeResponse(answer.body), conf.type !== CNI_TYPE);
 }
 
-async function ask(deps: PluginDependencies, conf: Configuration, verb: CniVerb, body: string): Promise<HttpAnswer> {
-  try {
-    return await deps.post(conf.serverSocket, cniPath(verb), body, DEADLINE_MS[verb]);
-  } catch (cause) {
-    const refused = cause instanceof ExchangeError && cause.code === "refused";
-    throw new PluginError(
-      verb === "status" ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,
-      refused
-        ? `failed to connect to weft-daemon at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
-        : `weft-daemon did not answer ${verb.toUpperCase()}`,
-      `${cause instanceof Error ? cause.message : String(cause)}${deps.requestId === undefined ? "" : ` (request ${deps.requestId})`}`,
-      cause,
-    );
+async function ask(
+  deps: PluginDependencies,
+  conf: Configuration,
+  verb: CniVerb,
+  request: ReturnType<typeof requestOf>,
+): Promise<HttpAnswer> {
+  const begun = deps.now();
+  const patience = verb === "add" || verb === "del" ? ABSENT_MS : 0;
+  let absentSince: number | undefined;
+  for (;;) {
+    const left = DEADLINE_MS[verb] - Math.round(deps.now() - begun);
+    const body = JSON.stringify(verb === "add" ? { ...request, timeout_ms: left } : request);
+    const result = await deps.post(conf.serverSocket, cniPath(verb), body, left).catch((error: unknown) => error as Error);
+    absentSince ??= deps.now();
+    const waited = deps.now() - absentSince >= patience;
+    if (!(result instanceof Error)) {
+      if (waited || !isRestarting(result)) return result;
+    } else if (waited || !(result instanceof ExchangeError) || result.code === "deadline") {
+      throw unanswered(deps, conf, verb, result);
+    }
+    await deps.wait(AGAIN_MS);
   }
+}
+
+/** Whether a daemon answers that is shutting down. */
+function isRestarting({ status, body }: HttpAnswer): boolean {
+  return status === 503 && failureOf(body)?.restarting === true;
+}
+
+function unanswered(deps: PluginDependencies, conf: Configuration, verb: CniVerb, cause: Error): PluginError {
+  const refused = cause instanceof ExchangeError && cause.code === "refused";
+  return new PluginError(
+    verb === "status" ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,
+    refused
+      ? `failed to connect to weft-daemon at ${conf.serverSocket}; is this node's pod of the DaemonSet kube-ovn-cni running?`
+      : `weft-daemon did not answer ${verb.toUpperCase()}`,
+    `${cause.message}${deps.requestId === undefined ? "" : ` (request ${deps.requestId})`}`,
+    cause,
+  );
 }
 
 function requestOf(
@@ -110,7 +147,6 @@ function requestOf(
     cni_version: conf.cniVersion,
     network_name: conf.name,
     ...(requestId !== undefined && { request_id: requestId }),
-    ...(call.verb === "ADD" && { timeout_ms: DEADLINE_MS.add }),
   };
   if (call.verb === "STATUS") return base;
   if (call.verb === "GC") return { ...base, valid_attachments: conf.validAttachments ?? [] };
@@ -141,16 +177,21 @@ function podUid(call: Invocation): { pod_uid?: string } {
 }
 
 /** Converts the daemon's {@link CniFailure}, or any other error response. */
-function refusal(answer: HttpAnswer): PluginError {
-  try {
-    const { error, code, details } = JSON.parse(answer.body) as Partial<CniFailure>;
-    if (typeof error === "string" && error !== "") {
-      return new PluginError(isCode(code) ? code : CNI_ERROR.tryAgainLater, error, String(details ?? ""));
-    }
-  } catch {
-    // Not JSON: reported unchanged below.
+function refusal({ status, body }: HttpAnswer): PluginError {
+  const { error, code, details } = failureOf(body) ?? {};
+  if (typeof error === "string" && error !== "") {
+    return new PluginError(isCode(code) ? code : CNI_ERROR.tryAgainLater, error, String(details ?? ""));
   }
-  return new PluginError(CNI_ERROR.tryAgainLater, `weft-daemon answered ${answer.status}`, answer.body.slice(0, 500));
+  return new PluginError(CNI_ERROR.tryAgainLater, `weft-daemon answered ${status}`, body.slice(0, 500));
+}
+
+/** The daemon's {@link CniFailure}; undefined if the body is something else. */
+function failureOf(body: string): Partial<CniFailure> | undefined {
+  try {
+    return JSON.parse(body) as Partial<CniFailure>;
+  } catch {
+    return undefined;
+  }
 }
 
 function isCode(code: unknown): code is CniErrorCode {

@@ -136,6 +136,18 @@ t.test("draining waits for running requests and accepts no new ones", async (t) 
   t.equal((await running).status, 204);
 });
 
+t.test("a request that fails because the daemon shuts down may be sent to the next one", async (t) => {
+  const open = Promise.withResolvers<undefined>();
+  const { path, server } = await serve(t, { add: () => open.promise });
+  const running = call(path, "/api/v1/add", "{}");
+  while (server.active === 0) await new Promise(setImmediate);
+  const drained = server.drain();
+  open.reject(new CniError(11, "weft-daemon is shutting down"));
+  await drained;
+  const { status, body } = await running;
+  t.same([status, JSON.parse(body)], [503, { error: "weft-daemon is shutting down", code: 11, restarting: true }]);
+});
+
 t.test("a socket that a killed daemon left is replaced, a live one is not", async (t) => {
   const { path, server } = await serve(t, {});
   await t.rejects(serveCni(path, IDLE), /another daemon/);

@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { CNI_ERROR, type CniVerb, cniPath } from "../../api/cni-message.ts";
+import { CNI_ERROR, type CniFailure, type CniVerb, cniPath } from "../../api/cni-message.ts";
 import { CniError, httpStatus } from "./cni-error.ts";
 
 /**
@@ -52,9 +52,11 @@ export async function serveCni(
 
   let active = 0;
   let idle: (() => void) | undefined;
+  let draining = false;
   const server = createServer((request, response) => {
     active += 1;
-    void handle(request, response, handlers, limits, active).finally(() => {
+    const failed = (error: CniError): CniFailure => ({ ...error.toFailure(), ...(draining && { restarting: true }) });
+    void handle(request, response, handlers, limits, active, failed).finally(() => {
       active -= 1;
       if (active === 0) idle?.();
     });
@@ -68,6 +70,7 @@ export async function serveCni(
       return active;
     },
     async drain() {
+      draining = true;
       server.close();
       if (active > 0) {
         await new Promise<void>((resolve) => {
@@ -114,6 +117,7 @@ async function handle(
   handlers: VerbHandlers,
   limits: ServerLimits,
   active: number,
+  failed: (error: CniError) => CniFailure,
 ): Promise<void> {
   const caller = new AbortController();
   response.once("close", () => {
@@ -131,7 +135,7 @@ async function handle(
     answer(response, 200, await handlers[verb](body, caller.signal));
   } catch (thrown) {
     const error = CniError.from(thrown, "weft-daemon");
-    answer(response, httpStatus(error.code), error.toFailure());
+    answer(response, httpStatus(error.code), failed(error));
   }
 }
 
