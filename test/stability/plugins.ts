@@ -33,7 +33,7 @@ import { POD_CHURN } from "./scenarios/pod-churn.ts";
 import { POLICY_EDITS } from "./scenarios/policy-edits.ts";
 import { STREAM } from "./scenarios/stream.ts";
 import { DEGRADATION } from "./sla/degradation.ts";
-import { DOWNTIME, FAILURE_RATE, FAILURES, FIRST_SUCCESS, LONGEST_GAP, RECOVERY } from "./sla/limits.ts";
+import { DOWNTIME, FAILURE_RATE, FAILURES, FIRST_READY, FIRST_SUCCESS, LONGEST_GAP, RECOVERY } from "./sla/limits.ts";
 import { MAX_SECONDS_PER_ITERATION } from "./sla/max-seconds.ts";
 import { KUBECONFIG } from "./targets/kubeconfig.ts";
 import { LAB } from "./targets/lab.ts";
@@ -70,6 +70,7 @@ export const BUILT_IN_PLUGINS: Registry = {
     DOWNTIME,
     RECOVERY,
     FIRST_SUCCESS,
+    FIRST_READY,
     DEGRADATION,
     MAX_SECONDS_PER_ITERATION,
   ],

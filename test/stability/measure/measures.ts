@@ -76,6 +76,12 @@ function some(values: readonly number[], of: (values: readonly number[]) => numb
   return values.length === 0 ? undefined : of(values);
 }
 
+/** When the pod of an iteration was Ready. Actions follow each other. */
+function readyAt({ at, actions }: Sample): number | undefined {
+  const last = actions.findIndex(({ name, ok }) => name === "ready" && ok);
+  return last < 0 ? undefined : actions.slice(0, last + 1).reduce((time, { ms }) => time + ms, at);
+}
+
 /** All measures, in the order of reports. */
 export const MEASURES: readonly Measure[] = [
   {
@@ -129,6 +135,17 @@ export const MEASURES: readonly Measure[] = [
       if (over === undefined) return undefined;
       const ends = after.filter(({ at, ms, ok }) => ok && at + ms >= over).map(({ at, ms }) => (at + ms - over) / 1000);
       return some(ends, (values) => Math.min(...values));
+    },
+  },
+  {
+    name: "first_ready",
+    unit: "s",
+    meaning: "from the end of the last fault until the next pod was Ready (of loads that create pods)",
+    ofFault: true,
+    of: ({ over, after }) => {
+      if (over === undefined) return undefined;
+      const ends = after.flatMap((sample) => readyAt(sample) ?? []).filter((end) => end >= over);
+      return some(ends, (values) => (Math.min(...values) - over) / 1000);
     },
   },
   {

@@ -13,7 +13,7 @@ table{border-collapse:collapse;margin:1em 0}th,td{border:1px solid #ccc;padding:
 small{color:#666}svg{display:block;margin:.5em 0 1.5em}h2{margin-top:2em}`;
 
 /** The measures of a cell of the overview. */
-const IN_CELL = ["failures", "longest_gap", "recovery", "first_success", "relative_degradation"];
+const IN_CELL = ["failures", "longest_gap", "recovery", "first_success", "first_ready", "relative_degradation"];
 
 /** A self-contained file: the table of scenarios × faults, and for each run its measures over time with the faults' spans shaded. */
 export const HTML_REPORT: ReportFormat = {

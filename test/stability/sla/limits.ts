@@ -21,5 +21,7 @@ export const LONGEST_GAP = limit("longest_gap", "the longest downtime, in second
 export const DOWNTIME = limit("downtime", "all downtimes together, in seconds");
 /** Seconds from the end of the last fault until no iteration fails any more. */
 export const RECOVERY = limit("recovery", "seconds from the end of the fault until nothing failed any more");
-/** Seconds from the end of the last fault until an iteration succeeded: the first new pod. */
+/** Seconds from the end of the last fault until an iteration succeeded. */
 export const FIRST_SUCCESS = limit("first_success", "seconds from the end of the fault until an iteration succeeded");
+/** Seconds from the end of the last fault until a new pod was Ready; that of an iteration also deletes it. */
+export const FIRST_READY = limit("first_ready", "seconds from the end of the fault until a new pod was Ready");
