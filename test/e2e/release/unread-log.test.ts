@@ -2,8 +2,7 @@
 
 import { join } from "node:path";
 import t from "tap";
-import { findPart } from "../../../hack/lab/part.ts";
-import { signal } from "../../../hack/lab/process.ts";
+import { partId } from "../../../hack/lab/part.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { type Control, daemonControl, socketByPid } from "../../../src/daemon/ovs/unixctl.ts";
 import { useNamespace } from "../testing/pods.ts";
@@ -72,10 +71,9 @@ t.test(
     const [central] = world.own("ovn-central");
     const node: string = central!.spec.nodeName;
     const daemons = daemonsOn(world.lab.node(node).root);
-    const containerd = findPart(world.lab.paths, { space: node, name: "containerd" });
-    t.ok(containerd, `containerd of ${node} runs`);
+    const containerd = partId(node, "containerd");
     await undisturbed(t, async () => {
-      signal(containerd!, "SIGSTOP");
+      world.lab.pause(containerd);
       try {
         const parts = [
           ["weft-daemon", talkTo(world, "kube-ovn-cni", node, 10_666)],
@@ -84,7 +82,7 @@ t.test(
         ] as const;
         for (const [name, text] of parts) t.equal(await text, "answers", name);
       } finally {
-        signal(containerd!, "SIGCONT");
+        world.lab.resume(containerd);
       }
     });
     const logged = (app: Parameters<World["own"]>[0], text: string): Promise<unknown> => {
