@@ -260,7 +260,7 @@ t.test("the error names a missing variable", async (t) => {
 t.test("a stopped daemon means try again later, and not available for STATUS", async (t) => {
   const down = new ExchangeError("refused", "connect ENOENT /s.sock");
   for (const verb of ["ADD", "DEL"])
-    t.match(await run(verb, CONF, down), { waited: 15_000, out: { code: 11, msg: /kube-ovn-cni/ } });
+    t.match(await run(verb, CONF, down), { waited: 30_000, out: { code: 11, msg: /kube-ovn-cni/ } });
   t.match(await run("STATUS", { ...CONF, cniVersion: "1.1.0" }, down), { waited: 0, out: { code: 50 } });
   const hung = new ExchangeError("deadline", "no answer within 90 s");
   t.match(await run("ADD", CONF, hung), { waited: 0, out: { code: 11, details: "no answer within 90 s" } });

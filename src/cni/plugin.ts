@@ -49,7 +49,7 @@ const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
  * How long ADD and DEL wait for a daemon that does not run, or ends before it has answered, for example because it is replaced: kubelet tries a pod again only 10 to
  * 15 s after a failure (`backOffPeriod` of pkg/kubelet/kubelet.go, with jitter). Both can be repeated: a daemon removes what its predecessor has left of the same request.
  */
-const ABSENT_MS = 15_000;
+const ABSENT_MS = 30_000;
 
 /** Between two attempts. No event tells when a daemon listens: the file of its socket exists before that. */
 const AGAIN_MS = 200;
