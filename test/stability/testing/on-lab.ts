@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
+import { ROOT } from "../../../hack/build/npm.ts";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
 import { withoutRestarts } from "../../e2e/testing/pods.ts";
@@ -18,9 +19,11 @@ import { type NamedTarget, openTarget } from "../targets/open-target.ts";
 import { loadTask } from "../task/load.ts";
 
 const TASKS = join(import.meta.dirname, "../tasks");
+/** Where `npm run stability -- trends` looks. */
+const RESULTS = join(ROOT, "dist/stability/results");
 
 /**
- * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it has a verdict, that its verifiers pass, and that its reports are written. Its
+ * Runs a task of `test/stability/tasks` on the lab, or on another target, and asserts that it has a verdict, that its verifiers pass, and that its reports are written, where `trends` reads them. Its
  * limits (SLA) are reported and not asserted: with the userspace datapath, a busy machine loses datagrams and time without a fault.
  */
 export async function testTask(
@@ -41,13 +44,12 @@ export async function testTask(
   for (const node of world.lab.nodes) await withoutRestarts(world, "kube-ovn-cni", node);
   const target = await openTarget(BUILT_IN_PLUGINS.targets, on);
   t.teardown(() => target.close());
-  const folder = t.testdir();
   journal.begin(on);
   const { signal } = new AbortController();
   const result = await runTask(task, { target, clock: SYSTEM_CLOCK, journal, signal, log });
   journal.end();
   t.comment(summaryText(result));
-  for (const path of storeResult(folder, result, BUILT_IN_PLUGINS.reports))
+  for (const path of storeResult(RESULTS, result, BUILT_IN_PLUGINS.reports))
     t.not(readFileSync(path, "utf8"), "", "a report");
   for (const { name: run, repeats } of result.runs) {
     for (const { problems, verdicts } of repeats) {
