@@ -46,7 +46,10 @@ function clock() {
 async function run(
   verb: string | undefined,
   stdin: unknown,
-  answer: HttpAnswer | Error | ((attempt: number) => HttpAnswer | Error) = { status: 200, body: JSON.stringify(ANSWER) },
+  answer: HttpAnswer | Error | ((attempt: number) => HttpAnswer | Error) = {
+    status: 200,
+    body: JSON.stringify(ANSWER),
+  },
   env: Record<string, string | undefined> = ENV,
 ): Promise<Run> {
   let out = "";

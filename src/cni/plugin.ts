@@ -107,7 +107,9 @@ async function ask(
   for (;;) {
     const left = DEADLINE_MS[verb] - Math.round(deps.now() - begun);
     const body = JSON.stringify(verb === "add" ? { ...request, timeout_ms: left } : request);
-    const result = await deps.post(conf.serverSocket, cniPath(verb), body, left).catch((error: unknown) => error as Error);
+    const result = await deps
+      .post(conf.serverSocket, cniPath(verb), body, left)
+      .catch((error: unknown) => error as Error);
     absentSince ??= deps.now();
     const waited = deps.now() - absentSince >= patience;
     if (!(result instanceof Error)) {

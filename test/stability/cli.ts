@@ -183,7 +183,11 @@ export async function stability(args: readonly string[], world: CliWorld): Promi
     .description("lists the plugins that tasks may name")
     .action(() => listPlugins(world));
   withState(program.command("trends").description("how measures developed over stored results"))
-    .option("--measures <names>", "comma-separated", "failures,longest_gap,recovery,first_success,first_ready,relative_degradation")
+    .option(
+      "--measures <names>",
+      "comma-separated",
+      "failures,longest_gap,recovery,first_success,first_ready,relative_degradation",
+    )
     .option("--last <n>", "so many results", "5")
     .action((options: TrendOptions) => trends(options, world));
   if (args.length === 0) {

@@ -87,7 +87,12 @@ t.test(
     });
     const logged = (app: Parameters<World["own"]>[0], text: string): Promise<unknown> => {
       const args = ["-n", "kube-system", "logs", "--since=5m", world.own(app, node)[0]!.metadata.name];
-      return until(`${app} logs ${text}`, 60_000, async () => (await world.lab.kubectl(args)).stdout.includes(text), 1_000);
+      return until(
+        `${app} logs ${text}`,
+        60_000,
+        async () => (await world.lab.kubectl(args)).stdout.includes(text),
+        1_000,
+      );
     };
     await logged("kube-ovn-cni", DROPPED);
     for (const app of ["ovs", "ovn-central"] as const) await logged(app, "unixctl|DBG|");

@@ -59,15 +59,18 @@ t.test("measures that cannot be taken are absent", async (t) => {
   t.equal(of("....", fault(250, 5_000))["first_success"], undefined, "nothing ended after it");
 });
 
-t.test("the first pod is the one that is Ready first after the fault, whenever it was created and is gone", async (t) => {
-  const pod = (at: number, ready: number, ok = true): Sample => ({
-    ...{ at, ms: ready + 500, ok },
-    actions: [
-      { name: "create", ms: 20, ok: true },
-      { name: "ready", ms: ready - 20, ok },
-      { name: "delete", ms: 500, ok: true },
-    ],
-  });
-  const samples = [pod(0, 100), pod(200, 900, false), pod(300, 1_200), pod(900, 300)];
-  t.equal(measure({ samples, skipped: 0, spans: [fault(250, 1_000)] })["first_ready"], 0.2);
-});
+t.test(
+  "the first pod is the one that is Ready first after the fault, whenever it was created and is gone",
+  async (t) => {
+    const pod = (at: number, ready: number, ok = true): Sample => ({
+      ...{ at, ms: ready + 500, ok },
+      actions: [
+        { name: "create", ms: 20, ok: true },
+        { name: "ready", ms: ready - 20, ok },
+        { name: "delete", ms: 500, ok: true },
+      ],
+    });
+    const samples = [pod(0, 100), pod(200, 900, false), pod(300, 1_200), pod(900, 300)];
+    t.equal(measure({ samples, skipped: 0, spans: [fault(250, 1_000)] })["first_ready"], 0.2);
+  },
+);

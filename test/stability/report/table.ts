@@ -81,7 +81,15 @@ export function summaryText(result: TaskResult): string {
     lines.push(`  ${run.name}: ${outcomes === "" ? "not run" : outcomes}`);
     for (const load of loadsOf(run)) {
       const { measures } = cellOf(run, load);
-      const shown = ["failures", "longest_gap", "recovery", "first_success", "first_ready", "baseline", "relative_degradation"]
+      const shown = [
+        "failures",
+        "longest_gap",
+        "recovery",
+        "first_success",
+        "first_ready",
+        "baseline",
+        "relative_degradation",
+      ]
         .flatMap((name) => {
           const of = measures[name];
           return of === undefined ? [] : [`${name} ${shownEstimate(of)}`];
