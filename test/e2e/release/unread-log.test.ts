@@ -15,7 +15,7 @@ const ANSWER_MS = 5_000;
 /** Requests, each of which a daemon of OVS or OVN logs with its answer of some kilobytes. */
 const REQUESTS = 200;
 /** Requests, each of which Weft's processes log with a line. */
-const LINES = 8_000;
+const LINES = 3_000;
 const DROPPED = "lines of the log were dropped";
 
 /** The daemons of OVS and OVN on the node of ovn-central, by name. */
@@ -55,8 +55,8 @@ async function talkTo(world: World, app: "kube-ovn-cni" | "kube-ovn-controller",
   const { code } = await inContainer(
     pod.metadata.uid,
     program,
-    ["curl", "-sf", "--max-time", "15", "-o", "/dev/null", "-X", "POST", url],
-    { allowFailure: true, timeoutMs: 20_000 },
+    ["curl", "-sf", "--max-time", "60", "-o", "/dev/null", "-X", "POST", url],
+    { allowFailure: true, timeoutMs: 70_000 },
   );
   return code === 0 ? "answers" : `curl ended with ${code}`;
 }
