@@ -46,7 +46,7 @@ function clock() {
 async function run(
   verb: string | undefined,
   stdin: unknown,
-  answer: HttpAnswer | Error | ((attempt: number) => HttpAnswer | Error) = {
+  answer: HttpAnswer | Error | ((attempt: number, wait: (ms: number) => unknown) => HttpAnswer | Error) = {
     status: 200,
     body: JSON.stringify(ANSWER),
   },
@@ -66,7 +66,7 @@ async function run(
     post: async (socket, path, body) => {
       sent = { socket, path, body: JSON.parse(body) as Record<string, unknown> };
       attempts += 1;
-      const result = typeof answer === "function" ? answer(attempts) : answer;
+      const result = typeof answer === "function" ? answer(attempts, time.wait) : answer;
       if (result instanceof Error) throw result;
       return result;
     },
@@ -292,6 +292,19 @@ t.test("the daemon's error is passed on with its code", async (t) => {
   t.match((await run("ADD", CONF, kubeOvn)).out, { code: 11, msg: "no address allocated" });
   t.match((await run("ADD", CONF, { status: 502, body: "<html>" })).out, { code: 11, details: "<html>" });
   t.match((await run("ADD", CONF, { status: 200, body: "hello" })).out, { code: 6 });
+});
+
+t.test("kubelet repeats an ADD soon that has waited for something in vain, and no other", async (t) => {
+  const failed = (code: number, waits: number) => (_: number, wait: (ms: number) => unknown) => {
+    wait(waits);
+    return { status: 503, body: JSON.stringify({ error: "no address within 30 s", code }) };
+  };
+  const soon = { msg: "network is not ready: no address within 30 s" };
+  const later = { msg: "no address within 30 s" };
+  t.match((await run("ADD", CONF, failed(11, 30_000))).out, soon);
+  t.match((await run("ADD", CONF, failed(11, 100))).out, later, "it would be repeated too often");
+  t.match((await run("ADD", CONF, failed(7, 30_000))).out, later, "an invalid configuration stays invalid");
+  t.match((await run("DEL", CONF, failed(11, 30_000))).out, later);
 });
 
 t.test("an unreadable stdin is an I/O failure", async (t) => {

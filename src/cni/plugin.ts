@@ -54,9 +54,19 @@ const ABSENT_MS = 30_000;
 /** Between two attempts. No event tells when a daemon listens: the file of its socket exists before that. */
 const AGAIN_MS = 200;
 
+/**
+ * kubelet looks for this text in the error of a pod (`NetworkNotReadyErrorMsg` of pkg/kubelet/errors.go, 1.34), and then tries again after 1 to 1.5 s instead of 10 to 15 s
+ * (pkg/kubelet/pod_workers.go, `completeWork`).
+ */
+const SOON = "network is not ready";
+
+/** An ADD that failed sooner would be repeated too often. */
+const SOON_AFTER_MS = 5_000;
+
 /** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
 export async function runPlugin(deps: PluginDependencies): Promise<0 | 1> {
   let stdin = "";
+  const begun = deps.now();
   try {
     const call = readInvocation(deps.env);
     stdin = await readAll(deps);
@@ -64,9 +74,17 @@ export async function runPlugin(deps: PluginDependencies): Promise<0 | 1> {
     if (output !== undefined) deps.writeStdout(JSON.stringify(output));
     return 0;
   } catch (thrown) {
-    deps.writeStdout(errorJson(asPluginError(thrown), versionForAnswer(stdin)));
+    const error = asPluginError(thrown);
+    const waited = deps.env["CNI_COMMAND"] === "ADD" && deps.now() - begun >= SOON_AFTER_MS;
+    deps.writeStdout(errorJson(waited ? triedSoon(error) : error, versionForAnswer(stdin)));
     return 1;
   }
+}
+
+/** An error that may be over by now, so that kubelet tries again soon. */
+function triedSoon(error: PluginError): PluginError {
+  if (error.code !== CNI_ERROR.tryAgainLater) return error;
+  return new PluginError(error.code, `${SOON}: ${error.message}`, error.details, error);
 }
 
 async function readAll(deps: PluginDependencies): Promise<string> {
