@@ -19,7 +19,7 @@ export function logOutput(fd: number, onDrop: () => void, onRead: () => void): D
   const pipe = new Socket({ fd, readable: false, writable: true });
   pipe.unref();
   pipe.on("drain", onRead);
-  // The reader is gone: there is nobody to tell.
+  // The reader is gone, and with it the log.
   pipe.on("error", () => undefined);
   return {
     write(line) {

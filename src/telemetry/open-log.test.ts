@@ -35,7 +35,7 @@ function startWriter(t: Test) {
   return { child, log: child.stdout, dropped };
 }
 
-t.test("a process whose log nobody reads goes on, and says how many lines it has dropped", async (t) => {
+t.test("a process whose log is not read goes on, and says how many lines it has dropped", async (t) => {
   const { child, log, ...writer } = startWriter(t);
   const dropped = await writer.dropped;
   t.ok(dropped > 0 && dropped < LINES, `${dropped} lines are dropped`);

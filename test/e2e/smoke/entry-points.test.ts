@@ -135,7 +135,7 @@ await t.test(
   },
 );
 
-await t.test("no daemon waits for a log that nobody reads; it stays small, and is printed to its end", async (t) => {
+await t.test("no daemon waits for a log that is not read; it stays small, and is printed to its end", async (t) => {
   const out = await scenario(
     t,
     `

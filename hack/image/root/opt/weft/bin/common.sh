@@ -13,7 +13,7 @@ fail() {
 }
 
 # Daemons and the script log to a file in memory (the chart mounts it), which tail(1) prints to the container's log. That one is a pipe: it holds 64 KiB (pipe(7)), and
-# while the container runtime hangs nobody reads it. Whoever writes more would wait, and ovs-vswitchd would forward nothing.
+# is not read while the container runtime hangs. A daemon that writes more would wait, and ovs-vswitchd would forward nothing.
 log_file=/run/weft-log/${0##*/start-}.log
 log_limit=$((4 << 20))
 log_options=("--log-file=$log_file" -vfile:info -vconsole:off -vsyslog:off)
@@ -41,7 +41,7 @@ print_log() {
   done
 }
 
-# All write at the end of the file (O_APPEND), wherever that is. What is not printed by then is lost: a line at most, if somebody reads the container's log. No event tells a
+# All write at the end of the file (O_APPEND), wherever that is. What is not printed by then is lost: a line at most, if the container's log is read. No event tells a
 # file's size; between two looks the file system's own limit holds.
 limit_log() {
   # Until the script ends.
