@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { type AnnouncementSettings, announcements, podAddress, type SpeakerFacts } from "./announcements.ts";
+import { type AnnouncementSettings, announcements, recordedAddress, type SpeakerFacts } from "./announcements.ts";
 
 const SETTINGS: AnnouncementSettings = {
   ...{ node: "weft-1", defaultVpc: "ovn-cluster", announceClusterIp: false, externalRanges: [] },
@@ -15,37 +15,56 @@ const WEB = {
 };
 
 function said(facts: Partial<SpeakerFacts>, settings: Partial<AnnouncementSettings> = {}): readonly string[] {
-  const all = { subnets: [DEFAULT], pods: [], services: [], eips: [], hasEndpoint: () => false, ...facts };
+  const all = { subnets: [DEFAULT], pods: [], records: [], services: [], eips: [], hasEndpoint: () => false, ...facts };
   return announcements(all, { ...SETTINGS, ...settings }).map(
     ({ prefix, nextHop }) => prefix + (nextHop === undefined ? "" : ` by ${nextHop}`),
   );
 }
 
+/** A pod whose interface is set up, and the record of its addresses. */
 function pod(node: string, policy: "cluster" | "local" | undefined, ...addresses: string[]) {
-  return { node, policy, addresses: addresses.flatMap((address) => podAddress("ovn-default", address) ?? []) };
+  const uid = addresses.join();
+  return {
+    pods: [{ uid, node, policy, providers: ["ovn"] }],
+    records: [record(uid, ...addresses)],
+  };
+}
+
+function record(uid: string, ...addresses: string[]) {
+  const read = addresses.flatMap((address) => recordedAddress(address) ?? []);
+  return { pod: uid, provider: "ovn", subnet: "ovn-default", addresses: read };
 }
 
 t.test("a pod is announced by every node, or by its own", async (t) => {
   const addresses = ["10.16.0.5", "fd00:10:16::5"];
   const prefixes = ["10.16.0.5/32", "fd00:10:16::5/128"];
-  t.same(said({ pods: [pod("weft-2", "cluster", ...addresses)] }), prefixes);
-  t.same(said({ pods: [pod("weft-1", "local", ...addresses)] }), prefixes);
-  t.same(said({ pods: [pod("weft-2", "local", ...addresses)] }), []);
-  t.same(said({ pods: [pod("weft-1", undefined, ...addresses)] }), []);
+  t.same(said(pod("weft-2", "cluster", ...addresses)), prefixes);
+  t.same(said(pod("weft-1", "local", ...addresses)), prefixes);
+  t.same(said(pod("weft-2", "local", ...addresses)), []);
+  t.same(said(pod("weft-1", undefined, ...addresses)), []);
 });
 
 t.test("a subnet is announced as a whole by every node, or its pods by their own nodes", async (t) => {
   const cluster = { ...DEFAULT, policy: "cluster" as const };
   const local = { ...DEFAULT, policy: "local" as const };
-  const pods = [pod("weft-1", undefined, "10.16.0.5"), pod("weft-1", "cluster", "10.16.0.6")];
-  t.same(said({ subnets: [cluster], pods }), ["10.16.0.0/16", "10.16.0.6/32", "fd00:10:16::/112"]);
-  t.same(said({ subnets: [local], pods }), ["10.16.0.5/32", "10.16.0.6/32"]);
+  const [one, two] = [pod("weft-1", undefined, "10.16.0.5"), pod("weft-1", "cluster", "10.16.0.6")];
+  const both = { pods: [...one.pods, ...two.pods], records: [...one.records, ...two.records] };
+  t.same(said({ subnets: [cluster], ...both }), ["10.16.0.0/16", "10.16.0.6/32", "fd00:10:16::/112"]);
+  t.same(said({ subnets: [local], ...both }), ["10.16.0.5/32", "10.16.0.6/32"]);
   t.same(said({ subnets: [{ ...cluster, vpc: "team-a" }] }), [], "nodes do not reach another VPC");
 });
 
-t.test("an address that is not in the pod's subnet is not announced", async (t) => {
-  t.same(said({ pods: [pod("weft-1", "cluster", "8.8.8.8", "no address")] }), []);
-  t.same(said({ subnets: [], pods: [pod("weft-1", "cluster", "10.16.0.5")] }), [], "an unknown subnet");
+t.test("an address that is not in the subnet of its record is not announced", async (t) => {
+  t.same(said(pod("weft-1", "cluster", "8.8.8.8", "no address")), []);
+  t.same(said({ subnets: [], ...pod("weft-1", "cluster", "10.16.0.5") }), [], "an unknown subnet");
+});
+
+t.test("a pod is announced with the addresses of its own record only", async (t) => {
+  const { pods } = pod("weft-1", "cluster", "10.16.0.5");
+  t.same(said({ pods, records: [record("another", "10.16.0.5")] }), [], "the record is another pod's");
+  t.same(said({ pods }), [], "without a record");
+  const further = { ...record(pods[0]!.uid, "10.16.0.6"), provider: "net1.team-a.ovn" };
+  t.same(said({ pods, records: [further] }), [], "the interface is not set up");
 });
 
 t.test("of a Service, the addresses that nodes serve are announced", async (t) => {

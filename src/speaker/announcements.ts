@@ -21,26 +21,36 @@ export interface SpeakerSubnet {
   readonly cidrs: readonly string[];
 }
 
-/** A pod with addresses that has not ended. */
+/** A pod with an interface in OVN that has not ended. Its addresses are those of its records: its author can write any address into its annotations. */
 export interface SpeakerPod {
+  readonly uid: string;
   readonly node: string;
   readonly policy: AnnouncePolicy | undefined;
-  /** Of its interfaces in OVN. */
-  readonly addresses: readonly PodAddress[];
+  /** The providers of its interfaces in OVN that are set up. */
+  readonly providers: readonly string[];
 }
 
-/** Read once for each version of a pod: there may be ten thousand, and every change looks at all. */
-export interface PodAddress {
+/** The record of a pod's addresses: an IP object, which the controller writes. */
+export interface SpeakerRecord {
+  /** UID of the pod. */
+  readonly pod: string;
+  readonly provider: string;
   readonly subnet: string;
+  /** Read once for each version of a record: there may be ten thousand, and every change looks at all. */
+  readonly addresses: readonly RecordedAddress[];
+}
+
+/** An address of a record. */
+export interface RecordedAddress {
   readonly ip: Ip;
   /** The address alone as a CIDR. */
   readonly prefix: string;
 }
 
-/** An address of a pod; none if the text is not one. */
-export function podAddress(subnet: string, address: string): PodAddress | undefined {
+/** An address of a record; none if the text is not one. */
+export function recordedAddress(address: string): RecordedAddress | undefined {
   const ip = parseIp(address);
-  return ip && { subnet, ip, prefix: hostCidr(ip).text };
+  return ip && { ip, prefix: hostCidr(ip).text };
 }
 
 /** A Service with a policy. */
@@ -75,6 +85,7 @@ export interface SpeakerEip {
 export interface SpeakerFacts {
   readonly subnets: Iterable<SpeakerSubnet>;
   readonly pods: Iterable<SpeakerPod>;
+  readonly records: Iterable<SpeakerRecord>;
   readonly services: Iterable<SpeakerService>;
   readonly eips: Iterable<SpeakerEip>;
   /** Whether the Service with that key has a ready endpoint on this node. */
@@ -117,16 +128,17 @@ export function announcements(facts: SpeakerFacts, settings: AnnouncementSetting
   );
   for (const { vpc, policy, blocks } of subnets.values())
     if (vpc === settings.defaultVpc && policy === "cluster") for (const { text } of blocks) add(text);
-  for (const pod of facts.pods) {
-    for (const { subnet: of, ip, prefix } of pod.addresses) {
-      const subnet = subnets.get(of);
-      if (subnet === undefined || subnet.vpc !== settings.defaultVpc) continue;
-      // The author of a pod can write any address there.
-      if (!subnet.blocks.some((block) => cidrContains(block, ip))) continue;
-      // A subnet that is announced as a whole has its pods' addresses in it.
-      const policy = pod.policy ?? (subnet.policy === "local" ? "local" : undefined);
-      if (policy === "cluster" || (policy === "local" && pod.node === settings.node)) add(prefix);
-    }
+  const pods = new Map([...facts.pods].map((pod) => [pod.uid, pod]));
+  for (const record of facts.records) {
+    const [pod, subnet] = [pods.get(record.pod), subnets.get(record.subnet)];
+    if (pod === undefined || !pod.providers.includes(record.provider)) continue;
+    if (subnet === undefined || subnet.vpc !== settings.defaultVpc) continue;
+    // A subnet that is announced as a whole has its pods' addresses in it.
+    const policy = pod.policy ?? (subnet.policy === "local" ? "local" : undefined);
+    if (policy !== "cluster" && !(policy === "local" && pod.node === settings.node)) continue;
+    for (const { ip, prefix } of record.addresses)
+      // The subnet's range may have changed, or be that of a network outside.
+      if (subnet.blocks.some((block) => cidrContains(block, ip))) add(prefix);
   }
   for (const service of facts.services)
     for (const address of servedAt(service, facts, settings)) add(hostPrefix(address));

@@ -9,7 +9,7 @@ const OPTIONS = readSpeakerOptions(
   ["--node-ips=192.0.2.11", "--neighbor-address=192.0.2.1", "--neighbor-as=65002", "--cluster-as=65001"],
   { KUBE_NODE_NAME: "weft-1" },
 );
-const NOTHING = { subnets: [], pods: [], services: [], eips: [], hasEndpoint: () => false };
+const NOTHING = { subnets: [], pods: [], records: [], services: [], eips: [], hasEndpoint: () => false };
 
 /** A speaker whose BIRD ends `lifeMs` after each start. */
 async function speaker(t: Test, clock: ManualClock, lifeMs: number) {

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { annotationDomain, isOvnProvider, LABEL, POD, podAnnotation, SERVICE, SUBNET } from "../api/annotations.ts";
+import { isOvnProvider, LABEL, POD, podAnnotation, SERVICE, SUBNET } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import type { SubnetSpec, SubnetStatus } from "../api/generated/subnet.ts";
 import { samePlain } from "../collections/plain.ts";
+import { type IpObject, projectIp } from "../facts/project-ip.ts";
 import { type Informer, informer } from "../kube/informer.ts";
 import type { InformerTime } from "../kube/informer-options.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { ENDPOINT_SLICES, OVN_EIPS, PODS, type ResourceType, SERVICES, SUBNETS } from "../kube/resources.ts";
+import { ENDPOINT_SLICES, IPS, OVN_EIPS, PODS, type ResourceType, SERVICES, SUBNETS } from "../kube/resources.ts";
 import type { EndpointSlice, Pod, Service } from "../kube/types.ts";
 import {
-  podAddress,
   readAnnouncePolicy,
+  recordedAddress,
   type SpeakerEip,
   type SpeakerFacts,
   type SpeakerPod,
+  type SpeakerRecord,
   type SpeakerService,
   type SpeakerSubnet,
 } from "./announcements.ts";
 
 /** The label that names the Service of an EndpointSlice (discovery.k8s.io/v1). */
 const SERVICE_LABEL = "kubernetes.io/service-name";
-/** How the annotation with the addresses of an interface ends; before it is the interface's provider. */
-const ADDRESS_SUFFIX = podAnnotation("", "ip_address");
+/** How the annotation of an interface that is set up ends; before it is the interface's provider. */
+const ROUTED_SUFFIX = podAnnotation("", "routed");
 
 /** What a speaker watches. */
 export interface SpeakerWatches {
@@ -56,10 +58,11 @@ export function speakerWatches(
     informer<T, P>(kube, type, { project, equal: samePlain, fromMemory: true, absent, onError, ...from.time });
   const subnets = watch<SubnetObject, SpeakerSubnet>(SUBNETS, (one) => announcedSubnet(one, from.defaultVpc));
   const pods = watch<Pod, SpeakerPod>(PODS, (pod) => announcedPod(pod, node));
+  const records = watch<RecordObject, SpeakerRecord>(IPS, announcedRecord);
   const services = watch<Service, SpeakerService>(SERVICES, announcedService);
   const eips = watch<EipObject, SpeakerEip>(OVN_EIPS, announcedEip, "empty");
   const slices = watch<EndpointSlice, string>(ENDPOINT_SLICES, (slice) => announcedSlice(slice, node));
-  const all = [subnets, pods, services, eips, slices];
+  const all = [subnets, pods, records, services, eips, slices];
   return {
     get synced() {
       return all.every(({ synced }) => synced);
@@ -70,7 +73,8 @@ export function speakerWatches(
     get facts() {
       const served = new Set(slices.values());
       return {
-        ...{ subnets: subnets.values(), pods: pods.values(), services: services.values(), eips: eips.values() },
+        ...{ subnets: subnets.values(), pods: pods.values(), records: records.values() },
+        ...{ services: services.values(), eips: eips.values() },
         hasEndpoint: (service: string) => served.has(service),
       };
     },
@@ -112,15 +116,20 @@ export function announcedPod({ metadata, spec = {}, status = {} }: Pod, node: st
   if (spec.nodeName === undefined || (policy === undefined && !own) || spec.hostNetwork) return undefined;
   // Its address may be another pod's by now.
   if (status.phase === "Succeeded" || status.phase === "Failed") return undefined;
-  const addresses = Object.entries(annotations).flatMap(([key, value]) => {
-    if (!key.endsWith(ADDRESS_SUFFIX)) return [];
-    const provider = key.slice(0, -ADDRESS_SUFFIX.length);
-    const isRouted = annotations[`${annotationDomain(provider)}/routed`] === "true";
-    const subnet = annotations[podAnnotation(provider, "logical_switch")];
-    if (!isOvnProvider(provider) || !isRouted || subnet === undefined) return [];
-    return listOf(value).flatMap((address) => podAddress(subnet, address) ?? []);
+  const providers = Object.entries(annotations).flatMap(([key, value]) => {
+    const provider = key.endsWith(ROUTED_SUFFIX) ? key.slice(0, -ROUTED_SUFFIX.length) : "";
+    return isOvnProvider(provider) && value === "true" ? provider : [];
   });
-  return addresses.length === 0 ? undefined : { node: spec.nodeName, policy, addresses };
+  return providers.length === 0 ? undefined : { uid: metadata.uid, node: spec.nodeName, policy, providers };
+}
+
+type RecordObject = KubeObject & IpObject;
+
+/** The record of a pod's addresses; undefined for those of nodes and others, and for reservations. */
+export function announcedRecord(object: RecordObject): SpeakerRecord | undefined {
+  const { podUid, provider, subnet, v4, v6 } = projectIp(object);
+  const addresses = [v4, v6].flatMap((address) => recordedAddress(address) ?? []);
+  return podUid === "" || addresses.length === 0 ? undefined : { pod: podUid, provider, subnet, addresses };
 }
 
 /** A Service with a policy. */
