@@ -14,6 +14,12 @@ import { type ProviderNetworkObject, projectProviderNetwork, providerNetworkKind
 import { factStore } from "./store.ts";
 import { projectVlan } from "./vlan.ts";
 
+/** The rest of a node's contract. */
+const CONTRACT = {
+  ...{ mac: "02:00:00:00:00:02", addresses: {}, cidr: {}, gateway: {}, sources: {} },
+  ...{ joinSubnet: "join", portName: "node-n1" },
+};
+
 function cluster(): FactStore {
   const facts = factStore();
   facts.set("cluster", "cluster", SAMPLE_CLUSTER);
@@ -104,6 +110,27 @@ t.test("an invalid selector and fields without effect are reported", async (t) =
   t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.exchangeLinkName/ });
 });
 
+t.test("an invalid selector disconnects no node", async (t) => {
+  const facts = cluster();
+  add(facts, { defaultInterface: "eth1", nodeSelector: { matchLabels: { out: "yes" } } });
+  label(facts, "n1", { out: "yes" });
+  const accept = (node: string): void => {
+    const [fact, networks] = [facts.get("nodes", node)!, facts.by("providerNodes", "node", node)];
+    const contract = encodeNodeContract({ ...CONTRACT, uplinks: uplinksOf(fact, networks) ?? {} });
+    const annotations = { ...fact.annotations, [NODE.contract]: contract[NODE.contract] ?? "" };
+    facts.set("nodes", node, { ...fact, annotations });
+  };
+  for (const node of ["n1", "n2"]) accept(node);
+  t.same(interfaces(facts), { n1: "eth1" });
+  add(facts, { defaultInterface: "eth1", nodeSelector: { matchLabels: { out: "not a value" } } });
+  t.same(interfaces(facts), { n1: "eth1" }, "it stays connected, and no other node is");
+  t.match(condition(facts), { ready: false, reason: "InvalidNodeSelector", message: /stay connected/ });
+  accept("n1");
+  t.same(interfaces(facts), { n1: "eth1" });
+  add(facts, { defaultInterface: "eth1", nodeSelector: { matchLabels: { out: "no" } } });
+  t.same(interfaces(facts), {}, "a valid selector without the node disconnects it");
+});
+
 t.test("a deleted network stays until its Vlans are deleted, and nodes are disconnected then", async (t) => {
   const facts = cluster();
   const spec = { defaultInterface: "eth1" };
@@ -139,10 +166,7 @@ t.test("a node's contract and labels follow the networks", async (t) => {
   t.equal(labelled("n1"), undefined);
   facts.set("providerNetworks", "net", undefined);
   t.same(labelled("n1"), { [key("ready")]: null, [key("interface")]: null, [key("mtu")]: null });
-  const annotations = encodeNodeContract({
-    ...{ mac: "02:00:00:00:00:02", addresses: {}, cidr: {}, gateway: {}, sources: {}, joinSubnet: "join" },
-    ...{ portName: "node-n1", uplinks: { net: "eth1" } },
-  });
+  const annotations = encodeNodeContract({ ...CONTRACT, uplinks: { net: "eth1" } });
   const told = Object.fromEntries(Object.entries(annotations).flatMap(([name, text]) => (text ? [[name, text]] : [])));
   facts.set("nodes", "n1", { ...facts.get("nodes", "n1")!, annotations: told });
   t.same(uplinksOf(...of("n1")), {}, "a node that was told of one is told that there is none");

@@ -128,7 +128,7 @@ function stateOf(
     return {
       ready: false,
       reason: "InvalidNodeSelector",
-      message: `spec.nodeSelector: ${problem}; no node is selected`,
+      message: `spec.nodeSelector: ${problem}; until it is corrected, nodes that are connected stay connected, and no other node is connected`,
     };
   if (notReady.length === 0) return { ready: true, reason: "Ready", message: "" };
   const more = notReady.length > 5 ? ` and ${notReady.length - 5} more` : "";

@@ -2,6 +2,7 @@
 
 import { NODE } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
+import { acceptedUplinks } from "../../contract/node.ts";
 import { readUplinkState } from "../../contract/uplinks.ts";
 import { changeOf, type Derivation } from "../../facts/derivation.ts";
 import type { NodeFact } from "../../facts/node.ts";
@@ -46,22 +47,25 @@ function isGone(facts: FactStore, { name, deleting }: FactTypes["providerNetwork
 function factOf(network: FactTypes["providerNetworks"], node: NodeFact): ProviderNodeFact {
   const { name } = network;
   const key = keyOf(name, node.name);
-  if (!isSelected(network, node)) return { key, network: name, node: node.name };
+  const wanted = interfaceOf(network, node);
+  if (wanted === undefined) return { key, network: name, node: node.name };
   const state = readUplinkState(node.annotations[NODE.uplinks], name);
-  const custom = network.customInterfaces.find(({ nodes }) => nodes.includes(node.name));
-  return {
-    ...{ key, network: name, node: node.name, interface: custom?.interface ?? network.interface },
-    ...(state !== undefined && { state }),
-  };
+  return { key, network: name, node: node.name, interface: wanted, ...(state !== undefined && { state }) };
 }
 
-/** As in Kube-OVN: with a selector, the list of excluded nodes is not considered. An invalid selector selects no node. */
-function isSelected(
-  { nodeSelector, excludeNodes }: FactTypes["providerNetworks"],
-  { name, labels }: NodeFact,
-): boolean {
-  if (nodeSelector === undefined) return !excludeNodes.includes(name);
-  return selectorProblem(nodeSelector) === undefined && matchesLabels(nodeSelector, labels);
+/**
+ * The interface by which a node must be connected; undefined for none. As in Kube-OVN, the list of excluded nodes is not considered with a selector. While the selector is invalid, each
+ * node stays as its contract says: connected or not.
+ */
+function interfaceOf(
+  { name: network, nodeSelector, excludeNodes, customInterfaces, interface: name }: FactTypes["providerNetworks"],
+  { name: node, labels, annotations }: NodeFact,
+): string | undefined {
+  if (nodeSelector !== undefined && selectorProblem(nodeSelector) !== undefined)
+    return new Map(Object.entries(acceptedUplinks(annotations) ?? {})).get(network);
+  const isSelected = nodeSelector === undefined ? !excludeNodes.includes(node) : matchesLabels(nodeSelector, labels);
+  if (!isSelected) return undefined;
+  return customInterfaces.find(({ nodes }) => nodes.includes(node))?.interface ?? name;
 }
 
 function keysOf(facts: FactStore, network: string): readonly string[] {
@@ -81,6 +85,7 @@ function sameForNetworks(old: NodeFact | undefined, now: NodeFact | undefined): 
     old !== undefined &&
     now !== undefined &&
     samePlain(old.labels, now.labels) &&
-    old.annotations[NODE.uplinks] === now.annotations[NODE.uplinks]
+    old.annotations[NODE.uplinks] === now.annotations[NODE.uplinks] &&
+    old.annotations[NODE.contract] === now.annotations[NODE.contract]
   );
 }
