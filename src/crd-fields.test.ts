@@ -62,7 +62,7 @@ const SUBNET: Samples = {
   "acls[].action": { base: { acls: [ACL] }, value: "allow" },
   vlan: { value: "v1" },
   vips: { value: ["10.20.0.7"] },
-  logicalGateway: { value: true },
+  logicalGateway: { base: { vlan: "external" }, value: true },
   disableGatewayCheck: "no pod's start waits for its gateway to answer, whatever it says",
   disableInterConnection: "no subnet is advertised to other clusters",
   enableDHCP: { value: true },
@@ -70,9 +70,9 @@ const SUBNET: Samples = {
   dhcpV6Options: { base: { enableDHCP: true, cidrBlock: "fd00:20::/112" }, value: 'domain_search="a.b"' },
   enableIPv6RA: { base: { cidrBlock: "fd00:20::/112" }, value: true },
   ipv6RAConfigs: { base: { enableIPv6RA: true, cidrBlock: "fd00:20::/112" }, value: "max_interval=60,min_interval=5" },
-  u2oInterconnection: { value: true },
-  u2oInterconnectionIP: { value: "10.20.0.7" },
-  "u2oFeatures.overlayOnlyRouting": { value: true },
+  u2oInterconnection: { base: { vlan: "external" }, value: true },
+  u2oInterconnectionIP: { base: { vlan: "external", u2oInterconnection: true }, value: "10.20.0.7" },
+  "u2oFeatures.overlayOnlyRouting": { base: { vlan: "external", u2oInterconnection: true }, value: true },
   enableLb: { value: false },
   enableEcmp: { base: { ...CENTRAL, gatewayNode: "weft-1,weft-2" }, value: true },
   enableMulticastSnoop: { value: true },
@@ -344,6 +344,11 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
       : kind === "ovnEips"
         ? { v4Ip: "10.16.0.90", macAddress: "02:00:00:00:00:01" }
         : undefined;
+  if (kind === "subnetSpecs" && spec["u2oInterconnection"] === true && spec["u2oInterconnectionIP"] === undefined) {
+    const name = "u2o-interconnection.ovn-cluster.x";
+    const of = { podName: name, namespace: "default", subnet: "x", v4IpAddress: "10.20.0.5" };
+    set("ips", name, { ...of, macAddress: "02:00:00:00:02:05" });
+  }
   const own = kind === "ips" ? "z.default" : "x";
   set(kind, own, spec, given);
   if (kind === "vips" || kind === "ovnEips") set(kind, "x-new", spec);

@@ -67,6 +67,11 @@ export function u2oIpName(vpc: string, subnet: string): string {
   return portName(`${U2O}.${vpc}.${subnet}`, !vpc.includes(".") && !subnet.includes("."), ["u2o", vpc, subnet]);
 }
 
+/** Whether a name is that of {@link u2oIpName}, for some VPC and subnet. No pod's port has such a name. */
+export function isU2oIpName(name: string): boolean {
+  return name.startsWith(`${U2O}.`);
+}
+
 /** The `IP` object of a subnet's multicast querier: `mcast-querier.<subnet>`. */
 export function multicastQuerierName(subnet: string): string {
   return portName(`${QUERIER}.${subnet}`, true, ["mcast", subnet]);

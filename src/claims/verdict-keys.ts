@@ -22,6 +22,11 @@ export function querierVerdictKey(subnet: string): string {
   return `mcast/${subnet}`;
 }
 
+/** Why the router has no address in a subnet with `u2oInterconnection`. */
+export function u2oVerdictKey(subnet: string): string {
+  return `u2o/${subnet}`;
+}
+
 /** Why a reservation could not be completed. */
 export function reservationVerdictKey(ip: string): string {
   return `ip/${ip}`;

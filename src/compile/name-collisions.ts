@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isOvnProvider } from "../api/annotations.ts";
 import {
   ipPoolAddressSetName,
   nodePortGroupName,
@@ -14,7 +13,7 @@ import type { FactChange } from "../facts/fact-change.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import type { FactTypes } from "../facts/types.ts";
-import { isUnderlay } from "../facts/underlay.ts";
+import { isRouted } from "../facts/underlay.ts";
 import { externalRole, type NameClaim, nameCollisionKey, oldestOf, peeringRole } from "./name-claims.ts";
 
 /** A claim to one name. */
@@ -73,8 +72,8 @@ export class NameCollisions {
     const subnet = this.#facts.get("subnetSpecs", name);
     this.#set(
       nameCollisionKey.subnet(name),
-      // The switch of an underlay subnet has no port towards its VPC's router.
-      subnet === undefined || !isOvnProvider(subnet.provider) || isUnderlay(subnet) ? [] : claimsOfSubnet(subnet),
+      // The switch of another subnet has no port towards its VPC's router.
+      subnet !== undefined && isRouted(subnet) ? claimsOfSubnet(subnet) : [],
     );
   }
 

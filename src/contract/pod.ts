@@ -21,8 +21,10 @@ export interface PodInterfaceText {
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
   readonly subnet: string;
-  /** Name of the VPC. */
+  /** Name of the VPC; "" if its router has no port in the subnet. */
   readonly router: string;
+  /** The external network of the subnet, and its VLAN id. */
+  readonly localnet?: { readonly network: string; readonly tag: number };
   /** The KubeVirt virtual machine whose address it is. */
   readonly machine?: string;
 }
@@ -95,7 +97,11 @@ export function encodePodInterface(provider: string, of: PodInterfaceText): Want
     [name("cidr")]: writeDual(of.cidr),
     [name("gateway")]: writeDual(of.gateway),
     [name("logical_switch")]: of.subnet,
-    ...(of.onOvn && { [name("logical_router")]: of.router }),
+    ...(of.onOvn && {
+      [name("logical_router")]: of.router === "" ? undefined : of.router,
+      [name("vlan_id")]: of.localnet && String(of.localnet.tag),
+      [name("provider_network")]: of.localnet?.network,
+    }),
     [name("pod_nic_type")]: VETH_PAIR,
     ...(of.machine !== undefined && { [name("virtualmachine")]: of.machine }),
   };

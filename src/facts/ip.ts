@@ -9,7 +9,7 @@ export interface IpFact extends Malformed {
   readonly name: string;
   readonly uid: string;
   /**
-   * Its holder: `namespace/pod`, `namespace/<virtual machine>`, `node:<node>`, `subnet:<subnet>` (its multicast querier), or "" for an address that a
+   * Its holder: `namespace/pod`, `namespace/<virtual machine>`, `node:<node>`, `subnet:<subnet>` (its multicast querier, its router), or "" for an address that a
    * user reserved.
    */
   readonly holder: string;

@@ -5,7 +5,7 @@
  * them has a condition. `src/crd-fields.test.ts` compares this list with `crds/` and the code.
  */
 export const NOT_SUPPORTED = {
-  subnets: ["logicalGateway", "u2oInterconnection", "u2oInterconnectionIP", "u2oFeatures", "enableExternalLBAddress"],
+  subnets: ["enableExternalLBAddress"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** The fields (as above) that a spec sets, sorted. A value that is equal to none (false, 0, "", an empty list) does not count. */

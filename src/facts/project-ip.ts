@@ -2,7 +2,7 @@
 
 import { LABEL, OVN_PROVIDER } from "../api/annotations.ts";
 import type { IPSpec } from "../api/generated/ip.ts";
-import { multicastQuerierName, NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
+import { isU2oIpName, multicastQuerierName, NODE_PREFIX, nodePortName, podPortName } from "../api/port-names.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { IpFact } from "./ip.ts";
@@ -75,8 +75,8 @@ function providerOf(
 }
 
 /**
- * A node's IP object has no namespace and the name of its port; that of a subnet's multicast querier has the name of its port as well; every other
- * one belongs to a pod.
+ * A node's IP object has no namespace and the name of its port; those of a subnet's multicast querier and of its router have the names of their ports as
+ * well; every other one belongs to a pod.
  */
 function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
   if (!spec.namespace) {
@@ -85,8 +85,8 @@ function holderOf(name: string, spec: NonNullable<IpObject["spec"]>): string {
     const node = [spec.nodeName, spec.podName].find((candidate) => candidate && isNamed(candidate));
     return node === undefined ? "" : `node:${node}`;
   }
-  // A subnet's querier has itself as pod, as in Kube-OVN; no pod's port has such a name.
-  if (spec.podName === name && spec.subnet && name === multicastQuerierName(spec.subnet))
+  // They have themselves as pod, as in Kube-OVN; no pod's port has such a name.
+  if (spec.podName === name && spec.subnet && (name === multicastQuerierName(spec.subnet) || isU2oIpName(name)))
     return `subnet:${spec.subnet}`;
   return spec.podName ? `${spec.namespace}/${spec.podName}` : "";
 }

@@ -64,6 +64,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     provider,
     protocol: addressing.protocol,
     vlan: spec.vlan ?? "",
+    ...projectRouting(spec, provider),
     cidr: addressing.cidr,
     gateway: addressing.gateway,
     excludeIps: addressing.excludeIps,
@@ -132,6 +133,17 @@ export function withAccepted(subnet: SubnetSpecFact): SubnetFact {
   const protocol = cidr.v4 && cidr.v6 ? "Dual" : cidr.v4 ? "IPv4" : "IPv6";
   // Defaults are not written to a spec that is not accepted.
   return { ...rest, protocol, cidr, gateway, missing: {} };
+}
+
+/** How a subnet with a vlan is connected to its VPC's router; the API server refuses both at once. */
+function projectRouting(
+  { vlan, logicalGateway, u2oInterconnection, u2oInterconnectionIP, u2oFeatures }: NonNullable<SubnetObject["spec"]>,
+  provider: string,
+): Pick<SubnetSpecFact, "logicalGateway" | "u2o"> {
+  if (!vlan || !isOvnProvider(provider)) return { logicalGateway: false };
+  if (logicalGateway === true) return { logicalGateway: true };
+  const u2o = { ip: u2oInterconnectionIP ?? "", overlayOnly: u2oFeatures?.overlayOnlyRouting === true };
+  return { logicalGateway: false, ...(u2oInterconnection === true && { u2o }) };
 }
 
 interface Addressing {

@@ -12,6 +12,10 @@ export interface SubnetFact extends CustomObjectFact {
   readonly provider: string;
   readonly protocol: string;
   readonly vlan: string;
+  /** With a vlan: the gateway is the VPC's router, as in an overlay subnet. */
+  readonly logicalGateway: boolean;
+  /** With a vlan: pods of it and of the VPC's overlay subnets reach each other by the VPC's router, which has an address in it. */
+  readonly u2o?: UnderlayToOverlayFact;
   /** Canonical CIDRs. */
   readonly cidr: Dual<string>;
   readonly gateway: Dual<string>;
@@ -71,6 +75,14 @@ export interface SubnetSpecFact extends SubnetFact {
   readonly records: RecordAnnotations;
   /** Its annotation with the contract for nodes, unparsed; absent if it has none. */
   readonly nodeContract?: string;
+}
+
+/** `u2oInterconnection` of a subnet. */
+export interface UnderlayToOverlayFact {
+  /** The wanted address of the router, one of each family at most, unparsed; "" for any. */
+  readonly ip: string;
+  /** Only packets of overlay subnets and to them go by the router; all others to the physical gateway. */
+  readonly overlayOnly: boolean;
 }
 
 /** One entry of `Subnet.spec.acls`, unparsed; the API server validates direction and action. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { SUBNET_HOLDER } from "../claims/multicast-querier.ts";
 import { reservationClaims } from "../claims/reservation.ts";
+import { SUBNET_HOLDER } from "../claims/subnet-addresses.ts";
 import { nodeUnit } from "../compile/node/node.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";

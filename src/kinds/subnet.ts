@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { querierClaims } from "../claims/multicast-querier.ts";
+import { subnetClaims } from "../claims/subnet-addresses.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
 import { readAcceptedSubnet } from "../facts/accepted.ts";
 import { NOT_SUPPORTED } from "../facts/not-supported.ts";
@@ -27,7 +27,7 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   indexes: { vpc: (subnet) => [subnet.vpc] },
   accepted: "subnets",
   unit: subnetUnit,
-  claim: querierClaims,
+  claim: subnetClaims,
   rows: {
     Logical_Switch: ["name", "other_config", "external_ids", "ports", "acls", "load_balancer_group"],
     Logical_Switch_Port: [...PORT_COLUMNS, "tag"],

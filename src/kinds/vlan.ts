@@ -5,6 +5,7 @@ import { type ConditionEffect, fill, type WeftEffect } from "../compile/effects.
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { malformedNotes } from "../compile/references.ts";
 import { withNotes } from "../compile/reports.ts";
+import { ownerOfVlanId, vlanTag } from "../compile/subnet/vlan-conflict.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
@@ -56,11 +57,10 @@ const vlanUnit: UnitKind<FactReader, VlanInput, WeftEffect> = {
   read(reader, key) {
     const vlan = reader.get("vlans", key);
     if (vlan === undefined) return undefined;
-    const same = vlan.id === 0 ? [] : reader.by("vlans", "tag", tagOf(vlan));
     return {
       vlan,
       subnets: reader.by("subnets", "vlan", key).map(({ name }) => name),
-      older: same.find((other) => ageOf(other) < ageOf(vlan))?.name,
+      older: ownerOfVlanId(reader, vlan),
     };
   },
 
@@ -93,16 +93,8 @@ function stateOf(
   if (network === "")
     return { ready: false, reason: "ProviderMissing", message: "spec.provider names no network, for example external" };
   if (older === undefined) return { ready: true, reason: "Ready", message: "" };
-  const message = `Vlan "${older}" also has id ${id} in network "${network}": subnets of both are in one broadcast domain; give each Vlan its own id`;
+  const message = `Vlan "${older}" has id ${id} in network "${network}": new subnets of this Vlan are not accepted; give each Vlan its own id`;
   return { ready: true, reason: "VlanConflict", message };
-}
-
-function tagOf({ network, id }: VlanFact): string {
-  return `${network}/${id}`;
-}
-
-function ageOf({ created, name }: VlanFact): string {
-  return `${created}/${name}`;
 }
 
 /** kubeovn.io/v1 Vlan. */
@@ -111,7 +103,7 @@ export const vlanKind: Kind<"vlans"> = {
   type: { group: "kubeovn.io", version: "v1", plural: "vlans", namespaced: false, kind: "Vlan" },
   project: projectVlan,
   indexes: {
-    tag: (vlan) => (vlan.id === 0 ? [] : [tagOf(vlan)]),
+    tag: (vlan) => (vlan.id === 0 ? [] : [vlanTag(vlan)]),
     network: ({ network }) => (network === "" ? [] : [network]),
   },
   unit: vlanUnit,

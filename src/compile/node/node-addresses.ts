@@ -5,6 +5,7 @@ import { commaList } from "../../collections/comma-list.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import { type Ip, parseIp } from "../../net/address.ts";
 import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { Dual } from "../../net/dual.ts";
@@ -57,6 +58,9 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
   }
   const subnet = reader.get("nodeSubnets", node.name)?.[ip.family === 4 ? "v4" : "v6"];
   if (subnet !== undefined) return { reason: "PodAddress", message: `it is in subnet ${subnet}` };
+  // In an underlay subnet, which may be the nodes' network, only addresses that are free or of nodes are trusted.
+  const holder = reader.by("ips", "address", ip.text).find((one) => isInUnderlay(reader, one.subnet));
+  if (holder !== undefined) return { reason: "PodAddress", message: `IP ${holder.name} has it` };
   const services = rangesOfServices(reader);
   if (holds(services, ip))
     return { reason: "ServiceAddress", message: `it is in the range of Services (${services.join(", ")})` };
@@ -72,6 +76,11 @@ function refusal(reader: FactReader, node: NodeFact, cluster: ClusterFact, ip: I
     return { reason: "OutsideNodeRanges", message };
   }
   return undefined;
+}
+
+function isInUnderlay(reader: FactReader, name: string): boolean {
+  const subnet = reader.get("subnets", name);
+  return subnet !== undefined && isUnderlay(subnet);
 }
 
 /**

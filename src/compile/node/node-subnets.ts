@@ -6,6 +6,7 @@ import { changeOf, type Deriver } from "../../facts/derivation.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { NodeSubnetsFact } from "../../facts/subnet.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import { AddressTable } from "../../net/address-table.ts";
 
 /**
@@ -52,7 +53,9 @@ export class NodeSubnets implements Deriver {
   #placeSubnet(name: string): void {
     const subnet = this.#facts.get("subnets", name);
     const router = this.#facts.get("cluster", "cluster")?.router;
-    const counts = subnet !== undefined && subnet.vpc === router && isOvnProvider(subnet.provider);
+    // An underlay subnet may be the nodes' own network.
+    const counts =
+      subnet !== undefined && subnet.vpc === router && isOvnProvider(subnet.provider) && !isUnderlay(subnet);
     this.#subnets.set(name, counts ? [subnet.cidr] : []);
   }
 

@@ -14,6 +14,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
 import { externalIds } from "../rows.ts";
+import { u2oRouterOf } from "../subnet/subnet-u2o.ts";
 import { externalLink } from "../vpc/vpc-external.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 
@@ -67,11 +68,13 @@ function hopProblem(reader: FactReader, hop: Ip, ip: IpFact, router: string): st
     return range !== undefined && cidrContains(range, hop) && reader.get("verdicts", name)?.ok === true;
   });
   if (holder === undefined) return `${hop.text} is in no subnet of VPC "${router}"`;
-  if (isUnderlay(holder))
+  const u2o = u2oRouterOf(reader, holder);
+  if (u2o?.[family] === hop.text) return `${hop.text} is the router's own address in subnet ${holder.name}`;
+  if (isUnderlay(holder) && u2o === undefined)
     return externalLink(reader, router, holder.name) === undefined
       ? `${hop.text} is in external subnet ${holder.name}, in which VPC "${router}" has no port`
       : undefined;
-  if (holder.gateway[family] === hop.text)
+  if (u2o === undefined && holder.gateway[family] === hop.text)
     return `${hop.text} is the router's own address, the gateway of subnet ${holder.name}`;
   return undefined;
 }

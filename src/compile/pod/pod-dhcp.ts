@@ -16,13 +16,13 @@ import type { PortInput } from "./port-input.ts";
  * in a subnet without DHCP), else its subnet's. A port with one family in a dual-stack subnet gets answers for that family only.
  */
 export function addPortDhcp(build: FragmentBuilder, input: PortInput, family: 4 | 6): string | undefined {
-  const { pod, ip, subnet } = input;
+  const { pod, ip, subnet, gateway = subnet.gateway } = input;
   const side = family === 4 ? "v4" : "v6";
   if (ip[side] === "" || subnet.cidr[side] === undefined) return undefined;
   const own = ownOptions(input, family);
   if (own === undefined)
     return subnet.enableDhcp ? rowUuid("DHCP_Options", dhcpOptionsId(subnet.name, family)) : undefined;
-  const row = dhcpRow(subnet, family, own.options, { port: ip.name });
+  const row = dhcpRow({ ...subnet, gateway }, family, own.options, { port: ip.name });
   return row && build.row("DHCP_Options", `${podPortId(ip.name, pod)}/dhcpv${family}`, row).uuid;
 }
 

@@ -5,7 +5,7 @@ import { holderName } from "../../claims/pod-interfaces.ts";
 import type { WantedAnnotations } from "../../contract/annotations.ts";
 import { encodePodInterface } from "../../contract/pod.ts";
 import { addressesOf } from "../../facts/annotation-forms.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { hasLocalnet, isRouted } from "../../facts/underlay.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
@@ -26,7 +26,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   const addresses = [ip.mac, ip.v4, ip.v6].filter((part) => part !== "").join(" ");
   // In an external network a pod could answer for the router there, or for other objects' OvnEips, and no rule of the
   // subnet prevents that.
-  const outside = isUnderlay(subnet);
+  const outside = hasLocalnet(subnet);
   const vips = outside ? [] : addressesOf(annotation("port_vips") ?? "");
   const secured = outside || annotation("port_security") === "true";
   const port = build.held(
@@ -62,15 +62,23 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
 }
 
 /** The wanted annotations of a pod for an interface; `undefined`: none. */
-export function resultsOf({ pod, ip, subnet, onOvn }: PortInput): WantedAnnotations {
+export function resultsOf({
+  pod,
+  ip,
+  subnet,
+  onOvn,
+  localnet,
+  gateway = subnet.gateway,
+}: PortInput): WantedAnnotations {
   return encodePodInterface(ip.provider, {
     onOvn,
     addresses: { ...(ip.v4 && { v4: ip.v4 }), ...(ip.v6 && { v6: ip.v6 }) },
     mac: ip.mac,
     cidr: subnet.cidr,
-    gateway: subnet.gateway,
+    gateway,
     subnet: subnet.name,
-    router: subnet.vpc,
+    router: isRouted(subnet) ? subnet.vpc : "",
+    ...(localnet && { localnet }),
     ...(pod.holder !== pod.key && { machine: holderName(pod) }),
   });
 }

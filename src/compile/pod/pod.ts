@@ -25,6 +25,7 @@ import { customVpc } from "../../policy/pod-vpcs.ts";
 import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { reportPod } from "../reports.ts";
+import { readLocalnet } from "../subnet/subnet-localnet.ts";
 import { reportForeignAnnotations } from "./foreign-annotations.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
@@ -32,7 +33,7 @@ import { addPort, resultsOf } from "./pod-port.ts";
 import { podQos, recordQos, reportForeignQos, reportQos } from "./pod-qos.ts";
 import { reportRoutes } from "./pod-route-problems.ts";
 import { missingSecurityGroups, reportMissingGroups } from "./pod-security-groups.ts";
-import type { PortInput } from "./port-input.ts";
+import { type PortInput, podGateway } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 import { reportStrayAnnotations, type StrayAnnotations, strayAnnotations } from "./stray-annotations.ts";
 import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
@@ -146,6 +147,7 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         own &&
         subnet !== undefined &&
         isComplete(one, subnet) &&
+        hasGateway(one, pod) &&
         pod.node !== undefined &&
         groups !== undefined
       ) {
@@ -222,6 +224,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
     shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
     subnet: open ? named : undefined,
+    ...gatewayIn(reader, named),
     north:
       pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
     groups: pod === undefined || own === undefined || !onOvn ? [] : named && groupsOf(reader, pod, own, vpc),
@@ -265,6 +268,17 @@ function isNamedAfter({ holder, name, provider }: IpFact): boolean {
 function isComplete({ ip, onOvn }: InterfaceInput, subnet: SubnetFact): boolean {
   const bare = subnet.protocol === "Mac";
   return (bare || ip.v4 !== "" || ip.v6 !== "") && (ip.mac !== "" || !(onOvn || bare));
+}
+
+function gatewayIn(reader: FactReader, subnet: SubnetFact | undefined): Pick<InterfaceInput, "gateway" | "localnet"> {
+  const gateway = subnet && podGateway(reader, subnet);
+  const localnet = subnet && readLocalnet(reader, subnet);
+  return { ...(gateway && { gateway }), ...(localnet && { localnet }) };
+}
+
+/** A new pod waits for its gateway; others keep their ports while a setting of the subnet changes. */
+function hasGateway({ ip, gateway }: InterfaceInput, { annotations }: PodFact): boolean {
+  return gateway !== undefined || annotations[podAnnotation(ip.provider, "allocated")] === "true";
 }
 
 function isConflicting(reader: FactReader, ip: IpFact): boolean {

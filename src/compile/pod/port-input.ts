@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Placement } from "../../claims/migration.ts";
+import { hasU2oRouter } from "../../claims/subnet-addresses.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { NetworkSelectionFact } from "../../facts/network-attachment.ts";
 import type { PodFact } from "../../facts/pod.ts";
+import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
+import type { Localnet } from "../subnet/subnet-localnet.ts";
+import { routerAddresses, u2oRouterOf } from "../subnet/subnet-u2o.ts";
 
 /** Addresses that a pod may send from besides its own: those of Vips that it names (`ovn.kubernetes.io/aaps`). */
 export interface SharedAddresses {
@@ -18,6 +22,15 @@ export interface NorthGateway {
   readonly hops: Dual<string>;
   /** Problems of the annotation. */
   readonly problems: readonly string[];
+}
+
+/**
+ * The next hops of default routes of a subnet's pods: the gateway, or the VPC's router with `u2oInterconnection`. Undefined while the router has no address yet.
+ */
+export function podGateway(reader: FactReader, subnet: SubnetFact): Dual<string> | undefined {
+  if (!hasU2oRouter(subnet)) return subnet.gateway;
+  const router = u2oRouterOf(reader, subnet);
+  return router && routerAddresses(subnet, router);
 }
 
 /** An interface with an address. */
@@ -34,6 +47,10 @@ export interface PortInput {
   readonly onOvn: boolean;
   /** The subnet of its address; it is accepted. */
   readonly subnet: SubnetFact;
+  /** The next hops of the pod's default routes; absent if they are not known yet, see {@link podGateway}. */
+  readonly gateway?: Dual<string>;
+  /** The external network of the subnet; absent if it has none. */
+  readonly localnet?: Localnet;
   /** The custom VPC of the subnet; absent for the default VPC. */
   readonly vpc?: string;
   /** Addresses of the Vips that the pod may send from as well. */

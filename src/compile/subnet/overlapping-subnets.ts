@@ -3,11 +3,12 @@
 import { isOvnProvider } from "../../api/annotations.ts";
 import { getOrAdd } from "../../collections/get-or-add.ts";
 import type { SubnetSpecFact } from "../../facts/subnet.ts";
+import { isRouted } from "../../facts/underlay.ts";
 import { AddressTable } from "../../net/address-table.ts";
 import type { Dual } from "../../net/dual.ts";
 
 /**
- * Finds the subnets that overlap, in their specs or in their accepted configurations, in one network. A network is a VPC, and within it a vlan;
+ * Finds the subnets that overlap, in their specs or in their accepted configurations, in one network. A network is a VPC's router, and within the VPC a vlan;
  * networks of other plugins are distinguished by their providers. Subnets of two peered VPCs are neighbours as well.
  */
 export class OverlappingSubnets {
@@ -33,7 +34,7 @@ export class OverlappingSubnets {
     const spec = this.#specs.get(name);
     if (spec === undefined) return [];
     const peers = isOvnProvider(spec.provider) ? peersOf(spec.vpc).map(anyVlan) : [];
-    const found = [network(spec), ...peers].flatMap((key) =>
+    const found = [...networks(spec), ...peers].flatMap((key) =>
       rangesIn(spec).flatMap((range) => this.#overlapping(key, range)),
     );
     return [...new Set(found)].filter((other) => other !== name).sort();
@@ -50,8 +51,11 @@ export class OverlappingSubnets {
   }
 }
 
-function network({ vpc, vlan, provider }: SubnetSpecFact): string {
-  return JSON.stringify(isOvnProvider(provider) ? { vpc, vlan } : { provider });
+/** A subnet with a vlan to which the VPC's router is connected is also in the network of the overlay subnets. */
+function networks(spec: SubnetSpecFact): readonly string[] {
+  const { vpc, vlan, provider } = spec;
+  if (!isOvnProvider(provider)) return [JSON.stringify({ provider })];
+  return [vlan, ...(vlan !== "" && isRouted(spec) ? [""] : [])].map((name) => JSON.stringify({ vpc, vlan: name }));
 }
 
 function anyVlan(vpc: string): string {
@@ -60,7 +64,7 @@ function anyVlan(vpc: string): string {
 
 /** The tables that a subnet is in. */
 function tablesOf(spec: SubnetSpecFact): readonly string[] {
-  return isOvnProvider(spec.provider) ? [network(spec), anyVlan(spec.vpc)] : [network(spec)];
+  return isOvnProvider(spec.provider) ? [...networks(spec), anyVlan(spec.vpc)] : networks(spec);
 }
 
 /** The ranges that a subnet has, and those of its spec. */

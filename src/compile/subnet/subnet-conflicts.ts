@@ -4,9 +4,11 @@ import { isOvnProvider } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetSpecFact } from "../../facts/subnet.ts";
+import { hasLocalnet } from "../../facts/underlay.ts";
 import type { PeeringFact } from "../../facts/vpc.ts";
 import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { rangesOfServices } from "../service/service-ranges.ts";
+import { ownerOfVlanId } from "./vlan-conflict.ts";
 
 /** Why the spec of a subnet is not accepted. */
 export interface SubnetProblem {
@@ -24,6 +26,15 @@ export function serviceConflict(subnet: SubnetFact, reader: FactReader): SubnetP
   if (shared === undefined) return undefined;
   const message = `spec.cidrBlock ${shared.mine} overlaps ${shared.theirs}, the addresses of Services; choose a range outside it`;
   return { reason: "ServiceConflict", message };
+}
+
+/** Two Vlans of one id are one broadcast domain, as in Kube-OVN. */
+export function vlanConflict(reader: FactReader, subnet: SubnetFact): SubnetProblem | undefined {
+  const vlan = hasLocalnet(subnet) ? reader.get("vlans", subnet.vlan) : undefined;
+  const owner = vlan && ownerOfVlanId(reader, vlan);
+  if (vlan === undefined || owner === undefined) return undefined;
+  const message = `Vlan "${vlan.name}" (spec.vlan) has id ${vlan.id} in network "${vlan.network}", which Vlan "${owner}" has already; give it an id of its own, or use "${owner}"`;
+  return { reason: "VlanConflict", message };
 }
 
 /** Whether the addresses of the spec are the accepted ones. */

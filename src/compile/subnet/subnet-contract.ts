@@ -4,6 +4,7 @@ import { isOvnProvider } from "../../api/annotations.ts";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { SubnetFact, VerdictFact } from "../../facts/subnet.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import { dualValues } from "../../net/dual.ts";
 import { readEgress } from "./subnet-egress.ts";
 import { readNatRules } from "./subnet-nat-rules.ts";
@@ -20,11 +21,12 @@ export function subnetContract(
 ): string | undefined {
   // A verdict without a key belongs to no subnet.
   if (verdict.key === "") return undefined;
-  const { vpc, provider, vlan, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
-  // Nodes reach the external networks (`vlan`) by themselves.
-  const routed = verdict.ok && vpc === cluster.router && isOvnProvider(provider) && vlan === "";
+  const { vpc, provider, cidr, natOutgoing, gatewayType, nodeNetwork } = subnet;
+  // Nodes reach external networks by themselves.
+  const isInside = verdict.ok && isOvnProvider(provider) && !isUnderlay(subnet);
+  const routed = isInside && vpc === cluster.router;
   const { egress } = routed ? readEgress(subnet, cluster.router, egressTableOwner) : {};
-  const probed = verdict.ok && vpc !== cluster.router && isOvnProvider(provider) && vlan === "";
+  const probed = isInside && vpc !== cluster.router;
   return encodeSubnetContract({
     cidrs: routed ? dualValues(cidr) : [],
     natOutgoing,

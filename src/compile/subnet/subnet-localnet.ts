@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { localnetPortName } from "../../api/names.ts";
+import type { IpFact } from "../../facts/ip.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { hasLocalnet } from "../../facts/underlay.ts";
+import { parseIp } from "../../net/address.ts";
+import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
@@ -16,9 +19,9 @@ export interface Localnet {
   readonly tag: number;
 }
 
-/** The network of an underlay subnet; undefined if its Vlan does not exist. */
-export function readLocalnet(reader: FactReader, subnet: SubnetFact): Localnet | undefined {
-  if (!isUnderlay(subnet)) return undefined;
+/** The network of a subnet; undefined if it has none, or if its Vlan does not exist. */
+export function readLocalnet(reader: FactReader, subnet: Pick<SubnetFact, "vlan" | "provider">): Localnet | undefined {
+  if (!hasLocalnet(subnet)) return undefined;
   const vlan = reader.get("vlans", subnet.vlan);
   if (vlan === undefined || vlan.network === "") return undefined;
   return { network: vlan.network, tag: vlan.id };
@@ -38,5 +41,13 @@ export function addLocalnet(build: FragmentBuilder, { name, cidr }: SubnetFact, 
       ...(cidr.v4 !== undefined && { ipv4_network: cidr.v4 }),
       ...(cidr.v6 !== undefined && { ipv6_network: cidr.v6 }),
     }),
+  });
+}
+
+/** Whether all addresses of a record are in the subnet. */
+export function isInSubnet({ cidr }: Pick<SubnetFact, "cidr">, ip: Pick<IpFact, "v4" | "v6">): boolean {
+  return (["v4", "v6"] as const).every((family) => {
+    const [address, block] = [parseIp(ip[family]), parseCidr(cidr[family] ?? "")];
+    return address === undefined || (block !== undefined && cidrContains(block, address));
   });
 }

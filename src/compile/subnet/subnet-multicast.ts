@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { multicastQuerierName } from "../../api/port-names.ts";
-import { hasQuerier, isQuerierOf } from "../../claims/multicast-querier.ts";
+import { hasQuerier } from "../../claims/multicast-querier.ts";
+import { isOfSubnet } from "../../claims/subnet-addresses.ts";
 import { querierVerdictKey } from "../../claims/verdict-keys.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
-import { parseIp } from "../../net/address.ts";
-import { cidrContains, parseCidr } from "../../net/cidr.ts";
 import { linkLocalFromMac } from "../../net/mac.ts";
-import { type Note, type ReleaseIpEffect, releaseIp } from "../effects.ts";
+import type { Note } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { querierPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { isInSubnet } from "./subnet-localnet.ts";
 
 /** The input of a subnet's multicast configuration. */
 export interface MulticastInput {
@@ -31,22 +31,15 @@ export function readMulticast(reader: FactReader, subnet: SubnetFact): Multicast
 }
 
 /** The record of the address of a subnet's querier. */
-export function querierOf(reader: FactReader, subnet: string): IpFact | undefined {
+function querierOf(reader: FactReader, subnet: string): IpFact | undefined {
   const record = reader.get("ips", multicastQuerierName(subnet));
-  return record !== undefined && isQuerierOf(record, subnet) ? record : undefined;
+  return record !== undefined && isOfSubnet(record, subnet) ? record : undefined;
 }
 
 /** The subnet's querier, if it has an address. */
 function activeQuerier(subnet: SubnetFact, { querier }: MulticastInput): IpFact | undefined {
   const isOurs = querier !== undefined && hasQuerier(subnet) && !querier.deleting && querier.mac !== "";
-  return isOurs && isInside(subnet, querier) ? querier : undefined;
-}
-
-function isInside({ cidr }: SubnetFact, ip: IpFact): boolean {
-  return (["v4", "v6"] as const).every((family) => {
-    const [address, block] = [parseIp(ip[family]), parseCidr(cidr[family] ?? "")];
-    return address === undefined || (block !== undefined && cidrContains(block, address));
-  });
+  return isOurs && isInSubnet(subnet, querier) ? querier : undefined;
 }
 
 /**
@@ -85,19 +78,9 @@ export function multicastStatus(subnet: SubnetFact, input: MulticastInput): Read
   return { mcastQuerierIP: [v4, v6].filter((part) => part !== "").join(","), mcastQuerierMAC: mac };
 }
 
-/**
- * Releases the querier's address if it is not wanted any more: snooping is off, the range has changed, or the subnet is being deleted and has no
- * other addresses in use.
- */
-export function releaseQuerier(
-  subnet: SubnetFact,
-  input: MulticastInput,
-  holders: readonly string[],
-): readonly ReleaseIpEffect[] {
-  const { querier } = input;
-  if (querier === undefined) return [];
-  const isLast = subnet.deleting && holders.every((name) => name === querier.name);
-  return activeQuerier(subnet, input) === undefined || isLast ? [releaseIp(querier)] : [];
+/** Whether the querier's record stays: snooping is on, and the address is in the range. */
+export function keepsQuerier(subnet: SubnetFact, input: MulticastInput): boolean {
+  return activeQuerier(subnet, input) !== undefined;
 }
 
 /** Problems, for the subnet's condition. */

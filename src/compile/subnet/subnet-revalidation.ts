@@ -6,6 +6,7 @@ import { changeOf, type Deriver } from "../../facts/derivation.ts";
 import type { FactChange } from "../../facts/fact-change.ts";
 import { type FactStore, strictReader } from "../../facts/store.ts";
 import type { SubnetSpecFact } from "../../facts/subnet.ts";
+import { isUnderlay } from "../../facts/underlay.ts";
 import type { VpcFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
 import { AddressTable } from "../../net/address-table.ts";
@@ -18,11 +19,12 @@ import {
   settleSubnet,
   type Unrecorded,
 } from "./subnet-validation.ts";
+import { vlanTag } from "./vlan-conflict.ts";
 
 /**
  * Maintains the facts `subnets` (accepted configurations) and `verdicts`. A change settles the subnets that it
  * concerns: a changed subnet and those that it overlaps, those of a VPC whose peerings change, those whose range
- * contains a node's address.
+ * contains a node's address, those of Vlans with one id.
  */
 export class SubnetVerdicts implements Deriver {
   readonly #facts: FactStore;
@@ -50,9 +52,11 @@ export class SubnetVerdicts implements Deriver {
 
   noteFact(change: FactChange): void {
     const [spec, vpc, node] = [changeOf("subnetSpecs", change), changeOf("vpcs", change), changeOf("nodes", change)];
+    const vlan = changeOf("vlans", change);
     if (spec !== undefined) this.#noteSpec(spec);
     else if (vpc !== undefined) this.#noteVpc(vpc);
     else if (node !== undefined) this.#noteNode(node);
+    else if (vlan !== undefined) this.#noteVlan(vlan);
     else if (change.kind === "serviceRanges") this.#settle(this.#facts.all("subnetSpecs").map(({ name }) => name));
     else if (change.kind === "ips" || change.kind === "addressHolders") {
       const { old, new: now } = change as FactChange<"ips" | "addressHolders">;
@@ -90,6 +94,15 @@ export class SubnetVerdicts implements Deriver {
     );
   }
 
+  /** The id may be free for another Vlan now, or not any more. */
+  #noteVlan({ key, old, new: now }: FactChange<"vlans">): void {
+    const tags = [old, now].flatMap((vlan) => (vlan === undefined ? [] : vlanTag(vlan)));
+    if (tags[0] === tags[1]) return;
+    const rivals = tags.flatMap((tag) => this.#facts.by("vlans", "tag", tag).map(({ name }) => name));
+    const vlans = [...new Set([key, ...rivals])];
+    this.#settle(vlans.flatMap((vlan) => this.#facts.by("subnets", "vlan", vlan).map(({ name }) => name)));
+  }
+
   #placeNode(name: string): void {
     const node = this.#facts.get("nodes", name);
     this.#nodes.set(name, node === undefined ? [] : [node.internal]);
@@ -106,9 +119,11 @@ export class SubnetVerdicts implements Deriver {
     return { others, node: this.#nodeIn(spec), links: recordedPeerings(this.#facts, spec.vpc) };
   }
 
-  /** The node with the lowest address in a subnet's range. Another plugin's network may be the nodes' own network. */
-  #nodeIn({ vpc, provider, cidr }: SubnetSpecFact): SubnetSurroundings["node"] {
-    if (vpc !== this.#facts.get("cluster", "cluster")?.router || !isOvnProvider(provider)) return undefined;
+  /** The node with the lowest address in a subnet's range. Another plugin's network, or one outside, may be the nodes' own network. */
+  #nodeIn(spec: SubnetSpecFact): SubnetSurroundings["node"] {
+    const { vpc, provider, cidr } = spec;
+    if (vpc !== this.#facts.get("cluster", "cluster")?.router || !isOvnProvider(provider) || isUnderlay(spec))
+      return undefined;
     const { v4, v6 } = this.#nodes.overlapping(cidr);
     for (const [family, name] of [
       ["v4", v4[0]],

@@ -2,7 +2,7 @@
 
 import type { Fragment } from "../../desired/fragment.ts";
 import { rowUuid, stableMac } from "../../desired/identity.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { hasLocalnet, isUnderlay } from "../../facts/underlay.ts";
 import type { WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { addGatewaySets, addSubnetGateway } from "../gateway/subnet-gateway.ts";
@@ -24,12 +24,14 @@ import type { SubnetInput } from "./subnet-input.ts";
 import { addLocalnet } from "./subnet-localnet.ts";
 import { addQuerierPort, multicastConfig } from "./subnet-multicast.ts";
 import { addSourceGuard } from "./subnet-sources.ts";
+import { addOutsideSources, addU2oRoutes, routerAddresses } from "./subnet-u2o.ts";
 import { addSubnetVips } from "./subnet-vips.ts";
 
 /** The rows of a subnet: its logical switch with its ports and rules, the port of its router, and its way out of the VPC. */
 export function compileSubnetRows(input: SubnetInput): Fragment<WeftEffect> {
-  const { subnet, cluster, ports } = input;
-  const { name, vpc, cidr, gateway } = subnet;
+  const { subnet, cluster, ports, u2o } = input;
+  const { name, vpc, cidr } = subnet;
+  const own = routerAddresses(subnet, u2o.router);
   const build = new FragmentBuilder();
   const other_config = multicastConfig(subnet, input.multicast);
   build.row("Logical_Switch", switchId(name), { name, other_config, external_ids: externalIds() });
@@ -43,15 +45,14 @@ export function compileSubnetRows(input: SubnetInput): Fragment<WeftEffect> {
 
   if (input.localnet !== undefined) addLocalnet(build, subnet, input.localnet);
   const networks = (["v4", "v6"] as const).flatMap((family) => {
-    // The gateway of an underlay subnet is an external router.
-    const [address, block] = isUnderlay(subnet) ? [] : [gateway[family], cidr[family]];
+    const [address, block] = [own[family], cidr[family]];
     return address && block ? [`${address}/${block.split("/")[1]}`] : [];
   });
   if (networks.length > 0) {
     const ra = subnet.enableIpv6Ra && cidr.v6 ? readRaConfigs(subnet.ipv6RaConfigs).options : {};
     build.held("Logical_Router", routerId(vpc), "ports", "Logical_Router_Port", routerPortId(ports.router), {
       name: ports.router,
-      mac: stableMac(routerMacId(vpc, name)),
+      mac: u2o.router?.mac ?? stableMac(routerMacId(vpc, name)),
       networks: [...networks].sort(),
       ipv6_ra_configs: ra,
       options: subnet.routeTable === "" ? {} : { route_table: subnet.routeTable },
@@ -72,7 +73,7 @@ export function compileSubnetRows(input: SubnetInput): Fragment<WeftEffect> {
       build.member("Port_Group", UPLINKS_ID, "ports", rowUuid("Logical_Switch_Port", switchPort));
     }
   }
-  addDhcp(build, subnet);
+  addDhcp(build, u2o.router === undefined ? subnet : { ...subnet, gateway: own });
   const { joinCidr } = input;
   const uplink = networks.length > 0 ? ports.switch : undefined;
   addAcls(build, subnet, joinCidr, (cidr) => input.virtualPorts[cidr] ?? []);
@@ -88,5 +89,7 @@ export function compileSubnetRows(input: SubnetInput): Fragment<WeftEffect> {
       privateCidrs: input.privateCidrs,
     });
   if (vpc === cluster.router && !isUnderlay(subnet)) addSubnetGateway(build, subnet, cluster, input.gateways);
+  if (uplink !== undefined && hasLocalnet(subnet)) addOutsideSources(build, subnet, ports.router, input.surroundings);
+  if (u2o.router !== undefined) addU2oRoutes(build, subnet, input.surroundings);
   return build.finish();
 }

@@ -6,9 +6,9 @@ import { recordAnnotations, writeAcceptedSubnet } from "../../facts/accepted.ts"
 import type { ClusterFact } from "../../facts/cluster.ts";
 import { joinDual } from "../../facts/project-subnet.ts";
 import type { SubnetFact, VerdictFact } from "../../facts/subnet.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { hasLocalnet, isUnderlay } from "../../facts/underlay.ts";
 import { translateSubnetRules } from "../../policy/subnet-rules.ts";
-import { type ConditionEffect, fill, type Note, type WeftEffect } from "../effects.ts";
+import { type ConditionEffect, fill, releaseIp, type WeftEffect } from "../effects.ts";
 import { activeGateways, gatewayNotes } from "../gateway/gateway-nodes.ts";
 import { malformedNotes, unsupportedNotes } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
@@ -16,8 +16,9 @@ import { subnetContract } from "./subnet-contract.ts";
 import { dhcpProblems } from "./subnet-dhcp.ts";
 import { readEgress } from "./subnet-egress.ts";
 import type { SubnetInput } from "./subnet-input.ts";
-import { multicastNotes, multicastStatus, releaseQuerier } from "./subnet-multicast.ts";
+import { keepsQuerier, multicastNotes, multicastStatus } from "./subnet-multicast.ts";
 import { natRuleStatus, readNatRules } from "./subnet-nat-rules.ts";
+import { u2oNotes, u2oStatus } from "./subnet-u2o.ts";
 import { vipNotes } from "./subnet-vips.ts";
 
 /** The effects of a subnet: its finalizer, defaults, records and status, of which the conditions say what of it is not accepted or not served. */
@@ -41,7 +42,11 @@ export function compileSubnetEffects(input: SubnetInput): readonly WeftEffect[] 
     const [active] = subnet.enableEcmp ? [] : activeGateways(subnet, gateways);
     const natOutgoingPolicyRules = natRuleStatus(subnet);
     const activateGateway = ready ? (active?.name ?? "") : "";
-    const status = { activateGateway, natOutgoingPolicyRules, ...multicastStatus(subnet, input.multicast) };
+    const status = {
+      ...{ activateGateway, natOutgoingPolicyRules },
+      ...multicastStatus(subnet, input.multicast),
+      ...u2oStatus(subnet, input.u2o),
+    };
     return { ...state, ...(refused && { refused }), status };
   };
   const viaNodes =
@@ -63,29 +68,29 @@ export function compileSubnetEffects(input: SubnetInput): readonly WeftEffect[] 
       ...gatewayProblems,
       ...notes,
       ...multicastNotes(subnet, input.multicast),
-      ...(verdict.ok ? underlayNotes(input) : []),
+      ...u2oNotes(subnet, input.u2o),
       ...vipNotes(subnet, input.vips),
       ...unsupportedNotes(subnet),
       ...malformedNotes(subnet),
     ]),
   );
-  return [...filled, ...releaseQuerier(subnet, input.multicast, input.holders)];
+  return [...filled, ...releaseOwnAddresses(input)];
+}
+
+/** Releases the subnet's own addresses that are not wanted any more: the setting is off, or the range has changed; all when they are the last ones of a deleted subnet. */
+function releaseOwnAddresses({ subnet, multicast, u2o, holders, ownAddresses }: SubnetInput): readonly WeftEffect[] {
+  const names = new Set(ownAddresses.map(({ name }) => name));
+  const isLast = subnet.deleting && holders.every((name) => names.has(name));
+  const kept = [keepsQuerier(subnet, multicast) && multicast.querier?.name, u2o.router?.name];
+  return ownAddresses.flatMap((record) => (isLast || !kept.includes(record.name) ? releaseIp(record) : []));
 }
 
 /** Why an underlay subnet is not connected to its network; undefined if it is. */
 function disconnected({ subnet, localnet }: SubnetInput): { reason: string; message: string } | undefined {
-  if (!isUnderlay(subnet) || localnet !== undefined) return undefined;
+  if (!hasLocalnet(subnet) || localnet !== undefined) return undefined;
   const what = subnet.protocol === "Mac" ? "MAC addresses" : "addresses";
   const message = `its pods get ${what} but have no connectivity outside the subnet: there is no Vlan of that name (spec.vlan "${subnet.vlan}")`;
   return { reason: "NoProviderNetwork", message };
-}
-
-/** Notes for pods of an underlay subnet: their gateway is an external router, which Weft does not know. */
-function underlayNotes({ localnet }: SubnetInput): readonly Note[] {
-  if (localnet === undefined) return [];
-  const message =
-    "spec.vlan: the subnet serves routers' ports, OvnEips and NAT rules; pods in it are not supported (nodes do not reach them, and u2oInterconnection has no effect)";
-  return [{ reason: "UnderlayLimited", message }];
 }
 
 function annotationsOf({ records, nodeContract }: SubnetInput): Readonly<Record<string, string>> {

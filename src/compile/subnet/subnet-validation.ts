@@ -17,6 +17,7 @@ import {
   type SubnetProblem,
   serviceConflict,
   subnetConflict,
+  vlanConflict,
 } from "./subnet-conflicts.ts";
 
 /** A subnet's configuration, and whether it is accepted. */
@@ -74,6 +75,7 @@ export function settleSubnet(
     written.problem ??
     withoutVpc(reader, written) ??
     serviceConflict(written, reader) ??
+    vlanConflict(reader, written) ??
     subnetConflict(written, others, isAccepted(spec)) ??
     (isAccepted(spec) ? undefined : peeringConflict(written, links)) ??
     nodeConflict(written, node) ??

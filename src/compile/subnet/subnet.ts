@@ -6,19 +6,20 @@ import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { fill, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
-import { type OrphanedQuerier, readSubnet, type SubnetInput } from "./subnet-input.ts";
+import { type OrphanedAddresses, readSubnet, type SubnetInput } from "./subnet-input.ts";
 import { compileSubnetRows } from "./subnet-rows.ts";
 import { compileSubnetEffects } from "./subnet-status.ts";
 
 /** A subnet: its logical switch, the pair of ports to its router, and its gateway out of the VPC. */
-export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedQuerier, WeftEffect> = {
+export const subnetUnit: UnitKind<FactReader, SubnetInput | OrphanedAddresses, WeftEffect> = {
   name: "subnet",
   priority: 1,
 
   read: readSubnet,
 
   compile(input): Fragment<WeftEffect> {
-    if ("orphan" in input) return { ...new FragmentBuilder().finish(), effects: [releaseIp(input.orphan)] };
+    if ("orphans" in input)
+      return { ...new FragmentBuilder().finish(), effects: input.orphans.map((orphan) => releaseIp(orphan)) };
     const { subnet, verdict, holders } = input;
     const gone = subnet.deleting && holders.length === 0;
     // A subnet for interfaces of another plugin has no switch.

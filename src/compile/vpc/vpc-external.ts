@@ -9,7 +9,7 @@ import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { FactTypes } from "../../facts/types.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { isRouted, isUnderlay } from "../../facts/underlay.ts";
 import type { VpcFact } from "../../facts/vpc.ts";
 import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
@@ -92,7 +92,7 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
   const ranges = connectedRanges(reader, vpc.name).map(({ subnet, cidr }) => ({ subnet, cidr }));
   for (const name of wanted) {
     const subnet = reader.get("subnets", name);
-    const problem = unusable(reader, name, subnet) ?? overlapOf(name, subnet, ranges);
+    const problem = unusable(reader, vpc.name, name, subnet) ?? overlapOf(name, subnet, ranges);
     if (problem !== undefined || subnet === undefined) {
       if (problem !== undefined) notes.push(problem);
       continue;
@@ -206,7 +206,7 @@ export function externalStatus(vpc: VpcFact, { links }: Externals): Readonly<Rec
 }
 
 /** Why a subnet is not an external one; undefined if it is. */
-function unusable(reader: FactReader, name: string, subnet: SubnetFact | undefined): Note | undefined {
+function unusable(reader: FactReader, vpc: string, name: string, subnet: SubnetFact | undefined): Note | undefined {
   if (subnet === undefined)
     return {
       reason: "SubnetNotFound",
@@ -216,6 +216,10 @@ function unusable(reader: FactReader, name: string, subnet: SubnetFact | undefin
   const lack = isUnderlay(subnet) ? dualValues(subnet.cidr).length === 0 && "spec.cidrBlock" : "spec.vlan";
   if (lack !== false) {
     const message = `subnet "${name}" is not an external subnet (it has no ${lack}): the router has no port in it`;
+    return { reason: "NotExternal", message };
+  }
+  if (subnet.vpc === vpc && isRouted(subnet)) {
+    const message = `subnet "${name}" has u2oInterconnection: the router has a port in it already, and none for an external subnet`;
     return { reason: "NotExternal", message };
   }
   return readLocalnet(reader, subnet) === undefined ? notReady(name) : undefined;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isOvnProvider } from "../../api/annotations.ts";
 import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, peeringPortName } from "../../api/names.ts";
 import { stableMac } from "../../desired/identity.ts";
 import { peeringAsWritten } from "../../facts/project-peering.ts";
 import type { FactReader } from "../../facts/store.ts";
+import { hasLocalnet, isRouted, isUnderlay } from "../../facts/underlay.ts";
 import type { LinkAddress, PeeringFact, VpcFact } from "../../facts/vpc.ts";
 import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
@@ -15,6 +15,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nameCollisionKey, peeringRole } from "../name-claims.ts";
 import { routerId, routerPortId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { routerAddresses, u2oRouterOf } from "../subnet/subnet-u2o.ts";
 
 /** One end of an active peering: the router's port towards the other router. */
 export interface PeeringLink {
@@ -45,6 +46,8 @@ export interface ConnectedRange {
   readonly cidr: string;
   /** The router's own address in it; absent if the subnet has no gateway. */
   readonly gateway?: string;
+  /** The subnet is also a network outside the cluster, with hosts that Weft does not know. */
+  readonly isOutside: boolean;
 }
 
 /**
@@ -124,12 +127,19 @@ export function recordedPeerings(reader: FactReader, vpc: string): readonly Peer
 
 /** The ranges of a VPC's accepted subnets that its router is connected to. */
 export function connectedRanges(reader: FactReader, vpc: string): readonly ConnectedRange[] {
-  return reader.by("subnets", "vpc", vpc).flatMap(({ name, provider, vlan, cidr, gateway }) => {
-    // The router of an underlay subnet is outside.
-    if (!isOvnProvider(provider) || vlan !== "" || reader.get("verdicts", name)?.ok !== true) return [];
+  return reader.by("subnets", "vpc", vpc).flatMap((subnet) => {
+    const { name, cidr } = subnet;
+    if (!isRouted(subnet) || reader.get("verdicts", name)?.ok !== true) return [];
+    const router = u2oRouterOf(reader, subnet);
+    // The router has no port in it yet.
+    if (isUnderlay(subnet) && router === undefined) return [];
+    const addresses = routerAddresses(subnet, router);
     return (["v4", "v6"] as const).flatMap((family): ConnectedRange[] => {
-      const [block, own] = [cidr[family], gateway[family]];
-      return block === undefined ? [] : [{ subnet: name, cidr: block, ...(own !== undefined && { gateway: own }) }];
+      const [block, own] = [cidr[family], addresses[family]];
+      if (block === undefined) return [];
+      return [
+        { subnet: name, cidr: block, isOutside: hasLocalnet(subnet), ...(own !== undefined && { gateway: own }) },
+      ];
     });
   });
 }

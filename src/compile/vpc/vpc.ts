@@ -135,7 +135,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       name: vpc.name,
       options: {
         // As in Kube-OVN: an external address may move from one MAC to another.
-        always_learn_from_arp_request: String(externals.links.length > 0),
+        always_learn_from_arp_request: String(externals.links.length > 0 || ranges.some(({ isOutside }) => isOutside)),
         dynamic_neigh_routers: "true",
         mac_binding_age_threshold: "300",
       },

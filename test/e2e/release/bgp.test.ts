@@ -1,103 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import t, { type Test } from "tap";
-import { deploy } from "../../../hack/deploy/deploy.ts";
-import { createProgress } from "../../../hack/host/progress.ts";
+import t from "tap";
 import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
-import { http, urlHost } from "../../../hack/traffic/probe.ts";
-import { NODES, PODS, SECRETS, SERVICES } from "../../../src/kube/resources.ts";
-import { type Router, startRouter } from "../testing/frr.ts";
+import { urlHost } from "../../../hack/traffic/probe.ts";
+import { PODS, SERVICES } from "../../../src/kube/resources.ts";
+import { ANNOUNCE, isFor, neighborsOf, useBgp } from "../testing/bgp.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inNode, isReady, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { when } from "../testing/when.ts";
 import { type EventThing, openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-bgp";
-const CLUSTER_AS = 65001;
-const ROUTER_AS = 65002;
-const PASSWORD = "between-us";
-/** For how long the router keeps the routes of a speaker that has gone, in s. */
-const KEPT_S = 25;
-const ANNOUNCE = "ovn.kubernetes.io/bgp";
 
 t.setTimeout(580_000);
 
 let world: World;
-let router: Router;
-
-/** The configuration of the router: a neighbor for each address of each node. */
-function routerConfig(nodes: readonly string[]): string {
-  const v4 = nodes.map((node) => addressOf(node).v4);
-  const v6 = nodes.map((node) => addressOf(node).v6);
-  return [
-    `router bgp ${ROUTER_AS}`,
-    ` bgp router-id ${addressOf(OUTSIDE).v4}`,
-    " no bgp ebgp-requires-policy",
-    " no bgp default ipv4-unicast",
-    " bgp bestpath as-path multipath-relax",
-    " bgp graceful-restart",
-    ...[...v4, ...v6].flatMap((address) => [
-      ` neighbor ${address} remote-as ${CLUSTER_AS}`,
-      ` neighbor ${address} password ${PASSWORD}`,
-      ` neighbor ${address} timers connect 2`,
-    ]),
-    ...v6.map((address) => ` neighbor ${address} capability extended-nexthop`),
-    " address-family ipv4 unicast",
-    ...[...v4, ...v6].map((address) => `  neighbor ${address} activate`),
-    " exit-address-family",
-    " address-family ipv6 unicast",
-    ...v6.map((address) => `  neighbor ${address} activate`),
-    " exit-address-family",
-    "",
-  ].join("\n");
-}
-
-/** The neighbors from which the router has a route that it uses. */
-async function neighborsWith(address: string): Promise<readonly string[]> {
-  const family = address.includes(":") ? "ipv6 unicast" : "ipv4 unicast";
-  const text = await router.vtysh(`show bgp ${family} ${address}/${address.includes(":") ? 128 : 32} json`);
-  const { paths = [] } = JSON.parse(text || "{}") as {
-    readonly paths?: readonly { readonly valid?: boolean; readonly peer: { readonly peerId: string } }[];
-  };
-  return paths.flatMap(({ valid, peer }) => (valid === true ? [peer.peerId] : []));
-}
-
-/** The addresses of some nodes as neighbors of the router, in one family or both. */
-function neighborsOf(nodes: readonly string[], ...families: readonly ("v4" | "v6")[]): readonly string[] {
-  return nodes.flatMap((node) => families.map((family) => addressOf(node)[family]));
-}
-
-/** For the neighbors that announce an address: the router takes IPv6 routes from IPv6 neighbors only. */
-function isFor(address: string): (neighbor: string) => boolean {
-  return (neighbor) => !address.includes(":") || neighbor.includes(":");
-}
-
-/** Waits until the router has a route to an address from exactly these neighbors. */
-async function routedBy(t: Test, what: string, address: string, from: readonly string[], ms = 20_000): Promise<void> {
-  const wanted = [...from].sort().join();
-  const found = async (): Promise<string> => [...(await neighborsWith(address))].sort().join();
-  await until(what, ms, async () => (await found()) === wanted, 100).catch(() => undefined);
-  t.equal(await found(), wanted, what);
-}
-
-/** Waits until an HTTP server at an address answers the outside host; `expected` is in the answer. */
-async function answers(t: Test, url: string, expected: string): Promise<void> {
-  const ask = () => http(inNode(world, OUTSIDE), url);
-  const isRight = ({ ok, detail }: { readonly ok: boolean; readonly detail: string }) =>
-    ok && detail.includes(expected);
-  await until(url, 20_000, async () => isRight(await ask()), 200).catch(() => undefined);
-  const { ok, detail } = await ask();
-  t.ok(ok, `${url} answers`);
-  t.match(detail, expected, url);
-}
-
-/** When the kernel of the outside host first had, or no longer had, a route after a time. */
-function changed(address: string, gone: boolean, since: number): number | undefined {
-  const isIt = (text: string): boolean =>
-    text.startsWith("Deleted ") === gone && text.replace("Deleted ", "").startsWith(`${address} `);
-  return router.changes.find(({ at, text }) => at >= since && isIt(text))?.at;
-}
 
 t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout: 570_000 }, async (whole) => {
   const t = whole;
@@ -105,37 +23,8 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
   const { nodes } = world.lab;
   const [first = "", second = ""] = nodes;
   const namespace = await useNamespace(t, world, NAME);
-  router = await startRouter(world.lab.node(OUTSIDE).netns, routerConfig(nodes));
-  t.teardown(() => router.stop());
-  const label = async (node: string, value: string | null): Promise<unknown> =>
-    world.kube.patch(NODES, { name: node }, { type: "merge", body: { metadata: { labels: { [ANNOUNCE]: value } } } });
-  const secret = { namespace: "kube-system", name: NAME };
-  await world.kube.delete(SECRETS, secret).catch(() => undefined);
-  await world.kube.create(SECRETS, { metadata: secret, stringData: { password: PASSWORD } } as never);
-  for (const node of nodes) await label(node, "true");
-  await deploy(world.lab, createProgress(), {
-    set: [
-      ...["enabled=true", `neighborAs=${ROUTER_AS}`, `clusterAs=${CLUSTER_AS}`, "announceClusterIP=true"],
-      ...[`neighborAddresses[0]=${addressOf(OUTSIDE).v4}`, `neighborIPv6Addresses[0]=${addressOf(OUTSIDE).v6}`],
-      ...[
-        `authPasswordSecret.name=${NAME}`,
-        "extendedNexthop=true",
-        "bfd.enabled=true",
-        "bfd.minTx=200",
-        "bfd.minRx=200",
-      ],
-      ...["gracefulRestart.enabled=true", `gracefulRestart.time=${KEPT_S}`],
-    ].map((one) => `speaker.${one}`),
-  });
-  t.teardown(async () => {
-    for (const node of nodes) await label(node, null);
-    await world.kube.delete(SECRETS, secret);
-    await deploy(world.lab, createProgress());
-  });
-  const established = async (): Promise<number> =>
-    (await router.vtysh("show bgp summary")).split("\n").filter((line) => /^[\da-f.:]+ +4 .* \d+ +\d+ +\S+$/.test(line))
-      .length;
-  await until("all sessions are established", 60_000, async () => (await established()) >= 3 * nodes.length, 200);
+  const bgp = await useBgp(t, world, NAME);
+  const { router, label, established, answers, changed, routedBy } = bgp;
 
   await t.test("a pod's addresses, within a second of its readiness, until it is gone", async (t) => {
     await world.kube.create(PODS, webPod(namespace, "local", second, { [ANNOUNCE]: "local" }));
@@ -168,7 +57,7 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     const each = (command: string) =>
       Promise.all(
         neighborsOf(nodes, "v4").map((address) =>
-          router.vtysh("conf t", `router bgp ${ROUTER_AS}`, command.replace("ADDRESS", address)),
+          router.vtysh("conf t", `router bgp ${bgp.routerAs}`, command.replace("ADDRESS", address)),
         ),
       );
     await each("neighbor ADDRESS shutdown");
@@ -221,10 +110,10 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
       await until("the speaker is gone", 60_000, () => !world.pods.values().some(isNext));
       const left = performance.now();
       await routedBy(t, "still by both", v4, neighborsOf(nodes, "v4", "v6"));
-      await routedBy(t, "then by the first alone", v4, neighborsOf([first], "v4", "v6"), (KEPT_S + 20) * 1_000);
+      await routedBy(t, "then by the first alone", v4, neighborsOf([first], "v4", "v6"), (bgp.keptS + 20) * 1_000);
       const kept = (performance.now() - left) / 1_000;
       t.comment(`routes were kept for ${kept.toFixed(1)} s`);
-      t.ok(kept >= KEPT_S - 10, "for about the restart time");
+      t.ok(kept >= bgp.keptS - 10, "for about the restart time");
       await label(second, "true");
       await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
     },
@@ -234,7 +123,7 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     const each = (command: string) =>
       Promise.all(
         neighborsOf(nodes, "v4", "v6").map((address) =>
-          router.vtysh("conf t", `router bgp ${ROUTER_AS}`, command.replace("ADDRESS", address)),
+          router.vtysh("conf t", `router bgp ${bgp.routerAs}`, command.replace("ADDRESS", address)),
         ),
       );
     await each("neighbor ADDRESS bfd");
@@ -258,7 +147,7 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
   await t.test("a neighbor with another AS number is told in an Event, and the others go on", async (t) => {
     const address = addressOf(first).v4;
     const set = (as: number) =>
-      router.vtysh("conf t", `router bgp ${ROUTER_AS}`, `neighbor ${address} remote-as ${as}`);
+      router.vtysh("conf t", `router bgp ${bgp.routerAs}`, `neighbor ${address} remote-as ${as}`);
     await set(65_999);
     const isIt = ({ reason, message, involvedObject }: EventThing): boolean =>
       reason === "BgpSessionDown" && involvedObject.name === first && message.includes("another AS number");
@@ -270,7 +159,7 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     );
     t.comment(found.message);
     await routedBy(t, "the others go on", v6, neighborsOf(nodes, "v6"));
-    await set(CLUSTER_AS);
+    await set(bgp.clusterAs);
     await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
   });
 });
