@@ -144,6 +144,28 @@ t.test("addresses are announced to a router by BGP", { skip: whyNoLab(), timeout
     await each("no neighbor ADDRESS bfd");
   });
 
+  await t.test("a neighbor with another password is told in an Event, and the others go on", async (t) => {
+    const address = addressOf(first).v4;
+    const set = (password: string) =>
+      router.vtysh("conf t", `router bgp ${bgp.routerAs}`, `neighbor ${address} password ${password}`);
+    await set("another");
+    const isIt = ({ reason, message, involvedObject }: EventThing): boolean =>
+      reason === "BgpSessionDown" &&
+      involvedObject.name === first &&
+      message.includes(addressOf(OUTSIDE).v4) &&
+      /does not answer|ended the session/.test(message);
+    const found = await when(
+      (listener) => world.events.subscribe(listener),
+      () => world.events.values().find(isIt),
+      "an Event of the session",
+      90_000,
+    );
+    t.comment(found.message);
+    await routedBy(t, "the others go on", v6, neighborsOf(nodes, "v6"));
+    await set(bgp.password);
+    await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
+  });
+
   await t.test("a neighbor with another AS number is told in an Event, and the others go on", async (t) => {
     const address = addressOf(first).v4;
     const set = (as: number) =>

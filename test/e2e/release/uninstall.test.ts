@@ -37,6 +37,16 @@ function weftctl(...args: readonly string[]): Promise<RunResult> {
   const env = { KUBECONFIG: lab.paths.kubeconfig };
   return run(cliPath(hostPlatform()), args, { env, allowFailure: true, timeoutMs: 300_000 });
 }
+// An interface that an installation moves into a bridge, with addresses and routes of its own.
+for (const [i, name] of lab.nodes.entries()) {
+  const ip = (...args: readonly string[]) => lab.node(name).exec(["ip", ...args]);
+  await ip("link", "add", "eth9", "mtu", "1450", "type", "veth", "peer", "name", "far9");
+  await ip("address", "add", `172.31.82.${11 + i}/24`, "dev", "eth9");
+  await ip("address", "add", `fd00:31:82::${11 + i}/112`, "dev", "eth9", "nodad");
+  for (const link of ["far9", "eth9"]) await ip("link", "set", link, "up");
+  await ip("route", "add", "198.51.100.0/24", "via", "172.31.82.1", "metric", "77");
+  await ip("-6", "route", "add", "2001:db8:82::/48", "via", "fd00:31:82::1", "dev", "eth9", "metric", "77");
+}
 const before = await Promise.all(lab.nodes.map((name) => snapshotOf(lab.node(name))));
 
 await t.test("env-check accepts a cluster without a network", async (t) => {
@@ -101,6 +111,22 @@ await t.test("weftctl installs Weft, waits until it runs, and pods reach each ot
 await t.test("weftctl version shows the version of the installation", async (t) => {
   const { stdout } = await weftctl("version", "--output=json");
   t.match(JSON.parse(stdout), { client: { commit: /^[0-9a-f]{40}(-dirty)?$/ }, cluster: { weft: { image } } });
+});
+
+await t.test("an interface of each node moves into a bridge, with what it has for the node", async (t) => {
+  const network = {
+    apiVersion: "kubeovn.io/v1",
+    kind: "ProviderNetwork",
+    metadata: { name: "out" },
+    spec: { defaultInterface: "eth9" },
+  };
+  await lab.kubectl(["apply", "-f", "-"], { input: JSON.stringify(network) });
+  await lab.kubectl(["wait", "provider-network", "out", "--for=jsonpath={.status.ready}=true", "--timeout=90s"]);
+  for (const [i, name] of lab.nodes.entries()) {
+    const { stdout } = await lab.node(name).exec(["ip", "address", "show", "dev", "br-out"]);
+    t.match(stdout, `172.31.82.${11 + i}/24`, name);
+    t.match((await lab.node(name).exec(["ip", "route"])).stdout, /198\.51\.100\.0\/24 via 172\.31\.82\.1 dev br-out/);
+  }
 });
 
 await t.test("uninstall refuses while pods use the network", async (t) => {

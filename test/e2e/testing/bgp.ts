@@ -25,6 +25,8 @@ export interface Bgp {
   readonly clusterAs: number;
   readonly routerAs: number;
   readonly keptS: number;
+  /** Of all sessions. */
+  readonly password: string;
   /** Sets or removes the label of nodes with a speaker. */
   label(node: string, value: string | null): Promise<unknown>;
   /** How many sessions of an address family are established. */
@@ -91,7 +93,7 @@ export async function useBgp(t: Test, world: World, name: string): Promise<Bgp> 
     return paths.flatMap(({ valid, peer }) => (valid === true ? [peer.peerId] : []));
   };
   return {
-    ...{ router, label, established, clusterAs: CLUSTER_AS, routerAs: ROUTER_AS, keptS: KEPT_S },
+    ...{ router, label, established, clusterAs: CLUSTER_AS, routerAs: ROUTER_AS, keptS: KEPT_S, password: PASSWORD },
     async routedBy(t, what, to, from, ms = 20_000) {
       const wanted = [...from].sort().join();
       const found = async (): Promise<string> => [...(await neighborsWith(to))].sort().join();
