@@ -20,13 +20,14 @@ import { useObject } from "../testing/use-object.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-bgp-objects";
+const NETWORK = "weft-bgp-out";
 const ROUTER = { v4: "172.31.80.1", v6: "fd00:31:80::1" } as const;
 const CIDRS = ["10.88.0.0/24", "fd00:10:88::/112"] as const;
 const INGRESS = ["192.0.2.77", "2001:db8:77::77"] as const;
 const ECHO_PORT = 7080;
 const EVERY_MS = 10;
-/** The streams of a family differ in their source ports, by which the outside host chooses a node. */
-const STREAMS = 4;
+/** The clients of a family, each with a source port of its own. */
+const STREAMS = 6;
 /** The limit on a heavily loaded machine, in s. */
 const MOST_S = 5;
 
@@ -106,9 +107,9 @@ t.test("subnets, addresses of Services and OvnEips are announced", { skip: whyNo
     const networks = new Objects<Thing>(world.kube, providerNetworkKind.type);
     await networks.ready();
     t.teardown(() => networks.stop());
-    await useObject(whole, world, providerNetworkKind.type, NAME, { defaultInterface: "eth9" });
-    await networks.until(NAME, "is ready", (network) => network?.status?.ready === true, 60_000);
-    await useObject(whole, world, vlanKind.type, NAME, { provider: NAME, id: 0 });
+    await useObject(whole, world, providerNetworkKind.type, NETWORK, { defaultInterface: "eth9" });
+    await networks.until(NETWORK, "is ready", (network) => network?.status?.ready === true, 60_000);
+    await useObject(whole, world, vlanKind.type, NAME, { provider: NETWORK, id: 0 });
     const external = `${NAME}-out`;
     await useObject(whole, world, SUBNETS, external, {
       ...{ vlan: NAME, cidrBlock: "172.31.80.0/24,fd00:31:80::/112", gateway: `${ROUTER.v4},${ROUTER.v6}` },
@@ -167,6 +168,9 @@ t.test("subnets, addresses of Services and OvnEips are announced", { skip: whyNo
         all.map((address) => router.vtysh("conf t", `router bgp ${bgp.routerAs}`, command.replace("ADDRESS", address))),
       );
     await configure("neighbor ADDRESS bfd");
+    // By ports too, so that the clients are spread over the nodes (Documentation/networking/ip-sysctl.rst).
+    for (const family of ["ipv4", "ipv6"])
+      await inNode(world, OUTSIDE)(["sysctl", "-qw", `net.${family}.fib_multipath_hash_policy=1`]);
     await until("BFD is up", 30_000, async () => !/down|init/.test(await router.vtysh("show bfd peers brief")), 200);
     await silence(t, pod, async () => {
       const node = world.lab.node(second);
