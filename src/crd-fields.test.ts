@@ -166,7 +166,7 @@ const PROVIDER_NETWORK: Samples = {
   nodeSelector: { value: { matchLabels: { gw: "yes" } } },
   excludeNodes: { value: ["weft-1"] },
   exchangeLinkName: { value: true },
-  autoCreateVlanSubinterfaces: { value: true },
+  autoCreateVlanSubinterfaces: { base: { defaultInterface: "eth1.10" }, value: true },
   preserveVlanInterfaces: { value: true },
   vlanInterfaces: { value: ["eth1.10"] },
 };

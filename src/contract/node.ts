@@ -17,7 +17,7 @@ import {
 } from "./annotations.ts";
 import { ContractError, type Fields, invalidField, readDocument, readList, writeDocument } from "./document.ts";
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
-import { type NodeUplinks, readUplinks } from "./uplinks.ts";
+import { type NodeUplinks, readUplinks, readVlanUplinks } from "./uplinks.ts";
 
 /**
  * What one node must do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and the settings of the cluster that nodes and
@@ -39,6 +39,8 @@ export interface NodeContract {
   readonly networks: NodeNetworks;
   /** Its interfaces to networks outside. Absent: the controller has not written it, and what there is stays. */
   readonly uplinks?: NodeUplinks;
+  /** The networks whose interface is a VLAN sub-interface that the daemon creates if there is none. Older daemons ignore the field. */
+  readonly vlanUplinks?: readonly string[];
   /** How it reaches Services through OVN, for its own packets and those from outside. Absent: kube-proxy does that. */
   readonly services?: NodeServices;
 }
@@ -73,6 +75,8 @@ export interface NodeContractText {
   readonly networks?: NodeNetworks;
   /** Absent where there are none and were none. */
   readonly uplinks?: NodeUplinks;
+  /** Absent where there are none. */
+  readonly vlanUplinks?: readonly string[];
   readonly services?: NodeServicesText;
 }
 
@@ -102,11 +106,12 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
   };
 }
 
-function writeSettings({ nodePorts, networks = {}, uplinks, services }: NodeContractText): string {
+function writeSettings({ nodePorts, networks = {}, uplinks, vlanUplinks = [], services }: NodeContractText): string {
   return writeDocument({
     ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
     ...(Object.keys(networks).length > 0 && { networks }),
     ...(uplinks && { uplinks }),
+    ...(vlanUplinks.length > 0 && { vlanUplinks }),
     ...(services && {
       serviceMac: services.mac,
       servicePort: services.portName,
@@ -172,6 +177,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     ...(nodePorts && { nodePorts }),
     ...(services && { services }),
     ...(document["uplinks"] !== undefined && { uplinks: readUplinks(document["uplinks"]) }),
+    ...(document["vlanUplinks"] !== undefined && { vlanUplinks: readVlanUplinks(document["vlanUplinks"]) }),
     networks: readNetworks(document["networks"]),
   };
 }

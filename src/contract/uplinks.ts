@@ -6,6 +6,19 @@ import { invalidField } from "./document.ts";
 /** Network outside the cluster to which a node must be connected → the interface. */
 export type NodeUplinks = Readonly<Record<string, string>>;
 
+/** A VLAN sub-interface by its name: the interface that it is on, and its VLAN id. */
+export interface VlanInterface {
+  readonly parent: string;
+  readonly id: number;
+}
+
+/** Reads the name `<interface>.<VLAN id>`; undefined for another one. Ids 0 and 4095 are reserved (IEEE 802.1Q-2022 §9.6). */
+export function vlanInterface(name: string): VlanInterface | undefined {
+  const [, parent, text] = /^(.+)\.(\d{1,4})$/.exec(name) ?? [];
+  const id = Number(text);
+  return parent !== undefined && id >= 1 && id <= 4094 ? { parent, id } : undefined;
+}
+
 /** The state of one network on a node, reported by its daemon: connected, with the interface and its MTU in bytes, or why it is not. */
 export type UplinkReport =
   | { readonly interface: string; readonly mtu: number }
@@ -38,6 +51,13 @@ export function readUplinks(value: unknown): NodeUplinks {
       return [network, name];
     }),
   );
+}
+
+/** Reads the field `vlanUplinks` of a node's contract: the networks whose interface is a VLAN sub-interface that the daemon creates. @throws ContractError */
+export function readVlanUplinks(value: unknown): readonly string[] {
+  const isList = Array.isArray(value) && value.every((name: unknown) => typeof name === "string");
+  if (!isList) throw invalidField("vlanUplinks", "a list of names of networks");
+  return value;
 }
 
 /** The text of a node's annotation with the states of all networks. Equal states give equal texts. */

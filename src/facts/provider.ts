@@ -7,6 +7,8 @@ export interface ProviderNodeFact {
   readonly node: string;
   /** The interface by which the node is to be connected; absent for a node that is not to be. */
   readonly interface?: string;
+  /** The interface is a VLAN sub-interface, which the daemon creates if there is none. */
+  readonly createsVlan?: true;
   /** What the node's daemon says of it; absent where it has said nothing. */
   readonly state?:
     | { readonly interface: string; readonly mtu: number }

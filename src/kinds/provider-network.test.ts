@@ -4,7 +4,7 @@ import t from "tap";
 import { NODE, providerNetworkLabel } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { conditionsIn } from "../compile/effects.ts";
-import { labelUplinks, uplinksOf } from "../compile/node/node-uplinks.ts";
+import { labelUplinks, uplinksOf, vlanUplinksOf } from "../compile/node/node-uplinks.ts";
 import { addNode, SAMPLE_CLUSTER } from "../compile/testing/sample-facts.ts";
 import { encodeNodeContract } from "../contract/node.ts";
 import { readUplinks } from "../contract/uplinks.ts";
@@ -108,6 +108,16 @@ t.test("an invalid selector and fields without effect are reported", async (t) =
   t.match(condition(facts), { ready: false, reason: "InvalidNodeSelector", message: /operator "Near"/ });
   add(facts, { defaultInterface: "eth1", exchangeLinkName: true, excludeNodes: ["n1", "n2", "n3"] });
   t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.exchangeLinkName/ });
+});
+
+t.test("VLAN sub-interfaces are created where the network says so and the name is one of a sub-interface", async (t) => {
+  const facts = cluster();
+  const created = (node: string) => vlanUplinksOf(facts.by("providerNodes", "node", node));
+  const spec = { defaultInterface: "eth1.100", customInterfaces: [{ interface: "eth1.4095", nodes: ["n2"] }] };
+  add(facts, spec);
+  t.same(created("n1"), []);
+  add(facts, { ...spec, autoCreateVlanSubinterfaces: true });
+  t.same([created("n1"), created("n2")], [["net"], []]);
 });
 
 t.test("an invalid selector disconnects no node", async (t) => {

@@ -22,6 +22,8 @@ export interface ProviderNetworkFact extends CustomObjectFact {
   readonly customInterfaces: readonly { readonly interface: string; readonly nodes: readonly string[] }[];
   readonly nodeSelector?: LabelSelector;
   readonly excludeNodes: readonly string[];
+  /** Interfaces called `<interface>.<VLAN id>` are created on nodes that have none. */
+  readonly autoCreateVlan: boolean;
   /** Unsupported fields that are set. */
   readonly unsupported: readonly string[];
 }
@@ -40,7 +42,6 @@ export interface ProviderNetworkObject {
 
 const NOT_SUPPORTED = [
   "exchangeLinkName",
-  "autoCreateVlanSubinterfaces",
   "preserveVlanInterfaces",
   "vlanInterfaces",
 ] as const;
@@ -55,6 +56,7 @@ export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkO
     ),
     ...(spec.nodeSelector && { nodeSelector: spec.nodeSelector }),
     excludeNodes: spec.excludeNodes ?? [],
+    autoCreateVlan: spec.autoCreateVlanSubinterfaces === true,
     unsupported: unsupportedFields(NOT_SUPPORTED, spec),
   };
 }

@@ -8,7 +8,7 @@ import { isHostLinkName } from "./link-names.ts";
  *
  * | object | mark |
  * | --- | --- |
- * | link | begins its alias (IFLA_IFALIAS, `ip link`) with `weft:`; a pod's also has the group {@link LINK_GROUP} |
+ * | link | begins its alias (IFLA_IFALIAS, `ip link`) with `weft:`; a pod's also has the group {@link LINK_GROUP}; a VLAN sub-interface has the group {@link VLAN_LINK_GROUP} and no alias |
  * | address | is on a link of the desired state |
  * | route, rule | `protocol` 87, of probes 88 (rtnetlink(7), FRA_PROTOCOL) |
  * | qdisc | handle 5746: |
@@ -46,6 +46,9 @@ export const QDISC_HANDLE = "5746:";
  * it creates a link.
  */
 export const LINK_GROUP = 87;
+
+/** Interface group of VLAN sub-interfaces to networks outside (ProviderNetwork) that Weft has created. */
+export const VLAN_LINK_GROUP = 5787;
 
 /** Alias of links of the node's own, for example one that shapes traffic. */
 export const NODE_LINK_ALIAS = "weft: node";

@@ -3,7 +3,7 @@
 import { NODE } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { acceptedUplinks } from "../../contract/node.ts";
-import { readUplinkState } from "../../contract/uplinks.ts";
+import { readUplinkState, vlanInterface } from "../../contract/uplinks.ts";
 import { changeOf, type Derivation } from "../../facts/derivation.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { ProviderNodeFact } from "../../facts/provider.ts";
@@ -50,7 +50,12 @@ function factOf(network: FactTypes["providerNetworks"], node: NodeFact): Provide
   const wanted = interfaceOf(network, node);
   if (wanted === undefined) return { key, network: name, node: node.name };
   const state = readUplinkState(node.annotations[NODE.uplinks], name);
-  return { key, network: name, node: node.name, interface: wanted, ...(state !== undefined && { state }) };
+  const createsVlan = network.autoCreateVlan && vlanInterface(wanted) !== undefined;
+  return {
+    ...{ key, network: name, node: node.name, interface: wanted },
+    ...(createsVlan && { createsVlan }),
+    ...(state !== undefined && { state }),
+  };
 }
 
 /**

@@ -28,6 +28,11 @@ export function uplinksOf({ annotations }: NodeFact, networks: readonly Provider
   return uplinksText(wanted);
 }
 
+/** The networks of a node whose interface is a VLAN sub-interface that its daemon creates. */
+export function vlanUplinksOf(networks: readonly ProviderNodeFact[]): readonly string[] {
+  return networks.flatMap(({ network, createsVlan }) => (createsVlan ? network : []));
+}
+
 /**
  * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them. Weft's daemon may not change labels, because they
  * decide scheduling; it reports its state in an annotation.

@@ -32,7 +32,7 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
 import { addNodeSources, blocksOfNode, type NodeBlocks } from "./node-sources.ts";
-import { labelUplinks, uplinksOf } from "./node-uplinks.ts";
+import { labelUplinks, uplinksOf, vlanUplinksOf } from "./node-uplinks.ts";
 
 interface Problem {
   readonly reason: string;
@@ -175,7 +175,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       portName: port,
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
       ...(networks?.used && { networks: networks.accepted }),
-      ...(uplinks && { uplinks }),
+      ...(uplinks && { uplinks, vlanUplinks: vlanUplinksOf(outside) }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
     });
     const qos = addNodeQos(build, node, port, join.name, cluster);

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { isObject } from "../../collections/plain.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
-import { UPLINK_TABLE } from "../../node/marks.ts";
+import { UPLINK_TABLE, VLAN_LINK_GROUP } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import { NO_STATE, RECORD_KEY, readRecord, type UplinkRecord } from "../uplinks/uplink-record.ts";
 import { isDirect, observeState, routeSpec, union, without } from "../uplinks/uplink-state.ts";
@@ -52,6 +52,9 @@ export async function restoreUplinks(parts: RestoreParts, root: string, result: 
     if (result.failed.length === done && device?.kind === "tun")
       await attempt(result, `link ${bridge}`, () => kernel.deleteLink(device.index));
   }
+  const isDone = result.failed.length === failures;
+  const created = isDone ? kernel.links().filter((link) => link.kind === "vlan" && link.group === VLAN_LINK_GROUP) : [];
+  for (const { name, index } of created) await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
   return result.failed.length === failures;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { vlanInterface } from "../../contract/uplinks.ts";
 import type { Link } from "../../netlink/links.ts";
 import { ROUTE_TABLE_MAIN } from "../../netlink/routes.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
-import { UPLINK_TABLE } from "../../node/marks.ts";
+import { UPLINK_TABLE, VLAN_LINK_GROUP } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Operation } from "../../ovsdb/operation.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
@@ -61,10 +62,12 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
       ...observeState(kernel, of.index),
     };
   const port = portNamed(view, key.interface);
+  const vlan = nic === undefined ? vlanInterface(key.interface) : undefined;
   return {
     ...{ boot, isUserspace, bridge, port },
     filter: kernel.sysctl(filterOf("all")) ?? "0",
     nic: device(nic),
+    parent: vlan && kernel.link(vlan.parent),
     renamed: device(renamed),
     device: bridge === undefined ? undefined : device(face),
     isHidden: hidden.includes(nic?.name ?? key.interface),
@@ -168,6 +171,12 @@ export async function applyUplinkStep(
       else for (const name of [observed.nic?.link.name, key.interface]) hidden.delete(name ?? "");
       return await nft.apply(hideScript([...hidden].sort()));
     }
+    case "create-vlan":
+      // The group is set by the same request, so no daemon ever finds one without it.
+      return kernel.createLink({
+        ...{ name: key.interface, kind: "vlan", parent: step.link.index, group: VLAN_LINK_GROUP, up: true },
+        vlan: vlanInterface(key.interface)?.id ?? 0,
+      });
     case "up":
       return kernel.setLink(step.link.index, { up: true });
     case "checksum":

@@ -51,6 +51,8 @@ export interface ObservedUplink {
   readonly filter: string;
   /** The interface; undefined if no interface has that name. */
   readonly nic: Device | undefined;
+  /** If no interface has the name, and it is that of a VLAN sub-interface: the interface that it would be on. */
+  readonly parent: Link | undefined;
   /** If no interface has the name: an interface of another name with the MAC of the record. */
   readonly renamed: Device | undefined;
   /** The bridge's internal device. ovs-vswitchd creates it; with the userspace datapath the device disappears when ovs-vswitchd exits. */
@@ -77,6 +79,8 @@ export interface WantedUplink {
   readonly interface: string;
   /** Name of the bridge. */
   readonly bridge: string;
+  /** The interface is a VLAN sub-interface, which is created if there is none. */
+  readonly createsVlan?: boolean;
 }
 
 /** One change. Each is atomic, and the node is reachable after each. */
@@ -84,6 +88,8 @@ export type UplinkStep =
   | { readonly do: "make-bridge"; readonly record: UplinkRecord }
   | { readonly do: "record"; readonly record: UplinkRecord }
   | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
+  /** `link`: what the VLAN sub-interface is on. */
+  | { readonly do: "create-vlan"; readonly link: Link }
   | { readonly do: "up" | "checksum"; readonly link: Link }
   | { readonly do: "filter"; readonly link: Link; readonly value: string }
   | { readonly do: "learn"; readonly link: Link; readonly neighbours: readonly UplinkNeighbour[] }
@@ -122,6 +128,8 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
     // The node keeps its addresses: on the renamed interface, or on the bridge in case the interface comes back.
     const moved = observed.renamed === undefined ? undefined : release(observed);
     if (moved !== undefined && "step" in moved) return moved;
+    if (wanted.createsVlan && observed.parent !== undefined)
+      return { step: { do: "create-vlan", link: observed.parent } };
     return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}` } };
   }
   if (!isOurs && observed.refusal !== undefined) {

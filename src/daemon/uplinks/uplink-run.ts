@@ -77,6 +77,8 @@ export function describeStep({ interface: name, bridge, network }: UplinkKey, st
       return `packets at ${name} are kept from the node's stack`;
     case "show":
       return `packets at ${name} reach the node's stack`;
+    case "create-vlan":
+      return `VLAN interface ${name} on ${step.link.name}`;
     case "up":
       return `link ${step.link.name} up`;
     case "checksum":

@@ -5,7 +5,9 @@ import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { noKernel } from "../../netlink/testing/netns.ts";
+import type { Link, LinkSpec } from "../../netlink/links.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
+import { VLAN_LINK_GROUP } from "../../node/marks.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert, update } from "../../ovsdb/operation.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
@@ -48,8 +50,8 @@ async function start(t: Test, node: MovingNode, former?: string, broken: Partial
   uplinks.start();
   return {
     /** The node's contract; undefined if it cannot be read. */
-    tell(wanted: Readonly<Record<string, string>> | undefined) {
-      const contract = wanted === undefined ? "malformed" : { uplinks: wanted };
+    tell(wanted: Readonly<Record<string, string>> | undefined, vlanUplinks: readonly string[] = []) {
+      const contract = wanted === undefined ? "malformed" : { uplinks: wanted, vlanUplinks };
       own = { uid: "u", uplinks: own === undefined ? former : own.uplinks, contract } as unknown as OwnNode;
       for (const listener of listeners) listener();
     },
@@ -155,6 +157,68 @@ t.test("an interface with something that cannot be moved keeps everything", { sk
   await daemon.said(/"net":\{"reason":"Failed","message":"no route to/);
   t.equal(node.look("eth1"), before);
   t.ok(node.answers());
+});
+
+/** A kernel with VLAN sub-interfaces, which that of many machines does not have: their place is taken by veth pairs. `deleted`: resolves when one is deleted. */
+async function withVlans(t: Test, node: MovingNode) {
+  const { kernel, end } = await node.start();
+  t.teardown(end);
+  const deleted = Promise.withResolvers<void>();
+  const shown = (link: Link): Link => ({ ...link, ...(link.group === VLAN_LINK_GROUP && { kind: "vlan" }) });
+  const specs: LinkSpec[] = [];
+  const vlans: Partial<NodeKernel> = {
+    links: () => kernel.links().map(shown),
+    link(name) {
+      const link = kernel.link(name);
+      return link && shown(link);
+    },
+    createLink(spec) {
+      specs.push(spec);
+      node.ip("link", "add", spec.name, "group", String(spec.group), "type", "veth", "peer", "name", "far-vlan");
+      node.ip("link", "set", spec.name, "up");
+    },
+    deleteLink(index) {
+      const isDeleted = kernel.deleteLink(index);
+      deleted.resolve();
+      return isDeleted;
+    },
+  };
+  return { vlans, specs, deleted: deleted.promise };
+}
+
+t.test("a VLAN sub-interface is created for its network, and deleted when it is no longer wanted", { skip }, async (t) => {
+  const node = await movingNode(t);
+  const { vlans, specs, deleted } = await withVlans(t, node);
+  const parent = Number(/^(\d+):/.exec(node.ip("-oneline", "link", "show", "eth1"))?.[1]);
+  const daemon = await start(t, node, undefined, vlans);
+  daemon.tell({ net: "eth1.100" });
+  await daemon.said(/InterfaceNotFound.*no interface eth1\.100/);
+  daemon.tell({ net: "eth7.100" }, ["net"]);
+  await daemon.said(/InterfaceNotFound.*no interface eth7\.100/);
+  daemon.tell({ net: "eth1.100" }, ["net"]);
+  await daemon.said(/"net":\{"interface":"eth1\.100"/);
+  t.match(specs, [{ name: "eth1.100", kind: "vlan", parent, vlan: 100, group: VLAN_LINK_GROUP, up: true }]);
+  t.match(node.ip("link", "show", "eth1.100"), /master br-net/);
+  daemon.tell({});
+  await deleted;
+  t.throws(() => node.ip("link", "show", "eth1.100"));
+  t.throws(() => node.ip("link", "show", "br-net"), "the bridge is gone before it");
+});
+
+t.test("a VLAN sub-interface that a killed daemon has just created is used or deleted by the next", { skip }, async (t) => {
+  const node = await movingNode(t);
+  for (const wanted of [{ net: "eth1.100" }, {}]) {
+    const { vlans, specs, deleted } = await withVlans(t, node);
+    if (Object.keys(wanted).length > 0)
+      node.ip("link", "add", "eth1.100", "group", String(VLAN_LINK_GROUP), "type", "veth", "peer", "name", "far-vlan");
+    const daemon = await start(t, node, undefined, vlans);
+    daemon.tell(wanted, ["net"]);
+    if (Object.keys(wanted).length > 0) await daemon.said(/"net":\{"interface":"eth1\.100"/);
+    else await deleted;
+    t.same(specs, [], "none is created");
+    await daemon.stop();
+  }
+  t.throws(() => node.ip("link", "show", "eth1.100"));
 });
 
 t.test("before br-int shows the node's datapath, nothing is done", { skip }, async (t) => {

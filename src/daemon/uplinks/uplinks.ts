@@ -4,6 +4,7 @@ import { samePlain } from "../../collections/plain.ts";
 import { type NodeUplinks, readUplinkState, type UplinkReport, writeUplinkStates } from "../../contract/uplinks.ts";
 import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
+import { VLAN_LINK_GROUP } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
@@ -11,7 +12,7 @@ import type { OwnNode } from "../node-gateway/node-reader.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
 import type { UplinkKey, UplinkParts } from "./uplink-node.ts";
-import type { UplinkBridge } from "./uplink-plan.ts";
+import type { UplinkBridge, WantedUplink } from "./uplink-plan.ts";
 import { isUplinkBridge, mappingOf, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
 import { runUplink, type UplinkRun } from "./uplink-run.ts";
 
@@ -107,9 +108,12 @@ export class Uplinks {
     // Open vSwitch has not been heard of since this daemon started, or its datapath is not known: ovn-controller makes br-int.
     if (view.root() === undefined || view.bridge() === undefined) return;
     const own = nodes.get(node);
-    const wanted = typeof own?.contract === "object" ? own.contract.uplinks : undefined;
+    const { uplinks: wanted, vlanUplinks = [] } = typeof own?.contract === "object" ? own.contract : {};
     const tasks = tasksOf(uplinkBridges(view), wanted);
-    if (tasks.length === 0 && own?.uplinks === undefined) return;
+    if (tasks.length === 0 && own?.uplinks === undefined) {
+      if (wanted !== undefined) this.#deleteVlans(new Set());
+      return;
+    }
     const parts: UplinkParts = { view, kernel, nft, boot: bootId(), uuid: () => clock.uuid() };
     const states = new Map<string, UplinkReport>();
     const failures: unknown[] = [];
@@ -121,7 +125,8 @@ export class Uplinks {
       this.#follow(tasks);
       const rival = isWanted ? first.get(key.interface) : undefined;
       if (rival === undefined) first.set(key.interface, key);
-      const settling = rival === undefined ? this.#settle(parts, key, isWanted) : this.#yield(parts, task, rival);
+      const goal = isWanted ? { ...key, createsVlan: vlanUplinks.includes(key.network) } : undefined;
+      const settling = rival === undefined ? this.#settle(parts, key, goal) : this.#yield(parts, task, rival);
       const state = await settling.catch((error: unknown): UplinkReport => {
         failures.push(error);
         return failed(error);
@@ -131,6 +136,8 @@ export class Uplinks {
       if (kept !== undefined && (isWanted || this.#waiting.has(key.network))) states.set(key.network, shortened(kept));
     }
     this.#follow(tasks);
+    const moved = uplinkBridges(view).flatMap(({ record }) => record?.interface ?? []);
+    if (wanted !== undefined) this.#deleteVlans(new Set([...Object.values(wanted), ...moved]));
     const text = states.size === 0 ? undefined : writeUplinkStates(states);
     if (own !== undefined && wanted !== undefined && text !== own.uplinks) await this.#deps.annotate(text);
     const [failure] = failures;
@@ -138,14 +145,15 @@ export class Uplinks {
   }
 
   /** The state to report; undefined: the former one. */
-  async #settle(parts: UplinkParts, key: UplinkKey, isWanted: boolean): Promise<UplinkReport | undefined> {
+  async #settle(parts: UplinkParts, key: UplinkKey, goal: WantedUplink | undefined): Promise<UplinkReport | undefined> {
     const { log, clock } = this.#deps;
+    const isWanted = goal !== undefined;
     const undone = this.#undone.get(key.network);
     if (isWanted && undone?.interface === key.interface) {
       await runUplink(parts, key, undefined);
       return undone.report;
     }
-    const run = await runUplink(parts, key, isWanted ? key : undefined).catch((error: unknown) =>
+    const run = await runUplink(parts, key, goal).catch((error: unknown) =>
       this.#undo(parts, key, isWanted, error),
     );
     if ("reason" in run) return run;
@@ -166,6 +174,17 @@ export class Uplinks {
     this.#cancel();
     this.#cancel = clock.after(left, () => this.#loop.trigger());
     return undefined;
+  }
+
+  /** Deletes the VLAN sub-interfaces that Weft has created, except for those in use. */
+  #deleteVlans(used: ReadonlySet<string>): void {
+    const { kernel, view, log } = this.#deps;
+    for (const { kind, group, name, index } of kernel.links()) {
+      if (kind !== "vlan" || group !== VLAN_LINK_GROUP || used.has(name)) continue;
+      if (view.interfaceNamed(name) !== undefined) continue;
+      kernel.deleteLink(index);
+      log.info({ interface: name }, "VLAN interface deleted (no longer wanted)");
+    }
   }
 
   /** The interface is another network's; what there is of an earlier attempt goes. */
