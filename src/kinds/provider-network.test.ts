@@ -110,15 +110,18 @@ t.test("an invalid selector and fields without effect are reported", async (t) =
   t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.exchangeLinkName/ });
 });
 
-t.test("VLAN sub-interfaces are created where the network says so and the name is one of a sub-interface", async (t) => {
-  const facts = cluster();
-  const created = (node: string) => vlanUplinksOf(facts.by("providerNodes", "node", node));
-  const spec = { defaultInterface: "eth1.100", customInterfaces: [{ interface: "eth1.4095", nodes: ["n2"] }] };
-  add(facts, spec);
-  t.same(created("n1"), []);
-  add(facts, { ...spec, autoCreateVlanSubinterfaces: true });
-  t.same([created("n1"), created("n2")], [["net"], []]);
-});
+t.test(
+  "VLAN sub-interfaces are created where the network says so and the name is one of a sub-interface",
+  async (t) => {
+    const facts = cluster();
+    const created = (node: string) => vlanUplinksOf(facts.by("providerNodes", "node", node));
+    const spec = { defaultInterface: "eth1.100", customInterfaces: [{ interface: "eth1.4095", nodes: ["n2"] }] };
+    add(facts, spec);
+    t.same(created("n1"), []);
+    add(facts, { ...spec, autoCreateVlanSubinterfaces: true });
+    t.same([created("n1"), created("n2")], [["net"], []]);
+  },
+);
 
 t.test("an invalid selector disconnects no node", async (t) => {
   const facts = cluster();

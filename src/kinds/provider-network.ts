@@ -40,11 +40,7 @@ export interface ProviderNetworkObject {
   readonly spec?: Partial<ProviderNetworkSpec>;
 }
 
-const NOT_SUPPORTED = [
-  "exchangeLinkName",
-  "preserveVlanInterfaces",
-  "vlanInterfaces",
-] as const;
+const NOT_SUPPORTED = ["exchangeLinkName", "preserveVlanInterfaces", "vlanInterfaces"] as const;
 
 /** The fact of a ProviderNetwork. */
 export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkObject): ProviderNetworkFact {

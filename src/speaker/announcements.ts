@@ -136,8 +136,8 @@ export function announcements(facts: SpeakerFacts, settings: AnnouncementSetting
     // A subnet that is announced as a whole has its pods' addresses in it.
     const policy = pod.policy ?? (subnet.policy === "local" ? "local" : undefined);
     if (policy !== "cluster" && !(policy === "local" && pod.node === settings.node)) continue;
+    // The subnet's range may have changed, or be that of a network outside.
     for (const { ip, prefix } of record.addresses)
-      // The subnet's range may have changed, or be that of a network outside.
       if (subnet.blocks.some((block) => cidrContains(block, ip))) add(prefix);
   }
   for (const service of facts.services)

@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { noKernel } from "../../netlink/testing/netns.ts";
 import type { Link, LinkSpec } from "../../netlink/links.ts";
+import { noKernel } from "../../netlink/testing/netns.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { VLAN_LINK_GROUP } from "../../node/marks.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
@@ -186,40 +186,59 @@ async function withVlans(t: Test, node: MovingNode) {
   return { vlans, specs, deleted: deleted.promise };
 }
 
-t.test("a VLAN sub-interface is created for its network, and deleted when it is no longer wanted", { skip }, async (t) => {
-  const node = await movingNode(t);
-  const { vlans, specs, deleted } = await withVlans(t, node);
-  const parent = Number(/^(\d+):/.exec(node.ip("-oneline", "link", "show", "eth1"))?.[1]);
-  const daemon = await start(t, node, undefined, vlans);
-  daemon.tell({ net: "eth1.100" });
-  await daemon.said(/InterfaceNotFound.*no interface eth1\.100/);
-  daemon.tell({ net: "eth7.100" }, ["net"]);
-  await daemon.said(/InterfaceNotFound.*no interface eth7\.100/);
-  daemon.tell({ net: "eth1.100" }, ["net"]);
-  await daemon.said(/"net":\{"interface":"eth1\.100"/);
-  t.match(specs, [{ name: "eth1.100", kind: "vlan", parent, vlan: 100, group: VLAN_LINK_GROUP, up: true }]);
-  t.match(node.ip("link", "show", "eth1.100"), /master br-net/);
-  daemon.tell({});
-  await deleted;
-  t.throws(() => node.ip("link", "show", "eth1.100"));
-  t.throws(() => node.ip("link", "show", "br-net"), "the bridge is gone before it");
-});
-
-t.test("a VLAN sub-interface that a killed daemon has just created is used or deleted by the next", { skip }, async (t) => {
-  const node = await movingNode(t);
-  for (const wanted of [{ net: "eth1.100" }, {}]) {
+t.test(
+  "a VLAN sub-interface is created for its network, and deleted when it is no longer wanted",
+  { skip },
+  async (t) => {
+    const node = await movingNode(t);
     const { vlans, specs, deleted } = await withVlans(t, node);
-    if (Object.keys(wanted).length > 0)
-      node.ip("link", "add", "eth1.100", "group", String(VLAN_LINK_GROUP), "type", "veth", "peer", "name", "far-vlan");
+    const parent = Number(/^(\d+):/.exec(node.ip("-oneline", "link", "show", "eth1"))?.[1]);
     const daemon = await start(t, node, undefined, vlans);
-    daemon.tell(wanted, ["net"]);
-    if (Object.keys(wanted).length > 0) await daemon.said(/"net":\{"interface":"eth1\.100"/);
-    else await deleted;
-    t.same(specs, [], "none is created");
-    await daemon.stop();
-  }
-  t.throws(() => node.ip("link", "show", "eth1.100"));
-});
+    daemon.tell({ net: "eth1.100" });
+    await daemon.said(/InterfaceNotFound.*no interface eth1\.100/);
+    daemon.tell({ net: "eth7.100" }, ["net"]);
+    await daemon.said(/InterfaceNotFound.*no interface eth7\.100/);
+    daemon.tell({ net: "eth1.100" }, ["net"]);
+    await daemon.said(/"net":\{"interface":"eth1\.100"/);
+    t.match(specs, [{ name: "eth1.100", kind: "vlan", parent, vlan: 100, group: VLAN_LINK_GROUP, up: true }]);
+    t.match(node.ip("link", "show", "eth1.100"), /master br-net/);
+    daemon.tell({});
+    await deleted;
+    t.throws(() => node.ip("link", "show", "eth1.100"));
+    t.throws(() => node.ip("link", "show", "br-net"), "the bridge is gone before it");
+  },
+);
+
+t.test(
+  "a VLAN sub-interface that a killed daemon has just created is used or deleted by the next",
+  { skip },
+  async (t) => {
+    const node = await movingNode(t);
+    for (const wanted of [{ net: "eth1.100" }, {}]) {
+      const { vlans, specs, deleted } = await withVlans(t, node);
+      if (Object.keys(wanted).length > 0)
+        node.ip(
+          "link",
+          "add",
+          "eth1.100",
+          "group",
+          String(VLAN_LINK_GROUP),
+          "type",
+          "veth",
+          "peer",
+          "name",
+          "far-vlan",
+        );
+      const daemon = await start(t, node, undefined, vlans);
+      daemon.tell(wanted, ["net"]);
+      if (Object.keys(wanted).length > 0) await daemon.said(/"net":\{"interface":"eth1\.100"/);
+      else await deleted;
+      t.same(specs, [], "none is created");
+      await daemon.stop();
+    }
+    t.throws(() => node.ip("link", "show", "eth1.100"));
+  },
+);
 
 t.test("before br-int shows the node's datapath, nothing is done", { skip }, async (t) => {
   const node = await movingNode(t);

@@ -153,9 +153,7 @@ export class Uplinks {
       await runUplink(parts, key, undefined);
       return undone.report;
     }
-    const run = await runUplink(parts, key, goal).catch((error: unknown) =>
-      this.#undo(parts, key, isWanted, error),
-    );
+    const run = await runUplink(parts, key, goal).catch((error: unknown) => this.#undo(parts, key, isWanted, error));
     if ("reason" in run) return run;
     const { outcome, steps } = run;
     if (steps.length > 0) log.info({ ...key, steps }, "interface to a network outside");
