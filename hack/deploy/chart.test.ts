@@ -475,6 +475,15 @@ await t.test(
       "it reads, and nothing else",
     );
     t.ok(find(on, "ServiceAccount", "weft-ui"));
+    const flowPorts = async (...args: readonly string[]): Promise<readonly unknown[]> => {
+      const objects = await render(...args);
+      const of = (kind: string, name: string): unknown =>
+        flags(find(objects, kind, name).spec.template.spec.containers[0])["flows-port"];
+      return [of("Deployment", "kube-ovn-controller"), of("DaemonSet", "kube-ovn-cni")];
+    };
+    for (const one of ["page", "flows"])
+      t.strictSame(await flowPorts(`--set=${one}.enabled=true`), [undefined, undefined], `${one} alone opens no port`);
+    t.strictSame(await flowPorts("--set=page.enabled=true,flows.enabled=true"), ["10670", "10670"]);
     const without = await render("--set=page.enabled=true", "--set=page.account=false");
     t.equal(find(without, "ServiceAccount", "weft-ui"), undefined);
   },

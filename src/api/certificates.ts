@@ -21,11 +21,16 @@ export const CENTRAL_SECRET = "weft-central";
 /** The ConfigMap with the authorities that all components trust, under {@link TRUST_FILE}. */
 export const TRUST = "weft-trust";
 
+/** The common name of the controller's certificate. */
+export const CONTROLLER_NAME = "weft-controller";
+
 /** Key and certificate in one file, because Open vSwitch checks each file for changes separately. */
 export const CERTIFICATE_FILE = "tls.pem";
 /** The authorities that sign servers' certificates, and clients' of the northbound database. */
 export const TRUST_FILE = "ca.pem";
 /** In {@link TRUST}: the authority that signs nodes' certificates now. */
 export const NODE_ISSUER = "node-issuer.pem";
+/** In the controller's own folder: the authorities that sign nodes' certificates. */
+export const NODE_AUTHORITIES_FILE = "node-authorities.pem";
 /** The authorities that sign clients' certificates of the southbound database: the same, and the nodes'. */
 export const NODE_TRUST_FILE = "ca-nodes.pem";

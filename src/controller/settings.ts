@@ -60,6 +60,8 @@ export interface Settings {
   readonly pagePort: number;
   /** The folder of its files. */
   readonly pageDir: string;
+  /** The port of nodes' daemons from which the page's flows are read; 0: they are not. */
+  readonly flowsPort: number;
   readonly logLevel: string;
   /** The folder of the certificate for `ssl:` remotes, see `tlsFilesIn`. */
   readonly tlsDir: string;
@@ -157,6 +159,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
     .option("--page-port <port>", "port of the web page, by TLS; 0 to disable", port, 0)
     .option("--page-dir <folder>", "files of the web page", "/opt/weft/page")
+    .option("--flows-port <port>", "port of the nodes' daemons, from which the page reads flows; 0 to disable", port, 0)
     .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
       "--tls-dir <folder>",
@@ -197,6 +200,7 @@ interface Flags {
   readonly secureServing: boolean;
   readonly healthPort: number;
   readonly pagePort: number;
+  readonly flowsPort: number;
   readonly enableLb: boolean;
   readonly kubeProxyReplacement: boolean;
   readonly nonPrimaryCniMode: boolean;
@@ -239,6 +243,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     healthPort: flags.healthPort,
     pagePort: flags.pagePort,
     pageDir: flags["pageDir"] ?? "",
+    flowsPort: flags.flowsPort,
     logLevel: flags["logLevel"] ?? "info",
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,

@@ -6,6 +6,7 @@ import { Lanes } from "./cni/lanes.ts";
 import { Publication } from "./cni/publication.ts";
 import type { DaemonContext } from "./context.ts";
 import { FlowCollector } from "./flows/flow-collector.ts";
+import { FlowServer } from "./flows/flow-server.ts";
 import { Gateway } from "./node-gateway/gateway.ts";
 import {
   annotateChassis,
@@ -42,6 +43,8 @@ export interface Components {
   readonly upkeep: PodUpkeep;
   readonly probes: Probes;
   readonly flows: FlowCollector;
+  /** Absent if no controller asks for flows. */
+  readonly flowServer?: FlowServer;
   readonly publication: Publication;
   readonly uplinks: Uplinks;
   /** Absent if the databases are used without TLS. */
@@ -110,6 +113,10 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ...{ all: options.enableMirror, onDemand: options.nonPrimary },
   });
   const flows = new FlowCollector({ view, clock, log, enabled: options.collectFlows });
+  const flowServer =
+    options.flowsPort !== 0 && options.certificateDir !== ""
+      ? new FlowServer({ port: options.flowsPort, folder: options.certificateDir, flows, clock, log })
+      : undefined;
   const upkeep = new PodUpkeep({
     ...{ view, ports, links, lanes, pods, metrics, report, clock, log },
     readPod: (namespace, name) => readPod(kube, namespace, name),
@@ -132,6 +139,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     ? new NodeCertificate({
         ...{ kube, clock, log, node: options.nodeName, namespace: options.namespace, folder: options.certificateDir },
         systemId: () => view.systemId(),
+        onFiles: () => flowServer?.trigger(),
         annotate: (chassis) => annotateChassis(kube, options.nodeName, chassis),
       })
     : undefined;
@@ -159,6 +167,7 @@ export function makeComponents(context: DaemonContext, watches: Watches): Compon
     notReady,
     ...(serviceHealth && { serviceHealth }),
     ...(certificate && { certificate }),
+    ...(flowServer && { flowServer }),
   };
 }
 

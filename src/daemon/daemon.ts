@@ -68,6 +68,8 @@ export async function startDaemon(
   );
   components.serviceHealth?.start();
   certificate?.start();
+  // A certificate of an earlier process is used although the API server does not answer.
+  components.flowServer?.trigger();
   for (const part of [publication, upkeep, encaps, qosRows, tunnels, pods, nodes, subnets, services, gateway, probes])
     part.start();
   const { mirror, uplinks, flows } = components;
@@ -84,6 +86,7 @@ export async function startDaemon(
         [upkeep, encaps, qosRows, staleFlows, tunnels, publication, gateway, probes].map((part) => part.stop()),
       );
       await Promise.all([components.serviceHealth?.stop(), certificate?.stop(), mirror.stop(), flows.stop()]);
+      await components.flowServer?.stop();
       await uplinks.stop();
       await events.stop();
       http.close();

@@ -37,6 +37,8 @@ export interface DaemonOptions {
   readonly enableMirror: boolean;
   /** Whether the flows that Open vSwitch samples are collected. */
   readonly collectFlows: boolean;
+  /** On which the controller reads them; 0: none. */
+  readonly flowsPort: number;
   /** The subnet that `ovn0` is in. */
   readonly nodeSwitch: string;
   /** 0: the MTU that the tunnels allow. */
@@ -105,6 +107,12 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
       false,
     )
     .option("--collect-flows", "collect the flows that Open vSwitch samples, for weftctl flows", false)
+    .option(
+      "--flows-port <port>",
+      "port on which the controller reads these flows for its web page, by its certificate; 0: none",
+      portOf,
+      0,
+    )
     .option("--node-switch <subnet>", "the subnet that joins nodes to the default VPC", JOIN_SUBNET)
     .option("--mtu <bytes>", "MTU of pods; 0: what the tunnel interface allows", mtuOf, 0)
     .option("--metrics-port <port>", "port of /metrics; 0: none", portOf, 10665)
@@ -146,6 +154,7 @@ export function readOptions(argv: readonly string[], env: Readonly<Record<string
     nodePorts,
     enableMirror: options["enableMirror"] === true,
     collectFlows: options["collectFlows"] === true,
+    flowsPort: Number(options["flowsPort"]),
     nodeSwitch: String(options["nodeSwitch"]),
     mtu: Number(options["mtu"]),
     metricsPort: Number(options["metricsPort"]),

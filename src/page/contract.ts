@@ -27,7 +27,7 @@
  * | `GET /api/v1/reach?from=NS/POD&to=NS/POD\|ADDRESS&protocol=tcp&port=80` | {@link ReachAnswer}; `port` is a number or the name of a port; without `protocol`: icmp |
  * | `POST /api/v1/plan?namespace=NS` with a manifest, YAML or JSON | {@link PlanAnswer}; nothing is applied |
  * | `GET /api/v1/flows?namespace=&dropped=true` | {@link FlowsAnswer} |
- * | `GET /api/v1/events` | `text/event-stream`: see {@link StreamEvent} |
+ * | `GET /api/v1/events?flows=true` | `text/event-stream`: see {@link StreamEvent}; of flows it tells where `flows=true` only |
  *
  * A request needs the cookie of a login, or `Authorization: Bearer TOKEN`. `POST` and `DELETE` need the header `X-Weft-Page: 1`, which a page of another site cannot send.
  */
@@ -576,15 +576,17 @@ export interface PlanChange {
 
 /** Who talked to whom. */
 export interface FlowsAnswer {
-  /** Whether any node samples connections. */
+  /** Whether connections are sampled, and the controller can read them. */
   readonly enabled: boolean;
   /** The latest first; at most 500. */
   readonly flows: readonly FlowRow[];
-  /** Nodes that could not be read. */
+  /** How many match besides. */
+  readonly more: number;
+  /** What is missing: nodes that could not be read. */
   readonly warnings: readonly string[];
 }
 
-/** A flow. An end that the account may not see has no name. */
+/** Connections of one kind: between two ends, to one port, as one rule decided. Those that differ only in what the account may not see are one row. */
 export interface FlowRow {
   readonly from: FlowRowEnd;
   readonly to: FlowRowEnd;
@@ -592,6 +594,7 @@ export interface FlowRow {
   readonly port?: number;
   readonly verdict: "allowed" | "dropped" | "unknown";
   readonly at?: "egress" | "ingress";
+  /** A label: `NetworkPolicy shop/web`; absent where the rule is gone, or of a policy that the account may not see. */
   readonly policy?: string;
   readonly rule?: string;
   readonly first: number;
@@ -601,8 +604,11 @@ export interface FlowRow {
 
 /** One end of a flow. */
 export interface FlowRowEnd {
+  /** "" where it is hidden. */
   readonly address: string;
   readonly holders: readonly ObjectName[];
+  /** It is in the cluster, and the account may not see what it is. */
+  readonly hidden?: true;
 }
 
 /**
@@ -623,4 +629,13 @@ export type StreamEvent =
   | { readonly type: "end"; readonly reason: "slow" | "expired" | "stopping" | "limit" };
 
 /** What has changed. */
-export type ChangedKind = "pods" | "policies" | "subnets" | "vpcs" | "nodes" | "services" | "addresses" | "namespaces";
+export type ChangedKind =
+  | "pods"
+  | "policies"
+  | "subnets"
+  | "vpcs"
+  | "nodes"
+  | "services"
+  | "addresses"
+  | "namespaces"
+  | "flows";

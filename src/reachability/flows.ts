@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type SampledFlow, samplePoint } from "../api/sampling.ts";
+import type { SampledFlow } from "../api/sampling.ts";
 import { MultiMap } from "../collections/multi-map.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { FactReader } from "../facts/store.ts";
+import { decisionOf, type FlowDecision, type FlowRules, flowRules } from "./flow-rules.ts";
 
 /** One end of a flow. */
 export interface FlowPeer {
@@ -13,18 +14,12 @@ export interface FlowPeer {
 }
 
 /** A flow in Kubernetes' words. */
-export interface NamedFlow {
+export interface NamedFlow extends FlowDecision {
   readonly from: FlowPeer;
   readonly to: FlowPeer;
-  /** `TCP`, `UDP`, `SCTP`, `ICMP`, or the number. */
+  /** See {@link protocolName}. */
   readonly protocol: string;
   readonly port?: number;
-  readonly verdict: "allowed" | "dropped" | "unknown";
-  /** Whether the rule is of the sending or of the receiving end. */
-  readonly at?: "egress" | "ingress";
-  /** The policy that decided, as its ACL names it (`np/<namespace>/<name>`), and the rule of it; of ACLs with one number those of all, with `|` between. */
-  readonly policy?: string;
-  readonly rule?: string;
   /** ms since the epoch. */
   readonly first: number;
   readonly last: number;
@@ -33,17 +28,15 @@ export interface NamedFlow {
 
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP" };
 
-interface Rule {
-  readonly verdict: NamedFlow["verdict"];
-  readonly at?: "egress" | "ingress";
-  readonly policy: string;
-  readonly rule: string;
+/** `TCP`, `UDP`, `SCTP`, `ICMP`, or the number. */
+export function protocolName(protocol: number): string {
+  return PROTOCOLS[protocol] ?? String(protocol);
 }
 
 /** Gives flows the names of who has the addresses, and of the rules that decided. Built once for many flows; what it says is of the moment of the facts. */
 export class FlowNames {
   readonly #holders = new MultiMap<string, string>();
-  readonly #rules = new Map<number, Rule>();
+  readonly #rules: FlowRules;
 
   constructor(facts: FactReader, fragments: Iterable<Fragment>) {
     for (const { v4, v6, holder } of facts.all("ips")) {
@@ -52,19 +45,7 @@ export class FlowNames {
     }
     for (const { addresses, name } of facts.all("nodes"))
       for (const address of addresses) this.#holders.add(address, `node/${name}`);
-    for (const { rows } of fragments) {
-      for (const { table, label, columns } of rows) {
-        const ids = columns["external_ids"];
-        if (table !== "ACL" || typeof ids !== "object" || Array.isArray(ids)) continue;
-        const { policy = "", rule = "" } = ids as Readonly<Record<string, string>>;
-        if (policy === "") continue;
-        this.#rule(samplePoint(label), {
-          verdict: String(columns["action"]).startsWith("allow") ? "allowed" : "dropped",
-          at: columns["direction"] === "to-lport" ? "ingress" : "egress",
-          ...{ policy, rule },
-        });
-      }
-    }
+    this.#rules = flowRules(fragments);
   }
 
   /** The flow with its names. */
@@ -72,25 +53,11 @@ export class FlowNames {
     return {
       from: { address: from, holders: this.#holders.list(from) },
       to: { address: to, holders: this.#holders.list(to) },
-      protocol: PROTOCOLS[protocol] ?? String(protocol),
+      protocol: protocolName(protocol),
       ...(port !== 0 && { port }),
-      ...(this.#rules.get(point) ?? { verdict: "unknown" as const }),
+      ...decisionOf(this.#rules.get(point)),
       ...{ first, last, packets },
     };
-  }
-
-  #rule(point: number, found: Rule): void {
-    const known = this.#rules.get(point);
-    if (known === undefined) {
-      this.#rules.set(point, found);
-      return;
-    }
-    this.#rules.set(point, {
-      verdict: known.verdict === found.verdict ? found.verdict : "unknown",
-      ...(known.at === found.at && { at: found.at }),
-      policy: `${known.policy}|${found.policy}`,
-      rule: `${known.rule}|${found.rule}`,
-    });
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { readFlowPage } from "../../api/flow-page.ts";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { SampledFlow } from "../../api/sampling.ts";
-import { isObject } from "../../collections/plain.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { FlowNames, isOfNamespace, type NamedFlow } from "../../reachability/flows.ts";
 import { formatTime } from "../../time/rfc3339.ts";
@@ -121,7 +121,7 @@ export async function flowsCommand(
   let enabled = 0;
   const warnings = await readEach(await everyDaemon(kube, weftNamespace), async ({ node, healthPort, ...target }) => {
     const url = `http://127.0.0.1:${healthPort}/debug/flows?since=${seen.get(node) ?? 0}`;
-    const page = readPage(await capture({ ...target, command: ["curl", "-sS", url] }));
+    const page = readFlowPage(JSON.parse(await capture({ ...target, command: ["curl", "-sS", url] })));
     if (page.enabled) enabled++;
     seen.set(node, page.sequence);
     sampled.push(...page.flows);
@@ -153,30 +153,4 @@ export function formatFlows(flows: readonly NamedFlow[]): string {
     String(packets),
   ]);
   return formatTable(["LAST", "FROM", "TO", "PORT", "VERDICT", "BY", "PACKETS"], rows);
-}
-
-interface Page {
-  readonly enabled: boolean;
-  readonly sequence: number;
-  readonly flows: readonly SampledFlow[];
-}
-
-function readPage(text: string): Page {
-  const value: unknown = JSON.parse(text);
-  if (!isObject(value) || !Array.isArray(value["flows"])) throw new ToolError("its answer is not a list of flows");
-  const flows = value["flows"].map((flow: unknown): SampledFlow => {
-    if (!isObject(flow)) throw new ToolError("its answer has a malformed flow");
-    const number = (name: string): number => {
-      const item = flow[name];
-      if (typeof item !== "number") throw new ToolError(`its answer has a flow without ${name}`);
-      return item;
-    };
-    return {
-      ...{ sequence: number("sequence"), point: number("point"), protocol: number("protocol"), port: number("port") },
-      ...{ first: number("first"), last: number("last"), packets: number("packets") },
-      from: String(flow["from"]),
-      to: String(flow["to"]),
-    };
-  });
-  return { enabled: value["enabled"] === true, sequence: Number(value["sequence"]), flows };
 }

@@ -2,7 +2,7 @@
 
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CERTIFICATE_FILE, TRUST_FILE } from "../../api/certificates.ts";
+import { CERTIFICATE_FILE, CONTROLLER_NAME, NODE_AUTHORITIES_FILE, TRUST_FILE } from "../../api/certificates.ts";
 import type { TlsFiles } from "../../ovsdb/client.ts";
 import { writeKeyFile } from "../../pki/key-file.ts";
 import { retryDelay } from "../../time/backoff.ts";
@@ -79,6 +79,7 @@ export class Certificates {
     // Its own last: when it can connect, the server has its certificate.
     const due = await ensureCentral(kube, namespace, nodes, issuing);
     await ensureTrust(kube, namespace, central, nodes);
+    await writeKeyFile(join(folder, NODE_AUTHORITIES_FILE), nodes.trusted);
     return Math.min(due, await ensureOwn(issuing));
   }
 }
@@ -90,7 +91,7 @@ async function ensureOwn(issuing: Issuing): Promise<number> {
   const current = await readFile(path, "utf8").catch(() => "");
   const due = dueTime(current, central);
   if (due > now) return due;
-  const pem = await issuePem("weft-controller", ["clientAuth"], issuing);
+  const pem = await issuePem(CONTROLLER_NAME, ["clientAuth"], issuing);
   await writeKeyFile(path, pem);
   return dueTime(pem, central);
 }

@@ -80,6 +80,11 @@ export class ChangeLog {
     return true;
   }
 
+  /** Notes new flows with an end in these namespaces. */
+  noteFlows(namespaces: Iterable<string>): void {
+    for (const namespace of namespaces) this.#scope(namespace)?.kinds.add("flows");
+  }
+
   /** Ends the current batch, if there is one. */
   flush(): void {
     if (this.#pending.size === 0 && !this.#overflow) return;
@@ -94,8 +99,8 @@ export class ChangeLog {
     return `${this.#process}-${this.#sequence}`;
   }
 
-  /** What a viewer is told of the batches after the one with this id; `undefined` if nothing of theirs has changed. */
-  since(id: string | undefined, viewer: Viewer): StreamEvent | undefined {
+  /** What a viewer is told of the batches after the one with this id; `undefined` if nothing of theirs has changed. `flows`: of these too. */
+  since(id: string | undefined, viewer: Viewer, flows = false): StreamEvent | undefined {
     if (id === undefined) return { type: "reset", reason: "connected" };
     const dash = id.lastIndexOf("-");
     const sequence = Number(id.slice(dash + 1));
@@ -118,6 +123,7 @@ export class ChangeLog {
         more ||= scope.more;
       }
     }
+    if (!flows) kinds.delete("flows");
     return kinds.size === 0
       ? undefined
       : { type: "change", kinds: [...kinds].sort(), objects: [...names.values()], more };

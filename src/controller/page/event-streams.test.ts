@@ -73,19 +73,24 @@ function rig(): {
   facts: FactStore;
   streams: EventStreams;
   timers: HandTimers;
-  open: (viewer: Viewer, last?: string, again?: () => Promise<Viewer>) => Client;
+  open: (viewer: Viewer, last?: string, again?: () => Promise<Viewer>, flows?: boolean) => Client;
+  held: () => number;
 } {
   const facts = pageWorld({ namespaces: 3, podsEach: 1, nodes: 2 });
   const timers = new HandTimers();
   const log = new ChangeLog("p", (port) => facts.get("ips", port)?.holder);
-  const streams = new EventStreams(log, timers);
+  let held = 0;
+  const streams = new EventStreams(log, timers, () => {
+    held++;
+    return () => held--;
+  });
   facts.subscribe((change) => streams.note(change));
-  const open = (viewer: Viewer, last?: string, again = () => Promise.resolve(viewer)): Client => {
+  const open = (viewer: Viewer, last?: string, again = () => Promise.resolve(viewer), flows = false): Client => {
     const client = new Client();
-    streams.open(client as unknown as ServerResponse, viewer, again, last);
+    streams.open(client as unknown as ServerResponse, { viewer, again, flows, last });
     return client;
   };
-  return { facts, streams, timers, open };
+  return { facts, streams, timers, open, held: () => held };
 }
 
 const OWN = tenantName(1);
@@ -206,10 +211,13 @@ t.test("when the process stops, every stream is told so", async (t) => {
 });
 
 t.test("a client that has gone while its account was asked for takes no stream", async (t) => {
-  const { facts, streams, timers } = rig();
+  const { facts, streams, timers, held } = rig();
   const gone = new Client();
   gone.destroyed = true;
-  streams.open(gone as unknown as ServerResponse, ADMINISTRATOR, () => Promise.resolve(ADMINISTRATOR), undefined);
+  const viewer = ADMINISTRATOR;
+  const again = (): Promise<Viewer> => Promise.resolve(viewer);
+  streams.open(gone as unknown as ServerResponse, { viewer, again, flows: true, last: undefined });
+  t.equal(held(), 0);
   addPod(facts, OWN);
   t.equal(streams.size, 0);
   t.equal(timers.size, 0);
@@ -227,3 +235,23 @@ t.test("a stream of which two beats learn that its login has ended is ended once
   t.match(client.take(), [{ type: "end", data: { reason: "expired" } }]);
   t.equal(streams.size, 0);
 });
+
+t.test(
+  "flows are told to streams that follow them, of the viewer's namespaces, and are read only while one does",
+  async (t) => {
+    const { streams, timers, open, held } = rig();
+    const [plain, follows, another] = [
+      open(tenant(OWN)),
+      open(tenant(OWN), undefined, undefined, true),
+      open(tenant(tenantName(0)), undefined, undefined, true),
+    ];
+    for (const client of [plain, follows, another]) client.take();
+    t.equal(held(), 2);
+    streams.noteFlows([OWN]);
+    timers.run(1_000);
+    t.match(follows.take(), [{ type: "change", data: { kinds: ["flows"], objects: [], more: false } }]);
+    t.strictSame([plain.take(), another.take()], [[], []]);
+    for (const client of [follows, another]) client.emit("close");
+    t.equal(held(), 0);
+  },
+);

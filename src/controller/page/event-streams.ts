@@ -18,26 +18,40 @@ const BEAT_MS = 15_000;
 /** So many bytes may wait for a client; one that reads more slowly is dropped. */
 const MAX_WAITING = 64 * 1_024;
 
-interface Stream {
-  readonly response: ServerResponse;
+/** Who asks for a stream. */
+export interface StreamRequest {
+  readonly viewer: Viewer;
   /** The viewer as of now. Rejects where the login has ended. */
   readonly again: () => Promise<Viewer>;
+  /** Whether changes of flows are to be told. */
+  readonly flows: boolean;
+  /** The header `Last-Event-ID`. */
+  readonly last: string | undefined;
+}
+
+interface Stream extends Omit<StreamRequest, "viewer" | "last"> {
+  readonly response: ServerResponse;
   viewer: Viewer;
   /** The id of the last batch that it has been told of. */
   last: string | undefined;
+  /** It no longer needs flows. */
+  readonly release: () => void;
 }
 
 /** The open streams of server-sent events (HTML, "Server-sent events"). */
 export class EventStreams {
   readonly #log: ChangeLog;
   readonly #timers: Timers;
+  readonly #holdFlows: () => () => void;
   readonly #streams = new Set<Stream>();
   #batch: (() => void) | undefined;
   #beat: (() => void) | undefined;
 
-  constructor(log: ChangeLog, timers: Timers) {
+  /** `holdFlows`: called for each stream that is told of flows; the function returned at its end. */
+  constructor(log: ChangeLog, timers: Timers, holdFlows: () => () => void = () => () => undefined) {
     this.#log = log;
     this.#timers = timers;
+    this.#holdFlows = holdFlows;
   }
 
   get size(): number {
@@ -47,17 +61,29 @@ export class EventStreams {
   /** Notes a change of a fact. Without a stream nothing is kept. */
   note(change: FactChange): void {
     if (this.#streams.size === 0 && this.#batch === undefined) return;
-    if (this.#log.note(change)) this.#batch ??= this.#timers.after(BATCH_MS, () => this.#tell());
+    if (this.#log.note(change)) this.#batchSoon();
   }
 
-  /** Begins a stream. `last`: the header `Last-Event-ID`. Throws a `PageError` where there are too many. */
-  open(response: ServerResponse, viewer: Viewer, again: () => Promise<Viewer>, last: string | undefined): void {
+  /** Notes new flows with an end in these namespaces. */
+  noteFlows(namespaces: Iterable<string>): void {
+    if (this.#streams.size === 0) return;
+    this.#log.noteFlows(namespaces);
+    this.#batchSoon();
+  }
+
+  #batchSoon(): void {
+    this.#batch ??= this.#timers.after(BATCH_MS, () => this.#tell());
+  }
+
+  /** Begins a stream. Throws a `PageError` where there are too many. */
+  open(response: ServerResponse, { viewer, again, flows, last }: StreamRequest): void {
     // The client has gone while its account was asked for; it does not close again.
     if (response.destroyed) return;
     const own = [...this.#streams].filter((stream) => stream.viewer.user === viewer.user).length;
     if (this.#streams.size >= MAX_STREAMS || own >= MAX_OF_ACCOUNT)
       throw new PageError("busy", "too many pages of this account, or of all, follow changes", { retryAfter: 30 });
-    const stream: Stream = { response, viewer, again, last };
+    const release = flows ? this.#holdFlows() : () => undefined;
+    const stream: Stream = { response, viewer, again, flows, last, release };
     this.#streams.add(stream);
     response.on("close", () => this.#drop(stream));
     response.writeHead(200, {
@@ -85,7 +111,7 @@ export class EventStreams {
   }
 
   #catchUp(stream: Stream): void {
-    const event = this.#log.since(stream.last, stream.viewer);
+    const event = this.#log.since(stream.last, stream.viewer, stream.flows);
     stream.last = this.#log.last;
     if (event !== undefined) this.#send(stream, event);
   }
@@ -128,7 +154,8 @@ export class EventStreams {
   }
 
   #drop(stream: Stream): void {
-    this.#streams.delete(stream);
+    if (!this.#streams.delete(stream)) return;
+    stream.release();
     if (this.#streams.size > 0) return;
     this.#beat?.();
     this.#beat = undefined;

@@ -83,7 +83,14 @@ async function page(
   let unready: string | undefined;
   const served = await servePage({
     ...{ kube, clock, log, plain: true },
-    settings: { pagePort: 0, pageDir: folder, tlsDir: "", namespace: "kube-system", identity: "controller-0" },
+    settings: {
+      pagePort: 0,
+      pageDir: folder,
+      tlsDir: "",
+      namespace: "kube-system",
+      identity: "controller-0",
+      flowsPort: 0,
+    },
     controller: { facts, engine: { desired: compiled }, leading: true, conditions: () => [] },
     notReady: () => unready,
   });

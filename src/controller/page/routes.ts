@@ -4,6 +4,7 @@ import { addressMap } from "../../page/addresses.ts";
 import type { ConditionsOf } from "../../page/conditions.ts";
 import type { FlowsAnswer, Me, ObjectName, PlanAnswer, PolicyName, ShownPolicyKind } from "../../page/contract.ts";
 import { findObjects } from "../../page/find.ts";
+import { type FlowsRead, flowsAnswer } from "../../page/flows.ts";
 import { nodeDetail, nodesPage } from "../../page/nodes.ts";
 import { overview } from "../../page/overview.ts";
 import { notFound, PageError } from "../../page/page-error.ts";
@@ -16,6 +17,7 @@ import { subnetDetail, visibleSubnet } from "../../page/subnets.ts";
 import { topology } from "../../page/topology.ts";
 import { isClusterWide, type Viewer, visibleNamespaces } from "../../page/viewer.ts";
 import { vpcDetail } from "../../page/vpcs.ts";
+import type { FlowRules } from "../../reachability/flow-rules.ts";
 import type { ClusterReader } from "./cluster-reader.ts";
 
 /** What the page's answers are made from. */
@@ -26,11 +28,8 @@ export interface RouteParts extends ReachSource {
   readonly version: string;
   /** Who gains or loses reach by a manifest. Absent: plans are not made. */
   readonly plan?: (viewer: Viewer, namespace: string, manifest: string) => Promise<PlanAnswer>;
-  /** Sampled connections. Absent: they cannot be read. */
-  readonly flows?: (
-    viewer: Viewer,
-    question: { readonly namespace?: string; readonly dropped: boolean },
-  ) => Promise<FlowsAnswer>;
+  /** Sampled connections. Absent: they are not sampled, or cannot be read. */
+  readonly flows?: { read(): Promise<FlowsRead>; rules(): FlowRules };
 }
 
 /** A request under `/api/v1/`, of a viewer. */
@@ -46,12 +45,14 @@ export interface RouteRequest {
   readonly body: () => Promise<string>;
 }
 
+const NO_FLOWS: FlowsAnswer = { enabled: false, flows: [], more: 0, warnings: [] };
+
 /** The account and what it may see. */
 export function me({ facts, plan, flows, version }: RouteParts, viewer: Viewer, expires: number): Me {
   const namespaces = visibleNamespaces(facts, viewer).map(({ name }) => name);
   return {
     ...{ user: viewer.user, clusterWide: isClusterWide(viewer), sees: viewer.sees, namespaces, expires, version },
-    actions: { plan: plan !== undefined && namespaces.length > 0, flows: flows !== undefined },
+    actions: { plan: plan !== undefined && namespaces.length > 0, flows: flows !== undefined && namespaces.length > 0 },
   };
 }
 
@@ -139,11 +140,12 @@ export async function answer(parts: RouteParts, request: RouteRequest): Promise<
     }
     case "flows/0": {
       const { flows } = parts;
-      const found: FlowsAnswer =
-        flows === undefined
-          ? { enabled: false, flows: [], warnings: [] }
-          : await flows(viewer, { ...texts(query, "namespace"), dropped: query.get("dropped") === "true" });
-      return () => found;
+      const namespace = query.get("namespace") ?? "";
+      if (namespace !== "" && !viewer.maySee(namespace)) throw notFound(`namespace ${namespace}`);
+      if (flows === undefined) return () => NO_FLOWS;
+      const question = { ...texts(query, "namespace"), dropped: query.get("dropped") === "true" };
+      const read = await flows.read();
+      return () => flowsAnswer(facts, flows.rules(), viewer, question, read);
     }
   }
   throw new PageError("not-found", "there is no such question; src/page/contract.ts lists them");

@@ -2,12 +2,16 @@
 
 import { existsSync } from "node:fs";
 import type { Logger } from "pino";
+import type { Fragment } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { ConditionsOf } from "../../page/conditions.ts";
+import { FlowEnds } from "../../page/flow-ends.ts";
+import { namespacesOf } from "../../page/flows.ts";
 import type { CompiledUnits } from "../../page/reach-network.ts";
 import { ownCertificate } from "../../pki/own-certificate.ts";
 import { isPolicyKind } from "../../policy/policy-kinds.ts";
+import { type FlowRules, flowRules } from "../../reachability/flow-rules.ts";
 import { PolicyIndex } from "../../reachability/policy-index.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Settings } from "../settings.ts";
@@ -15,6 +19,7 @@ import { Accounts } from "./accounts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { ClusterReader } from "./cluster-reader.ts";
 import { EventStreams } from "./event-streams.ts";
+import { FlowReader, flowCredentials } from "./flows/flow-reader.ts";
 import { PlanProcess } from "./plan-process.ts";
 import type { RouteParts } from "./routes.ts";
 import { sealKey } from "./seal-key.ts";
@@ -27,7 +32,7 @@ export interface PageParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly settings: Pick<Settings, "pagePort" | "pageDir" | "tlsDir" | "namespace" | "identity">;
+  readonly settings: Pick<Settings, "pagePort" | "pageDir" | "tlsDir" | "namespace" | "identity" | "flowsPort">;
   readonly controller: {
     readonly facts: FactStore;
     readonly engine: { readonly desired: CompiledUnits };
@@ -47,7 +52,24 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
   const { kube, clock, log, settings, controller, notReady, plain } = parts;
   const { facts, engine } = controller;
   let book: PolicyIndex | undefined;
-  const streams = new EventStreams(new ChangeLog(clock.uuid(), (port) => facts.get("ips", port)?.holder), clock);
+  const compiled: CompiledUnits = {
+    units: () => engine.desired.units(),
+    fragment: (unit) => engine.desired.fragment(unit),
+  };
+  const rules = (): FlowRules => flowRules(fragmentsOf(compiled));
+  const recentRules = recent(clock, rules);
+  const flows =
+    settings.flowsPort === 0
+      ? undefined
+      : new FlowReader({
+          ...{ facts, clock, port: settings.flowsPort, credentials: flowCredentials(settings.tlsDir) },
+          onFlows: (changed) => {
+            const ends = new FlowEnds(facts, recentRules());
+            streams.noteFlows(new Set(changed.flatMap((flow) => [...namespacesOf(ends, flow)])));
+          },
+        });
+  const changes = new ChangeLog(clock.uuid(), (port) => facts.get("ips", port)?.holder);
+  const streams = new EventStreams(changes, clock, () => flows?.hold() ?? (() => undefined));
   const unsubscribe = facts.subscribe((change) => {
     if (isPolicyKind(change.kind)) book = undefined;
     streams.note(change);
@@ -55,7 +77,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
   const plans = new PlanProcess(facts, clock, parts.program);
   const routes: RouteParts = {
     facts,
-    compiled: { units: () => engine.desired.units(), fragment: (unit) => engine.desired.fragment(unit) },
+    compiled,
     get book() {
       book ??= new PolicyIndex(facts);
       return book;
@@ -64,6 +86,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     reader: new ClusterReader(kube, clock, settings.namespace),
     answeredBy: () => ({ name: settings.identity, leading: controller.leading }),
     plan: (viewer, namespace, manifest) => plans.plan(viewer, namespace, manifest),
+    ...(flows && { flows: { read: () => flows.read(), rules } }),
     version: process.env["WEFT_VERSION"] ?? "",
   };
   const server = new PageServer({
@@ -86,10 +109,27 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     close: () => {
       unsubscribe();
       streams.stop();
+      flows?.stop();
       listening.close();
       listening.closeAllConnections();
     },
   };
+}
+
+/** The same answer for a second: many nodes report flows in one. */
+function recent<T>(clock: Pick<Clock, "now">, compute: () => T): () => T {
+  let known: { readonly at: number; readonly value: T } | undefined;
+  return () => {
+    if (known === undefined || clock.now() - known.at > 1_000) known = { at: clock.now(), value: compute() };
+    return known.value;
+  };
+}
+
+function* fragmentsOf(compiled: CompiledUnits): Generator<Pick<Fragment, "rows">> {
+  for (const unit of compiled.units()) {
+    const fragment = compiled.fragment(unit);
+    if (fragment !== undefined) yield fragment;
+  }
 }
 
 /** The key of all replicas, or, where the Secret cannot be read, one of this process: then a login is valid for it alone. */

@@ -140,7 +140,11 @@ export class PageServer {
     if (names[1] === "events" && names.length === 2) {
       if (method !== "GET") throw new PageError("method-not-allowed", "events are followed by GET");
       const last = request.headers["last-event-id"];
-      streams.open(response, viewer, () => this.#again(token, expires), typeof last === "string" ? last : undefined);
+      const flows = query.get("flows") === "true" && routes.flows !== undefined;
+      streams.open(response, {
+        ...{ viewer, flows, again: () => this.#again(token, expires) },
+        last: typeof last === "string" ? last : undefined,
+      });
       return;
     }
     const { user } = viewer;

@@ -29,6 +29,7 @@ export const SETTINGS: Settings = {
   healthPort: 0,
   pagePort: 0,
   pageDir: "",
+  flowsPort: 0,
   logLevel: "info",
   tlsDir: "",
   issueCertificates: false,

@@ -27,6 +27,8 @@ export interface NodeCertificateDependencies {
   readonly folder: string;
   /** This node's chassis; undefined while it is not known. */
   systemId(): string | undefined;
+  /** Called when the files have been checked, and may have changed. */
+  readonly onFiles?: () => void;
   /** Writes the chassis into the Node's annotation, which the signer reads. */
   annotate(chassis: string): Promise<void>;
 }
@@ -117,6 +119,7 @@ export class NodeCertificate {
       const { validTo, serialNumber } = readCertificate(certificate);
       log.info({ chassis, serialNumber, validTo }, "this node has a new certificate");
     }
+    this.#deps.onFiles?.();
     this.#cancel();
     this.#cancel = clock.after(Math.min(LOOK_MS, Math.max(due - clock.wall(), PAUSE_MS)), () => this.#loop.trigger());
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createSocket, type Socket } from "node:dgram";
-import type { SampledFlow } from "../../api/sampling.ts";
+import type { FlowPage } from "../../api/flow-page.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
@@ -18,16 +18,6 @@ export interface FlowCollectorDependencies {
   readonly log: Record<"info" | "warn", (fields: object, message: string) => void>;
 }
 
-/** The answer of `/debug/flows`. */
-export interface FlowPage {
-  readonly enabled: boolean;
-  /** The sequence number of the newest flow; a client requests those after it. */
-  readonly sequence: number;
-  /** See {@link FlowTable.dropped}. */
-  readonly dropped: number;
-  readonly flows: readonly SampledFlow[];
-}
-
 /**
  * Collects the flows that Open vSwitch samples on this node, at a port of the loopback address which the kernel chooses: a new process is a new target, so its exporter begins with
  * its templates. A failure here affects no pod.
@@ -37,6 +27,7 @@ export class FlowCollector {
   readonly #table: FlowTable;
   readonly #loop: ReconcileLoop;
   readonly #stops: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
   #socket: Socket | undefined;
   #target: string | undefined;
 
@@ -74,15 +65,21 @@ export class FlowCollector {
     this.#socket = undefined;
   }
 
-  /** The flows that have changed after `sequence`. */
-  page(sequence: number): FlowPage {
-    const flows = this.#table.since(sequence, this.#deps.clock.wall());
+  /** The flows that have changed after `sequence`; of more than `most` the newest ones. */
+  page(sequence: number, most = Number.POSITIVE_INFINITY): FlowPage {
+    const found = this.#table.since(sequence, this.#deps.clock.wall());
+    const flows = found.length > most ? found.slice(-most) : found;
     return {
       enabled: this.#deps.enabled,
       sequence: flows.at(-1)?.sequence ?? sequence,
-      dropped: this.#table.dropped,
-      flows,
+      ...{ dropped: this.#table.dropped, skipped: found.length - flows.length, flows },
     };
+  }
+
+  /** Calls `listener` when flows have changed. Returns how to end that. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async #reconcile(): Promise<void> {
@@ -102,7 +99,9 @@ export class FlowCollector {
     const decoder = new IpfixDecoder();
     socket.on("message", (message) => {
       const now = this.#deps.clock.wall();
-      for (const sample of decoder.decode(message)) this.#table.add(sample, now);
+      const samples = decoder.decode(message);
+      for (const sample of samples) this.#table.add(sample, now);
+      if (samples.length > 0) for (const listener of this.#listeners) listener();
     });
     await new Promise<void>((resolve, reject) => {
       socket.once("error", (error) => {

@@ -18,6 +18,9 @@ export interface LiveState {
 /** The connection of this page. */
 export const connection = signal<LiveState>({ state: "connecting" });
 
+/** Whether a view follows flows: the server has the nodes asked for them only while one does. */
+export const flowsFollowed = signal(false);
+
 /** The server sends a comment every 15 s: after this long without a byte there is no server any more. */
 const SILENCE_MS = 40_000;
 
@@ -31,9 +34,16 @@ export async function followChanges(stop: AbortSignal): Promise<void> {
       lastId = id ?? lastId;
       connection.value = { state: "live", asOf: Date.now() };
     };
-    const loggedIn = await followOnce(stop, lastId, heard);
+    const other = new AbortController();
+    const flows = flowsFollowed.peek();
+    const ignore = flowsFollowed.subscribe((now) => {
+      if (now !== flows) other.abort();
+    });
+    const loggedIn = await followOnce(AbortSignal.any([stop, other.signal]), { lastId, flows, heard });
+    ignore();
     if (stop.aborted) return;
     if (!loggedIn) return loginEnded();
+    if (other.signal.aborted) continue;
     failures++;
     const { asOf } = connection.value;
     connection.value = { state: "lost", ...(asOf !== undefined && { asOf }) };
@@ -41,12 +51,14 @@ export async function followChanges(stop: AbortSignal): Promise<void> {
   }
 }
 
+interface Following {
+  readonly lastId: string | undefined;
+  readonly flows: boolean;
+  readonly heard: (id: string | undefined) => void;
+}
+
 /** One connection, until it ends. Resolves whether the login is still valid. */
-async function followOnce(
-  stop: AbortSignal,
-  lastId: string | undefined,
-  heard: (id: string | undefined) => void,
-): Promise<boolean> {
+async function followOnce(stop: AbortSignal, { lastId, flows, heard }: Following): Promise<boolean> {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
   const alive = (): void => {
@@ -55,7 +67,7 @@ async function followOnce(
   };
   let loggedIn = true;
   try {
-    const response = await fetch(apiUrl("events"), {
+    const response = await fetch(apiUrl("events", { flows: flows ? "true" : "" }), {
       headers: { accept: "text/event-stream", ...(lastId !== undefined && { "last-event-id": lastId }) },
       credentials: "same-origin",
       cache: "no-store",

@@ -486,12 +486,17 @@ export class FixtureCluster {
       const dropped = n % 9 === 4;
       return {
         from: end(from),
-        to: n % 11 === 3 ? { address: "203.0.113.9", holders: [] } : end(to),
+        to:
+          n % 11 === 3
+            ? { address: "203.0.113.9", holders: [] }
+            : n % 11 === 7
+              ? { address: "", holders: [], hidden: true }
+              : end(to),
         protocol: n % 5 === 0 ? "UDP" : "TCP",
         port: n % 5 === 0 ? 53 : 8080,
         verdict: dropped ? "dropped" : "allowed",
         at: "ingress",
-        policy: dropped ? "np/payments/default-deny" : "np/shop/web-from-frontend",
+        policy: dropped ? "NetworkPolicy payments/default-deny" : "NetworkPolicy shop/web-from-frontend",
         rule: dropped ? "default" : "spec.ingress[0]",
         first: NOW - 60_000 - n * 1_000,
         last: NOW - n * 1_000,

@@ -161,7 +161,7 @@ function reply(state: FixtureServer, segments: readonly string[], query: URLSear
     case "plan":
       return cluster.plan();
     case "flows":
-      return { enabled: true, flows: cluster.flows(), warnings: [] };
+      return { enabled: true, flows: cluster.flows(), more: 0, warnings: [] };
     default:
       return undefined;
   }

@@ -5,6 +5,7 @@ import type { FlowRow, FlowRowEnd, FlowsAnswer, Me } from "../../page/contract.t
 import { ask, route } from "../app/navigation.ts";
 import { wording } from "../app/settings.ts";
 import { apiUrl } from "../client/api.ts";
+import { flowsFollowed } from "../client/live.ts";
 import { useResource } from "../client/resource.ts";
 import { nameOf, ObjectLink } from "../components/object-link.tsx";
 import { Empty, Loaded } from "../components/placeholders.tsx";
@@ -16,9 +17,6 @@ import type { Tone } from "../model/tone.ts";
 import { PageHead } from "./page-head.tsx";
 import { FilterField } from "./paged.tsx";
 
-/** The nodes have no event for a new flow: they are asked again after this long, in ms. */
-const AGAIN_MS = 5_000;
-
 const TONES: Readonly<Record<FlowRow["verdict"], Tone>> = { allowed: "ok", dropped: "bad", unknown: "off" };
 
 /** Who talks to whom, live. */
@@ -26,16 +24,15 @@ export function FlowsView({ me }: { readonly me: Me }) {
   const { t } = wording.value;
   const { namespace = "", dropped = "" } = route.value.query;
   const url = me.actions.flows ? apiUrl("flows", { namespace, dropped }) : undefined;
-  const flows = useResource<FlowsAnswer>(url, []);
+  const flows = useResource<FlowsAnswer>(url, ["flows"]);
   const [follow, setFollow] = useState(true);
-  const { retry } = flows;
+  const following = follow && url !== undefined;
   useEffect(() => {
-    if (!follow || url === undefined) return;
-    const timer = setInterval(() => {
-      if (!document.hidden) retry();
-    }, AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [follow, url, retry]);
+    flowsFollowed.value = following;
+    return () => {
+      flowsFollowed.value = false;
+    };
+  }, [following]);
   return (
     <>
       <PageHead title={t("view.flows")} about={t("flows.about")} />
@@ -85,7 +82,7 @@ export function FlowsView({ me }: { readonly me: Me }) {
   );
 }
 
-function FlowTable({ of: { enabled, flows, warnings } }: { readonly of: FlowsAnswer }) {
+function FlowTable({ of: { enabled, flows, more, warnings } }: { readonly of: FlowsAnswer }) {
   const { t, number } = wording.value;
   const { q = "" } = route.value.query;
   const shown = flows.filter((flow) =>
@@ -154,12 +151,13 @@ function FlowTable({ of: { enabled, flows, warnings } }: { readonly of: FlowsAns
           caption={t("view.flows")}
           columns={columns}
           rows={shown}
-          keyOf={({ from, to, protocol, port, first, at }) =>
-            [from.address, to.address, protocol, port, first, at].join(" ")
+          keyOf={({ from, to, protocol, port, verdict, at, policy, rule }) =>
+            [from.address, to.address, protocol, port, verdict, at, policy, rule].join(" ")
           }
           size={100}
         />
       )}
+      {more > 0 && <p class="card-foot muted">{t("flows.more", { n: more })}</p>}
     </>
   );
 }
@@ -168,7 +166,9 @@ function textsOfEnd({ address, holders }: FlowRowEnd): readonly string[] {
   return [address, ...holders.map((holder) => `${holder.kind} ${nameOf(holder)}`)];
 }
 
-function End({ of: { address, holders } }: { readonly of: FlowRowEnd }) {
+function End({ of: { address, holders, hidden } }: { readonly of: FlowRowEnd }) {
+  const { t } = wording.value;
+  if (hidden === true) return <span class="muted">{t("flows.hidden")}</span>;
   return (
     <>
       {holders.map((holder) => (

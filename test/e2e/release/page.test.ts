@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import t, { type Test } from "tap";
 import { deploy } from "../../../hack/deploy/deploy.ts";
 import { createProgress } from "../../../hack/host/progress.ts";
@@ -21,10 +17,10 @@ import type {
   Topology,
 } from "../../../src/page/contract.ts";
 import { addressesOf, idlePod, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
+import { weftctlUi } from "../testing/weftctl-ui.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-page-test";
-const MAIN = join(import.meta.dirname, "../../../src/cli/main.ts");
 
 /** `weftctl ui`, until the end of the test: what a browser that opens its URL is answered. */
 async function ui(
@@ -32,20 +28,7 @@ async function ui(
   world: World,
   ...args: readonly string[]
 ): Promise<(path: string, init?: object) => Promise<Response>> {
-  const { kubeconfig, bin } = world.lab.paths;
-  const child = spawn(process.execPath, [MAIN, "--kubeconfig", kubeconfig, "ui", ...args], {
-    env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}` },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.teardown(async () => {
-    const ended = once(child, "exit");
-    child.kill("SIGINT");
-    await ended;
-  });
-  const first = Promise.withResolvers<string>();
-  createInterface({ input: child.stdout }).once("line", first.resolve);
-  child.once("exit", (code) => first.reject(new Error(`weftctl ui has ended with ${code}`)));
-  const url = new URL(await first.promise);
+  const url = await weftctlUi(t, world, ...args);
   const login = await fetch(url, { redirect: "manual" });
   const cookie = login.headers.get("set-cookie")?.split(";")[0] ?? "";
   return (path, init = {}) => fetch(new URL(path, url), { ...init, headers: { cookie, "x-weft-page": "1" } });
