@@ -15,7 +15,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ kinds: 6 },
   ...{ reconcile: 7, reachability: 7 },
   ...{ page: 8, recording: 8 },
-  ...{ controller: 9, daemon: 9, speaker: 9, cni: 9, cli: 9, ui: 9 },
+  ...{ controller: 9, daemon: 9, speaker: 9, pinger: 9, cni: 9, cli: 9, ui: 9 },
 };
 /** Folders without I/O, clock or chance: what they say depends on what they are given, and on nothing else. */
 const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability", "page"];

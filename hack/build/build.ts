@@ -25,6 +25,7 @@ const BUNDLES: Readonly<Record<string, string>> = {
   "weft-controller": "src/controller/main.ts",
   "weft-daemon": "src/daemon/main.ts",
   "weft-speaker": "src/speaker/main.ts",
+  "weft-pinger": "src/pinger/main.ts",
   weftctl: "src/cli/main.ts",
 };
 

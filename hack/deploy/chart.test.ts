@@ -514,7 +514,9 @@ function usedTypes(folder: string): readonly resources.ResourceType[] {
 }
 
 function grantsOf(t: Test, objects: readonly Any[], account: string): readonly Any[] {
-  const bound = objects.filter(({ kind, subjects }) => /RoleBinding$/.test(kind) && subjects[0].name === account);
+  const bound = objects.filter(
+    ({ kind, subjects }) => /RoleBinding$/.test(kind) && subjects.some(({ name }: Any) => name === account),
+  );
   t.ok(bound.length > 0, account);
   return bound.flatMap(({ roleRef }) => find(objects, roleRef.kind, roleRef.name).rules);
 }
@@ -614,5 +616,51 @@ await t.test(
     const refused = await template("--set=speaker.enabled=true");
     t.not(refused.code, 0);
     t.match(refused.stderr, /speaker.enabled needs speaker.neighborAddresses or speaker.neighborIPv6Addresses/);
+  },
+);
+
+await t.test(
+  "the probers are off by default, and have neither root nor capabilities nor the node",
+  { skip },
+  async (t) => {
+    t.equal(find(await render(), "DaemonSet", "kube-ovn-pinger"), undefined);
+    const flagsOf = ["enabled=true", "externalAddresses={192.0.2.1,2001:db8::1}", "targetIPPorts={tcp-192.0.2.1-53}"];
+    const on = flagsOf.map((one) => `--set=pinger.${one}`);
+    const objects = await render(...on);
+    const { spec } = find(objects, "DaemonSet", "kube-ovn-pinger").spec.template;
+    const [container] = spec.containers;
+    t.notOk(spec.hostNetwork || spec.hostPID || spec.hostIPC);
+    t.strictSame(
+      spec.volumes.map((volume: Any) => Object.keys(volume).filter((key) => key !== "name")),
+      [["emptyDir"]],
+    );
+    t.match(spec.securityContext, {
+      runAsNonRoot: true,
+      sysctls: [
+        {
+          name: "net.ipv4.ping_group_range",
+          value: `${spec.securityContext.runAsGroup} ${spec.securityContext.runAsGroup}`,
+        },
+      ],
+    });
+    t.match(container.securityContext, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true });
+    t.strictSame(container.securityContext.capabilities, { drop: ["ALL"] });
+    t.match(flags(container), { "external-address": "192.0.2.1,2001:db8::1", "target-ip-ports": "tcp-192.0.2.1-53" });
+    t.equal(container.readinessProbe.httpGet.scheme, "HTTPS");
+    t.equal(container.readinessProbe.httpGet.path, "/readyz");
+    const granted = grantsOf(t, objects, "kube-ovn-pinger").flatMap(({ resources, verbs }: Any) =>
+      resources.map((resource: string) => `${resource}: ${verbs.join(" ")}`),
+    );
+    t.strictSame([...new Set(granted)].sort(), [
+      "events: create patch",
+      "nodes: list watch",
+      "pods: list watch",
+      "subjectaccessreviews: create",
+      "tokenreviews: create",
+    ]);
+    const plain = find(await render(...on, "--set=monitoring.authentication=false"), "DaemonSet", "kube-ovn-pinger");
+    t.equal(plain.spec.template.spec.containers[0].readinessProbe.httpGet.scheme, "HTTP");
+    const refused = await template(...on, "--set=nonPrimaryCNI=true");
+    t.match(refused.stderr, /pinger.enabled cannot be set with nonPrimaryCNI/);
   },
 );

@@ -25,7 +25,7 @@ const WORKLOADS: readonly string[] = [
 ];
 
 /** Workloads that values of the chart switch on. */
-const OPTIONAL_WORKLOADS: readonly string[] = ["daemonset/kube-ovn-speaker"];
+const OPTIONAL_WORKLOADS: readonly string[] = ["daemonset/kube-ovn-speaker", "daemonset/kube-ovn-pinger"];
 
 /** Choices of a deployment; everything is optional. */
 export interface DeployOptions {

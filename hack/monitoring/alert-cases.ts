@@ -17,6 +17,16 @@ function grows(series: string, step: number, also: Readonly<Record<string, strin
   return { series: { [series]: `0x29 ${step}+${step}x40`, ...also }, fires: [60], quiet: [29] };
 }
 
+/** Of 36 probes a minute none fails for 30 minutes, then `lost` of them. */
+function loses(failed: string, all: string, labels: string, lost: number): AlertCase {
+  return {
+    series: { [`${failed}{${labels}}`]: `0x29 ${lost}+${lost}x40`, [`${all}{${labels}}`]: "0+36x80" },
+    fires: [60],
+    quiet: [29],
+  };
+}
+
+const PAIR = 'src_node_name="a",target_node_name="b"';
 const LEADS = { 'weft_controller_leading{instance="a"}': "1x80" };
 const add = (rest: string): string => `cni_op_latency_seconds_${rest}`;
 
@@ -150,4 +160,27 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     { 'kube_ovn_cluster_peer_count{hostname="n1",db_name="OVN_Northbound"}': "2x80" },
   ),
   WeftRaftLags: turns('kube_ovn_cluster_log_not_applied{hostname="n1",db_name="OVN_Northbound"}', 0, 5000),
+  WeftPodsUnreachable: {
+    ...loses("pinger_pod_ping_lost_total", "pinger_pod_ping_count_total", PAIR, 36),
+    quiet: [29, 31],
+  },
+  WeftPodsLosePackets: {
+    ...loses("pinger_pod_ping_lost_total", "pinger_pod_ping_count_total", PAIR, 4),
+    quiet: [29, 38],
+  },
+  WeftNodesUnreachable: {
+    ...loses("pinger_node_ping_lost_total", "pinger_node_ping_count_total", PAIR, 36),
+    quiet: [29, 31],
+  },
+  WeftDnsFails: turns('pinger_internal_dns_healthy{nodeName="a"}', 1, 0),
+  WeftExternalDnsFails: turns('pinger_external_dns_healthy{nodeName="a"}', 1, 0),
+  WeftApiServerUnreachable: turns('pinger_apiserver_healthy{nodeName="a"}', 1, 0),
+  WeftExternalUnreachable: loses(
+    ...(["pinger_external_ping_lost_total", "weft_pinger_external_ping_count_total"] as const),
+    ...(['src_node_name="a",target_address="192.0.2.1"', 36] as const),
+  ),
+  WeftPortUnreachable: loses(
+    ...(["weft_pinger_port_failed_total", "weft_pinger_port_count_total"] as const),
+    ...(['src_node_name="a",target="b",protocol="udp",family="IPv4"', 36] as const),
+  ),
 };

@@ -34,10 +34,14 @@ t.test(
       [],
     );
     const on = ["serviceMonitor", "rules", "dashboards"].map((part) => `--set=monitoring.${part}.enabled=true`);
-    const objects = await render(...on, "--set=monitoring.rules.labels.release=prometheus");
+    const objects = await render(
+      ...on,
+      "--set=monitoring.rules.labels.release=prometheus",
+      "--set=pinger.enabled=true",
+    );
     const find = (kind: string, name: string): Any =>
       objects.find((object) => object.kind === kind && object.metadata.name === name);
-    for (const name of ["kube-ovn-controller", "kube-ovn-cni"]) {
+    for (const name of ["kube-ovn-controller", "kube-ovn-cni", "kube-ovn-pinger"]) {
       const { spec } = find("ServiceMonitor", name);
       const service = find("Service", name);
       t.match(service.metadata.labels, spec.selector.matchLabels);

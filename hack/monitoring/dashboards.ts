@@ -214,6 +214,70 @@ const DASHBOARDS: Readonly<Record<string, Dashboard>> = {
       ],
     ],
   },
+  pinger: {
+    title: "Weft / Mesh probes",
+    of: "pinger_apiserver_healthy",
+    graphs: [
+      [
+        "Lost echo requests to pods",
+        "percentunit",
+        ["max by (src_node_name) (weft:pod_ping_lost:ratio_2m)", "from {{src_node_name}}"],
+        ["max by (target_node_name) (weft:pod_ping_lost:ratio_2m)", "to {{target_node_name}}"],
+      ],
+      [
+        "Lost echo requests to nodes",
+        "percentunit",
+        ["max by (src_node_name) (weft:node_ping_lost:ratio_2m)", "from {{src_node_name}}"],
+        ["max by (target_node_name) (weft:node_ping_lost:ratio_2m)", "to {{target_node_name}}"],
+      ],
+      [
+        "Round-trip time to pods (99 %)",
+        "ms",
+        [quantile(0.99, "pinger_pod_ping_latency_ms", "src_node_name"), "{{src_node_name}}"],
+      ],
+      [
+        "Round-trip time to nodes (99 %)",
+        "ms",
+        [quantile(0.99, "pinger_node_ping_latency_ms", "src_node_name"), "{{src_node_name}}"],
+      ],
+      [
+        "DNS and API server answer",
+        "bool",
+        [gauge("pinger_internal_dns_healthy"), "DNS {{nodeName}}"],
+        [gauge("pinger_apiserver_healthy"), "API server {{nodeName}}"],
+        [gauge("pinger_external_dns_healthy"), "names outside {{nodeName}}"],
+      ],
+      [
+        "DNS and API server (99 %)",
+        "ms",
+        [quantile(0.99, "pinger_internal_dns_latency_ms", "nodeName"), "DNS {{nodeName}}"],
+        [quantile(0.99, "pinger_apiserver_latency_ms", "nodeName"), "API server {{nodeName}}"],
+      ],
+      [
+        "Ports that do not answer",
+        "percentunit",
+        ["max by (src_node_name, protocol) (weft:port_failed:ratio_2m)", "{{protocol}} from {{src_node_name}}"],
+      ],
+      [
+        "Addresses outside",
+        "percentunit",
+        ["max by (target_address) (weft:external_ping_lost:ratio_2m)", "lost {{target_address}}"],
+      ],
+      [
+        "Round-trip time to addresses outside (99 %)",
+        "ms",
+        [quantile(0.99, "pinger_external_ping_latency_ms", "target_address"), "{{target_address}}"],
+      ],
+      [
+        "Open vSwitch and ovn-controller answer",
+        "bool",
+        ["min by (nodeName) (pinger_ovs_up)", "Open vSwitch {{nodeName}}"],
+        ["min by (nodeName) (pinger_ovn_controller_up)", "ovn-controller {{nodeName}}"],
+      ],
+      ["Ports without flows", "short", ["max by (nodeName) (pinger_inconsistent_port_binding)", "{{nodeName}}"]],
+      ...PROCESS,
+    ],
+  },
 };
 
 const DATASOURCE = { type: "prometheus", uid: "$datasource" } as const;

@@ -53,6 +53,8 @@ export const SERVICES_CONDITION = "WeftServicesNotReachable";
 export const DAEMON_COMPONENT = "kube-ovn-cni";
 /** The source of Events of speakers, as in Kube-OVN. */
 export const SPEAKER_COMPONENT = "kube-ovn-speaker";
+/** Component that the probers' Events come from: the DaemonSet's name, as in Kube-OVN. */
+export const PINGER_COMPONENT = "kube-ovn-pinger";
 
 /** The switch port towards a provider's network: `localnet.<subnet>`. No port of a pod, node, router or Vip has such a name. */
 export function localnetPortName(subnet: string): string {

@@ -45,6 +45,7 @@ export async function startDaemon(
   const { pods, nodes, subnets, services, events } = watches;
   const { clock, hostIo } = context;
 
+  context.metrics.countUnbound(() => view.podPorts().filter(({ installed }) => !installed).length);
   const stopping = new AbortController();
   const journal = new Journal(context.metrics, log, 1_000, clock.wall);
   const cni = await hostIo.serveCni(cniVerbs(verbDependencies(context, watches, components, journal, stopping.signal)));

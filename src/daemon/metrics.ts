@@ -24,6 +24,7 @@ export class DaemonMetrics {
   readonly #repairs: Counter<"what">;
   readonly #collected: Counter<"what">;
   readonly #ready: Gauge;
+  #unbound: () => number = () => 0;
 
   constructor(node: string, options: { readonly processMetrics: boolean } = { processMetrics: true }) {
     this.#node = node;
@@ -68,6 +69,16 @@ export class DaemonMetrics {
       registers,
     });
     for (const what of ["port", "link"] as const) this.collected(what, 0);
+    const unbound = (): number => this.#unbound();
+    new Gauge({
+      name: "pinger_inconsistent_port_binding",
+      help: "Ports of pods on this node whose flows ovn-controller has not installed",
+      labelNames: ["nodeName"],
+      registers,
+      collect() {
+        this.set({ nodeName: node }, unbound());
+      },
+    });
     this.#ready = new Gauge({ name: "weft_daemon_ready", help: "1 if pods can get a network on this node", registers });
   }
 
@@ -90,6 +101,11 @@ export class DaemonMetrics {
   /** An orphaned object was removed: `port` or `link`. */
   collected(what: "port" | "link", count = 1): void {
     this.#collected.inc({ what }, count);
+  }
+
+  /** How the ports of pods that ovn-controller has not bound are counted, at each scrape. */
+  countUnbound(read: () => number): void {
+    this.#unbound = read;
   }
 
   set ready(value: boolean) {

@@ -2,7 +2,7 @@
 
 import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts";
 import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
-import type { Kube } from "./kube.ts";
+import type { CallOptions, Kube } from "./kube.ts";
 import type { ObjectRef } from "./object.ts";
 import { type ObservedAnswer, observedTransport } from "./observed-transport.ts";
 import { type LogOptions, podLog } from "./pod-log.ts";
@@ -16,7 +16,7 @@ export interface KubeConnection {
   /** The end of a container's log, see {@link podLog}. */
   log(pod: ObjectRef, options: LogOptions): Promise<string>;
   /** The API server's version: "v1.34.4". */
-  version(): Promise<string>;
+  version(options?: CallOptions): Promise<string>;
   /** The server's address, for messages. */
   readonly server: string;
   /** The namespace of the service account or of the kubeconfig's context. */
@@ -53,7 +53,7 @@ export function connectTo(
   return {
     kube: restKube(exchange),
     log: (pod, logOptions) => podLog(exchange, pod, logOptions),
-    version: () => serverVersion(exchange),
+    version: (callOptions) => serverVersion(exchange, callOptions),
     server: access.server.href,
     namespace: access.namespace,
     close: () => transport.close(),

@@ -66,6 +66,25 @@ t.test("a warning in an Event of a pod takes the place of the problem that its f
   t.strictSame(problems, [warning]);
 });
 
+t.test("the mesh probes have a row where probers are installed, for those who see nodes", async (t) => {
+  const world = pageWorld(SIZE);
+  const failing = (name: string, reason: string) =>
+    ({ severity: "warning", about: { kind: "Node", name }, source: "event", reason, message: "text" }) as const;
+  const parts = [{ kind: "DaemonSet", name: "kube-ovn-pinger", wanted: 3, ready: 3 }] as const;
+  const source = { ...pageSource(world), parts };
+  t.equal(overview(pageSource(world), ADMINISTRATOR).probes, undefined, "not installed");
+  t.strictSame(overview(source, ADMINISTRATOR).probes, { failingNodes: 0 });
+  const warnings = [
+    failing("weft-1", "ProbePodsFailed"),
+    failing("weft-1", "ProbeDnsFailed"),
+    failing("weft-2", "Other"),
+  ];
+  t.strictSame(overview({ ...source, warnings }, ADMINISTRATOR).probes, { failingNodes: 1 });
+  t.strictSame(overview({ ...source, warnings, eventsProblem: "no" }, ADMINISTRATOR).probes, {});
+  const tenant = { ...ADMINISTRATOR, sees: { ...ADMINISTRATOR.sees, nodes: false } };
+  t.equal(overview({ ...source, warnings }, tenant).probes, undefined);
+});
+
 t.test("a graph has the VPCs, subnets and nodes, and no edge without both its ends", async (t) => {
   const { nodes, edges, more } = topology(facts, ADMINISTRATOR, none);
   t.strictSame(

@@ -186,6 +186,11 @@ export interface Overview {
   readonly fullest: readonly SubnetRow[];
   /** Why Events are missing, if they are. */
   readonly eventsProblem?: string;
+  /** What the mesh probes find. Absent where no prober is installed, and where the account does not see nodes. */
+  readonly probes?: {
+    /** Nodes from which a probe keeps failing; each has problems above. Absent if Events cannot be read. */
+    readonly failingNodes?: number;
+  };
 }
 
 /** A workload of Weft. */

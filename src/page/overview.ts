@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { INSTALL_NAMESPACE } from "../api/names.ts";
+import { INSTALL_NAMESPACE, PINGER_COMPONENT } from "../api/names.ts";
+import { isProbeFailure } from "../api/probe-events.ts";
 import type { FactReader } from "../facts/store.ts";
 import { KINDS } from "../kinds/index.ts";
 import { knownAs } from "../kinds/objects.ts";
@@ -75,7 +76,16 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
     ...(eventsProblem !== undefined && {
       eventsProblem: viewer.sees.nodes ? eventsProblem : "Events cannot be read",
     }),
+    ...(parts.some(({ name }) => name === PINGER_COMPONENT) && {
+      probes: eventsProblem === undefined ? { failingNodes: failingNodes(told) } : {},
+    }),
   };
+}
+
+/** The number of nodes from which probes keep failing. */
+function failingNodes(warnings: readonly ShownProblem[]): number {
+  const failing = warnings.filter(({ about, reason }) => about.kind === "Node" && isProbeFailure(reason));
+  return new Set(failing.map(({ about }) => about.name)).size;
 }
 
 /** Whether the viewer sees an object that a problem or an Event is about. */

@@ -33,6 +33,8 @@ export interface Guard {
   readonly admit: (authorization: string | undefined) => Promise<Admission>;
   /** Called for each refused request with the client's address. */
   readonly refused: (refusal: AdmissionRefusal, from: string) => void;
+  /** Whether `/healthz` and `/readyz` are served without a token, for a process in a pod network: kubelet's probes have none, and do not reach its loopback address. */
+  readonly openHealth?: boolean;
 }
 
 /** A port to listen on; 0: do not listen; "any": one that the kernel chooses, for tests. */
@@ -48,6 +50,7 @@ export interface Served {
 
 /** The largest number of connections to one listener. */
 export const MAX_CONNECTIONS = 64;
+const HEALTH: readonly string[] = ["/healthz", "/readyz"];
 /** kubelet and administrators use this node's loopback address. Pods cannot reach it. */
 const LOOPBACK = "127.0.0.1";
 
@@ -56,7 +59,7 @@ const LOOPBACK = "127.0.0.1";
  * addresses, for Prometheus, and `health` on the loopback address, for kubelet's probes. Every pod can reach a node's addresses and could use up all
  * connections of a port there; probes would then fail and kubelet would kill the process. The additional pages and the actions are on the latter
  * only.
- * With a `guard`, all of the former needs a token.
+ * With a `guard`, all of the former needs a token, except for `openHealth`.
  *
  * Resolves when both listen; rejects with the error of listen(2).
  */
@@ -91,7 +94,8 @@ async function listen(
   if (port === 0) return undefined;
   const metrics = shared(() => shown.registry.metrics());
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const admission = (await guard?.admit(request.headers.authorization)) ?? "admitted";
+    const open = guard?.openHealth === true && HEALTH.includes(requestTarget(request.url).path);
+    const admission = open ? "admitted" : ((await guard?.admit(request.headers.authorization)) ?? "admitted");
     if (admission === "admitted") return await reply(request, response, shown, metrics);
     guard?.refused(admission, request.socket.remoteAddress ?? "");
     send(response, REFUSED[admission], "text/plain", `${admission}\n`);

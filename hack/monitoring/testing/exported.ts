@@ -10,13 +10,14 @@ import { Failures } from "../../../src/desired/failures.ts";
 import { Ipam } from "../../../src/ipam/ipam.ts";
 import { hashedMacs } from "../../../src/ipam/macs.ts";
 import { factStore } from "../../../src/kinds/store.ts";
+import { PingerMetrics } from "../../../src/pinger/pinger-metrics.ts";
 import { Engine } from "../../../src/reconcile/engine.ts";
 import { Tracker } from "../../../src/reconcile/tracker.ts";
 import { apiMetrics } from "../../../src/telemetry/api-metrics.ts";
 import { LogLines } from "../../../src/telemetry/log-lines.ts";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
 
-/** Metric → its labels, as the controller and the daemon register them. */
+/** Metric → its labels, as the controller, the daemon and the prober register them. */
 export function exportedMetrics(): ReadonlyMap<string, ReadonlySet<string>> {
   const facts = factStore(new Failures(SYSTEM_CLOCK, () => undefined));
   const engine = new Engine<WeftEffect>({
@@ -41,8 +42,10 @@ export function exportedMetrics(): ReadonlyMap<string, ReadonlySet<string>> {
   healthMetrics(daemon, "n1", async () => {
     throw new Error("not asked");
   });
+  const pinger = new Registry();
+  new PingerMetrics(pinger, { nodeName: "n1", hostIp: "", podIps: [] });
   const found = new Map<string, ReadonlySet<string>>();
-  for (const registry of [controller, daemon]) {
+  for (const registry of [controller, daemon, pinger]) {
     apiMetrics(registry);
     new LogLines().register(registry);
     for (const metric of registry.getMetricsAsArray()) found.set(metric.name, labelsOf(metric));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
+import { CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT } from "../../api/names.ts";
+import { isProbeFailure, PROBES_SUCCEEDED, stillFails } from "../../api/probe-events.ts";
 import { isObject } from "../../collections/plain.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { formatTime } from "../../time/rfc3339.ts";
@@ -10,6 +11,9 @@ import type { Area, Finding } from "./finding.ts";
 const RECENT_MS = 60 * 60_000;
 /** The number of findings for Events of one reason. */
 const SHOWN = 5;
+
+/** Whose Events are Weft's. */
+const COMPONENTS: readonly unknown[] = [CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT];
 
 const AREAS: Readonly<Record<string, Area>> = {
   Node: "node",
@@ -34,13 +38,23 @@ export function diagnoseEvents(
   isAsked: (finding: Finding) => boolean,
 ): readonly Finding[] {
   const last = new Map<string, { readonly at: number; readonly reason: string; readonly finding: Finding }>();
-  for (const event of events) {
+  const all = [...events];
+  /** Node → when a prober on it said that no probe fails. */
+  const succeeded = new Map<unknown, number>();
+  for (const event of all) {
+    const { reason, source, involvedObject: about } = event as unknown as Record<string, unknown>;
+    if (reason !== PROBES_SUCCEEDED || !isObject(source) || !isObject(about)) continue;
+    if (source["component"] !== PINGER_COMPONENT) continue;
+    succeeded.set(about["name"], Math.max(succeeded.get(about["name"]) ?? 0, timeOf(event)));
+  }
+  for (const event of all) {
     const { type, reason, message, source, involvedObject: about } = event as unknown as Record<string, unknown>;
     if (type !== "Warning" || !isObject(source) || !isObject(about)) continue;
     // Any client may create Events: Weft's reasons are one word.
     if (typeof reason !== "string" || !/^\w+$/.test(reason)) continue;
-    if (source["component"] !== CONTROLLER_COMPONENT && source["component"] !== DAEMON_COMPONENT) continue;
+    if (!COMPONENTS.includes(source["component"])) continue;
     const at = timeOf(event);
+    if (isProbeFailure(reason) && !stillFails(at, succeeded.get(about["name"]), now)) continue;
     if (!(now - at <= RECENT_MS)) continue;
     const { kind, namespace, name } = about;
     const object = `${String(kind)} ${namespace === undefined || namespace === "" ? "" : `${String(namespace)}/`}${String(name)}`;

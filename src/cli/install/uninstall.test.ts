@@ -112,6 +112,32 @@ t.test("while pods use the network nothing is done; --force lists the pods that 
   t.same(done, ["helm uninstall", "pod on one"]);
 });
 
+t.test("the probers end before the network does, and do not count as pods that use it", async (t) => {
+  const { kube, done, parts } = await setup(t);
+  const labels = { app: "kube-ovn-pinger", "app.kubernetes.io/part-of": "weft" };
+  await kube.create(DAEMON_SETS, { metadata: { name: "kube-ovn-pinger", namespace, labels }, spec: {} });
+  const annotations = { "ovn.kubernetes.io/allocated": "true" };
+  const prober = {
+    metadata: { name: "prober", namespace, labels, annotations },
+    spec: { nodeName: "one" },
+    status: {},
+  };
+  await kube.create(PODS, prober);
+  const removed = uninstall(parts, OPTIONS);
+  const { resourceVersion } = await kube.list(DAEMON_SETS);
+  const control = new AbortController();
+  t.teardown(() => control.abort());
+  kube
+    .watch(DAEMON_SETS, { resourceVersion, timeoutSeconds: 60, signal: control.signal }, ({ type }) => {
+      if (type !== "DELETED") return;
+      t.same(done, [], "the release is still there");
+      void kube.delete(PODS, { name: "prober", namespace });
+    })
+    .catch(() => undefined);
+  await removed;
+  t.same(done, ["helm uninstall", "pod on one"]);
+});
+
 t.test("without confirmation, or without Weft, nothing is done", async (t) => {
   const { kube, done, parts } = await setup(t);
   await t.rejects(uninstall({ ...parts, confirm: async () => false }, OPTIONS), { code: "refused" });

@@ -8,6 +8,7 @@ import { type Deployed, readDeployed } from "./deployed.ts";
 import { InstallError } from "./error.ts";
 import type { Helm } from "./helm-run.ts";
 import { networkUsers } from "./network-users.ts";
+import { removeProbers } from "./probers.ts";
 import {
   cleanNodeObjects,
   deleteCertificates,
@@ -66,7 +67,7 @@ export async function uninstall(parts: UninstallParts, options: UninstallOptions
   const { namespace, release, image } = options;
   const [deployed, users, kinds] = await Promise.all([
     readDeployed(kube, namespace),
-    networkUsers(kube),
+    networkUsers(kube, namespace),
     ourKinds(kube, release),
   ]);
   const cleanup = deployed ?? (image === undefined ? undefined : leftBehind(image));
@@ -81,6 +82,8 @@ export async function uninstall(parts: UninstallParts, options: UninstallOptions
   if (!(await parts.confirm("Remove Weft from this cluster?")))
     throw new InstallError("refused", "nothing was changed");
 
+  if (!(await removeProbers(kube, namespace, options.timeoutMs, signal)))
+    say("some probers have not ended; their pods are deleted with the release");
   say("removing the release");
   const helm = await parts.helm();
   signal.throwIfAborted();

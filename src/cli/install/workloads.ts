@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { PINGER_COMPONENT } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { DAEMON_SETS, DEPLOYMENTS, type ResourceType } from "../../kube/resources.ts";
 
@@ -24,6 +25,10 @@ export const WORKLOADS: readonly Workload[] = [
   {
     ...{ type: DAEMON_SETS, name: "kube-ovn-speaker", app: "kube-ovn-speaker" },
     ...{ what: "weft-speaker on nodes with the label ovn.kubernetes.io/bgp=true", optional: true },
+  },
+  {
+    ...{ type: DAEMON_SETS, name: PINGER_COMPONENT, app: PINGER_COMPONENT },
+    ...{ what: "weft-pinger, which probes the network from a pod of each node", optional: true },
   },
 ];
 

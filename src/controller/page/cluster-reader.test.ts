@@ -55,6 +55,25 @@ t.test("the Events of an object are read once in some seconds, however often the
   t.equal(asked(), 2);
 });
 
+t.test("failing probes are shown until the node's probes succeed, or nobody repeats it", async (t) => {
+  const probe = (index: number, node: string, reason: string, minutes: number) => ({
+    ...event(index, "kube-ovn-pinger"),
+    involvedObject: { kind: "Node", namespace: "", name: node },
+    ...{ type: reason === "ProbesSucceeded" ? "Normal" : "Warning", reason },
+    lastTimestamp: new Date(NOW - minutes * 60_000).toISOString(),
+  });
+  const events = [
+    ...[probe(1, "a", "ProbePodsFailed", 4), probe(2, "a", "ProbesSucceeded", 7)],
+    ...[probe(3, "b", "ProbePodsFailed", 4), probe(4, "b", "ProbesSucceeded", 3)],
+    probe(5, "c", "ProbeDnsFailed", 11),
+  ];
+  const { warnings } = await rig(events).reader.state();
+  t.strictSame(
+    warnings.map(({ about, reason }) => `${about.name} ${reason}`),
+    ["a ProbePodsFailed"],
+  );
+});
+
 t.test("warnings of Weft are found among thousands of others, and it is said where there are too many", async (t) => {
   const others = Array.from({ length: 1_500 }, (_, i) => event(i, "kubelet"));
   const { warnings, eventsProblem } = await rig([...others, event(2_000, "kube-ovn-controller")]).reader.state();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { CONTROLLER_COMPONENT, DAEMON_COMPONENT } from "../../api/names.ts";
+import { CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT } from "../../api/names.ts";
+import { isProbeFailure, PROBES_SUCCEEDED, stillFails } from "../../api/probe-events.ts";
 import { setNewest } from "../../collections/newest.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { readLease } from "../../kube/lease.ts";
@@ -34,9 +35,11 @@ const MAX_KEPT = 256;
 /** Weft's workloads, by the labels of their pods. */
 const WORKLOADS: Readonly<Record<Part["kind"], readonly string[]>> = {
   Deployment: ["ovn-central", "kube-ovn-controller"],
-  DaemonSet: ["ovs-ovn", "kube-ovn-cni"],
+  DaemonSet: ["ovs-ovn", "kube-ovn-cni", PINGER_COMPONENT],
 };
 const LEASE_S = 60;
+/** Whose Events are shown. */
+const COMPONENTS: readonly string[] = [CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT];
 
 /** Reads Events, workloads and the Lease when the page asks, and for all who ask within some seconds once. */
 export class ClusterReader {
@@ -127,8 +130,9 @@ export class ClusterReader {
 
   async #warnings(): Promise<Pick<ClusterState, "warnings" | "eventsProblem">> {
     // By component: a cluster has thousands of warnings of others.
-    const listed = [CONTROLLER_COMPONENT, DAEMON_COMPONENT].map((component) => {
-      const fieldSelector = `type=Warning,source=${component}`;
+    const listed = COMPONENTS.map((component) => {
+      // What a prober found ends by an Event of type Normal.
+      const fieldSelector = `${component === PINGER_COMPONENT ? "" : "type=Warning,"}source=${component}`;
       return this.#kube.list<KubeEvent>(EVENTS, { fieldSelector, limit: MAX_EVENTS, deadlineMs: DEADLINE_MS });
     });
     try {
@@ -148,11 +152,18 @@ export class ClusterReader {
 /** Weft's warnings of the last hour, of each object and reason the last one; the latest first. `now`: ms since the epoch. */
 export function recentWarnings(events: readonly KubeEvent[], now: number): readonly ShownProblem[] {
   const last = new Map<string, ShownProblem & { readonly since: number }>();
+  const succeeded = new Map<string, number>();
+  for (const event of events)
+    if (event.reason === PROBES_SUCCEEDED && event.source?.component === PINGER_COMPONENT) {
+      const { name = "" } = event.involvedObject;
+      succeeded.set(name, Math.max(succeeded.get(name) ?? 0, timeOf(event)));
+    }
   for (const event of events) {
-    const { reason = "", message = "", source, involvedObject } = event;
+    const { type, reason = "", message = "", source, involvedObject } = event;
     const { kind = "", namespace, name = "" } = involvedObject;
-    const ours = source?.component === CONTROLLER_COMPONENT || source?.component === DAEMON_COMPONENT;
+    const ours = type === "Warning" && COMPONENTS.includes(source?.component ?? "");
     const since = timeOf(event);
+    if (isProbeFailure(reason) && !stillFails(since, succeeded.get(name), now)) continue;
     // Any client may create Events: Weft's reasons are one word.
     if (!ours || !/^\w+$/.test(reason) || now - since > RECENT_MS) continue;
     const key = `${kind} ${namespace ?? ""}/${name} ${reason}`;

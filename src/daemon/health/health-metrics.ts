@@ -178,6 +178,26 @@ const GAUGES: readonly Series[] = [
   perDatapath("kube_ovn_dp_if_total", "Ports of the datapath", "ports"),
 ];
 
+/** Of Kube-OVN's pinger, with its label; the daemon exports them, so that the prober needs no access to the node. */
+const PINGER: readonly (readonly [name: string, help: string, value: (health: NodeHealth) => boolean])[] = [
+  ["pinger_ovs_up", "1 while the daemons of Open vSwitch answer", ovsUp],
+  ["pinger_ovs_down", "1 while a daemon of Open vSwitch does not answer", (health) => !ovsUp(health)],
+  [
+    "pinger_ovn_controller_up",
+    "1 while ovn-controller answers",
+    ({ controllerConnected }) => controllerConnected !== undefined,
+  ],
+  [
+    "pinger_ovn_controller_down",
+    "1 while ovn-controller does not answer",
+    ({ controllerConnected }) => controllerConnected === undefined,
+  ],
+];
+
+function ovsUp({ ovs }: NodeHealth): boolean {
+  return Object.values(ovs).every((up) => up);
+}
+
 /** Kube-OVN has gauges of these names; they only grow. */
 const COUNTERS: readonly Series[] = [
   perDatapath("kube_ovn_dp_flows_lookup_hit", "Packets that matched a flow of the datapath", "hit"),
@@ -202,6 +222,13 @@ export function healthMetrics(registry: Registry, hostname: string, read: () => 
         const health = await read();
         this.reset();
         series(health, (own, value) => this.set({ hostname, ...own }, value));
+      },
+    });
+  for (const [name, help, value] of PINGER)
+    new Gauge({
+      ...{ name, help, registers, labelNames: ["nodeName"] },
+      async collect() {
+        this.set({ nodeName: hostname }, value(await read()) ? 1 : 0);
       },
     });
   for (const [name, help, labels, series] of COUNTERS)

@@ -156,7 +156,17 @@ function partTone({ wanted, ready }: Part): Tone {
   return ready === 0 ? "bad" : "warn";
 }
 
-function Parts({ data: { parts, leader, answeredBy } }: { readonly data: Overview }) {
+function Probes({ of: { failingNodes: n } }: { readonly of: NonNullable<Overview["probes"]> }) {
+  const { t } = wording.value;
+  if (n === undefined) return <State tone="off">{t("overview.probes.unknown")}</State>;
+  return n === 0 ? (
+    <State tone="ok">{t("overview.probes.ok")}</State>
+  ) : (
+    <State tone="bad">{t("overview.probes.failing", { n })}</State>
+  );
+}
+
+function Parts({ data: { parts, leader, answeredBy, probes } }: { readonly data: Overview }) {
   const { t } = wording.value;
   return (
     <section class="card">
@@ -177,6 +187,12 @@ function Parts({ data: { parts, leader, answeredBy } }: { readonly data: Overvie
             ) : (
               <State tone="ok">{leader.name}</State>
             )}
+          </li>
+        )}
+        {probes !== undefined && (
+          <li>
+            <span>{t("overview.probes")}</span>
+            <Probes of={probes} />
           </li>
         )}
         {parts.map((part) => (
