@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import t from "tap";
 import { addFlowsCommand } from "./flows/command.ts";
+import { addPerfCommand } from "./perf/command.ts";
 import { addReplayCommand } from "./replay/command.ts";
 
 /** A program with these commands, which run nothing: it records the options of each called command. */
@@ -18,6 +19,7 @@ function program() {
   };
   addFlowsCommand(main, run);
   addReplayCommand(main, run);
+  addPerfCommand(main, run);
   for (const command of main.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
   return { main, ran };
 }
@@ -30,7 +32,7 @@ function examplesIn(text: string, name: string): readonly string[] {
 
 const doc = readFileSync(join(import.meta.dirname, "../../docs/look-inside.md"), "utf8");
 
-for (const name of ["flows", "replay"])
+for (const name of ["flows", "replay", "perf"])
   t.test(`the examples of weftctl ${name} --help and of its page have options that it knows`, async (t) => {
     let help = "";
     const { main } = program();

@@ -18,6 +18,7 @@ import { addInstallCommands } from "./install/commands.ts";
 import { embedded } from "./install/embedded.ts";
 import { InstallError } from "./install/error.ts";
 import { type MatrixOptions, matrixCommand } from "./matrix.ts";
+import { addPerfCommand } from "./perf/command.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { addReplayCommand } from "./replay/command.ts";
@@ -270,6 +271,7 @@ const forTools: WithKube = async ({ kubeconfig, context }, action) => {
 };
 addToolCommands(program, forTools);
 addWatchCommands(program, forTools, (options, action) => withKube(options as Options, action));
+addPerfCommand(program, (options, action) => withKube(options as Options, action));
 addFlowsCommand(program, (options, action) => withKube(options as Options, action));
 addCentralCommands(program, withConnection);
 addUiCommand(program);
@@ -282,7 +284,7 @@ program
   .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
   .addHelpText(
     "after",
-    "\nExamples:\n  source <(weftctl completion bash)\n  weftctl completion zsh > ~/.zsh/weftctl.zsh",
+    "\nExamples:\n  source <(weftctl completion bash)\n  weftctl completion zsh > ~/.zsh/weftctl.zsh\n  weftctl completion fish > ~/.config/fish/completions/weftctl.fish",
   )
   .action((shell: (typeof SHELLS)[number]) => {
     process.stdout.write(completionScript(program, shell));

@@ -51,6 +51,7 @@ interface TaskPod extends KubeObject {
     readonly phase?: string;
     readonly reason?: string;
     readonly message?: string;
+    readonly podIPs?: readonly { readonly ip: string }[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };
 }
@@ -60,12 +61,21 @@ interface PodState {
   readonly running: boolean;
   /** Why it has not ended yet. */
   readonly why: string;
+  readonly uid: string;
+  readonly ips: readonly string[];
+}
+
+/** A pod of a {@link NodeTask} as it was last seen. */
+export interface TaskPodView extends Omit<PodState, "result"> {
+  readonly name: string;
 }
 
 /** The pods of a {@link NodeTask} while they run. */
 export interface RunningTask {
   /** Resolves when all run or have ended; nodes on which that does not happen in time are left out. */
   allRunning(): Promise<void>;
+  /** Node → its pod, as far as it has been seen. */
+  pods(): ReadonlyMap<string, TaskPodView>;
   /** Resolves with each node's result. */
   results(): Promise<ReadonlyMap<string, NodeResult>>;
 }
@@ -119,6 +129,13 @@ export async function withNodePods<R>(
           () => false,
         );
       },
+      pods: () =>
+        new Map(
+          [...names].flatMap(([node, name]) => {
+            const state = pods.get(`${namespace}/${name}`);
+            return state === undefined ? [] : [[node, { name, ...state }] as const];
+          }),
+        ),
       results: () =>
         each<NodeResult>(
           (state) => state?.result,
@@ -162,17 +179,18 @@ function podOf(task: NodeTask, node: string, name: string, run: string) {
 }
 
 /** The state of a pod, reduced to what matters here. */
-function stateOf({ status = {} }: TaskPod): PodState {
+function stateOf({ metadata, status = {} }: TaskPod): PodState {
+  const seen = { uid: metadata.uid, ips: status.podIPs?.map(({ ip }) => ip) ?? [] };
   const container = status.containerStatuses?.[0];
   const { waiting, terminated, running } = container?.state ?? {};
   if (terminated !== undefined) {
     const { exitCode = 1, message = "" } = terminated;
-    return { result: { ended: true, exitCode, message }, running: false, why: "" };
+    return { result: { ended: true, exitCode, message }, running: false, why: "", ...seen };
   }
   const why = [waiting?.reason, waiting?.message, status.reason, status.message].filter(Boolean).join(": ");
   if (status.phase === "Failed" || HOPELESS.includes(waiting?.reason ?? "")) {
-    return { result: { ended: false, why: why || "the pod failed" }, running: false, why };
+    return { result: { ended: false, why: why || "the pod failed" }, running: false, why, ...seen };
   }
   const text = why || (running === undefined ? "kubelet has not started it" : "it still runs");
-  return { running: running !== undefined && container?.ready === true, why: text };
+  return { running: running !== undefined && container?.ready === true, why: text, ...seen };
 }

@@ -93,7 +93,8 @@ export function formatTraffic(traffic: readonly PodTraffic[]): string {
   );
 }
 
-function bits(bytes: number): string {
+/** Bytes per second as bits per second, with a unit. */
+export function bits(bytes: number): string {
   const value = bytes * 8;
   for (const [unit, size] of [
     ["Gbit/s", 1e9],
