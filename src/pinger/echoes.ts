@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { randomBytes } from "node:crypto";
-import type { Family, Ip } from "../net/address.ts";
+import type { Family } from "../net/address.ts";
 import type { PingSocket } from "../netlink/ping-socket.ts";
 import type { Clock } from "../time/clock.ts";
+import type { ProbedAddress } from "./targets.ts";
 
 /** What became of the echo requests to an address. */
 export interface EchoResult {
@@ -53,7 +54,7 @@ export class Echoes {
   }
 
   /** Sends requests to an address and waits for their replies. Never rejects. */
-  async ping({ family, text }: Ip): Promise<EchoResult> {
+  async ping({ family, text }: ProbedAddress): Promise<EchoResult> {
     let problem: string | undefined;
     const times = await Promise.all(
       Array.from({ length: COUNT }, async (_, index) => {

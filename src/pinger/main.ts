@@ -10,6 +10,8 @@ import { PINGER_COMPONENT } from "../api/names.ts";
 import { connectKube } from "../kube/connect.ts";
 import { eventRecorder } from "../kube/event-recorder.ts";
 import { metricsReaders } from "../kube/metrics-readers.ts";
+import type { Family } from "../net/address.ts";
+import { NetlinkError } from "../netlink/error.ts";
 import { openPingSocket } from "../netlink/ping-socket.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
@@ -33,6 +35,20 @@ function optionsOrExit(): PingerOptions {
     // Commander has printed the error, or the requested help.
     if (error instanceof CommanderError) process.exit(error.exitCode);
     throw error;
+  }
+}
+
+/** Throws an error that says what must be permitted. */
+function openEchoes(families: ReadonlySet<Family>): Echoes {
+  try {
+    return new Echoes(openPingSocket, families, SYSTEM_CLOCK);
+  } catch (cause) {
+    if (!(cause instanceof NetlinkError) || cause.code !== "permission") throw cause;
+    const range = `${process.getgid?.()} ${process.getgid?.()}`;
+    throw new Error(
+      `ping sockets are not permitted: set the sysctl net.ipv4.ping_group_range of the pod to "${range}"`,
+      { cause },
+    );
   }
 }
 
@@ -62,7 +78,7 @@ async function main(): Promise<void> {
   const watches = pingerWatches({ kube, namespace, labelSelector }, onError);
   const metrics = new PingerMetrics(registry, options);
   const families = familiesOf(options.podIps);
-  const echoes = new Echoes(openPingSocket, families, SYSTEM_CLOCK);
+  const echoes = openEchoes(families);
   const names = new NameLookups();
   const pinger = new Pinger(options, {
     ...{ watches, events, log },

@@ -73,6 +73,7 @@ t.test("rounds begin 5 s apart, the first at once", async (t) => {
   pinger.start();
   await clock.advance(0);
   t.equal(rounds(), 1);
+  t.match(JSON.stringify(pinger.last), '"address":{"family":6,"text":"fd00::3"}', "the page /probes can show it");
   await clock.advance(4_999);
   t.equal(rounds(), 1);
   await clock.advance(1);

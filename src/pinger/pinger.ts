@@ -3,12 +3,11 @@
 import type { Logger } from "pino";
 import type { EventRecorder } from "../kube/event-recorder.ts";
 import { NODES } from "../kube/resources.ts";
-import { parseIp } from "../net/address.ts";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import type { PingerOptions } from "./options.ts";
 import { ProbeReports } from "./reports.ts";
 import { failed, type ProbeResult, type Probes, type RoundPlan, runRound } from "./round.ts";
-import { familiesOf, nodeTargets, podTargets } from "./targets.ts";
+import { familiesOf, ipsOf, nodeTargets, podTargets } from "./targets.ts";
 import type { PingerWatches } from "./watches.ts";
 
 /** The least pause between two rounds, in ms, however long the first took. */
@@ -92,10 +91,7 @@ export class Pinger {
     return {
       pods,
       nodes: nodeTargets(nodeName, nodes, families, maxPeers),
-      external: this.#options.externalAddresses.flatMap((text) => {
-        const address = parseIp(text);
-        return address !== undefined && families.has(address.family) ? { node: "", nodeIp: "", address } : [];
-      }),
+      external: ipsOf(this.#options.externalAddresses, families).map((address) => ({ node: "", nodeIp: "", address })),
       ports: [
         ...pods.flatMap(({ node, address: { family, text: address } }) =>
           own.map(([protocol, port]) => ({ node, target: { protocol, family, address, port } })),

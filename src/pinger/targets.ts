@@ -20,8 +20,11 @@ export interface PeerNode {
 export interface Target {
   readonly node: string;
   readonly nodeIp: string;
-  readonly address: Ip;
+  readonly address: ProbedAddress;
 }
+
+/** Plain, so that it can be shown as JSON. */
+export type ProbedAddress = Pick<Ip, "family" | "text">;
 
 /** The families of a prober's own addresses: it cannot probe others. */
 export function familiesOf(podIps: readonly string[]): ReadonlySet<Family> {
@@ -68,10 +71,11 @@ export function nodeTargets(
   );
 }
 
-function ipsOf(addresses: readonly string[], families: ReadonlySet<Family>): readonly Ip[] {
-  return addresses.flatMap((text) => {
-    const ip = parseIp(text);
-    return ip !== undefined && families.has(ip.family) ? ip : [];
+/** The addresses of these families. */
+export function ipsOf(addresses: readonly string[], families: ReadonlySet<Family>): readonly ProbedAddress[] {
+  return addresses.flatMap((one) => {
+    const ip = parseIp(one);
+    return ip !== undefined && families.has(ip.family) ? { family: ip.family, text: ip.text } : [];
   });
 }
 
