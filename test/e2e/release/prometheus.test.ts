@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { parse } from "yaml";
 import { ROOT } from "../../../hack/build/npm.ts";
-import { findCommand } from "../../../hack/host/cache.ts";
 import { addressOf } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { metricsIn } from "../../../hack/monitoring/testing/promql.ts";
 import { IP_POOLS } from "../../../src/kube/resources.ts";
-import { run, useNamespace, webPod } from "../testing/pods.ts";
+import { addressesOf, run, useNamespace, webPod } from "../testing/pods.ts";
+import { probing } from "../testing/probing.ts";
+import { metricsToken, RULES, startPrometheus } from "../testing/prometheus.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-prometheus";
-const READER = "weft-metrics-reader";
-const PORT = 19_090;
-const RULES = join(ROOT, "charts/weft/monitoring/rules.yaml");
 
 interface Rules {
   readonly groups: readonly {
@@ -47,23 +45,9 @@ function queries(): readonly (readonly [where: string, query: string])[] {
   return [...ofRules, ...ofDashboards];
 }
 
-/** A token of a new account that may read metrics, or has no rights. */
-async function tokenOf(world: World, t: Test, mayRead: boolean): Promise<string> {
-  const account = mayRead ? NAME : `${NAME}-stranger`;
-  const { kubectl } = world.lab;
-  await kubectl(["-n", "kube-system", "create", "serviceaccount", account]);
-  t.teardown(() => kubectl(["-n", "kube-system", "delete", "serviceaccount", account]));
-  if (mayRead) {
-    const subject = [`--clusterrole=${READER}`, `--serviceaccount=kube-system:${account}`];
-    await kubectl(["create", "clusterrolebinding", NAME, ...subject]);
-    t.teardown(() => kubectl(["delete", "clusterrolebinding", NAME]));
-  }
-  return (await kubectl(["-n", "kube-system", "create", "token", account])).stdout.trim();
-}
-
 /** Each process says whom it has refused, and why. */
 async function refusalsAreLogged(t: Test, world: World): Promise<void> {
-  for (const app of ["kube-ovn-controller", "kube-ovn-cni"] as const)
+  for (const app of ["kube-ovn-controller", "kube-ovn-cni", "kube-ovn-pinger"] as const)
     for (const { metadata, spec } of world.own(app)) {
       const { stdout } = await world.lab.kubectl(["-n", "kube-system", "logs", metadata.name]);
       for (const refusal of ["unauthenticated", "forbidden"])
@@ -79,57 +63,22 @@ t.test(
   "Prometheus scrapes a lab, and every query of the dashboards and rules returns data",
   { skip: whyNoLab() },
   async (t) => {
-    const prometheus = findCommand("prometheus");
-    t.ok(prometheus, "Debian's package prometheus is installed");
     const world = await openWorld(t);
     const [first = ""] = world.lab.nodes;
     const { exec } = world.lab.node(first);
-    const targets = [
+    await probing(t, world);
+    const ownTargets = [
       ...world.lab.nodes.map((node) => `${addressOf(node).v4}:10665`),
       ...world.own("kube-ovn-controller").map(({ spec }) => `${addressOf(spec.nodeName).v4}:10660`),
     ];
-    const folder = t.testdir({});
-    writeFileSync(
-      join(folder, "prometheus.yml"),
-      JSON.stringify({
-        global: { scrape_interval: "1s", evaluation_interval: "1s", external_labels: { cluster: "lab" } },
-        rule_files: [RULES],
-        scrape_configs: [
-          ["weft", await tokenOf(world, t, true)],
-          ["without rights", await tokenOf(world, t, false)],
-          ["without a token", undefined],
-        ].map(([job_name, credentials]) => ({
-          ...{ job_name, scheme: "https", tls_config: { insecure_skip_verify: true }, static_configs: [{ targets }] },
-          ...(credentials !== undefined && { authorization: { credentials } }),
-        })),
-      }),
-    );
-    const ended = exec(
-      [
-        ...["timeout", "300", prometheus ?? "", `--config.file=${join(folder, "prometheus.yml")}`],
-        ...[`--storage.tsdb.path=${join(folder, "data")}`, `--web.listen-address=127.0.0.1:${PORT}`],
-        ...["--web.enable-lifecycle", "--log.level=warn"],
-      ],
-      { allowFailure: true, timeoutMs: 310_000 },
-    );
-    t.teardown(async () => {
-      await exec(["curl", "-sS", "-X", "POST", `http://127.0.0.1:${PORT}/-/quit`], { allowFailure: true });
-      await ended;
-    });
-    const ask = async (query: string): Promise<readonly unknown[]> => {
-      const url = `http://127.0.0.1:${PORT}/api/v1/query`;
-      const { stdout } = await exec(["curl", "-sS", "-G", "--data-urlencode", `query=${query}`, url], {
-        allowFailure: true,
-      });
-      if (stdout === "") return [];
-      const { status, data, error } = JSON.parse(stdout) as {
-        readonly status: string;
-        readonly error?: string;
-        readonly data?: { readonly result: readonly unknown[] };
-      };
-      if (status !== "success") throw new Error(`${query}: ${error}`);
-      return data?.result ?? [];
-    };
+    const probers = world.own("kube-ovn-pinger").map((pod) => `${addressesOf(pod)[0]}:8080`);
+    t.equal(probers.length, world.lab.nodes.length, "a prober on each node");
+    const targets = [...ownTargets, ...probers];
+    const ask = startPrometheus(t, world, [
+      { name: "weft", token: await metricsToken(world, t, NAME, true), targets },
+      { name: "without rights", token: await metricsToken(world, t, `${NAME}-stranger`, false), targets },
+      { name: "without a token", token: undefined, targets },
+    ]);
     await until("all targets are up", 60_000, async () => (await ask("up == 1")).length === targets.length, 500);
     t.equal((await ask('up{job="weft"} == 1')).length, targets.length, "with the token of an account that may");
     await until(

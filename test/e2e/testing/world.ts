@@ -37,7 +37,10 @@ export interface World {
   readonly nb: NorthboundRows;
   ovs(node: string): OpenVSwitchRows;
   /** The pods of Weft's workload with label `app`, without those that are being deleted; only those on `node` if it is given. */
-  own(app: "ovn-central" | "ovs" | "kube-ovn-cni" | "kube-ovn-controller", node?: string): readonly Thing[];
+  own(
+    app: "ovn-central" | "ovs" | "kube-ovn-cni" | "kube-ovn-controller" | "kube-ovn-pinger",
+    node?: string,
+  ): readonly Thing[];
 }
 
 /** Why tests on the lab cannot run here, for tap's `skip`; false if they can. */

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import t from "tap";
+import { ROOT } from "../../../hack/build/npm.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { PODS, SERVICES } from "../../../src/kube/resources.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
+
+const PROGRAM = join(ROOT, "src/cli/main.ts");
+
+t.setTimeout(400_000);
+
+interface Result {
+  readonly path: string;
+  readonly from: string;
+  readonly to: string;
+  readonly address: string;
+  readonly problem?: string;
+  readonly measured?: {
+    readonly tcpBitsPerSecond: number;
+    readonly tcp: { readonly count: number };
+    readonly udp: { readonly count: number };
+    readonly udpSent: number;
+    readonly udpReceived: number;
+  };
+}
+
+function start(world: World, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [PROGRAM, `--kubeconfig=${world.lab.paths.kubeconfig}`, "perf", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => (output.stdout += String(chunk)));
+  child.stderr.on("data", (chunk) => (output.stderr += String(chunk)));
+  const ended = once(child, "close").then(([code]) => ({ code: Number(code), ...output }));
+  return { child, output, ended };
+}
+
+/** What is left of a measurement. */
+async function left(world: World): Promise<readonly string[]> {
+  const lists = await Promise.all([PODS, SERVICES].map((type) => world.kube.list(type, { namespace: "kube-system" })));
+  return lists.flatMap(({ items }) =>
+    items.flatMap(({ metadata }) => (/^weft-perf-/.test(metadata.name) ? metadata.name : [])),
+  );
+}
+
+t.test(
+  "weftctl perf measures each path by packets, in both families, and leaves nothing",
+  { skip: whyNoLab() },
+  async (t) => {
+    const world = await openWorld(t);
+    const [first = "", second = ""] = world.lab.nodes;
+    for (const family of ["ipv4", "ipv6"]) {
+      const nodes = [`--server=${first}`, `--client=${second}`, `--family=${family}`];
+      const { code, stdout, stderr } = await start(world, ...nodes, "--seconds=1", "--rate=5", "-o", "json").ended;
+      t.equal(code, 0, stdout + stderr);
+      const results = JSON.parse(stdout) as readonly Result[];
+      t.same(
+        results.map(({ path, from, to }) => `${path} ${from} ${to}`),
+        [
+          ...[`pod-same-node ${first} ${first}`, `pod-other-node ${second} ${first}`],
+          ...[`service ${second} ${first}`, `host ${second} ${first}`],
+        ],
+      );
+      for (const { path, address, measured } of results) {
+        t.equal(address.includes(":"), family === "ipv6", path);
+        t.ok((measured?.tcpBitsPerSecond ?? 0) > 1e5, `${family} ${path}: ${measured?.tcpBitsPerSecond} bit/s`);
+        t.ok((measured?.tcp.count ?? 0) > 0 && (measured?.udp.count ?? 0) > 0, path);
+        t.ok((measured?.udpReceived ?? 0) > 0, `${path}: ${measured?.udpReceived} of ${measured?.udpSent} datagrams`);
+      }
+      await until("nothing is left", 60_000, async () => (await left(world)).length === 0, 500);
+    }
+    const interrupted = start(world, "--seconds=60", "--path", "pod-same-node");
+    await until("it measures", 120_000, async () => interrupted.output.stderr.includes("measuring pod-same-node"), 200);
+    interrupted.child.kill("SIGINT");
+    const { code, stderr } = await interrupted.ended;
+    t.equal(code, 2, stderr);
+    t.match(stderr, /interrupted; cleaning up/);
+    await until("nothing is left", 60_000, async () => (await left(world)).length === 0, 500);
+  },
+);
