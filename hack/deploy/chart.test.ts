@@ -649,9 +649,9 @@ await t.test(
     t.equal(container.readinessProbe.httpGet.scheme, "HTTPS");
     t.equal(container.readinessProbe.httpGet.path, "/readyz");
     const granted = grantsOf(t, objects, "kube-ovn-pinger").flatMap(({ resources, verbs }: Any) =>
-      resources.map((resource: string) => `${resource}: ${verbs.join(" ")}`),
+      resources.map((resource: string): string => `${resource}: ${verbs.join(" ")}`),
     );
-    t.strictSame([...new Set(granted)].sort(), [
+    t.strictSame([...new Set<string>(granted)].sort(), [
       "events: create patch",
       "nodes: list watch",
       "pods: list watch",

@@ -19,7 +19,7 @@ import { LogLines } from "../telemetry/log-lines.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
-import { Echoes } from "./echoes.ts";
+import { EchoRequests } from "./echo-requests.ts";
 import { DEADLINE_MS, NameLookups, timed } from "./names.ts";
 import { type PingerOptions, readPingerOptions } from "./options.ts";
 import { Pinger } from "./pinger.ts";
@@ -39,9 +39,9 @@ function optionsOrExit(): PingerOptions {
 }
 
 /** Throws an error that says what must be permitted. */
-function openEchoes(families: ReadonlySet<Family>): Echoes {
+function openEchoes(families: ReadonlySet<Family>): EchoRequests {
   try {
-    return new Echoes(openPingSocket, families, SYSTEM_CLOCK);
+    return new EchoRequests(openPingSocket, families, SYSTEM_CLOCK);
   } catch (cause) {
     if (!(cause instanceof NetlinkError) || cause.code !== "permission") throw cause;
     const range = `${process.getgid?.()} ${process.getgid?.()}`;

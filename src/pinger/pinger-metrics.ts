@@ -2,10 +2,10 @@
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
-import type { EchoResult } from "./echoes.ts";
+import type { EchoResult } from "./echo-requests.ts";
 import type { Timed } from "./names.ts";
-import type { ProbeResult } from "./round.ts";
-import type { Target } from "./targets.ts";
+import type { MeshProbeResult } from "./round.ts";
+import type { MeshTarget } from "./targets.ts";
 
 /** The prober's own addresses, for labels. */
 export interface Source {
@@ -135,7 +135,7 @@ export class PingerMetrics {
   }
 
   /** Records a round, and removes the series of targets that it did not probe. */
-  record(results: readonly ProbeResult[]): void {
+  record(results: readonly MeshProbeResult[]): void {
     for (const kind of ["pod", "node", "external"] as const) {
       const ones = results.flatMap((result) =>
         result.kind === kind ? [{ labels: this.#labels(kind, result.target), echo: result.echo }] : [],
@@ -162,7 +162,7 @@ export class PingerMetrics {
     this.#ports = ports;
   }
 
-  #labels(kind: "pod" | "node" | "external", { node, nodeIp, address }: Target): Labels {
+  #labels(kind: "pod" | "node" | "external", { node, nodeIp, address }: MeshTarget): Labels {
     const { nodeName, hostIp, podIps } = this.#source;
     const own = podIps.find((ip) => ip.includes(":") === (address.family === 6)) ?? "";
     const source = { src_node_name: nodeName, src_node_ip: hostIp, src_pod_ip: own };

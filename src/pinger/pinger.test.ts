@@ -7,7 +7,7 @@ import type { TargetPort } from "./options.ts";
 import { readPingerOptions } from "./options.ts";
 import { Pinger, type PingerParts } from "./pinger.ts";
 import { PingerMetrics } from "./pinger-metrics.ts";
-import type { Target } from "./targets.ts";
+import type { MeshTarget } from "./targets.ts";
 
 const ENV = {
   ...{ KUBE_NODE_NAME: "a", HOST_IP: "192.0.2.1", POD_NAME: "pinger-a", POD_NAMESPACE: "kube-system" },
@@ -48,7 +48,7 @@ function setup(t: Test, flags: readonly string[] = FLAGS) {
       whenSynced: async () => undefined,
     },
     probes: {
-      ping: async ({ address }: Target) =>
+      ping: async ({ address }: MeshTarget) =>
         dead.has(address.text) ? { sent: 3, lost: 3, averageMs: undefined } : { sent: 3, lost: 0, averageMs: 0.4 },
       port: async ({ address }: TargetPort) => (dead.has(address) ? "no answer within 2 s" : undefined),
       name: timed,

@@ -6,7 +6,7 @@ import { NODES } from "../kube/resources.ts";
 import { type Clock, SYSTEM_CLOCK } from "../time/clock.ts";
 import type { PingerOptions } from "./options.ts";
 import { ProbeReports } from "./reports.ts";
-import { failed, type ProbeResult, type Probes, type RoundPlan, runRound } from "./round.ts";
+import { failed, type MeshProbeResult, type MeshProbes, type RoundPlan, runRound } from "./round.ts";
 import { familiesOf, ipsOf, nodeTargets, podTargets } from "./targets.ts";
 import type { PingerWatches } from "./watches.ts";
 
@@ -16,11 +16,11 @@ const REST_MS = 500;
 /** What a prober works with. */
 export interface PingerParts {
   readonly watches: Pick<PingerWatches, "synced" | "whenSynced" | "peers" | "nodes">;
-  readonly probes: Probes;
+  readonly probes: MeshProbes;
   readonly events: Pick<EventRecorder, "record">;
   readonly log: Pick<Logger, "info" | "warn">;
   /** Called with the results of each round. */
-  readonly record: (results: readonly ProbeResult[]) => void;
+  readonly record: (results: readonly MeshProbeResult[]) => void;
   readonly clock?: Clock;
 }
 
@@ -31,7 +31,7 @@ export class Pinger {
   readonly #clock: Clock;
   readonly #reports = new ProbeReports();
   readonly #ending = new AbortController();
-  #last: readonly ProbeResult[] | undefined;
+  #last: readonly MeshProbeResult[] | undefined;
   #rounds: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
 
@@ -42,7 +42,7 @@ export class Pinger {
   }
 
   /** The results of the last round; undefined before its end. */
-  get last(): readonly ProbeResult[] | undefined {
+  get last(): readonly MeshProbeResult[] | undefined {
     return this.#last;
   }
 

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import t, { type Test } from "tap";
 import { checkPort, respond } from "./ports.ts";
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0);
   await once(server, "listening");

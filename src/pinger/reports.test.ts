@@ -4,10 +4,10 @@ import t from "tap";
 import { isProbeFailure, PROBE_REPEAT_MS as REPEAT_MS } from "../api/probe-events.ts";
 import { parseIp } from "../net/address.ts";
 import { ProbeReports } from "./reports.ts";
-import type { ProbeResult } from "./round.ts";
+import type { MeshProbeResult } from "./round.ts";
 
 /** Echo requests to pods on `node`; all lost, or none. */
-function pod(node: string, address: string, lost: boolean): ProbeResult {
+function pod(node: string, address: string, lost: boolean): MeshProbeResult {
   const echo = { sent: 3, lost: lost ? 3 : 0, averageMs: lost ? undefined : 1 };
   return { kind: "pod", target: { node, nodeIp: "192.0.2.2", address: parseIp(address)! }, echo };
 }
@@ -42,7 +42,7 @@ t.test("each kind of probe has its own reason, and says what does not answer", a
   const reports = new ProbeReports();
   const problem = "no answer";
   const target = { protocol: "udp", family: 6, address: "fd00::4", port: 8101 } as const;
-  const results: readonly ProbeResult[] = [
+  const results: readonly MeshProbeResult[] = [
     { kind: "port", node: "c", target, problem },
     { kind: "port", target: { ...target, protocol: "tcp", family: 4, address: "192.0.2.1", port: 53 }, problem },
     { kind: "internalDns", name: "kubernetes.default", timed: { problem } },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { PROBE_REPEAT_MS, PROBES_SUCCEEDED } from "../api/probe-events.ts";
-import { failed, type ProbeResult } from "./round.ts";
+import { failed, type MeshProbeResult } from "./round.ts";
 
 /** What an Event says about the probes of a node. */
 export interface ProbeReport {
@@ -16,7 +16,7 @@ const ROUNDS = 3;
 const SHOWN = 8;
 
 /** Kind of a probe → reason of its Event, and what does not answer. */
-const KINDS: Readonly<Record<ProbeResult["kind"], readonly [reason: string, what: string]>> = {
+const KINDS: Readonly<Record<MeshProbeResult["kind"], readonly [reason: string, what: string]>> = {
   pod: ["ProbePodsFailed", "pods of this node do not reach pods on"],
   node: ["ProbeNodesFailed", "pods of this node do not reach the addresses of"],
   port: ["ProbePortsFailed", "pods of this node get no answer at"],
@@ -31,13 +31,13 @@ export class ProbeReports {
   /** What does not answer, by kind → how often in a row. */
   readonly #failing = new Map<
     string,
-    { readonly kind: ProbeResult["kind"]; readonly name: string; readonly rounds: number }
+    { readonly kind: MeshProbeResult["kind"]; readonly name: string; readonly rounds: number }
   >();
   /** Reason → the last message, and when. */
   readonly #reported = new Map<string, { readonly message: string; readonly at: number }>();
 
   /** The reports that are due. `now`: monotonic, ms. */
-  after(results: readonly ProbeResult[], now: number): readonly ProbeReport[] {
+  after(results: readonly MeshProbeResult[], now: number): readonly ProbeReport[] {
     const before = new Map(this.#failing);
     this.#failing.clear();
     for (const result of results) {
@@ -74,7 +74,7 @@ export class ProbeReports {
 }
 
 /** What did not answer: a node of another prober, an address, a name. Pods of both families of a node are one. */
-function nameOf(result: ProbeResult): string {
+function nameOf(result: MeshProbeResult): string {
   switch (result.kind) {
     case "pod":
     case "node":

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { EchoResult } from "./echoes.ts";
+import type { EchoResult } from "./echo-requests.ts";
 import type { Timed } from "./names.ts";
 import type { TargetPort } from "./options.ts";
-import type { Target } from "./targets.ts";
+import type { MeshTarget } from "./targets.ts";
 
 /** What a round probes. */
 export interface RoundPlan {
-  readonly pods: readonly Target[];
-  readonly nodes: readonly Target[];
-  readonly external: readonly Target[];
+  readonly pods: readonly MeshTarget[];
+  readonly nodes: readonly MeshTarget[];
+  readonly external: readonly MeshTarget[];
   /** `node`: whose prober it is; absent for a port of the options. */
   readonly ports: readonly { readonly node?: string; readonly target: TargetPort }[];
   readonly names: readonly { readonly kind: "internalDns" | "externalDns"; readonly name: string }[];
 }
 
 /** What a round found, in the order in which the probes ended. */
-export type ProbeResult =
-  | { readonly kind: "pod" | "node" | "external"; readonly target: Target; readonly echo: EchoResult }
+export type MeshProbeResult =
+  | { readonly kind: "pod" | "node" | "external"; readonly target: MeshTarget; readonly echo: EchoResult }
   | { readonly kind: "port"; readonly node?: string; readonly target: TargetPort; readonly problem: string | undefined }
   | { readonly kind: "internalDns" | "externalDns"; readonly name: string; readonly timed: Timed }
   | { readonly kind: "apiServer"; readonly timed: Timed };
 
 /** How a round probes. None of them rejects, and each ends within seconds. */
-export interface Probes {
-  readonly ping: (target: Target) => Promise<EchoResult>;
+export interface MeshProbes {
+  readonly ping: (target: MeshTarget) => Promise<EchoResult>;
   readonly port: (target: TargetPort) => Promise<string | undefined>;
   readonly name: (name: string) => Promise<Timed>;
   readonly apiServer: () => Promise<Timed>;
@@ -34,8 +34,12 @@ export interface Probes {
 const CONCURRENCY = 16;
 
 /** Runs all probes of a round, some at once. `signal` ends it: probes that have not begun are left out. */
-export async function runRound(plan: RoundPlan, probes: Probes, signal: AbortSignal): Promise<readonly ProbeResult[]> {
-  const work: (() => Promise<ProbeResult>)[] = [
+export async function runRound(
+  plan: RoundPlan,
+  probes: MeshProbes,
+  signal: AbortSignal,
+): Promise<readonly MeshProbeResult[]> {
+  const work: (() => Promise<MeshProbeResult>)[] = [
     async () => ({ kind: "apiServer", timed: await probes.apiServer() }),
     ...plan.names.map(({ kind, name }) => async () => ({ kind, name, timed: await probes.name(name) })),
   ];
@@ -48,13 +52,13 @@ export async function runRound(plan: RoundPlan, probes: Probes, signal: AbortSig
   work.push(
     ...plan.ports.map(
       ({ node, target }) =>
-        async (): Promise<ProbeResult> => ({
+        async (): Promise<MeshProbeResult> => ({
           ...{ kind: "port", target, problem: await probes.port(target) },
           ...(node !== undefined && { node }),
         }),
     ),
   );
-  const results: ProbeResult[] = [];
+  const results: MeshProbeResult[] = [];
   const left = work.values();
   const worker = async (): Promise<void> => {
     for (const run of left) {
@@ -67,7 +71,7 @@ export async function runRound(plan: RoundPlan, probes: Probes, signal: AbortSig
 }
 
 /** Whether nothing of a probe succeeded. A part of the echoes that is lost is a matter of metrics. */
-export function failed(result: ProbeResult): boolean {
+export function failed(result: MeshProbeResult): boolean {
   switch (result.kind) {
     case "pod":
     case "node":

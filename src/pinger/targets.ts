@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { type Family, type Ip, parseIp } from "../net/address.ts";
 
 /** Another prober. */
-export interface Peer {
+export interface ProbePeer {
   readonly node: string;
   readonly hostIp: string;
   readonly podIps: readonly string[];
@@ -17,7 +17,7 @@ export interface PeerNode {
 }
 
 /** An address that is probed. */
-export interface Target {
+export interface MeshTarget {
   readonly node: string;
   readonly nodeIp: string;
   readonly address: ProbedAddress;
@@ -49,10 +49,10 @@ export function afterInRing<T>(own: string, all: readonly T[], nodeOf: (one: T) 
 /** The addresses of the chosen probers that are of these families. */
 export function podTargets(
   own: string,
-  peers: readonly Peer[],
+  peers: readonly ProbePeer[],
   families: ReadonlySet<Family>,
   most: number,
-): readonly Target[] {
+): readonly MeshTarget[] {
   return afterInRing(own, peers, ({ node }) => node, most).flatMap(({ node, hostIp, podIps }) =>
     ipsOf(podIps, families).map((address) => ({ node, nodeIp: hostIp, address })),
   );
@@ -64,7 +64,7 @@ export function nodeTargets(
   nodes: readonly PeerNode[],
   families: ReadonlySet<Family>,
   most: number,
-): readonly Target[] {
+): readonly MeshTarget[] {
   const chosen = [...nodes.filter(({ name }) => name === own), ...afterInRing(own, nodes, ({ name }) => name, most)];
   return chosen.flatMap(({ name, addresses }) =>
     ipsOf(addresses, families).map((address) => ({ node: name, nodeIp: address.text, address })),

@@ -7,14 +7,14 @@ import type { Kube, ListSelection } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { NODES, PODS, type ResourceType } from "../kube/resources.ts";
 import type { Node, Pod } from "../kube/types.ts";
-import type { Peer, PeerNode } from "./targets.ts";
+import type { PeerNode, ProbePeer } from "./targets.ts";
 
 /** What a prober watches. */
 export interface PingerWatches {
   readonly synced: boolean;
   whenSynced(signal: AbortSignal): Promise<void>;
   /** The running probers, on this node too. */
-  readonly peers: readonly Peer[];
+  readonly peers: readonly ProbePeer[];
   readonly nodes: readonly PeerNode[];
   start(): void;
   stop(): Promise<void>;
@@ -38,7 +38,7 @@ export function pingerWatches(
     which: ListSelection = {},
   ): Informer<P> =>
     informer<T, P>(kube, type, { project, equal: samePlain, fromMemory: true, onError, ...which, ...time });
-  const pods = watch<Pod, Peer>(PODS, peerOf, { namespace, labelSelector });
+  const pods = watch<Pod, ProbePeer>(PODS, peerOf, { namespace, labelSelector });
   const nodes = watch<Node, PeerNode>(NODES, peerNodeOf);
   const all = [pods, nodes];
   return {
@@ -64,7 +64,7 @@ export function pingerWatches(
 }
 
 /** A prober whose pod should answer: it has an address, and does not end. */
-export function peerOf({ metadata, spec = {}, status = {} }: Pod): Peer | undefined {
+export function peerOf({ metadata, spec = {}, status = {} }: Pod): ProbePeer | undefined {
   const podIps = status.podIPs?.map(({ ip }) => ip) ?? [];
   if (spec.nodeName === undefined || status.phase !== "Running" || podIps.length === 0) return undefined;
   if (metadata.deletionTimestamp !== undefined) return undefined;

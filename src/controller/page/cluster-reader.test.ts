@@ -55,7 +55,7 @@ t.test("the Events of an object are read once in some seconds, however often the
   t.equal(asked(), 2);
 });
 
-t.test("failing probes are shown until the node's probes succeed, or nobody repeats it", async (t) => {
+t.test("failing probes are shown until the node's probes succeed, or until it is overdue for its repeat", async (t) => {
   const probe = (index: number, node: string, reason: string, minutes: number) => ({
     ...event(index, "kube-ovn-pinger"),
     involvedObject: { kind: "Node", namespace: "", name: node },

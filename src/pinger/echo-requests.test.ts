@@ -3,7 +3,7 @@
 import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
-import { Echoes } from "./echoes.ts";
+import { EchoRequests } from "./echo-requests.ts";
 
 const address = parseIp("10.16.0.2")!;
 
@@ -12,7 +12,7 @@ function setup(answer: (reply: (payload: Buffer) => void, payload: Buffer, clock
   const clock = new ManualClock();
   const sent: number[] = [];
   let closed = 0;
-  const echoes = new Echoes(
+  const echoes = new EchoRequests(
     (family, onReply) => ({
       send: (_, sequence, payload) => {
         sent.push(sequence);

@@ -21,7 +21,7 @@ const COUNT = 3;
 const PAUSE_MS = 100;
 /** After this time without a reply a request is lost. */
 const DEADLINE_MS = 1_000;
-/** A payload that nobody else on the network knows: only the receiver of a request can answer it. */
+/** A payload that no other host knows: only the receiver of a request can answer it. */
 const PAYLOAD = 16;
 
 interface Waiting {
@@ -33,7 +33,7 @@ interface Waiting {
 export type OpenPing = (family: Family, onReply: (sequence: number, payload: Buffer) => void) => PingSocket;
 
 /** Sends echo requests and matches replies. A call ends within {@link DEADLINE_MS} after its last request, so as many wait as callers start at once. */
-export class Echoes {
+export class EchoRequests {
   readonly #clock: Pick<Clock, "now" | "after">;
   readonly #sockets = new Map<Family, PingSocket>();
   /** Family and sequence number → the request that waits. */
