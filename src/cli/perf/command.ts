@@ -10,7 +10,7 @@ import type { ExplainReport } from "../explain.ts";
 import { readDeployed } from "../install/deployed.ts";
 import { untilInterrupted } from "../install/terminal.ts";
 import { ToolError } from "../tools/targets.ts";
-import { measure } from "./measure-client.ts";
+import { measureServer } from "./measure-client.ts";
 import { serveMeasurements } from "./measure-server.ts";
 import { chosenNodes, PATHS, type PathName, pathsBetween } from "./paths.ts";
 import { formatPerf } from "./report.ts";
@@ -106,7 +106,7 @@ Exit codes: 0 every path was measured, 1 a path was not, 2 the command failed.`,
     .option("--message <file>", "where the result is written", MESSAGE)
     .action(async (address: string, options: ClientOptions) => {
       const { port, seconds, streams, size, rate, message } = options;
-      const result: object = await measure({
+      const result: object = await measureServer({
         address,
         port,
         ms: seconds * 1_000,

@@ -47,7 +47,7 @@ const LOST_MS = 1_000;
 const CHUNK = Buffer.alloc(128 << 10);
 
 /** Measures one path. Rejects with the error of a connection that cannot be established, or that breaks. */
-export async function measure(options: MeasureOptions): Promise<Measurement> {
+export async function measureServer(options: MeasureOptions): Promise<Measurement> {
   const tcpBitsPerSecond = await tcpThroughput(options);
   const tcp = await tcpRoundTrips(options);
   const udp = await udpRoundTrips(options);

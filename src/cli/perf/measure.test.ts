@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect } from "node:net";
 import t from "tap";
-import { measure } from "./measure-client.ts";
+import { measureServer } from "./measure-client.ts";
 import { ASK, serveMeasurements } from "./measure-server.ts";
 
 const OPTIONS = { ms: 60, streams: 2, size: 200, rate: 8e6 };
@@ -13,7 +13,7 @@ t.test("a path is measured by TCP and UDP in both families", async (t) => {
   const server = await serveMeasurements(0);
   t.teardown(() => server.close());
   for (const address of ["127.0.0.1", "::1"]) {
-    const { tcpBitsPerSecond, tcp, udp, udpSent, udpReceived } = await measure({
+    const { tcpBitsPerSecond, tcp, udp, udpSent, udpReceived } = await measureServer({
       ...OPTIONS,
       address,
       port: server.port,
@@ -53,7 +53,7 @@ t.test("a server that does not answer is an error that names it", async (t) => {
   const server = await serveMeasurements(0);
   const { port } = server;
   server.close();
-  await t.rejects(measure({ ...OPTIONS, address: "127.0.0.1", port }), {
+  await t.rejects(measureServer({ ...OPTIONS, address: "127.0.0.1", port }), {
     message: new RegExp(`^127.0.0.1 port ${port} does not answer: .*ECONNREFUSED`),
   });
 });
