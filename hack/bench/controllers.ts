@@ -40,7 +40,8 @@ export interface Bench {
 export async function onQuietCluster<R>(options: BenchOptions, measure: (bench: Bench) => Promise<R>): Promise<R> {
   const progress = createProgress();
   const lab = openLab(progress);
-  await lab.up({ cni: "weft" });
+  // A build to compare with may not know TLS, and the controllers here have no Secret mounted.
+  await lab.up({ cni: "weft", tls: false });
   const cluster = await progress.step("pausing kubelets and scaling the Deployment to 0", () => quietCluster(lab));
   const controllers = new Controllers(lab, cluster, options);
   try {
