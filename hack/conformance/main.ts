@@ -13,19 +13,24 @@ import { ensureE2eTest } from "../kube/e2e.ts";
 import { LabError } from "../lab/error.ts";
 import { openLab } from "../lab/lab.ts";
 import { importTestImages } from "./images.ts";
+import { NOT_APPLICABLE, skippedSpecs } from "./not-applicable.ts";
 import { readReport, type SpecResult } from "./report.ts";
 
 const FOCUS = "\\[sig-network\\].*\\[Conformance\\]";
+const ALL = "\\[sig-network\\]";
 /** Hours that all of it may take, on a busy machine. */
 const LIMIT = "3h";
 
 interface Options {
-  readonly focus: string;
+  readonly all: boolean;
+  readonly focus?: string;
   readonly skip?: string;
   readonly json: boolean;
 }
 
-async function main({ focus, skip, json }: Options): Promise<void> {
+async function main({ all, focus: chosen, skip: unwanted, json }: Options): Promise<void> {
+  const focus = chosen ?? (all ? ALL : FOCUS);
+  const skip = [all ? skippedSpecs() : undefined, unwanted].filter((one) => one !== undefined).join("|");
   const progress = createProgress();
   const lab = openLab(progress);
   if (process.getuid?.() !== 0)
@@ -50,7 +55,7 @@ async function main({ focus, skip, json }: Options): Promise<void> {
       // The node with the role's label takes pods like the others, and has no taint.
       "--dump-logs-on-failure=false",
       `--ginkgo.focus=${focus}`,
-      ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`]),
+      ...(skip === "" ? [] : [`--ginkgo.skip=${skip}`]),
       `--ginkgo.timeout=${LIMIT}`,
       `--ginkgo.json-report=${report}`,
       "--ginkgo.v",
@@ -98,9 +103,23 @@ const program = new Command("npm run conformance --")
   .description(
     "Runs Kubernetes' end-to-end tests against Weft in the lab, which is started if it is not running. The first run builds e2e.test with Go.",
   )
-  .option("--focus <regex>", "run the specs that match", FOCUS)
+  .option("--all", "all specs of sig-network that apply to the lab, two hours or more; the others are listed below", false)
+  .option("--focus <regex>", `run the specs that match (default: "${FOCUS}")`)
   .option("--skip <regex>", "skip the specs that match")
   .option("--json", "print the results as JSON", false)
+  .addHelpText(
+    "after",
+    `
+Not part of --all:
+${Object.entries(NOT_APPLICABLE)
+  .map(([part, reason]) => `  ${part}: ${reason}`)
+  .join("\n")}
+
+Examples:
+  npm run conformance
+  npm run lab -- up --ip-family dual --no-kube-proxy && npm run conformance -- --all
+  npm run conformance -- --focus "Netpol NetworkPolicy between" --skip SCTP`,
+  )
   .action(main);
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof HostError || error instanceof LabError ? `conformance: ${error.message}` : error);
