@@ -55,7 +55,7 @@ t.test("the status names what serves Services to nodes, and contradictions", asy
           portName: `node-weft-${index}/services`,
           sources: { v4: `100.64.128.${index}` },
           gateways: { v4: "100.64.128.1" },
-          cidr: { v4: "10.96.0.0/12" },
+          cidrs: [],
           vpc: "ovn-cluster",
         },
       }),

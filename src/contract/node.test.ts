@@ -29,7 +29,9 @@ const contract = (): fc.Arbitrary<NodeContractText> =>
           portName: anyName(),
           sources: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
           gateways: fc.record({ v4: anyIp(4), v6: anyIp(6) }, { requiredKeys: [] }),
-          cidr: anyInterface().map(({ cidr }) => cidr),
+          cidrs: fc
+            .array(anyInterface(), { maxLength: 3 })
+            .map((interfaces) => [...new Set(interfaces.flatMap(({ cidr }) => dualValues(cidr)))]),
           vpc: anyName(),
         }),
         { nil: undefined },
@@ -89,7 +91,7 @@ t.test("what the controller writes on a node is what its daemon reads", async (t
           portName: services.portName,
           sources: dualValues(services.sources),
           gateways: dualValues(services.gateways),
-          cidrs: dualValues(services.cidr),
+          cidrs: services.cidrs,
           vpc: services.vpc,
         },
       });

@@ -86,7 +86,8 @@ export interface NodeServicesText {
   readonly portName: string;
   readonly sources: Dual<string>;
   readonly gateways: Dual<string>;
-  readonly cidr: Dual<string>;
+  /** The ranges of Services, canonical. */
+  readonly cidrs: readonly string[];
   readonly vpc: string;
 }
 
@@ -117,7 +118,7 @@ function writeSettings({ nodePorts, networks = {}, uplinks, vlanUplinks = [], se
       servicePort: services.portName,
       serviceSources: dualValues(services.sources),
       serviceGateways: dualValues(services.gateways),
-      serviceRanges: dualValues(services.cidr),
+      serviceRanges: services.cidrs,
       serviceVpc: services.vpc,
     }),
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { rangesOfServices } from "../compile/service/service-ranges.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { ServiceFact } from "../facts/service.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -125,7 +126,7 @@ function targetOf(facts: FactReader, viewer: Viewer, text: string): Target {
 }
 
 function isServiceAddress(facts: FactReader, address: Ip): boolean {
-  return Object.values(facts.get("cluster", "cluster")?.serviceCidr ?? {}).some((text) => {
+  return rangesOfServices(facts).some((text) => {
     const range = parseCidr(text);
     return range !== undefined && cidrContains(range, address);
   });

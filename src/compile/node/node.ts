@@ -26,6 +26,7 @@ import { addNodeGateway } from "../gateway/subnet-gateway.ts";
 import { nameCollisionKey } from "../name-claims.ts";
 import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { rangesOfServices } from "../service/service-ranges.ts";
 import { addNodeServices, serviceAddresses, serviceSourceProblem } from "../service/service-switch.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
@@ -57,6 +58,8 @@ interface NodeInput {
   readonly blocks: NodeBlocks;
   /** The name of its Port_Group. */
   readonly group: string;
+  /** The ranges of Services; empty with kube-proxy. */
+  readonly serviceRanges: readonly string[];
   /** The problem with its chassis; absent if it is not known: then its condition stays. */
   readonly chassis?: { readonly problem: Problem | undefined };
 }
@@ -83,6 +86,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const networks = node && judgeNodeNetworks(reader, node);
     const blocks = blocksOfNode(reader, key);
     const uplinks = reader.by("providerNodes", "node", key);
+    const serviceRanges = cluster.kubeProxyReplacement === true ? rangesOfServices(reader) : [];
     return {
       node,
       addresses,
@@ -94,6 +98,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       policies,
       blocks,
       group,
+      serviceRanges,
       ...(chassis && { chassis }),
     };
   },
@@ -109,6 +114,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     policies,
     blocks,
     group,
+    serviceRanges,
     chassis,
   }): Fragment<WeftEffect> {
     if (node === undefined) {
@@ -176,7 +182,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
       ...(networks?.used && { networks: networks.accepted }),
       ...(uplinks && { uplinks, vlanUplinks: vlanUplinksOf(outside) }),
-      ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster) }),
+      ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster, serviceRanges) }),
     });
     const qos = addNodeQos(build, node, port, join.name, cluster);
     const effects = annotate("nodes", node, { ...contract, ...nodeQosRecord(qos) });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { NODE } from "../../api/annotations.ts";
 import { SERVICES_CONDITION } from "../../api/names.ts";
 import { nodeUnit } from "../node/node.ts";
 import { subnetUnit } from "../subnet/subnet.ts";
@@ -78,4 +79,17 @@ t.test("a node whose join address is in the upper half has a condition that it c
   facts.set("nodes", "weft-1", { ...node, servicesProblem: { reason: "", message: "", ...problem } });
   t.same(conditions(true), [], "said once");
   t.same(conditions(false), [undefined], "it is removed when kube-proxy is back");
+});
+
+t.test("nodes are told the ranges of all ServiceCIDRs", async (t) => {
+  const facts = sampleFacts();
+  facts.set("cluster", "cluster", { ...SAMPLE_CLUSTER, kubeProxyReplacement: true });
+  const cidrs = ["10.96.0.0/12", "10.196.0.0/24", "fd00:10:196::/120"];
+  facts.set("serviceRanges", "services", { key: "services", cidrs });
+  const input = nodeUnit.read(facts, "weft-1");
+  const { effects } = input === undefined ? { effects: [] } : nodeUnit.compile(input);
+  const [contract] = effects.flatMap((effect) =>
+    effect.kind === "annotate" ? [effect.annotations[NODE.contract]] : [],
+  );
+  t.match(JSON.parse(contract ?? "{}"), { serviceRanges: cidrs });
 });

@@ -59,6 +59,7 @@ const RETURN_PRIORITY = 30700;
 /**
  * Adds a node's port on that switch, and the route for replies to it.
  * @param addresses the node's addresses in the join subnet.
+ * @param cidrs the ranges of Services.
  * @returns the node's contract for Services; no sources if its join address is in the upper half.
  */
 export function addNodeServices(
@@ -66,7 +67,8 @@ export function addNodeServices(
   node: string,
   addresses: Dual<string>,
   join: SubnetFact,
-  { router, serviceCidr }: ClusterFact,
+  { router }: ClusterFact,
+  cidrs: readonly string[],
 ): NodeServicesText {
   const [sources, gateways] = serviceAddresses(addresses, join);
   const [id, port] = [serviceSwitchId(join.name), `${nodePortName(node)}/services`];
@@ -93,7 +95,7 @@ export function addNodeServices(
       external_ids: externalIds({ node, "address-family": family === "v4" ? "4" : "6" }),
     });
   }
-  return { mac, portName: port, sources, gateways, cidr: serviceCidr, vpc: router };
+  return { mac, portName: port, sources, gateways, cidrs, vpc: router };
 }
 
 /** A node's addresses on the switch of Services, and the gateways there. */

@@ -18,11 +18,14 @@ function cpu(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
-/** Whether Weft made a change of an object: by its newest entry of managedFields, or the source of an Event. */
-function isOurs(object: Thing): boolean {
-  const { managedFields = [] } = object.metadata as { managedFields?: readonly { manager: string; time: string }[] };
+/** Weft's change of an object, by its newest entry of managedFields: who changed which fields; `undefined` if another client made it. */
+function ourChange(object: Thing): string | undefined {
+  const { managedFields = [] } = object.metadata as {
+    managedFields?: readonly { manager: string; time: string; fieldsV1: unknown }[];
+  };
   const [newest] = [...managedFields].sort((a, b) => (a.time < b.time ? 1 : -1));
-  return newest?.manager.startsWith("weft-") === true;
+  if (newest?.manager.startsWith("weft-") !== true) return undefined;
+  return `${newest.manager} owns ${JSON.stringify(newest.fieldsV1)}`;
 }
 
 t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
@@ -40,6 +43,14 @@ t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
     const { namespace, name } = object.metadata;
     await kind.gone(namespace === undefined ? name : `${namespace}/${name}`, 60_000);
   }
+  // The controller writes a Subnet's counters at most once in ten seconds, so those of earlier tests may be late.
+  for (const { metadata } of subnets.values())
+    await subnets.until(metadata.name, "has current counters", (subnet) => {
+      const { v4usingIPs = 0, v6usingIPs = 0 } = subnet?.status ?? {};
+      const specs = ips.values().flatMap(({ spec }) => (spec.subnet === metadata.name ? [spec] : []));
+      const [v4, v6] = ["v4IpAddress", "v6IpAddress"].map((field) => specs.filter((spec) => spec[field]).length);
+      return v4usingIPs === v4 && v6usingIPs === v6;
+    });
   await new Promise((resolve) => setTimeout(resolve, 2_000));
 
   const changes: string[] = [];
@@ -59,7 +70,8 @@ t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
           const { uid, name, resourceVersion } = object.metadata;
           if (versions.get(uid) === resourceVersion) continue;
           versions.set(uid, resourceVersion);
-          if (isOurs(object)) changes.push(`${kind}/${name}`);
+          const change = ourChange(object);
+          if (change !== undefined) changes.push(`${kind}/${name}: ${change}; status ${JSON.stringify(object.status)}`);
         }
       }),
     );
