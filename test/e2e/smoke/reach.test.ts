@@ -26,8 +26,12 @@ async function served(world: World, node: string, address: string, pods: readonl
     });
   } catch (cause) {
     const ofFamily = pods.flatMap(addressesOf).filter((pod) => isIPv6(pod) === isIPv6(address));
-    const direct = await Promise.all(ofFamily.map(async (pod) => `${pod}: ${(await http(from, url(pod, 8080))).detail}`));
-    throw new Error(`${node} does not reach the Service ${address}: ${last}; its pods: ${direct.join(", ")}`, { cause });
+    const direct = await Promise.all(
+      ofFamily.map(async (pod) => `${pod}: ${(await http(from, url(pod, 8080))).detail}`),
+    );
+    throw new Error(`${node} does not reach the Service ${address}: ${last}; its pods: ${direct.join(", ")}`, {
+      cause,
+    });
   }
 }
 
