@@ -136,6 +136,8 @@ class Run {
     }
     for (const of of gathered) {
       await progress.step(`${of.build.name}: ${takeovers} failovers after SIGKILL`, () => this.#takeovers(of));
+      // With many pods the rest takes longer than all before it.
+      progress.note(`${of.build.name}: failovers in ${of.takeover.map((ms) => `${ms.toFixed(0)} ms`).join(", ")}`);
     }
     const [first] = builds;
     const last = first && controllers.start(first);

@@ -103,7 +103,11 @@ const program = new Command("npm run conformance --")
   .description(
     "Runs Kubernetes' end-to-end tests against Weft in the lab, which is started if it is not running. The first run builds e2e.test with Go.",
   )
-  .option("--all", "all specs of sig-network that apply to the lab, two hours or more; the others are listed below", false)
+  .option(
+    "--all",
+    "all specs of sig-network that apply to the lab, two hours or more; the others are listed below",
+    false,
+  )
   .option("--focus <regex>", `run the specs that match (default: "${FOCUS}")`)
   .option("--skip <regex>", "skip the specs that match")
   .option("--json", "print the results as JSON", false)
