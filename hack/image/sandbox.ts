@@ -38,7 +38,7 @@ export async function inSandbox(script: string, progress: Progress): Promise<Run
       {
         input: script,
         env: { ROOTFS: rootfs, WORK: work, ENTRY: join(import.meta.dirname, "root") },
-        timeoutMs: 120_000,
+        timeoutMs: 240_000,
         allowFailure: true,
       },
     );

@@ -10,7 +10,7 @@ t.test("ovn-central's image allows by TLS what each certificate permits, and not
     await centralCertificates(t),
     `as() { local who=$1 program=$2 port=$3; shift 3; "$program" --timeout=5 --db=ssl:127.0.0.1:$port -p /tmp/$who.pem -c /tmp/$who.pem -C /etc/weft-tls/ca.pem "$@" 2>&1; }
     served() { openssl s_client -connect 127.0.0.1:6641 -cert /tmp/controller.pem -key /tmp/controller.pem </dev/null 2>/dev/null | openssl x509 -noout -serial; }
-    OVN_TLS=true /opt/weft/bin/start-central >/tmp/log 2>&1 & main=$!
+    OVN_TLS=true /opt/weft/bin/start-central >>/tmp/log 2>&1 & main=$!
     until_true 30 /opt/weft/bin/central-health && echo healthy
     as controller ovn-nbctl 6641 ls-add one && echo "the controller writes"
     as n1 ovn-nbctl 6641 ls-list >/dev/null || echo "a node does not reach the northbound database"
@@ -39,6 +39,32 @@ t.test("ovn-central's image allows by TLS what each certificate permits, and not
     "ended with 0",
   ]);
 });
+
+t.test(
+  "what the role refuses to a node is logged once a minute, also by a server that has been started again",
+  async (t) => {
+    const script = [
+      await centralCertificates(t),
+      `as() { local who=$1; shift; ovn-sbctl --timeout=5 --db=ssl:127.0.0.1:6642 -p /tmp/$who.pem -c /tmp/$who.pem -C /etc/weft-tls/ca.pem "$@" >/dev/null 2>&1; }
+    logged() { [ "$(grep -c 'refused by the role' /tmp/log)" -ge $1 ]; }
+    OVN_TLS=true /opt/weft/bin/start-central >>/tmp/log 2>&1 & main=$!
+    until_true 30 /opt/weft/bin/central-health
+    as n1 chassis-add chassis-1 geneve 192.0.2.1
+    for i in 1 2 3 4 5; do as n2 chassis-del chassis-1 && echo "deleted"; done; until_true 5 logged 1
+    kill -9 $(cat /run/ovn/ovnsb_db.pid); until_true 10 as n2 list Chassis
+    as n2 set Chassis chassis-1 hostname='"permission error"' && echo "set"; until_true 5 logged 2
+    as controller chassis-add chassis-9 geneve 192.0.2.9 && echo "added"; until_true 5 logged 3
+    sed -n 's/^[-0-9]*T[:0-9]*Z weft: \\(refused by.*:\\)[0-9]*$/\\1/p' /tmp/log
+    kill -TERM $main; wait $main; echo "ended with $?"`,
+    ].join("\n");
+    t.strictSame((await runInImage(t, script)).trim().split("\n"), [
+      'refused by the role ovn-controller: row deletion from table "Chassis", to client chassis-2 at ssl:[::ffff:127.0.0.1]:',
+      'refused by the role ovn-controller: modification of table "Chassis", to client chassis-2 at ssl:[::ffff:127.0.0.1]:',
+      'refused by the role ovn-controller: row insertion into table "Encap", to client weft-controller at ssl:[::ffff:127.0.0.1]:',
+      "ended with 0",
+    ]);
+  },
+);
 
 t.test("a node that is not told yet that TLS has been turned on tries it, and what it is told again", async (t) => {
   const out = await scenario(
