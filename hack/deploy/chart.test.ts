@@ -388,6 +388,54 @@ await t.test("every process has the flag of TLS and the certificate that it pres
   }
 });
 
+await t.test("given certificates: the controller may read their Secrets, and no others", { skip }, async (t) => {
+  const may = (objects: readonly Any[]): string[] =>
+    find(objects, "Role", "ovn-certificates")
+      .rules.filter(({ resources, verbs }: Any) => resources.includes("secrets") && verbs.includes("get"))
+      .flatMap(({ resourceNames }: Any) => resourceNames);
+  const controller = (objects: readonly Any[]): Any =>
+    flags(find(objects, "Deployment", "kube-ovn-controller").spec.template.spec.containers[0]);
+  const plain = await render();
+  t.strictSame(may(plain), ["weft-central-ca", "weft-node-ca", "weft-central"]);
+  t.notOk("central-certificate-secret" in controller(plain));
+  t.notOk(plain.some(({ kind }) => kind === "Certificate"));
+  const given = await render("--set=tls.secrets.central=a,tls.secrets.controller=b");
+  t.strictSame(may(given), ["weft-central-ca", "weft-node-ca", "a", "b", "weft-central"]);
+  t.match(controller(given), { "central-certificate-secret": "a", "controller-certificate-secret": "b" });
+
+  const manager = "--set=tls.certManager.enabled=true,tls.certManager.issuerRef.name=ovn,tls.certificateDays=90";
+  const managed = await render(manager, "--set=tls.certManager.nodeIssuerRef.name=nodes");
+  t.match(controller(managed), { "central-certificate-secret": "weft-central-tls" });
+  t.ok(may(managed).includes("weft-controller-tls"));
+  t.match(find(managed, "Certificate", "weft-central-tls").spec, {
+    ...{ secretName: "weft-central-tls", commonName: "ovn-central", duration: "2160h", renewBefore: "720h" },
+    ...{ usages: ["digital signature", "client auth", "server auth"], issuerRef: { name: "ovn" } },
+  });
+  t.match(find(managed, "Certificate", "weft-controller-tls").spec, {
+    ...{ commonName: "weft-controller", usages: ["digital signature", "client auth"] },
+  });
+  t.match(find(managed, "Certificate", "weft-node-ca").spec, { isCA: true, issuerRef: { name: "nodes" } });
+  t.notOk((await render(manager)).some(({ metadata }) => metadata?.name === "weft-node-ca"));
+  for (const [set, message] of [
+    ["tls.secrets.central=a", /both, or neither/],
+    ["tls.secrets.central=a,tls.secrets.controller=a", /needs two Secrets/],
+    ["tls.secrets.central=weft-central,tls.secrets.controller=a", /cannot name weft-central/],
+    ["tls.certManager.enabled=true", /needs tls.certManager.issuerRef.name/],
+    [
+      "tls.certManager.enabled=true,tls.certManager.issuerRef.name=x,tls.certManager.nodeIssuerRef.name=x",
+      /must be another issuer/,
+    ],
+    [
+      "tls.certManager.enabled=true,tls.certManager.issuerRef.name=x,tls.secrets.central=a,tls.secrets.controller=b",
+      /exclude each other/,
+    ],
+  ] as const) {
+    const { code, stderr } = await template(`--set=${set}`);
+    t.not(code, 0, set);
+    t.match(stderr, message);
+  }
+});
+
 await t.test(
   "where TLS is off, nodes have certificates all the same, and it is turned on without a restart of theirs",
   { skip },

@@ -62,9 +62,10 @@ function recordTo({ recordTo: folder, recordLimitMib, identity: process }: Setti
 }
 
 function issuer(settings: Settings, { kube, clock, log }: ControllerParts, controller: Controller): Certificates {
-  const { namespace, tlsDir: folder, certificateDays } = settings;
+  const { namespace, tlsDir: folder, certificateDays, centralSecret: central, controllerSecret } = settings;
   return new Certificates({
     ...{ kube, clock, log, namespace, folder, days: certificateDays },
+    ...(central !== "" && { given: { central, controller: controllerSecret } }),
     whenNodesKnown: (signal) => controller.whenListed(signal),
     nodesOf: (chassis) => controller.facts.by("nodes", "chassis", chassis).map(({ name }) => name),
   });

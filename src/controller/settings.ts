@@ -68,6 +68,9 @@ export interface Settings {
   /** Whether this process issues it and those of ovn-central and the nodes. */
   readonly issueCertificates: boolean;
   readonly certificateDays: number;
+  /** Secrets with ovn-central's certificate and the controller's, which something else issues; both empty: the controller does. */
+  readonly centralSecret: string;
+  readonly controllerSecret: string;
   /** The percentage of new connections decided by policies that is sampled; 0: none. */
   readonly sampledPercent: number;
   /** The folder in which facts and committed plans are recorded; empty: no recording. */
@@ -174,6 +177,12 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     )
     .option("--certificate-days <days>", "how long certificates are valid; they are renewed earlier", days, 365)
     .option(
+      "--central-certificate-secret <name>",
+      "Secret with ovn-central's certificate (tls.crt, tls.key, ca.crt), which something else issues; empty: this process issues it",
+      "",
+    )
+    .option("--controller-certificate-secret <name>", "the same for this process's own certificate", "")
+    .option(
       "--sample-flows <percent>",
       "sample so many of the new connections that policies decide, for weftctl flows; 0 to disable",
       percent,
@@ -248,6 +257,8 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,
     certificateDays: flags.certificateDays,
+    centralSecret: flags["centralCertificateSecret"] ?? "",
+    controllerSecret: flags["controllerCertificateSecret"] ?? "",
     sampledPercent: flags.sampleFlows,
     recordTo: flags["record"] ?? "",
     recordLimitMib: flags.recordLimit,

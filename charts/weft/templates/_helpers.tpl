@@ -175,6 +175,26 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- end -}}
 {{- end }}
 
+{{/* Secrets with the certificates of the databases and of the controller, as JSON; without names if the controller issues them. */}}
+{{- define "weft.givenSecrets" -}}
+{{- $given := .Values.tls.secrets -}}
+{{- $manager := .Values.tls.certManager -}}
+{{- if ne (empty $given.central) (empty $given.controller) -}}
+{{- fail "tls.secrets needs central and controller: both, or neither" -}}
+{{- end -}}
+{{- if and $given.central (eq $given.central $given.controller) -}}
+{{- fail "tls.secrets needs two Secrets: the certificates of ovn-central and the controller have different names" -}}
+{{- end -}}
+{{- range $given }}{{ if has . (list "weft-central" "weft-central-ca" "weft-node-ca") }}{{ fail (printf "tls.secrets cannot name %s, which the controller writes" .) }}{{ end }}{{ end -}}
+{{- if $manager.enabled -}}
+{{- if $given.central }}{{ fail "tls.secrets and tls.certManager.enabled exclude each other" }}{{ end -}}
+{{- if not (get $manager.issuerRef "name") }}{{ fail "tls.certManager.enabled needs tls.certManager.issuerRef.name" }}{{ end -}}
+{{- if deepEqual $manager.issuerRef $manager.nodeIssuerRef }}{{ fail "tls.certManager.nodeIssuerRef must be another issuer than issuerRef: the northbound database would accept nodes" }}{{ end -}}
+{{- $given = dict "central" "weft-central-tls" "controller" "weft-controller-tls" -}}
+{{- end -}}
+{{- toJson $given -}}
+{{- end }}
+
 {{/* Whether the entry points of the image use TLS. */}}
 {{- define "weft.tlsEnv" -}}
 - { name: OVN_TLS, value: {{ .Values.tls.enabled | quote }} }

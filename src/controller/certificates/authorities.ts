@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { CENTRAL_CA, MADE_BY_CONTROLLER, NODE_CA } from "../../api/certificates.ts";
+import { MADE_BY_CONTROLLER } from "../../api/certificates.ts";
 import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { ObjectRef } from "../../kube/object.ts";
@@ -15,37 +15,22 @@ const AUTHORITY_DAYS = 3653;
 
 /** The key and certificate of an authority, and the certificates to trust. */
 export interface Authority extends CertifiedKey {
-  /** Its own certificate, and those that its Secret has in `ca.crt`: PEM, one after the other. */
-  readonly trusted: string;
-}
-
-/** The two authorities. */
-export interface Authorities {
-  readonly central: Authority;
-  readonly nodes: Authority;
+  /** Its own certificate, and those that its Secret has in `ca.crt`: PEM. */
+  readonly trusted: readonly string[];
 }
 
 /**
- * Returns the two authorities; creates missing ones. Rejects as {@link ensureAuthority}, and with PkiError `malformed` if they have a common root: a
- * server accepts every client certificate that leads to a trusted authority, so each node's key would give access to the northbound database.
+ * Throws PkiError `malformed` if authorities of the nodes and of the databases have a common root: a server accepts every client certificate that leads to a
+ * trusted authority, so each node's key would give access to the northbound database.
  */
-export async function ensureAuthorities(
-  kube: Kube,
-  namespace: string,
-  folder: string,
-  now: number,
-): Promise<Authorities> {
-  const central = await ensureAuthority(kube, { namespace, name: CENTRAL_CA }, folder, now);
-  const nodes = await ensureAuthority(kube, { namespace, name: NODE_CA }, folder, now);
-  const trusted = certificatesIn(central.trusted);
-  for (const of of certificatesIn(nodes.trusted))
-    for (const by of trusted)
+export function requireDisjoint(central: readonly string[], nodes: readonly string[]): void {
+  for (const of of nodes)
+    for (const by of central)
       if (hasSameKey(of, by) || isIssuedBy(of, by))
         throw new PkiError(
           "malformed",
-          `Secrets ${namespace}/${CENTRAL_CA} and ${namespace}/${NODE_CA} must have no authority in common: the northbound database would accept nodes, because ${readCertificate(by).subject} of the first vouches for ${readCertificate(of).subject} of the second`,
+          `the databases and the nodes must have no authority in common: the northbound database would accept nodes, because ${readCertificate(by).subject} of the databases vouches for ${readCertificate(of).subject} of the nodes`,
         );
-  return { central, nodes };
 }
 
 function hasSameKey(one: string, other: string): boolean {
@@ -57,7 +42,7 @@ function hasSameKey(one: string, other: string): boolean {
  * The authority in a Secret of type `kubernetes.io/tls`, created if missing: it may be ours, an administrator's or cert-manager's. An existing one is
  * never overwritten. Rejects with KubeError, or with PkiError `malformed` if the Secret has no usable authority.
  */
-async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: number): Promise<Authority> {
+export async function ensureAuthority(kube: Kube, ref: ObjectRef, folder: string, now: number): Promise<Authority> {
   const found = await readSecret(kube, ref);
   if (found !== undefined) return authorityIn(found, ref, now);
   const { privateKey, certificate } = await makeAuthority(folder, { commonName: ref.name, now, days: AUTHORITY_DAYS });
@@ -87,25 +72,41 @@ export function encode(text: string): string {
   return Buffer.from(text, "utf8").toString("base64");
 }
 
-function authorityIn(secret: Secret, { namespace, name }: ObjectRef, now: number): Authority {
-  const chain = certificatesIn(decode(secret, "tls.crt"));
-  const [certificate] = chain;
-  const privateKey = decode(secret, "tls.key");
+/** The content of a Secret of type `kubernetes.io/tls`. */
+export interface TlsSecret extends CertifiedKey {
+  /** The further certificates of `tls.crt`, which lead to a root: Open vSwitch does not send them, so verifiers need them. */
+  readonly chain: readonly string[];
+  /** The certificates in `ca.crt`. */
+  readonly ca: readonly string[];
+}
+
+/** Reads such a Secret. Throws PkiError `malformed`: without a certificate, with a malformed or expired one, or with another key than the certificate's. */
+export function readTlsSecret(secret: Secret, { namespace, name }: ObjectRef, now: number): TlsSecret {
   const malformed = (problem: string, cause?: unknown): PkiError =>
     new PkiError("malformed", `Secret ${namespace}/${name} ${problem}`, { cause });
+  const [certificate, ...chain] = certificatesIn(decode(secret, "tls.crt"));
+  const ca = certificatesIn(decode(secret, "ca.crt"));
   if (certificate === undefined) throw malformed("has no certificate in tls.crt");
-  // Further certificates in tls.crt are the chain: Open vSwitch does not send it, so verifiers need them.
-  const all = [...new Set([...chain, ...certificatesIn(decode(secret, "ca.crt"))])];
   try {
-    for (const one of all) readCertificate(one);
+    for (const one of [certificate, ...chain, ...ca]) readCertificate(one);
   } catch (cause) {
     throw malformed("has a malformed certificate in tls.crt or ca.crt", cause);
   }
+  const privateKey = decode(secret, "tls.key");
   const read = readCertificate(certificate);
-  if (!read.ca) throw malformed("has a certificate in tls.crt that is not of an authority (CA:TRUE)");
   if (!isKeyOf(privateKey, read))
     throw malformed("has no private key in tls.key that belongs to the certificate in tls.crt");
   if (Date.parse(read.validTo) <= now)
     throw malformed(`has a certificate in tls.crt that has ended, on ${read.validTo}`);
-  return { certificate, privateKey, trusted: all.join("") };
+  return { certificate, privateKey, chain, ca };
+}
+
+function authorityIn(secret: Secret, ref: ObjectRef, now: number): Authority {
+  const { certificate, privateKey, chain, ca } = readTlsSecret(secret, ref, now);
+  if (!readCertificate(certificate).ca)
+    throw new PkiError(
+      "malformed",
+      `Secret ${ref.namespace}/${ref.name} has a certificate in tls.crt that is not of an authority (CA:TRUE)`,
+    );
+  return { certificate, privateKey, trusted: [...new Set([certificate, ...chain, ...ca])] };
 }

@@ -8,73 +8,99 @@ import {
   NODE_TRUST_FILE,
   TRUST,
   TRUST_FILE,
+  TRUST_RECORD,
 } from "../../api/certificates.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { CONFIG_MAPS, SECRETS } from "../../kube/resources.ts";
 import type { ConfigMap, Secret } from "../../kube/types.ts";
-import { issueKey, type KeyUse } from "../../pki/authority.ts";
-import { isIssuedBy } from "../../pki/certificate.ts";
-import { pemRenewalTime } from "../../pki/renewal.ts";
-import { type Authority, decode, encode, readSecret } from "./authorities.ts";
+import { certificatesIn } from "../../pki/certificate.ts";
+import { PkiError } from "../../pki/error.ts";
+import { decode, encode, readSecret } from "./authorities.ts";
+import { decodeTrust, encodeTrust, settledTime, type TrustRecord, trustText } from "./trust.ts";
 
-/** The tools to issue a certificate of central's authority. */
-export interface Issuing {
-  readonly central: Authority;
-  /** A folder for temporary files. */
-  readonly folder: string;
-  readonly days: number;
-  /** Ms since the epoch. */
-  readonly now: number;
+/** The objects with which other components get certificates and authorities, as they are stored; undefined if missing. */
+export interface Published {
+  /** What ovn-central's pod mounts. */
+  readonly central: Secret | undefined;
+  /** What all components trust. */
+  readonly trust: ConfigMap | undefined;
 }
 
-/** Key and certificate in one text. Rejects PkiError. */
-export async function issuePem(commonName: string, usages: readonly KeyUse[], issuing: Issuing): Promise<string> {
-  const { central, folder, now, days } = issuing;
-  const { privateKey, certificate } = await issueKey(folder, central, { commonName, usages, now, days });
-  return privateKey + certificate;
-}
-
-/** The time at which a key and certificate must be renewed, in ms since the epoch: now if another authority has signed it. */
-export function dueTime(pem: string, authority: Authority): number {
-  return pemRenewalTime(pem, (certificate) => isIssuedBy(certificate, authority.certificate));
+/** Reads both. Rejects KubeError. */
+export async function readPublished(kube: Kube, namespace: string): Promise<Published> {
+  const [central, trust] = await Promise.all([
+    readSecret(kube, { namespace, name: CENTRAL_SECRET }),
+    kube.get<ConfigMap>(CONFIG_MAPS, { namespace, name: TRUST }).catch(unlessNotFound),
+  ]);
+  return { central, trust };
 }
 
 /**
- * Maintains the Secret that ovn-central's pod mounts: a certificate that does not expire soon, and the authorities that its servers trust. Resolves
- * with the time of the next call, in ms since the epoch. Rejects KubeError (`conflict`, `exists`: another replica was faster) or PkiError.
+ * The authorities that components trust already; undefined if there are none. Without a valid record (of an earlier version, or damaged) they are those that
+ * the components read.
  */
-export async function ensureCentral(
-  kube: Kube,
-  namespace: string,
-  nodes: Authority,
-  issuing: Issuing,
-): Promise<number> {
-  const ref = { namespace, name: CENTRAL_SECRET };
-  const found = await readSecret(kube, ref);
-  const current = found === undefined ? "" : decode(found, CERTIFICATE_FILE);
-  const pem =
-    dueTime(current, issuing.central) > issuing.now
-      ? current
-      : await issuePem("ovn-central", ["serverAuth", "clientAuth"], issuing);
-  const data = {
-    [CERTIFICATE_FILE]: encode(pem),
-    [TRUST_FILE]: encode(issuing.central.trusted),
-    [NODE_TRUST_FILE]: encode(issuing.central.trusted + nodes.trusted),
+export function trustIn({ central, trust }: Published): TrustRecord | undefined {
+  if (trust === undefined) return undefined;
+  try {
+    return decodeTrust(trust.data?.[TRUST_RECORD] ?? "");
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+  }
+  const old = (text: string, without: string) =>
+    certificatesIn(text)
+      .filter((certificate) => !without.includes(certificate))
+      .map((certificate) => ({ certificate, since: 0 }));
+  const trusted = trust.data?.[TRUST_FILE] ?? "";
+  return {
+    central: old(trusted, ""),
+    nodes: old(central === undefined ? "" : decode(central, NODE_TRUST_FILE), trusted),
   };
-  if (found === undefined)
-    await kube.create<Secret>(SECRETS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, type: "Opaque", data });
-  else if (!samePlain(found.data, data)) await kube.update<Secret>(SECRETS, { ...found, data });
-  return dueTime(pem, issuing.central);
 }
 
-/** Maintains the ConfigMap with the authorities that all components trust. Rejects KubeError, as {@link ensureCentral}. */
-export async function ensureTrust(kube: Kube, namespace: string, central: Authority, nodes: Authority): Promise<void> {
-  const ref = { namespace, name: TRUST };
-  const data = { [TRUST_FILE]: central.trusted, [NODE_ISSUER]: nodes.certificate };
-  const found = await kube.get<ConfigMap>(CONFIG_MAPS, ref).catch(unlessNotFound);
-  if (found === undefined)
-    await kube.create<ConfigMap>(CONFIG_MAPS, { metadata: { ...ref, labels: MADE_BY_CONTROLLER }, data });
+/** The certificate that ovn-central uses, with its key; "" if there is none. */
+export function centralPem({ central }: Published): string {
+  return central === undefined ? "" : decode(central, CERTIFICATE_FILE);
+}
+
+/** Writes the Secret if it differs. Rejects KubeError (`conflict`, `exists`: another replica was faster). */
+export async function writeCentral(
+  kube: Kube,
+  namespace: string,
+  found: Secret | undefined,
+  pem: string,
+  record: TrustRecord,
+): Promise<void> {
+  const data = {
+    [CERTIFICATE_FILE]: encode(pem),
+    [TRUST_FILE]: encode(trustText(record.central)),
+    [NODE_TRUST_FILE]: encode(trustText(record.central) + trustText(record.nodes)),
+  };
+  const metadata = { namespace, name: CENTRAL_SECRET, labels: MADE_BY_CONTROLLER };
+  if (found === undefined) await kube.create<Secret>(SECRETS, { metadata, type: "Opaque", data });
+  else if (!samePlain(found.data, data)) await kube.update<Secret>(SECRETS, { ...found, data });
+}
+
+/**
+ * Writes the ConfigMap if it differs. Nodes renew their certificates when another authority signs them: not before the databases trust it. `issuer`: the
+ * authority that signs for nodes. Rejects KubeError, as {@link writeCentral}.
+ */
+export async function writeTrust(
+  kube: Kube,
+  namespace: string,
+  found: ConfigMap | undefined,
+  issuer: string,
+  record: TrustRecord,
+  now: number,
+): Promise<void> {
+  const former = found?.data?.[NODE_ISSUER];
+  const data = {
+    [TRUST_FILE]: trustText(record.central),
+    [NODE_ISSUER]: former === undefined || settledTime(record.nodes, issuer) <= now ? issuer : former,
+    [TRUST_RECORD]: encodeTrust(record),
+  };
+  const metadata = { namespace, name: TRUST, labels: MADE_BY_CONTROLLER };
+  if (found === undefined) await kube.create<ConfigMap>(CONFIG_MAPS, { metadata, data });
   else if (!samePlain(found.data, data)) await kube.update<ConfigMap>(CONFIG_MAPS, { ...found, data });
 }

@@ -10,7 +10,7 @@ import type { CertificateRequest, Node } from "../../kube/types.ts";
 import { issue } from "../../pki/authority.ts";
 import { retryDelay } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
-import { encode, ensureAuthorities } from "./authorities.ts";
+import { type Authority, encode } from "./authorities.ts";
 import { judgeRequest, type RequestVerdict, requestingNode } from "./node-request.ts";
 
 /** The dependencies of a {@link Signer}. */
@@ -27,6 +27,8 @@ export interface SignerDependencies {
   whenNodesKnown(signal: AbortSignal): Promise<void>;
   /** Names of the nodes with a chassis name in their annotation. */
   nodesOf(chassis: string): readonly string[];
+  /** The authority that signs. Rejects while there is none. */
+  nodeAuthority(): Promise<Authority>;
 }
 
 /** Signs the requests of nodes, in every replica: the second one finds the certificate. It needs the API server only, no database. */
@@ -120,11 +122,11 @@ export class Signer {
   }
 
   async #sign(request: CertificateRequest, commonName: string): Promise<void> {
-    const { kube, log, namespace, folder, days, clock } = this.#deps;
+    const { kube, log, folder, days, clock, nodeAuthority } = this.#deps;
     const { signal } = this.#stop;
     const { name } = request.metadata;
     const now = clock.wall();
-    const { nodes } = await ensureAuthorities(kube, namespace, folder, now);
+    const nodes = await nodeAuthority();
     const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
     const certificate = await issue(folder, nodes, pem, { commonName, usages: ["clientAuth"], now, days });
     const message = `chassis ${commonName}`;

@@ -34,6 +34,8 @@ export const SETTINGS: Settings = {
   tlsDir: "",
   issueCertificates: false,
   certificateDays: 365,
+  centralSecret: "",
+  controllerSecret: "",
   allowMassDelete: false,
   recordTo: "",
   sampledPercent: 0,
