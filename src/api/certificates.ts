@@ -33,6 +33,6 @@ export const NODE_ISSUER = "node-issuer.pem";
 /** In the controller's own folder: the authorities that sign nodes' certificates. */
 export const NODE_AUTHORITIES_FILE = "node-authorities.pem";
 /** In {@link TRUST}: the authorities that are trusted, and since when, as JSON; the controller's own. */
-export const TRUST_RECORD = "authorities.json";
+export const TRUST_RECORD = "authorities";
 /** The authorities that sign clients' certificates of the southbound database: the same, and the nodes'. */
 export const NODE_TRUST_FILE = "ca-nodes.pem";

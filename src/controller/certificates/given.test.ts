@@ -157,7 +157,7 @@ t.test("nodes renew their certificates after the databases trust their new autho
   await renew(kube, NODE_CA, { "tls.crt": next.certificate, "tls.key": next.privateKey, "ca.crt": next.certificate });
   const second = replica(t, kube);
   await eventually(t, () => trusted(kube, "ca-nodes.pem").endsWith(next.certificate + issuer) || undefined);
-  await eventually(t, () => trustOf(kube)["authorities.json"]?.includes("CN=nodes") || undefined);
+  await eventually(t, () => trustOf(kube)["authorities"]?.includes("CN=nodes") || undefined);
   t.equal(trustOf(kube)["node-issuer.pem"], issuer);
   await second.certificates.stop();
   replica(t, kube, { ahead: 4 * MINUTE });
