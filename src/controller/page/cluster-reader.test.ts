@@ -3,7 +3,8 @@
 import t from "tap";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube, ListOptions } from "../../kube/kube.ts";
-import { EVENTS } from "../../kube/resources.ts";
+import { DAEMON_SETS, DEPLOYMENTS, EVENTS } from "../../kube/resources.ts";
+import type { Lease } from "../../kube/types.ts";
 import { ClusterReader } from "./cluster-reader.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
@@ -82,3 +83,89 @@ t.test("warnings of Weft are found among thousands of others, and it is said whe
   const many = Array.from({ length: 1_001 }, (_, i) => event(i, "kube-ovn-cni"));
   t.match((await rig(many).reader.state()).eventsProblem, /more warnings/);
 });
+
+/** A reader of an API server with these workloads and this Lease. */
+function stateOf({
+  lists = new Map(),
+  lease,
+}: {
+  lists?: ReadonlyMap<unknown, readonly object[]>;
+  lease?: Lease["spec"];
+}) {
+  const kube = {
+    list: async (type: unknown) => ({ items: lists.get(type) ?? [] }),
+    async get(): Promise<object> {
+      if (lease === undefined) throw new KubeError("not-found", "none");
+      return { metadata: { name: "kube-ovn-controller" }, spec: lease };
+    },
+  } as unknown as Kube;
+  return new ClusterReader(kube, { now: () => 0, wall: () => NOW }, "kube-system").state();
+}
+
+t.test("the parts of Weft are shown with how many of their pods are ready, and other workloads are not", async (t) => {
+  const workload = (name: string, spec: object, status: object | undefined) => ({ metadata: { name }, spec, status });
+  const { parts } = await stateOf({
+    lists: new Map([
+      [
+        DEPLOYMENTS,
+        [
+          workload("ovn-central", { replicas: 3 }, { readyReplicas: 2 }),
+          workload("kube-ovn-controller", { replicas: 2 }, undefined),
+          workload("coredns", { replicas: 2 }, { readyReplicas: 2 }),
+        ],
+      ],
+      [DAEMON_SETS, [workload("kube-ovn-cni", {}, { desiredNumberScheduled: 5, numberReady: 4 })]],
+    ]),
+  });
+  t.strictSame(parts, [
+    { kind: "Deployment", name: "ovn-central", wanted: 3, ready: 2 },
+    { kind: "Deployment", name: "kube-ovn-controller", wanted: 2, ready: 0 },
+    { kind: "DaemonSet", name: "kube-ovn-cni", wanted: 5, ready: 4 },
+  ]);
+});
+
+t.test("the leader is the one that renews its Lease; otherwise it is said what is known", async (t) => {
+  const renewed = (secondsAgo: number) => new Date(NOW - secondsAgo * 1_000).toISOString();
+  const lease = { holderIdentity: "controller-1", leaseDurationSeconds: 30 } as const;
+  t.strictSame((await stateOf({ lease: { ...lease, renewTime: renewed(10) } })).leader, { name: "controller-1" });
+  const late = await stateOf({ lease: { ...lease, renewTime: renewed(31) } });
+  t.match(late.leader, { problem: /controller-1 has not renewed its Lease for 31 s/ });
+  t.match((await stateOf({})).leader, { problem: /no controller leads/ });
+  t.match((await stateOf({ lease: { ...lease, holderIdentity: "" } })).leader, { problem: /no controller leads/ });
+});
+
+t.test("what the API server does not answer is left out, with the reason", async (t) => {
+  const refuse = (): Promise<never> => Promise.reject(new KubeError("unavailable", "no connection"));
+  const kube = { list: refuse, get: refuse } as unknown as Kube;
+  const reader = new ClusterReader(kube, { now: () => 0, wall: () => NOW }, "kube-system");
+  t.match(await reader.state(), {
+    parts: [],
+    warnings: [],
+    leader: { problem: /the Lease of the leader cannot be read: .*no connection/ },
+    eventsProblem: /Events cannot be read: .*no connection/,
+  });
+  t.strictSame(await reader.eventsOf(WEB), []);
+});
+
+t.test(
+  "of an object's warnings with one reason the last one counts, and those of others and old ones do not",
+  async (t) => {
+    const ours = (seconds: number, more: object) => ({
+      ...event(1_000 + seconds, "kube-ovn-cni"),
+      reason: "Late",
+      ...more,
+    });
+    const { warnings } = await rig([
+      ours(-30, { message: "before" }),
+      ours(-10, { message: "after" }),
+      ours(-20, { reason: "two words" }),
+      ours(-20, { reason: "Old", lastTimestamp: new Date(NOW - 3_700_000).toISOString() }),
+      ours(-5, { reason: "OfNode", involvedObject: { kind: "Node", name: "weft-1" } }),
+    ]).reader.state();
+    t.match(warnings, [
+      { reason: "OfNode", about: { kind: "Node", name: "weft-1" } },
+      { reason: "Late", message: "after", about: WEB },
+    ]);
+    t.equal(warnings.length, 2);
+  },
+);
