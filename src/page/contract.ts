@@ -25,7 +25,7 @@
  * | `GET /api/v1/nodes/NAME` | {@link NodeDetail} |
  * | `GET /api/v1/find?q=TEXT` | {@link FindAnswer} |
  * | `GET /api/v1/reach?from=NS/POD&to=NS/POD\|ADDRESS&protocol=tcp&port=80` | {@link ReachAnswer}; `port` is a number or the name of a port; without `protocol`: icmp |
- * | `POST /api/v1/plan?namespace=NS` with a manifest, YAML or JSON | {@link PlanAnswer}; nothing is applied |
+ * | `POST /api/v1/plan?namespace=NS&remove=true` with a manifest, YAML or JSON, of policies of any {@link ShownPolicyKind} | {@link PlanAnswer}: if they were applied, or with `remove=true` deleted; nothing is |
  * | `GET /api/v1/flows?namespace=&dropped=true` | {@link FlowsAnswer} |
  * | `GET /api/v1/events?flows=true` | `text/event-stream`: see {@link StreamEvent}; of flows it tells where `flows=true` only |
  *

@@ -2,11 +2,11 @@
 
 import { writeFile } from "node:fs/promises";
 import { setPriority } from "node:os";
-import type { NetworkPolicyFact } from "../../facts/network-policy.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import { factStore } from "../../kinds/store.ts";
 import { PageError } from "../../page/page-error.ts";
-import { planAnswer, policiesIn } from "../../page/plan.ts";
+import { type PlanVerb, planAnswer } from "../../page/plan.ts";
+import { type PlannedPolicy, policiesIn } from "../../page/plan-manifest.ts";
 import type { PlanInput, PlanOutput } from "./plan-messages.ts";
 
 const NICENESS = 10;
@@ -19,20 +19,23 @@ export function answerPlan(): Promise<void> {
   writeFile("/proc/self/oom_score_adj", "1000").catch(() => undefined);
   const facts = factStore();
   let maySee: (namespace: string) => boolean = () => false;
-  let policies: readonly NetworkPolicyFact[] = [];
+  let policies: readonly PlannedPolicy[] = [];
+  let verb: PlanVerb = "apply";
   const answer = (input: PlanInput): PlanOutput | undefined => {
     switch (input.kind) {
       case "question": {
         const seen = input.namespaces && new Set(input.namespaces);
         maySee = (namespace) => seen?.has(namespace) !== false;
-        policies = policiesIn(input.manifest, input.namespace, maySee);
+        const { manifest, namespace } = input;
+        policies = policiesIn(manifest, { namespace, maySee, seesCluster: seen === undefined });
+        ({ verb } = input);
         return { kind: "accepted" };
       }
       case "facts":
         for (const [kind, fact] of input.facts) facts.set(kind, fact.key, fact as FactTypes[FactKind] as never);
         return undefined;
       case "compute":
-        return { kind: "answer", answer: planAnswer(facts, policies, maySee) };
+        return { kind: "answer", answer: planAnswer(facts, policies, maySee, verb) };
     }
   };
   process.on("disconnect", resolve);

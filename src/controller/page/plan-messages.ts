@@ -2,6 +2,7 @@
 
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { ApiErrorCode, PlanAnswer } from "../../page/contract.ts";
+import type { PlanVerb } from "../../page/plan.ts";
 
 /** The hidden command of weft-controller that makes one plan for its parent. */
 export const PLAN_COMMAND = "answer-plan";
@@ -10,6 +11,7 @@ export const PLAN_COMMAND = "answer-plan";
 export type PlanInput =
   | {
       readonly kind: "question";
+      readonly verb: PlanVerb;
       /** As the client has sent it: the controller itself does not parse it. */
       readonly manifest: string;
       /** Of policies without one. */

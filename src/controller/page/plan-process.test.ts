@@ -13,6 +13,8 @@ metadata: { name: closed }
 spec: { podSelector: {}, policyTypes: [Ingress, Egress] }
 `;
 
+const OF = { namespace: tenantName(0), manifest: POLICY, verb: "apply" } as const;
+
 const facts = pageWorld({ namespaces: 2, podsEach: 2, nodes: 2 });
 
 t.test(
@@ -21,7 +23,7 @@ t.test(
   async (t) => {
     const plans = new PlanProcess(facts, SYSTEM_CLOCK, join(import.meta.dirname, "../main.ts"));
     const size = facts.size("networkPolicies");
-    const [first, second] = [1, 2].map(() => plans.plan(ADMINISTRATOR, tenantName(0), POLICY));
+    const [first, second] = [1, 2].map(() => plans.plan(ADMINISTRATOR, OF));
     await t.rejects(second as Promise<unknown>, { code: "busy" });
     t.match(await first, { totals: { gaining: 0, pairs: 20 }, changes: [{ change: "loses" }] });
     t.equal(facts.size("networkPolicies"), size);
@@ -34,7 +36,7 @@ t.test(
   async (t) => {
     const plans = new PlanProcess(facts, SYSTEM_CLOCK, join(import.meta.dirname, "no-such-program.ts"));
     for (let i = 0; i < 2; i++)
-      await t.rejects(plans.plan(ADMINISTRATOR, tenantName(0), POLICY), {
+      await t.rejects(plans.plan(ADMINISTRATOR, OF), {
         code: "unavailable",
         message: /was not made/,
       });
@@ -43,7 +45,7 @@ t.test(
 
 t.test("a manifest is parsed by that process, which refuses it with the reason", { timeout: 60_000 }, async (t) => {
   const plans = new PlanProcess(facts, SYSTEM_CLOCK, join(import.meta.dirname, "../main.ts"));
-  await t.rejects(plans.plan(ADMINISTRATOR, tenantName(0), "kind: Pod"), { code: "invalid", message: /^line 1/ });
+  await t.rejects(plans.plan(ADMINISTRATOR, { ...OF, manifest: "kind: Pod" }), { code: "invalid", message: /^line 1/ });
   const one = tenant(tenantName(1));
-  await t.rejects(plans.plan(one, tenantName(0), POLICY), { code: "not-found" });
+  await t.rejects(plans.plan(one, OF), { code: "not-found" });
 });

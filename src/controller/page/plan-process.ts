@@ -6,9 +6,18 @@ import type { FactStore } from "../../facts/store.ts";
 import type { FactKind, FactTypes } from "../../facts/types.ts";
 import type { PlanAnswer } from "../../page/contract.ts";
 import { PageError } from "../../page/page-error.ts";
+import type { PlanVerb } from "../../page/plan.ts";
 import { type Viewer, visibleNamespaces } from "../../page/viewer.ts";
 import type { Timers } from "../../time/clock.ts";
 import { PLAN_COMMAND, type PlanInput, type PlanOutput } from "./plan-messages.ts";
+
+/** What is planned. */
+export interface PlanQuestion {
+  /** Of policies without one. */
+  readonly namespace: string;
+  readonly manifest: string;
+  readonly verb: PlanVerb;
+}
 
 /** How long a plan may take, in ms. */
 const DEADLINE_MS = 60_000;
@@ -35,7 +44,7 @@ export class PlanProcess {
   }
 
   /** Who gains or loses reach by a manifest, as far as the viewer sees. Rejects with a `PageError`. */
-  async plan(viewer: Viewer, namespace: string, manifest: string): Promise<PlanAnswer> {
+  async plan(viewer: Viewer, { namespace, manifest, verb }: PlanQuestion): Promise<PlanAnswer> {
     if (this.#running) throw new PageError("busy", "another plan is being made", { retryAfter: 5 });
     this.#running = true;
     const child = fork(this.#program, [PLAN_COMMAND], {
@@ -47,7 +56,13 @@ export class PlanProcess {
     try {
       const { accepted, answered } = answersOf(child);
       const namespaces = visibleNamespaces(this.#facts, viewer).map(({ name }) => name);
-      await send(child, { kind: "question", manifest, namespace, ...(!viewer.sees.allNamespaces && { namespaces }) });
+      await send(child, {
+        kind: "question",
+        verb,
+        manifest,
+        namespace,
+        ...(!viewer.sees.allNamespaces && { namespaces }),
+      });
       await accepted;
       await this.#tell(child);
       await send(child, { kind: "compute" });

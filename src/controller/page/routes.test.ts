@@ -83,17 +83,21 @@ t.test("Events are asked for of objects that the viewer sees only", async (t) =>
 
 t.test("a plan is asked for by POST, in a namespace that the viewer sees, where plans are made", async (t) => {
   const plans: unknown[] = [];
-  const plan: NonNullable<RouteParts["plan"]> = async (viewer, namespace, manifest) => {
-    plans.push([viewer.user, namespace, manifest]);
+  const plan: NonNullable<RouteParts["plan"]> = async (viewer, { namespace, manifest, verb }) => {
+    plans.push([viewer.user, namespace, manifest, verb]);
     return {} as never;
   };
   const { ask } = rig({ plan });
   await ask(`plan?namespace=${ONE}`, ADMINISTRATOR, "POST");
-  t.strictSame(plans, [["admin", ONE, "kind: NetworkPolicy"]]);
+  await ask(`plan?namespace=${ONE}&remove=true`, ADMINISTRATOR, "POST");
+  t.strictSame(plans, [
+    ["admin", ONE, "kind: NetworkPolicy", "apply"],
+    ["admin", ONE, "kind: NetworkPolicy", "remove"],
+  ]);
   await t.rejects(ask("plan"), { code: "method-not-allowed" });
   await t.rejects(ask(`plan?namespace=${tenantName(2)}`, tenant(ONE), "POST"), { code: "not-found" });
   await t.rejects(rig().ask("plan", ADMINISTRATOR, "POST"), { code: "unavailable" });
-  t.equal(plans.length, 1);
+  t.equal(plans.length, 2);
 });
 
 t.test("questions that do not exist, and numbers that are none, are refused", async (t) => {

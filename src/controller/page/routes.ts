@@ -19,6 +19,7 @@ import { isClusterWide, type Viewer, visibleNamespaces } from "../../page/viewer
 import { vpcDetail } from "../../page/vpcs.ts";
 import type { FlowRules } from "../../reachability/flow-rules.ts";
 import type { ClusterReader } from "./cluster-reader.ts";
+import type { PlanQuestion } from "./plan-process.ts";
 
 /** What the page's answers are made from. */
 export interface RouteParts extends ReachSource {
@@ -27,7 +28,7 @@ export interface RouteParts extends ReachSource {
   readonly answeredBy: () => { readonly name: string; readonly leading: boolean };
   readonly version: string;
   /** Who gains or loses reach by a manifest. Absent: plans are not made. */
-  readonly plan?: (viewer: Viewer, namespace: string, manifest: string) => Promise<PlanAnswer>;
+  readonly plan?: (viewer: Viewer, question: PlanQuestion) => Promise<PlanAnswer>;
   /** Sampled connections. Absent: they are not sampled, or cannot be read. */
   readonly flows?: { read(): Promise<FlowsRead>; rules(): FlowRules };
 }
@@ -155,7 +156,8 @@ async function planned({ plan }: RouteParts, { viewer, query, body }: RouteReque
   if (plan === undefined) throw new PageError("unavailable", "this controller makes no plans");
   const namespace = query.get("namespace") ?? "default";
   if (!viewer.maySee(namespace)) throw notFound(`namespace ${namespace}`);
-  return await plan(viewer, namespace, await body());
+  const verb = query.get("remove") === "true" ? "remove" : "apply";
+  return await plan(viewer, { namespace, verb, manifest: await body() });
 }
 
 function policyOf(kind: string, namespace: string | undefined, name: string): PolicyName {

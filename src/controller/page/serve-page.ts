@@ -85,7 +85,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     conditionsOf: (kind, name) => controller.conditions(kind, name),
     reader: new ClusterReader(kube, clock, settings.namespace),
     answeredBy: () => ({ name: settings.identity, leading: controller.leading }),
-    plan: (viewer, namespace, manifest) => plans.plan(viewer, namespace, manifest),
+    plan: (viewer, question) => plans.plan(viewer, question),
     ...(flows && { flows: { read: () => flows.read(), rules } }),
     version: process.env["WEFT_VERSION"] ?? "",
   };

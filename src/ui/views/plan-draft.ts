@@ -6,7 +6,9 @@ import { signal } from "@preact/signals";
 export interface Draft {
   readonly namespace: string;
   readonly manifest: string;
+  /** Whether it is planned to delete what the manifest names. */
+  readonly remove: boolean;
 }
 
 /** The draft of this page. */
-export const draft = signal<Draft>({ namespace: "", manifest: "" });
+export const draft = signal<Draft>({ namespace: "", manifest: "", remove: false });

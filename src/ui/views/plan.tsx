@@ -11,7 +11,7 @@ import { type Column, Table } from "../components/table.tsx";
 import { applyCommand } from "../model/apply-command.ts";
 import { ApiProblem, type PageProblem } from "../model/problem.ts";
 import { PageHead } from "./page-head.tsx";
-import { draft } from "./plan-draft.ts";
+import { type Draft, draft } from "./plan-draft.ts";
 
 /** A plan of 5,000 pods takes seconds; the server gives up after 60 s. */
 const PLAN_MS = 65_000;
@@ -38,25 +38,29 @@ spec:
 type Planned =
   | { readonly state: "none" | "busy" }
   | { readonly state: "failed"; readonly problem: PageProblem }
-  | { readonly state: "done"; readonly of: string; readonly namespace: string; readonly answer: PlanAnswer };
+  | { readonly state: "done"; readonly of: Draft; readonly answer: PlanAnswer };
 
 /** A policy is written here, and who would gain or lose reach is shown before it is applied. The page applies nothing. */
 export function PlanView({ me }: { readonly me: Me }) {
   const { t } = wording.value;
-  const { namespace, manifest } = draft.value;
+  const { namespace, manifest, remove } = draft.value;
   const [planned, setPlanned] = useState<Planned>({ state: "none" });
   const plan = async (): Promise<void> => {
     setPlanned({ state: "busy" });
     try {
       const options = { method: "POST", body: manifest, contentType: "application/yaml", deadlineMs: PLAN_MS } as const;
-      const answer = await request<PlanAnswer>(apiUrl("plan", { namespace }), options);
-      setPlanned({ state: "done", of: manifest, namespace, answer });
+      const answer = await request<PlanAnswer>(apiUrl("plan", { namespace, remove: remove ? "true" : "" }), options);
+      setPlanned({ state: "done", of: { namespace, manifest, remove }, answer });
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       setPlanned({ state: "failed", problem: error.problem });
     }
   };
-  const isCurrent = planned.state === "done" && planned.of === manifest && planned.namespace === namespace;
+  const isCurrent =
+    planned.state === "done" &&
+    planned.of.manifest === manifest &&
+    planned.of.namespace === namespace &&
+    planned.of.remove === remove;
   if (!me.actions.plan) {
     return (
       <>
@@ -88,7 +92,7 @@ export function PlanView({ me }: { readonly me: Me }) {
                 class="select"
                 value={namespace}
                 onChange={(event) => {
-                  draft.value = { namespace: event.currentTarget.value, manifest };
+                  draft.value = { ...draft.value, namespace: event.currentTarget.value };
                 }}
               >
                 <option value="">{t("plan.ownNamespace")}</option>
@@ -111,13 +115,23 @@ export function PlanView({ me }: { readonly me: Me }) {
                 aria-describedby="plan-help"
                 value={manifest}
                 onInput={(event) => {
-                  draft.value = { namespace, manifest: event.currentTarget.value };
+                  draft.value = { ...draft.value, manifest: event.currentTarget.value };
                 }}
               />
               <p id="plan-help" class="small muted">
                 {t("plan.help")}
               </p>
             </div>
+            <label class="row tight">
+              <input
+                type="checkbox"
+                checked={remove}
+                onChange={(event) => {
+                  draft.value = { ...draft.value, remove: event.currentTarget.checked };
+                }}
+              />
+              {t("plan.remove")}
+            </label>
             <div class="row">
               <button type="submit" class="button primary" aria-disabled={manifest.trim() === ""}>
                 {t("plan.plan")}
@@ -127,7 +141,11 @@ export function PlanView({ me }: { readonly me: Me }) {
                   type="button"
                   class="button"
                   onClick={() => {
-                    draft.value = { namespace: namespace || (me.namespaces[0] ?? ""), manifest: EXAMPLE };
+                    draft.value = {
+                      namespace: namespace || (me.namespaces[0] ?? ""),
+                      manifest: EXAMPLE,
+                      remove: false,
+                    };
                   }}
                 >
                   {t("plan.example")}
@@ -164,8 +182,8 @@ export function PlanView({ me }: { readonly me: Me }) {
                 </div>
                 <div class="card-body stack">
                   <p class="muted">{t("plan.applyAbout")}</p>
-                  <pre class="code">{applyCommand(planned.of, planned.namespace)}</pre>
-                  <CopyButton text={applyCommand(planned.of, planned.namespace)} />
+                  <pre class="code">{commandOf(planned.of)}</pre>
+                  <CopyButton text={commandOf(planned.of)} />
                 </div>
               </section>
             </>
@@ -174,6 +192,10 @@ export function PlanView({ me }: { readonly me: Me }) {
       </div>
     </>
   );
+}
+
+function commandOf({ manifest, namespace, remove }: Draft): string {
+  return applyCommand(manifest, namespace, remove);
 }
 
 function Changes({ of: { changes, more, totals, notes } }: { readonly of: PlanAnswer }) {

@@ -11,6 +11,7 @@ import { Loaded } from "../components/placeholders.tsx";
 import { Events, HealthState } from "../components/reports.tsx";
 import { Badge } from "../components/state.tsx";
 import type { Column } from "../components/table.tsx";
+import { removalManifest } from "../model/removal.ts";
 import { linkTo } from "../model/route.ts";
 import { PageHead } from "./page-head.tsx";
 import { PagedList } from "./paged.tsx";
@@ -105,20 +106,30 @@ function PolicyFacts({ of }: { readonly of: PolicyDetail }) {
   const { manifest, namespace = "", priority } = of;
   return (
     <>
-      {manifest !== undefined && (
-        <div>
+      <div class="row">
+        {manifest !== undefined && (
           <button
             type="button"
             class="button"
             onClick={() => {
-              draft.value = { namespace, manifest };
+              draft.value = { namespace, manifest, remove: false };
               go({ view: "plan" });
             }}
           >
             {t("policy.edit")}
           </button>
-        </div>
-      )}
+        )}
+        <button
+          type="button"
+          class="button"
+          onClick={() => {
+            draft.value = { namespace, manifest: removalManifest(of), remove: true };
+            go({ view: "plan" });
+          }}
+        >
+          {t("policy.remove")}
+        </button>
+      </div>
       <Facts
         of={[
           [t("column.state"), <HealthState state={of.state} problem={of.problem} />],

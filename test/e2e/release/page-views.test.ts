@@ -254,5 +254,11 @@ t.test("a plan says who loses reach, what applies it, and when the text has chan
     await page.locator("textarea").press("End");
     await page.keyboard.type("# more");
     await page.getByText("The text has changed since this plan").waitFor();
+    await show(page, "#/policies/NetworkPolicy/shop/web-from-frontend");
+    await page.getByText("Plan its deletion").click();
+    await page.getByRole("button", { name: "Plan", exact: true }).click();
+    await page.locator("pre.code", { hasText: "kubectl delete" }).waitFor();
+    t.match(server.asked.join("\n"), /plan\?.*remove=true/);
+    t.strictSame(await violations(page), []);
   });
 });
