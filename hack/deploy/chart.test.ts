@@ -532,6 +532,13 @@ await t.test(
     for (const one of ["page", "flows"])
       t.strictSame(await flowPorts(`--set=${one}.enabled=true`), [undefined, undefined], `${one} alone opens no port`);
     t.strictSame(await flowPorts("--set=page.enabled=true,flows.enabled=true"), ["10670", "10670"]);
+    const given = find(
+      await render("--set=page.enabled=true,page.certificateSecret=network"),
+      "Deployment",
+      "kube-ovn-controller",
+    );
+    t.equal(flags(given.spec.template.spec.containers[0])["page-certificate-dir"], "/run/weft-page-tls");
+    t.match(given.spec.template.spec.volumes, [{}, { secret: { secretName: "network", optional: true } }]);
     const without = await render("--set=page.enabled=true", "--set=page.account=false");
     t.equal(find(without, "ServiceAccount", "weft-ui"), undefined);
   },

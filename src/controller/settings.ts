@@ -62,6 +62,8 @@ export interface Settings {
   readonly pageDir: string;
   /** The port of nodes' daemons from which the page's flows are read; 0: they are not. */
   readonly flowsPort: number;
+  /** The folder of its certificate, `tls.crt` and `tls.key`; empty: the controller makes one. */
+  readonly pageCertificateDir: string;
   readonly logLevel: string;
   /** The folder of the certificate for `ssl:` remotes, see `tlsFilesIn`. */
   readonly tlsDir: string;
@@ -163,6 +165,7 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--page-port <port>", "port of the web page, by TLS; 0 to disable", port, 0)
     .option("--page-dir <folder>", "files of the web page", "/opt/weft/page")
     .option("--flows-port <port>", "port of the nodes' daemons, from which the page reads flows; 0 to disable", port, 0)
+    .option("--page-certificate-dir <folder>", "tls.crt and tls.key of the web page (default: its own certificate)", "")
     .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
     .option(
       "--tls-dir <folder>",
@@ -253,6 +256,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     pagePort: flags.pagePort,
     pageDir: flags["pageDir"] ?? "",
     flowsPort: flags.flowsPort,
+    pageCertificateDir: flags["pageCertificateDir"] ?? "",
     logLevel: flags["logLevel"] ?? "info",
     tlsDir: flags["tlsDir"] ?? "",
     issueCertificates: flags.issueCertificates,

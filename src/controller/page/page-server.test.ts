@@ -90,6 +90,7 @@ async function page(
       namespace: "kube-system",
       identity: "controller-0",
       flowsPort: 0,
+      pageCertificateDir: "",
     },
     controller: { facts, engine: { desired: compiled }, leading: true, conditions: () => [] },
     notReady: () => unready,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { existsSync } from "node:fs";
+import { Server as TlsServer } from "node:tls";
 import type { Logger } from "pino";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
@@ -20,6 +21,7 @@ import { ChangeLog } from "./change-log.ts";
 import { ClusterReader } from "./cluster-reader.ts";
 import { EventStreams } from "./event-streams.ts";
 import { FlowReader, flowCredentials } from "./flows/flow-reader.ts";
+import { PageCertificate } from "./page-certificate.ts";
 import { PlanProcess } from "./plan-process.ts";
 import type { RouteParts } from "./routes.ts";
 import { sealKey } from "./seal-key.ts";
@@ -32,7 +34,10 @@ export interface PageParts {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly settings: Pick<Settings, "pagePort" | "pageDir" | "tlsDir" | "namespace" | "identity" | "flowsPort">;
+  readonly settings: Pick<
+    Settings,
+    "pagePort" | "pageDir" | "pageCertificateDir" | "tlsDir" | "namespace" | "identity" | "flowsPort"
+  >;
   readonly controller: {
     readonly facts: FactStore;
     readonly engine: { readonly desired: CompiledUnits };
@@ -99,8 +104,16 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     notReady,
     onError: (err) => log.error({ err }, "failed to answer a request of the web page"),
   });
-  const key = plain ? undefined : await ownCertificate(settings.tlsDir, "weft-ui", clock.wall());
+  const certificate = new PageCertificate({
+    folder: settings.pageCertificateDir,
+    make: () => ownCertificate(settings.tlsDir, "weft-ui", clock.wall()),
+    log,
+  });
+  const key = plain ? undefined : await certificate.first();
   const listening = await server.listen(settings.pagePort, key, plain ? "127.0.0.1" : undefined);
+  certificate.follow(({ privateKey, certificate: cert }) => {
+    if (listening instanceof TlsServer) listening.setSecureContext({ key: privateKey, cert });
+  });
   const address = listening.address();
   const port = typeof address === "object" && address !== null ? address.port : settings.pagePort;
   log.info({ port }, "serving the web page");
@@ -108,6 +121,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     port,
     close: () => {
       unsubscribe();
+      certificate.stop();
       streams.stop();
       flows?.stop();
       listening.close();
