@@ -125,6 +125,20 @@ t.test("what other tenants have changes nothing in what a tenant is answered", a
   );
 });
 
+t.test(
+  "of the cluster's policies a tenant is told the names of those that decide about their own pods, and no more",
+  async (t) => {
+    const answers = everything(pageWorld(SIZE));
+    t.match(answers["pod"], {
+      policies: [{ policy: { kind: "AdminNetworkPolicy", name: "deny-telnet" } }, { policy: { name: "own" } }],
+    });
+    t.notMatch(JSON.stringify([answers["policies"], answers["by part of a name"], answers["overview"]]), /deny-telnet/);
+    const detail = () =>
+      policyDetail(pageSource(pageWorld(SIZE)), VIEWER, { kind: "AdminNetworkPolicy", name: "deny-telnet" }, []);
+    t.throws(detail, { code: "not-found" });
+  },
+);
+
 t.test("messages about a tenant's own objects that name others are told without them", async (t) => {
   const facts = pageWorld(SIZE);
   const key = `web-0.${OWN}`;

@@ -5,6 +5,8 @@ import type { IpFact } from "../../facts/ip.ts";
 import type { FactKind } from "../../facts/types.ts";
 import type { ChangedKind, ObjectName, StreamEvent } from "../../page/contract.ts";
 import { namespaceOfHolder, type Viewer } from "../../page/viewer.ts";
+import type { Clock } from "../../time/clock.ts";
+import { BatchIds } from "./batch-ids.ts";
 
 /** Kind of fact → what is shown of it. */
 const SHOWN: Partial<Record<FactKind, { readonly changed: ChangedKind; readonly kind: string }>> = {
@@ -30,8 +32,9 @@ const NETWORKS = "/networks";
 /** Of more scopes in one batch no viewer is told what changed: all have to ask again. */
 const MAX_SCOPES = 1_000;
 const MAX_NAMES = 50;
-/** The number of batches that a client that comes back can catch up with. */
-const KEPT = 64;
+/** How long a client may have been away, in ms, to be told what it has missed; and the number of batches that are kept for it: one a second, and one for each stream that begins. */
+const KEPT_MS = 60_000;
+const KEPT = 256;
 
 interface Scope {
   readonly kinds: Set<ChangedKind>;
@@ -48,8 +51,8 @@ interface Batch {
 
 /** What has changed lately, in batches; bounded in every direction. A viewer is told of scopes that they see only. */
 export class ChangeLog {
-  /** Distinguishes the batches of this process from those of another. */
-  readonly #process: string;
+  readonly #ids = new BatchIds();
+  readonly #clock: Pick<Clock, "now">;
   readonly #holderOf: (port: string) => string | undefined;
   #batches: Batch[] = [];
   #sequence = 0;
@@ -57,8 +60,8 @@ export class ChangeLog {
   #overflow = false;
 
   /** `holderOf`: who has the addresses of a port, as in `IpFact.holder`. */
-  constructor(process: string, holderOf: (port: string) => string | undefined) {
-    this.#process = process;
+  constructor(clock: Pick<Clock, "now">, holderOf: (port: string) => string | undefined) {
+    this.#clock = clock;
     this.#holderOf = holderOf;
   }
 
@@ -94,20 +97,20 @@ export class ChangeLog {
     this.#overflow = false;
   }
 
-  /** The id of the last batch. */
+  /** An id of the last batch, another one each time. */
   get last(): string {
-    return `${this.#process}-${this.#sequence}`;
+    return this.#ids.seal({ sequence: this.#sequence, at: this.#clock.now() });
   }
 
   /** What a viewer is told of the batches after the one with this id; `undefined` if nothing of theirs has changed. `flows`: of these too. */
   since(id: string | undefined, viewer: Viewer, flows = false): StreamEvent | undefined {
     if (id === undefined) return { type: "reset", reason: "connected" };
-    const dash = id.lastIndexOf("-");
-    const sequence = Number(id.slice(dash + 1));
-    if (id.slice(0, dash) !== this.#process || !Number.isInteger(sequence))
-      return { type: "reset", reason: "restarted" };
+    const known = this.#ids.open(id);
+    if (known === undefined) return { type: "reset", reason: "restarted" };
+    const { sequence, at } = known;
     const first = this.#sequence - this.#batches.length;
-    if (sequence < first || sequence > this.#sequence) return { type: "reset", reason: "missed" };
+    // By time, because the number of batches depends on what others do.
+    if (this.#clock.now() - at > KEPT_MS || sequence < first) return { type: "reset", reason: "missed" };
     const kinds = new Set<ChangedKind>();
     const names = new Map<string, ObjectName>();
     let more = false;

@@ -75,10 +75,12 @@ function rig(): {
   timers: HandTimers;
   open: (viewer: Viewer, last?: string, again?: () => Promise<Viewer>, flows?: boolean) => Client;
   held: () => number;
+  pass: (ms: number) => void;
 } {
   const facts = pageWorld({ namespaces: 3, podsEach: 1, nodes: 2 });
   const timers = new HandTimers();
-  const log = new ChangeLog("p", (port) => facts.get("ips", port)?.holder);
+  let now = 0;
+  const log = new ChangeLog({ now: () => now }, (port) => facts.get("ips", port)?.holder);
   let held = 0;
   const streams = new EventStreams(log, timers, () => {
     held++;
@@ -90,7 +92,10 @@ function rig(): {
     streams.open(client as unknown as ServerResponse, { viewer, again, flows, last });
     return client;
   };
-  return { facts, streams, timers, open, held: () => held };
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { facts, streams, timers, open, held: () => held, pass };
 }
 
 const OWN = tenantName(1);
@@ -138,14 +143,38 @@ t.test("a client that comes back is told what it has missed, or that it must ask
   addPod(facts, OWN);
   timers.run(1_000);
   t.match(open(ADMINISTRATOR, id).take(), [{ type: "change", data: { kinds: ["addresses", "pods"] } }]);
-  for (let i = 1; i <= 65; i++) {
+  for (let i = 1; i <= 256; i++) {
     addPod(facts, OWN, i);
     timers.run(1_000);
   }
-  t.match(open(ADMINISTRATOR, id).take(), [{ type: "reset", data: { reason: "missed" } }]);
-  for (const other of ["q-3", "p-x", "p-999", "", "p"])
+  t.match(open(ADMINISTRATOR, id).take(), [{ type: "reset", data: { reason: "missed" } }], "more than are kept");
+  for (const other of ["q-3", "p-x", "p-999", "", "p", `A${id?.slice(1)}`])
     t.match(open(tenant(OWN, other), other).take(), [{ type: "reset" }], other);
 });
+
+t.test(
+  "ids of events, and whether a client that comes back has missed some, say nothing about what others do",
+  async (t) => {
+    const ids: (string | undefined)[] = [];
+    for (const busy of [true, false]) {
+      const { facts, timers, open, pass } = rig();
+      const [first] = open(tenant(OWN)).take();
+      ids.push(first?.id);
+      for (let i = 0; i < 100; i++) {
+        if (busy) addPod(facts, tenantName(0), i);
+        timers.run(1_000);
+      }
+      pass(60_000);
+      t.strictSame(open(tenant(OWN), first?.id).take(), [], "nothing of theirs has changed");
+      pass(1);
+      const [late] = open(tenant(OWN, "b"), first?.id).take();
+      t.match(late, { type: "reset", data: { reason: "missed" } });
+      ids.push(late?.id);
+    }
+    t.equal(new Set(ids).size, ids.length, "each is another one");
+    t.equal(new Set(ids.map((id) => id?.length)).size, 1);
+  },
+);
 
 t.test("of many changes only kinds and some names are kept", async (t) => {
   const { facts, timers, open } = rig();

@@ -73,7 +73,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
             streams.noteFlows(new Set(changed.flatMap((flow) => [...namespacesOf(ends, flow)])));
           },
         });
-  const changes = new ChangeLog(clock.uuid(), (port) => facts.get("ips", port)?.holder);
+  const changes = new ChangeLog(clock, (port) => facts.get("ips", port)?.holder);
   const streams = new EventStreams(changes, clock, () => flows?.hold() ?? (() => undefined));
   const unsubscribe = facts.subscribe((change) => {
     if (isPolicyKind(change.kind)) book = undefined;
