@@ -20,6 +20,7 @@ const NB = {
   Chassis_Template_Var: "all",
   QoS: "all",
   BFD: ["logical_port", "dst_ip", "status"],
+  Gateway_Chassis: ["name", "chassis_name", "priority"],
 } as const;
 
 const VSWITCHD = {

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { setTimeout as delay } from "node:timers/promises";
+import t, { type Test } from "tap";
+import { openLab } from "../../../hack/lab/lab.ts";
+import { EXTERNAL, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { until } from "../../../hack/lab/wait.ts";
+import { heldConnection } from "../../../hack/traffic/held.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
+import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
+import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
+import { ovnDnatRuleKind } from "../../../src/kinds/ovn-dnat-rule.ts";
+import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
+import { ovnFipKind } from "../../../src/kinds/ovn-fip.ts";
+import { ovnSnatRuleKind } from "../../../src/kinds/ovn-snat-rule.ts";
+import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
+import {
+  type ExternalNetwork,
+  FAMILIES,
+  type Family,
+  gatewayOrder,
+  hostOf,
+  useExternalNetwork,
+} from "../testing/external-network.ts";
+import { Objects, type Thing } from "../testing/objects.ts";
+import { idlePod, run, useNamespace } from "../testing/pods.ts";
+import { judged, readiness, useSubnet } from "../testing/subnets.ts";
+import { useObject } from "../testing/use-object.ts";
+import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
+
+const NAME = "weft-natf";
+const ECHO_PORT = 7077;
+const FORWARDED_PORT = 7078;
+/** Interval between two datagrams, in ms. */
+const EVERY_MS = 10;
+/** The limit on a heavily loaded machine, in s. The target is 3 s. */
+const MOST_S = 10;
+/** Until BFD sessions are up again after a fault, in ms. */
+const SETTLED_MS = 6_000;
+
+t.setTimeout(590_000);
+
+/** One stream of datagrams: whose namespace it is sent from, and to which address and port. */
+interface Flow {
+  readonly what: string;
+  readonly from: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+function noLab(): string | false {
+  const lab = whyNoLab();
+  if (lab !== false) return lab;
+  return (openLab().settings?.nodes ?? 0) >= 3 ? false : "needs three nodes: of two chassis, OVN decides nothing";
+}
+
+/** Creates the objects of each kind, and waits until they are applied. */
+async function applyAll(
+  t: Test,
+  world: World,
+  objects: readonly (readonly [
+    kind: typeof ovnFipKind | typeof ovnSnatRuleKind | typeof ovnDnatRuleKind,
+    spec: object,
+  ])[],
+): Promise<void> {
+  for (const [{ type }, spec] of objects) {
+    await useObject(t, world, type, NAME, spec);
+    const applied = new Objects<Thing>(world.kube, type);
+    await applied.ready();
+    await applied.until(NAME, "is Ready", (one) => readiness(one)?.status === "True", 60_000);
+    await applied.stop();
+  }
+}
+
+/** A VPC whose external port the last node hosts while it is alive: neither the databases nor the test's pods are there. */
+async function useVpc(t: Test, world: World, network: ExternalNetwork, host: string): Promise<string> {
+  const routes = FAMILIES.map((family) => ({
+    cidr: family === "v4" ? "0.0.0.0/0" : "::/0",
+    nextHopIP: network.router[family],
+  }));
+  const spec = { enableExternal: true, extraExternalSubnets: [network.name], staticRoutes: routes };
+  // The order of the nodes follows from the VPC's name.
+  for (let i = 0; i < 30; i++) {
+    const vpc = `${NAME}-${i}`;
+    await useObject(t, world, VPCS, vpc, spec);
+    const [first] = await gatewayOrder(world, externalEipName(vpc, network.name));
+    if (first === host) return vpc;
+    await world.kube.delete(VPCS, { name: vpc });
+  }
+  throw new Error(`none of 30 VPCs has its port on ${host}`);
+}
+
+t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { skip: noLab() }, async (t) => {
+  const world = await openWorld(t);
+  const { lab } = world;
+  const [central = "", other = "", victim = ""] = lab.nodes;
+  t.same(world.own("ovn-central", victim), [], `OVN's databases are not on ${victim}`);
+  const namespace = await useNamespace(t, world, NAME);
+  const network = await useExternalNetwork(t, world, NAME, 80);
+  const vpc = await useVpc(t, world, network, victim);
+  const port = externalEipName(vpc, network.name);
+  await useSubnet(t, world, `${NAME}-pods`, { vpc, cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
+  await judged(world, `${NAME}-pods`);
+  const inVpc = { "ovn.kubernetes.io/logical_switch": `${NAME}-pods` };
+  const [floating, plain, target] = (await run(
+    world,
+    [
+      idlePod(namespace, "floating", central, inVpc),
+      idlePod(namespace, "plain", other, inVpc),
+      idlePod(namespace, "target", other, inVpc),
+    ],
+    90_000,
+  )) as [Thing, Thing, Thing];
+  for (const last of [110, 111])
+    await useObject(t, world, ovnEipKind.type, `${NAME}-${last}`, {
+      externalSubnet: network.name,
+      v4Ip: network.address(last, "v4"),
+      v6Ip: network.address(last, "v6"),
+    });
+  const forwarded = { externalPort: `${FORWARDED_PORT}`, internalPort: `${ECHO_PORT}`, protocol: "udp" };
+  await applyAll(t, world, [
+    [ovnFipKind, { ovnEip: `${NAME}-110`, ipName: `floating.${namespace}` }],
+    [ovnSnatRuleKind, { ovnEip: `${NAME}-111`, vpcSubnet: `${NAME}-pods` }],
+    [ovnDnatRuleKind, { ovnEip: `${NAME}-111`, ipName: `target.${namespace}`, ...forwarded }],
+  ]);
+  const services = new Objects(world.kube, SERVICES);
+  await services.ready();
+  t.teardown(() => services.stop());
+  await world.kube.create<Thing>(SERVICES, {
+    metadata: {
+      ...{ namespace, name: "balanced" },
+      annotations: { "ovn.kubernetes.io/service_external_ip_from_subnet": network.name },
+    },
+    spec: {
+      ...{ type: "LoadBalancer", ipFamilyPolicy: "RequireDualStack", selector: { app: "target" } },
+      ports: [{ port: ECHO_PORT, protocol: "UDP" }],
+    },
+  } as never);
+  const balanced = await services.until(`${namespace}/balanced`, "has addresses", (service) => {
+    const ips = ((service?.status?.loadBalancer?.ingress ?? []) as readonly { readonly ip: string }[]).map(
+      ({ ip }) => ip,
+    );
+    const of = (six: boolean) => ips.find((ip) => ip.includes(":") === six);
+    const [v4, v6] = [of(false), of(true)];
+    return v4 !== undefined && v6 !== undefined && { v4, v6 };
+  });
+  const outside = lab.node(OUTSIDE).netns;
+  const netns = ({ metadata }: Thing): string => podNetns(metadata.uid);
+  for (const where of [outside, netns(floating), netns(target)]) {
+    const echo = await echoServer(where, ECHO_PORT);
+    t.teardown(() => echo.stop());
+  }
+  await syncNodes(world);
+
+  const flows = (family: Family): readonly Flow[] => {
+    const { router, address } = network;
+    const to = { port: ECHO_PORT };
+    return [
+      { what: "to a floating IP", from: outside, address: address(110, family), ...to },
+      { what: "from a floating IP", from: netns(floating), address: router[family], ...to },
+      { what: "from a subnet with an OvnSnatRule", from: netns(plain), address: router[family], ...to },
+      { what: "to a port of an OvnDnatRule", from: outside, address: address(111, family), port: FORWARDED_PORT },
+      { what: "to a LoadBalancer Service", from: outside, address: balanced[family], ...to },
+    ].map((flow) => ({ ...flow, what: `${flow.what}, ${family}` }));
+  };
+  const links = async (state: "up" | "down"): Promise<void> => {
+    for (const link of linksOf(victim)) await lab.node(FABRIC).exec(["ip", "link", "set", link.port, state]);
+    await lab.node(OUTSIDE).exec(["ip", "link", "set", `out-${victim}`, state]);
+  };
+  const faults = [
+    { what: "frozen", begin: async () => lab.pause(victim), end: async () => lab.resume(victim) },
+    { what: "unplugged", begin: () => links("down"), end: () => links("up") },
+    // The last one: its interface in the network outside does not come back.
+    { what: "killed", begin: () => lab.kill(victim), end: () => lab.up() },
+  ];
+  for (const { what, begin, end } of faults) {
+    await t.test(`the gateway node is ${what}: another one takes over`, async (t) => {
+      await until(`${victim} has the port`, 60_000, async () => (await hostOf(world, port)) === victim, 500);
+      await delay(SETTLED_MS);
+      const held = await Promise.all(
+        [floating, plain].flatMap((pod) =>
+          FAMILIES.map((family) => heldConnection(podNetns(pod.metadata.uid), EXTERNAL[family])),
+        ),
+      );
+      t.teardown(() => Promise.all(held.map((one) => one.stop())));
+      const streams = await Promise.all(
+        FAMILIES.flatMap(flows).map(async (flow) => ({
+          flow,
+          stream: await datagramStream(flow.from, flow.address, flow.port, EVERY_MS),
+        })),
+      );
+      await delay(3_000);
+      const begun = Date.now();
+      let ended: number;
+      let counts: readonly number[];
+      try {
+        await begin();
+        const taken = await until(
+          "another node has the port",
+          30_000,
+          async () => {
+            const host = await hostOf(world, port);
+            return host !== "" && host !== victim && host;
+          },
+          500,
+        );
+        t.comment(`${taken} took over`);
+        await delay(Math.max(3_000, begun + 8_000 - Date.now()));
+        ended = Date.now();
+        counts = held.map(({ lines }) => lines.length);
+        await delay(1_500);
+      } finally {
+        await end();
+      }
+      const lost: number[] = [];
+      for (const { flow, stream } of streams) {
+        const shots = await stream.stop();
+        const before = shots.filter(({ sent }) => sent < begun).slice(-20);
+        t.ok(
+          before.some(({ echoed }) => echoed !== undefined),
+          `${flow.what}: it went through before`,
+        );
+        const meanwhile = shots.filter(({ sent }) => sent >= begun && sent < ended);
+        lost.push(longestSilence(meanwhile, EVERY_MS));
+        t.ok((lost.at(-1) ?? 0) <= MOST_S, `${flow.what}: ${lost.at(-1)?.toFixed(2)} s lost`);
+      }
+      t.comment(`${what}: ${Math.min(...lost).toFixed(2)} to ${Math.max(...lost).toFixed(2)} s lost`);
+      t.ok(Math.max(...lost) > 0.3, "flows went by the node that failed");
+      for (const [i, { lines }] of held.entries()) {
+        t.ok(lines.length > (counts[i] ?? 0), "a connection goes on afterwards");
+        t.equal(new Set(lines).size, 1, "with the same port and source address");
+      }
+    });
+  }
+});
