@@ -54,6 +54,7 @@ Compare figures of the same run only, because machines are noisy: benches altern
 
 Examples:
   npm run bench -- ipam                                  no root, no lab
+  npm run bench -- nat --turns 0                         changes of NAT rules only: no root, no lab
   npm run lab -- up && npm run bench -- controller       only this build
   npm run bench -- controller --base                     this build and the newest release (or the commit in hack/bench/base.txt)
   npm run bench -- subnets --base main~20 --turns 4      this build and any commit
@@ -247,6 +248,20 @@ program
     ]);
     const bench = await benchDataplane(options);
     publish("dataplane", bench, json, `${formatDataplane(bench)}\n`);
+  });
+
+program
+  .command("nat")
+  .description(
+    "NAT of VPCs: new connections per second through each kind, compared with the node's own in the same network, and changes of rules until committed in a VPC that has many, with a real northbound database and northd. Needs root; about 3 minutes and half a minute for each turn.",
+  )
+  .option("--rules <n>", "number of floating IPs, and as many forwarded ports; 0: no rules", Number, 1_000)
+  .option("--turns <n>", "number of alternations of the paths; 0: no connections, so that no lab is needed", Number, 7)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, ...options }: { json: boolean; rules: number; turns: number }) => {
+    const [{ benchNat }, { formatNat }] = await Promise.all([import("./nat.ts"), import("./nat-report.ts")]);
+    const bench = await benchNat(options);
+    publish("nat", bench, json, `${formatNat(bench)}\n`);
   });
 
 program

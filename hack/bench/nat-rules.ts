@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { EXTERNAL_GATEWAY_LABEL, NODE } from "../../src/api/annotations.ts";
+import { ovnDnatRuleKind } from "../../src/kinds/ovn-dnat-rule.ts";
+import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
+import { ovnFipKind } from "../../src/kinds/ovn-fip.ts";
+import { vlanKind } from "../../src/kinds/vlan.ts";
+import type { CustomObject } from "../../src/kube/object.ts";
+import { NODES, type ResourceType, SUBNETS, VPCS } from "../../src/kube/resources.ts";
+import type { FakeKube } from "../../src/kube/testing/fake.ts";
+import type { Progress } from "../host/progress.ts";
+import { type Spread, spread } from "./statistics.ts";
+import { type TopologyChange, type TopologySize, TopologyWorld } from "./topology-world.ts";
+
+/** How often each change is made. */
+const ROUNDS = 6;
+const VPC = "vpc-0";
+/** Rules for ports that share an external address. */
+const PORTS_OF_EIP = 100;
+/** Of three subnets the first is in the default VPC; floating IPs are for pods of the second, ports for those of the third. */
+const SUBNETS_OF_BENCH = 3;
+
+/** One kind of change, at full size. */
+export interface RuleChange {
+  readonly what: string;
+  /** From the request until the last transaction that it caused was committed, ms. */
+  readonly ms: Spread;
+  /** Means of one change. */
+  readonly transactions: number;
+  readonly operations: number;
+  readonly units: number;
+  /** CPU of the controller with the API server in its process, and of northd; ms. */
+  readonly controllerCpuMs: number;
+  readonly northdCpuMs: number;
+}
+
+/** What so many rules come to. */
+export interface RuleFigures {
+  readonly fips: number;
+  readonly dnats: number;
+  /** Until all rules were applied, s. */
+  readonly seconds: number;
+  /** Table → rows, before and after the rules. */
+  readonly before: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
+  readonly changes: readonly RuleChange[];
+}
+
+/** Measures changes of rules in a VPC that has so many floating IPs, and as many forwarded ports. */
+export async function measureRules(count: number, progress: Progress): Promise<RuleFigures> {
+  const size: TopologySize = {
+    vpcs: 1,
+    subnets: SUBNETS_OF_BENCH,
+    nodes: 3,
+    pods: SUBNETS_OF_BENCH * count,
+    services: 0,
+  };
+  const world = await progress.step(`${size.pods} pods`, (step) =>
+    TopologyWorld.make(size, (text) => step.update(text)),
+  );
+  try {
+    await progress.step("the external network", () => connect(world));
+    const before = world.rows();
+    const started = performance.now();
+    await progress.step(`${count} OvnFips and ${count} OvnDnatRules`, async () => {
+      // Those that are measured use addresses that exist before.
+      for (let n = 0; n < count + ROUNDS; n++) await addEip(world.kube, `fip-${n}`);
+      for (let n = 0; n <= count / PORTS_OF_EIP; n++) await addEip(world.kube, `ports-${n}`);
+      for (let n = 0; n < count; n++) {
+        await addFip(world.kube, n, n);
+        await addDnat(world.kube, n, n);
+      }
+      await applied(world.kube, ovnFipKind.type, count);
+      await applied(world.kube, ovnDnatRuleKind.type, count);
+      await world.quiet();
+    });
+    const seconds = (performance.now() - started) / 1_000;
+    await world.servers.synced();
+    const after = world.rows();
+    const changes: RuleChange[] = [];
+    for (const { what, change } of changesOf(count)) {
+      const of: TopologyChange[] = [];
+      const cpu = world.servers.northdCpuMs();
+      await progress.step(what, async () => {
+        for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world.kube, n)));
+      });
+      changes.push(figures(what, of, (world.servers.northdCpuMs() - cpu) / ROUNDS));
+    }
+    return { fips: count, dnats: count, seconds, before, after, changes };
+  } finally {
+    await world.close();
+  }
+}
+
+function changesOf(count: number) {
+  return [
+    // For the pods of the first rules, which are deleted before.
+    {
+      what: "one floating IP less",
+      change: (kube: FakeKube, n: number) => kube.delete(ovnFipKind.type, { name: `fip-${n}` }),
+    },
+    { what: "one more floating IP", change: (kube: FakeKube, n: number) => addFip(kube, count + n, n) },
+    {
+      what: "one forwarded port less",
+      change: (kube: FakeKube, n: number) => kube.delete(ovnDnatRuleKind.type, { name: `dnat-${n}` }),
+    },
+    { what: "one more forwarded port", change: (kube: FakeKube, n: number) => addDnat(kube, count + n, n) },
+    { what: "one more external address", change: (kube: FakeKube, n: number) => addEip(kube, `more-${n}`) },
+  ] as const;
+}
+
+function figures(what: string, of: readonly TopologyChange[], northdCpuMs: number): RuleChange {
+  const mean = (get: (change: TopologyChange) => number): number =>
+    of.reduce((sum, one) => sum + get(one), 0) / of.length;
+  return {
+    what,
+    ms: spread(of.map(({ ms }) => ms)),
+    transactions: mean(({ transactions }) => transactions),
+    operations: mean(({ operations }) => operations),
+    units: mean(({ units }) => units),
+    controllerCpuMs: mean(({ cpuMs }) => cpuMs),
+    northdCpuMs,
+  };
+}
+
+/** Gateway nodes, the external subnet, and the VPC's port in it. */
+async function connect({ kube, size }: TopologyWorld): Promise<void> {
+  for (let n = 0; n < size.nodes; n++) {
+    const metadata = { labels: { [EXTERNAL_GATEWAY_LABEL]: "true" }, annotations: { [NODE.chassis]: `chassis-${n}` } };
+    await kube.patch(NODES, { name: `node-${n}` }, { type: "merge", body: { metadata } } as never);
+  }
+  await make(kube, vlanKind.type, "external", { id: 0, provider: "external" });
+  await make(kube, SUBNETS, "external", { vlan: "external", cidrBlock: "172.30.0.0/16", gateway: "172.30.0.1" });
+  const staticRoutes = [{ cidr: "0.0.0.0/0", nextHopIP: "172.30.0.1" }];
+  const body = { spec: { enableExternal: true, staticRoutes } };
+  await kube.patch(VPCS, { name: VPC }, { type: "merge", body } as never);
+  await applied(kube, ovnEipKind.type, 1);
+}
+
+function make(kube: FakeKube, type: ResourceType, name: string, spec: object): Promise<unknown> {
+  return kube.create(type, { metadata: { name }, spec } as never);
+}
+
+function addEip(kube: FakeKube, name: string): Promise<unknown> {
+  return make(kube, ovnEipKind.type, name, { externalSubnet: "external" });
+}
+
+/** IP of the n-th pod of the subnet with this number. */
+function ipName(n: number, subnet: number): string {
+  return `pod-${n * SUBNETS_OF_BENCH + subnet}.ns-${subnet}`;
+}
+
+function addFip(kube: FakeKube, n: number, pod: number): Promise<unknown> {
+  return make(kube, ovnFipKind.type, `fip-${n}`, { ovnEip: `fip-${n}`, ipName: ipName(pod, 1) });
+}
+
+function addDnat(kube: FakeKube, n: number, pod: number): Promise<unknown> {
+  const ovnEip = `ports-${Math.floor(n / PORTS_OF_EIP)}`;
+  const ports = { externalPort: `${8_000 + n}`, internalPort: "80", protocol: "tcp" };
+  return make(kube, ovnDnatRuleKind.type, `dnat-${n}`, { ovnEip, ipName: ipName(pod, 2), ...ports });
+}
+
+/** Waits until so many objects say that they are applied. */
+async function applied(kube: FakeKube, type: ResourceType, count: number): Promise<void> {
+  const ready = (): number =>
+    kube.objects<CustomObject<object, { readonly ready?: boolean }>>(type).filter(({ status }) => status?.ready).length;
+  while (ready() < count) await new Promise((resolve) => setTimeout(resolve, 100));
+}
