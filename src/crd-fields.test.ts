@@ -137,6 +137,9 @@ const SWITCH_LB_RULE: Samples = {
   "ports[].protocol": { value: "UDP" },
 };
 
+const { vip: _, ...BALANCED } = SWITCH_LB_RULE;
+const ROUTER_LB_RULE: Samples = { ...BALANCED, ovnEip: { value: "absent" }, vpc: { value: "other" } };
+
 const VPC_DNS: Samples = {
   replicas: { value: 3 },
   vpc: { value: "other" },
@@ -275,6 +278,12 @@ const KINDS = [
     base: { vip: "10.16.0.77", selector: ["app: web"], ports: [{ port: 80 }] },
     samples: SWITCH_LB_RULE,
   },
+  {
+    file: "router-lb-rules",
+    kind: "routerLbRules",
+    base: { ovnEip: "e", vpc: "ovn-cluster", selector: ["app: web"], ports: [{ port: 80 }] },
+    samples: ROUTER_LB_RULE,
+  },
   { file: "vpc-dnses", kind: "vpcDnses", base: { vpc: "ovn-cluster", subnet: "ovn-default" }, samples: VPC_DNS },
   { file: "ovn-eips", kind: "ovnEips", base: { externalSubnet: "ovn-default" }, samples: OVN_EIP },
   { file: "vlans", kind: "vlans", base: { provider: "external" }, samples: VLAN },
@@ -332,7 +341,7 @@ function observe(kind: (typeof KINDS)[number]["kind"], spec: Spec): { made: stri
   // What NAT rules stand on: a subnet of a Vlan, a gateway node, the default VPC's port, and an address.
   if (kind !== "vlans") set("vlans", "external", { provider: "external" });
   set("subnetSpecs", "external", { cidrBlock: "172.30.0.0/24", vlan: kind === "vlans" ? "x" : "external" });
-  if (kind.startsWith("ovn")) {
+  if (kind.startsWith("ovn") || kind === "routerLbRules") {
     const address = (last: number) => ({ v4Ip: `172.30.0.${last}`, macAddress: `02:00:00:00:01:${last}` });
     set("vpcs", "ovn-cluster", { enableExternal: true });
     set("ovnEips", "ovn-cluster-external", { type: "lrp" }, address(10));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NatBench, PathFigures } from "./nat.ts";
+import type { NatBench, NatPathFigures } from "./nat.ts";
 import type { RuleFigures } from "./nat-rules.ts";
 import { ms } from "./page.ts";
 
@@ -26,7 +26,7 @@ function rulesText({ fips, dnats, seconds, before, after, changes }: RuleFigures
   ];
 }
 
-function pathText({ what, raw, perSecond, p50, p99, ratio, failed }: PathFigures): string {
+function pathText({ what, raw, perSecond, p50, p99, ratio, failed }: NatPathFigures): string {
   const share =
     raw === undefined ? "" : `× ${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
   return line(what, [perSecond.toFixed(0), share, p50.toFixed(2), p99.toFixed(2), String(failed)], 20);

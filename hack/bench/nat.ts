@@ -9,7 +9,7 @@ import { measureRules, type RuleFigures } from "./nat-rules.ts";
 import { quantile } from "./statistics.ts";
 
 /** New connections through one kind of NAT. */
-export interface PathFigures {
+export interface NatPathFigures {
   readonly what: string;
   readonly raw?: string;
   /** Medians of the turns. */
@@ -27,7 +27,7 @@ export interface NatBench {
   /** Absent if only connections were measured. */
   readonly rules?: RuleFigures;
   /** Absent if only rules were measured. */
-  readonly traffic?: { readonly turns: number; readonly paths: readonly PathFigures[]; readonly load: Load };
+  readonly traffic?: { readonly turns: number; readonly paths: readonly NatPathFigures[]; readonly load: Load };
 }
 
 /** What is measured. */
@@ -77,7 +77,7 @@ async function measureTraffic(
   }
 }
 
-function figures({ what, raw }: NatPath, samples: ReadonlyMap<string, readonly Connections[]>): PathFigures {
+function figures({ what, raw }: NatPath, samples: ReadonlyMap<string, readonly Connections[]>): NatPathFigures {
   const own = samples.get(what) ?? [];
   const other = samples.get(raw ?? "") ?? [];
   const ratios = own.map(({ perSecond }, turn) => perSecond / (other[turn]?.perSecond ?? Number.NaN));

@@ -113,7 +113,9 @@ export const POD = {
   vip: "ovn.kubernetes.io/vip",
   /** Names of Vips, separated by commas, that the pod may also send from (allowed address pairs). */
   aaps: "ovn.kubernetes.io/aaps",
+  /** Its floating IP in an external subnet of the default VPC; one of each family, separated by a comma. */
   eip: "ovn.kubernetes.io/eip",
+  /** The address with which it leaves by such a subnet; several pods may have the same one. */
   snat: "ovn.kubernetes.io/snat",
   northGateway: "ovn.kubernetes.io/north_gateway",
   /** `true`, `cluster` or `local`: announce the pod's address by BGP. */
@@ -171,6 +173,8 @@ export const NODE = {
   unreachable: "weft.kubeovn.io/unreachable-chassis",
   /** Which networks outside the node is connected to (`src/contract/uplinks.ts`), written by the daemon. */
   uplinks: "weft.kubeovn.io/uplinks",
+  /** Written by the controller: it has set label `ovn.kubernetes.io/external-gw`, because ConfigMap `ovn-external-gw-config` names the node. */
+  externalGateway: "weft.kubeovn.io/external-gw",
   /** Interface whose address tunnels end at. */
   tunnelInterface: "ovn.kubernetes.io/tunnel_interface",
   /** JSON object, network name → address that its tunnels end at. */
@@ -249,12 +253,17 @@ export const SUBNET = {
 /** Label of a Node, `true` if it may host routers' ports in external subnets; set by a user or by the controller. */
 export const EXTERNAL_GATEWAY_LABEL = "ovn.kubernetes.io/external-gw";
 
+/** On the default VPC, written by the controller: it has set `spec.enableExternal`, because of ConfigMap `ovn-external-gw-config`. */
+export const EXTERNAL_BY_CONFIG = "weft.kubeovn.io/external-by-config";
+
 /** Annotations of OvnEips and of the rules that use them, as in Kube-OVN. */
 export const NAT = {
   /** On an OvnEip: a rule that uses it. */
   rule: "ovn.kubernetes.io/vpc_nat",
   /** On a rule: its OvnEip. */
   eip: "ovn.kubernetes.io/vpc_eip",
+  /** On an OvnEip that the controller has created for annotations of pods: `eip/NAMESPACE/POD`, the pod whose floating IP it is, or `snat`. */
+  pods: "weft.kubeovn.io/for-pods",
 } as const;
 
 /** Labels of our own objects. */

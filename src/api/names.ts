@@ -218,14 +218,35 @@ export function vpcDnsName(dns: string): string {
   return `vpc-dns-${dns}`;
 }
 
-/** Whether a Service may belong to a SwitchLBRule, by its name. */
-export function isRuleServiceName(name: string): boolean {
-  return name.startsWith(ruleServiceName(""));
+/** The OvnEip that the controller creates for an external address that pods name in annotations. */
+export function annotatedEipName(address: string): string {
+  const text = address.replaceAll(/[.:]/g, "-");
+  return `pods-${text}${text.endsWith("-") ? "0" : ""}`;
 }
 
-/** The EndpointSlice of a SwitchLBRule's endpoints of one family. */
-export function ruleSliceName(rule: string, family: "IPv4" | "IPv6"): string {
-  return `${ruleServiceName(rule)}-${family.toLowerCase()}`;
+/** The Service of a RouterLBRule, as in Kube-OVN. */
+export function routerRuleServiceName(rule: string): string {
+  return `rlr-${rule}`;
+}
+
+/** A RouterLBRule as the maker of an object; no SwitchLBRule has such a name. */
+export function routerRuleKey(rule: string): string {
+  return `router/${rule}`;
+}
+
+/** Whether a Service may belong to a SwitchLBRule or a RouterLBRule, by its name. */
+export function isRuleServiceName(name: string): boolean {
+  return name.startsWith(ruleServiceName("")) || name.startsWith(routerRuleServiceName(""));
+}
+
+/** The EndpointSlice of one family for the endpoints of a rule with this Service. */
+export function ruleSliceName(service: string, family: "IPv4" | "IPv6"): string {
+  return `${service}-${family.toLowerCase()}`;
+}
+
+/** The load balancer of a RouterLBRule, for one protocol. */
+export function routerBalancerName(rule: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `rlr-${rule}/${protocol.toLowerCase()}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { SERVICE } from "../api/annotations.ts";
 import type { SwitchLBRulePort, SwitchLBRuleSpec } from "../api/generated/switchlbrule.ts";
-import { isRuleServiceName } from "../api/names.ts";
+import { isRuleServiceName, routerRuleKey } from "../api/names.ts";
 import { commaList } from "../collections/comma-list.ts";
 import { type Ip, isMapped, parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
@@ -13,7 +13,7 @@ import type { RuleOwnedFact, RulePortFact, RuleServiceFact, VipServiceFact } fro
 
 /** The annotations that a rule copies to its Service, and therefore removes from it. The VIPs belong to the rule. */
 const HANDED_ON = [SERVICE.logicalRouter, SERVICE.logicalSwitch, SERVICE.healthCheck];
-const RULE_ANNOTATIONS = [SERVICE.switchLbVip, ...HANDED_ON];
+const RULE_ANNOTATIONS = [SERVICE.switchLbVip, SERVICE.routerLbVip, ...HANDED_ON];
 
 /** What {@link projectSwitchLbRule} reads of a SwitchLBRule. */
 export interface SwitchLbRuleObject {
@@ -30,6 +30,40 @@ export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject)
   const vips = readVips(spec.vip ?? "", "spec.vip", problems).map(({ text }) => text);
   if (vips.length === 0 && problems.length === 0)
     problem("spec.vip", "InvalidAddress", "is missing; give an IP address such as 10.16.0.50");
+  const { endpoints, selectorUnused, ...balanced } = readBalanced(spec, problems);
+  const annotations: Record<string, string> = { [SERVICE.switchLbVip]: vips.join(",") };
+  for (const key of HANDED_ON) {
+    const value = metadata.annotations?.[key];
+    if (value) annotations[key] = value;
+  }
+  const service = { ...balanced, annotations, families: vips.map(serviceFamilyOf) };
+  return {
+    ...customObjectFields(metadata),
+    dns: makerOf(metadata, "VpcDns").name,
+    dnsUid: makerOf(metadata, "VpcDns").uid,
+    vips,
+    ...(problems.length === 0 && { service }),
+    endpoints,
+    selectorUnused,
+    problems,
+  };
+}
+
+/** The fields in which a SwitchLBRule and a RouterLBRule name their endpoints. */
+export type BalancedSpec = Pick<SwitchLBRuleSpec, "namespace" | "selector" | "endpoints" | "sessionAffinity" | "ports">;
+
+/** What such a rule says of its endpoints; its invalid parts are added to `problems`. */
+export function readBalanced(
+  spec: BalancedSpec,
+  problems: ProblemFact[],
+): Omit<RuleServiceFact, "annotations" | "families"> & {
+  readonly namespace: string;
+  readonly endpoints: readonly string[];
+  readonly selectorUnused: boolean;
+} {
+  const problem = (path: string, reason: string, message: string): void => {
+    problems.push({ path, reason, message });
+  };
   const named = (spec.endpoints ?? []).flatMap((text, i) => readEndpoint(text, `spec.endpoints[${i}]`, problems) ?? []);
   const endpoints = [...new Set(named.map(({ text }) => text))].sort();
   const ports = (spec.ports ?? []).flatMap((port, i) => readPort(port, `spec.ports[${i}]`, problems));
@@ -45,32 +79,18 @@ export function projectSwitchLbRule({ metadata, spec = {} }: SwitchLbRuleObject)
   const { sessionAffinity = "" } = spec;
   if (!["", "None", "ClientIP"].includes(sessionAffinity))
     problem("spec.sessionAffinity", "InvalidAffinity", `"${sessionAffinity}" must be one of: None, ClientIP`);
-  const annotations: Record<string, string> = { [SERVICE.switchLbVip]: vips.join(",") };
-  for (const key of HANDED_ON) {
-    const value = metadata.annotations?.[key];
-    if (value) annotations[key] = value;
-  }
-  const service = {
+  return {
     namespace: spec.namespace || "default",
-    annotations,
     selector: endpoints.length > 0 ? {} : selector,
     ports,
     sessionAffinity: sessionAffinity || "None",
-    families: vips.map(familyOf),
-  };
-  return {
-    ...customObjectFields(metadata),
-    dns: makerOf(metadata, "VpcDns").name,
-    dnsUid: makerOf(metadata, "VpcDns").uid,
-    vips,
-    ...(problems.length === 0 && { service }),
     endpoints,
     selectorUnused: endpoints.length > 0 && Object.keys(selector).length > 0,
-    problems,
   };
 }
 
-function familyOf(address: string): string {
+/** The family of an address, as a Service names it. */
+export function serviceFamilyOf(address: string): string {
   return address.includes(":") ? "IPv6" : "IPv4";
 }
 
@@ -205,5 +225,7 @@ export function vipService({ metadata, spec = {} }: VipServiceObject, problems: 
 /** The rule that has created an object, by its owner reference. */
 export function ruleOwned(metadata: ProjectedMeta): RuleOwnedFact {
   const { name, uid } = makerOf(metadata, "SwitchLBRule");
-  return { rule: name, ruleUid: uid };
+  if (name !== "") return { rule: name, ruleUid: uid };
+  const router = makerOf(metadata, "RouterLBRule");
+  return { rule: router.name === "" ? "" : routerRuleKey(router.name), ruleUid: router.uid };
 }

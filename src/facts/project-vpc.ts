@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { EXTERNAL_BY_CONFIG } from "../api/annotations.ts";
 import type { VpcBfdPort, VpcPeering, VpcPolicyRoute, VpcSpec, VpcStaticRoute } from "../api/generated/vpc.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { parseIp } from "../net/address.ts";
@@ -39,6 +40,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     ...(vpc.spec?.bfdPort?.enabled === true && { bfdPort: projectBfdPort(vpc.spec.bfdPort, problems) }),
     externals: vpc.spec?.enableExternal === true ? externalsOf(vpc.spec) : [],
     unusedExternals: vpc.spec?.enableExternal === true ? [] : (vpc.spec?.extraExternalSubnets ?? []),
+    externalByConfig: vpc.metadata.annotations?.[EXTERNAL_BY_CONFIG] !== undefined,
     enableBfd: vpc.spec?.enableBfd === true,
     problems,
     annotated: vpc.metadata.annotations !== undefined,

@@ -19,9 +19,9 @@ export interface RulePortFact {
   readonly targetPort: number;
 }
 
-/** The object that a SwitchLBRule has created, by its owner reference. */
+/** The object that a SwitchLBRule or a RouterLBRule has created, by its owner reference. */
 export interface RuleOwnedFact {
-  /** Name and UID of the rule; "" if the object has no such owner. */
+  /** Name (of a RouterLBRule: `routerRuleKey`) and UID of the rule; "" if the object has no such owner. */
   readonly rule: string;
   readonly ruleUid: string;
 }

@@ -19,6 +19,8 @@ export interface VpcFact extends CustomObjectFact {
   readonly externals: readonly string[];
   /** The `extraExternalSubnets` without `enableExternal`, which have no effect. */
   readonly unusedExternals: readonly string[];
+  /** The controller has set `enableExternal`, because ConfigMap `ovn-external-gw-config` says so. */
+  readonly externalByConfig: boolean;
   /** Whether BFD monitors next hops in its external subnets. */
   readonly enableBfd: boolean;
   /** Absent if it is not enabled. */

@@ -14,5 +14,10 @@ export const QOS_COLUMNS = ["priority", "direction", "match", "bandwidth", "exte
 /** Of a routing policy. */
 export const POLICY_COLUMNS = ["priority", "match", "action", "nexthops", "external_ids"] as const;
 
+/** Of a translation of a router. */
+export const NAT_COLUMNS = [
+  ...(["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"] as const),
+] as const;
+
 /** Of a port of a switch. */
 export const PORT_COLUMNS = ["name", "type", "addresses", "options", "external_ids"] as const;

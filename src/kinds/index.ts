@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { attachmentKind } from "./attachment.ts";
+import { externalGatewayConfigKind } from "./external-config.ts";
 import { ipKind } from "./ip.ts";
 import { ipPoolKind } from "./ippool.ts";
 import type { AnyKind } from "./kind.ts";
@@ -21,6 +22,7 @@ import {
   networkPolicyKind,
 } from "./policies.ts";
 import { providerNetworkKind } from "./provider-network.ts";
+import { routerLbRuleKind } from "./router-lb-rule.ts";
 import { securityGroupKind } from "./security-group.ts";
 import { endpointSliceKind, serviceKind } from "./service.ts";
 import { serviceCidrKind } from "./service-cidr.ts";
@@ -45,6 +47,8 @@ export const KINDS: readonly AnyKind[] = [
   ovnFipKind,
   ovnSnatRuleKind,
   ovnDnatRuleKind,
+  externalGatewayConfigKind,
+  routerLbRuleKind,
   switchLbRuleKind,
   vpcDnsKind,
   vpcDnsConfigKind,

@@ -10,7 +10,7 @@ import { rootsOf, UNIT_KINDS } from "./units.ts";
 t.test("kinds have facts, types and units of their own", async (t) => {
   for (const names of [
     KINDS.map(({ facts }) => facts),
-    KINDS.map(({ type }) => typeName(type)),
+    KINDS.map(({ type, fieldSelector = "" }) => `${typeName(type)} ${fieldSelector}`),
     UNIT_KINDS.map(({ name }) => name),
   ]) {
     t.same([...new Set(names)], names);

@@ -4,6 +4,7 @@ import type { OvnDnatRuleSpec } from "../api/generated/ovndnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
+import { olderPortRule, portKey } from "../compile/nat/nat-ports.ts";
 import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
 import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
@@ -12,7 +13,7 @@ import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
-import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetOf, oldestRule } from "../facts/nat-rule.ts";
+import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetOf } from "../facts/nat-rule.ts";
 import type { FactReader } from "../facts/store.ts";
 import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
@@ -79,7 +80,12 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
     const rule = reader.get("ovnDnatRules", key);
     if (rule === undefined) return undefined;
     const target = readTarget(reader, rule.target);
-    return { rule, use: readUse(reader, rule, target), target, rival: rivalOf(reader, rule) };
+    return {
+      rule,
+      use: readUse(reader, rule, target),
+      target,
+      rival: olderPortRule(reader, portOf(rule), `OvnDnatRule "${rule.name}"`),
+    };
   },
 
   compile({ rule, use, target, rival }): Fragment<WeftEffect> {
@@ -119,6 +125,10 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
   },
 };
 
+function portOf({ eip, protocol, externalPort: port }: OvnDnatRuleFact): Parameters<typeof portKey>[0] {
+  return { eip, protocol: protocol ?? "", port };
+}
+
 function portText(port: number): string {
   return port === 0 ? "" : String(port);
 }
@@ -138,24 +148,12 @@ function invalidOf({ externalPort, internalPort, protocol }: OvnDnatRuleFact): N
     : undefined;
 }
 
-/** An older rule for the same port of the same OvnEip. */
-function rivalOf(reader: FactReader, rule: OvnDnatRuleFact): NatProblem | undefined {
-  const older = oldestRule(reader.by("ovnDnatRules", "port", portKey(rule)));
-  if (older === undefined || older.name === rule.name) return undefined;
-  const message = `${rule.protocol ?? ""} port ${rule.externalPort} of OvnEip "${rule.eip}" is that of OvnDnatRule "${older.name}", which is older; use another port or OvnEip`;
-  return natProblem("PortInUse", message);
-}
-
-function portKey({ eip, protocol, externalPort }: OvnDnatRuleFact): string {
-  return `${eip}/${protocol ?? ""}/${externalPort}`;
-}
-
 /** kubeovn.io/v1 OvnDnatRule. */
 export const ovnDnatRuleKind: Kind<"ovnDnatRules"> = {
   facts: "ovnDnatRules",
   type: { group: "kubeovn.io", version: "v1", plural: "ovn-dnat-rules", namespaced: false, kind: "OvnDnatRule" },
   project: projectOvnDnatRule,
-  indexes: { eip: ({ eip }) => [eip], port: (rule) => [portKey(rule)] },
+  indexes: { eip: ({ eip }) => [eip], port: (rule) => [portKey(portOf(rule))] },
   unit: ovnDnatRuleUnit,
   rows: {
     Logical_Router: ["load_balancer", "policies"],

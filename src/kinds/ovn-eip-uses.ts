@@ -3,6 +3,7 @@
 import { labelValue } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
+import { decideEipUse } from "../compile/pod/external-addresses.ts";
 import { portVpcOf } from "../compile/vpc/vpc-external.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
@@ -15,23 +16,39 @@ export interface EipUses {
   readonly users: readonly string[];
   /** One of the rules, and the VPC of a rule or of the port, as in Kube-OVN; absent if there are none. */
   readonly rule?: string;
+  /** How pods use it, if it is for annotations of pods. */
+  readonly pods?: string;
   readonly vpc?: string;
+}
+
+/** The uses of an OvnEip that was created for annotations of pods. */
+function usesByPods(reader: FactReader, { forPods, v4, v6 }: FactTypes["ovnEips"]): EipUses {
+  const address = v6 === "" ? v4 : v6;
+  const pods = decideEipUse(reader, forPods, address);
+  const naming = reader.by("pods", "external", address).filter(({ alive }) => alive);
+  return {
+    nat: pods === "" ? "" : pods === "snat" ? "snat" : "fip",
+    users: naming.map(({ key }) => `Pod ${key}`).sort(),
+    ...(pods !== "" && { pods }),
+  };
 }
 
 /** Reads the uses of an OvnEip: applied rules, which have a finalizer, and the port of a VPC. */
 export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses {
+  if (eip.forPods !== "") return usesByPods(reader, eip);
   const { name } = eip;
   const applied = ({ finalizers }: { readonly finalizers: readonly string[] }): boolean =>
     finalizers.includes(FINALIZER);
   const dnats = reader.by("ovnDnatRules", "eip", name).filter(applied);
   const fips = reader.by("ovnFips", "eip", name).filter(applied);
   const snats = reader.by("ovnSnatRules", "eip", name).filter(applied);
+  const balanced = reader.by("routerLbRules", "eip", name).filter(applied);
   const [target] = [...fips, ...dnats].map((rule) => rule.target);
   const found = target && readTarget(reader, target);
   const [snat] = snats;
   const ofSnat = snat && (snat.vpc || reader.get("subnets", snat.subnet)?.vpc);
   const ofPort = portVpcOf(reader, eip);
-  const vpc = ofPort ?? (found?.ok === true ? found.vpc : undefined) ?? ofSnat;
+  const vpc = ofPort ?? (found?.ok === true ? found.vpc : undefined) ?? ofSnat ?? balanced[0]?.vpc;
   const rule = [...fips, ...dnats, ...snats][0]?.name;
   return {
     nat: [dnats.length > 0 && "dnat", fips.length > 0 && "fip", snats.length > 0 && "snat"].filter(Boolean).join(","),
@@ -40,6 +57,7 @@ export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses
       ...dnats.map((one) => `OvnDnatRule ${one.name}`),
       ...fips.map((one) => `OvnFip ${one.name}`),
       ...snats.map((one) => `OvnSnatRule ${one.name}`),
+      ...balanced.map((one) => `RouterLBRule ${one.name}`),
     ],
     ...(rule !== undefined && { rule }),
     ...(vpc !== undefined && vpc !== "" && { vpc: labelValue(vpc) }),

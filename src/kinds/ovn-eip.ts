@@ -9,6 +9,7 @@ import { requestedAddressesOf } from "../claims/requested-addresses.ts";
 import { addressConflictOf } from "../claims/status-address-conflict.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { dropObject } from "../compile/owned-object.ts";
 import { malformedNotes } from "../compile/references.ts";
 import { withNotes } from "../compile/reports.ts";
 import type { Fragment } from "../desired/fragment.ts";
@@ -43,6 +44,8 @@ export interface OvnEipFact extends Addresses, CustomObjectFact {
   readonly type: string;
   /** The allocated addresses, from its status; absent until then. The requested ones are in `v4`, `v6` and `mac`. */
   readonly given?: Addresses;
+  /** How pods use it whose annotations name the address (`decideEipUse`); "" if it was not created for them. */
+  readonly forPods: string;
   /** UID of the VPC that has created it for its port; "" for none. */
   readonly makerUid: string;
   /** Its users: the label of the VPC and the annotation of a rule; absent if it has none. */
@@ -79,7 +82,8 @@ export function projectOvnEip({ metadata, spec = {}, status = {} }: OvnEipObject
   const [vpc, rule] = [metadata.labels?.[LABEL.vpc], metadata.annotations?.[NAT.rule]];
   const shown = { ...(vpc !== undefined && { vpc }), ...(rule !== undefined && { rule }) };
   const makerUid = makerOf(metadata, "Vpc").uid;
-  return { ...common, subnet, type, ...asked, makerUid, shown, ...(given.mac !== "" && { given }), filled };
+  const forPods = metadata.annotations?.[NAT.pods] ?? "";
+  return { ...common, subnet, type, ...asked, forPods, makerUid, shown, ...(given.mac !== "" && { given }), filled };
 }
 
 function addressesOf(v4 = "", v6 = "", mac = ""): Addresses {
@@ -117,7 +121,11 @@ const ovnEipClaim: ClaimKind<"ovnEips"> = {
     const { name, uid, subnet, mac } = eip;
     if (eip.given !== undefined || eip.deleting) return [];
     const owner = ownerOf(eip);
-    const asked = { owner, subnets: [subnet], want: requestedAddressesOf(eip), move: true, ...(mac !== "" && { mac }) };
+    const asked = {
+      ...{ owner, subnets: [subnet], want: requestedAddressesOf(eip), move: true, ...(mac !== "" && { mac }) },
+      // One address of a pod's annotation.
+      ...(eip.forPods !== "" && { family: eip.v6 === "" ? (4 as const) : (6 as const) }),
+    };
     const open = withEligibleSubnets(reader, asked, FOR_RESERVATIONS);
     const desired = open.ok ? { ...open, record: (lease: AddressLease) => recordOf(lease, eip) } : open;
     const claimant = { kind: "ovnEips", key, name, uid } as const;
@@ -171,6 +179,8 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
     const { given, deleting, version } = eip;
     const build = new FragmentBuilder();
     if (deleting && uses.users.length === 0) return build.finish(fill("ovnEips", eip, { finalizer: false }));
+    // No pod names its address any more.
+    if (eip.forPods !== "" && !deleting && uses.users.length === 0) return build.finish([dropObject("ovnEips", eip)]);
     const problem = given && changedOf(eip, given);
     const lacks: Partial<ReturnType<typeof filling>> =
       given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
@@ -181,8 +191,14 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
     const { vpc, rule } = given === undefined ? {} : uses;
     const shown = vpc !== undefined && vpc !== eip.shown.vpc ? { [LABEL.vpc]: vpc } : undefined;
     const labels = lacks.labels || shown ? { ...lacks.labels, ...shown } : undefined;
-    const annotations = rule === undefined ? {} : { [NAT.rule]: rule };
-    const present = eip.shown.rule === undefined ? {} : { [NAT.rule]: eip.shown.rule };
+    const annotations = {
+      ...(rule !== undefined && { [NAT.rule]: rule }),
+      ...(eip.forPods !== "" && { [NAT.pods]: uses.pods ?? eip.forPods }),
+    };
+    const present = {
+      ...(eip.shown.rule !== undefined && { [NAT.rule]: eip.shown.rule }),
+      ...(eip.forPods !== "" && { [NAT.pods]: eip.forPods }),
+    };
     return build.finish(
       fill(
         "ovnEips",

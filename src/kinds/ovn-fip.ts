@@ -22,7 +22,7 @@ import {
   oldestRule,
 } from "../facts/nat-rule.ts";
 import type { FactReader } from "../facts/store.ts";
-import { POLICY_COLUMNS } from "./columns.ts";
+import { NAT_COLUMNS, POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 /** One OvnFip. */
@@ -134,7 +134,7 @@ export const ovnFipKind: Kind<"ovnFips"> = {
   unit: ovnFipUnit,
   rows: {
     Logical_Router: ["nat", "policies"],
-    NAT: ["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"],
+    NAT: NAT_COLUMNS,
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   status: "subresource",

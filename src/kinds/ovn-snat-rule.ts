@@ -18,7 +18,7 @@ import { addressKeys, type EipRuleFact, natRuleFields } from "../facts/nat-rule.
 import type { FactReader } from "../facts/store.ts";
 import { parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
-import { POLICY_COLUMNS } from "./columns.ts";
+import { NAT_COLUMNS, POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 /** One OvnSnatRule. */
@@ -175,7 +175,7 @@ export const ovnSnatRuleKind: Kind<"ovnSnatRules"> = {
   unit: ovnSnatRuleUnit,
   rows: {
     Logical_Router: ["nat", "policies"],
-    NAT: ["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"],
+    NAT: NAT_COLUMNS,
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   status: "subresource",

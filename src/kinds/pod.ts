@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { podClaims } from "../claims/pod.ts";
+import { externalAddressesIn } from "../compile/pod/external-addresses.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { addressesOf } from "../facts/annotation-forms.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { PODS } from "../kube/resources.ts";
-import { POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
+import { NAT_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -14,7 +15,7 @@ declare module "../facts/types.ts" {
     readonly pods: PodFact;
   }
   interface FactIndexes {
-    readonly pods: "holder" | "namespace" | "network" | "portVip";
+    readonly pods: "holder" | "namespace" | "network" | "portVip" | "external";
   }
 }
 
@@ -32,6 +33,7 @@ export const podKind: Kind<"pods"> = {
     // The additional source addresses of its interfaces.
     portVip: (pod) =>
       Object.entries(pod.annotations).flatMap(([key, text]) => (key.endsWith("/port_vips") ? addressesOf(text) : [])),
+    external: externalAddressesIn,
   },
   unit: podUnit,
   rows: {
@@ -40,7 +42,8 @@ export const podKind: Kind<"pods"> = {
     DHCP_Options: ["cidr", "options", "external_ids"],
     Logical_Switch_Port: [...PORT_COLUMNS, "enabled", "port_security", "dhcpv4_options", "dhcpv6_options"],
     Port_Group: ["ports"],
-    Logical_Router: ["policies"],
+    Logical_Router: ["policies", "nat"],
+    NAT: NAT_COLUMNS,
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   claim: podClaims,

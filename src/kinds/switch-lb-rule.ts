@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { routerRuleKey } from "../api/names.ts";
+import { routerLbRuleUnit } from "../compile/service/router-lb-rule.ts";
 import { switchLbRuleUnit } from "../compile/service/switch-lb-rule.ts";
 import { projectSwitchLbRule } from "../facts/project-switch-lb-rule.ts";
 import type { SwitchLbRuleFact } from "../facts/switch-lb-rule.ts";
@@ -31,5 +33,10 @@ export const switchLbRuleKind: Kind<"switchLbRules"> = {
 /** The rules that have created an object: objects of a deleted rule are deleted. */
 export function rootsOfRules(old: RuleOwnedFact | undefined, now: RuleOwnedFact | undefined): readonly Root[] {
   const rules = [old, now].flatMap((one) => (one === undefined || one.rule === "" ? [] : [one.rule]));
-  return [...new Set(rules)].map((key) => ({ kind: switchLbRuleUnit.name, key }));
+  const router = routerRuleKey("");
+  return [...new Set(rules)].map((key) =>
+    key.startsWith(router)
+      ? { kind: routerLbRuleUnit.name, key: key.slice(router.length) }
+      : { kind: switchLbRuleUnit.name, key },
+  );
 }

@@ -37,6 +37,9 @@ function useOf(reader: FactReader, eip: FactTypes["ovnEips"]): EipVpcFact | unde
     ...reader.by("ovnFips", "eip", key).flatMap((rule) => known("OvnFip", rule, rule.target)),
     ...reader.by("ovnDnatRules", "eip", key).flatMap((rule) => known("OvnDnatRule", rule, rule.target)),
     ...reader.by("ovnSnatRules", "eip", key).flatMap((rule) => known("OvnSnatRule", rule, rule)),
+    ...reader
+      .by("routerLbRules", "eip", key)
+      .flatMap((rule) => known("RouterLBRule", rule, { ipName: "", vpc: rule.vpc })),
   ]);
   return first && { key, vpc: first.vpc, user: first.who };
 }

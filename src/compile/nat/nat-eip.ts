@@ -35,6 +35,7 @@ export function readEip(reader: FactReader, { eip: name, finalizers }: EipRuleFa
   if (eip === undefined) return natProblem("EipNotFound", `${about} does not exist`);
   if (eip.type === "lsp")
     return natProblem("EipNotForNat", `${about} is of type lsp, which is for nodes; name one of type nat or lrp`);
+  if (eip.forPods !== "") return natProblem("EipNotForNat", `${about} is for annotations of pods; name another one`);
   if (eip.given === undefined)
     return natProblem("EipNotReady", `${about} has no address yet; see the conditions of the OvnEip`);
   if (eip.deleting && !finalizers.includes(FINALIZER)) return natProblem("EipDeleting", `${about} is being deleted`);

@@ -28,6 +28,7 @@ import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owne
 import { externalIds } from "../rows.ts";
 import { rangesOfServices } from "../service/service-ranges.ts";
 import { addNodeServices, serviceAddresses, serviceSourceProblem } from "../service/service-switch.ts";
+import { isConfiguredGateway, labelGateway } from "./external-gateway-label.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
@@ -48,6 +49,8 @@ interface NodeInput {
   readonly networks: JudgedNetworks | undefined;
   /** The networks outside, also those that it is excluded from. */
   readonly uplinks: readonly ProviderNodeFact[];
+  /** Whether the ConfigMap of external gateways names it. */
+  readonly external: boolean;
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until it has been allocated. */
@@ -87,11 +90,13 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const blocks = blocksOfNode(reader, key);
     const uplinks = reader.by("providerNodes", "node", key);
     const serviceRanges = cluster.kubeProxyReplacement === true ? rangesOfServices(reader) : [];
+    const external = isConfiguredGateway(reader, key);
     return {
       node,
       addresses,
       networks,
       uplinks,
+      external,
       cluster,
       join,
       ip,
@@ -108,6 +113,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     addresses: { accepted, refused },
     networks,
     uplinks: outside,
+    external,
     cluster,
     join,
     ip,
@@ -133,6 +139,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const uplinks = uplinksOf(node, outside);
     const said = [
       ...labelUplinks(node, outside),
+      ...labelGateway(node, external),
       ...conditionEffects(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...conditionEffects(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
       ...conditionEffects(

@@ -9,6 +9,7 @@ import { hasLocalnet, isRouted } from "../../facts/underlay.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { groupId, nodeGroupId, podPortId, switchId, vpcPodsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { addExternalAddresses } from "./external-addresses.ts";
 import { addNorthGateway } from "./north-gateway.ts";
 import { addPortDhcp } from "./pod-dhcp.ts";
 import { addPortQos } from "./pod-qos.ts";
@@ -58,6 +59,7 @@ export function addPort(build: FragmentBuilder, input: PortInput): void {
   joinSecurityGroups(build, input, port.uuid);
   addSharedAddresses(build, input);
   addNorthGateway(build, input);
+  addExternalAddresses(build, input);
   addPortQos(build, input);
 }
 

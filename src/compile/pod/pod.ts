@@ -26,6 +26,7 @@ import { annotate, markIp, releaseIp, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { reportPod } from "../reports.ts";
 import { readLocalnet } from "../subnet/subnet-localnet.ts";
+import { externalAddresses, makeAnnotatedEips, NO_EXTERNAL, reportExternalAddresses } from "./external-addresses.ts";
 import { reportForeignAnnotations } from "./foreign-annotations.ts";
 import { NO_NORTH_GATEWAY, northGateway, reportNorthGateway } from "./north-gateway.ts";
 import { reportDhcpOptions } from "./pod-dhcp.ts";
@@ -37,7 +38,6 @@ import { type PortInput, podGateway } from "./port-input.ts";
 import { NO_SHARED, sharedAddresses } from "./shared-addresses.ts";
 import { reportStrayAnnotations, type StrayAnnotations, strayAnnotations } from "./stray-annotations.ts";
 import { NO_STRAYS, reportStrayVips, type StrayVips, strayVips } from "./stray-vips.ts";
-import { reportUnsupportedAnnotations } from "./unsupported-annotations.ts";
 
 /** One interface: the record of its address, and its pod. */
 interface InterfaceInput extends Omit<PortInput, "pod" | "node" | "groups" | "subnet"> {
@@ -120,7 +120,6 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
     const active = new Map<PodFact, PodQos>();
     const reports: WeftEffect[] = [
       ...alive.flatMap(reportInvalidAnnotations),
-      ...alive.flatMap(reportUnsupportedAnnotations),
       ...strays.flatMap(({ pod, vips }) => reportStrayVips(pod, vips)),
       ...astray.map(({ pod, annotations }) => reportStrayAnnotations(pod, annotations)),
     ];
@@ -166,6 +165,8 @@ export const podUnit: UnitKind<FactReader, PodInput, WeftEffect> = {
         } else reports.push(...reportForeignQos(pod, ip.provider), ...reportForeignAnnotations(pod, ip.provider));
         reports.push(...reportMissingGroups(pod, ip.provider, one.missing));
         reports.push(...reportRoutes(port), ...reportNorthGateway(pod, one.north));
+        effects.push(...makeAnnotatedEips(pod, one.external));
+        reports.push(...reportExternalAddresses(pod, one.external));
       }
     }
     for (const [pod, qos] of active)
@@ -211,6 +212,7 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
   const open = named !== undefined && !ofNodes && reader.get("verdicts", named.name)?.ok && !isConflicting(reader, ip);
   const onOvn = own?.onOvn === true;
   const router = reader.get("cluster", "cluster")?.router ?? "";
+  const subnet = open ? named : undefined;
   const vpc = named && customVpc(reader, named);
   return {
     pod,
@@ -223,10 +225,10 @@ function readOne(reader: FactReader, pods: readonly PodFact[], ip: IpFact): Inte
     dropped,
     retained: !dropped && (pod === undefined || !pod.alive) && isRetained(reader, ip),
     shared: pod === undefined || !onOvn ? NO_SHARED : sharedAddresses(reader, pod, ip.subnet),
-    subnet: open ? named : undefined,
+    subnet,
     ...gatewayIn(reader, named),
-    north:
-      pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, open ? named : undefined, router),
+    north: pod === undefined || !onOvn ? NO_NORTH_GATEWAY : northGateway(reader, pod, ip, subnet, router),
+    external: pod === undefined || !onOvn ? NO_EXTERNAL : externalAddresses(reader, pod, ip, subnet, router),
     groups: pod === undefined || own === undefined || !onOvn ? [] : named && groupsOf(reader, pod, own, vpc),
     missing: pod === undefined || !onOvn ? [] : missingSecurityGroups(reader, pod, provider),
   };

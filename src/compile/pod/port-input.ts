@@ -8,8 +8,10 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
+import type { NatPair } from "../nat/nat-rule.ts";
 import type { Localnet } from "../subnet/subnet-localnet.ts";
 import { routerAddresses, u2oRouterOf } from "../subnet/subnet-u2o.ts";
+import type { ExternalLink } from "../vpc/vpc-external.ts";
 
 /** Addresses that a pod may send from besides its own: those of Vips that it names (`ovn.kubernetes.io/aaps`). */
 export interface SharedAddresses {
@@ -31,6 +33,26 @@ export function podGateway(reader: FactReader, subnet: SubnetFact): Dual<string>
   if (!hasU2oRouter(subnet)) return subnet.gateway;
   const router = u2oRouterOf(reader, subnet);
   return router && routerAddresses(subnet, router);
+}
+
+/** The annotation of a pod that names an external address: `eip`, its floating IP, or `snat`, a source that it may share. */
+export type ExternalWay = "eip" | "snat";
+
+/** A translation of an external address that a pod names. */
+export interface PodTranslation extends NatPair {
+  readonly way: ExternalWay;
+  readonly link: ExternalLink;
+}
+
+/** The external addresses of a pod by its annotations `eip` and `snat`. */
+export interface ExternalAddresses {
+  readonly translations: readonly PodTranslation[];
+  /** The pod's own node translates the addresses of `eip`. */
+  readonly distributed: boolean;
+  /** The addresses for which an OvnEip must be created. */
+  readonly missing: readonly { readonly address: string; readonly subnet: string; readonly way: ExternalWay }[];
+  /** Why an annotation, or one address of it, has no effect. */
+  readonly problems: readonly string[];
 }
 
 /** An interface with an address. */
@@ -57,6 +79,8 @@ export interface PortInput {
   readonly shared: SharedAddresses;
   /** The next hop of its traffic to the outside, instead of its subnet's way out. */
   readonly north: NorthGateway;
+  /** Its external addresses, by annotations of its pod. */
+  readonly external: ExternalAddresses;
   /** Names of the groups that it is in. */
   readonly groups: readonly string[];
 }

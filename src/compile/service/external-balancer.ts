@@ -5,8 +5,15 @@ import { externalBalancerName } from "../../api/names.ts";
 import { asksForOther, isOfAnother } from "../../claims/load-balancer-addresses.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { serviceOwner } from "../../claims/verdict-keys.ts";
+import type { DesiredRow } from "../../desired/fragment.ts";
 import { LOAD_BALANCER_CLASS } from "../../facts/project-load-balancer.ts";
-import type { EndpointSliceFact, LoadBalancerFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
+import type {
+  EndpointSliceFact,
+  LoadBalancerFact,
+  ProblemFact,
+  ServiceFact,
+  ServicePortFact,
+} from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { PatchStatusEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
@@ -69,19 +76,45 @@ export function releaseAddresses(
  */
 export function addExternal(
   build: FragmentBuilder,
-  service: ServiceFact,
+  { key, namespace, name: of, affinity, ports }: ServiceFact,
   vpc: string,
   { given, link }: NonNullable<ExternalService["served"]>,
   slices: readonly EndpointSliceFact[],
   inDefaultVpc: boolean,
 ): void {
-  const { key, namespace, name: of, affinity } = service;
-  const addresses = [given.v4, given.v6].filter((address) => address !== "");
-  for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+  addRouterBalancers(build, { ports, affinity, ...given }, { vpc, link, inDefaultVpc }, slices, (protocol) => {
+    const name = externalBalancerName(key, protocol);
+    return { id: `service/${name}`, name, ids: { namespace, service: of } };
+  });
+}
+
+/** What a load balancer of a router serves: ports at external addresses, "" for none. */
+export interface RouterService {
+  readonly ports: readonly ServicePortFact[];
+  /** Seconds; 0: none. */
+  readonly affinity: number;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+/** The load balancers of a VPC's router for a service at external addresses, one for each protocol, and the way back in the default VPC. Returns their rows. */
+export function addRouterBalancers(
+  build: FragmentBuilder,
+  { ports, affinity, v4, v6 }: RouterService,
+  { vpc, link, inDefaultVpc }: { readonly vpc: string; readonly link: ExternalLink; readonly inDefaultVpc: boolean },
+  slices: readonly EndpointSliceFact[],
+  named: (protocol: ServicePortFact["protocol"]) => {
+    readonly id: string;
+    readonly name: string;
+    readonly ids: Readonly<Record<string, string>>;
+  },
+): readonly DesiredRow[] {
+  const addresses = [v4, v6].filter((address) => address !== "");
+  return (["TCP", "UDP", "SCTP"] as const).flatMap((protocol) => {
     const vips: Record<string, string> = {};
     /** `family/port` → the addresses of endpoints. */
     const replies = new Map<string, Set<string>>();
-    for (const port of service.ports.filter((one) => one.protocol === protocol)) {
+    for (const port of ports.filter((one) => one.protocol === protocol)) {
       for (const address of addresses) {
         const targets = usable(targetsOf(port, isV6(address), slices));
         vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
@@ -91,20 +124,20 @@ export function addExternal(
         }
       }
     }
-    if (Object.keys(vips).length === 0) continue;
-    const name = externalBalancerName(key, protocol);
+    if (Object.keys(vips).length === 0) return [];
+    const { id, name, ids } = named(protocol);
     const lower = protocol.toLowerCase() as "tcp" | "udp" | "sctp";
-    const balancer = build.row("Load_Balancer", `service/${name}`, {
+    const balancer = build.row("Load_Balancer", id, {
       ...{ name, protocol: lower, vips, selection_fields: [] },
       options: {
         reject: "true",
         ...(protocol === "UDP" && { ct_flush: "true" }),
         ...(affinity > 0 && { affinity_timeout: String(affinity) }),
       },
-      external_ids: externalIds({ namespace, service: of, vpc }),
+      external_ids: externalIds({ ...ids, vpc }),
     });
     build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
-    if (!inDefaultVpc) continue;
+    if (!inDefaultVpc) return [balancer];
     for (const [from, inside] of [...replies].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const [family, port] = from.split("/");
       const pair = {
@@ -112,7 +145,8 @@ export function addExternal(
         external: "",
         logical: `{${[...inside].sort().join(", ")}}`,
       } as const;
-      addWayOut(build, `service/${name}/${port}`, vpc, [pair], link, ` && ${lower}.src == ${port}`);
+      addWayOut(build, `${id}/${port}`, vpc, [pair], link, ` && ${lower}.src == ${port}`);
     }
-  }
+    return [balancer];
+  });
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ruleServiceName, ruleSliceName } from "../../api/names.ts";
+import { routerRuleServiceName, ruleServiceName, ruleSliceName } from "../../api/names.ts";
 import { samePlain } from "../../collections/plain.ts";
+import type { CustomObjectFact } from "../../facts/meta.ts";
 import type { EndpointSliceFact, ServiceFact } from "../../facts/service.ts";
-import type { SwitchLbRuleFact } from "../../facts/switch-lb-rule.ts";
 import type { RuleServiceFact } from "../../facts/vip-service.ts";
 import type { Dual } from "../../net/dual.ts";
 import type { WeftEffect } from "../effects.ts";
 import { dropObject, makeObject, ownedBy, patchObject } from "../owned-object.ts";
-
-const OWNER_KIND = "SwitchLBRule";
 
 /** The manager of Weft's EndpointSlices (discovery.k8s.io/v1, label `endpointslice.kubernetes.io/managed-by`). */
 const MANAGED_BY = "weft.kubeovn.io";
@@ -20,27 +18,48 @@ export interface WantedService extends RuleServiceFact {
   readonly namespace: string;
 }
 
+/** The rule that a Service is for. */
+export interface RuleOfService extends CustomObjectFact {
+  /** Its Service; absent if the spec is invalid. */
+  readonly service?: RuleServiceFact & { readonly namespace: string };
+  readonly endpoints: readonly string[];
+}
+
+/** A kind of rules that have Services. */
+export interface RuleKind {
+  readonly kind: "SwitchLBRule" | "RouterLBRule";
+  /** The Service's name, by the rule's. */
+  readonly serviceName: (rule: string) => string;
+}
+
+/** SwitchLBRules. */
+export const SWITCH_RULES: RuleKind = { kind: "SwitchLBRule", serviceName: ruleServiceName };
+/** RouterLBRules. */
+export const ROUTER_RULES: RuleKind = { kind: "RouterLBRule", serviceName: routerRuleServiceName };
+
 /** The wanted Service of a rule, with the families that Services of the cluster have; undefined while the rule's spec is invalid. */
 export function wantedService(
-  { name, service }: SwitchLbRuleFact,
+  { serviceName }: RuleKind,
+  { name, service }: RuleOfService,
   serviceCidr: Readonly<Dual<string>>,
 ): WantedService | undefined {
   if (service === undefined) return undefined;
   const { v4, v6 } = serviceCidr;
   const served = [...(v4 ? ["IPv4"] : []), ...(v6 ? ["IPv6"] : [])];
   const families = service.families.filter((family) => served.length === 0 || served.includes(family));
-  return { ...service, families, key: `${service.namespace}/${ruleServiceName(name)}` };
+  return { ...service, families, key: `${service.namespace}/${serviceName(name)}` };
 }
 
 /** The effects that create the Service of a rule, or restore it. If an immutable field differs, the Service is recreated. */
 export function ruleService(
-  rule: SwitchLbRuleFact,
+  { kind, serviceName }: RuleKind,
+  rule: RuleOfService,
   wanted: WantedService,
   service: ServiceFact | undefined,
 ): readonly WeftEffect[] {
   const { namespace, annotations, selector, ports, sessionAffinity, families } = wanted;
   if (families.length === 0) return [];
-  const metadata = { name: ruleServiceName(rule.name), namespace, ownerReferences: ownedBy(OWNER_KIND, rule) };
+  const metadata = { name: serviceName(rule.name), namespace, ownerReferences: ownedBy(kind, rule) };
   const spec = {
     ports: ports.map(({ name, ...rest }) => ({ ...(name !== "" && { name }), ...rest })),
     sessionAffinity,
@@ -76,7 +95,8 @@ function nulls(keys: Readonly<Record<string, unknown>>): Readonly<Record<string,
 
 /** The EndpointSlices of a rule with `endpoints`, one for each family: their keys, and the effects that create or restore them. */
 export function ruleSlices(
-  rule: SwitchLbRuleFact,
+  { kind, serviceName }: RuleKind,
+  rule: RuleOfService,
   { namespace, key: service, ports }: WantedService,
   slices: readonly EndpointSliceFact[],
 ): { readonly keys: readonly string[]; readonly effects: readonly WeftEffect[] } {
@@ -84,7 +104,7 @@ export function ruleSlices(
   const wanted = (["IPv4", "IPv6"] as const).flatMap((family) => {
     const addresses = rule.endpoints.filter((address) => address.includes(":") === (family === "IPv6"));
     if (addresses.length === 0) return [];
-    const name = ruleSliceName(rule.name, family);
+    const name = ruleSliceName(serviceName(rule.name), family);
     const key = `${namespace}/${name}`;
     const present = slices.find((slice) => slice.key === key);
     const same =
@@ -98,11 +118,11 @@ export function ruleSlices(
       samePlain(present.ports, numbers);
     if (same) return { key, effects: [] };
     const labels = {
-      "kubernetes.io/service-name": ruleServiceName(rule.name),
+      "kubernetes.io/service-name": serviceName(rule.name),
       "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
     };
     const body = {
-      metadata: { name, namespace, labels, ownerReferences: ownedBy(OWNER_KIND, rule) },
+      metadata: { name, namespace, labels, ownerReferences: ownedBy(kind, rule) },
       endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
       ports: numbers,
     };

@@ -13,7 +13,7 @@ import { malformedNotes, missingNamespaces } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { vpcOfService } from "./service-vpc.ts";
-import { ruleService, ruleSlices, type WantedService, wantedService } from "./switch-lb-rule-objects.ts";
+import { ruleService, ruleSlices, SWITCH_RULES, type WantedService, wantedService } from "./switch-lb-rule-objects.ts";
 import { unreservedVips } from "./vip-proxies.ts";
 
 interface RuleInput {
@@ -55,7 +55,7 @@ export const switchLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
       };
     }
     const cluster = reader.get("cluster", "cluster");
-    const wanted = wantedService(rule, cluster?.serviceCidr ?? {});
+    const wanted = wantedService(SWITCH_RULES, rule, cluster?.serviceCidr ?? {});
     const known =
       wanted === undefined ? services[0] : reader.get("services", `${wanted.namespace}/${ruleServiceName(key)}`);
     const place = known && placeOf(reader, known, cluster?.router ?? "");
@@ -85,7 +85,7 @@ export const switchLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
     // With an invalid spec, existing objects stay as they are.
     if (wanted === undefined) return build.finish(said);
     const own = service !== undefined && isOwn(rule, service);
-    const wantedSlices = own ? ruleSlices(rule, wanted, slices) : { keys: [], effects: [] };
+    const wantedSlices = own ? ruleSlices(SWITCH_RULES, rule, wanted, slices) : { keys: [], effects: [] };
     return build.finish([
       ...services
         .filter(({ key, ruleUid }) => ruleUid !== rule.uid || key !== wanted.key)
@@ -93,7 +93,9 @@ export const switchLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
       ...slices
         .filter(({ key, ruleUid }) => ruleUid !== rule.uid || !wantedSlices.keys.includes(key))
         .map((one) => dropObject("endpointSlices", one)),
-      ...(namespaceMissing.length > 0 || (service !== undefined && !own) ? [] : ruleService(rule, wanted, service)),
+      ...(namespaceMissing.length > 0 || (service !== undefined && !own)
+        ? []
+        : ruleService(SWITCH_RULES, rule, wanted, service)),
       ...wantedSlices.effects,
       ...said,
     ]);

@@ -6,6 +6,7 @@ import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external.ts";
+import type { ExternalGatewayConfigFact } from "../../facts/external-config.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { FactTypes } from "../../facts/types.ts";
@@ -181,8 +182,12 @@ export function addExternalPorts(
   }
 }
 
-/** The effects that create the OvnEips of a VPC's ports, and delete those that are no longer used. */
-export function externalEffects(vpc: VpcFact, { missing, unused }: Externals): readonly WeftEffect[] {
+/** The effects that create the OvnEips of a VPC's ports, and delete those that are no longer used. `config`: the addresses that a port in the default subnet asks for. */
+export function externalEffects(
+  vpc: VpcFact,
+  { missing, unused }: Externals,
+  config?: ExternalGatewayConfigFact,
+): readonly WeftEffect[] {
   return [
     ...missing.map((subnet) =>
       makeObject("ovnEips", {
@@ -191,11 +196,18 @@ export function externalEffects(vpc: VpcFact, { missing, unused }: Externals): r
           labels: { [LABEL.subnet]: labelValue(subnet), [LABEL.ovnEipType]: "lrp", [LABEL.vpc]: labelValue(vpc.name) },
           ownerReferences: ownedBy("Vpc", vpc),
         },
-        spec: { externalSubnet: subnet, type: "lrp" },
+        spec: {
+          ...{ externalSubnet: subnet, type: "lrp" },
+          ...(subnet === DEFAULT_EXTERNAL_SUBNET && config?.enabled === true && portRequest(config)),
+        },
       }),
     ),
     ...unused.map((eip) => dropObject("ovnEips", eip)),
   ];
+}
+
+function portRequest({ v4, v6, mac }: ExternalGatewayConfigFact): Readonly<Record<string, string>> {
+  return { ...(v4 !== "" && { v4Ip: v4 }), ...(v6 !== "" && { v6Ip: v6 }), ...(mac !== "" && { macAddress: mac }) };
 }
 
 /** The existing connections, for the status of their VPC. */

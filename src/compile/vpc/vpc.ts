@@ -13,6 +13,7 @@ import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { BfdSessionFact } from "../../facts/database.ts";
+import { EXTERNAL_GATEWAY_CONFIG, type ExternalGatewayConfigFact } from "../../facts/external-config.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
@@ -27,6 +28,7 @@ import { addStaticRoutes } from "./static-routes.ts";
 import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { addExternalPorts, type Externals, externalEffects, externalStatus, readExternals } from "./vpc-external.ts";
 import { addExternalSessions, readSessions, type SessionStates, sessionNotes } from "./vpc-external-bfd.ts";
+import { configNotes, followConfig } from "./vpc-external-config.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
   addPeerings,
@@ -55,6 +57,10 @@ interface VpcInput {
   readonly routeTables: readonly string[];
   readonly peerings: Peerings;
   readonly externals: Externals;
+  /** The ConfigMap of the default VPC's external subnet; absent for other VPCs, and if there is none. */
+  readonly externalConfig: ExternalGatewayConfigFact | undefined;
+  /** The nodes that the ConfigMap names and that do not exist. */
+  readonly missingGateways: readonly string[];
   /** The ranges of the VPCs that it is peered with; read only if it has a port in an external subnet or a BFD port. */
   readonly peerRanges: readonly ConnectedRange[];
   /** The vacant next hops of its routes. */
@@ -88,6 +94,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     const ranges = connectedRanges(reader, key);
     const peerings = readPeerings(reader, vpc);
     const externals = readExternals(reader, vpc);
+    const externalConfig = vpc.isDefault ? reader.get("externalGatewayConfigs", EXTERNAL_GATEWAY_CONFIG) : undefined;
     return {
       vpc,
       notes: vpcReferences(reader, vpc),
@@ -98,6 +105,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       routeTables: [...new Set(members.map(({ routeTable }) => routeTable))].filter((table) => table !== "").sort(),
       peerings,
       externals,
+      externalConfig,
+      missingGateways: (externalConfig?.enabled === true ? externalConfig.nodes : []).filter(
+        (name) => reader.get("nodeNames", name) === undefined,
+      ),
       peerRanges:
         externals.links.length === 0 && vpc.bfdPort === undefined
           ? []
@@ -127,10 +138,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
   },
 
   compile(input): Fragment<WeftEffect> {
-    const { vpc, notes, defaultSubnet, subnets, ranges, peerings, externals } = input;
+    const { vpc, notes, defaultSubnet, subnets, ranges, peerings, externals, externalConfig: config } = input;
     const build = new FragmentBuilder();
     if (vpc.deleting && subnets.length + input.peeredBy.length === 0)
-      return build.finish([...externalEffects(vpc, externals), ...fill("vpcs", vpc, { finalizer: false })]);
+      return build.finish([...externalEffects(vpc, externals, config), ...fill("vpcs", vpc, { finalizer: false })]);
     build.row("Logical_Router", routerId(vpc.name), {
       name: vpc.name,
       options: {
@@ -213,6 +224,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...peerings.notes,
         // The cause before its consequences.
         ...externals.notes,
+        ...configNotes(config, input.missingGateways),
         ...hops.notes,
         ...routeNotes(routes.staticRoutes, input.sessions),
         ...orderNotes(
@@ -226,7 +238,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...malformedNotes(vpc),
       ]),
     );
-    return build.finish([...externalEffects(vpc, externals), ...effects]);
+    return build.finish([...followConfig(vpc, config), ...externalEffects(vpc, externals, config), ...effects]);
   },
 };
 

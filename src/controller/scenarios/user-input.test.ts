@@ -476,6 +476,31 @@ const CLUSTER: readonly Thing[] = [
     },
     { ...NS, labels: { "kubernetes.io/service-name": "slr-web" } },
   ),
+  thing("routerLbRules", "web", {
+    spec: {
+      ovnEip: "e",
+      vpc: "team",
+      namespace: "default",
+      selector: ["app: web"],
+      endpoints: ["10.16.0.2"],
+      sessionAffinity: "ClientIP",
+      ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }],
+    },
+  }),
+  thing(
+    "externalGatewayConfigs",
+    "ovn-external-gw-config",
+    {
+      data: {
+        "enable-external-gw": "true",
+        type: "centralized",
+        "external-gw-nodes": "gw",
+        "nic-ip": "172.30.0.5/24",
+        "nic-mac": "02:00:00:00:00:55",
+      },
+    },
+    { namespace: "kube-system" },
+  ),
   thing("vpcDnses", "team", { spec: { vpc: "team", subnet: "inner", corefile: "c", replicas: 2 } }),
   thing(
     "vpcDnsConfigs",

@@ -9,7 +9,7 @@ import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
 import { ovnFipKind } from "../../../src/kinds/ovn-fip.ts";
 import { ovnSnatRuleKind } from "../../../src/kinds/ovn-snat-rule.ts";
 import { type ResourceType, SERVICES, VPCS } from "../../../src/kube/resources.ts";
-import { type ExternalNetwork, FAMILIES, type Family, useExternalNetwork } from "../testing/external-network.ts";
+import { type ExternalNetwork, FAMILIES, type OutsideFamily, useExternalNetwork } from "../testing/external-network.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
@@ -30,7 +30,7 @@ interface Tenant {
   readonly plain: Thing;
   readonly base: number;
   /** The addresses of its LoadBalancer Service. */
-  readonly balanced: Readonly<Record<Family, string>>;
+  readonly balanced: Readonly<Record<OutsideFamily, string>>;
 }
 
 /** The source address that a pod's server saw; "" if it was not reached. */
@@ -40,7 +40,7 @@ async function seenBy(from: Exec, host: string, port: number): Promise<string> {
 }
 
 /** The source address that the server outside saw. */
-async function seenOutside(from: Exec, family: Family): Promise<string> {
+async function seenOutside(from: Exec, family: OutsideFamily): Promise<string> {
   const { ok, detail } = await http(from, `http://${urlHost(EXTERNAL[family])}/`);
   return ok ? detail.trim() : "";
 }
@@ -133,8 +133,8 @@ t.test("NAT of VPCs: who sees which source address", { skip: whyNoLab(), timeout
   await syncNodes(world);
 
   const outside = inNode(world, OUTSIDE);
-  const podAddress = (pod: Thing, family: Family): string => addressesOf(pod)[family === "v4" ? 0 : 1];
-  const cells = (family: Family, own: Tenant, other: Tenant): readonly Cell[] => {
+  const podAddress = (pod: Thing, family: OutsideFamily): string => addressesOf(pod)[family === "v4" ? 0 : 1];
+  const cells = (family: OutsideFamily, own: Tenant, other: Tenant): readonly Cell[] => {
     const { base, central, distributed, plain, balanced } = own;
     const eip = (n: number): string => address(base + n, family);
     const theirs = (n: number): string => address(other.base + n, family);

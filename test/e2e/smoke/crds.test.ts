@@ -24,13 +24,14 @@ const PLURALS: Readonly<Record<string, string>> = {
   Vlan: "vlans",
   ProviderNetwork: "provider-networks",
   SecurityGroup: "security-groups",
+  RouterLBRule: "router-lb-rules",
   SwitchLBRule: "switch-lb-rules",
   VpcDns: "vpc-dnses",
 };
 
 type Kind =
   | ("Vpc" | "Subnet" | "IP" | "IPPool" | "Vip" | "SecurityGroup" | "SwitchLBRule" | "VpcDns")
-  | ("OvnEip" | "OvnFip" | "OvnSnatRule" | "OvnDnatRule" | "Vlan" | "ProviderNetwork");
+  | ("RouterLBRule" | "OvnEip" | "OvnFip" | "OvnSnatRule" | "OvnDnatRule" | "Vlan" | "ProviderNetwork");
 type Fields = Readonly<Record<string, unknown>>;
 
 t.test("every CRD with validation rules has cases here", async (t) => {
@@ -360,6 +361,18 @@ const GOOD: readonly (readonly [Kind, string, Fields])[] = [
       ports: [{ name: "http", port: 80, protocol: "TCP" }],
     },
   ],
+  [
+    "RouterLBRule",
+    "what a Go client writes",
+    {
+      ovnEip: "e",
+      vpc: "team",
+      namespace: "default",
+      selector: null,
+      endpoints: ["10.16.0.9"],
+      ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }],
+    },
+  ],
   ["VpcDns", "a VPC's", { vpc: "team", subnet: "team-pods", replicas: 2 }],
   ["VpcDns", "what a Go client writes", { replicas: 0, vpc: "team", subnet: "team-pods", corefile: "mine" }],
   ["Vip", "any free address", { subnet: "ovn-default", type: "" }],
@@ -614,6 +627,15 @@ const BAD: readonly (readonly [Kind, Fields, ...string[]])[] = [
   ["Vip", { subnet: "s", namespace: "a.b" }, 'namespace "a.b" cannot be the name of a namespace'],
   ["Vip", {}, "spec.subnet", "is missing"],
   ["SwitchLBRule", { ports: [{ port: 80 }] }, "spec.vip", "is missing"],
+  ["RouterLBRule", { vpc: "v", ports: [{ port: 80 }] }, "spec.ovnEip", "is missing"],
+  ["RouterLBRule", { ovnEip: "e", ports: [{ port: 80 }] }, "spec.vpc", "is missing"],
+  ["RouterLBRule", { ovnEip: "e", vpc: "v" }, "spec.ports", "is missing"],
+  [
+    "RouterLBRule",
+    { ovnEip: "e", vpc: "v", ports: [{ port: 80, protocol: "ICMP" }] },
+    'protocol "ICMP" must be one of',
+  ],
+  ["RouterLBRule", { ovnEip: "e", vpc: "v", ports: [{ port: 80 }], endpoints: ["127.0.0.1"] }, "it is loopback"],
   ["VpcDns", { subnet: "s" }, "spec.vpc", "is missing"],
   ["VpcDns", { vpc: "v" }, "spec.subnet", "is missing"],
   ["VpcDns", { vpc: "v", subnet: "s", replicas: 4 }, "less than or equal to 3"],

@@ -7,21 +7,21 @@ import { vlanKind } from "../../../src/kinds/vlan.ts";
 import { NODES, SUBNETS } from "../../../src/kube/resources.ts";
 import { Objects, type Thing } from "./objects.ts";
 import { plugOutside } from "./outside-network.ts";
-import { judged } from "./subnets.ts";
+import { readiness } from "./subnets.ts";
 import { useObject } from "./use-object.ts";
 import type { World } from "./world.ts";
 
 export const FAMILIES = ["v4", "v6"] as const;
-export type Family = (typeof FAMILIES)[number];
+export type OutsideFamily = (typeof FAMILIES)[number];
 
 /** A network outside that all nodes are connected to by a ProviderNetwork. */
 export interface ExternalNetwork {
   /** Name of its Subnet, Vlan and ProviderNetwork. */
   readonly name: string;
   /** The outside host's own address in it, the gateway of its Subnet. */
-  readonly router: Readonly<Record<Family, string>>;
+  readonly router: Readonly<Record<OutsideFamily, string>>;
   /** The address with this last number; 100 and more are the Subnet's to give. */
-  address(last: number, family: Family): string;
+  address(last: number, family: OutsideFamily): string;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface ExternalNetwork {
  * it, until the end of the test. Resolves when its Subnet is ready.
  */
 export async function useExternalNetwork(t: Test, world: World, name: string, third: number): Promise<ExternalNetwork> {
-  const address = (last: number, family: Family): string =>
+  const address = (last: number, family: OutsideFamily): string =>
     family === "v4" ? `172.31.${third}.${last}` : `fd00:31:${third}::${last}`;
   const both = (last: number) => ({ v4: address(last, "v4"), v6: address(last, "v6") });
   const router = both(1);
@@ -51,7 +51,8 @@ export async function useExternalNetwork(t: Test, world: World, name: string, th
     gateway: `${router.v4},${router.v6}`,
     excludeIps: FAMILIES.map((family) => `${address(1, family)}..${address(99, family)}`),
   });
-  await judged(world, name);
+  // Its reason says what of an external subnet is not supported.
+  await world.subnets.until(name, "is Ready", (subnet) => readiness(subnet)?.status === "True");
   const label = (node: string, value: string | null) =>
     world.kube.patch(
       NODES,

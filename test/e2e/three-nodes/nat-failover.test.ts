@@ -17,9 +17,9 @@ import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
 import {
   type ExternalNetwork,
   FAMILIES,
-  type Family,
   gatewayOrder,
   hostOf,
+  type OutsideFamily,
   useExternalNetwork,
 } from "../testing/external-network.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
@@ -152,7 +152,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
   }
   await syncNodes(world);
 
-  const flows = (family: Family): readonly Flow[] => {
+  const flows = (family: OutsideFamily): readonly Flow[] => {
     const { router, address } = network;
     const to = { port: ECHO_PORT };
     return [
