@@ -35,7 +35,7 @@ export function podEndpoint(network: Network, namespace: string, name: string): 
   const key = `${namespace}/${name}`;
   const pod = network.facts.get("pods", key);
   if (pod === undefined)
-    throw new EndpointError(`there is no pod ${key} on the pod network${near(network, namespace)}`);
+    throw new EndpointError(`there is no pod ${key} on the pod network${near(network, namespace, name)}`);
   const port = network.podPort(pod);
   if (port === undefined) {
     const why = pod.alive ? "it has no address yet" : "its containers have ended";
@@ -107,7 +107,10 @@ function dualIp({ v4, v6 }: Dual<string>): Dual<Ip> {
   return { ...(four && { v4: four }), ...(six && { v6: six }) };
 }
 
-function near(network: Network, namespace: string): string {
+function near(network: Network, namespace: string, name: string): string {
+  const elsewhere = network.facts.all("pods").filter((pod) => pod.name === name);
+  if (elsewhere.length > 0)
+    return `; ${listed(elsewhere.map(({ key }) => key))} ${elsewhere.length > 1 ? "have" : "has"} that name`;
   if (network.facts.get("namespaces", namespace) === undefined) {
     return `, and no namespace ${namespace}; the namespaces are ${listed(network.facts.all("namespaces").map(({ name }) => name))}`;
   }

@@ -9,6 +9,8 @@ export interface NetworkPort {
   /** Name of its switch, which is also the Subnet's. */
   readonly switch: string;
   readonly addresses: Dual<Ip>;
+  /** Absent for a port without an address of its own. */
+  readonly mac?: string;
   /** Names of the port groups it is in, sorted. */
   readonly groups: readonly string[];
   /** `namespace/pod`, for a pod's port. */

@@ -9,6 +9,7 @@ import type { FactReader } from "../facts/store.ts";
 import { type Ip, parseIp } from "../net/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import type { Dual } from "../net/dual.ts";
+import { parseMac } from "../net/mac.ts";
 import type { NamedSets } from "../policy/packet.ts";
 import { AclIndex, type AclLists } from "./acls.ts";
 import type { NetworkPort } from "./network-port.ts";
@@ -48,6 +49,8 @@ export interface Uplink {
   readonly port: string;
   /** The router's own port towards the switch. */
   readonly routerPort: string;
+  /** The MAC of that port. */
+  readonly routerMac: string;
 }
 
 /**
@@ -240,6 +243,7 @@ function readPorts(tables: Tables): {
       name,
       switch: switchOf.get(uuid) ?? "",
       addresses: addressesOf(columns["addresses"]),
+      ...macOf(columns["addresses"]),
       groups: (groupsOf.get(uuid) ?? []).sort(),
       ...(pod !== undefined && { pod }),
       ...(provider !== undefined && { provider }),
@@ -256,6 +260,12 @@ function addressesOf(column: ColumnValue): Dual<Ip> {
     else found.v6 ??= ip;
   }
   return found;
+}
+
+/** The first MAC (ovn-nb(5), Logical_Switch_Port `addresses`). */
+function macOf(column: ColumnValue): { readonly mac?: string } {
+  const mac = texts(column).flatMap((entry) => parseMac(entry.split(" ", 1)[0] ?? "") ?? [])[0];
+  return mac === undefined ? {} : { mac };
 }
 
 function allAddressesOf(column: ColumnValue): readonly Ip[] {
@@ -281,11 +291,12 @@ function readAddressSets(
 }
 
 function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
-  const routerOf = new Map<string, string>();
+  const routerOf = new Map<string, { readonly router: string; readonly routerMac: string }>();
   for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
-    for (const port of tables.members(uuid, "ports")) {
-      const name = tables.row("Logical_Router_Port", port)?.columns["name"];
-      if (name !== undefined) routerOf.set(String(name), String(columns["name"]));
+    for (const member of tables.members(uuid, "ports")) {
+      const port = tables.row("Logical_Router_Port", member)?.columns;
+      if (port?.["name"] === undefined) continue;
+      routerOf.set(String(port["name"]), { router: String(columns["name"]), routerMac: String(port["mac"] ?? "") });
     }
   }
   const uplinks = new Map<string, Uplink>();
@@ -295,10 +306,10 @@ function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
       if (port?.["type"] !== "router") continue;
       const options = port["options"] as Readonly<Record<string, string>> | undefined;
       const routerPort = options?.["router-port"] ?? "";
-      const router = routerOf.get(routerPort);
+      const at = routerOf.get(routerPort);
       // The router of a BFD port leads nowhere else.
-      if (router !== undefined && !isBfdPortName(router))
-        uplinks.set(String(columns["name"]), { router, port: String(port["name"]), routerPort });
+      if (at !== undefined && !isBfdPortName(at.router))
+        uplinks.set(String(columns["name"]), { ...at, port: String(port["name"]), routerPort });
     }
   }
   return uplinks;
