@@ -26,7 +26,7 @@ import { formatStatus, readStatus } from "./status.ts";
 import { printable } from "./table.ts";
 import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
-import { traceCommand } from "./trace.ts";
+import { addTraceCommand } from "./trace/verb.ts";
 import { addUiCommand } from "./ui/command.ts";
 
 interface Options {
@@ -116,33 +116,7 @@ program
     });
   });
 
-program
-  .command("trace")
-  .description("follow a packet from a pod to its destination, step by step; names what drops it and how to allow it")
-  .argument("<pod>", "NAMESPACE/POD, POD, svc/NAMESPACE/NAME, node/NAME or an IP address")
-  .argument("<dest>", "the same; a Service, by name or address, stands for each of its backends")
-  .argument("[proto]", "tcp, udp, sctp, icmp (default), or tcp/80")
-  .argument("[port]", "a number, or the name of a port of the pod or Service")
-  .option("-n, --namespace <namespace>", "namespace of names without one", "default")
-  .addHelpText(
-    "after",
-    `
-Examples:
-  weftctl trace shop/cart shop/db tcp 5432
-  weftctl trace -n shop cart svc/db tcp postgres
-  weftctl trace shop/web 198.51.100.1 udp 53
-  weftctl trace shop/web other/api
-  weftctl trace shop/web other/api tcp 443 -o yaml
-
-It is computed from the objects, as the controller does, with what nodes report of their tunnels; nothing is sent. The account needs to list the
-objects that Weft reads (the role cluster-reader, or get and list of them).
-
-Exit codes: 0 delivered, or leaves the cluster, 1 dropped, or a node or tunnel on the way is not known to work, 2 the command failed.`,
-  )
-  .action((from: string, to: string, protocol: string | undefined, port: string | undefined, _, command: Command) => {
-    const options = command.optsWithGlobals<Options>();
-    return withKube(options, (kube) => traceCommand(kube, options.namespace, [from, to, protocol, port]));
-  });
+addTraceCommand(program, (options, action) => withKube(options as Options, action));
 
 program
   .command("diagnose")
@@ -293,8 +267,8 @@ program
 /** Codes of a negative answer, as opposed to a failure. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];
 
-program
-  .parseAsync(argumentsFor(basename(process.argv0), process.argv.slice(2)), { from: "user" })
+Promise.resolve()
+  .then(() => program.parseAsync(argumentsFor(basename(process.argv0), process.argv.slice(2)), { from: "user" }))
   .catch((error: unknown) => {
     // Commander has printed its own message; a request for help is not an error.
     if (error instanceof CommanderError) {

@@ -73,7 +73,11 @@ function kubectlError(
   cause: Error & { readonly code?: unknown; readonly killed?: boolean },
   stderr: string,
 ): ToolError {
-  const last = stderr.trim().split("\n").at(-1);
+  // kubectl's own last line says only that the command has failed.
+  const last = stderr
+    .trim()
+    .split("\n")
+    .findLast((line) => !line.startsWith("command terminated with exit code"));
   if (cause.code === "ENOENT")
     return new ToolError("kubectl is not on the PATH; weftctl runs commands in pods through it", { cause });
   if (cause.killed === true) return new ToolError(`kubectl has not answered within ${DEADLINE_MS / 1000} s`, { cause });
@@ -88,6 +92,50 @@ export function captureKubectl(args: readonly string[]): Promise<string> {
     else reject(kubectlError(error, stderr));
   });
   return promise;
+}
+
+/** A command in a pod that runs until it is stopped. */
+export interface RunningCommand {
+  /** Resolves once its standard error has the text; rejects with {@link ToolError} if it ends before, or does not say it in time. */
+  says(text: string): Promise<void>;
+  /** Ends it, and resolves with its output, of which at most 1 MiB is kept. */
+  stop(): Promise<string>;
+}
+
+/** Starts a command that ends with its input; see `endsWithInput` of `ToolTarget`. */
+export function startKubectl(args: readonly string[]): RunningCommand {
+  const child = spawn("kubectl", args, { stdio: ["pipe", "pipe", "pipe"], timeout: DEADLINE_MS });
+  let [stdout, stderr] = ["", ""];
+  let failure: ToolError | undefined;
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  child.once("error", (cause) => {
+    failure = kubectlError(cause, "");
+    resolve();
+  });
+  child.once("close", () => resolve());
+  child.stdin.on("error", () => undefined);
+  child.stdout.setEncoding("utf8").on("data", (part: string) => {
+    if (stdout.length < 2 ** 20) stdout += part;
+  });
+  child.stderr.setEncoding("utf8").on("data", (part: string) => {
+    stderr = (stderr + part).slice(-65_536);
+  });
+  return {
+    async says(text) {
+      const { promise, resolve: said } = Promise.withResolvers<void>();
+      const look = (): void => void (stderr.includes(text) && said());
+      child.stderr.on("data", look);
+      look();
+      await Promise.race([promise, closed]);
+      child.stderr.off("data", look);
+      if (!stderr.includes(text)) throw failure ?? kubectlError(new Error("the command has ended"), stderr);
+    },
+    async stop() {
+      child.stdin.end();
+      await closed;
+      return stdout;
+    },
+  };
 }
 
 /** The arguments of kubectl for the logs of a component of Weft: of all its pods, or of the one on `node`. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { NODES, PODS, VPCS } from "../kube/resources.ts";
-import type { Trace } from "../reachability/traces.ts";
-import { SampleCluster } from "./testing/sample-cluster.ts";
-import { portArgument, traceCommand } from "./trace.ts";
+import { NODES, PODS, VPCS } from "../../kube/resources.ts";
+import type { Trace } from "../../reachability/traces.ts";
+import { SampleCluster } from "../testing/sample-cluster.ts";
+import { portArgument, traceCommand } from "./command.ts";
 
 type Asked = Parameters<typeof traceCommand>[2];
 
