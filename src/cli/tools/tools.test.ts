@@ -108,6 +108,14 @@ t.test("as kubectl-ko, Kube-OVN's verbs take the options of programs unchanged",
       ["trace", "default/web", "10.16.0.9", "tcp", "80"],
     ],
     [
+      ["trace", "node//n1", "10.16.0.9", "0a:00:00:00:00:09", "tcp", "80"],
+      ["trace", "node/n1", "10.16.0.9", "tcp", "80", "--mac=0a:00:00:00:00:09"],
+    ],
+    [
+      ["ovn-trace", "default/web", "10.16.0.9", "0a:00:00:00:00:09", "icmp"],
+      ["trace", "default/web", "10.16.0.9", "icmp", "--mac=0a:00:00:00:00:09"],
+    ],
+    [
       ["diagnose", "all"],
       ["diagnose", "all"],
     ],
@@ -157,5 +165,24 @@ t.test("a program that runs until it is stopped ends with its input, because kub
 t.test("kubectl ko nb status shows the replicas of the databases", async (t) => {
   t.same(argumentsFor("kubectl-ko", ["nb", "status"]), ["central", "status"]);
   t.same(argumentsFor("kubectl-ko", ["sb", "backup"]), ["central", "backup"]);
+  t.same(argumentsFor("kubectl-ko", ["nb", "dbstatus"]), ["central", "status"]);
   t.same(argumentsFor("weftctl", ["nb", "status"]), ["nb", "status"]);
+});
+
+t.test("a verb of Kube-OVN without a counterpart is an error that says what to use", async (t) => {
+  for (const [args, message] of [
+    [["nb", "kick", "1234"], /`central rejoin NODE`/],
+    [["sb", "restore"], /`central restore NODE`/],
+    [["nb", "show"], /must be one of: status, dbstatus, backup/],
+    [["reload"], /rollout restart/],
+    [["icnbctl", "show"], /OVN-IC/],
+    [["diagnose", "IPPorts", "tcp-172.18.0.2-53"], /`trace node\/NAME ADDRESS tcp PORT`/],
+    [["log", "kube-ovn"], /`log controller\|daemon/],
+    [["trace", "a/b", "10.16.0.9", "arp", "request"], /trace icmp instead/],
+    [["log", "linux"], /`diagnose node NAME`/],
+  ] as const) {
+    t.throws(() => argumentsFor("kubectl-ko", args), { name: "ToolError", message });
+    t.same(argumentsFor("weftctl", args), args);
+  }
+  t.same(argumentsFor("kubectl-ko", ["log", "ovs"]), ["log", "ovs"]);
 });
