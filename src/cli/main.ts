@@ -9,7 +9,7 @@ import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
 import { addRestoreCommand } from "./central/restore.ts";
 import { completionScript, SHELLS } from "./completion.ts";
-import { AREAS, diagnoseCommand } from "./diagnose/command.ts";
+import { addDiagnoseCommand } from "./diagnose/verb.ts";
 import { parsePod } from "./endpoint-arguments.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
@@ -118,30 +118,7 @@ program
 
 addTraceCommand(program, (options, action) => withKube(options as Options, action));
 
-program
-  .command("diagnose")
-  .description("check for problems: each finding with its evidence and what to do")
-  .addArgument(new Argument("[area]", "what to check").choices(AREAS).default("all"))
-  .argument("[name]", "one object of it: a node, a subnet, NAMESPACE/POD or NAMESPACE/POLICY")
-  .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
-  .addHelpText(
-    "after",
-    `
-Examples:
-  weftctl diagnose
-  weftctl diagnose node worker-1
-  weftctl diagnose pod shop/cart -o yaml
-
-It reads the API server only: nodes and their tunnels, Weft's pods, subnets, IP objects, pods without an address, and Weft's Events of the last hour. Parts
-that the account may not read are reported, and the rest is checked.
-
-Exit codes: 0 nothing was found, 1 something was found, or could not be checked, 2 the command failed.`,
-  )
-  .action((area: (typeof AREAS)[number], name: string | undefined, _, command: Command) => {
-    const options = command.optsWithGlobals<Options>();
-    const question = { area, ...(name !== undefined && { name }) };
-    return withKube(options, (kube) => diagnoseCommand(kube, options.namespace, question, Date.now()));
-  });
+addDiagnoseCommand(program, (options, action) => withKube(options as Options, action));
 
 const policy = program
   .command("policy")

@@ -8,14 +8,17 @@ import { listEach } from "../../kube/pages.ts";
 import { EVENTS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../../kube/resources.ts";
 import type { Pod } from "../../kube/types.ts";
 import { EndpointError } from "../../reachability/endpoint.ts";
-import { buildClusterModel, readObjects } from "../cluster-model.ts";
+import { buildClusterModel, type ClusterModel, readObjects } from "../cluster-model.ts";
 import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
 import { readStatus } from "../status.ts";
+import { ToolError, type ToolTarget } from "../tools/targets.ts";
 import { diagnoseAddresses } from "./addresses.ts";
+import { diagnoseDrift } from "./drift.ts";
 import { diagnoseEvents } from "./events.ts";
 import { type Area, type Finding, isAbout } from "./finding.ts";
 import { diagnoseNodes } from "./nodes.ts";
+import { diagnoseOnNodes } from "./on-nodes.ts";
 import { diagnoseSubnets, type RecordedAddresses } from "./subnets.ts";
 
 /** The areas of `diagnose`. */
@@ -30,8 +33,15 @@ export interface DiagnoseQuestion {
   readonly name?: string;
 }
 
+/** Runs commands in Weft's pods, to look at nodes and at the database. */
+export interface PodCommands {
+  readonly capture: (target: ToolTarget) => Promise<string>;
+  /** Rejects with a `ToolError` if this account may not run any. */
+  permit(): Promise<void>;
+}
+
 /**
- * Checks for problems, using only the API server. A part that the account may not read is a finding of its own; the
+ * Checks for problems, by the API server and, with `commands`, on the nodes. A part that the account may not read is a finding of its own; the
  * others are still checked. `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` if the API server
  * cannot be reached, and with an `EndpointError` if there is no object of that name.
  */
@@ -40,6 +50,7 @@ export async function diagnoseCommand(
   namespace: string,
   question: DiagnoseQuestion,
   now: number,
+  commands?: PodCommands,
 ): Promise<ExplainReport> {
   const { area } = question;
   const name = await existing(kube, question);
@@ -47,6 +58,7 @@ export async function diagnoseCommand(
     (area === "all" || finding.area === area || finding.area === "controller" || finding.severity === "unchecked") &&
     (name === undefined || isAbout(finding, name));
   const reading = readObjects(kube);
+  const warnings: string[] = [];
   const parts = await Promise.all([
     checked("controller", "the controller, subnets and VPCs", async () => {
       const status = await readStatus(kube, namespace, now);
@@ -86,9 +98,53 @@ export async function diagnoseCommand(
         object.startsWith("Pod ") && pods?.has(object.slice("Pod ".length)) === false;
       return diagnoseEvents(events, now, (finding) => isAsked(finding) && !isGone(finding));
     }),
+    commands === undefined || area === "policy"
+      ? []
+      : checked("node", "nodes by commands on them", async () => {
+          const attempt = async (
+            what: string,
+            look: () => Promise<readonly Finding[]>,
+          ): Promise<readonly Finding[]> => {
+            try {
+              return await look();
+            } catch (error) {
+              if (!(error instanceof ToolError)) throw error;
+              warnings.push(`${what} not looked at: ${error.message}`);
+              return [];
+            }
+          };
+          const { capture, permit } = commands;
+          let permitted = false;
+          await attempt("nodes and the database were", async () => {
+            await permit();
+            permitted = true;
+            return [];
+          });
+          if (!permitted) return [];
+          const model = buildClusterModel(await reading);
+          const node = nodeAsked(area, name, model);
+          const looks = [
+            attempt("nodes were", () =>
+              diagnoseOnNodes(model, { kube, namespace, capture, ...(node !== undefined && { node }) }),
+            ),
+            ...(area === "all" ? [attempt("the database was", () => diagnoseDrift(kube, namespace, capture))] : []),
+          ];
+          return (await Promise.all(looks)).flat();
+        }),
   ]);
   const findings = parts.flat().filter(isAsked);
-  return { data: { findings }, text: formatFindings(findings), ok: findings.length === 0 };
+  return { data: { findings }, text: formatFindings(findings), ok: findings.length === 0, warnings };
+}
+
+/** The node to look at, where the question is about one; absent: all. */
+function nodeAsked(
+  area: DiagnoseQuestion["area"],
+  name: string | undefined,
+  { facts }: ClusterModel,
+): string | undefined {
+  if (name === undefined) return undefined;
+  if (area === "node") return name;
+  return area === "pod" ? facts.get("pods", name)?.node : undefined;
 }
 
 /** Counts the addresses that IP objects hold. */

@@ -171,6 +171,14 @@ export async function podOn(
   return pod.metadata.name;
 }
 
+/** A Ready pod with that label `app`, or any. Rejects with {@link ToolError} or `KubeError`. */
+export async function podOf(kube: Kube, namespace: string, app: string): Promise<string> {
+  const pods = await podsOf(kube, namespace, `app=${app}`);
+  const pod = pods.find(isReady) ?? pods[0];
+  if (pod === undefined) throw new ToolError(`no pod in namespace ${namespace} has the label app=${app}`);
+  return pod.metadata.name;
+}
+
 async function switchPod(kube: Kube, namespace: string, node: string): Promise<Omit<ToolTarget, "command">> {
   const pods = await podsOf(kube, namespace, "app=ovs");
   const pod = pods.find(({ spec }) => spec?.nodeName === node);

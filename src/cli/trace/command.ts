@@ -13,7 +13,7 @@ import type { ExplainReport } from "../explain.ts";
 import { hostEndpoints, parseDestination, resolveHost } from "./destination.ts";
 import { formatTrace } from "./format.ts";
 import { type NodeAnswers, withNodeTraces } from "./on-nodes.ts";
-import { type PacketTrace, withPackets } from "./with-packets.ts";
+import { type TraceWithPackets, withPackets } from "./with-packets.ts";
 
 /** The forms of the arguments PROTO and PORT: as in `kubectl ko trace`, or as in `policy explain`. */
 export function portArgument(protocol: string | undefined, port: string | undefined): PortQuestion {
@@ -81,7 +81,7 @@ export async function traceCommand(
   };
 }
 
-function arrives(trace: Trace | PacketTrace): boolean {
+function arrives(trace: Trace | TraceWithPackets): boolean {
   const { verdict } = trace;
   return (verdict === "delivered" || verdict === "leaves") && !("packetsDisagree" in trace);
 }

@@ -4,7 +4,7 @@ import type { ItineraryStep, PathOutcome } from "../../reachability/itinerary.ts
 import type { Trace } from "../../reachability/traces.ts";
 import type { NodePath } from "./on-nodes.ts";
 import { formatPackets } from "./packets.ts";
-import type { PacketTrace } from "./with-packets.ts";
+import type { TraceWithPackets } from "./with-packets.ts";
 
 const ENDINGS: Readonly<Record<Exclude<PathOutcome, "dropped">, string>> = {
   delivered: "Delivered.",
@@ -15,7 +15,7 @@ const ENDINGS: Readonly<Record<Exclude<PathOutcome, "dropped">, string>> = {
 const MARKS = { passes: "✓", dropped: "✗", unknown: "?", outside: "·" } as const;
 
 /** A trace as text, in complete lines. */
-export function formatTrace(trace: Trace | PacketTrace): string {
+export function formatTrace(trace: Trace | TraceWithPackets): string {
   const { from, to, port, service, verdict, paths, problem } = trace;
   const lines = [`${from} → ${to}  ${port}`];
   const add = ({ at, what, verdict: mark }: ItineraryStep): unknown => lines.push(`  ${MARKS[mark]} ${at}: ${what}`);

@@ -10,6 +10,7 @@ import type { ItineraryStep } from "../../reachability/itinerary.ts";
 import type { Network } from "../../reachability/network.ts";
 import type { PortQuestion } from "../../reachability/port.ts";
 import type { ToolTarget } from "../tools/targets.ts";
+import type { Capture } from "../tools/top.ts";
 import { flowText, type OfprotoTrace, parseOfprotoTrace, type TracedPacket, tunnelFields } from "./ofproto-trace.ts";
 
 /**
@@ -34,9 +35,6 @@ export interface NodeTrace {
   readonly receiver?: string;
 }
 
-/** Runs a command in a container of a pod of Weft, and resolves with its output. */
-export type Capture = (target: ToolTarget) => Promise<string>;
-
 /** What node traces are made with. */
 export interface NodeTracing {
   readonly network: Network;
@@ -48,7 +46,7 @@ export interface NodeTracing {
 }
 
 /** The packet to trace: from a port to an address. */
-export interface NodeQuestion {
+export interface PacketAsked {
   readonly from: Endpoint;
   readonly source: Ip;
   readonly destination: Ip;
@@ -75,7 +73,7 @@ ovs-vsctl --if-exists get Open_vSwitch . external_ids:ovn-encap-ip
 exec ovs-appctl ofproto/trace --names br-int "in_port=\\"$interface\\",$2"`;
 
 /** The fields of the packet; or why it cannot be built. */
-function packetOf(network: Network, question: NodeQuestion): TracedPacket | string {
+function packetOf(network: Network, question: PacketAsked): TracedPacket | string {
   const { from, source, destination, port, mac } = question;
   if ("name" in port) return "the port is known by name only";
   const own = from.place?.mac;
@@ -96,7 +94,7 @@ function packetOf(network: Network, question: NodeQuestion): TracedPacket | stri
  * Follows a packet by the flows that the nodes' Open vSwitch has: nothing is sent. A node that cannot be asked ends it with a step
  * that says why. Never rejects.
  */
-export async function traceOnNodes(tracing: NodeTracing, question: NodeQuestion): Promise<NodeTrace> {
+export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked): Promise<NodeTrace> {
   const { network } = tracing;
   const steps: ItineraryStep[] = [];
   const family = question.source.family === 4 ? "IPv4" : "IPv6";
@@ -120,7 +118,7 @@ export async function traceOnNodes(tracing: NodeTracing, question: NodeQuestion)
     const at = `node ${node}`;
     const add = (what: string, verdict: ItineraryStep["verdict"] = "passes"): unknown =>
       steps.push({ at, what, verdict });
-    let view: NodeView;
+    let view: SwitchAnswer;
     try {
       view = await askNode(tracing, node, match, flowText(packet, [...fields, ...arrival]), packet);
     } catch (error) {
@@ -176,7 +174,7 @@ export async function traceOnNodes(tracing: NodeTracing, question: NodeQuestion)
 
 interface Arrival {
   readonly node: string;
-  readonly view: NodeView;
+  readonly view: SwitchAnswer;
   readonly packet: TracedPacket;
   readonly way: string;
   add(what: string, verdict?: ItineraryStep["verdict"]): unknown;
@@ -214,7 +212,7 @@ function translation(before: TracedPacket, after: TracedPacket): string {
 }
 
 /** What a node has said. */
-interface NodeView {
+interface SwitchAnswer {
   readonly trace: OfprotoTrace;
   /** Interface → the pod that it belongs to. */
   readonly pods: ReadonlyMap<string, string>;
@@ -236,7 +234,7 @@ async function askNode(
   match: string,
   flow: string,
   sent: TracedPacket,
-): Promise<NodeView> {
+): Promise<SwitchAnswer> {
   const where = switches.get(node);
   if (where === undefined) throw new Error(`no pod of Open vSwitch runs there`);
   const text = await capture({ ...where, command: ["bash", "-c", SCRIPT, "trace", match, flow] });

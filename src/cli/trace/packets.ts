@@ -5,7 +5,7 @@ import type { Kube } from "../../kube/kube.ts";
 import type { PortQuestion } from "../../reachability/port.ts";
 import type { RunningCommand } from "../tools/kubectl.ts";
 import { captureTarget, everyDaemon, ToolError, type ToolTarget } from "../tools/targets.ts";
-import type { Capture } from "./node-trace.ts";
+import type { Capture } from "../tools/top.ts";
 
 /** What became of real packets. */
 export interface PacketReport {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Command, InvalidArgumentError } from "commander";
+import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { parseMac } from "../../net/mac.ts";
 import type { ExplainReport } from "../explain.ts";
@@ -41,7 +42,7 @@ export function addTraceCommand(
       "also send three packets for each family from the pod's network namespace, and count where they arrive",
     )
     .option("--mac <mac>", "the MAC that the packet is sent to, for a gateway that OVN does not know", macAddress)
-    .option("--weft-namespace <namespace>", "namespace of Weft", "kube-system")
+    .option("--weft-namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
       `

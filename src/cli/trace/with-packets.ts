@@ -11,7 +11,7 @@ import type { Trace } from "../../reachability/traces.ts";
 import { type PacketReport, type PacketTools, sendPackets } from "./packets.ts";
 
 /** A trace with what became of real packets. */
-export interface PacketTrace extends Trace {
+export interface TraceWithPackets extends Trace {
   readonly packets: readonly PacketReport[];
   /** How the packets differ from the trace. */
   readonly packetsDisagree?: string;
@@ -61,7 +61,7 @@ export async function withPackets(
       : {
           packetsDisagree: `${differing.map(({ family }) => family).join(" and ")} packets do otherwise than the trace says`,
         };
-  const traced: PacketTrace = { ...first, packets, ...disagree };
+  const traced: TraceWithPackets = { ...first, packets, ...disagree };
   return [traced, ...rest];
 }
 
