@@ -189,6 +189,22 @@ t.test("a server on a node that is no longer a member does not count for the maj
   t.match(out, `1 works\n2 works\n4 works\n${at(6643)}${at(6644)}first\n`);
 });
 
+t.test("backups are made on a schedule, which a restart does not begin anew", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    copies() { [ "$(ls /n/1/etc/weft-backup/ovn$1_db-*.db 2>/dev/null | wc -l)" = $2 ]; }
+    export OVN_BACKUP_HOURS=1 OVN_BACKUPS=2; start 1 10.0.0.1; until_true 30 works 1; until_true 20 copies sb 1 && copies nb 1 && echo "a copy of each at once"
+    stop 1; start 1 10.0.0.1; until_true 30 works 1; sleep 2; copies nb 1 && echo "none while the last one is new"
+    stop 1; touch -d '2 hours ago' /n/1/etc/weft-backup/*.db; start 1 10.0.0.1; until_true 30 works 1; until_true 20 copies sb 2 && copies nb 2 && echo "one when it is due"
+    `,
+  );
+  t.match(
+    out,
+    "a copy of each at once\n1 ended with 0\nnone while the last one is new\n1 ended with 0\none when it is due\n",
+  );
+});
+
 t.test("two simultaneous backups are both complete, and a backup works without a majority too", async (t) => {
   const out = await onCentrals(
     t,

@@ -112,6 +112,15 @@ export async function tryDaemonToken(
   ] as const)
     t.match(await patch(own, path, body), { status: 422 }, what);
 
+  const pod = `${SYSTEM}/pods/kube-ovn-cni-n1`;
+  const annotations = { metadata: { annotations: { "ovn.kubernetes.io/ip_address": "10.16.0.9" } } };
+  for (const [what, path, body] of [
+    ["a pod's annotations", pod, annotations],
+    ["a pod's labels", pod, { metadata: { labels: { app: "b" } } }],
+    ["a pod's status", `${pod}/status`, { status: { podIP: "10.16.0.9" } }],
+  ] as const)
+    t.match(await patch(own, path, body), { status: 403 }, `${what}, of its own node too`);
+
   const condition = { type: "NetworkUnavailable", status: "False", reason: "WeftIsReady", message: "m" };
   const body = { apiVersion: "v1", kind: "Node", metadata: { name: "n1" }, status: { conditions: [condition] } };
   const applied = await server.call(
