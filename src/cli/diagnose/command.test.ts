@@ -164,6 +164,26 @@ t.test("Weft's Events of the last hour are reported, the latest of each object a
   );
 });
 
+t.test("an Event about a node's chassis is a finding while the Node has the condition", async (t) => {
+  const cluster = await SampleCluster.make();
+  await cluster.add(EVENTS, {
+    ...{ metadata: { namespace: "default", name: "one" }, type: "Warning", reason: "ChassisMissing", message: "gone" },
+    ...{ source: { component: "kube-ovn-controller" }, lastTimestamp: new Date(NOW - 60_000).toISOString() },
+    involvedObject: { kind: "Node", name: "weft-1" },
+  });
+  const chassis = async () =>
+    (await findings(cluster.kube, "node", "weft-1")).filter(({ evidence }) => evidence.startsWith("Event"));
+  t.same(await chassis(), []);
+  const conditions = [{ type: "WeftChassisProblem", status: "True", reason: "ChassisMissing", message: "gone" }];
+  await cluster.kube.patch(
+    NODES,
+    { name: "weft-1" },
+    { type: "merge", body: { status: { conditions } } },
+    { subresource: "status" },
+  );
+  t.match(await chassis(), [{ problem: "ChassisMissing" }]);
+});
+
 t.test("parts that an account may not read are reported, and the rest is checked", async (t) => {
   const cluster = await SampleCluster.make();
   const kube: Kube = Object.create(cluster.kube, {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { CHASSIS_CONDITION } from "../../api/names.ts";
+import { isObject } from "../../collections/plain.ts";
 import { projectIp } from "../../facts/project-ip.ts";
 import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
@@ -89,13 +91,14 @@ export async function diagnoseCommand(
       return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, objects, now)];
     }),
     checked("pod", "Events", async () => {
-      // Events outlive their pods. If the account may not read pods, every Event is shown.
-      const [events, pods] = await Promise.all([
-        collect(kube, EVENTS),
-        reading.then((objects) => objects.get("pods")).catch(() => undefined),
-      ]);
-      const isGone = ({ object }: Finding): boolean =>
-        object.startsWith("Pod ") && pods?.has(object.slice("Pod ".length)) === false;
+      // Events outlive their pods and the problems of nodes. If the account may not read objects, every Event is shown.
+      const [events, objects] = await Promise.all([collect(kube, EVENTS), reading.catch(() => undefined)]);
+      const isGone = ({ object, problem }: Finding): boolean => {
+        const [kind, name = ""] = object.split(" ", 2);
+        if (kind === "Pod") return objects?.get("pods")?.has(name) === false;
+        const solved = kind === "Node" && CHASSIS_REASONS.includes(problem);
+        return solved && objects !== undefined && !hasCondition(objects.get("nodes")?.get(name), CHASSIS_CONDITION);
+      };
       return diagnoseEvents(events, now, (finding) => isAsked(finding) && !isGone(finding));
     }),
     commands === undefined || area === "policy"
@@ -145,6 +148,15 @@ function nodeAsked(
   if (name === undefined) return undefined;
   if (area === "node") return name;
   return area === "pod" ? facts.get("pods", name)?.node : undefined;
+}
+
+/** Reasons of Events about a node's chassis: while the problem lasts, the Node has the condition. */
+const CHASSIS_REASONS: readonly string[] = ["ChassisMissing", "ChassisConflict"];
+
+function hasCondition(object: KubeObject | undefined, type: string): boolean {
+  const { status } = (object ?? {}) as { readonly status?: unknown };
+  const conditions: unknown = isObject(status) ? status["conditions"] : undefined;
+  return Array.isArray(conditions) && conditions.some((condition) => isObject(condition) && condition["type"] === type);
 }
 
 /** Counts the addresses that IP objects hold. */
