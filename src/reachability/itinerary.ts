@@ -3,6 +3,7 @@
 import { NODE } from "../api/annotations.ts";
 import { DEFAULT_VPC } from "../api/names.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
+import { parseIp } from "../net/address.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ExplainedPath, ExplainedStep } from "./explain.ts";
 import type { Network } from "./network.ts";
@@ -134,7 +135,15 @@ function arrival(network: Network, { from, to }: ItineraryEnds, source: string, 
 
 /** How packets from a subnet leave the cluster. */
 function leaving(network: Network, subnet: SubnetFact, { node }: Endpoint, source: string): string {
-  if (subnet.vpc !== DEFAULT_VPC) return `leaves by the routes and gateways of VPC ${subnet.vpc}`;
+  const ip = parseIp(source);
+  const translated = ip && network.sourceNat(subnet.vpc, ip);
+  if (subnet.vpc !== DEFAULT_VPC || translated !== undefined) {
+    const as =
+      translated === undefined
+        ? `with its own source ${source}: no NAT rule is for it`
+        : `with the source ${translated.external} (${translated.label})`;
+    return `leaves by the routes and gateways of VPC ${subnet.vpc}, ${as}`;
+  }
   const gateways = network.facts.get("subnetGateways", subnet.name)?.nodes ?? [];
   const by =
     subnet.gatewayType === "distributed"

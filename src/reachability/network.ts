@@ -31,6 +31,15 @@ export interface StaticRoute {
   readonly nexthop: string;
 }
 
+/** A translation of a source address by a router (ovn-nb(5), NAT: `snat` and `dnat_and_snat`). */
+export interface SourceNat {
+  readonly external: string;
+  /** The addresses that it is for. */
+  readonly logical: Cidr;
+  /** The rule's object: `OvnFip web`. */
+  readonly label: string;
+}
+
 /** A router's port to the router of another VPC (ovn-nb(5), Logical_Router_Port `peer`). */
 export interface Peering {
   /** This router's port. */
@@ -77,6 +86,8 @@ export class Network implements NamedSets {
   readonly #routerPolicies: ReadonlyMap<string, readonly RouterPolicy[]>;
   /** Router → its routes besides its own networks, longest prefixes first. */
   readonly #routes: ReadonlyMap<string, readonly StaticRoute[]>;
+  /** Router → its source NAT, the most specific first. */
+  readonly #sourceNat: ReadonlyMap<string, readonly SourceNat[]>;
   /** Router → its ports to other routers. */
   readonly #peerings: ReadonlyMap<string, readonly Peering[]>;
 
@@ -107,6 +118,7 @@ export class Network implements NamedSets {
     this.#uplinks = readUplinks(tables);
     this.#routerPolicies = readRouterPolicies(tables);
     this.#routes = readRoutes(tables);
+    this.#sourceNat = readSourceNat(tables);
     this.#peerings = readPeerings(tables);
     this.#balanced = readBalanced(tables);
     this.#securityGroups = readSecurityGroups(tables);
@@ -179,6 +191,11 @@ export class Network implements NamedSets {
   routesTo(router: string, address: Ip): readonly StaticRoute[] {
     const all = (this.#routes.get(router) ?? []).filter(({ cidr }) => cidrContains(cidr, address));
     return all.filter(({ cidr }) => cidr.prefix === all[0]?.cidr.prefix);
+  }
+
+  /** The translation of a source address where its packets leave a VPC by its router. */
+  sourceNat(router: string, source: Ip): SourceNat | undefined {
+    return this.#sourceNat.get(router)?.find(({ logical }) => cidrContains(logical, source));
   }
 
   /** A router's peerings with the routers of other VPCs. */
@@ -354,6 +371,30 @@ function readRoutes(tables: Tables): ReadonlyMap<string, readonly StaticRoute[]>
     );
   }
   return routes;
+}
+
+/** The kinds of objects that NAT rows come from, by the beginning of their label. */
+const NAT_KINDS: Readonly<Record<string, string>> = { fip: "OvnFip", snat: "OvnSnatRule" };
+
+function readSourceNat(tables: Tables): ReadonlyMap<string, readonly SourceNat[]> {
+  const found = new Map<string, readonly SourceNat[]>();
+  for (const [uuid, { columns }] of tables.rows("Logical_Router")) {
+    const own = tables.members(uuid, "nat").flatMap((member): readonly SourceNat[] => {
+      const row = tables.row("NAT", member);
+      const logical = String(row?.columns["logical_ip"]);
+      const cidr = parseCidr(logical) ?? parseCidr(`${logical}/${logical.includes(":") ? 128 : 32}`);
+      if (row === undefined || cidr === undefined || row.columns["type"] === "dnat") return [];
+      const [kind = "", name = ""] = row.label.split("/");
+      const label = NAT_KINDS[kind] === undefined ? row.label : `${NAT_KINDS[kind]} ${name}`;
+      return [{ external: String(row.columns["external_ip"]), logical: cidr, label }];
+    });
+    if (own.length > 0)
+      found.set(
+        String(columns["name"]),
+        own.sort((a, b) => b.logical.prefix - a.logical.prefix),
+      );
+  }
+  return found;
 }
 
 function readPeerings(tables: Tables): ReadonlyMap<string, readonly Peering[]> {
