@@ -40,6 +40,36 @@ t.test("ovn-central's image allows by TLS what each certificate permits, and not
   ]);
 });
 
+t.test("another authority: connections in use stay, and those of the former one are refused in the end", async (t) => {
+  const script = [
+    await centralCertificates(t),
+    `as() { local who=$1; shift; ovn-nbctl --timeout=5 --db=ssl:127.0.0.1:6641 -p /tmp/$who.pem -c /tmp/$who.pem -C /tmp/both.pem "$@" >/dev/null 2>&1; }
+    issuer() { openssl s_client -connect 127.0.0.1:6641 -cert /tmp/controller.pem -key /tmp/controller.pem </dev/null 2>/dev/null | openssl x509 -noout -issuer; }
+    replace() { cat "\${@:2}" >$1.new; mv $1.new $1; }
+    cp /etc/weft-tls/ca.pem /tmp/former.pem; cat /tmp/former.pem /tmp/next-ca.pem >/tmp/both.pem
+    OVN_TLS=true /opt/weft/bin/start-central >>/tmp/log 2>&1 & main=$!
+    until_true 30 /opt/weft/bin/central-health
+    ovsdb-client -p /tmp/controller.pem -c /tmp/controller.pem -C /tmp/both.pem monitor ssl:127.0.0.1:6641 OVN_Northbound Logical_Switch name >/tmp/monitor 2>&1 & client=$!
+    sees() { grep -q $1 /tmp/monitor; }
+    as controller ls-add first; until_true 10 sees first && echo "a client has connected"
+    as next-controller ls-list || echo "the next authority is not trusted yet"
+    replace /etc/weft-tls/ca.pem /tmp/both.pem; until_true 10 as next-controller ls-add second && echo "both are trusted"; until_true 10 sees second
+    replace /etc/weft-tls/tls.pem /tmp/next-central.pem; until_true 10 eval 'issuer | grep next-central-ca' && as controller ls-list && echo "the next one is in use, and clients of the former one connect"
+    replace /etc/weft-tls/ca.pem /tmp/next-ca.pem; until_true 10 eval '! as controller ls-list' && echo "the former one is refused"
+    as next-controller ls-add third; until_true 10 sees third && kill -0 $client && ! grep -q 'closed\\|lost' /tmp/monitor && echo "the same client is connected"
+    kill $client; kill -TERM $main; wait $main; echo "ended with $?"`,
+  ].join("\n");
+  t.strictSame((await runInImage(t, script)).trim().split("\n"), [
+    "a client has connected",
+    "the next authority is not trusted yet",
+    "both are trusted",
+    "the next one is in use, and clients of the former one connect",
+    "the former one is refused",
+    "the same client is connected",
+    "ended with 0",
+  ]);
+});
+
 t.test(
   "what the role refuses to a node is logged once a minute, also by a server that has been started again",
   async (t) => {
