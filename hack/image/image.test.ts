@@ -62,12 +62,14 @@ await t.test("each command of the chart is in the image and can be run", async (
   }
 });
 
-await t.test("each entry point is a script that bash can read", async (t) => {
+await t.test("each entry point is a script that its interpreter can read", async (t) => {
   const scripts = globSync("**/*", { cwd: join(import.meta.dirname, "root"), withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );
   for (const script of scripts) {
-    const { code, stderr } = await run("bash", ["-n", join(script.parentPath, script.name)], { allowFailure: true });
+    const path = join(script.parentPath, script.name);
+    const [program, check] = readFileSync(path, "utf8").startsWith("#!/usr/bin/perl") ? ["perl", "-c"] : ["bash", "-n"];
+    const { code, stderr } = await run(program, [check, path], { allowFailure: true });
     t.equal(code, 0, `${script.name} ${stderr}`);
   }
 });
