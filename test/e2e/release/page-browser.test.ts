@@ -79,10 +79,9 @@ t.test(
     t.teardown(() => deploy(world.lab, createProgress()));
     const shop = await useNamespace(t, world, SHOP);
     const office = await useNamespace(t, world, OFFICE);
-    const [server, friend, stranger] = await run(world, [
-      webPod(shop, "server", "weft-2"),
-      idlePod(shop, "friend", "weft-1"),
-      idlePod(office, "stranger", "weft-1"),
+    const [[server, friend], [stranger]] = await Promise.all([
+      run(world, [webPod(shop, "server", "weft-2"), idlePod(shop, "friend", "weft-1")]),
+      run(world, [idlePod(office, "stranger", "weft-1")]),
     ]);
     if (server === undefined || friend === undefined || stranger === undefined) throw new Error("a pod is missing");
     await world.kube.create(NETWORK_POLICIES, {
