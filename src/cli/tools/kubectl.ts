@@ -73,11 +73,11 @@ function kubectlError(
   cause: Error & { readonly code?: unknown; readonly killed?: boolean },
   stderr: string,
 ): ToolError {
-  // kubectl's own last line says only that the command has failed.
+  // kubectl's own last line says only that the command has failed; programs of Open vSwitch end with one like it.
   const last = stderr
     .trim()
     .split("\n")
-    .findLast((line) => !line.startsWith("command terminated with exit code"));
+    .findLast((line) => !/^command terminated with exit code|: server returned an error$/.test(line));
   if (cause.code === "ENOENT")
     return new ToolError("kubectl is not on the PATH; weftctl runs commands in pods through it", { cause });
   if (cause.killed === true) return new ToolError(`kubectl has not answered within ${DEADLINE_MS / 1000} s`, { cause });

@@ -120,7 +120,10 @@ export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked):
       steps.push({ at, what, verdict });
     let view: SwitchAnswer;
     try {
-      view = await askNode(tracing, node, match, flowText(packet, [...fields, ...arrival]), packet);
+      const flow = flowText(packet, [...fields, ...arrival]);
+      view = await askNode(tracing, node, match, flow, packet);
+      // The question itself has Open vSwitch ask for the neighbour's MAC.
+      if (isUnresolved(view.trace)) view = await askNode(tracing, node, match, flow, packet);
     } catch (error) {
       add(`cannot be asked: ${error instanceof Error ? error.message : String(error)}`, "unknown");
       return end("unknown", packet.destination);
@@ -159,6 +162,10 @@ export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked):
         );
         return end("unknown", packet.destination);
       default: {
+        if (isUnresolved(view.trace)) {
+          add(`Open vSwitch cannot send it ${way}: ${warnings.join(", ")}`, "unknown");
+          return end("unknown", packet.destination);
+        }
         const rule = await droppingFlow(tracing, result.cookie);
         add(
           `Open vSwitch drops it ${way}${result.table === undefined ? "" : `, in table ${result.table}`}${rule}`,
@@ -170,6 +177,11 @@ export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked):
   }
   steps.push({ at: `node ${node}`, what: `is the ${MAX_NODES}th on the way: a loop`, verdict: "dropped" });
   return end("dropped", packet.destination);
+}
+
+/** The MAC of the tunnel's next hop is not known (yet), so the packet is dropped. */
+function isUnresolved({ result, warnings }: OfprotoTrace): boolean {
+  return result.kind === "drop" && warnings.some((warning) => warning.includes("neighbor cache miss"));
 }
 
 interface Arrival {

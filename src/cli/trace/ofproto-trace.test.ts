@@ -113,10 +113,11 @@ t.test("warnings are kept, and an answer without a trace is an error with its fi
 t.test("packets and tunnels are written as fields of ovs-fields(7)", async (t) => {
   t.equal(
     flowText(SENT, ['in_port="x"']),
-    'in_port="x",tcp,dl_src=00:00:00:00:00:02,dl_dst=00:00:00:00:00:01,nw_src=10.16.0.2,nw_dst=10.96.0.10,nw_ttl=64,tp_src=45678,tp_dst=80',
+    'in_port="x",tcp,dl_src=00:00:00:00:00:02,dl_dst=00:00:00:00:00:01,nw_src=10.16.0.2,nw_dst=10.96.0.10,nw_ttl=64,tcp_src=45678,tcp_dst=80',
   );
+  t.match(flowText({ ...SENT, keyword: "udp6" }, []), /udp_src=45678,udp_dst=80$/);
   const { ports: _, ...echo } = { ...SENT, keyword: "icmp6", source: "fd00::2", destination: "fd00::9" };
-  t.match(flowText(echo, []), /^icmp6,.*ipv6_src=fd00::2,ipv6_dst=fd00::9,nw_ttl=64,icmp_type=128,icmp_code=0$/);
+  t.match(flowText(echo, []), /^icmp6,.*ipv6_src=fd00::2,ipv6_dst=fd00::9,nw_ttl=64,icmpv6_type=128,icmpv6_code=0$/);
   t.same(tunnelFields({ local: "fd00::12", remote: "fd00::11", key: "0x4", option: "0x20003" }), [
     ...["tun_id=0x4", "tun_ipv6_src=fd00::11", "tun_ipv6_dst=fd00::12", "tun_metadata0=0x20003"],
   ]);

@@ -51,6 +51,8 @@ const IPV6_KEYWORDS = /6$/;
 export function flowText(packet: TracedPacket, match: readonly string[]): string {
   const { keyword, macs, source, destination, ttl, ports } = packet;
   const six = IPV6_KEYWORDS.test(keyword);
+  // `tp_src` is TCP's only.
+  const protocol = keyword.replace(IPV6_KEYWORDS, "");
   return [
     ...match,
     keyword,
@@ -59,10 +61,10 @@ export function flowText(packet: TracedPacket, match: readonly string[]): string
     `${six ? "ipv6" : "nw"}_src=${source}`,
     `${six ? "ipv6" : "nw"}_dst=${destination}`,
     `nw_ttl=${ttl}`,
-    ...(ports === undefined ? [] : [`tp_src=${ports.source}`, `tp_dst=${ports.destination}`]),
+    ...(ports === undefined ? [] : [`${protocol}_src=${ports.source}`, `${protocol}_dst=${ports.destination}`]),
     // An echo request (RFC 792, RFC 4443).
     ...(keyword === "icmp" ? ["icmp_type=8", "icmp_code=0"] : []),
-    ...(keyword === "icmp6" ? ["icmp_type=128", "icmp_code=0"] : []),
+    ...(keyword === "icmp6" ? ["icmpv6_type=128", "icmpv6_code=0"] : []),
   ].join(",");
 }
 

@@ -105,6 +105,19 @@ t.test("an account without the right gets the logical steps, and a warning", asy
   t.same(warnings, [`the nodes were not asked: ${why}`]);
 });
 
+t.test("a node that has just asked for the MAC of the tunnel's next hop is asked again", async (t) => {
+  const miss = traced(
+    "drop",
+    "10.16.0.3",
+    "     >> neighbor cache miss for 172.18.0.12 on bridge br-phy, sending ARP request",
+  );
+  const { ask } = await world({ "ovs-1": [miss, traced(TUNNEL)], "ovs-2": [traced("b_h")] });
+  t.equal((await ask()).ok, true);
+  const never = await world({ "ovs-1": [miss, miss] });
+  const { text } = await never.ask();
+  t.match(text, "? node weft-1: Open vSwitch cannot send it from default/a: neighbor cache miss for 172.18.0.12");
+});
+
 t.test("a loop of nodes ends", async (t) => {
   const back = TUNNEL.replace("172.18.0.12", "172.18.0.11");
   const many = <T>(text: T): readonly T[] => Array.from({ length: 20 }, () => text);
