@@ -17,8 +17,10 @@ const ROUNDS = 6;
 const VPC = "vpc-0";
 /** Rules for ports that share an external address. */
 const PORTS_OF_EIP = 100;
-/** Of three subnets the first is in the default VPC; floating IPs are for pods of the second, ports for those of the third. */
-const SUBNETS_OF_BENCH = 3;
+/** Of each three subnets the first is in the default VPC; floating IPs are for pods of the second, ports for those of the third. */
+const THIRDS = 3;
+/** Pods of one subnet, a /24. */
+const PODS_OF_SUBNET = 200;
 
 /** One kind of change, at full size. */
 export interface RuleChange {
@@ -50,9 +52,9 @@ export interface RuleFigures {
 export async function measureRules(count: number, progress: Progress): Promise<RuleFigures> {
   const size: TopologySize = {
     vpcs: 1,
-    subnets: SUBNETS_OF_BENCH,
+    subnets: THIRDS * Math.ceil(count / PODS_OF_SUBNET),
     nodes: 3,
-    pods: SUBNETS_OF_BENCH * count,
+    pods: THIRDS * count,
     services: 0,
   };
   const world = await progress.step(`${size.pods} pods`, (step) =>
@@ -67,8 +69,8 @@ export async function measureRules(count: number, progress: Progress): Promise<R
       for (let n = 0; n < count + ROUNDS; n++) await addEip(world.kube, `fip-${n}`);
       for (let n = 0; n <= count / PORTS_OF_EIP; n++) await addEip(world.kube, `ports-${n}`);
       for (let n = 0; n < count; n++) {
-        await addFip(world.kube, n, n);
-        await addDnat(world.kube, n, n);
+        await addFip(world, n, n);
+        await addDnat(world, n, n);
       }
       await applied(world.kube, ovnFipKind.type, count);
       await applied(world.kube, ovnDnatRuleKind.type, count);
@@ -82,7 +84,7 @@ export async function measureRules(count: number, progress: Progress): Promise<R
       const of: TopologyChange[] = [];
       const cpu = world.servers.northdCpuMs();
       await progress.step(what, async () => {
-        for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world.kube, n)));
+        for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world, n)));
       });
       changes.push(figures(what, of, (world.servers.northdCpuMs() - cpu) / ROUNDS));
     }
@@ -97,15 +99,15 @@ function changesOf(count: number) {
     // For the pods of the first rules, which are deleted before.
     {
       what: "one floating IP less",
-      change: (kube: FakeKube, n: number) => kube.delete(ovnFipKind.type, { name: `fip-${n}` }),
+      change: ({ kube }: TopologyWorld, n: number) => kube.delete(ovnFipKind.type, { name: `fip-${n}` }),
     },
-    { what: "one more floating IP", change: (kube: FakeKube, n: number) => addFip(kube, count + n, n) },
+    { what: "one more floating IP", change: (world: TopologyWorld, n: number) => addFip(world, count + n, n) },
     {
       what: "one forwarded port less",
-      change: (kube: FakeKube, n: number) => kube.delete(ovnDnatRuleKind.type, { name: `dnat-${n}` }),
+      change: ({ kube }: TopologyWorld, n: number) => kube.delete(ovnDnatRuleKind.type, { name: `dnat-${n}` }),
     },
-    { what: "one more forwarded port", change: (kube: FakeKube, n: number) => addDnat(kube, count + n, n) },
-    { what: "one more external address", change: (kube: FakeKube, n: number) => addEip(kube, `more-${n}`) },
+    { what: "one more forwarded port", change: (world: TopologyWorld, n: number) => addDnat(world, count + n, n) },
+    { what: "one more external address", change: ({ kube }: TopologyWorld, n: number) => addEip(kube, `more-${n}`) },
   ] as const;
 }
 
@@ -145,19 +147,20 @@ function addEip(kube: FakeKube, name: string): Promise<unknown> {
   return make(kube, ovnEipKind.type, name, { externalSubnet: "external" });
 }
 
-/** IP of the n-th pod of the subnet with this number. */
-function ipName(n: number, subnet: number): string {
-  return `pod-${n * SUBNETS_OF_BENCH + subnet}.ns-${subnet}`;
+/** IP of the n-th pod of the second (1) or third (2) subnets. */
+function ipName(n: number, third: 1 | 2, subnets: number): string {
+  const pod = n * THIRDS + third;
+  return `pod-${pod}.ns-${pod % subnets}`;
 }
 
-function addFip(kube: FakeKube, n: number, pod: number): Promise<unknown> {
-  return make(kube, ovnFipKind.type, `fip-${n}`, { ovnEip: `fip-${n}`, ipName: ipName(pod, 1) });
+function addFip({ kube, size }: TopologyWorld, n: number, pod: number): Promise<unknown> {
+  return make(kube, ovnFipKind.type, `fip-${n}`, { ovnEip: `fip-${n}`, ipName: ipName(pod, 1, size.subnets) });
 }
 
-function addDnat(kube: FakeKube, n: number, pod: number): Promise<unknown> {
+function addDnat({ kube, size }: TopologyWorld, n: number, pod: number): Promise<unknown> {
   const ovnEip = `ports-${Math.floor(n / PORTS_OF_EIP)}`;
   const ports = { externalPort: `${8_000 + n}`, internalPort: "80", protocol: "tcp" };
-  return make(kube, ovnDnatRuleKind.type, `dnat-${n}`, { ovnEip, ipName: ipName(pod, 2), ...ports });
+  return make(kube, ovnDnatRuleKind.type, `dnat-${n}`, { ovnEip, ipName: ipName(pod, 2, size.subnets), ...ports });
 }
 
 /** Waits until so many objects say that they are applied. */
