@@ -107,7 +107,6 @@ function changesOf(count: number) {
       change: ({ kube }: TopologyWorld, n: number) => kube.delete(ovnDnatRuleKind.type, { name: `dnat-${n}` }),
     },
     { what: "one more forwarded port", change: (world: TopologyWorld, n: number) => addDnat(world, count + n, n) },
-    { what: "one more external address", change: ({ kube }: TopologyWorld, n: number) => addEip(kube, `more-${n}`) },
   ] as const;
 }
 
