@@ -20,6 +20,7 @@ t.test("three centrals with TLS: nodes are served by relays and can connect to n
     tls=true; for n in 1 2 3; do start $n; done; all_work; write first; until_true 4 datapath first && echo "a node sees it"
     until_true 3 as n1 ovn-sbctl $(to 6642) --no-leader-only --may-exist chassis-add chassis-1 geneve 192.0.2.1 && echo "a node adds its chassis"
     refused() { as n2 ovn-sbctl $(to 6642) --no-leader-only chassis-del chassis-1 >/tmp/refused; grep -q RBAC /tmp/refused; }; until_true 2 refused; grep -m1 -o 'RBAC.*prohibit' /tmp/refused | tr -d '\\\\"'
+    logged() { cat /n/?/log | grep -m1 -o 'row deletion from table "Chassis", to client chassis-2'; }; until_true 5 logged; logged
     for port in 6641 6642 6649 6650 6643 6644; do for n in 1 2 3; do
       timeout 2 openssl s_client -connect 10.0.0.$n:$port -cert /tmp/n1.pem -key /tmp/n1.pem -quiet </dev/null >/tmp/said 2>&1; grep -qi 'alert' /tmp/said || echo "$n:$port takes a node's certificate"
     done; done
@@ -28,16 +29,17 @@ t.test("three centrals with TLS: nodes are served by relays and can connect to n
     kill -CONT $(cat /n/$hung/run/ovnsb_db.pid); crash $hung; write third; until_true 10 datapath third && echo "a node sees what came after a crash"
     rm -rf /n/$hung/etc/*; start $hung; all_work; seen
     kill -9 $(cat /n/1/run/ovnsb_relay.pid); until_true 2 as n1 ovn-sbctl ssl:10.0.0.1:6642 --no-leader-only --bare list SB_Global && echo "a relay that died is back"
+    modified() { as n2 ovn-sbctl ssl:10.0.0.1:6642 --no-leader-only set Chassis chassis-1 hostname=other; grep 'modification of table "Chassis", to client chassis-2' /n/1/log; }; until_true 5 modified && echo "and logs what it refuses"
     `,
     await centralCertificates(t),
   );
   t.match(
     out,
-    `${ALL_WORK}a node sees it\na node adds its chassis\nRBAC rules for client chassis-2 role ovn-controller prohibit\n${[1, 2, 3].map((n) => `${n}:6642 takes a node's certificate\n`).join("")}`,
+    `${ALL_WORK}a node sees it\na node adds its chassis\nRBAC rules for client chassis-2 role ovn-controller prohibit\nrow deletion from table "Chassis", to client chassis-2\n${[1, 2, 3].map((n) => `${n}:6642 takes a node's certificate\n`).join("")}`,
   );
   t.match(
     out,
-    `then\na node sees what came while the leader hung\na node sees what came after a crash\n${ALL_WORK}switches: first second third\na relay that died is back\n`,
+    `then\na node sees what came while the leader hung\na node sees what came after a crash\n${ALL_WORK}switches: first second third\na relay that died is back\nand logs what it refuses\n`,
   );
 });
 
