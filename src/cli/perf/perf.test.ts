@@ -18,6 +18,7 @@ interface PodObject extends KubeObject {
   readonly spec: {
     readonly nodeName: string;
     readonly hostNetwork: boolean;
+    readonly securityContext: object;
     readonly containers: readonly { readonly command: readonly string[] }[];
   };
 }
@@ -53,11 +54,13 @@ async function cluster(t: Test, names: readonly string[], message: (client: PodO
   const control = new AbortController();
   t.teardown(() => control.abort());
   const clients: string[] = [];
+  const pods: PodObject["spec"][] = [];
   const { resourceVersion } = await kube.list(PODS);
   kube
     .watch<PodObject>(PODS, { resourceVersion, timeoutSeconds: 60, signal: control.signal }, ({ type, ...event }) => {
       if (type !== "ADDED" || !("object" in event)) return;
       const { metadata, spec } = event.object;
+      pods.push(spec);
       const command = spec.containers[0]?.command ?? [];
       const isServer = command.includes("perf-server");
       if (!isServer) clients.push(`${spec.nodeName}${spec.hostNetwork ? " host" : ""} ${command[2]}`);
@@ -75,7 +78,7 @@ async function cluster(t: Test, names: readonly string[], message: (client: PodO
     .catch(() => undefined);
   const left = async () =>
     [...(await kube.list(PODS)).items, ...(await kube.list(SERVICES)).items].map(({ metadata }) => metadata.name);
-  return { kube, clients, left };
+  return { kube, clients, pods, left };
 }
 
 t.test("every path is measured in turn, and nothing is left", async (t) => {
@@ -97,6 +100,17 @@ t.test("every path is measured in turn, and nothing is left", async (t) => {
   t.match(text, /pod-other-node +b > a +2\.5 Gbit\/s +0\.100 ms, 0\.300 ms +no answer +1\.00 %/);
   t.equal(said.length, 5);
   t.same(await left(), []);
+});
+
+t.test("pods meet the Pod Security Standard restricted, but for the network of the node", async (t) => {
+  const { kube, pods } = await cluster(t, ["a", "b"], () => JSON.stringify(MEASURED));
+  await perf(kube, OPTIONS, new AbortController().signal, () => undefined);
+  t.equal(pods.length, 6);
+  const container = { securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } } };
+  for (const { securityContext, containers } of pods) {
+    t.match(securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    t.match(containers, [container]);
+  }
 });
 
 t.test("a path that cannot be measured is a problem of its own", async (t) => {

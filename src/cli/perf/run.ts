@@ -142,11 +142,11 @@ function task(
   return {
     ...{ name: NAME, namespace, image, pullPolicy, pullSecrets, timeoutMs },
     command: ["weftctl", ...command],
-    // As any pod: the default priority, and the resolver of the cluster is not needed.
+    // As any pod: the default priority, and the resolver of the cluster is not needed. Those in the pod network meet the Pod Security Standard "restricted".
     pod: {
       hostNetwork: host,
       priorityClassName: undefined,
-      securityContext: { runAsNonRoot: true, runAsUser: 65_534 },
+      securityContext: { runAsNonRoot: true, runAsUser: 65_534, seccompProfile: { type: "RuntimeDefault" } },
     },
     container: { securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } } },
   };

@@ -7,8 +7,10 @@ import t from "tap";
 import { ROOT } from "../../../hack/build/npm.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { PODS, SERVICES } from "../../../src/kube/resources.ts";
+import { useNamespace } from "../testing/pods.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
+const NAME = "weft-perf-restricted";
 const PROGRAM = join(ROOT, "src/cli/main.ts");
 
 t.setTimeout(400_000);
@@ -73,6 +75,16 @@ t.test(
       }
       await until("nothing is left", 60_000, async () => (await left(world)).length === 0, 500);
     }
+    await useNamespace(t, world, NAME);
+    await world.lab.kubectl(["label", "namespace", NAME, "pod-security.kubernetes.io/enforce=restricted"]);
+    const inPods = ["--path", "pod-same-node", "pod-other-node", "service"];
+    const restricted = await start(world, "--in", NAME, "--seconds=1", "--rate=5", ...inPods).ended;
+    t.equal(restricted.code, 0, restricted.stdout + restricted.stderr);
+    t.match(restricted.stdout, /^pod-other-node .* bit\/s/m);
+    const refused = await start(world, "--in", NAME, "--seconds=1", "--path", "host").ended;
+    t.equal(refused.code, 2);
+    t.match(refused.stderr, /violates PodSecurity "restricted:latest": host namespaces/);
+
     const interrupted = start(world, "--seconds=60", "--path", "pod-same-node");
     await until("it measures", 120_000, async () => interrupted.output.stderr.includes("measuring pod-same-node"), 200);
     interrupted.child.kill("SIGINT");

@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { addressOf, FABRIC, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import type { Thing } from "../testing/objects.ts";
-import { addressesOf, inPod } from "../testing/pods.ts";
+import { addressesOf, inPod, useNamespace } from "../testing/pods.ts";
 import { probing } from "../testing/probing.ts";
 import { metricsToken, startPrometheus } from "../testing/prometheus.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
@@ -29,7 +29,7 @@ function figure(text: string, name: string, ...labels: readonly string[]): numbe
   return lines.length === 0 ? Number.NaN : lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
-/** Waits until a metric of a prober has grown by `more` from now on. */
+/** Waits until a metric of a prober has grown by `more` from now on; series that do not exist yet begin at 0. */
 async function grows(
   world: World,
   prober: Thing,
@@ -37,7 +37,7 @@ async function grows(
   name: string,
   ...labels: readonly string[]
 ): Promise<void> {
-  const first = figure(await metricsOf(world, prober), name, ...labels);
+  const first = figure(await metricsOf(world, prober), name, ...labels) || 0;
   await until(
     `${name} ${labels.join()} grows`,
     60_000,
@@ -118,6 +118,20 @@ t.test("probers see a healthy mesh, and what is cut", { skip: whyNoLab(), timeou
     t.match(stdout, /Uid:\s+65534/);
     t.match(stdout, /CapEff:\s+0+\n/);
     t.match(stdout, /CapBnd:\s+0+\n/);
+  });
+
+  await t.test("a prober's pod meets the Pod Security Standard restricted", async (t) => {
+    await useNamespace(t, world, NAME);
+    const { kubectl } = world.lab;
+    await kubectl(["label", "namespace", NAME, "pod-security.kubernetes.io/enforce=restricted"]);
+    const shown = await kubectl(["-n", "kube-system", "get", "daemonset/kube-ovn-pinger", "--output=json"]);
+    const { serviceAccountName: _, ...spec } = (JSON.parse(shown.stdout) as Thing).spec.template.spec;
+    const create = ["-n", NAME, "create", "--dry-run=server", "--filename=-"];
+    const pod = (spec: object): string =>
+      JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name: NAME }, spec });
+    await kubectl(create, { input: pod(spec) });
+    const { stderr } = await kubectl(create, { input: pod({ ...spec, hostNetwork: true }), allowFailure: true });
+    t.match(stderr, /violates PodSecurity/, "another one is refused");
   });
 
   await t.test("a node whose tunnels are cut: pods are lost, nodes are not", async (t) => {

@@ -35,7 +35,7 @@ export interface ScrapeJob {
 }
 
 /**
- * Runs Debian's Prometheus on the first node until the end of the test, for five minutes at most: it scrapes each second, with the chart's rules. Returns a function that
+ * Runs Debian's Prometheus on the first node until the end of the test, for ten minutes at most: it scrapes each second, with the chart's rules. Returns a function that
  * resolves with the series of a query; none as long as it does not answer.
  */
 export function startPrometheus(
@@ -66,11 +66,11 @@ export function startPrometheus(
   );
   const ended = exec(
     [
-      ...["timeout", "300", prometheus ?? "", `--config.file=${join(folder, "prometheus.yml")}`],
+      ...["timeout", "600", prometheus ?? "", `--config.file=${join(folder, "prometheus.yml")}`],
       ...[`--storage.tsdb.path=${join(folder, "data")}`, `--web.listen-address=127.0.0.1:${PORT}`],
       ...["--web.enable-lifecycle", "--log.level=warn"],
     ],
-    { allowFailure: true, timeoutMs: 310_000 },
+    { allowFailure: true, timeoutMs: 610_000 },
   );
   t.teardown(async () => {
     await exec(["curl", "-sS", "-X", "POST", `http://127.0.0.1:${PORT}/-/quit`], { allowFailure: true });
