@@ -45,6 +45,15 @@ export interface Pod extends KubeObject {
     readonly hostNetwork?: boolean;
     readonly restartPolicy?: "Always" | "OnFailure" | "Never";
     readonly serviceAccountName?: string;
+    readonly affinity?: {
+      readonly nodeAffinity?: {
+        readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+          readonly nodeSelectorTerms: readonly {
+            readonly matchFields?: readonly { readonly values?: readonly string[] }[];
+          }[];
+        };
+      };
+    };
     readonly containers?: readonly Container[];
     /** Init containers with restartPolicy Always are sidecars: their ports are included. */
     readonly initContainers?: readonly (Container & { readonly restartPolicy?: string })[];

@@ -51,6 +51,36 @@ t.test("what does not come back within a second is lost, and a payload that was 
   t.same(await result, { sent: 3, lost: 2, averageMs: 0 });
 });
 
+t.test("a reply that had arrived when the deadline passed is not lost, though it is read later", async (t) => {
+  const replies: (() => void)[] = [];
+  const timers: (() => void)[] = [];
+  const echoes = new EchoRequests(
+    (_, onReply) => ({
+      send: (_, sequence, payload) => replies.push(() => onReply(sequence, Buffer.from(payload))),
+      close: () => undefined,
+    }),
+    new Set([4]),
+    {
+      now: () => 0,
+      after: (_, run) => {
+        timers.push(run);
+        return () => undefined;
+      },
+    },
+  );
+  const result = echoes.ping(address);
+  // First the pauses between the requests, then their deadlines, as after a time in which the process was not scheduled.
+  while (timers.length > 0) {
+    for (const run of timers.splice(0)) run();
+    await Promise.resolve();
+    setImmediate(() => {
+      for (const reply of replies.splice(0)) reply();
+    });
+    if (timers.length === 0) await new Promise((resolve) => void setImmediate(resolve));
+  }
+  t.match(await result, { sent: 3, lost: 0 });
+});
+
 t.test("a request that the kernel refuses is lost, with its reason", async (t) => {
   const { clock, echoes } = setup(() => {
     throw new Error("sendto: ENETUNREACH");

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { Family } from "../net/address.ts";
 import type { PingSocket } from "../netlink/ping-socket.ts";
 import type { Clock } from "../time/clock.ts";
+import { afterReading } from "./after-reading.ts";
 import type { ProbedAddress } from "./targets.ts";
 
 /** What became of the echo requests to an address. */
@@ -94,11 +95,12 @@ export class EchoRequests {
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
     const started = this.#clock.now();
     const done = (replied: boolean): void => {
+      if (this.#waiting.get(key)?.payload !== payload) return;
       cancel();
       this.#waiting.delete(key);
       resolve(replied ? this.#clock.now() - started : undefined);
     };
-    const cancel = this.#clock.after(DEADLINE_MS, () => done(false));
+    const cancel = this.#clock.after(DEADLINE_MS, () => afterReading(() => done(false)));
     this.#waiting.set(key, { payload, done });
     try {
       socket.send(address, this.#sequence, payload);

@@ -2,6 +2,7 @@
 
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../time/clock.ts";
+import { afterReading } from "./after-reading.ts";
 
 /** The result of a check that takes time. */
 export type Timed = { readonly ms: number } | { readonly problem: string };
@@ -13,7 +14,10 @@ export const DEADLINE_MS = 5_000;
 export async function timed(clock: Pick<Clock, "now" | "after">, check: () => Promise<unknown>): Promise<Timed> {
   const started = clock.now();
   const late = Promise.withResolvers<never>();
-  const cancel = clock.after(DEADLINE_MS, () => late.reject(new Error(`no answer within ${DEADLINE_MS / 1_000} s`)));
+  // It may fail after the end of the check.
+  late.promise.catch(() => undefined);
+  const fail = (): void => late.reject(new Error(`no answer within ${DEADLINE_MS / 1_000} s`));
+  const cancel = clock.after(DEADLINE_MS, () => afterReading(fail));
   try {
     await Promise.race([check(), late.promise]);
     return { ms: clock.now() - started };

@@ -34,6 +34,14 @@ t.test("the ports of a prober answer others in both families", async (t) => {
   }
 });
 
+t.test("a port that answered while this process was not scheduled does answer", async (t) => {
+  const { tcp } = await responders(t);
+  const checked = checkPort({ protocol: "tcp", family: 4, address: "127.0.0.1", port: tcp });
+  // The kernel completes the connection meanwhile.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_100);
+  t.equal(await checked, undefined);
+});
+
 t.test("a port that is closed or silent does not answer", async (t) => {
   const port = await freePort();
   const at = { family: 4, address: "127.0.0.1" } as const;

@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { Family } from "../net/address.ts";
+import { afterReading } from "./after-reading.ts";
 import type { TargetPort } from "./options.ts";
 
 /** Until a port must answer, in ms. */
@@ -16,13 +17,17 @@ const ANSWER = "weft-pinger!";
 
 /** Why a port does not answer; undefined if it does. A UDP port answers by any datagram. Never rejects. */
 export async function checkPort(target: TargetPort): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const late = new AbortController();
+  const { signal } = late;
+  const timer = setTimeout(() => afterReading(() => late.abort()), DEADLINE_MS);
   try {
     await (target.protocol === "tcp" ? checkTcp(target, signal) : checkUdp(target, signal));
     return undefined;
   } catch (error) {
     if (signal.aborted) return `no answer within ${DEADLINE_MS / 1_000} s`;
     return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

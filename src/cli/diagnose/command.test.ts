@@ -54,6 +54,35 @@ t.test("nodes: problems of their conditions, their tunnels and Weft's pods on th
   t.same(of(await findings(cluster.kube, "node", "weft-2"), "Node weft-1"), []);
 });
 
+t.test("probers: a node whose prober is not ready or cannot be scheduled; none where there is none", async (t) => {
+  const cluster = await SampleCluster.make();
+  const prober = (name: string, spec: object, status: object) =>
+    cluster.add(PODS, {
+      metadata: { namespace: "kube-system", name, labels: { app: "kube-ovn-pinger" } },
+      spec,
+      status,
+    });
+  const probers = async (): Promise<readonly string[]> => {
+    const found = await findings(cluster.kube, "node");
+    return found.flatMap(({ object, severity, problem, evidence }) =>
+      problem.startsWith("weft-pinger") ? `${severity} ${object} ${problem}: ${evidence}` : [],
+    );
+  };
+  t.same(await probers(), []);
+  await prober(...(["p1", { nodeName: "weft-1" }] as const), {
+    phase: "Running",
+    conditions: [{ type: "Ready", status: "True" }],
+  });
+  t.same(await probers(), [], "a nodeSelector may leave out the other node");
+  // As the DaemonSet's controller assigns a pod to a node.
+  const matchFields = [{ key: "metadata.name", operator: "In", values: ["weft-2"] }];
+  const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } };
+  await prober("p2", { affinity: { nodeAffinity: required } }, { phase: "Pending" });
+  t.same(await probers(), [
+    "warning Node weft-2 weft-pinger is not ready there: pods with app=kube-ovn-pinger: p2 is Pending, not Ready",
+  ]);
+});
+
 t.test("addresses: two records of one, records without a pod, pods without a record", async (t) => {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");

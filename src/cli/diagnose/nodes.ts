@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NODE } from "../../api/annotations.ts";
+import { PINGER_COMPONENT } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Pod } from "../../kube/types.ts";
 import type { ClusterModel } from "../cluster-model.ts";
 import type { Finding } from "./finding.ts";
 
-/** Workloads of Weft with one pod on each node: label `app` → its component. */
-const OF_EACH_NODE = { "kube-ovn-cni": "weft-daemon", ovs: "Open vSwitch and ovn-controller" } as const;
+/** Workloads of Weft with one pod on each node: label `app` → its component. Probers are optional, and a nodeSelector may leave out nodes. */
+const OF_EACH_NODE = {
+  "kube-ovn-cni": "weft-daemon",
+  ovs: "Open vSwitch and ovn-controller",
+  [PINGER_COMPONENT]: "weft-pinger",
+} as const;
 
 /** Problems of nodes, their chassis, their tunnels and Weft's pods on them. `own`: the pods in Weft's namespace. */
 export function diagnoseNodes({ facts }: ClusterModel, own: readonly Pod[]): readonly Finding[] {
@@ -48,11 +53,12 @@ export function diagnoseNodes({ facts }: ClusterModel, own: readonly Pod[]): rea
         "see the pod of DaemonSet kube-ovn-cni on the node",
       );
     for (const [app, what] of Object.entries(OF_EACH_NODE)) {
-      const pods = own.filter(({ metadata, spec }) => metadata.labels?.["app"] === app && spec?.nodeName === node.name);
-      if (pods.some(isReady)) continue;
+      const pods = own.filter((pod) => pod.metadata.labels?.["app"] === app && nodeOf(pod) === node.name);
+      const isOptional = app === PINGER_COMPONENT;
+      if (pods.some(isReady) || (isOptional && pods.length === 0)) continue;
       const state = pods.map(stateOf).join(", ") || "there is none";
       add(
-        "error",
+        isOptional ? "warning" : "error",
         `${what} is not ready there`,
         `pods with app=${app}: ${state}`,
         `see \`kubectl -n ${own[0]?.metadata.namespace ?? "kube-system"} describe pod -l app=${app}\` and its log`,
@@ -60,6 +66,12 @@ export function diagnoseNodes({ facts }: ClusterModel, own: readonly Pod[]): rea
     }
     return found;
   });
+}
+
+/** The node on which a pod of a DaemonSet runs, or for which it waits: until it is scheduled, the controller's affinity to the node's name tells that. */
+function nodeOf({ spec = {} }: Pod): string | undefined {
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  return spec.nodeName || terms.flatMap(({ matchFields = [] }) => matchFields.flatMap(({ values = [] }) => values))[0];
 }
 
 function isReady({ status }: Pod): boolean {
