@@ -12,7 +12,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { subnetConfig } from "../../src/ipam/config.ts";
 import { Ipam } from "../../src/ipam/ipam.ts";
-import { hashedMacs } from "../../src/ipam/macs.ts";
+import { hashedMacs } from "../../src/ipam/mac-choice.ts";
 import type { IpRecord } from "../../src/ipam/recorded-lease.ts";
 import { formatIpv4, formatIpv6, parseIp } from "../../src/net/address.ts";
 

@@ -11,7 +11,7 @@ import type { PodFact } from "../facts/pod.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { FactKind } from "../facts/types.ts";
 import { Ipam } from "../ipam/ipam.ts";
-import { hashedMacs, type MacSource } from "../ipam/macs.ts";
+import { clusterMacs, type MacSource } from "../ipam/mac-choice.ts";
 import { DerivedFacts } from "../kinds/derived.ts";
 import { KINDS } from "../kinds/index.ts";
 import { knownAs } from "../kinds/objects.ts";
@@ -368,9 +368,9 @@ export class Controller {
     });
   }
 
-  /** MACs depend on the cluster, so that pods with equal names in two clusters on one network have different ones. */
+  /** The source of MACs, made when the cluster's facts are there. */
   #macs(owner: string, attempt: number): Uint8Array {
-    this.#macSource ??= hashedMacs(this.facts.get("namespaces", "kube-system")?.uid ?? "weft");
+    this.#macSource ??= clusterMacs(this.facts.get("namespaces", "kube-system")?.uid);
     return this.#macSource(owner, attempt);
   }
 

@@ -4,7 +4,7 @@ import { Registry } from "prom-client";
 import t from "tap";
 import { addSubnet, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { Ipam } from "../ipam/ipam.ts";
-import { hashedMacs } from "../ipam/macs.ts";
+import { hashedMacs } from "../ipam/mac-choice.ts";
 import { projectIpPool } from "../kinds/ippool.ts";
 import { Engine } from "../reconcile/engine.ts";
 import { Tracker } from "../reconcile/tracker.ts";

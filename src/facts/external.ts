@@ -7,7 +7,7 @@ export interface ExternalGatewaysFact {
   readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
-/** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-vpcs.ts`. Absent if it is not used. */
+/** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-exclusion.ts`. Absent if it is not used. */
 export interface EipVpcFact {
   /** Name of the OvnEip. */
   readonly key: string;

@@ -2,13 +2,11 @@
 
 import type { Family, Ip } from "../net/address.ts";
 import { type Dual, dualValues, formatDual } from "../net/dual.ts";
-import { parseMacNumber } from "../net/mac.ts";
-import type { MacSource } from "./macs.ts";
+import { type MacSource, pickMac } from "./mac-choice.ts";
 import type { Offset } from "./offset.ts";
 import { listOf, type Refusal, refuse } from "./refusal.ts";
 import {
   holderText,
-  macInUse,
   mostSpecificRefusal,
   nothingAvailable,
   poolNotForNamespace,
@@ -51,7 +49,7 @@ interface Candidate {
 }
 
 /**
- * Decides a request: subnet, addresses and MAC, or a refusal. Both families or none. Changes nothing. The owner keeps its current addresses where the
+ * Decides a request: subnet, addresses and MAC, or a refusal. The MAC is `pickMac`'s choice. Both families or none. Changes nothing. The owner keeps its current addresses where the
  * request allows it.
  */
 export function decide(view: AllocationView, request: AddressRequest): AllocationPlan | Refusal {
@@ -142,7 +140,7 @@ function attempt(
     if (v6Wanted && v6 === undefined) return nothingAvailable(subnet, 6, pool, request);
   }
 
-  const mac = pickMac(view, subnet, request, existing);
+  const mac = pickMac(view.macs, subnet, request, existing);
   if (typeof mac === "object") return mac;
   return { ok: true, how: compare(subnet, v4, v6, mac, existing), subnet, v4, v6, mac, existing };
 }
@@ -194,34 +192,6 @@ function choose(
   const holders = listOf(taken.map(({ value, holder }) => `${value} is in use by ${holderText(holder ?? "")}`));
   const message = `None of the ${tuples.length} entries of ip_pool (${listOf(tuples.map(formatDual))}) is free in subnet "${subnet.name}": ${holders}; release one or add another.`;
   return refuse("NoAvailableAddress", message, { subnet: subnet.name });
-}
-
-function pickMac(
-  view: AllocationView,
-  subnet: SubnetState,
-  request: AddressRequest,
-  existing: LeaseRecord | undefined,
-): number | undefined | Refusal {
-  // In a subnet without addresses a lease has a MAC only. Addresses from an earlier record are kept.
-  if (request.mac === "none" && (subnet.has(4) || subnet.has(6)))
-    return existing?.subnet === subnet ? existing.mac : undefined;
-  if (request.mac === undefined || request.mac === "none") {
-    const current = existing?.subnet.macs === subnet.macs ? existing?.mac : undefined;
-    if (current !== undefined) return current;
-    const generated = subnet.macs.generate(view.macs, request.owner);
-    if (generated !== undefined) return generated;
-    const message = `No free MAC address was found for "${request.owner}" in subnet "${subnet.name}": all candidates are in use; choose one in the mac_address annotation.`;
-    return refuse("NoAvailableMac", message, { subnet: subnet.name });
-  }
-  const mac = parseMacNumber(request.mac);
-  if (mac === undefined) {
-    const message = `"${request.mac}" is not a valid MAC address of an interface; it must be six bytes such as 00:00:5e:00:53:01, not multicast and not all zero.`;
-    return refuse("MacMalformed", message, { subnet: subnet.name, value: request.mac });
-  }
-  const holder = subnet.macs.holder(mac);
-  const taken = holder === undefined ? subnet.macs.reservedFor(mac) : holder.owner;
-  if (taken === undefined || taken === request.owner || (holder !== undefined && taken === request.from)) return mac;
-  return macInUse(subnet, request.mac, taken);
 }
 
 function compare(

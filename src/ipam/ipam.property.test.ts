@@ -5,7 +5,7 @@ import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
-import { hashedMacs } from "./macs.ts";
+import { hashedMacs } from "./mac-choice.ts";
 import { address, NaiveIpam, type NaiveRange, type NaiveSubnet, rangeText } from "./testing/naive.ts";
 
 /** Subnets in several sizes; a /28 can grow to a /27 in place, also downwards. */

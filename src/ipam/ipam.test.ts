@@ -4,7 +4,7 @@ import t from "tap";
 import { parseDualIp } from "../net/dual.ts";
 import { type SubnetFields, subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
-import { hashedMacs } from "./macs.ts";
+import { hashedMacs } from "./mac-choice.ts";
 import type { AddressRequest, AllocationDecision, SubnetConfig } from "./types.ts";
 
 function config(fields: SubnetFields): SubnetConfig {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { MacTable } from "./macs.ts";
+import { MacTable } from "./mac-table.ts";
 import type { LeaseRecord } from "./subnet.ts";
 import type { SubnetConfig } from "./types.ts";
 

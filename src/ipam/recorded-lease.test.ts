@@ -4,7 +4,7 @@ import t from "tap";
 import { parseIp } from "../net/address.ts";
 import { subnetConfig } from "./config.ts";
 import { Ipam } from "./ipam.ts";
-import { hashedMacs } from "./macs.ts";
+import { hashedMacs } from "./mac-choice.ts";
 
 function ipamWith(...subnets: Parameters<typeof subnetConfig>[0][]): Ipam {
   const ipam = new Ipam({ macs: hashedMacs("test") });

@@ -5,7 +5,7 @@ import { broadcastAddress, type Cidr, cidrContains, cidrSize, firstAddress, last
 import { parseMacNumber } from "../net/mac.ts";
 import { formatRange, type IpRange, intersectRanges, rangeOfCidr } from "../net/range.ts";
 import { AddressSpace } from "./address-space.ts";
-import type { MacTable } from "./macs.ts";
+import type { MacTable } from "./mac-table.ts";
 import type { Offset, Span } from "./offset.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import type { PoolConfig, SubnetConfig } from "./types.ts";

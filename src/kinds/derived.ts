@@ -3,7 +3,7 @@
 import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
 import { providerNodes } from "../compile/nat/provider-nodes.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { clusterServiceRanges } from "../compile/service/service-ranges.ts";

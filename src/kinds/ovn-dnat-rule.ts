@@ -3,11 +3,11 @@
 import type { OvnDnatRuleSpec } from "../api/generated/ovndnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
-import { olderPortRule, portKey } from "../compile/nat/nat-ports.ts";
+import { olderPortRule, portKey } from "../compile/nat/eip-exclusion.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-decision.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-problem.ts";
 import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
-import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";

@@ -24,7 +24,7 @@ import { OVN_EIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Kind } from "./kind.ts";
-import { type EipUses, readUses } from "./ovn-eip-uses.ts";
+import { type EipUses, readUses } from "./ovn-eip-status-uses.ts";
 
 const DEFAULT_TYPE = "nat";
 

@@ -3,24 +3,18 @@
 import type { OvnFipSpec } from "../api/generated/ovnfip.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
-import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
+import { olderFip } from "../compile/nat/eip-exclusion.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-decision.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-problem.ts";
 import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
-import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
+import { olderSourceRule } from "../compile/nat/source-exclusion.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
-import {
-  type EipRuleFact,
-  type NatTargetFact,
-  natRuleFields,
-  natTargetKeys,
-  natTargetOf,
-  oldestRule,
-} from "../facts/nat-rule.ts";
+import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetKeys, natTargetOf } from "../facts/nat-rule.ts";
 import type { FactReader } from "../facts/store.ts";
 import { NAT_COLUMNS, POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
@@ -113,12 +107,8 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
 
 /** An older floating IP of the same OvnEip, or rule of the same target in the same external subnet. */
 function rivalOf(reader: FactReader, fip: OvnFipFact, keys: readonly string[]): NatProblem | undefined {
-  const first = oldestRule(reader.by("ovnFips", "eip", fip.eip));
-  if (first !== undefined && first.name !== fip.name)
-    return natProblem(
-      "EipInUse",
-      `OvnEip "${fip.eip}" is that of OvnFip "${first.name}", which is older; use another OvnEip`,
-    );
+  const sameEip = olderFip(reader, fip);
+  if (sameEip !== undefined) return sameEip;
   const older = olderSourceRule(reader, "OvnFip", fip, keys);
   if (older === undefined) return undefined;
   const message = `${older}, which is older, translates the same address: it leaves with one address in an external subnet`;

@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { equalsGolden } from "../collections/testing/golden.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
-import { eipVpcs } from "../compile/nat/eip-vpcs.ts";
+import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
 import { loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";

@@ -3,11 +3,11 @@
 import type { OvnSnatRuleSpec } from "../api/generated/ovnsnatrule.ts";
 import type { WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { type NatProblem, natProblem } from "../compile/nat/nat-eip.ts";
-import { olderSourceRule } from "../compile/nat/nat-rivals.ts";
+import { decideUse, type NatUse, readUse } from "../compile/nat/nat-decision.ts";
+import { type NatProblem, natProblem } from "../compile/nat/nat-problem.ts";
 import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
-import { decideUse, type NatUse, readUse } from "../compile/nat/nat-use.ts";
+import { olderSourceRule } from "../compile/nat/source-exclusion.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
 import { connectedRanges } from "../compile/vpc/vpc-peerings.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { portKey } from "../compile/nat/nat-ports.ts";
+import { portKey } from "../compile/nat/eip-exclusion.ts";
 import { routerLbRuleUnit } from "../compile/service/router-lb-rule.ts";
 import { projectRouterLbRule, type RouterLbRuleFact } from "../facts/router-lb-rule.ts";
 import { POLICY_COLUMNS } from "./columns.ts";

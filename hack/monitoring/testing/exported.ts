@@ -8,7 +8,7 @@ import { healthMetrics } from "../../../src/daemon/health/health-metrics.ts";
 import { DaemonMetrics } from "../../../src/daemon/metrics.ts";
 import { Failures } from "../../../src/desired/failures.ts";
 import { Ipam } from "../../../src/ipam/ipam.ts";
-import { hashedMacs } from "../../../src/ipam/macs.ts";
+import { hashedMacs } from "../../../src/ipam/mac-choice.ts";
 import { factStore } from "../../../src/kinds/store.ts";
 import { PingerMetrics } from "../../../src/pinger/pinger-metrics.ts";
 import { Engine } from "../../../src/reconcile/engine.ts";

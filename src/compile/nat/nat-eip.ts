@@ -5,13 +5,8 @@ import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import type { EipRuleFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";
-
-/** Why a rule is not applied. */
-export interface NatProblem {
-  readonly ok: false;
-  readonly reason: string;
-  readonly message: string;
-}
+import { eipInOtherVpc, eipNotForRules } from "./eip-exclusion.ts";
+import { type NatProblem, natProblem } from "./nat-problem.ts";
 
 /** The external address of a rule. */
 export interface NatEip {
@@ -23,19 +18,13 @@ export interface NatEip {
   readonly v6: string;
 }
 
-/** The problem with this reason and message. */
-export function natProblem(reason: string, message: string): NatProblem {
-  return { ok: false, reason, message };
-}
-
-/** The OvnEip of a rule. An OvnEip that is being deleted still serves the rules that use it, but no new ones. */
+/** The OvnEip of a rule. Whether another object excludes the rule is decided in `eip-exclusion.ts`. An OvnEip that is being deleted still serves the rules that use it, but no new ones. */
 export function readEip(reader: FactReader, { eip: name, finalizers }: EipRuleFact): NatEip | NatProblem {
   const eip = reader.get("ovnEips", name);
   const about = `OvnEip "${name}" (spec.ovnEip)`;
   if (eip === undefined) return natProblem("EipNotFound", `${about} does not exist`);
-  if (eip.type === "lsp")
-    return natProblem("EipNotForNat", `${about} is of type lsp, which is for nodes; name one of type nat or lrp`);
-  if (eip.forPods !== "") return natProblem("EipNotForNat", `${about} is for annotations of pods; name another one`);
+  const reserved = eipNotForRules(eip, about);
+  if (reserved !== undefined) return reserved;
   if (eip.given === undefined)
     return natProblem("EipNotReady", `${about} has no address yet; see the conditions of the OvnEip`);
   if (eip.deleting && !finalizers.includes(FINALIZER)) return natProblem("EipDeleting", `${about} is being deleted`);
@@ -46,11 +35,8 @@ export function readEip(reader: FactReader, { eip: name, finalizers }: EipRuleFa
 
 /** The connection of a VPC to the subnet of an OvnEip that is used in no other VPC. */
 export function linkOf(reader: FactReader, vpc: string, eip: NatEip): (ExternalLink & { ok: true }) | NatProblem {
-  const used = reader.get("eipVpcs", eip.name);
-  if (used !== undefined && used.vpc !== vpc) {
-    const message = `OvnEip "${eip.name}" is used in VPC "${used.vpc}" by ${used.user}; an address is used in one VPC, use another OvnEip`;
-    return natProblem("EipInUse", message);
-  }
+  const other = eipInOtherVpc(reader, eip.name, vpc);
+  if (other !== undefined) return other;
   const link = externalLink(reader, vpc, eip.subnet);
   if (link !== undefined) return { ok: true, ...link };
   const how = "set spec.enableExternal of the Vpc, and spec.extraExternalSubnets if the subnet is not the default one";

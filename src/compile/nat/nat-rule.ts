@@ -11,7 +11,8 @@ import { routerId } from "../owner-ids.ts";
 import { malformedNotes } from "../references.ts";
 import { withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
-import { type NatEip, type NatProblem, natProblem } from "./nat-eip.ts";
+import type { NatEip } from "./nat-eip.ts";
+import { type NatProblem, natProblem } from "./nat-problem.ts";
 
 /** The kinds of rules that use OvnEips. */
 export type NatRuleKind = "ovnFips" | "ovnSnatRules" | "ovnDnatRules";

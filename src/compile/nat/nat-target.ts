@@ -6,7 +6,7 @@ import { textContains } from "../../net/cidr.ts";
 import { dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 import { connectedRanges } from "../vpc/vpc-peerings.ts";
-import { type NatProblem, natProblem } from "./nat-eip.ts";
+import { type NatProblem, natProblem } from "./nat-problem.ts";
 
 /** An address inside a VPC. */
 export interface NatTarget {

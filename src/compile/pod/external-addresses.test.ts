@@ -9,7 +9,7 @@ import type { FactStore } from "../../facts/store.ts";
 import { projectOvnEip } from "../../kinds/ovn-eip.ts";
 import { projectOvnFip } from "../../kinds/ovn-fip.ts";
 import { projectVlan } from "../../kinds/vlan.ts";
-import { eipVpcs } from "../nat/eip-vpcs.ts";
+import { eipVpcs } from "../nat/eip-exclusion.ts";
 import { addIp, addPod, addSubnet, addVpc, followed, sampleFacts } from "../testing/sample-facts.ts";
 import { externalGateways } from "../vpc/external-gateways.ts";
 import { podUnit } from "./pod.ts";

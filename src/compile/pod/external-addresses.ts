@@ -15,8 +15,9 @@ import { isUnderlay } from "../../facts/underlay.ts";
 import { textContains } from "../../net/cidr.ts";
 import type { MakeObjectEffect, ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { ruleOfTarget } from "../nat/nat-rivals.ts";
+import { eipOfOtherPod, podEipUse } from "../nat/eip-exclusion.ts";
 import { addWayOut } from "../nat/nat-rule.ts";
+import { ruleOfTarget } from "../nat/source-exclusion.ts";
 import { makeObject } from "../owned-object.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
@@ -106,27 +107,7 @@ function refusal(
   if (eip.given === undefined) return reader.get("verdicts", `ovnEip/${name}`)?.message ?? "";
   if (addressConflictOf(reader, `ovnEip/${name}`) !== undefined)
     return `${about} has an address of another object; see its conditions`;
-  if (eip.forPods === eipUse(pod, way)) return undefined;
-  if (eip.forPods === SNAT) return `${external} is used as a source (${POD.snat}); name another address`;
-  const other = eip.forPods.slice(EIP.length);
-  if (reader.get("pods", other)?.alive !== true) return "";
-  return `${external} is used by pod "${other}" (${POD.eip}); name another address`;
-}
-
-/** How an address of pods is used: `eip/NAMESPACE/POD`, the floating IP of one pod, or `snat`, the source of any number of pods. */
-const [EIP, SNAT] = ["eip/", "snat"] as const;
-
-function eipUse({ key }: PodFact, way: ExternalWay): string {
-  return way === "eip" ? `${EIP}${key}` : SNAT;
-}
-
-/** The use of an address by pods: the recorded one, while a pod wants it, or else that of the first pod by name; "" if none names it. */
-export function decideEipUse(reader: FactReader, recorded: string, external: string): string {
-  const uses = reader
-    .by("pods", "external", external)
-    .filter(({ alive }) => alive)
-    .map((pod) => eipUse(pod, addressesOf(pod.annotations[POD.eip] ?? "").includes(external) ? "eip" : "snat"));
-  return uses.includes(recorded) ? recorded : (uses.sort()[0] ?? "");
+  return eipOfOtherPod(reader, eip, { pod, external, way });
 }
 
 /** Adds the translations of a pod's external addresses, and the policies by which its packets leave towards their subnets. */
@@ -152,7 +133,7 @@ export function addExternalAddresses(build: FragmentBuilder, { pod, ip, subnet, 
 export function makeAnnotatedEips(pod: PodFact, { missing }: ExternalAddresses): readonly MakeObjectEffect[] {
   return missing.map(({ address, subnet, way }) =>
     makeObject("ovnEips", {
-      metadata: { name: annotatedEipName(address), annotations: { [NAT.pods]: eipUse(pod, way) } },
+      metadata: { name: annotatedEipName(address), annotations: { [NAT.pods]: podEipUse(pod, way) } },
       spec: { externalSubnet: subnet, type: "nat", [address.includes(":") ? "v6Ip" : "v4Ip"]: address },
     }),
   );

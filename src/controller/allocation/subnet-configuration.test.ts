@@ -7,7 +7,7 @@ import { conditionsIn } from "../../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../../compile/testing/sample-facts.ts";
 import { ACCEPTED_ANNOTATION } from "../../facts/accepted.ts";
 import { Ipam } from "../../ipam/ipam.ts";
-import { hashedMacs } from "../../ipam/macs.ts";
+import { hashedMacs } from "../../ipam/mac-choice.ts";
 import { ipPoolUnit, projectIpPool } from "../../kinds/ippool.ts";
 import { configureSubnet } from "./subnet-configuration.ts";
 

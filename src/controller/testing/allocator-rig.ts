@@ -9,7 +9,7 @@ import type { PodFact } from "../../facts/pod.ts";
 import { type IpObject, POD_UID_ANNOTATION, projectIp } from "../../facts/project-ip.ts";
 import type { FactStore } from "../../facts/store.ts";
 import { Ipam } from "../../ipam/ipam.ts";
-import { hashedMacs } from "../../ipam/macs.ts";
+import { hashedMacs } from "../../ipam/mac-choice.ts";
 import { Allocator } from "../allocation/allocator.ts";
 import type { AddressRecord } from "../allocation/recordings.ts";
 

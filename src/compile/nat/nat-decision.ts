@@ -3,7 +3,8 @@
 import type { EipRuleFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { ExternalLink } from "../vpc/vpc-external.ts";
-import { linkOf, type NatEip, type NatProblem, natProblem, readEip } from "./nat-eip.ts";
+import { linkOf, type NatEip, readEip } from "./nat-eip.ts";
+import { type NatProblem, natProblem } from "./nat-problem.ts";
 import { familyMismatch, isDefaultVpc, type NatPair, pairsOf } from "./nat-rule.ts";
 
 /** The inside addresses or ranges of a VPC, "" if none. */

@@ -2,8 +2,8 @@
 
 import { labelValue } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
+import { decideEipUse } from "../compile/nat/eip-exclusion.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
-import { decideEipUse } from "../compile/pod/external-addresses.ts";
 import { portVpcOf } from "../compile/vpc/vpc-external.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { FactTypes } from "../facts/types.ts";
