@@ -17,7 +17,7 @@ import {
 } from "./annotations.ts";
 import { ContractError, type Fields, invalidField, readDocument, readList, writeDocument } from "./document.ts";
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
-import { type NodeUplinks, readUplinks, readVlanUplinks } from "./uplinks.ts";
+import { type NodeUplinks, readUplinkNames, readUplinks } from "./uplinks.ts";
 
 /**
  * What one node must do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and the settings of the cluster that nodes and
@@ -41,6 +41,8 @@ export interface NodeContract {
   readonly uplinks?: NodeUplinks;
   /** The networks whose interface is a VLAN sub-interface that the daemon creates if there is none. Older daemons ignore the field. */
   readonly vlanUplinks?: readonly string[];
+  /** The networks whose interface exchanges its name with the bridge. Older daemons ignore the field. */
+  readonly exchangedUplinks?: readonly string[];
   /** How it reaches Services through OVN, for its own packets and those from outside. Absent: kube-proxy does that. */
   readonly services?: NodeServices;
 }
@@ -77,6 +79,8 @@ export interface NodeContractText {
   readonly uplinks?: NodeUplinks;
   /** Absent where there are none. */
   readonly vlanUplinks?: readonly string[];
+  /** Absent where there are none. */
+  readonly exchangedUplinks?: readonly string[];
   readonly services?: NodeServicesText;
 }
 
@@ -107,12 +111,14 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
   };
 }
 
-function writeSettings({ nodePorts, networks = {}, uplinks, vlanUplinks = [], services }: NodeContractText): string {
+function writeSettings(of: NodeContractText): string {
+  const { nodePorts, networks = {}, uplinks, vlanUplinks = [], exchangedUplinks = [], services } = of;
   return writeDocument({
     ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
     ...(Object.keys(networks).length > 0 && { networks }),
     ...(uplinks && { uplinks }),
     ...(vlanUplinks.length > 0 && { vlanUplinks }),
+    ...(exchangedUplinks.length > 0 && { exchangedUplinks }),
     ...(services && {
       serviceMac: services.mac,
       servicePort: services.portName,
@@ -178,7 +184,8 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     ...(nodePorts && { nodePorts }),
     ...(services && { services }),
     ...(document["uplinks"] !== undefined && { uplinks: readUplinks(document["uplinks"]) }),
-    ...(document["vlanUplinks"] !== undefined && { vlanUplinks: readVlanUplinks(document["vlanUplinks"]) }),
+    ...readUplinkNames(document, "vlanUplinks"),
+    ...readUplinkNames(document, "exchangedUplinks"),
     networks: readNetworks(document["networks"]),
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isObject } from "../collections/plain.ts";
-import { invalidField } from "./document.ts";
+import { type Fields, invalidField } from "./document.ts";
 
 /** Network outside the cluster to which a node must be connected → the interface. */
 export type NodeUplinks = Readonly<Record<string, string>>;
@@ -53,11 +53,18 @@ export function readUplinks(value: unknown): NodeUplinks {
   );
 }
 
-/** Reads the field `vlanUplinks` of a node's contract: the networks whose interface is a VLAN sub-interface that the daemon creates. @throws ContractError */
-export function readVlanUplinks(value: unknown): readonly string[] {
+/** Reads a field of a node's contract that lists some of its networks; absent if there is none. @throws ContractError */
+export function readUplinkNames(
+  fields: Fields,
+  field: "vlanUplinks" | "exchangedUplinks",
+): {
+  readonly [K in typeof field]?: readonly string[];
+} {
+  const value = fields[field];
+  if (value === undefined) return {};
   const isList = Array.isArray(value) && value.every((name: unknown) => typeof name === "string");
-  if (!isList) throw invalidField("vlanUplinks", "a list of names of networks");
-  return value;
+  if (!isList) throw invalidField(field, "a list of names of networks");
+  return { [field]: value };
 }
 
 /** The text of a node's annotation with the states of all networks. Equal states give equal texts. */

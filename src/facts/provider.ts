@@ -9,6 +9,8 @@ export interface ProviderNodeFact {
   readonly interface?: string;
   /** The interface is a VLAN sub-interface, which the daemon creates if there is none. */
   readonly createsVlan?: true;
+  /** The interface exchanges its name with the bridge. */
+  readonly exchangesName?: true;
   /** What the node's daemon says of it; absent where it has said nothing. */
   readonly state?:
     | { readonly interface: string; readonly mtu: number }

@@ -4,7 +4,7 @@ import t from "tap";
 import { NODE, providerNetworkLabel } from "../api/annotations.ts";
 import { FINALIZER } from "../api/names.ts";
 import { conditionsIn } from "../compile/effects.ts";
-import { labelUplinks, uplinksOf, vlanUplinksOf } from "../compile/node/node-uplinks.ts";
+import { exchangedUplinksOf, labelUplinks, uplinksOf, vlanUplinksOf } from "../compile/node/node-uplinks.ts";
 import { addNode, SAMPLE_CLUSTER } from "../compile/testing/sample-facts.ts";
 import { encodeNodeContract } from "../contract/node.ts";
 import { readUplinks } from "../contract/uplinks.ts";
@@ -106,8 +106,8 @@ t.test("an invalid selector and fields without effect are reported", async (t) =
   const facts = cluster();
   add(facts, { defaultInterface: "eth1", nodeSelector: { matchExpressions: [{ key: "a", operator: "Near" }] } });
   t.match(condition(facts), { ready: false, reason: "InvalidNodeSelector", message: /operator "Near"/ });
-  add(facts, { defaultInterface: "eth1", exchangeLinkName: true, excludeNodes: ["n1", "n2", "n3"] });
-  t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.exchangeLinkName/ });
+  add(facts, { defaultInterface: "eth1", preserveVlanInterfaces: true, excludeNodes: ["n1", "n2", "n3"] });
+  t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.preserveVlanInterfaces/ });
 });
 
 t.test(
@@ -122,6 +122,15 @@ t.test(
     t.same([created("n1"), created("n2")], [["net"], []]);
   },
 );
+
+t.test("interfaces exchange their names where the network says so", async (t) => {
+  const facts = cluster();
+  const exchanged = (node: string) => exchangedUplinksOf(facts.by("providerNodes", "node", node));
+  add(facts, { defaultInterface: "eth1" });
+  t.same(exchanged("n1"), []);
+  add(facts, { defaultInterface: "eth1", exchangeLinkName: true, excludeNodes: ["n2"] });
+  t.same([exchanged("n1"), interfaces(facts)["n1"]], [["net"], "eth1"]);
+});
 
 t.test("an invalid selector disconnects no node", async (t) => {
   const facts = cluster();

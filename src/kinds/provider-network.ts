@@ -24,6 +24,8 @@ export interface ProviderNetworkFact extends CustomObjectFact {
   readonly excludeNodes: readonly string[];
   /** Interfaces called `<interface>.<VLAN id>` are created on nodes that have none. */
   readonly autoCreateVlan: boolean;
+  /** The interface and the bridge exchange their names. */
+  readonly exchangeLinkName: boolean;
   /** Unsupported fields that are set. */
   readonly unsupported: readonly string[];
 }
@@ -40,7 +42,7 @@ export interface ProviderNetworkObject {
   readonly spec?: Partial<ProviderNetworkSpec>;
 }
 
-const NOT_SUPPORTED = ["exchangeLinkName", "preserveVlanInterfaces", "vlanInterfaces"] as const;
+const NOT_SUPPORTED = ["preserveVlanInterfaces", "vlanInterfaces"] as const;
 
 /** The fact of a ProviderNetwork. */
 export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkObject): ProviderNetworkFact {
@@ -53,6 +55,7 @@ export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkO
     ...(spec.nodeSelector && { nodeSelector: spec.nodeSelector }),
     excludeNodes: spec.excludeNodes ?? [],
     autoCreateVlan: spec.autoCreateVlanSubinterfaces === true,
+    exchangeLinkName: spec.exchangeLinkName === true,
     unsupported: unsupportedFields(NOT_SUPPORTED, spec),
   };
 }

@@ -13,9 +13,9 @@ export interface ProviderNetworkSpec {
   readonly nodeSelector?: LabelSelector;
   /** Names of nodes that are not connected. */
   readonly excludeNodes?: readonly string[];
-  /** Not supported. In Kube-OVN the bridge gets the interface's name, and the interface that of the bridge. */
+  /** The bridge gets the interface's name, and the interface that of the bridge. Nodes need Linux 6.2. */
   readonly exchangeLinkName?: boolean;
-  /** Not supported. */
+  /** Interfaces called `<interface>.<VLAN id>` are created on nodes that have none. */
   readonly autoCreateVlanSubinterfaces?: boolean;
   /** Not supported. */
   readonly preserveVlanInterfaces?: boolean;

@@ -54,6 +54,7 @@ function factOf(network: FactTypes["providerNetworks"], node: NodeFact): Provide
   return {
     ...{ key, network: name, node: node.name, interface: wanted },
     ...(createsVlan && { createsVlan }),
+    ...(network.exchangeLinkName && { exchangesName: true as const }),
     ...(state !== undefined && { state }),
   };
 }

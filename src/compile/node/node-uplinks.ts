@@ -33,6 +33,11 @@ export function vlanUplinksOf(networks: readonly ProviderNodeFact[]): readonly s
   return networks.flatMap(({ network, createsVlan }) => (createsVlan ? network : []));
 }
 
+/** The networks of a node whose interface exchanges its name with the bridge. */
+export function exchangedUplinksOf(networks: readonly ProviderNodeFact[]): readonly string[] {
+  return networks.flatMap(({ network, exchangesName }) => (exchangesName ? network : []));
+}
+
 /**
  * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them. Weft's daemon may not change labels, because they
  * decide scheduling; it reports its state in an annotation.

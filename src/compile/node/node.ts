@@ -34,7 +34,7 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
 import { addNodeSources, blocksOfNode, type NodeBlocks } from "./node-sources.ts";
-import { labelUplinks, uplinksOf, vlanUplinksOf } from "./node-uplinks.ts";
+import { exchangedUplinksOf, labelUplinks, uplinksOf, vlanUplinksOf } from "./node-uplinks.ts";
 
 interface Problem {
   readonly reason: string;
@@ -188,7 +188,11 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       portName: port,
       ...(cluster.nodePorts && { nodePorts: cluster.nodePorts }),
       ...(networks?.used && { networks: networks.accepted }),
-      ...(uplinks && { uplinks, vlanUplinks: vlanUplinksOf(outside) }),
+      ...(uplinks && {
+        uplinks,
+        vlanUplinks: vlanUplinksOf(outside),
+        exchangedUplinks: exchangedUplinksOf(outside),
+      }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster, serviceRanges) }),
     });
     const qos = addNodeQos(build, node, port, join.name, cluster);

@@ -141,6 +141,8 @@ await t.test("interfaces to networks outside get back what their bridges have, b
   kernel.createLink({ name: "eth1", kind: "veth", up: true });
   kernel.createLink({ name: "br-net", kind: "tun", up: true });
   kernel.createLink({ name: "br-gone", kind: "tun" });
+  kernel.createLink({ name: "br-named", kind: "veth", up: true });
+  kernel.setLink(kernel.link("br-named")?.index ?? 0, { alias: "weft-uplink: eth2" });
   const index = kernel.link("br-net")?.index ?? 0;
   kernel.setAddress({ index, address: "192.0.2.11", prefix: 24 });
   kernel.setRoute({ destination: "203.0.113.0/24", device: index });
@@ -172,7 +174,8 @@ await t.test("interfaces to networks outside get back what their bridges have, b
   t.same(routes.sort(), ["198.51.100.0/24", "203.0.113.0/24"]);
   t.strictSame(
     kernel.links().map(({ name }) => name),
-    ["eth1"],
+    ["eth1", "eth2"],
+    "one that has exchanged its name has its own again",
   );
   t.strictSame(await nft.tables(), []);
 });

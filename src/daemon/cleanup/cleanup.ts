@@ -10,7 +10,7 @@ import type { Nftables } from "../../node/nftables.ts";
 import { INTEGRATION_BRIDGE } from "../ovs/ovs-view.ts";
 import { NodeFiles, type NodePaths, type Removal } from "./files.ts";
 import { attempt, cleanKernel } from "./kernel.ts";
-import { restoreUplinks } from "./uplinks.ts";
+import { renameUplinks, restoreUplinks } from "./uplinks.ts";
 
 /** Dependencies of {@link cleanNode}. */
 export interface CleanupParts {
@@ -53,6 +53,7 @@ export async function cleanNode(parts: CleanupParts, root: string, paths: NodePa
   if (!(await restoreUplinks(parts, root, result))) return result;
   const restored = await restoreTunnelInterface(parts, root, result);
   await removeDatapath(parts, result);
+  await renameUplinks(parts.kernel, result);
   // Only that file has the interface's addresses, so it stays for the next run.
   await files.removeOvs(paths, restored);
   return result;

@@ -5,6 +5,7 @@ import { isObject } from "../../collections/plain.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { UPLINK_TABLE, VLAN_LINK_GROUP } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
+import { formerName } from "../uplinks/uplink-names.ts";
 import { NO_STATE, RECORD_KEY, readRecord, type UplinkRecord } from "../uplinks/uplink-record.ts";
 import { isDirect, observeState, routeSpec, union, without } from "../uplinks/uplink-state.ts";
 import type { Removal } from "./files.ts";
@@ -56,6 +57,17 @@ export async function restoreUplinks(parts: RestoreParts, root: string, result: 
   const created = isDone ? kernel.links().filter((link) => link.kind === "vlan" && link.group === VLAN_LINK_GROUP) : [];
   for (const { name, index } of created) await attempt(result, `link ${name}`, () => kernel.deleteLink(index));
   return result.failed.length === failures;
+}
+
+/** Interfaces that have exchanged their name with a bridge get it back; the bridges' devices must be gone. */
+export async function renameUplinks(kernel: NodeKernel, result: Removal): Promise<void> {
+  for (const link of kernel.links()) {
+    const former = formerName(link);
+    if (former !== undefined)
+      await attempt(result, `interface ${link.name}: its name is ${former.name} again`, () =>
+        kernel.setLink(link.index, former),
+      );
+  }
 }
 
 /** The interface of the record, or one with its MAC where it was renamed. */

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import t from "tap";
 import { noKernel } from "../../netlink/testing/netns.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
-import { movingNode, runDaemon } from "./testing/moving-node.ts";
+import { EXCHANGED_KEY, movingNode, runDaemon } from "./testing/moving-node.ts";
 
 const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busybox, for ping");
 
@@ -47,3 +47,36 @@ t.test("a daemon killed halfway continues after its restart, and the node answer
     t.equal(node.look("eth1"), before);
   }
 });
+
+t.test(
+  "an interface exchanges its name with the bridge and gets it back, with everything that it has",
+  { skip },
+  async (t) => {
+    const node = await movingNode(t);
+    node.ip("link", "set", "eth1", "alias", "to the rack");
+    const before = node.look("eth1");
+    const run = (isWanted: boolean, killAt?: number) => runDaemon(node, isWanted, killAt, EXCHANGED_KEY);
+    const steps = await run(true);
+    t.equal(steps[0], "interface eth1 renamed to br-net");
+    t.equal(node.look("eth1"), before, "the bridge has the name and what the interface had");
+    t.match(node.ip("link", "show", "br-net"), /mtu 1400 .*master eth1[\s\S]*02:00:00:00:77:11/);
+    t.match(node.ip("link", "show", "br-net"), /alias weft-uplink: eth1 to the rack/);
+    t.ok(node.answers());
+    const [root] = node.server.rows(VSWITCH, "Open_vSwitch");
+    t.equal(root?.external_ids["ovn-bridge-mappings"], "other:br-other,net:eth1");
+    const bridge = node.server.rows(VSWITCH, "Bridge").find(({ name }) => name === "eth1");
+    t.equal(bridge?.external_ids["exchange-link-name"], "true");
+    t.same(await run(true), [], "then there is nothing to do");
+    const back = await run(false);
+    t.equal(back.at(-1), "interface br-net renamed to eth1 (no longer wanted)");
+    t.equal(node.look("eth1"), before);
+    t.match(node.ip("link", "show", "eth1"), /alias to the rack/);
+    t.throws(() => node.ip("link", "show", "br-net"));
+    for (const killAt of [1, 5, 18]) {
+      await run(true, killAt);
+      t.ok(node.answers());
+      await run(false);
+      t.equal(node.look("eth1"), before, `killed before step ${killAt}, and no longer wanted`);
+    }
+  },
+);

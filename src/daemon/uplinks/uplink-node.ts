@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { vlanInterface } from "../../contract/uplinks.ts";
+import { NetlinkError } from "../../netlink/error.ts";
 import type { Link } from "../../netlink/links.ts";
 import { ROUTE_TABLE_MAIN } from "../../netlink/routes.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
@@ -8,7 +9,8 @@ import { UPLINK_TABLE, VLAN_LINK_GROUP } from "../../node/marks.ts";
 import type { Nftables } from "../../node/nftables.ts";
 import type { Operation } from "../../ovsdb/operation.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
-import type { Device, ObservedUplink, Problem, UplinkPort, UplinkStep } from "./uplink-plan.ts";
+import { exchangedName, formerName, givenName, isExchanged, isOvsDevice, type UplinkKey } from "./uplink-names.ts";
+import type { Device, ObservedUplink, Problem, UplinkStep } from "./uplink-plan.ts";
 import {
   attachPort,
   deleteBridge,
@@ -33,13 +35,6 @@ export interface UplinkParts {
   uuid(): string;
 }
 
-/** Identifies an uplink. */
-export interface UplinkKey {
-  readonly network: string;
-  readonly interface: string;
-  readonly bridge: string;
-}
-
 /** The observed state of an uplink on the node. `hidden`: see {@link hiddenLinks}. */
 export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readonly string[]): ObservedUplink {
   const { view, kernel, boot } = parts;
@@ -48,7 +43,9 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
   const link = kernel.link(key.interface);
   // The kernel also finds a link by an alternative name.
   const nic = link?.name === key.interface ? link : undefined;
-  const face = kernel.link(key.bridge);
+  const named = kernel.link(key.bridge);
+  const face = named?.name === key.bridge ? named : undefined;
+  const original = isExchanged(key) && nic === undefined && face && !isOvsDevice(face) ? face : undefined;
   const mac = bridge?.record?.mac;
   const renamed =
     nic !== undefined || mac === undefined
@@ -62,20 +59,20 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
       ...observeState(kernel, of.index),
     };
   const port = portNamed(view, key.interface);
-  const vlan = nic === undefined ? vlanInterface(key.interface) : undefined;
+  const vlan = nic === undefined && original === undefined ? vlanInterface(givenName(key)) : undefined;
+  const isRefusable = original !== undefined || (nic !== undefined && port?.bridge !== key.bridge);
   return {
     ...{ boot, isUserspace, bridge, port },
     filter: kernel.sysctl(filterOf("all")) ?? "0",
     nic: device(nic),
     parent: vlan && kernel.link(vlan.parent),
     renamed: device(renamed),
-    device: bridge === undefined ? undefined : device(face),
+    ...{ original, isExchanged: nic !== undefined && formerName(nic)?.name === key.bridge },
+    occupant: face,
+    device: bridge === undefined || original !== undefined ? undefined : device(face),
     isHidden: hidden.includes(nic?.name ?? key.interface),
     mapping: mappingOf(view, key.network),
-    refusal:
-      nic && port?.bridge !== key.bridge
-        ? refusalOf(parts, key, nic, port, isUserspace, bridge !== undefined)
-        : undefined,
+    refusal: isRefusable ? refusalOf(parts, key, { nic, original }, isUserspace, bridge !== undefined) : undefined,
   };
 }
 
@@ -84,18 +81,26 @@ export async function hiddenLinks({ nft }: Pick<UplinkParts, "nft">): Promise<re
   return hiddenIn(await nft.list(UPLINK_TABLE));
 }
 
-/** Why an interface that is not yet a port of the bridge cannot become one. `port`: of another bridge. */
+/** Why an interface that is not yet a port of the bridge cannot become one. */
 function refusalOf(
   { view, kernel }: UplinkParts,
-  { interface: name, bridge }: UplinkKey,
-  nic: Link,
-  port: UplinkPort | undefined,
+  key: UplinkKey,
+  { nic: present, original }: { readonly nic: Link | undefined; readonly original: Link | undefined },
   isUserspace: boolean,
   hasBridge: boolean,
 ): Problem | undefined {
+  const nic = original ?? present;
+  if (nic === undefined) return undefined;
+  const { bridge } = key;
+  const { name } = nic;
   const unusable = (message: string): Problem => ({ reason: "InterfaceNotUsable", message });
   const inUse = (message: string): Problem => ({ reason: "InterfaceInUse", message });
-  const row = view.interfaceNamed(name);
+  const foreign = original === undefined ? nameProblem(key, nic, kernel.link(bridge), hasBridge) : undefined;
+  if (foreign !== undefined) return foreign;
+  const found = portNamed(view, name);
+  // After a reboot Open vSwitch's bridge and the interface have the same name until the interface gets its other one again.
+  const isOwnDevice = original !== undefined && found?.bridge === bridge;
+  const [row, port] = isOwnDevice ? [] : [view.interfaceNamed(name), found];
   if (nic.loopback) return unusable(`${name} is a loopback interface`);
   if (nic.mac === undefined) return unusable(`${name} has no MAC address: it is no Ethernet interface`);
   if (row !== undefined && row.type !== "" && row.type !== "system")
@@ -108,7 +113,8 @@ function refusalOf(
   const other = [...view.bridges()].find((candidate) => candidate.name === bridge);
   if (other !== undefined && !isUplinkBridge(other))
     return inUse(`another program has made bridge ${bridge} of Open vSwitch`);
-  if (!hasBridge && kernel.link(bridge) !== undefined) return inUse(`the node has another interface ${bridge}`);
+  if (!hasBridge && original === undefined && kernel.link(bridge) !== undefined)
+    return inUse(`the node has another interface ${bridge}`);
   const upper = isUserspace ? upperOf(kernel, nic) : undefined;
   if (upper !== undefined)
     return inUse(
@@ -119,6 +125,19 @@ function refusalOf(
       `${name} has the node's only default route, and Open vSwitch runs without its kernel module: the node could not be reached whenever Open vSwitch is restarted`,
     );
   return undefined;
+}
+
+/** Why the interface with the name that the ProviderNetwork's interface would get is another one. */
+function nameProblem(key: UplinkKey, nic: Link, face: Link | undefined, hasBridge: boolean): Problem | undefined {
+  // Kube-OVN's bridges tell it, and its interfaces have no mark.
+  if (!isExchanged(key) || hasBridge || formerName(nic)?.name === key.bridge) return undefined;
+  const { bridge, interface: name } = key;
+  if (isOvsDevice(nic)) return { reason: "Waiting", message: `ovs-vswitchd has yet to delete the device ${name}` };
+  if (face === undefined) return { reason: "InterfaceNotFound", message: `there is no interface ${bridge}` };
+  return {
+    reason: "InterfaceInUse",
+    message: `the node has another interface ${name}: ${bridge} cannot get this name (exchangeLinkName)`,
+  };
 }
 
 /** A VLAN sub-interface or the like: with {@link hideScript} it would get nothing. */
@@ -151,7 +170,7 @@ export async function applyUplinkStep(
   const transact = (operations: readonly Operation[]): Promise<unknown> => view.transact(operations);
   switch (step.do) {
     case "make-bridge":
-      return void (await transact(makeBridge(view, key.bridge, observed.isUserspace, step.record, uuid)));
+      return void (await transact(makeBridge(view, key, observed.isUserspace, step.record, uuid)));
     case "record":
       return void (bridge && (await transact(writeRecordRow(bridge, step.record))));
     case "attach":
@@ -171,11 +190,15 @@ export async function applyUplinkStep(
       else for (const name of [observed.nic?.link.name, key.interface]) hidden.delete(name ?? "");
       return await nft.apply(hideScript([...hidden].sort()));
     }
+    case "exchange":
+      return rename(kernel, step.link, exchangedName(key, step.link));
+    case "exchange-back":
+      return rename(kernel, step.link, formerName(step.link) ?? {});
     case "create-vlan":
       // The group is set by the same request, so no daemon ever finds one without it.
       return kernel.createLink({
-        ...{ name: key.interface, kind: "vlan", parent: step.link.index, group: VLAN_LINK_GROUP, up: true },
-        vlan: vlanInterface(key.interface)?.id ?? 0,
+        ...{ name: givenName(key), kind: "vlan", parent: step.link.index, group: VLAN_LINK_GROUP, up: true },
+        vlan: vlanInterface(givenName(key))?.id ?? 0,
       });
     case "up":
       return kernel.setLink(step.link.index, { up: true });
@@ -200,6 +223,17 @@ export async function applyUplinkStep(
       return kernel.setNeighbour({ index: step.link.index, ...step.neighbour });
     case "delete-neighbour":
       return void kernel.deleteNeighbour({ index: step.link.index, address: step.neighbour.address });
+  }
+}
+
+/** Renames an interface that is up, so it keeps its addresses and routes. @throws NetlinkError `busy` of kernels before Linux 6.2, which cannot. */
+function rename(kernel: NodeKernel, { index, name }: Link, change: { name?: string; alias?: string }): void {
+  try {
+    kernel.setLink(index, change);
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.code !== "busy") throw error;
+    const message = `${name} cannot be renamed to ${change.name} while it is up: this requires Linux 6.2 (exchangeLinkName)`;
+    throw new NetlinkError("busy", "RTM_SETLINK", message);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { samePlain } from "../../collections/plain.ts";
 import type { Link } from "../../netlink/links.ts";
+import { givenName, isExchanged, isOvsDevice, type UplinkKey } from "./uplink-names.ts";
 import {
   NO_STATE,
   type UplinkAddress,
@@ -53,6 +54,12 @@ export interface ObservedUplink {
   readonly nic: Device | undefined;
   /** If no interface has the name, and it is that of a VLAN sub-interface: the interface that it would be on. */
   readonly parent: Link | undefined;
+  /** Where names are exchanged: the interface, which still has its former name. */
+  readonly original: Link | undefined;
+  /** The interface has exchanged its name with the bridge; it does not say so if Kube-OVN renamed it. */
+  readonly isExchanged: boolean;
+  /** Any interface with the bridge's name. */
+  readonly occupant: Link | undefined;
   /** If no interface has the name: an interface of another name with the MAC of the record. */
   readonly renamed: Device | undefined;
   /** The bridge's internal device. ovs-vswitchd creates it; with the userspace datapath the device disappears when ovs-vswitchd exits. */
@@ -74,11 +81,7 @@ export interface Problem {
 }
 
 /** The desired connection of a node to a network. */
-export interface WantedUplink {
-  readonly network: string;
-  readonly interface: string;
-  /** Name of the bridge. */
-  readonly bridge: string;
+export interface WantedUplink extends UplinkKey {
   /** The interface is a VLAN sub-interface, which is created if there is none. */
   readonly createsVlan?: boolean;
 }
@@ -88,6 +91,8 @@ export type UplinkStep =
   | { readonly do: "make-bridge"; readonly record: UplinkRecord }
   | { readonly do: "record"; readonly record: UplinkRecord }
   | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
+  /** Interface and bridge exchange their names, or the interface gets its own back. The kernel keeps everything that it has. */
+  | { readonly do: "exchange" | "exchange-back"; readonly link: Link }
   /** `link`: what the VLAN sub-interface is on. */
   | { readonly do: "create-vlan"; readonly link: Link }
   | { readonly do: "up" | "checksum"; readonly link: Link }
@@ -124,19 +129,26 @@ export function planUplink(observed: ObservedUplink, wanted: WantedUplink | unde
 function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   const { bridge, nic, device, port, boot } = observed;
   const isOurs = port !== undefined && port.bridge === wanted.bridge;
+  const given = givenName(wanted);
+  if (nic === undefined && observed.original !== undefined)
+    return observed.refusal === undefined
+      ? { step: { do: "exchange", link: observed.original } }
+      : { problem: observed.refusal };
   if (nic === undefined) {
     // The node keeps its addresses: on the renamed interface, or on the bridge in case the interface comes back.
     const moved = observed.renamed === undefined ? undefined : release(observed);
     if (moved !== undefined && "step" in moved) return moved;
     if (wanted.createsVlan && observed.parent !== undefined)
       return { step: { do: "create-vlan", link: observed.parent } };
-    return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${wanted.interface}` } };
+    return { problem: { reason: "InterfaceNotFound", message: `there is no interface ${given}` } };
   }
   if (!isOurs && observed.refusal !== undefined) {
     // The remains of an earlier attempt are removed.
     const undone = release(observed);
     return "step" in undone ? undone : { problem: observed.refusal };
   }
+  // Kube-OVN has renamed it.
+  if (isExchanged(wanted) && !observed.isExchanged) return { step: { do: "exchange", link: nic.link } };
   const { mtu } = nic.link;
   const mac = nic.link.mac ?? "";
   const base = { network: wanted.network, interface: wanted.interface, mac, mtu, boot };
@@ -165,14 +177,14 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   if (moved !== undefined) return moved;
   if (device.filter !== nic.filter) return { step: { do: "filter", link: device.link, value: nic.filter } };
   if (observed.mapping !== wanted.bridge) return { step: { do: "map" } };
-  return { done: { interface: wanted.interface, mtu } };
+  return { done: { interface: given, mtu } };
 }
 
 /** Moves the state of the bridge back to the interface and deletes the bridge. */
 function release(observed: ObservedUplink): UplinkOutcome {
   const { bridge, device, port, boot } = observed;
   const nic = observed.nic ?? observed.renamed;
-  if (bridge === undefined) return { gone: true };
+  if (bridge === undefined) return giveNameBack(observed);
   if (observed.mapping === bridge.name) return { step: { do: "unmap" } };
   const isOurs = port !== undefined && port.bridge === bridge.name;
   const last: UplinkOutcome = { step: { do: isOurs ? "detach" : "delete-bridge" } };
@@ -181,6 +193,14 @@ function release(observed: ObservedUplink): UplinkOutcome {
   const base = { network: bridge.record?.network ?? "", interface: name, mac: nic.link.mac ?? "", mtu, boot };
   // The interface is detached last: as long as a route uses the bridge, its packets must leave by the interface.
   return move(observed, nic, device, base, undefined) ?? last;
+}
+
+/** The interface keeps what it has, so the node stays reachable while it waits for its name. */
+function giveNameBack({ nic, isExchanged: isRenamed, occupant }: ObservedUplink): UplinkOutcome {
+  if (nic === undefined || !isRenamed) return { gone: true };
+  if (occupant === undefined) return { step: { do: "exchange-back", link: nic.link } };
+  const who = isOvsDevice(occupant) ? "ovs-vswitchd has yet to delete the device" : "the node has another interface";
+  return { wait: `${who} ${occupant.name}, whose name ${nic.link.name} must get back` };
 }
 
 /**

@@ -4,6 +4,7 @@ import { VENDOR } from "../../api/names.ts";
 import { VSWITCH } from "../../ovsdb/generated/vswitch.ts";
 import { insert, mutate, type Operation, update } from "../../ovsdb/operation.ts";
 import type { BridgeView, InterfaceView, OvsView } from "../ovs/ovs-view.ts";
+import { isExchanged, type UplinkKey } from "./uplink-names.ts";
 import type { UplinkBridge, UplinkPort } from "./uplink-plan.ts";
 import { RECORD_KEY, readRecord, type UplinkRecord, writeRecord } from "./uplink-record.ts";
 
@@ -12,11 +13,6 @@ const KUBE_OVN_KEY = "exchange-link-name";
 /** ovn-controller(8): which bridge leads to which network, and the MAC by which this node's chassis sends there for distributed routers. */
 const MAPPINGS = "ovn-bridge-mappings";
 const MAC_MAPPINGS = "ovn-chassis-mac-mappings";
-
-/** Name of the bridge to a network, as in Kube-OVN. */
-export function uplinkBridgeName(network: string): string {
-  return `br-${network}`;
-}
 
 /** The bridges to networks outside, by their names. */
 export function uplinkBridges(view: OvsView): readonly UplinkBridge[] {
@@ -54,12 +50,13 @@ export function mappingOf(view: OvsView, network: string): string | undefined {
 /** The operations that create the bridge. Its device has the MAC and the MTU of the interface. */
 export function makeBridge(
   view: OvsView,
-  name: string,
+  key: UplinkKey,
   isUserspace: boolean,
   record: UplinkRecord,
   uuid: () => string,
 ): readonly Operation[] {
   const [bridge, port, face] = [uuid(), uuid(), uuid()];
+  const name = key.bridge;
   return [
     insert(VSWITCH, "Interface", face, { name, type: "internal", mtu_request: record.mtu }),
     insert(VSWITCH, "Port", port, { name, interfaces: [face] }),
@@ -67,7 +64,7 @@ export function makeBridge(
       name,
       datapath_type: isUserspace ? "netdev" : "system",
       other_config: { hwaddr: record.mac },
-      external_ids: { vendor: VENDOR, [KUBE_OVN_KEY]: "false", [RECORD_KEY]: writeRecord(record) },
+      external_ids: { vendor: VENDOR, [KUBE_OVN_KEY]: String(isExchanged(key)), [RECORD_KEY]: writeRecord(record) },
       ports: [port],
     }),
     mutate(VSWITCH, "Open_vSwitch", view.root()?._uuid ?? "", [["bridges", "insert", [bridge]]]),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
-import { applyUplinkStep, hiddenLinks, observeUplink, type UplinkKey, type UplinkParts } from "./uplink-node.ts";
+import { givenName, type UplinkKey } from "./uplink-names.ts";
+import { applyUplinkStep, hiddenLinks, observeUplink, type UplinkParts } from "./uplink-node.ts";
 import { planUplink, type UplinkOutcome, type UplinkStep, type WantedUplink } from "./uplink-plan.ts";
 
 /** The maximum number of steps of a run. */
@@ -77,8 +78,12 @@ export function describeStep({ interface: name, bridge, network }: UplinkKey, st
       return `packets at ${name} are kept from the node's stack`;
     case "show":
       return `packets at ${name} reach the node's stack`;
+    case "exchange":
+      return `interface ${step.link.name} renamed to ${name}`;
+    case "exchange-back":
+      return `interface ${name} renamed to ${bridge} (no longer wanted)`;
     case "create-vlan":
-      return `VLAN interface ${name} on ${step.link.name}`;
+      return `VLAN interface ${givenName({ interface: name, bridge, network })} on ${step.link.name}`;
     case "up":
       return `link ${step.link.name} up`;
     case "checksum":

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
-import { type NodeUplinks, readUplinkState, type UplinkReport, writeUplinkStates } from "../../contract/uplinks.ts";
+import { readUplinkState, type UplinkReport, writeUplinkStates } from "../../contract/uplinks.ts";
 import type { NetlinkEvent } from "../../netlink/watch.ts";
 import type { NodeKernel } from "../../node/kernel.ts";
 import { VLAN_LINK_GROUP } from "../../node/marks.ts";
@@ -11,9 +11,10 @@ import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import type { OwnNode } from "../node-gateway/node-reader.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
-import type { UplinkKey, UplinkParts } from "./uplink-node.ts";
-import type { UplinkBridge, WantedUplink } from "./uplink-plan.ts";
-import { isUplinkBridge, mappingOf, uplinkBridgeName, uplinkBridges } from "./uplink-rows.ts";
+import { exchangedUplinks, givenName, type UplinkKey, uplinkKey } from "./uplink-names.ts";
+import type { UplinkParts } from "./uplink-node.ts";
+import type { WantedUplink } from "./uplink-plan.ts";
+import { isUplinkBridge, mappingOf, uplinkBridges } from "./uplink-rows.ts";
 import { runUplink, type UplinkRun } from "./uplink-run.ts";
 
 /** A state that an uplink waits for is reported after this time, in ms; usually it is reached earlier. */
@@ -108,8 +109,14 @@ export class Uplinks {
     // Open vSwitch has not been heard of since this daemon started, or its datapath is not known: ovn-controller makes br-int.
     if (view.root() === undefined || view.bridge() === undefined) return;
     const own = nodes.get(node);
-    const { uplinks: wanted, vlanUplinks = [] } = typeof own?.contract === "object" ? own.contract : {};
-    const tasks = tasksOf(uplinkBridges(view), wanted);
+    const {
+      uplinks: wanted,
+      vlanUplinks = [],
+      exchangedUplinks: exchanged = [],
+    } = typeof own?.contract === "object" ? own.contract : {};
+    const goals =
+      wanted && Object.entries(wanted).map(([network, name]) => uplinkKey(network, name, exchanged.includes(network)));
+    const tasks = tasksOf(begunUplinks(view, kernel), goals);
     if (tasks.length === 0 && own?.uplinks === undefined) {
       if (wanted !== undefined) this.#deleteVlans(new Set());
       return;
@@ -123,8 +130,8 @@ export class Uplinks {
     for (const task of tasks) {
       const { key, isWanted } = task;
       this.#follow(tasks);
-      const rival = isWanted ? first.get(key.interface) : undefined;
-      if (rival === undefined) first.set(key.interface, key);
+      const rival = isWanted ? first.get(givenName(key)) : undefined;
+      if (rival === undefined) first.set(givenName(key), key);
       const goal = isWanted ? { ...key, createsVlan: vlanUplinks.includes(key.network) } : undefined;
       const settling = rival === undefined ? this.#settle(parts, key, goal) : this.#yield(parts, task, rival);
       const state = await settling.catch((error: unknown): UplinkReport => {
@@ -136,7 +143,7 @@ export class Uplinks {
       if (kept !== undefined && (isWanted || this.#waiting.has(key.network))) states.set(key.network, shortened(kept));
     }
     this.#follow(tasks);
-    const moved = uplinkBridges(view).flatMap(({ record }) => record?.interface ?? []);
+    const moved = begunUplinks(view, kernel).map((key) => key.interface);
     if (wanted !== undefined) this.#deleteVlans(new Set([...Object.values(wanted), ...moved]));
     const text = states.size === 0 ? undefined : writeUplinkStates(states);
     if (own !== undefined && wanted !== undefined && text !== own.uplinks) await this.#deps.annotate(text);
@@ -188,7 +195,7 @@ export class Uplinks {
   /** The interface is another network's; what there is of an earlier attempt goes. */
   async #yield(parts: UplinkParts, { key, isBegun }: Task, { bridge, network }: UplinkKey): Promise<UplinkReport> {
     if (isBegun) await runUplink(parts, key, undefined);
-    const message = `${key.interface} is a port of bridge ${bridge}, to network ${network}`;
+    const message = `${givenName(key)} is a port of bridge ${bridge}, to network ${network}`;
     return { reason: "InterfaceInUse", message };
   }
 
@@ -266,26 +273,27 @@ export class Uplinks {
   }
 }
 
-/** The uplinks to reconcile, each network once. Bridges that are no longer wanted come first: an interface may move from one network to another. */
-function tasksOf(bridges: readonly UplinkBridge[], wanted: NodeUplinks | undefined): readonly Task[] {
-  const tasks: Task[] = [];
-  const names = new Map(Object.entries(wanted ?? {}));
-  for (const { name: bridge, record } of bridges) {
-    if (record === undefined) continue;
-    const { network, interface: old } = record;
-    const isWanted = wanted === undefined || names.get(network) === old;
-    tasks.push({ key: { network, interface: old, bridge }, isWanted, isBegun: true });
-  }
+/** The uplinks that exist or were begun: with a bridge that has a record, or an interface that has exchanged its name. */
+function begunUplinks(view: OvsView, kernel: NodeKernel): readonly UplinkKey[] {
+  const bridges = uplinkBridges(view).flatMap(({ name: bridge, record }) =>
+    record === undefined ? [] : [{ network: record.network, interface: record.interface, bridge }],
+  );
+  const isNew = (key: UplinkKey): boolean => !bridges.some((other) => isSame(key, other));
+  return [...bridges, ...exchangedUplinks(kernel.links()).filter(isNew)];
+}
+
+/** The uplinks to reconcile. Those that are no longer wanted come first: an interface may move from one network to another. `goals`: undefined if the contract is unknown. */
+function tasksOf(begun: readonly UplinkKey[], goals: readonly UplinkKey[] | undefined): readonly Task[] {
+  const isWanted = (key: UplinkKey): boolean => goals?.some((goal) => isSame(goal, key)) ?? true;
+  const tasks = begun.map((key): Task => ({ key, isWanted: isWanted(key), isBegun: true }));
   tasks.sort((a, b) => Number(a.isWanted) - Number(b.isWanted));
-  for (const [network, name] of names) {
-    if (tasks.some(({ key, isWanted }) => isWanted && key.network === network)) continue;
-    tasks.push({
-      key: { network, interface: name, bridge: uplinkBridgeName(network) },
-      isWanted: true,
-      isBegun: false,
-    });
-  }
+  for (const key of goals ?? [])
+    if (!begun.some((other) => isSame(other, key))) tasks.push({ key, isWanted: true, isBegun: false });
   return tasks;
+}
+
+function isSame(a: UplinkKey, b: UplinkKey): boolean {
+  return a.network === b.network && a.interface === b.interface && a.bridge === b.bridge;
 }
 
 function failed(error: unknown): Failure {

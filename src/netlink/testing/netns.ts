@@ -44,15 +44,16 @@ interface Teardown {
   teardown(fn: () => void): unknown;
 }
 
-/** An empty network namespace. It exists as long as a sleeping process that holds it. */
+/** An empty network namespace. It exists as long as a process that holds it. */
 export async function newNetns(t: Teardown): Promise<string> {
   return (await newNetnsHolder(t)).path;
 }
 
 /** The same, with a function to remove it. */
 export async function newNetnsHolder(t: Teardown): Promise<{ readonly path: string; end(): Promise<void> }> {
-  const holder = spawn("/usr/bin/unshare", ["--net", "sh", "-c", "echo; exec sleep 120"], {
-    stdio: ["ignore", "pipe", "inherit"],
+  // cat(1) ends with this process, also if that is killed.
+  const holder = spawn("/usr/bin/unshare", ["--net", "sh", "-c", "echo; exec cat"], {
+    stdio: ["pipe", "pipe", "inherit"],
   });
   t.teardown(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");

@@ -11,13 +11,15 @@ import { insert } from "../../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../../ovsdb/testing/fake.ts";
 import { OvsView } from "../../ovs/ovs-view.ts";
 import { FakeNftables } from "../../testing/fake-node.ts";
+import { uplinkKey } from "../uplink-names.ts";
 import type { UplinkParts } from "../uplink-node.ts";
 import type { UplinkStep } from "../uplink-plan.ts";
 import { describeStep, runUplink } from "../uplink-run.ts";
 import { kernelSwitch } from "./kernel-switch.ts";
 
-/** The uplink of {@link movingNode}. */
-export const KEY = { network: "net", interface: "eth1", bridge: "br-net" };
+/** The uplink of {@link movingNode}, and the same with exchanged names. */
+export const KEY = uplinkKey("net", "eth1", false);
+export const EXCHANGED_KEY = uplinkKey("net", "eth1", true);
 /** How long the emulated switch, and the kernel with an IPv6 address, may take, ms. */
 const PATIENCE_MS = 20_000;
 
@@ -106,7 +108,8 @@ export async function movingNode(t: Test) {
         `ip neighbour show dev ${device} nud permanent`,
       ].join("; "),
     )
-      .replaceAll(new RegExp(`\\b${device}\\b`, "g"), "DEVICE")
+      // The kernel numbers the labels of further addresses when it renames an interface (net/ipv4/devinet.c, inetdev_changename).
+      .replaceAll(new RegExp(`\\b${device}\\b(:\\d+)?`, "g"), "DEVICE")
       .replaceAll(/^\d+: /gm, "")
       .split("\n")
       // The kernel's own, of addresses; and what is of the link alone.
@@ -131,19 +134,20 @@ export async function runDaemon(
   node: MovingNode,
   isWanted: boolean,
   killAt = Number.POSITIVE_INFINITY,
+  key = KEY,
 ): Promise<readonly string[]> {
   const daemon = await node.start();
   const steps: string[] = [];
   const before = (step: UplinkStep): void => {
     if (steps.length === killAt) throw new Killed();
-    steps.push(describeStep(KEY, step));
+    steps.push(describeStep(key, step));
   };
   try {
     const until = Date.now() + PATIENCE_MS;
     for (;;) {
       const changed = Promise.withResolvers<void>();
       const stop = daemon.view.mirror.subscribe(() => changed.resolve());
-      const { outcome } = await runUplink(daemon, KEY, isWanted ? KEY : undefined, before);
+      const { outcome } = await runUplink(daemon, key, isWanted ? key : undefined, before);
       if ("wait" in outcome && Date.now() < until)
         await Promise.race([changed.promise, new Promise((r) => setTimeout(r, 20))]);
       stop();
