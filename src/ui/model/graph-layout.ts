@@ -5,8 +5,8 @@ import type { Graph, GraphNode } from "./graph.ts";
 
 /** The size of a node, in px. */
 export const NODE_SIZE = { width: 196, height: 54 } as const;
-/** Distances between nodes and from the border, in px. */
-const GAP = { x: 60, y: 14, border: 20 } as const;
+/** Distances between nodes and from the border, in px. Three columns fit beside the details at 1,280 px. */
+const GAP = { x: 40, y: 14, border: 16 } as const;
 
 /** The column of each kind, from left to right: an edge goes from a column to a later one, but a peering. */
 const COLUMNS: Readonly<Record<TopologyNode["kind"], number>> = { vpc: 0, subnet: 1, vlan: 2, gateway: 2, node: 2 };
