@@ -22,7 +22,7 @@ const skip = helm === undefined ? "there is no helm here; the lab builds one" : 
 const chart = join(ROOT, "charts/weft");
 
 // Some sixty runs of helm.
-t.setTimeout(180_000);
+t.setTimeout(600_000);
 
 function template(...args: readonly string[]): Promise<RunResult> {
   const version = `--kube-version=${KUBERNETES_VERSION}`;
