@@ -96,6 +96,54 @@ t.test(
   },
 );
 
+t.test(
+  "with a node's certificate ports of other nodes can be claimed, and MAC addresses, but not the network's definition",
+  async (t) => {
+    const script = [
+      await centralCertificates(t),
+      `as() { local who=$1 program=$2 port=$3; shift 3; "$program" --timeout=5 --db=ssl:127.0.0.1:$port -p /tmp/$who.pem -c /tmp/$who.pem -C /etc/weft-tls/ca.pem "$@" 2>&1; }
+    node() { as n2 ovn-sbctl 6642 "$@"; }
+    tries() { echo "$1: $(node "\${@:2}" | grep -m1 -o 'RBAC.*prohibit[^.]*' | tr -d '\\\\"' || true)"; }
+    OVN_TLS=true /opt/weft/bin/start-central >>/tmp/log 2>&1 & main=$!
+    until_true 30 /opt/weft/bin/central-health
+    as controller ovn-nbctl 6641 ls-add one -- lsp-add one port -- lsp-set-addresses port "0a:00:00:00:00:01 10.0.0.1" -- pg-add group port -- acl-add group to-lport 1000 ip4 drop -- create Address_Set name=addresses addresses=10.0.0.1 >/dev/null
+    for n in 1 2; do as n$n ovn-sbctl 6642 chassis-add chassis-$n geneve 192.0.2.$n; done
+    until_true 10 eval 'as n1 ovn-sbctl 6642 lsp-bind port chassis-1 && as n1 ovn-sbctl 6642 get Port_Binding port chassis | grep -- -'
+    of() { local chassis; chassis=$(node --bare --columns=chassis list Port_Binding port); node get Chassis $chassis name; }
+    echo "the port is on $(of)"; chassis=$(node get Chassis chassis-2 _uuid); path=$(node --bare --columns=_uuid find Datapath_Binding external_ids:name=one)
+    tries "port" set Port_Binding port chassis=$chassis up=true; echo "the port is on $(of)"
+    tries "MAC binding" create MAC_Binding logical_port=port ip=10.0.0.1 mac='"0a:00:00:00:00:02"' datapath=$path
+    tries "FDB" create FDB mac='"0a:00:00:00:00:01"' dp_key=1 port_key=1
+    tries "tunnel key" set Port_Binding port tunnel_key=77
+    tries "addresses" set Port_Binding port mac=unknown
+    tries "datapath" set Datapath_Binding $path tunnel_key=77
+    tries "address set" set Address_Set addresses addresses=10.0.0.9
+    tries "policies" clear Port_Group $(node --bare --columns=name list Port_Group | head -1) ports
+    tries "flows" --all destroy Logical_Flow
+    tries "another node's tunnel" set Encap $(node --bare --columns=_uuid find Encap chassis_name=chassis-1) ip=192.0.2.9
+    tries "permissions" --all destroy RBAC_Permission
+    kill -TERM $main; wait $main; echo "ended with $?"`,
+    ].join("\n");
+    const refused = (what: string): string => `RBAC rules for client chassis-2 role ovn-controller prohibit ${what}`;
+    t.strictSame((await runInImage(t, script)).trim().split("\n"), [
+      "the port is on chassis-1",
+      "port: ",
+      "the port is on chassis-2",
+      "MAC binding: ",
+      "FDB: ",
+      `tunnel key: ${refused("modification of table Port_Binding")}`,
+      `addresses: ${refused("modification of table Port_Binding")}`,
+      `datapath: ${refused("modification of table Datapath_Binding")}`,
+      `address set: ${refused("modification of table Address_Set")}`,
+      `policies: ${refused("modification of table Port_Group")}`,
+      `flows: ${refused("row deletion from table Logical_Flow")}`,
+      `another node's tunnel: ${refused("modification of table Encap")}`,
+      `permissions: ${refused("row deletion from table RBAC_Permission")}`,
+      "ended with 0",
+    ]);
+  },
+);
+
 t.test("a node that is not told yet that TLS has been turned on tries it, and what it is told again", async (t) => {
   const out = await scenario(
     t,
