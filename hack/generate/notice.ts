@@ -7,7 +7,7 @@ import { lockedPackage, ROOT } from "../build/npm.ts";
 import { architecture } from "../host/cache.ts";
 import { createProgress } from "../host/progress.ts";
 import { DEBIAN_SUITE, imagePackages } from "../image/base.ts";
-import { imageNpmPackages, licenceText, type NpmPackage, nodeLicenceText } from "../image/contents.ts";
+import { imageNpmPackages, licenceText, type NpmPackage, nodeLicenceText } from "../image/bill-of-materials.ts";
 
 const FILE = "NOTICE";
 

@@ -8,7 +8,7 @@ import type { Architecture } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { run } from "../host/run.ts";
 import { ensureBaseLayer, runsPrograms } from "../image/base.ts";
-import { imageNpmPackages, parseDpkgStatus } from "../image/contents.ts";
+import { imageNpmPackages, parseDpkgStatus } from "../image/bill-of-materials.ts";
 import { makeImage } from "../image/image.ts";
 import type { Made, Release } from "./release.ts";
 import { sbom } from "./sbom.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { DebianPackage, NpmPackage } from "../image/contents.ts";
+import type { DebianPackage, NpmPackage } from "../image/bill-of-materials.ts";
 
 /** What an image holds, for its bill of materials. */
 export interface SbomInput {

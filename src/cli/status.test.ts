@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { encodeNodeContract } from "../contract/node.ts";
-import { publishLease } from "../kube/lease.ts";
+import { publishLease } from "../kube/published-lease.ts";
 import { DAEMON_SETS, NODES } from "../kube/resources.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";

@@ -7,8 +7,8 @@
  * a CNI result. It is compiled to one executable, and its imports determine its start-up time.
  */
 import { readFileSync, writeSync } from "node:fs";
-import { post } from "./exchange.ts";
 import { runPlugin } from "./plugin.ts";
+import { post } from "./post-to-daemon.ts";
 
 /** A configuration with the results of a whole chain is a few KiB; GC's list grows with the node's pods. */
 const MAX_STDIN_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { ExchangeError, type HttpAnswer } from "./exchange.ts";
 import { runPlugin } from "./plugin.ts";
+import { ExchangeError, type HttpAnswer } from "./post-to-daemon.ts";
 
 const CONF = { cniVersion: "1.0.0", name: "kube-ovn", type: "kube-ovn", server_socket: "/s.sock" };
 const ENV = {

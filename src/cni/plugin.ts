@@ -17,7 +17,8 @@ import {
 import { type Configuration, readConfiguration, versionForAnswer } from "./configuration.ts";
 import { type Invocation, readInvocation } from "./environment.ts";
 import { asPluginError, errorJson, PluginError } from "./errors.ts";
-import { ExchangeError, type HttpAnswer } from "./exchange.ts";
+import { ATTEMPT_PAUSE_MS, DAEMON_ABSENT_MS, PLUGIN_DEADLINE_MS, SOON_AFTER_MS } from "./plugin-deadlines.ts";
+import { ExchangeError, type HttpAnswer } from "./post-to-daemon.ts";
 import { addResult } from "./result.ts";
 
 /** The environment of the plugin, so that it also runs in memory (as in pkg/skel of containernetworking/cni). */
@@ -34,34 +35,10 @@ export interface PluginDependencies {
 }
 
 /**
- * How long each verb waits for the daemon. An ADD tells the daemon, whose own deadlines together are shorter, so that its more specific error
- * arrives first; this one is for a daemon that hangs.
- */
-const DEADLINE_MS: Readonly<Record<CniVerb, number>> = {
-  add: 90_000,
-  del: 60_000,
-  check: 30_000,
-  status: 10_000,
-  gc: 60_000,
-};
-
-/**
- * How long ADD and DEL wait for a daemon that does not run, or ends before it has answered, for example because it is replaced: kubelet tries a pod again only 10 to
- * 15 s after a failure (`backOffPeriod` of pkg/kubelet/kubelet.go, with jitter). Both can be repeated: a daemon removes what its predecessor has left of the same request.
- */
-const ABSENT_MS = 30_000;
-
-/** Between two attempts. No event tells when a daemon listens: the file of its socket exists before that. */
-const AGAIN_MS = 200;
-
-/**
  * kubelet looks for this text in the error of a pod (`NetworkNotReadyErrorMsg` of pkg/kubelet/errors.go, 1.34), and then tries again after 1 to 1.5 s instead of 10 to 15 s
  * (pkg/kubelet/pod_workers.go, `completeWork`).
  */
 const SOON = "network is not ready";
-
-/** An ADD that failed sooner would be repeated too often. */
-const SOON_AFTER_MS = 5_000;
 
 /** Runs one CNI call and returns the exit code: 0, or 1 with an error as JSON on stdout. Never throws. */
 export async function runPlugin(deps: PluginDependencies): Promise<0 | 1> {
@@ -120,10 +97,10 @@ async function ask(
   request: ReturnType<typeof requestOf>,
 ): Promise<HttpAnswer> {
   const begun = deps.now();
-  const patience = verb === "add" || verb === "del" ? ABSENT_MS : 0;
+  const patience = verb === "add" || verb === "del" ? DAEMON_ABSENT_MS : 0;
   let absentSince: number | undefined;
   for (;;) {
-    const left = DEADLINE_MS[verb] - Math.round(deps.now() - begun);
+    const left = PLUGIN_DEADLINE_MS[verb] - Math.round(deps.now() - begun);
     const body = JSON.stringify(verb === "add" ? { ...request, timeout_ms: left } : request);
     const result = await deps
       .post(conf.serverSocket, cniPath(verb), body, left)
@@ -135,7 +112,7 @@ async function ask(
     } else if (waited || !(result instanceof ExchangeError) || result.code === "deadline") {
       throw unanswered(deps, conf, verb, result);
     }
-    await deps.wait(AGAIN_MS);
+    await deps.wait(ATTEMPT_PAUSE_MS);
   }
 }
 

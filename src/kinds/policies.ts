@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { policyUnit } from "../compile/policy.ts";
-import { type AdminPolicyFact, adminPlaces } from "../facts/admin-policy.ts";
+import type { AdminPolicyFact } from "../facts/admin-policy.ts";
 import type { NetworkPolicyFact } from "../facts/network-policy.ts";
 import { projectAdminPolicy } from "../facts/project-admin-policy.ts";
 import { projectNetworkPolicy } from "../facts/project-policy.ts";
@@ -11,6 +11,7 @@ import {
   CLUSTER_NETWORK_POLICIES,
   NETWORK_POLICIES,
 } from "../kube/resources.ts";
+import { adminPlaces } from "../policy/admin-priorities.ts";
 import { ACL_COLUMNS } from "./columns.ts";
 import type { Kind, NorthboundColumns } from "./kind.ts";
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Duplex } from "node:stream";
-import { type BackoffLimits, backoffDelay, withJitter } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ClientEvent, ClientState, OvsdbClient, OvsdbOptions, TransactOptions } from "./client.ts";
 import type { Dial } from "./dial.ts";
@@ -14,6 +13,7 @@ import type { Lock } from "./lock.ts";
 import { LockSet } from "./lock-set.ts";
 import type { Mirror } from "./mirror.ts";
 import { MirrorStore } from "./mirror-store.ts";
+import { NextServer } from "./next-server.ts";
 import type { Operation, OperationResult } from "./operation.ts";
 import type { DatabaseSchema } from "./schema.ts";
 import { type Selected, type Selection, tableRequests } from "./selection.ts";
@@ -53,7 +53,7 @@ type Phase =
  *        ↑ next remote               │
  *        └──────── waiting ←─────────┘ after a complete round of failures
  *
- * Every failure leads back to dialing; only `close()` ends it.
+ * Every failure leads back to dialing; only `close()` ends it. Which server is dialled next, and when, is decided in `next-server.ts`.
  */
 export class Connection implements OvsdbClient {
   readonly #options: OvsdbOptions;
@@ -66,12 +66,7 @@ export class Connection implements OvsdbClient {
   readonly #mirrors = new Map<string, MirrorStore>();
   #phase: Phase = { name: "waiting", cancel: () => {} };
   #state: ClientState = "connecting";
-  /** Index of the remote to try next. */
-  #next: number;
-  /** Remotes that have failed since one was connected. */
-  #failures = 0;
-  /** Pauses since the last stable connection. */
-  #pauses = 0;
+  readonly #servers: NextServer;
   #seen: SeenIndex | undefined;
   #nextMirror = 1;
 
@@ -83,8 +78,7 @@ export class Connection implements OvsdbClient {
     const onError = (error: unknown): void => this.#emit({ type: "listener-error", error });
     this.#states = new Listeners(onError);
     this.#locks = new LockSet(onError);
-    // The clients of one cluster should not all begin with the same server.
-    this.#next = Math.floor(deps.clock.random() * options.remotes.length);
+    this.#servers = new NextServer(options.remotes, this.#limits.maxBackoffMs, () => deps.clock.random());
     this.#dialNext();
   }
 
@@ -170,10 +164,8 @@ export class Connection implements OvsdbClient {
   }
 
   #dialNext(): void {
-    const { remotes } = this.#options;
     const { connectTimeoutMs } = this.#limits;
-    const remote = remotes[this.#next] ?? "";
-    this.#next = (this.#next + 1) % remotes.length;
+    const remote = this.#servers.take();
     const abort = new AbortController();
     const phase: Phase = { name: "dialing", remote, abort };
     this.#phase = phase;
@@ -223,7 +215,7 @@ export class Connection implements OvsdbClient {
     if (this.#phase.name !== "greeting") return;
     this.#phase.cancel();
     this.#phase = { name: "connected", remote, server, since: this.#clock.now(), watch: this.#watch(remote, server) };
-    this.#failures = 0;
+    this.#servers.connected();
     this.#emit({ type: "connected", remote, model: server.model, serverId: server.serverId });
     this.#locks.attach(server);
     for (const mirror of this.#mirrors.values()) this.#restoreMirror(server, mirror);
@@ -293,14 +285,12 @@ export class Connection implements OvsdbClient {
       this.#lost(remote, error);
     } else if (phase.name === "connected" && phase.server === server) {
       phase.watch?.stop();
-      // A connection that lasted at least as long as the next pause resets the backoff.
-      const stable = this.#clock.now() - phase.since >= backoffDelay(this.#pauses + 1, this.#backoff);
-      if (stable) this.#pauses = 0;
+      const lastedMs = this.#clock.now() - phase.since;
       this.#phase = { name: "waiting", cancel: () => {} };
       this.#locks.detach();
       for (const mirror of this.#mirrors.values()) mirror.suspend();
       this.#setState("connecting");
-      this.#lost(remote, error, stable);
+      this.#lost(remote, error, lastedMs);
     }
   }
 
@@ -308,29 +298,20 @@ export class Connection implements OvsdbClient {
     return this.#phase.name === "connected" && this.#phase.server === server;
   }
 
-  /**
-   * A remote is not, or no longer, suitable. The next one is tried at once, but after a pause when a round is
-   * complete or a new connection was lost at once (`atOnce` false): otherwise a server that accepts and drops would
-   * be dialled in a loop.
-   */
-  #lost(remote: string, error: OvsdbError, atOnce?: boolean): void {
+  /** A remote is not, or no longer, suitable: the next one is dialled, at once or after a pause. `lastedMs`: how long it was connected. */
+  #lost(remote: string, error: OvsdbError, lastedMs?: number): void {
     this.#emit({ type: "disconnected", remote, error });
     // One of the listeners may have closed the client.
     if (this.#state === "closed") return;
-    this.#failures++;
-    if (atOnce ?? this.#failures % this.#options.remotes.length !== 0) {
+    const pause = this.#servers.failed(lastedMs);
+    if (pause === undefined) {
       this.#dialNext();
       return;
     }
-    const attempt = this.#pauses++;
-    const delayMs = withJitter(backoffDelay(this.#pauses, this.#backoff), () => this.#clock.random());
+    const { delayMs, attempt } = pause;
     const cancel = this.#clock.after(delayMs, () => this.#dialNext());
     this.#phase = { name: "waiting", cancel };
     this.#emit({ type: "backoff", delayMs, attempt });
-  }
-
-  get #backoff(): BackoffLimits {
-    return { firstMs: 100, maxMs: this.#limits.maxBackoffMs };
   }
 
   /** The limits of each connection, this one and those of the watch. */

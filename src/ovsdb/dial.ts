@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { TlsFiles } from "./client.ts";
 import { OvsdbError } from "./errors.ts";
-import type { Remote } from "./remote.ts";
+import type { Remote } from "./parse-remote.ts";
 
 /** Opens connections; tests pass another one. */
 export type Dial = (remote: string, signal: AbortSignal) => Promise<Duplex>;

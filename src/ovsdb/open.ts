@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from "../time/clock.ts";
 import type { OvsdbClient, OvsdbOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { dialRemote } from "./dial.ts";
-import { parseRemote } from "./remote.ts";
+import { parseRemote } from "./parse-remote.ts";
 
 /**
  * Opens a connection to OVSDB, which maintains itself until `close()`. Returns at once; the client reports whether it

@@ -3,16 +3,10 @@
 import { NETWORK_POLICY } from "../api/annotations.ts";
 import { quoted } from "../api/text.ts";
 import { commaList } from "../collections/comma-list.ts";
-import {
-  ADMIN_PRIORITIES,
-  type AdminPeerFact,
-  type AdminPolicyFact,
-  type AdminRuleFact,
-  adminSlots,
-} from "../facts/admin-policy.ts";
+import type { AdminPeerFact, AdminPolicyFact, AdminRuleFact } from "../facts/admin-policy.ts";
 import { type ReportProblem, translatePeers } from "./admin-peers.ts";
 import { translatePorts } from "./admin-ports.ts";
-import { assignPriorities, type UnplacedRule } from "./admin-priorities.ts";
+import { ADMIN_PRIORITIES, adminSlots, assignPriorities, type UnplacedRule } from "./admin-priorities.ts";
 import { clearPart, selectorProblem } from "./labels.ts";
 import { DEFAULT_LOG_RATE, readLogRate } from "./log-rate.ts";
 import type { Direction, PodSelector, Policy, PolicyProblem, PolicyRule, PolicyRuleAction, RuleLog } from "./types.ts";

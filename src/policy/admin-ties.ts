@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type AdminPolicyFact, adminPlaces, adminSlots } from "../facts/admin-policy.ts";
+import type { AdminPolicyFact } from "../facts/admin-policy.ts";
 import type { FactReader } from "../facts/store.ts";
 import { ADMIN_KINDS, translateAdminPolicy, unplacedRules } from "./admin-policy.ts";
-import { assignPriorities, type PlacedRules, type UnplacedRule } from "./admin-priorities.ts";
+import { adminPlaces, adminSlots, assignPriorities, type PlacedRules, type UnplacedRule } from "./admin-priorities.ts";
 import { canonicalSelector } from "./labels.ts";
 import type { Direction, Policy, PolicyProblem, PolicyRule } from "./types.ts";
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { digestOf } from "../api/composed-name.ts";
-import type { NamespaceFact } from "../facts/namespace.ts";
-import type { PodFact } from "../facts/pod.ts";
 import type { ProfileFact } from "../facts/policy-group.ts";
 import { canonicalDomain } from "../facts/project-name-resolver.ts";
-import { canonicalSelector, matchesLabels, selectorText } from "./labels.ts";
+import { canonicalSelector, selectorText } from "./labels.ts";
 import type { Group, PodSelector } from "./types.ts";
 
 /** The label that the API server puts on each namespace with its own name (well-known label `kubernetes.io/metadata.name`). */
@@ -94,20 +92,4 @@ export function selectorInVpc(selector: PodSelector, vpc: string | undefined): P
 /** The groups of a profile that apply to a pod's interface. */
 export function groupsOfInterface({ groups, limited }: ProfileFact, provider: string): readonly string[] {
   return limited === undefined ? groups : groups.filter((name) => limited[name]?.includes(provider) !== false);
-}
-
-/** The parts of a pod that selectors evaluate. */
-export type SelectedPod = Pick<PodFact, "namespace" | "labels" | "ports">;
-
-/** Whether a canonical selector selects a pod of `namespace`, in any VPC. */
-export function selectsPod(selector: PodSelector, pod: SelectedPod, namespace: Pick<NamespaceFact, "labels">): boolean {
-  if (selector.namespace !== undefined && selector.namespace !== pod.namespace) return false;
-  if (selector.namespaceSelector !== undefined && !matchesLabels(selector.namespaceSelector, namespace.labels))
-    return false;
-  if (!matchesLabels(selector.podSelector, pod.labels)) return false;
-  const { port } = selector;
-  return (
-    port === undefined ||
-    pod.ports.some((own) => own.name === port.name && own.protocol === port.protocol && own.number === port.number)
-  );
 }

@@ -10,18 +10,18 @@ import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { EffectOffers } from "./effect-offers.ts";
 import type { EngineOptions, EngineStats } from "./engine-options.ts";
-import { FailedCommits } from "./failed-commits.ts";
-import { FailingUnits } from "./failing-units.ts";
 import { findOrphanedMembers } from "./orphaned-members.ts";
 import type { CommitOutcome } from "./outcome.ts";
+import { RefusedBatches } from "./refused-batches.ts";
 import { repairsIn } from "./repairs.ts";
+import { StepLoop } from "./step-loop.ts";
 import { Touched } from "./touched.ts";
 import { type Plan, planChanges, planSize } from "./transaction-plan.ts";
+import { UnitBackoff } from "./unit-backoff.ts";
 import { UnitCompiler } from "./unit-compiler.ts";
 import { WarmUp } from "./warm-up.ts";
 import { withClusterId } from "./with-cluster-id.ts";
 import { withOwner } from "./with-owner.ts";
-import { WriteLoop } from "./write-loop.ts";
 
 /** The default of {@link EngineOptions.batch}. */
 const BATCH = 200;
@@ -55,12 +55,12 @@ export class Engine<E extends Effect> {
   /** Units with an edge to a row of an unexpected owner → the last message about it. */
   readonly #misdirected = new Map<string, string>();
   readonly #effects: EffectOffers<E>;
-  readonly #failing: FailingUnits;
+  readonly #failing: UnitBackoff;
   readonly #failures: Failures;
   readonly #contention: Contention;
   readonly #compiler: UnitCompiler<E>;
-  readonly #failedCommits: FailedCommits;
-  readonly #loop: WriteLoop;
+  readonly #refusedBatches: RefusedBatches;
+  readonly #loop: StepLoop;
   readonly #warmUp: WarmUp;
   /** Units pending only because the database changed, not because they were compiled. */
   readonly #drifted = new Set<string>();
@@ -70,7 +70,7 @@ export class Engine<E extends Effect> {
   constructor(options: EngineOptions<E>) {
     this.#options = options;
     this.#effects = new EffectOffers(this.desired, options.offerEffects);
-    this.#failing = new FailingUnits(options.timers, () => this.#loop.kick());
+    this.#failing = new UnitBackoff(options.timers, () => this.#loop.kick());
     this.#contention = new Contention(options.timers, ({ table, row, column, member }) => {
       const unit =
         member === undefined
@@ -82,7 +82,7 @@ export class Engine<E extends Effect> {
       else this.#touchedOf(unit).edge({ table, row, column, member });
       this.#loop.kick();
     });
-    this.#failedCommits = new FailedCommits({
+    this.#refusedBatches = new RefusedBatches({
       desired: this.desired,
       isAtomic: (unit) => options.tracker.isAtomic(unit),
       isNew: (unit) => this.#isNew(unit),
@@ -103,7 +103,7 @@ export class Engine<E extends Effect> {
         this.#cleared = false;
       },
     });
-    this.#loop = new WriteLoop({
+    this.#loop = new StepLoop({
       timers: options.timers,
       step: () => this.#writeBatch(),
       hasWork: () => options.tracker.dirtyCount > 0 || this.#hasPending(),
@@ -248,7 +248,7 @@ export class Engine<E extends Effect> {
     const batch = this.#nextBatch();
     if (batch.length === 0) return undefined;
     await this.#flush(batch);
-    return this.#failedCommits.pause;
+    return this.#refusedBatches.pause;
   }
 
   /**
@@ -274,7 +274,7 @@ export class Engine<E extends Effect> {
   }
 
   #nextBatch(): string[] {
-    const split = this.#failedCommits.next();
+    const split = this.#refusedBatches.next();
     if (split !== undefined) return split;
     const { tracker, batch: limit = BATCH } = this.#options;
     return chooseBatch({
@@ -365,7 +365,7 @@ export class Engine<E extends Effect> {
       plan = this.#plan(taken);
     } catch (error) {
       for (const [unit, pending] of taken) this.#touchedOf(unit).merge(pending);
-      this.#failedCommits.unplanned([...taken.keys()], error);
+      this.#refusedBatches.unplanned([...taken.keys()], error);
       return;
     }
     if (planSize(plan) > 0 && !(await this.#commit(plan, taken, batch.length))) return;
@@ -378,7 +378,7 @@ export class Engine<E extends Effect> {
     const deferred = this.#deferredUnits(plan);
     for (const unit of batch) {
       this.#drifted.delete(unit);
-      this.#failedCommits.clear(unit);
+      this.#refusedBatches.clear(unit);
       this.#failing.delete(unit);
       // A newer version of the unit may have other effects; they are offered when it is committed.
       if (tracker.isDirty(unit) || !this.#effects.due.has(unit)) continue;
@@ -406,13 +406,13 @@ export class Engine<E extends Effect> {
         onDeposed();
       } else if (outcome.kind === "refused") {
         this.stats.failures++;
-        this.#failedCommits.refused(plan, taken, outcome);
+        this.#refusedBatches.refused(plan, taken, outcome);
       } else {
-        this.#failedCommits.unknown([...taken.keys()], outcome);
+        this.#refusedBatches.unknown([...taken.keys()], outcome);
       }
       return false;
     }
-    this.#failedCommits.committed();
+    this.#refusedBatches.committed();
     this.stats.transactions++;
     this.stats.operations += planSize(plan);
     this.stats.repairs += repairs;
@@ -459,7 +459,7 @@ export class Engine<E extends Effect> {
   }
 
   #hasPending(): boolean {
-    if (this.#failedCommits.dividing) return true;
+    if (this.#refusedBatches.dividing) return true;
     for (const unit of this.#pending.keys()) if (this.#failing.isReady(unit)) return true;
     for (const unit of this.#effects.due) if (this.#failing.isReady(unit)) return true;
     return false;

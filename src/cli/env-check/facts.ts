@@ -3,9 +3,9 @@
 import type { KubeConnection } from "../../kube/connect.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { type LeaseView, readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
+import { type LeaseView, readLease } from "../../kube/published-lease.ts";
 import { CONFIG_MAPS, CRDS, DAEMON_SETS, NODES, type ResourceType } from "../../kube/resources.ts";
 import { type Deployed, readDeployed } from "../install/deployed.ts";
 import { serviceRanges } from "../install/found-values.ts";

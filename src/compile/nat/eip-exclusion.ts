@@ -67,14 +67,14 @@ export function olderPortRule(reader: FactReader, at: EipPort, self: string): Na
   return natProblem("PortInUse", message);
 }
 
-/** By which annotation a pod names an address: of its own, or as its source. */
-type PodEipWay = "eip" | "snat";
+/** The annotation of a pod that names an external address: `eip`, its floating IP, or `snat`, a source that it may share. */
+export type ExternalWay = "eip" | "snat";
 
 /** How an address of pods is used: `eip/NAMESPACE/POD`, the floating IP of one pod, or `snat`, the source of any number of pods. */
 const [EIP, SNAT] = ["eip/", "snat"] as const;
 
 /** The use of an address by a pod that names it, as it is recorded in the OvnEip. */
-export function podEipUse({ key }: PodFact, way: PodEipWay): string {
+export function podEipUse({ key }: PodFact, way: ExternalWay): string {
   return way === "eip" ? `${EIP}${key}` : SNAT;
 }
 
@@ -94,7 +94,7 @@ export function decideEipUse(reader: FactReader, recorded: string, external: str
 export function eipOfOtherPod(
   reader: FactReader,
   { forPods }: FactTypes["ovnEips"],
-  { pod, external, way }: { readonly pod: PodFact; readonly external: string; readonly way: PodEipWay },
+  { pod, external, way }: { readonly pod: PodFact; readonly external: string; readonly way: ExternalWay },
 ): string | undefined {
   if (forPods === podEipUse(pod, way)) return undefined;
   if (forPods === SNAT) return `${external} is used as a source (${POD.snat}); name another address`;

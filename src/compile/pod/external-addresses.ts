@@ -15,7 +15,7 @@ import { isUnderlay } from "../../facts/underlay.ts";
 import { textContains } from "../../net/cidr.ts";
 import type { MakeObjectEffect, ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { eipOfOtherPod, podEipUse } from "../nat/eip-exclusion.ts";
+import { type ExternalWay, eipOfOtherPod, podEipUse } from "../nat/eip-exclusion.ts";
 import { addWayOut } from "../nat/nat-rule.ts";
 import { ruleOfTarget } from "../nat/source-exclusion.ts";
 import { makeObject } from "../owned-object.ts";
@@ -23,7 +23,7 @@ import { podPortId, routerId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { type ExternalLink, readExternals } from "../vpc/vpc-external.ts";
-import type { ExternalAddresses, ExternalWay, PodTranslation, PortInput } from "./port-input.ts";
+import type { ExternalAddresses, PodTranslation, PortInput } from "./port-input.ts";
 
 /** The annotations, the first of which has precedence. */
 const ANNOTATIONS: Readonly<Record<ExternalWay, string>> = { eip: POD.eip, snat: POD.snat };

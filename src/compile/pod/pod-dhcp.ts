@@ -7,7 +7,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import type { ReadOptions } from "../option-list.ts";
 import { dhcpOptionsId, podPortId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
-import { readDhcpOptions } from "../subnet/dhcp-options.ts";
+import { readDhcpOptions } from "../subnet/read-dhcp-options.ts";
 import { dhcpRow } from "../subnet/subnet-dhcp.ts";
 import type { PortInput } from "./port-input.ts";
 

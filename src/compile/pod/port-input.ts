@@ -8,6 +8,7 @@ import type { PodFact } from "../../facts/pod.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { Dual } from "../../net/dual.ts";
+import type { ExternalWay } from "../nat/eip-exclusion.ts";
 import type { NatPair } from "../nat/nat-rule.ts";
 import type { Localnet } from "../subnet/subnet-localnet.ts";
 import { routerAddresses, u2oRouterOf } from "../subnet/subnet-u2o.ts";
@@ -34,9 +35,6 @@ export function podGateway(reader: FactReader, subnet: SubnetFact): Dual<string>
   const router = u2oRouterOf(reader, subnet);
   return router && routerAddresses(subnet, router);
 }
-
-/** The annotation of a pod that names an external address: `eip`, its floating IP, or `snat`, a source that it may share. */
-export type ExternalWay = "eip" | "snat";
 
 /** A translation of an external address that a pod names. */
 export interface PodTranslation extends NatPair {

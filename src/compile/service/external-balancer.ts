@@ -21,7 +21,7 @@ import { addWayOut } from "../nat/nat-rule.ts";
 import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";
-import { hostPort, isV6, targetsOf, usable } from "./service-endpoints.ts";
+import { hostPort, isV6, targetsOf, usable } from "./endpoint-choice.ts";
 
 type Given = NonNullable<LoadBalancerFact["given"]>;
 

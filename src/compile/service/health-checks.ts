@@ -7,7 +7,7 @@ import type { WeftEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { makeObject } from "../owned-object.ts";
 import { externalIds } from "../rows.ts";
-import { isV6 } from "./service-endpoints.ts";
+import { isV6 } from "./endpoint-choice.ts";
 
 /** How endpoints are checked: every 5 s; three failures remove an endpoint, two successes restore it (ovn-nb(5) Load_Balancer_Health_Check). */
 const CHECK_OPTIONS = { interval: "5", timeout: "5", success_count: "2", failure_count: "3" };

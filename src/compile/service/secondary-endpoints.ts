@@ -3,7 +3,7 @@
 import { podInterfaces } from "../../claims/pod-interfaces.ts";
 import type { EndpointFact, EndpointSliceFact } from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { isV6 } from "./service-endpoints.ts";
+import { isV6 } from "./endpoint-choice.ts";
 
 /**
  * The EndpointSlices of a Service as OVN can balance them. If another network plugin creates pods' primary

@@ -5,8 +5,8 @@ import { mapEntry } from "../../desired/map-entry.ts";
 import type { EndpointSliceFact, ServiceFact, ServicePortFact } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { chassisVariablesId } from "../owner-ids.ts";
+import { isV6, targetsOf, usableByNode } from "./endpoint-choice.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
-import { isV6, targetsOf, usableByNode } from "./service-endpoints.ts";
 import { portVariable, templateVip } from "./template-variables.ts";
 
 /**

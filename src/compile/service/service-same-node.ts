@@ -5,8 +5,8 @@ import { mapEntry } from "../../desired/map-entry.ts";
 import type { EndpointSliceFact } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { chassisVariablesId } from "../owner-ids.ts";
+import { hintedByNode, isByNode, targetsOf } from "./endpoint-choice.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
-import { hintedByNode, isByNode, targetsOf } from "./service-endpoints.ts";
 import type { HintedAddresses } from "./service-zones.ts";
 import { portVariable, templateVip } from "./template-variables.ts";
 

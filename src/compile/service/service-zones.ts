@@ -3,8 +3,8 @@
 import { otherNodesName, zonalName } from "../../api/names.ts";
 import type { EndpointSliceFact, ServiceFact, ServicePortFact } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
+import { isByNode, targetsOf, usable, usableInZone } from "./endpoint-choice.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
-import { isByNode, targetsOf, usable, usableInZone } from "./service-endpoints.ts";
 import { portVariable, templateVip, zoneVariable } from "./template-variables.ts";
 
 /** Addresses of one family of a Service whose endpoints have hints, for one protocol. */

@@ -16,18 +16,18 @@ import { annotate, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { leavingSetId } from "../owner-ids.ts";
 import { report } from "../reports.ts";
+import { hostPort, isByNode, isV6, isZonal, targetsOf, usable } from "./endpoint-choice.ts";
 import { addExternal, type ExternalService, readExternal, releaseAddresses } from "./external-balancer.ts";
 import { type HealthChecks, makeCheckSources, serviceHealth } from "./health-checks.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
-import { hostPort, isByNode, isV6, isZonal, targetsOf, usable } from "./service-endpoints.ts";
 import { addLocal } from "./service-local.ts";
 import { rangesOfServices } from "./service-ranges.ts";
 import { repeatsOf } from "./service-repeats.ts";
 import { addSameNode } from "./service-same-node.ts";
-import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { slicesInVpc, vpcOfService } from "./service-vpc.ts";
 import { addZonal } from "./service-zones.ts";
+import { isPlaced, type ServiceVips, vipsOfService } from "./switch-lb-vip-check.ts";
 
 interface ServiceInput {
   readonly service: ServiceFact;

@@ -11,10 +11,9 @@ import { FragmentBuilder } from "../fragment-builder.ts";
 import { dropObject } from "../owned-object.ts";
 import { malformedNotes, missingNamespaces } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
-import { isPlaced, type ServiceVips, vipsOfService } from "./service-vip.ts";
 import { vpcOfService } from "./service-vpc.ts";
 import { ruleService, ruleSlices, SWITCH_RULES, type WantedService, wantedService } from "./switch-lb-rule-objects.ts";
-import { unreservedVips } from "./vip-proxies.ts";
+import { isPlaced, type ServiceVips, unreservedVips, vipsOfService } from "./switch-lb-vip-check.ts";
 
 interface RuleInput {
   /** Absent if the rule is gone and only its objects still exist. */

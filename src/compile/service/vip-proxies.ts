@@ -3,9 +3,6 @@
 import { vipOwner } from "../../claims/pod-request.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { textContains } from "../../net/cidr.ts";
-import { dualValues } from "../../net/dual.ts";
-import type { Note } from "../effects.ts";
 
 /**
  * The addresses of a subnet for which its router answers ARP and ND (ovn-nb(5) Logical_Switch_Port `arp_proxy`, an option of ports of type `router`
@@ -18,17 +15,4 @@ export function proxiedAddresses(reader: FactReader, subnet: string): readonly s
     .filter(({ name }) => addressConflictOf(reader, vipOwner(name)) === undefined)
     .flatMap(({ v4, v6 }) => [v4, v6].filter((address) => address !== ""))
     .sort();
-}
-
-/** The VIPs in the range of a subnet of the VPC for which ARP and ND are not answered. */
-export function unreservedVips(reader: FactReader, vips: readonly string[], vpc: string): readonly Note[] {
-  return vips.flatMap((vip) => {
-    const subnet = reader
-      .by("subnets", "vpc", vpc)
-      .find(({ cidr }) => dualValues(cidr).some((text) => textContains(text, vip)));
-    if (subnet === undefined || proxiedAddresses(reader, subnet.name).includes(vip)) return [];
-    const field = vip.includes(":") ? "v6ip" : "v4ip";
-    const message = `VIP ${vip} is in the range of subnet "${subnet.name}", whose pods cannot reach it: create a Vip with spec.subnet "${subnet.name}", type switch_lb_vip and ${field} ${vip}`;
-    return [{ reason: "VipNotReserved", message }];
-  });
 }

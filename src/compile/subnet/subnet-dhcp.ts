@@ -6,7 +6,7 @@ import type { PolicyProblem } from "../../policy/types.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { dhcpOptionsId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
-import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
+import { readDhcpOptions, readRaConfigs } from "./read-dhcp-options.ts";
 
 /** The server address of OVN's DHCP (Kube-OVN's choice; link-local, so that it conflicts with nothing). */
 const DHCP_SERVER = "169.254.0.254";

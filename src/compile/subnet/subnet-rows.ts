@@ -17,7 +17,7 @@ import {
 } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { addServiceSwitch } from "../service/service-switch.ts";
-import { readRaConfigs } from "./dhcp-options.ts";
+import { readRaConfigs } from "./read-dhcp-options.ts";
 import { addAcls } from "./subnet-acls.ts";
 import { addDhcp } from "./subnet-dhcp.ts";
 import type { SubnetInput } from "./subnet-input.ts";

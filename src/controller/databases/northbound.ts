@@ -22,9 +22,9 @@ import type { CommitOutcome } from "../../reconcile/outcome.ts";
 import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { sessionsOfRemovedPorts } from "./bfd-sessions.ts";
+import { COUNT_UP, countedUp, staleFlows } from "./find-stale-udp-flows.ts";
 import { northdProbe } from "./northd-probe.ts";
 import { operationsOf } from "./operations.ts";
-import { COUNT_UP, countedUp, staleFlows } from "./stale-udp-flows.ts";
 import { takeChanges } from "./table-facts.ts";
 import { askOptions, missingOptions } from "./tunnel-bfd.ts";
 

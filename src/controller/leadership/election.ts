@@ -2,7 +2,7 @@
 
 import { CONTROLLER_POD } from "../../api/annotations.ts";
 import { KubeError } from "../../kube/errors.ts";
-import { type PublishedLease, publishLease } from "../../kube/lease.ts";
+import { type PublishedLease, publishLease } from "../../kube/published-lease.ts";
 import { PODS } from "../../kube/resources.ts";
 import type { Controller } from "../controller.ts";
 import type { ControllerParts } from "../controller-parts.ts";

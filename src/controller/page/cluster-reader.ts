@@ -4,8 +4,8 @@ import { CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT } from "../../
 import { isProbeFailure, PROBES_SUCCEEDED, stillFails } from "../../api/probe-events.ts";
 import { setNewest } from "../../collections/newest.ts";
 import type { Kube } from "../../kube/kube.ts";
-import { readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { readLease } from "../../kube/published-lease.ts";
 import { DAEMON_SETS, DEPLOYMENTS, EVENTS, type ResourceType } from "../../kube/resources.ts";
 import type { KubeEvent } from "../../kube/types.ts";
 import type { EventRow, ObjectName, Overview, Part, ShownProblem } from "../../page/contract.ts";

@@ -11,6 +11,7 @@ import { EXTERNAL_ID, type PortSpec, type Ports } from "../ovs/ports.ts";
 import type { PodLink, PodLinks } from "../pods/pod-links.ts";
 import { type PodMark, podAlias } from "../pods/pod-mark.ts";
 import type { NodePod } from "../pods/pods.ts";
+import { withinBudget } from "./add-deadlines.ts";
 import type { Allocation } from "./allocation.ts";
 import { refuseConfusion } from "./attachment.ts";
 import {
@@ -20,12 +21,11 @@ import {
   type FoundAllocation,
   type PodSource,
 } from "./await-allocation.ts";
-import { withinBudget } from "./budget.ts";
 import { CniError } from "./cni-error.ts";
-import { secondsText, withDeadline } from "./deadline.ts";
 import type { PodRequest } from "./request.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { Undo } from "./undo.ts";
+import { secondsText, withDeadline } from "./with-deadline.ts";
 
 /** The dependencies of ADD. */
 export interface AddDependencies {

@@ -1,28 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ipamAttachmentProvider, OVN_PROVIDER, ovnAttachmentProvider, podAnnotation } from "../../api/annotations.ts";
-import { CNI_ERROR, type CniRoute } from "../../api/cni-message.ts";
+import { CNI_ERROR } from "../../api/cni-message.ts";
 import { unsupportedType } from "../../api/interface-types.ts";
 import { interfaceName, suffixOf } from "../../claims/pod-interfaces.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodePodInterface, type InterfaceAddress, type PodInterfaceState } from "../../contract/pod.ts";
-import { readGateways } from "../../contract/pod-routes.ts";
 import type { NetworkSelectionFact } from "../../facts/network-attachment.ts";
 import { projectNetworks } from "../../facts/project-networks.ts";
-import { type Ip, parseIp } from "../../net/address.ts";
-import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
-
-/** A route inside the pod. `onlink`: the gateway is outside the interface's own subnets. */
-export interface PodRoute {
-  readonly destination: Cidr;
-  readonly gateway: Ip;
-  readonly onlink: boolean;
-  /** The route is from the network configuration, not from the pod's annotations. */
-  readonly isConfigured?: boolean;
-}
+import { type PodRoute, wantedRoutes } from "./wanted-routes.ts";
 
 /** The controller's allocation for one interface of a pod. */
 export interface Allocation {
@@ -48,8 +37,6 @@ export type AllocationState =
   | { readonly state: "ready"; readonly allocation: Allocation }
   | { readonly state: "waiting"; readonly missing: "address" | "route" };
 
-const EVERYWHERE: Readonly<Record<4 | 6, Cidr | undefined>> = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") };
-
 /**
  * Reads the controller's allocation for the requested interface from a pod's annotations. The routes of the network
  * configuration are added to the pod's own.
@@ -74,24 +61,8 @@ export function readAllocation(
   if (unsupported !== undefined) throw new CniError(CNI_ERROR.unsupportedField, `${of} ${unsupported}`);
   // Multus can replace the pod's primary network by another one, which is then eth0.
   const isDefault = defaultRoute ?? (provider === OVN_PROVIDER || request.ifName === "eth0");
-  const own: CniRoute[] = [
-    ...(isDefault ? addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [{ gw: gateway.text }])) : []),
-    ...stated,
-    ...askedRoutes(its, addresses),
-  ];
-  const routes = [
-    // Routes that cannot be set are left out: the controller reports them in an Event.
-    ...own.flatMap((route) => podRoute(route, addresses) ?? []),
-    ...request.routes.map((route): PodRoute => {
-      const found = podRoute(route, addresses);
-      if (found !== undefined) return { ...found, isConfigured: true };
-      throw new CniError(
-        CNI_ERROR.invalidConfig,
-        `the network configuration has an invalid route ${JSON.stringify(route)} (of pod ${pod.namespace}/${pod.name})`,
-      );
-    }),
-  ];
-  return { state: "ready", allocation: { provider, isDefault, ...contract, routes: withoutDoubles(routes) } };
+  const routes = wantedRoutes(its, { isDefault, addresses, stated }, { configured: request.routes, of });
+  return { state: "ready", allocation: { provider, isDefault, ...contract, routes } };
 }
 
 /** The networks that a pod names, and the one that a request is about; undefined for the primary network. */
@@ -107,19 +78,6 @@ function networkOf(
   return { networks, ...(its && { its }) };
 }
 
-/**
- * The default routes that the pod requests for an interface (`default-route` of its networks), by gateways in the
- * interface's subnet. Multus sets them after the plugins; from v4.2.2 on only if there is no default route yet (its
- * pull request 1552), so they are set here.
- */
-function askedRoutes(
-  its: NetworkSelectionFact | undefined,
-  addresses: readonly InterfaceAddress[],
-): readonly CniRoute[] {
-  const cidrs = addresses.map(({ cidr }) => cidr);
-  return readGateways(its?.gateways ?? "", cidrs).routes;
-}
-
 function decode(pod: NodePod, provider: string, ipamOnly: boolean): PodInterfaceState {
   try {
     return decodePodInterface(pod.annotations, provider, { optionalMac: ipamOnly });
@@ -133,29 +91,4 @@ function notReadable(pod: NodePod, cause: ContractError): CniError {
     cause,
     details: "it is written by the controller; recreate the pod to allocate again",
   });
-}
-
-/**
- * A route of the message or the annotation: without a destination it is the default route of the gateway's family.
- * Undefined if it cannot be set.
- */
-function podRoute(route: CniRoute, addresses: readonly InterfaceAddress[]): PodRoute | undefined {
-  const stated = route.dst === undefined || route.dst === "" ? undefined : parseCidr(route.dst);
-  const family = stated?.family ?? parseIp(route.gw ?? "")?.family;
-  if (family === undefined || (route.dst && stated === undefined)) return undefined;
-  const gateway = route.gw
-    ? parseIp(route.gw)
-    : addresses.find((address) => address.ip.family === family && address.gateway !== undefined)?.gateway;
-  const destination = stated ?? EVERYWHERE[family];
-  if (gateway === undefined || destination === undefined || gateway.family !== family) return undefined;
-  return { destination, gateway, onlink: !addresses.some(({ cidr }) => cidrContains(cidr, gateway)) };
-}
-
-/**
- * Of two routes to the same destination the last one is used, so that a pod's own default route replaces the
- * subnet's.
- */
-function withoutDoubles(routes: readonly PodRoute[]): readonly PodRoute[] {
-  const byDestination = new Map(routes.map((route) => [route.destination.text, route]));
-  return [...byDestination.values()];
 }

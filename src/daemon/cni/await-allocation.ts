@@ -7,8 +7,8 @@ import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { type Allocation, readAllocation } from "./allocation.ts";
 import { CniError } from "./cni-error.ts";
-import { secondsText } from "./deadline.ts";
 import type { PodRequest } from "./request.ts";
+import { secondsText } from "./with-deadline.ts";
 
 /** The part of the pod informer that {@link awaitAllocation} uses. */
 export interface PodSource extends Watched<NodePod> {

@@ -8,7 +8,7 @@ import { listLinks } from "../../netlink/links.ts";
 import { type NetlinkSocket, openNetlink } from "../../netlink/socket.ts";
 import { readSysctl } from "../../netlink/sysctl.ts";
 import { withNetns } from "../../netlink/with-netns.ts";
-import type { PodRoute } from "../cni/allocation.ts";
+import type { PodRoute } from "../cni/wanted-routes.ts";
 import { NetlinkPodLinks } from "./netlink-pod-links.ts";
 import type { PodLink } from "./pod-links.ts";
 

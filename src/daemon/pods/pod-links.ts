@@ -2,7 +2,7 @@
 
 import type { InterfaceAddress } from "../../contract/pod.ts";
 import type { Netem } from "../../contract/qos-record.ts";
-import type { PodRoute } from "../cni/allocation.ts";
+import type { PodRoute } from "../cni/wanted-routes.ts";
 import type { PodMark } from "./pod-mark.ts";
 
 /** The desired state of a pod's interface. */

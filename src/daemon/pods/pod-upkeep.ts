@@ -7,8 +7,8 @@ import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
 import { type CollectorDependencies, collectOrphans } from "./collector.ts";
-import { PodRoutes } from "./pod-routes.ts";
 import type { NodePod } from "./pods.ts";
+import { PodRoutes } from "./running-pod-routes.ts";
 
 /** Dependencies of {@link PodUpkeep}. */
 export interface PodUpkeepDependencies extends Omit<CollectorDependencies, "lost" | "log"> {

@@ -3,7 +3,14 @@
 import type { EndpointSliceFact, ProblemFact, ServiceFact } from "../../facts/service.ts";
 import { vipsByRule } from "../../facts/service-vips.ts";
 import type { FactReader } from "../../facts/store.ts";
+import { textContains } from "../../net/cidr.ts";
+import { dualValues } from "../../net/dual.ts";
+import type { Note } from "../effects.ts";
 import { vpcOfService } from "./service-vpc.ts";
+import { proxiedAddresses } from "./vip-proxies.ts";
+
+// How the VIP of a SwitchLBRule is checked: its text in src/facts/project-switch-lb-rule.ts (`readVips`), that its rule confirms it in
+// src/facts/service-vips.ts, that no other object of the VPC has it and that pods of a subnet around it can reach it here.
 
 /** The VIPs of a Service: those at which OVN balances it, and why the others are refused. */
 export interface ServiceVips {
@@ -38,6 +45,19 @@ export function vipsOfService(
     return false;
   });
   return { addresses, problems };
+}
+
+/** The VIPs in the range of a subnet of the VPC for which ARP and ND are not answered. */
+export function unreservedVips(reader: FactReader, vips: readonly string[], vpc: string): readonly Note[] {
+  return vips.flatMap((vip) => {
+    const subnet = reader
+      .by("subnets", "vpc", vpc)
+      .find(({ cidr }) => dualValues(cidr).some((text) => textContains(text, vip)));
+    if (subnet === undefined || proxiedAddresses(reader, subnet.name).includes(vip)) return [];
+    const field = vip.includes(":") ? "v6ip" : "v4ip";
+    const message = `VIP ${vip} is in the range of subnet "${subnet.name}", whose pods cannot reach it: create a Vip with spec.subnet "${subnet.name}", type switch_lb_vip and ${field} ${vip}`;
+    return [{ reason: "VipNotReserved", message }];
+  });
 }
 
 /** Whether the VPC of a Service that has only VIPs is known. */

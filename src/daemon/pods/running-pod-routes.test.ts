@@ -7,7 +7,7 @@ import { Lanes } from "../cni/lanes.ts";
 import { EXTERNAL_ID } from "../ovs/ports.ts";
 import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";
-import { PodRoutes } from "./pod-routes.ts";
+import { PodRoutes } from "./running-pod-routes.ts";
 
 /** A running pod, and the `PodRoutes` of its node. */
 async function setup() {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { samePlain } from "../../collections/plain.ts";
-import { type PodRoute, readAllocation } from "../cni/allocation.ts";
+import { readAllocation } from "../cni/allocation.ts";
 import type { Lanes } from "../cni/lanes.ts";
 import { attachmentKey } from "../cni/request.ts";
+import type { PodRoute } from "../cni/wanted-routes.ts";
 import type { OvsChange } from "../ovs/ovs-view.ts";
 import { markOfPort } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";

@@ -2,8 +2,8 @@
 
 import type { Timers } from "../time/clock.ts";
 
-/** What {@link WriteLoop} runs. */
-export interface WriteLoopOptions {
+/** What {@link StepLoop} runs. */
+export interface StepLoopOptions {
   readonly timers: Timers;
   /** Does one batch. Resolves with the pause before the next one, in ms, or with `undefined` if there was nothing to do. */
   readonly step: () => Promise<number | undefined>;
@@ -14,15 +14,15 @@ export interface WriteLoopOptions {
 }
 
 /** Runs one step at a time while it is active and there is work. */
-export class WriteLoop {
-  readonly #options: WriteLoopOptions;
+export class StepLoop {
+  readonly #options: StepLoopOptions;
   #active = false;
   #busy = false;
   /** Ends the current pause. */
   #wake: () => void = () => undefined;
   #idle: (() => void)[] = [];
 
-  constructor(options: WriteLoopOptions) {
+  constructor(options: StepLoopOptions) {
     this.#options = options;
   }
 

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { ManualClock } from "../time/testing/manual-clock.ts";
-import { publishLease, readLease } from "./lease.ts";
+import { publishLease, readLease } from "./published-lease.ts";
 import { LEASES } from "./resources.ts";
 import { fakeKube } from "./testing/fake.ts";
 import type { Lease } from "./types.ts";

@@ -9,7 +9,7 @@ import t from "tap";
 import { OVN_SB } from "../../ovsdb/generated/ovn-sb.ts";
 import { findOvsTools, type OvsTools } from "../../ovsdb/testing/ovs-tools.ts";
 import { type NewRow, TestFolder } from "../../ovsdb/testing/server.ts";
-import { readDhcpOptions, readRaConfigs } from "./dhcp-options.ts";
+import { readDhcpOptions, readRaConfigs } from "./read-dhcp-options.ts";
 
 // The programs of the machine may lack OVN; the cached root file system has it.
 process.env["WEFT_TEST_OVS"] = "cache";

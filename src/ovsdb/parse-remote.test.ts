@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { openOvsdb } from "./open.ts";
-import { parseRemote } from "./remote.ts";
+import { parseRemote } from "./parse-remote.ts";
 
 t.test("connection methods are parsed as in ovsdb(7)", async (t) => {
   t.same(parseRemote("unix:/run/ovn/ovnnb_db.sock"), { kind: "unix", path: "/run/ovn/ovnnb_db.sock" });

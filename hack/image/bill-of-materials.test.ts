@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { bundledPackages, parseDpkgStatus } from "./contents.ts";
+import { bundledPackages, parseDpkgStatus } from "./bill-of-materials.ts";
 
 t.test("a bundle's packages are those that its modules' comments name", (t) => {
   const bundle = `// node_modules/pino/lib/a.js

@@ -14,7 +14,7 @@ interface Failing {
  * Units that the database refuses, each with a pause before its next attempt that doubles. They are kept when leadership is lost, because one of them
  * may have been the reason; the pauses start again with the next term.
  */
-export class FailingUnits {
+export class UnitBackoff {
   readonly #timers: Timers;
   readonly #onDue: () => void;
   readonly #units = new Map<string, Failing>();

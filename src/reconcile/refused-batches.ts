@@ -10,8 +10,8 @@ import type { Plan } from "./transaction-plan.ts";
 /** The number of times in a row that a refused transaction is planned again because the database has changed, before it is divided anyway. */
 const MAX_OVERTAKEN = 3;
 
-/** What {@link FailedCommits} needs from the engine. */
-export interface FailedCommitsOptions {
+/** What {@link RefusedBatches} needs from the engine. */
+export interface RefusedBatchesOptions {
   readonly desired: Desired;
   /** Whether a unit must be committed with what is dirty together with it. */
   readonly isAtomic: (unit: string) => boolean;
@@ -29,8 +29,8 @@ export interface FailedCommitsOptions {
  * Finds the unit because of which a batch cannot be committed. A refused batch is divided until the failing unit is alone; so is a batch with which
  * the connection breaks twice in a row, over several terms if necessary. All units of such a batch are pending again.
  */
-export class FailedCommits {
-  readonly #options: FailedCommitsOptions;
+export class RefusedBatches {
+  readonly #options: RefusedBatchesOptions;
   /** Parts of a refused batch, to be committed on their own before anything else. */
   #splits: string[][] = [];
   /** Units → number of their commits in a row with which the connection broke. Kept when leadership is lost, which a broken connection causes. */
@@ -40,7 +40,7 @@ export class FailedCommits {
   /** Commits in a row with an unknown outcome although the connection was up. */
   #unknown = 0;
 
-  constructor(options: FailedCommitsOptions) {
+  constructor(options: RefusedBatchesOptions) {
     this.#options = options;
   }
 

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { ExchangeError, parseAnswer, post } from "./exchange.ts";
+import { ExchangeError, parseAnswer, post } from "./post-to-daemon.ts";
 
 const PLAIN = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"a":"é"}'.replace(
   "9",
