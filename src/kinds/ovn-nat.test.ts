@@ -58,7 +58,7 @@ function add(
   spec: object,
   { status = {}, ...metadata }: { readonly status?: object; readonly [field: string]: unknown } = {},
 ): void {
-  const created = `2026-01-01T00:00:${String(++age).padStart(2, "0")}Z`;
+  const created = `${new Date(Date.UTC(2026, 0, 1) + ++age * 1000).toISOString().slice(0, 19)}Z`;
   const object = {
     metadata: {
       name,
@@ -317,6 +317,22 @@ function addBalanced(facts: FactStore, name: string, v4: string, v6: string): vo
   addEndpoints(facts, name, `${name}-2`, { ports: own(8081), endpoints: [{ addresses: [`${v4}1`] }] });
   addEndpoints(facts, name, `${name}-3`, { ports: own(8080), endpoints: [{ addresses: [v6] }] });
 }
+
+t.test("an external subnet has no load balancers of its VPC, unless the router of that is its gateway", async (t) => {
+  const facts = world();
+  const spec = { cidrBlock: "172.30.0.0/24,fd00:30::/112", vlan: "v100" };
+  const groups = () => {
+    const input = subnetUnit.read(facts, "external");
+    const edges = input === undefined ? [] : subnetUnit.compile(input).edges;
+    return edges.filter(({ column }) => column === "load_balancer_group").length;
+  };
+  t.equal(groups(), 0, "they would reject clients outside at the addresses of Services of other VPCs");
+  addSubnet(facts, "external", { ...spec, u2oInterconnection: true });
+  t.equal(groups(), 1, "its pods reach Services by the router");
+  addSubnet(facts, "external", spec);
+  addVpc(facts, "team", {});
+  t.equal(groups(), 1, "it is the external subnet of no VPC");
+});
 
 t.test("a Service with external addresses is load balancers of its VPC's router", async (t) => {
   const facts = world();

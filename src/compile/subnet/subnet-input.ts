@@ -94,7 +94,7 @@ export function readSubnet(reader: FactReader, key: string): SubnetInput | Orpha
     cluster,
     multicast: readMulticast(reader, subnet),
     vips: subnetVips(reader, subnet),
-    balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
+    balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined && !isOnlyExternal(reader, subnet),
     gateways: reader.get("subnetGateways", key),
     notes: subnetReferences(reader, subnet),
     joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
@@ -134,4 +134,13 @@ function surroundingsOf(reader: FactReader, subnet: SubnetFact, { router }: Clus
 function holdersOf(reader: FactReader, subnet: string): readonly string[] {
   const ips = reader.by("ips", "subnet", subnet).map((ip) => ip.name);
   return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
+}
+
+/**
+ * Whether a subnet is the external subnet of some VPC and does not have the router of its own VPC as gateway. northd applies the load balancers of a switch to packets
+ * of its localnet port too (ovn-northd(8), "Pre-LB"), before they reach the router that they are sent to. The load balancers that reject clients of the default VPC
+ * would reject clients outside at the addresses of LoadBalancer Services of other VPCs.
+ */
+function isOnlyExternal(reader: FactReader, subnet: SubnetFact): boolean {
+  return hasLocalnet(subnet) && !isRouted(subnet) && reader.by("vpcs", "external", subnet.name).length > 0;
 }
