@@ -135,7 +135,7 @@ t.test("probers see a healthy mesh, and what is cut", { skip: whyNoLab(), timeou
     const pod = (spec: object): string =>
       JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name: NAME }, spec });
     await kubectl(create, { input: pod(spec) });
-    const { stderr } = await kubectl(create, { input: pod({ ...spec, hostNetwork: true }), allowFailure: true });
+    const { stderr } = await kubectl(create, { input: pod({ ...spec, hostPID: true }), allowFailure: true });
     t.match(stderr, /violates PodSecurity/, "another one is refused");
   });
 
