@@ -109,6 +109,7 @@ function verbDependencies(
     ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: connections.links },
     mtuOf: (subnet) => podMtu(subnets.get(subnet)?.contract, options.mtu, gateway),
     encapOf: (subnet) => encaps.encapOf(subnet),
+    whenTunnelsKnown: (signal) => gateway.whenTunnelsKnown(signal),
     nonPrimary: options.nonPrimary,
     renewFlows: () => renewCachedFlows(hostIo.control),
     explain: explainByEvents(connections.kube, CONTROLLER_COMPONENT),

@@ -37,6 +37,7 @@ function slowNode(never: string) {
     journal: new Journal(new DaemonMetrics("weft-1", { processMetrics: false }), log),
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    whenTunnelsKnown: async () => undefined,
     renewFlows: () => (never === "renewFlows" ? UNENDING : Promise.resolve()),
     explain: async () => undefined,
     stopping: new AbortController().signal,

@@ -36,6 +36,8 @@ function setup(): Setup {
     links: new FakeLinks(),
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    whenTunnelsKnown: async () => undefined,
+    notReady: () => undefined,
     renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,
@@ -95,7 +97,7 @@ t.test("a pod with an allocation gets its interface, its port and a result", asy
       },
     ],
   );
-  t.same(Object.keys(watch.parts).sort(), ["netns", "ovn-installed", "ovsdb", "veth", "wait-address"]);
+  t.same(Object.keys(watch.parts).sort(), ["netns", "ovn-installed", "ovsdb", "veth", "wait-address", "wait-node"]);
 });
 
 t.test("a virtual machine's pod gets the virtual machine's port, which has its address in OVN", async (t) => {
@@ -137,7 +139,7 @@ t.test("a repeated ADD lets ovs-vswitchd release the first interface before it c
   deps.ports.onStep = note;
   deps.links.onStep = note;
   await addPod(deps, request(), new Stopwatch(), quiet);
-  t.same(steps.slice(0, 2), ["vacate", "createPair"]);
+  t.same(steps.slice(0, 3), ["whenConnected", "vacate", "createPair"]);
   t.equal(deps.ports.ports.size, 1);
 });
 
@@ -149,12 +151,17 @@ t.test("an ADD waits for a database that is away or cannot write, and does not f
   deps.ports.onStep = async (what) => {
     if (what !== "whenConnected" && what !== "attach") return;
     steps.push(what);
-    if (what === "attach" && steps.length < 5) throw new CniError(CNI_ERROR.tryAgainLater, "I/O error: write failed");
+    if (what === "attach" && steps.length < 6) throw new CniError(CNI_ERROR.tryAgainLater, "I/O error: write failed");
   };
   const adding = addPod({ ...deps, clock }, request(), new Stopwatch(), quiet);
   await clock.advance(2_000);
   t.match(await adding, { nicname: "eth0" });
-  t.same(steps, ["whenConnected", "attach", "whenConnected", "attach", "whenConnected", "attach"]);
+  const attempt = ["whenConnected", "attach"];
+  t.same(
+    steps,
+    ["whenConnected", ...attempt, ...attempt, ...attempt],
+    "before anything is created, and before each attempt",
+  );
 });
 
 t.test("a port that was committed although its connection broke is not added again", async (t) => {

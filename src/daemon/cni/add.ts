@@ -23,16 +23,17 @@ import {
 } from "./await-allocation.ts";
 import { CniError } from "./cni-error.ts";
 import type { PodRequest } from "./request.ts";
+import { type StartedDependencies, whenStarted } from "./starting.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { Undo } from "./undo.ts";
 import { secondsText, withDeadline } from "./with-deadline.ts";
 
 /** The dependencies of ADD. */
-export interface AddDependencies {
+export interface AddDependencies extends StartedDependencies {
   readonly pods: PodSource;
   readonly ports: Ports;
   readonly links: PodLinks;
-  /** MTU of pods of a subnet in bytes, see `podMtu`; 0 while it is unknown. */
+  /** MTU of pods of a subnet in bytes, see `podMtu`; 0 if no interface has the tunnel address. */
   mtuOf(subnet: string): number;
   /**
    * The tunnel address of this node for pods of a subnet; undefined for the default address. @throws CniError 11 if
@@ -80,6 +81,7 @@ export async function addPod(
   if (request.ipamOnly) return await addresses(deps, request, found.allocation);
 
   refuseQos(found);
+  await started(deps, request, watch, signal);
   const wanted = interfaceFor(deps, request, found);
   const encap = deps.encapOf(found.allocation.subnet);
   const spec = portFor(request, found, wanted, encap, deps.clock ?? SYSTEM_CLOCK);
@@ -148,6 +150,22 @@ async function allocated(
     throw signal.aborted ? stopped(request, signal) : thrown;
   } finally {
     watch.phase(undefined);
+  }
+}
+
+/** Waits for a daemon that has just started; nothing has been created yet. */
+async function started(
+  deps: AddDependencies,
+  request: PodRequest,
+  watch: Stopwatch,
+  outer: AbortSignal,
+): Promise<void> {
+  const ms = withinBudget(deps.deadlines.installedMs, request, watch);
+  try {
+    await watch.measure("wait-node", () => whenStarted(deps, ms, outer));
+  } catch (thrown) {
+    const signal = AbortSignal.any([outer, deps.stopping]);
+    throw signal.aborted ? stopped(request, signal) : thrown;
   }
 }
 
@@ -266,7 +284,7 @@ async function renewed({ renewFlows, clock }: AddDependencies, ms: number, outer
 function interfaceFor(deps: AddDependencies, request: PodRequest, { pod, allocation }: FoundAllocation): PodLink {
   const mtu = deps.mtuOf(allocation.subnet);
   if (mtu === 0) {
-    throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known yet", {
+    throw new CniError(CNI_ERROR.tryAgainLater, "the MTU of this node's tunnels is not known", {
       details:
         "no interface has the address ovn-encap-ip of Open_vSwitch's external_ids; see the log of DaemonSet ovs-ovn",
     });

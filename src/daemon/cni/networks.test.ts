@@ -53,6 +53,8 @@ function setup(...all: Record<string, string>[]) {
     ...parts,
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    whenTunnelsKnown: async () => undefined,
+    notReady: () => undefined,
     renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: here,
@@ -60,11 +62,10 @@ function setup(...all: Record<string, string>[]) {
     onOrphaned: () => undefined,
   };
   const journal = new Journal(new DaemonMetrics("weft-1", { processMetrics: false }), log, 10);
-  const notReady = (): undefined => undefined;
   parts.pods.set("shop", "web-0", "u-1", Object.assign({}, ...all));
   const names = (): string[] => [...parts.ports.ports.values()].map(({ externalIds }) => externalIds["iface-id"] ?? "");
   const add = (body: object) => addPod(deps, readPodRequest(body, "add"), new Stopwatch(), here);
-  return { ...parts, journal, names, add, verbs: cniVerbs({ ...deps, lanes: parts.lanes, journal, notReady }) };
+  return { ...parts, journal, names, add, verbs: cniVerbs({ ...deps, lanes: parts.lanes, journal }) };
 }
 
 t.test("a secondary interface has its own port, and no default route", async (t) => {

@@ -35,6 +35,7 @@ function setup() {
     journal: new Journal(metrics, log, 3),
     mtuOf: () => 1400,
     encapOf: () => undefined,
+    whenTunnelsKnown: async () => undefined,
     renewFlows: async () => undefined,
     explain: async () => undefined,
     stopping: new AbortController().signal,

@@ -18,14 +18,13 @@ import {
   readPodRequest,
 } from "./request.ts";
 import type { VerbHandlers } from "./server.ts";
+import { CONNECTED_MS, whenConnected } from "./starting.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** Dependencies of {@link cniVerbs}. */
 export interface VerbDependencies extends AddDependencies {
   readonly lanes: Lanes;
   readonly journal: Journal;
-  /** Why pods cannot get a network on this node; undefined if they can. */
-  notReady(): string | undefined;
 }
 
 /** The verbs of CNI SPEC 1.1 as handlers of the server. Each request adds one record to the journal. */
@@ -48,7 +47,7 @@ export function cniVerbs(deps: VerbDependencies): VerbHandlers {
       const request = readPodRequest(body, "check");
       return record(deps, "check", request, async () => {
         if (request.ipamOnly) checkAddresses(deps.pods, request);
-        else await deps.lanes.run(attachmentKey(request), "check", () => checkAttachment(deps, request));
+        else await deps.lanes.run(attachmentKey(request), "check", (signal) => check(deps, request, signal));
       });
     },
     gc: (body) => {
@@ -66,12 +65,21 @@ export function cniVerbs(deps: VerbDependencies): VerbHandlers {
 type Attachment = Pick<PodRequest, "containerId" | "ifName" | "provider">;
 
 function remove(deps: VerbDependencies, attachment: Attachment): Promise<void> {
-  return deps.lanes.run(attachmentKey(attachment), "del", () => deleteAttachment(deps, attachment));
+  return deps.lanes.run(attachmentKey(attachment), "del", async (signal) => {
+    await whenConnected(deps, CONNECTED_MS, signal);
+    await deleteAttachment(deps, attachment);
+  });
+}
+
+async function check(deps: VerbDependencies, request: PodRequest, signal: AbortSignal): Promise<void> {
+  await whenConnected(deps, CONNECTED_MS, signal);
+  await checkAttachment(deps, request);
 }
 
 async function collectInvalid(deps: VerbDependencies, request: GcRequest): Promise<void> {
   // As another plugin's IPAM, ADD created nothing.
   if (request.ipamOnly) return;
+  await whenConnected(deps, CONNECTED_MS, deps.stopping);
   const failures: string[] = [];
   for (const { containerID, ifname } of staleAttachments(deps.ports, request)) {
     const attachment = { containerId: containerID, ifName: ifname, provider: request.provider };

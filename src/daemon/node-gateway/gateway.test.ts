@@ -52,7 +52,7 @@ const subnet = (cidrBlock: string): RoutedSubnet => {
   return { name: "s", contract: { cidrs, natOutgoing: true, gatewayType: "distributed", mtu: 0 } };
 };
 
-async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
+async function setup(t: Test, options: { readonly tunnels?: false; readonly services?: boolean } = {}) {
   const server = fakeOvsdb(VSWITCH);
   const bridge = randomUUID();
   await server.edit(VSWITCH, [
@@ -78,6 +78,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
   const warned: string[] = [];
   const settings: Record<string, string> = {};
   const waiters = new Set<() => void>();
+  const services = { ...NO_SERVICES, synced: options.services !== false };
   const deps: GatewayDependencies = {
     node: "weft-1",
     joinSubnet: "join",
@@ -88,7 +89,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     nft,
     nodes,
     subnets,
-    services: NO_SERVICES,
+    services,
     forgetUdpFlows: () => 0,
     report: {
       note(repairs) {
@@ -127,7 +128,7 @@ async function setup(t: Test, options: { readonly tunnels?: false } = {}) {
     ...{ server, bridge, nodes, subnets, kernel, eth1, vswitchd, nft },
     /** The inputs of the host's table, one for each change. */
     scripts: (): readonly string[] => nft.scripts.filter((script) => script.startsWith(`table ${HOST_TABLE} {`)),
-    ...{ written, nodeWarned, repaired, warned, settings, gateway, until },
+    ...{ written, nodeWarned, repaired, warned, settings, gateway, until, services },
   };
 }
 
@@ -317,6 +318,60 @@ t.test("so is ovn-services, where nodes serve Services", async (t) => {
   t.equal(row("ovn0"), other, "the other port stays");
   vswitchd.restart();
   await until(undefined);
+});
+
+t.test(
+  "the tunnels are known once the database, the Node, the subnets, the Services and br-int are, in any order",
+  async (t) => {
+    const inputs = ["database", "Node", "subnets", "Services", "br-int"] as const;
+    for (const last of inputs) {
+      const { server, nodes, subnets, gateway, until, services } = await setup(t, { services: last !== "Services" });
+      if (last === "database") {
+        server.stop();
+        server.cut();
+      }
+      if (last === "br-int") await server.edit(VSWITCH, [update(VSWITCH, "Open_vSwitch", [], { bridges: [] })]);
+      nodes.synced = last !== "Node";
+      subnets.synced = last !== "subnets";
+      let known = false;
+      void gateway.whenTunnelsKnown(new AbortController().signal).then(() => {
+        known = true;
+      });
+      gateway.start();
+      await until(
+        {
+          database: /not connected/,
+          Node: /this node has not been listed/,
+          subnets: /subnets have not been listed/,
+          Services: /Services have not been listed/,
+          "br-int": /has not created br-int/,
+        }[last],
+      );
+      t.notOk(known, `without ${last}`);
+      nodes.synced = true;
+      subnets.synced = true;
+      services.synced = true;
+      server.start();
+      if (last === "br-int") {
+        const created = randomUUID();
+        await server.edit(VSWITCH, [
+          update(VSWITCH, "Open_vSwitch", [], { bridges: [created] }),
+          insert(VSWITCH, "Bridge", created, { name: "br-int" }),
+        ]);
+      }
+      nodes.set("weft-1", node());
+      await gateway.whenTunnelsKnown(new AbortController().signal);
+      t.equal(gateway.mtu, 1400, `with ${last}`);
+    }
+  },
+);
+
+t.test("that no interface has the tunnel address is known as well: waiting would not help", async (t) => {
+  const { nodes, gateway } = await setup(t, { tunnels: false });
+  nodes.set("weft-1", node());
+  gateway.start();
+  await gateway.whenTunnelsKnown(new AbortController().signal);
+  t.equal(gateway.mtu, 0);
 });
 
 t.test("a lost database is reported and does not end the daemon", async (t) => {

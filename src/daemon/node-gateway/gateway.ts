@@ -2,6 +2,7 @@
 
 import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import { samePlain } from "../../collections/plain.ts";
+import { untilAborted } from "../../kube/abort.ts";
 import type { Ip } from "../../net/address.ts";
 import type { PortRange } from "../../net/port-range.ts";
 import type { Pass } from "../../node/driver.ts";
@@ -87,6 +88,7 @@ export class Gateway {
   #unreachable = "";
   #encaps: EncapPlan = { settings: {}, planes: new Map(), problems: [] };
   #planesKnown = false;
+  readonly #tunnelsKnown = Promise.withResolvers<void>();
   /** What objects of other programs block. */
   #blocked = "";
   readonly #lost = new LostNodePort();
@@ -123,6 +125,14 @@ export class Gateway {
   /** MTU for pods of a subnet that sets none; 0 while the tunnel interface is not known. */
   get mtu(): number {
     return this.#mtu;
+  }
+
+  /**
+   * Resolves when a pass has determined the node's networks and the MTU, or that no interface has the tunnel address: with that, the Node, the subnets and Open vSwitch's
+   * database are known. The signal's reason when that fires.
+   */
+  whenTunnelsKnown(signal: AbortSignal): Promise<void> {
+    return untilAborted(this.#tunnelsKnown.promise, signal);
   }
 
   /** Whether the node's additional networks have been determined. */
@@ -200,6 +210,7 @@ export class Gateway {
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
     const unmeasured = this.#measure();
+    this.#tunnelsKnown.resolve();
     if (unmeasured !== undefined) return unmeasured;
     const plan = this.#deps.nonPrimary ? undefined : this.#plan();
     if (typeof plan === "string") return plan;
