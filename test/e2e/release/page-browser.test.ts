@@ -72,7 +72,7 @@ async function visit(t: Test, url: URL, as: string, theme: "light" | "dark"): Pr
 
 t.test(
   "an administrator and a tenant walk from the overview to the flow that a policy dropped, in both themes",
-  { skip: whyNoLab(), timeout: 900_000 },
+  { skip: whyNoLab(), timeout: 1_500_000 },
   async (t) => {
     const world = await openWorld(t);
     await deploy(world.lab, createProgress(), { set: ["page.enabled=true", "flows.enabled=true"] });
