@@ -12,7 +12,7 @@ const ended = new Promise<void>((resolve) => process.stdin.on("end", resolve).re
 if (what === "echo") await echo(Number(args[0]));
 else if (what === "stream") await stream(args[0] ?? "", Number(args[1]), Number(args[2]), Number(args[3]));
 else if (what === "receive") await receive(Number(args[0]));
-else if (what === "tunnel") await tunnel(args[0] ?? "", args[1] ?? "", args[2] ?? "", Number(args[3]));
+else if (what === "tunnel") await tunnel(args[0] ?? "", args[1] ?? "", args[2] ?? "", args.slice(3).map(Number));
 else if (what === "send") await send(args[0] ?? "", args[1] ?? "", Number(args[2]), Number(args[3]));
 else await barrage(Number(args[0]), Number(args[1]), args.slice(2));
 
@@ -72,8 +72,9 @@ async function send(source: string, address: string, port: number, bytes: number
   socket.close();
 }
 
-/** Geneve (RFC 8926) with OVN's option (ovn-architecture(7), "Tunnel Encapsulations"), for each of the first keys that OVN gives. */
-async function tunnel(end: string, mac: string, address: string, port: number): Promise<void> {
+/** Geneve (RFC 8926) with OVN's option (ovn-architecture(7), "Tunnel Encapsulations"), as from either of two logical ports. */
+async function tunnel(end: string, mac: string, address: string, numbers: readonly number[]): Promise<void> {
+  const [port = 0, datapath = 0, outport = 0] = numbers;
   const frame = Buffer.concat([
     Buffer.from(`${mac.replaceAll(":", "")}0a00000000010800`, "hex"),
     // IPv4 without a checksum of UDP; its own is set below.
@@ -87,15 +88,11 @@ async function tunnel(end: string, mac: string, address: string, port: number): 
   frame.writeUInt16BE(~((sum & 0xffff) + (sum >> 16)) & 0xffff, 24);
   const socket = createSocket("udp4");
   socket.on("error", () => {});
-  for (let datapath = 1; datapath <= 12; datapath++) {
-    for (let inport = 1; inport <= 2; inport++) {
-      for (let outport = 1; outport <= 40; outport++) {
-        const header = Buffer.from("02406558000000000102800100000000", "hex");
-        header.writeUInt32BE(datapath << 8, 4);
-        header.writeUInt32BE(((inport << 16) | outport) >>> 0, 12);
-        await new Promise((resolve) => socket.send(Buffer.concat([header, frame]), 6081, end, resolve));
-      }
-    }
+  for (let inport = 1; inport <= 2; inport++) {
+    const header = Buffer.from("02406558000000000102800100000000", "hex");
+    header.writeUInt32BE(datapath << 8, 4);
+    header.writeUInt32BE(((inport << 16) | outport) >>> 0, 12);
+    await new Promise((resolve) => socket.send(Buffer.concat([header, frame]), 6081, end, resolve));
   }
   process.stdout.write("ready\n");
   socket.close();

@@ -85,15 +85,15 @@ export async function sendDatagram(
 
 /**
  * Sends to the end of a node's tunnels what another node would send there for a pod: a datagram of 5 bytes from the address that a pod
- * sees of itself, to `port` of the pod with this MAC and IPv4 address, for many a logical port. Resolves when all is sent.
+ * sees of itself, to `port` of the pod with this MAC and IPv4 address; `keys` are the tunnel keys of its logical switch and its port. Resolves when all is sent.
  */
 export async function sendThroughTunnel(
   netns: string,
   tunnelEnd: string,
-  pod: { readonly mac: string; readonly address: string },
+  pod: { readonly mac: string; readonly address: string; readonly keys: readonly [number, number] },
   port: number,
 ): Promise<void> {
-  await end(await start(netns, ["tunnel", tunnelEnd, pod.mac, pod.address, `${port}`]));
+  await end(await start(netns, ["tunnel", tunnelEnd, pod.mac, pod.address, ...[port, ...pod.keys].map(String)]));
 }
 
 /**

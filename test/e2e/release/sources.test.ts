@@ -13,7 +13,7 @@ import { addressesOf, idlePod, inNode, inPod, run, useNamespace } from "../testi
 import { createPolicy, policyApplies } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { when } from "../testing/when.ts";
-import { openWorld, whyNoLab } from "../testing/world.ts";
+import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-sources";
 const SUBNET = "weft-sources";
@@ -102,13 +102,26 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
       t.notOk((await ping(inNode(world, second), address, 1)).ok, `${second} to ${address}`);
     }
   });
+  const target = async () => ({
+    mac: String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]),
+    address: addressesOf(near)[0],
+    keys: await tunnelKeys(world, `${near.metadata.name}.${NAMESPACE}`),
+  });
+  await t.test("a node can send any packet into the tunnels, which have no authentication", async (t) => {
+    const listener = await receiver(netns(near), PORT);
+    const pod = await target();
+    for (const { address } of linksOf(first))
+      await sendThroughTunnel(world.lab.node(second).netns, address.v4, pod, PORT);
+    await sendLast(far, near, listener);
+    t.match(await listener.stop(), [`${HAIRPIN_SOURCE.v4} 5`]);
+  });
   await t.test("pods cannot send to tunnel ports of nodes or to OVN's databases", async (t) => {
     // A pod without policies, so that only the checked component can drop the packet.
     const listener = await receiver(netns(near), PORT);
-    const mac = String(near.metadata.annotations?.["ovn.kubernetes.io/mac_address"]);
+    const pod = await target();
     for (const { address } of linksOf(first)) {
       for (const from of [far, near]) {
-        await sendThroughTunnel(netns(from), address.v4, { mac, address: addressesOf(near)[0] }, PORT);
+        await sendThroughTunnel(netns(from), address.v4, pod, PORT);
         for (const port of [6641, 6642, 6643, 6649, 6650]) {
           const { code } = await inPod(from)(["curl", "-s", "--connect-timeout", "1", `http://${address.v4}:${port}`]);
           t.equal(code, 28, `${from.metadata.name} to ${address.v4}:${port}: no answer in time`);
@@ -156,3 +169,12 @@ t.test("a pod cannot spoof the address of a node, a gateway or the pod itself", 
     t.match(told.message, /Subnet "join" is reserved for nodes/);
   });
 });
+
+/** The tunnel keys of a logical port's switch and of the port. */
+async function tunnelKeys({ lab }: World, port: string): Promise<readonly [number, number]> {
+  const script = `read -r key datapath < <(ovn-sbctl --bare --columns=tunnel_key,datapath find Port_Binding logical_port=${port} | xargs)
+    echo $(ovn-sbctl get Datapath_Binding $datapath tunnel_key) $key`;
+  const command = ["-n", "kube-system", "exec", "deploy/ovn-central", "--", "bash", "-c", script];
+  const [datapath = 0, key = 0] = (await lab.kubectl(command)).stdout.trim().split(" ").map(Number);
+  return [datapath, key];
+}
