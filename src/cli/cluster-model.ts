@@ -42,16 +42,19 @@ export function feeds(names: { router: string; joinSubnet: string }): readonly (
   return Object.entries(feedsOf(names)) as [FactKind, Feed][];
 }
 
-/** Lists once all objects that facts are made of. Writes nothing. Rejects with a `KubeError`. */
+/**
+ * Lists once all objects that facts are made of. Writes nothing. A kind that the API server does not serve has no objects: CustomResourceDefinitions
+ * may be older than this program. Rejects with a `KubeError`, also if Subnets are not served.
+ */
 export async function readObjects(kube: Kube): Promise<ClusterObjects> {
   const lists = feeds({ router: DEFAULT_VPC, joinSubnet: JOIN_SUBNET }).map(async ([kind, feed]) => {
     const found = new Map<string, KubeObject>();
-    const { type, fieldSelector, absent } = feed;
+    const { type, fieldSelector } = feed;
     try {
       const query = { pageSize: 500, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
       for await (const object of listEach(kube, type, query)) found.set(keyOf(object.metadata), slim(object));
     } catch (error) {
-      if (absent === undefined || !(error instanceof KubeError) || error.code !== "not-found") throw error;
+      if (kind === "subnetSpecs" || !(error instanceof KubeError) || error.code !== "not-found") throw error;
     }
     return [kind, found] as const;
   });
