@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { diagnoseCommand } from "../../../src/cli/diagnose/command.ts";
 import type { Finding } from "../../../src/cli/diagnose/finding.ts";
 import { inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
-import { podCommands } from "../testing/weftctl.ts";
+import { inOpenVswitch, podCommands } from "../testing/weftctl.ts";
 import { openWorld, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-diagnose";
@@ -42,9 +42,10 @@ t.test("each trouble is found, and no longer found when it is repaired", { skip:
     .map(({ address }) => address)
     .find((address) => address.includes(":"));
   const route = (await inside(["ip", "-6", "route", "show", "default"])).stdout.trim().split("\n")[0] ?? "";
-  const tunnel = (await other(["ovs-vsctl", "list-ports", "br-phy"])).stdout.trim().split("\n")[0] ?? "";
+  const ovs = inOpenVswitch(world, far);
+  const tunnel = (await ovs(["ovs-vsctl", "list-ports", "br-phy"])).stdout.trim().split("\n")[0] ?? "";
   const large = `table=0,priority=100,in_port=${tunnel},udp,tp_dst=6081`;
-  const flow = (text: string) => other(["ovs-ofctl", "add-flow", "br-phy", text]);
+  const flow = (text: string) => ovs(["ovs-ofctl", "add-flow", "br-phy", text]);
   const troubles: readonly Trouble[] = [
     {
       ...{ name: "a pod without a default route", area: "pod" },
@@ -72,8 +73,8 @@ t.test("each trouble is found, and no longer found when it is repaired", { skip:
         await flow(`${large},actions=check_pkt_larger(1300)->NXM_NX_REG0[0],resubmit(,1)`);
       },
       async repair() {
-        await other(["ovs-ofctl", "--strict", "del-flows", "br-phy", large]);
-        await other(["ovs-ofctl", "del-flows", "br-phy", "table=1"]);
+        await ovs(["ovs-ofctl", "--strict", "del-flows", "br-phy", large]);
+        await ovs(["ovs-ofctl", "del-flows", "br-phy", "table=1"]);
       },
       found: [
         new RegExp(`^packets of the full size do not reach node ${far}$`),
@@ -83,7 +84,7 @@ t.test("each trouble is found, and no longer found when it is repaired", { skip:
     {
       ...{ name: "tunnels that carry nothing", area: "node" },
       make: () => flow(`${large},actions=drop`),
-      repair: () => other(["ovs-ofctl", "--strict", "del-flows", "br-phy", large]),
+      repair: () => ovs(["ovs-ofctl", "--strict", "del-flows", "br-phy", large]),
       found: [
         new RegExp(`^does not reach node ${far} through the tunnels$`),
         new RegExp(`^does not reach node ${far} through the tunnels$`),

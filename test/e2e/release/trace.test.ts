@@ -11,7 +11,7 @@ import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inNode, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
 import { connects, createPolicy, policyApplies } from "../testing/policies.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
-import { podCommands } from "../testing/weftctl.ts";
+import { inOpenVswitch, podCommands } from "../testing/weftctl.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAMESPACE = "weft-trace";
@@ -144,7 +144,7 @@ t.test("what weftctl trace says is what packets do, for each pair and family", {
   await t.test("a flow of another program that drops packets is found, and gone when it is removed", async (t) => {
     const [from, to] = [addressesOf(pod("client"))[0], addressesOf(pod("web"))[0]];
     const match = `table=0,priority=65535,ip,nw_src=${from},nw_dst=${to}`;
-    const ofctl = (...args: readonly string[]) => inNode(world, near)(["ovs-ofctl", ...args]);
+    const ofctl = (...args: readonly string[]) => inOpenVswitch(world, near)(["ovs-ofctl", ...args]);
     const ask = () => traceCommand(world.kube, NAMESPACE, ["client", to, "tcp", String(PORT)], { nodes });
     t.equal((await ofctl("add-flow", "br-int", `${match},actions=drop`)).code, 0);
     try {
@@ -184,6 +184,8 @@ async function compare(t: Test, world: World, cell: Cell, nodes: ReturnType<type
       t.equal(said, open, `${family}: ${said ? "delivered" : "dropped"}${said === open ? "" : `\n${text}`}`);
       for (const { nodes: seen } of own) {
         if (seen === undefined || seen.outcome === "unknown") continue;
+        // Behind the node's kernel there may be no one who answers.
+        if (seen.outcome === "node" && !to.startsWith("node/")) continue;
         t.equal(seen.outcome !== "dropped", open, `${family} by Open vSwitch: ${seen.outcome}\n${text}`);
       }
     }

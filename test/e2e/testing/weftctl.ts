@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { delimiter } from "node:path";
+import type { Exec } from "../../../hack/traffic/probe.ts";
 import { captureKubectl, execArguments, startKubectl } from "../../../src/cli/tools/kubectl.ts";
 import type { ToolTarget } from "../../../src/cli/tools/targets.ts";
 import type { NodeAnswers } from "../../../src/cli/trace/on-nodes.ts";
+import { inContainer, PROGRAM } from "./processes.ts";
 import type { World } from "./world.ts";
+
+/** Runs commands with the programs of a node's Open vSwitch, which are in its container only. */
+export function inOpenVswitch(world: World, node: string): Exec {
+  return (command) => {
+    const [pod] = world.own("ovs", node);
+    return inContainer(pod?.metadata.uid ?? "", PROGRAM.ovnController, command, { allowFailure: true });
+  };
+}
 
 /** How weftctl runs commands in Weft's pods of the lab: as an administrator, with the lab's kubectl. */
 export function podCommands(world: World): NodeAnswers {
