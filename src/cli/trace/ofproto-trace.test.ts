@@ -79,6 +79,11 @@ t.test("a dropped packet is dropped by the last flow that it matched", async (t)
 25. reg15=0x2,metadata=0x3, priority 1000, cookie 0xabc
     drop`;
   t.same(result("drop", tables), { kind: "drop", table: 25, cookie: "0xabc" });
+  t.same(
+    result("drop", " 0. ip,nw_src=10.9.9.9, priority 65535\n    drop"),
+    { kind: "drop", table: 0, cookie: undefined },
+    "by a flow of another program, without a cookie",
+  );
   t.same(result("drop", "25. No match.\n    drop"), {
     ...{ kind: "drop", table: undefined, cookie: undefined },
   });

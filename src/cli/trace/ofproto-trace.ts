@@ -168,8 +168,8 @@ function resultOf(actions: readonly Action[], part: string): TraceResult {
   const ports = actions.filter(isOutput).map(({ name }) => name.replaceAll('"', ""));
   if (ports.length > 0) return { kind: "output", ports };
   if (actions.some(isController)) return { kind: "controller" };
-  // Tables that are only looked into have no matching flow, and so no cookie.
-  const tables = [...part.matchAll(/^\s*(\d+)\. .*\bcookie (0x[0-9a-f]+)(\n\s*drop$)?/gm)];
+  // Tables that are only looked into have no matching flow, and so no priority. A cookie of 0, of another program, is not printed.
+  const tables = [...part.matchAll(/^\s*(\d+)\. .*\bpriority \d+(?:, cookie (0x[0-9a-f]+))?(\n\s*drop$)?/gm)];
   const last = tables.findLast(([, , , drops]) => drops !== undefined) ?? tables.at(-1);
   return { kind: "drop", table: last === undefined ? undefined : Number(last[1]), cookie: last?.[2] };
 }
