@@ -108,6 +108,7 @@ export function projectSubnet(subnet: SubnetObject, defaults: SubnetDefaults = K
     unsupported: [
       ...unsupportedFields(NOT_SUPPORTED.subnets, spec),
       ...(hasTunnels || !spec.nodeNetwork ? [] : ["nodeNetwork"]),
+      ...(spec.vlan ? [] : unsupportedFields(["logicalGateway", "u2oInterconnection"], spec)),
     ],
     missing,
     annotated: subnet.metadata.annotations !== undefined,
