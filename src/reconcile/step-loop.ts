@@ -18,6 +18,8 @@ export class StepLoop {
   readonly #options: StepLoopOptions;
   #active = false;
   #busy = false;
+  /** Whether there was a `kick` since the current step began: it may have looked before that. */
+  #kicked = false;
   /** Ends the current pause. */
   #wake: () => void = () => undefined;
   #idle: (() => void)[] = [];
@@ -55,6 +57,7 @@ export class StepLoop {
 
   /** There may be work. */
   kick(): void {
+    this.#kicked = true;
     if (!this.#active || this.#busy) return;
     this.#busy = true;
     // The current task may cause more changes: wait for its end and process them together.
@@ -64,9 +67,10 @@ export class StepLoop {
   async #run(): Promise<void> {
     try {
       while (this.#active) {
+        this.#kicked = false;
         const pause = await this.#options.step();
-        if (pause === undefined) break;
-        if (pause > 0) await this.#pause(pause);
+        if (pause === undefined && !this.#kicked) break;
+        if (pause !== undefined && pause > 0) await this.#pause(pause);
       }
     } catch (error) {
       this.#options.onError(error);
