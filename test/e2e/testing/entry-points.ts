@@ -16,7 +16,8 @@ export NODE_NAME=n1 NODE_IP=172.18.0.11 TUNNEL_INTERFACE=eth1 DATAPATH=userspace
 export OVN_SB_SERVICE_HOST=127.0.0.1 OVN_SB_SERVICE_PORT=6642 OVN_NB_SERVICE_HOST=::1 OVN_NB_SERVICE_PORT=6641
 start() { /opt/weft/bin/$1 > >(exec cat >>/tmp/$1.log) 2>&1 & main=$!; }
 stop() { kill -TERM $main; wait $main; echo "ended with $?"; }
-says() { grep -q "$2" /tmp/$1.log && echo "said: $2"; }
+# A log is printed with a delay.
+says() { until_true 10 grep -q "$2" /tmp/$1.log && echo "said: $2"; }
 pid() { cat /run/$1.pid; }
 `;
 
