@@ -96,7 +96,7 @@ t.test(
       async (t) => {
         await useSubnet(t, world, "weft-first", { cidrBlock: "10.41.0.0/16" });
         await judged(world, "weft-first");
-        const before = switchOf(world, "weft-first");
+        const before = await world.nb.until("the first has a switch", () => switchOf(world, "weft-first"));
         await useSubnet(t, world, "weft-second", { cidrBlock: "10.41.128.0/24" });
         const { status, message } = await judged(world, "weft-second", "SubnetConflict");
         t.equal(status, "False");
