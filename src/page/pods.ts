@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { OVN_PROVIDER, podAnnotation } from "../api/annotations.ts";
+import { commaList } from "../collections/comma-list.ts";
 import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { profileKey } from "../facts/policy-group.ts";
@@ -146,8 +147,7 @@ function conflictOf(facts: FactReader, viewer: Viewer, { key }: IpFact): string 
 
 /** The names of the SecurityGroups in a pod's annotations. */
 export function securityGroupsOf({ annotations }: PodFact): readonly string[] {
-  const text = annotations[podAnnotation(OVN_PROVIDER, "security_groups")] ?? "";
-  return text.split(",").flatMap((name) => name.trim() || []);
+  return commaList(annotations[podAnnotation(OVN_PROVIDER, "security_groups")] ?? "");
 }
 
 function groupsOf(facts: FactReader, pod: PodFact, subnetName: string | undefined): readonly string[] {

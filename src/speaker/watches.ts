@@ -3,6 +3,7 @@
 import { isOvnProvider, LABEL, POD, podAnnotation, SERVICE, SUBNET } from "../api/annotations.ts";
 import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import type { SubnetSpec, SubnetStatus } from "../api/generated/subnet.ts";
+import { commaList } from "../collections/comma-list.ts";
 import { samePlain } from "../collections/plain.ts";
 import { type IpObject, projectIp } from "../facts/project-ip.ts";
 import { type Informer, informer } from "../kube/informer.ts";
@@ -104,7 +105,7 @@ export function announcedSubnet({ metadata, spec = {}, status = {} }: SubnetObje
     name: metadata.name,
     vpc: spec.vpc || defaultVpc,
     policy: readAnnouncePolicy(metadata.annotations?.[SUBNET.bgp]),
-    cidrs: ready === true && !spec.vlan ? listOf(spec.cidrBlock) : [],
+    cidrs: ready === true && !spec.vlan ? commaList(spec.cidrBlock ?? "") : [],
   };
 }
 
@@ -174,11 +175,4 @@ export function announcedSlice({ metadata, endpoints }: EndpointSlice, node: str
   const service = metadata.labels?.[SERVICE_LABEL];
   const here = endpoints?.some(({ nodeName, conditions }) => nodeName === node && conditions?.ready !== false);
   return service && here ? `${metadata.namespace ?? ""}/${service}` : undefined;
-}
-
-function listOf(text = ""): readonly string[] {
-  return text
-    .split(",")
-    .map((one) => one.trim())
-    .filter((one) => one !== "");
 }

@@ -14,14 +14,14 @@ import {
 import { standingPods } from "../testing/pods.ts";
 import { inContainer, killProcess, PROGRAM } from "../testing/processes.ts";
 import { reachable } from "../testing/reachable.ts";
+import { inOpenVswitch } from "../testing/weftctl.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 let world: World;
 
 /** A command in a node's container with Open vSwitch. */
 function onNode(node: string, ...command: readonly string[]): Promise<RunResult> {
-  const [pod] = world.own("ovs", node);
-  return inContainer(pod!.metadata.uid, PROGRAM.ovnController, command, { allowFailure: true });
+  return inOpenVswitch(world, node)(command);
 }
 
 async function inCentral(...command: readonly string[]): Promise<RunResult> {

@@ -12,7 +12,8 @@ import type { World } from "./world.ts";
 export function inOpenVswitch(world: World, node: string): Exec {
   return (command) => {
     const [pod] = world.own("ovs", node);
-    return inContainer(pod?.metadata.uid ?? "", PROGRAM.ovnController, command, { allowFailure: true });
+    if (pod === undefined) throw new Error(`no pod of ovs-ovn runs on ${node}`);
+    return inContainer(pod.metadata.uid, PROGRAM.ovnController, command, { allowFailure: true });
   };
 }
 
