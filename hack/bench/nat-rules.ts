@@ -9,7 +9,7 @@ import type { CustomObject } from "../../src/kube/object.ts";
 import { NODES, type ResourceType, SUBNETS, VPCS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import type { Progress } from "../host/progress.ts";
-import { type Spread, spread } from "./statistics.ts";
+import { type CommittedChange, committedChange } from "./committed-change.ts";
 import { type TopologyChange, type TopologySize, TopologyWorld } from "./topology-world.ts";
 
 /** How often each change is made. */
@@ -22,20 +22,6 @@ const THIRDS = 3;
 /** Pods of one subnet, a /24. */
 const PODS_OF_SUBNET = 200;
 
-/** One kind of change, at full size. */
-export interface RuleChange {
-  readonly what: string;
-  /** From the request until the last transaction that it caused was committed, ms. */
-  readonly ms: Spread;
-  /** Means of one change. */
-  readonly transactions: number;
-  readonly operations: number;
-  readonly units: number;
-  /** CPU of the controller with the API server in its process, and of northd; ms. */
-  readonly controllerCpuMs: number;
-  readonly northdCpuMs: number;
-}
-
 /** What so many rules come to. */
 export interface RuleFigures {
   readonly fips: number;
@@ -45,7 +31,7 @@ export interface RuleFigures {
   /** Table → rows, before and after the rules. */
   readonly before: Readonly<Record<string, number>>;
   readonly after: Readonly<Record<string, number>>;
-  readonly changes: readonly RuleChange[];
+  readonly changes: readonly CommittedChange[];
 }
 
 /** Measures changes of rules in a VPC that has so many floating IPs, and as many forwarded ports. */
@@ -79,14 +65,14 @@ export async function measureRules(count: number, progress: Progress): Promise<R
     const seconds = (performance.now() - started) / 1_000;
     await world.servers.synced();
     const after = world.rows();
-    const changes: RuleChange[] = [];
+    const changes: CommittedChange[] = [];
     for (const { what, change } of changesOf(count)) {
       const of: TopologyChange[] = [];
       const cpu = world.servers.northdCpuMs();
       await progress.step(what, async () => {
         for (let n = 0; n < ROUNDS; n++) of.push(await world.measure(() => change(world, n)));
       });
-      changes.push(figures(what, of, (world.servers.northdCpuMs() - cpu) / ROUNDS));
+      changes.push(committedChange(what, of, world.servers.northdCpuMs() - cpu));
     }
     return { fips: count, dnats: count, seconds, before, after, changes };
   } finally {
@@ -108,20 +94,6 @@ function changesOf(count: number) {
     },
     { what: "one more forwarded port", change: (world: TopologyWorld, n: number) => addDnat(world, count + n, n) },
   ] as const;
-}
-
-function figures(what: string, of: readonly TopologyChange[], northdCpuMs: number): RuleChange {
-  const mean = (get: (change: TopologyChange) => number): number =>
-    of.reduce((sum, one) => sum + get(one), 0) / of.length;
-  return {
-    what,
-    ms: spread(of.map(({ ms }) => ms)),
-    transactions: mean(({ transactions }) => transactions),
-    operations: mean(({ operations }) => operations),
-    units: mean(({ units }) => units),
-    controllerCpuMs: mean(({ cpuMs }) => cpuMs),
-    northdCpuMs,
-  };
 }
 
 /** Gateway nodes, the external subnet, and the VPC's port in it. */

@@ -2,7 +2,7 @@
 
 import { ENDPOINT_SLICES, PODS, VPCS } from "../../src/kube/resources.ts";
 import { createProgress } from "../host/progress.ts";
-import { type Spread, spread } from "./statistics.ts";
+import { type CommittedChange, committedChange } from "./committed-change.ts";
 import {
   addTopologyNode,
   addTopologyPod,
@@ -20,17 +20,8 @@ const ROUNDS = 6;
 const SMALL: TopologySize = { vpcs: 8, subnets: 24, nodes: 6, pods: 120, services: 24 };
 
 /** One kind of change at full size. */
-export interface ChangeFigures {
-  readonly what: string;
-  /** From the request until the last transaction that it caused was committed, ms. */
-  readonly ms: Spread;
-  /** Means of one change; CPU in ms, that of the controller with the API server in the same process. */
-  readonly transactions: number;
-  readonly operations: number;
-  readonly units: number;
-  readonly controllerCpuMs: number;
-  readonly northdCpuMs: number;
-  /** Of one node, which has a fiftieth of the pods. */
+export interface ChangeFigures extends CommittedChange {
+  /** Of one node, which has a fiftieth of the pods; means of one change, ms. */
   readonly ovnControllerCpuMs: number;
   readonly vswitchdCpuMs: number;
 }
@@ -158,16 +149,8 @@ export async function benchTopology(size: TopologySize): Promise<TopologyBench> 
 
 /** `used`: what all the changes together used. */
 function figures(what: string, of: readonly TopologyChange[], used: Used): ChangeFigures {
-  const mean = (get: (change: TopologyChange) => number): number =>
-    of.reduce((sum, one) => sum + get(one), 0) / of.length;
   return {
-    what,
-    ms: spread(of.map(({ ms }) => ms)),
-    transactions: mean(({ transactions }) => transactions),
-    operations: mean(({ operations }) => operations),
-    units: mean(({ units }) => units),
-    controllerCpuMs: mean(({ cpuMs }) => cpuMs),
-    northdCpuMs: used.northdCpuMs / of.length,
+    ...committedChange(what, of, used.northdCpuMs),
     ovnControllerCpuMs: used.ovnControllerCpuMs / of.length,
     vswitchdCpuMs: used.vswitchdCpuMs / of.length,
   };
