@@ -2,13 +2,12 @@
 
 import { Registry } from "prom-client";
 import t from "tap";
+import type { WeftEffect } from "../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { hashedMacs } from "../ipam/mac-choice.ts";
 import { projectIpPool } from "../kinds/ippool.ts";
-import { Engine } from "../reconcile/engine.ts";
-import { Tracker } from "../reconcile/tracker.ts";
-import { SYSTEM_CLOCK } from "../time/clock.ts";
+import { idleEngine } from "../reconcile/testing/idle-engine.ts";
 import { configureSubnet } from "./allocation/subnet-configuration.ts";
 import { controllerMetrics, type MetricSources } from "./metrics.ts";
 
@@ -17,19 +16,9 @@ function rig(more: Partial<MetricSources> = {}) {
   const facts = sampleFacts();
   const ipam = new Ipam({ macs: hashedMacs("") });
   const registry = new Registry();
-  const engine = new Engine<never>({
-    tracker: new Tracker([], facts, () => []),
-    database: "OVN_Northbound",
-    view: { get: () => undefined, isRoot: () => true },
-    commit: async () => ({ kind: "committed" }),
-    whenReady: async () => undefined,
-    offerEffects: () => undefined,
-    timers: SYSTEM_CLOCK,
-    onUnitFailure: () => undefined,
-    onDeposed: () => undefined,
-  });
+  const engine = idleEngine<WeftEffect>(facts);
   controllerMetrics(registry, {
-    ...{ engine: engine as never, facts, ipam },
+    ...{ engine, facts, ipam },
     ...{ northbound: () => true, southbound: () => undefined, switches: () => [], leading: () => false },
     ...{ waiting: () => 0, unserved: () => 0, pendingWrites: () => 0 },
     ...more,

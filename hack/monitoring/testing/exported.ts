@@ -11,8 +11,7 @@ import { Ipam } from "../../../src/ipam/ipam.ts";
 import { hashedMacs } from "../../../src/ipam/mac-choice.ts";
 import { factStore } from "../../../src/kinds/store.ts";
 import { PingerMetrics } from "../../../src/pinger/pinger-metrics.ts";
-import { Engine } from "../../../src/reconcile/engine.ts";
-import { Tracker } from "../../../src/reconcile/tracker.ts";
+import { idleEngine } from "../../../src/reconcile/testing/idle-engine.ts";
 import { apiMetrics } from "../../../src/telemetry/api-metrics.ts";
 import { LogLines } from "../../../src/telemetry/log-lines.ts";
 import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
@@ -20,17 +19,7 @@ import { SYSTEM_CLOCK } from "../../../src/time/clock.ts";
 /** Metric → its labels, as the controller, the daemon and the prober register them. */
 export function exportedMetrics(): ReadonlyMap<string, ReadonlySet<string>> {
   const facts = factStore(new Failures(SYSTEM_CLOCK, () => undefined));
-  const engine = new Engine<WeftEffect>({
-    tracker: new Tracker([], facts, () => []),
-    database: "OVN_Northbound",
-    view: { get: () => undefined, isRoot: () => true },
-    commit: async () => ({ kind: "committed" }),
-    whenReady: async () => undefined,
-    offerEffects: () => undefined,
-    timers: SYSTEM_CLOCK,
-    onUnitFailure: () => undefined,
-    onDeposed: () => undefined,
-  });
+  const engine = idleEngine<WeftEffect>(facts);
   const controller = new Registry();
   controllerMetrics(controller, {
     ...{ engine, facts, ipam: new Ipam({ macs: hashedMacs("") }) },
