@@ -18,7 +18,12 @@ const COREFILE = `.:53 {
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }
-    cache 30
+    prometheus :9153
+    cache 30 {
+        disable success cluster.local
+        disable denial cluster.local
+    }
+    reload
     loadbalance
 }
 `;

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { architecture, cacheFolder, findCommand } from "../host/cache.ts";
 import { HostError } from "../host/error.ts";
 import { withFileLock } from "../host/lock.ts";
@@ -103,12 +103,13 @@ export async function ensureImages(kube: string, progress: Progress): Promise<re
   );
 }
 
-/** The archive of the image of the cluster's DNS, made of the binary `coredns`. */
-export async function ensureDnsImage(coredns: string, progress: Progress): Promise<string> {
-  const [archive = ""] = await ensureArchives([COREDNS_IMAGE], keyOf([coredns], []), ([out = ""], work) =>
-    progress.step("building the image of CoreDNS", async () => {
-      const tar = await layerTar(work, "coredns", (root) => copyFile(coredns, join(root, "coredns")));
-      await buildImage({ name: COREDNS_IMAGE, entrypoint: ["/coredns"], layers: [{ tar }], out });
+/** The archive of an image that has only a static `program`, which it starts. */
+export async function ensureProgramImage(image: string, program: string, progress: Progress): Promise<string> {
+  const name = basename(program);
+  const [archive = ""] = await ensureArchives([image], keyOf([program], []), ([out = ""], work) =>
+    progress.step(`building the image of ${name}`, async () => {
+      const tar = await layerTar(work, name, (root) => copyFile(program, join(root, name)));
+      await buildImage({ name: image, entrypoint: [`/${name}`], layers: [{ tar }], out });
     }),
   );
   return archive;

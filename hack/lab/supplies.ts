@@ -5,7 +5,7 @@ import type { Progress } from "../host/progress.ts";
 import { ensureBaseLayer, hasBaseLayer } from "../image/base.ts";
 import { ensureKubeBinaries, missingKubeBinaries } from "../kube/binaries.ts";
 import { ensureTool, missingTools } from "../tools/tools.ts";
-import { ensureDnsImage, ensureImages } from "./images.ts";
+import { COREDNS_IMAGE, ensureImages, ensureProgramImage } from "./images.ts";
 import { LAB_NEEDS } from "./required-packages.ts";
 
 /**
@@ -39,7 +39,9 @@ export function gatherSupplies(withBaseLayer: boolean, progress: Progress): Supp
     kube,
     helm,
     images: awaitedLater(Promise.all([kube, packages]).then(([folder]) => ensureImages(folder, progress))),
-    dnsImage: awaitedLater(Promise.all([coredns, packages]).then(([path]) => ensureDnsImage(path, progress))),
+    dnsImage: awaitedLater(
+      Promise.all([coredns, packages]).then(([path]) => ensureProgramImage(COREDNS_IMAGE, path, progress)),
+    ),
   };
 }
 
