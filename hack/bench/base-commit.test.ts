@@ -33,8 +33,12 @@ t.test("what a bench compares with", async (t) => {
   await t.rejects(baseCommit(root, "nowhere"), { message: /"nowhere" is not a commit/ });
   await t.rejects(baseCommit(root, "--all"), { message: /"--all" is not a commit/ });
 
+  mkdirSync(join(root, "node_modules"));
+  writeFileSync(join(root, "node_modules/package"), "installed");
   const path = await withWorktree(root, first, async (path) => {
     t.equal(readFileSync(join(path, "file"), "utf8"), "first");
+    writeFileSync(join(path, "node_modules/package"), "of another version");
+    t.equal(readFileSync(join(root, "node_modules/package"), "utf8"), "installed", "its npm packages are a copy");
     return path;
   });
   t.notOk(existsSync(path), "the worktree is gone afterwards");
