@@ -168,6 +168,8 @@ t.test("a target that cannot be opened is reported before anything is done", asy
 t.test("there may be nothing to clean, and no results", async (t) => {
   t.same(await command("clean", `--state=${t.testdir()}`), { code: 0, stdout: "", stderr: "" });
   t.match(await command("trends", `--state=${t.testdir()}`), { code: 0, stdout: "no results are stored" });
+  t.match(await command("trends", "-o", "json", `--state=${t.testdir()}`), { code: 0, stdout: "[]" });
+  t.match(await command("trends", "--last=none"), { code: 2, stderr: "must be a number from 1" });
 });
 
 t.test("everything that tasks may name is listed, including parts and words", async (t) => {

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { inspect } from "node:util";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parse } from "yaml";
 import { withFileLock } from "../../hack/host/lock.ts";
 import type { Clock } from "../../src/time/clock.ts";
@@ -133,12 +133,19 @@ function listPlugins({ plugins: registry, print }: CliWorld): void {
 
 interface TrendOptions extends Common {
   readonly measures: string;
-  readonly last: string;
+  readonly last: number;
+  readonly output: "table" | "json";
 }
 
-function trends({ state, measures, last }: TrendOptions, { print, log }: CliWorld): void {
-  const results = readStore(join(state, "results"), log);
-  print(trendsText(trendsOf(results, measures.split(",")), Number(last)));
+function trends({ state, measures, last, output }: TrendOptions, { print, log }: CliWorld): void {
+  const found = trendsOf(readStore(join(state, "results"), log), measures.split(","));
+  print(output === "json" ? JSON.stringify(found, null, 2) : trendsText(found, last).trimEnd());
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a number from 1.");
+  return value;
 }
 
 /** Runs the command with its arguments, and returns its exit code. Does not reject: errors are printed, our own in one line each. */
@@ -188,7 +195,10 @@ export async function stability(args: readonly string[], world: CliWorld): Promi
       "comma-separated",
       "failures,longest_gap,recovery,first_success,first_ready,relative_degradation",
     )
-    .option("--last <n>", "so many results", "5")
+    .option("--last <n>", "so many results of each task", positive, 5)
+    .addOption(
+      new Option("-o, --output <format>", "for people or for programs").choices(["table", "json"]).default("table"),
+    )
     .action((options: TrendOptions) => trends(options, world));
   if (args.length === 0) {
     program.outputHelp({ error: true });

@@ -135,7 +135,24 @@ t.test("trends compare a result with the one before it", async (t) => {
   const trends = trendsOf(results, ["longest_gap", "failures"]);
   t.match(trends, [{ run: "daemon is killed", load: "ping", measure: "longest_gap", change: "higher" }]);
   t.equal(trends.length, 1, "what was never measured has no trend");
-  t.match(trendsText(trends, 2), /longest_gap: 1 \(0\.752 to 1\.248\) → 5 \(4\.752 to 5\.248\) \[higher\]/);
+  t.match(trendsText(trends, 2), /longest_gap +1 \(0\.752 to 1\.248\) +5 \(4\.752 to 5\.248\) +higher\n/);
+  const other = aResult([aRepeat(aLoad({ longest_gap: 7 }))], { title: "Another task" });
+  t.strictSame(
+    trendsText(trendsOf([...results, other], ["longest_gap"]), 5)
+      .split("\n")
+      .map((line) => line.split(/ {3,}/)),
+    [
+      ["Another task"],
+      ["RUN", "LOAD", "MEASURE", "2025-01-01 00:00", "CHANGE"],
+      ["daemon is killed", "ping", "longest_gap", "7", "unknown"],
+      [""],
+      ["Tests & trials"],
+      ["RUN", "LOAD", "MEASURE", "2025-01-01 00:00", "2025-02-01 00:00", "2025-03-01 00:00", "CHANGE"],
+      ["daemon is killed", "ping", "longest_gap", "1", "1 (0.752 to 1.248)", "5 (4.752 to 5.248)", "higher"],
+      [""],
+    ],
+    "a run of another task with the same name is another run",
+  );
   t.equal(trendsOf(results.slice(0, 2), ["longest_gap"])[0]?.change, "unknown", "one repeat has no interval");
   t.equal(trendsOf([results[2] ?? of(""), results[2] ?? of("")], ["longest_gap"])[0]?.change, "same");
 });

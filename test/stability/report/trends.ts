@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { formatTable } from "../../../src/cli/table.ts";
 import { differ, type Estimate } from "../measure/interval.ts";
 import type { TaskResult } from "./result.ts";
 import { cellOf, shownEstimate } from "./table.ts";
 
 /** One measure of one load of one run, over the results of a store. */
 export interface Trend {
+  /** The task's title: runs of several tasks may have one name. */
+  readonly task: string;
   readonly run: string;
   readonly load: string;
   readonly measure: string;
@@ -19,7 +22,7 @@ export interface Trend {
  * the baseline of their own run, and counts of failures, are.
  */
 export function trendsOf(results: readonly TaskResult[], measures: readonly string[]): readonly Trend[] {
-  const trends = new Map<string, { run: string; load: string; measure: string; points: Trend["points"][number][] }>();
+  const trends = new Map<string, Omit<Trend, "points" | "change"> & { points: Trend["points"][number][] }>();
   for (const result of results.toSorted((a, b) => (a.started < b.started ? -1 : 1))) {
     for (const run of result.runs) {
       for (const load of new Set(run.repeats.flatMap((repeat) => repeat.loads.map(({ name }) => name)))) {
@@ -27,8 +30,8 @@ export function trendsOf(results: readonly TaskResult[], measures: readonly stri
         for (const measure of measures) {
           const estimate = cell.measures[measure];
           if (estimate === undefined) continue;
-          const key = JSON.stringify([run.name, load, measure]);
-          const trend = trends.get(key) ?? { run: run.name, load, measure, points: [] };
+          const key = JSON.stringify([result.title, run.name, load, measure]);
+          const trend = trends.get(key) ?? { task: result.title, run: run.name, load, measure, points: [] };
           trend.points.push({ started: result.started, estimate });
           trends.set(key, trend);
         }
@@ -47,13 +50,23 @@ function changeOf(points: Trend["points"]): Trend["change"] {
   return last.mean > before.mean ? "higher" : "lower";
 }
 
-/** Trends as lines of text, the newest results last. */
+/** Trends as text: a table for each task, with a column for each of its `last` newest results, the newest last. Times are in UTC. */
 export function trendsText(trends: readonly Trend[], last: number): string {
   if (trends.length === 0) return "no results are stored that have these measures";
-  return trends
-    .map(({ run, load, measure, points, change }) => {
-      const shown = points.slice(-last).map(({ estimate }) => shownEstimate(estimate));
-      return `${run} · ${load} · ${measure}: ${shown.join(" → ")} [${change}]`;
-    })
+  return [...Map.groupBy(trends, ({ task }) => task)]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([task, of]) => tableOfTask(task, of, last))
     .join("\n");
+}
+
+function tableOfTask(task: string, trends: readonly Trend[], last: number): string {
+  const all = new Set(trends.flatMap(({ points }) => points.map(({ started }) => started)));
+  const columns = [...all].sort().slice(-last);
+  const rows = trends.flatMap(({ run, load, measure, points, change }) => {
+    const cells = columns.map((column) => points.find(({ started }) => started === column)?.estimate);
+    if (cells.every((cell) => cell === undefined)) return [];
+    return [[run, load, measure, ...cells.map((cell) => (cell === undefined ? "-" : shownEstimate(cell))), change]];
+  });
+  const dates = columns.map((started) => started.slice(0, 16).replace("T", " "));
+  return `${task}\n${formatTable(["RUN", "LOAD", "MEASURE", ...dates, "CHANGE"], rows)}`;
 }

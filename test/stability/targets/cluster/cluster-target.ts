@@ -186,6 +186,7 @@ export class ClusterTarget implements Target {
       "ovn-nbctl",
       "--no-leader-only",
       `--timeout=${Math.ceil(timeoutMs / 1000)}`,
+      "--no-leader-only",
       "--wait=hv",
       "sync",
     ]);

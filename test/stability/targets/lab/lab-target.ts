@@ -178,7 +178,8 @@ class LabTarget implements Target {
   async converge(timeoutMs: number): Promise<void> {
     const [nb] = this.#running("nb");
     if (nb === undefined) throw new StabilityError("verify", "no northbound database runs");
-    const sync = ["ovn-nbctl", `--timeout=${Math.ceil(timeoutMs / 1000)}`, "--wait=hv", "sync"];
+    // Any member of several can be asked: a follower has the leader do it.
+    const sync = ["ovn-nbctl", "--no-leader-only", `--timeout=${Math.ceil(timeoutMs / 1000)}`, "--wait=hv", "sync"];
     await this.beside(nb, sync);
   }
 
