@@ -5,7 +5,7 @@ import { chart } from "./chart.ts";
 import { escaped } from "./escape.ts";
 import type { ReportFormat } from "./format.ts";
 import type { LoadResult, RepeatResult, TaskResult, TaskRunResult } from "./result.ts";
-import { type Cell, columnName, shownEstimate, tableOf } from "./table.ts";
+import { atLoad, type Cell, columnName, shownEstimate, tableOf } from "./table.ts";
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0}th,td{border:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}
@@ -66,7 +66,7 @@ function runSection(run: TaskRunResult): string {
 }
 
 function repeatSection(run: TaskRunResult, repeat: RepeatResult, n: number): string {
-  const title = run.repeats.length > 1 ? `<h3>Repeat ${n + 1}</h3>` : "";
+  const title = `<h3>Repeat ${n + 1} of ${run.repeats.length}: ${repeat.outcome}${atLoad(repeat)}</h3>`;
   const problems = repeat.problems.map(
     ({ code, text }) => `<p class="broken"><b>${escaped(code)}</b> ${escaped(text)}</p>`,
   );

@@ -67,6 +67,9 @@ t.test("the table has a cell for each load and fault, with intervals over repeat
   t.ok(Math.abs((gap?.mean ?? 0) - 0.2) < 1e-9 && (gap?.high ?? 0) > 0.4);
   t.equal(gap?.low, 0, "no time is less than nothing");
   t.match(summaryText(aResult(repeats)), /ping: longest_gap 0\.2 \(0 to 0\.448\)/);
+  const busy = aResult([aRepeat(aLoad({}), { loadAverage: 23.456_7 })]);
+  t.match(summaryText(busy), "daemon is killed: passed (load average 23.457)");
+  t.match(HTML_REPORT.render(busy), "Repeat 1 of 1: passed (load average 23.457)");
 });
 
 t.test("runs with the same fault are in one column, unless they have a load in common", async (t) => {

@@ -40,6 +40,8 @@ const repeatResult = z.object({
   /** ms from the beginning of the load. */
   faults: z.array(z.object({ name: z.string(), hit: z.string(), begun: z.number(), ended: z.number() })),
   seconds: z.number(),
+  /** Load average of one minute, at its end, of the machine that ran the task: other machines and times are hardly comparable. Earlier results lack it. */
+  loadAverage: z.number().optional(),
   loads: z.array(loadResult),
   verdicts: z.array(verdict),
 });

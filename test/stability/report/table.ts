@@ -2,7 +2,7 @@
 
 import { type Estimate, estimate } from "../measure/interval.ts";
 import { rounded } from "../sla/limit.ts";
-import type { TaskResult, TaskRunResult } from "./result.ts";
+import type { RepeatResult, TaskResult, TaskRunResult } from "./result.ts";
 
 /** One cell of the table of scenarios × faults. */
 export interface Cell {
@@ -73,11 +73,16 @@ export function shownEstimate({ mean, low, high }: Estimate): string {
   return `${rounded(mean)} (${rounded(low)} to ${rounded(high)})`;
 }
 
+/** In parentheses, how busy the machine was; empty where that is not known. */
+export function atLoad({ loadAverage }: RepeatResult): string {
+  return loadAverage === undefined ? "" : ` (load average ${rounded(loadAverage)})`;
+}
+
 /** The result in a few lines, for a terminal. */
 export function summaryText(result: TaskResult): string {
   const lines = [`${result.title}: ${result.outcome} (${result.seconds.toFixed(0)} s, target ${result.target})`];
   for (const run of result.runs) {
-    const outcomes = run.repeats.map(({ outcome }) => outcome).join(", ");
+    const outcomes = run.repeats.map((repeat) => `${repeat.outcome}${atLoad(repeat)}`).join(", ");
     lines.push(`  ${run.name}: ${outcomes === "" ? "not run" : outcomes}`);
     for (const load of loadsOf(run)) {
       const { measures } = cellOf(run, load);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { loadavg } from "node:os";
 import { formatTime } from "../../../src/time/rfc3339.ts";
 import { Random } from "../../sim/random.ts";
 import { StabilityError } from "../errors.ts";
@@ -47,7 +48,7 @@ export async function runTask(task: Task, using: Omit<RunWith, "random">): Promi
       log(`run ${n + 1} of ${task.runs.length}: ${run.name}${times}`);
       const random = new Random(`${task.seed}/${n}/${repeat}`);
       const result = await runOnce(run, { ...using, random: () => random.next() });
-      repeats.push(result);
+      repeats.push({ ...result, loadAverage: loadavg()[0] });
       log([`${run.name}: ${result.outcome}`, ...faultsOf(result)].join("; "));
       stop = result.problems.some(({ code }) => code === "target-lost" || code === "cleanup");
     }
