@@ -3,7 +3,7 @@
 import type { BuildFigures, ColdStart, ControllerBench } from "./controller.ts";
 import type { Load } from "./controller-load.ts";
 import type { Wave } from "./controller-pods.ts";
-import { curves, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
+import { curves, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./html-page.ts";
 import { quantile } from "./statistics.ts";
 
 /** Goals: by themselves, and as a part of another build's figure. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { DataplaneBench, PathFigures, QUANTITIES } from "./dataplane.ts";
-import { formatVerdicts, type MeasuredGoal } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal } from "./html-page.ts";
 
 type QuantityName = (typeof QUANTITIES)[number];
 

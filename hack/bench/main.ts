@@ -183,6 +183,19 @@ program
   });
 
 program
+  .command("page")
+  .description(
+    "the web page in Chromium with 5,000 pods: first paint, each step, size of the script. Needs Chromium, but neither root nor a lab; half a minute, and 15 s for each round.",
+  )
+  .option("--rounds <n>", "how often the page is opened, and each step is made", Number, 7)
+  .option("--json", "print the figures as JSON", false)
+  .action(async ({ json, rounds }: { json: boolean; rounds: number }) => {
+    const { benchWebPage, formatWebPage } = await import("./web-page.ts");
+    const bench = await benchWebPage(rounds, (text) => console.error(text));
+    publish("page", bench, json, formatWebPage(bench));
+  });
+
+program
   .command("policy")
   .description(
     "policies, from the change to the commit in a real northbound database: one, a hundred, a label, 10,000 × 10,000. Does not need root; about a minute.",

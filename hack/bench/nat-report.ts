@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { ms } from "./html-page.ts";
 import type { NatBench, NatPathFigures } from "./nat.ts";
 import type { RuleFigures } from "./nat-rules.ts";
-import { ms } from "./page.ts";
 
 function line(what: string, cells: readonly string[], width = 10): string {
   return `${what.padEnd(36)}${cells.map((cell) => cell.padStart(width)).join("")}`;

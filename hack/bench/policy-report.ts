@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
+import { dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./html-page.ts";
 import type { PolicyBench } from "./policy.ts";
 
 /** Goals of the issue on policies. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, htmlPage, type MeasuredGoal } from "./page.ts";
+import { formatVerdicts, htmlPage, type MeasuredGoal } from "./html-page.ts";
 import type { QosBench, QosFigure } from "./qos.ts";
 import { qosPicture, tolerance } from "./qos-chart.ts";
 import { showLimit } from "./qos-plan.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type CniBench, GOALS } from "./cni.ts";
-import { bars, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./page.ts";
+import { bars, dots, formatVerdicts, htmlPage, type MeasuredGoal, ms } from "./html-page.ts";
 import type { Spread } from "./statistics.ts";
 
 /** What was measured, beside what was wanted. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, type MeasuredGoal, ms } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal, ms } from "./html-page.ts";
 import type { SubnetsBench } from "./subnets.ts";
 
 /** Goals in ms, and Kube-OVN on this kind of machine. */

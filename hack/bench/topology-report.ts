@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { formatVerdicts, type MeasuredGoal, ms } from "./page.ts";
+import { formatVerdicts, type MeasuredGoal, ms } from "./html-page.ts";
 import type { TopologyBench } from "./topology.ts";
 
 const GOALS = { changeMs: 50, coldStartMs: 10_000 } as const;

@@ -8,18 +8,12 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import t, { type Test } from "tap";
 import { projectNamespace } from "../../facts/project-core.ts";
-import { KubeError } from "../../kube/errors.ts";
-import type { Kube } from "../../kube/kube.ts";
-import { SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from "../../kube/resources.ts";
-import type { SubjectAccessReview, TokenReview } from "../../kube/types.ts";
 import type { Me, Overview } from "../../page/contract.ts";
 import { pageSource, pageWorld, tenantName } from "../../page/testing/page-world.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { servePage } from "./serve-page.ts";
 import { PageServer, type PageServerParts } from "./server.ts";
-
-/** token → what its account may list: `pods` in all namespaces, `pods/NAMESPACE`, `nodes`, … */
-type Rights = Record<string, readonly string[]>;
+import { SEES_ALL, type TokenRights, tokenServer } from "./testing/token-server.ts";
 
 interface Init {
   readonly method?: string;
@@ -27,47 +21,12 @@ interface Init {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const ALL = ["pods", "nodes", "subnets", "vpcs"];
-
-/** An API server that knows tokens, and counts what it is asked. */
-function tokenServer(rights: Rights): Kube & { asked: number; down: boolean } {
-  const server = {
-    asked: 0,
-    down: false,
-    async create(type: unknown, object: unknown): Promise<unknown> {
-      if (server.down) throw new KubeError("unavailable", "no connection");
-      server.asked++;
-      if (type === TOKEN_REVIEWS) {
-        const { token } = (object as TokenReview).spec;
-        return {
-          status: token in rights ? { authenticated: true, user: { username: token } } : { authenticated: false },
-        };
-      }
-      if (type === SUBJECT_ACCESS_REVIEWS) {
-        const { user = "", resourceAttributes: { resource, namespace } = { resource: "", namespace: "" } } = (
-          object as SubjectAccessReview
-        ).spec;
-        const of = namespace === undefined ? resource : `${resource}/${namespace}`;
-        return { status: { allowed: rights[user]?.includes(of) === true } };
-      }
-      return object;
-    },
-    async get(): Promise<never> {
-      throw new KubeError("not-found", "none");
-    },
-    async list(): Promise<object> {
-      return { items: [] };
-    },
-  };
-  return server as unknown as Kube & typeof server;
-}
-
 async function page(
   t: Test,
   {
-    rights = { root: ALL, one: [`pods/${tenantName(1)}`] },
+    rights = { root: SEES_ALL, one: [`pods/${tenantName(1)}`] },
     clock = SYSTEM_CLOCK,
-  }: { readonly rights?: Rights; readonly clock?: Clock } = {},
+  }: { readonly rights?: TokenRights; readonly clock?: Clock } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), "weft-page-"));
   t.teardown(() => rm(folder, { recursive: true }));
@@ -144,7 +103,7 @@ t.test("a tenant is answered about their own namespace, and others are as if the
 
 t.test("a right that is withdrawn is gone after some seconds, and reviews are not repeated before", async (t) => {
   let now = 0;
-  const rights: Rights = { one: [`pods/${tenantName(1)}`] };
+  const rights: TokenRights = { one: [`pods/${tenantName(1)}`] };
   const { ask, kube } = await page(t, { rights, clock: { ...SYSTEM_CLOCK, now: () => now } });
   t.equal((await ask(`/api/v1/pods/${tenantName(1)}/web-0`, "one")).status, 200);
   const before = kube.asked;

@@ -9,7 +9,7 @@ import { nameOf } from "./object-link.tsx";
 import { Badge } from "./state.tsx";
 
 /** After this long without a key, in ms, the server is asked. */
-const QUIET_MS = 150;
+const QUIET_MS = 40;
 
 interface Found {
   readonly text: string;
