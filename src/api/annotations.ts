@@ -253,6 +253,9 @@ export const SUBNET = {
 /** Label of a Node, `true` if it may host routers' ports in external subnets; set by a user or by the controller. */
 export const EXTERNAL_GATEWAY_LABEL = "ovn.kubernetes.io/external-gw";
 
+/** Label of a Node, written by the controller: `true` if an OvnEip of type `lsp` has its name, `false` when that is gone; as in Kube-OVN. */
+export const NODE_EIP_LABEL = "ovn.kubernetes.io/node-ext-gw";
+
 /** On the default VPC, written by the controller: it has set `spec.enableExternal`, because of ConfigMap `ovn-external-gw-config`. */
 export const EXTERNAL_BY_CONFIG = "weft.kubeovn.io/external-by-config";
 

@@ -87,15 +87,18 @@ export function peeringPortName(vpc: string, remote: string): Name {
 
 /** The router port of a VPC for its BFD sessions, its router, and the group of chassis that may host it. No other port has an `@` in its name. */
 export function bfdPortName(vpc: string): string {
-  return `${BFD_PREFIX}${vpc}`;
+  return `bfd@${vpc}`;
 }
 
-/** Whether a router port, or a router, is one of {@link bfdPortName}. */
-export function isBfdPortName(name: string): boolean {
-  return name.startsWith(BFD_PREFIX);
+/** The router of a node in an external subnet, and its port there: of an OvnEip of type `lsp`. */
+export function nodeEipPortName(eip: string): string {
+  return `eip@${eip}`;
 }
 
-const BFD_PREFIX = "bfd@";
+/** Whether a router is a VPC's, not one of {@link bfdPortName} or {@link nodeEipPortName}. */
+export function isVpcRouterName(name: string): boolean {
+  return !name.includes("@");
+}
 
 /** The virtual port of a Vip without a type: the Vip's name. */
 export function virtualPortName(vip: string): Name {

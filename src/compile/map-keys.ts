@@ -29,7 +29,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   Load_Balancer: ["reject", "hairpin_snat_ip", "ct_flush", "affinity_timeout", "template", "address-family"],
   Load_Balancer_Health_Check: ["interval", "timeout", "success_count", "failure_count"],
   NAT: ["stateless"],
-  Logical_Router: ["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
+  Logical_Router: ["chassis", "always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: [
     ...["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
     ...["requested-chassis", "activation-strategy", "network_name"],

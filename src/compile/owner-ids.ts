@@ -15,6 +15,7 @@ export function ownerUnit(table: string, ownerId: string): string | undefined {
   switch (table) {
     case "Logical_Router":
       // Names of VPCs have no slash.
+      if (first === "eip" && second !== "") return unitId("ovneip", second);
       return unitId("vpc", first === "bfd" && second !== "" ? second : ownerId);
     case "Logical_Switch":
       // Switches of Subnets, whose names have no slash, and others.
@@ -45,6 +46,9 @@ export const routerId = (vpc: string): string => vpc;
 
 /** The Logical_Router of a VPC's BFD port. */
 export const bfdRouterId = (vpc: string): string => `bfd/${vpc}`;
+
+/** The Logical_Router of a node in an external subnet: of an OvnEip of type `lsp`. */
+export const nodeEipRouterId = (eip: string): string => `eip/${eip}`;
 
 /** The Logical_Switch of a subnet. */
 export const switchId = (subnet: string): string => subnet;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { conditionsIn } from "../compile/effects.ts";
 import { addSubnet, sampleFacts } from "../compile/testing/sample-facts.ts";
 import { type OvnEipObject, ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 
@@ -55,14 +54,4 @@ t.test(
 t.test("it keeps its addresses although its spec names others, and its condition reports that", async (t) => {
   const said = effects({ spec: { v4Ip: "172.30.0.10" }, status: given });
   t.match(said, [{ kind: "condition", ready: true, refused: { reason: "AddressesFixed", message: /172\.30\.0\.10/ } }]);
-});
-
-t.test("type `lsp` is not supported, and its condition says so", async (t) => {
-  for (const [type, ready, reason] of [
-    ["lrp", true, "Ready"],
-    ["lsp", false, "NotSupported"],
-  ] as const) {
-    const condition = conditionsIn(effects({ spec: { type }, status: given }))[0];
-    t.match(condition, { ready: true, reason, status: { ready, type } });
-  }
 });

@@ -7,8 +7,9 @@ import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
 import { FOR_RESERVATIONS, withEligibleSubnets } from "../claims/eligible-subnets.ts";
 import { requestedAddressesOf } from "../claims/requested-addresses.ts";
 import { addressConflictOf } from "../claims/status-address-conflict.ts";
-import { type ConditionEffect, fill, type Note, type WeftEffect } from "../compile/effects.ts";
+import { type ConditionEffect, fill, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
+import { addNodeEip, type NodeEip, readNodeEip } from "../compile/nat/node-eip.ts";
 import { dropObject } from "../compile/owned-object.ts";
 import { malformedNotes } from "../compile/references.ts";
 import { withNotes } from "../compile/reports.ts";
@@ -23,6 +24,7 @@ import type { AddressLease } from "../ipam/types.ts";
 import { OVN_EIPS } from "../kube/resources.ts";
 import { ipText } from "../net/address.ts";
 import { parseMac } from "../net/mac.ts";
+import { PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 import { type EipUses, readUses } from "./ovn-eip-status-uses.ts";
 
@@ -154,10 +156,13 @@ interface OvnEipInput {
   /** The other holder of the address in its status. */
   readonly conflict: AddressConflictFact | undefined;
   readonly uses: EipUses;
+  /** Its node, of type `lsp`. */
+  readonly node?: NodeEip;
 }
 
 /**
- * An OvnEip: its finalizer, its condition, and the allocated addresses in its spec and labels. The objects that use its address have the rows.
+ * An OvnEip: its finalizer, its condition, and the allocated addresses in its spec and labels. The objects that use its address have the rows; one of type `lsp`
+ * has a router of its node.
  */
 const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   name: "ovneip",
@@ -166,16 +171,19 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
   read(reader, key) {
     const eip = reader.get("ovnEips", key);
     if (eip === undefined) return undefined;
+    const subnet = reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined;
+    const isForNode = eip.type === "lsp" && eip.given !== undefined && !eip.deleting && subnet !== undefined;
     return {
       eip,
-      subnet: reader.get("verdicts", eip.subnet)?.ok === true ? reader.get("subnets", eip.subnet) : undefined,
+      subnet,
       refusal: eip.given === undefined ? reader.get("verdicts", verdictKey(key)) : undefined,
       conflict: eip.given && addressConflictOf(reader, ownerOf(eip)),
       uses: readUses(reader, eip),
+      ...(isForNode && { node: readNodeEip(reader, eip, subnet) }),
     };
   },
 
-  compile({ eip, subnet, refusal, conflict, uses }): Fragment<WeftEffect> {
+  compile({ eip, subnet, refusal, conflict, uses, node }): Fragment<WeftEffect> {
     const { given, deleting, version } = eip;
     const build = new FragmentBuilder();
     if (deleting && uses.users.length === 0) return build.finish(fill("ovnEips", eip, { finalizer: false }));
@@ -186,7 +194,8 @@ const ovnEipUnit: UnitKind<FactReader, OvnEipInput, WeftEffect> = {
       given !== undefined && problem === undefined && !eip.filled ? filling(eip, given) : {};
     // Before it has an address there is nothing to release.
     const finalizer = given !== undefined || eip.finalizers.includes(FINALIZER);
-    const state = stateOf(eip, subnet, refusal, conflict, uses);
+    const state = stateOf(eip, subnet, refusal, conflict, uses, node);
+    if (node !== undefined && subnet !== undefined && conflict === undefined) addNodeEip(build, eip, subnet, node);
     const condition = state && conditionOf(eip, { ...state, ...(problem && { refused: problem }) }, uses);
     const { vpc, rule } = given === undefined ? {} : uses;
     const shown = vpc !== undefined && vpc !== eip.shown.vpc ? { [LABEL.vpc]: vpc } : undefined;
@@ -224,6 +233,7 @@ function stateOf(
   refusal: VerdictFact | undefined,
   conflict: AddressConflictFact | undefined,
   { users }: EipUses,
+  node: NodeEip | undefined,
 ): State | undefined {
   if (deleting && given !== undefined) {
     const shown = users.slice(0, 5).join(", ");
@@ -240,6 +250,7 @@ function stateOf(
     const message = `subnet "${of}" (spec.externalSubnet) is not ready; see the conditions of the subnet`;
     return { ready: false, reason: "SubnetNotReady", message };
   }
+  if (node?.problem !== undefined) return { ready: false, ...node.problem };
   return { ready: true, reason: "Ready", message: `it has ${texts(given)}` };
 }
 
@@ -254,11 +265,8 @@ function changedOf({ v4, v6, mac }: OvnEipFact, given: Addresses): State["refuse
 function conditionOf(eip: OvnEipFact, state: State, { nat }: EipUses): ConditionEffect {
   const { name, uid, generation, type } = eip;
   const about = { key: `condition/ovnEips/${name}`, resource: "ovnEips", name, uid, generation } as const;
-  // A node's port would make one of type `lsp` ready, as in Kube-OVN.
-  const status = { ready: state.ready && type !== "lsp", type, nat };
-  const message = `spec.type "${type}": the address is reserved; ports of nodes in external subnets are not supported`;
-  const notes: readonly Note[] = type === "lsp" ? [{ reason: "NotSupported", message }] : [];
-  return withNotes({ kind: "condition", ...about, ...state, status }, [...notes, ...malformedNotes(eip)]);
+  const status = { ready: state.ready, type, nat };
+  return withNotes({ kind: "condition", ...about, ...state, status }, malformedNotes(eip));
 }
 
 function texts({ v4, v6, mac }: Addresses): string {
@@ -272,6 +280,22 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   project: projectOvnEip,
   indexes: { maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]) },
   unit: ovnEipUnit,
+  rows: {
+    Logical_Router: ["name", "options", "external_ids", "ports", "static_routes"],
+    Logical_Router_Port: ["name", "mac", "networks", "external_ids"],
+    Logical_Switch: ["ports"],
+    Logical_Switch_Port: PORT_COLUMNS,
+    Logical_Router_Static_Route: [
+      "ip_prefix",
+      "nexthop",
+      "output_port",
+      "policy",
+      "route_table",
+      "bfd",
+      "external_ids",
+    ],
+    BFD: ["logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "external_ids"],
+  },
   claim: ovnEipClaim,
   status: "subresource",
   access: {

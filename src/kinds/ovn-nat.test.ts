@@ -5,6 +5,7 @@ import { equalsGolden } from "../collections/testing/golden.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
+import { nodeUnit } from "../compile/node/node.ts";
 import { loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
@@ -638,4 +639,70 @@ t.test("a BFD port with an address of an external subnet is refused", (t) => {
   const message = /172\.30\.0\.99 is in external subnet external \(172\.30\.0\.0\/24\)/;
   t.match(conditionsIn(effects)[0]?.refused, { reason: "InvalidBfdPort", message });
   t.end();
+});
+
+t.test("an OvnEip of type lsp is a router of the node with its name, which answers the BFD of VPCs", async (t) => {
+  const facts = world();
+  addEip(facts, "gw-1", 21, { type: "lsp" });
+  const state = { interface: "eth1", mtu: 1500 };
+  const connected = { key: "external/gw-1", network: "external", node: "gw-1", interface: "eth1", state };
+  facts.set("providerNodes", connected.key, connected);
+  const routes = ["172.30.0.21", "172.30.0.2", "fd00:30::21"].map((nextHopIP) => ({
+    cidr: nextHopIP.includes(":") ? "::/0" : "0.0.0.0/0",
+    nextHopIP,
+  }));
+  addVpc(facts, "team", { enableExternal: true, enableBfd: true, staticRoutes: routes });
+  golden(t, "ovn-eip-lsp", ovnEipKind.unit, facts, "gw-1");
+  const sessions = () => compile(facts, ovnEipKind, "gw-1").rows.filter(({ table }) => table === "BFD");
+  t.same(
+    sessions().map(({ columns }) => columns["dst_ip"]),
+    ["172.30.0.10"],
+    "the only route to a destination has no session",
+  );
+  addVpc(facts, "team", { enableExternal: true, staticRoutes: routes });
+  t.same(sessions(), [], "nor have routes without enableBfd");
+
+  const state2 = () => {
+    const { ready, reason, message, status, tables } = outcome(facts, ovnEipKind, "gw-1");
+    return { ready, reason, message, shown: status?.["ready"], isRouter: tables.includes("Logical_Router") };
+  };
+  t.match(state2(), { ready: true, reason: "Ready", shown: true, isRouter: true });
+  const problem = { reason: "InterfaceNotFound", message: "" };
+  facts.set("providerNodes", connected.key, { ...connected, state: problem });
+  t.match(state2(), {
+    ready: false,
+    reason: "NodeNotConnected",
+    message: /node "gw-1" is not connected to/,
+    shown: false,
+  });
+  addNode(facts, "gw-1", "172.18.0.14");
+  t.match(state2(), { ready: false, reason: "NodeNotReady", shown: false, isRouter: false });
+  facts.set("nodes", "gw-1", undefined);
+  t.match(state2(), { ready: false, reason: "NodeNotFound", message: /the address is reserved/, isRouter: false });
+});
+
+t.test("a node is labelled while an OvnEip of type lsp has its name", async (t) => {
+  const facts = world();
+  const label = "ovn.kubernetes.io/node-ext-gw";
+  const labels = () => {
+    const input = nodeUnit.read(facts, "gw-1");
+    const effects = input === undefined ? [] : nodeUnit.compile(input).effects;
+    const found = effects.find(({ key }) => key.endsWith("/node-eip"));
+    return found?.kind === "patch-object" ? found.body : undefined;
+  };
+  const become = (value: string) => {
+    const node = facts.get("nodes", "gw-1");
+    if (node !== undefined) facts.set("nodes", "gw-1", { ...node, labels: { ...node.labels, [label]: value } });
+  };
+  t.equal(labels(), undefined);
+  addEip(facts, "gw-1", 21);
+  t.equal(labels(), undefined, "not of another type");
+  addEip(facts, "gw-1", 21, { type: "lsp" });
+  t.match(labels(), { metadata: { labels: { [label]: "true" } } });
+  become("true");
+  t.equal(labels(), undefined, "once");
+  facts.set("ovnEips", "gw-1", undefined);
+  t.match(labels(), { metadata: { labels: { [label]: "false" } } });
+  become("false");
+  t.equal(labels(), undefined);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { DENY_ALL_GROUP, isBfdPortName, portGroupAddressSet } from "../api/names.ts";
+import { DENY_ALL_GROUP, isVpcRouterName, portGroupAddressSet } from "../api/names.ts";
 import { NODE_PREFIX, nodePortName } from "../api/port-names.ts";
 import { plainVip } from "../compile/service/template-variables.ts";
 import type { ColumnValue, Fragment } from "../desired/fragment.ts";
@@ -324,8 +324,8 @@ function readUplinks(tables: Tables): ReadonlyMap<string, Uplink> {
       const options = port["options"] as Readonly<Record<string, string>> | undefined;
       const routerPort = options?.["router-port"] ?? "";
       const at = routerOf.get(routerPort);
-      // The router of a BFD port leads nowhere else.
-      if (at !== undefined && !isBfdPortName(at.router))
+      // Those of BFD ports and of nodes in external subnets lead to no other switch.
+      if (at !== undefined && isVpcRouterName(at.router))
         uplinks.set(String(columns["name"]), { ...at, port: String(port["name"]), routerPort });
     }
   }

@@ -9,8 +9,7 @@ export interface OvnEipSpec {
   readonly externalSubnet?: string;
   /**
    * What uses the address. `nat`: NAT rules. `lrp`: the port of a VPC's router, for which the controller creates the
-   * object; NAT rules may use it too. `lsp`: a port of a node in the external subnet, which is not supported. Default
-   * `nat`.
+   * object; NAT rules may use it too. `lsp`: the node with the OvnEip's name, as a next hop of VPCs. Default `nat`.
    */
   readonly type?: string;
   /** The IPv4 address, for example `172.18.200.10`. Default: an available one. */

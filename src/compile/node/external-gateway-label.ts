@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { EXTERNAL_GATEWAY_LABEL, NODE } from "../../api/annotations.ts";
+import { EXTERNAL_GATEWAY_LABEL, NODE, NODE_EIP_LABEL } from "../../api/annotations.ts";
 import { EXTERNAL_GATEWAY_CONFIG } from "../../facts/external-config.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
@@ -30,4 +30,20 @@ export function labelGateway(node: NodeFact, wanted: boolean): readonly PatchObj
   const effect = patchObject("nodes", node, { metadata });
   // Beside the labels about networks outside, which are another effect.
   return [{ ...effect, key: `${effect.key}/external-gateway` }];
+}
+
+/** Whether the node has an address of its own in an external subnet: an OvnEip of type `lsp` with its name. */
+export function hasNodeEip(reader: FactReader, node: string): boolean {
+  const eip = reader.get("ovnEips", node);
+  return eip?.type === "lsp" && eip.given !== undefined && !eip.deleting;
+}
+
+/** The effect that labels such a node; when it has none any more, the value is `false`, as in Kube-OVN. */
+export function labelNodeEip(node: NodeFact, has: boolean): readonly PatchObjectEffect[] {
+  const present = node.labels[NODE_EIP_LABEL];
+  if (has ? present === "true" : present !== "true") return [];
+  const effect = patchObject("nodes", node, {
+    metadata: { name: node.name, labels: { [NODE_EIP_LABEL]: String(has) } },
+  });
+  return [{ ...effect, key: `${effect.key}/node-eip` }];
 }

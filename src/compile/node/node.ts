@@ -28,7 +28,7 @@ import { nodeGroupId, nodePortId, nodesSetId, routerId, switchId } from "../owne
 import { externalIds } from "../rows.ts";
 import { rangesOfServices } from "../service/service-ranges.ts";
 import { addNodeServices, serviceAddresses, serviceSourceProblem } from "../service/service-switch.ts";
-import { isConfiguredGateway, labelGateway } from "./external-gateway-label.ts";
+import { hasNodeEip, isConfiguredGateway, labelGateway, labelNodeEip } from "./external-gateway-label.ts";
 import { compileNodeAcls } from "./node-acls.ts";
 import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
@@ -51,6 +51,8 @@ interface NodeInput {
   readonly uplinks: readonly ProviderNodeFact[];
   /** Whether the ConfigMap of external gateways names it. */
   readonly external: boolean;
+  /** Whether an OvnEip is its address in an external subnet. */
+  readonly nodeEip: boolean;
   readonly cluster: ClusterFact;
   readonly join: SubnetFact | undefined;
   /** The record of its address on the join switch; absent until it has been allocated. */
@@ -97,6 +99,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
       networks,
       uplinks,
       external,
+      nodeEip: hasNodeEip(reader, key),
       cluster,
       join,
       ip,
@@ -114,6 +117,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     networks,
     uplinks: outside,
     external,
+    nodeEip,
     cluster,
     join,
     ip,
@@ -140,6 +144,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
     const said = [
       ...labelUplinks(node, outside),
       ...labelGateway(node, external),
+      ...labelNodeEip(node, nodeEip),
       ...conditionEffects(node, ADDRESS_CONDITION, node.addressProblem, addressProblem(refused)),
       ...conditionEffects(node, NETWORKS_CONDITION, node.networksProblem, networks?.problem),
       ...conditionEffects(

@@ -11,7 +11,7 @@ import { externalIds } from "../rows.ts";
 import type { ExternalLink } from "./vpc-external.ts";
 
 /** Kube-OVN's defaults: ms between packets, and how many may be lost. */
-const PACE = { min_tx: 100, min_rx: 100, detect_mult: 3 } as const;
+export const SESSION_PACE = { min_tx: 100, min_rx: 100, detect_mult: 3 } as const;
 
 /** A BFD session between a router's port in an external subnet and a router there that is a next hop. */
 export interface ExternalSession {
@@ -68,7 +68,7 @@ export function addExternalSessions(
     if (states[sessionId(session)]?.foreign === true) continue;
     build.row("BFD", sessionId(session), {
       ...{ logical_port: session.port, dst_ip: session.address },
-      ...PACE,
+      ...SESSION_PACE,
       external_ids: externalIds({ vpc }),
     });
   }

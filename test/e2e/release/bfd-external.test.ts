@@ -9,9 +9,10 @@ import { OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
+import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
 import { providerNetworkKind } from "../../../src/kinds/provider-network.ts";
 import { vlanKind } from "../../../src/kinds/vlan.ts";
-import { SUBNETS, VPCS } from "../../../src/kube/resources.ts";
+import { NODES, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
 import { answerBfd, cut, heal } from "../testing/bfd.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { idlePod, run, useNamespace } from "../testing/pods.ts";
@@ -145,7 +146,10 @@ t.test("with enableBfd a VPC does not use routers outside that do not answer BFD
   );
 
   /** Waits until both sessions with a router have a status, and nodes do what follows. */
-  const become = async ({ name, addresses }: Router, status: "up" | "down"): Promise<void> => {
+  const become = async (
+    { name, addresses }: Pick<Router, "name" | "addresses">,
+    status: "up" | "down",
+  ): Promise<void> => {
     await world.nb.until(
       `the sessions with ${name} are ${status}`,
       () => {
@@ -162,14 +166,16 @@ t.test("with enableBfd a VPC does not use routers outside that do not answer BFD
     Number(/RX:.*\n\s*\d+\s+(\d+)/.exec(await inside(router, "ip", "-s", "link", "show", "dev", "eth0"))?.[1]);
   for (const router of [one, two]) await t.resolves(become(router, "up"), `the sessions with ${router.name} are up`);
 
-  const streams = await Promise.all(
-    pods.flatMap((pod) =>
-      FAMILIES.map(async (family) => ({
-        flow: `${pod.metadata.name}, ${family}`,
-        stream: await datagramStream(podNetns(pod.metadata.uid), BEHIND[family], ECHO_PORT, EVERY_MS),
-      })),
-    ),
-  );
+  const start = () =>
+    Promise.all(
+      pods.flatMap((pod) =>
+        FAMILIES.map(async (family) => ({
+          flow: `${pod.metadata.name}, ${family}`,
+          stream: await datagramStream(podNetns(pod.metadata.uid), BEHIND[family], ECHO_PORT, EVERY_MS),
+        })),
+      ),
+    );
+  const streams = await start();
   await delay(2_000);
   const before = await Promise.all([one, two].map(received));
   await delay(2_000);
@@ -204,4 +210,58 @@ t.test("with enableBfd a VPC does not use routers outside that do not answer BFD
   }
   t.comment(`flows lost up to ${Math.max(...lost).toFixed(2)} s`);
   t.ok(Math.max(...lost) > 0.1, "some flows went by the router that died");
+
+  await t.test("nodes with an OvnEip of type lsp are next hops, and one that is unplugged is not used", async (t) => {
+    const hops = await Promise.all(
+      world.lab.nodes.map(async (node, i) => {
+        const addresses = { v4: `172.31.94.${21 + i}`, v6: `fd00:31:94::${21 + i}` };
+        const spec = { externalSubnet: EXTERNAL.subnet, type: "lsp", v4Ip: addresses.v4, v6Ip: addresses.v6 };
+        await useObject(t, world, ovnEipKind.type, node, spec);
+        return { name: node, addresses };
+      }),
+    );
+    const routes = FAMILIES.flatMap((family) =>
+      hops.map(({ addresses }) => ({ cidr: RANGES[family], nextHopIP: addresses[family] })),
+    );
+    await world.kube.patch(VPCS, { name: VPC }, { type: "merge", body: { spec: { staticRoutes: routes } } });
+    for (const hop of hops) await t.resolves(become(hop, "up"), `the sessions with node ${hop.name} are up`);
+    const active = [...world.nb.mirror.rows("Gateway_Chassis")]
+      .filter(({ name }) => name.startsWith(`${portName}-`))
+      .sort((a, b) => b.priority - a.priority)[0]?.chassis_name;
+    const chassisOf = async (node: string) =>
+      (await world.kube.get(NODES, { name: node })).metadata.annotations?.["ovn.kubernetes.io/chassis"];
+    const ids = await Promise.all(world.lab.nodes.map(chassisOf));
+    const standby = hops.find((_, i) => ids[i] !== active);
+    if (standby === undefined) throw new Error("no node is on standby for the VPC's port");
+
+    const flows = await start();
+    await delay(2_000);
+    const cutAt = Date.now();
+    const plugged = (state: "up" | "down") =>
+      world.lab.node(OUTSIDE).exec(["ip", "link", "set", `out-${standby.name}`, state]);
+    await plugged("down");
+    await t.resolves(become(standby, "down"), "the sessions with the unplugged node are down");
+    await delay(1_000);
+    const healedAt = Date.now();
+    await plugged("up");
+    await t.resolves(become(standby, "up"), "and up again");
+    await delay(1_000);
+    const silences: number[] = [];
+    for (const { flow, stream } of flows) {
+      const shots = await stream.stop();
+      const some = (from: number, to: number): boolean =>
+        shots.some(({ sent, echoed }) => sent >= from && sent < to && echoed !== undefined);
+      t.ok(some(cutAt - 1_000, cutAt), `${flow}: it goes through a node before`);
+      t.ok(some(healedAt - 1_000, healedAt), `${flow}: and by the other node`);
+      silences.push(
+        longestSilence(
+          shots.filter(({ sent }) => sent >= cutAt && sent < healedAt),
+          EVERY_MS,
+        ),
+      );
+      t.ok((silences.at(-1) ?? 0) <= MOST_S, `${flow} has lost ${silences.at(-1)?.toFixed(2)} s`);
+    }
+    t.comment(`flows lost up to ${Math.max(...silences).toFixed(2)} s`);
+    t.ok(Math.max(...silences) > 0.1, "some flows went by the unplugged node");
+  });
 });
