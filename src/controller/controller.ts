@@ -23,7 +23,7 @@ import type { Clock } from "../time/clock.ts";
 import { Allocator } from "./allocation/allocator.ts";
 import { clusterFact } from "./cluster-fact.ts";
 import type { ControllerParts } from "./controller-parts.ts";
-import { CommitBatching } from "./databases/commit-batching.ts";
+import { CommitDelay } from "./databases/commit-delay.ts";
 import { northboundEngine } from "./databases/northbound-engine.ts";
 import { ensureDefaults } from "./default-objects.ts";
 import { Domains } from "./domains/domains.ts";
@@ -100,7 +100,7 @@ export class Controller {
   readonly ipam = new Ipam({ macs: (owner, attempt) => this.#macs(owner, attempt) });
   readonly #events: EventRecorder;
   readonly #reporter: Reporter;
-  readonly #batching: CommitBatching;
+  readonly #batching: CommitDelay;
   readonly #domains: Domains;
   readonly #chassis: ChassisWatch;
   readonly #gateways: GatewayWatch;
@@ -129,7 +129,7 @@ export class Controller {
     );
     this.facts = factStore(this.failures);
     this.#derived = new DerivedFacts(this.facts, (subnet) => this.allocator.recordingIn(subnet));
-    this.#batching = new CommitBatching(clock, BATCH_MS);
+    this.#batching = new CommitDelay(clock, BATCH_MS);
     const onStatus = (resource: StatusResource, name: string, gone: boolean): void => {
       if (gone) this.#term?.statuses.forget(resource, name);
       else this.#term?.statuses.touch(resource, name);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { DENY_ALL_GROUP } from "../api/names.ts";
 import type { Ip } from "../net/address.ts";
 import type { Dual } from "../net/dual.ts";
-import type { AclDecision } from "../policy/acl-evaluation.ts";
 import { groupText } from "../policy/group.ts";
 import { vpcsNear } from "../policy/pod-vpcs.ts";
 import type { Direction } from "../policy/types.ts";
 import type { Acl } from "./acls.ts";
+import { aclOwner, DENY_ALL_ID, decisionText } from "./decision-text.ts";
 import { type Endpoint, podEndpointOf } from "./endpoint.ts";
 import { type NearMiss, nearAcls, nearMisses } from "./near-misses.ts";
 import type { Network } from "./network.ts";
 import type { NetworkPort } from "./network-port.ts";
-import { type PolicyIndex, rulePath, ruleText } from "./policy-index.ts";
+import type { PolicyIndex } from "./policy-index.ts";
 import { type PacketPort, type PortQuestion, packetPort, portQuestionText, resolvePort } from "./port.ts";
 import { probing } from "./probe.ts";
 import { type Place, type TraceQuestion, type TraceStep, tracePacket } from "./trace.ts";
@@ -40,7 +39,7 @@ export interface ExplainedStep {
   /** The place: `default/web`, `node weft-1`, `router ovn-cluster`. */
   readonly at: string;
   readonly verdict: "allowed" | "denied";
-  /** A text that names the deciding rule. */
+  /** A text that names the deciding rule; see `decision-text.ts`. */
   readonly because: string;
   readonly acl?: ExplainedAcl;
   /** The ACLs that left the decision to a later tier. */
@@ -215,7 +214,7 @@ function explainStep(
     what,
     at: end?.label ?? `the router of subnet ${step.port.switch}`,
     verdict: denied ? "denied" : "allowed",
-    because: sentence(book, what, decision, labels, end),
+    because: decisionText(book, what, decision, labels, end),
     ...(by !== undefined && { acl: explainAcl(network, book, by) }),
     // That a tier without a decision passes to the next is not a rule of a policy.
     passed: decision.passedBy.flatMap((acl) =>
@@ -241,62 +240,6 @@ function endAt({ from, to }: Ends, port: Place): Endpoint | undefined {
 function forwarderAt(network: Network, port: NetworkPort): Endpoint | undefined {
   const pod = port.pod === undefined ? undefined : network.facts.get("pods", port.pod);
   return pod && podEndpointOf(pod, port);
-}
-
-function sentence(
-  book: PolicyIndex,
-  what: Direction,
-  { verdict, by }: AclDecision<Acl>,
-  applying: readonly string[],
-  end: Endpoint | undefined,
-): string {
-  if (by === undefined) {
-    if (applying.length === 0) return `no policy applies to its ${what}`;
-    return `no rule of ${applying.join(", ")} decides this, and nothing isolates its ${what}`;
-  }
-  const verb = verdict === "allow" ? "allowed" : verdict === "reject" ? "rejected" : "dropped";
-  const { policy: id, rule, node, vpc } = by.externalIds;
-  const policy = id === undefined ? undefined : book.policy(id);
-  if (id === DENY_ALL_ID && verdict !== "allow") {
-    const groups = applying.filter((label) => label.startsWith("SecurityGroup "));
-    return `no rule of ${groups.join(", ") || "its SecurityGroups"} allows this`;
-  }
-  if (rule === `${what}/isolation`) {
-    const isolating = applying.filter((label) => label === policy?.label || isIsolating(book, label, what));
-    return `isolated by ${isolating.join(", ") || (policy?.label ?? id)}, and no rule allows this`;
-  }
-  const named = policy?.rules.filter((each) => each.name === rule && each.direction === what);
-  const found = named?.find((each) => each.priority === by.priority) ?? named?.[0];
-  if (found !== undefined && policy !== undefined) {
-    return `${verb} by ${policy.label}, ${rulePath(found.name)}: ${ruleText(found)}`;
-  }
-  // The rules for all pods of a node, or of a custom VPC (`node-acls.ts`).
-  if ((node ?? vpc) !== undefined && end !== undefined)
-    return `${verb}: a pod and its own node always reach each other`;
-  const owner = aclOwner(book, by);
-  const where = owner.rule === undefined ? "" : `, ${owner.rule}`;
-  return `${verb} by ${owner.policy === undefined ? `ACL ${by.name || by.uuid}` : `${owner.policy}${where}`}`;
-}
-
-const DENY_ALL_ID = `sg/${DENY_ALL_GROUP}`;
-
-function isIsolating(book: PolicyIndex, label: string, what: Direction): boolean {
-  return book.byLabel(label)?.isolation.some(({ direction }) => direction === what) === true;
-}
-
-/** Other owners of ACLs, by the first part of their id. */
-const OTHER_KINDS: Readonly<Record<string, string>> = { sg: "SecurityGroup", subnet: "Subnet" };
-
-function aclOwner(book: PolicyIndex, { externalIds }: Acl): { readonly policy?: string; readonly rule?: string } {
-  const { policy: id, rule, node } = externalIds;
-  if (id === undefined) return node === undefined ? {} : { policy: `node ${node}` };
-  const [prefix = "", name = ""] = id.split("/", 2);
-  const kind = OTHER_KINDS[prefix];
-  const policy = book.policy(id)?.label ?? (kind === undefined ? id : `${kind} ${name}`);
-  if (rule === undefined) return { policy };
-  // A SecurityGroup has other names for its lists of rules.
-  const path = rulePath(rule);
-  return { policy, rule: prefix === "sg" ? path.replace(/^spec\.(ingress|egress)\[/, "spec.$1Rules[") : path };
 }
 
 function explainAcl(network: Network, book: PolicyIndex, acl: Acl): ExplainedAcl {

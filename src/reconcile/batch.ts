@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** The largest number of units in a transaction, unless {@link BatchOptions.limit} says otherwise. */
+export const MAX_UNITS = 200;
+
 /** The state that a batch is chosen from. */
 export interface BatchOptions {
   /** Units with pending changes, the oldest first. */

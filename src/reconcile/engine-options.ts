@@ -34,7 +34,7 @@ export interface EngineOptions<E extends Effect> {
   /** Called after each committed transaction: its plan, the number of units, the repairs in it, and how long it took in ms. */
   readonly onCommit?: (commit: { plan: Plan; units: number; repairs: number; ms: number }) => void;
   /**
-   * The largest number of units in a transaction; default 200. If a unit is atomic (`UnitKind.atomic`), only units count of whose rows the database
+   * The largest number of units in a transaction; by default `MAX_UNITS` in `batch.ts`. If a unit is atomic (`UnitKind.atomic`), only units count of whose rows the database
    * has none: a port that does not exist yet carries no traffic and may be added later, but changes for existing ports must be committed together.
    */
   readonly batch?: number;

@@ -4,7 +4,7 @@ import { Failures } from "../desired/failures.ts";
 import type { Effect, Fragment } from "../desired/fragment.ts";
 import { unitId } from "../desired/unit-kind.ts";
 import type { FactChange } from "../facts/fact-change.ts";
-import { chooseBatch } from "./batch.ts";
+import { chooseBatch, MAX_UNITS } from "./batch.ts";
 import { Contention } from "./contention.ts";
 import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
@@ -23,8 +23,6 @@ import { WarmUp } from "./warm-up.ts";
 import { withClusterId } from "./with-cluster-id.ts";
 import { withOwner } from "./with-owner.ts";
 
-/** The default of {@link EngineOptions.batch}. */
-const BATCH = 200;
 /** The largest number of units that are compiled between two turns of the event loop. */
 const PART = 50;
 
@@ -257,7 +255,7 @@ export class Engine<E extends Effect> {
    * the engine was stopped meanwhile.
    */
   async #compileInParts(): Promise<boolean> {
-    const { tracker, timers, whenReady, batch: limit = BATCH } = this.#options;
+    const { tracker, timers, whenReady, batch: limit = MAX_UNITS } = this.#options;
     const { turn = () => new Promise<void>((resolve) => void timers.after(0, resolve)) } = this.#options;
     if (tracker.dirtyCount <= PART) return true;
     let atomic = Iterator.from(this.#pending.keys()).some((unit) => tracker.isAtomic(unit));
@@ -276,7 +274,7 @@ export class Engine<E extends Effect> {
   #nextBatch(): string[] {
     const split = this.#refusedBatches.next();
     if (split !== undefined) return split;
-    const { tracker, batch: limit = BATCH } = this.#options;
+    const { tracker, batch: limit = MAX_UNITS } = this.#options;
     return chooseBatch({
       pending: () => this.#pending.keys(),
       unoffered: () => this.#effects.due,

@@ -14,7 +14,10 @@ const ENDINGS: Readonly<Record<Exclude<PathOutcome, "dropped">, string>> = {
 
 const MARKS = { passes: "✓", dropped: "✗", unknown: "?", outside: "·" } as const;
 
-/** A trace as text, in complete lines. */
+/**
+ * A trace as text, in complete lines. What its steps say is decided elsewhere: which policy dropped the packet in `src/reachability/decision-text.ts`, how to allow it in
+ * `src/reachability/remedy.ts`.
+ */
 export function formatTrace(trace: Trace | TraceWithPackets): string {
   const { from, to, port, service, verdict, paths, problem } = trace;
   const lines = [`${from} → ${to}  ${port}`];

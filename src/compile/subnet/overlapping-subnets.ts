@@ -9,7 +9,7 @@ import type { Dual } from "../../net/dual.ts";
 
 /**
  * Finds the subnets that overlap, in their specs or in their accepted configurations, in one network. A network is a VPC's router, and within the VPC a vlan;
- * networks of other plugins are distinguished by their providers. Subnets of two peered VPCs are neighbours as well.
+ * networks of other plugins are distinguished by their providers. Subnets of two peered VPCs are neighbours as well. Which of two is refused: `subnet-conflicts.ts`.
  */
 export class OverlappingSubnets {
   readonly #specs = new Map<string, SubnetSpecFact>();

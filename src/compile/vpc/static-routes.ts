@@ -7,9 +7,9 @@ import type { Dual } from "../../net/dual.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { SYMMETRIC } from "./accepted-routes.ts";
 import type { Externals } from "./vpc-external.ts";
 import { type ExternalSession, type SessionStates, sessionId, sessionOfRoute } from "./vpc-external-bfd.ts";
-import { SYMMETRIC } from "./vpc-routes.ts";
 
 /** The two halves of all addresses of a family. */
 const HALVES: Readonly<Record<string, readonly string[]>> = {

@@ -153,7 +153,8 @@ export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
 }
 
 /**
- * Adds the router ports of the active peerings. northd connects two router ports that name each other (ovn-nb(5), Logical_Router_Port `peer`) and
+ * Adds the router ports of the active peerings, and no routes: as in Kube-OVN, what is sent to the peer is what the VPC's own `staticRoutes` say
+ * (`addStaticRoutes` in `static-routes.ts`). northd connects two router ports that name each other (ovn-nb(5), Logical_Router_Port `peer`) and
  * knows the MAC of each at the other router, so ARP is not needed. Packets from a peer with a source address of this VPC's own subnets are dropped,
  * because policies trust such addresses, and in the default VPC those with a node's address as well: a range of the other VPC may contain it.
  */

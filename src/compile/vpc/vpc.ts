@@ -23,6 +23,7 @@ import { loadBalancerGroupId, probeSwitchId, routerId, switchId, UPLINKS_ID } fr
 import { malformedNotes, vpcReferences } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
+import { matchNotes, rememberRoutes, routeNotes, settleVpcRoutes } from "./accepted-routes.ts";
 import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";
 import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
@@ -40,7 +41,6 @@ import {
 } from "./vpc-peerings.ts";
 import { addVpcPods } from "./vpc-pods.ts";
 import { addProbeSourceGuard, addVpcProbe } from "./vpc-probe.ts";
-import { matchNotes, rememberRoutes, routeNotes, settleVpcRoutes } from "./vpc-routes.ts";
 
 interface VpcInput {
   readonly vpc: VpcFact;

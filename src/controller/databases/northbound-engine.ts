@@ -13,7 +13,7 @@ import { Tracker } from "../../reconcile/tracker.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Term } from "../leadership/term.ts";
 import type { Reporter } from "../status/reporter.ts";
-import type { CommitBatching } from "./commit-batching.ts";
+import type { CommitDelay } from "./commit-delay.ts";
 import type { CommitObserver } from "./commit-observer.ts";
 import { EXCLUSIVE, type Northbound, OWN_COLUMNS } from "./northbound.ts";
 
@@ -22,7 +22,7 @@ export interface NorthboundEngineParts {
   readonly facts: FactStore;
   readonly northbound: Northbound;
   readonly clusterId: () => string;
-  readonly batching: CommitBatching;
+  readonly batching: CommitDelay;
   readonly reporter: Reporter;
   readonly failures: Failures;
   readonly clock: Clock;

@@ -23,7 +23,7 @@ import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { sessionsOfRemovedPorts } from "./bfd-sessions.ts";
 import { COUNT_UP, countedUp, staleFlows } from "./find-stale-udp-flows.ts";
-import { northdProbe } from "./northd-probe.ts";
+import { northdProbe } from "./northd-probe-interval.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
 import { askOptions, missingOptions } from "./tunnel-bfd.ts";

@@ -28,6 +28,8 @@ export interface WriteFenceParts {
  * seconds to notice that a connection is dead, or that this process was suspended. So each write, after it is decided, waits for a confirmation of
  * the database that this process still has the lock.
  *
+ * What else a process stops when it loses leadership: `Controller.follow` in `src/controller/controller.ts`.
+ *
  * A confirmed write may still be in flight when a successor begins. That is harmless: records are created with unique names and changed only at a
  * known version, and the successor trusts the database (`src/controller/allocation/startup-recovery.ts`).
  */

@@ -34,7 +34,10 @@ export interface SliceWithNodes extends KubeObject {
     | null;
 }
 
-/** The endpoints of one EndpointSlice, as one node sees them. */
+/**
+ * The endpoints of one EndpointSlice, as one node sees them, for `externalTrafficPolicy: Local`. Connections to a ClusterIP (`internalTrafficPolicy`) are balanced by
+ * OVN, from nodes too: `src/compile/service/internal-policy-local.ts`.
+ */
 export interface LocalSlice {
   /** Key of the Service. */
   readonly service: string;

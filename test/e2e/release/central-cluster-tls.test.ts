@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { NORTHD_PROBE_MS } from "../../../src/controller/databases/northd-probe.ts";
+import { NORTHD_PROBE_MS } from "../../../src/controller/databases/northd-probe-interval.ts";
 import { centralCertificates } from "../testing/central-certificates.ts";
 import { ALL_WORK, onCentrals } from "../testing/centrals.ts";
 

@@ -36,7 +36,8 @@ interface Emulated {
 }
 
 /**
- * Keeps the rows of Open vSwitch's QoS equal to the QoS that is active on the node's pods. With the kernel datapath
+ * Keeps the rows of Open vSwitch's QoS equal to the QoS that is active on the node's pods. What a bandwidth annotation means: `src/contract/bandwidth-annotations.ts`;
+ * the rows for it: `src/daemon/ovs/qos-rows.ts`. With the kernel datapath
  * the ports reference their QoS. With the userspace datapath they do not: one socket sends to all pods of a node
  * there, and packets that wait in one pod's queue block those to other pods (`docs/design/qos.md`). There only OVN's
  * meters enforce rates (`src/compile/qos-row.ts`), and a netem at the pod's end emulates on packets that leave the pod. If emulation is not

@@ -10,7 +10,7 @@ import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import { OvsPorts } from "../ovs/ovs-ports.ts";
 import { OvsView } from "../ovs/ovs-view.ts";
 import { FakeLinks, FakePods } from "../testing/fake-node.ts";
-import { PodQosRows } from "./pod-qos.ts";
+import { PodQosRows } from "./running-pod-qos.ts";
 
 const soon = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../time/clock.ts";
 
-/** What a {@link CommitBatching} waits for. */
+/** What a {@link CommitDelay} waits for. */
 export interface PendingRecords {
   /** Whether more records are about to be written. */
   readonly writing: boolean;
@@ -13,9 +13,9 @@ export interface PendingRecords {
 /**
  * Holds transactions back for a moment while more pods are about to join them. Northd and every node's ovn-controller process each transaction, on
  * the same machines that serve the burst: as measured, 1,000 pods in 450 transactions cost OVN twice the CPU time of 50 transactions. A single pod
- * does not wait, nor does the last one of a burst.
+ * does not wait, nor does the last one of a burst. How many changes a transaction holds: `src/reconcile/batch.ts`.
  */
-export class CommitBatching {
+export class CommitDelay {
   readonly #clock: Clock;
   readonly #mostMs: number;
   #end = (): void => {};

@@ -5,7 +5,7 @@ import t from "tap";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { insert } from "../../ovsdb/operation.ts";
 import { fakeOvsdb } from "../../ovsdb/testing/fake.ts";
-import { northdProbe } from "./northd-probe.ts";
+import { northdProbe } from "./northd-probe-interval.ts";
 import { askOptions } from "./tunnel-bfd.ts";
 
 t.test("northd leaves a member that hangs early, and a single server only after its own default", async (t) => {

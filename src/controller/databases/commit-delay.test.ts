@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { CommitBatching } from "./commit-batching.ts";
+import { CommitDelay } from "./commit-delay.ts";
 
 /** A write that is in progress until `done` is called. */
 function writing() {
@@ -21,14 +21,14 @@ function watched(promise: Promise<void>): () => boolean {
 
 t.test("if nothing is pending there is no wait, and no timer is set", async (t) => {
   const clock = new ManualClock();
-  await new CommitBatching(clock, 200).wait({ writing: false, whenWritten: () => t.fail() as never });
+  await new CommitDelay(clock, 200).wait({ writing: false, whenWritten: () => t.fail() as never });
   t.equal(clock.pending, 0);
 });
 
 t.test("a commit waits for pending records, and no longer", async (t) => {
   const clock = new ManualClock();
   const more = writing();
-  const over = watched(new CommitBatching(clock, 200).wait(more));
+  const over = watched(new CommitDelay(clock, 200).wait(more));
   await clock.advance(150);
   t.notOk(over());
   more.done();
@@ -39,7 +39,7 @@ t.test("a commit waits for pending records, and no longer", async (t) => {
 
 t.test("a commit waits for a limited time", async (t) => {
   const clock = new ManualClock();
-  const over = watched(new CommitBatching(clock, 200).wait(writing()));
+  const over = watched(new CommitDelay(clock, 200).wait(writing()));
   await clock.advance(199);
   t.notOk(over());
   await clock.advance(1);
@@ -48,7 +48,7 @@ t.test("a commit waits for a limited time", async (t) => {
 
 t.test("an urgent change ends the present wait only", async (t) => {
   const clock = new ManualClock();
-  const gather = new CommitBatching(clock, 200);
+  const gather = new CommitDelay(clock, 200);
   gather.hurry();
   const first = watched(gather.wait(writing()));
   await clock.advance(1);
