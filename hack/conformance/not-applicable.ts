@@ -10,14 +10,21 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   "should work after restarting": "restarts a part of Kubernetes by ssh",
   "[Feature:SCTPConnectivity]": "needs SCTP in the kernel",
   "Internet connection for containers": "needs the Internet",
+  "Forward PTR lookup": "needs the Internet",
+  "should set TCP CLOSE_WAIT timeout": "tests a timeout that kube-proxy sets",
   "[Feature:Networking-Performance]": "is a benchmark, with an image of its own",
   "[Feature:PerformanceDNS]": "is a benchmark of the cluster's DNS",
   "[Feature:OffByDefault]": "needs a feature gate that is off by default",
 };
 
-/** The specs that `npm run conformance -- --all` skips, as a regular expression of Go. */
-export function skippedSpecs(): string {
-  return Object.keys(NOT_APPLICABLE)
+/** The same of a lab without kube-proxy. */
+export const NOT_WITHOUT_KUBE_PROXY: Readonly<Record<string, string>> = {
+  "should check kube-proxy urls": "tests kube-proxy's own ports",
+};
+
+/** The specs that `npm run conformance -- --all` skips on a lab with or without kube-proxy, as a regular expression of Go. */
+export function skippedSpecs(kubeProxy: boolean): string {
+  return Object.keys({ ...NOT_APPLICABLE, ...(kubeProxy ? {} : NOT_WITHOUT_KUBE_PROXY) })
     .map((part) => part.replace(/[[\]]/gu, "\\$&"))
     .join("|");
 }

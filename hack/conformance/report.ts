@@ -6,9 +6,10 @@ import { readFile } from "node:fs/promises";
 export interface SpecResult {
   /** As in Kubernetes' `conformance.yaml`. */
   readonly name: string;
-  readonly passed: boolean;
+  /** `skipped`: the spec itself found that it does not fit the cluster. Specs that were not selected have no result. */
+  readonly outcome: "passed" | "failed" | "skipped";
   readonly ms: number;
-  /** Empty where it passed. */
+  /** Why it failed or was skipped; empty where it passed. */
   readonly message: string;
 }
 
@@ -25,7 +26,7 @@ interface GinkgoReport {
   }[];
 }
 
-/** The specs that ran, by Ginkgo's JSON report; a failure before or after all specs (BeforeSuite) is one of them. */
+/** The specs that were selected, by Ginkgo's JSON report; a failure before or after all specs (BeforeSuite) is one of them. */
 export async function readReport(file: string): Promise<readonly SpecResult[]> {
   return specResults(JSON.parse(await readFile(file, "utf8")));
 }
@@ -34,16 +35,20 @@ export async function readReport(file: string): Promise<readonly SpecResult[]> {
 export function specResults(reports: readonly GinkgoReport[]): readonly SpecResult[] {
   return reports
     .flatMap(({ SpecReports }) => SpecReports ?? [])
-    .filter(
-      ({ LeafNodeType, State }) =>
-        (LeafNodeType === "It" && State !== "skipped" && State !== "pending") ||
-        (LeafNodeType !== "It" && State !== "passed"),
+    .map((spec) => ({ ...spec, message: spec.Failure?.Message ?? "" }))
+    .filter(({ LeafNodeType, State, message }) =>
+      // Ginkgo gives no reason for specs that the command line leaves out.
+      LeafNodeType === "It" ? State !== "pending" && (State !== "skipped" || message !== "") : State !== "passed",
     )
-    .map((spec) => ({
-      name: [...(spec.ContainerHierarchyTexts ?? []), spec.LeafNodeText || spec.LeafNodeType].join(" "),
-      passed: spec.State === "passed",
-      ms: spec.RunTime / 1e6,
-      message: spec.State === "passed" ? "" : (spec.Failure?.Message ?? spec.State),
+    .map(({ ContainerHierarchyTexts, LeafNodeText, LeafNodeType, State, RunTime, message }) => ({
+      name: [...(ContainerHierarchyTexts ?? []), LeafNodeText || LeafNodeType].join(" "),
+      outcome: outcomeOf(State),
+      ms: RunTime / 1e6,
+      message: State === "passed" ? "" : message || State,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function outcomeOf(state: string): SpecResult["outcome"] {
+  return state === "passed" || state === "skipped" ? state : "failed";
 }
