@@ -7,6 +7,7 @@ import { stdTimeFunctions } from "pino";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { keptFor } from "../telemetry/kept-for.ts";
 import { openLog } from "../telemetry/open-log.ts";
+import { runProgram, stopOnSignals } from "../telemetry/program.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { CLEANUP, runCleanup } from "./cleanup/main.ts";
 import { openConnections } from "./connections.ts";
@@ -51,29 +52,7 @@ async function main(): Promise<void> {
   });
   const connections = await openConnections(options, log, apiMetrics(registry));
   const daemon = await startDaemon(options, { ...connections, metrics, logger: log }, log);
-  let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
-      log.info({ signal }, "stopping");
-      daemon
-        .stop()
-        .then(() => connections.close())
-        .then(
-          () => process.exit(0),
-          (error: unknown) => {
-            log.error({ err: error }, "failed to stop");
-            process.exit(1);
-          },
-        );
-    });
-  }
+  stopOnSignals(log, () => daemon.stop().then(() => connections.close()));
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `failed to start weft-daemon: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exit(1);
-});
+runProgram("weft-daemon", main);

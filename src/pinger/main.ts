@@ -16,6 +16,7 @@ import { openPingSocket } from "../netlink/ping-socket.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
+import { runProgram, stopOnSignals } from "../telemetry/program.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -112,26 +113,12 @@ async function main(): Promise<void> {
   );
   watches.start();
   pinger.start();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, "stopping");
-      server.close();
-      responders.close();
-      echoes.close();
-      Promise.all([pinger.stop(), events.stop(), watches.stop()]).then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, "failed to stop");
-          process.exit(1);
-        },
-      );
-    });
-  }
+  stopOnSignals(log, () => {
+    server.close();
+    responders.close();
+    echoes.close();
+    return Promise.all([pinger.stop(), events.stop(), watches.stop()]);
+  });
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `failed to start weft-pinger: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exit(1);
-});
+runProgram("weft-pinger", main);

@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Family, parseIp } from "../net/address.ts";
+import { numberOption } from "../telemetry/number-option.ts";
 
 /** A port that is probed beside those of the other probers. */
 export interface TargetPort {
@@ -61,11 +62,11 @@ export function readPingerOptions(
     .description(
       "Probes the cluster's network from a pod: other probers, nodes, DNS, the API server, addresses outside",
     )
-    .option("--interval <seconds>", "seconds between two rounds of probes", numberIn(1, 3_600), 5)
+    .option("--interval <seconds>", "seconds between two rounds of probes", numberOption(1, 3_600), 5)
     .option(
       "--max-peers <number>",
       "how many probers, and nodes, each prober probes; in a larger cluster each is probed by this many others",
-      numberIn(1, 1_000),
+      numberOption(1, 1_000),
       32,
     )
     .option("--internal-dns <name>", "name that the cluster's DNS resolves; empty: none", "kubernetes.default")
@@ -77,16 +78,21 @@ export function readPingerOptions(
       (text: string) => listOf(text).map(targetPort),
       [],
     )
-    .option("--tcp-conn-check-port <port>", "TCP port of each prober; 0: none", numberIn(0, 65_535), 8100)
-    .option("--udp-conn-check-port <port>", "UDP port of each prober; 0: none", numberIn(0, 65_535), 8101)
+    .option("--tcp-conn-check-port <port>", "TCP port of each prober; 0: none", numberOption(0, 65_535), 8100)
+    .option("--udp-conn-check-port <port>", "UDP port of each prober; 0: none", numberOption(0, 65_535), 8101)
     .option("--label-selector <selector>", "labels of the probers' pods", "app=kube-ovn-pinger")
-    .option("--port <port>", "port of /metrics; 0: none", numberIn(0, 65_535), 8080)
+    .option("--port <port>", "port of /metrics; 0: none", numberOption(0, 65_535), 8080)
     .option(
       "--secure-serving",
       "serve /metrics by TLS, to clients with a token that RBAC allows to get /metrics",
       false,
     )
-    .option("--health-port <port>", "port of /probes and /healthz on 127.0.0.1; 0: none", numberIn(0, 65_535), 10670)
+    .option(
+      "--health-port <port>",
+      "port of /probes and /healthz on 127.0.0.1; 0: none",
+      numberOption(0, 65_535),
+      10670,
+    )
     .option("--run-dir <folder>", "folder for temporary files", "/run/weft-pinger")
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
@@ -127,14 +133,6 @@ interface ParsedOptions {
   readonly runDir: string;
   readonly logLevel: string;
   readonly kubeconfig?: string;
-}
-
-function numberIn(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`must be ${least} to ${most}`);
-  };
 }
 
 function addresses(text: string): readonly string[] {

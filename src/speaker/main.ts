@@ -13,6 +13,7 @@ import { metricsReaders } from "../kube/metrics-readers.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { openLog } from "../telemetry/open-log.ts";
+import { runProgram, stopOnSignals } from "../telemetry/program.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -68,25 +69,11 @@ async function main(): Promise<void> {
   );
   const stopping = new AbortController();
   speaker.start(stopping.signal);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, "stopping");
-      stopping.abort();
-      server.close();
-      Promise.all([speaker.stop(), events.stop()]).then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, "failed to stop");
-          process.exit(1);
-        },
-      );
-    });
-  }
+  stopOnSignals(log, () => {
+    stopping.abort();
+    server.close();
+    return Promise.all([speaker.stop(), events.stop()]);
+  });
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `failed to start weft-speaker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exit(1);
-});
+runProgram("weft-speaker", main);

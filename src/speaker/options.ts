@@ -6,6 +6,7 @@ import { commaList } from "../collections/comma-list.ts";
 import { type Family, parseIp } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { LOG_LEVELS } from "../telemetry/log-level.ts";
+import { numberOption } from "../telemetry/number-option.ts";
 
 /** How the speaker talks to its neighbours. */
 export interface BgpOptions {
@@ -82,30 +83,30 @@ export function readSpeakerOptions(
       [],
     )
     .option("--neighbor-ipv6-address <addresses>", "IPv6 addresses of the neighbours", addressesOf(6), [])
-    .requiredOption("--neighbor-as <number>", "AS number of the neighbours", numberIn(1, 4_294_967_295))
-    .requiredOption("--cluster-as <number>", "AS number of the cluster", numberIn(1, 4_294_967_295))
+    .requiredOption("--neighbor-as <number>", "AS number of the neighbours", numberOption(1, 4_294_967_295))
+    .requiredOption("--cluster-as <number>", "AS number of the cluster", numberOption(1, 4_294_967_295))
     .option("--auth-password-file <file>", "file with the password of the sessions (TCP MD5, RFC 2385)", "")
     .option(
       "--holdtime <seconds>",
       "seconds without a message after which a session ends, 3 to 65535",
-      numberIn(3, 65_535),
+      numberOption(3, 65_535),
       90,
     )
     .option("--graceful-restart", "neighbours keep the routes while the speaker restarts (RFC 4724)", false)
-    .option("--graceful-restart-time <seconds>", "for how long, 1 to 4095", numberIn(1, 4_095), 90)
+    .option("--graceful-restart-time <seconds>", "for how long, 1 to 4095", numberOption(1, 4_095), 90)
     .option(
       "--graceful-restart-deferral-time <seconds>",
       "the longest time that a restarted speaker waits for its neighbours",
-      numberIn(1, 64_800),
+      numberOption(1, 64_800),
       360,
     )
-    .option("--ebgp-multihop <hops>", "1: neighbours are on a link of the node", numberIn(1, 255), 1)
+    .option("--ebgp-multihop <hops>", "1: neighbours are on a link of the node", numberOption(1, 255), 1)
     .option("--extended-nexthop", "neighbours get IPv4 and IPv6 routes, whatever their own family is (RFC 8950)", false)
     .option("--passivemode", "wait for connections of the neighbours on port 179", false)
     .option("--enable-bfd", "detect by BFD that a neighbour is lost (RFC 5880)", false)
-    .option("--bfd-min-tx <ms>", "interval of BFD packets", numberIn(10, 60_000), 300)
-    .option("--bfd-min-rx <ms>", "least interval of the neighbours' BFD packets", numberIn(10, 60_000), 300)
-    .option("--bfd-detection-multiplier <count>", "so many lost packets end a session", numberIn(1, 255), 3)
+    .option("--bfd-min-tx <ms>", "interval of BFD packets", numberOption(10, 60_000), 300)
+    .option("--bfd-min-rx <ms>", "least interval of the neighbours' BFD packets", numberOption(10, 60_000), 300)
+    .option("--bfd-detection-multiplier <count>", "so many lost packets end a session", numberOption(1, 255), 3)
     .option("--announce-cluster-ip", "announce ClusterIPs of Services that have the annotation", false)
     .option(
       "--external-ip-ranges <cidrs>",
@@ -115,13 +116,18 @@ export function readSpeakerOptions(
     )
     .option("--cluster-router <vpc>", "the default VPC", "ovn-cluster")
     .option("--run-dir <folder>", "folder for BIRD's configuration and control socket", "/run/weft-speaker")
-    .option("--metrics-port <port>", "port of /metrics; 0: none", numberIn(0, 65_535), 10667)
+    .option("--metrics-port <port>", "port of /metrics; 0: none", numberOption(0, 65_535), 10667)
     .option(
       "--secure-serving",
       "serve /metrics by TLS, to clients with a token that RBAC allows to get /metrics",
       false,
     )
-    .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1; 0: none", numberIn(0, 65_535), 10668)
+    .option(
+      "--health-port <port>",
+      "port of /healthz and /readyz on 127.0.0.1; 0: none",
+      numberOption(0, 65_535),
+      10668,
+    )
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
@@ -184,14 +190,6 @@ interface ParsedOptions {
   readonly healthPort: number;
   readonly logLevel: string;
   readonly kubeconfig?: string;
-}
-
-function numberIn(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`must be ${least} to ${most}`);
-  };
 }
 
 function addressOf(family?: Family): (text: string) => string {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { writeFile } from "node:fs/promises";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Kube } from "../../kube/kube.ts";
 import { listEach } from "../../kube/pages.ts";
 import { NODES } from "../../kube/resources.ts";
 import type { Node } from "../../kube/types.ts";
+import { numberOption } from "../../telemetry/number-option.ts";
 import type { ExplainReport } from "../explain.ts";
 import { readDeployed } from "../install/deployed.ts";
 import { untilInterrupted } from "../install/terminal.ts";
@@ -50,19 +51,19 @@ export function addPerfCommand(
     .option("--server <node>", "node of the server (default: the first that is Ready)")
     .option("--client <node>", "node of the clients (default: another one)")
     .addOption(new Option("--path <path...>", "only these paths").choices(PATHS))
-    .option("--seconds <seconds>", "of each of the four measurements of a path", within(1, 600), 3)
-    .option("--streams <n>", "TCP connections of the throughput measurement", within(1, 32), 4)
-    .option("--size <bytes>", "size of messages and datagrams", within(5, 65_507), 1_024)
-    .option("--rate <Mbit/s>", "rate of the datagrams whose loss is measured", within(1, 100_000), 100)
+    .option("--seconds <seconds>", "of each of the four measurements of a path", numberOption(1, 600), 3)
+    .option("--streams <n>", "TCP connections of the throughput measurement", numberOption(1, 32), 4)
+    .option("--size <bytes>", "size of messages and datagrams", numberOption(5, 65_507), 1_024)
+    .option("--rate <Mbit/s>", "rate of the datagrams whose loss is measured", numberOption(1, 100_000), 100)
     .option(
       "--port <port>",
       "TCP and UDP port of the servers, also on the node's network",
-      within(1_024, 65_535),
+      numberOption(1_024, 65_535),
       15_201,
     )
     .addOption(new Option("--family <family>", "address family (default: the pods' first)").choices(["ipv4", "ipv6"]))
     .option("--image <image>", "image with weftctl (default: that of Weft's DaemonSet)")
-    .option("--timeout <seconds>", "deadline for the start of a pod", within(1, 3_600), 120)
+    .option("--timeout <seconds>", "deadline for the start of a pod", numberOption(1, 3_600), 120)
     .addHelpText(
       "after",
       `
@@ -164,12 +165,4 @@ export async function perf(
     ...([say, signal] as const),
   );
   return { data, text: formatPerf(data), ok: data.every(({ measured }) => measured !== undefined), warnings };
-}
-
-function within(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`must be ${least} to ${most}`);
-  };
 }

@@ -7,6 +7,7 @@ import { wording } from "../app/settings.ts";
 import { apiUrl } from "../client/api.ts";
 import { flowsFollowed } from "../client/live.ts";
 import { useResource } from "../client/resource.ts";
+import { NamespaceSelect } from "../components/namespace-select.tsx";
 import { nameOf, ObjectLink } from "../components/object-link.tsx";
 import { Empty, Loaded } from "../components/placeholders.tsx";
 import { Ago } from "../components/reports.tsx";
@@ -45,21 +46,7 @@ export function FlowsView({ me }: { readonly me: Me }) {
           <>
             <div class="toolbar">
               <FilterField label={t("filter.flows")} />
-              {me.namespaces.length > 1 && (
-                <select
-                  class="select"
-                  aria-label={t("filter.namespace")}
-                  value={namespace}
-                  onChange={(event) => ask({ namespace: event.currentTarget.value })}
-                >
-                  <option value="">{t("filter.allNamespaces")}</option>
-                  {me.namespaces.map((name) => (
-                    <option key={name} value={name}>
-                      {name}
-                    </option>
-                  ))}
-                </select>
-              )}
+              <NamespaceSelect me={me} value={namespace} />
               <label class="row tight">
                 <input
                   type="checkbox"

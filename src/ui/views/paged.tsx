@@ -8,6 +8,7 @@ import { wording } from "../app/settings.ts";
 import { apiUrl } from "../client/api.ts";
 import { useResource } from "../client/resource.ts";
 import type { IconName } from "../components/icon.tsx";
+import { NamespaceSelect } from "../components/namespace-select.tsx";
 import { Empty, Loaded } from "../components/placeholders.tsx";
 import { type Column, Pager, Table } from "../components/table.tsx";
 
@@ -47,21 +48,7 @@ export function PagedList<T>(props: {
     <section class="card">
       <div class="toolbar">
         <FilterField label={placeholder} />
-        {me.namespaces.length > 1 && (
-          <select
-            class="select"
-            aria-label={t("filter.namespace")}
-            value={namespace}
-            onChange={(event) => ask({ namespace: event.currentTarget.value })}
-          >
-            <option value="">{t("filter.allNamespaces")}</option>
-            {me.namespaces.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        )}
+        <NamespaceSelect me={me} value={namespace} />
         {subnet !== "" && <FilterChip name="subnet" value={subnet} />}
         {node !== "" && <FilterChip name="node" value={node} />}
         <span class="count" role="status">
