@@ -12,7 +12,7 @@ import { textContains } from "../net/cidr.ts";
 import { type Dual, dualValues, parseDualIp } from "../net/dual.ts";
 import type { ClaimKind, RecordWrite } from "./claim.ts";
 import { FOR_RESERVATIONS, type RequestResult, withEligibleSubnets } from "./eligible-subnets.ts";
-import { requestedAddressesOf } from "./requested-addresses.ts";
+import { requestedAddressesOf } from "./object-addresses.ts";
 import { addressConflictOf } from "./status-address-conflict.ts";
 import { serviceOwner } from "./verdict-keys.ts";
 

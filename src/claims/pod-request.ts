@@ -15,7 +15,7 @@ import type { FactTypes } from "../facts/types.ts";
 import type { VpcFact } from "../facts/vpc.ts";
 import { type Refusal, refuse } from "../ipam/refusal.ts";
 import { vipUnknown } from "../ipam/refusal-messages.ts";
-import { requestFromAnnotations } from "../ipam/request.ts";
+import { requestFromAnnotations } from "../ipam/request-annotations.ts";
 import {
   FOR_PRIMARY_INTERFACES,
   type RequestResult,
@@ -23,11 +23,14 @@ import {
   withEligibleSubnets,
 } from "./eligible-subnets.ts";
 import { subnetsOfNamespace, vpcOfNamespace } from "./namespace-subnets.ts";
+import { addressesIn } from "./object-addresses.ts";
 import { type PodInterface, portOf } from "./pod-interfaces.ts";
-import { addressesIn } from "./requested-addresses.ts";
 import { ordinalOf } from "./retention.ts";
 
-/** The address that a pod requests for one of its interfaces, from accepted subnets. Whether it is free is decided in src/ipam/allocation-decision.ts. */
+/**
+ * The address that a pod requests for one of its interfaces, from accepted subnets. What its annotations mean, also for a pod of a StatefulSet, is decided in
+ * src/ipam/request-annotations.ts, and whether the address is free in src/ipam/allocation-decision.ts.
+ */
 export function podRequest(facts: FactReader, pod: PodFact, own: PodInterface): RequestResult {
   const type = pod.annotations[podAnnotation(own.provider, "pod_nic_type")] ?? "";
   const unsupported = own.onOvn ? unsupportedType(type.trim()) : undefined;

@@ -7,7 +7,7 @@ import type { AddressLease } from "../ipam/types.ts";
 import type { ClaimKind } from "./claim.ts";
 import { FOR_RESERVATIONS, withEligibleSubnets } from "./eligible-subnets.ts";
 import { reservationRecord } from "./ip-record.ts";
-import { requestedAddressesOf } from "./requested-addresses.ts";
+import { requestedAddressesOf } from "./object-addresses.ts";
 import { reservationVerdictKey } from "./verdict-keys.ts";
 
 /** An address that a user reserves with an IP object: the address and MAC that the object lacks. */

@@ -13,7 +13,7 @@ import { FOR_RESERVATIONS, withEligibleSubnets } from "./eligible-subnets.ts";
 import { ipNameConflict } from "./ip-name-conflict.ts";
 import { addressFields } from "./ip-record.ts";
 import { hasQuerier } from "./multicast-querier.ts";
-import { requestedAddressesOf } from "./requested-addresses.ts";
+import { requestedAddressesOf } from "./object-addresses.ts";
 import { querierVerdictKey, u2oVerdictKey } from "./verdict-keys.ts";
 
 /** The prefix of `IpFact.holder` of such a record, before the subnet's name. */

@@ -7,8 +7,8 @@ import type { FactStore } from "../facts/store.ts";
 import type { Ipam } from "../ipam/ipam.ts";
 import type { Engine } from "../reconcile/engine.ts";
 import { collectProcessMetrics } from "../telemetry/process-metrics.ts";
-import { addressMetrics } from "./address-metrics.ts";
 import { engineMetrics } from "./engine-metrics.ts";
+import { addressMetrics } from "./subnet-metrics.ts";
 
 /** The sources of the metrics. */
 export interface MetricSources {

@@ -61,7 +61,7 @@ const own = (
 
 /** The rules for a pod's annotations, and those of a workload's template. */
 export const POD_RULES: readonly AnnotationRule[] = [
-  // A pod with an invalid address waits; `src/ipam/request.ts` reports why.
+  // A pod with an invalid address waits; `src/ipam/request-annotations.ts` reports why.
   own("named", "ip_address", ADDRESSES, "kept"),
   own("named", "mac_address", MAC, "kept"),
   own("any", "ip_pool", POOL, "kept"),

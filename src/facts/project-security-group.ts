@@ -21,7 +21,7 @@ const FIRST_PRIORITY = 1;
 const LAST_PRIORITY = 16384;
 
 /**
- * The fact of a SecurityGroup. An invalid part of a rule is absent from the rule's fact and reported in `problems`; `src/policy/security-group.ts`
+ * The fact of a SecurityGroup. An invalid part of a rule is absent from the rule's fact and reported in `problems`; `src/policy/security-group-acls.ts`
  * makes such a rule deny rather than allow. The API server refuses most of these, but not in objects that are older than the schema.
  */
 export function projectSecurityGroup({ metadata, spec = {} }: SecurityGroupObject): SecurityGroupFact {

@@ -5,7 +5,7 @@ import type { OvnEipSpec, OvnEipStatus } from "../api/generated/ovneip.ts";
 import { FINALIZER } from "../api/names.ts";
 import type { ClaimKind, RecordWrite } from "../claims/claim.ts";
 import { FOR_RESERVATIONS, withEligibleSubnets } from "../claims/eligible-subnets.ts";
-import { requestedAddressesOf } from "../claims/requested-addresses.ts";
+import { requestedAddressesOf } from "../claims/object-addresses.ts";
 import { addressConflictOf } from "../claims/status-address-conflict.ts";
 import { type ConditionEffect, fill, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";

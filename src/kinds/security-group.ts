@@ -16,7 +16,7 @@ import type { SecurityGroupFact } from "../facts/security-group.ts";
 import type { FactReader } from "../facts/store.ts";
 import { SECURITY_GROUPS } from "../kube/resources.ts";
 import { podVpcs } from "../policy/pod-vpcs.ts";
-import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group.ts";
+import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "../policy/security-group-acls.ts";
 import type { Direction } from "../policy/types.ts";
 import { type VirtualPort, virtualPortsIn } from "../policy/virtual-ports.ts";
 import { ACL_COLUMNS } from "./columns.ts";

@@ -13,7 +13,7 @@ const PACKET_QDISC_BYPASS = 20;
 const ENOBUFS = 105;
 
 /**
- * Announces addresses on the link: one gratuitous ARP or unsolicited neighbour advertisement each. Neighbours update
+ * Announces addresses on the link, as after each ADD (`src/daemon/cni/add.ts`): one gratuitous ARP or unsolicited neighbour advertisement each. Neighbours update
  * the MAC, and switches the port. Does not wait; there is no reply. Throws `down` unless the interface is up and has a
  * carrier.
  */

@@ -3,6 +3,7 @@
 import { portGroupAddressSet } from "../api/names.ts";
 import { cidrContainsCidr, parseCidr } from "../net/cidr.ts";
 import { laterFragments } from "./ip-fragments.ts";
+import type { Near } from "./peer-vpcs.ts";
 import type { Direction, Group, Peer, PodSelector, PolicyRule, PortMatch, Protocol } from "./types.ts";
 
 /** The possible numbers of a named port for the pods of a selector (additional ones are harmless). */
@@ -10,9 +11,6 @@ export type NumbersOf = (
   port: { readonly protocol: string; readonly name: string },
   pods: PodSelector,
 ) => readonly number[];
-
-/** The pods of a selector that subjects in one VPC may have as peers: one selector for each VPC. */
-export type Near = (selector: PodSelector) => readonly PodSelector[];
 
 /** Both IP families, with the words of the match language (ovn-sb(5), Logical_Flow `match`). */
 const FAMILIES = [

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { matchesOf, type Near, type NumbersOf, subjectMatch } from "./acl-match.ts";
+import { matchesOf, type NumbersOf, subjectMatch } from "./acl-match.ts";
 import { canonicalGroup, groupName, selectorInVpc } from "./group.ts";
-import type { Direction, Group, Isolation, PodSelector, Policy, PolicyRuleAction, RuleLog } from "./types.ts";
+import { DEFAULT_VPC, nearTo, type PodVpcs } from "./peer-vpcs.ts";
+import type { Direction, Group, Isolation, Policy, PolicyRuleAction, RuleLog } from "./types.ts";
 
 /** One ACL of a policy (ovn-nb(5), ACL table). */
 export interface AclSpec {
@@ -25,23 +26,11 @@ export interface CompiledPolicy {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-/** Where pods are. A VPC is a custom one by its name, or the default VPC as `undefined`. */
-export interface PodVpcs {
-  /** The custom VPCs in which a selector selects pods. */
-  readonly of: (selector: PodSelector) => readonly string[];
-  /** The VPCs that are peered with one. */
-  readonly peeredWith: (vpc: string | undefined) => readonly (string | undefined)[];
-}
-
-/** All pods are in the default VPC. */
-const DEFAULT_VPC: PodVpcs = { of: () => [], peeredWith: () => [] };
-
 /**
  * The ACLs of a policy. Pure: depends on the policy, on the numbers of its named ports and on where pods are. A rule becomes one ACL for each IP
  * family (one for both if any peer is allowed), one more for each ipBlock with exceptions, and one for each number of a named port.
  *
- * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers are the
- * pods of the same VPC and of VPCs peered with it, whose addresses differ from its own.
+ * VPCs may have equal addresses, so each has ACLs of its own: for the default VPC, and for each custom one in which there are subjects. Peers: `nearTo`.
  * @param bySource whether nodes send to Services from other addresses than their InternalIPs, by which an ipBlock means them.
  */
 export function compileAcls(
@@ -81,16 +70,6 @@ export function compileAcls(
     }
   }
   return { acls: [...acls.values()], groups };
-}
-
-/** Peered VPCs in which a selector selects no pod are left out, so that a VPC with many peerings does not multiply the groups of all policies. */
-function nearTo(vpc: string | undefined, { of, peeredWith }: PodVpcs): Near {
-  const peered = peeredWith(vpc);
-  return (selector) => {
-    const there = peered.some((other) => other !== undefined) ? of(selector) : [];
-    const others = peered.filter((other) => other === undefined || there.includes(other));
-    return [vpc, ...others].map((one) => selectorInVpc(selector, one));
-  };
 }
 
 /**

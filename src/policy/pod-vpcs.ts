@@ -5,8 +5,8 @@ import type { IpFact } from "../facts/ip.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
 import type { SubnetFact } from "../facts/subnet.ts";
-import type { PodVpcs } from "./acl.ts";
 import { canonicalGroup, groupName, selectorInVpc } from "./group.ts";
+import type { PodVpcs } from "./peer-vpcs.ts";
 
 /** The custom VPC of a subnet; `undefined` for the default VPC. */
 export function customVpc(reader: FactReader, { vpc }: Pick<SubnetFact, "vpc">): string | undefined {
@@ -35,7 +35,7 @@ export function podsConcerned(reader: FactReader, { kind, key, old, new: now }: 
   return [...holders].flatMap((holder) => reader.by("pods", "holder", holder).map((pod) => pod.key));
 }
 
-/** Where pods are, by the facts. */
+/** Where pods are, by the facts. Which of these VPCs a policy reaches: `nearTo` in `peer-vpcs.ts`. */
 export function podVpcs(reader: FactReader): PodVpcs {
   return {
     of: (selector) => {

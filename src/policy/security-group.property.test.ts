@@ -8,7 +8,7 @@ import { projectSecurityGroup } from "../facts/project-security-group.ts";
 import { parseIp } from "../net/address.ts";
 import { cidrContains, parseCidr } from "../net/cidr.ts";
 import { type AclView, decideStage, type NamedSets, type Packet } from "./acl-evaluation.ts";
-import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "./security-group.ts";
+import { denyAllAcls, type SecurityGroupAcl, translateSecurityGroup } from "./security-group-acls.ts";
 
 type Rule = NonNullable<SecurityGroupSpec["ingressRules"]>[number];
 type Groups = Readonly<Record<string, SecurityGroupSpec>>;

@@ -3,18 +3,15 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { KubeConnection } from "../../kube/connect.ts";
-import { type Check, formatChecks, summary } from "../env-check/check.ts";
-import { checkCluster } from "../env-check/cluster.ts";
-import { readFacts } from "../env-check/facts.ts";
-import { checkNodes } from "../env-check/nodes.ts";
+import { formatChecks } from "../env-check/check.ts";
 import type { ExplainReport } from "../explain.ts";
 import { withChart } from "./chart.ts";
 import { embedded } from "./embedded.ts";
-import { InstallError } from "./error.ts";
 import { findValues } from "./found-values.ts";
 import { findHelm } from "./helm.ts";
 import { type Helm, helmOf, type ReleaseValues, type Values } from "./helm-run.ts";
 import { install } from "./install.ts";
+import { preflight, requireSuitable } from "./preflight.ts";
 import { confirmOnTerminal, say, untilInterrupted } from "./terminal.ts";
 import { uninstall } from "./uninstall.ts";
 import { formatVersions, readVersions } from "./versions.ts";
@@ -93,17 +90,7 @@ ${EXIT_CODES}`,
       return withConnection(options, (connection) =>
         untilInterrupted(async (signal) => {
           const helm = await helmFor(options, signal);
-          const check = async (values: Values): Promise<void> => {
-            const checks = await checksOf(connection, options, values, signal);
-            const failed = checks.filter(({ result }) => result === "failed");
-            const shown = checks.filter(({ result }) => result !== "ok");
-            if (shown.length > 0) process.stderr.write(formatChecks(shown));
-            if (failed.length === 0 || options.ignoreFailedChecks === true) return;
-            throw new InstallError(
-              "refused",
-              `the cluster is not suitable for Weft (${summary(checks)}); nothing was changed`,
-            );
-          };
+          const check = (values: Values): Promise<void> => requireSuitable(connection, options, values, signal);
           const parts = { connection, helm, check, say, signal };
           const manifests = await install(parts, {
             ...releaseValues(options),
@@ -143,7 +130,7 @@ ${EXIT_CODES}`,
           const helm = await helmFor(options, signal);
           const given = { ...releaseValues(options), found: await findValues(connection.kube, options.namespace) };
           const values = await withChart((chart) => helm.effectiveValues(chart, given));
-          const checks = await checksOf(connection, options, values, signal);
+          const checks = await preflight(connection, options, values, signal);
           return { data: checks, text: formatChecks(checks), ok: checks.every(({ result }) => result !== "failed") };
         }),
       );
@@ -239,22 +226,4 @@ async function helmFor(options: ChartOptions, signal: AbortSignal): Promise<Helm
   const program = await findHelm({ given: options.helm, confirm: confirmed(options) });
   const { namespace, kubeconfig, context } = options;
   return helmOf({ program, release: RELEASE, namespace, kubeconfig, context, signal });
-}
-
-/** Runs the checks for these values of the chart; on the nodes too if requested. */
-async function checksOf(
-  connection: KubeConnection,
-  { namespace, nodes }: ChartOptions,
-  values: Values,
-  signal: AbortSignal,
-): Promise<readonly Check[]> {
-  const facts = await readFacts(connection, namespace);
-  signal.throwIfAborted();
-  const checks = checkCluster(facts, values);
-  if (nodes !== true) {
-    const found = "modules, MTU, CNI configurations and open ports are not checked without --nodes";
-    return [...checks, { subject: "nodes", name: "on the nodes", result: "skipped", found }];
-  }
-  say("checking the nodes");
-  return [...checks, ...(await checkNodes(connection.kube, facts, values, namespace, signal))];
 }

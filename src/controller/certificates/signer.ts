@@ -22,6 +22,7 @@ export interface SignerDependencies {
   readonly namespace: string;
   /** Where files may be for a moment. */
   readonly folder: string;
+  /** For how long a certificate is valid, in days: `--certificate-days` (`src/controller/settings.ts`). */
   readonly days: number;
   /** Resolves when all nodes are known. */
   whenNodesKnown(signal: AbortSignal): Promise<void>;

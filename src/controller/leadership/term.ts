@@ -9,7 +9,7 @@ import type { Ipam } from "../../ipam/ipam.ts";
 import { kindOf } from "../../kinds/objects.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { EffectRunner } from "../../reconcile/effects.ts";
+import { EffectRunner } from "../../reconcile/effect-runner.ts";
 import type { Clock } from "../../time/clock.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { AddressRecorder } from "../allocation/address-recorder.ts";

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { DaemonMetrics } from "../metrics.ts";
-import { collectOrphans } from "../pods/collector.ts";
+import { collectOrphans } from "../pods/collect-orphans.ts";
 import type { NodePod } from "../pods/pods.ts";
 import { ALLOCATED } from "../testing/allocated.ts";
 import { FakeLinks, FakePods, FakePorts } from "../testing/fake-node.ts";

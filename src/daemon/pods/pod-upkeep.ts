@@ -6,7 +6,7 @@ import { ReconcileLoop } from "../../time/reconcile-loop.ts";
 import { LostPorts } from "../ovs/lost-ports.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
-import { type CollectorDependencies, collectOrphans } from "./collector.ts";
+import { type CollectorDependencies, collectOrphans } from "./collect-orphans.ts";
 import type { NodePod } from "./pods.ts";
 import { PodRoutes } from "./running-pod-routes.ts";
 

@@ -9,7 +9,7 @@ import type { DaemonMetrics } from "../metrics.ts";
 import type { LostPorts } from "../ovs/lost-ports.ts";
 import { markOfPort, portIds } from "../ovs/port-ids.ts";
 import { EXTERNAL_ID, type PodPort, type Ports } from "../ovs/ports.ts";
-import { findOrphans, judgeByPod, type PortIds, type StaleLink } from "./collect.ts";
+import { findOrphans, judgeByPod, type PortIds, type StaleLink } from "./find-orphans.ts";
 import type { HostEnd, PodLinks } from "./pod-links.ts";
 import { type PodMark, podAlias } from "./pod-mark.ts";
 import type { NodePod } from "./pods.ts";

@@ -3,7 +3,7 @@
 import t from "tap";
 import { securityGroupPortGroupName } from "../api/names.ts";
 import { projectSecurityGroup } from "../facts/project-security-group.ts";
-import { translateSecurityGroup } from "./security-group.ts";
+import { translateSecurityGroup } from "./security-group-acls.ts";
 
 type Spec = NonNullable<Parameters<typeof projectSecurityGroup>[0]["spec"]>;
 type Rule = NonNullable<Spec["ingressRules"]>[number];

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { ManualClock } from "../time/testing/manual-clock.ts";
-import { EffectRunner } from "./effects.ts";
+import { EffectRunner } from "./effect-runner.ts";
 import type { SaidEffect } from "./testing/engine.ts";
 
 function rig(limit = 2) {

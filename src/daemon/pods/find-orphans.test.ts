@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { EXTERNAL_ID, type PodPort } from "../ovs/ports.ts";
-import { type CollectInput, findOrphans } from "./collect.ts";
+import { type CollectInput, findOrphans } from "./find-orphans.ts";
 import type { HostEnd } from "./pod-links.ts";
 
 const MARK = { uid: "u-1", containerId: "aaaaaaaaaaaaaaaa", ifName: "eth0", provider: "ovn", pod: "shop/web-0" };

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { formatDual } from "../net/dual.ts";
-import { type RequestInput, requestFromAnnotations } from "./request.ts";
+import { type RequestInput, requestFromAnnotations } from "./request-annotations.ts";
 
 function read(annotations: Record<string, string>, more: Partial<RequestInput> = {}) {
   return requestFromAnnotations({
