@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { networkInterfaces } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { DEFAULT_SUBNET, DEFAULT_VPC, JOIN_SUBNET } from "../api/names.ts";
 import { DEFAULT_NODE_PORTS, type PortRange, portRangeText } from "../net/port-range.ts";
+import { LOG_LEVELS } from "../telemetry/log-level.ts";
 import {
   boolean,
   cidrList,
@@ -154,19 +155,21 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
       false,
     )
     .option("--keep-vm-ip <boolean>", "keep the addresses of a KubeVirt virtual machine across its pods", boolean, true)
-    .option("--metrics-port <port>", "port of /metrics", port, 10660)
+    .option("--metrics-port <port>", "port of /metrics; 0 to disable", port, 10660)
     .option(
       "--secure-serving <boolean>",
       "serve /metrics by TLS, to clients with a token that RBAC allows to get /metrics",
       boolean,
       false,
     )
-    .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1", port, 10662)
+    .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1; 0 to disable", port, 10662)
     .option("--page-port <port>", "port of the web page, by TLS; 0 to disable", port, 0)
     .option("--page-dir <folder>", "files of the web page", "/opt/weft/page")
     .option("--flows-port <port>", "port of the nodes' daemons, from which the page reads flows; 0 to disable", port, 0)
     .option("--page-certificate-dir <folder>", "tls.crt and tls.key of the web page (default: its own certificate)", "")
-    .option("--log-level <level>", "one of: trace, debug, info, warn, error", "info")
+    .addOption(
+      new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
+    )
     .option(
       "--tls-dir <folder>",
       "key and certificate (tls.pem) and what to trust (ca.pem), for ssl: remotes",

@@ -7,7 +7,7 @@ import { stdTimeFunctions } from "pino";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { keptFor } from "../telemetry/kept-for.ts";
 import { openLog } from "../telemetry/open-log.ts";
-import { runProgram, stopOnSignals } from "../telemetry/program.ts";
+import { runUntilStopped, stopOnSignals } from "../telemetry/program.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
 import { CLEANUP, runCleanup } from "./cleanup/main.ts";
 import { openConnections } from "./connections.ts";
@@ -55,4 +55,4 @@ async function main(): Promise<void> {
   stopOnSignals(log, () => daemon.stop().then(() => connections.close()));
 }
 
-runProgram("weft-daemon", main);
+runUntilStopped("weft-daemon", main);

@@ -16,7 +16,7 @@ import { openPingSocket } from "../netlink/ping-socket.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { LogLines } from "../telemetry/log-lines.ts";
-import { runProgram, stopOnSignals } from "../telemetry/program.ts";
+import { runUntilStopped, stopOnSignals } from "../telemetry/program.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -121,4 +121,4 @@ async function main(): Promise<void> {
   });
 }
 
-runProgram("weft-pinger", main);
+runUntilStopped("weft-pinger", main);

@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Family, parseIp } from "../net/address.ts";
+import { LOG_LEVELS } from "../telemetry/log-level.ts";
 import { numberOption } from "../telemetry/number-option.ts";
 
 /** A port that is probed beside those of the other probers. */
@@ -48,8 +49,6 @@ export interface PingerOptions {
   readonly kubeconfig: string | undefined;
 }
 
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
-
 /**
  * Parses the command line; names are those of Kube-OVN's pinger where it has the option.
  * @throws CommanderError if it is invalid, after printing the error to stderr.
@@ -95,7 +94,7 @@ export function readPingerOptions(
     )
     .option("--run-dir <folder>", "folder for temporary files", "/run/weft-pinger")
     .addOption(
-      new Option("--log-level <level>", "least important level that is logged").choices(LEVELS).default("info"),
+      new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .option("--kubeconfig <file>", "kubeconfig file for the API server (default: in-cluster)")
     .exitOverride();

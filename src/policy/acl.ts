@@ -2,7 +2,7 @@
 
 import { matchesOf, type NumbersOf, subjectMatch } from "./acl-match.ts";
 import { canonicalGroup, groupName, selectorInVpc } from "./group.ts";
-import { DEFAULT_VPC, nearTo, type PodVpcs } from "./peer-vpcs.ts";
+import { nearTo, ONE_VPC, type PodVpcs } from "./peer-vpcs.ts";
 import type { Direction, Group, Isolation, Policy, PolicyRuleAction, RuleLog } from "./types.ts";
 
 /** One ACL of a policy (ovn-nb(5), ACL table). */
@@ -36,7 +36,7 @@ export interface CompiledPolicy {
 export function compileAcls(
   policy: Policy,
   numbersOf: NumbersOf,
-  vpcs: PodVpcs = DEFAULT_VPC,
+  vpcs: PodVpcs = ONE_VPC,
   bySource = false,
 ): CompiledPolicy {
   const acls = new Map<string, AclSpec>();

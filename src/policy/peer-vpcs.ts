@@ -12,7 +12,7 @@ export interface PodVpcs {
 }
 
 /** For a cluster without custom VPCs: all pods are in the default VPC. */
-export const DEFAULT_VPC: PodVpcs = { of: () => [], peeredWith: () => [] };
+export const ONE_VPC: PodVpcs = { of: () => [], peeredWith: () => [] };
 
 /** The pods of a selector that subjects in one VPC may have as peers: one selector for each VPC. */
 export type Near = (selector: PodSelector) => readonly PodSelector[];

@@ -13,7 +13,7 @@ import { metricsReaders } from "../kube/metrics-readers.ts";
 import { ownCertificate } from "../pki/own-certificate.ts";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { openLog } from "../telemetry/open-log.ts";
-import { runProgram, stopOnSignals } from "../telemetry/program.ts";
+import { runUntilStopped, stopOnSignals } from "../telemetry/program.ts";
 import { logRefusals } from "../telemetry/refusal-log.ts";
 import { serve } from "../telemetry/serve.ts";
 import { SYSTEM_CLOCK } from "../time/clock.ts";
@@ -76,4 +76,4 @@ async function main(): Promise<void> {
   });
 }
 
-runProgram("weft-speaker", main);
+runUntilStopped("weft-speaker", main);

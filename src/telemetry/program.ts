@@ -4,7 +4,7 @@ import process from "node:process";
 import type { Logger } from "pino";
 
 /** Runs a program of a container, such as `weft-daemon`, until it stops. If `main` fails, the process ends with exit code 1 and says why. */
-export function runProgram(name: string, main: () => Promise<void>): void {
+export function runUntilStopped(name: string, main: () => Promise<void>): void {
   main().catch((error: unknown) => {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`failed to start ${name}: ${why}\n`);
