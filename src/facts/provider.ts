@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One node and one network outside the cluster (ProviderNetwork); derived by `src/compile/nat/provider-nodes.ts`. Key: `<network>/<node>`. */
+/** One node and one network outside the cluster (ProviderNetwork); derived by `src/compile/node/provider-nodes.ts`. Key: `<network>/<node>`. */
 export interface ProviderNodeFact {
   readonly key: string;
   readonly network: string;

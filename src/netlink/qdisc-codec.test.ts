@@ -8,7 +8,7 @@ import { canonical, canonicalGolden, survivesDamage, throwsCode } from "./testin
 const HEADER = 20;
 
 t.test("handles have the notation of tc", async (t) => {
-  for (const handle of ["root", "ingress", "1:", "1:10", "ffff:", "a:b", "0:"]) {
+  for (const handle of ["root", "1:", "1:10", "ffff:", "a:b", "0:"]) {
     t.equal(handleText(handleNumber("test", handle)), handle);
   }
   t.equal(handleNumber("test", "1:10"), 0x1_0010);
@@ -19,18 +19,6 @@ t.test("handles have the notation of tc", async (t) => {
 });
 
 t.test("setting a qdisc sends the request of tc", async (t) => {
-  // tc qdisc replace dev ax root handle 1: htb default 10
-  const htb =
-    "4800000024000505ae71016b00000000000000000300000000000100ffffffff0000000008000100687462001c00020018000200030000000a00" +
-    "0000100000000000000000000000";
-  const request = encodeQdiscSet({ index: 3, kind: "htb", handle: "1:", defaultClass: "1:10" });
-  t.same(canonical(request, HEADER), canonicalGolden(htb, HEADER));
-  // tc qdisc add dev ax ingress
-  const ingress = "3000000024000506ae71016b0000000000000000030000000000fffff1ffffff000000000c000100696e677265737300";
-  t.same(
-    canonical({ ...encodeQdiscSet({ index: 3, kind: "ingress" }), flags: 0x600 }, HEADER),
-    canonicalGolden(ingress, HEADER),
-  );
   // tc qdisc replace dev ax root handle 5746: netem …
   const netem = (options: string): string =>
     `4c0000002400050578e50b6b00000000000000000300000000004657ffffffff000000000a0001006e6574656d0000001c000200${options}`;
@@ -73,19 +61,15 @@ t.test("invalid values are refused before they are sent", async (t) => {
 const TBF =
   "000000000300000000000100ffffffff03000000080001007462660038000200280001000001000000000000ffffffff0000000000000000" +
   "0000000080f0fa02083d0000000000000c00040000dd0ee902000000";
-const HTB =
-  "000000000300000000000200ffffffff0300000008000100687462002400020018000200110003000a000000100000000000000000000000" +
-  "08000500e8030000";
 
 t.test("qdiscs are decoded", async (t) => {
   const read = (hex: string) => decodeQdisc(Buffer.from(hex, "hex"));
   const tbf = { index: 3, kind: "tbf", handle: "1:", parent: "root", rate: 100e9, limit: 50_000_000 };
-  t.same(read(TBF), { ...tbf, defaultClass: undefined });
-  t.match(read(HTB), { index: 3, kind: "htb", handle: "2:", defaultClass: "2:10" });
+  t.same(read(TBF), tbf);
   const set = encodeQdiscSet({ index: 3, kind: "tbf", handle: "1:", rate: 200e6, burst: 125_000, limit: 500_000 });
   t.match(decodeQdisc(set.payload), { kind: "tbf", rate: 200e6, limit: 500_000 });
 });
 
 t.test("no input makes the decoder read out of bounds", async () => {
-  for (const hex of [TBF, HTB]) survivesDamage(decodeQdisc, Buffer.from(hex, "hex"));
+  survivesDamage(decodeQdisc, Buffer.from(TBF, "hex"));
 });

@@ -4,15 +4,7 @@ import { bytesAttribute, nestedAttribute, textAttribute, u32Attribute } from "./
 import { invalidArgument } from "./error.ts";
 import { type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from "./message.ts";
 import { decodeRate, encodeRate, rate64 } from "./rate-codec.ts";
-import {
-  decodeTcHead,
-  handleNumber,
-  handleText,
-  TCA_KIND,
-  TCA_OPTIONS,
-  type TcHandle,
-  tcHeader,
-} from "./tc-message.ts";
+import { decodeTcHead, handleNumber, TCA_KIND, TCA_OPTIONS, type TcHandle, tcHeader } from "./tc-message.ts";
 import { requireIndex, requireU32 } from "./values.ts";
 
 /** linux/rtnetlink.h */
@@ -24,10 +16,8 @@ const RTM_GETQDISC = 38;
 const TCA_TBF_PARMS = 1;
 const TCA_TBF_RATE64 = 4;
 const TCA_TBF_BURST = 6;
-const TCA_HTB_INIT = 2;
-/** struct tc_tbf_qopt, struct tc_htb_glob */
+/** struct tc_tbf_qopt */
 const TBF_PARMS = 36;
-const HTB_INIT = 20;
 const TCA_NETEM_LATENCY64 = 10;
 const TCA_NETEM_JITTER64 = 11;
 /** struct tc_netem_qopt */
@@ -41,9 +31,7 @@ const NETEM_LIMIT = 1_000;
  * A queueing discipline to put on an interface.
  *
  * - `tbf` (tc-tbf(8)) limits to `rate` with bursts of `burst`, and drops packets when more than `limit` bytes are queued.
- * - `htb` (tc-htb(8)) has classes; packets that no filter classifies go to `defaultClass`, or are not limited.
  * - `netem` (tc-netem(8)) emulates a network. Needs sch_netem: a kernel without it answers ENOENT.
- * - `ingress` holds the filters for received packets; its handle is "ffff:" and its parent "ingress".
  */
 export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; readonly handle?: TcHandle } & (
   | {
@@ -55,7 +43,6 @@ export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; re
       /** Bytes */
       readonly limit: number;
     }
-  | { readonly kind: "htb"; readonly defaultClass?: TcHandle }
   | {
       readonly kind: "netem";
       /** ms */
@@ -67,7 +54,6 @@ export type QdiscSpec = { readonly index: number; readonly parent?: TcHandle; re
       /** Packets that wait at once; default 1,000 */
       readonly limit?: number;
     }
-  | { readonly kind: "ingress" }
 );
 
 /** A queueing discipline as the kernel reports it. */
@@ -80,24 +66,18 @@ export interface Qdisc {
   readonly rate: number | undefined;
   /** Of a tbf: bytes, rounded by the kernel */
   readonly limit: number | undefined;
-  /** Of an htb, if it has one */
-  readonly defaultClass: TcHandle | undefined;
 }
 
 /** Creates or replaces the qdisc of a parent. */
 export function encodeQdiscSet(spec: QdiscSpec): NetlinkRequest {
   const name = "RTM_NEWQDISC";
-  const ingress = spec.kind === "ingress";
-  const parent = handleNumber(name, spec.parent ?? (ingress ? "ingress" : "root"));
-  const handle = handleNumber(name, spec.handle ?? (ingress ? "ffff:" : "0:"));
+  const parent = handleNumber(name, spec.parent ?? "root");
+  const handle = handleNumber(name, spec.handle ?? "0:");
   const parts = [tcHeader(requireIndex(name, spec.index), handle, parent), textAttribute(TCA_KIND, spec.kind)];
   if (spec.kind === "tbf") parts.push(nestedAttribute(TCA_OPTIONS, tbfOptions(name, spec)));
-  if (spec.kind === "htb") parts.push(nestedAttribute(TCA_OPTIONS, [htbInit(name, spec.defaultClass)]));
   // No nested attributes: a struct, which attributes may follow.
   if (spec.kind === "netem") parts.push(bytesAttribute(TCA_OPTIONS, netemOptions(name, spec)));
-  // The kernel refuses to replace an ingress qdisc.
-  const flags = NLM_F_CREATE | (ingress ? 0 : NLM_F_REPLACE);
-  return { type: RTM_NEWQDISC, name, flags, payload: Buffer.concat(parts) };
+  return { type: RTM_NEWQDISC, name, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: Buffer.concat(parts) };
 }
 
 function tbfOptions(name: string, spec: { rate: number; burst: number; limit: number }): Buffer[] {
@@ -139,17 +119,6 @@ function netemOptions(
   return Buffer.concat(parts);
 }
 
-/** struct tc_htb_glob */
-function htbInit(name: string, defaultClass: TcHandle | undefined): Buffer {
-  const init = Buffer.alloc(HTB_INIT);
-  // Version 3, and rate2quantum (the divisor of a rate for the quantum of a class): 10, as in iproute2.
-  init.writeUInt32LE(3, 0);
-  init.writeUInt32LE(10, 4);
-  // The minor number only: the class is one of its own.
-  if (defaultClass !== undefined) init.writeUInt32LE(handleNumber(name, defaultClass) & 0xffff, 8);
-  return bytesAttribute(TCA_HTB_INIT, init);
-}
-
 /** Deletes the qdisc of a parent; the interface gets its default one back. */
 export function encodeQdiscDelete(index: number, parent: TcHandle): NetlinkRequest {
   const name = "RTM_DELQDISC";
@@ -163,10 +132,8 @@ export function encodeQdiscDump(): NetlinkRequest {
 
 /** Reads the payload of an RTM_NEWQDISC. Throws `protocol`. */
 export function decodeQdisc(payload: Buffer): Qdisc {
-  const { index, kind, handle, parent, options } = decodeTcHead(payload, "qdisc", ["tbf", "htb"]);
+  const { index, kind, handle, parent, options } = decodeTcHead(payload, "qdisc", ["tbf"]);
   const tbf = kind === "tbf" ? options?.struct(TCA_TBF_PARMS, TBF_PARMS) : undefined;
-  const htb = kind === "htb" ? options?.struct(TCA_HTB_INIT, HTB_INIT) : undefined;
-  const minor = (htb?.readUInt32LE(8) ?? 0) & 0xffff;
   return {
     index,
     kind,
@@ -174,6 +141,5 @@ export function decodeQdisc(payload: Buffer): Qdisc {
     parent,
     rate: tbf === undefined ? undefined : decodeRate(tbf, options?.struct(TCA_TBF_RATE64, 8)),
     limit: tbf?.readUInt32LE(24),
-    defaultClass: minor === 0 ? undefined : handleText(payload.readUInt32LE(8) + minor),
   };
 }

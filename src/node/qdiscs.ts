@@ -75,14 +75,8 @@ function diffQdiscs(found: readonly FoundQdisc[], { qdiscs = [] }: NodeState) {
 
 function isQdisc(has: Qdisc, want: QdiscState): boolean {
   if (has.kind !== want.kind) return false;
-  if (want.kind === "htb") return minor(has.defaultClass) === minor(want.defaultClass);
   // The kernel rounds to bytes. It does not report the burst as it was given.
   return has.rate === Math.floor(want.rate / 8) * 8 && has.limit === want.limit;
-}
-
-/** Only the second number of a default class is compared. */
-function minor(handle: string | undefined): string {
-  return handle?.split(":")[1] ?? "";
 }
 
 function specOf(want: QdiscState, index: number): QdiscSpec {

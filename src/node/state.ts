@@ -115,10 +115,10 @@ export interface LinkRouteState {
 export type RuleState = Omit<RuleSpec, "protocol">;
 
 /** The queueing discipline at the root of an interface. */
-export type QdiscState = { readonly link: string } & (
-  | Omit<Extract<QdiscSpec, { kind: "tbf" }>, "index" | "parent" | "handle">
-  | Omit<Extract<QdiscSpec, { kind: "htb" }>, "index" | "parent" | "handle">
-);
+export type QdiscState = { readonly link: string } & Omit<
+  Extract<QdiscSpec, { kind: "tbf" }>,
+  "index" | "parent" | "handle"
+>;
 
 /** A table of nftables. */
 export interface TableState {

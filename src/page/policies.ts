@@ -13,7 +13,7 @@ import type { EventRow, Health, Page, PolicyDetail, PolicyName, PolicyRow, Shown
 import { notFound } from "./page-error.ts";
 import { matchesText, type PageQuestion, pageOf } from "./pages.ts";
 import { securityGroupsOf } from "./pods.ts";
-import { policyFacts, policyKindOf, policyName } from "./policy-names.ts";
+import { policyFacts, policyKindOf } from "./policy-names.ts";
 import { type Viewer, visiblePods } from "./viewer.ts";
 
 /** Which policies are asked for. */
@@ -216,10 +216,4 @@ function groupRules({ rules }: SecurityGroupFact): readonly ShownRule[] {
       text: `${what.filter(Boolean).join(" ")} ${direction === "ingress" ? "from" : "to"} ${whom}`,
     };
   });
-}
-
-/** What an ACL's `external_ids:policy` names, if the viewer sees it. */
-export function seenPolicy(viewer: Viewer, id: string): PolicyName | undefined {
-  const name = policyName(id);
-  return name !== undefined && seesPolicy(viewer, name) ? name : undefined;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { OVN_PROVIDER } from "../api/annotations.ts";
 import type { NamespaceFact } from "../facts/namespace.ts";
 import type { PodFact } from "../facts/pod.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -54,9 +53,4 @@ export function visibleVpcs(facts: FactReader, viewer: Viewer): ReadonlySet<stri
 export function namespaceOfHolder(holder: string): string | undefined {
   const slash = holder.indexOf("/");
   return slash <= 0 ? undefined : holder.slice(0, slash);
-}
-
-/** Whether a record of addresses is that of a pod's own interface. */
-export function isPrimary({ provider }: { readonly provider: string }): boolean {
-  return provider === OVN_PROVIDER;
 }

@@ -363,6 +363,5 @@ function qdiscOf(spec: { readonly index: number } & Partial<QdiscSpec>): Qdisc {
     kind: spec.kind ?? "noqueue",
     rate: spec.kind === "tbf" ? Math.floor((spec.rate ?? 0) / 8) * 8 : undefined,
     limit: spec.kind === "tbf" ? spec.limit : undefined,
-    defaultClass: spec.kind === "htb" ? spec.defaultClass : undefined,
   };
 }
