@@ -201,6 +201,11 @@ export function loadBalancerGroupName(vpc: string): string {
   return `${LOAD_BALANCER_GROUP_PREFIX}${vpc}`;
 }
 
+/** The group of those of a VPC's load balancers that an external subnet does not have: see `src/compile/service/load-balancer.ts`. */
+export function insideBalancerGroupName(vpc: string): string {
+  return `${LOAD_BALANCER_GROUP_PREFIX}${vpc}/inside`;
+}
+
 /** Whether a Load_Balancer_Group is ours, by its name. */
 export function isLoadBalancerGroupName(name: string): boolean {
   return name.startsWith(LOAD_BALANCER_GROUP_PREFIX);
@@ -283,6 +288,11 @@ export function externalBalancerName(service: string, protocol: "TCP" | "UDP" | 
 /** The load balancer that rejects packets in the default VPC to a Service of another VPC, for one protocol. */
 export function foreignName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
   return `${loadBalancerName(service, protocol)}/of-other-vpc`;
+}
+
+/** The same for the addresses of the Service that may be in an external subnet. */
+export function foreignExternalName(service: string, protocol: "TCP" | "UDP" | "SCTP"): string {
+  return `${foreignName(service, protocol)}/external`;
 }
 
 /** The load balancer of a Service for clients in one zone, for one protocol and family. */

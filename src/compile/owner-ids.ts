@@ -116,6 +116,9 @@ export const vpcPodsId = (vpc: string): string => `vpc/${vpc}/pods`;
 /** The Load_Balancer_Group of a VPC. */
 export const loadBalancerGroupId = (vpc: string): string => `vpc/${vpc}`;
 
+/** The Load_Balancer_Group of a VPC that switches of external subnets do not have. */
+export const insideBalancerGroupId = (vpc: string): string => `vpc/${vpc}/inside`;
+
 /**
  * The Logical_Switch_Port of a pod's interface; by UID, so that a recreated pod has a new port. The port of a virtual
  * machine is the same for all of its pods: it must not be recreated while the virtual machine migrates from one pod

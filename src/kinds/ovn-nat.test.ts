@@ -6,7 +6,7 @@ import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
 import { nodeUnit } from "../compile/node/node.ts";
-import { loadBalancerGroupId } from "../compile/owner-ids.ts";
+import { insideBalancerGroupId, loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
 import {
@@ -319,20 +319,25 @@ function addBalanced(facts: FactStore, name: string, v4: string, v6: string): vo
   addEndpoints(facts, name, `${name}-3`, { ports: own(8080), endpoints: [{ addresses: [v6] }] });
 }
 
-t.test("an external subnet has no load balancers of its VPC, unless the router of that is its gateway", async (t) => {
+t.test("an external subnet does not refuse clients outside at addresses of Services of other VPCs", async (t) => {
   const facts = world();
   const spec = { cidrBlock: "172.30.0.0/24,fd00:30::/112", vlan: "v100" };
+  const [all, inside] = [loadBalancerGroupId, insideBalancerGroupId].map((id) =>
+    rowUuid("Load_Balancer_Group", id("ovn-cluster")),
+  );
   const groups = () => {
     const input = subnetUnit.read(facts, "external");
     const edges = input === undefined ? [] : subnetUnit.compile(input).edges;
-    return edges.filter(({ column }) => column === "load_balancer_group").length;
+    return edges.flatMap(({ column, member }) => (column === "load_balancer_group" ? [member] : []));
   };
-  t.equal(groups(), 0, "they would reject clients outside at the addresses of Services of other VPCs");
+  t.same(groups(), [all], "its pods reach Services");
   addSubnet(facts, "external", { ...spec, u2oInterconnection: true });
-  t.equal(groups(), 1, "its pods reach Services by the router");
+  t.same(groups(), [all], "also if the router of its own VPC has a port in it");
+  addSubnet(facts, "external", { ...spec, logicalGateway: true });
+  t.same(groups(), [all, inside], "its pods leave by nodes, where kube-proxy would deliver to pods of its VPC");
   addSubnet(facts, "external", spec);
   addVpc(facts, "team", {});
-  t.equal(groups(), 1, "it is the external subnet of no VPC");
+  t.same(groups(), [all, inside], "it is the external subnet of no VPC");
 });
 
 t.test("a Service with external addresses is load balancers of its VPC's router", async (t) => {

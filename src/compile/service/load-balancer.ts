@@ -4,7 +4,7 @@ import { HAIRPIN_SOURCE } from "../../api/names.ts";
 import type { DesiredRow } from "../../desired/fragment.ts";
 import type { ServicePortFact } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { loadBalancerGroupId } from "../owner-ids.ts";
+import { insideBalancerGroupId, loadBalancerGroupId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { addHealthChecks } from "./health-checks.ts";
 
@@ -22,18 +22,23 @@ export interface LoadBalancer {
   readonly template?: 4 | 6;
   /** How its endpoints are checked, see `HealthChecks`; absent if they never are. */
   readonly checks?: Readonly<Record<string, string>>;
+  /**
+   * Switches of external subnets do not have it. northd applies the load balancers of a switch to packets of its localnet port too (ovn-northd(8), "Pre-LB"), before they reach
+   * the router that they are sent to. What rejects clients of the VPC would reject clients outside as well.
+   */
+  readonly inside?: boolean;
   /** The endpoint depends only on the client's address. */
   readonly byClient?: boolean;
 }
 
-/** Adds the row of a load balancer and its membership in the group that every switch of the VPC has. `of`: the Service. */
+/** Adds the row of a load balancer and its membership in a group of the VPC. `of`: the Service. */
 export function addLoadBalancer(
   build: FragmentBuilder,
   of: { readonly namespace: string; readonly name: string },
   vpc: string,
   balancer: LoadBalancer,
 ): DesiredRow {
-  const { name, protocol, vips, affinity = 0, template, checks, byClient = false } = balancer;
+  const { name, protocol, vips, affinity = 0, template, checks, byClient = false, inside = false } = balancer;
   const id = `service/${name}`;
   const made = build.row("Load_Balancer", id, {
     name,
@@ -53,7 +58,8 @@ export function addLoadBalancer(
     },
     external_ids: externalIds({ namespace: of.namespace, service: of.name, vpc }),
   });
-  build.member("Load_Balancer_Group", loadBalancerGroupId(vpc), "load_balancer", made.uuid);
+  const group = inside ? insideBalancerGroupId(vpc) : loadBalancerGroupId(vpc);
+  build.member("Load_Balancer_Group", group, "load_balancer", made.uuid);
   if (Object.keys(checks ?? {}).length > 0) addHealthChecks(build, id, Object.keys(vips), of);
   return made;
 }

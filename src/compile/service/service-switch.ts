@@ -9,7 +9,7 @@ import { ipFromValue, parseIp } from "../../net/address.ts";
 import { type Cidr, cidrContains, cidrOf, cidrSize, lastAddress, parseCidr } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
-import { loadBalancerGroupId, ownerUnit, routerId, serviceSwitchId } from "../owner-ids.ts";
+import { insideBalancerGroupId, loadBalancerGroupId, ownerUnit, routerId, serviceSwitchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 
 /**
@@ -30,9 +30,10 @@ export function addServiceSwitch(build: FragmentBuilder, join: SubnetFact, { rou
   if (networks.length === 0) return;
   const id = serviceSwitchId(join.name);
   build.row("Logical_Switch", id, { name: id, external_ids: externalIds() });
-  const group = loadBalancerGroupId(router);
-  const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
-  build.member("Logical_Switch", id, "load_balancer_group", uuid, owner);
+  for (const group of [loadBalancerGroupId(router), insideBalancerGroupId(router)]) {
+    const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
+    build.member("Logical_Switch", id, "load_balancer_group", uuid, owner);
+  }
   const [routerPort, switchPort] = [`${router}-${id}`, `${id}-${router}`];
   build.held("Logical_Router", routerId(router), "ports", "Logical_Router_Port", routerPort, {
     name: routerPort,

@@ -12,7 +12,7 @@ import { nodeNames } from "../../kinds/node-names.ts";
 import { zones } from "../../kinds/zones.ts";
 import { formatFragment } from "../../reconcile/plan-text.ts";
 import type { WeftEffect } from "../effects.ts";
-import { leavingSetId, loadBalancerGroupId } from "../owner-ids.ts";
+import { insideBalancerGroupId, leavingSetId, loadBalancerGroupId } from "../owner-ids.ts";
 import {
   addChassis,
   addEndpoints,
@@ -313,13 +313,18 @@ t.test("clients of the default VPC are refused at all addresses of a Service of 
   const spec = { clusterIPs: ["10.96.0.20"], ports: [HTTP], ...external };
   addService(facts, "web", spec, { annotations }, status);
   const { rows, edges } = serviceUnit.compile(serviceUnit.read(facts, "default/web")!);
-  const inGroup = (vpc: string) => {
-    const group = rowUuid("Load_Balancer_Group", loadBalancerGroupId(vpc));
+  const inGroup = (id: string) => {
+    const group = rowUuid("Load_Balancer_Group", id);
     const members = edges.filter(({ row }) => row === group).map(({ member }) => member);
     return rows.filter(({ uuid }) => members.includes(uuid)).map(({ columns }) => columns["vips"]);
   };
-  t.same(inGroup("ovn-cluster"), [{ "10.96.0.20:80": "", "192.0.2.7:80": "", "192.0.2.8:80": "" }]);
-  t.same(inGroup("team-a"), [{ "10.96.0.20:80": "", "192.0.2.7:80": "" }], "no endpoints yet");
+  t.same(inGroup(loadBalancerGroupId("ovn-cluster")), [{ "10.96.0.20:80": "" }]);
+  t.same(
+    inGroup(insideBalancerGroupId("ovn-cluster")),
+    [{ "192.0.2.7:80": "", "192.0.2.8:80": "" }],
+    "external addresses in a group that external subnets do not have: their clients outside are not refused",
+  );
+  t.same(inGroup(loadBalancerGroupId("team-a")), [{ "10.96.0.20:80": "", "192.0.2.7:80": "" }], "no endpoints yet");
   facts.set("services", "default/web", undefined);
   addService(facts, "own", { clusterIPs: ["10.96.0.21"], ports: [HTTP] });
   const own = serviceUnit.compile(serviceUnit.read(facts, "default/own")!).rows;

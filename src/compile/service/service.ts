@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SERVICE } from "../../api/annotations.ts";
-import { foreignName, loadBalancerName, nodePortsName, repeatsName } from "../../api/names.ts";
+import { foreignExternalName, foreignName, loadBalancerName, nodePortsName, repeatsName } from "../../api/names.ts";
 import type { Fragment } from "../../desired/fragment.ts";
 import type { UnitKind } from "../../desired/unit-kind.ts";
 import {
@@ -178,16 +178,16 @@ function addNodePorts(
  * Ports that the Service does not have are not served there.
  */
 function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaultVpc: string): void {
-  const addresses = [...service.addresses, ...service.externalIps, ...service.ingressIps];
+  const external = [...service.externalIps, ...service.ingressIps];
   for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
     const ports = service.ports.filter((port) => port.protocol === protocol);
-    const vips = addresses.flatMap((address) => ports.map(({ port }) => [hostPort(address, port), ""]));
-    if (vips.length > 0)
-      addLoadBalancer(build, service, defaultVpc, {
-        name: foreignName(service.key, protocol),
-        protocol,
-        vips: Object.fromEntries(vips),
-      });
+    const refuse = (name: string, addresses: readonly string[], inside: boolean): void => {
+      const vips = addresses.flatMap((address) => ports.map(({ port }) => [hostPort(address, port), ""]));
+      if (vips.length > 0)
+        addLoadBalancer(build, service, defaultVpc, { name, protocol, vips: Object.fromEntries(vips), inside });
+    };
+    refuse(foreignName(service.key, protocol), service.addresses, false);
+    refuse(foreignExternalName(service.key, protocol), external, true);
   }
 }
 

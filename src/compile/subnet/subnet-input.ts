@@ -7,7 +7,7 @@ import type { ClusterFact } from "../../facts/cluster.ts";
 import type { IpFact } from "../../facts/ip.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact, SubnetGatewaysFact, SubnetSpecFact, VerdictFact } from "../../facts/subnet.ts";
-import { hasLocalnet, isRouted } from "../../facts/underlay.ts";
+import { hasLocalnet, isRouted, isUnderlay } from "../../facts/underlay.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import { customVpc } from "../../policy/pod-vpcs.ts";
 import { destinationsOfAcls } from "../../policy/subnet-rules.ts";
@@ -38,6 +38,8 @@ export interface SubnetInput {
   readonly vips: readonly SubnetVip[];
   /** Whether its switch has the load balancers of its VPC. */
   readonly balanced: boolean;
+  /** Clients outside reach routers through it, so it has not what rejects clients of its VPC: see `LoadBalancer.inside`. */
+  readonly isExternal: boolean;
   /** Only for a centralized subnet of the default VPC. */
   readonly gateways: SubnetGatewaysFact | undefined;
   /** Objects that the spec names and that do not exist. */
@@ -94,7 +96,8 @@ export function readSubnet(reader: FactReader, key: string): SubnetInput | Orpha
     cluster,
     multicast: readMulticast(reader, subnet),
     vips: subnetVips(reader, subnet),
-    balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined && !isOnlyExternal(reader, subnet),
+    balanced: subnet.enableLb && reader.get("vpcs", subnet.vpc) !== undefined,
+    isExternal: isExternal(reader, subnet),
     gateways: reader.get("subnetGateways", key),
     notes: subnetReferences(reader, subnet),
     joinCidr: viaNodes ? (reader.get("subnets", cluster.joinSubnet)?.cidr ?? {}) : {},
@@ -136,11 +139,7 @@ function holdersOf(reader: FactReader, subnet: string): readonly string[] {
   return [...ips, ...reader.by("addressHolders", "subnet", subnet).map(({ who }) => who)];
 }
 
-/**
- * Whether a subnet is the external subnet of some VPC and does not have the router of its own VPC as gateway. northd applies the load balancers of a switch to packets
- * of its localnet port too (ovn-northd(8), "Pre-LB"), before they reach the router that they are sent to. The load balancers that reject clients of the default VPC
- * would reject clients outside at the addresses of LoadBalancer Services of other VPCs.
- */
-function isOnlyExternal(reader: FactReader, subnet: SubnetFact): boolean {
-  return hasLocalnet(subnet) && !isRouted(subnet) && reader.by("vpcs", "external", subnet.name).length > 0;
+/** Whether routers of VPCs have ports in a subnet of a network outside, so that clients outside reach Services there. */
+function isExternal(reader: FactReader, subnet: SubnetFact): boolean {
+  return isUnderlay(subnet) && reader.by("vpcs", "external", subnet.name).length > 0;
 }

@@ -7,6 +7,7 @@ import type { WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
 import { addGatewaySets, addSubnetGateway } from "../gateway/subnet-gateway.ts";
 import {
+  insideBalancerGroupId,
   loadBalancerGroupId,
   ownerUnit,
   routerId,
@@ -37,8 +38,8 @@ export function compileSubnetRows(input: SubnetInput): Fragment<WeftEffect> {
   build.row("Logical_Switch", switchId(name), { name, other_config, external_ids: externalIds() });
   addQuerierPort(build, subnet, input.multicast);
   addSubnetVips(build, subnet, input.vips);
-  if (input.balanced) {
-    const group = loadBalancerGroupId(vpc);
+  const inside = vpc === cluster.router && !input.isExternal ? [insideBalancerGroupId(vpc)] : [];
+  for (const group of input.balanced ? [loadBalancerGroupId(vpc), ...inside] : []) {
     const [uuid, owner] = [rowUuid("Load_Balancer_Group", group), ownerUnit("Load_Balancer_Group", group)];
     build.member("Logical_Switch", switchId(name), "load_balancer_group", uuid, owner);
   }

@@ -2,6 +2,7 @@
 
 import { spell } from "../../api/composed-name.ts";
 import {
+  insideBalancerGroupName,
   loadBalancerGroupName,
   PROBE_NETWORK,
   probeRouterPortName,
@@ -19,7 +20,14 @@ import type { BfdPortFact, VpcFact } from "../../facts/vpc.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect } from "../effects.ts";
 import { FragmentBuilder } from "../fragment-builder.ts";
-import { loadBalancerGroupId, probeSwitchId, routerId, switchId, UPLINKS_ID } from "../owner-ids.ts";
+import {
+  insideBalancerGroupId,
+  loadBalancerGroupId,
+  probeSwitchId,
+  routerId,
+  switchId,
+  UPLINKS_ID,
+} from "../owner-ids.ts";
 import { malformedNotes, vpcReferences } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
@@ -154,6 +162,8 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     });
     // The load balancers of the VPC's Services: each Service adds its own, and each switch has the group.
     build.row("Load_Balancer_Group", loadBalancerGroupId(vpc.name), { name: loadBalancerGroupName(vpc.name) });
+    if (vpc.isDefault)
+      build.row("Load_Balancer_Group", insideBalancerGroupId(vpc.name), { name: insideBalancerGroupName(vpc.name) });
     // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
     addPeerings(build, vpc, peerings.links, ranges);
