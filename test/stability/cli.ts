@@ -190,11 +190,7 @@ export async function stability(args: readonly string[], world: CliWorld): Promi
     .description("lists the plugins that tasks may name")
     .action(() => listPlugins(world));
   withState(program.command("trends").description("how measures developed over stored results"))
-    .option(
-      "--measures <names>",
-      "comma-separated",
-      "failures,longest_gap,recovery,first_success,first_ready,relative_degradation",
-    )
+    .option("--measures <names>", "comma-separated", "failures,longest_gap,recovery,first_ready,relative_degradation")
     .option("--last <n>", "so many results of each task", positive, 5)
     .addOption(
       new Option("-o, --output <format>", "for people or for programs").choices(["table", "json"]).default("table"),

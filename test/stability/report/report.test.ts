@@ -156,6 +156,11 @@ t.test("trends compare a result with the one before it", async (t) => {
     ],
     "a run of another task with the same name is another run",
   );
+  const none = aResult([aRepeat(aLoad({ failures: 0, longest_gap: 1 }))]);
+  t.match(
+    trendsText(trendsOf([none], ["failures", "longest_gap"]), 5),
+    /longest_gap .*\n1 other measures were 0 each time\.\n$/,
+  );
   t.equal(trendsOf(results.slice(0, 2), ["longest_gap"])[0]?.change, "unknown", "one repeat has no interval");
   t.equal(trendsOf([results[2] ?? of(""), results[2] ?? of("")], ["longest_gap"])[0]?.change, "same");
 });

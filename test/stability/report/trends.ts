@@ -50,7 +50,10 @@ function changeOf(points: Trend["points"]): Trend["change"] {
   return last.mean > before.mean ? "higher" : "lower";
 }
 
-/** Trends as text: a table for each task, with a column for each of its `last` newest results, the newest last. Times are in UTC. */
+/**
+ * Trends as text: a table for each task, with a column for each of its `last` newest results, the newest last. Times are in UTC. Measures that were zero each time,
+ * which most are, are only counted.
+ */
 export function trendsText(trends: readonly Trend[], last: number): string {
   if (trends.length === 0) return "no results are stored that have these measures";
   return [...Map.groupBy(trends, ({ task }) => task)]
@@ -62,11 +65,16 @@ export function trendsText(trends: readonly Trend[], last: number): string {
 function tableOfTask(task: string, trends: readonly Trend[], last: number): string {
   const all = new Set(trends.flatMap(({ points }) => points.map(({ started }) => started)));
   const columns = [...all].sort().slice(-last);
-  const rows = trends.flatMap(({ run, load, measure, points, change }) => {
+  let zero = 0;
+  const rows: string[][] = [];
+  for (const { run, load, measure, points, change } of trends) {
     const cells = columns.map((column) => points.find(({ started }) => started === column)?.estimate);
-    if (cells.every((cell) => cell === undefined)) return [];
-    return [[run, load, measure, ...cells.map((cell) => (cell === undefined ? "-" : shownEstimate(cell))), change]];
-  });
+    if (cells.every((cell) => cell === undefined)) continue;
+    const shown = cells.map((cell) => (cell === undefined ? "-" : shownEstimate(cell)));
+    if (cells.every((cell) => cell === undefined || cell.mean === 0)) zero += 1;
+    else rows.push([run, load, measure, ...shown, change]);
+  }
   const dates = columns.map((started) => started.slice(0, 16).replace("T", " "));
-  return `${task}\n${formatTable(["RUN", "LOAD", "MEASURE", ...dates, "CHANGE"], rows)}`;
+  const table = formatTable(["RUN", "LOAD", "MEASURE", ...dates, "CHANGE"], rows);
+  return `${task}\n${table}${zero === 0 ? "" : `${zero} other measures were 0 each time.\n`}`;
 }

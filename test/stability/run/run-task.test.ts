@@ -158,6 +158,21 @@ t.test("objects that are left after the run fail it", async (t) => {
   ]);
 });
 
+t.test("a namespace that is being deleted when the run begins is not missing afterwards", async (t) => {
+  const bench = new TestBed(t);
+  const { fake } = bench.target;
+  const leaving = { name: "of-another-test" };
+  await fake.create(NAMESPACES, { metadata: { ...leaving, finalizers: ["kubernetes"] } });
+  await fake.delete(NAMESPACES, leaving);
+  bench.target.things = { namespaces: ["default", leaving.name] };
+  bench.clock.after(1_000, () => {
+    bench.target.things = { namespaces: ["default"] };
+    void fake.patch(NAMESPACES, leaving, { type: "merge", body: { metadata: { finalizers: null } } });
+  });
+  const result = await bench.run(task({ more: "    verify: { no_leaks: { seconds: 2 } }" }));
+  t.match(result.runs[0]?.repeats[0], { outcome: "passed", problems: [], verdicts: [{ outcome: "passed" }] });
+});
+
 t.test("the same seed makes the same choices, another one makes others", async (t) => {
   const chosen = async (seed: number): Promise<string> => {
     const bench = new TestBed(t);

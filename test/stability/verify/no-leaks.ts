@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { z } from "zod";
+import type { Kube } from "../../../src/kube/kube.ts";
+import { NAMESPACES } from "../../../src/kube/resources.ts";
 import type { Inventory } from "../../e2e/testing/inventory.ts";
+import { follow } from "../contexts/follow.ts";
 import { plugin } from "../plugin.ts";
 import { eventually } from "./eventually.ts";
 import type { Verifier } from "./verifier.ts";
@@ -28,6 +31,17 @@ function without(names: readonly string[], others: readonly string[]): readonly 
   });
 }
 
+/** How long namespaces that others have deleted may take to go before a run begins, in ms. */
+const LEAVES_MS = 120_000;
+
+/** Waits for namespaces that are being deleted: what goes by itself during a run is not missing afterwards. */
+async function nothingLeaves(kube: Kube): Promise<void> {
+  await using namespaces = follow(kube, NAMESPACES, {});
+  await namespaces.ready();
+  for (const { metadata } of namespaces.values())
+    if (metadata.deletionTimestamp !== undefined) await namespaces.gone(metadata.name, LEAVES_MS);
+}
+
 /** After the cleanup the cluster has the same ports, IP objects, interfaces, namespaces and processes as before. */
 export const NO_LEAKS = plugin({
   name: "no_leaks",
@@ -37,6 +51,7 @@ export const NO_LEAKS = plugin({
     needs: ["inventory"],
     when: "cleaned",
     async begin(target) {
+      await nothingLeaves(target.kube);
       const before = await target.inventory();
       return async (stage) => [
         await eventually(stage, "no_leaks", seconds * 1000, async () =>
