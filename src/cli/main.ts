@@ -89,7 +89,7 @@ async function rendered(output: Options["output"], data: unknown, text: string):
 
 program
   .command("status")
-  .description("show the leader, nodes, VPCs, and subnets with their used and available addresses")
+  .description("show the leader, the parts of Weft, nodes, VPCs, and subnets with their used and available addresses")
   .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options>();
@@ -97,7 +97,8 @@ program
       const data = await readStatus(kube, options.namespace, Date.now());
       const led = data.leader !== undefined && data.blocked.length === 0;
       const joined = data.nodes.every(({ chassisProblem }) => chassisProblem === undefined);
-      const ok = led && joined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
+      const runs = data.parts.every(({ ready, wanted }) => ready >= wanted);
+      const ok = led && runs && joined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
       return { data, text: formatStatus(data), ok };
     });
   });

@@ -3,7 +3,7 @@
 import t from "tap";
 import { encodeNodeContract } from "../contract/node.ts";
 import { publishLease } from "../kube/published-lease.ts";
-import { DAEMON_SETS, NODES } from "../kube/resources.ts";
+import { DAEMON_SETS, DEPLOYMENTS, NODES, type ResourceType } from "../kube/resources.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import { formatStatus, readStatus } from "./status.ts";
@@ -32,6 +32,23 @@ t.test("only a controller that holds and renews the Lease counts as leader", asy
     undefined,
     /^Leader: none: the last leader has released its Lease and no other has taken it/,
   ]);
+});
+
+t.test("the status shows each part of Weft, and which lacks pods", async (t) => {
+  const kube = fakeKube({ clock: new ManualClock() });
+  const add = async (type: ResourceType, name: string, spec: object, status: object): Promise<void> => {
+    const ref = { namespace: "kube-system", name };
+    await kube.create(type, { metadata: ref, spec });
+    await kube.patch(type, ref, { type: "merge", body: { status } }, { subresource: "status" });
+  };
+  await add(DEPLOYMENTS, "ovn-central", { replicas: 3 }, { readyReplicas: 3 });
+  const daemon = { desiredNumberScheduled: 2, numberReady: 1 };
+  await add(DAEMON_SETS, "kube-ovn-cni", {}, daemon);
+  await add(DAEMON_SETS, "other", {}, daemon);
+  const text = formatStatus(await readStatus(kube, "kube-system", 0));
+  t.match(text, /^Deployment ovn-central +3 of 3$/m);
+  t.match(text, /^DaemonSet kube-ovn-cni +NO: 1 of 2$/m);
+  t.notMatch(text, "other");
 });
 
 t.test("the status names what serves Services to nodes, and contradictions", async (t) => {

@@ -8,9 +8,11 @@ import { decodeNodeContract } from "../contract/node.ts";
 import type { Kube } from "../kube/kube.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { listEach } from "../kube/pages.ts";
-import { type LeaseView, readLease } from "../kube/published-lease.ts";
-import { DAEMON_SETS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
-import { parseTime } from "../time/rfc3339.ts";
+import { readLease } from "../kube/published-lease.ts";
+import { DAEMON_SETS, DEPLOYMENTS, NODES, PODS, type ResourceType, SUBNETS, VPCS } from "../kube/resources.ts";
+import type { Part } from "../page/contract.ts";
+import { leaderOf } from "../page/leader.ts";
+import { partOf } from "../page/parts.ts";
 import { formatTable } from "./table.ts";
 
 /** An overview of the network, as data. */
@@ -21,6 +23,8 @@ export interface NetworkStatus {
   readonly leaderProblem: string | undefined;
   /** Controllers that do not lead although they could, each with its reason. */
   readonly blocked: readonly { readonly pod: string; readonly reason: string }[];
+  /** Weft's workloads, with the pods that should run and those that are ready. */
+  readonly parts: readonly Part[];
   /** DaemonSets that are kube-proxy's by their label. */
   readonly kubeProxies: readonly string[];
   readonly nodes: readonly {
@@ -56,16 +60,23 @@ export interface NodeCondition {
 
 /** Reads Weft's state from the API server. `now`: the time, in ms since 1970. */
 export async function readStatus(kube: Kube, namespace: string, now: number): Promise<NetworkStatus> {
-  const [lease, controllers, nodes, vpcs, subnets, kubeProxies] = await Promise.all([
+  const [lease, controllers, nodes, vpcs, subnets, kubeProxies, deployments, daemons] = await Promise.all([
     readLease(kube, { namespace, name: "kube-ovn-controller" }),
     everything(kube, PODS, { namespace, labelSelector: "app=kube-ovn-controller" }),
     everything(kube, NODES),
     everything(kube, VPCS),
     everything(kube, SUBNETS),
     everything(kube, DAEMON_SETS, { labelSelector: "k8s-app=kube-proxy" }),
+    everything(kube, DEPLOYMENTS, { namespace }),
+    everything(kube, DAEMON_SETS, { namespace }),
   ]);
+  const { name: leader, problem: leaderProblem } = leaderOf(lease, now);
   return {
-    ...leaderOf(lease, now),
+    ...{ leader, leaderProblem },
+    parts: [
+      ...deployments.flatMap((object) => partOf("Deployment", object) ?? []),
+      ...daemons.flatMap((object) => partOf("DaemonSet", object) ?? []),
+    ],
     blocked: controllers.flatMap(({ metadata: { name, annotations = {} } }) => {
       const reason = annotations[CONTROLLER_POD.notLeading];
       return reason === undefined ? [] : [{ pod: name, reason }];
@@ -121,6 +132,13 @@ export function formatStatus(status: NetworkStatus): string {
       servicesText(status),
     ].join(""),
     formatTable(
+      ["PART", "READY"],
+      status.parts.map(({ kind, name, ready, wanted }) => [
+        `${kind} ${name}`,
+        ready < wanted ? `NO: ${ready} of ${wanted}` : `${ready} of ${wanted}`,
+      ]),
+    ),
+    formatTable(
       ["NODE", "READY", "JOIN ADDRESS", "CHASSIS"],
       status.nodes.map(({ name, ready, join, chassis, chassisProblem }) => {
         const which = chassisProblem === undefined ? chassis : `NO: ${chassisProblem} ${chassis}`;
@@ -164,28 +182,6 @@ function servicesText({ nodes, kubeProxies }: NetworkStatus): string {
     ...(by > 0 && found !== "" ? [also] : []),
     ...(!all && found === "" ? [none] : []),
   ].join("");
-}
-
-/** Default duration of a Lease, in s, as Weft's. */
-const LEASE_S = 60;
-
-/**
- * The leader, or why no controller is considered leading: there is no Lease, it has no holder, or its holder no
- * longer renews it.
- */
-function leaderOf(lease: LeaseView | undefined, now: number): Pick<NetworkStatus, "leader" | "leaderProblem"> {
-  const noLeader = (why: string) => ({
-    leader: undefined,
-    leaderProblem: `${why}, so no address is allocated and no change is applied; see the logs of Deployment kube-ovn-controller`,
-  });
-  if (lease === undefined) return noLeader("no controller has ever led (there is no Lease kube-ovn-controller)");
-  const { holder, renewedAt, durationSeconds = LEASE_S } = lease;
-  if (holder === "") return noLeader("the last leader has released its Lease and no other has taken it");
-  const silent = Math.floor((now - (parseTime(renewedAt ?? "") ?? Number.NaN)) / 1000);
-  // A clock that is behind the controller's makes it negative.
-  if (silent <= durationSeconds) return { leader: holder, leaderProblem: undefined };
-  const since = Number.isNaN(silent) ? "has never renewed its Lease" : `has not renewed its Lease for ${silent} s`;
-  return noLeader(`${holder} ${since}, which should be renewed within ${durationSeconds} s`);
 }
 
 function hasFamily(cidr: string, family: "v4" | "v6"): boolean {

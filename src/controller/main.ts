@@ -28,6 +28,7 @@ import { controllerMetrics } from "./metrics.ts";
 import { PLAN_COMMAND } from "./page/plan-messages.ts";
 import { printPlan } from "./print-plan.ts";
 import { readSettings, type Settings, withSettings } from "./settings.ts";
+import { statePage } from "./state-page.ts";
 
 async function build(settings: Settings, logTo: number) {
   const registry = new Registry();
@@ -99,12 +100,14 @@ async function run(settings: Settings): Promise<void> {
     election.synced && northbound.synced
       ? undefined
       : "waiting for the first list from the API server or the northbound database";
+  const level = logLevelPage(log);
   const server = await serve(
     { metrics: settings.metricsPort, health: settings.healthPort },
     {
       registry,
       notReady: () => notReady() ?? election.blocked,
-      ...logLevelPage(log),
+      ...level,
+      pages: { ...level.pages, ...statePage(controller).pages },
     },
     settings.secureServing && settings.metricsPort !== 0
       ? {

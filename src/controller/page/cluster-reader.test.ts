@@ -130,8 +130,10 @@ t.test("the leader is the one that renews its Lease; otherwise it is said what i
   t.strictSame((await stateOf({ lease: { ...lease, renewTime: renewed(10) } })).leader, { name: "controller-1" });
   const late = await stateOf({ lease: { ...lease, renewTime: renewed(31) } });
   t.match(late.leader, { problem: /controller-1 has not renewed its Lease for 31 s/ });
-  t.match((await stateOf({})).leader, { problem: /no controller leads/ });
-  t.match((await stateOf({ lease: { ...lease, holderIdentity: "" } })).leader, { problem: /no controller leads/ });
+  t.match((await stateOf({})).leader, { problem: /no controller has ever led/ });
+  t.match((await stateOf({ lease: { ...lease, holderIdentity: "" } })).leader, {
+    problem: /the last leader has released its Lease/,
+  });
 });
 
 t.test("what the API server does not answer is left out, with the reason", async (t) => {

@@ -9,6 +9,8 @@ import { readLease } from "../../kube/published-lease.ts";
 import { DAEMON_SETS, DEPLOYMENTS, EVENTS, type ResourceType } from "../../kube/resources.ts";
 import type { KubeEvent } from "../../kube/types.ts";
 import type { EventRow, ObjectName, Overview, Part, ShownProblem } from "../../page/contract.ts";
+import { leaderOf } from "../../page/leader.ts";
+import { partOf } from "../../page/parts.ts";
 import type { Clock } from "../../time/clock.ts";
 import { parseTime } from "../../time/rfc3339.ts";
 
@@ -32,12 +34,6 @@ const READ_OF_ONE = 200;
 const SHOWN_OF_ONE = 20;
 /** Objects whose Events are kept for others who ask within some seconds. */
 const MAX_KEPT = 256;
-/** Weft's workloads, by the labels of their pods. */
-const WORKLOADS: Readonly<Record<Part["kind"], readonly string[]>> = {
-  Deployment: ["ovn-central", "kube-ovn-controller"],
-  DaemonSet: ["ovs-ovn", "kube-ovn-cni", PINGER_COMPONENT],
-};
-const LEASE_S = 60;
 /** Whose Events are shown. */
 const COMPONENTS: readonly string[] = [CONTROLLER_COMPONENT, DAEMON_COMPONENT, PINGER_COMPONENT];
 
@@ -104,25 +100,13 @@ export class ClusterReader {
   async #parts(kind: Part["kind"], type: ResourceType): Promise<readonly Part[]> {
     const query = { namespace: this.#namespace, limit: 500, deadlineMs: DEADLINE_MS };
     const found = await this.#kube.list<KubeObject>(type, query).catch(() => ({ items: [] }));
-    return found.items.flatMap(({ metadata: { name }, status, spec }): readonly Part[] => {
-      if (!WORKLOADS[kind].includes(name)) return [];
-      const [is, wants] = [fields(status), fields(spec)];
-      const wanted = kind === "DaemonSet" ? is["desiredNumberScheduled"] : wants["replicas"];
-      const ready = kind === "DaemonSet" ? is["numberReady"] : is["readyReplicas"];
-      return [{ kind, name, wanted: Number(wanted ?? 0), ready: Number(ready ?? 0) }];
-    });
+    return found.items.flatMap((object) => partOf(kind, object) ?? []);
   }
 
   async #leader(): Promise<Overview["leader"]> {
     const ref = { namespace: this.#namespace, name: "kube-ovn-controller" };
     try {
-      const lease = await readLease(this.#kube, ref, { deadlineMs: DEADLINE_MS });
-      if (lease === undefined || lease.holder === "")
-        return { problem: "no controller leads, so no address is allocated and no change is applied" };
-      const { holder, renewedAt = "", durationSeconds = LEASE_S } = lease;
-      const silent = Math.floor((this.#clock.wall() - (parseTime(renewedAt) ?? 0)) / 1_000);
-      if (silent <= durationSeconds) return { name: holder };
-      return { problem: `${holder} has not renewed its Lease for ${silent} s, so it is not known to lead` };
+      return leaderOf(await readLease(this.#kube, ref, { deadlineMs: DEADLINE_MS }), this.#clock.wall());
     } catch (error) {
       return { problem: `the Lease of the leader cannot be read: ${String(error)}` };
     }
@@ -180,6 +164,6 @@ function timeOf({ lastTimestamp, firstTimestamp, metadata }: KubeEvent): number 
   return 0;
 }
 
-function fields(value: unknown): Readonly<Record<string, unknown>> {
+function _fields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
