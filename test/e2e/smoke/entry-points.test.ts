@@ -229,3 +229,28 @@ await t.test("the shim is replaced atomically, and a node's own plugins are kept
     "installed /opt/cni/bin/kube-ovn\ninstalled /opt/cni/bin/portmap\nnothing to do\ninstalled /opt/cni/bin/kube-ovn\ntwo\none\nown\n755\n.weft-installed kube-ovn loopback portmap ",
   );
 });
+
+await t.test("a BFD session has the chassis that hosts its port, also if that is bound later", async (t) => {
+  const out = await scenario(
+    t,
+    `
+    start start-central; central=$main; start start-ovs; until_true 15 /opt/weft/bin/ovs-health ready && echo ready
+    /opt/weft/bin/bfd-chassis /run/ovn/ovnsb_db.sock >/tmp/bfd.log 2>&1 &
+    chassis=$(ovs-vsctl get open . external_ids:system-id | tr -d '"')
+    ovn-nbctl ls-add out -- lr-add r -- lrp-add r r-out 02:00:00:00:00:01 192.0.2.1/24 -- lsp-add out out-r -- lsp-set-type out-r router \\
+      -- lsp-set-addresses out-r router -- lsp-set-options out-r router-port=r-out \\
+      -- --id=@b create bfd logical_port=r-out dst_ip=192.0.2.2 -- --id=@s create logical_router_static_route ip_prefix=0.0.0.0/0 nexthop=192.0.2.2 output_port=r-out bfd=@b \\
+      -- add logical_router r static_routes @s >/dev/null
+    name() { ovn-sbctl --bare --columns=chassis_name list bfd; }
+    until_true 10 sh -c 'ovn-sbctl --bare --columns=dst_ip list bfd | grep -q .'; echo "at first: '$(name)'"
+    ovn-nbctl lrp-set-gateway-chassis r-out $chassis 10
+    named() { [ "$(name)" = "$chassis" ]; }
+    until_true 10 named && echo named
+    started() { [ "$(ovn-sbctl --bare --columns=status list bfd)" = down ]; }
+    until_true 10 started && echo 'and not admin_down'
+    kill -9 $(pid ovn/ovnsb_db); until_true 15 ovn-nbctl --timeout=1 --wait=sb sync; ovn-sbctl set bfd $(ovn-sbctl --bare --columns=_uuid list bfd) chassis_name=another
+    until_true 10 named && echo 'named again'; grep -c 'have the chassis' /tmp/bfd.log
+    `,
+  );
+  t.match(out, /ready\nat first: ''\nnamed\nand not admin_down\nnamed again\n2\n/);
+});
