@@ -223,7 +223,7 @@ async function serve(size: PageWorldSize): Promise<{ readonly port: number; clos
     log: { debug: silent, info: silent, warn: silent, error: console.error } as unknown as Logger,
     plain: true,
     settings: {
-      ...{ pagePort: 0, pageDir: PAGE, pageCertificateDir: "", tlsDir: "", flowsPort: 0 },
+      ...{ pagePort: 0, pageDir: PAGE, pageCertificateDir: "", tlsDir: "" },
       ...{ namespace: "kube-system", identity: "controller-0" },
     },
     controller: { facts, engine: { desired: compiled }, leading: true, conditions: () => [] },

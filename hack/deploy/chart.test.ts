@@ -529,9 +529,11 @@ await t.test(
         flags(find(objects, kind, name).spec.template.spec.containers[0])["flows-port"];
       return [of("Deployment", "kube-ovn-controller"), of("DaemonSet", "kube-ovn-cni")];
     };
-    for (const one of ["page", "flows"])
-      t.strictSame(await flowPorts(`--set=${one}.enabled=true`), [undefined, undefined], `${one} alone opens no port`);
-    t.strictSame(await flowPorts("--set=page.enabled=true,flows.enabled=true"), ["10670", "10670"]);
+    const closed = [undefined, undefined];
+    t.strictSame(await flowPorts("--set=page.enabled=true"), closed, "the page alone opens no port");
+    t.strictSame(await flowPorts("--set=flows.enabled=true,flows.metrics=false"), closed, "no controller reads flows");
+    t.strictSame(await flowPorts("--set=flows.enabled=true"), ["10670", "10670"], "the leader counts flows");
+    t.strictSame(await flowPorts("--set=page.enabled=true,flows.enabled=true,flows.metrics=false"), ["10670", "10670"]);
     const given = find(
       await render("--set=page.enabled=true,page.certificateSecret=network"),
       "Deployment",

@@ -160,6 +160,17 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     { 'kube_ovn_cluster_peer_count{hostname="n1",db_name="OVN_Northbound"}': "2x80" },
   ),
   WeftRaftLags: turns('kube_ovn_cluster_log_not_applied{hostname="n1",db_name="OVN_Northbound"}', 0, 5000),
+  WeftProberMissing: {
+    series: {
+      'pinger_ovs_up{nodeName="a"}': "1x80",
+      'pinger_ovs_up{nodeName="b"}': "1x80",
+      // The one of b is gone; both are, as when probers have been disabled; b has one again.
+      'pinger_apiserver_healthy{nodeName="a"}': "1x49 stale stale stale stale stale stale stale stale stale stale 1x20",
+      'pinger_apiserver_healthy{nodeName="b"}': "1x29 stale _x29 1x20",
+    },
+    fires: [45],
+    quiet: [29, 38, 55, 75],
+  },
   WeftPodsUnreachable: {
     ...loses("pinger_pod_ping_lost_total", "pinger_pod_ping_count_total", PAIR, 36),
     quiet: [29, 31],

@@ -50,6 +50,13 @@ t.test(
     const rule = find("PrometheusRule", "weft");
     t.equal(rule.metadata.labels.release, "prometheus");
     t.strictSame(rule.spec, parse(readFileSync(join(chart, "monitoring/rules.yaml"), "utf8")));
+    const selected = await render(...on, "--set=pinger.nodeSelector.zone=a");
+    const alerts = (of: readonly Any[]): readonly string[] =>
+      of
+        .find(({ kind }) => kind === "PrometheusRule")
+        .spec.groups.flatMap(({ rules }: Any) => rules.flatMap(({ alert = [] }: Any) => alert));
+    const without = alerts(objects).filter((name) => name !== "WeftProberMissing");
+    t.strictSame(alerts(selected), without, "which nodes are to have a prober is not known");
     for (const file of globSync(join(chart, "monitoring/dashboards/*.json"))) {
       const { data, metadata } = find("ConfigMap", `weft-dashboard-${basename(file, ".json")}`);
       t.equal(metadata.labels.grafana_dashboard, "1");

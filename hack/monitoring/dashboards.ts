@@ -24,6 +24,11 @@ const gauge = (metric: string, where = ""): string => `${metric}{instance=~"$ins
 const quantile = (q: number, metric: string, by: string, where = ""): string =>
   `histogram_quantile(${q}, ${rate(`${metric}_bucket`, `${by}, le`, where)})`;
 
+/** The pairs of namespaces with the most sampled packets. */
+const topFlows = (verdict: string): string =>
+  `topk(20, ${rate("weft_flow_sampled_packets_total", "source_namespace, destination_namespace, direction", `verdict="${verdict}"`)})`;
+const PAIR = "{{source_namespace}} → {{destination_namespace}} ({{direction}})";
+
 const PROCESS: readonly Graph[] = [
   ["CPU", "percentunit", [rate("process_cpu_seconds_total", "instance"), "{{instance}}"]],
   ["Memory", "bytes", [gauge("process_resident_memory_bytes"), "{{instance}}"]],
@@ -214,10 +219,24 @@ const DASHBOARDS: Readonly<Record<string, Dashboard>> = {
       ],
     ],
   },
+  flows: {
+    title: "Weft / Flows",
+    of: "weft_flow_sampled_packets_total",
+    graphs: [
+      ["Dropped", "pps", [topFlows("dropped"), PAIR]],
+      ["Allowed (first packets of connections)", "pps", [topFlows("allowed"), PAIR]],
+    ],
+  },
   pinger: {
     title: "Weft / Mesh probes",
     of: "pinger_apiserver_healthy",
     graphs: [
+      [
+        "Nodes, and those with a prober",
+        "short",
+        ["count(count by (nodeName) (pinger_ovs_up))", "nodes"],
+        ["count(count by (nodeName) (pinger_apiserver_healthy))", "with a prober"],
+      ],
       [
         "Lost echo requests to pods",
         "percentunit",

@@ -155,6 +155,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   ready: ["true", "false"],
   component: ["ovn-northd"],
   status: ["up", "down"],
+  verdict: ["allowed", "dropped"],
 };
 
 /** Series of a metric, all of one instance. A histogram's buckets grow as if all that it observes were small. */

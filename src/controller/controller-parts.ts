@@ -27,6 +27,8 @@ export interface ControllerParts {
   readonly listedWhole?: number;
   /** Records the facts that this process receives and the transactions that it commits while it leads; absent: nothing is recorded. */
   readonly record?: OpenSink;
+  /** Called when this process begins to lead, and when it ceases to. */
+  readonly onLeading?: (leads: boolean) => void;
   /** Called when everything has been read, and again when everything is compiled: memory that only this needed can be freed. */
   readonly settled?: () => void;
 }

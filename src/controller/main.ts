@@ -23,6 +23,7 @@ import { openNorthbound } from "./databases/northbound.ts";
 import { openSouthbound } from "./databases/southbound.ts";
 import { dnsClient } from "./domains/dns-client.ts";
 import { commitMetrics } from "./engine-metrics.ts";
+import type { ClusterFlows } from "./flows/cluster-flows.ts";
 import { Election } from "./leadership/election.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { PLAN_COMMAND } from "./page/plan-messages.ts";
@@ -80,7 +81,8 @@ async function run(settings: Settings): Promise<void> {
   const ended = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
   });
-  const election = new Election(parts, controller, () => {
+  const flows = settings.flowsPort === 0 ? undefined : await openFlows(parts, controller, registry);
+  const election = new Election({ ...parts, onLeading: (leads) => flows?.count(leads) }, controller, () => {
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
   });
@@ -117,7 +119,7 @@ async function run(settings: Settings): Promise<void> {
         }
       : undefined,
   );
-  const page = settings.pagePort === 0 ? undefined : await startPage(parts, controller, notReady);
+  const page = settings.pagePort === 0 ? undefined : await startPage(parts, controller, notReady, flows);
   certificates?.start();
   election.start();
   const signal = await ended;
@@ -126,13 +128,28 @@ async function run(settings: Settings): Promise<void> {
   await Promise.all([northbound.close(), southbound?.close()]);
   connection.close();
   page?.close();
+  flows?.reader.stop();
   server.close();
 }
 
 /** A controller without the page does not load what only the page needs. */
-async function startPage(parts: ControllerParts, controller: Controller, notReady: () => string | undefined) {
+async function startPage(
+  parts: ControllerParts,
+  controller: Controller,
+  notReady: () => string | undefined,
+  flows: ClusterFlows | undefined,
+) {
   const { servePage } = await import("./page/serve-page.ts");
-  return await servePage({ ...parts, controller, notReady });
+  return await servePage({ ...parts, controller, notReady, flows });
+}
+
+/** The flows of all nodes; the leader counts them for the metrics. */
+async function openFlows(parts: ControllerParts, { facts, engine }: Controller, registry: Registry) {
+  const { clusterFlows } = await import("./flows/cluster-flows.ts");
+  const { FlowMetrics } = await import("./flows/flow-metrics.ts");
+  const flows = clusterFlows({ ...parts, facts, compiled: engine.desired });
+  const metrics = parts.settings.flowMetrics ? new FlowMetrics(registry, { ...parts, ...flows, facts }) : undefined;
+  return { ...flows, count: (leads: boolean): void => metrics?.follow(flows.reader, leads) };
 }
 
 const environment = process.env;

@@ -61,8 +61,10 @@ export interface Settings {
   readonly pagePort: number;
   /** The folder of its files. */
   readonly pageDir: string;
-  /** The port of nodes' daemons from which the page's flows are read; 0: they are not. */
+  /** The port of nodes' daemons from which flows are read; 0: they are not. */
   readonly flowsPort: number;
+  /** Whether flows are counted by namespace. */
+  readonly flowMetrics: boolean;
   /** The folder of its certificate, `tls.crt` and `tls.key`; empty: the controller makes one. */
   readonly pageCertificateDir: string;
   readonly logLevel: string;
@@ -165,7 +167,8 @@ export function withSettings(command: Command, environment: Readonly<Record<stri
     .option("--health-port <port>", "port of /healthz and /readyz on 127.0.0.1; 0 to disable", port, 10662)
     .option("--page-port <port>", "port of the web page, by TLS; 0 to disable", port, 0)
     .option("--page-dir <folder>", "files of the web page", "/opt/weft/page")
-    .option("--flows-port <port>", "port of the nodes' daemons, from which the page reads flows; 0 to disable", port, 0)
+    .option("--flows-port <port>", "port of the nodes' daemons, from which flows are read; 0 to disable", port, 0)
+    .option("--flow-metrics <bool>", "count flows by namespace, for Prometheus; needs --flows-port", boolean, false)
     .option("--page-certificate-dir <folder>", "tls.crt and tls.key of the web page (default: its own certificate)", "")
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
@@ -216,6 +219,7 @@ interface Flags {
   readonly healthPort: number;
   readonly pagePort: number;
   readonly flowsPort: number;
+  readonly flowMetrics: boolean;
   readonly enableLb: boolean;
   readonly kubeProxyReplacement: boolean;
   readonly nonPrimaryCniMode: boolean;
@@ -259,6 +263,7 @@ export function readSettings(command: Command, environment: Readonly<Record<stri
     pagePort: flags.pagePort,
     pageDir: flags["pageDir"] ?? "",
     flowsPort: flags.flowsPort,
+    flowMetrics: flags.flowMetrics,
     pageCertificateDir: flags["pageCertificateDir"] ?? "",
     logLevel: flags["logLevel"] ?? "info",
     tlsDir: flags["tlsDir"] ?? "",

@@ -3,6 +3,7 @@
 import { Registry } from "prom-client";
 import type { WeftEffect } from "../../../src/compile/effects.ts";
 import { commitMetrics } from "../../../src/controller/engine-metrics.ts";
+import { FlowMetrics } from "../../../src/controller/flows/flow-metrics.ts";
 import { controllerMetrics } from "../../../src/controller/metrics.ts";
 import { healthMetrics } from "../../../src/daemon/health/health-metrics.ts";
 import { DaemonMetrics } from "../../../src/daemon/metrics.ts";
@@ -27,6 +28,7 @@ export function exportedMetrics(): ReadonlyMap<string, ReadonlySet<string>> {
     ...{ waiting: () => 0, unserved: () => 0, pendingWrites: () => 0 },
   });
   commitMetrics(controller);
+  new FlowMetrics(controller, { facts, rules: () => new Map(), clock: SYSTEM_CLOCK });
   const daemon = new DaemonMetrics("n1").registry;
   healthMetrics(daemon, "n1", async () => {
     throw new Error("not asked");

@@ -130,8 +130,9 @@ export class Election {
   }
 
   #lead(): void {
-    const { kube, log, settings, clock } = this.#parts;
+    const { kube, log, settings, clock, onLeading } = this.#parts;
     log.info("started leading");
+    onLeading?.(true);
     this.#lease = publishLease(kube, {
       namespace: settings.namespace,
       name: LEASE,
@@ -150,6 +151,7 @@ export class Election {
   #follow(): void {
     if (!this.#controller.leading) return;
     this.#parts.log.warn("lost leadership");
+    this.#parts.onLeading?.(false);
     this.#controller.follow();
     this.#release();
   }

@@ -48,7 +48,6 @@ async function page(
       tlsDir: "",
       namespace: "kube-system",
       identity: "controller-0",
-      flowsPort: 0,
       pageCertificateDir: "",
     },
     controller: { facts, engine: { desired: compiled }, leading: true, conditions: () => [] },

@@ -3,7 +3,6 @@
 import { existsSync } from "node:fs";
 import { Server as TlsServer } from "node:tls";
 import type { Logger } from "pino";
-import type { Fragment } from "../../desired/fragment.ts";
 import type { FactStore } from "../../facts/store.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { ConditionsOf } from "../../page/conditions.ts";
@@ -12,15 +11,14 @@ import { namespacesOf } from "../../page/flows.ts";
 import type { CompiledUnits } from "../../page/reach-network.ts";
 import { ownCertificate } from "../../pki/own-certificate.ts";
 import { isPolicyKind } from "../../policy/policy-kinds.ts";
-import { type FlowRules, flowRules } from "../../reachability/flow-rules.ts";
 import { PolicyIndex } from "../../reachability/policy-index.ts";
 import type { Clock } from "../../time/clock.ts";
+import type { ClusterFlows } from "../flows/cluster-flows.ts";
 import type { Settings } from "../settings.ts";
 import { Accounts } from "./accounts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { ClusterReader } from "./cluster-reader.ts";
 import { EventStreams } from "./event-streams.ts";
-import { FlowReader, flowCredentials } from "./flows/flow-reader.ts";
 import { PageCertificate } from "./page-certificate.ts";
 import { PlanProcess } from "./plan-process.ts";
 import type { RouteParts } from "./routes.ts";
@@ -36,7 +34,7 @@ export interface PageParts {
   readonly log: Logger;
   readonly settings: Pick<
     Settings,
-    "pagePort" | "pageDir" | "pageCertificateDir" | "tlsDir" | "namespace" | "identity" | "flowsPort"
+    "pagePort" | "pageDir" | "pageCertificateDir" | "tlsDir" | "namespace" | "identity"
   >;
   readonly controller: {
     readonly facts: FactStore;
@@ -44,6 +42,8 @@ export interface PageParts {
     readonly leading: boolean;
     readonly conditions: ConditionsOf;
   };
+  /** Absent: flows are not sampled, or cannot be read. Their owner stops reading. */
+  readonly flows?: ClusterFlows | undefined;
   /** Why nothing can be answered yet. */
   readonly notReady: () => string | undefined;
   /** Without TLS, and on the loopback address only; for tests. */
@@ -52,29 +52,24 @@ export interface PageParts {
   readonly program?: string;
 }
 
+/** So many flows are told as changes at a time. */
+const TOLD = 2_000;
+
 /** Serves the web page. Every replica does: all have the same facts. Rejects where it cannot listen, or the folder cannot be read. */
 export async function servePage(parts: PageParts): Promise<{ readonly port: number; close(): void }> {
-  const { kube, clock, log, settings, controller, notReady, plain } = parts;
+  const { kube, clock, log, settings, controller, flows, notReady, plain } = parts;
   const { facts, engine } = controller;
   let book: PolicyIndex | undefined;
   const compiled: CompiledUnits = {
     units: () => engine.desired.units(),
     fragment: (unit) => engine.desired.fragment(unit),
   };
-  const rules = (): FlowRules => flowRules(fragmentsOf(compiled));
-  const recentRules = recent(clock, rules);
-  const flows =
-    settings.flowsPort === 0
-      ? undefined
-      : new FlowReader({
-          ...{ facts, clock, port: settings.flowsPort, credentials: flowCredentials(settings.tlsDir) },
-          onFlows: (changed) => {
-            const ends = new FlowEnds(facts, recentRules());
-            streams.noteFlows(new Set(changed.flatMap((flow) => [...namespacesOf(ends, flow)])));
-          },
-        });
   const changes = new ChangeLog(clock, (port) => facts.get("ips", port)?.holder);
-  const streams = new EventStreams(changes, clock, () => flows?.hold() ?? (() => undefined));
+  const streams = new EventStreams(changes, clock, () => flows?.reader.hold() ?? (() => undefined));
+  const unfollow = flows?.reader.subscribe((changed) => {
+    const ends = new FlowEnds(facts, flows.rules());
+    streams.noteFlows(new Set(changed.slice(-TOLD).flatMap((flow) => [...namespacesOf(ends, flow)])));
+  });
   const unsubscribe = facts.subscribe((change) => {
     if (isPolicyKind(change.kind)) book = undefined;
     streams.note(change);
@@ -91,7 +86,7 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
     reader: new ClusterReader(kube, clock, settings.namespace),
     answeredBy: () => ({ name: settings.identity, leading: controller.leading }),
     plan: (viewer, question) => plans.plan(viewer, question),
-    ...(flows && { flows: { read: () => flows.read(), rules } }),
+    ...(flows && { flows: { read: () => flows.reader.read(), rules: flows.rules } }),
     version: process.env["WEFT_VERSION"] ?? "",
   };
   const server = new PageServer({
@@ -123,27 +118,11 @@ export async function servePage(parts: PageParts): Promise<{ readonly port: numb
       unsubscribe();
       certificate.stop();
       streams.stop();
-      flows?.stop();
+      unfollow?.();
       listening.close();
       listening.closeAllConnections();
     },
   };
-}
-
-/** The same answer for a second: many nodes report flows in one. */
-function recent<T>(clock: Pick<Clock, "now">, compute: () => T): () => T {
-  let known: { readonly at: number; readonly value: T } | undefined;
-  return () => {
-    if (known === undefined || clock.now() - known.at > 1_000) known = { at: clock.now(), value: compute() };
-    return known.value;
-  };
-}
-
-function* fragmentsOf(compiled: CompiledUnits): Generator<Pick<Fragment, "rows">> {
-  for (const unit of compiled.units()) {
-    const fragment = compiled.fragment(unit);
-    if (fragment !== undefined) yield fragment;
-  }
 }
 
 /** The key of all replicas, or, where the Secret cannot be read, one of this process: then a login is valid for it alone. */

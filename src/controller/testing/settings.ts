@@ -30,6 +30,7 @@ export const SETTINGS: Settings = {
   pagePort: 0,
   pageDir: "",
   flowsPort: 0,
+  flowMetrics: false,
   pageCertificateDir: "",
   logLevel: "info",
   tlsDir: "",

@@ -35,7 +35,7 @@ export interface FixtureServer extends AsyncDisposable {
   send(event: StreamEvent): void;
   /** Cuts all connections. */
   cut(): void;
-  /** The paths of all requests to the API. */
+  /** The paths of all requests to the API, with their parameters. */
   readonly asked: string[];
 }
 
@@ -52,11 +52,11 @@ export async function fixtureServer(folder: string, cluster: FixtureCluster): Pr
     stream.write(`id: ${++id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://fixture");
+    const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://fixture");
     if (!pathname.startsWith("/weft/")) return fail(response, 404, "not-found", "");
     const path = pathname.slice("/weft/".length);
     if (!path.startsWith("api/v1/")) return file(response, path === "" ? "index.html" : path);
-    asked.push(path);
+    asked.push(`${path}${search}`);
     const segments = path.slice("api/v1/".length).split("/").map(decodeURIComponent);
     if (path === "api/v1/login" && request.method === "POST") return login(request, response);
     if (request.headers.cookie !== "weft=1") return fail(response, 401, "unauthenticated", "log in with a token");

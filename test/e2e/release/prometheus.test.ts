@@ -8,8 +8,9 @@ import { ROOT } from "../../../hack/build/npm.ts";
 import { addressOf } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { metricsIn } from "../../../hack/monitoring/testing/promql.ts";
-import { IP_POOLS } from "../../../src/kube/resources.ts";
-import { addressesOf, run, useNamespace, webPod } from "../testing/pods.ts";
+import { http, urlHost } from "../../../hack/traffic/probe.ts";
+import { IP_POOLS, NETWORK_POLICIES } from "../../../src/kube/resources.ts";
+import { addressesOf, inPod, run, useNamespace, webPod } from "../testing/pods.ts";
 import { probing } from "../testing/probing.ts";
 import { metricsToken, RULES, startPrometheus } from "../testing/prometheus.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -66,7 +67,7 @@ t.test(
     const world = await openWorld(t);
     const [first = ""] = world.lab.nodes;
     const { exec } = world.lab.node(first);
-    await probing(t, world);
+    await probing(t, world, ["flows.enabled=true"]);
     const ownTargets = [
       ...world.lab.nodes.map((node) => `${addressOf(node).v4}:10665`),
       ...world.own("kube-ovn-controller").map(({ spec }) => `${addressOf(spec.nodeName).v4}:10660`),
@@ -96,13 +97,27 @@ t.test(
     await world.kube.create(IP_POOLS, pool);
     t.teardown(() => world.kube.delete(IP_POOLS, { name: NAME }));
     await useNamespace(t, world, NAME);
-    await run(world, [webPod(NAME, "one", first)]);
+    const [one] = await run(world, [webPod(NAME, "one", first)]);
     // A counter that begins at 1 has no rate: only increments after the first scrape are visible.
     await until("the first ADD is scraped", 20_000, async () => {
       const instance = `${addressOf(first).v4}:10665`;
       return (await ask(`cni_op_latency_seconds_count{method="add",instance="${instance}"} > 0`)).length > 0;
     });
-    await run(world, [webPod(NAME, "two", first)]);
+    const [two] = await run(world, [webPod(NAME, "two", first)]);
+    if (one === undefined || two === undefined) throw new Error("a pod is missing");
+    await world.kube.create(NETWORK_POLICIES, {
+      metadata: { namespace: NAME, name: "only-two" },
+      spec: {
+        podSelector: { matchLabels: { app: "one" } },
+        policyTypes: ["Ingress"],
+        ingress: [{ from: [{ podSelector: { matchLabels: { app: "two" } } }], ports: [{ port: 8080 }] }],
+      },
+    });
+    /** Connections that the policy allows and drops. */
+    const connect = (): Promise<unknown> =>
+      Promise.all(
+        [8080, 8081].map((port) => http(inPod(two), `http://${urlHost(addressesOf(one)[0])}:${port}/hostname`)),
+      );
     const { stdout: own } = await exec(["ip", "-4", "-o", "addr", "show", "dev", "ovn0"]);
     const address = /inet (\S+)/.exec(own)?.[1] ?? "";
     await exec(["ip", "addr", "del", address, "dev", "ovn0"]);
@@ -118,11 +133,19 @@ t.test(
     const started = Date.now();
     // A rate needs two scrapes, a recording rule one more evaluation.
     while (left.length > 0 && Date.now() - started < 60_000) {
+      await connect();
       const still: (typeof left)[number][] = [];
       for (const [where, query] of left) if ((await ask(query)).length === 0) still.push([where, query]);
       left = still;
     }
     t.same(left, [], "queries without data");
+    const pair = `source_namespace="${NAME}",destination_namespace="${NAME}",direction="ingress"`;
+    for (const verdict of ["allowed", "dropped"])
+      t.equal(
+        (await ask(`weft_flow_sampled_packets_total{${pair},verdict="${verdict}"} > 0`)).length,
+        1,
+        `flows that are ${verdict}`,
+      );
     if (!clustered) t.same(await ask("kube_ovn_cluster_enabled == 1"), []);
     t.equal((await ask('count(ALERTS{alertstate="firing"}) or vector(0)')).length, 1);
     const sizes = await ask("kube_ovn_db_file_size_bytes > 1000");

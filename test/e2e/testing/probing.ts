@@ -14,10 +14,10 @@ const VALUES: readonly string[] = [
   "externalDNS=kubernetes.default.svc.cluster.local",
 ];
 
-/** Runs a prober on each node until the end of the test. */
-export async function probing(t: Test, world: World): Promise<void> {
+/** Runs a prober on each node until the end of the test; `set`: further values of the chart, as helm's `--set`. */
+export async function probing(t: Test, world: World, set: readonly string[] = []): Promise<void> {
   t.teardown(() => deploy(world.lab, createProgress()));
-  await deploy(world.lab, createProgress(), { set: VALUES.map((one) => `pinger.${one}`) });
+  await deploy(world.lab, createProgress(), { set: [...VALUES.map((one) => `pinger.${one}`), ...set] });
   await until(
     "a prober on each node is known",
     30_000,

@@ -7,17 +7,16 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { FlowPage } from "../../../api/flow-page.ts";
-import type { SampledFlow } from "../../../api/sampling.ts";
-import { addChassis, addNode } from "../../../compile/testing/sample-facts.ts";
-import { FlowServer } from "../../../daemon/flows/flow-server.ts";
-import { FlowTable } from "../../../daemon/flows/flow-table.ts";
-import type { FactStore } from "../../../facts/store.ts";
-import { factStore } from "../../../kinds/store.ts";
-import type { NodeFlow } from "../../../page/flows.ts";
-import { type CertifiedKey, issueKey, makeAuthority } from "../../../pki/authority.ts";
-import { SYSTEM_CLOCK } from "../../../time/clock.ts";
-import { FlowReader, type FlowReaderParts } from "./flow-reader.ts";
+import type { FlowPage } from "../../api/flow-page.ts";
+import type { SampledFlow } from "../../api/sampling.ts";
+import { addChassis, addNode } from "../../compile/testing/sample-facts.ts";
+import { FlowServer } from "../../daemon/flows/flow-server.ts";
+import { FlowTable } from "../../daemon/flows/flow-table.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { factStore } from "../../kinds/store.ts";
+import { type CertifiedKey, issueKey, makeAuthority } from "../../pki/authority.ts";
+import { SYSTEM_CLOCK } from "../../time/clock.ts";
+import { type FlowChange, FlowReader, type FlowReaderParts } from "./flow-reader.ts";
 
 const skip = spawnSync("openssl", ["version"]).status === 0 ? false : "no openssl on the PATH";
 const pem = ({ privateKey, certificate }: CertifiedKey): string => privateKey + certificate;
@@ -89,7 +88,7 @@ async function setUp(t: Test) {
   const port = server.port ?? 0;
   const reader = (facts: FactStore, more: Partial<FlowReaderParts> = {}): FlowReader => {
     const found = new FlowReader({
-      ...{ facts, port, clock: SYSTEM_CLOCK, onFlows: () => undefined },
+      ...{ facts, port, clock: SYSTEM_CLOCK },
       credentials: async () => ({ pem: pem(controller), authorities: [nodes.certificate] }),
       ...more,
     });
@@ -127,12 +126,11 @@ t.test(
   async (t) => {
     const { flows, reader } = await setUp(t);
     flows.add(80);
-    let told: (flows: readonly NodeFlow[]) => void = () => undefined;
-    const reads = reader(cluster("127.0.0.1"), { onFlows: (changed) => told(changed) });
+    const reads = reader(cluster("127.0.0.1"));
     const first = await reads.read();
     t.match(first, { flows: [{ node: "n1", flow: { port: 80, to: "10.16.0.3" } }], unread: [], incomplete: false });
     const release = reads.hold();
-    const changed = new Promise<readonly NodeFlow[]>((resolve) => (told = resolve));
+    const changed = new Promise<readonly FlowChange[]>((resolve) => reads.subscribe(resolve));
     flows.add(443);
     t.match(await changed, [{ node: "n1", flow: { port: 443 } }]);
     t.strictSame(
@@ -233,5 +231,33 @@ t.test(
     t.ok(found.every((one) => one.flow.last <= Date.now()));
     flows.extra.push({ ...flow, packets: "3" } as unknown as SampledFlow);
     t.match((await reader(cluster("127.0.0.1")).read()).unread, [{ problem: /a flow without packets/ }]);
+  },
+);
+
+t.test(
+  "packets are told as they come: none of before reading began, one at least of a flow that was forgotten, all of a new one",
+  { skip },
+  async (t) => {
+    const { flows, reader } = await setUp(t);
+    for (const port of [80, 80, 80, 81]) flows.add(port);
+    const reads = reader(cluster("127.0.0.1"), { kept: 1 });
+    let told: (changes: readonly FlowChange[]) => void = () => undefined;
+    reads.subscribe((changes) => told(changes));
+    const next = (): Promise<readonly (readonly number[])[]> =>
+      new Promise((resolve) => {
+        told = (changes) => resolve(changes.map(({ flow, added }) => [flow.port, flow.packets, added]));
+      });
+    const first = next();
+    reads.hold();
+    t.strictSame(await first, [[81, 1, 0]], "the newest one only is kept");
+    const changed = next();
+    flows.add(81);
+    t.strictSame(await changed, [[81, 2, 1]]);
+    const forgotten = next();
+    flows.add(80);
+    t.strictSame(await forgotten, [[80, 4, 1]], "three of its packets are from before");
+    const fresh = next();
+    flows.add(443);
+    t.strictSame(await fresh, [[443, 1, 1]]);
   },
 );

@@ -2,16 +2,16 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { NODE } from "../../../api/annotations.ts";
-import { NODE_AUTHORITIES_FILE } from "../../../api/certificates.ts";
-import type { FlowPage } from "../../../api/flow-page.ts";
-import type { SampledFlow } from "../../../api/sampling.ts";
-import type { FactStore } from "../../../facts/store.ts";
-import { parseIp } from "../../../net/address.ts";
-import type { FlowsRead, NodeFlow } from "../../../page/flows.ts";
-import { certificatesIn } from "../../../pki/certificate.ts";
-import type { Clock } from "../../../time/clock.ts";
-import { tlsFilesIn } from "../../certificates/certificates.ts";
+import { NODE } from "../../api/annotations.ts";
+import { NODE_AUTHORITIES_FILE } from "../../api/certificates.ts";
+import type { FlowPage } from "../../api/flow-page.ts";
+import type { SampledFlow } from "../../api/sampling.ts";
+import type { FactStore } from "../../facts/store.ts";
+import { parseIp } from "../../net/address.ts";
+import type { FlowsRead, NodeFlow } from "../../page/flows.ts";
+import { certificatesIn } from "../../pki/certificate.ts";
+import type { Clock } from "../../time/clock.ts";
+import { tlsFilesIn } from "../certificates/certificates.ts";
 import { type FlowCredentials, type FlowNode, NodeStream } from "./node-stream.ts";
 
 /** What a {@link FlowReader} needs. */
@@ -21,8 +21,6 @@ export interface FlowReaderParts {
   /** The port of each node's daemon. */
   readonly port: number;
   readonly credentials: () => Promise<FlowCredentials>;
-  /** Called with flows that have changed, of some seconds ago at most. */
-  readonly onFlows: (flows: readonly NodeFlow[]) => void;
   /** Flows that are kept of all nodes; default: {@link KEPT}. */
   readonly kept?: number;
 }
@@ -37,8 +35,14 @@ const DEADLINE_MS = 3_000;
 /** How long nodes are read after a question, and flows are kept: as long as another one costs less than to read all again. */
 const LINGER_MS = 60_000;
 const HOUR_MS = 3_600_000;
-/** So many flows of one page are told as changes. */
-const TOLD = 2_000;
+/** The most packets that one change adds: a node that is not honest cannot make a sum overflow. */
+const MOST_ADDED = 1_000_000_000;
+
+/** A flow that has changed. */
+export interface FlowChange extends NodeFlow {
+  /** Its packets since it was read before; none of those before reading began. At least one of a flow that was forgotten meanwhile. */
+  readonly added: number;
+}
 
 interface ReadNode {
   readonly node: FlowNode;
@@ -47,6 +51,8 @@ interface ReadNode {
   readonly flows: Map<string, SampledFlow>;
   /** Its daemon has, or this reader has, left out some of the last hour. */
   incomplete: boolean;
+  /** By the node's clock, ms: a flow that began later, and is not in `flows`, is new. Undefined until the first page, which is from before reading began. */
+  newSince: number | undefined;
 }
 
 /** The controller's own key and certificate, and the authorities of nodes, from its folder. Rejects with the error of the file system while there are none. */
@@ -59,11 +65,12 @@ export function flowCredentials(folder: string): () => Promise<FlowCredentials> 
   };
 }
 
-/** Reads the flows of all nodes while a user looks at them, and nothing otherwise. */
+/** Reads the flows of all nodes while someone holds it, a user who looks at them or the metrics, and nothing otherwise. */
 export class FlowReader {
   readonly #parts: FlowReaderParts;
   readonly #nodes = new Map<string, ReadNode>();
   readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<(changes: readonly FlowChange[]) => void>();
   #holds = 0;
   /** The flows that are kept of each node. */
   #share = MOST_OF_NODE;
@@ -74,6 +81,12 @@ export class FlowReader {
 
   constructor(parts: FlowReaderParts) {
     this.#parts = parts;
+  }
+
+  /** Calls `listener` with flows that have changed, of some seconds ago at most, while they are read. Returns how to end that. */
+  subscribe(listener: (changes: readonly FlowChange[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Reads until the function returned is called. */
@@ -170,7 +183,7 @@ export class FlowReader {
       onPage: (page) => this.#note(read, page),
       onState: () => this.#tell(),
     });
-    const read: ReadNode = { node, stream, flows, incomplete: false };
+    const read: ReadNode = { node, stream, flows, incomplete: false, newSince: undefined };
     this.#nodes.set(node.name, read);
     stream.start();
   }
@@ -179,21 +192,26 @@ export class FlowReader {
     const now = this.#parts.clock.wall();
     const { node, flows } = read;
     if (page.skipped > 0 || page.dropped > 0) read.incomplete = true;
-    const noted: NodeFlow[] = [];
+    const { newSince } = read;
+    const changes: FlowChange[] = [];
     for (const given of page.flows) {
       const flow = plausible(given, now);
       if (flow === undefined) continue;
       const key = `${flow.point} ${flow.from} ${flow.to} ${flow.protocol} ${flow.port}`;
+      const before = flows.get(key);
+      const added = newSince === undefined ? 0 : addedSince(before, flow, given.first > newSince);
+      changes.push({ node: node.name, flow, added: Math.min(MOST_ADDED, added) });
       flows.delete(key);
       flows.set(key, flow);
-      noted.push({ node: node.name, flow });
     }
-    for (const oldest of flows.keys()) {
+    for (const [oldest, { last }] of flows) {
       if (flows.size <= this.#share) break;
       flows.delete(oldest);
       read.incomplete = true;
+      read.newSince = Math.max(read.newSince ?? 0, last);
     }
-    if (noted.length > 0) this.#parts.onFlows(noted.slice(-TOLD));
+    if (newSince === undefined) read.newSince = Math.max(read.newSince ?? 0, page.flows.at(-1)?.last ?? 0);
+    if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
   }
 
   /** Resolves when every node has answered or failed, or after {@link DEADLINE_MS}. */
@@ -214,6 +232,12 @@ export class FlowReader {
   #tell(): void {
     for (const look of [...this.#waiting]) look();
   }
+}
+
+/** The packets of a flow since it was read `before`. Its daemon counts from 0 again when it restarts, or has dropped the flow. */
+function addedSince(before: SampledFlow | undefined, { packets }: SampledFlow, isNew: boolean): number {
+  if (before !== undefined) return packets >= before.packets ? packets - before.packets : packets;
+  return isNew ? packets : Math.min(1, packets);
 }
 
 /** A flow as a node reports it, with canonical addresses and no time in the future: its clock may differ, and the node may not be honest. */

@@ -4,11 +4,11 @@ import type { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { TLSSocket } from "node:tls";
-import { FLOWS_PATH, type FlowPage, readFlowPage } from "../../../api/flow-page.ts";
-import { lineDecoder } from "../../../kube/lines.ts";
-import { isIssuedBy, readCertificate } from "../../../pki/certificate.ts";
-import { Backoff } from "../../../time/backoff.ts";
-import type { Clock } from "../../../time/clock.ts";
+import { FLOWS_PATH, type FlowPage, readFlowPage } from "../../api/flow-page.ts";
+import { lineDecoder } from "../../kube/lines.ts";
+import { isIssuedBy, readCertificate } from "../../pki/certificate.ts";
+import { Backoff } from "../../time/backoff.ts";
+import type { Clock } from "../../time/clock.ts";
 
 /** With what the controller and a node authenticate each other; PEM. */
 export interface FlowCredentials {
