@@ -31,7 +31,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   NAT: ["stateless"],
   Logical_Router: ["chassis", "always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"],
   Logical_Switch_Port: [
-    ...["router-port", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
+    ...["router-port", "nat-addresses", "virtual-ip", "virtual-parents", "arp_proxy", "disable_arp_nd_rsp"],
     ...["requested-chassis", "activation-strategy", "network_name"],
   ],
 };

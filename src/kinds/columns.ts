@@ -14,6 +14,9 @@ export const QOS_COLUMNS = ["priority", "direction", "match", "bandwidth", "exte
 /** Of a routing policy. */
 export const POLICY_COLUMNS = ["priority", "match", "action", "nexthops", "external_ids"] as const;
 
+/** Of the static route of a policy's next hop, see `resolveNextHop` in src/compile/vpc/policy-next-hop.ts. */
+export const NEXT_HOP_COLUMNS = ["ip_prefix", "nexthop", "policy", "route_table", "options", "external_ids"] as const;
+
 /** Of a translation of a router. */
 export const NAT_COLUMNS = [
   ...(["type", "external_ip", "logical_ip", "external_mac", "logical_port", "options", "external_ids"] as const),

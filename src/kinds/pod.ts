@@ -7,7 +7,7 @@ import { addressesOf } from "../facts/annotation-forms.ts";
 import type { PodFact } from "../facts/pod.ts";
 import { projectPod } from "../facts/project-core.ts";
 import { PODS } from "../kube/resources.ts";
-import { NAT_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
+import { NAT_COLUMNS, NEXT_HOP_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS, QOS_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -42,9 +42,10 @@ export const podKind: Kind<"pods"> = {
     DHCP_Options: ["cidr", "options", "external_ids"],
     Logical_Switch_Port: [...PORT_COLUMNS, "enabled", "port_security", "dhcpv4_options", "dhcpv6_options"],
     Port_Group: ["ports"],
-    Logical_Router: ["policies", "nat"],
+    Logical_Router: ["policies", "nat", "static_routes"],
     NAT: NAT_COLUMNS,
     Logical_Router_Policy: POLICY_COLUMNS,
+    Logical_Router_Static_Route: NEXT_HOP_COLUMNS,
   },
   claim: podClaims,
   roots: (old, now) => {

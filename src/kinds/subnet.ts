@@ -7,7 +7,7 @@ import { NOT_SUPPORTED } from "../facts/not-supported.ts";
 import { projectSubnet } from "../facts/project-subnet.ts";
 import type { SubnetSpecFact } from "../facts/subnet.ts";
 import { SUBNETS } from "../kube/resources.ts";
-import { ACL_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
+import { ACL_COLUMNS, NEXT_HOP_COLUMNS, POLICY_COLUMNS, PORT_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
 
 declare module "../facts/types.ts" {
@@ -31,9 +31,10 @@ export const subnetKind: Kind<"subnetSpecs"> = {
   rows: {
     Logical_Switch: ["name", "other_config", "external_ids", "ports", "acls", "load_balancer_group"],
     Logical_Switch_Port: [...PORT_COLUMNS, "tag"],
-    Logical_Router: ["ports", "policies"],
+    Logical_Router: ["ports", "policies", "static_routes"],
     Logical_Router_Port: ["name", "mac", "networks", "ipv6_ra_configs", "options", "external_ids"],
     Logical_Router_Policy: POLICY_COLUMNS,
+    Logical_Router_Static_Route: NEXT_HOP_COLUMNS,
     Port_Group: ["ports"],
     Address_Set: ["name", "external_ids", "addresses"],
     ACL: ACL_COLUMNS,

@@ -15,6 +15,7 @@ import { podPortId, routerId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { u2oRouterOf } from "../subnet/subnet-u2o.ts";
+import { resolveNextHop } from "../vpc/policy-next-hop.ts";
 import { externalLink } from "../vpc/vpc-external.ts";
 import type { NorthGateway, PortInput } from "./port-input.ts";
 
@@ -88,6 +89,7 @@ export function addNorthGateway(build: FragmentBuilder, { pod, ip, subnet, north
   for (const { family, match } of FAMILIES) {
     const hop = north.hops[family];
     if (hop === undefined) continue;
+    resolveNextHop(build, subnet.vpc, hop);
     const id = `${podPortId(ip.name, pod)}/north/${family}`;
     build.held("Logical_Router", routerId(subnet.vpc), "policies", "Logical_Router_Policy", id, {
       priority: PRIORITY,

@@ -14,6 +14,7 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { POLICY_PRIORITY } from "../gateway/router-policy-priorities.ts";
 import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
+import { resolveNextHop } from "../vpc/policy-next-hop.ts";
 import { isInSubnet } from "./subnet-localnet.ts";
 
 /** The inputs of a subnet's `u2oInterconnection`. */
@@ -101,6 +102,7 @@ export function addU2oRoutes(build: FragmentBuilder, subnet: SubnetFact, of: U2o
       policy("to", POLICY_PRIORITY.u2o, `${ip}.src == {${overlay.join(", ")}} && ${to}`);
     if (overlayOnly) policy("same", POLICY_PRIORITY.u2oSame, `${from} && ${to}`);
     if (hop === undefined) continue;
+    resolveNextHop(build, vpc, hop);
     if (of.isDefaultVpc)
       policy("nodes", POLICY_PRIORITY.subnet, `${ip}.dst == $${nodesAddressSet(number)} && ${from}`, hop);
     policy("gateway", overlayOnly ? POLICY_PRIORITY.u2oGateway : POLICY_PRIORITY.gateway, from, hop);

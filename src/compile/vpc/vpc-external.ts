@@ -21,6 +21,7 @@ import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
 import { routerId, routerPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { readLocalnet } from "../subnet/subnet-localnet.ts";
+import { resolveNextHop } from "./policy-next-hop.ts";
 import { type ConnectedRange, connectedRanges } from "./vpc-peerings.ts";
 
 type OvnEipFact = FactTypes["ovnEips"];
@@ -139,7 +140,7 @@ export function addExternalPorts(
   links: readonly ExternalLink[],
   ranges: readonly ConnectedRange[],
 ): void {
-  for (const { subnet, cidr, address, mac, chassis, port, switchPort } of links) {
+  for (const { subnet, cidr, gateway, address, mac, chassis, port, switchPort } of links) {
     const networks = (["v4", "v6"] as const).flatMap((family) => {
       const [own, block] = [address[family], cidr[family]];
       return own === undefined || block === undefined ? [] : [`${own}/${block.split("/")[1]}`];
@@ -163,9 +164,11 @@ export function addExternalPorts(
       name: switchPort,
       type: "router",
       addresses: ["router"],
-      options: { "router-port": port },
+      // The chassis that translates an address announces it by gratuitous ARP, when it begins to: routers outside may remember another MAC address for hours.
+      options: { "router-port": port, "nat-addresses": "router" },
       external_ids: externalIds({ ls: subnet }),
     });
+    for (const hop of dualValues(gateway)) resolveNextHop(build, vpc, hop);
     for (const family of [4, 6] as const) {
       const own = ranges.map((range) => range.cidr).filter((range) => range.includes(":") === (family === 6));
       const sources = [...own.sort(), ...(isDefault ? [`$${nodesAddressSet(family)}`] : [])];

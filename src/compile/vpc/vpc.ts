@@ -32,6 +32,7 @@ import { malformedNotes, vpcReferences } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { matchNotes, rememberRoutes, routeNotes, settleVpcRoutes } from "./accepted-routes.ts";
+import { resolveNextHop } from "./policy-next-hop.ts";
 import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";
 import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
@@ -180,6 +181,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
     addExternalSessions(build, vpc.name, sessions, input.sessionStates);
     addBfdPort(build, input, tables);
     for (const { priority, match, action, nextHops } of hops.policyRoutes) {
+      for (const hop of nextHops) resolveNextHop(build, vpc.name, hop);
       const id = `${vpc.name}/policy/${priority}/${match}`;
       build.held("Logical_Router", routerId(vpc.name), "policies", "Logical_Router_Policy", id, {
         priority,
