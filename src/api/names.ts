@@ -75,6 +75,11 @@ export function routerPortName(vpc: string, subnet: string): Name {
   return portName(`${vpc}-${subnet}`, ["router port", vpc, subnet]);
 }
 
+/** The port that northd adds to a router port with gateway chassis, of type `chassisredirect`: packets for it go to the active chassis (ovn-sb(5), Port_Binding). */
+export function redirectPortName(routerPort: string): string {
+  return `cr-${routerPort}`;
+}
+
 /** The switch port towards a router: `<subnet>-<vpc>`. */
 export function routerSwitchPortName(subnet: string, vpc: string): Name {
   return portName(`${subnet}-${vpc}`, ["switch port", subnet, vpc]);

@@ -16,6 +16,20 @@ export interface EipVpcFact {
   readonly user: string;
 }
 
+/**
+ * The addresses to which the router of a VPC balances connections from outside for a Service: its addresses in an external subnet, or its RouterLBRule. Derived by
+ * `src/compile/nat/router-endpoints.ts`. Absent if the router does not.
+ */
+export interface RouterEndpointsFact {
+  /** Key of the Service. */
+  readonly key: string;
+  readonly vpc: string;
+  /** The Service or its RouterLBRule, for messages. */
+  readonly who: string;
+  /** Of its usable endpoints, sorted. */
+  readonly addresses: readonly string[];
+}
+
 /** The key of the one {@link ExternalGatewaysFact}. */
 export const EXTERNAL_GATEWAYS = "external";
 

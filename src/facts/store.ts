@@ -8,6 +8,7 @@ import { Failures } from "../desired/failures.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import { type Dependency, dependency, includesDependency, indexTopic, type Topic } from "./dependency.ts";
 import type { FactChange } from "./fact-change.ts";
+import { addressKeys } from "./nat-rule.ts";
 import type { DerivedKind, FactIndexes, FactKind, FactTypes } from "./types.ts";
 
 /**
@@ -70,6 +71,8 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   bfdPorts: {},
   externalGateways: {},
   eipVpcs: {},
+  // As the targets of rules.
+  routerEndpoints: { address: ({ vpc, addresses }) => addressKeys(vpc, ...addresses) },
   chassisProblems: {},
   zones: {},
   nodeNames: {},

@@ -3,7 +3,7 @@
 import type { ClusterFact, NameCollisionFact, ServedFact } from "./cluster.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
-import type { EipVpcFact, ExternalGatewaysFact } from "./external.ts";
+import type { EipVpcFact, ExternalGatewaysFact, RouterEndpointsFact } from "./external.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
 import type { NodeNameFact, ZoneFact } from "./node.ts";
 import type {
@@ -65,6 +65,7 @@ export interface DerivedFactTypes {
   readonly bfdPorts: BfdPortFact;
   readonly externalGateways: ExternalGatewaysFact;
   readonly eipVpcs: EipVpcFact;
+  readonly routerEndpoints: RouterEndpointsFact;
   readonly zones: ZoneFact;
   readonly nodeNames: NodeNameFact;
   readonly providerNodes: ProviderNodeFact;
@@ -77,6 +78,7 @@ export interface FactTypes extends DerivedFactTypes {}
 export interface FactIndexes {
   readonly addressHolders: "subnet";
   readonly providerNodes: "network" | "node";
+  readonly routerEndpoints: "address";
   readonly subnets:
     | "vpc"
     | "provider"

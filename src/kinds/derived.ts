@@ -4,6 +4,7 @@ import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
+import { routerEndpoints } from "../compile/nat/router-endpoints.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { providerNodes } from "../compile/node/provider-nodes.ts";
 import { clusterServiceRanges } from "../compile/service/service-ranges.ts";
@@ -24,7 +25,7 @@ import { zones } from "./zones.ts";
 
 /**
  * The derived facts: verdicts on subnets, members of groups, existing security groups, name collisions, objects that hold addresses, gateway nodes of
- * subnets, connections of nodes to external networks, VPCs of OvnEips, peered VPCs, zones, and names of nodes. They depend on the facts only, not on the order of
+ * subnets, connections of nodes to external networks, VPCs of OvnEips, endpoints of routers, peered VPCs, zones, and names of nodes. They depend on the facts only, not on the order of
  * changes.
  */
 export class DerivedFacts {
@@ -56,6 +57,7 @@ export class DerivedFacts {
       nodeSubnets: new NodeSubnets(facts),
       gatewayGroups: new GatewayGroups(facts),
       eipVpcs: recordedDeriver(facts, eipVpcs),
+      routerEndpoints: recordedDeriver(facts, routerEndpoints),
       vpcPeers: recordedDeriver(facts, vpcPeers),
       "security groups": new SecurityGroupIndex(facts),
       groups: new GroupIndex(facts),

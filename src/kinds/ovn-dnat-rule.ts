@@ -10,10 +10,11 @@ import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
+import { HAIRPIN, podBalancerGroupId } from "../compile/service/load-balancer.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import type { ProjectedMeta } from "../facts/meta.ts";
-import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetOf } from "../facts/nat-rule.ts";
+import { type EipRuleFact, type NatTargetFact, natRuleFields, natTargetKeys, natTargetOf } from "../facts/nat-rule.ts";
 import type { FactReader } from "../facts/store.ts";
 import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
@@ -36,7 +37,7 @@ declare module "../facts/types.ts" {
     readonly ovnDnatRules: OvnDnatRuleFact;
   }
   interface FactIndexes {
-    readonly ovnDnatRules: "eip" | "port";
+    readonly ovnDnatRules: "eip" | "port" | "target";
   }
 }
 
@@ -71,7 +72,7 @@ interface DnatInput {
   readonly rival: NatProblem | undefined;
 }
 
-/** An OvnDnatRule: a load balancer of its VPC's router, as in Kube-OVN. */
+/** An OvnDnatRule: a load balancer of its VPC's router, as in Kube-OVN, and of the VPC's switches. */
 const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
   name: "ovndnatrule",
   priority: 4,
@@ -113,10 +114,12 @@ const ovnDnatRuleUnit: UnitKind<FactReader, DnatInput, WeftEffect> = {
       vips,
       selection_fields: [],
       // Otherwise a UDP client that keeps sending would stay with a former target.
-      options: protocol === "udp" ? { ct_flush: "true" } : {},
+      options: { ...HAIRPIN, ...(protocol === "udp" && { ct_flush: "true" }) },
       external_ids: externalIds({ vpc }),
     });
     build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
+    // For pods of the VPC. The router translates packets of those on the gateway chassis before they leave by the external port, but no reply that does not pass that port.
+    build.member("Load_Balancer_Group", podBalancerGroupId(vpc, use.inDefaultVpc), "load_balancer", balancer.uuid);
     if (use.inDefaultVpc) addWayOut(build, `dnat/${name}`, vpc, pairs, link, ` && ${protocol}.src == ${internalPort}`);
     const message = Object.entries(vips)
       .map(([outside, inside]) => `${outside} leads to ${inside}`)
@@ -153,11 +156,16 @@ export const ovnDnatRuleKind: Kind<"ovnDnatRules"> = {
   facts: "ovnDnatRules",
   type: { group: "kubeovn.io", version: "v1", plural: "ovn-dnat-rules", namespaced: false, kind: "OvnDnatRule" },
   project: projectOvnDnatRule,
-  indexes: { eip: ({ eip }) => [eip], port: (rule) => [portKey(portOf(rule))] },
+  indexes: {
+    eip: ({ eip }) => [eip],
+    port: (rule) => [portKey(portOf(rule))],
+    target: ({ target }) => natTargetKeys(target),
+  },
   unit: ovnDnatRuleUnit,
   rows: {
     Logical_Router: ["load_balancer", "policies"],
     Load_Balancer: ["name", "protocol", "vips", "selection_fields", "options", "external_ids"],
+    Load_Balancer_Group: ["load_balancer"],
     Logical_Router_Policy: POLICY_COLUMNS,
   },
   status: "subresource",

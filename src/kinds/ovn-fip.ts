@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { OvnFipSpec } from "../api/generated/ovnfip.ts";
-import type { WeftEffect } from "../compile/effects.ts";
+import type { Note, WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
 import { olderFip } from "../compile/nat/eip-exclusion.ts";
 import { decideUse, type NatUse, readUse } from "../compile/nat/nat-decision.ts";
 import { type NatProblem, natProblem } from "../compile/nat/nat-problem.ts";
 import { addWayOut, natEffects } from "../compile/nat/nat-rule.ts";
 import { type NatTarget, readTarget } from "../compile/nat/nat-target.ts";
+import { balancerAtRouter } from "../compile/nat/router-endpoints.ts";
 import { olderSourceRule } from "../compile/nat/source-exclusion.ts";
+import { translatingPort } from "../compile/nat/translating-port.ts";
 import { routerId } from "../compile/owner-ids.ts";
 import { externalIds } from "../compile/rows.ts";
 import type { Fragment } from "../desired/fragment.ts";
@@ -53,6 +55,8 @@ interface FipInput {
   readonly target: NatTarget | NatProblem;
   /** Another floating IP that excludes this one. */
   readonly rival: NatProblem | undefined;
+  /** What balances connections to its target at the router. */
+  readonly balancer: string | undefined;
 }
 
 /** An OvnFip: its NAT row for each family. */
@@ -64,15 +68,17 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
     const fip = reader.get("ovnFips", key);
     if (fip === undefined) return undefined;
     const target = readTarget(reader, fip.target);
+    const distributed = fip.type === "distributed" && target.ok && target.port !== undefined;
     return {
       fip,
       use: readUse(reader, fip, target),
       target,
       rival: rivalOf(reader, fip, target.ok ? target.keys : natTargetKeys(fip.target)),
+      balancer: distributed ? balancerAtRouter(reader, target.keys) : undefined,
     };
   },
 
-  compile({ fip, use, target, rival }): Fragment<WeftEffect> {
+  compile({ fip, use, target, rival, balancer }): Fragment<WeftEffect> {
     const build = new FragmentBuilder();
     const vpc = target.ok ? target.vpc : "";
     const inside = target.ok ? { v4Ip: target.v4, v6Ip: target.v6 } : { v4Ip: "", v6Ip: "" };
@@ -81,7 +87,7 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
     const outcome = {
       eip: use.eip.ok ? use.eip : undefined,
       status: { vpc, ...inside, macAddress: mac },
-      notes: target.ok ? target.notes : [],
+      notes: target.ok ? [...target.notes, ...centralizedNotes(balancer)] : [],
     };
     const decision = decideUse(use, fip, target, { rival });
     if (!decision.ok) return build.finish(natEffects("ovnFips", fip, { ...outcome, problem: decision, message: "" }));
@@ -92,9 +98,7 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
         type: "dnat_and_snat",
         external_ip: external,
         logical_ip: logical,
-        // With both set, the chassis of the port translates and answers ARP for the address (ovn-nb(5), NAT `external_mac`).
-        external_mac: distributed ? port?.mac : undefined,
-        logical_port: distributed ? port?.name : undefined,
+        ...translatingPort(distributed ? port : undefined, link, balancer),
         options: { stateless: String(distributed) },
         external_ids: externalIds(),
       });
@@ -104,6 +108,12 @@ const ovnFipUnit: UnitKind<FactReader, FipInput, WeftEffect> = {
     return build.finish(natEffects("ovnFips", fip, { ...outcome, message }));
   },
 };
+
+function centralizedNotes(balancer: string | undefined): readonly Note[] {
+  if (balancer === undefined) return [];
+  const message = `the gateway node translates, because ${balancer} forwards connections to the same address`;
+  return [{ reason: "Centralized", message }];
+}
 
 /** An older floating IP of the same OvnEip, or rule of the same target in the same external subnet. */
 function rivalOf(reader: FactReader, fip: OvnFipFact, keys: readonly string[]): NatProblem | undefined {

@@ -5,6 +5,7 @@ import { equalsGolden } from "../collections/testing/golden.ts";
 import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
+import { routerEndpoints } from "../compile/nat/router-endpoints.ts";
 import { nodeUnit } from "../compile/node/node.ts";
 import { insideBalancerGroupId, loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
@@ -28,6 +29,7 @@ import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { deriverOf } from "../facts/derivation.ts";
 import { projectNode } from "../facts/project-core.ts";
 import { recordedDeriver } from "../facts/recorded-derivation.ts";
+import { projectRouterLbRule } from "../facts/router-lb-rule.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
 import { formatFragment } from "../reconcile/plan-text.ts";
 import { addressHolders } from "./address-holders.ts";
@@ -88,6 +90,7 @@ function world(): FactStore {
     deriverOf(facts, externalGateways),
     deriverOf(facts, addressHolders),
     recordedDeriver(facts, eipVpcs),
+    recordedDeriver(facts, routerEndpoints),
   ])
     followed(facts, deriver);
   for (const name of ["gw-1", "gw-2"]) {
@@ -339,6 +342,45 @@ t.test("an external subnet does not refuse clients outside at addresses of Servi
   addVpc(facts, "team", {});
   t.same(groups(), [all, inside], "it is the external subnet of no VPC");
 });
+
+t.test(
+  "the gateway node translates a distributed floating IP while the router balances connections to its address",
+  async (t) => {
+    const facts = world();
+    add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default", type: "distributed" });
+    const place = () => {
+      const [row] = compile(facts, ovnFipKind, "f").rows;
+      t.match(row, { columns: { external_mac: "5e:02:55:a3:5f:8e", options: { stateless: "true" } } });
+      return { port: row?.columns["logical_port"], message: outcome(facts, ovnFipKind, "f").message };
+    };
+    const own = { port: "web.default", message: /^172.30.0.11 is 10.0.1.5, fd00:30::11 is fd00:10:1::5$/ };
+    const gateway = (by: string) => ({
+      port: "cr-team-external",
+      message: new RegExp(`; the gateway node translates, because ${by} forwards connections to the same address$`),
+    });
+    t.match(place(), own);
+    const port = { externalPort: "53", internalPort: "5353", protocol: "UDP" };
+    add(facts, "ovnDnatRules", "d", { ovnEip: "e2", ipName: "web.default", ...port });
+    t.match(place(), gateway('OvnDnatRule "d"'));
+    add(facts, "ovnDnatRules", "d", { ovnEip: "e2", vpc: "team", v4Ip: "10.0.1.5", ...port });
+    t.match(place(), gateway('OvnDnatRule "d"'), "also by the address");
+    add(facts, "ovnDnatRules", "d", { ovnEip: "e2", vpc: "team", v4Ip: "10.0.1.6", ...port });
+    t.match(place(), own, "a rule of another address");
+    addBalanced(facts, "team", "10.0.1.5", "fd00:10:1::5");
+    t.match(place(), gateway("Service default/team"));
+    facts.set("services", "default/team", undefined);
+    t.match(place(), own);
+    const spec = { vpc: "team", ovnEip: "e2", endpoints: ["10.0.1.5"], ports: [{ port: 80, targetPort: 8080 }] };
+    const rule = { metadata: { name: "r", uid: "uid-r", generation: 1 }, spec };
+    facts.set("routerLbRules", "r", projectRouterLbRule(rule as never));
+    const owner = { apiVersion: "kubeovn.io/v1", kind: "RouterLBRule", name: "r", uid: "uid-r", controller: true };
+    addService(facts, "rlr-r", { clusterIPs: ["None"] }, { ownerReferences: [owner] });
+    addEndpoints(facts, "rlr-r", "rlr-r-1", { endpoints: [{ addresses: ["10.0.1.5"] }] });
+    t.match(place(), gateway('RouterLBRule "r"'));
+    add(facts, "ovnFips", "f", { ovnEip: "e1", ipName: "web.default" });
+    t.match(compile(facts, ovnFipKind, "f").rows, [{ columns: { logical_port: undefined } }], "a centralized one");
+  },
+);
 
 t.test("a Service with external addresses is load balancers of its VPC's router", async (t) => {
   const facts = world();
@@ -592,7 +634,9 @@ t.test("with enableBfd external routers that share a destination are monitored, 
     return {
       sessions: of("BFD").map(({ label }) => label),
       uuids: of("BFD").map(({ uuid }) => uuid),
-      used: of("Logical_Router_Static_Route").map(({ columns }) => columns["bfd"]),
+      used: of("Logical_Router_Static_Route").flatMap(({ columns }) =>
+        columns["route_table"] === "" ? [columns["bfd"]] : [],
+      ),
       condition: conditionsIn(effects)[0],
     };
   };

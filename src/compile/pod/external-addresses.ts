@@ -17,7 +17,9 @@ import type { MakeObjectEffect, ReportEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { type ExternalWay, eipOfOtherPod, podEipUse } from "../nat/eip-exclusion.ts";
 import { addWayOut } from "../nat/nat-rule.ts";
+import { balancerAtRouter } from "../nat/router-endpoints.ts";
 import { ruleOfTarget } from "../nat/source-exclusion.ts";
+import { translatingPort } from "../nat/translating-port.ts";
 import { makeObject } from "../owned-object.ts";
 import { podPortId, routerId } from "../owner-ids.ts";
 import { reportPod } from "../reports.ts";
@@ -29,7 +31,9 @@ import type { ExternalAddresses, PodTranslation, PortInput } from "./port-input.
 const ANNOTATIONS: Readonly<Record<ExternalWay, string>> = { eip: POD.eip, snat: POD.snat };
 
 /** For pods without the annotations. */
-export const NO_EXTERNAL: ExternalAddresses = { translations: [], distributed: false, missing: [], problems: [] };
+export const NO_EXTERNAL: ExternalAddresses = {
+  ...{ translations: [], distributed: false, balancer: undefined, missing: [], problems: [] },
+};
 
 /** The external addresses that a pod names in either annotation, each once. */
 export function externalAddressesIn({ annotations }: Pick<PodFact, "annotations">): readonly string[] {
@@ -87,7 +91,9 @@ export function externalAddresses(
       else translations.push({ way, family, external, logical, link });
     }
   }
-  return { translations, missing, problems, distributed: config?.enabled === true && config.distributed };
+  const distributed = config?.enabled === true && config.distributed && floating.length > 0;
+  const balancer = distributed ? balancerAtRouter(reader, targetKeys(ip, router)) : undefined;
+  return { translations, missing, problems, distributed, balancer };
 }
 
 /** Why a pod cannot use an address, "" while that is about to be decided; undefined if it can, or can as soon as the OvnEip exists. */
@@ -96,7 +102,7 @@ function refusal(
   { pod, ip, router }: { readonly pod: PodFact; readonly ip: IpFact; readonly router: string },
   { external, way, link }: { readonly external: string; readonly way: ExternalWay; readonly link: ExternalLink },
 ): string | undefined {
-  const rule = ruleOfTarget(reader, link.subnet, [`ip/${ip.name}`, ...addressKeys(router, ip.v4, ip.v6)]);
+  const rule = ruleOfTarget(reader, link.subnet, targetKeys(ip, router));
   if (rule !== undefined) return `${external} is not used, because ${rule} translates the pod's address`;
   const name = annotatedEipName(external);
   const eip = reader.get("ovnEips", name);
@@ -110,8 +116,14 @@ function refusal(
   return eipOfOtherPod(reader, eip, { pod, external, way });
 }
 
+/** The keys of rules with a pod's address as their target. */
+function targetKeys(ip: IpFact, router: string): readonly string[] {
+  return [`ip/${ip.name}`, ...addressKeys(router, ip.v4, ip.v6)];
+}
+
 /** Adds the translations of a pod's external addresses, and the policies by which its packets leave towards their subnets. */
 export function addExternalAddresses(build: FragmentBuilder, { pod, ip, subnet, external }: PortInput): void {
+  const port = { name: podPortName(pod.name, pod.namespace, ip.provider), mac: ip.mac };
   for (const { way, link, ...pair } of external.translations) {
     const { family } = pair;
     const id = `${podPortId(ip.name, pod)}/${way}`;
@@ -120,8 +132,7 @@ export function addExternalAddresses(build: FragmentBuilder, { pod, ip, subnet, 
       type: way === "eip" ? "dnat_and_snat" : "snat",
       external_ip: pair.external,
       logical_ip: pair.logical,
-      external_mac: distributed ? ip.mac : undefined,
-      logical_port: distributed ? podPortName(pod.name, pod.namespace, ip.provider) : undefined,
+      ...translatingPort(distributed ? port : undefined, link, external.balancer),
       options: way === "eip" ? { stateless: String(distributed) } : {},
       external_ids: externalIds(),
     });

@@ -47,6 +47,8 @@ export interface ExternalAddresses {
   readonly translations: readonly PodTranslation[];
   /** The pod's own node translates the addresses of `eip`. */
   readonly distributed: boolean;
+  /** What balances connections to the pod at the router, so that the gateway node translates them nevertheless; undefined if nothing does. */
+  readonly balancer: string | undefined;
   /** The addresses for which an OvnEip must be created. */
   readonly missing: readonly { readonly address: string; readonly subnet: string; readonly way: ExternalWay }[];
   /** Why an annotation, or one address of it, has no effect. */

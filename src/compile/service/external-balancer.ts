@@ -22,6 +22,7 @@ import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";
 import { hostPort, isV6, targetsOf, usable } from "./endpoint-choice.ts";
+import { HAIRPIN } from "./load-balancer.ts";
 
 type Given = NonNullable<LoadBalancerFact["given"]>;
 
@@ -131,6 +132,7 @@ export function addRouterBalancers(
       ...{ name, protocol: lower, vips, selection_fields: [] },
       options: {
         reject: "true",
+        ...HAIRPIN,
         ...(protocol === "UDP" && { ct_flush: "true" }),
         ...(affinity > 0 && { affinity_timeout: String(affinity) }),
       },

@@ -31,6 +31,20 @@ export interface LoadBalancer {
   readonly byClient?: boolean;
 }
 
+/**
+ * The option of load balancers of switches by which a pod sees {@link HAIRPIN_SOURCE} where it reaches itself. By default it would see the load balancer's own address, and OVN would then return to the pod also what it
+ * sends to other pods that have that address as their source, by an OvnSnatRule.
+ */
+export const HAIRPIN = { hairpin_snat_ip: `${HAIRPIN_SOURCE.v4} ${HAIRPIN_SOURCE.v6}` } as const;
+
+/**
+ * The group of a load balancer that the VPC's router has too: only of switches without clients outside, because northd would balance what enters an external subnet's switch by its localnet port there, and the router would not
+ * translate the replies.
+ */
+export function podBalancerGroupId(vpc: string, inDefaultVpc: boolean): string {
+  return inDefaultVpc ? insideBalancerGroupId(vpc) : loadBalancerGroupId(vpc);
+}
+
 /** Adds the row of a load balancer and its membership in a group of the VPC. `of`: the Service. */
 export function addLoadBalancer(
   build: FragmentBuilder,
@@ -50,7 +64,7 @@ export function addLoadBalancer(
     options: {
       // Without endpoints: refuse the connection, do not drop it.
       reject: "true",
-      hairpin_snat_ip: `${HAIRPIN_SOURCE.v4} ${HAIRPIN_SOURCE.v6}`,
+      ...HAIRPIN,
       // A UDP client that keeps sending would never leave a removed endpoint; a TCP connection ends by itself.
       ...(protocol === "UDP" && { ct_flush: "true" }),
       ...(affinity > 0 && { affinity_timeout: String(affinity) }),

@@ -13,10 +13,10 @@ import { olderPortRule } from "../nat/eip-exclusion.ts";
 import { type NatUse, readUse } from "../nat/nat-decision.ts";
 import { type NatProblem, natProblem } from "../nat/nat-problem.ts";
 import { dropObject } from "../owned-object.ts";
-import { loadBalancerGroupId } from "../owner-ids.ts";
 import { malformedNotes, missingNamespaces } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { addRouterBalancers } from "./external-balancer.ts";
+import { podBalancerGroupId } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
 import { slicesInVpc } from "./service-vpc.ts";
 import { ROUTER_RULES, ruleService, ruleSlices, type WantedService, wantedService } from "./switch-lb-rule-objects.ts";
@@ -118,8 +118,8 @@ export const routerLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
         ids: { rule: rule.name },
       }));
       // For pods of the VPC, as in Kube-OVN: their switches balance.
-      for (const { uuid } of rows)
-        build.member("Load_Balancer_Group", loadBalancerGroupId(rule.vpc), "load_balancer", uuid);
+      const group = podBalancerGroupId(rule.vpc, use.inDefaultVpc);
+      for (const { uuid } of rows) build.member("Load_Balancer_Group", group, "load_balancer", uuid);
     }
     const objects: WeftEffect[] = [];
     // With a problem, existing objects stay as they are.
