@@ -5,7 +5,6 @@ import { externalBalancerName } from "../../api/names.ts";
 import { asksForOther, isOfAnother } from "../../claims/load-balancer-addresses.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { serviceOwner } from "../../claims/verdict-keys.ts";
-import type { DesiredRow } from "../../desired/fragment.ts";
 import { LOAD_BALANCER_CLASS } from "../../facts/project-load-balancer.ts";
 import type {
   EndpointSliceFact,
@@ -22,7 +21,7 @@ import { routerId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { type ExternalLink, externalLink } from "../vpc/vpc-external.ts";
 import { hostPort, isV6, targetsOf, usable } from "./endpoint-choice.ts";
-import { HAIRPIN } from "./load-balancer.ts";
+import { HAIRPIN, podBalancerGroupId } from "./load-balancer.ts";
 
 type Given = NonNullable<LoadBalancerFact["given"]>;
 
@@ -98,7 +97,7 @@ export interface RouterService {
   readonly v6: string;
 }
 
-/** The load balancers of a VPC's router for a service at external addresses, one for each protocol, and the way back in the default VPC. Returns their rows. */
+/** The load balancers of a VPC's router, and of the switches of its pods, for a service at external addresses, one for each protocol, and the way back in the default VPC. */
 export function addRouterBalancers(
   build: FragmentBuilder,
   { ports, affinity, v4, v6 }: RouterService,
@@ -109,9 +108,9 @@ export function addRouterBalancers(
     readonly name: string;
     readonly ids: Readonly<Record<string, string>>;
   },
-): readonly DesiredRow[] {
+): void {
   const addresses = [v4, v6].filter((address) => address !== "");
-  return (["TCP", "UDP", "SCTP"] as const).flatMap((protocol) => {
+  for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
     const vips: Record<string, string> = {};
     /** `family/port` → the addresses of endpoints. */
     const replies = new Map<string, Set<string>>();
@@ -125,7 +124,7 @@ export function addRouterBalancers(
         }
       }
     }
-    if (Object.keys(vips).length === 0) return [];
+    if (Object.keys(vips).length === 0) continue;
     const { id, name, ids } = named(protocol);
     const lower = protocol.toLowerCase() as "tcp" | "udp" | "sctp";
     const balancer = build.row("Load_Balancer", id, {
@@ -139,7 +138,8 @@ export function addRouterBalancers(
       external_ids: externalIds({ ...ids, vpc }),
     });
     build.member("Logical_Router", routerId(vpc), "load_balancer", balancer.uuid);
-    if (!inDefaultVpc) return [balancer];
+    build.member("Load_Balancer_Group", podBalancerGroupId(vpc, inDefaultVpc), "load_balancer", balancer.uuid);
+    if (!inDefaultVpc) continue;
     for (const [from, inside] of [...replies].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const [family, port] = from.split("/");
       const pair = {
@@ -149,6 +149,5 @@ export function addRouterBalancers(
       } as const;
       addWayOut(build, `${id}/${port}`, vpc, [pair], link, ` && ${lower}.src == ${port}`);
     }
-    return [balancer];
-  });
+  }
 }

@@ -16,7 +16,6 @@ import { dropObject } from "../owned-object.ts";
 import { malformedNotes, missingNamespaces } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { addRouterBalancers } from "./external-balancer.ts";
-import { podBalancerGroupId } from "./load-balancer.ts";
 import { slicesOnOvn } from "./secondary-endpoints.ts";
 import { slicesInVpc } from "./service-vpc.ts";
 import { ROUTER_RULES, ruleService, ruleSlices, type WantedService, wantedService } from "./switch-lb-rule-objects.ts";
@@ -112,14 +111,11 @@ export const routerLbRuleUnit: UnitKind<FactReader, RuleInput, WeftEffect> = {
       const { v4, v6 } = use.eip;
       const { ports, affinity } = service;
       const at = { vpc: rule.vpc, link: use.link, inDefaultVpc: use.inDefaultVpc };
-      const rows = addRouterBalancers(build, { ports, affinity, v4, v6 }, at, endpoints, (protocol) => ({
+      addRouterBalancers(build, { ports, affinity, v4, v6 }, at, endpoints, (protocol) => ({
         id: `rlr/${rule.name}/${protocol}`,
         name: routerBalancerName(rule.name, protocol),
         ids: { rule: rule.name },
       }));
-      // For pods of the VPC, as in Kube-OVN: their switches balance.
-      const group = podBalancerGroupId(rule.vpc, use.inDefaultVpc);
-      for (const { uuid } of rows) build.member("Load_Balancer_Group", group, "load_balancer", uuid);
     }
     const objects: WeftEffect[] = [];
     // With a problem, existing objects stay as they are.

@@ -73,15 +73,16 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const slices = slicesInVpc(reader, service, all, vpc);
     const vpcExists = reader.get("vpcs", vpc) !== undefined;
     const vips = vipsOfService(reader, service, slices, vpc, defaultVpc);
+    const external = readExternal(reader, service, vpc);
+    const { v4 = "", v6 = "" } = external.served?.given ?? {};
     const own = balancedAddresses(service).filter((one) => !service.nodeLocal || !service.addresses.includes(one));
-    const wide = [...own, ...vips.addresses];
+    const wide = [...own, ...vips.addresses].filter((one) => one !== v4 && one !== v6);
     const hinted = (by: typeof isZonal): boolean => hintedFamilies(service, service.ports, wide, slices, by).length > 0;
     const zones = hinted(isZonal) ? reader.all("zones").map((zone) => zone.key) : [];
     const nodes = hinted(isByNode) ? reader.all("nodeNames").map((node) => node.key) : [];
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
     const serviceRanges = rangesOfServices(reader);
     const replacement = cluster?.kubeProxyReplacement === true;
-    const external = readExternal(reader, service, vpc);
     const found = { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, external };
     return { ...found, health, wide, zones, nodes };
   },

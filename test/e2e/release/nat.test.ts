@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { setTimeout as delay } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { EXTERNAL, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
+import { podNetns } from "../../../hack/traffic/pods.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
+import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
 import { ovnDnatRuleKind } from "../../../src/kinds/ovn-dnat-rule.ts";
@@ -26,6 +29,13 @@ import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts"
 
 const NAME = "weft-nat";
 const DEFAULT_VPC = "ovn-cluster";
+const ECHO_PORT = 7077;
+/** Interval between two datagrams, in ms. */
+const EVERY_MS = 10;
+/** The longest silence while another node begins to translate an address, in s. */
+const MOST_S = 3;
+/** Until a change has had its effect, in ms. */
+const SETTLED_MS = 3_000;
 
 t.setTimeout(590_000);
 
@@ -142,6 +152,51 @@ async function useTenant(
   return { vpc, central, distributed, plain, base, balanced, onGateway: gateway === first };
 }
 
+/**
+ * Deletes what forwards connections to the pod with the distributed floating IP, so that its own node translates, and forwards a port again, so that the gateway node does. Under a datagram each 10 ms
+ * from outside to another port.
+ */
+async function moveTranslation(t: Test, world: World, { address }: ExternalNetwork, own: Tenant): Promise<void> {
+  const id = `${NAME}-${own.base}`;
+  const { namespace = "", uid } = own.distributed.metadata;
+  const echo = await echoServer(podNetns(uid), ECHO_PORT);
+  t.teardown(() => echo.stop());
+  const fips = new Objects<Thing>(world.kube, ovnFipKind.type);
+  await fips.ready();
+  t.teardown(() => fips.stop());
+  const translatedBy = (gateway: boolean) =>
+    fips.until(`${id}-distributed`, gateway ? "is centralized" : "is not centralized", (fip) => {
+      const ready = readiness(fip);
+      return ready?.status === "True" && /the gateway node translates/.test(ready.message ?? "") === gateway;
+    });
+  const outside = world.lab.node(OUTSIDE).netns;
+  const streams = await Promise.all(
+    FAMILIES.map((family) => datagramStream(outside, address(own.base + 1, family), ECHO_PORT, EVERY_MS)),
+  );
+  await delay(SETTLED_MS);
+  await translatedBy(true);
+  await world.kube.delete(SERVICES, { namespace, name: `balanced-${own.base}` });
+  for (const name of [id, `${id}-udp`]) await world.kube.delete(ovnDnatRuleKind.type, { name });
+  await translatedBy(false);
+  await syncNodes(world);
+  await delay(SETTLED_MS);
+  const eip = { ovnEip: `${NAME}-eip-${own.base + 2}`, ipName: `${own.distributed.metadata.name}.${namespace}` };
+  const port = { externalPort: "80", internalPort: "8080", protocol: "tcp" };
+  await useObject(t, world, ovnDnatRuleKind.type, `${id}-again`, { ...eip, ...port });
+  await translatedBy(true);
+  await syncNodes(world);
+  await delay(SETTLED_MS);
+  for (const [i, family] of FAMILIES.entries()) {
+    const shots = (await streams[i]?.stop()) ?? [];
+    t.ok(
+      shots.slice(-20).some(({ echoed }) => echoed !== undefined),
+      `${family}: it works in the end`,
+    );
+    const lost = longestSilence(shots, EVERY_MS);
+    t.ok(lost <= MOST_S, `${family}: ${lost.toFixed(2)} s lost at most`);
+  }
+}
+
 /** One cell of the table: the case, and which source address the other end sees; "" if it is not reached. */
 type Cell = readonly [what: string, seen: () => Promise<string>, expected: string];
 
@@ -235,4 +290,8 @@ t.test("NAT of VPCs: who sees which source address", { skip: whyNoLab(), timeout
           t.comment(`| ${own.vpc} | ${family} | ${what} | ${found || "not reached"} |`);
         }
       });
+  for (const own of [custom, main])
+    await t.test(`VPC ${own.vpc}: a floating IP that another node begins to translate`, (t) =>
+      moveTranslation(t, world, network, own),
+    );
 });
