@@ -5,7 +5,7 @@ import { chart } from "./chart.ts";
 import { escaped } from "./escape.ts";
 import type { ReportFormat } from "./format.ts";
 import type { LoadResult, RepeatResult, TaskResult, TaskRunResult } from "./result.ts";
-import { atLoad, type Cell, columnName, shownEstimate, tableOf } from "./table.ts";
+import { atLoad, type Cell, columnName, shownEstimate, stallText, tableOf } from "./table.ts";
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0}th,td{border:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}
@@ -74,8 +74,9 @@ function repeatSection(run: TaskRunResult, repeat: RepeatResult, n: number): str
     ({ name, hit, begun, ended }) =>
       `<li>${escaped(name)}: ${escaped(hit)}, from ${(begun / 1000).toFixed(1)} to ${(ended / 1000).toFixed(1)} s</li>`,
   );
+  const stalls = repeat.stalls.map((stall) => `<li>${escaped(stallText(stall))}</li>`);
   const verdicts = repeat.verdicts.map(verdictText);
-  return `${title}${problems.join("")}<ul>${faults.join("")}</ul>${repeat.loads.map((load) => loadSection(load, repeat)).join("\n")}<ul>${verdicts.join("")}</ul>`;
+  return `${title}${problems.join("")}<ul>${faults.join("")}${stalls.join("")}</ul>${repeat.loads.map((load) => loadSection(load, repeat)).join("\n")}<ul>${verdicts.join("")}</ul>`;
 }
 
 function loadSection(load: LoadResult, repeat: RepeatResult): string {

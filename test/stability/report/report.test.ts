@@ -70,6 +70,10 @@ t.test("the table has a cell for each load and fault, with intervals over repeat
   const busy = aResult([aRepeat(aLoad({}), { loadAverage: 23.456_7 })]);
   t.match(summaryText(busy), "daemon is killed: passed (load average 23.457)");
   t.match(HTML_REPORT.render(busy), "Repeat 1 of 1: passed (load average 23.457)");
+  const stalled = aResult([aRepeat(aLoad({}), { stalls: [{ node: "n1", at: 16_500, ms: 2_294, computedMs: 1 }] })]);
+  const text = "ovs-vswitchd on n1 did not run for 2.294 s until 16.5 s (it computed for 0.001 s)";
+  t.match(summaryText(stalled), text);
+  t.match(HTML_REPORT.render(stalled), text);
 });
 
 t.test("runs with the same fault are in one column, unless they have a load in common", async (t) => {

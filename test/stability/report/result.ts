@@ -39,6 +39,8 @@ const repeatResult = z.object({
   problems: z.array(z.object({ code: z.string(), text: z.string() })),
   /** ms from the beginning of the load. */
   faults: z.array(z.object({ name: z.string(), hit: z.string(), begun: z.number(), ended: z.number() })),
+  /** See `measure/stalls.ts`. Earlier results lack them. */
+  stalls: z.array(z.object({ node: z.string(), at: z.number(), ms: z.number(), computedMs: z.number() })).default([]),
   seconds: z.number(),
   /** Load average of one minute, at its end, of the machine that ran the task: other machines and times are hardly comparable. Earlier results lack it. */
   loadAverage: z.number().optional(),

@@ -78,6 +78,12 @@ export function atLoad({ loadAverage }: RepeatResult): string {
   return loadAverage === undefined ? "" : ` (load average ${rounded(loadAverage)})`;
 }
 
+/** A stall in words, for the readers of a loss beside it. */
+export function stallText({ node, at, ms, computedMs }: RepeatResult["stalls"][number]): string {
+  const seconds = (time: number): string => `${rounded(time / 1000)} s`;
+  return `ovs-vswitchd on ${node} did not run for ${seconds(ms)} until ${seconds(at)} (it computed for ${seconds(computedMs)})`;
+}
+
 /** The result in a few lines, for a terminal. */
 export function summaryText(result: TaskResult): string {
   const lines = [`${result.title}: ${result.outcome} (${result.seconds.toFixed(0)} s, target ${result.target})`];
@@ -109,6 +115,7 @@ export function summaryText(result: TaskResult): string {
       ];
       for (const { outcome, text, name } of verdicts)
         if (outcome === "failed") lines.push(`    FAILED ${name}: ${text}`);
+      for (const stall of repeat.stalls) lines.push(`    ${stallText(stall)}`);
       for (const { code, text } of repeat.problems) lines.push(`    BROKEN ${code}: ${text}`);
     }
   }

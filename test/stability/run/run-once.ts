@@ -2,6 +2,7 @@
 
 import type { Clock } from "../../../src/time/clock.ts";
 import { asStabilityError, StabilityError } from "../errors.ts";
+import { stallsSince } from "../measure/stalls.ts";
 import type { RepeatResult } from "../report/result.ts";
 import { summarise } from "../report/summarise.ts";
 import type { Verdict } from "../sla/sla.ts";
@@ -34,6 +35,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
   const verdicts: Verdict[] = [];
   let loads: RepeatResult["loads"] = [];
   let faults: RepeatResult["faults"] = [];
+  let stalls: RepeatResult["stalls"] = [];
   const lost = new AbortController();
   const signal = AbortSignal.any([using.signal, lost.signal]);
   const stopWatching = watchTarget(target, clock, (error) => {
@@ -71,6 +73,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
       problems.push(...driven.problems);
       const { begun } = driven;
       loads = driven.loads.map(({ plan, recorder }) => summarise(plan, recorder.record(driven.spans), begun));
+      stalls = [...(await stallsSince(target, clock.wall() - (clock.now() - begun)))];
       faults = driven.spans.map((span) => ({ ...span, begun: span.begun - begun, ended: span.ended - begun }));
     }
     if (!signal.aborted) verdicts.push(...(await judged(judges, "loaded", stage)));
@@ -99,6 +102,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
     outcome: problems.length > 0 ? "broken" : all.some(({ outcome }) => outcome === "failed") ? "failed" : "passed",
     problems: problems.map(({ code, message }) => ({ code, text: message })),
     faults,
+    stalls,
     seconds: (clock.now() - since) / 1000,
     loads,
     verdicts,

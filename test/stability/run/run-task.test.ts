@@ -2,6 +2,7 @@
 
 import t from "tap";
 import { CONFIG_MAPS, NAMESPACES } from "../../../src/kube/resources.ts";
+import { formatTime } from "../../../src/time/rfc3339.ts";
 import { TestBed } from "../testing/bench.ts";
 
 /** A task of one run with one load; the arguments replace parts of it. */
@@ -38,6 +39,19 @@ t.test("a fault is injected in time, its part recovers, and the damage is measur
   t.match(load?.errors, [{ text: "daemon is away", count: 40 }]);
   t.match(load?.actions, { work: { count: 181, failed: 40, meanMs: 5 } });
   t.notOk(bench.unfinished, "nothing is left to be undone");
+});
+
+t.test("a result has the times in which a node's switch did not run", async (t) => {
+  const bench = new TestBed(t);
+  const line = (second: number): string =>
+    `${formatTime(bench.clock.wall() + second * 1_000)}|00001|timeval|WARN|Unreasonably long 1500ms poll interval (2ms user, 1ms system)\n`;
+  bench.target.switchLog = `${line(-1)}${line(3)}`;
+  const result = await bench.run(task());
+  const stall = { at: 3_000, ms: 1_500, computedMs: 3 };
+  t.match(result.runs[0]?.repeats[0]?.stalls, [
+    { node: "n1", ...stall },
+    { node: "n2", ...stall },
+  ]);
 });
 
 t.test("a run that exceeds its SLA has failed, and is not broken", async (t) => {

@@ -25,6 +25,8 @@ export class FakeTarget implements Target {
   answers = (_request: Request): boolean => true;
   /** The output of commands in containers. */
   says = "";
+  /** The log of each node's ovs-vswitchd. To read it is not an action. */
+  switchLog = "";
   /** How long a killed part is down. */
   backAfterMs = 2_000;
   /** The inventory, which tests change. */
@@ -104,6 +106,7 @@ export class FakeTarget implements Target {
   }
 
   async beside({ part, node }: ProcessHandle, command: readonly string[]): Promise<string> {
+    if (part === "vswitchd") return this.switchLog;
     this.done.push(`beside ${part}/${node}: ${command.join(" ")}`);
     return this.says;
   }

@@ -14,7 +14,10 @@ export function aLoad(measures: LoadResult["measures"], more: Partial<LoadResult
 /** A repeat with one load. */
 export function aRepeat(load: LoadResult, more: Partial<RepeatResult> = {}): RepeatResult {
   const faults = [{ name: "kill daemon", hit: "daemon on <n1>", begun: 100, ended: 150 }];
-  return { ...{ outcome: "passed", problems: [], faults, seconds: 2, loads: [load], verdicts: [] }, ...more };
+  return {
+    ...{ outcome: "passed", problems: [], faults, stalls: [], seconds: 2, loads: [load], verdicts: [] },
+    ...more,
+  };
 }
 
 /** A result of one run. */
