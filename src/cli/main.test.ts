@@ -17,7 +17,7 @@ t.test("a question that cannot be answered ends with 2, because 1 is an answer; 
   for (const [args, code, said] of [
     [["policy", "explain", "a"], 2, /missing required argument 'to'/],
     [["policy", "matrix", "-n", "x"], 2, /\/nonexistent\/kubeconfig/],
-    [["plan", "--help"], 0, /Examples:/],
+    ...["plan", "status", "pod", "version"].map((name) => [[name, "--help"], 0, /Examples:/] as const),
     [["diagnose", "everything"], 2, /Allowed choices are all, node, subnet, pod, policy/],
   ] as const) {
     const answer = weftctl(...args);

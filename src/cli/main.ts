@@ -91,6 +91,7 @@ program
   .command("status")
   .description("show the leader, the parts of Weft, nodes, VPCs, and subnets with their used and available addresses")
   .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
+  .addHelpText("after", "\nExamples:\n  weftctl status\n  weftctl status -o json | jq .leader")
   .action((_, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     return withKube(options, async (kube) => {
@@ -108,6 +109,7 @@ program
   .description("show each step of a pod's way to its network; exit code 1 if a step is missing")
   .argument("<name>", "the pod, or NAMESPACE/POD")
   .option("-n, --namespace <namespace>", "the pod's namespace", "default")
+  .addHelpText("after", "\nExamples:\n  weftctl pod shop/cart\n  weftctl pod -n shop cart -o yaml")
   .action((name: string, _, command: Command) => {
     const options = command.optsWithGlobals<Options>();
     const pod = parsePod(name, options.namespace);

@@ -168,9 +168,11 @@ export class Controller {
       discard: (ip) => this.#offer(discardRecord(ip)),
       keep: (name) => this.#offer(keepRecord(name)),
       refused: (claimant, refusal) => this.#reporter.addressRefused(claimant, refusal),
-      decided: (claimant) => {
+      decided: (claimant, { owner: ip, ...lease }) => {
+        log.info({ object: `${claimant.kind}/${claimant.key}`, ip, ...lease }, "address allocated");
         if (claimant.kind === "pods") this.stuckPods.decided(claimant);
       },
+      released: (ip, subnet) => log.info({ ip, subnet }, "address released"),
       reportConflict: (ip, message) => this.#reporter.addressConflict(ip, message),
       restored: (pod, message) => this.#reporter.addressRestored(pod, message),
       usageChanged: (subnet) => {

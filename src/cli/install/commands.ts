@@ -183,6 +183,7 @@ ${EXIT_CODES}`,
     .description("print the version and commit of weftctl, and the versions that the cluster runs")
     .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .option("--client", "print the version of weftctl only, without connecting to a cluster")
+    .addHelpText("after", "\nExamples:\n  weftctl version\n  weftctl version --client -o json")
     .action(async (_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions & { readonly client?: boolean }>();
       const { version, commit } = embedded();

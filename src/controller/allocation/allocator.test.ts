@@ -43,7 +43,7 @@ t.test("a recorded address is never allocated again, also after a restart", asyn
 });
 
 t.test("a refused pod is reported once, and is served when an address is released", async (t) => {
-  const { facts, allocator, records, refused } = rig();
+  const { facts, allocator, records, refused, logged } = rig();
   addSubnet(facts, "tiny", { cidrBlock: "10.30.0.0/30", namespaces: ["default"] });
   allocator.start();
   addPod(facts, "b", { node: "weft-1" });
@@ -55,6 +55,11 @@ t.test("a refused pod is reported once, and is served when an address is release
   facts.set("pods", "default/b", undefined);
   t.equal(records.get("c.default")?.lease.v4, "10.30.0.2", "b's address was not recorded yet, so it is free at once");
   t.equal(allocator.waiting, 0);
+  t.same(logged, [
+    "pods/default/b: b.default has 10.30.0.2",
+    "b.default of tiny is free",
+    "pods/default/c: c.default has 10.30.0.2",
+  ]);
 });
 
 t.test("an address whose record is being written stays in use until the outcome is known", async (t) => {

@@ -26,7 +26,9 @@ export interface AllocatorOptions extends Omit<LeaseRegistryOptions, "kinds">, R
    */
   readonly withdraw: (name: string) => boolean;
   /** An address was decided for this object. */
-  readonly decided?: (claimant: Claimant) => void;
+  readonly decided?: (claimant: Claimant, lease: AddressLease) => void;
+  /** The address of this owner, which is the name of an IP object, can be given to others. */
+  readonly released?: (owner: string, subnet: string) => void;
 }
 
 /**
@@ -161,6 +163,8 @@ export class Allocator {
 
   /** Objects that name the freed address come first, then waiting claims. */
   #noteFreed(owner: string, subnet: string): void {
+    // A name with a slash is that of the subnet's own addresses, as its gateway's.
+    if (!owner.includes("/")) this.#options.released?.(owner, subnet);
     this.#holdings.noteFreed(owner);
     this.#options.usageChanged(subnet);
     this.#tracker.touch(ipamDependency.lease(owner));
@@ -285,7 +289,7 @@ export class Allocator {
     this.#settled(claim);
     this.#recordings.add(lease.owner, claim);
     this.#options.record({ name: lease.owner, lease, write });
-    this.#options.decided?.(claim.claimant);
+    this.#options.decided?.(claim.claimant, lease);
     this.#options.usageChanged(lease.subnet);
   }
 

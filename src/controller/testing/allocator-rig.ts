@@ -39,6 +39,8 @@ export function rig(
   /** The records that are to go now: discarded, and neither kept nor changed since. */
   const going = new Map<string, IpFact>();
   const restored: string[] = [];
+  /** Decisions and releases, in their order. */
+  const logged: string[] = [];
   const writing = new Set<string>();
   const usageListeners: ((subnet: string) => void)[] = [];
   const allocator = new Allocator(
@@ -63,6 +65,8 @@ export function rig(
       },
       reportConflict: (ip) => conflicting.push(ip.name),
       restored: (pod, message) => restored.push(`${pod.key}: ${message}`),
+      decided: ({ kind, key }, { owner, v4 }) => logged.push(`${kind}/${key}: ${owner} has ${v4}`),
+      released: (owner, subnet) => logged.push(`${owner} of ${subnet} is free`),
       usageChanged: (subnet) => {
         for (const listener of usageListeners) listener(subnet);
       },
@@ -88,7 +92,7 @@ export function rig(
   };
   return {
     ...{ facts, ipam, allocator, records, refused, said, conflicting, discarded, going, restored, writing, write },
-    ...{ notePorts, usageListeners },
+    ...{ notePorts, usageListeners, logged },
   };
 }
 
