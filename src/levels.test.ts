@@ -21,7 +21,7 @@ const LEVELS: Readonly<Record<string, number>> = {
 const PURE = ["contract", "ipam", "policy", "claims", "compile", "kinds", "reachability", "page"];
 const IMPURE_WORDS = /\b(Date|process|await)\b|\bMath\.random\b/;
 /** package → the one folder that may import it. */
-const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink" };
+const OWNERS: Readonly<Record<string, string>> = { "@kubernetes/client-node": "kube", koffi: "netlink", ws: "kube" };
 /** Packages that only some processes need, and that cost the others memory where they are not loaded by `import()`. */
 const LAZY: ReadonlySet<string> = new Set(["@kubernetes/client-node"]);
 

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { IncomingMessage } from "node:http";
+import { accountToken } from "./account-token.ts";
 import { type AccessOptions, type ClusterAccess, loadAccess } from "./config.ts";
 import { type ExchangeOptions, exchangeOver } from "./exchange.ts";
 import type { CallOptions, Kube } from "./kube.ts";
 import type { ObjectRef } from "./object.ts";
 import { type ObservedAnswer, observedTransport } from "./observed-transport.ts";
-import { type LogOptions, podLog } from "./pod-log.ts";
+import { type LogOptions, type LogStreamOptions, podLog, streamPodLog } from "./pod-log.ts";
 import { restKube } from "./rest.ts";
 import { serverVersion } from "./server-version.ts";
-import { httpTransport } from "./transport.ts";
+import { httpTransport, type SocketAccess } from "./transport.ts";
 
 /** A connection to an API server. */
 export interface KubeConnection {
   readonly kube: Kube;
   /** The end of a container's log, see {@link podLog}. */
   log(pod: ObjectRef, options: LogOptions): Promise<string>;
+  /** A container's log as a stream, see {@link streamPodLog}. */
+  streamLog(pod: ObjectRef, options: LogStreamOptions): Promise<IncomingMessage>;
+  /** A token of a ServiceAccount, see {@link accountToken}. */
+  token(account: ObjectRef, seconds: number): Promise<string>;
+  /** For `execInPod` and `connectToPod`. */
+  readonly sockets: SocketAccess;
   /** The API server's version: "v1.34.4". */
   version(options?: CallOptions): Promise<string>;
   /** The server's address, for messages. */
@@ -53,6 +61,9 @@ export function connectTo(
   return {
     kube: restKube(exchange),
     log: (pod, logOptions) => podLog(exchange, pod, logOptions),
+    streamLog: (pod, logOptions) => streamPodLog(exchange, pod, logOptions),
+    token: (account, seconds) => accountToken(exchange, account, seconds),
+    sockets: transport,
     version: (callOptions) => serverVersion(exchange, callOptions),
     server: access.server.href,
     namespace: access.namespace,

@@ -48,6 +48,8 @@ const DEFAULT_REPEAT_AFTER_MS = 1_000;
 export interface Exchange {
   /** The text of a successful answer. */
   call(request: ApiRequest, options: CallOptions): Promise<string>;
+  /** Opens a successful answer whose end is not waited for: resolves with its head, by the default deadline. After that, `signal` ends it. */
+  stream(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage>;
   /** Passes the lines of an endless answer to `onLine`; resolves when the API server ends it normally. */
   follow(request: ApiRequest, signal: AbortSignal, onOpen: () => void, onLine: (line: string) => void): Promise<void>;
 }
@@ -103,7 +105,31 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
     }
   }
 
+  /** The head of a successful answer; rejects with the error that another one contains. */
+  async function openOk(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const answer = await open(request, signal);
+    if (answer.statusCode === 200) return answer;
+    const text = await readBody(answer, maxAnswerBytes, request.what);
+    throw KubeError.fromAnswer(answer.statusCode ?? 0, text, request.what);
+  }
+
   return {
+    async stream(request, signal) {
+      const ending = endingOf(request, signal);
+      const deadlineMs = options.deadlineMs ?? 30_000;
+      const stopDeadline = clock.after(deadlineMs, () => ending.end("timeout", `no answer within ${deadlineMs} ms`));
+      try {
+        ending.signal.throwIfAborted();
+        const answer = await openOk(request, ending.signal);
+        answer.once("close", ending.release);
+        return answer;
+      } catch (error) {
+        ending.release();
+        throw ending.errorOf(error);
+      } finally {
+        stopDeadline();
+      }
+    },
     async call(request, callOptions) {
       const ending = endingOf(request, callOptions.signal);
       let leaveQueue: (reason: KubeError) => void = () => undefined;
@@ -129,11 +155,7 @@ export function exchangeOver(transport: Transport, options: ExchangeOptions): Ex
       const ending = endingOf(request, signal);
       try {
         ending.signal.throwIfAborted();
-        const answer = await open(request, ending.signal);
-        if (answer.statusCode !== 200) {
-          const text = await readBody(answer, maxAnswerBytes, request.what);
-          throw KubeError.fromAnswer(answer.statusCode ?? 0, text, request.what);
-        }
+        const answer = await openOk(request, ending.signal);
         onOpen();
         const lines = lineDecoder(maxEventBytes, onLine);
         await readChunks(answer, request.what, (chunk) => lines.push(chunk));

@@ -15,6 +15,7 @@ export interface ObservedAnswer {
 /** The same transport, which calls `onAnswer` with each answer. Callers report requests without an answer. */
 export function observedTransport(transport: Transport, onAnswer: (answer: ObservedAnswer) => void): Transport {
   return {
+    dial: (call) => transport.dial(call),
     refused: () => transport.refused(),
     close: () => transport.close(),
     async open(call) {

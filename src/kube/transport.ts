@@ -21,15 +21,29 @@ export interface HttpCall {
   readonly what: string;
 }
 
+/** How a connection to the API server is opened that is not a request with an answer. */
+export interface DialOptions {
+  /** With the scheme `http` or `https`. */
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Holds the certificates. */
+  readonly agent: http.Agent;
+}
+
 /** Sends requests over kept connections. */
 export interface Transport {
   /** Resolves when the head of the answer was received, whatever its status. The body must be read or destroyed. */
   open(call: HttpCall): Promise<http.IncomingMessage>;
+  /** How a WebSocket to this path and query is opened, with the current credentials; see `websocket.ts`. */
+  dial(call: Pick<HttpCall, "path" | "signal" | "what">): Promise<DialOptions>;
   /** The API server answered 401. True if another attempt would use credentials that are read again. */
   refused(): boolean;
   /** Closes all connections; running calls reject. */
   close(): void;
 }
+
+/** What of a {@link Transport} opens WebSockets. */
+export type SocketAccess = Pick<Transport, "dial" | "refused">;
 
 /**
  * kube-apiserver closes connections after 90 s without a request; the client closes them before, so that none is
@@ -70,22 +84,28 @@ export function httpTransport(access: ClusterAccess, userAgent: string): Transpo
     return await agent;
   };
 
+  const dial: Transport["dial"] = async ({ path, signal, what }) => {
+    const identity = await untilAborted(access.credentials.identity(), signal);
+    const used = await untilAborted(currentAgent(identity), signal);
+    if (closed) throw new KubeError("aborted", `${what}: the connection is closed`);
+    signal.throwIfAborted();
+    const url = new URL(base + path, access.server);
+    return { url, headers: { "user-agent": userAgent, ...identity.headers }, agent: used };
+  };
+
   return {
+    dial,
     async open(call) {
-      const identity = await untilAborted(access.credentials.identity(), call.signal);
-      const used = await untilAborted(currentAgent(identity), call.signal);
-      if (closed) throw new KubeError("aborted", `${call.what}: the connection is closed`);
-      call.signal.throwIfAborted();
+      const dialled = await dial(call);
       const headers: Record<string, string | number> = {
         accept: "application/json",
-        "user-agent": userAgent,
-        ...identity.headers,
+        ...dialled.headers,
         ...call.headers,
       };
       if (call.body !== undefined) headers["content-length"] = Buffer.byteLength(call.body);
       const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
       const request = (secure ? https : http).request({
-        agent: used,
+        agent: dialled.agent,
         host: access.server.hostname.replace(/^\[|\]$/g, ""),
         port: access.server.port === "" ? (secure ? 443 : 80) : Number(access.server.port),
         method: call.method,
@@ -187,7 +207,8 @@ function dropIdle(agent: http.Agent): void {
   for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
-function networkError(error: Error, what: string, reused: boolean): KubeError {
+/** What a failed connection is reported as. */
+export function networkError(error: Error, what: string, reused = false): KubeError {
   if (error instanceof KubeError) return error;
   const code = "code" in error ? error.code : undefined;
   const stale = reused && (code === "ECONNRESET" || code === "EPIPE");

@@ -7,6 +7,7 @@ import { KubeError } from "../errors.ts";
 import type { Kube, Patch } from "../kube.ts";
 import type { KubeObject, ObjectRef } from "../object.ts";
 import type { ResourceType } from "../resources.ts";
+import { type PodStreamOptions, servePodStreams } from "./fake-pod-streams.ts";
 
 /** A `Kube` served over HTTP on a loopback address. */
 export interface ServedKube {
@@ -23,6 +24,10 @@ export interface ServeOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string; readonly requestCert?: boolean };
   /** Answers 401 if it returns false. */
   readonly authorize?: (request: http.IncomingMessage) => boolean;
+  /** Answers requests that `kube` knows nothing of, for example for logs; false: not this one. */
+  readonly answer?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
+  /** Commands in pods and forwarded ports. */
+  readonly streams?: PodStreamOptions;
 }
 
 /**
@@ -31,10 +36,12 @@ export interface ServeOptions {
  */
 export async function serveKube(kube: Kube, options: ServeOptions = {}): Promise<ServedKube> {
   const handle = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    if (options.answer?.(request, response)) return;
     const answered = options.authorize?.(request) === false ? refuse(response) : answer(kube, request, response);
     answered.catch((error: unknown) => fail(response, error));
   };
   const server = options.tls === undefined ? http.createServer(handle) : https.createServer({ ...options.tls }, handle);
+  const endStreams = servePodStreams(server, options.streams ?? {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -43,6 +50,7 @@ export async function serveKube(kube: Kube, options: ServeOptions = {}): Promise
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
+      endStreams();
       await closed;
     },
   };
