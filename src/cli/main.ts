@@ -4,7 +4,6 @@ import { basename } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { INSTALL_NAMESPACE } from "../api/names.ts";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
-import { KubeError } from "../kube/errors.ts";
 import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
 import { addRestoreCommand } from "./central/restore.ts";
@@ -13,6 +12,7 @@ import { addDiagnoseCommand } from "./diagnose/verb.ts";
 import { parsePod } from "./endpoint-arguments.ts";
 import { addPodCommands } from "./env-check/in-pod.ts";
 import { type ExplainReport, explainCommand } from "./explain.ts";
+import { failureText } from "./failure-text.ts";
 import { addFlowsCommand } from "./flows/command.ts";
 import { addInstallCommands } from "./install/commands.ts";
 import { embedded } from "./install/embedded.ts";
@@ -24,7 +24,7 @@ import { formatSteps, podSteps } from "./pod.ts";
 import { addReplayCommand } from "./replay/command.ts";
 import { formatStatus, readStatus } from "./status.ts";
 import { printable } from "./table.ts";
-import { addToolCommands, addWatchCommands, type WithKube } from "./tools/commands.ts";
+import { addToolCommands, addWatchCommands, type Report } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
 import { addTraceCommand } from "./trace/verb.ts";
 import { addUiCommand } from "./ui/command.ts";
@@ -64,17 +64,26 @@ async function withConnection(
   options: Options,
   action: (connection: KubeConnection) => Promise<ExplainReport>,
 ): Promise<void> {
-  const { kubeconfig, context, output } = options;
+  await connected(options, async (connection) => {
+    const { data, text, ok, warnings = [] } = await action(connection);
+    for (const warning of warnings) console.error(printable(`Warning: ${warning}`));
+    process.stdout.write(await rendered(options.output, data, text));
+    if (!ok) process.exitCode = 1;
+  });
+}
+
+const report: Report = (options, action) => withConnection(options as Options, action);
+
+/** Runs an action with a connection, and ends the connection. */
+async function connected<T>(options: object, action: (connection: KubeConnection) => Promise<T>): Promise<T> {
+  const { kubeconfig, context } = options as Options;
   const connection = await connectKube({
     userAgent: "weftctl",
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
   });
   try {
-    const { data, text, ok, warnings = [] } = await action(connection);
-    for (const warning of warnings) console.error(printable(`Warning: ${warning}`));
-    process.stdout.write(await rendered(output, data, text));
-    if (!ok) process.exitCode = 1;
+    return await action(connection);
   } finally {
     connection.close();
   }
@@ -119,9 +128,9 @@ program
     });
   });
 
-addTraceCommand(program, (options, action) => withKube(options as Options, action));
+addTraceCommand(program, report);
 
-addDiagnoseCommand(program, (options, action) => withKube(options as Options, action));
+addDiagnoseCommand(program, report);
 
 const policy = program
   .command("policy")
@@ -211,24 +220,12 @@ addReplayCommand(program, async (options, action) => {
   if (!ok) process.exitCode = 1;
 });
 addInstallCommands(program, withConnection);
-const forTools: WithKube = async ({ kubeconfig, context }, action) => {
-  const connection = await connectKube({
-    userAgent: "weftctl",
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(context === undefined ? {} : { context }),
-  });
-  try {
-    return await action(connection.kube);
-  } finally {
-    connection.close();
-  }
-};
-addToolCommands(program, forTools);
-addWatchCommands(program, forTools, (options, action) => withKube(options as Options, action));
+addToolCommands(program, connected);
+addWatchCommands(program, connected, report);
 addPerfCommand(program, (options, action) => withKube(options as Options, action));
-addFlowsCommand(program, (options, action) => withKube(options as Options, action));
+addFlowsCommand(program, report);
 addCentralCommands(program, withConnection);
-addUiCommand(program);
+addUiCommand(program, connected);
 addPodCommands(program);
 addRestoreCommand(program);
 
@@ -255,9 +252,6 @@ Promise.resolve()
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    console.error(printable(error instanceof Error ? error.message : String(error)));
-    if (error instanceof KubeError && (error.code === "forbidden" || error.code === "unauthorized")) {
-      console.error("This account lacks the permission: choose another with --kubeconfig or --context.");
-    }
+    console.error(failureText(error));
     process.exitCode = error instanceof InstallError && REFUSALS.includes(error.code) ? 1 : 2;
   });

@@ -2,17 +2,21 @@
 
 import type { Command } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
+import type { KubeConnection } from "../../kube/connect.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { listEach } from "../../kube/pages.ts";
 import { PODS } from "../../kube/resources.ts";
 import type { CommonOptions, WithConnection } from "../install/commands.ts";
-import { runProgram } from "../install/run.ts";
+import { podCommands } from "../tools/pod-commands.ts";
 import { CentralError, parseMember } from "./member.ts";
 import { formatMembers, type Member, problemsOf } from "./report.ts";
 
 /** The program in the image that reads or changes the state of one member. */
 const PROGRAM = "/opt/weft/bin/central-member";
+const CONTAINER = "ovn-central";
+/** A restoration waits until the controller has repaired what is newer. */
+const DEADLINE_MS = 15 * 60_000;
 
 /** Runs a command in a pod of ovn-central and returns what it prints. Rejects with CentralError `command-failed`. */
 export type InPod = (pod: string, command: readonly string[]) => Promise<string>;
@@ -21,7 +25,7 @@ export type InPod = (pod: string, command: readonly string[]) => Promise<string>
 export function addCentralCommands(program: Command, withConnection: WithConnection): void {
   const central = program
     .command("central")
-    .description("show and repair the replicas of ovn-central, by kubectl exec in their pods");
+    .description("show and repair the replicas of ovn-central, by commands in their pods");
   const namespaced = (name: string): Command =>
     central.command(name).option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE);
 
@@ -29,8 +33,9 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     .description("show the state of each replica's databases and northd; exit code 1 if there is a problem")
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>();
-      return withConnection(options, async ({ kube }) => {
-        const members = await readMembers(kube, options.namespace, byKubectl(options));
+      return withConnection(options, async (connection) => {
+        const { kube } = connection;
+        const members = await readMembers(kube, options.namespace, inPods(connection, options.namespace));
         const problems = problemsOf(members);
         return { data: { members, problems }, text: formatMembers(members, problems), ok: problems.length === 0 };
       });
@@ -43,10 +48,11 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     .argument("<node>", "the replica's node")
     .action((node: string, _, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>();
-      return withConnection(options, async ({ kube }) => {
+      return withConnection(options, async (connection) => {
+        const { kube } = connection;
         const pods = await podsOf(kube, options.namespace);
         const pod = podOn(pods, node);
-        await byKubectl(options)(pod.metadata.name, [PROGRAM, "rejoin"]);
+        await inPods(connection, options.namespace)(pod.metadata.name, [PROGRAM, "rejoin"]);
         const text = `The replica on ${node} starts again and joins the others: weftctl central status\n`;
         return { data: { node, pod: pod.metadata.name }, text, ok: true };
       });
@@ -56,9 +62,12 @@ export function addCentralCommands(program: Command, withConnection: WithConnect
     .description("copy the databases of each replica to weft-backup/ beside them")
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>();
-      return withConnection(options, async ({ kube }) => {
+      return withConnection(options, async (connection) => {
+        const { kube } = connection;
         const pods = await podsOf(kube, options.namespace);
-        const { nodes, failures } = await backUp(pods, byKubectl(options));
+        if (pods.length === 0)
+          throw new CentralError("no-such-member", `no pod of ovn-central runs in namespace ${options.namespace}`);
+        const { nodes, failures } = await backUp(pods, inPods(connection, options.namespace));
         const copied = `Copied on: ${nodes.join(", ") || "no node"}\n`;
         const failed = failures.map(({ node, why }) => `Problem: not on ${node}: ${why}.\n`);
         return {
@@ -84,10 +93,11 @@ Examples:
     )
     .action((node: string, backup: string | undefined, _, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>();
-      return withConnection(options, async ({ kube }) => {
+      return withConnection(options, async (connection) => {
+        const { kube } = connection;
         const pods = await podsOf(kube, options.namespace);
         const { name } = podOn(pods, node).metadata;
-        const inPod = byKubectl(options);
+        const inPod = inPods(connection, options.namespace);
         if (backup === undefined) {
           const list = await inPod(name, [PROGRAM, "backups"]);
           const backups = list.split("\n").filter((line) => line !== "");
@@ -176,25 +186,19 @@ export async function readMembers(kube: Kube, namespace: string, inPod: InPod): 
   );
 }
 
-/** Runs kubectl, which must be on the PATH, with the kubeconfig of the command. */
-function byKubectl({ kubeconfig, context, namespace }: CommonOptions): InPod {
-  const common = [
-    ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
-    ...(context === undefined ? [] : [`--context=${context}`]),
-  ];
+function inPods(connection: KubeConnection, namespace: string): InPod {
+  const { run } = podCommands(connection, namespace);
   return async (pod, command) => {
-    const args = [...common, "-n", namespace, "exec", pod, "--", ...command];
-    const result = await runProgram("kubectl", args).catch((cause: unknown) => {
-      throw new CentralError("command-failed", "kubectl cannot be started; it must be on the PATH", { cause });
-    });
-    if (result.code === 0) return result.stdout;
-    const [last = `exit code ${result.code}`] = result.stderr.trim().split("\n").reverse().filter(isOwn);
+    const { code, stdout, stderr } = await run({ pod, container: CONTAINER, command }, DEADLINE_MS).catch(
+      (cause: unknown) => {
+        throw new CentralError("command-failed", cause instanceof Error ? cause.message : String(cause), { cause });
+      },
+    );
+    if (code === 0) return stdout;
+    const last = stderr.trim().split("\n").at(-1) || `exit code ${code}`;
     throw new CentralError("command-failed", last.replace(/^\S+Z weft: /, ""));
   };
 }
-
-/** Not kubectl's own "command terminated with exit code 1". */
-const isOwn = (line: string): boolean => line !== "" && !line.startsWith("command terminated");
 
 /** Without pods that are being deleted or have ended: an evicted pod stays until it is collected. */
 async function podsOf(kube: Kube, namespace: string): Promise<readonly KubeObject[]> {

@@ -14,7 +14,8 @@ import { buildClusterModel, type ClusterModel, readObjects } from "../cluster-mo
 import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
 import { readStatus } from "../status.ts";
-import { ToolError, type ToolTarget } from "../tools/targets.ts";
+import type { PodCommands } from "../tools/pod-commands.ts";
+import { ToolError } from "../tools/targets.ts";
 import { diagnoseAddresses } from "./addresses.ts";
 import { diagnoseDrift } from "./drift.ts";
 import { diagnoseEvents } from "./events.ts";
@@ -35,15 +36,8 @@ export interface DiagnoseQuestion {
   readonly name?: string;
 }
 
-/** Runs commands in Weft's pods, to look at nodes and at the database. */
-export interface PodCommands {
-  readonly capture: (target: ToolTarget) => Promise<string>;
-  /** Rejects with a `ToolError` if this account may not run any. */
-  permit(): Promise<void>;
-}
-
 /**
- * Checks for problems, by the API server and, with `commands`, on the nodes. A part that the account may not read is a finding of its own; the
+ * Checks for problems, by the API server and, with `commands`, on the nodes and in the database. A part that the account may not read is a finding of its own; the
  * others are still checked. `namespace`: Weft's; `now`: ms since 1970. Rejects with a `KubeError` if the API server
  * cannot be reached, and with an `EndpointError` if there is no object of that name.
  */
@@ -52,7 +46,7 @@ export async function diagnoseCommand(
   namespace: string,
   question: DiagnoseQuestion,
   now: number,
-  commands?: PodCommands,
+  commands?: Pick<PodCommands, "capture">,
 ): Promise<ExplainReport> {
   const { area } = question;
   const name = await existing(kube, question);
@@ -116,14 +110,7 @@ export async function diagnoseCommand(
               return [];
             }
           };
-          const { capture, permit } = commands;
-          let permitted = false;
-          await attempt("nodes and the database were", async () => {
-            await permit();
-            permitted = true;
-            return [];
-          });
-          if (!permitted) return [];
+          const { capture } = commands;
           const model = buildClusterModel(await reading);
           const node = nodeAsked(area, name, model);
           const looks = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Kube } from "../../kube/kube.ts";
-import { PARTS } from "../tools/kubectl.ts";
+import { PARTS } from "../tools/log.ts";
 import { podOf, type ToolTarget } from "../tools/targets.ts";
 import type { Finding } from "./finding.ts";
 

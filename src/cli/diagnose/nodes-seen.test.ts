@@ -5,7 +5,7 @@ import { SUBNET } from "../../api/annotations.ts";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES, SUBNETS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
-import { ToolError, type ToolTarget } from "../tools/targets.ts";
+import { LackingRight, ToolError, type ToolTarget } from "../tools/targets.ts";
 import { diagnoseCommand } from "./command.ts";
 import type { Finding } from "./finding.ts";
 import type { SeenNode, SeenPod } from "./on-node/node-view.ts";
@@ -71,7 +71,6 @@ async function findings(
 
 function answering(view: SeenNode) {
   return {
-    permit: () => Promise.resolve(),
     capture: async ({ command }: ToolTarget) => {
       if (command[1] !== "diagnose-node") throw new ToolError(`unknown command ${command.join(" ")}`);
       return JSON.stringify(view);
@@ -209,8 +208,8 @@ t.test("a node that cannot be looked at is reported, and without the right a war
     });
   const { data } = await ask({ capture: () => Promise.resolve("error: unknown command 'diagnose-node'") });
   t.match(seen(data), ["Node weft-1 could not be looked at"]);
-  const { warnings, data: rest } = await ask({ permit: () => Promise.reject(new ToolError("no right")) });
-  t.same(warnings, ["nodes and the database were not looked at: no right"]);
+  const { warnings, data: rest } = await ask({ capture: () => Promise.reject(new LackingRight("no right")) });
+  t.same(warnings, ["nodes were not looked at: no right"]);
   t.same(seen(rest), []);
 });
 
@@ -222,7 +221,7 @@ t.test("drift: rows that differ in two plans are reported, those on their way ar
   });
   const drift = async (...plans: readonly string[]): Promise<readonly string[]> => {
     const left = [...plans];
-    const commands = { permit: () => Promise.resolve(), capture: () => Promise.resolve(left.shift() ?? "") };
+    const commands = { capture: () => Promise.resolve(left.shift() ?? "") };
     const { data } = await diagnoseCommand(cluster.kube, "kube-system", { area: "all" }, Date.now(), commands);
     return seen(data).filter((text) => text.startsWith("OVN"));
   };

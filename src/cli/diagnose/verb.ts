@@ -2,27 +2,22 @@
 
 import { Argument, type Command } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
-import type { Kube } from "../../kube/kube.ts";
-import type { ExplainReport } from "../explain.ts";
-import { permitted } from "../tools/commands.ts";
-import { canI, captureKubectl, execArguments, type KubectlOptions } from "../tools/kubectl.ts";
+import { EXEC_RIGHTS, type Report } from "../tools/commands.ts";
+import { podCommands } from "../tools/pod-commands.ts";
 import { AREAS, diagnoseCommand } from "./command.ts";
 import { lookAtNode } from "./on-node/collect.ts";
 import type { NodeLookQuestion } from "./on-node/node-view.ts";
 import { runHere } from "./on-node/programs.ts";
 import { NODE_COMMAND } from "./on-nodes.ts";
 
-interface DiagnoseOptions extends KubectlOptions {
+interface DiagnoseOptions {
   readonly namespace: string;
   /** False with `--no-nodes`. */
   readonly nodes: boolean;
 }
 
 /** Adds `diagnose`, and the hidden command that it runs on nodes. `report` runs an action with a connection and prints its answer. */
-export function addDiagnoseCommand(
-  program: Command,
-  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
-): void {
+export function addDiagnoseCommand(program: Command, report: Report): void {
   program
     .command("diagnose")
     .description("check for problems: each finding with its evidence and what to do")
@@ -41,7 +36,7 @@ Examples:
 
 From the API server: nodes and their tunnels, Weft's pods, subnets, IP objects, pods without an address, and Weft's Events of the last hour. By commands in Weft's pods: echo requests
 of the full size through the tunnels, MTUs, checksums, routes and addresses of nodes and pods, tracked UDP flows to endpoints that are gone, addresses that another machine on the wire has (ARP and
-neighbour probes), and rows of the northbound database that differ from the objects. These need kubectl and the verb create on pods/exec in Weft's namespace; without it a warning says so. Parts
+neighbour probes), and rows of the northbound database that differ from the objects. These need ${EXEC_RIGHTS}; without it a warning says so. Parts
 that the account may not read are reported, and the rest is checked.
 
 Exit codes: 0 nothing was found, 1 something was found, or could not be checked, 2 the command failed.`,
@@ -50,14 +45,10 @@ Exit codes: 0 nothing was found, 1 something was found, or could not be checked,
       const options = command.optsWithGlobals<DiagnoseOptions>();
       const { namespace, nodes } = options;
       const question = { area, ...(name !== undefined && { name }) };
-      const commands = {
-        capture: (target: Parameters<typeof execArguments>[2]) =>
-          captureKubectl(execArguments(options, namespace, target, false)),
-        permit: () => permitted(canI(options), namespace, () => Promise.resolve()),
-      };
-      return report(options, (kube) =>
-        diagnoseCommand(kube, namespace, question, Date.now(), nodes ? commands : undefined),
-      );
+      return report(options, (connection) => {
+        const commands = nodes ? podCommands(connection, namespace) : undefined;
+        return diagnoseCommand(connection.kube, namespace, question, Date.now(), commands);
+      });
     });
   program
     .command(NODE_COMMAND, { hidden: true })

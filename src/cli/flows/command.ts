@@ -5,14 +5,15 @@ import type { Command } from "commander";
 import { readFlowPage } from "../../api/flow-page.ts";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { SampledFlow } from "../../api/sampling.ts";
+import type { KubeConnection } from "../../kube/connect.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { FlowNames, isOfNamespace, type NamedFlow } from "../../reachability/flows.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { formatTable } from "../table.ts";
-import { permitted, wholeNumber } from "../tools/commands.ts";
-import { canI, captureKubectl, execArguments, type KubectlOptions } from "../tools/kubectl.ts";
+import { EXEC_RIGHTS, type Report, wholeNumber } from "../tools/commands.ts";
+import { podCommands } from "../tools/pod-commands.ts";
 import { everyDaemon, readEach, ToolError, type ToolTarget } from "../tools/targets.ts";
 
 /** What `flows` is asked. */
@@ -23,7 +24,7 @@ export interface FlowsQuestion {
   readonly most: number;
 }
 
-interface FlowsOptions extends KubectlOptions, FlowsQuestion {
+interface FlowsOptions extends FlowsQuestion {
   readonly weftNamespace: string;
   readonly follow?: boolean;
   readonly output: string;
@@ -60,10 +61,7 @@ async function namesFrom(kube: Kube): Promise<FlowNames> {
 }
 
 /** Adds `flows`. `report` runs an action with a connection and prints its answer. */
-export function addFlowsCommand(
-  program: Command,
-  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
-): void {
+export function addFlowsCommand(program: Command, report: Report): void {
   program
     .command("flows")
     .description("list who talked to whom in the last hour, and which rule of which policy allowed or dropped it")
@@ -81,24 +79,24 @@ Examples:
   weftctl flows -o json
 
 Connections that a NetworkPolicy, an AdminNetworkPolicy or a SecurityGroup decides are sampled where the chart's value flows.enabled is true; others are not. A rule
-is named as it is now. The account needs to list what Weft reads, and the verb create on pods/exec in Weft's namespace.
+is named as it is now. The account needs to list what Weft reads, and ${EXEC_RIGHTS}.
 
 Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, for example because nothing is sampled.`,
     )
     .action(async (_, command: Command) => {
       const options = command.optsWithGlobals<FlowsOptions>();
       const { weftNamespace, follow = false } = options;
-      const capture = (target: ToolTarget): Promise<string> =>
-        captureKubectl(execArguments(options, weftNamespace, target, false));
       const [seen, names] = [new Map<string, number>(), new RecentNames()];
-      const ask = (kube: Kube): Promise<ExplainReport> =>
-        flowsCommand(kube, weftNamespace, options, seen, capture, names);
-      await report(options, (kube) => permitted(canI(options), weftNamespace, () => ask(kube)));
+      const ask = (connection: KubeConnection): Promise<ExplainReport> => {
+        const { capture } = podCommands(connection, weftNamespace);
+        return flowsCommand(connection.kube, weftNamespace, options, seen, capture, names);
+      };
+      await report(options, ask);
       while (follow) {
         // Open vSwitch exports once a second at most.
         await delay(FOLLOW_MS);
-        await report(options, async (kube) => {
-          const { text, data, ...rest } = await ask(kube);
+        await report(options, async (connection) => {
+          const { text, data, ...rest } = await ask(connection);
           return { ...rest, data, text: text.split("\n").slice(1).join("\n") };
         });
       }

@@ -3,55 +3,42 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
+import type { KubeConnection } from "../../kube/connect.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
-import {
-  canI,
-  captureKubectl,
-  execArguments,
-  type KubectlOptions,
-  logArguments,
-  PARTS,
-  runKubectl,
-} from "./kubectl.ts";
-import { type HasRight, type Right, rightText } from "./rights.ts";
+import { printable } from "../table.ts";
+import { attach } from "./attach.ts";
+import { duration, PARTS, printLogs } from "./log.ts";
+import { podCommands } from "./pod-commands.ts";
 import {
   type CentralTool,
   captureTarget,
   centralTarget,
   type NodeTool,
   nodeTarget,
-  podOn,
-  ToolError,
   type ToolTarget,
 } from "./targets.ts";
 import { topCommand } from "./top.ts";
 
-interface ToolOptions extends KubectlOptions {
+interface ToolOptions {
   readonly namespace: string;
 }
 
 /** Runs an action with a connection, and ends it. */
-export type WithKube = <T>(options: ToolOptions, action: (kube: Kube) => Promise<T>) => Promise<T>;
+export type Connected = <T>(options: object, action: (connection: KubeConnection) => Promise<T>) => Promise<T>;
+
+/** Runs an action with a connection, and prints its answer. */
+export type Report = (options: object, action: (connection: KubeConnection) => Promise<ExplainReport>) => Promise<void>;
+
+/** For `--help`: what a command in a pod takes. */
+export const EXEC_RIGHTS = "the verb get (from Kubernetes 1.35 on also create) on pods/exec in Weft's namespace";
 
 const NOTES = `
-Options of the program itself come after "--". It runs in a pod of Weft, through the API server and kubectl: the account needs to list pods, and the verb
-create on pods/exec in Weft's namespace.
+Options of the program itself come after "--". It runs in a pod of Weft, through the API server: the account needs to list pods, and ${EXEC_RIGHTS}.
+It has this terminal if input and output are one; otherwise it gets standard input only with the argument "-". Ctrl-C ends it.
 
-Exit codes: those of the program; 2 if it could not be run.`;
-
-/** The result of `find`, after checking that this account may run a command in a pod, or read its log. */
-export async function permitted<T>(
-  hasRight: HasRight,
-  namespace: string,
-  find: () => Promise<T>,
-  subresource: Right["subresource"] = "exec",
-): Promise<T> {
-  const right: Right = { verb: subresource === "exec" ? "create" : "get", resource: "pods", subresource, namespace };
-  if (!(await hasRight(right))) throw new ToolError(`this account lacks the ${rightText(right)}`);
-  return await find();
-}
+Exit codes: those of the program; 2 if it could not be run; 128 + N if signal N ended weftctl before the program.`;
 
 interface TopOptions extends ToolOptions {
   readonly interval: number;
@@ -60,15 +47,11 @@ interface TopOptions extends ToolOptions {
 
 interface LogOptions extends ToolOptions {
   readonly follow?: boolean;
-  readonly since?: string;
+  readonly since?: number;
 }
 
 /** Adds `top` and `log`. `report` runs an action with a connection and prints its answer. */
-export function addWatchCommands(
-  program: Command,
-  withKube: WithKube,
-  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
-): void {
+export function addWatchCommands(program: Command, connected: Connected, report: Report): void {
   program
     .command("top")
     .description("list the pods with the most traffic, by the counters of every node's Open vSwitch")
@@ -82,23 +65,21 @@ export function addWatchCommands(
     .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
-      "\nExamples:\n  weftctl top\n  weftctl top --interval 30 --most 5 -o json\n\nThe account needs to list pods, and the verb create on pods/exec in Weft's namespace.\n\nExit codes: 0 every node was read, 1 a node is left out, 2 the command failed.",
+      `\nExamples:\n  weftctl top\n  weftctl top --interval 30 --most 5 -o json\n\nThe account needs to list pods, and ${EXEC_RIGHTS}.\n\nExit codes: 0 every node was read, 1 a node is left out, 2 the command failed.`,
     )
     .action((_, command: Command) => {
       const options = command.optsWithGlobals<TopOptions>();
       const { namespace, interval: seconds, most } = options;
-      return report(options, (kube) =>
-        permitted(canI(options), namespace, () =>
-          topCommand(
-            kube,
-            namespace,
-            { seconds, most },
-            {
-              capture: (target) => captureKubectl(execArguments(options, namespace, target, false)),
-              wait: (ms) => delay(ms),
-              now: () => performance.now(),
-            },
-          ),
+      return report(options, (connection) =>
+        topCommand(
+          connection.kube,
+          namespace,
+          { seconds, most },
+          {
+            capture: podCommands(connection, namespace).capture,
+            wait: (ms) => delay(ms),
+            now: () => performance.now(),
+          },
         ),
       );
     });
@@ -108,24 +89,26 @@ export function addWatchCommands(
     .addArgument(new Argument("<part>", "which part").choices(Object.keys(PARTS)))
     .argument("[node]", "only the pod on this node")
     .option("-f, --follow", "follow the log")
-    .option("--since <duration>", "only the last 5m, 2h …")
+    .option("--since <duration>", "only the last 90s, 5m, 1h30m …", duration)
     .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
-      "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace. It runs kubectl.\n\nExit codes: those of kubectl; 2 if it could not be run.",
+      "\nExamples:\n  weftctl log controller --since 10m\n  weftctl log daemon worker-1 -f\n\nThe account needs to list pods, and the verb get on pods/log in Weft's namespace.\n\nExit codes: 0 printed, 1 the log of a pod could not be read, 2 the command failed.",
     )
     .action(async (part: keyof typeof PARTS, node: string | undefined, _, command: Command) => {
       const options = command.optsWithGlobals<LogOptions>();
-      const { namespace, follow, since } = options;
-      const pod = await withKube(options, (kube) =>
-        permitted(canI(options), namespace, () => podOn(kube, namespace, PARTS[part][0], node), "log"),
-      );
-      const which = {
-        ...(pod !== undefined && { pod }),
-        ...(follow && { follow }),
-        ...(since !== undefined && { since }),
+      const { namespace, follow = false, since } = options;
+      const question = {
+        follow,
+        ...(node !== undefined && { node }),
+        ...(since !== undefined && { sinceSeconds: since }),
       };
-      process.exitCode = await runKubectl(logArguments(options, namespace, part, which));
+      const warnings = await connected(options, (connection) =>
+        printLogs(connection, namespace, part, question, process.stdout, (text) =>
+          console.error(printable(`Warning: ${text}`)),
+        ),
+      );
+      if (warnings.length > 0) process.exitCode = 1;
     });
 }
 
@@ -137,14 +120,13 @@ export function wholeNumber(text: string): number {
 }
 
 /** Adds `nbctl`, `sbctl`, `vsctl`, `ofctl`, `dpctl`, `appctl` and `tcpdump`. */
-export function addToolCommands(program: Command, withKube: WithKube): void {
+export function addToolCommands(program: Command, connected: Connected): void {
   const run = async (command: Command, find: (kube: Kube, namespace: string) => Promise<ToolTarget>): Promise<void> => {
     const options = command.optsWithGlobals<ToolOptions>();
     const { namespace } = options;
-    const target = await withKube(options, (kube) => permitted(canI(options), namespace, () => find(kube, namespace)));
-    const terminal = process.stdin.isTTY && process.stdout.isTTY;
-    const held = target.endsWithInput === true && !terminal;
-    process.exitCode = await runKubectl(execArguments(options, namespace, target, terminal), held);
+    process.exitCode = await connected(options, async (connection) =>
+      attach(connection, namespace, await find(connection.kube, namespace)),
+    );
   };
   const add = (name: string, description: string, example: string): Command =>
     program

@@ -9,7 +9,12 @@ import type { Pod } from "../../kube/types.ts";
 
 /** A tool that cannot be run, and why. */
 export class ToolError extends Error {
-  override readonly name = "ToolError";
+  override readonly name: string = "ToolError";
+}
+
+/** A tool that this account may not run: other pods of the namespace would refuse it as well. */
+export class LackingRight extends ToolError {
+  override readonly name = "LackingRight";
 }
 
 /** The pod and container in which a program of OVN or Open vSwitch runs. */
@@ -19,6 +24,8 @@ export interface ToolTarget {
   readonly command: readonly string[];
   /** The command ends when its standard input does, so the input must be kept open as long as the command is needed. */
   readonly endsWithInput?: true;
+  /** It reads its standard input. */
+  readonly readsInput?: true;
 }
 
 /** The tools that run beside a database of OVN, and the label of its leader. */
@@ -29,10 +36,7 @@ const CENTRAL = {
 /** The tools that run on a node. */
 const NODE = { vsctl: "ovs-vsctl", ofctl: "ovs-ofctl", dpctl: "ovs-dpctl", appctl: "ovs-appctl" } as const;
 
-/** Subcommands of Open vSwitch's tools that run until they are ended. */
-const ENDLESS: ReadonlySet<string> = new Set(["monitor", "snoop"]);
-
-/** A script ends with its input: without a terminal, nothing in the pod notices that kubectl is gone, and what runs there would go on for ever. */
+/** A script ends with its input: without a terminal, nothing else in the pod notices that weftctl is gone, and what runs there would go on for ever. */
 const UNTIL_INPUT_ENDS = `exec 3<&0
 if [ ! -t 3 ]; then (exec <&3 3<&- >/dev/null 2>&1; while read -r _; do :; done; kill $$) & fi
 `;
@@ -52,14 +56,32 @@ export async function centralTarget(
   tool: CentralTool,
   args: readonly string[],
 ): Promise<ToolTarget> {
-  const [program, leader] = CENTRAL[tool];
+  return { ...(await centralPod(kube, namespace, tool)), ...endedWithInput([CENTRAL[tool][0], ...args]) };
+}
+
+/** The container beside the leader of a tool's database. Rejects with {@link ToolError} or `KubeError`. */
+export async function centralPod(
+  kube: Kube,
+  namespace: string,
+  tool: CentralTool,
+): Promise<Omit<ToolTarget, "command">> {
+  const [, leader] = CENTRAL[tool];
   const pods = await podsOf(kube, namespace, `app=ovn-central,${leader}=true`);
-  const pod = pods.find(isReady) ?? pods[0];
+  const pod = pods.find(hasReady) ?? pods[0];
   if (pod === undefined)
     throw new ToolError(
       `no pod in namespace ${namespace} has the labels app=ovn-central,${leader}=true: is ovn-central running?`,
     );
-  return { pod: pod.metadata.name, container: "ovn-central", command: [program, ...args] };
+  return { pod: pod.metadata.name, container: "ovn-central" };
+}
+
+/** The command in such a script; but one with the argument `-` reads its input itself, as `ovs-ofctl add-flows br-int -` does. */
+function endedWithInput(command: readonly string[]): Omit<ToolTarget, "pod" | "container"> {
+  if (command.includes("-")) return { command, readsInput: true };
+  return {
+    command: ["bash", "-c", `${UNTIL_INPUT_ENDS}exec "$@" 3<&-`, "tool", ...command],
+    endsWithInput: true,
+  };
 }
 
 /** A tool of Open vSwitch on a node. Rejects with {@link ToolError} or `KubeError`. */
@@ -70,14 +92,7 @@ export async function nodeTarget(
   node: string,
   args: readonly string[],
 ): Promise<ToolTarget> {
-  const command = [NODE[tool], ...args];
-  const where = await switchPod(kube, namespace, node);
-  if (!args.some((arg) => ENDLESS.has(arg))) return { ...where, command };
-  return {
-    ...where,
-    command: ["bash", "-c", `${UNTIL_INPUT_ENDS}exec "$@" 3<&-`, "tool", ...command],
-    endsWithInput: true,
-  };
+  return { ...(await switchPod(kube, namespace, node)), ...endedWithInput([NODE[tool], ...args]) };
 }
 
 /** tcpdump on a pod's interface, at the node's end. Rejects with {@link ToolError} or `KubeError`. */
@@ -124,7 +139,7 @@ export async function everyDaemon(
 /** The number of nodes that are read concurrently. */
 const CONCURRENT_NODES = 16;
 
-/** Calls `read` for every node, for some concurrently. Resolves with a warning for each node that could not be read. */
+/** Calls `read` for every node, for some concurrently. Resolves with a warning for each node that could not be read. Rejects with {@link LackingRight}: the other nodes would refuse it too. */
 export async function readEach<N extends { readonly node: string }>(
   nodes: readonly N[],
   read: (node: N) => Promise<void>,
@@ -136,6 +151,7 @@ export async function readEach<N extends { readonly node: string }>(
       try {
         await read(next);
       } catch (error) {
+        if (error instanceof LackingRight) throw error;
         warnings.push(`node ${next.node} is left out: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
@@ -155,26 +171,25 @@ async function everyPod(kube: Kube, namespace: string, app: string, container: s
   return found;
 }
 
-/**
- * The name of the pod with that label `app` on a node; undefined if no node is given. Rejects with {@link ToolError}
- * or `KubeError`.
- */
-export async function podOn(
+/** The pods with that label `app`, or the one on `node`. Rejects with {@link ToolError} if there is none, or `KubeError`. */
+export async function podsOfPart(
   kube: Kube,
   namespace: string,
   app: string,
   node: string | undefined,
-): Promise<string | undefined> {
-  if (node === undefined) return undefined;
-  const pod = (await podsOf(kube, namespace, `app=${app}`)).find(({ spec }) => spec?.nodeName === node);
-  if (pod === undefined) throw new ToolError(`no pod with app=${app} runs on node ${node}`);
-  return pod.metadata.name;
+): Promise<readonly string[]> {
+  const pods = await podsOf(kube, namespace, `app=${app}`);
+  if (pods.length === 0)
+    throw new ToolError(`no pod in namespace ${namespace} has the label app=${app}: is Weft installed there?`);
+  const found = node === undefined ? pods : pods.filter(({ spec }) => spec?.nodeName === node);
+  if (found.length === 0) throw new ToolError(`no pod with app=${app} runs on node ${node}`);
+  return found.map(({ metadata }) => metadata.name).sort();
 }
 
 /** A Ready pod with that label `app`, or any. Rejects with {@link ToolError} or `KubeError`. */
 export async function podOf(kube: Kube, namespace: string, app: string): Promise<string> {
   const pods = await podsOf(kube, namespace, `app=${app}`);
-  const pod = pods.find(isReady) ?? pods[0];
+  const pod = pods.find(hasReady) ?? pods[0];
   if (pod === undefined) throw new ToolError(`no pod in namespace ${namespace} has the label app=${app}`);
   return pod.metadata.name;
 }
@@ -195,6 +210,7 @@ async function podsOf(kube: Kube, namespace: string, labelSelector: string): Pro
   return await Array.fromAsync(listEach<Pod>(kube, PODS, { namespace, labelSelector, pageSize: 500 }));
 }
 
-function isReady({ status }: Pod): boolean {
+/** Whether a pod has the condition Ready. */
+export function hasReady({ status }: Pod): boolean {
   return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true;
 }

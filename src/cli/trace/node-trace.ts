@@ -9,7 +9,7 @@ import type { Endpoint } from "../../reachability/endpoint.ts";
 import type { ItineraryStep } from "../../reachability/itinerary.ts";
 import type { Network } from "../../reachability/network.ts";
 import type { PortQuestion } from "../../reachability/port.ts";
-import type { ToolTarget } from "../tools/targets.ts";
+import { LackingRight, type ToolTarget } from "../tools/targets.ts";
 import type { Capture } from "../tools/top.ts";
 import { flowText, type OfprotoTrace, parseOfprotoTrace, type TracedPacket, tunnelFields } from "./ofproto-trace.ts";
 
@@ -125,6 +125,7 @@ export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked):
       // The question itself has Open vSwitch ask for the neighbour's MAC.
       if (isUnresolved(view.trace)) view = await askNode(tracing, node, match, flow, packet);
     } catch (error) {
+      if (error instanceof LackingRight) throw error;
       add(`cannot be asked: ${error instanceof Error ? error.message : String(error)}`, "unknown");
       return end("unknown", packet.destination);
     }

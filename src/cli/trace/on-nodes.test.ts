@@ -3,7 +3,7 @@
 import t from "tap";
 import { NODES, PODS } from "../../kube/resources.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
-import { ToolError, type ToolTarget } from "../tools/targets.ts";
+import { LackingRight, ToolError, type ToolTarget } from "../tools/targets.ts";
 import { traceCommand } from "./command.ts";
 import type { NodeAnswers } from "./on-nodes.ts";
 
@@ -31,7 +31,7 @@ async function world(answers: Readonly<Record<string, readonly string[]>>) {
   const left = new Map(Object.entries(answers).map(([node, texts]) => [node, [...texts]]));
   const ran: ToolTarget[] = [];
   const nodes: NodeAnswers = {
-    ...{ kube: cluster.kube, namespace: "kube-system", permit: () => Promise.resolve() },
+    ...{ kube: cluster.kube, namespace: "kube-system" },
     capture: async (target) => {
       ran.push(target);
       const next = left.get(target.pod)?.shift();
@@ -96,9 +96,9 @@ t.test("a node that does not answer is a step that is not known, and what the ob
 
 t.test("an account without the right gets the logical steps, and a warning", async (t) => {
   const { nodes } = await world({});
-  const why = "this account lacks the verb create on pods/exec in namespace kube-system";
+  const why = "this account lacks the verb get on pods/exec in namespace kube-system";
   const { text, ok, warnings } = await traceCommand(nodes.kube, "default", ["a", "10.16.0.3"], {
-    nodes: { ...nodes, permit: () => Promise.reject(new ToolError(why)) },
+    nodes: { ...nodes, capture: () => Promise.reject(new LackingRight(why)) },
   });
   t.equal(ok, true);
   t.notMatch(text, "Open vSwitch");

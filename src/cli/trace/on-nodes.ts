@@ -7,14 +7,12 @@ import type { PortQuestion } from "../../reachability/port.ts";
 import type { ServiceTarget } from "../../reachability/service.ts";
 import type { Trace } from "../../reachability/traces.ts";
 import type { ClusterModel } from "../cluster-model.ts";
-import { centralTarget, everySwitch, ToolError } from "../tools/targets.ts";
+import { centralPod, everySwitch, ToolError } from "../tools/targets.ts";
 import { type NodeTrace, type NodeTracing, traceOnNodes } from "./node-trace.ts";
 import type { PacketTools } from "./packets.ts";
 
 /** How the nodes are asked. */
 export interface NodeAnswers extends PacketTools {
-  /** Rejects with a `ToolError` if this account may not run commands in Weft's pods. */
-  permit(): Promise<void>;
   /** The MAC that the packet is sent to; absent: found from the destination. */
   readonly mac?: string;
 }
@@ -44,32 +42,37 @@ export async function withNodeTraces(
   { network }: ClusterModel,
   { source, target, port }: Asked,
   traces: readonly Trace[],
-  { kube, namespace, capture, permit, mac }: NodeAnswers,
+  { kube, namespace, capture, mac }: NodeAnswers,
 ): Promise<{ readonly traces: readonly Trace[]; readonly warnings: readonly string[] }> {
   const unchanged = (why: string) => ({ traces, warnings: [`the nodes were not asked: ${why}`] });
   // From outside, and to a pod that is not there, no port of OVN sends anything.
   if (source.place === undefined || source.node === undefined || traces.every(({ paths }) => paths.length === 0))
     return { traces, warnings: [] };
-  let tracing: NodeTracing;
+  const found: NodeTrace[] = [];
   try {
-    await permit();
     const [switches, southbound] = await Promise.all([
       everySwitch(kube, namespace),
-      centralTarget(kube, namespace, "sbctl", []).catch(() => undefined),
+      centralPod(kube, namespace, "sbctl").catch(() => undefined),
     ]);
-    tracing = { network, capture, southbound, switches: new Map(switches.map(({ node, ...where }) => [node, where])) };
+    const places = new Map(switches.map(({ node, ...where }) => [node, where]));
+    const tracing: NodeTracing = { network, capture, southbound, switches: places };
+    const service = "backends" in target && "port" in target.port && Object.keys(target.virtual).length > 0;
+    const [addresses, dialled] = service ? [target.virtual, target.port] : [destinationsOf(traces), port];
+    for (const family of ["v4", "v6"] as const) {
+      const [from, to] = [source.source[family], addresses[family]];
+      if (from === undefined || to === undefined) continue;
+      const question = {
+        from: source,
+        source: from,
+        destination: to,
+        port: dialled,
+        ...(mac !== undefined && { mac }),
+      };
+      found.push(await traceOnNodes(tracing, question));
+    }
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     return unchanged(error.message);
-  }
-  const service = "backends" in target && "port" in target.port && Object.keys(target.virtual).length > 0;
-  const [addresses, dialled] = service ? [target.virtual, target.port] : [destinationsOf(traces), port];
-  const found: NodeTrace[] = [];
-  for (const family of ["v4", "v6"] as const) {
-    const [from, to] = [source.source[family], addresses[family]];
-    if (from === undefined || to === undefined) continue;
-    const question = { from: source, source: from, destination: to, port: dialled, ...(mac !== undefined && { mac }) };
-    found.push(await traceOnNodes(tracing, question));
   }
   return { traces: placed(traces, found), warnings: [] };
 }

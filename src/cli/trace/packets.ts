@@ -3,9 +3,8 @@
 import { randomInt } from "node:crypto";
 import type { Kube } from "../../kube/kube.ts";
 import type { PortQuestion } from "../../reachability/port.ts";
-import type { RunningCommand } from "../tools/kubectl.ts";
-import { captureTarget, everyDaemon, ToolError, type ToolTarget } from "../tools/targets.ts";
-import type { Capture } from "../tools/top.ts";
+import type { PodCommands, RunningCommand } from "../tools/pod-commands.ts";
+import { captureTarget, everyDaemon, ToolError } from "../tools/targets.ts";
 
 /** What became of real packets. */
 export interface PacketReport {
@@ -30,12 +29,10 @@ export interface PacketQuestion {
 }
 
 /** How commands are run in Weft's pods. */
-export interface PacketTools {
+export interface PacketTools extends Pick<PodCommands, "capture" | "start"> {
   readonly kube: Kube;
   /** Weft's. */
   readonly namespace: string;
-  readonly capture: Capture;
-  start(target: ToolTarget): RunningCommand;
 }
 
 /** Packets of a question: few, so that no limit or alert is hit. */

@@ -2,16 +2,14 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
-import type { Kube } from "../../kube/kube.ts";
+import type { KubeConnection } from "../../kube/connect.ts";
 import { parseMac } from "../../net/mac.ts";
-import type { ExplainReport } from "../explain.ts";
-import { permitted } from "../tools/commands.ts";
-import { canI, captureKubectl, execArguments, type KubectlOptions, startKubectl } from "../tools/kubectl.ts";
-import type { ToolTarget } from "../tools/targets.ts";
+import { EXEC_RIGHTS, type Report } from "../tools/commands.ts";
+import { podCommands } from "../tools/pod-commands.ts";
 import { traceCommand } from "./command.ts";
 import type { NodeAnswers } from "./on-nodes.ts";
 
-interface TraceVerbOptions extends KubectlOptions {
+interface TraceVerbOptions {
   readonly namespace: string;
   readonly weftNamespace: string;
   /** False with `--no-nodes`. */
@@ -21,10 +19,7 @@ interface TraceVerbOptions extends KubectlOptions {
 }
 
 /** Adds `trace`. `report` runs an action with a connection and prints its answer. */
-export function addTraceCommand(
-  program: Command,
-  report: (options: object, action: (kube: Kube) => Promise<ExplainReport>) => Promise<void>,
-): void {
+export function addTraceCommand(program: Command, report: Report): void {
   program
     .command("trace")
     .description("follow a packet from a pod to its destination, step by step; names what drops it and how to allow it")
@@ -56,30 +51,29 @@ Examples:
 
 The logical steps are computed from the objects, as the controller does. The steps on the nodes are the answers of Open vSwitch (ofproto/trace) for such a packet, from the
 flows that it has at this moment; nothing is sent, except with --packets. The account needs to list the objects that Weft reads (the role cluster-reader, or get and list of
-them), and for the nodes kubectl and the verb create on pods/exec in Weft's namespace; without it a warning says so.
+them), and for the nodes ${EXEC_RIGHTS}; without it a warning says so.
 
 Exit codes: 0 delivered, or leaves the cluster, 1 dropped, or a node or tunnel on the way is not known to work, or nodes or packets differ from the objects, 2 the command failed.`,
     )
     .action((from: string, to: string, protocol: string | undefined, port: string | undefined, _, command: Command) => {
       const options = command.optsWithGlobals<TraceVerbOptions>();
       const { namespace, packets = false } = options;
-      return report(options, (kube) =>
-        traceCommand(kube, namespace, [from, to, protocol, port], {
-          ...((options.nodes || packets) && { nodes: nodeAnswers(kube, options) }),
+      return report(options, (connection) =>
+        traceCommand(connection.kube, namespace, [from, to, protocol, port], {
+          ...((options.nodes || packets) && { nodes: nodeAnswers(connection, options) }),
           packets,
         }),
       );
     });
 }
 
-function nodeAnswers(kube: Kube, options: TraceVerbOptions): NodeAnswers {
-  const { weftNamespace: namespace, mac } = options;
-  const args = (target: ToolTarget): readonly string[] => execArguments(options, namespace, target, false);
+function nodeAnswers(connection: KubeConnection, { weftNamespace, mac }: TraceVerbOptions): NodeAnswers {
+  const { kube } = connection;
   return {
-    ...{ kube, namespace, ...(mac !== undefined && { mac }) },
-    capture: (target) => captureKubectl(args(target)),
-    start: (target) => startKubectl(args(target)),
-    permit: () => permitted(canI(options), namespace, () => Promise.resolve()),
+    kube,
+    namespace: weftNamespace,
+    ...(mac !== undefined && { mac }),
+    ...podCommands(connection, weftNamespace),
   };
 }
 

@@ -11,9 +11,10 @@ const MAIN = join(import.meta.dirname, "../../../src/cli/main.ts");
 
 /** Runs `weftctl ui` until the end of the test. Resolves with the URL that it prints. */
 export async function weftctlUi(t: Test, world: World, ...args: readonly string[]): Promise<URL> {
-  const { kubeconfig, bin } = world.lab.paths;
+  const { kubeconfig } = world.lab.paths;
   const child = spawn(process.execPath, [MAIN, "--kubeconfig", kubeconfig, "ui", ...args], {
-    env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}` },
+    // It needs no other program: no kubectl.
+    env: { ...process.env, PATH: "/nonexistent" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   t.teardown(async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Test } from "tap";
 import { type Lab, openLab } from "../../../hack/lab/lab.ts";
 import { vswitchdControl } from "../../../src/daemon/ovs/unixctl.ts";
-import { connectKube } from "../../../src/kube/connect.ts";
+import { connectKube, type KubeConnection } from "../../../src/kube/connect.ts";
 import type { Kube } from "../../../src/kube/kube.ts";
 import { EVENTS, IPS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SUBNETS, VPCS } from "../../../src/kube/resources.ts";
 import { followNorthbound, followOpenVSwitch, type NorthboundRows, type OpenVSwitchRows } from "./database.ts";
@@ -26,6 +26,8 @@ export interface EventThing extends Thing {
 export interface World {
   readonly lab: Lab;
   readonly kube: Kube;
+  /** For commands in pods. */
+  readonly sockets: KubeConnection["sockets"];
   readonly pods: Objects;
   readonly nodes: Objects;
   readonly namespaces: Objects;
@@ -90,6 +92,7 @@ export async function openWorld(t: Pick<Test, "teardown">): Promise<World> {
   return {
     lab,
     kube,
+    sockets: connection.sockets,
     ...objects,
     nb,
     own,

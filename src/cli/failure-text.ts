@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { KubeError } from "../kube/errors.ts";
+import { printable } from "./table.ts";
+import { lackingRight } from "./tools/rights.ts";
+
+/** What is printed of an error that ends a command: what has happened; of a refusal by the API server also the permission that the account lacks. */
+export function failureText(error: unknown): string {
+  const message = printable(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof KubeError) || (error.code !== "forbidden" && error.code !== "unauthorized")) return message;
+  const right = printable(lackingRight(error) ?? "permission");
+  return `${message}\nThis account lacks the ${right}: choose another with --kubeconfig or --context.`;
+}
