@@ -2,7 +2,6 @@
 
 import { basename } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { INSTALL_NAMESPACE } from "../api/names.ts";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
@@ -22,7 +21,7 @@ import { addPerfCommand } from "./perf/command.ts";
 import { type PlanOptions, planCommand } from "./plan.ts";
 import { formatSteps, podSteps } from "./pod.ts";
 import { addReplayCommand } from "./replay/command.ts";
-import { formatStatus, readStatus } from "./status.ts";
+import { addStatusCommand } from "./status-verb.ts";
 import { printable } from "./table.ts";
 import { addToolCommands, addWatchCommands, type Report } from "./tools/commands.ts";
 import { argumentsFor } from "./tools/kube-ovn-verbs.ts";
@@ -96,22 +95,7 @@ async function rendered(output: Options["output"], data: unknown, text: string):
   return output === "json" ? `${json}\n` : (await import("yaml")).stringify(JSON.parse(json));
 }
 
-program
-  .command("status")
-  .description("show the leader, the parts of Weft, nodes, VPCs, and subnets with their used and available addresses")
-  .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
-  .addHelpText("after", "\nExamples:\n  weftctl status\n  weftctl status -o json | jq .leader")
-  .action((_, command: Command) => {
-    const options = command.optsWithGlobals<Options>();
-    return withKube(options, async (kube) => {
-      const data = await readStatus(kube, options.namespace, Date.now());
-      const led = data.leader !== undefined && data.blocked.length === 0;
-      const joined = data.nodes.every(({ chassisProblem }) => chassisProblem === undefined);
-      const runs = data.parts.every(({ ready, wanted }) => ready >= wanted);
-      const ok = led && runs && joined && [...data.subnets, ...data.vpcs].every(({ ready }) => ready === "yes");
-      return { data, text: formatStatus(data), ok };
-    });
-  });
+addStatusCommand(program, report);
 
 program
   .command("pod")

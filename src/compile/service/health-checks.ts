@@ -27,7 +27,7 @@ export interface HealthChecks {
 const NONE: HealthChecks = { mappings: {}, lacking: [], problems: [] };
 
 /**
- * How the endpoints of a Service's VIPs are checked, unless its annotation `service_health_check` is `false`. Endpoints that are addresses of pods on
+ * How the endpoints of a Service's VIPs, also of one that a SwitchLBRule makes, are checked (`Load_Balancer_Health_Check`, from which northd makes Service_Monitor), unless its annotation `service_health_check` is `false`. Endpoints that are addresses of pods on
  * OVN are checked, from the address of the Vip that has the name of their subnet, as in Kube-OVN. The pod's node sends the checks and answers ARP for
  * that address. Other endpoints are not checked.
  */

@@ -53,7 +53,8 @@ export function staleFlowsInformer(
  * Deletes conntrack entries of UDP flows of Services to endpoints that are gone, after ovn-controller has done so (`ct_flush`). A datagram that comes
  * between that and the moment at which Open vSwitch has renewed its cached flows is sent to the former endpoint once more, and its flow stays there for as
  * long as the client sends (`findings/ovn-ct-flush-comes-before-new-megaflows.sh`). So they are deleted again after ovn-controller has installed the flows (`ovn-nb-cfg` on
- * br-int) and the cached ones are renewed (`revalidator/wait`).
+ * br-int) and the cached ones are renewed (`revalidator/wait`). Which flows these are is decided in `src/controller/databases/find-stale-udp-flows.ts`; those of node ports
+ * in the kernel, in `node-port-stale-udp.ts`.
  */
 export class StaleFlowsFlush {
   readonly #deps: StaleFlowsDependencies;
