@@ -17,7 +17,7 @@ import {
 } from "./annotations.ts";
 import { ContractError, type Fields, invalidField, readDocument, readList, writeDocument } from "./document.ts";
 import { type NodeNetworks, readNodeNetworks } from "./node-networks.ts";
-import { type NodeUplinks, readUplinkNames, readUplinks } from "./uplinks.ts";
+import { type KeptVlans, type NodeUplinks, readKeptVlans, readUplinkNames, readUplinks } from "./uplinks.ts";
 
 /**
  * What one node must do: how it joins the default VPC, in Kube-OVN's annotations of the Node, and the settings of the cluster that nodes and
@@ -43,6 +43,8 @@ export interface NodeContract {
   readonly vlanUplinks?: readonly string[];
   /** The networks whose interface exchanges its name with the bridge. Older daemons ignore the field. */
   readonly exchangedUplinks?: readonly string[];
+  /** The VLAN sub-interfaces that ports replace. Older daemons ignore the field. */
+  readonly keptVlans?: KeptVlans;
   /** How it reaches Services through OVN, for its own packets and those from outside. Absent: kube-proxy does that. */
   readonly services?: NodeServices;
 }
@@ -81,6 +83,8 @@ export interface NodeContractText {
   readonly vlanUplinks?: readonly string[];
   /** Absent where there are none. */
   readonly exchangedUplinks?: readonly string[];
+  /** Absent where there are none. */
+  readonly keptVlans?: KeptVlans;
   readonly services?: NodeServicesText;
 }
 
@@ -112,13 +116,14 @@ export function encodeNodeContract(of: NodeContractText): WantedAnnotations {
 }
 
 function writeSettings(of: NodeContractText): string {
-  const { nodePorts, networks = {}, uplinks, vlanUplinks = [], exchangedUplinks = [], services } = of;
+  const { nodePorts, networks = {}, uplinks, vlanUplinks = [], exchangedUplinks = [], keptVlans = {}, services } = of;
   return writeDocument({
     ...(nodePorts && { nodePorts: portRangeText(nodePorts) }),
     ...(Object.keys(networks).length > 0 && { networks }),
     ...(uplinks && { uplinks }),
     ...(vlanUplinks.length > 0 && { vlanUplinks }),
     ...(exchangedUplinks.length > 0 && { exchangedUplinks }),
+    ...(Object.keys(keptVlans).length > 0 && { keptVlans }),
     ...(services && {
       serviceMac: services.mac,
       servicePort: services.portName,
@@ -186,6 +191,7 @@ export function decodeNodeContract(annotations: Annotations): NodeContract | und
     ...(document["uplinks"] !== undefined && { uplinks: readUplinks(document["uplinks"]) }),
     ...readUplinkNames(document, "vlanUplinks"),
     ...readUplinkNames(document, "exchangedUplinks"),
+    ...readKeptVlans(document["keptVlans"]),
     networks: readNetworks(document["networks"]),
   };
 }

@@ -19,9 +19,28 @@ export function vlanInterface(name: string): VlanInterface | undefined {
   return parent !== undefined && id >= 1 && id <= 4094 ? { parent, id } : undefined;
 }
 
-/** The state of one network on a node, reported by its daemon: connected, with the interface and its MTU in bytes, or why it is not. */
+/** In a list of VLAN sub-interfaces: each that is called `<interface>.<VLAN id>`. */
+export const ALL_VLANS = "*";
+
+/** Network outside the cluster → the VLAN sub-interfaces that ports of its bridge replace, by name, or {@link ALL_VLANS}. */
+export type KeptVlans = Readonly<Record<string, readonly string[]>>;
+
+/** Reads the field `keptVlans` of a node's contract; absent if there is none. @throws ContractError */
+export function readKeptVlans(value: unknown): { readonly keptVlans?: KeptVlans } {
+  if (value === undefined) return {};
+  const wanted = "an object of lists of interfaces by the names of networks";
+  if (!isObject(value)) throw invalidField("keptVlans", wanted);
+  const entries = Object.entries(value).map(([network, names]) => {
+    const isList = Array.isArray(names) && names.every((name: unknown) => typeof name === "string");
+    if (!isList) throw invalidField("keptVlans", wanted);
+    return [network, names] as const;
+  });
+  return { keptVlans: Object.fromEntries(entries) };
+}
+
+/** The state of one network on a node, reported by its daemon: connected, with the interface and its MTU in bytes (`vlans`: ports replace VLAN sub-interfaces of it), or why it is not. */
 export type UplinkReport =
-  | { readonly interface: string; readonly mtu: number }
+  | { readonly interface: string; readonly mtu: number; readonly vlans?: true }
   | { readonly reason: string; readonly message: string };
 
 /** Longer texts are not read: more than so many networks, none of them connected, need. */
@@ -83,8 +102,9 @@ export function readUplinkState(text: string | undefined, network: string): Upli
   }
   const state = isObject(value) && Object.hasOwn(value, network) ? value[network] : undefined;
   if (!isObject(state)) return undefined;
-  const { interface: name, mtu, reason, message } = state;
-  if (typeof name === "string" && typeof mtu === "number") return { interface: name, mtu };
+  const { interface: name, mtu, vlans, reason, message } = state;
+  if (typeof name === "string" && typeof mtu === "number")
+    return { interface: name, mtu, ...(vlans === true && { vlans }) };
   if (typeof reason === "string" && typeof message === "string") return { reason, message };
   return undefined;
 }

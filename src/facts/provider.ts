@@ -11,8 +11,10 @@ export interface ProviderNodeFact {
   readonly createsVlan?: true;
   /** The interface exchanges its name with the bridge. */
   readonly exchangesName?: true;
+  /** The VLAN sub-interfaces that ports of the bridge replace, as in the node's contract. */
+  readonly keptVlans?: readonly string[];
   /** What the node's daemon says of it; absent where it has said nothing. */
   readonly state?:
-    | { readonly interface: string; readonly mtu: number }
+    | { readonly interface: string; readonly mtu: number; readonly vlans?: true }
     | { readonly reason: string; readonly message: string };
 }

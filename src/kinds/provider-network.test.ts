@@ -102,12 +102,17 @@ t.test("the status has the report of each node's daemon, with Kube-OVN's reasons
   t.match(condition(facts), { status: { notReadyNodes: ["n2"] } }, "it has yet to change");
 });
 
-t.test("an invalid selector and fields without effect are reported", async (t) => {
+t.test("an invalid selector and names of no VLAN sub-interface are reported", async (t) => {
   const facts = cluster();
   add(facts, { defaultInterface: "eth1", nodeSelector: { matchExpressions: [{ key: "a", operator: "Near" }] } });
   t.match(condition(facts), { ready: false, reason: "InvalidNodeSelector", message: /operator "Near"/ });
-  add(facts, { defaultInterface: "eth1", preserveVlanInterfaces: true, excludeNodes: ["n1", "n2", "n3"] });
-  t.match(condition(facts), { ready: true, reason: "NotSupported", message: /spec\.preserveVlanInterfaces/ });
+  const vlanInterfaces = ["eth1.10", "eth1", "eth1.4095"];
+  add(facts, { defaultInterface: "eth1", vlanInterfaces, excludeNodes: ["n1", "n2", "n3"] });
+  t.match(condition(facts), {
+    ready: true,
+    reason: "InvalidVlanInterface",
+    message: /"eth1", "eth1\.4095": not called/,
+  });
 });
 
 t.test(

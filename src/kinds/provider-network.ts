@@ -2,14 +2,14 @@
 
 import type { ProviderNetworkSpec } from "../api/generated/providernetwork.ts";
 import type { LabelSelector } from "../api/label-selector.ts";
-import { type ConditionEffect, type ConditionOnNode, fill, type WeftEffect } from "../compile/effects.ts";
+import { type ConditionEffect, type ConditionOnNode, fill, type Note, type WeftEffect } from "../compile/effects.ts";
 import { FragmentBuilder } from "../compile/fragment-builder.ts";
-import { malformedNotes, unsupportedNotes } from "../compile/references.ts";
+import { malformedNotes } from "../compile/references.ts";
 import { withNotes } from "../compile/reports.ts";
+import { ALL_VLANS, vlanInterface } from "../contract/uplinks.ts";
 import type { Fragment } from "../desired/fragment.ts";
 import type { UnitKind } from "../desired/unit-kind.ts";
 import { type CustomObjectFact, customObjectFields, type ProjectedMeta } from "../facts/meta.ts";
-import { unsupportedFields } from "../facts/not-supported.ts";
 import type { ProviderNodeFact } from "../facts/provider.ts";
 import type { FactReader } from "../facts/store.ts";
 import { selectorProblem } from "../policy/labels.ts";
@@ -26,8 +26,9 @@ export interface ProviderNetworkFact extends CustomObjectFact {
   readonly autoCreateVlan: boolean;
   /** The interface and the bridge exchange their names. */
   readonly exchangeLinkName: boolean;
-  /** Unsupported fields that are set. */
-  readonly unsupported: readonly string[];
+  /** The VLAN sub-interfaces that ports of the bridge replace, as in nodes' contracts, and entries of `vlanInterfaces` that name none. */
+  readonly keptVlans: readonly string[];
+  readonly invalidVlans: readonly string[];
 }
 
 declare module "../facts/types.ts" {
@@ -42,10 +43,9 @@ export interface ProviderNetworkObject {
   readonly spec?: Partial<ProviderNetworkSpec>;
 }
 
-const NOT_SUPPORTED = ["preserveVlanInterfaces", "vlanInterfaces"] as const;
-
 /** The fact of a ProviderNetwork. */
 export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkObject): ProviderNetworkFact {
+  const named = spec.vlanInterfaces ?? [];
   return {
     ...customObjectFields(metadata),
     interface: spec.defaultInterface ?? "",
@@ -56,8 +56,13 @@ export function projectProviderNetwork({ metadata, spec = {} }: ProviderNetworkO
     excludeNodes: spec.excludeNodes ?? [],
     autoCreateVlan: spec.autoCreateVlanSubinterfaces === true,
     exchangeLinkName: spec.exchangeLinkName === true,
-    unsupported: unsupportedFields(NOT_SUPPORTED, spec),
+    keptVlans: [...(spec.preserveVlanInterfaces === true ? [ALL_VLANS] : []), ...named.filter(isVlanName)],
+    invalidVlans: named.filter((name) => !isVlanName(name)),
   };
+}
+
+function isVlanName(name: string): boolean {
+  return name.length <= 15 && vlanInterface(name) !== undefined;
 }
 
 interface ProviderNetworkInput {
@@ -100,10 +105,17 @@ const providerNetworkUnit: UnitKind<FactReader, ProviderNetworkInput, WeftEffect
         vlans,
       },
     };
-    const notes = [...malformedNotes(network), ...unsupportedNotes(network)];
+    const notes = [...malformedNotes(network), ...vlanNotes(network)];
     return build.finish(fill("providerNetworks", network, { finalizer: true }, withNotes(condition, notes)));
   },
 };
+
+function vlanNotes({ invalidVlans }: ProviderNetworkFact): readonly Note[] {
+  if (invalidVlans.length === 0) return [];
+  const shown = invalidVlans.slice(0, 5).map((name) => JSON.stringify(name));
+  const message = `spec.vlanInterfaces: ${shown.join(", ")}: not called <interface>.<VLAN id>, with an id of 1 to 4094 and 15 characters at most; they are not used`;
+  return [{ reason: "InvalidVlanInterface", message }];
+}
 
 /** With Kube-OVN's reasons (`pkg/controller/provider_network.go`). */
 function conditionOf({ node, interface: wanted = "", state }: ProviderNodeFact): ConditionOnNode {
@@ -145,6 +157,5 @@ export const providerNetworkKind: Kind<"providerNetworks"> = {
   indexes: {},
   unit: providerNetworkUnit,
   status: "subresource",
-  notSupported: NOT_SUPPORTED,
   access: { verbs: ["patch"], why: "Watched; finalizers are patched." },
 };

@@ -17,9 +17,12 @@ export interface ProviderNetworkSpec {
   readonly exchangeLinkName?: boolean;
   /** Interfaces called `<interface>.<VLAN id>` are created on nodes that have none. */
   readonly autoCreateVlanSubinterfaces?: boolean;
-  /** Not supported. */
+  /**
+   * Ports of the bridge with a tag take the place of the VLAN sub-interfaces called `<interface>.<VLAN id>`, with their
+   * addresses and routes.
+   */
   readonly preserveVlanInterfaces?: boolean;
-  /** Not supported. */
+  /** The same for these VLAN sub-interfaces of the interface, by name. */
   readonly vlanInterfaces?: readonly string[];
 }
 

@@ -2,14 +2,20 @@
 
 import { type ProviderNetworkKey, providerNetworkLabel } from "../../api/annotations.ts";
 import { acceptedUplinks } from "../../contract/node.ts";
-import { type NodeUplinks, uplinksText } from "../../contract/uplinks.ts";
+import { type KeptVlans, type NodeUplinks, uplinksText } from "../../contract/uplinks.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { ProviderNodeFact } from "../../facts/provider.ts";
 import type { PatchObjectEffect } from "../effects.ts";
 import { patchObject } from "../owned-object.ts";
 
 /** The keys of the labels that the controller writes. */
-const KEYS = ["ready", "interface", "mtu", "exclude"] as const satisfies readonly ProviderNetworkKey[];
+const KEYS = [
+  "ready",
+  "interface",
+  "mtu",
+  "exclude",
+  "vlan_interfaces",
+] as const satisfies readonly ProviderNetworkKey[];
 
 /** The last part of the keys of these labels. */
 const SUFFIXES = KEYS.map((key) => providerNetworkLabel("", key));
@@ -38,6 +44,11 @@ export function exchangedUplinksOf(networks: readonly ProviderNodeFact[]): reado
   return networks.flatMap(({ network, exchangesName }) => (exchangesName ? network : []));
 }
 
+/** The VLAN sub-interfaces of a node that ports of bridges replace. */
+export function keptVlansOf(networks: readonly ProviderNodeFact[]): KeptVlans {
+  return Object.fromEntries(networks.flatMap(({ network, keptVlans }) => (keptVlans ? [[network, keptVlans]] : [])));
+}
+
 /**
  * Kube-OVN's labels of a node about networks outside (`pkg/daemon/controller.go`, `initProviderNetwork`). There the daemon writes them. Weft's daemon may not change labels, because they
  * decide scheduling; it reports its state in an annotation.
@@ -58,5 +69,6 @@ function labelsOf({ network, interface: wanted, state }: ProviderNodeFact): read
   if (wanted === undefined) return [label("exclude", "true")];
   if (state === undefined || !("mtu" in state) || state.interface !== wanted) return [];
   const name = LABEL_VALUE.test(wanted) ? [label("interface", wanted)] : [];
-  return [label("ready", "true"), ...name, label("mtu", String(state.mtu))];
+  const vlans = state.vlans ? [label("vlan_interfaces", "true")] : [];
+  return [label("ready", "true"), ...name, label("mtu", String(state.mtu)), ...vlans];
 }

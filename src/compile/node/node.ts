@@ -34,7 +34,7 @@ import { judgeNodeAddresses, type NodeAddresses } from "./node-addresses.ts";
 import { type JudgedNetworks, judgeNodeNetworks } from "./node-networks.ts";
 import { addNodeQos, nodeQosRecord, reportNodeQos } from "./node-qos.ts";
 import { addNodeSources, blocksOfNode, type NodeBlocks } from "./node-sources.ts";
-import { exchangedUplinksOf, labelUplinks, uplinksOf, vlanUplinksOf } from "./node-uplinks.ts";
+import { exchangedUplinksOf, keptVlansOf, labelUplinks, uplinksOf, vlanUplinksOf } from "./node-uplinks.ts";
 
 interface Problem {
   readonly reason: string;
@@ -197,6 +197,7 @@ export const nodeUnit: UnitKind<FactReader, NodeInput, WeftEffect> = {
         uplinks,
         vlanUplinks: vlanUplinksOf(outside),
         exchangedUplinks: exchangedUplinksOf(outside),
+        keptVlans: keptVlansOf(outside),
       }),
       ...(balanced && { services: addNodeServices(build, node.name, own, join, cluster, serviceRanges) }),
     });

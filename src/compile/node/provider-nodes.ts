@@ -55,6 +55,7 @@ function factOf(network: FactTypes["providerNetworks"], node: NodeFact): Provide
     ...{ key, network: name, node: node.name, interface: wanted },
     ...(createsVlan && { createsVlan }),
     ...(network.exchangeLinkName && { exchangesName: true as const }),
+    ...(network.keptVlans.length > 0 && { keptVlans: network.keptVlans }),
     ...(state !== undefined && { state }),
   };
 }

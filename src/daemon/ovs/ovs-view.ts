@@ -100,6 +100,11 @@ export class OvsView implements OvsTables {
     return this.mirror.rows("Interface");
   }
 
+  /** A port by its uuid. */
+  port(uuid: string): ViewTables["Port"] | undefined {
+    return this.mirror.get("Port", uuid);
+  }
+
   /** Commits a transaction. */
   transact(operations: readonly Operation[]): Promise<unknown> {
     return this.client.transact(VSWITCH.name, operations);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { vlanInterface } from "../../contract/uplinks.ts";
+import { ALL_VLANS, vlanInterface } from "../../contract/uplinks.ts";
 import { NetlinkError } from "../../netlink/error.ts";
 import type { Link } from "../../netlink/links.ts";
 import { ROUTE_TABLE_MAIN } from "../../netlink/routes.ts";
@@ -10,7 +10,7 @@ import type { Nftables } from "../../node/nftables.ts";
 import type { Operation } from "../../ovsdb/operation.ts";
 import type { OvsView } from "../ovs/ovs-view.ts";
 import { exchangedName, formerName, givenName, isExchanged, isOvsDevice, type UplinkKey } from "./uplink-names.ts";
-import type { Device, ObservedUplink, Problem, UplinkStep } from "./uplink-plan.ts";
+import type { Device, DeviceStep, ObservedUplink, Problem, UplinkStep } from "./uplink-plan.ts";
 import {
   attachPort,
   deleteBridge,
@@ -36,7 +36,12 @@ export interface UplinkParts {
 }
 
 /** The observed state of an uplink on the node. `hidden`: see {@link hiddenLinks}. */
-export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readonly string[]): ObservedUplink {
+export function observeUplink(
+  parts: UplinkParts,
+  key: UplinkKey,
+  hidden: readonly string[],
+  keptVlans: readonly string[] = [],
+): ObservedUplink {
   const { view, kernel, boot } = parts;
   const bridge = uplinkBridges(view).find(({ name }) => name === key.bridge);
   const isUserspace = view.bridge()?.datapath_type === "netdev";
@@ -51,19 +56,13 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
     nic !== undefined || mac === undefined
       ? undefined
       : kernel.links().find((other) => other.mac === mac && other.name !== key.bridge && other.kind !== "openvswitch");
-  const device = (of: Link | undefined): Device | undefined =>
-    of && {
-      link: of,
-      leavesChecksums: isUserspace && kernel.checksum(of.name),
-      filter: kernel.sysctl(filterOf(of.name)) ?? "0",
-      ...observeState(kernel, of.index),
-    };
+  const device = (of: Link | undefined): Device | undefined => observeDevice(kernel, of, isUserspace);
   const port = portNamed(view, key.interface);
   const vlan = nic === undefined && original === undefined ? vlanInterface(givenName(key)) : undefined;
   const isRefusable = original !== undefined || (nic !== undefined && port?.bridge !== key.bridge);
   return {
     ...{ boot, isUserspace, bridge, port },
-    filter: kernel.sysctl(filterOf("all")) ?? "0",
+    filter: kernel.sysctl(rpFilterKey("all")) ?? "0",
     nic: device(nic),
     parent: vlan && kernel.link(vlan.parent),
     renamed: device(renamed),
@@ -72,7 +71,20 @@ export function observeUplink(parts: UplinkParts, key: UplinkKey, hidden: readon
     device: bridge === undefined || original !== undefined ? undefined : device(face),
     isHidden: hidden.includes(nic?.name ?? key.interface),
     mapping: mappingOf(view, key.network),
-    refusal: isRefusable ? refusalOf(parts, key, { nic, original }, isUserspace, bridge !== undefined) : undefined,
+    refusal: isRefusable
+      ? refusalOf(parts, key, { nic, original, keptVlans }, isUserspace, bridge !== undefined)
+      : undefined,
+  };
+}
+
+/** A device of the node and what it has; undefined for none. */
+export function observeDevice(kernel: NodeKernel, link: Link | undefined, isUserspace: boolean): Device | undefined {
+  if (link === undefined) return undefined;
+  return {
+    link,
+    leavesChecksums: isUserspace && kernel.checksum(link.name),
+    filter: kernel.sysctl(rpFilterKey(link.name)) ?? "0",
+    ...observeState(kernel, link.index),
   };
 }
 
@@ -85,7 +97,11 @@ export async function hiddenLinks({ nft }: Pick<UplinkParts, "nft">): Promise<re
 function refusalOf(
   { view, kernel }: UplinkParts,
   key: UplinkKey,
-  { nic: present, original }: { readonly nic: Link | undefined; readonly original: Link | undefined },
+  {
+    nic: present,
+    original,
+    keptVlans,
+  }: { readonly nic: Link | undefined; readonly original: Link | undefined; readonly keptVlans: readonly string[] },
   isUserspace: boolean,
   hasBridge: boolean,
 ): Problem | undefined {
@@ -115,7 +131,8 @@ function refusalOf(
     return inUse(`another program has made bridge ${bridge} of Open vSwitch`);
   if (!hasBridge && original === undefined && kernel.link(bridge) !== undefined)
     return inUse(`the node has another interface ${bridge}`);
-  const upper = isUserspace ? upperOf(kernel, nic) : undefined;
+  const kept = keptLinks(kernel, givenName(key), nic, keptVlans);
+  const upper = isUserspace ? upperOf(kernel, nic, kept) : undefined;
   if (upper !== undefined)
     return inUse(
       `interface ${upper} is on ${name}, and Open vSwitch without its kernel module would keep from it what arrives there`,
@@ -140,10 +157,25 @@ function nameProblem(key: UplinkKey, nic: Link, face: Link | undefined, hasBridg
   };
 }
 
-/** A VLAN sub-interface or the like: with {@link hideScript} it would get nothing. */
-function upperOf(kernel: NodeKernel, { index }: Link): string | undefined {
-  const isUpper = ({ kind, peer, peerNetnsId }: Link): boolean =>
-    kind !== "veth" && peer === index && peerNetnsId === undefined;
+/** The VLAN sub-interfaces of an interface that a port is to replace. `given`: the interface's name in the ProviderNetwork. */
+export function keptLinks(
+  kernel: NodeKernel,
+  given: string,
+  { index }: Link,
+  kept: readonly string[],
+): readonly Link[] {
+  if (kept.length === 0) return [];
+  return kernel.links().filter(({ name, kind, peer, master, group }) => {
+    if (kind !== "vlan" || peer !== index || master !== undefined || group === VLAN_LINK_GROUP) return false;
+    const parsed = vlanInterface(name);
+    return parsed !== undefined && (kept.includes(name) || (kept.includes(ALL_VLANS) && parsed.parent === given));
+  });
+}
+
+/** A VLAN sub-interface or the like that is not replaced: with {@link hideScript} it would get nothing. */
+function upperOf(kernel: NodeKernel, { index }: Link, kept: readonly Link[]): string | undefined {
+  const isUpper = ({ name, kind, peer, peerNetnsId }: Link): boolean =>
+    kind !== "veth" && peer === index && peerNetnsId === undefined && !kept.some((link) => link.name === name);
   return kernel.links().find(isUpper)?.name;
 }
 
@@ -200,29 +232,45 @@ export async function applyUplinkStep(
         ...{ name: givenName(key), kind: "vlan", parent: step.link.index, group: VLAN_LINK_GROUP, up: true },
         vlan: vlanInterface(givenName(key))?.id ?? 0,
       });
+    default:
+      return applyDeviceStep(kernel, step);
+  }
+}
+
+/** Applies a step that concerns one device. */
+export function applyDeviceStep(kernel: NodeKernel, step: DeviceStep): void {
+  const { index, name } = step.link;
+  switch (step.do) {
     case "up":
-      return kernel.setLink(step.link.index, { up: true });
+      kernel.setLink(index, { up: true });
+      break;
     case "checksum":
-      return kernel.setChecksum(step.link.name, false);
+      kernel.setChecksum(name, false);
+      break;
     case "filter":
-      return kernel.setSysctl(filterOf(step.link.name), step.value);
+      kernel.setSysctl(rpFilterKey(name), step.value);
+      break;
     case "address":
       // Duplicate address detection would find the other device, which has the address at the same time.
-      return kernel.setAddress({ index: step.link.index, ...step.address, noDad: true });
+      kernel.setAddress({ index, ...step.address, noDad: true });
+      break;
     case "delete-address":
-      return void kernel.deleteAddress({ index: step.link.index, ...step.address });
+      kernel.deleteAddress({ index, ...step.address });
+      break;
     case "route":
-      return kernel.setRoute(routeSpec(step.route, step.link.index));
+      kernel.setRoute(routeSpec(step.route, index));
+      break;
     case "delete-route":
-      return void kernel.deleteRoute(routeSpec(step.route, step.link.index));
+      kernel.deleteRoute(routeSpec(step.route, index));
+      break;
     case "learn":
-      for (const neighbour of step.neighbours)
-        kernel.setNeighbour({ index: step.link.index, ...neighbour, state: "reachable" });
-      return;
+      for (const neighbour of step.neighbours) kernel.setNeighbour({ index, ...neighbour, state: "reachable" });
+      break;
     case "neighbour":
-      return kernel.setNeighbour({ index: step.link.index, ...step.neighbour });
+      kernel.setNeighbour({ index, ...step.neighbour });
+      break;
     case "delete-neighbour":
-      return void kernel.deleteNeighbour({ index: step.link.index, address: step.neighbour.address });
+      kernel.deleteNeighbour({ index, address: step.neighbour.address });
   }
 }
 
@@ -238,7 +286,7 @@ function rename(kernel: NodeKernel, { index, name }: Link, change: { name?: stri
 }
 
 /** Documentation/networking/ip-sysctl.rst in Linux: whether sources are checked, 1 strictly, 2 loosely. */
-function filterOf(name: string): readonly string[] {
+export function rpFilterKey(name: string): readonly string[] {
   return ["ipv4", "conf", name, "rp_filter"];
 }
 

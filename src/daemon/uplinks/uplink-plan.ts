@@ -84,17 +84,15 @@ export interface Problem {
 export interface WantedUplink extends UplinkKey {
   /** The interface is a VLAN sub-interface, which is created if there is none. */
   readonly createsVlan?: boolean;
+  /**
+   * The VLAN sub-interfaces of the interface that a port of the bridge replaces, by name; `ALL_VLANS`: each that is called `<interface>.<VLAN id>`. Absent: not known, so those that
+   * are replaced stay so.
+   */
+  readonly keptVlans?: readonly string[];
 }
 
-/** One change. Each is atomic, and the node is reachable after each. */
-export type UplinkStep =
-  | { readonly do: "make-bridge"; readonly record: UplinkRecord }
-  | { readonly do: "record"; readonly record: UplinkRecord }
-  | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
-  /** Interface and bridge exchange their names, or the interface gets its own back. The kernel keeps everything that it has. */
-  | { readonly do: "exchange" | "exchange-back"; readonly link: Link }
-  /** `link`: what the VLAN sub-interface is on. */
-  | { readonly do: "create-vlan"; readonly link: Link }
+/** A change of what one device has. */
+export type DeviceStep =
   | { readonly do: "up" | "checksum"; readonly link: Link }
   | { readonly do: "filter"; readonly link: Link; readonly value: string }
   | { readonly do: "learn"; readonly link: Link; readonly neighbours: readonly UplinkNeighbour[] }
@@ -102,13 +100,24 @@ export type UplinkStep =
   | { readonly do: "route" | "delete-route"; readonly link: Link; readonly route: UplinkRoute }
   | { readonly do: "neighbour" | "delete-neighbour"; readonly link: Link; readonly neighbour: UplinkNeighbour };
 
+/** One change. Each is atomic, and the node is reachable after each. */
+export type UplinkStep =
+  | DeviceStep
+  | { readonly do: "make-bridge"; readonly record: UplinkRecord }
+  | { readonly do: "record"; readonly record: UplinkRecord }
+  | { readonly do: "attach" | "detach" | "map" | "unmap" | "delete-bridge" | "hide" | "show" }
+  /** Interface and bridge exchange their names, or the interface gets its own back. The kernel keeps everything that it has. */
+  | { readonly do: "exchange" | "exchange-back"; readonly link: Link }
+  /** `link`: what the VLAN sub-interface is on. */
+  | { readonly do: "create-vlan"; readonly link: Link };
+
 /** The result of planning. */
 export type UplinkOutcome =
   | { readonly step: UplinkStep }
   /** The next step depends on an event. */
   | { readonly wait: string }
   | { readonly problem: Problem }
-  | { readonly done: { readonly interface: string; readonly mtu: number } }
+  | { readonly done: { readonly interface: string; readonly mtu: number; readonly vlans?: true } }
   /** The uplink is removed completely. */
   | { readonly gone: true };
 
@@ -158,7 +167,7 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
   if (known !== undefined && (known.mac !== mac || known.mtu !== mtu))
     return { step: { do: "record", record: { ...known, mac, mtu } } };
   if (device === undefined || (isOurs && port.error !== "")) {
-    const moved = move(observed, nic, device, base, undefined);
+    const moved = move(observed, nic, device, base, shown(observed));
     if (moved !== undefined) return moved;
     if (device === undefined) return { wait: `ovs-vswitchd has yet to make the device ${wanted.bridge}` };
     return { problem: { reason: "PortFailed", message: `Open vSwitch: ${port?.error ?? ""}` } };
@@ -173,7 +182,7 @@ function take(observed: ObservedUplink, wanted: WantedUplink): UplinkOutcome {
       if (leavesChecksums) return { step: { do: "checksum", link } };
     return observed.isHidden ? undefined : { step: { do: "hide" } };
   };
-  const moved = move(observed, device, nic, base, attached);
+  const moved = move(observed, device, nic, base, { beforeRoutes: attached });
   if (moved !== undefined) return moved;
   if (device.filter !== nic.filter) return { step: { do: "filter", link: device.link, value: nic.filter } };
   if (observed.mapping !== wanted.bridge) return { step: { do: "map" } };
@@ -192,7 +201,12 @@ function release(observed: ObservedUplink): UplinkOutcome {
   const { name, mtu } = nic.link;
   const base = { network: bridge.record?.network ?? "", interface: name, mac: nic.link.mac ?? "", mtu, boot };
   // The interface is detached last: as long as a route uses the bridge, its packets must leave by the interface.
-  return move(observed, nic, device, base, undefined) ?? last;
+  return move(observed, nic, device, base, shown(observed)) ?? last;
+}
+
+/** The node's stack processes packets of the interface again before it has the addresses. */
+function shown({ isHidden }: ObservedUplink): Between<UplinkOutcome> {
+  return { afterRecord: () => (isHidden ? { step: { do: "show" } } : undefined) };
 }
 
 /** The interface keeps what it has, so the node stays reachable while it waits for its name. */
@@ -203,17 +217,27 @@ function giveNameBack({ nic, isExchanged: isRenamed, occupant }: ObservedUplink)
   return { wait: `${who} ${occupant.name}, whose name ${nic.link.name} must get back` };
 }
 
-/**
- * The next step that moves the state of `from` to `to`; undefined if it has been moved. `between` gives steps that come when the addresses are on both devices and before a route changes its
- * device: it makes the interface a port of the bridge.
- */
-function move(
-  observed: ObservedUplink,
+/** What {@link move} reads of an uplink. */
+type Moving = Pick<ObservedUplink, "boot" | "filter" | "device" | "bridge">;
+
+type MoveOutcome =
+  | { readonly step: DeviceStep | { readonly do: "record"; readonly record: UplinkRecord } }
+  | { readonly wait: string };
+
+/** Steps of the caller in between: after the record has been written, and when the addresses are on both devices and before a route changes its device. */
+interface Between<O> {
+  readonly afterRecord?: () => O | undefined;
+  readonly beforeRoutes?: () => O | undefined;
+}
+
+/** The next step that moves the state of `from` to `to`; undefined if it has been moved. `base`: the record's other fields. */
+export function move<O = never>(
+  observed: Moving,
   to: Device,
   from: Device | undefined,
   base: Omit<UplinkRecord, "holder" | keyof UplinkState>,
-  between: (() => UplinkOutcome | undefined) | undefined,
-): UplinkOutcome | undefined {
+  between: Between<O> = {},
+): MoveOutcome | O | undefined {
   const known = usable(observed);
   const left = from?.state ?? NO_STATE;
   // If nothing is being moved, the device's state counts, because an administrator may have changed it; during a move, or if the device is another one, the record counts.
@@ -223,7 +247,8 @@ function move(
   const isMoving = !isEmpty(missing) || !isEmpty(left);
   if (isMoving && (known === undefined || isSettled || !isEmpty(without(all, known))))
     return { step: { do: "record", record: { ...base, holder: 0, ...all } } };
-  if (to !== observed.device && observed.isHidden) return { step: { do: "show" } };
+  const second = between.afterRecord?.();
+  if (second !== undefined) return second;
   // Packets come to the bridge while routes lead by the interface: a strict check would drop them, and without addresses a loose one too.
   const lenient = observed.filter === "0" ? "0" : "2";
   if (isMoving && observed.device !== undefined && observed.device.filter !== lenient)
@@ -233,8 +258,8 @@ function move(
   if (address !== undefined) return { step: { do: "address", link: to.link, address } };
   const [pending] = isEmpty(left) ? [] : to.pending;
   if (pending !== undefined) return { wait: `the kernel has yet to set up ${pending} on ${to.link.name}` };
-  const first = between?.();
-  if (first !== undefined) return first;
+  const third = between.beforeRoutes?.();
+  if (third !== undefined) return third;
   // Replies to new neighbour requests arrive at the other device as long as routes and port disagree.
   const learned = isEmpty(left) ? [] : notLearned(from?.learned ?? [], to);
   if (learned.length > 0) return { step: { do: "learn", link: to.link, neighbours: learned } };
@@ -255,7 +280,7 @@ function notLearned(learned: readonly UplinkNeighbour[], { learned: has, state }
 }
 
 /** The next step that removes state from a device; undefined if nothing is left. */
-function leave({ link, state: { addresses, routes, neighbours } }: Device): UplinkStep | undefined {
+function leave({ link, state: { addresses, routes, neighbours } }: Device): DeviceStep | undefined {
   const [route] = routes;
   if (route !== undefined) return { do: "delete-route", link, route };
   const [neighbour] = neighbours;
@@ -266,6 +291,6 @@ function leave({ link, state: { addresses, routes, neighbours } }: Device): Upli
 }
 
 /** The record, unless it was written before a reboot. */
-function usable({ bridge, boot }: ObservedUplink): UplinkRecord | undefined {
+function usable({ bridge, boot }: Moving): UplinkRecord | undefined {
   return bridge?.record?.boot === boot ? bridge.record : undefined;
 }

@@ -66,6 +66,8 @@ export interface UplinkRecord extends UplinkState {
   readonly boot: string;
   /** ifindex of the device with the state: the interface or the bridge. 0: the state is being moved. */
   readonly holder: number;
+  /** Of a VLAN sub-interface: its own sysctl rp_filter. */
+  readonly filter?: string;
 }
 
 /** Key of `external_ids` of a Bridge. */

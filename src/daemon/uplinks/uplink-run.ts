@@ -4,6 +4,7 @@ import { samePlain } from "../../collections/plain.ts";
 import { givenName, type UplinkKey } from "./uplink-names.ts";
 import { applyUplinkStep, hiddenLinks, observeUplink, type UplinkParts } from "./uplink-node.ts";
 import { planUplink, type UplinkOutcome, type UplinkStep, type WantedUplink } from "./uplink-plan.ts";
+import { runVlans } from "./vlan-ports.ts";
 
 /** The maximum number of steps of a run. */
 const MOST_STEPS = 2_000;
@@ -41,7 +42,7 @@ export async function runUplink(
   // Listing the rules starts a process, which takes too long between the port and the routes.
   let hidden = await hiddenLinks(parts);
   while (steps.length < MOST_STEPS) {
-    const observed = observeUplink(parts, key, hidden);
+    const observed = observeUplink(parts, key, hidden, wanted?.keptVlans);
     const outcome = planUplink(observed, wanted);
     if (!("step" in outcome)) return { outcome, steps };
     const { step } = outcome;
@@ -55,6 +56,33 @@ export async function runUplink(
     if (step.do === "hide" || step.do === "show") hidden = await hiddenLinks(parts);
   }
   throw new Error(`more than ${MOST_STEPS} steps`);
+}
+
+/**
+ * As {@link runUplink}, with the VLAN sub-interfaces of the interface: ports replace them after the interface has become a port of the bridge, and they are restored before it is none.
+ * @param before called before each step, with its text.
+ */
+export async function runWithVlans(
+  parts: UplinkParts,
+  key: UplinkKey,
+  wanted: WantedUplink | undefined,
+  before: (step: string) => void = () => undefined,
+): Promise<UplinkRun> {
+  const vlans = (kept: readonly string[] | undefined) => runVlans(parts, key, kept, before);
+  const uplink = () => runUplink(parts, key, wanted, (step) => before(describeStep(key, step)));
+  if (wanted === undefined) {
+    const { steps, wait } = await vlans([]);
+    if (wait !== undefined) return { outcome: { wait }, steps };
+    const run = await uplink();
+    return { ...run, steps: [...steps, ...run.steps] };
+  }
+  const run = await uplink();
+  if (!("done" in run.outcome)) return run;
+  const { wait, problem, isAny, ...more } = await vlans(wanted.keptVlans);
+  const steps = [...run.steps, ...more.steps];
+  if (problem !== undefined) return { outcome: { problem }, steps };
+  if (wait !== undefined) return { outcome: { wait }, steps };
+  return { outcome: { done: { ...run.outcome.done, ...(isAny && { vlans: true as const }) } }, steps };
 }
 
 /** A step as text, for logs. */

@@ -15,7 +15,8 @@ import { exchangedUplinks, givenName, type UplinkKey, uplinkKey } from "./uplink
 import type { UplinkParts } from "./uplink-node.ts";
 import type { WantedUplink } from "./uplink-plan.ts";
 import { isUplinkBridge, mappingOf, uplinkBridges } from "./uplink-rows.ts";
-import { runUplink, type UplinkRun } from "./uplink-run.ts";
+import { runWithVlans, type UplinkRun } from "./uplink-run.ts";
+import { isVlanPortName } from "./vlan-ports.ts";
 
 /** A state that an uplink waits for is reported after this time, in ms; usually it is reached earlier. */
 const PATIENCE_MS = 5_000;
@@ -113,6 +114,7 @@ export class Uplinks {
       uplinks: wanted,
       vlanUplinks = [],
       exchangedUplinks: exchanged = [],
+      keptVlans = {},
     } = typeof own?.contract === "object" ? own.contract : {};
     const goals =
       wanted && Object.entries(wanted).map(([network, name]) => uplinkKey(network, name, exchanged.includes(network)));
@@ -132,7 +134,10 @@ export class Uplinks {
       this.#follow(tasks);
       const rival = isWanted ? first.get(givenName(key)) : undefined;
       if (rival === undefined) first.set(givenName(key), key);
-      const goal = isWanted ? { ...key, createsVlan: vlanUplinks.includes(key.network) } : undefined;
+      // While the contract is unknown, ports that have taken the place of VLAN sub-interfaces stay.
+      const vlans = wanted === undefined ? undefined : (keptVlans[key.network] ?? []);
+      const more = { createsVlan: vlanUplinks.includes(key.network), ...(vlans && { keptVlans: vlans }) };
+      const goal = isWanted ? { ...key, ...more } : undefined;
       const settling = rival === undefined ? this.#settle(parts, key, goal) : this.#yield(parts, task, rival);
       const state = await settling.catch((error: unknown): UplinkReport => {
         failures.push(error);
@@ -157,10 +162,10 @@ export class Uplinks {
     const isWanted = goal !== undefined;
     const undone = this.#undone.get(key.network);
     if (isWanted && undone?.interface === key.interface) {
-      await runUplink(parts, key, undefined);
+      await runWithVlans(parts, key, undefined);
       return undone.report;
     }
-    const run = await runUplink(parts, key, goal).catch((error: unknown) => this.#undo(parts, key, isWanted, error));
+    const run = await runWithVlans(parts, key, goal).catch((error: unknown) => this.#undo(parts, key, isWanted, error));
     if ("reason" in run) return run;
     const { outcome, steps } = run;
     if (steps.length > 0) log.info({ ...key, steps }, "interface to a network outside");
@@ -194,7 +199,7 @@ export class Uplinks {
 
   /** The interface is another network's; what there is of an earlier attempt goes. */
   async #yield(parts: UplinkParts, { key, isBegun }: Task, { bridge, network }: UplinkKey): Promise<UplinkReport> {
-    if (isBegun) await runUplink(parts, key, undefined);
+    if (isBegun) await runWithVlans(parts, key, undefined);
     const message = `${givenName(key)} is a port of bridge ${bridge}, to network ${network}`;
     return { reason: "InterfaceInUse", message };
   }
@@ -213,7 +218,7 @@ export class Uplinks {
     });
     const report = failed(error);
     this.#undone.set(key.network, { interface: key.interface, report, cancel });
-    const { steps } = await runUplink(parts, key, undefined);
+    const { steps } = await runWithVlans(parts, key, undefined);
     log.warn(
       { ...key, steps, err: error, retryMs: UNDONE_MS },
       "an interface could not be moved to its bridge; moved back",
@@ -245,6 +250,7 @@ export class Uplinks {
         return (
           this.#isMissing ||
           this.#names.has(event.link.name) ||
+          isVlanPortName(event.link.name) ||
           this.#indexes.has(event.link.index) ||
           // One on top of it.
           this.#indexes.has(event.link.peer ?? 0)

@@ -3,21 +3,23 @@
 import type { OvsdbClient } from "../../../ovsdb/client.ts";
 import { VSWITCH } from "../../../ovsdb/generated/vswitch.ts";
 import { update } from "../../../ovsdb/operation.ts";
+import { addDeadEnd } from "./vlan-links.ts";
 
 /** Runs `ip` in the node's namespace. */
 type Ip = (...args: string[]) => string;
 
 /**
  * What ovs-vswitchd does with bridges and their ports, by bridges of the kernel: a port's packets go to the bridge alone, as with Open vSwitch's kernel module. Interfaces of type
- * `internal` are bridges, which have the bridge's name; br-int has none.
+ * `internal` are bridges, which have the bridge's name, or else interfaces that are connected to nothing; br-int has none.
  */
 export async function kernelSwitch(client: OvsdbClient, ip: Ip): Promise<void> {
   const mirror = client.monitor(VSWITCH, {
     Bridge: ["name", "ports", "other_config"],
     Port: ["interfaces"],
-    Interface: ["name", "type", "mtu_request", "ofport"],
+    Interface: ["name", "type", "mac", "mtu_request", "ofport"],
   });
   const made = new Map<string, Set<string>>();
+  const internal = new Set<string>();
   const look = (): void => {
     const rows = [...mirror.rows("Bridge")].filter(({ name }) => name !== "br-int");
     for (const [name, ports] of made) {
@@ -25,7 +27,8 @@ export async function kernelSwitch(client: OvsdbClient, ip: Ip): Promise<void> {
       const names = new Set(row?.ports.flatMap((uuid) => interfaceNames(uuid)));
       for (const port of ports)
         if (!names.has(port)) {
-          ip("link", "set", port, "nomaster");
+          if (internal.delete(port)) ip("link", "delete", port);
+          else ip("link", "set", port, "nomaster");
           ports.delete(port);
         }
       if (row !== undefined) continue;
@@ -35,7 +38,12 @@ export async function kernelSwitch(client: OvsdbClient, ip: Ip): Promise<void> {
     for (const { name, ports, other_config: config } of rows) {
       const faces = ports.flatMap((uuid) => mirror.get("Port", uuid)?.interfaces ?? []);
       for (const face of faces.flatMap((uuid) => mirror.get("Interface", uuid) ?? [])) {
-        if (face.type === "internal" && !made.has(name)) {
+        if (face.type === "internal" && face.name !== name && !internal.has(face.name)) {
+          addDeadEnd(ip, face.name, face.mac ?? "", face.mtu_request ?? 1500);
+          internal.add(face.name);
+          made.get(name)?.add(face.name);
+        }
+        if (face.type === "internal" && face.name === name && !made.has(name)) {
           ip("link", "add", name, "address", config["hwaddr"] ?? "", "type", "bridge", "forward_delay", "0");
           ip("link", "set", name, "mtu", String(face.mtu_request ?? 1500), "addrgenmode", "none");
           made.set(name, new Set());

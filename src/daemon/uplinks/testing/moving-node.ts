@@ -13,9 +13,9 @@ import { OvsView } from "../../ovs/ovs-view.ts";
 import { FakeNftables } from "../../testing/fake-node.ts";
 import { uplinkKey } from "../uplink-names.ts";
 import type { UplinkParts } from "../uplink-node.ts";
-import type { UplinkStep } from "../uplink-plan.ts";
-import { describeStep, runUplink } from "../uplink-run.ts";
+import { runWithVlans } from "../uplink-run.ts";
 import { kernelSwitch } from "./kernel-switch.ts";
+import { withVlanLinks } from "./vlan-links.ts";
 
 /** The uplink of {@link movingNode}, and the same with exchanged names. */
 export const KEY = uplinkKey("net", "eth1", false);
@@ -84,7 +84,7 @@ export async function movingNode(t: Test) {
   await kernelSwitch(server.connect(), ip);
   const host = openNetlink(path);
   t.teardown(() => host.close());
-  const kernel = new NetlinkKernel(host, (work: (ns: Netns) => void) => withNetns(path, work));
+  const kernel = withVlanLinks(new NetlinkKernel(host, (work: (ns: Netns) => void) => withNetns(path, work)), ip);
   /** A daemon that has just started. */
   const start = async (): Promise<UplinkParts & { end(): Promise<void> }> => {
     const client = server.connect();
@@ -135,19 +135,20 @@ export async function runDaemon(
   isWanted: boolean,
   killAt = Number.POSITIVE_INFINITY,
   key = KEY,
+  keptVlans: readonly string[] = [],
 ): Promise<readonly string[]> {
   const daemon = await node.start();
   const steps: string[] = [];
-  const before = (step: UplinkStep): void => {
+  const before = (step: string): void => {
     if (steps.length === killAt) throw new Killed();
-    steps.push(describeStep(key, step));
+    steps.push(step);
   };
   try {
     const until = Date.now() + PATIENCE_MS;
     for (;;) {
       const changed = Promise.withResolvers<void>();
       const stop = daemon.view.mirror.subscribe(() => changed.resolve());
-      const { outcome } = await runUplink(daemon, key, isWanted ? key : undefined, before);
+      const { outcome } = await runWithVlans(daemon, key, isWanted ? { ...key, keptVlans } : undefined, before);
       if ("wait" in outcome && Date.now() < until)
         await Promise.race([changed.promise, new Promise((r) => setTimeout(r, 20))]);
       stop();
