@@ -12,6 +12,8 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   "Internet connection for containers": "needs the Internet",
   "Forward PTR lookup": "needs the Internet",
   "should set TCP CLOSE_WAIT timeout": "tests a timeout that kube-proxy sets",
+  "Topology Hints should distribute":
+    "needs nodes other than those of the control plane in each zone, which get no hints",
   "[Feature:Networking-Performance]": "is a benchmark, with an image of its own",
   "[Feature:PerformanceDNS]": "is a benchmark of the cluster's DNS",
   "[Feature:OffByDefault]": "needs a feature gate that is off by default",
