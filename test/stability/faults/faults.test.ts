@@ -36,6 +36,19 @@ t.test("a part that runs nowhere, or not on that node, breaks the run", async (t
   t.match(bench.said.at(-1), "fault: no daemon runs on n7");
 });
 
+t.test("a part that runs nowhere is waited for ten seconds, however long it takes to look for it", async (t) => {
+  const bench = new TestBed(t);
+  let looks = 0;
+  bench.target.processes = async () => {
+    looks += 1;
+    await new Promise<void>((resolve) => void bench.clock.after(900, resolve));
+    return [];
+  };
+  await done(bench, "kill nb leader service");
+  t.match(bench.said.at(-1), "fault: no nb (leader) runs");
+  t.ok(looks < 15, `${looks} looks`);
+});
+
 t.test("a node that crashed boots at the end of the fault", async (t) => {
   t.same(await done(new TestBed(t), "crash n2"), ["crash n2", "boot n2"]);
   const bench = new TestBed(t);

@@ -125,8 +125,10 @@ async function choose(stage: Stage, { part, on }: Aim): Promise<readonly Process
     const all = await stage.target.processes(part);
     return on === "all" || on === "one" ? all : all.filter(({ node }) => node === on);
   };
+  const until = stage.clock.now() + STARTS_MS;
   let there = await look();
-  for (let waited = 0; there.length === 0 && waited < STARTS_MS && !stage.signal.aborted; waited += LOOK_MS) {
+  // To ask for roles takes longer than the pause.
+  while (there.length === 0 && stage.clock.now() < until && !stage.signal.aborted) {
     await pauseOrAbort(stage.clock, LOOK_MS, stage.signal);
     there = await look();
   }

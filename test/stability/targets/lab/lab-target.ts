@@ -220,7 +220,9 @@ function roleSource(process: ProcessHandle): RoleSource {
   return {
     podName: podNameOf(id),
     async appctl(args) {
-      const command = [`--target=${id.pid}`, "--mount", "--net", "--", "ovn-appctl", "--timeout=5", ...args];
+      // In its PID namespace: a pid file names a process of that one.
+      const inside = [`--target=${id.pid}`, "--mount", "--net", "--pid", "--"];
+      const command = [...inside, "ovn-appctl", "--timeout=5", ...args];
       const { code, stdout } = await run("nsenter", command, { allowFailure: true, timeoutMs: 10_000 });
       return code === 0 ? stdout : "";
     },
