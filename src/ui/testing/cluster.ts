@@ -412,7 +412,7 @@ export class FixtureCluster {
         ],
         droppedBy: "NetworkPolicy payments/default-deny, which isolates the pod for ingress and has no rule for this",
         remedy:
-          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: allow-cart\n  namespace: payments\nspec:\n  podSelector:\n    matchLabels: {app: api}\n  ingress:\n    - from:\n        - namespaceSelector:\n            matchLabels: {kubernetes.io/metadata.name: shop}\n      ports:\n        - port: 8080\n",
+          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: allow-cart\n  namespace: payments\nspec:\n  podSelector:\n    matchLabels: {app: cart}\n  ingress:\n    - from:\n        - namespaceSelector:\n            matchLabels: {kubernetes.io/metadata.name: shop}\n      ports:\n        - port: 80\n",
         decisions: [
           {
             what: "egress",
@@ -486,20 +486,22 @@ export class FixtureCluster {
         holders: pod === undefined ? [] : [{ kind: "Pod", namespace: pod.namespace, name: pod.name }],
       });
       const dropped = n % 9 === 4;
+      const isOutside = n % 11 === 3;
+      const at = isOutside ? "egress" : "ingress";
+      const namespace = (isOutside ? from : to)?.namespace ?? "shop";
       return {
         from: end(from),
-        to:
-          n % 11 === 3
-            ? { address: "203.0.113.9", holders: [] }
-            : n % 11 === 7
-              ? { address: "", holders: [], hidden: true }
-              : end(to),
+        to: isOutside
+          ? { address: "203.0.113.9", holders: [] }
+          : n % 11 === 7
+            ? { address: "", holders: [], hidden: true }
+            : end(to),
         protocol: n % 5 === 0 ? "UDP" : "TCP",
         port: n % 5 === 0 ? 53 : 8080,
         verdict: dropped ? "dropped" : "allowed",
-        at: "ingress",
-        policy: dropped ? "NetworkPolicy payments/default-deny" : "NetworkPolicy shop/web-from-frontend",
-        rule: dropped ? "default" : "spec.ingress[0]",
+        at,
+        policy: `NetworkPolicy ${namespace}/${dropped ? "default-deny" : isOutside ? "to-outside" : "from-frontend"}`,
+        rule: dropped ? "default" : `spec.${at}[0]`,
         first: NOW - 60_000 - n * 1_000,
         last: NOW - n * 1_000,
         packets: (n + 1) * 3,
