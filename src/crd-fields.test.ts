@@ -429,7 +429,7 @@ function withField(spec: Spec, path: string, value: unknown): Spec {
 t.test("the fields of every definition are looked at here", async (t) => {
   const definitions = readdirSync(join(import.meta.dirname, "../crds")).filter((name) => name.endsWith(".yaml"));
   const files = KINDS.map(({ file }) => `${file}.yaml`);
-  t.same(files.sort(), definitions.sort(), "add an entry with samples to KINDS");
+  t.same(files.sort(), definitions.sort(), "add an entry to KINDS of this file, with a sample of each field");
 });
 
 for (const { file, kind, base, samples } of KINDS) {

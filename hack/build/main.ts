@@ -22,6 +22,13 @@ const { arch, weftctl } = new Command("npm run build --")
       .choices(["none", "host", "all"])
       .default("none"),
   )
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run build -- --arch host
+  npm run build -- --weftctl host`,
+  )
   .parse()
   .opts<{ arch: Architecture | "host" | "all"; weftctl: "none" | "host" | "all" }>();
 const chosen: Readonly<Record<typeof arch, readonly Architecture[]>> = {

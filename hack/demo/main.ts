@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { writeFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { formatTable } from "../../src/cli/table.ts";
 import { cacheFolder } from "../host/cache.ts";
 import { createProgress } from "../host/progress.ts";
 import { openLab } from "../lab/lab.ts";
 import { missingSupplies } from "../lab/supplies.ts";
-import type { IpFamily } from "../lab/topology.ts";
+import { IP_FAMILIES, type IpFamily } from "../lab/topology.ts";
 import { apply, type ProbePod, readyPods, serverPod } from "../traffic/pods.ts";
 import { type PlannedReach, planReaches, type Reach, tryReach } from "./reach.ts";
 import { pictureOf } from "./terminal-svg.ts";
@@ -15,16 +15,17 @@ import { pictureOf } from "./terminal-svg.ts";
 const NAMESPACE = "weft-demo";
 const SERVICE = "web";
 
-async function main(options: { json: boolean; ipFamily: IpFamily; picture?: string }): Promise<void> {
+async function main(options: { json: boolean; ipFamily?: IpFamily; picture?: string }): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error("the demo needs root to create network namespaces: run it with sudo");
   const progress = createProgress();
   const print = (text: string): unknown => options.json || process.stdout.write(text);
   const lab = openLab(progress);
   for (const line of firstRun(await missingSupplies())) progress.note(line);
+  const family = options.ipFamily ?? (lab.settings === undefined ? "dual" : undefined);
   const {
     settings: { nodes, ipFamily },
     complete,
-  } = await lab.beginUp({ nodes: 2, cni: "weft", ipFamily: options.ipFamily });
+  } = await lab.beginUp({ nodes: 2, cni: "weft", ...(family !== undefined && { ipFamily: family }) });
   const pods = await startPods();
   print(`${podTable(pods)}\n`);
   const planned = planReaches({
@@ -156,8 +157,19 @@ const program = new Command("npm run demo --")
   )
   .option("--json", "print the result as JSON", false)
   .option("--picture <file>", "also write the tables to an SVG file")
-  .option("--ip-family <family>", "ipv4, ipv6 or dual", "dual")
-  .action((options: { json: boolean; ipFamily: IpFamily; picture?: string }) => main(options));
+  .addOption(
+    new Option("--ip-family <family>", "address families (default: those of the running lab, else dual)").choices(
+      IP_FAMILIES,
+    ),
+  )
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run demo
+  npm run demo -- --ip-family ipv6 --json`,
+  )
+  .action((options: { json: boolean; ipFamily?: IpFamily; picture?: string }) => main(options));
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

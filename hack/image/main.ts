@@ -12,6 +12,7 @@ new Command("npm run image --")
   .description(
     "Builds Weft's image for this machine as an OCI archive in dist/image, and prints the archive's path. The first run builds the base layer with Open vSwitch and OVN, which needs root.",
   )
+  .addHelpText("after", "\nExample:\n  docker load --input $(npm run -s image)")
   .parse();
 const progress = createProgress();
 await runMain("image", async () => {

@@ -10,7 +10,7 @@ import { openLab } from "./lab.ts";
 import type { SettingsChoice } from "./settings.ts";
 import { spaceEnvironment } from "./space.ts";
 import { formatLabStatus } from "./status.ts";
-import { EXTERNAL, MAX_NODES } from "./topology.ts";
+import { EXTERNAL, IP_FAMILIES, MAX_NODES } from "./topology.ts";
 
 const progress = createProgress();
 const lab = openLab(progress);
@@ -29,6 +29,7 @@ type UpOptions = Omit<SettingsChoice, "centrals"> & { readonly centrals?: string
 function commands(): Command {
   const program = new Command("npm run lab --")
     .enablePositionalOptions()
+    .showHelpAfterError("(npm run lab -- --help, or COMMAND --help, shows what there is)")
     .description(
       "Runs a real Kubernetes cluster on this machine, with Linux namespaces as nodes. Needs root; installs missing packages.",
     )
@@ -37,11 +38,25 @@ function commands(): Command {
       `
 State is in .lab/: kubeconfig, bin/ (kubectl, helm, …), nodes/NAME/ (logs, containerd.sock, netns).
 Nodes are weft-1, weft-2, …: eth0 for the API, eth1 for tunnels. "ext" is their default gateway; a web server there
-replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL.v6}]/ (/json for more).`,
+replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL.v6}]/ (/json for more).
+
+Examples:
+  npm run lab -- up
+  export KUBECONFIG=$PWD/.lab/kubeconfig PATH=$PWD/.lab/bin:$PATH
+  npm run lab -- node weft-1 ip address
+  npm run lab -- kill weft-1/kubelet
+  npm run lab -- down`,
     );
   program
     .command("up")
     .description("start the lab, or the parts of it that do not run")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  npm run lab -- up --ip-family dual
+  npm run lab -- up --nodes 3 --no-kube-proxy`,
+    )
     .option("--nodes <n>", `number of nodes (1–${MAX_NODES}; default 2, or unchanged if the lab runs)`, count)
     .addOption(
       new Option("--cni <plugin>", "weft (default), bridge (Debian's bridge + host-local) or none").choices([
@@ -51,11 +66,7 @@ replies with the client's address: http://${EXTERNAL.v4}/ and http://[${EXTERNAL
       ]),
     )
     .addOption(
-      new Option("--ip-family <family>", "address families of pods and Services (default ipv4)").choices([
-        "ipv4",
-        "ipv6",
-        "dual",
-      ]),
+      new Option("--ip-family <family>", "address families of pods and Services (default ipv4)").choices(IP_FAMILIES),
     )
     .option("--no-kube-proxy", "no kube-proxy: Weft serves Services to nodes and to what is outside")
     .option("--tls", "OVN's databases are reached by TLS (default, or unchanged if the lab runs)")

@@ -53,7 +53,7 @@ export async function decideSettings(paths: LabPaths, choice: SettingsChoice): P
   if (old !== undefined) {
     if (choice.cni !== undefined && choice.cni !== old.cni) throw wrong(`the lab is running with --cni ${old.cni}`);
     if (choice.ipFamily !== undefined && choice.ipFamily !== old.ipFamily)
-      throw wrong(`the lab is up with --ip-family ${old.ipFamily}`);
+      throw wrong(`the lab is up with --ip-family ${old.ipFamily}: leave the option out to use it, or`);
     if (choice.kubeProxy !== undefined && choice.kubeProxy !== (old.kubeProxy ?? true))
       throw wrong(`the lab is up ${choice.kubeProxy ? "without" : "with"} kube-proxy`);
     if (choice.nodes !== undefined && choice.nodes < old.nodes)

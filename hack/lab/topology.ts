@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The address families of the cluster: of pods, Services and nodes' InternalIPs. The nodes' links always have both. */
-export type IpFamily = "ipv4" | "ipv6" | "dual";
+export const IP_FAMILIES = ["ipv4", "ipv6", "dual"] as const;
+/** One of them. */
+export type IpFamily = (typeof IP_FAMILIES)[number];
 
 /** An IPv4 and an IPv6 value of the same thing. */
 export interface Both {

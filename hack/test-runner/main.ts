@@ -178,10 +178,21 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
 }
 
 const program = new Command("npm test --")
+  .usage("[options]")
   .description(
-    "Runs lint, type checks and unit tests (tier `unit`); `smoke` adds the tests on the lab, `release` also the long ones. `lab` runs only the tests on the lab, `no-kube-proxy` only those of `release` on a lab without kube-proxy.",
+    "Runs the tests of a tier: `npm run test:unit` lint, types and unit tests; `npm test` also the smoke tests on the lab; `npm run test:release` also the long ones. `npm run test:lab` runs only the smoke tests on the lab, `npm run test:no-kube-proxy` only those of the release tier on a lab without kube-proxy.",
   )
-  .addArgument(new Argument("<tier>").choices(["unit", "lab", "no-kube-proxy", "smoke", "release"]))
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm test
+  npm run test:lab -- --suite sid
+  hack/with-deps tap src/net/cidr.test.ts`,
+  )
+  .addArgument(
+    new Argument("<tier>", "set by the npm script").choices(["unit", "lab", "no-kube-proxy", "smoke", "release"]),
+  )
   .option("--suite <name>", "Debian suite of the OVS and OVN in the lab; by default, `release` tests two of them")
   .action(main);
 program.parseAsync().catch((error: unknown) => {

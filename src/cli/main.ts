@@ -51,7 +51,18 @@ const program = new Command("weftctl")
     new Option("-o, --output <form>", "how the answer is printed").choices(["table", "json", "yaml"]).default("table"),
   )
   .version(embedded().version, "-V, --version", "print the version (see also: weftctl version)")
-  .addHelpText("after", EXIT_CODES)
+  .addHelpText(
+    "after",
+    `
+Examples:
+  weftctl status
+  weftctl diagnose
+  weftctl trace shop/cart svc/shop/db tcp 5432
+  weftctl plan -f policy.yaml
+${EXIT_CODES}`,
+  )
+  .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError("(weftctl --help lists the commands, weftctl help COMMAND shows one with examples)")
   .exitOverride();
 
 /** Runs an action with a connection, prints its result, and ends the connection. */

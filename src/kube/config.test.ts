@@ -134,7 +134,7 @@ t.test("several files in KUBECONFIG are merged; those that do not exist are skip
   const access = await loadAccess({ env: { KUBECONFIG: `/nonexistent:${first}` } });
   t.equal(access.namespace, "ns");
   await t.rejects(loadAccess({ env: { HOME: "/nonexistent" } }), {
-    message: "no kubeconfig at /nonexistent/.kube/config, and not in a pod",
+    message: "no kubeconfig at /nonexistent/.kube/config, and not in a pod; give --kubeconfig FILE, or set KUBECONFIG",
   });
 });
 

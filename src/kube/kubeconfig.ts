@@ -63,7 +63,11 @@ export async function readKubeconfigs(
     current ??= file.currentContext || undefined;
   }
   if (missing.length === paths.length) {
-    throw new KubeError("config", `no kubeconfig at ${paths.join(", ")}, and not in a pod`, { cause: missing[0] });
+    throw new KubeError(
+      "config",
+      `no kubeconfig at ${paths.join(", ")}, and not in a pod; give --kubeconfig FILE, or set KUBECONFIG`,
+      { cause: missing[0] },
+    );
   }
   const found = <T>(value: T | null, what: string): T => {
     if (value === null) throw new KubeError("config", `kubeconfig ${paths.join(":")}: no ${what}`);

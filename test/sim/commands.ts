@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { InvalidArgumentError } from "commander";
 import { type Extra, USUAL } from "./extra-actions.ts";
 import { generateScript } from "./generate.ts";
 import { minimise } from "./minimise.ts";
@@ -97,9 +98,19 @@ export function showTrace(seed: number, extras: readonly Extra[], mutation: stri
   return show(generateScript(seed, extrasWith(extras, mutation)), mutation);
 }
 
-/** Runs the script of a file and prints its trace. Returns true if there is no violation. */
-export function replay(file: string, mutation: string | undefined): Promise<boolean> {
-  return show(JSON.parse(readFileSync(file, "utf8")) as Script, mutation);
+/** Runs a script and prints its trace. Returns true if there is no violation. */
+export function replay(script: Script, mutation: string | undefined): Promise<boolean> {
+  return show(script, mutation);
+}
+
+/** The script in a file of an earlier failure. Throws commander's `InvalidArgumentError`. */
+export function scriptIn(file: string): Script {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Script;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidArgumentError(`${why}; the scripts of failures are in dist/sim/SEED.json`);
+  }
 }
 
 async function show(script: Script, mutation: string | undefined): Promise<boolean> {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Command, InvalidArgumentError } from "commander";
-import { replay, search, showTrace } from "./commands.ts";
+import { replay, scriptIn, search, showTrace } from "./commands.ts";
 import { EXTRAS, type Extra, USUAL } from "./extra-actions.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { DEFAULT_JOBS } from "./pool.ts";
+import type { Script } from "./script.ts";
 
 /** The options of the command line. */
 interface Options {
@@ -14,7 +15,7 @@ interface Options {
   readonly mutation?: string;
   readonly with: readonly Extra[];
   readonly trace: boolean;
-  readonly replay?: string;
+  readonly replay?: Script;
   readonly minimise: boolean;
 }
 
@@ -48,7 +49,11 @@ const program = new Command("npm run sim --")
   .option("--first-seed <s>", "first seed", wholeNumber, 1)
   .option("--jobs <n>", "number of parallel runs", wholeNumber, DEFAULT_JOBS)
   .option("--trace", "run only the first seed, and print its trace", false)
-  .option("--replay <file>", "run the script in a file (dist/sim/SEED.json of a failure), and print its trace")
+  .option(
+    "--replay <file>",
+    "run the script in a file (dist/sim/SEED.json of a failure), and print its trace",
+    scriptIn,
+  )
   .option("--no-minimise", "do not shorten the scripts of failures")
   .option("--with <extras>", `extra actions in the scripts, one or more of: ${EXTRAS.join(", ")}`, extrasOf, USUAL)
   .option(
@@ -56,11 +61,19 @@ const program = new Command("npm run sim --")
     "mutation test: add a bug to the controller, and succeed if a violation is found",
     mutationName,
   )
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run sim -- --seeds 20
+  npm run sim -- --first-seed 7 --trace
+  npm run sim -- --replay dist/sim/7.json`,
+  )
   .addHelpText("after", `\nMutations:\n${mutations}\n  ${"all".padEnd(24)}each of them, one after the other`)
-  .action(async ({ seeds, firstSeed, jobs, mutation, with: extras, trace, replay: file, minimise }: Options) => {
+  .action(async ({ seeds, firstSeed, jobs, mutation, with: extras, trace, replay: script, minimise }: Options) => {
     const range = { first: firstSeed, count: seeds, jobs, minimise, extras };
     let good: boolean;
-    if (file !== undefined) good = await replay(file, mutation);
+    if (script !== undefined) good = await replay(script, mutation);
     else if (trace) good = await showTrace(firstSeed, extras, mutation);
     else if (mutation === undefined) good = await search(range);
     else {
