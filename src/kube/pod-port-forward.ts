@@ -32,6 +32,8 @@ export async function connectToPod(
   };
   let socket: KubeSocket | undefined;
   const stream = new Duplex({
+    // When the API server has closed the connection, nothing can be written either.
+    allowHalfOpen: false,
     read: taken,
     write(chunk: Buffer, _, done) {
       const message = Buffer.concat([Buffer.of(DATA), chunk]);

@@ -229,7 +229,11 @@ t.test("a forwarded port carries data both ways, and says that nothing listens t
   const connection = await serve(t, {
     streams: {
       forward: (port, data) =>
-        port === 8443 ? Buffer.from(`${data}`.toUpperCase()) : new Error("connection refused by the pod"),
+        port === 8443
+          ? Buffer.from(`${data}`.toUpperCase())
+          : port === 8080
+            ? undefined
+            : new Error("connection refused by the pod"),
     },
   });
   const { signal } = new AbortController();
@@ -239,6 +243,10 @@ t.test("a forwarded port carries data both ways, and says that nothing listens t
   t.equal(answer.toString("utf8"), "HELLO");
   stream.end();
   await once(stream, "end");
+  const closed = await connectToPod(connection.sockets, POD, 8080, signal);
+  closed.resume().write("hello");
+  await once(closed, "close");
+  t.ok(closed.writableEnded, "what the pod has closed takes no data");
   const refused = await connectToPod(connection.sockets, POD, 8444, signal);
   refused.resume().write("hello");
   await t.rejects(once(refused, "close"), { code: "unavailable", message: /connection refused by the pod/ });

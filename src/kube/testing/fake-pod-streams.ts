@@ -37,8 +37,8 @@ export interface FakeExec {
 export interface PodStreamOptions {
   /** Is called for each command. */
   readonly exec?: (running: FakeExec) => void | Promise<void>;
-  /** Is called with what a client sends to a forwarded port; returns the answer, or an Error if nothing listens there. */
-  readonly forward?: (port: number, data: Buffer) => Buffer | Error;
+  /** Is called with what a client sends to a forwarded port; returns the answer, an Error if nothing listens there, undefined to close. */
+  readonly forward?: (port: number, data: Buffer) => Buffer | Error | undefined;
   /** The status and the body of a refusal; undefined: accepted. */
   readonly refuse?: (request: IncomingMessage) => { readonly status: number; readonly body: object } | undefined;
   /** Subprotocols that it knows, by default those of Kubernetes 1.30 and later. */
@@ -154,7 +154,8 @@ function forwardOver(socket: WebSocket, port: number, forward: NonNullable<PodSt
   }
   socket.on("message", (data: Buffer) => {
     const answer = forward(port, data.subarray(1));
-    if (answer instanceof Error) socket.send(Buffer.concat([Buffer.of(1), Buffer.from(answer.message)]));
+    if (answer === undefined) socket.close();
+    else if (answer instanceof Error) socket.send(Buffer.concat([Buffer.of(1), Buffer.from(answer.message)]));
     else socket.send(Buffer.concat([Buffer.of(0), answer]));
   });
 }
