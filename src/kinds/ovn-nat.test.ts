@@ -2,7 +2,7 @@
 
 import t, { type Test } from "tap";
 import { equalsGolden } from "../collections/testing/golden.ts";
-import { type ConditionEffect, conditionsIn, type WeftEffect } from "../compile/effects.ts";
+import { type ConditionEffect, conditionsIn, type ObjectBody, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
 import { routerEndpoints } from "../compile/nat/router-endpoints.ts";
@@ -28,6 +28,7 @@ import { rowUuid } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
 import { deriverOf } from "../facts/derivation.ts";
 import { projectNode } from "../facts/project-core.ts";
+import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
 import { recordedDeriver } from "../facts/recorded-derivation.ts";
 import { projectRouterLbRule } from "../facts/router-lb-rule.ts";
 import type { FactReader, FactStore } from "../facts/store.ts";
@@ -38,6 +39,7 @@ import { ovnDnatRuleKind, projectOvnDnatRule } from "./ovn-dnat-rule.ts";
 import { ovnEipKind, projectOvnEip } from "./ovn-eip.ts";
 import { ovnFipKind, projectOvnFip } from "./ovn-fip.ts";
 import { ovnSnatRuleKind, projectOvnSnatRule } from "./ovn-snat-rule.ts";
+import { routerLbRuleKind } from "./router-lb-rule.ts";
 import { serviceKind } from "./service.ts";
 import { projectVlan, vlanKind } from "./vlan.ts";
 import { vpcKind } from "./vpc.ts";
@@ -49,6 +51,7 @@ const PROJECT = {
   ovnSnatRules: projectOvnSnatRule,
   ovnDnatRules: projectOvnDnatRule,
   vlans: projectVlan,
+  routerLbRules: projectRouterLbRule,
 } as const;
 
 let age = 0;
@@ -754,4 +757,30 @@ t.test("a node is labelled while an OvnEip of type lsp has its name", async (t) 
   t.match(labels(), { metadata: { labels: { [label]: "false" } } });
   become("false");
   t.equal(labels(), undefined);
+});
+
+t.test("a RouterLBRule is a Service that finds its endpoints, and load balancers of the VPC's router", async (t) => {
+  const facts = world();
+  const ports = [
+    { name: "https", port: 443, targetPort: 8443, protocol: "TCP" },
+    { name: "dns", port: 53, targetPort: 5353, protocol: "UDP" },
+  ];
+  const spec = { ovnEip: "e1", vpc: "team", endpoints: ["10.0.1.5", "fd00:10:1::5"], ports };
+  add(facts, "routerLbRules", "web", spec);
+  golden(t, "router-lb-rule-new", routerLbRuleKind.unit, facts, "web");
+  // What the API server has then: first the Service, then its EndpointSlices.
+  const carryOut = (): void => {
+    for (const effect of compile(facts, routerLbRuleKind, "web").effects) {
+      if (effect.kind !== "make-object") continue;
+      const { metadata, ...body } = effect.body as ObjectBody & Record<string, object>;
+      const object = { ...body, metadata: { uid: `uid-${metadata.name}`, ...metadata } } as never;
+      if (effect.resource === "services") facts.set("services", "default/rlr-web", projectService(object));
+      else facts.set("endpointSlices", `default/${metadata.name}`, projectEndpointSlice(object));
+    }
+  };
+  carryOut();
+  carryOut();
+  golden(t, "router-lb-rule", routerLbRuleKind.unit, facts, "web");
+  const { tables, reason } = outcome(facts, routerLbRuleKind, "web");
+  t.same([tables, reason], [["Load_Balancer", "Load_Balancer"], "Ready"]);
 });
