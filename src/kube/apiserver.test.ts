@@ -17,6 +17,7 @@ import { eventRecorder } from "./event-recorder.ts";
 import { type Informer, informer } from "./informer.ts";
 import type { Kube } from "./kube.ts";
 import type { CustomObject, KubeObject } from "./object.ts";
+import { execInPod } from "./pod-exec.ts";
 import { publishLease, readLease } from "./published-lease.ts";
 import { isReplaced } from "./replaced.ts";
 import { CONFIG_MAPS, CRDS, EVENTS, NAMESPACES, NODES, PODS, SUBNETS } from "./resources.ts";
@@ -336,6 +337,42 @@ t.test("against a real kube-apiserver", { skip, timeout: 280_000 }, async (t) =>
       message: /^list pods: pods is forbidden/,
     });
   });
+
+  await t.test(
+    "a command in a pod is accepted as a WebSocket, and its failure told by it; a refusal names the right",
+    async (t) => {
+      // No kubelet: nothing listens at port 9.
+      const kubelet = {
+        addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+        daemonEndpoints: { kubeletEndpoint: { Port: 9 } },
+      };
+      await kube.create(NODES, { metadata: { name: "weft-9" } });
+      await kube.patch(
+        NODES,
+        { name: "weft-9" },
+        { type: "merge", body: { status: kubelet } },
+        { subresource: "status" },
+      );
+      const pod = { namespace: "default", name: "commands" };
+      const spec = { nodeName: "weft-9", containers: [{ name: "c", image: "c" }] };
+      await kube.create<KubeObject>(PODS, { metadata: pod, spec });
+      const request = { container: "c", command: ["true"], stdin: true, tty: false, signal };
+      const ignored = { stdout: () => undefined, stderr: () => undefined };
+      const running = await execInPod(admin.sockets, pod, request, ignored);
+      await t.rejects(running.ended, { code: "internal", message: /127\.0\.0\.1:9.*connection refused/ });
+      const unprivileged = connectTo(server.access("unprivileged"), { userAgent: "weft-test/1" });
+      t.teardown(() => unprivileged.close());
+      await t.rejects(execInPod(unprivileged.sockets, pod, request, ignored), {
+        code: "forbidden",
+        message: /cannot get resource "pods\/exec" in API group "" in the namespace "default"/,
+      });
+      const log = { container: "c", follow: false, signal };
+      await t.rejects(unprivileged.streamLog(pod, log), {
+        code: "forbidden",
+        message: /cannot get resource "pods\/log"/,
+      });
+    },
+  );
 
   await t.test("the API server accepts Events and Leases", async (t) => {
     const failures: unknown[] = [];
