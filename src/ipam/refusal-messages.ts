@@ -13,7 +13,7 @@ export function addressOutOfSubnet(subnet: SubnetState, ip: Ip): Refusal {
   const cidr = formatDual(subnet.config.cidr);
   return refuse(
     "AddressOutOfSubnet",
-    `${ip.text} is not in subnet "${subnet.name}" (${cidr || "no cidrBlock"}); choose an address of that subnet, or name another subnet in the logical_switch annotation.`,
+    `${ip.text} is not in subnet "${subnet.name}" (${cidr || "no cidrBlock"}); choose an address of that subnet, or name another subnet.`,
     { subnet: subnet.name, value: ip.text },
   );
 }

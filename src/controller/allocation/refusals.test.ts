@@ -39,7 +39,7 @@ const WRONG: readonly (readonly [what: string, wish: Readonly<Record<string, str
   [
     "an address outside the subnet",
     { ip_address: "10.99.0.1" },
-    '10.99.0.1 is not in subnet "ovn-default" (10.16.0.0/16,fd00:10:16::/112); choose an address of that subnet, or name another subnet in the logical_switch annotation.',
+    '10.99.0.1 is not in subnet "ovn-default" (10.16.0.0/16,fd00:10:16::/112); choose an address of that subnet, or name another subnet.',
   ],
   [
     "an address in use",
@@ -79,7 +79,7 @@ const WRONG: readonly (readonly [what: string, wish: Readonly<Record<string, str
   [
     "an address of a family",
     { logical_switch: "four", ip_address: "fd00::5" },
-    'fd00::5 is not in subnet "four" (10.30.0.0/30); choose an address of that subnet, or name another subnet in the logical_switch annotation.',
+    'fd00::5 is not in subnet "four" (10.30.0.0/30); choose an address of that subnet, or name another subnet.',
   ],
   [
     "another family than ip_family",

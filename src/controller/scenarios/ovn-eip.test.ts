@@ -78,6 +78,12 @@ t.test("a refused one has the reason in its condition, and gets the address when
         >(EVENTS)
         .some((event) => (event.regarding ?? event.involvedObject)?.name === "second") || undefined,
   );
+  await make(kube, "outside", { externalSubnet: "external", v4Ip: "172.31.0.3" });
+  const outside = ready(await settled(kube, "outside", "False"));
+  t.match(outside, {
+    reason: "AddressOutOfSubnet",
+    message: /172\.31\.0\.3 is not in subnet "external" \(172\.30\.0\.0\/.*or name another subnet\./,
+  });
   await kube.delete(OVN_EIPS, { name: "first" });
   await eventually("the first is gone", () => find(kube, "first") === undefined || undefined);
   const given = await settled(kube, "second", "True");
