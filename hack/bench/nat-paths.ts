@@ -7,7 +7,8 @@ import { connectOutside } from "../traffic/outside-network.ts";
 import { apply, podNetns, readyPods } from "../traffic/pods.ts";
 import { CONNECTIONS_PORT, startServers } from "./dataplane-traffic.ts";
 
-const NAME = "weft-nat-bench";
+/** Also of the ProviderNetwork, whose bridge `br-<name>` may have 15 characters. */
+const NAME = "natbench";
 const KINDS = ["ovn-dnat-rule", "ovn-snat-rule", "ovn-fip", "ovn-eip"] as const;
 
 /** One path of new connections. */
