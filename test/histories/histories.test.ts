@@ -2,7 +2,10 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { NODES, SERVICES, SUBNETS } from "../../src/kube/resources.ts";
+import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
+import { NODES, type ResourceType, SERVICES, SUBNETS } from "../../src/kube/resources.ts";
+import { fakeKube } from "../../src/kube/testing/fake.ts";
+import { addressesGivenTwice } from "./addresses.ts";
 import { faultsOf } from "./check.ts";
 import { type Edit, histories, historyText } from "./edits.ts";
 import type { Body } from "./objects.ts";
@@ -124,3 +127,15 @@ for (const [name, { plant, found }] of Object.entries(PLANTS)) {
     );
   });
 }
+
+t.test("an address that two objects have is found, whatever they are", async (t) => {
+  const kube = fakeKube();
+  const put = async (type: ResourceType, name: string, spec: object, status: object) => {
+    await kube.create(type, { metadata: { name }, spec } as never);
+    await kube.patch(type, { name }, { type: "merge", body: { status } }, { subresource: "status" });
+  };
+  for (const name of ["e1", "e2"]) await put(ovnEipKind.type, name, { externalSubnet: "out" }, { v4Ip: "172.30.0.5" });
+  await put(ovnEipKind.type, "e3", { externalSubnet: "out" }, { v4Ip: "172.30.0.6" });
+  await put(ovnEipKind.type, "e4", { externalSubnet: "other" }, { v4Ip: "172.30.0.6" });
+  t.same(addressesGivenTwice(kube), ["OvnEip e2 and OvnEip e1 have 172.30.0.5 of subnet out"]);
+});

@@ -25,6 +25,7 @@ import { RandomFaults } from "../sim/random-faults.ts";
 import { Replica } from "../sim/replica.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { RunTrace } from "../sim/trace.ts";
+import { addressesGivenTwice } from "./addresses.ts";
 import { EDITED, type Edit } from "./edits.ts";
 
 /** Longer than any back-off, and than a node's chassis may be missing before it is reported, in ms. */
@@ -98,6 +99,7 @@ export class HistoryWorld {
 
   /** Asserts that a controller without state writes nothing, and writes the present rows to an empty database. */
   async judgeFresh(): Promise<void> {
+    for (const shared of addressesGivenTwice(this.#kube)) this.fault(`given twice: ${shared}`);
     await this.#judgeSuccessor("a fresh controller", false);
     await this.#judgeSuccessor("a fresh controller with an empty database", true);
     for (const event of this.#kube.objects<KubeObject & { reason?: string; message?: string }>(EVENTS))
