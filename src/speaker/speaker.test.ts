@@ -11,9 +11,11 @@ const OPTIONS = readSpeakerOptions(
 );
 const NOTHING = { subnets: [], pods: [], records: [], services: [], eips: [], hasEndpoint: () => false };
 
-/** A speaker whose BIRD ends `lifeMs` after each start. */
-async function speaker(t: Test, clock: ManualClock, lifeMs: number) {
+/** A speaker whose BIRD ends `lifeMs` after each start, and answers `protocols` when it is asked for its sessions. */
+async function speaker(t: Test, clock: ManualClock, lifeMs: number, protocols: () => readonly string[] = () => []) {
   const starts: number[] = [];
+  const events: { readonly at: number; readonly message: string }[] = [];
+  let line: (text: string) => void = () => undefined;
   let changed: () => void = () => undefined;
   let running = false;
   const parts: SpeakerParts = {
@@ -27,31 +29,34 @@ async function speaker(t: Test, clock: ManualClock, lifeMs: number) {
       start: () => undefined,
       stop: async () => undefined,
     },
-    events: { record: () => undefined },
+    events: { record: (_subject, _type, _reason, message) => events.push({ at: clock.now(), message }) },
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined } as never,
-    makeBird: ({ onExit }) => ({
-      get running() {
-        return running;
-      },
-      apply: async () => {
-        if (running) return;
-        running = true;
-        starts.push(clock.now());
-        clock.after(lifeMs, () => {
-          running = false;
-          onExit("it ended with SIGSEGV");
-        });
-      },
-      protocols: async () => [],
-      stop: async () => undefined,
-    }),
+    makeBird: ({ onExit, onLine }) => {
+      line = onLine;
+      return {
+        get running() {
+          return running;
+        },
+        apply: async () => {
+          if (running) return;
+          running = true;
+          starts.push(clock.now());
+          clock.after(lifeMs, () => {
+            running = false;
+            onExit("it ended with SIGSEGV");
+          });
+        },
+        protocols: async () => protocols(),
+        stop: async () => undefined,
+      };
+    },
     clock,
   };
   const made = new Speaker(OPTIONS, parts);
   made.start(new AbortController().signal);
   await clock.advance(0);
   t.teardown(() => made.stop());
-  return { made, starts, change: () => changed() };
+  return { made, starts, events, change: () => changed(), line: (text: string) => line(text) };
 }
 
 t.test("a BIRD that ends again and again is started less and less often, whatever changes", async (t) => {
@@ -71,4 +76,33 @@ t.test("a BIRD that has run for long is started again at once", async (t) => {
   const { starts } = await speaker(t, clock, 100_000);
   await clock.advance(400_000);
   t.ok(starts.length >= 4, `${starts.length} starts`);
+});
+
+t.test("a session that is not established is reported in time, however often BIRD logs its attempts", async (t) => {
+  const clock = new ManualClock();
+  let state = ["    BGP state:          Active", "    Last error:       Received: Bad peer AS"];
+  const protocols = () => ["neighbor1  BGP        ---        start  12:00:00.000  Active", ...state];
+  const { events, line } = await speaker(t, clock, 1_000_000, protocols);
+  const pass = async (seconds: number): Promise<void> => {
+    for (let i = 0; i < seconds; i++) {
+      line("<TRACE> neighbor1: State changed to start");
+      await clock.advance(1_000);
+    }
+  };
+  await pass(14);
+  t.equal(events.length, 0, "not before it has had time to be established");
+  await pass(2);
+  t.match(events, [{ message: /another AS number/ }]);
+  await pass(60);
+  t.equal(events.length, 1, "once for one reason");
+  state = ["    BGP state:          Active"];
+  await pass(2);
+  t.match(events, { 1: { message: /does not answer on TCP port 179/ } }, "another reason is reported");
+  state = ["    BGP state:          Established"];
+  await pass(2);
+  state = ["    BGP state:          Active"];
+  await pass(14);
+  t.equal(events.length, 2, "a session that was established has time again");
+  await pass(2);
+  t.equal(events.length, 3);
 });

@@ -46,6 +46,8 @@ export class Speaker {
   readonly #sessions: ReconcileLoop;
   readonly #clock: Clock;
   #cancelReport: () => void = () => undefined;
+  /** The sessions that are not established, by address: when each may be reported, and the error of its last report. */
+  readonly #down = new Map<string, { readonly due: number; readonly reported?: string }>();
   #bgp: BgpOptions | undefined;
   #announced = 0;
   #known: readonly BgpSession[] = [];
@@ -159,19 +161,37 @@ export class Speaker {
           { neighbor: address, state, error },
           up ? "the session is established" : "the session is not established",
         );
+    this.#scheduleReport();
+  }
+
+  /** Schedules the next report. Its time does not depend on how often BIRD logs: each attempt to connect is a line. */
+  #scheduleReport(): void {
+    const now = this.#clock.now();
+    for (const { address, up } of this.#known)
+      if (up) this.#down.delete(address);
+      else if (!this.#down.has(address)) this.#down.set(address, { due: now + PATIENCE_MS });
+    const due = Math.min(...this.#unreported().map(({ address }) => this.#down.get(address)?.due ?? now));
     this.#cancelReport();
-    if (this.#known.some(({ up }) => !up)) this.#cancelReport = this.#clock.after(PATIENCE_MS, () => this.#report());
+    if (Number.isFinite(due)) this.#cancelReport = this.#clock.after(Math.max(0, due - now), () => this.#report());
+  }
+
+  /** The sessions that are not established for a reason that has not been reported. */
+  #unreported(): readonly BgpSession[] {
+    return this.#known.filter(({ address, up, error }) => !up && this.#down.get(address)?.reported !== error);
   }
 
   #report(): void {
     // As kubelet does: `kubectl describe node` finds Events by the name as uid.
     const subject = { type: NODES, name: this.#options.nodeName, uid: this.#options.nodeName };
-    for (const session of this.#known) {
-      if (session.up || this.#bgp === undefined) continue;
+    const now = this.#clock.now();
+    for (const session of this.#unreported()) {
+      if (this.#bgp === undefined || (this.#down.get(session.address)?.due ?? now) > now) continue;
+      this.#down.set(session.address, { due: now + PATIENCE_MS, reported: session.error });
       const message = sessionProblem(session, this.#bgp);
       this.#parts.log.warn({ neighbor: session.address }, message);
       this.#parts.events.record(subject, "Warning", "BgpSessionDown", message);
     }
+    this.#scheduleReport();
   }
 }
 
