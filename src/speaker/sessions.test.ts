@@ -32,16 +32,23 @@ t.test("the sessions of BIRD's neighbors", async (t) => {
 });
 
 t.test("why a session is not established", async (t) => {
-  const session = (error: string) => ({ address: "192.0.2.1", up: false, state: "Active", error });
-  const text = (error: string, password?: string): string =>
-    sessionProblem(session(error), password === undefined ? BGP : { ...BGP, password });
+  const text = (error: string, password?: string, state = "Idle"): string =>
+    sessionProblem(
+      { address: "192.0.2.1", up: false, state, error },
+      password === undefined ? BGP : { ...BGP, password },
+    );
   t.equal(
     text("Received: Bad peer AS"),
     "BGP neighbor 192.0.2.1 has another AS number than 65002 (neighborAs), or expects another one than 65001 (clusterAs): Received: Bad peer AS; its routes are not announced to it",
   );
-  t.match(text(""), /does not answer on TCP port 179 \(Active\): .* it may want a password \(authPasswordSecret\)/);
+  t.match(text(""), /does not answer on TCP port 179: .* it may want a password \(authPasswordSecret\)/);
   t.match(text("Socket: Connection timed out", "x"), /\(Socket: Connection timed out\): .* another password or none/);
   t.match(text("BFD session down"), /is lost by BFD/);
   t.match(text("Hold timer expired"), /for the hold time/);
   t.match(text("Received: Administrative shutdown"), /ended the session: Received: Administrative shutdown/);
+  t.match(
+    text("Error: BFD session down", "x", "Connect"),
+    /is lost by BFD, and since then does not answer on TCP port 179 \(Error: BFD session down\): .* another password or none/,
+    "an error of before does not hide that connections get no answer",
+  );
 });

@@ -36,7 +36,10 @@ export function readBgpSessions(lines: readonly string[], neighbors: readonly Ne
   });
 }
 
-/** Why a session is not established, and what to look at, in one sentence. */
+/**
+ * Why a session is not established, and what to look at, in one sentence. BIRD keeps the error that ended a session while it connects again, so an error is not
+ * the whole reason as long as its connection gets no answer.
+ */
 export function sessionProblem(
   { address, state, error }: BgpSession,
   { clusterAs, neighborAs, password, passive }: BgpOptions,
@@ -45,12 +48,19 @@ export function sessionProblem(
   const keeps = "its routes are not announced to it";
   if (/bad peer as/i.test(error))
     return `${neighbor} has another AS number than ${neighborAs} (neighborAs), or expects another one than ${clusterAs} (clusterAs): ${error}; ${keeps}`;
-  if (/hold timer/i.test(error))
-    return `${neighbor} has not answered for the hold time: ${error}; ${keeps} until it answers`;
-  if (/bfd/i.test(error)) return `${neighbor} is lost by BFD: ${error}; ${keeps} until it answers`;
-  if (error !== "" && !/^socket/i.test(error)) return `${neighbor} ended the session: ${error}; ${keeps}`;
+  const ended = howItEnded(error);
+  const waits = state === (passive ? "Active" : "Connect");
+  if (ended !== undefined && !waits) return `${neighbor} ${ended}: ${error}; ${keeps} until it answers`;
   const password_ = `${password === undefined ? "it may want a password (authPasswordSecret)" : "it may have another password or none (authPasswordSecret)"}`;
   const who = passive ? "has not connected to port 179" : "does not answer on TCP port 179";
-  const detail = error === "" ? state : error;
-  return `${neighbor} ${who} (${detail}): it may be unreachable, not have this node as its neighbor, or ${password_}; ${keeps}`;
+  const first = ended === undefined ? "" : `${ended}, and since then `;
+  const detail = error === "" ? "" : ` (${error})`;
+  return `${neighbor} ${first}${who}${detail}: it may be unreachable, not have this node as its neighbor, or ${password_}; ${keeps}`;
+}
+
+/** What an error says of a connection that was open; undefined if there was none. */
+function howItEnded(error: string): string | undefined {
+  if (error === "" || /^socket/i.test(error)) return;
+  if (/hold timer/i.test(error)) return "has not answered for the hold time";
+  return /bfd/i.test(error) ? "is lost by BFD" : "ended the session";
 }

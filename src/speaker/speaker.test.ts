@@ -80,8 +80,12 @@ t.test("a BIRD that has run for long is started again at once", async (t) => {
 
 t.test("a session that is not established is reported in time, however often BIRD logs its attempts", async (t) => {
   const clock = new ManualClock();
-  let state = ["    BGP state:          Active", "    Last error:       Received: Bad peer AS"];
-  const protocols = () => ["neighbor1  BGP        ---        start  12:00:00.000  Active", ...state];
+  let session = ["Idle", "Received: Bad peer AS"];
+  const protocols = () => [
+    `neighbor1  BGP        ---        start  12:00:00.000  ${session.join("  ")}`,
+    `  BGP state:          ${session[0]}`,
+    ...(session[1] === undefined ? [] : [`    Last error:       ${session[1]}`]),
+  ];
   const { events, line } = await speaker(t, clock, 1_000_000, protocols);
   const pass = async (seconds: number): Promise<void> => {
     for (let i = 0; i < seconds; i++) {
@@ -95,14 +99,17 @@ t.test("a session that is not established is reported in time, however often BIR
   t.match(events, [{ message: /another AS number/ }]);
   await pass(60);
   t.equal(events.length, 1, "once for one reason");
-  state = ["    BGP state:          Active"];
+  session = ["Connect"];
   await pass(2);
   t.match(events, { 1: { message: /does not answer on TCP port 179/ } }, "another reason is reported");
-  state = ["    BGP state:          Established"];
+  session = ["Established"];
   await pass(2);
-  state = ["    BGP state:          Active"];
-  await pass(14);
+  session = ["Idle", "Error: BFD session down"];
+  await pass(2);
+  session = ["Connect", "Error: BFD session down"];
+  await clock.advance(10_000);
   t.equal(events.length, 2, "a session that was established has time again");
-  await pass(2);
+  await clock.advance(5_000);
+  t.match(events, { 2: { message: /is lost by BFD, and since then does not answer/ } }, "as it is then");
   t.equal(events.length, 3);
 });

@@ -46,7 +46,7 @@ export class Speaker {
   readonly #sessions: ReconcileLoop;
   readonly #clock: Clock;
   #cancelReport: () => void = () => undefined;
-  /** The sessions that are not established, by address: when each may be reported, and the error of its last report. */
+  /** The sessions that are not established, by address: when each may be reported, and the message of its last report. */
   readonly #down = new Map<string, { readonly due: number; readonly reported?: string }>();
   #bgp: BgpOptions | undefined;
   #announced = 0;
@@ -150,7 +150,7 @@ export class Speaker {
     return { ...this.#options, password: text };
   }
 
-  /** Reads the sessions; those that are still not established after a while are reported. */
+  /** Reads the sessions, and reports those that are still not established after a while. */
   async #look(): Promise<void> {
     if (!this.#bird.running || this.#bgp === undefined) return;
     const before = new Map(this.#known.map(({ address, up }) => [address, up]));
@@ -161,37 +161,33 @@ export class Speaker {
           { neighbor: address, state, error },
           up ? "the session is established" : "the session is not established",
         );
-    this.#scheduleReport();
+    this.#report(this.#bgp);
   }
 
-  /** Schedules the next report. Its time does not depend on how often BIRD logs: each attempt to connect is a line. */
-  #scheduleReport(): void {
-    const now = this.#clock.now();
-    for (const { address, up } of this.#known)
-      if (up) this.#down.delete(address);
-      else if (!this.#down.has(address)) this.#down.set(address, { due: now + PATIENCE_MS });
-    const due = Math.min(...this.#unreported().map(({ address }) => this.#down.get(address)?.due ?? now));
-    this.#cancelReport();
-    if (Number.isFinite(due)) this.#cancelReport = this.#clock.after(Math.max(0, due - now), () => this.#report());
-  }
-
-  /** The sessions that are not established for a reason that has not been reported. */
-  #unreported(): readonly BgpSession[] {
-    return this.#known.filter(({ address, up, error }) => !up && this.#down.get(address)?.reported !== error);
-  }
-
-  #report(): void {
+  /**
+   * Reports the sessions that are due, and looks again when the next one is due: each attempt to connect is a line of BIRD's log, which must not delay that, and
+   * one without an answer is none. A message is not repeated until the session has been established.
+   */
+  #report(bgp: BgpOptions): void {
     // As kubelet does: `kubectl describe node` finds Events by the name as uid.
     const subject = { type: NODES, name: this.#options.nodeName, uid: this.#options.nodeName };
     const now = this.#clock.now();
-    for (const session of this.#unreported()) {
-      if (this.#bgp === undefined || (this.#down.get(session.address)?.due ?? now) > now) continue;
-      this.#down.set(session.address, { due: now + PATIENCE_MS, reported: session.error });
-      const message = sessionProblem(session, this.#bgp);
-      this.#parts.log.warn({ neighbor: session.address }, message);
-      this.#parts.events.record(subject, "Warning", "BgpSessionDown", message);
+    let next = Number.POSITIVE_INFINITY;
+    for (const session of this.#known) {
+      const { address: neighbor, up } = session;
+      const down = this.#down.get(neighbor) ?? { due: now + PATIENCE_MS };
+      const message = sessionProblem(session, bgp);
+      if (up) this.#down.delete(neighbor);
+      else if (message === down.reported || now < down.due) this.#down.set(neighbor, down);
+      else {
+        this.#down.set(neighbor, { due: now + PATIENCE_MS, reported: message });
+        this.#parts.log.warn({ neighbor }, message);
+        this.#parts.events.record(subject, "Warning", "BgpSessionDown", message);
+      }
+      if (!up && message !== this.#down.get(neighbor)?.reported) next = Math.min(next, down.due);
     }
-    this.#scheduleReport();
+    this.#cancelReport();
+    if (Number.isFinite(next)) this.#cancelReport = this.#clock.after(next - now, () => this.#sessions.trigger());
   }
 }
 

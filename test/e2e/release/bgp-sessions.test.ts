@@ -47,13 +47,16 @@ t.test("BGP sessions that fail", { skip: whyNoLab(), timeout: 570_000 }, async (
     await routedBy(t, "by the first alone", v6, neighborsOf([first], "v6"));
     await node.exec(["nft", "delete table inet dead"]);
     await routedBy(t, "by both again", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
+    // BIRD takes the end of the router's BFD for the loss of the router.
     await each("no neighbor ADDRESS bfd");
+    await routedBy(t, "by both without BFD", v4, neighborsOf(nodes, "v4", "v6"), 90_000);
   });
 
   await t.test("a neighbor with another password is told in an Event, and the others go on", async (t) => {
     const address = addressOf(first).v4;
     const set = (password: string) =>
       router.vtysh("conf t", `router bgp ${bgp.routerAs}`, `neighbor ${address} password ${password}`);
+    t.teardown(() => set(bgp.password));
     await set("another");
     const isIt = ({ reason, message, involvedObject }: EventThing): boolean =>
       reason === "BgpSessionDown" &&
@@ -76,6 +79,7 @@ t.test("BGP sessions that fail", { skip: whyNoLab(), timeout: 570_000 }, async (
     const address = addressOf(first).v4;
     const set = (as: number) =>
       router.vtysh("conf t", `router bgp ${bgp.routerAs}`, `neighbor ${address} remote-as ${as}`);
+    t.teardown(() => set(bgp.clusterAs));
     await set(65_999);
     const isIt = ({ reason, message, involvedObject }: EventThing): boolean =>
       reason === "BgpSessionDown" && involvedObject.name === first && message.includes("another AS number");
