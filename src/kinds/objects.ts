@@ -9,6 +9,20 @@ const KIND_OF: ReadonlyMap<FactKind, AnyKind> = new Map(
   KINDS.flatMap((kind) => [[kind.facts, kind] as const, ...(kind.accepted ? [[kind.accepted, kind] as const] : [])]),
 );
 
+/** Of pods, those of the node's network are not followed; they have no Events of ours. */
+const FACTS_OF: ReadonlyMap<string, FactKind> = new Map(
+  KINDS.flatMap(({ type, facts, unit, fieldSelector }) =>
+    facts === "pods" || (unit !== undefined && fieldSelector === undefined && type.kind !== undefined)
+      ? [[type.kind ?? "", facts] as const]
+      : [],
+  ),
+);
+
+/** The kind of facts of a kind of Kubernetes, such as `Subnet`, all of whose objects are followed; `undefined` for other kinds. */
+export function factsOfKind(kind: string): FactKind | undefined {
+  return FACTS_OF.get(kind);
+}
+
 /** The kind of object of a kind of fact: its projection or its accepted configuration. */
 export function kindOf(facts: FactKind): AnyKind | undefined {
   return KIND_OF.get(facts);

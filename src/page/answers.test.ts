@@ -66,6 +66,21 @@ t.test("a warning in an Event of a pod takes the place of the problem that its f
   t.strictSame(problems, [warning]);
 });
 
+t.test("what is gone needs no hand: Events of objects that do not exist any more are left out", async (t) => {
+  const world = pageWorld(SIZE);
+  const warning = (kind: string, name: string, namespace?: string) => {
+    const about = { kind, name, ...(namespace !== undefined && { namespace }) };
+    return { severity: "warning", about, source: "event", reason: "InUse", message: "text" } as const;
+  };
+  const kept = [warning("Node", "weft-1"), warning("Deployment", "unknown", "default")];
+  const gone = [warning("Subnet", "gone"), warning("Pod", "gone", "default"), warning("ProviderNetwork", "gone")];
+  const { problems } = overview({ ...pageSource(world), warnings: [...gone, ...kept] }, ADMINISTRATOR);
+  t.strictSame(
+    problems.filter(({ source }) => source === "event"),
+    kept,
+  );
+});
+
 t.test("the mesh probes have a row where probers are installed, for those who see nodes", async (t) => {
   const world = pageWorld(SIZE);
   const failing = (name: string, reason: string) =>

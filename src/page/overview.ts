@@ -4,7 +4,7 @@ import { INSTALL_NAMESPACE, PINGER_COMPONENT } from "../api/names.ts";
 import { isProbeFailure } from "../api/probe-events.ts";
 import type { FactReader } from "../facts/store.ts";
 import { KINDS } from "../kinds/index.ts";
-import { knownAs } from "../kinds/objects.ts";
+import { factsOfKind, knownAs } from "../kinds/objects.ts";
 import type { ConditionsOf, StatusKind } from "./conditions.ts";
 import { healthOf } from "./conditions.ts";
 import type { ObjectName, Overview, Part, ShownProblem, SubnetRow } from "./contract.ts";
@@ -40,7 +40,7 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
   const subnets = subnetRows(facts, viewer, conditionsOf);
   const parts = viewer.sees.nodes ? source.parts : [];
   const nodes = viewer.sees.nodes ? facts.all("nodes") : undefined;
-  const told = source.warnings.filter(({ about }) => seesObject(viewer, about));
+  const told = source.warnings.filter(({ about }) => seesObject(viewer, about) && !isGone(facts, about));
   const withEvent = new Set(told.map(({ about }) => `${about.namespace}/${about.name}`));
   // Where an Event says why, it is not said twice.
   const unexplained = waiting.filter(({ key }) => !withEvent.has(key));
@@ -86,6 +86,13 @@ export function overview(source: OverviewSource, viewer: Viewer): Overview {
 function failingNodes(warnings: readonly ShownProblem[]): number {
   const failing = warnings.filter(({ about, reason }) => about.kind === "Node" && isProbeFailure(reason));
   return new Set(failing.map(({ about }) => about.name)).size;
+}
+
+/** Whether an object does not exist any more: its Events are kept for an hour. */
+function isGone(facts: FactReader, { kind, namespace, name }: ObjectName): boolean {
+  const known = factsOfKind(kind);
+  const key = namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
+  return known !== undefined && facts.get(known, key) === undefined;
 }
 
 /** Whether the viewer sees an object that a problem or an Event is about. */

@@ -3,6 +3,7 @@
 import { CHASSIS_CONDITION } from "../../api/names.ts";
 import { isObject } from "../../collections/plain.ts";
 import { projectIp } from "../../facts/project-ip.ts";
+import { factsOfKind } from "../../kinds/objects.ts";
 import { KubeError, unlessNotFound } from "../../kube/errors.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject, ObjectRef } from "../../kube/object.ts";
@@ -85,11 +86,12 @@ export async function diagnoseCommand(
       return [...diagnoseNodes(model, own), ...diagnoseAddresses(model, objects, now)];
     }),
     checked("pod", "Events", async () => {
-      // Events outlive their pods and the problems of nodes. If the account may not read objects, every Event is shown.
+      // Events outlive their objects and the problems of nodes. If the account may not read objects, every Event is shown.
       const [events, objects] = await Promise.all([collect(kube, EVENTS), reading.catch(() => undefined)]);
       const isGone = ({ object, problem }: Finding): boolean => {
         const [kind, name = ""] = object.split(" ", 2);
-        if (kind === "Pod") return objects?.get("pods")?.has(name) === false;
+        const followed = factsOfKind(kind ?? "");
+        if (followed !== undefined && objects?.get(followed)?.has(name) === false) return true;
         const solved = kind === "Node" && CHASSIS_REASONS.includes(problem);
         return solved && objects !== undefined && !hasCondition(objects.get("nodes")?.get(name), CHASSIS_CONDITION);
       };
