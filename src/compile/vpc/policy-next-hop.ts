@@ -10,7 +10,7 @@ const TABLE = "weft/policy-next-hops";
 /**
  * Lets a router resolve the MAC address of the next hop of a policy (a `reroute`). northd writes the flow that solicits an IPv6 neighbor at the right multicast address for next hops of static
  * routes only. For others the Neighbor Solicitation goes to the solicited-node address of the packet's destination, where the next hop does not listen
- * (`build_arp_request_flows_for_lrouter` in northd.c, OVN 25.03). So it becomes the next hop of a static route that routes nothing. For IPv4 nothing is needed.
+ * (findings/ovn-policy-next-hop-is-solicited-elsewhere.sh). So it becomes the next hop of a static route that routes nothing. For IPv4 nothing is needed.
  */
 export function resolveNextHop(build: FragmentBuilder, vpc: string, hop: string): void {
   const id = `${vpc}/next-hop/${hop}`;
