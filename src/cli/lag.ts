@@ -5,12 +5,14 @@ import { ContractError } from "../contract/document.ts";
 import type { Kube } from "../kube/kube.ts";
 import { PODS } from "../kube/resources.ts";
 import type { Pod } from "../kube/types.ts";
-import { centralTarget, ToolError, type ToolTarget } from "./tools/targets.ts";
+import { centralTarget, LackingRight, ToolError, type ToolTarget } from "./tools/targets.ts";
 
 /** How far a change has come, from the objects to the nodes' flows. */
 export interface Lag {
-  /** What the leader says; absent if none leads. */
+  /** What the leader says; absent if none leads, or it cannot be asked. */
   readonly controller?: ControllerState;
+  /** Why a leader could not be asked. */
+  readonly controllerProblem?: string;
   /** A change of the northbound database has come to the flows of all nodes after so many ms; absent if not within {@link SYNC_S}. */
   readonly allNodesMs?: number;
   /** The nodes (their chassis' names) that had not made their flows of it by then. */
@@ -38,7 +40,7 @@ export async function readLag(
   capture: (target: ToolTarget) => Promise<string>,
 ): Promise<Lag> {
   const [controller, sync] = await Promise.all([
-    leader === undefined ? undefined : stateTarget(kube, namespace, leader).then(capture).then(readState),
+    leader === undefined ? {} : askLeader(kube, namespace, leader, capture),
     centralTarget(kube, namespace, "nbctl", []).then(({ pod, container }) =>
       capture({ pod, container, command: ["bash", "-c", SYNC_SCRIPT] }),
     ),
@@ -48,10 +50,25 @@ export async function readLag(
   if (word !== "behind" && !(word === "all" && Number.isSafeInteger(ms)))
     throw new ToolError(`ovn-central has answered ${JSON.stringify(sync.slice(0, 200))}`);
   return {
-    ...(controller !== undefined && { controller }),
+    ...controller,
     ...(word === "all" && { allNodesMs: ms }),
     behind: word === "behind" ? rest.sort() : [],
   };
+}
+
+/** An older controller has no such page; what OVN says is of use then too. */
+async function askLeader(
+  kube: Kube,
+  namespace: string,
+  leader: string,
+  capture: (target: ToolTarget) => Promise<string>,
+): Promise<Pick<Lag, "controller" | "controllerProblem">> {
+  try {
+    return { controller: readState(await capture(await stateTarget(kube, namespace, leader))) };
+  } catch (error) {
+    if (!(error instanceof ToolError) || error instanceof LackingRight) throw error;
+    return { controllerProblem: error.message };
+  }
 }
 
 async function stateTarget(kube: Kube, namespace: string, pod: string): Promise<ToolTarget> {
@@ -76,13 +93,17 @@ export function isInStep({ controller, allNodesMs }: Lag): boolean {
 }
 
 /** The lag as lines. `names`: chassis → node. */
-export function formatLag({ controller, allNodesMs, behind }: Lag, names: ReadonlyMap<string, string>): string {
+export function formatLag(
+  { controller, controllerProblem, allNodesMs, behind }: Lag,
+  names: ReadonlyMap<string, string>,
+): string {
   const nodes = behind.map((chassis) => names.get(chassis) ?? chassis).join(", ");
   const lines = [
     allNodesMs !== undefined
       ? `A change reaches the flows of all nodes in ${allNodesMs} ms.`
       : `NO: a change has not reached ${nodes === "" ? "the southbound database: does ovn-northd run?" : `the flows of ${nodes}`} within ${SYNC_S} s.`,
   ];
+  if (controllerProblem !== undefined) lines.push(`What waits in the controller is not known: ${controllerProblem}.`);
   if (controller !== undefined) {
     const { dirty, pending, refused, pendingWrites, repairs, contended, heldBack } = controller;
     const waiting = dirty + pending;
