@@ -61,7 +61,7 @@ declare module "../facts/types.ts" {
     readonly ovnEips: OvnEipFact;
   }
   interface FactIndexes {
-    readonly ovnEips: "maker";
+    readonly ovnEips: "maker" | "nodeAddress";
   }
 }
 
@@ -278,23 +278,18 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   facts: "ovnEips",
   type: OVN_EIPS,
   project: projectOvnEip,
-  indexes: { maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]) },
+  indexes: {
+    maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]),
+    nodeAddress: ({ type, given }) =>
+      type === "lsp" && given !== undefined ? [given.v4, given.v6].filter((address) => address !== "") : [],
+  },
   unit: ovnEipUnit,
   rows: {
     Logical_Router: ["name", "options", "external_ids", "ports", "static_routes"],
     Logical_Router_Port: ["name", "mac", "networks", "external_ids"],
     Logical_Switch: ["ports"],
     Logical_Switch_Port: PORT_COLUMNS,
-    Logical_Router_Static_Route: [
-      "ip_prefix",
-      "nexthop",
-      "output_port",
-      "policy",
-      "route_table",
-      "bfd",
-      "external_ids",
-    ],
-    BFD: ["logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "external_ids"],
+    Logical_Router_Static_Route: ["ip_prefix", "nexthop", "output_port", "policy", "route_table", "external_ids"],
   },
   claim: ovnEipClaim,
   status: "subresource",

@@ -693,7 +693,7 @@ t.test("a BFD port with an address of an external subnet is refused", (t) => {
   t.end();
 });
 
-t.test("an OvnEip of type lsp is a router of the node with its name, which answers the BFD of VPCs", async (t) => {
+t.test("an OvnEip of type lsp is a router of the node with its name, and BFD does not monitor it", async (t) => {
   const facts = world();
   addEip(facts, "gw-1", 21, { type: "lsp" });
   const state = { interface: "eth1", mtu: 1500 };
@@ -705,14 +705,16 @@ t.test("an OvnEip of type lsp is a router of the node with its name, which answe
   }));
   addVpc(facts, "team", { enableExternal: true, enableBfd: true, staticRoutes: routes });
   golden(t, "ovn-eip-lsp", ovnEipKind.unit, facts, "gw-1");
-  const sessions = () => compile(facts, ovnEipKind, "gw-1").rows.filter(({ table }) => table === "BFD");
+  const { rows, effects } = compile(facts, vpcKind, "team");
   t.same(
-    sessions().map(({ columns }) => columns["dst_ip"]),
-    ["172.30.0.10"],
-    "the only route to a destination has no session",
+    rows.filter(({ table }) => table === "BFD").map(({ columns }) => columns["dst_ip"]),
+    ["172.30.0.2"],
+    "a session with the router, and none with the node, which would never answer",
   );
-  addVpc(facts, "team", { enableExternal: true, staticRoutes: routes });
-  t.same(sessions(), [], "nor have routes without enableBfd");
+  t.match(conditionsIn(effects)[0], {
+    reason: "BfdNotMonitored",
+    message: /172\.30\.0\.21, fd00:30::21: BFD does not monitor/,
+  });
 
   const state2 = () => {
     const { ready, reason, message, status, tables } = outcome(facts, ovnEipKind, "gw-1");

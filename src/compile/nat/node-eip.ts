@@ -10,8 +10,6 @@ import type { FragmentBuilder } from "../fragment-builder.ts";
 import { nodeEipRouterId, routerPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
 import { readLocalnet } from "../subnet/subnet-localnet.ts";
-import { readExternals } from "../vpc/vpc-external.ts";
-import { SESSION_PACE, sessionOfRoute } from "../vpc/vpc-external-bfd.ts";
 
 type OvnEipFact = FactTypes["ovnEips"];
 
@@ -19,17 +17,14 @@ type OvnEipFact = FactTypes["ovnEips"];
 export interface NodeEip {
   /** Absent: no rows. */
   readonly chassis?: string;
-  /** The addresses of VPCs' ports in the subnet whose BFD sessions end at the OvnEip. */
-  readonly sessions: readonly string[];
   /** Why the node does not forward; absent if it does. */
   readonly problem?: { readonly reason: string; readonly message: string };
 }
 
-/** Reads the node of an OvnEip of type `lsp`, and who monitors it. */
-export function readNodeEip(reader: FactReader, { name, given }: OvnEipFact, subnet: SubnetFact): NodeEip {
+/** Reads the node of an OvnEip of type `lsp`. */
+export function readNodeEip(reader: FactReader, { name }: OvnEipFact, subnet: SubnetFact): NodeEip {
   const node = reader.get("nodes", name);
   const no = (reason: string, message: string, more: object = {}): NodeEip => ({
-    sessions: [],
     ...more,
     problem: { reason, message: `spec.type "lsp": ${message}; the address is reserved` },
   });
@@ -39,39 +34,23 @@ export function readNodeEip(reader: FactReader, { name, given }: OvnEipFact, sub
   if (localnet === undefined) return no("NotExternal", `subnet "${subnet.name}" is not connected to a network outside`);
   const chassis = node.annotations[NODE.chassis];
   if (!chassis) return no("NodeNotReady", `node "${name}" has no chassis in OVN`);
-  const sessions = sessionsTo(reader, subnet.name, [given?.v4, given?.v6]);
   const state = reader.get("providerNodes", `${localnet.network}/${name}`)?.state;
   if (state === undefined || !("mtu" in state))
     return no("NodeNotConnected", `node "${name}" is not connected to ProviderNetwork "${localnet.network}"`, {
       chassis,
-      sessions,
     });
-  return { chassis, sessions };
-}
-
-/** The addresses of the VPCs' ports in a subnet whose BFD sessions have one of `own` as their other end. */
-function sessionsTo(reader: FactReader, subnet: string, own: readonly (string | undefined)[]): readonly string[] {
-  const found = reader.by("vpcs", "external", subnet).flatMap((vpc) => {
-    const hops = vpc.enableBfd ? vpc.staticRoutes.filter(({ nextHopIp }) => own.includes(nextHopIp)) : [];
-    if (hops.length === 0) return [];
-    const links = readExternals(reader, vpc).links.filter((link) => link.subnet === subnet);
-    return hops.flatMap((route) => {
-      if (sessionOfRoute(vpc, links, vpc.staticRoutes, route) === undefined) return [];
-      return links[0]?.address[route.nextHopIp.includes(":") ? "v6" : "v4"] ?? [];
-    });
-  });
-  return [...new Set(found)].sort();
+  return { chassis };
 }
 
 /**
- * A router of the node alone, with one port: the OvnEip's addresses in the external subnet. What VPCs send to it, it sends on to the subnet's gateway, and it
- * answers their BFD. Kube-OVN has an interface `ovnext0` of the node in a network namespace for that, and a program that answers BFD.
+ * A router of the node alone, with one port: the OvnEip's addresses in the external subnet. What VPCs send to it, it sends on to the subnet's gateway.
+ * It has no BFD: two OVN ends never bring a session up (docs/design/vpcs.md). Kube-OVN has an interface `ovnext0` of the node in a network namespace for that, and a program that answers BFD.
  */
 export function addNodeEip(
   build: FragmentBuilder,
   { name, given }: OvnEipFact,
   { name: subnet, cidr, gateway }: SubnetFact,
-  { chassis, sessions }: NodeEip,
+  { chassis }: NodeEip,
 ): void {
   if (chassis === undefined || given === undefined) return;
   const router = nodeEipRouterId(name);
@@ -105,18 +84,6 @@ export function addNodeEip(
     const prefix = isV6 ? "::/0" : "0.0.0.0/0";
     build.held("Logical_Router", router, "static_routes", "Logical_Router_Static_Route", `${port}/${prefix}`, {
       ...{ ip_prefix: prefix, nexthop: hop, output_port: port, policy: "dst-ip", route_table: "" },
-      external_ids: ids,
-    });
-  }
-  for (const address of sessions) {
-    const { uuid } = build.row("BFD", `${port}/${address}`, {
-      ...{ logical_port: port, dst_ip: address, ...SESSION_PACE },
-      external_ids: ids,
-    });
-    const prefix = `${address}/${address.includes(":") ? 128 : 32}`;
-    // northd keeps a session that no route refers to at `admin_down`.
-    build.held("Logical_Router", router, "static_routes", "Logical_Router_Static_Route", `${port}/${prefix}`, {
-      ...{ ip_prefix: prefix, nexthop: address, output_port: port, policy: "dst-ip", route_table: "", bfd: uuid },
       external_ids: ids,
     });
   }

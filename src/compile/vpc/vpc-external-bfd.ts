@@ -77,15 +77,25 @@ export function addExternalSessions(
 /** What a user should know about the sessions. */
 export function sessionNotes(
   { enableBfd }: Pick<VpcFact, "enableBfd">,
+  links: readonly ExternalLink[],
   sessions: readonly ExternalSession[],
   states: SessionStates,
 ): readonly Note[] {
   if (!enableBfd) return [];
+  const unmonitored = links.flatMap(({ nodeHops }) => nodeHops);
+  if (unmonitored.length > 0) {
+    const message = `spec.enableBfd: ${unmonitored.join(", ")}: BFD does not monitor OvnEips of type lsp; routes through them are used also while their nodes are down`;
+    return [{ reason: "BfdNotMonitored", message }, ...downNotes(sessions, states)];
+  }
   if (sessions.length === 0) {
     const message =
       "spec.enableBfd: BFD monitors nothing: no two static routes with one destination have a next hop in an external subnet";
     return [{ reason: "BfdUnused", message }];
   }
+  return downNotes(sessions, states);
+}
+
+function downNotes(sessions: readonly ExternalSession[], states: SessionStates): readonly Note[] {
   return sessions.flatMap((session) => {
     const status = states[sessionId(session)]?.status;
     if (status !== "down" && status !== "init") return [];
@@ -94,10 +104,10 @@ export function sessionNotes(
   });
 }
 
-/** The session that would monitor a next hop; undefined where that is in no external subnet. */
+/** The session that would monitor a next hop; undefined where that is in no external subnet, or is an OvnEip of type `lsp`, which does not answer BFD. */
 function sessionOf(links: readonly ExternalLink[], address: string): ExternalSession | undefined {
   const link = links.find(({ cidr }) => dualValues(cidr).some((range) => textContains(range, address)));
-  return link && { port: link.port, address };
+  return link === undefined || link.nodeHops.includes(address) ? undefined : { port: link.port, address };
 }
 
 function isAlternative(route: StaticRouteFact, other: StaticRouteFact): boolean {

@@ -40,6 +40,8 @@ export interface ExternalLink {
   /** Names of the port, and of its other end at the switch. */
   readonly port: string;
   readonly switchPort: string;
+  /** The next hops of the VPC's static routes that are OvnEips of type `lsp` in the subnet. */
+  readonly nodeHops: readonly string[];
 }
 
 /** A VPC's connections to external subnets. */
@@ -117,9 +119,16 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
     links.push({
       ...{ subnet: name, cidr: subnet.cidr, gateway: subnet.gateway, address: address.of, mac: address.mac, chassis },
       ...portNames(reader, vpc.name, name),
+      nodeHops: nodeHops(reader, vpc, name),
     });
   }
   return { links, notes, missing, unused };
+}
+
+function nodeHops(reader: FactReader, { staticRoutes }: VpcFact, subnet: string): readonly string[] {
+  const isNode = (address: string): boolean =>
+    reader.by("ovnEips", "nodeAddress", address).some((eip) => eip.subnet === subnet);
+  return [...new Set(staticRoutes.map(({ nextHopIp }) => nextHopIp))].filter(isNode).sort();
 }
 
 /** A VPC's connection to one external subnet; undefined if it has none. */

@@ -244,7 +244,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
           networksOf(input).map(({ cidr }) => cidr),
         ),
         ...matchNotes(routes.policyRoutes),
-        ...sessionNotes(vpc, sessions, input.sessionStates),
+        ...sessionNotes(vpc, externals.links, sessions, input.sessionStates),
         ...bfdNotes(input),
         ...notes,
         ...malformedNotes(vpc),
