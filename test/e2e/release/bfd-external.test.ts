@@ -231,14 +231,10 @@ t.test("with enableBfd a VPC does not use routers outside that do not answer BFD
       [...world.nb.mirror.rows("BFD")].every((row) => row.logical_port !== portName),
     );
     await syncNodes(world);
-    const macs = await Promise.all(
-      hops.map(async ({ name }) => {
-        const { status } = await world.kube.get<Thing>(ovnEipKind.type, { name });
-        return String(status?.macAddress);
-      }),
-    );
-    const rules = macs.map((mac) => `ether saddr ${mac} udp dport ${ECHO_PORT} counter;`).join(" ");
-    const table = `table inet share { chain in { type filter hook prerouting priority raw; ${rules} }; }`;
+    // Open vSwitch replaces a router's MAC by one of the node on its way out (ovn-chassis-mac-mappings).
+    const set = "set seen { type ether_addr; flags dynamic; size 100; };";
+    const rule = `udp dport ${ECHO_PORT} update @seen { ether saddr counter };`;
+    const table = `table inet share { ${set} chain in { type filter hook prerouting priority raw; ${rule} }; }`;
     await inside(one, "nft", table);
     t.teardown(() => inside(one, "nft", "delete table inet share"));
     const flows = await start();
@@ -249,8 +245,9 @@ t.test("with enableBfd a VPC does not use routers outside that do not answer BFD
       const late = all.slice(-100);
       t.ok(late.filter(({ echoed }) => echoed !== undefined).length > 90, `${flow}: it goes by a node`);
     }
-    const counters = [...(await inside(one, "nft", "list table inet share")).matchAll(/counter packets (\d+)/g)];
-    for (const [i, { name }] of hops.entries())
-      t.ok(Number(counters[i]?.[1]) > 70, `node ${name} has its share: ${counters[i]?.[1]} packets`);
+    const counters = (await inside(one, "nft", "list table inet share")).matchAll(/counter packets (\d+)/g);
+    const counts = [...counters].map(([, count]) => Number(count));
+    t.comment(`packets by node: ${counts.join(", ")}`);
+    t.equal(counts.filter((count) => count > 70).length, hops.length, "each node has its share");
   });
 });
