@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import t from "tap";
 
@@ -23,5 +24,18 @@ t.test("a question that cannot be answered ends with 2, because 1 is an answer; 
     const answer = weftctl(...args);
     t.equal(answer.code, code, args.join(" "));
     t.match(answer.said, said);
+  }
+});
+
+t.test("output that nothing reads any more ends it quietly, as SIGPIPE ends other programs", async (t) => {
+  const main = join(import.meta.dirname, "main.ts");
+  for (const args of [["completion", "bash"], ["--help"]]) {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const said: Buffer[] = [];
+    child.stderr.on("data", (data: Buffer) => said.push(data));
+    const [code] = await once(child, "close");
+    t.equal(code, 141, args.join(" "));
+    t.equal(Buffer.concat(said).toString(), "");
   }
 });

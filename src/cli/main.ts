@@ -6,6 +6,7 @@ import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import type { Kube } from "../kube/kube.ts";
 import { addCentralCommands } from "./central/commands.ts";
 import { addRestoreCommand } from "./central/restore.ts";
+import { endWithOutput } from "./closed-output.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { addDiagnoseCommand } from "./diagnose/verb.ts";
 import { parsePod } from "./endpoint-arguments.ts";
@@ -239,6 +240,7 @@ program
 /** Codes of a negative answer, as opposed to a failure. */
 const REFUSALS: readonly string[] = ["refused", "not-ready", "incomplete"];
 
+endWithOutput();
 Promise.resolve()
   .then(() => program.parseAsync(argumentsFor(basename(process.argv0), process.argv.slice(2)), { from: "user" }))
   .catch((error: unknown) => {

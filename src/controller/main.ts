@@ -165,7 +165,8 @@ program
   .command("plan")
   .description("print the northbound transaction that the controller would commit now, and exit")
   .action(async () => {
-    const settings = readSettings(program, environment);
+    // With the flags of a controller that runs: what it records and issues, a plan does not.
+    const settings = { ...readSettings(program, environment), recordTo: "", issueCertificates: false };
     const { connection, northbound, southbound, controller } = await build(settings, 2);
     process.stdout.write(await printPlan(controller, northbound));
     await controller.stop();

@@ -86,5 +86,8 @@ t.test(
     await look();
     await look();
     t.ok(found.length - before <= 4, "what was seen is not listed again");
+    const plan = ["exec", "deploy/kube-ovn-controller", "--", "/opt/weft/bin/start-controller", "plan"];
+    const { stdout } = await world.lab.kubectl(["-n", "kube-system", ...plan]);
+    t.match(stdout, /^Nothing to do/, "a plan in the controller's pod has the controller's flags");
   },
 );
