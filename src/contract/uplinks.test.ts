@@ -2,7 +2,15 @@
 
 import t from "tap";
 import { ContractError } from "./document.ts";
-import { readUplinkState, readUplinks, type UplinkReport, uplinksText, writeUplinkStates } from "./uplinks.ts";
+import {
+  ALL_VLANS,
+  readKeptVlans,
+  readUplinkState,
+  readUplinks,
+  type UplinkReport,
+  uplinksText,
+  writeUplinkStates,
+} from "./uplinks.ts";
 
 t.test("a node's networks are read as they were written", async (t) => {
   t.strictSame(
@@ -70,3 +78,14 @@ t.test("a text that the daemon has not written is no state", async (t) => {
   t.equal(readUplinkState('{"blue":{"interface":"eth1","mtu":1500}}'.padEnd(65_537), "blue"), undefined, "too long");
   for (const inherited of ["toString", "__proto__"]) t.equal(readUplinkState("{}", inherited), undefined, inherited);
 });
+
+t.test(
+  "the VLAN sub-interfaces that ports replace are lists by the names of networks; another content is malformed",
+  async (t) => {
+    t.strictSame(readKeptVlans(undefined), {});
+    const keptVlans = { blue: ["eth1.100"], red: [ALL_VLANS] };
+    t.strictSame(readKeptVlans(keptVlans), { keptVlans });
+    for (const value of [null, "eth1", ["eth1.100"], { blue: "eth1.100" }, { blue: [1] }])
+      t.throws(() => readKeptVlans(value), { code: "invalid-field", field: "keptVlans" }, JSON.stringify(value));
+  },
+);

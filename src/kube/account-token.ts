@@ -12,7 +12,11 @@ interface TokenRequest extends KubeObject {
 }
 
 /** A token of a ServiceAccount (authentication.k8s.io/v1 TokenRequest), valid for so many seconds unless the API server shortens that. Rejects with a KubeError. */
-export async function accountToken(exchange: Exchange, account: ObjectRef, seconds: number): Promise<string> {
+export async function accountToken(
+  exchange: Pick<Exchange, "call">,
+  account: ObjectRef,
+  seconds: number,
+): Promise<string> {
   const what = `create a token of ServiceAccount ${account.namespace}/${account.name}`;
   const body = {
     apiVersion: "authentication.k8s.io/v1",

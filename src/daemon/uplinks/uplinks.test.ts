@@ -14,6 +14,7 @@ import { insert, update } from "../../ovsdb/operation.ts";
 import { SYSTEM_CLOCK } from "../../time/clock.ts";
 import type { OwnNode } from "../node-gateway/node-reader.ts";
 import { type MovingNode, movingNode } from "./testing/moving-node.ts";
+import { linksShown } from "./testing/vlan-links.ts";
 import { Uplinks } from "./uplinks.ts";
 
 const skip = noKernel() || (existsSync("/usr/bin/busybox") ? false : "needs busybox, for ping");
@@ -236,11 +237,7 @@ async function withVlans(t: Test, node: MovingNode) {
   const shown = (link: Link): Link => ({ ...link, ...(link.group === VLAN_LINK_GROUP && { kind: "vlan" }) });
   const specs: LinkSpec[] = [];
   const vlans: Partial<NodeKernel> = {
-    links: () => kernel.links().map(shown),
-    link(name) {
-      const link = kernel.link(name);
-      return link && shown(link);
-    },
+    ...linksShown(kernel, shown),
     createLink(spec) {
       specs.push(spec);
       node.ip("link", "add", spec.name, "group", String(spec.group), "type", "veth", "peer", "name", "far-vlan");

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import t from "tap";
 import { ALL_VLANS } from "../../../src/contract/uplinks.ts";
+import { forEachKill } from "../../../src/daemon/uplinks/testing/crash-points.ts";
 import { KEY, runDaemon } from "../../../src/daemon/uplinks/testing/moving-node.ts";
 import { VLAN, VLAN_PORT, vlanNode } from "../../../src/daemon/uplinks/testing/vlan-node.ts";
 import { noKernel } from "../../../src/netlink/testing/netns.ts";
@@ -20,20 +21,8 @@ t.test(
     await run(false);
     const [into, back] = [await run(true), await run(false)];
     t.ok(into.length > 8 && back.length > 8, `${into.length} and ${back.length} steps`);
-    for (const [isIn, steps] of [
-      [true, into],
-      [false, back],
-    ] as const) {
-      for (const [i, step] of steps.entries()) {
-        for (const isOn of [true, false]) {
-          await run(!isIn);
-          await run(isIn, i);
-          await run(isIn === isOn);
-          const where = `killed before "${step}" on the way ${isIn ? "in" : "back"}, then ${isOn ? "on" : "the other way"}`;
-          const name = isIn === isOn ? VLAN_PORT : VLAN;
-          t.same([links(), look(name)], [[name], before], where);
-        }
-      }
-    }
+    await forEachKill({ into, back, run }, (isIn, where) =>
+      t.same([links(), look(isIn ? VLAN_PORT : VLAN)], [[isIn ? VLAN_PORT : VLAN], before], where),
+    );
   },
 );

@@ -10,6 +10,17 @@ export function addDeadEnd(ip: (...args: string[]) => string, name: string, mac:
   ip("link", "set", far, "up");
 }
 
+/** The links of a kernel, each as another one. */
+export function linksShown(kernel: NodeKernel, shown: (link: Link) => Link): Pick<NodeKernel, "links" | "link"> {
+  return {
+    links: () => kernel.links().map(shown),
+    link(name) {
+      const link = kernel.link(name);
+      return link && shown(link);
+    },
+  };
+}
+
 /**
  * A kernel with VLAN sub-interfaces of eth1, which that of many machines does not have: interfaces called `eth1.<VLAN id>` are such ones for the program, and what it creates is one. No frames
  * go through them.
@@ -21,11 +32,7 @@ export function withVlanLinks(kernel: NodeKernel, ip: (...args: string[]) => str
     return { ...link, kind: "vlan", ...(parent !== undefined && { peer: parent }) };
   };
   const vlans: Partial<NodeKernel> = {
-    links: () => kernel.links().map(shown),
-    link(name) {
-      const link = kernel.link(name);
-      return link && shown(link);
-    },
+    ...linksShown(kernel, shown),
     createLink(spec) {
       if (spec.kind !== "vlan") return kernel.createLink(spec);
       addDeadEnd(ip, spec.name, spec.mac ?? "", spec.mtu ?? 1500);
