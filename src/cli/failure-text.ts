@@ -9,7 +9,9 @@ export function failureText(error: unknown): string {
   const message = printable(error instanceof Error ? error.message : String(error));
   if (error instanceof KubeError && error.code === "unavailable")
     return `${message}\nThe API server does not answer: is it up, and is this the right --kubeconfig and --context?`;
-  if (!(error instanceof KubeError) || (error.code !== "forbidden" && error.code !== "unauthorized")) return message;
+  if (error instanceof KubeError && error.code === "unauthorized")
+    return `${message}\nThe API server does not accept the credentials: have they expired, and is this the right --kubeconfig and --context?`;
+  if (!(error instanceof KubeError) || error.code !== "forbidden") return message;
   const right = printable(lackingRight(error) ?? "permission");
   return `${message}\nThis account lacks the ${right}: choose another with --kubeconfig or --context.`;
 }

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import t from "tap";
+import { KubeError } from "../kube/errors.ts";
+import { failureText } from "./failure-text.ts";
+
+t.test("credentials that the API server does not accept are not called a lacking permission", async (t) => {
+  const text = failureText(
+    new KubeError("unauthorized", "list pods: Unauthorized (401 Unauthorized)", { status: 401 }),
+  );
+  t.match(text, /does not accept the credentials/);
+  t.notMatch(text, /lacks/);
+});
