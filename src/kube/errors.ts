@@ -73,7 +73,8 @@ export class KubeError extends Error {
   static fromAnswer(status: number, body: string, what: string): KubeError {
     const parsed = parseStatus(body);
     const reason = parsed?.reason;
-    const message = parsed?.message ?? firstLine(body);
+    // The API server quotes the URL of a request to kubelet; its query has all arguments of an exec.
+    const message = (parsed?.message ?? firstLine(body)).replaceAll(/("https:\/\/[^"?\s]{1,1000})\?[^"\s]*"/g, '$1"');
     return new KubeError(codeOf(status, reason), `${what}: ${message} (${status}${reason ? ` ${reason}` : ""})`, {
       status,
       reason,

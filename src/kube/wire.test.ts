@@ -76,4 +76,10 @@ t.test("each status has its code, and only temporary errors are retryable", asyn
   ]);
   t.equal(KubeError.fromAnswer(409, '{"reason":"AlreadyExists","message":"m"}', "create x").code, "exists");
   t.equal(KubeError.fromAnswer(500, "{not json", "get x").message, "get x: {not json (500)");
+  // The API server quotes its request to kubelet, with the whole command of an exec.
+  const post = 'Post "https://192.0.2.1:10250/exec/a/b/c?command=sh&command=-c&command=exit+1": no route to host';
+  t.equal(
+    KubeError.fromAnswer(500, JSON.stringify({ message: post }), "run").message,
+    'run: Post "https://192.0.2.1:10250/exec/a/b/c": no route to host (500)',
+  );
 });
