@@ -11,3 +11,9 @@ t.test("credentials that the API server does not accept are not called a lacking
   t.match(text, /does not accept the credentials/);
   t.notMatch(text, /lacks/);
 });
+
+t.test("a certificate that is not trusted is not called a server that does not answer", async (t) => {
+  const error = new KubeError("unavailable", "list pods: self-signed certificate in certificate chain");
+  t.match(failureText(error), /\nThe API server's certificate is not trusted: is this the right --kubeconfig/);
+  t.match(failureText(new KubeError("unavailable", "list pods: connect ECONNREFUSED")), /does not answer: is it up/);
+});

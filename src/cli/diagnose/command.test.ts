@@ -47,8 +47,8 @@ t.test("nodes: problems of their conditions, their tunnels and Weft's pods on th
   const found = await findings(cluster.kube, "node");
   t.same(of(found, "Node weft-1"), ["all tunnels to weft-2 are down"]);
   t.same(of(found, "Node weft-2"), [
-    "weft-daemon is not ready there",
-    "Open vSwitch and ovn-controller is not ready there",
+    "not ready there: weft-daemon",
+    "not ready there: Open vSwitch and ovn-controller",
   ]);
   t.ok(found.every(({ evidence, remedy }) => evidence !== "" && remedy !== ""));
   t.same(of(await findings(cluster.kube, "node", "weft-2"), "Node weft-1"), []);
@@ -65,7 +65,7 @@ t.test("probers: a node whose prober is not ready or cannot be scheduled; none w
   const probers = async (): Promise<readonly string[]> => {
     const found = await findings(cluster.kube, "node");
     return found.flatMap(({ object, severity, problem, evidence }) =>
-      problem.startsWith("weft-pinger") ? `${severity} ${object} ${problem}: ${evidence}` : [],
+      problem.endsWith("weft-pinger") ? `${severity} ${object} ${problem}: ${evidence}` : [],
     );
   };
   t.same(await probers(), []);
@@ -79,7 +79,7 @@ t.test("probers: a node whose prober is not ready or cannot be scheduled; none w
   const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } };
   await prober("p2", { affinity: { nodeAffinity: required } }, { phase: "Pending" });
   t.same(await probers(), [
-    "warning Node weft-2 weft-pinger is not ready there: pods with app=kube-ovn-pinger: p2 is Pending, not Ready",
+    "warning Node weft-2 not ready there: weft-pinger: pods with app=kube-ovn-pinger: p2 is Pending, not Ready",
   ]);
 });
 

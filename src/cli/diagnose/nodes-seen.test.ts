@@ -78,7 +78,7 @@ function answering(view: SeenNode) {
   };
 }
 
-const FROM_API = /is not ready there|no controller leads|has not reported a chassis|is not ready$/;
+const FROM_API = /not ready there|no controller leads|has not reported a chassis|is not ready$/;
 function seen(data: unknown): readonly string[] {
   const { findings: all } = data as { readonly findings: readonly Finding[] };
   t.ok(all.every(({ evidence, remedy }) => evidence !== "" && remedy !== ""));

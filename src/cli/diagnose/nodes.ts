@@ -59,7 +59,7 @@ export function diagnoseNodes({ facts }: ClusterModel, own: readonly Pod[]): rea
       const state = pods.map(stateOf).join(", ") || "there is none";
       add(
         isOptional ? "warning" : "error",
-        `${what} is not ready there`,
+        `not ready there: ${what}`,
         `pods with app=${app}: ${state}`,
         `see \`kubectl -n ${own[0]?.metadata.namespace ?? "kube-system"} describe pod -l app=${app}\` and its log`,
       );
