@@ -15,7 +15,7 @@ import { type Column, Pager, Table } from "../components/table.tsx";
 /** Rows of a page. */
 const LIMIT = 100;
 /** After this long without a key, in ms, the server is asked. */
-const QUIET_MS = 40;
+const QUIET_MS = 20;
 
 /** A list that the server filters and divides into pages. */
 export function PagedList<T>(props: {
