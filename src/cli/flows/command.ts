@@ -13,7 +13,7 @@ import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { formatTable } from "../table.ts";
 import { EXEC_RIGHTS, type Report, wholeNumber } from "../tools/commands.ts";
-import { podCommands } from "../tools/pod-commands.ts";
+import { podCommands, READ_MS } from "../tools/pod-commands.ts";
 import { everyDaemon, readEach, ToolError, type ToolTarget } from "../tools/targets.ts";
 
 /** What `flows` is asked. */
@@ -88,7 +88,8 @@ Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, f
       const { weftNamespace, follow = false } = options;
       const [seen, names] = [new Map<string, number>(), new RecentNames()];
       const ask = (connection: KubeConnection): Promise<ExplainReport> => {
-        const { capture } = podCommands(connection, weftNamespace);
+        const commands = podCommands(connection, weftNamespace);
+        const capture = (target: ToolTarget): Promise<string> => commands.capture(target, READ_MS);
         return flowsCommand(connection.kube, weftNamespace, options, seen, capture, names);
       };
       await report(options, ask);

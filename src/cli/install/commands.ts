@@ -187,15 +187,25 @@ ${EXIT_CODES}`,
     .action(async (_, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions & { readonly client?: boolean }>();
       const { version, commit } = embedded();
+      const client = { version, commit };
+      const printOwn = (): unknown =>
+        process.stdout.write(
+          options.output === "json" ? `${JSON.stringify({ client }, null, 2)}\n` : formatVersions({ client }),
+        );
       if (options.client === true) {
-        const data = { client: { version, commit } };
-        process.stdout.write(options.output === "json" ? `${JSON.stringify(data, null, 2)}\n` : formatVersions(data));
+        printOwn();
         return;
       }
-      await withConnection(options, async (connection) => {
-        const data = await readVersions(connection, options.namespace, { version, commit });
-        return { data, text: formatVersions(data), ok: true };
-      });
+      try {
+        await withConnection(options, async (connection) => {
+          const data = await readVersions(connection, options.namespace, client);
+          return { data, text: formatVersions(data), ok: true };
+        });
+      } catch (error) {
+        // Its own version is known without a cluster.
+        printOwn();
+        throw error;
+      }
     });
 }
 

@@ -10,7 +10,7 @@ import type { ExplainReport } from "../explain.ts";
 import { printable } from "../table.ts";
 import { attach } from "./attach.ts";
 import { duration, PARTS, printLogs } from "./log.ts";
-import { podCommands } from "./pod-commands.ts";
+import { podCommands, READ_MS } from "./pod-commands.ts";
 import {
   type CentralTool,
   captureTarget,
@@ -76,7 +76,7 @@ export function addWatchCommands(program: Command, connected: Connected, report:
           namespace,
           { seconds, most },
           {
-            capture: podCommands(connection, namespace).capture,
+            capture: (target) => podCommands(connection, namespace).capture(target, READ_MS),
             wait: (ms) => delay(ms),
             now: () => performance.now(),
           },

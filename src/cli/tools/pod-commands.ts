@@ -8,6 +8,8 @@ import { LackingRight, ToolError, type ToolTarget } from "./targets.ts";
 
 /** Of a command whose output is read by weftctl. */
 const DEADLINE_MS = 60_000;
+/** Of one that reads something small of each node: a node that has died is left out soon. */
+export const READ_MS = 10_000;
 const MAX_OUTPUT = 64 * 2 ** 20;
 const MAX_ERRORS = 64 * 1024;
 /** For a command to end after its input has. */
@@ -34,7 +36,7 @@ export interface PodCommands {
   /** Resolves when the command has ended, within `deadlineMs` (default: a minute). At most 64 MiB of output. */
   run(target: ToolTarget, deadlineMs?: number): Promise<CommandOutput>;
   /** The output of a command; an exit code other than 0 is an error with the last line of what it wrote to standard error. */
-  capture(target: ToolTarget): Promise<string>;
+  capture(target: ToolTarget, deadlineMs?: number): Promise<string>;
   /** Starts a command that ends with its input; see `endsWithInput` of `ToolTarget`. It ends after a minute. */
   start(target: ToolTarget): RunningCommand;
 }
@@ -64,8 +66,8 @@ export function podCommands({ sockets }: Pick<KubeConnection, "sockets">, namesp
   };
   return {
     run,
-    async capture(target) {
-      const { code, stdout, stderr } = await run(target);
+    async capture(target, deadlineMs) {
+      const { code, stdout, stderr } = await run(target, deadlineMs);
       if (code !== 0) throw failed(target, code, stderr);
       return stdout;
     },

@@ -29,7 +29,7 @@ interface Reading {
   readonly counters: ReadonlyMap<string, TrafficCounters>;
 }
 
-/** Answers `top`: reads the counters of every node twice. A node that cannot be read is a warning. `now`: ms. Rejects with a `ToolError` or `KubeError`. */
+/** Answers `top`: reads the counters of every node twice, of one that does not answer once. Such a node is a warning. `now`: ms. Rejects with a `ToolError` or `KubeError`. */
 export async function topCommand(
   kube: Kube,
   namespace: string,
@@ -42,18 +42,19 @@ export async function topCommand(
 ): Promise<ExplainReport> {
   const nodes = await everySwitch(kube, namespace);
   const warnings = new Set<string>();
-  const readAll = async (): Promise<ReadonlyMap<string, Reading>> => {
+  const read = async (which: typeof nodes): Promise<ReadonlyMap<string, Reading>> => {
     const found = new Map<string, Reading>();
-    const failed = await readEach(nodes, async ({ node, ...target }) => {
+    const failed = await readEach(which, async ({ node, ...target }) => {
       const text = await capture({ ...target, command: READ });
       found.set(node, { at: now(), counters: readCounters(text) });
     });
     for (const warning of failed) warnings.add(warning);
     return found;
   };
-  const before = await readAll();
+  const before = await read(nodes);
   await wait(seconds * 1000);
-  const after = await readAll();
+  // One that did not answer is not asked again.
+  const after = await read(nodes.filter(({ node }) => before.has(node)));
   const traffic = [...after].flatMap(([node, { at, counters }]): readonly PodTraffic[] => {
     const first = before.get(node);
     return first === undefined ? [] : trafficBetween(node, first.counters, counters, (at - first.at) / 1000);
