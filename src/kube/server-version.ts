@@ -5,9 +5,16 @@ import type { Exchange } from "./exchange.ts";
 import type { CallOptions } from "./kube.ts";
 
 /** `gitVersion` of the API server: "v1.34.4". Rejects with a KubeError. */
-export async function serverVersion(exchange: Exchange, options: CallOptions = {}): Promise<string> {
+export async function serverVersion(exchange: Pick<Exchange, "call">, options: CallOptions = {}): Promise<string> {
   const what = "read the version of the API server";
-  const answer: unknown = JSON.parse(await exchange.call({ what, method: "GET", path: "/version" }, options));
+  const text = await exchange.call({ what, method: "GET", path: "/version" }, options);
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch (cause) {
+    // As from a proxy that answers with a page of its own.
+    throw new KubeError("protocol", `${what}: the answer is not JSON`, { cause });
+  }
   const version =
     typeof answer === "object" && answer !== null && "gitVersion" in answer ? answer.gitVersion : undefined;
   if (typeof version !== "string") throw new KubeError("protocol", `${what}: no gitVersion in the answer`);
