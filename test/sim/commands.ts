@@ -95,12 +95,7 @@ async function shorten(tally: SimulationTally, extras: readonly Extra[], mutatio
 
 /** Runs one seed and prints its trace. Returns true if there is no violation. */
 export function showTrace(seed: number, extras: readonly Extra[], mutation: string | undefined): Promise<boolean> {
-  return show(generateScript(seed, extrasWith(extras, mutation)), mutation);
-}
-
-/** Runs a script and prints its trace. Returns true if there is no violation. */
-export function replay(script: Script, mutation: string | undefined): Promise<boolean> {
-  return show(script, mutation);
+  return replay(generateScript(seed, extrasWith(extras, mutation)), mutation);
 }
 
 /** The script in a file of an earlier failure. Throws commander's `InvalidArgumentError`. */
@@ -113,7 +108,8 @@ export function scriptIn(file: string): Script {
   }
 }
 
-async function show(script: Script, mutation: string | undefined): Promise<boolean> {
+/** Runs a script and prints its trace. Returns true if there is no violation. */
+export async function replay(script: Script, mutation: string | undefined): Promise<boolean> {
   const outcome: RunOutcome = await runScript(script, { ...optionsOf(mutation), print: (line) => console.log(line) });
   console.log(`\nhash ${outcome.hash}, ${outcome.events} events`);
   for (const violation of outcome.violations) console.log(`  ${violation}`);

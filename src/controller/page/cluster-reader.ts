@@ -163,7 +163,3 @@ function timeOf({ lastTimestamp, firstTimestamp, metadata }: KubeEvent): number 
     if (typeof text === "string") return parseTime(text) ?? 0;
   return 0;
 }
-
-function _fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
