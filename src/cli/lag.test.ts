@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { encodeControllerState } from "../contract/controller-state.ts";
+import { controllerStateDocument } from "../contract/controller-state.ts";
 import { PODS } from "../kube/resources.ts";
 import { fakeKube } from "../kube/testing/fake.ts";
 import { formatLag, isInStep, type Lag, readLag } from "./lag.ts";
@@ -27,7 +27,7 @@ async function lag(answers: { readonly state?: string; readonly sync: string }, 
   const asked: string[] = [];
   const capture = async ({ pod, container, command }: ToolTarget): Promise<string> => {
     asked.push(`${pod}/${container} ${command[0]} ${command.at(-1)?.split("\n")[0]}`);
-    return pod === "c-1" ? (answers.state ?? encodeControllerState(STATE)) : answers.sync;
+    return pod === "c-1" ? (answers.state ?? JSON.stringify(controllerStateDocument(STATE))) : answers.sync;
   };
   return { asked, found: await readLag(kube, "kube-system", leader || undefined, capture) };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ContractError, readDocument, writeDocument } from "./document.ts";
+import { ContractError, documentOf, type Fields, readDocument } from "./document.ts";
 
 /** Where a controller shows its state, on the loopback address. */
 export const STATE_PATH = "/debug/state";
@@ -24,12 +24,12 @@ export interface ControllerState {
   readonly heldBack: number;
 }
 
-/** A state as text. */
-export function encodeControllerState(state: ControllerState): string {
-  return writeDocument({ ...state });
+/** A state as a document. */
+export function controllerStateDocument(state: ControllerState): Fields {
+  return documentOf({ ...state });
 }
 
-/** Reads the output of {@link encodeControllerState}. @throws ContractError */
+/** Reads the output of {@link controllerStateDocument} as JSON. @throws ContractError */
 export function decodeControllerState(text: string): ControllerState {
   const { leading, ...fields } = readDocument(text);
   if (typeof leading !== "boolean") throw invalid("leading");

@@ -35,9 +35,14 @@ export class ContractError extends Error {
 /** The fields of a document of {@link CONTRACT_VERSION}. Unknown fields are ignored. */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** The fields as a document, for a writer that serialises it itself. */
+export function documentOf(fields: Fields): Fields {
+  return { version: CONTRACT_VERSION, ...fields };
+}
+
 /** Serialises fields as a document. Equal fields in equal order give equal texts. */
 export function writeDocument(fields: Fields): string {
-  return JSON.stringify({ version: CONTRACT_VERSION, ...fields });
+  return JSON.stringify(documentOf(fields));
 }
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { WeftEffect } from "../compile/effects.ts";
-import { encodeControllerState, STATE_PATH } from "../contract/controller-state.ts";
+import { controllerStateDocument, STATE_PATH } from "../contract/controller-state.ts";
 import type { Engine } from "../reconcile/engine.ts";
 import type { Shown } from "../telemetry/serve.ts";
 
@@ -18,9 +18,7 @@ export function statePage(controller: StateSource): Required<Pick<Shown, "pages"
   const state = (): unknown => {
     const { leading, engine, pendingWrites } = controller;
     const { repairs, contended, heldBack } = engine.stats;
-    return JSON.parse(
-      encodeControllerState({ leading, ...engine.waiting, pendingWrites, repairs, contended, heldBack }),
-    );
+    return controllerStateDocument({ leading, ...engine.waiting, pendingWrites, repairs, contended, heldBack });
   };
   return { pages: { [STATE_PATH]: state } };
 }
