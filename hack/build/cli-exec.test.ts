@@ -87,11 +87,13 @@ t.test(
     started = next();
     running = weftctl("tcpdump", "web");
     exec = await started;
+    exec.stderr("listening\n");
+    await running.says("listening");
     running.kill("SIGINT");
     while (!exec.inputEnded) await exec.received();
     exec.stderr("2 packets captured\n");
     exec.exit(0);
-    t.same(await running.ended, { code: 0, out: "", err: "2 packets captured\n" });
+    t.same(await running.ended, { code: 0, out: "", err: "listening\n2 packets captured\n" });
 
     allowed = false;
     t.same(await weftctl("vsctl", "weft-2", "show").ended, {

@@ -80,6 +80,8 @@ export interface RunningWeftctl {
   write(text: string): void;
   endInput(): void;
   kill(signal: NodeJS.Signals): void;
+  /** Resolves once it has printed the text as an error; rejects if it ends before. */
+  says(text: string): Promise<void>;
   /** No longer reads what it prints. */
   stopReading(): Promise<void>;
   readonly ended: Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>;
@@ -120,6 +122,11 @@ export function startProgram(
     write: (text) => void child.stdin.write(text),
     endInput: () => child.stdin.end(),
     kill: (signal) => void child.kill(signal),
+    async says(text) {
+      const over = new AbortController();
+      void ended.then(() => over.abort());
+      while (!said.err.includes(text)) await once(child.stderr, "data", { signal: over.signal });
+    },
     async stopReading() {
       const closed = once(child.stdout, "close");
       child.stdout.destroy();

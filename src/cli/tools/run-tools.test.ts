@@ -42,18 +42,22 @@ t.test("Ctrl-C ends the input of a capture, and what it still prints is shown", 
   const running = startWeftctl(cluster, "tcpdump", "web", "--", "-c", "3", "port 80; reboot");
   const exec = await started;
   t.same(exec.command.slice(-5), ["tcpdump", "web.default", "-c", "3", "port 80; reboot"]);
+  exec.stderr("listening\n");
+  await running.says("listening");
   running.kill("SIGINT");
   while (!exec.inputEnded) await exec.received();
   t.notOk(exec.gone);
   exec.stderr("2 packets captured\n");
   exec.exit(0);
-  t.same(await running.ended, { code: 0, out: "", err: "2 packets captured\n" });
+  t.same(await running.ended, { code: 0, out: "", err: "listening\n2 packets captured\n" });
 });
 
 t.test("a second Ctrl-C, and a reader that ends, end weftctl and the connection", async (t) => {
   const [cluster, started] = await withCommand(t);
   const running = startWeftctl(cluster, "tcpdump", "web");
   const exec = await started;
+  exec.stderr("listening\n");
+  await running.says("listening");
   running.kill("SIGTERM");
   while (!exec.inputEnded) await exec.received();
   running.kill("SIGTERM");
