@@ -11,6 +11,7 @@ import { findSources, findTarget, parseEndpoint } from "./endpoint-arguments.ts"
 
 /** The result of a command: data for programs, text for users, and whether there was no problem. */
 export interface ExplainReport {
+  /** Undefined: the answer has nothing to print. */
   readonly data: unknown;
   readonly text: string;
   readonly ok: boolean;

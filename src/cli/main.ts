@@ -78,7 +78,7 @@ async function withConnection(
   await connected(options, async (connection) => {
     const { data, text, ok, warnings = [] } = await action(connection);
     for (const warning of warnings) console.error(printable(`Warning: ${warning}`));
-    process.stdout.write(await rendered(options.output, data, text));
+    if (data !== undefined) process.stdout.write(await rendered(options.output, data, text));
     if (!ok) process.exitCode = 1;
   });
 }

@@ -3,20 +3,15 @@
 import { KubeError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { CallOptions } from "./kube.ts";
+import { parseJson } from "./wire.ts";
 
 /** `gitVersion` of the API server: "v1.34.4". Rejects with a KubeError. */
 export async function serverVersion(exchange: Pick<Exchange, "call">, options: CallOptions = {}): Promise<string> {
   const what = "read the version of the API server";
   const text = await exchange.call({ what, method: "GET", path: "/version" }, options);
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch (cause) {
-    // As from a proxy that answers with a page of its own.
-    throw new KubeError("protocol", `${what}: the answer is not JSON`, { cause });
-  }
-  const version =
-    typeof answer === "object" && answer !== null && "gitVersion" in answer ? answer.gitVersion : undefined;
+  // A proxy may answer with a page of its own.
+  const answer = parseJson(text, what);
+  const version = "gitVersion" in answer ? answer.gitVersion : undefined;
   if (typeof version !== "string") throw new KubeError("protocol", `${what}: no gitVersion in the answer`);
   return version;
 }

@@ -69,7 +69,8 @@ interface ListMeta {
   readonly continue?: string;
 }
 
-function parseJson(text: string, what: string): object {
+/** Parses an answer that is an object or an array. Throws KubeError `protocol`. */
+export function parseJson(text: string, what: string): object {
   let value: unknown;
   try {
     value = JSON.parse(text);

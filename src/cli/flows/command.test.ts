@@ -4,9 +4,10 @@ import t from "tap";
 import { samplePoint } from "../../api/sampling.ts";
 import { factStore } from "../../kinds/store.ts";
 import { NETWORK_POLICIES, PODS } from "../../kube/resources.ts";
-import { FlowNames, type NamedFlow } from "../../reachability/flows.ts";
+import { FlowNames } from "../../reachability/flows.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import { SampleCluster } from "../testing/sample-cluster.ts";
+import { serveCluster, startWeftctl } from "../testing/served-cluster.ts";
 import type { ToolTarget } from "../tools/targets.ts";
 import { flowsCommand, RecentNames } from "./command.ts";
 
@@ -62,7 +63,7 @@ t.test("flows of all nodes are listed with names, each once", async (t) => {
     text,
     /1970-01-01T00:00:02Z +other\/api \(10\..*\) +default\/web \(10\..*\) +TCP\/80 +allowed +ingress of np\/default\/web, rule ingress\/0 +3\n/,
   );
-  t.equal((data as { readonly flows: readonly NamedFlow[] }).flows.length, 1);
+  t.equal(data.flows.length, 1);
   t.same(
     seen,
     new Map([
@@ -78,11 +79,7 @@ t.test("flows of all nodes are listed with names, each once", async (t) => {
     [{ dropped: true }, 0],
   ] as const) {
     seen.clear();
-    t.equal(
-      ((await ask(question)).data as { readonly flows: readonly NamedFlow[] }).flows.length,
-      count,
-      JSON.stringify(question),
-    );
+    t.equal((await ask(question)).data.flows.length, count, JSON.stringify(question));
   }
 });
 
@@ -128,4 +125,23 @@ t.test("while flows are followed, objects are not listed each time", async (t) =
   for (; now <= 20_000; now += 2_000)
     await flowsCommand(cluster.kube, "kube-system", { most: 10 }, new Map(), capture, names);
   t.equal(reads, 2);
+});
+
+t.test("while flows are followed, answers without new flows are not printed", async (t) => {
+  const { promise: askedAgain, resolve } = Promise.withResolvers<void>();
+  let answers = 0;
+  const cluster = await serveCluster(t, {
+    streams: {
+      exec(running) {
+        running.stdout('{"enabled":true,"sequence":0,"dropped":0,"flows":[]}');
+        running.exit(0);
+        if (++answers === 3) resolve();
+      },
+    },
+  });
+  const running = startWeftctl(cluster, "flows", "--follow", "-o", "json");
+  await askedAgain;
+  running.kill("SIGTERM");
+  const { out, err } = await running.ended;
+  t.same([JSON.parse(out), err], [{ flows: [] }, ""]);
 });

@@ -8,11 +8,12 @@ import type { SampledFlow } from "../../api/sampling.ts";
 import type { KubeConnection } from "../../kube/connect.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { FlowNames, isOfNamespace, type NamedFlow } from "../../reachability/flows.ts";
+import { numberOption } from "../../telemetry/number-option.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { buildClusterModel, readObjects } from "../cluster-model.ts";
 import type { ExplainReport } from "../explain.ts";
 import { formatTable } from "../table.ts";
-import { EXEC_RIGHTS, type Report, wholeNumber } from "../tools/commands.ts";
+import { EXEC_RIGHTS, type Report } from "../tools/commands.ts";
 import { podCommands, READ_MS } from "../tools/pod-commands.ts";
 import { everyDaemon, readEach, ToolError, type ToolTarget } from "../tools/targets.ts";
 
@@ -22,6 +23,11 @@ export interface FlowsQuestion {
   readonly namespace?: string;
   readonly dropped?: boolean;
   readonly most: number;
+}
+
+/** The answer of {@link flowsCommand}. */
+export interface FlowsReport extends ExplainReport {
+  readonly data: { readonly flows: readonly NamedFlow[] };
 }
 
 interface FlowsOptions extends FlowsQuestion {
@@ -68,7 +74,7 @@ export function addFlowsCommand(program: Command, report: Report): void {
     .option("-n, --namespace <namespace>", "only flows from or to pods of this namespace")
     .option("-f, --follow", "go on with flows that are sampled from now on")
     .option("--dropped", "only what was dropped")
-    .option("--most <n>", "how many are listed, the latest", wholeNumber, 200)
+    .option("--most <n>", "how many are listed, the latest", numberOption(1, 3_600), 200)
     .option("--weft-namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
@@ -87,7 +93,7 @@ Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, f
       const options = command.optsWithGlobals<FlowsOptions>();
       const { weftNamespace, follow = false } = options;
       const [seen, names] = [new Map<string, number>(), new RecentNames()];
-      const ask = (connection: KubeConnection): Promise<ExplainReport> => {
+      const ask = (connection: KubeConnection): Promise<FlowsReport> => {
         const commands = podCommands(connection, weftNamespace);
         const capture = (target: ToolTarget): Promise<string> => commands.capture(target, READ_MS);
         return flowsCommand(connection.kube, weftNamespace, options, seen, capture, names);
@@ -98,6 +104,7 @@ Exit codes: 0 every node was read, 1 a node is left out, 2 the command failed, f
         await delay(FOLLOW_MS);
         await report(options, async (connection) => {
           const { text, data, ...rest } = await ask(connection);
+          if (data.flows.length === 0) return { ...rest, data: undefined, text: "" };
           return { ...rest, data, text: text.split("\n").slice(1).join("\n") };
         });
       }
@@ -115,7 +122,7 @@ export async function flowsCommand(
   seen: Map<string, number>,
   capture: (target: ToolTarget) => Promise<string>,
   recent = new RecentNames(),
-): Promise<ExplainReport> {
+): Promise<FlowsReport> {
   const sampled: SampledFlow[] = [];
   let enabled = 0;
   const warnings = await readEach(await everyDaemon(kube, weftNamespace), async ({ node, healthPort, ...target }) => {

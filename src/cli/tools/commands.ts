@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { setTimeout as delay } from "node:timers/promises";
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command } from "commander";
 import { INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { KubeConnection } from "../../kube/connect.ts";
 import type { Kube } from "../../kube/kube.ts";
+import { numberOption } from "../../telemetry/number-option.ts";
 import { parsePod } from "../endpoint-arguments.ts";
 import type { ExplainReport } from "../explain.ts";
 import { printable } from "../table.ts";
@@ -58,10 +59,10 @@ export function addWatchCommands(program: Command, connected: Connected, report:
     .option(
       "--interval <seconds>",
       "seconds between the two readings; Open vSwitch updates its counters every 5 s",
-      wholeNumber,
+      numberOption(1, 3_600),
       5,
     )
-    .option("--most <n>", "how many pods are listed", wholeNumber, 20)
+    .option("--most <n>", "how many pods are listed", numberOption(1, 3_600), 20)
     .option("-n, --namespace <namespace>", "namespace of Weft", INSTALL_NAMESPACE)
     .addHelpText(
       "after",
@@ -110,13 +111,6 @@ export function addWatchCommands(program: Command, connected: Connected, report:
       );
       if (warnings.length > 0) process.exitCode = 1;
     });
-}
-
-/** A whole number from 1 to 3600. Throws commander's `InvalidArgumentError`. */
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 3600) return value;
-  throw new InvalidArgumentError("must be 1 to 3600");
 }
 
 /** Adds `nbctl`, `sbctl`, `vsctl`, `ofctl`, `dpctl`, `appctl` and `tcpdump`. */
