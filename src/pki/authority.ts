@@ -26,8 +26,11 @@ export interface Subject {
   readonly days: number;
 }
 
-/** Clocks of nodes differ by seconds to minutes: a certificate is valid from this many ms before it was created. */
-const EARLY_MS = 5 * 60_000;
+/**
+ * A certificate is valid from this many ms before it was created: the clock by which it was made may be hours ahead, and the others would refuse it for as long. A day, like
+ * any time in the past, allows nothing that the key's holder could not do now.
+ */
+const EARLY_MS = 24 * 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /**

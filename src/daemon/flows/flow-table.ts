@@ -39,8 +39,12 @@ export class FlowTable {
     }
   }
 
-  /** The flows of the last hour that have changed after `sequence`, oldest first. */
+  /**
+   * The flows of the last hour that have changed after `sequence`, oldest first. All of them, if that is a number of a process whose clock was ahead of this one's: otherwise
+   * there would be none until this one's have reached it.
+   */
   since(sequence: number, now: number): readonly SampledFlow[] {
-    return [...this.#flows.values()].filter((flow) => flow.sequence > sequence && flow.last > now - KEPT.ms);
+    const after = sequence > this.#sequence ? 0 : sequence;
+    return [...this.#flows.values()].filter((flow) => flow.sequence > after && flow.last > now - KEPT.ms);
   }
 }

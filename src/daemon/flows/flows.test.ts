@@ -160,6 +160,9 @@ t.test("who asks for what came after the last flow of a daemon gets the flows of
   const seen = first.since(0, 2_000).at(-1)?.sequence ?? 0;
   next.add(SAMPLE, 2_001);
   t.equal(next.since(seen, 2_001).length, 1);
+  const behind = new FlowTable(500);
+  behind.add(SAMPLE, 501);
+  t.equal(behind.since(seen, 501).length, 1, "also if the clock has been set back meanwhile");
 });
 
 const BRIDGE = "00000000-0000-4000-8000-0000000000bb";
