@@ -79,7 +79,7 @@ t.test("a run within its limits, one that exceeds them, and one that was interru
   const failed = await onFake(t, { hooks: KILL, sla: "failures: { max: 0 }" });
   t.match(failed, { code: EXIT.failed, stdout: "FAILED failures: work: failures 40, allowed 0" });
   const leaked = await onFake(t, { verify: "no_leaks: { seconds: 1 }" }, ({ target, clock }) => {
-    clock.after(1_000, () => Object.assign(target, { things: { ports: ["a"] } }));
+    clock.after(3_500, () => Object.assign(target, { things: { ports: ["a"] } }));
   });
   t.match(leaked, { code: EXIT.failed, stdout: "FAILED no_leaks: ports: a was left behind" });
   const interrupted = await onFake(t, { hooks: KILL }, ({ clock, interrupt }) => {

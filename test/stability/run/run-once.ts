@@ -57,7 +57,7 @@ export async function runOnce(run: RunPlan, using: RunWith): Promise<RepeatResul
   const judges: Judge[] = [];
   try {
     for (const { name, bound } of run.verifiers) {
-      const judge = await bound.begin(target).catch((error: unknown) => {
+      const judge = await bound.begin(target, clock).catch((error: unknown) => {
         throw asStabilityError("verify", `${name} could not look at the cluster`, error);
       });
       judges.push({ when: bound.when, judge });

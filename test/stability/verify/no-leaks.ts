@@ -3,9 +3,12 @@
 import { z } from "zod";
 import type { Kube } from "../../../src/kube/kube.ts";
 import { NAMESPACES } from "../../../src/kube/resources.ts";
+import type { Clock } from "../../../src/time/clock.ts";
 import type { Inventory } from "../../e2e/testing/inventory.ts";
 import { follow } from "../contexts/follow.ts";
 import { plugin } from "../plugin.ts";
+import { pauseOrAbort } from "../run/pause.ts";
+import type { Target } from "../targets/target.ts";
 import { eventually } from "./eventually.ts";
 import type { Verifier } from "./verifier.ts";
 
@@ -42,6 +45,23 @@ async function nothingLeaves(kube: Kube): Promise<void> {
     if (metadata.deletionTimestamp !== undefined) await namespaces.gone(metadata.name, LEAVES_MS);
 }
 
+/** An inventory that has not changed for so long is that of a cluster at rest … */
+const REST_MS = 2_000;
+/** … or what is there after so long: something that always changes is reported by the comparison. */
+const RESTLESS_MS = 60_000;
+
+/** The inventory once nothing is being removed: sandboxes and IP objects of an earlier run's pods go after the pods. */
+async function inventoryAtRest(target: Target, clock: Clock): Promise<Inventory> {
+  const begun = clock.now();
+  let now = await target.inventory();
+  for (;;) {
+    const before = now;
+    await pauseOrAbort(clock, REST_MS);
+    now = await target.inventory();
+    if (inventoryDifferences(before, now).length === 0 || clock.now() - begun > RESTLESS_MS) return now;
+  }
+}
+
 /** After the cleanup the cluster has the same ports, IP objects, interfaces, namespaces and processes as before. */
 export const NO_LEAKS = plugin({
   name: "no_leaks",
@@ -50,9 +70,9 @@ export const NO_LEAKS = plugin({
   bind: ({ seconds }): Verifier => ({
     needs: ["inventory"],
     when: "cleaned",
-    async begin(target) {
+    async begin(target, clock) {
       await nothingLeaves(target.kube);
-      const before = await target.inventory();
+      const before = await inventoryAtRest(target, clock);
       return async (stage) => [
         await eventually(stage, "no_leaks", seconds * 1000, async () =>
           inventoryDifferences(before, await target.inventory()),
