@@ -58,3 +58,43 @@ t.test("three centrals switch to TLS one after the other, and back, without losi
   t.match(out, `${ALL_WORK}switches: first second\nis of a cluster that does not use ssl\n`);
   t.match(out, `${ALL_WORK}first\nsecond\nthird\n`);
 });
+
+t.test("three centrals: a BFD session has the chassis that hosts its port, whichever of them ends", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    tls=true; for n in 1 2 3; do start $n; done; all_work
+    asked=1; nb() { ovn-nbctl --timeout=20 --db=unix:/n/$asked/run/ovnnb_db.sock --no-leader-only "$@"; }; sb() { ovn-sbctl --timeout=20 --db=unix:/n/$asked/run/ovnsb_db.sock --no-leader-only "$@"; }
+    for chassis in 1 2; do sb chassis-add chassis-$chassis geneve 192.0.2.$chassis; done
+    nb ls-add out -- lr-add r -- lrp-add r r-out 02:00:00:00:00:01 192.0.2.1/24 -- lsp-add out out-r -- lsp-set-type out-r router \\
+      -- lsp-set-addresses out-r router -- lsp-set-options out-r router-port=r-out \\
+      -- --id=@b create bfd logical_port=r-out dst_ip=192.0.2.2 -- --id=@s create logical_router_static_route ip_prefix=0.0.0.0/0 nexthop=192.0.2.2 output_port=r-out bfd=@b \\
+      -- add logical_router r static_routes @s -- lrp-set-gateway-chassis r-out chassis-1 10 >/dev/null
+    until_true 10 sb get port_binding cr-r-out _uuid
+    bind() { sb lsp-unbind cr-r-out -- lsp-bind cr-r-out chassis-$1; }
+    named() { [ "$(sb --bare --columns=chassis_name list bfd)" = chassis-$1 ]; }
+    changes() { cat /n/?/log | grep -c 'have the chassis of their ports'; }
+    # Nothing has been changed for three seconds.
+    quiet() { local before=$(changes); sleep 3; [ $(changes) = $before ]; }
+    sb lsp-bind cr-r-out chassis-1; until_true 30 named 1 && echo named; until_true 30 quiet; echo changes: $(changes)
+
+    for i in 1 2 3 4 5 6 7 8 9; do bind $((i % 2 + 1)); done; until_true 30 quiet && named 2 && echo "named after nine moves, and it stays"
+
+    writers() { local n; for n in 1 2 3; do pgrep -P \${main[$n]} -f bfd-chassis; done; }
+    old=$(grep -l 'have the chassis' /n/?/log | head -1 | cut -d / -f 3); kill -9 $(pgrep -P \${main[$old]} -f bfd-chassis); bind 1; until_true 30 named 1 && echo "named, without the one that wrote"
+    three() { [ $(writers | wc -l) = 3 ]; }; until_true 30 three; kill -9 $(writers); bind 2; until_true 30 named 2 && echo "named, after all of them were killed"
+    six() { [ $(pgrep -fc '^ovsdb-client .*monitor') = 6 ]; }; until_true 30 six && echo "and nothing of theirs remains"
+
+    lost() { local n; for n in 1 2 3; do [ $n = $1 ] || asked=$n; done; }
+    hung=$(leader sb OVN_Southbound); lost $hung; kill -STOP $(cat /n/$hung/run/ovnsb_db.pid); until_true 30 sb list SB_Global; bind 1; until_true 30 named 1 && echo "named, while the leader hung"; kill -CONT $(cat /n/$hung/run/ovnsb_db.pid)
+    gone=$(leader sb OVN_Southbound); lost $gone; crash $gone; until_true 30 sb list SB_Global; bind 2; until_true 30 named 2 && echo "named, after the leader was lost"
+    `,
+    await centralCertificates(t),
+  );
+  t.match(out, `${ALL_WORK}named\nchanges: 1\nnamed after nine moves, and it stays\n`);
+  t.match(
+    out,
+    "named, without the one that wrote\nnamed, after all of them were killed\nand nothing of theirs remains\n",
+  );
+  t.match(out, "named, while the leader hung\nnamed, after the leader was lost\n");
+});

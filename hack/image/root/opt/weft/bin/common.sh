@@ -142,12 +142,39 @@ relaunch() { # NAME PIDFILE
   launch_again "$1" "$2"
 }
 
+# What runs beside the daemons for as long as the script: process → command.
+declare -A kept=()
+
+# Starts a program or a function of this script in the background; supervise starts it again when it ends. It does not hold the lock of the daemons' data, if there is one.
+keep() { # COMMAND…
+  keep_after 0 "$@"
+}
+keep_after() { # SECONDS COMMAND…
+  {
+    [ -z "${lock:-}" ] || exec {lock}>&-
+    sleep "$1"
+    shift
+    # A program is then a child of this script, and can see its end.
+    if [ "$(type -t "$1")" = file ]; then exec "$@"; fi
+    "$@"
+  } &
+  kept[$!]=${*:2}
+}
+
 # Waits for daemons to end and starts them again: the others' state (flows, connections, the databases' data) stays, and
 # kubelet's growing delays do not leave a node without network. Returns when one of them ends too often.
 supervise() {
-  local file ends
+  local file ends pid command
   while :; do
-    wait -n "${waiters[@]}" || true
+    wait -n "${waiters[@]}" "${!kept[@]}" || true
+    for pid in "${!kept[@]}"; do
+      if kill -0 "$pid" 2>/dev/null; then continue; fi
+      read -ra command <<<"${kept[$pid]}"
+      unset "kept[$pid]"
+      log "${command[0]##*/} has ended; starting it again"
+      # Not a loop without a pause if it ends at once.
+      keep_after 1 "${command[@]}"
+    done
     for file in "${!waiters[@]}"; do
       if kill -0 "${waiters[$file]}" 2>/dev/null; then continue; fi
       read -ra ends <<<"${ended[$file]:-} $SECONDS"
@@ -170,8 +197,11 @@ stop_daemon() { # NAME PIDFILE COMMAND…
   # Never another program's daemon: its pid file may be the reason for stopping.
   [ -n "${launched[$file]:-}" ] || return 0
   pid=$(running "$name" "$file") || return 0
-  # By the pid: the pid file is removed before its daemon ends. A failure of pidwait means that there is nothing to wait for.
-  if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F <(echo "$pid") >/dev/null 2>&1 || status=$?; else status=124; fi
+  # A file of its own, because the daemon removes its pid file before it ends; and a regular one, because pidwait does not wait for what a pipe will contain. A failure of pidwait means that there
+  # is nothing to wait for.
+  echo "$pid" >"$file.stopping"
+  if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F "$file.stopping" >/dev/null 2>&1 || status=$?; else status=124; fi
+  rm -f "$file.stopping"
   if [ "$status" -eq 124 ] && kill -9 "$pid" 2>/dev/null; then log "$name (pid $pid) did not end by itself"; fi
 }
 
