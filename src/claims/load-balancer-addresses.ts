@@ -72,10 +72,11 @@ function wantOf(reader: FactReader, wanted: LoadBalancerFact): Want {
 function recordOf(
   { subnet, v4, v6 }: AddressLease,
   { uid, namespace, name }: ServiceFact,
-  { version: resourceVersion }: LoadBalancerFact,
+  { version: resourceVersion, claimedBy }: LoadBalancerFact,
 ): RecordWrite {
   const addresses = [v4, v6].flatMap((ip) => ip ?? []);
-  const annotations = { [SERVICE.loadBalancer]: loadBalancerRecord(subnet, addresses) };
+  const recorded = { [SERVICE.loadBalancer]: loadBalancerRecord(subnet, addresses) };
+  const annotations = { ...recorded, ...(claimedBy !== undefined && { [claimedBy]: null }) };
   const metadata = { uid, resourceVersion, annotations };
   const ingress = addresses.map((ip) => ({ ip }));
   const body = { metadata, status: { loadBalancer: { ingress } } };
@@ -84,10 +85,13 @@ function recordOf(
 
 /**
  * The addresses in a Service's status that Weft has not recorded, if it may record them: they are of the subnet that the Service asks for, and are what it
- * asks for. So a Service keeps its addresses when the annotation is lost, and when it had them from another implementation.
+ * asks for, and no other implementation says that it has given them. So a Service keeps its addresses when the annotation is lost, and when it had them from another implementation.
  */
-function adoptable(reader: FactReader, { subnet, v4, v6, unrecorded }: LoadBalancerFact): Dual<Ip> | undefined {
-  const found = parseDualIp(unrecorded.join(","));
+function adoptable(
+  reader: FactReader,
+  { subnet, v4, v6, unrecorded, claimedBy }: LoadBalancerFact,
+): Dual<Ip> | undefined {
+  const found = claimedBy === undefined ? parseDualIp(unrecorded.join(",")) : undefined;
   const ranges = dualValues(reader.get("subnets", subnet)?.cidr ?? {});
   if (found === undefined) return undefined;
   if (!dualValues(found).every(({ text }) => ranges.some((range) => textContains(range, text)))) return undefined;

@@ -14,6 +14,9 @@ export const LOAD_BALANCER_CLASS = "weft.kubeovn.io/external-subnet";
 /** Kube-OVN's default of annotation `attachmentprovider`. */
 const DEFAULT_PROVIDER = "lb-svc-attachment.kube-system";
 
+/** Where MetalLB writes from which of its pools it has given the addresses in the status (MetalLB v0.13 and later, controller/service.go). */
+const METALLB_POOLS = ["metallb.io/ip-allocated-from-pool", "metallb.universe.tf/ip-allocated-from-pool"];
+
 /** What {@link loadBalancerOf} reads of a Service. */
 export interface LoadBalancerObject {
   readonly metadata: ProjectedMeta;
@@ -47,7 +50,9 @@ export function loadBalancerOf(
   const present = (status.loadBalancer?.ingress ?? []).map(
     ({ ip, hostname = "" }) => parseIp(ip ?? "")?.text ?? hostname,
   );
-  const given = givenOf(record, present);
+  const exclusive = className === LOAD_BALANCER_CLASS;
+  const claimedBy = exclusive ? undefined : METALLB_POOLS.find((name) => (annotations[name] ?? "") !== "");
+  const given = claimedBy === undefined ? givenOf(record, present) : undefined;
   const [first, second] = clusterIps.map((address) => (address.includes(":") ? 6 : 4));
   const asked = spec.loadBalancerIP?.trim() ?? "";
   const wanted = asked === "" ? {} : parseDualIp(asked);
@@ -61,7 +66,9 @@ export function loadBalancerOf(
       ...(first !== undefined && second === undefined && { family: first }),
       ...(given && { given }),
       unrecorded: given === undefined ? present : [],
-      exclusive: className === LOAD_BALANCER_CLASS,
+      ...(claimedBy !== undefined && { claimedBy }),
+      ...(record !== "" && present.length === 0 && { removed: true as const }),
+      exclusive,
       restricted: (spec.loadBalancerSourceRanges ?? []).length > 0,
     },
   };

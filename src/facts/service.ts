@@ -57,6 +57,10 @@ export interface LoadBalancerFact {
   readonly given?: { readonly subnet: string; readonly v4: string; readonly v6: string };
   /** What is in its status instead: another implementation has written it, or the annotation is lost. */
   readonly unrecorded: readonly string[];
+  /** Weft has written addresses into the status, and something else has removed them. */
+  readonly removed?: true;
+  /** The annotation with which another implementation says that it has given the addresses in the status; left over if there are none. */
+  readonly claimedBy?: string;
   /** Its class is Weft's, so no other implementation gives it addresses. */
   readonly exclusive: boolean;
   /** `loadBalancerSourceRanges` are set. */

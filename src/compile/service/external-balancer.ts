@@ -37,14 +37,22 @@ export interface ExternalService {
 /** Reads whether a Service is served at the addresses that it has in an external subnet, and why not. It gets them in `src/claims/load-balancer-addresses.ts`. */
 export function readExternal(reader: FactReader, { key, loadBalancer }: ServiceFact, vpc: string): ExternalService {
   if (loadBalancer === undefined) return { problems: [] };
-  const { given, subnet, unrecorded } = loadBalancer;
+  const { given, subnet, unrecorded, claimedBy, removed, exclusive } = loadBalancer;
   if (given === undefined ? subnet === "" : asksForOther(loadBalancer)) return { release: loadBalancer, problems: [] };
   const no = (reason: string, message: string): ExternalService => ({
     problems: [{ path: "status.loadBalancer", reason, message }],
   });
+  if (given === undefined && removed) {
+    const other = exclusive
+      ? ""
+      : `; create the Service again with loadBalancerClass "${LOAD_BALANCER_CLASS}" if another implementation does so`;
+    const message = `something else has removed the Service's addresses from its status; they are written again, each time after a longer pause${other}`;
+    return no("AddressRemoved", message);
+  }
   if (given === undefined) {
     if (!isOfAnother(reader, loadBalancer)) return { problems: [] };
-    const message = `the Service has ${unrecorded.join(", ")} from another implementation, so it gets no address of subnet "${subnet}"; create it again with loadBalancerClass "${LOAD_BALANCER_CLASS}", or remove the annotation that names the subnet`;
+    const alone = claimedBy === undefined ? "" : `, or annotation ${claimedBy} if nothing serves it there any more`;
+    const message = `the Service has ${unrecorded.join(", ")} from another implementation, so it gets no address of subnet "${subnet}"; create it again with loadBalancerClass "${LOAD_BALANCER_CLASS}", or remove the annotation that names the subnet${alone}`;
     return no("AddressOfAnother", message);
   }
   const conflict = addressConflictOf(reader, serviceOwner(key));

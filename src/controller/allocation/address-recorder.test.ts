@@ -5,7 +5,7 @@ import { newIpRecord, reservationRecord } from "../../claims/ip-record.ts";
 import { projectIp } from "../../facts/project-ip.ts";
 import type { AddressLease } from "../../ipam/types.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { IPS } from "../../kube/resources.ts";
+import { IPS, SERVICES } from "../../kube/resources.ts";
 import { fakeKube } from "../../kube/testing/fake.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { AddressRecorder } from "./address-recorder.ts";
@@ -26,7 +26,7 @@ t.test("a record that has changed since the decision is not overwritten", async 
   const recorded: KubeObject[] = [];
   const recorder = new AddressRecorder({
     kube,
-    timers: new ManualClock(),
+    clock: new ManualClock(),
     onRecorded: (_, object) => recorded.push(object),
     onDropped: () => {},
     onError: (_, error) => errors.push(error),
@@ -49,7 +49,7 @@ t.test("a withdrawn record that fails is dropped, but not its successor with the
   const dropped: string[] = [];
   const recorder = new AddressRecorder({
     kube,
-    timers: new ManualClock(),
+    clock: new ManualClock(),
     onRecorded: () => {},
     onDropped: (name) => dropped.push(name),
     onError: () => {},
@@ -73,7 +73,7 @@ t.test("it reports when no write is in progress, not counting records that wait 
   const kube = fakeKube();
   const recorder = new AddressRecorder({
     kube,
-    timers: new ManualClock(),
+    clock: new ManualClock(),
     onRecorded: () => t.equal(recorder.writing, true, "until its owner has heard of it"),
     onDropped: () => {},
     onError: () => {},
@@ -87,4 +87,62 @@ t.test("it reports when no write is in progress, not counting records that wait 
   await recorder.whenWritten();
   t.notOk(recorder.writing);
   t.equal(recorder.pending, 1);
+});
+
+/** A recorder of an address in a Service's status, and who removes it again. */
+async function undone() {
+  const kube = fakeKube();
+  const clock = new ManualClock();
+  const ref = { namespace: "default", name: "web" };
+  await kube.create(SERVICES, { metadata: ref });
+  const recorder = new AddressRecorder({ kube, clock, onRecorded: () => {}, onDropped: () => {}, onError: () => {} });
+  const status = () => kube.object<KubeObject & { readonly status?: object }>(SERVICES, ref)?.status;
+  const isWritten = (): boolean => JSON.stringify(status() ?? {}).includes("172.30.0.5");
+  const patch = (ingress: readonly object[] | null) => ({ status: { loadBalancer: { ingress } } });
+  const undo = () => kube.patch(SERVICES, ref, { type: "merge", body: patch(null) }, { subresource: "status" });
+  const record = (uid: string): void => {
+    const body = { metadata: { uid }, ...patch([{ ip: "172.30.0.5" }]) };
+    const write = { verb: "patch", kind: "services", ...ref, subresource: "status", body } as const;
+    recorder.record({ name: "service/default/web", lease: { owner: "web", subnet: "s", v4: "172.30.0.5" }, write });
+  };
+  const uid = (): string => kube.object(SERVICES, ref)?.metadata.uid ?? "";
+  return { kube, clock, ref, recorder, isWritten, undo, record, uid };
+}
+
+t.test(
+  "what something removes from a status each time is written ever more rarely, and at once after a while",
+  async (t) => {
+    const { kube, clock, ref, isWritten, undo, record, uid } = await undone();
+    /** How long it takes until the address is written again, in ms. */
+    const pause = async (): Promise<number> => {
+      if (isWritten()) await undo();
+      const start = clock.now();
+      record(uid());
+      await clock.advance(0);
+      for (let i = 0; i < 240 && !isWritten(); i++) await clock.advance(500);
+      return clock.now() - start;
+    };
+    const pauses: number[] = [];
+    for (let i = 0; i < 12; i++) pauses.push(await pause());
+    t.same(pauses, [0, 0, 0, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
+    await clock.advance(120_000);
+    t.equal(await pause(), 0, "it has lasted");
+    for (let i = 0; i < 3; i++) await pause();
+    await kube.delete(SERVICES, ref);
+    await kube.create(SERVICES, { metadata: ref });
+    t.equal(await pause(), 0, "another Service of the name does not wait");
+  },
+);
+
+t.test("a record that waits because it was undone can be withdrawn", async (t) => {
+  const { clock, recorder, isWritten, undo, record, uid } = await undone();
+  for (let i = 0; i < 4; i++) {
+    if (i > 0) await undo();
+    record(uid());
+    await clock.advance(0);
+  }
+  t.notOk(isWritten());
+  t.equal(recorder.withdraw("service/default/web"), true);
+  await clock.advance(120_000);
+  t.notOk(isWritten());
 });

@@ -6,8 +6,9 @@ import { typeOf } from "../../kinds/objects.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { retryDelay } from "../../time/backoff.ts";
-import type { Timers } from "../../time/clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { AddressRecord } from "./recordings.ts";
+import { UndoneRecords } from "./undone-records.ts";
 
 /** The largest number of concurrent writes. More would only queue in the API client. */
 const LIMIT = 24;
@@ -26,7 +27,7 @@ interface Entry {
 /** The recorder's dependencies. */
 export interface AddressRecorderOptions {
   readonly kube: Kube;
-  readonly timers: Timers;
+  readonly clock: Pick<Clock, "after" | "now">;
   /** Called with the object that the API server returned. */
   readonly onRecorded: (kind: ObjectKind, object: KubeObject) => void;
   /** Called if the write of a withdrawn record failed: the record does not exist. */
@@ -44,12 +45,14 @@ export class AddressRecorder {
   /** Object name → the record to write. */
   readonly #entries = new Map<string, Entry>();
   readonly #queue = new Set<string>();
+  readonly #undone: UndoneRecords;
   #writing = 0;
   /** Callers that wait until no write is in progress. */
   #waiting: (() => void)[] = [];
 
   constructor(options: AddressRecorderOptions) {
     this.#options = options;
+    this.#undone = new UndoneRecords(options.clock);
   }
 
   /** The number of records that are not written yet. */
@@ -68,10 +71,17 @@ export class AddressRecorder {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Queues `record` for writing. */
+  /** Queues `record` for writing: at once, or after a pause if something else has undone the same one several times. */
   record(record: AddressRecord): void {
-    this.#entries.set(record.name, { record, attempts: 0, state: { kind: "queued" } });
-    this.#queue.add(record.name);
+    const { name } = record;
+    const entry: Entry = { record, attempts: 0, state: { kind: "queued" } };
+    this.#entries.set(name, entry);
+    const pause = this.#undone.pauseOf(record.write);
+    if (pause > 0) {
+      this.#wait(name, entry, pause);
+      return;
+    }
+    this.#queue.add(name);
     this.#pump();
   }
 
@@ -110,6 +120,7 @@ export class AddressRecorder {
     try {
       const object = await carryOut(this.#options.kube, entry.record.write);
       if (this.#entries.get(name) === entry) this.#entries.delete(name);
+      this.#undone.written(entry.record.write);
       this.#options.onRecorded(entry.record.write.kind, object);
     } catch (error) {
       this.#options.onError(entry.record, error);
@@ -119,7 +130,8 @@ export class AddressRecorder {
         this.#entries.delete(name);
         this.#options.onDropped(name);
       } else {
-        this.#retry(name, entry);
+        entry.attempts++;
+        this.#wait(name, entry, retryDelay(entry.attempts));
       }
     } finally {
       this.#writing--;
@@ -128,9 +140,8 @@ export class AddressRecorder {
     }
   }
 
-  #retry(name: string, entry: Entry): void {
-    entry.attempts++;
-    const cancel = this.#options.timers.after(retryDelay(entry.attempts), () => {
+  #wait(name: string, entry: Entry, ms: number): void {
+    const cancel = this.#options.clock.after(ms, () => {
       entry.state = { kind: "queued" };
       this.#queue.add(name);
       this.#pump();

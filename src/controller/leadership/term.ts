@@ -56,7 +56,7 @@ export class Term {
     this.kube = kube;
     this.recorder = new AddressRecorder({
       kube,
-      timers: clock,
+      clock,
       onRecorded: (kind, object) => sources.made(kind, object),
       onDropped: (name) => {
         if (!this.#over) parts.dropped(name);

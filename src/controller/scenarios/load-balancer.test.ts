@@ -177,6 +177,62 @@ t.test("addresses of another implementation are left as they are", async (t) => 
   t.same(ingress(), ["192.0.2.7"]);
 });
 
+t.test("an address of the subnet that MetalLB has given is left to MetalLB as long as it says so", async (t) => {
+  const { kube, make, given, ingress, events, balancer } = await external(t);
+  const annotate = (annotations: Record<string, string | null>) =>
+    kube.patch(SERVICES, REF, { type: "merge", body: { metadata: { annotations } } });
+  const POOL = "metallb.io/ip-allocated-from-pool";
+  await make("web", { [POOL]: "external" });
+  const theirs = ["172.30.0.50", "fd00:30::50"];
+  await kube.patch(
+    SERVICES,
+    REF,
+    { type: "merge", body: { status: { loadBalancer: { ingress: theirs.map((ip) => ({ ip })) } } } },
+    { subresource: "status" },
+  );
+  await annotate(FROM_EXTERNAL);
+  const told = (text: string) => events().find((message) => message.includes(text));
+  await eventually("it is told", () => told(`has ${theirs.join(", ")} from another implementation`));
+  await make("later", FROM_EXTERNAL);
+  await given("later");
+  t.same([ingress(), balancer()], [theirs, undefined]);
+  await annotate({ [POOL]: null });
+  await eventually("Weft takes it over", () => balancer());
+  t.same(ingress(), theirs);
+  await annotate({ [POOL]: "external" });
+  await eventually("MetalLB has taken it over", () => balancer() === undefined || undefined);
+  t.same(ingress(), theirs);
+  await kube.patch(
+    SERVICES,
+    REF,
+    { type: "merge", body: { status: { loadBalancer: { ingress: null } } } },
+    { subresource: "status" },
+  );
+  t.equal((await given()).length, 2, "Weft serves it when MetalLB has gone");
+  await eventually("the router balances", () => balancer());
+  t.equal(kube.object(SERVICES, REF)?.metadata.annotations?.[POOL], undefined);
+});
+
+t.test(
+  "a Service whose addresses something removes each time is told so, and is not written without a pause",
+  async (t) => {
+    const { kube, make, given, ingress, events } = await external(t);
+    await make("web", FROM_EXTERNAL);
+    const before = await given();
+    const body = { status: { loadBalancer: { ingress: null } } };
+    const remove = () => kube.patch(SERVICES, REF, { type: "merge", body }, { subresource: "status" });
+    for (let i = 0; i < 2; i++) {
+      await remove();
+      t.same(await given(), before, "at once");
+    }
+    await remove();
+    const told = "something else has removed the Service's addresses from its status";
+    await eventually("it is told", () => events().find((message) => message.includes(told)));
+    t.same(ingress(), []);
+    t.same(await given(), before);
+  },
+);
+
 t.test("a Service whose annotations were replaced keeps its addresses", async (t) => {
   const { kube, make, given, ingress } = await external(t);
   await make("web", FROM_EXTERNAL);
