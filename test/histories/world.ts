@@ -20,6 +20,7 @@ import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { merge } from "../sim/cluster.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
 import { Throwing } from "../sim/injected-exceptions.ts";
+import { MachineClocks } from "../sim/machine-clocks.ts";
 import type { CodeMutation } from "../sim/mutations.ts";
 import { RandomFaults } from "../sim/random-faults.ts";
 import { Replica } from "../sim/replica.ts";
@@ -223,6 +224,7 @@ export class HistoryWorld {
     return new Replica(`c${this.#databases}`, {
       scheduler,
       randomFaults: new RandomFaults(),
+      clocks: new MachineClocks(scheduler),
       kube: this.#kube,
       northbound: this.#northbound,
       settings: { ...SETTINGS, ovnNb: "sim" },

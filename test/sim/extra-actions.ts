@@ -2,6 +2,7 @@
 
 import { bfdAction, bfdAtFirst } from "./bfd.ts";
 import { chassisAction, chassisAtFirst, quietDeaths } from "./chassis.ts";
+import { clockJump, clocksAtFirst } from "./clock-jumps.ts";
 import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 import { tenantAction, tenantsAtFirst } from "./tenants.ts";
@@ -10,7 +11,7 @@ import { tenantAction, tenantsAtFirst } from "./tenants.ts";
  * Additions to the scripts of `generate.ts`: each has a separate random stream, so that the rest is
  * unchanged.
  */
-export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis", "bfd"] as const;
+export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis", "bfd", "clocks"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** The extras that every script may have. */
@@ -29,9 +30,17 @@ export function extraActions(extra: Extra, seed: number, length: number, replica
 }
 
 /** Maximum number of actions. */
-const MOST: Readonly<Record<Extra, number>> = { throws: 6, hostile: 6, nodes: 15, tenants: 40, chassis: 15, bfd: 40 };
+const MOST: Readonly<Record<Extra, number>> = {
+  throws: 6,
+  hostile: 6,
+  nodes: 15,
+  tenants: 40,
+  chassis: 15,
+  bfd: 40,
+  clocks: 10,
+};
 /** Those that most seeds have. */
-const OFTEN: ReadonlySet<Extra> = new Set(["tenants", "chassis", "bfd"]);
+const OFTEN: ReadonlySet<Extra> = new Set(["tenants", "chassis", "bfd", "clocks"]);
 
 /** The initial objects. */
 const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>> = {
@@ -39,6 +48,7 @@ const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>>
   tenants: tenantsAtFirst,
   chassis: chassisAtFirst,
   bfd: bfdAtFirst,
+  clocks: clocksAtFirst,
 };
 
 const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
@@ -48,6 +58,7 @@ const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: numb
   tenants: tenantAction,
   chassis: chassisAction,
   bfd: bfdAction,
+  clocks: clockJump,
 };
 
 const UNITS = [

@@ -8,6 +8,7 @@ import type {
   ActionName,
   BfdAction,
   ChassisAction,
+  ClockAction,
   NetworkWant,
   NodeAction,
   Script,
@@ -59,6 +60,7 @@ type GeneratedName = Exclude<
   | TenantAction["do"]
   | BfdAction["do"]
   | ChassisAction["do"]
+  | ClockAction["do"]
 >;
 
 /** The weight of each action, before the preferences of a run. Sums do not matter. */

@@ -20,6 +20,7 @@ import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { IPS, NODES, PODS, type ResourceType, SUBNETS } from "../../src/kube/resources.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
+import type { Clock } from "../../src/time/clock.ts";
 import type { Extra } from "./extra-actions.ts";
 import type { MachineParts } from "./node/process-parts.ts";
 import { replaced } from "./replaced.ts";
@@ -224,6 +225,13 @@ export const MUTATIONS: readonly CodeMutation[] = [
     controller: ({ allocator }) => {
       allocator.dropped = () => undefined;
     },
+  },
+  {
+    name: "timers-by-wall-clock",
+    bug: "timers and deadlines are times of day: what waits when the clock is set backwards waits as much longer",
+    shown: 3,
+    extras: ["clocks"],
+    parts: (parts) => ({ ...parts, clock: byWallClock(parts.clock) }),
   },
   {
     name: "throw-ends-engine",
@@ -482,4 +490,23 @@ function careless(patch: Patch): Patch {
     metadata?: { uid?: string; resourceVersion?: string };
   };
   return { ...patch, body: { ...body, metadata } };
+}
+
+/** A clock with timers that end at a time of day. */
+function byWallClock(clock: Clock): Clock {
+  return {
+    ...clock,
+    now: clock.wall,
+    after(ms, run) {
+      const due = clock.wall() + ms;
+      let cancel: () => void;
+      const look = (): void => {
+        const left = due - clock.wall();
+        if (left > 0) cancel = clock.after(left, look);
+        else run();
+      };
+      cancel = clock.after(ms, look);
+      return () => cancel();
+    },
+  };
 }

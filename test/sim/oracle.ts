@@ -18,6 +18,7 @@ import {
 import type { NorthboundServer } from "./database-server.ts";
 import { FreeAddresses, readRanges } from "./free-addresses.ts";
 import { isHostile } from "./hostile.ts";
+import type { MachineClocks } from "./machine-clocks.ts";
 import { START_TIME } from "./scheduler.ts";
 import { wrongWaysOut } from "./ways-out.ts";
 
@@ -35,6 +36,7 @@ export interface Evidence {
   readonly touched: ReadonlySet<string>;
   /** The administrator's own ports. */
   readonly foreignPorts: ReadonlySet<string>;
+  readonly clocks: MachineClocks;
 }
 
 /** Checks everything that must be true when faults have ended and the cluster is quiet; returns violations as sentences. */
@@ -53,7 +55,7 @@ export function judge(evidence: Evidence): string[] {
     ...wrongWishes(evidence),
     ...wrongCounters(picture, free),
     ...wrongSubnets(picture),
-    ...wrongTimes(picture),
+    ...wrongTimes(evidence),
     ...wrongContracts(picture),
     ...wrongNodes(evidence, free),
     ...leftObjects(picture),
@@ -394,9 +396,9 @@ function wrongContracts(picture: ClusterView): string[] {
   });
 }
 
-/** A condition's time is the time of day, not the time since the process started. */
-function wrongTimes({ conditions }: ClusterView): string[] {
-  const early = conditions.filter(({ time }) => !(Date.parse(time) >= START_TIME));
+/** A condition's time is the time of day on a machine, not the time since the process started. */
+function wrongTimes({ picture, clocks }: Evidence): string[] {
+  const early = picture.conditions.filter(({ time }) => !(Date.parse(time) >= START_TIME - clocks.mostBehind));
   return early.map(({ what, time }) => `condition ${what} has time ${time}, which is before the run began`);
 }
 

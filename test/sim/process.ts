@@ -14,6 +14,7 @@ export class SimProcess {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #started: number;
+  readonly #wall: () => number;
   #alive = true;
   /** Events that arrived while the process was stopped; undefined while it runs. */
   #waiting: (() => void)[] | undefined;
@@ -22,13 +23,20 @@ export class SimProcess {
 
   readonly #onUncaught: (error: unknown) => void;
 
-  /** `onUncaught`: called with uncaught exceptions of the process. */
-  constructor(scheduler: Scheduler, name: string, random: Random, onUncaught: (error: unknown) => void = rethrow) {
+  /** `onUncaught`: called with uncaught exceptions of the process. `wall`: the time of day on its machine. */
+  constructor(
+    scheduler: Scheduler,
+    name: string,
+    random: Random,
+    onUncaught: (error: unknown) => void = rethrow,
+    wall: () => number = scheduler.now,
+  ) {
     this.#scheduler = scheduler;
     this.#started = scheduler.now();
     this.name = name;
     this.#random = random;
     this.#onUncaught = onUncaught;
+    this.#wall = wall;
   }
 
   get alive(): boolean {
@@ -43,7 +51,7 @@ export class SimProcess {
   readonly clock: Clock = {
     // As in a real process it is unrelated to the time of day: code that confuses the two fails.
     now: (): number => this.#scheduler.now() - this.#started,
-    wall: (): number => this.#scheduler.now(),
+    wall: (): number => this.#wall(),
     after: (ms: number, run: () => void): (() => void) => {
       let cancelled = false;
       const cancel = this.#scheduler.after(ms, () =>

@@ -16,6 +16,7 @@ import { OVN_SB } from "../../src/ovsdb/generated/ovn-sb.ts";
 import type { NorthboundServer, SouthboundServer } from "./database-server.ts";
 import type { Throwing } from "./injected-exceptions.ts";
 import { KubeLink } from "./kube-link.ts";
+import type { MachineClocks } from "./machine-clocks.ts";
 import type { CodeMutation } from "./mutations.ts";
 import { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
@@ -26,6 +27,7 @@ import type { Scheduler } from "./scheduler.ts";
 export interface Surroundings {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
+  readonly clocks: MachineClocks;
   readonly kube: FakeKube;
   readonly northbound: NorthboundServer;
   /** Absent: the controller reads no southbound database. */
@@ -86,8 +88,12 @@ export class Replica {
     if (this.#running !== undefined) return;
     const { scheduler, randomFaults, kube, northbound: server, seed, settings, onWrite, throwing } = this.#world;
     const name = `${this.name}#${this.#generation++}`;
-    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
-      this.#world.onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
+    const process = new SimProcess(
+      scheduler,
+      name,
+      new Random(`${seed}/process/${name}`),
+      (error) => this.#world.onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
+      () => this.#world.clocks.wall(this.name),
     );
     const link = new KubeLink({
       scheduler,

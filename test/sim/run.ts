@@ -27,6 +27,7 @@ import { isFault } from "./generate.ts";
 import { Hostile } from "./hostile.ts";
 import { Throwing } from "./injected-exceptions.ts";
 import { Invariants } from "./invariants.ts";
+import { API_SERVER, MachineClocks } from "./machine-clocks.ts";
 import type { CodeMutation } from "./mutations.ts";
 import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
@@ -137,7 +138,11 @@ async function carryOut(
     scheduler.note(`VIOLATION ${what}`);
     violations.push(`after ${Math.round(scheduler.elapsed)} ms: ${what}`);
   };
-  const kube = fakeKube({ clock: { wall: scheduler.now, after: scheduler.after }, schedule: (deliver) => deliver() });
+  const clocks = new MachineClocks(scheduler);
+  const kube = fakeKube({
+    clock: { wall: () => clocks.wall(API_SERVER), after: scheduler.after },
+    schedule: (deliver) => deliver(),
+  });
   let nodes: Nodes | undefined;
   const activity = { kubeWrites: 0, commits: 0, last: 0 };
   let onActivity = (): void => {};
@@ -186,6 +191,7 @@ async function carryOut(
     scheduler,
     throwing,
     randomFaults,
+    clocks,
     kube,
     northbound,
     southbound: southbound?.server,
@@ -241,6 +247,7 @@ async function carryOut(
     nodes = new Nodes({
       scheduler,
       randomFaults,
+      clocks,
       kube,
       seed: script.seed,
       hasPort: (name) => northbound.rows("Logical_Switch_Port").some((row) => row.name === name),
@@ -271,6 +278,7 @@ async function carryOut(
       else if (isTenant(action)) tenants?.act(action);
       else if (isBfd(action)) sessions?.act(action);
       else if (isChassis(action)) southbound?.act(action);
+      else if (action.do === "clock-jump") clocks.act(action);
       else if (action.do !== "daemons") act(action, users, otherClient, faults);
     });
   }
@@ -348,7 +356,7 @@ async function carryOut(
 
   async function judgeNow(when: string): Promise<void> {
     const picture = new ClusterView(kube);
-    const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts };
+    const evidence = { picture, northbound, touched: users.touched, foreignPorts: otherClient.foreignPorts, clocks };
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);
     for (const what of sessions?.wrong() ?? []) violate(`${when}, ${what}`);

@@ -199,6 +199,14 @@ export type ChassisAction =
   /** The administrator deletes the chassis that conflict with a node. */
   | { readonly do: "chassis-delete"; readonly name: string };
 
+/** The clock of a machine (a replica's, a node's, or `api`) is set forwards by `by` ms, or backwards if that is negative. `for`: until it is set right again; absent: never. */
+export interface ClockAction {
+  readonly do: "clock-jump";
+  readonly machine: string;
+  readonly by: number;
+  readonly for?: number;
+}
+
 /** The nodes' daemons run; without them pods have networks as soon as they are annotated. */
 interface DaemonsAction {
   readonly do: "daemons";
@@ -250,6 +258,7 @@ export type Action = { readonly at: number } & (
   | HostileAction
   | NodeAction
   | ChassisAction
+  | ClockAction
   | DaemonsAction
 );
 

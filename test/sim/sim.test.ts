@@ -35,6 +35,7 @@ const EXTRA = {
   throws: "code that throws affects only its own object, which recovers when the code stops throwing",
   tenants: "VPCs with the same addresses are given nothing of each other",
   chassis: "pods leave by nodes that live, and rows name chassis that nodes are",
+  clocks: "no decision depends on the time of day, which may be set forwards and backwards on any machine",
   bfd: "routes are monitored by the sessions that their VPC names, and no session outlives its port",
   nodes: "pods keep their networks, and nodes the configuration of other programs, whatever happens to daemons",
 };
@@ -46,6 +47,7 @@ const INJECTED: Readonly<Record<string, string>> = {
   tenants: "tenant-pod",
   chassis: "fail-over judged",
   bfd: "bfd-session",
+  clocks: "clock-jump",
 };
 /** Among how many seeds those with an extra are looked for. */
 const EXTRA_SEEDS = 12;

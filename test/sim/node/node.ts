@@ -11,6 +11,7 @@ import type { FakeKube } from "../../../src/kube/testing/fake.ts";
 import { Connection } from "../../../src/ovsdb/connection.ts";
 import { VSWITCH } from "../../../src/ovsdb/generated/vswitch.ts";
 import { KubeLink } from "../kube-link.ts";
+import type { MachineClocks } from "../machine-clocks.ts";
 import type { CodeMutation } from "../mutations.ts";
 import { SimProcess } from "../process.ts";
 import { Random } from "../random.ts";
@@ -26,6 +27,7 @@ import { Vswitch } from "./vswitch.ts";
 export interface NodeWorld {
   readonly scheduler: Scheduler;
   readonly randomFaults: RandomFaults;
+  readonly clocks: MachineClocks;
   readonly kube: FakeKube;
   readonly seed: string;
   hasPort(name: string): boolean;
@@ -103,8 +105,12 @@ export class SimNode {
     if (this.#life !== undefined) return;
     const { scheduler, randomFaults, kube, seed, onBug, onWrite } = this.#world;
     const name = `${this.name}#${this.#lives++}`;
-    const process = new SimProcess(scheduler, name, new Random(`${seed}/process/${name}`), (error) =>
-      onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
+    const process = new SimProcess(
+      scheduler,
+      name,
+      new Random(`${seed}/process/${name}`),
+      (error) => onBug(`uncaught: ${error instanceof Error ? error.stack : String(error)}`),
+      () => this.#world.clocks.wall(this.name),
     );
     const life: Life = { process, handlers: undefined, daemon: undefined, callers: new Set() };
     this.#life = life;
