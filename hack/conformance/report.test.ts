@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "tap";
-import { specResults } from "./report.ts";
+import { readReports, reportName, specResults } from "./report.ts";
 
 const spec = (
   LeafNodeText: string,
@@ -41,4 +43,26 @@ await test("a suite that fails before its specs is no success", async (t) => {
   const suite = [spec("", "passed", "BeforeSuite"), spec("", "failed", "SynchronizedBeforeSuite", "no API server")];
   t.match(specResults(suite), [{ name: /SynchronizedBeforeSuite$/, outcome: "failed" }]);
   t.equal(specResults(suite).length, 1);
+});
+
+await test("the last result of a spec counts, by the reports of a folder", async (t) => {
+  const folder = t.testdir();
+  t.same(await readReports(join(folder, "absent")), []);
+  const at = (hour: number): string => join(folder, reportName(new Date(Date.UTC(2026, 0, 1, hour))));
+  const write = (hour: number, ...reports: Parameters<typeof specResults>[0]): Promise<void> =>
+    writeFile(at(hour), JSON.stringify(reports));
+  await write(
+    1,
+    spec("a", "passed"),
+    spec("b", "failed"),
+    spec("", "failed", "SynchronizedBeforeSuite", "no API server"),
+  );
+  await write(10, spec("b", "passed"), spec("c", "failed"));
+  const outcomes = async (): Promise<readonly string[]> =>
+    (await readReports(folder)).map(({ name, outcome }) => `${name.slice(-1)} ${outcome}`);
+  t.same(await outcomes(), ["a passed", "b passed", "c failed"], "no failure of an earlier run's suite");
+  await writeFile(at(11), '[{"SpecReports": [');
+  t.same(await outcomes(), ["a passed", "b passed", "c failed"], "an incomplete report counts as none");
+  await write(12, spec("a", "failed"));
+  t.same(await outcomes(), ["a failed", "b passed", "c failed"]);
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 /** How one spec ended. */
 export interface SpecResult {
@@ -26,12 +27,44 @@ interface GinkgoReport {
   }[];
 }
 
-/** The specs that were selected, by Ginkgo's JSON report; a failure before or after all specs (BeforeSuite) is one of them. */
-export async function readReport(file: string): Promise<readonly SpecResult[]> {
-  return specResults(JSON.parse(await readFile(file, "utf8")));
+/** A report of each run has a name that sorts by time; Ginkgo also writes one when it is interrupted. */
+export function reportName(time: Date): string {
+  return `report-${time.toISOString()}.json`;
 }
 
-/** The same of the report's content. */
+/**
+ * The last result of each spec, by the reports in `folder`, which may be absent. A report that a killed run left incomplete counts as none.
+ */
+export async function readReports(folder: string): Promise<readonly SpecResult[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const last = new Map<string, SpecResult>();
+  let newest: readonly GinkgoReport[] = [];
+  for (const name of names.filter((one) => one.startsWith("report-")).sort()) {
+    newest = await readReport(join(folder, name));
+    for (const result of specResults(newest.map(specsOnly))) last.set(result.name, result);
+  }
+  // A failure outside of specs says nothing about later runs.
+  for (const result of specResults(newest)) last.set(result.name, result);
+  return [...last.values()].sort(byName);
+}
+
+function specsOnly({ SpecReports = [] }: GinkgoReport): GinkgoReport {
+  return { SpecReports: SpecReports.filter(({ LeafNodeType }) => LeafNodeType === "It") };
+}
+
+async function readReport(file: string): Promise<readonly GinkgoReport[]> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+/** The specs that were selected, by a report's content; a failure before or after all specs (BeforeSuite) is one of them. */
 export function specResults(reports: readonly GinkgoReport[]): readonly SpecResult[] {
   return reports
     .flatMap(({ SpecReports }) => SpecReports ?? [])
@@ -46,7 +79,11 @@ export function specResults(reports: readonly GinkgoReport[]): readonly SpecResu
       ms: RunTime / 1e6,
       message: State === "passed" ? "" : message || State,
     }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+    .sort(byName);
+}
+
+function byName(a: SpecResult, b: SpecResult): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 function outcomeOf(state: string): SpecResult["outcome"] {
