@@ -66,6 +66,19 @@ t.test("when the databases' leader hangs or dies the others continue to write", 
   t.match(out, "1 Status: active\n2 Status: standby\nfirst\nsecond\n");
 });
 
+t.test("a northd that cannot find the leaders is replaced, also beside a server that hangs", async (t) => {
+  const out = await onCentrals(
+    t,
+    `
+    for n in 1 2 3; do start $n; done; all_work; add first && nb --wait=sb sync; hung=$(leader nb OVN_Northbound)
+    replaced() { grep -q 'has not found the databases' /n/$hung/log; }
+    kill -STOP $(cat /n/$hung/run/ovnnb_db.pid); on $hung "ip rule add ipproto tcp dport 6649 prohibit"; until_true 40 replaced && echo replaced
+    on $hung "ip rule del ipproto tcp dport 6649 prohibit"; add second && echo written
+    `,
+  );
+  t.match(out, `${ALL_WORK}replaced\nwritten\n`);
+});
+
 t.test("a northd that does not answer for seconds, as when it computes, is not replaced", async (t) => {
   const out = await onCentrals(
     t,
