@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 import { StabilityError } from "../errors.ts";
+import { pauseOrAbort } from "../run/pause.ts";
 import { addressOfFamily, podsOf, type Stage } from "../run/stage.ts";
-import type { PodPlace, Request } from "../targets/target.ts";
+import type { PodPlace, Request, RequestProber } from "../targets/target.ts";
 import type { Prepared, Scenario } from "./scenario.ts";
 
 /** Options that all scenarios of requests have. */
@@ -23,9 +24,21 @@ export function pair(stage: Stage): { readonly from: PodPlace; readonly to: PodP
   return { from, to };
 }
 
-/** A scenario whose iterations are one request each, from one pod. */
+/** How long the first answer is waited for, and the pause between requests, in ms: nodes have the flows to new endpoints some time after they are Ready. */
+const FIRST_MS = 30_000;
+const PAUSE_MS = 100;
+
+/** Sends a request until it is answered. If it never is, the load shows that. */
+async function firstAnswer({ clock, signal }: Stage, prober: RequestProber, request: Request): Promise<void> {
+  const until = clock.now() + FIRST_MS;
+  while (!(await prober.send(request)).ok && clock.now() < until && !signal.aborted)
+    await pauseOrAbort(clock, PAUSE_MS, signal);
+}
+
+/** A scenario whose iterations are one request each, from one pod. It is prepared when one has been answered. */
 export async function requests(stage: Stage, from: PodPlace, action: string, request: Request): Promise<Prepared> {
   const prober = await stage.target.prober(from);
+  await firstAnswer(stage, prober, request);
   return {
     async iterate(actions) {
       const { ok, ms, detail } = await prober.send(request);

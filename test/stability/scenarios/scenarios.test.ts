@@ -40,6 +40,16 @@ t.test("scenarios send their requests, and fail if no answer arrives", async (t)
   }
 });
 
+t.test("a load begins when a request is answered: nodes learn of new endpoints after they are Ready", async (t) => {
+  const bench = new TestBed(t);
+  let asked = 0;
+  bench.target.answers = () => ++asked > 3;
+  t.match(await loadOf(bench, task("http: ")), { iterations: 4, failed: 0 });
+  const deaf = new TestBed(t);
+  deaf.target.answers = () => false;
+  t.match(await loadOf(deaf, task("http: ")), { iterations: 4, failed: 4 });
+});
+
 t.test("a family that pods do not have is reported", async (t) => {
   const bench = new TestBed(t);
   const dns = { metadata: { namespace: "kube-system", name: "kube-dns" }, spec: { clusterIPs: ["10.96.0.10"] } };
