@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** `npm run conformance`: Kubernetes' own end-to-end tests of networks, against Weft in the lab. */
-import { createWriteStream } from "node:fs";
-import { access, mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { HostError } from "../host/error.ts";
-import { createProgress, formatDuration } from "../host/progress.ts";
-import { run } from "../host/run.ts";
+import { createProgress } from "../host/progress.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
 import { ensureE2eTest } from "../kube/e2e.ts";
 import { LabError } from "../lab/error.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { importTestImages } from "./images.ts";
-import { describeMode, type Mode, modeName, modeOf } from "./mode.ts";
+import { describeMode, modeName, modeOf } from "./mode.ts";
 import {
   goPattern,
   NOT_APPLICABLE,
@@ -21,7 +19,8 @@ import {
   NOT_WITHOUT_KUBE_PROXY,
   skippedSpecs,
 } from "./not-applicable.ts";
-import { readReports, reportName, type SpecResult } from "./report.ts";
+import { readReports } from "./report.ts";
+import { formatResults, runSpecs } from "./specs.ts";
 
 const FOCUS = "\\[sig-network\\].*\\[Conformance\\]";
 const ALL = "\\[sig-network\\]";
@@ -49,7 +48,6 @@ async function main({ all, focus: chosen, skip: unwanted, resume, json }: Option
   const mode = await modeOf(lab);
   const folder = join(lab.paths.state, "conformance", modeName(mode));
   if (!resume) await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   const passed = (await readReports(folder)).filter(({ outcome }) => outcome === "passed");
   const skip = [
     ...(all ? [skippedSpecs(mode)] : []),
@@ -58,44 +56,17 @@ async function main({ all, focus: chosen, skip: unwanted, resume, json }: Option
     ...(passed.length === 0 ? [] : [` (${passed.map(({ name }) => goPattern(name)).join("|")})$`]),
   ].join("|");
 
-  const report = join(folder, reportName(new Date()));
-  const log = join(folder, "e2e.log");
-  progress.note(`output of the specs: ${log}`);
-  const output = createWriteStream(log, { flags: "a" });
-  const { code } = await progress.step("specs", (step) => {
-    let ended = 0;
-    const args = [
-      `--kubeconfig=${lab.paths.kubeconfig}`,
-      "--provider=local",
-      `--num-nodes=${lab.nodes.length}`,
-      // The node with the role's label takes pods like the others, and has no taint.
-      "--dump-logs-on-failure=false",
-      `--ginkgo.focus=${focus}`,
-      ...(skip === "" ? [] : [`--ginkgo.skip=${skip}`]),
-      `--ginkgo.timeout=${LIMIT}`,
-      `--ginkgo.json-report=${report}`,
-      "--ginkgo.v",
-      "--ginkgo.no-color",
-    ];
-    return run(e2eTest, args, {
-      allowFailure: true,
-      cwd: folder,
-      onLine: (line) => {
-        output.write(`${line}\n`);
-        if (!line.startsWith("• ")) return;
-        ended += 1;
-        step.update(`${ended} finished`);
-      },
-    });
-  });
-  output.end();
-  await access(report).catch((cause: unknown) => {
-    throw new HostError("command-failed", `e2e.test exited with ${code} without a report; see ${log}`, { cause });
-  });
-  const results = await readReports(folder);
-  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : format(results, mode));
-  const number = (wanted: SpecResult["outcome"]): number => results.filter(({ outcome }) => outcome === wanted).length;
-  process.exitCode = code === 0 && number("passed") > 0 && number("failed") === 0 ? 0 : 1;
+  const args = [
+    `--kubeconfig=${lab.paths.kubeconfig}`,
+    "--provider=local",
+    `--num-nodes=${lab.nodes.length}`,
+    // The node with the role's label takes pods like the others, and has no taint.
+    "--dump-logs-on-failure=false",
+  ];
+  const ended = await runSpecs({ program: e2eTest, focus, skip, limit: LIMIT, args, folder }, progress);
+  const { results } = ended;
+  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatResults(results, describeMode(mode)));
+  process.exitCode = ended.passed ? 0 : 1;
 }
 
 /** Spreads the nodes over three zones: specs of traffic distribution need three, some with two nodes in each. */
@@ -110,28 +81,6 @@ function reasons(specs: Readonly<Record<string, string>>): string {
   return Object.entries(specs)
     .map(([part, reason]) => `  ${part}: ${reason}`)
     .join("\n");
-}
-
-const MARK = { passed: "✓", failed: "✗", skipped: "-" } as const;
-
-function format(results: readonly SpecResult[], mode: Mode): string {
-  const number = (wanted: SpecResult["outcome"]): number => results.filter(({ outcome }) => outcome === wanted).length;
-  const skipped = number("skipped");
-  return [
-    ...results.flatMap(({ name, outcome, ms, message }) => [
-      `${MARK[outcome]} ${name} (${formatDuration(ms)})`,
-      ...(outcome === "passed"
-        ? []
-        : message
-            .trim()
-            .split("\n")
-            .slice(0, 12)
-            .map((line) => `    ${line}`)),
-    ]),
-    "",
-    `${number("passed")} of ${results.length - skipped} specs passed, ${skipped} skipped (${describeMode(mode)})`,
-    "",
-  ].join("\n");
 }
 
 const program = new Command("npm run conformance --")
