@@ -25,7 +25,7 @@ waits() { [ -e /n/$1/run/weft-waiting-nb ] || [ -e /n/$1/run/weft-waiting-sb ]; 
 # It may begin to wait while it is asked.
 works() { ! waits $1 && on $1 /opt/weft/bin/central-health && ! waits $1; }
 unready() { ! on $1 /opt/weft/bin/central-health; }
-all_work() { local n; for n in 1 2 3; do until_true 30 works $n && echo "$n works"; done; }
+all_work() { local n; for n in 1 2 3; do until_true 90 works $n && echo "$n works"; done; }
 servers() { on $1 "ovn-appctl -t /run/ovn/ovn$2_db.ctl cluster/status $3" | sed -n '/^Servers:/,$p' | grep -o 'tcp:[^)]*' | sort; }
 northds() { local n; for n in 1 2 3; do on $n "ovn-appctl -t ovn-northd status"; done | sort | uniq -c | sed 's/^ *//'; }
 ask_nb() { ovn-nbctl --timeout=3 --db=tcp:10.0.0.1:6641,tcp:10.0.0.2:6641,tcp:10.0.0.3:6641 "$@"; }
