@@ -65,7 +65,7 @@ await t.test(
     export OVN_BACKUP_HOURS=24; start start-central; until_true 20 pgrep -f '^bash /opt/weft/bin/back-up'; old=$(pgrep -f '^bash /opt/weft/bin/back-up')
     another() { local now=$(pgrep -f '^bash /opt/weft/bin/back-up'); [ -n "$now" ] && [ "$now" != "$old" ]; }
     kill -9 $old; until_true 20 another && echo another; says start-central 'back-up-databases has ended; starting it again'
-    bash -c '. /opt/weft/bin/common.sh; sleep 2 & echo $! >/tmp/slow.pid; launched[/tmp/slow.pid]=sleep; stop_daemon sleep /tmp/slow.pid rm /tmp/slow.pid; kill -0 $! 2>/dev/null || echo it has ended'
+    bash -c '. /opt/weft/bin/common.sh; sleep 2 & slow=$!; echo $slow >/tmp/slow.pid; launched[/tmp/slow.pid]=sleep; stop_daemon sleep /tmp/slow.pid rm /tmp/slow.pid; kill -0 $slow 2>/dev/null || echo it has ended'
     `,
     );
     t.match(out, "another\nsaid: back-up-databases has ended; starting it again\nit has ended\n");

@@ -197,7 +197,7 @@ stop_daemon() { # NAME PIDFILE COMMAND…
   # Never another program's daemon: its pid file may be the reason for stopping.
   [ -n "${launched[$file]:-}" ] || return 0
   pid=$(running "$name" "$file") || return 0
-  # A file of its own, because the daemon removes its pid file before it ends; and a regular one, because pidwait does not wait for what a pipe will contain. A failure of pidwait means that there
+  # A file of its own, because the daemon removes its pid file before it ends; and a regular one, because pidwait accepts no pipe ("pidfile not valid"). A failure of pidwait means that there
   # is nothing to wait for.
   echo "$pid" >"$file.stopping"
   if timeout 5 "$@" >/dev/null 2>&1; then timeout 10 pidwait -F "$file.stopping" >/dev/null 2>&1 || status=$?; else status=124; fi
