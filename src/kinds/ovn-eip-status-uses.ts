@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { labelValue } from "../api/annotations.ts";
-import { FINALIZER } from "../api/names.ts";
 import { decideEipUse } from "../compile/nat/eip-exclusion.ts";
+import { appliedRulesOf } from "../compile/nat/eip-rules.ts";
 import { readTarget } from "../compile/nat/nat-target.ts";
 import { portVpcOf } from "../compile/vpc/vpc-external.ts";
 import type { FactReader } from "../facts/store.ts";
@@ -37,12 +37,7 @@ function usesByPods(reader: FactReader, { forPods, v4, v6 }: FactTypes["ovnEips"
 export function readUses(reader: FactReader, eip: FactTypes["ovnEips"]): EipUses {
   if (eip.forPods !== "") return usesByPods(reader, eip);
   const { name } = eip;
-  const applied = ({ finalizers }: { readonly finalizers: readonly string[] }): boolean =>
-    finalizers.includes(FINALIZER);
-  const dnats = reader.by("ovnDnatRules", "eip", name).filter(applied);
-  const fips = reader.by("ovnFips", "eip", name).filter(applied);
-  const snats = reader.by("ovnSnatRules", "eip", name).filter(applied);
-  const balanced = reader.by("routerLbRules", "eip", name).filter(applied);
+  const { dnats, fips, snats, balanced } = appliedRulesOf(reader, name);
   const [target] = [...fips, ...dnats].map((rule) => rule.target);
   const found = target && readTarget(reader, target);
   const [snat] = snats;

@@ -201,6 +201,12 @@ t.test(
     t.notMatch(effects()[0], { kind: "make-object" });
     addVpc(facts, "team", {});
     t.match(effects()[0], { kind: "drop-object", resource: "ovnEips", name: "team-external" });
+
+    // Deleted, it would wait for the rule, and the port could not come back meanwhile.
+    add(facts, "ovnSnatRules", "out", { ovnEip: "team-external", vpcSubnet: "inner" });
+    t.notMatch(effects()[0], { kind: "drop-object" }, "it is kept while a rule uses it");
+    facts.set("ovnSnatRules", "out", undefined);
+    t.match(effects()[0], { kind: "drop-object", resource: "ovnEips", name: "team-external" });
   },
 );
 

@@ -17,6 +17,7 @@ import { type Dual, dualValues } from "../../net/dual.ts";
 import type { Note, WeftEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { externalRole, nameCollisionKey } from "../name-claims.ts";
+import { appliedRulesOf } from "../nat/eip-rules.ts";
 import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
 import { routerId, routerPortId, switchId } from "../owner-ids.ts";
 import { externalIds } from "../rows.ts";
@@ -49,7 +50,7 @@ export interface Externals {
   readonly links: readonly ExternalLink[];
   /** Subnets whose OvnEip must be created. */
   readonly missing: readonly string[];
-  /** OvnEips that were created for connections that are no longer wanted. */
+  /** OvnEips that were created for connections that are no longer wanted, and that no rule uses. */
   readonly unused: readonly { readonly name: string; readonly uid: string }[];
   readonly notes: readonly Note[];
 }
@@ -78,8 +79,13 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
   const gone = vpc.deleting && reader.by("subnets", "vpc", vpc.name).length === 0;
   const wanted = gone ? [] : vpc.externals;
   const made = reader.by("ovnEips", "maker", vpc.uid);
+  const isWanted = (eip: OvnEipFact): boolean =>
+    wanted.some((subnet) => externalEipName(vpc.name, subnet) === eip.name);
+  // What rules use is kept: once it is deleted, the connection cannot come back with its address before they are deleted, too.
+  const hasRules = (eip: OvnEipFact): boolean =>
+    Object.values(appliedRulesOf(reader, eip.name)).some((rules) => rules.length > 0);
   const unused = made
-    .filter((eip) => !eip.deleting && !wanted.some((subnet) => externalEipName(vpc.name, subnet) === eip.name))
+    .filter((eip) => !eip.deleting && !isWanted(eip) && !hasRules(eip))
     .map(({ name, uid }) => ({ name, uid }));
   if (vpc.unusedExternals.length > 0) {
     const message = "spec.extraExternalSubnets has no effect without spec.enableExternal";
