@@ -97,11 +97,11 @@ async function undone() {
   await kube.create(SERVICES, { metadata: ref });
   const recorder = new AddressRecorder({ kube, clock, onRecorded: () => {}, onDropped: () => {}, onError: () => {} });
   const status = () => kube.object<KubeObject & { readonly status?: object }>(SERVICES, ref)?.status;
-  const isWritten = (): boolean => JSON.stringify(status() ?? {}).includes("172.30.0.5");
+  const isWritten = (): boolean => JSON.stringify(status() ?? {}).includes("172.30.0.");
   const patch = (ingress: readonly object[] | null) => ({ status: { loadBalancer: { ingress } } });
   const undo = () => kube.patch(SERVICES, ref, { type: "merge", body: patch(null) }, { subresource: "status" });
-  const record = (uid: string): void => {
-    const body = { metadata: { uid }, ...patch([{ ip: "172.30.0.5" }]) };
+  const record = (uid: string, ip = "172.30.0.5"): void => {
+    const body = { metadata: { uid }, ...patch([{ ip }]) };
     const write = { verb: "patch", kind: "services", ...ref, subresource: "status", body } as const;
     recorder.record({ name: "service/default/web", lease: { owner: "web", subnet: "s", v4: "172.30.0.5" }, write });
   };
@@ -114,10 +114,10 @@ t.test(
   async (t) => {
     const { kube, clock, ref, isWritten, undo, record, uid } = await undone();
     /** How long it takes until the address is written again, in ms. */
-    const pause = async (): Promise<number> => {
+    const pause = async (ip?: string): Promise<number> => {
       if (isWritten()) await undo();
       const start = clock.now();
-      record(uid());
+      record(uid(), ip);
       await clock.advance(0);
       for (let i = 0; i < 240 && !isWritten(); i++) await clock.advance(500);
       return clock.now() - start;
@@ -127,6 +127,8 @@ t.test(
     t.same(pauses, [0, 0, 0, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
     await clock.advance(120_000);
     t.equal(await pause(), 0, "it has lasted");
+    for (let i = 0; i < 3; i++) await pause();
+    t.equal(await pause("172.30.0.6"), 0, "another address does not wait");
     for (let i = 0; i < 3; i++) await pause();
     await kube.delete(SERVICES, ref);
     await kube.create(SERVICES, { metadata: ref });

@@ -17,8 +17,8 @@ const LIMIT = 1_000;
  */
 export class UndoneRecords {
   readonly #clock: Pick<Clock, "now">;
-  /** UID of the object → how often its record was written without having lasted, and when last; the one written last is at the end. */
-  readonly #written = new Map<string, { readonly count: number; readonly at: number }>();
+  /** UID of the object → its record, how often it was written without having lasted, and when last; the one written last is at the end. */
+  readonly #written = new Map<string, { readonly text: string; readonly count: number; readonly at: number }>();
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
@@ -26,7 +26,7 @@ export class UndoneRecords {
 
   /** Milliseconds to wait before the write. */
   pauseOf(write: RecordWrite): number {
-    const count = this.#countOf(sharedObject(write));
+    const count = this.#countOf(write);
     return count < AT_ONCE ? 0 : retryDelay(count - AT_ONCE + 1);
   }
 
@@ -34,19 +34,26 @@ export class UndoneRecords {
   written(write: RecordWrite): void {
     const uid = sharedObject(write);
     if (uid === undefined) return;
-    const count = this.#countOf(uid) + 1;
+    const count = this.#countOf(write) + 1;
     this.#written.delete(uid);
-    this.#written.set(uid, { count, at: this.#clock.now() });
+    this.#written.set(uid, { text: textOf(write), count, at: this.#clock.now() });
     for (const oldest of this.#written.keys()) {
       if (this.#written.size <= LIMIT) return;
       this.#written.delete(oldest);
     }
   }
 
-  #countOf(uid: string | undefined): number {
-    const found = uid === undefined ? undefined : this.#written.get(uid);
-    return found === undefined || this.#clock.now() - found.at >= LASTS_MS ? 0 : found.count;
+  /** How often this very record was written; another one is wanted because the object or its subnet has changed. */
+  #countOf(write: RecordWrite): number {
+    const found = this.#written.get(sharedObject(write) ?? "");
+    if (found === undefined || this.#clock.now() - found.at >= LASTS_MS) return 0;
+    return found.text === textOf(write) ? found.count : 0;
   }
+}
+
+/** What is recorded, without the resource version. */
+function textOf({ body }: RecordWrite): string {
+  return JSON.stringify({ ...body, metadata: undefined });
 }
 
 /** The UID of an object whose status others write too; an IP object is Weft's own, and each pod of its name writes it. */
