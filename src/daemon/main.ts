@@ -3,7 +3,6 @@
 /** weft-daemon: the per-node component of Weft (container `cni-server` of DaemonSet kube-ovn-cni). */
 import process from "node:process";
 import { CommanderError } from "commander";
-import { stdTimeFunctions } from "pino";
 import { apiMetrics } from "../telemetry/api-metrics.ts";
 import { keptFor } from "../telemetry/kept-for.ts";
 import { openLog } from "../telemetry/open-log.ts";
@@ -48,7 +47,6 @@ async function main(): Promise<void> {
   const log = openLog(registry, {
     level: options.logLevel,
     base: { node: options.nodeName },
-    timestamp: stdTimeFunctions.isoTime,
   });
   const connections = await openConnections(options, log, apiMetrics(registry));
   const daemon = await startDaemon(options, { ...connections, metrics, logger: log }, log);

@@ -4,7 +4,6 @@
 import { mkdir } from "node:fs/promises";
 import process from "node:process";
 import { CommanderError } from "commander";
-import { stdTimeFunctions } from "pino";
 import { Registry } from "prom-client";
 import { SPEAKER_COMPONENT } from "../api/names.ts";
 import { connectKube } from "../kube/connect.ts";
@@ -37,7 +36,7 @@ async function main(): Promise<void> {
   const options = optionsOrExit();
   const { nodeName: node, defaultVpc } = options;
   const registry = new Registry();
-  const log = openLog(registry, { level: options.logLevel, base: { node }, timestamp: stdTimeFunctions.isoTime });
+  const log = openLog(registry, { level: options.logLevel, base: { node } });
   const connection = await connectKube({
     userAgent: "weft-speaker",
     onAnswer: apiMetrics(registry),

@@ -68,3 +68,11 @@ t.test("a log may be a file", async (t) => {
   openLog(new Registry(), { base: null }, fd).info("written");
   t.match(readFileSync(path, "utf8"), '"msg":"written"');
 });
+
+t.test("the time of a line is in RFC 3339, as in Kubernetes' own logs", async (t) => {
+  const path = join(t.testdir(), "log");
+  const fd = openSync(path, "w");
+  t.teardown(() => closeSync(fd));
+  openLog(new Registry(), { base: null }, fd).info("written");
+  t.match(JSON.parse(readFileSync(path, "utf8")).time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
