@@ -3,11 +3,11 @@
 /** `npm run conformance`: Kubernetes' own end-to-end tests of networks, against Weft in the lab. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { HostError } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
-import { ensureE2eTest } from "../kube/e2e.ts";
+import { ensureE2eTest, ensureGinkgo } from "../kube/e2e.ts";
 import { LabError } from "../lab/error.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { importTestImages } from "./images.ts";
@@ -31,11 +31,12 @@ interface Options {
   readonly all: boolean;
   readonly focus?: string;
   readonly skip?: string;
+  readonly procs: number;
   readonly resume: boolean;
   readonly json: boolean;
 }
 
-async function main({ all, focus: chosen, skip: unwanted, resume, json }: Options): Promise<void> {
+async function main({ all, focus: chosen, skip: unwanted, procs, resume, json }: Options): Promise<void> {
   const focus = chosen ?? (all ? ALL : FOCUS);
   const progress = createProgress();
   const lab = openLab(progress);
@@ -63,7 +64,9 @@ async function main({ all, focus: chosen, skip: unwanted, resume, json }: Option
     // The node with the role's label takes pods like the others, and has no taint.
     "--dump-logs-on-failure=false",
   ];
-  const ended = await runSpecs({ program: e2eTest, focus, skip, limit: LIMIT, args, folder }, progress);
+  const specs = { program: e2eTest, focus, skip, limit: LIMIT, args, folder };
+  const parallel = procs === 1 ? {} : { parallel: { ginkgo: await ensureGinkgo(progress), procs } };
+  const ended = await runSpecs({ ...specs, ...parallel }, progress);
   const { results } = ended;
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatResults(results, describeMode(mode)));
   process.exitCode = ended.passed ? 0 : 1;
@@ -75,6 +78,13 @@ async function labelZones(lab: Lab): Promise<void> {
     const label = `topology.kubernetes.io/zone=zone-${(index % 3) + 1}`;
     await lab.kubectl(["label", "--overwrite", "node", node, label]);
   }
+}
+
+function processes(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 25)
+    throw new InvalidArgumentError("must be a number from 1 to 25");
+  return value;
 }
 
 function reasons(specs: Readonly<Record<string, string>>): string {
@@ -94,6 +104,7 @@ const program = new Command("npm run conformance --")
   )
   .option("--focus <regex>", `run the specs that match (default: "${FOCUS}")`)
   .option("--skip <regex>", "skip the specs that match")
+  .option("--procs <n>", "specs that run at once; [Serial] ones run alone", processes, 1)
   .option(
     "--resume",
     "leave out what has passed on this lab with this image of Weft; the result is that of all runs",
@@ -113,7 +124,7 @@ ${reasons(NOT_BEFORE_OVN_26)}
 Examples:
   npm run conformance
   npm run lab -- up --ip-family dual --nodes 3 --no-kube-proxy && npm run conformance -- --all
-  npm run conformance -- --all --resume
+  npm run conformance -- --all --procs 3 --resume
   npm run conformance -- --focus "Netpol NetworkPolicy between" --skip SCTP`,
   )
   .action(main);

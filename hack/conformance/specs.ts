@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createWriteStream } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, rm, symlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { HostError } from "../host/error.ts";
 import { formatDuration, type Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
@@ -11,6 +11,8 @@ import { readReports, reportName, type SpecResult } from "./report.ts";
 /** A binary of Ginkgo's specs, and which of them are run. */
 export interface SpecRun {
   readonly program: string;
+  /** Ginkgo's command, and how many processes it starts: specs that are not `[Serial]` then run side by side. */
+  readonly parallel?: { readonly ginkgo: string; readonly procs: number };
   /** The command that runs a command where the specs are to run; by default on this machine. */
   readonly within?: (command: readonly string[]) => readonly string[];
   /** Regular expression of names, of Go. */
@@ -31,25 +33,23 @@ export interface SpecRun {
  * `command-failed` where the program leaves no report.
  */
 export async function runSpecs(
-  { program, within = (command) => command, focus, skip, limit, args, env = {}, folder }: SpecRun,
+  { within = (command) => command, env = {}, folder, ...specs }: SpecRun,
   progress: Progress,
 ): Promise<{ readonly results: readonly SpecResult[]; readonly passed: boolean }> {
   await mkdir(folder, { recursive: true });
+  // Ginkgo's command takes programs of this suffix only.
+  const suite = join(folder, "e2e.test");
+  if (specs.parallel !== undefined) {
+    await rm(suite, { force: true });
+    await symlink(specs.program, suite);
+  }
   const report = join(folder, reportName(new Date()));
   const log = join(folder, "e2e.log");
   progress.note(`output of the specs: ${log}`);
   const output = createWriteStream(log, { flags: "a" });
   const { code } = await progress.step("specs", (step) => {
     let ended = 0;
-    const flags = [
-      `--ginkgo.focus=${focus}`,
-      ...(skip === "" ? [] : [`--ginkgo.skip=${skip}`]),
-      `--ginkgo.timeout=${limit}`,
-      `--ginkgo.json-report=${report}`,
-      "--ginkgo.v",
-      "--ginkgo.no-color",
-    ];
-    const [first = "", ...rest] = within([program, ...args, ...flags]);
+    const [first = "", ...rest] = within(specCommand(specs, suite, report));
     return run(first, rest, {
       allowFailure: true,
       cwd: folder,
@@ -64,11 +64,33 @@ export async function runSpecs(
   });
   output.end();
   await access(report).catch((cause: unknown) => {
-    throw new HostError("command-failed", `${program} exited with ${code} without a report; see ${log}`, { cause });
+    throw new HostError("command-failed", `${specs.program} exited with ${code} without a report; see ${log}`, {
+      cause,
+    });
   });
   const results = await readReports(folder);
   const number = (wanted: SpecResult["outcome"]): number => results.filter(({ outcome }) => outcome === wanted).length;
   return { results, passed: code === 0 && number("passed") > 0 && number("failed") === 0 };
+}
+
+/** The command that runs the specs and writes `report`; with several processes it is `suite`, a link to the program in the report's folder, that runs. */
+export function specCommand(
+  { program, parallel, focus, skip, limit, args }: Omit<SpecRun, "folder">,
+  suite: string,
+  report: string,
+): readonly string[] {
+  const flags = [
+    `focus=${focus}`,
+    ...(skip === "" ? [] : [`skip=${skip}`]),
+    `timeout=${limit}`,
+    // Ginkgo's command adds the suite's folder to the name, even to an absolute one.
+    `json-report=${parallel === undefined ? report : basename(report)}`,
+    "v",
+    "no-color",
+  ];
+  if (parallel === undefined) return [program, ...args, ...flags.map((flag) => `--ginkgo.${flag}`)];
+  const { ginkgo, procs } = parallel;
+  return [ginkgo, `--procs=${procs}`, ...flags.map((flag) => `--${flag}`), suite, "--", ...args];
 }
 
 const MARK = { passed: "✓", failed: "✗", skipped: "-" } as const;

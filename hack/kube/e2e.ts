@@ -10,6 +10,8 @@ import { run } from "../host/run.ts";
 import { buildFlags, KUBERNETES_VERSION } from "./binaries.ts";
 
 const E2E = "k8s.io/kubernetes/test/e2e";
+/** Ginkgo's command, of the release that `e2e.test` is linked with: both are of the same go.mod. */
+const GINKGO = "github.com/onsi/ginkgo/v2/ginkgo";
 
 /** The server of the spec that looks for `Conntrack … invalid conntrack state bug`, which is released as an image only. */
 const CONNTRACK_SERVER = "regression-issue-74839";
@@ -28,6 +30,18 @@ export async function ensureE2eTest(progress: Progress): Promise<string> {
     // Compiled by `go build` first, for its progress: `go test -c` has no flag that prints packages.
     await run(go, ["build", "-v", ...buildFlags, E2E], options);
     await run(go, ["test", "-c", "-vet=off", ...buildFlags, "-o", temporary, E2E], options);
+  });
+  return target;
+}
+
+/** Path of Ginkgo's command, which runs the specs of `e2e.test` in several processes; built with Go where the cache folder lacks it. Rejects with HostError. */
+export async function ensureGinkgo(progress: Progress): Promise<string> {
+  const folder = join(cacheFolder(), "kube");
+  const target = join(folder, `ginkgo-${KUBERNETES_VERSION}-${architecture()}`);
+  await mkdir(folder, { recursive: true });
+  await ensureBuilt(target, progress, async (go, temporary, step) => {
+    const options = { cwd: import.meta.dirname, env: { CGO_ENABLED: "0" }, onLine: showGoOutput(step) };
+    await run(go, ["build", "-v", ...buildFlags, "-o", temporary, GINKGO], options);
   });
   return target;
 }
