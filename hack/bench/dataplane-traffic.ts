@@ -76,6 +76,8 @@ export interface Connections {
   /** From connect to the end of the answer, one after the other; ms. */
   readonly p50: number;
   readonly p99: number;
+  /** How many were made, both ways together. */
+  readonly made: number;
   readonly failed: number;
 }
 
@@ -87,6 +89,7 @@ export async function connections(netns: string, address: string, port = CONNECT
     perSecond: together.times.length / SECONDS,
     p50: quantile(alone.times, 0.5),
     p99: quantile(alone.times, 0.99),
+    made: alone.times.length + together.times.length,
     failed: alone.failed + together.failed,
   };
 }

@@ -266,7 +266,7 @@ program
 program
   .command("nat")
   .description(
-    "NAT of VPCs: new connections per second through each kind, compared with the node's own in the same network, and changes of rules until committed in a VPC that has many, with a real northbound database and northd. Needs root; about 3 minutes and half a minute for each turn.",
+    "NAT of VPCs: new connections per second through each kind, compared with a pod on the network's bridge, and changes of rules until committed in a VPC that has many, with a real northbound database and northd. Needs root; about 3 minutes and half a minute for each turn.",
   )
   .option("--rules <n>", "number of floating IPs, and as many forwarded ports; 0: no rules", Number, 1_000)
   .option("--turns <n>", "number of alternations of the paths; 0: no connections, so that no lab is needed", Number, 7)

@@ -5,10 +5,13 @@ import type { Lab } from "../lab/lab.ts";
 import { OUTSIDE } from "../lab/topology.ts";
 import { connectOutside } from "../traffic/outside-network.ts";
 import { apply, podNetns, readyPods } from "../traffic/pods.ts";
+import { addLink, removeLinks, vsctl } from "./dataplane-raw.ts";
 import { CONNECTIONS_PORT, startServers } from "./dataplane-traffic.ts";
 
 /** Also of the ProviderNetwork, whose bridge `br-<name>` may have 15 characters. */
 const NAME = "natbench";
+/** Pods with a floating IP of each type, one with an OvnSnatRule, an OvnDnatRule and a Service, and one for the raw paths. */
+const PODS = ["central", "distributed", "plain", "raw"] as const;
 const KINDS = ["ovn-dnat-rule", "ovn-snat-rule", "ovn-fip", "ovn-eip"] as const;
 
 /** One path of new connections. */
@@ -25,16 +28,18 @@ export interface NatPath {
 /** The external address with this last number. */
 const outside = (last: number): string => `172.31.88.${last}`;
 const ROUTER = { v4: outside(1), v6: "fd00:31:88::1" } as const;
-/** The first node's own address in the network outside. */
-const NODE = 11;
+/** The nodes' own addresses in the network outside are numbered from here. */
+const NODES = 11;
+/** The address of pod `raw` in the network outside. */
+const RAW = outside(90);
 
 /**
- * The paths through each kind of NAT, between the host outside and pods of a VPC on the node that hosts the router's port, and those between that host and the
- * node itself, without NAT. `undo` gets what takes everything away.
+ * The paths through each kind of NAT, between the host outside and pods of a VPC on the node that hosts the router's port, and the raw ones: a pod there has another
+ * interface, in the bridge of the network outside, so the same packets take the same NIC, ovs-vswitchd and kind of interface, without OVN, connection tracking and NAT. `undo` gets what takes everything away.
  */
 export async function natPaths(lab: Lab, undo: (() => Promise<unknown>)[]): Promise<readonly NatPath[]> {
   const [first = ""] = lab.nodes;
-  undo.push(await connectOutside(lab, ROUTER, (i) => ({ v4: outside(NODE + i), v6: `fd00:31:88::${NODE + i}` })));
+  undo.push(await connectOutside(lab, ROUTER, (i) => ({ v4: outside(NODES + i), v6: `fd00:31:88::${NODES + i}` })));
   await lab.kubectl(["label", "node", first, "ovn.kubernetes.io/external-gw=true", "--overwrite"]);
   undo.push(() => lab.kubectl(["label", "node", first, "ovn.kubernetes.io/external-gw-"]));
   undo.push(async () => {
@@ -57,20 +62,27 @@ export async function natPaths(lab: Lab, undo: (() => Promise<unknown>)[]): Prom
   const sync = ["--namespace=kube-system", "exec", "deploy/ovn-central", "--", "ovn-nbctl", "--wait=hv", "sync"];
   await lab.kubectl(sync);
   const netns = (name: string): string => podNetns(pods.get(name)?.uid ?? "");
-  const [host, node] = [lab.node(OUTSIDE).netns, lab.node(first).netns];
-  for (const server of [host, node, ...["central", "distributed", "plain"].map(netns)])
-    undo.push(await startServers(server));
+  const host = lab.node(OUTSIDE).netns;
+  const link = await addLink(
+    lab,
+    { node: first, netns: netns("raw"), address: RAW },
+    { port: "natraw", inside: "raw0" },
+  );
+  undo.push(() => removeLinks(lab, [link]));
+  await vsctl(lab, first, "add-port", `br-${NAME}`, link.port);
+  undo.push(() => vsctl(lab, first, "--if-exists", "del-port", link.port));
+  for (const server of [host, ...PODS.map(netns)]) undo.push(await startServers(server));
   const port = CONNECTIONS_PORT;
-  const [into, out] = ["raw: from outside to the node", "raw: from the node to outside"] as const;
+  const [into, out] = ["raw: from outside to a pod", "raw: from a pod to outside"] as const;
   const from = { from: host, port, raw: into };
   const to = { to: ROUTER.v4, port, raw: out };
   return [
-    { what: into, from: host, to: outside(NODE), port },
+    { what: into, from: host, to: RAW, port },
     { what: "to a centralized floating IP", ...from, to: outside(110) },
     { what: "to a distributed floating IP", ...from, to: outside(111) },
     { what: "to a port of an OvnDnatRule", ...from, to: outside(112) },
     { what: "to a LoadBalancer Service", ...from, to: balanced.stdout.trim() },
-    { what: out, from: node, to: ROUTER.v4, port },
+    { what: out, from: netns("raw"), to: ROUTER.v4, port },
     { what: "from a centralized floating IP", from: netns("central"), ...to },
     { what: "from a distributed floating IP", from: netns("distributed"), ...to },
     { what: "from a subnet with an OvnSnatRule", from: netns("plain"), ...to },
@@ -111,7 +123,7 @@ function objects(node: string): readonly object[] {
       staticRoutes: [{ cidr: "0.0.0.0/0", nextHopIP: ROUTER.v4 }],
     }),
     weft("Subnet", `${NAME}-pods`, { vpc: NAME, cidrBlock: "10.88.0.0/24" }),
-    ...[pod("central"), pod("distributed"), pod("plain")],
+    ...PODS.map(pod),
     ...[eip(110), eip(111), eip(112)],
     weft("OvnFip", `${NAME}-central`, { ...at(110), ipName: `central.${NAME}`, type: "centralized" }),
     weft("OvnFip", `${NAME}-distributed`, { ...at(111), ipName: `distributed.${NAME}`, type: "distributed" }),

@@ -26,10 +26,14 @@ function rulesText({ fips, dnats, seconds, before, after, changes }: RuleFigures
   ];
 }
 
-function pathText({ what, raw, perSecond, p50, p99, ratio, failed }: NatPathFigures): string {
+function pathText({ what, raw, perSecond, p50, p99, cpuUs, ratio, failed }: NatPathFigures): string {
   const share =
     raw === undefined ? "" : `× ${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
-  return line(what, [perSecond.toFixed(0), share, p50.toFixed(2), p99.toFixed(2), String(failed)], 20);
+  return line(
+    what,
+    [perSecond.toFixed(0), share, p50.toFixed(2), p99.toFixed(2), cpuUs.toFixed(0), String(failed)],
+    20,
+  );
 }
 
 /** The figures for a terminal. */
@@ -40,7 +44,7 @@ export function formatNat({ rules, traffic }: NatBench): string {
     texts.push(
       `new connections, medians of ${traffic.turns} turns, × raw in the same turn (quartiles)`,
       `other work on the machine: ${(foreign * 100).toFixed(0)} % of ${cpus} CPUs (load average ${loadAverage.toFixed(1)})`,
-      line("path", ["per second", "× raw", "p50 ms", "p99 ms", "failed"], 20),
+      line("path", ["per second", "× raw", "p50 ms", "p99 ms", "vswitchd CPU µs", "failed"], 20),
       ...traffic.paths.map(pathText),
       "",
     );

@@ -3,6 +3,7 @@
 import { createProgress } from "../host/progress.ts";
 import { openLab } from "../lab/lab.ts";
 import { calm, type Load, loadBetween, readLoad, sumLoads } from "./controller-load.ts";
+import { vswitchdCpuMs } from "./dataplane-raw.ts";
 import { type Connections, connections } from "./dataplane-traffic.ts";
 import { type NatPath, natPaths } from "./nat-paths.ts";
 import { measureRules, type RuleFigures } from "./nat-rules.ts";
@@ -16,6 +17,8 @@ export interface NatPathFigures {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  /** CPU that the node's ovs-vswitchd uses for one connection, µs: it depends less on other work on the machine. */
+  readonly cpuUs: number;
   /** Turn by turn × raw in the same turn: quartiles and median of the connections per second; NaN for raw itself. */
   readonly ratio: { readonly low: number; readonly median: number; readonly high: number };
   readonly failed: number;
@@ -29,6 +32,9 @@ export interface NatBench {
   /** Absent if only rules were measured. */
   readonly traffic?: { readonly turns: number; readonly paths: readonly NatPathFigures[]; readonly load: Load };
 }
+
+/** One turn of one path. */
+type Sample = Connections & Pick<NatPathFigures, "cpuUs">;
 
 /** What is measured. */
 export interface NatOptions {
@@ -58,7 +64,8 @@ async function measureTraffic(
   const undo: (() => Promise<unknown>)[] = [];
   try {
     const paths = await progress.step("paths", () => natPaths(lab, undo));
-    const samples = new Map<string, Connections[]>(paths.map(({ what }) => [what, []]));
+    const [first = ""] = lab.nodes;
+    const samples = new Map<string, Sample[]>(paths.map(({ what }) => [what, []]));
     const loads: Load[] = [];
     await calm(lab);
     for (let turn = 0; turn < turns; turn++) {
@@ -66,7 +73,9 @@ async function measureTraffic(
       await progress.step(`turn ${turn + 1} of ${turns}`, async (step) => {
         for (const { what, from, to, port } of turn % 2 === 0 ? paths : paths.toReversed()) {
           step.update(what);
-          samples.get(what)?.push(await connections(from, to, port));
+          const cpu = vswitchdCpuMs(lab, first);
+          const made = await connections(from, to, port);
+          samples.get(what)?.push({ ...made, cpuUs: ((vswitchdCpuMs(lab, first) - cpu) * 1_000) / made.made });
         }
       });
       loads.push(loadBetween(before, readLoad(lab)));
@@ -77,16 +86,17 @@ async function measureTraffic(
   }
 }
 
-function figures({ what, raw }: NatPath, samples: ReadonlyMap<string, readonly Connections[]>): NatPathFigures {
+function figures({ what, raw }: NatPath, samples: ReadonlyMap<string, readonly Sample[]>): NatPathFigures {
   const own = samples.get(what) ?? [];
   const other = samples.get(raw ?? "") ?? [];
   const ratios = own.map(({ perSecond }, turn) => perSecond / (other[turn]?.perSecond ?? Number.NaN));
-  const median = (get: (sample: Connections) => number): number => quantile(own.map(get), 0.5);
+  const median = (get: (sample: Sample) => number): number => quantile(own.map(get), 0.5);
   return {
     ...{ what, ...(raw !== undefined && { raw }) },
     perSecond: median(({ perSecond }) => perSecond),
     p50: median(({ p50 }) => p50),
     p99: median(({ p99 }) => p99),
+    cpuUs: median(({ cpuUs }) => cpuUs),
     ratio: { low: quantile(ratios, 0.25), median: quantile(ratios, 0.5), high: quantile(ratios, 0.75) },
     failed: own.reduce((sum, { failed }) => sum + failed, 0),
   };
