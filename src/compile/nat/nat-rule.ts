@@ -4,6 +4,8 @@ import { eipLabels, NAT } from "../../api/annotations.ts";
 import { FINALIZER } from "../../api/names.ts";
 import type { EipRuleFact } from "../../facts/nat-rule.ts";
 import type { FactReader } from "../../facts/store.ts";
+import { hostPrefix } from "../../net/address.ts";
+import { parseCidr } from "../../net/cidr.ts";
 import type { Dual } from "../../net/dual.ts";
 import { type ConditionEffect, fill, type Note, type WeftEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
@@ -18,10 +20,17 @@ import { type NatProblem, natProblem } from "./nat-problem.ts";
 export type NatRuleKind = "ovnFips" | "ovnSnatRules" | "ovnDnatRules";
 
 /**
- * Priority of the policies by which packets of a rule leave the default VPC towards its external subnet: above the
+ * Priority of the policies by which packets of one address leave the default VPC towards an external subnet: above the
  * policies to nodes (29000), as in Kube-OVN. In other VPCs the user's routes do that.
  */
 const PRIORITY = 29250;
+
+/** Rules of different external subnets may contain the same address. Replies from a port are more specific than an address, and that than a range, down to 29122 for `::/0`. */
+function priorityOf(logical: string, more: string): number {
+  if (more !== "") return PRIORITY + 1;
+  const range = parseCidr(logical);
+  return range === undefined ? PRIORITY : PRIORITY - (hostPrefix(range.family) - range.prefix);
+}
 
 /** The outcome of a rule. */
 export interface NatOutcome {
@@ -87,7 +96,7 @@ export function addWayOut(
     const hop = gateway[family];
     if (hop === undefined) continue;
     build.held("Logical_Router", routerId(vpc), "policies", "Logical_Router_Policy", `${id}/${family}`, {
-      priority: PRIORITY,
+      priority: priorityOf(logical, more),
       match: `ip${family === "v4" ? 4 : 6}.src == ${logical}${more}`,
       action: "reroute",
       nexthops: [hop],
