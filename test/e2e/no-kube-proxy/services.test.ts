@@ -6,6 +6,7 @@ import { addressOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, urlHost } from "../../../hack/traffic/probe.ts";
 import { NETWORK_POLICIES, SERVICES, VPCS } from "../../../src/kube/resources.ts";
+import { askByUdp } from "../testing/client-address.ts";
 import type { Thing } from "../testing/objects.ts";
 import { idlePod, inNode, inPod, type PodManifest, remove, run, useNamespace, webPod } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -123,10 +124,7 @@ t.test("Services without kube-proxy", { skip: whyNot(), timeout: 500_000 }, asyn
   const nodeAddress = (node: string, family: 0 | 1): string => addressOf(node)[family === 0 ? "v4" : "v6"];
   const ask = (exec: Exec, address: string, port: number, path = "hostname") =>
     http(exec, `http://${urlHost(address)}:${port}/${path}`);
-  const udp = async (exec: Exec, address: string, port: number): Promise<string> => {
-    const script = `exec 3<>/dev/udp/${address}/${port}; printf hostname >&3; timeout 3 dd bs=512 count=1 <&3 2>/dev/null`;
-    return (await exec(["bash", "-c", script])).stdout.trim();
-  };
+  const udp = (exec: Exec, address: string, port: number) => askByUdp(exec, address, port, "hostname");
   for (const node of [first, second])
     await until(`${node} serves all node ports`, 20_000, async () =>
       (await Promise.all([cluster, onHost].map((each) => ask(outside, nodeAddress(node, 1), nodePort(each))))).every(

@@ -7,18 +7,12 @@ import { until } from "../../../hack/lab/wait.ts";
 import { type Exec, http, resolve, urlHost } from "../../../hack/traffic/probe.ts";
 import { HAIRPIN_SOURCE } from "../../../src/api/names.ts";
 import { NETWORK_POLICIES, SERVICES } from "../../../src/kube/resources.ts";
+import { askByUdp } from "../testing/client-address.ts";
 import type { Thing } from "../testing/objects.ts";
 import { addressesOf, inPod, type PodManifest, run, standingPods, useNamespace, webPod } from "../testing/pods.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-services";
-
-/** A server's answer to a UDP datagram; "" if none arrives within two seconds. */
-async function ask(exec: Exec, address: string, port: number, word: string): Promise<string> {
-  // One read returns one datagram; a refusal ends it at once.
-  const script = `exec 3<>/dev/udp/${address}/${port}; printf ${word} >&3; timeout 2 dd bs=512 count=1 <&3 2>/dev/null`;
-  return (await exec(["bash", "-c", script])).stdout.trim();
-}
 
 /**
  * Asks a server for its name with datagrams of one flow, until one answers that it is `last`, 50 times at most. Writes a line to the pipe
@@ -96,7 +90,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
     const url = `http://${urlHost(address)}/clientip`;
     await until(`${what} answers`, 10_000, async () => (await http(inPod(from), url)).ok);
     t.match(await http(inPod(from), url, as), { ok: true }, `TCP: ${what} sees ${as}`);
-    t.match(await ask(inPod(from), address, 81, "clientip"), as, `UDP: ${what} sees ${as}`);
+    t.match(await askByUdp(inPod(from), address, 81, "clientip"), as, `UDP: ${what} sees ${as}`);
   };
 
   await t.test("a backend sees the client itself, on the same node and on another", async (t) => {
@@ -190,7 +184,7 @@ t.test("Services", { skip: whyNoLab() }, async (t) => {
         });
         t.match(refused.detail, /refused|Failed to connect/, `${address}: ${refused.detail}`);
         t.ok(refused.ms < 1_000, `after ${Math.round(refused.ms)} ms`);
-        t.equal(await ask(inPod(client!), address, 81, "clientip"), "", "UDP: no answer");
+        t.equal(await askByUdp(inPod(client!), address, 81, "clientip"), "", "UDP: no answer");
       }
       await point({ far: "yes" }, 1);
       for (const address of far)

@@ -66,6 +66,11 @@ export async function useExternalNetwork(t: Test, world: World, name: string, th
   return { name, router, address };
 }
 
+/** The static routes of a VPC that send everything to the router of a network outside. */
+export function defaultRoutes({ router }: ExternalNetwork): readonly { cidr: string; nextHopIP: string }[] {
+  return FAMILIES.map((family) => ({ cidr: family === "v4" ? "0.0.0.0/0" : "::/0", nextHopIP: router[family] }));
+}
+
 /** The nodes in the order in which they host the port of a VPC's router in an external subnet: the first one that is alive has it. */
 export async function gatewayOrder(world: World, port: string): Promise<readonly string[]> {
   const rows = await world.nb.until(`${port} has nodes`, () => {

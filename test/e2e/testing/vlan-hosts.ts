@@ -29,7 +29,7 @@ export async function vlanHosts(t: Test, world: World, hosts: readonly VlanHost[
   const clear = async (): Promise<void> => {
     await vsctl("--if-exists", "del-br", BRIDGE);
     await ext.exec(["ip", "link", "del", "out-vlans"], { allowFailure: true });
-    for (const { tag } of hosts) await run("ip", ["netns", "del", netnsOf(tag)], { allowFailure: true });
+    for (const { tag } of hosts) await run("ip", ["netns", "del", nameOf(tag)], { allowFailure: true });
   };
   await clear();
   t.teardown(clear);
@@ -42,9 +42,9 @@ export async function vlanHosts(t: Test, world: World, hosts: readonly VlanHost[
   await vsctl("add-port", BRIDGE, "vlans");
   const execs: Exec[] = [];
   for (const { tag, addresses } of hosts) {
-    const name = netnsOf(tag);
+    const name = nameOf(tag);
     await run("ip", ["netns", "add", name]);
-    const inside = inNetns(`/run/netns/${name}`);
+    const inside = inNetns(vlanNetns(tag));
     await own.exec(["ip", "link", "add", `vlan${tag}`, "type", "veth", "peer", "name", "tmp-eth0"]);
     await own.exec(["ethtool", "-K", `vlan${tag}`, "tx", "off"]);
     await run("nsenter", [`--net=${own.netns}`, "ip", "link", "set", "tmp-eth0", "netns", name]);
@@ -63,7 +63,12 @@ export async function vlanHosts(t: Test, world: World, hosts: readonly VlanHost[
   return execs;
 }
 
-function netnsOf(tag: number): string {
+/** The network namespace of the host of a VLAN. */
+export function vlanNetns(tag: number): string {
+  return `/run/netns/${nameOf(tag)}`;
+}
+
+function nameOf(tag: number): string {
   return `weft-vlan-${tag}`;
 }
 

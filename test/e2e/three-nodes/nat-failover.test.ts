@@ -6,6 +6,7 @@ import { openLab } from "../../../hack/lab/lab.ts";
 import { EXTERNAL, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { heldConnection } from "../../../hack/traffic/held.ts";
+import type { LineProgram } from "../../../hack/traffic/lines.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
 import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
 import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
@@ -13,8 +14,11 @@ import { ovnDnatRuleKind } from "../../../src/kinds/ovn-dnat-rule.ts";
 import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
 import { ovnFipKind } from "../../../src/kinds/ovn-fip.ts";
 import { ovnSnatRuleKind } from "../../../src/kinds/ovn-snat-rule.ts";
+import { routerLbRuleKind } from "../../../src/kinds/router-lb-rule.ts";
 import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
+import { clientAddressServer } from "../testing/client-address.ts";
 import {
+  defaultRoutes,
   type ExternalNetwork,
   FAMILIES,
   gatewayOrder,
@@ -22,19 +26,24 @@ import {
   type OutsideFamily,
   useExternalNetwork,
 } from "../testing/external-network.ts";
+import { areReady } from "../testing/nat-tenant.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
-import { idlePod, run, useNamespace } from "../testing/pods.ts";
-import { judged, readiness, useSubnet } from "../testing/subnets.ts";
+import { addressesOf, idlePod, type PodManifest, run, useNamespace } from "../testing/pods.ts";
+import { judged, useSubnet } from "../testing/subnets.ts";
 import { useObject } from "../testing/use-object.ts";
 import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
 
 const NAME = "weft-natf";
+/** The label of the pods of the Service and the RouterLBRule. */
+const BALANCED = { balanced: "yes" } as const;
 const ECHO_PORT = 7077;
 const FORWARDED_PORT = 7078;
 /** Interval between two datagrams, in ms. */
 const EVERY_MS = 10;
 /** The limit on a heavily loaded machine, in s. The target is 3 s. */
 const MOST_S = 10;
+/** Until a connection has gone on, in ms: TCP doubles the time between retransmissions, so it may be silent for as long again as the network was. */
+const HELD_MS = 20_000;
 /** Until BFD sessions are up again after a fault, in ms. */
 const SETTLED_MS = 6_000;
 
@@ -54,6 +63,42 @@ function noLab(): string | false {
   return (openLab().settings?.nodes ?? 0) >= 3 ? false : "needs three nodes: of two chassis, OVN decides nothing";
 }
 
+/** A connection that is open over the fault. */
+interface Held {
+  readonly what: string;
+  readonly one: LineProgram;
+}
+
+/** Opens a connection for each entry. */
+async function holdAll(
+  t: Test,
+  entries: readonly (readonly [what: string, from: string, to: string])[],
+): Promise<readonly Held[]> {
+  const held = await Promise.all(
+    entries.map(async ([what, from, to]) => ({ what, one: await heldConnection(from, to) })),
+  );
+  t.teardown(() => Promise.all(held.map(({ one }) => one.stop())));
+  return held;
+}
+
+/** Waits until each connection has gone on. */
+async function goOn(t: Test, held: readonly Held[], begun: number): Promise<void> {
+  await Promise.all(
+    held.map(async ({ what, one }) => {
+      const { length } = one.lines;
+      const goes = await one
+        .until("it goes on", (lines) => lines.length > length, HELD_MS)
+        .then(
+          () => true,
+          () => false,
+        );
+      const after = ((Date.now() - begun) / 1_000).toFixed(1);
+      t.ok(goes, `the connection ${what} goes on (looked at ${after} s after the fault): ${one.lines.at(-1)}`);
+      t.same([...new Set(one.lines)], one.lines.slice(0, 1), "with the same port and source address");
+    }),
+  );
+}
+
 /** Creates the objects of each kind, and waits until they are applied. */
 async function applyAll(
   t: Test,
@@ -65,20 +110,19 @@ async function applyAll(
 ): Promise<void> {
   for (const [{ type }, spec] of objects) {
     await useObject(t, world, type, NAME, spec);
-    const applied = new Objects<Thing>(world.kube, type);
-    await applied.ready();
-    await applied.until(NAME, "is Ready", (one) => readiness(one)?.status === "True", 60_000);
-    await applied.stop();
+    await areReady(world, type, [NAME]);
   }
+}
+
+/** A pod of the Service and the RouterLBRule. */
+function balancedPod(...args: Parameters<typeof idlePod>): PodManifest {
+  const pod = idlePod(...args);
+  return { ...pod, metadata: { ...pod.metadata, labels: BALANCED } };
 }
 
 /** A VPC whose external port the last node hosts while it is alive: neither the databases nor the test's pods are there. */
 async function useVpc(t: Test, world: World, network: ExternalNetwork, host: string): Promise<string> {
-  const routes = FAMILIES.map((family) => ({
-    cidr: family === "v4" ? "0.0.0.0/0" : "::/0",
-    nextHopIP: network.router[family],
-  }));
-  const spec = { enableExternal: true, extraExternalSubnets: [network.name], staticRoutes: routes };
+  const spec = { enableExternal: true, extraExternalSubnets: [network.name], staticRoutes: defaultRoutes(network) };
   // The order of the nodes follows from the VPC's name.
   for (let i = 0; i < 30; i++) {
     const vpc = `${NAME}-${i}`;
@@ -102,16 +146,17 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
   await useSubnet(t, world, `${NAME}-pods`, { vpc, cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
   await judged(world, `${NAME}-pods`);
   const inVpc = { "ovn.kubernetes.io/logical_switch": `${NAME}-pods` };
-  const [floating, plain, target] = (await run(
+  const [floating, plain, target, second] = (await run(
     world,
     [
       idlePod(namespace, "floating", central, inVpc),
       idlePod(namespace, "plain", other, inVpc),
-      idlePod(namespace, "target", other, inVpc),
+      balancedPod(namespace, "target", other, inVpc),
+      balancedPod(namespace, "second", central, inVpc),
     ],
     90_000,
-  )) as [Thing, Thing, Thing];
-  for (const last of [110, 111])
+  )) as [Thing, Thing, Thing, Thing];
+  for (const last of [110, 111, 112])
     await useObject(t, world, ovnEipKind.type, `${NAME}-${last}`, {
       externalSubnet: network.name,
       v4Ip: network.address(last, "v4"),
@@ -123,6 +168,15 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
     [ovnSnatRuleKind, { ovnEip: `${NAME}-111`, vpcSubnet: `${NAME}-pods` }],
     [ovnDnatRuleKind, { ovnEip: `${NAME}-111`, ipName: `target.${namespace}`, ...forwarded }],
   ]);
+  const ports = [
+    { name: "udp", port: ECHO_PORT, protocol: "UDP" },
+    { name: "tcp", port: 80, protocol: "TCP" },
+  ];
+  await useObject(t, world, routerLbRuleKind.type, NAME, {
+    ...{ ovnEip: `${NAME}-112`, vpc, namespace, ports },
+    selector: Object.entries(BALANCED).map(([name, value]) => `${name}: ${value}`),
+  });
+  await areReady(world, routerLbRuleKind.type, [NAME]);
   const services = new Objects(world.kube, SERVICES);
   await services.ready();
   t.teardown(() => services.stop());
@@ -132,8 +186,8 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       annotations: { "ovn.kubernetes.io/service_external_ip_from_subnet": network.name },
     },
     spec: {
-      ...{ type: "LoadBalancer", ipFamilyPolicy: "RequireDualStack", selector: { app: "target" } },
-      ports: [{ port: ECHO_PORT, protocol: "UDP" }],
+      ...{ type: "LoadBalancer", ipFamilyPolicy: "RequireDualStack", selector: BALANCED },
+      ports,
     },
   } as never);
   const balanced = await services.until(`${namespace}/balanced`, "has addresses", (service) => {
@@ -146,10 +200,11 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
   });
   const outside = lab.node(OUTSIDE).netns;
   const netns = ({ metadata }: Thing): string => podNetns(metadata.uid);
-  for (const where of [outside, netns(floating), netns(target)]) {
+  for (const where of [outside, netns(floating), netns(target), netns(second)]) {
     const echo = await echoServer(where, ECHO_PORT);
     t.teardown(() => echo.stop());
   }
+  for (const pod of [floating, target, second]) await clientAddressServer(t, netns(pod), addressesOf(pod));
   await syncNodes(world);
 
   const flows = (family: OutsideFamily): readonly Flow[] => {
@@ -161,7 +216,21 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       { what: "from a subnet with an OvnSnatRule", from: netns(plain), address: router[family], ...to },
       { what: "to a port of an OvnDnatRule", from: outside, address: address(111, family), port: FORWARDED_PORT },
       { what: "to a LoadBalancer Service", from: outside, address: balanced[family], ...to },
+      { what: "to a RouterLBRule", from: outside, address: address(112, family), ...to },
     ].map((flow) => ({ ...flow, what: `${flow.what}, ${family}` }));
+  };
+  const connections = (family: OutsideFamily): readonly (readonly [string, string, string])[] => {
+    const { address } = network;
+    const both = [1, 2].flatMap(() => [
+      ["to a LoadBalancer Service", outside, balanced[family]] as const,
+      ["to a RouterLBRule", outside, address(112, family)] as const,
+    ]);
+    return [
+      ["from a floating IP", netns(floating), EXTERNAL[family]] as const,
+      ["from a subnet with an OvnSnatRule", netns(plain), EXTERNAL[family]] as const,
+      ["to a floating IP", outside, address(110, family)] as const,
+      ...both,
+    ].map(([what, from, to]) => [`${what}, ${family}`, from, to]);
   };
   const links = async (state: "up" | "down"): Promise<void> => {
     for (const link of linksOf(victim)) await lab.node(FABRIC).exec(["ip", "link", "set", link.port, state]);
@@ -177,12 +246,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
     await t.test(`the gateway node is ${what}: another one takes over`, async (t) => {
       await until(`${victim} has the port`, 60_000, async () => (await hostOf(world, port)) === victim, 500);
       await delay(SETTLED_MS);
-      const held = await Promise.all(
-        [floating, plain].flatMap((pod) =>
-          FAMILIES.map((family) => heldConnection(podNetns(pod.metadata.uid), EXTERNAL[family])),
-        ),
-      );
-      t.teardown(() => Promise.all(held.map((one) => one.stop())));
+      const held = await holdAll(t, FAMILIES.flatMap(connections));
       const streams = await Promise.all(
         FAMILIES.flatMap(flows).map(async (flow) => ({
           flow,
@@ -193,7 +257,6 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       const begun = Date.now();
       let ended: number;
       let restored: number;
-      let counts: readonly number[];
       try {
         await begin();
         const taken = await until(
@@ -208,8 +271,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
         t.comment(`${taken} took over`);
         await delay(Math.max(3_000, begun + 8_000 - Date.now()));
         ended = Date.now();
-        counts = held.map(({ lines }) => lines.length);
-        await delay(1_500);
+        await goOn(t, held, begun);
       } finally {
         restored = Date.now();
         await end();
@@ -231,10 +293,6 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       }
       t.comment(`${what}: ${Math.min(...lost).toFixed(2)} to ${Math.max(...lost).toFixed(2)} s lost`);
       t.ok(Math.max(...lost) > 0.3, "flows went by the node that failed");
-      for (const [i, { lines }] of held.entries()) {
-        t.ok(lines.length > (counts[i] ?? 0), "a connection goes on afterwards");
-        t.same([...new Set(lines)], lines.slice(0, 1), "with the same port and source address");
-      }
     });
   }
 });
