@@ -260,6 +260,23 @@ t.test(
   },
 );
 
+t.test("a node that is a next hop of VPCs announces its addresses again and again, others do not", async (t) => {
+  const { server, nodes, repaired, gateway, until } = await setup(t);
+  const annotations = { ...ANNOTATIONS, "ovn.kubernetes.io/chassis": "chassis-1" };
+  const labelled = (value: string) =>
+    nodeFact({ metadata: { ...metadata, annotations, labels: { "ovn.kubernetes.io/node-ext-gw": value } } });
+  nodes.set("weft-1", nodeFact({ metadata: { ...metadata, annotations } }));
+  gateway.start();
+  await until(undefined);
+  const seconds = () => server.rows(VSWITCH, "Open_vSwitch")[0]?.external_ids["garp-max-timeout-sec"];
+  t.equal(seconds(), undefined);
+  nodes.set("weft-1", labelled("true"));
+  await soon(() => seconds() === "2");
+  nodes.set("weft-1", labelled("false"));
+  await soon(() => seconds() === "0");
+  t.same(repaired, [], "new requirements are not restores");
+});
+
 t.test("a device that another program deletes is recreated, but not while ovs-vswitchd is down", async (t) => {
   const { server, nodes, kernel, vswitchd, repaired, gateway, until } = await setup(t);
   nodes.set("weft-1", node({ "ovn.kubernetes.io/chassis": "chassis-1" }));

@@ -12,6 +12,7 @@ import type { Nftables } from "../../node/nftables.ts";
 import type { NodeState } from "../../node/state.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { ReconcileLoop } from "../../time/reconcile-loop.ts";
+import { announcementSettings } from "../ovs/announcements.ts";
 import { type EncapPlan, type NodePlane, planEncaps } from "../ovs/encap-addresses.ts";
 import type { OvsChange, OvsView } from "../ovs/ovs-view.ts";
 import type { RepairReport } from "../repair-report.ts";
@@ -86,6 +87,7 @@ export class Gateway {
   #foreign = "";
   /** External next hops that are on no link of this node. */
   #unreachable = "";
+  #announcements: Readonly<Record<string, string>> = {};
   #encaps: EncapPlan = { settings: {}, planes: new Map(), problems: [] };
   #planesKnown = false;
   readonly #tunnelsKnown = Promise.withResolvers<void>();
@@ -200,12 +202,13 @@ export class Gateway {
     if (!services.synced) return "Services have not been listed from the API server yet";
     // First of all: ovn-controller creates br-int only when it knows its database.
     const started = this.#deps.ovsSettings();
-    const { encaps, isNew, isFirst } = this.#planEncaps(started);
-    const ovsSettings = { ...started, ...encaps.settings };
+    const { encaps, isNew: hasNewEncaps, isFirst } = this.#planEncaps(started);
+    const isNew = this.#planAnnouncements() || hasNewEncaps;
+    const ovsSettings = { ...started, ...encaps.settings, ...this.#announcements };
     const settings = succeeded(await this.#engine.pass({ ovs: { settings: ovsSettings } }));
     if (isNew || isFirst) this.#deps.onPlanes();
     if (settings.repairs.length > 0 && isNew)
-      this.#deps.log.info({ changes: settings.repairs }, "tunnel addresses of this node changed");
+      this.#deps.log.info({ changes: settings.repairs }, "settings of ovn-controller on this node changed");
     else if (settings.repairs.length > 0) this.#loop.backOff(report.note(settings.repairs));
     const bridge = view.bridge();
     if (bridge === undefined) return "ovn-controller has not created br-int yet";
@@ -271,6 +274,15 @@ export class Gateway {
     }
     const isNew = !samePlain(encaps.settings, before.settings) || !samePlain([...encaps.planes], [...before.planes]);
     return { encaps, isNew, isFirst };
+  }
+
+  /** What is announced again; returns whether that has changed. */
+  #planAnnouncements(): boolean {
+    const { nodes, node } = this.#deps;
+    const before = this.#announcements;
+    const own = nodes.get(node);
+    if (own !== undefined) this.#announcements = announcementSettings(own.nodeEip);
+    return !samePlain(before, this.#announcements);
   }
 
   /** Determines the MTU of pods. Returns what is waited for, if it is not known. */

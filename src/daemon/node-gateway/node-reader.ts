@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NODE } from "../../api/annotations.ts";
+import { NODE, NODE_EIP_LABEL } from "../../api/annotations.ts";
 import { samePlain } from "../../collections/plain.ts";
 import { ContractError } from "../../contract/document.ts";
 import { decodeNodeContract, type NodeContract } from "../../contract/node.ts";
@@ -23,6 +23,8 @@ export interface OwnNode {
   readonly uplinks: string | undefined;
   /** Names of interfaces whose address the tunnels use, as the user wrote them. */
   readonly tunnelInterface: string | undefined;
+  /** Label of a node with an OvnEip of type `lsp`; undefined if it never had one. */
+  readonly nodeEip: string | undefined;
   /**
    * The node is being deleted, or its autoscaler is about to delete it: load balancers must not send new connections
    * to it.
@@ -56,6 +58,7 @@ export class NodeReader {
       isLeaving:
         metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => key === LEAVING_TAINT),
       tunnelInterface: annotations[NODE.tunnelInterface],
+      nodeEip: metadata.labels?.[NODE_EIP_LABEL],
       networkUnavailable: status?.conditions?.find(({ type }) => type === "NetworkUnavailable")?.status,
     };
   }
