@@ -19,7 +19,8 @@ export async function connectOutside(
     for (const link of links) await ext.exec(["ip", "link", "del", link], { allowFailure: true });
   };
   await remove();
-  await ip("link", "add", "br-out", "type", "bridge");
+  // Without an address of its own a bridge has that of a port, and another one when that port goes with its node: routers would send to the former one until they resolve it again.
+  await ip("link", "add", "br-out", "address", "02:00:00:00:77:01", "type", "bridge");
   await ip("addr", "add", `${router.v4}/24`, "dev", "br-out");
   await ip("addr", "add", `${router.v6}/112`, "dev", "br-out", "nodad");
   await ip("link", "set", "br-out", "up");

@@ -7,6 +7,14 @@ export interface ExternalGatewaysFact {
   readonly nodes: readonly { readonly name: string; readonly chassis: string }[];
 }
 
+/** The chassis that may have the address of an OvnEip of type `lsp`; derived by `src/compile/nat/node-eip-chassis.ts`. Absent for other OvnEips. */
+export interface NodeEipChassisFact {
+  /** Name of the OvnEip. */
+  readonly key: string;
+  /** The first one that is alive has the address. Empty if no node can forward. */
+  readonly chassis: readonly string[];
+}
+
 /** The VPC in which an OvnEip is used; derived by `src/compile/nat/eip-exclusion.ts`. Absent if it is not used. */
 export interface EipVpcFact {
   /** Name of the OvnEip. */

@@ -70,6 +70,7 @@ export const DERIVED_INDEXES: { readonly [K in DerivedKind]: Indexes<K> } = {
   serviceRanges: {},
   bfdPorts: {},
   externalGateways: {},
+  nodeEipChassis: {},
   eipVpcs: {},
   // As the targets of rules.
   routerEndpoints: { address: ({ vpc, addresses }) => addressKeys(vpc, ...addresses) },

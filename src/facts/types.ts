@@ -3,7 +3,7 @@
 import type { ClusterFact, NameCollisionFact, ServedFact } from "./cluster.ts";
 import type { ChassisProblemFact } from "./database.ts";
 import type { DomainFact, DomainStateFact } from "./domain.ts";
-import type { EipVpcFact, ExternalGatewaysFact, RouterEndpointsFact } from "./external.ts";
+import type { EipVpcFact, ExternalGatewaysFact, NodeEipChassisFact, RouterEndpointsFact } from "./external.ts";
 import type { AddressConflictFact, AddressHolderFact } from "./ip.ts";
 import type { NodeNameFact, ZoneFact } from "./node.ts";
 import type {
@@ -64,6 +64,7 @@ export interface DerivedFactTypes {
   readonly chassisProblems: ChassisProblemFact;
   readonly bfdPorts: BfdPortFact;
   readonly externalGateways: ExternalGatewaysFact;
+  readonly nodeEipChassis: NodeEipChassisFact;
   readonly eipVpcs: EipVpcFact;
   readonly routerEndpoints: RouterEndpointsFact;
   readonly zones: ZoneFact;

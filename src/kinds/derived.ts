@@ -4,6 +4,7 @@ import { GatewayGroups } from "../compile/gateway/gateway-groups.ts";
 import { subnetGateways } from "../compile/gateway/gateway-nodes.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
+import { nodeEipChassis } from "../compile/nat/node-eip-chassis.ts";
 import { routerEndpoints } from "../compile/nat/router-endpoints.ts";
 import { NodeSubnets } from "../compile/node/node-subnets.ts";
 import { providerNodes } from "../compile/node/provider-nodes.ts";
@@ -25,7 +26,7 @@ import { zones } from "./zones.ts";
 
 /**
  * The derived facts: verdicts on subnets, members of groups, existing security groups, name collisions, objects that hold addresses, gateway nodes of
- * subnets, connections of nodes to external networks, VPCs of OvnEips, endpoints of routers, peered VPCs, zones, and names of nodes. They depend on the facts only, not on the order of
+ * subnets, connections of nodes to external networks, chassis and VPCs of OvnEips, endpoints of routers, peered VPCs, zones, and names of nodes. They depend on the facts only, not on the order of
  * changes.
  */
 export class DerivedFacts {
@@ -50,6 +51,7 @@ export class DerivedFacts {
       zones: deriverOf(facts, zones),
       nodeNames: deriverOf(facts, nodeNames),
       providerNodes: deriverOf(facts, providerNodes),
+      nodeEipChassis: deriverOf(facts, nodeEipChassis),
       serviceRanges: deriverOf(facts, clusterServiceRanges),
       subnets: this.#verdicts,
       subnetPolicyUse: deriverOf(facts, subnetPolicyUse),

@@ -61,7 +61,7 @@ declare module "../facts/types.ts" {
     readonly ovnEips: OvnEipFact;
   }
   interface FactIndexes {
-    readonly ovnEips: "maker" | "nodeAddress";
+    readonly ovnEips: "maker" | "nodeAddress" | "type";
   }
 }
 
@@ -279,6 +279,7 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   type: OVN_EIPS,
   project: projectOvnEip,
   indexes: {
+    type: ({ type }) => [type],
     maker: ({ makerUid }) => (makerUid === "" ? [] : [makerUid]),
     nodeAddress: ({ type, given }) =>
       type === "lsp" && given !== undefined ? [given.v4, given.v6].filter((address) => address !== "") : [],
@@ -286,7 +287,8 @@ export const ovnEipKind: Kind<"ovnEips"> = {
   unit: ovnEipUnit,
   rows: {
     Logical_Router: ["name", "options", "external_ids", "ports", "static_routes"],
-    Logical_Router_Port: ["name", "mac", "networks", "external_ids"],
+    Logical_Router_Port: ["name", "mac", "networks", "gateway_chassis", "external_ids"],
+    Gateway_Chassis: ["name", "chassis_name", "priority", "external_ids"],
     Logical_Switch: ["ports"],
     Logical_Switch_Port: PORT_COLUMNS,
     Logical_Router_Static_Route: ["ip_prefix", "nexthop", "output_port", "policy", "route_table", "external_ids"],

@@ -5,12 +5,14 @@ import { equalsGolden } from "../collections/testing/golden.ts";
 import { type ConditionEffect, conditionsIn, type ObjectBody, type WeftEffect } from "../compile/effects.ts";
 import { NameCollisions } from "../compile/name-collisions.ts";
 import { eipVpcs } from "../compile/nat/eip-exclusion.ts";
+import { nodeEipChassis } from "../compile/nat/node-eip-chassis.ts";
 import { routerEndpoints } from "../compile/nat/router-endpoints.ts";
 import { nodeUnit } from "../compile/node/node.ts";
 import { insideBalancerGroupId, loadBalancerGroupId } from "../compile/owner-ids.ts";
 import { podUnit } from "../compile/pod/pod.ts";
 import { subnetUnit } from "../compile/subnet/subnet.ts";
 import {
+  addChassis,
   addEndpoints,
   addIp,
   addNode,
@@ -91,6 +93,7 @@ function world(): FactStore {
   const facts = sampleFacts();
   for (const deriver of [
     deriverOf(facts, externalGateways),
+    deriverOf(facts, nodeEipChassis),
     deriverOf(facts, addressHolders),
     recordedDeriver(facts, eipVpcs),
     recordedDeriver(facts, routerEndpoints),
@@ -699,47 +702,111 @@ t.test("a BFD port with an address of an external subnet is refused", (t) => {
   t.end();
 });
 
-t.test("an OvnEip of type lsp is a router of the node with its name, and BFD does not monitor it", async (t) => {
-  const facts = world();
-  addEip(facts, "gw-1", 21, { type: "lsp" });
-  const state = { interface: "eth1", mtu: 1500 };
-  const connected = { key: "external/gw-1", network: "external", node: "gw-1", interface: "eth1", state };
-  facts.set("providerNodes", connected.key, connected);
-  const routes = ["172.30.0.21", "172.30.0.2", "fd00:30::21"].map((nextHopIP) => ({
-    cidr: nextHopIP.includes(":") ? "::/0" : "0.0.0.0/0",
-    nextHopIP,
-  }));
-  addVpc(facts, "team", { enableExternal: true, enableBfd: true, staticRoutes: routes });
-  golden(t, "ovn-eip-lsp", ovnEipKind.unit, facts, "gw-1");
-  const { rows, effects } = compile(facts, vpcKind, "team");
-  t.same(
-    rows.filter(({ table }) => table === "BFD").map(({ columns }) => columns["dst_ip"]),
-    ["172.30.0.2"],
-    "a session with the router, and none with the node, which would never answer",
-  );
-  t.match(conditionsIn(effects)[0], {
-    reason: "BfdNotMonitored",
-    message: /172\.30\.0\.21, fd00:30::21: BFD does not monitor/,
-  });
+/** Says that a node is connected to the network outside, or why it is not. */
+function connect(facts: FactStore, node: string, problem?: string): void {
+  const key = `external/${node}`;
+  const state = problem === undefined ? { interface: "eth1", mtu: 1500 } : { reason: problem, message: "" };
+  facts.set("providerNodes", key, { key, network: "external", node, interface: "eth1", state });
+}
 
-  const state2 = () => {
-    const { ready, reason, message, status, tables } = outcome(facts, ovnEipKind, "gw-1");
-    return { ready, reason, message, shown: status?.["ready"], isRouter: tables.includes("Logical_Router") };
-  };
-  t.match(state2(), { ready: true, reason: "Ready", shown: true, isRouter: true });
-  const problem = { reason: "InterfaceNotFound", message: "" };
-  facts.set("providerNodes", connected.key, { ...connected, state: problem });
-  t.match(state2(), {
-    ready: false,
-    reason: "NodeNotConnected",
-    message: /node "gw-1" is not connected to/,
-    shown: false,
-  });
-  addNode(facts, "gw-1", "172.18.0.14");
-  t.match(state2(), { ready: false, reason: "NodeNotReady", shown: false, isRouter: false });
-  facts.set("nodes", "gw-1", undefined);
-  t.match(state2(), { ready: false, reason: "NodeNotFound", message: /the address is reserved/, isRouter: false });
-});
+/** The chassis that may have the address of an OvnEip of type `lsp`: the first one that is alive has it. */
+function hosts(facts: FactStore, eip: string): readonly unknown[] {
+  const { rows } = compile(facts, ovnEipKind, eip);
+  const found = rows.filter(({ table }) => table === "Gateway_Chassis").map(({ columns }) => columns);
+  const sorted = found.toSorted((a, b) => Number(b["priority"]) - Number(a["priority"]));
+  return sorted.map(({ chassis_name: name }) => String(name).replace("chassis-", ""));
+}
+
+t.test(
+  "an OvnEip of type lsp is a router whose port is on the node with its name, or else on another one",
+  async (t) => {
+    const facts = world();
+    addEip(facts, "gw-1", 21, { type: "lsp" });
+    addChassis(facts, "other", "chassis-other");
+    for (const node of ["gw-1", "gw-2"]) connect(facts, node);
+    golden(t, "ovn-eip-lsp", ovnEipKind.unit, facts, "gw-1");
+    t.same(hosts(facts, "gw-1"), ["gw-1", "gw-2", "other"], "those that are connected before others");
+    addEip(facts, "other", 22, { type: "lsp" });
+    connect(facts, "other");
+    t.same(hosts(facts, "gw-1"), ["gw-1", "other", "gw-2"], "those with such an OvnEip before others");
+    t.same(hosts(facts, "other"), ["other", "gw-1", "gw-2"]);
+
+    const state = () => {
+      const { ready, reason, message, status, tables } = outcome(facts, ovnEipKind, "gw-1");
+      return { ready, reason, message, shown: status?.["ready"], isRouter: tables.includes("Logical_Router") };
+    };
+    t.match(state(), { ready: true, reason: "Ready", shown: true, isRouter: true });
+    const instead = /; another node forwards in its place$/;
+    connect(facts, "gw-1", "InterfaceNotFound");
+    t.match(state(), { ready: false, reason: "NodeNotConnected", message: instead, shown: false });
+    t.same(hosts(facts, "gw-1")[0], "other");
+    facts.set("nodes", "gw-1", undefined);
+    t.match(state(), { ready: false, reason: "NodeNotFound", message: instead, isRouter: true });
+    t.same(hosts(facts, "gw-1"), ["other"], "alone: of two chassis none would take over");
+    connect(facts, "other", "InterfaceNotFound");
+    t.match(state(), { ready: false, reason: "NodeNotFound", message: /; the address is reserved$/, isRouter: false });
+    addNode(facts, "gw-1", "172.18.0.14");
+    t.match(state(), { ready: false, reason: "NodeNotReady", isRouter: false });
+    addChassis(facts, "gw-1", "chassis-gw-1");
+    t.match(state(), { ready: false, reason: "NodeNotConnected", isRouter: false });
+  },
+);
+
+t.test(
+  "at most five chassis may have the address of an OvnEip of type lsp, each node's in its own order",
+  async (t) => {
+    const facts = world();
+    const nodes = ["n1", "n2", "n3", "n4", "n5", "n6"];
+    for (const [i, node] of nodes.entries()) {
+      addNode(facts, node, `172.18.1.${i}`);
+      addChassis(facts, node, `chassis-${node}`);
+      connect(facts, node);
+      addEip(facts, node, 31 + i, { type: "lsp" });
+    }
+    t.same(hosts(facts, "n1"), ["n1", "n2", "n3", "n4", "n5"]);
+    t.same(hosts(facts, "n5"), ["n5", "n6", "n1", "n2", "n3"]);
+    add(facts, "ovnEips", "n6", { type: "lsp", externalSubnet: "elsewhere" });
+    t.same(hosts(facts, "n5"), ["n5", "n1", "n2", "n3", "n4"], "only those of the same subnet");
+  },
+);
+
+t.test(
+  "next hops that are OvnEips of type lsp have no BFD sessions, and routes to them are used without",
+  async (t) => {
+    const facts = world();
+    addEip(facts, "gw-1", 21, { type: "lsp" });
+    const bfdId = "4ba0d4e4-2d1c-4b7c-9d6f-0b0f5d4d8f3a";
+    const session = { key: "team-external/172.30.0.21", uuid: bfdId, port: "team-external", address: "172.30.0.21" };
+    facts.set("bfdSessions", session.key, { ...session, status: "down", foreign: true });
+    const hops = ["172.30.0.21", "172.30.0.2", "fd00:30::21"];
+    const routes = (ids: Readonly<Record<string, string>> = {}) =>
+      hops.map((nextHopIP) => ({
+        ...{ cidr: nextHopIP.includes(":") ? "::/0" : "0.0.0.0/0", nextHopIP },
+        bfdId: ids[nextHopIP] ?? "",
+      }));
+    addVpc(facts, "team", { enableExternal: true, enableBfd: true, staticRoutes: routes() });
+    const columnsOf = (table: string) =>
+      compile(facts, vpcKind, "team").rows.flatMap((row) => (row.table === table ? [row.columns] : []));
+    t.same(
+      columnsOf("BFD").map(({ dst_ip: address }) => address),
+      ["172.30.0.2"],
+      "a session with the router, and none with the node, which would never answer",
+    );
+    t.match(outcome(facts, vpcKind, "team"), { ready: true, reason: "Ready", status: { enableBfd: true } });
+    addVpc(facts, "team", { enableExternal: true, staticRoutes: routes({ "172.30.0.21": bfdId }) });
+    t.same(
+      columnsOf("Logical_Router_Static_Route").flatMap(({ bfd }) => bfd ?? []),
+      [],
+      "a session of another client neither",
+    );
+    t.match(outcome(facts, vpcKind, "team"), {
+      reason: "BfdUnused",
+      message: /bfdId: the BFD session is not used: 172\.30\.0\.21 is an OvnEip of type lsp/,
+    });
+    addVpc(facts, "team", { enableExternal: true, enableBfd: true, staticRoutes: [routes()[0]!] });
+    t.match(outcome(facts, vpcKind, "team"), { reason: "Ready", status: { enableBfd: true } }, "as in Kube-OVN");
+  },
+);
 
 t.test("a node is labelled while an OvnEip of type lsp has its name", async (t) => {
   const facts = world();

@@ -5,6 +5,7 @@ import { EXTERNAL_GATEWAY_CONFIG } from "../../facts/external-config.ts";
 import type { NodeFact } from "../../facts/node.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { PatchObjectEffect } from "../effects.ts";
+import { hasAddress } from "../nat/node-eip-chassis.ts";
 import { patchObject } from "../owned-object.ts";
 
 /** Whether ConfigMap `ovn-external-gw-config` names a node as a host of routers' ports in external subnets. */
@@ -34,8 +35,7 @@ export function labelGateway(node: NodeFact, wanted: boolean): readonly PatchObj
 
 /** Whether the node has an address of its own in an external subnet: an OvnEip of type `lsp` with its name. */
 export function hasNodeEip(reader: FactReader, node: string): boolean {
-  const eip = reader.get("ovnEips", node);
-  return eip?.type === "lsp" && eip.given !== undefined && !eip.deleting;
+  return hasAddress(reader.get("ovnEips", node));
 }
 
 /** The effect that labels such a node; when it has none any more, the value is `false`, as in Kube-OVN. */

@@ -53,10 +53,11 @@ export function settleVpcRoutes(vpc: VpcFact): VpcRoutes {
 /** The only value of `ecmpMode` with a meaning. */
 export const SYMMETRIC = "ecmp_symmetric_reply";
 
-/** Options of static routes that OVN does not implement. */
+/** Options of static routes that have no effect. `nodeHops`: the next hops that are OvnEips of type `lsp`. */
 export function routeNotes(
   routes: readonly StaticRouteFact[],
   sessions: readonly { readonly uuid: string; readonly address: string }[],
+  nodeHops: readonly string[],
 ): readonly Note[] {
   const notes: Note[] = [];
   const note = (reason: string, path: string, field: string, message: string): void =>
@@ -72,6 +73,11 @@ export function routeNotes(
     else if (ecmpMode !== "")
       note("NotSupported", path, "ecmpMode", `${quoted(ecmpMode)} has no effect; must be ${SYMMETRIC} or empty`);
     if (bfdId === "") continue;
+    if (nodeHops.includes(nextHopIp)) {
+      const why = `${nextHopIp} is an OvnEip of type lsp, which does not answer BFD; another node takes the address over when its node fails`;
+      note("BfdUnused", path, "bfdId", `the BFD session is not used: ${why}`);
+      continue;
+    }
     const session = sessions.find(({ uuid }) => uuid === bfdId);
     if (session === undefined)
       note(

@@ -63,12 +63,16 @@ export function addStaticRoutes(
     if (joinGateway.v6 !== undefined)
       route(`default6${suffix}`, { ...way, ip_prefix: "::/0", nexthop: joinGateway.v6 });
   }
+  const nodeHops = externals.links.flatMap((link) => link.nodeHops);
   const known = new Set<string>();
   const made = new Map<string, ExternalSession>();
   for (const written of staticRoutes) {
     const own = sessionOfRoute(vpc, externals.links, staticRoutes, written);
     if (own !== undefined) made.set(sessionId(own), own);
-    const named = sessions.find(({ uuid, address }) => uuid === written.bfdId && address === written.nextHopIp);
+    // A session with an OvnEip of type `lsp` never comes up, and its route would not be used.
+    const named = nodeHops.includes(written.nextHopIp)
+      ? undefined
+      : sessions.find(({ uuid, address }) => uuid === written.bfdId && address === written.nextHopIp);
     const state = own && sessionStates[sessionId(own)];
     const monitor =
       own === undefined || state?.foreign === true

@@ -82,12 +82,7 @@ export function sessionNotes(
   states: SessionStates,
 ): readonly Note[] {
   if (!enableBfd) return [];
-  const unmonitored = links.flatMap(({ nodeHops }) => nodeHops);
-  if (unmonitored.length > 0) {
-    const message = `spec.enableBfd: ${unmonitored.join(", ")}: BFD does not monitor OvnEips of type lsp; routes through them are used also while their nodes are down`;
-    return [{ reason: "BfdNotMonitored", message }, ...downNotes(sessions, states)];
-  }
-  if (sessions.length === 0) {
+  if (sessions.length === 0 && !hasNodeHops(links)) {
     const message =
       "spec.enableBfd: BFD monitors nothing: no two static routes with one destination have a next hop in an external subnet";
     return [{ reason: "BfdUnused", message }];
@@ -102,6 +97,11 @@ function downNotes(sessions: readonly ExternalSession[], states: SessionStates):
     const message = `spec.enableBfd: next hop ${session.address} does not answer BFD (port ${session.port}); routes through it are not used`;
     return [{ reason: "BfdDown", message }];
   });
+}
+
+/** Whether a route leads to an OvnEip of type `lsp`. It needs no session: OVN moves the address to another node when its node fails. */
+export function hasNodeHops(links: readonly Pick<ExternalLink, "nodeHops">[]): boolean {
+  return links.some(({ nodeHops }) => nodeHops.length > 0);
 }
 
 /** The session that would monitor a next hop; undefined where that is in no external subnet, or is an OvnEip of type `lsp`, which does not answer BFD. */

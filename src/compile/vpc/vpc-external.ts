@@ -16,6 +16,7 @@ import { cidrsOverlap, parseCidr } from "../../net/cidr.ts";
 import { type Dual, dualValues } from "../../net/dual.ts";
 import type { Note, WeftEffect } from "../effects.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
+import { addGatewayChassis } from "../gateway-chassis.ts";
 import { externalRole, nameCollisionKey } from "../name-claims.ts";
 import { appliedRulesOf } from "../nat/eip-rules.ts";
 import { dropObject, makeObject, ownedBy } from "../owned-object.ts";
@@ -166,15 +167,7 @@ export function addExternalPorts(
       networks: networks.sort(),
       external_ids: externalIds(),
     });
-    for (const [i, name] of chassis.entries()) {
-      const id = `${port}-${name}`;
-      build.held("Logical_Router_Port", routerPortId(port), "gateway_chassis", "Gateway_Chassis", id, {
-        name: id,
-        chassis_name: name,
-        priority: Math.max(1, 100 - i),
-        external_ids: externalIds({ lrp: port }),
-      });
-    }
+    addGatewayChassis(build, port, chassis);
     build.held("Logical_Switch", switchId(subnet), "ports", "Logical_Switch_Port", routerPortId(switchPort), {
       name: switchPort,
       type: "router",

@@ -37,7 +37,13 @@ import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";
 import { addBfdPort, type BfdLink, bfdNotes, bfdProblems, bfdStatus } from "./vpc-bfd.ts";
 import { addExternalPorts, type Externals, externalEffects, externalStatus, readExternals } from "./vpc-external.ts";
-import { addExternalSessions, readSessions, type SessionStates, sessionNotes } from "./vpc-external-bfd.ts";
+import {
+  addExternalSessions,
+  hasNodeHops,
+  readSessions,
+  type SessionStates,
+  sessionNotes,
+} from "./vpc-external-bfd.ts";
 import { configNotes, followConfig } from "./vpc-external-config.ts";
 import { checkNextHops, type RouterNetwork, vacantHops } from "./vpc-next-hops.ts";
 import {
@@ -214,7 +220,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       subnets,
       vpcPeerings: peerings.links.map(({ remoteVpc }) => remoteVpc),
       ...externalStatus(vpc, externals),
-      enableBfd: sessions.length > 0,
+      enableBfd: sessions.length > 0 || (vpc.enableBfd && hasNodeHops(externals.links)),
       bfdPort: bfdStatus(input),
     };
     const key = `condition/vpcs/${name}`;
@@ -238,7 +244,11 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         ...externals.notes,
         ...configNotes(config, input.missingGateways),
         ...hops.notes,
-        ...routeNotes(routes.staticRoutes, input.sessions),
+        ...routeNotes(
+          routes.staticRoutes,
+          input.sessions,
+          externals.links.flatMap(({ nodeHops }) => nodeHops),
+        ),
         ...orderNotes(
           routes.staticRoutes,
           networksOf(input).map(({ cidr }) => cidr),

@@ -2,8 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { openLab } from "../../../hack/lab/lab.ts";
-import { EXTERNAL, FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { EXTERNAL, OUTSIDE } from "../../../hack/lab/topology.ts";
 import { until } from "../../../hack/lab/wait.ts";
 import { heldConnection } from "../../../hack/traffic/held.ts";
 import type { LineProgram } from "../../../hack/traffic/lines.ts";
@@ -15,23 +14,23 @@ import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
 import { ovnFipKind } from "../../../src/kinds/ovn-fip.ts";
 import { ovnSnatRuleKind } from "../../../src/kinds/ovn-snat-rule.ts";
 import { routerLbRuleKind } from "../../../src/kinds/router-lb-rule.ts";
-import { SERVICES, VPCS } from "../../../src/kube/resources.ts";
+import { SERVICES } from "../../../src/kube/resources.ts";
 import { clientAddressServer } from "../testing/client-address.ts";
 import {
   defaultRoutes,
-  type ExternalNetwork,
   FAMILIES,
-  gatewayOrder,
   hostOf,
   type OutsideFamily,
   useExternalNetwork,
 } from "../testing/external-network.ts";
+import { SETTLED_MS } from "../testing/failover.ts";
 import { areReady } from "../testing/nat-tenant.ts";
+import { useVpcAt, wholeNodeFaults, whyNotThreeNodes } from "../testing/node-faults.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, type PodManifest, run, useNamespace } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
 import { useObject } from "../testing/use-object.ts";
-import { openWorld, syncNodes, type World, whyNoLab } from "../testing/world.ts";
+import { openWorld, syncNodes, type World } from "../testing/world.ts";
 
 const NAME = "weft-natf";
 /** The label of the pods of the Service and the RouterLBRule. */
@@ -44,8 +43,6 @@ const EVERY_MS = 10;
 const MOST_S = 10;
 /** Until a connection has gone on, in ms: TCP doubles the time between retransmissions, so it may be silent for as long again as the network was. */
 const HELD_MS = 20_000;
-/** Until BFD sessions are up again after a fault, in ms. */
-const SETTLED_MS = 6_000;
 
 t.setTimeout(590_000);
 
@@ -55,12 +52,6 @@ interface Flow {
   readonly from: string;
   readonly address: string;
   readonly port: number;
-}
-
-function noLab(): string | false {
-  const lab = whyNoLab();
-  if (lab !== false) return lab;
-  return (openLab().settings?.nodes ?? 0) >= 3 ? false : "needs three nodes: of two chassis, OVN decides nothing";
 }
 
 /** A connection that is open over the fault. */
@@ -120,28 +111,15 @@ function balancedPod(...args: Parameters<typeof idlePod>): PodManifest {
   return { ...pod, metadata: { ...pod.metadata, labels: BALANCED } };
 }
 
-/** A VPC whose external port the last node hosts while it is alive: neither the databases nor the test's pods are there. */
-async function useVpc(t: Test, world: World, network: ExternalNetwork, host: string): Promise<string> {
-  const spec = { enableExternal: true, extraExternalSubnets: [network.name], staticRoutes: defaultRoutes(network) };
-  // The order of the nodes follows from the VPC's name.
-  for (let i = 0; i < 30; i++) {
-    const vpc = `${NAME}-${i}`;
-    await useObject(t, world, VPCS, vpc, spec);
-    const [first] = await gatewayOrder(world, externalEipName(vpc, network.name));
-    if (first === host) return vpc;
-    await world.kube.delete(VPCS, { name: vpc });
-  }
-  throw new Error(`none of 30 VPCs has its port on ${host}`);
-}
-
-t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { skip: noLab() }, async (t) => {
+t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { skip: whyNotThreeNodes() }, async (t) => {
   const world = await openWorld(t);
   const { lab } = world;
   const [central = "", other = "", victim = ""] = lab.nodes;
   t.same(world.own("ovn-central", victim), [], `OVN's databases are not on ${victim}`);
   const namespace = await useNamespace(t, world, NAME);
   const network = await useExternalNetwork(t, world, NAME, 80);
-  const vpc = await useVpc(t, world, network, victim);
+  // Neither the databases nor the test's pods are on its host.
+  const vpc = await useVpcAt(t, world, { network, host: victim }, NAME, { staticRoutes: defaultRoutes(network) });
   const port = externalEipName(vpc, network.name);
   await useSubnet(t, world, `${NAME}-pods`, { vpc, cidrBlock: "10.80.0.0/24,fd00:10:80::/112" });
   await judged(world, `${NAME}-pods`);
@@ -232,17 +210,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       ...both,
     ].map(([what, from, to]) => [`${what}, ${family}`, from, to]);
   };
-  const links = async (state: "up" | "down"): Promise<void> => {
-    for (const link of linksOf(victim)) await lab.node(FABRIC).exec(["ip", "link", "set", link.port, state]);
-    await lab.node(OUTSIDE).exec(["ip", "link", "set", `out-${victim}`, state]);
-  };
-  const faults = [
-    { what: "frozen", begin: async () => lab.pause(victim), end: async () => lab.resume(victim) },
-    { what: "unplugged", begin: () => links("down"), end: () => links("up") },
-    // The last one: its interface in the network outside does not come back.
-    { what: "killed", begin: () => lab.kill(victim), end: () => lab.up() },
-  ];
-  for (const { what, begin, end } of faults) {
+  for (const { what, begin, end } of wholeNodeFaults(world, victim)) {
     await t.test(`the gateway node is ${what}: another one takes over`, async (t) => {
       await until(`${victim} has the port`, 60_000, async () => (await hostOf(world, port)) === victim, 500);
       await delay(SETTLED_MS);
