@@ -16,6 +16,11 @@ export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<st
       "changes flags of kube-ovn-cni and looks for iptables rules of its proxy; Weft's probes need neither",
     "ovn nb change vip when dual-stack service":
       "looks for the load balancer of all Services; here each Service has its own",
+    "kubectl ko dpctl <node> show": "ovs-dpctl needs Open vSwitch's kernel module, which the lab has not",
+    "kubectl ko trace <pod> <args...>": "traces ARP, too, which has no counterpart (docs/look-inside.md)",
+    "kubectl ko trace <node> <args...>": "traces ARP, too, which has no counterpart (docs/look-inside.md)",
+    "kubectl ko log kube-ovn all": "collects files; here logs are printed (docs/look-inside.md)",
+    "kubectl ko diagnose subnet IPPorts": "diagnose IPPorts has no counterpart (docs/look-inside.md)",
     "detect duplicate address": "Weft does not probe for hosts outside that have a pod's address (docs/underlay.md)",
   },
   "ovn-vpc-nat-gw": {
