@@ -20,7 +20,7 @@ const LANES = [
   ["services.md", "vpc-services.md", "node-networks.md", "ways-out.md"],
 ];
 /** Pages for maintainers, whose examples are not run on a cluster, and the one that needs a lab with another network plugin. */
-const NOT_ON_A_CLUSTER = ["releasing.md", "non-primary.md", "stability.md"];
+const NOT_ON_A_CLUSTER = ["conformance.md", "releasing.md", "non-primary.md", "stability.md"];
 const first = ["look-inside.md"];
 const known = [...LANES.flat(), ...NOT_ON_A_CLUSTER, ...first];
 const others = readdirSync(DOCS).filter((name) => name.endsWith(".md") && !known.includes(name));
