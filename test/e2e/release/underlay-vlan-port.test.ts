@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
 import { ping } from "../../../hack/traffic/probe.ts";
+import { NODE } from "../../../src/api/annotations.ts";
 import { VENDOR } from "../../../src/api/names.ts";
 import { RECORD_KEY, type UplinkRecord, writeRecord } from "../../../src/daemon/uplinks/uplink-record.ts";
 import { vlanPortName } from "../../../src/daemon/uplinks/vlan-ports.ts";
@@ -38,6 +39,10 @@ t.test(
     const address = (family: OutsideFamily): string => vlan.address(50, family);
     const body = { spec: { preserveVlanInterfaces: true } };
     await world.kube.patch(providerNetworkKind.type, { name: NAME }, { type: "merge", body });
+    // A daemon that does not know it yet would restore the sub-interface.
+    await world.nodes.until(first, "has a contract with VLAN ports", (node) =>
+      node?.metadata.annotations?.[NODE.contract]?.includes(`"keptVlans":{"${NAME}"`),
+    );
     const bridge = `br-${NAME}`;
     const port = vlanPortName(bridge, TAG);
     const vsctl = (...args: readonly string[]) =>
