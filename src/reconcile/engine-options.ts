@@ -46,6 +46,8 @@ export interface EngineOptions<E extends Effect> {
   readonly onContention?: (unit: string, what: Contended, pause: number) => void;
   /** Sets that are corrected in the first transaction after every unit has compiled; see {@link findOrphanedMembers}. */
   readonly ownColumns?: readonly OwnColumn[];
+  /** The sets of each table, which a row of a unit leaves in the unit's first transaction if it is wanted in another one; see {@link findMovedMembers}. */
+  readonly sets?: ReadonlyMap<string, readonly { readonly column: string }[]>;
 }
 
 /** Counters since the start. */

@@ -10,7 +10,7 @@ import { Desired } from "./desired.ts";
 import { noteDrift, type ObservedChange } from "./drift.ts";
 import { EffectOffers } from "./effect-offers.ts";
 import type { EngineOptions, EngineStats } from "./engine-options.ts";
-import { findOrphanedMembers } from "./orphaned-members.ts";
+import { findMovedMembers, findOrphanedMembers } from "./orphaned-members.ts";
 import type { CommitOutcome } from "./outcome.ts";
 import { RefusedBatches } from "./refused-batches.ts";
 import { repairsIn } from "./repairs.ts";
@@ -289,9 +289,10 @@ export class Engine<E extends Effect> {
 
   #touchOrphanedMembers(): void {
     this.#cleared = true;
-    const { view, ownColumns = [] } = this.#options;
+    const { view, ownColumns = [], sets = new Map() } = this.#options;
     for (const { unit, edge } of findOrphanedMembers(this.desired, view, ownColumns, this.#isKept))
       this.#touchedOf(unit).edge(edge);
+    for (const { unit, edge } of findMovedMembers(this.desired, view, sets)) this.#touchedOf(unit).edge(edge);
   }
 
   /** Whether a unit has a row that the database does not have. */

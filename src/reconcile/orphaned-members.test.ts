@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import type { Edge } from "../desired/fragment.ts";
 import { Desired } from "./desired.ts";
-import { findOrphanedMembers } from "./orphaned-members.ts";
+import { findMovedMembers, findOrphanedMembers } from "./orphaned-members.ts";
 import type { DatabaseView } from "./transaction-plan.ts";
 
 t.test("orphaned members are found in sets of desired rows, and in no others", async (t) => {
@@ -26,3 +27,24 @@ t.test("orphaned members are found in sets of desired rows, and in no others", a
   const found = [...findOrphanedMembers(desired, view, [{ table: "Group", column: "acls", members: "Port" }])];
   t.strictSame(found, [{ unit: "group:1", edge: { ...edge, member: "left" } }]);
 });
+
+t.test(
+  "a row that is wanted in another set than before leaves the former set with the changes of its unit",
+  async (t) => {
+    const desired = new Desired();
+    const row = (table: string, uuid: string) => ({ table, uuid, label: uuid, columns: {} });
+    const has = (unit: string, rows: readonly ReturnType<typeof row>[], edges: readonly Edge[] = []): void =>
+      void desired.replace(unit, { database: "OVN_Northbound", rows, edges, effects: [] });
+    has("router:a", [row("Router", "a")]);
+    has("router:b", [row("Router", "b")]);
+    const edge: Edge = { table: "Router", row: "b", column: "nat", member: "moved" };
+    has("rule:1", [row("Nat", "moved")], [edge]);
+    const tables: Readonly<Record<string, { readonly nat: readonly string[] }>> = {
+      a: { nat: ["moved", "orphaned"] },
+      b: { nat: ["moved"] },
+    };
+    const view: DatabaseView = { get: (_table, uuid) => tables[uuid] as never, isRoot: () => true };
+    const found = [...findMovedMembers(desired, view, new Map([["Router", [{ column: "nat" }]]]))];
+    t.strictSame(found, [{ unit: "rule:1", edge: { ...edge, row: "a" } }]);
+  },
+);

@@ -38,3 +38,28 @@ export function* findOrphanedMembers(
     }
   }
 }
+
+/**
+ * The members that an earlier run left in sets of rows that are still wanted, although their rows are wanted in another set, each with the unit of the member: the translation
+ * of a rule that has moved to another VPC while no controller ran. They leave with the changes of that unit, or two routers would have the row until the sweep. To be called
+ * only when every unit has compiled once.
+ */
+export function* findMovedMembers(
+  desired: Desired,
+  view: DatabaseView,
+  columns: ReadonlyMap<string, readonly { readonly column: string }[]>,
+): Iterable<{ readonly unit: string; readonly edge: Edge }> {
+  for (const { row } of desired.rows()) {
+    const { table, uuid } = row;
+    for (const { column } of columns.get(table) ?? []) {
+      const present = view.get(table, uuid)?.[column];
+      // A set that one unit writes completely is compared with the row.
+      if (!Array.isArray(present) || row.columns[column] !== undefined) continue;
+      const wanted = desired.members(uuid, column);
+      for (const member of present.map(String)) {
+        const unit = wanted?.has(member) ? undefined : desired.row(member)?.unit;
+        if (unit !== undefined) yield { unit, edge: { table, row: uuid, column, member } };
+      }
+    }
+  }
+}

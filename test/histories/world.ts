@@ -18,10 +18,10 @@ import {
 import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { merge } from "../sim/cluster.ts";
+import type { CodeMutation } from "../sim/code-mutation.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
 import { Throwing } from "../sim/injected-exceptions.ts";
 import { MachineClocks } from "../sim/machine-clocks.ts";
-import type { CodeMutation } from "../sim/mutations.ts";
 import { RandomFaults } from "../sim/random-faults.ts";
 import { Replica } from "../sim/replica.ts";
 import { Scheduler } from "../sim/scheduler.ts";

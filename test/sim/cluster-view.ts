@@ -17,6 +17,7 @@ import {
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
 import { type Block, isIn, meet, type NumericAddress, readAddress, readBlock, readRange } from "./addresses.ts";
 import { ASKED, type SimPod, type SimSet } from "./cluster.ts";
+import { type ExternalHolder, externalHolders } from "./external-holders.ts";
 import { isHostile } from "./hostile.ts";
 import { MACHINES, NETWORKS_ANNOTATION } from "./users.ts";
 
@@ -127,6 +128,8 @@ export class ClusterView {
   readonly subnets: readonly SimulatedSubnet[];
   readonly ips: readonly SimulatedIp[];
   readonly vips: readonly Vip[];
+  /** OvnEips and Services with addresses of external subnets. */
+  readonly externals: readonly ExternalHolder[];
   readonly pods: readonly SimulatedPod[];
   readonly nodes: readonly Node[];
   readonly sets: readonly SimSet[];
@@ -151,6 +154,7 @@ export class ClusterView {
     this.subnets = kube.objects(SUBNETS).filter(isJudged).map(subnetOf);
     this.ips = kube.objects(IPS).map(ipOf);
     this.vips = kube.objects(VIPS).map(vipOf);
+    this.externals = externalHolders(kube);
     const networks = readNetworks(kube);
     this.pods = kube
       .objects<SimPod>(PODS)
@@ -215,7 +219,7 @@ export class ClusterView {
       wanted.blocks.some((block) => addresses.some((ip) => isIn(block, ip)))
     )
       return "it has a node's address";
-    const held = [...this.ips, ...this.vips].filter((holder) => holder.subnet === name);
+    const held = [...this.ips, ...this.vips, ...this.externals].filter((holder) => holder.subnet === name);
     for (const address of held.flatMap((holder) => holder.addresses.flatMap((text) => readAddress(text) ?? []))) {
       if (!wanted.blocks.some((block) => isIn(block, address))) return "an address in use would be outside of it";
       if (wanted.gateways.some(({ family, value }) => family === address.family && value === address.value))

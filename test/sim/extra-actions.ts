@@ -3,6 +3,7 @@
 import { bfdAction, bfdAtFirst } from "./bfd.ts";
 import { chassisAction, chassisAtFirst, quietDeaths } from "./chassis.ts";
 import { clockJump, clocksAtFirst } from "./clock-jumps.ts";
+import { natAction, natAtFirst } from "./nat.ts";
 import { Random } from "./random.ts";
 import type { Action } from "./script.ts";
 import { tenantAction, tenantsAtFirst } from "./tenants.ts";
@@ -11,7 +12,7 @@ import { tenantAction, tenantsAtFirst } from "./tenants.ts";
  * Additions to the scripts of `generate.ts`: each has a separate random stream, so that the rest is
  * unchanged.
  */
-export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis", "bfd", "clocks"] as const;
+export const EXTRAS = ["throws", "hostile", "nodes", "tenants", "chassis", "bfd", "clocks", "nat"] as const;
 /** One of {@link EXTRAS}. */
 export type Extra = (typeof EXTRAS)[number];
 /** The extras that every script may have. */
@@ -38,9 +39,10 @@ const MOST: Readonly<Record<Extra, number>> = {
   chassis: 15,
   bfd: 40,
   clocks: 10,
+  nat: 60,
 };
 /** Those that most seeds have. */
-const OFTEN: ReadonlySet<Extra> = new Set(["tenants", "chassis", "bfd", "clocks"]);
+const OFTEN: ReadonlySet<Extra> = new Set(["tenants", "chassis", "bfd", "clocks", "nat"]);
 
 /** The initial objects. */
 const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>> = {
@@ -49,6 +51,7 @@ const BEGINNINGS: Partial<Readonly<Record<Extra, (random: Random) => Action[]>>>
   chassis: chassisAtFirst,
   bfd: bfdAtFirst,
   clocks: clocksAtFirst,
+  nat: natAtFirst,
 };
 
 const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: number) => Action[]>> = {
@@ -59,6 +62,7 @@ const MAKERS: Readonly<Record<Extra, (random: Random, at: number, replicas: numb
   chassis: chassisAction,
   bfd: bfdAction,
   clocks: clockJump,
+  nat: natAction,
 };
 
 const UNITS = [

@@ -20,6 +20,7 @@ export class FreeAddresses {
       held.set(keyOfAddress(address), held.get(keyOfAddress(address)) ?? holder);
     };
     for (const ip of picture.ips) for (const address of ip.addresses) hold(ip.subnet, address, ip.name);
+    for (const one of picture.externals) for (const address of one.addresses) hold(one.subnet, address, one.name);
     for (const vip of picture.vips) for (const address of vip.addresses) hold(vip.subnet, address, vip.name);
   }
 

@@ -9,6 +9,7 @@ import type {
   BfdAction,
   ChassisAction,
   ClockAction,
+  NatAction,
   NetworkWant,
   NodeAction,
   Script,
@@ -59,6 +60,7 @@ type GeneratedName = Exclude<
   | NodeAction["do"]
   | TenantAction["do"]
   | BfdAction["do"]
+  | NatAction["do"]
   | ChassisAction["do"]
   | ClockAction["do"]
 >;

@@ -4,8 +4,6 @@ import { NODE, SUBNET } from "../../src/api/annotations.ts";
 import { serviceUnit } from "../../src/compile/service/service.ts";
 import { vpcUnit } from "../../src/compile/vpc/vpc.ts";
 import { encodeSubnetContract } from "../../src/contract/subnet.ts";
-import type { Controller } from "../../src/controller/controller.ts";
-import type { ControllerParts } from "../../src/controller/controller-parts.ts";
 import { WriteFence } from "../../src/controller/leadership/fencing.ts";
 import { Sources } from "../../src/controller/sources.ts";
 import { StatusWriter } from "../../src/controller/status/status-writer.ts";
@@ -18,36 +16,12 @@ import type { StatefulSetFact } from "../../src/facts/workload.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { Kube, Patch } from "../../src/kube/kube.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { IPS, NODES, PODS, type ResourceType, SUBNETS } from "../../src/kube/resources.ts";
+import { IPS, NODES, PODS, SUBNETS } from "../../src/kube/resources.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
 import type { Clock } from "../../src/time/clock.ts";
-import type { Extra } from "./extra-actions.ts";
-import type { MachineParts } from "./node/process-parts.ts";
+import type { CodeMutation } from "./code-mutation.ts";
+import { NAT_MUTATIONS } from "./nat-mutations.ts";
 import { replaced } from "./replaced.ts";
-
-/**
- * A mutation of the controller or the daemon, to check that the simulation finds bugs of that kind. It is applied from outside:
- * wrapping what a controller is given, by changing its parts, or by replacing a method during a run. The product has no code for it.
- */
-export interface CodeMutation {
-  readonly name: string;
-  /** The bug, and its effect in a real cluster. */
-  readonly bug: string;
-  /** A seed that found it when this was written: a search from there soon finds it again. */
-  readonly shown: number;
-  /** Changes the parts of a controller. */
-  readonly parts?: (parts: ControllerParts) => ControllerParts;
-  /** Changes a controller that has just been created. */
-  readonly controller?: (controller: Controller, parts: ControllerParts) => void;
-  /** Extras that a run needs for the bug to show. */
-  readonly extras?: readonly Extra[];
-  /** Changes the daemon's interface to its node. */
-  readonly machine?: (parts: MachineParts) => MachineParts;
-  /** Changes an object that a daemon has listed or watched. */
-  readonly heard?: <T extends KubeObject>(type: ResourceType, object: T) => T;
-  /** Changes all controllers and daemons of this thread; the returned function reverts that. */
-  readonly install?: () => () => void;
-}
 
 /** All mutations. */
 export const MUTATIONS: readonly CodeMutation[] = [
@@ -336,6 +310,7 @@ export const MUTATIONS: readonly CodeMutation[] = [
         return input && { ...input, vpc: { ...input.vpc, staticRoutes } };
       }),
   },
+  ...NAT_MUTATIONS,
   {
     name: "one-sided-peering",
     bug: "a VPC is linked to each that names it, whether it names that one or not",

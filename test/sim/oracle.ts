@@ -85,7 +85,7 @@ function sharedAddresses({ picture }: Evidence): string[] {
   const vpcOf = (subnet: string): string => picture.subnet(subnet)?.domain ?? `(no subnet ${subnet})`;
   for (const { name, subnet, addresses, byUser } of [
     ...picture.ips,
-    ...picture.vips.map((vip) => ({ ...vip, byUser: false })),
+    ...[...picture.vips, ...picture.externals].map((one) => ({ ...one, byUser: false })),
   ]) {
     for (const address of addresses) {
       const key = `${vpcOf(subnet)} ${keyOfAddress(address)}`;
@@ -95,7 +95,10 @@ function sharedAddresses({ picture }: Evidence): string[] {
     }
   }
   const macs = new Map<string, string>();
-  for (const { name, subnet, mac, byUser } of picture.ips) {
+  for (const { name, subnet, mac, byUser } of [
+    ...picture.ips,
+    ...picture.externals.map((one) => ({ ...one, byUser: false })),
+  ]) {
     const key = `${vpcOf(subnet)} ${mac}`;
     if (mac === "" || byUser) continue;
     const other = macs.get(key);
@@ -218,6 +221,7 @@ function wrongPorts(evidence: Evidence): string[] {
       port.type === "router" ||
       port.type === "external" ||
       port.type === "localport" ||
+      port.type === "localnet" ||
       foreignPorts.has(name)
     )
       continue;
@@ -236,7 +240,7 @@ function wrongPorts(evidence: Evidence): string[] {
 function isContested({ picture }: Evidence, ip: SimulatedIp): boolean {
   const mine = ip.addresses.map(keyOfAddress);
   const vpc = picture.subnet(ip.subnet)?.domain;
-  const others = [...picture.ips, ...picture.vips.map((vip) => ({ ...vip, byUser: false }))];
+  const others = [...picture.ips, ...[...picture.vips, ...picture.externals].map((one) => ({ ...one, byUser: false }))];
   return others.some(
     (other) =>
       other.name !== ip.name &&
@@ -438,7 +442,7 @@ function wrongNodes({ picture, northbound }: Evidence, free: FreeAddresses): str
 function leftObjects(picture: ClusterView): string[] {
   const subnets = picture.subnets.flatMap((subnet) => {
     const used =
-      picture.ips.some((ip) => ip.subnet === subnet.name) ||
+      [...picture.ips, ...picture.externals].some((holder) => holder.subnet === subnet.name) ||
       picture.vips.some((vip) => vip.subnet === subnet.name && vip.addresses.length > 0);
     if (!subnet.deleting || used) return [];
     return [`subnet ${subnet.name} is being deleted and not in use, but it does not go`];

@@ -18,7 +18,7 @@ export class OtherClient {
   readonly #randomFaults: RandomFaults;
   #backup: Backup | undefined;
   #foreign = 0;
-  /** uuid of ports whose addresses are not ours at the moment, because another client wrote them. */
+  /** uuids of rows whose content is not ours at the moment, because another client wrote them: ports, and all rows of a restored backup. */
   readonly touched = new Set<string>();
   /** Names of the administrator's own ports. */
   readonly foreignPorts = new Set<string>();
@@ -29,11 +29,10 @@ export class OtherClient {
     this.#randomFaults = randomFaults;
   }
 
-  /** A controller has written ports: they have its addresses again. */
+  /** A controller has written rows: they are its own again. */
   committed(from: SimProcess | undefined, operations: readonly JsonObject[]): void {
     if (from === undefined) return;
-    for (const { table, where, uuid } of operations) {
-      if (table !== "Logical_Switch_Port") continue;
+    for (const { where, uuid } of operations) {
       const [, , named] = (Array.isArray(where) ? (where[0] as readonly unknown[] | undefined) : undefined) ?? [];
       this.touched.delete(String(uuid ?? (named as readonly string[] | undefined)?.[1]));
     }
@@ -108,7 +107,7 @@ export class OtherClient {
         this.#scheduler.after(action.down, () => {
           this.#randomFaults.count("northbound restored from a backup");
           // Rows of the backup that differ from the present ones are treated as another client's until they have been restored.
-          for (const uuid of backup.get("Logical_Switch_Port")?.keys() ?? []) this.touched.add(uuid);
+          for (const rows of backup.values()) for (const uuid of rows.keys()) this.touched.add(uuid);
           this.foreignPorts.clear();
           for (const row of backup.get("Logical_Switch_Port")?.values() ?? []) {
             if (String(row["name"]).startsWith("admin-")) this.foreignPorts.add(String(row["name"]));

@@ -8,8 +8,9 @@ import { parseRecord } from "../../src/recording/record.ts";
 import type { LineSink } from "../../src/recording/recorder.ts";
 import { Replay } from "../../src/recording/replay.ts";
 import { committedText, desiredOf, desiredText } from "../../src/recording/rows-text.ts";
+import type { CodeMutation } from "./code-mutation.ts";
 import { generateScript } from "./generate.ts";
-import { type CodeMutation, MUTATIONS } from "./mutations.ts";
+import { MUTATIONS } from "./mutations.ts";
 import { runScript } from "./run.ts";
 
 const [ANY] = MUTATIONS;

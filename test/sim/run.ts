@@ -20,7 +20,9 @@ import { AddressHistory } from "./address-history.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { Cluster } from "./cluster.ts";
 import { ClusterView, type SimulatedPod } from "./cluster-view.ts";
+import type { CodeMutation } from "./code-mutation.ts";
 import { NorthboundServer } from "./database-server.ts";
+import { EndpointSlices } from "./endpoint-slices.ts";
 import { Faults } from "./faults.ts";
 import { leavesByDead, wrongGateways } from "./gateways.ts";
 import { isFault } from "./generate.ts";
@@ -28,7 +30,8 @@ import { Hostile } from "./hostile.ts";
 import { Throwing } from "./injected-exceptions.ts";
 import { Invariants } from "./invariants.ts";
 import { API_SERVER, MachineClocks } from "./machine-clocks.ts";
-import type { CodeMutation } from "./mutations.ts";
+import { wrongNat } from "./nat-oracle.ts";
+import { NAT_TYPES, NatUsers } from "./nat-users.ts";
 import { Nodes } from "./node/nodes.ts";
 import { judge, waitsForNothing } from "./oracle.ts";
 import { OtherClient } from "./other-client.ts";
@@ -44,6 +47,7 @@ import type {
   ChassisAction,
   DatabaseAction,
   FaultAction,
+  NatAction,
   NodeAction,
   Script,
   TenantAction,
@@ -54,6 +58,7 @@ import { SimulatedSouthbound } from "./southbound.ts";
 import { Tenancy, wrongTenancy } from "./tenancy.ts";
 import { TenantUsers } from "./tenant-users.ts";
 import { RunTrace } from "./trace.ts";
+import { TranslationChecks } from "./translation-checks.ts";
 import { Users } from "./users.ts";
 
 /** How a run ended. */
@@ -164,6 +169,7 @@ async function carryOut(
       portLoss.onCommit(from);
       tenancy?.onCommit();
       sessions?.onCommit(from);
+      external?.onCommit(from);
       southbound?.onNorthbound();
     },
   });
@@ -180,6 +186,10 @@ async function carryOut(
   });
   const tenants = script.actions.some(isTenant) ? new TenantUsers(kube, cluster) : undefined;
   const tenancy = tenants && new Tenancy({ kube, northbound, onViolation: violate });
+  const nat = script.actions.some(isNat) ? new NatUsers(kube, cluster, northbound) : undefined;
+  const external =
+    nat && new TranslationChecks({ kube, northbound, touched: otherClient.touched, onViolation: violate });
+  const slices = tenants === undefined && nat === undefined ? undefined : new EndpointSlices(kube, cluster);
   const sessions = script.actions.some(isBfd)
     ? new BfdSessions({ kube, cluster, northbound, onViolation: violate })
     : undefined;
@@ -234,14 +244,21 @@ async function carryOut(
       cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => quiet.disturbed()));
     }
   }
-  if (tenants !== undefined && tenancy !== undefined) {
+  if (tenancy !== undefined) {
     for (const type of [VPCS, SUBNETS]) {
       cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => tenancy.look()));
     }
+  }
+  if (external !== undefined) {
+    for (const type of Object.values(NAT_TYPES)) {
+      cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => external.look()));
+    }
+  }
+  if (slices !== undefined) {
     for (const type of [PODS, SERVICES, ENDPOINT_SLICES]) {
       cluster.ignore(kube.watch(type, { resourceVersion: "0", timeoutSeconds: 1e9, signal }, () => cluster.wake()));
     }
-    cluster.onWake = () => tenants.look();
+    cluster.onWake = () => slices.look();
   }
   if (script.actions.some((action) => action.do === "daemons")) {
     nodes = new Nodes({
@@ -277,6 +294,7 @@ async function carryOut(
       else if (isNode(action)) nodes?.act(action);
       else if (isTenant(action)) tenants?.act(action);
       else if (isBfd(action)) sessions?.act(action);
+      else if (isNat(action)) nat?.act(action);
       else if (isChassis(action)) southbound?.act(action);
       else if (action.do === "clock-jump") clocks.act(action);
       else if (action.do !== "daemons") act(action, users, otherClient, faults);
@@ -360,6 +378,8 @@ async function carryOut(
     for (const what of judge(evidence)) violate(`${when}, ${what}`);
     if (tenancy !== undefined) for (const what of wrongTenancy(kube, picture, northbound)) violate(`${when}, ${what}`);
     for (const what of sessions?.wrong() ?? []) violate(`${when}, ${what}`);
+    for (const what of external?.shared() ?? []) violate(`${when}, ${what}`);
+    if (nat !== undefined) for (const what of wrongNat(kube, picture, northbound)) violate(`${when}, ${what}`);
     if (southbound !== undefined)
       for (const what of wrongGateways(picture, northbound, southbound)) violate(`${when}, ${what}`);
     if (nodes === undefined) return;
@@ -396,6 +416,10 @@ function isTenant(action: Action): action is TenantAction & Action {
 
 function isBfd(action: Action): action is BfdAction & Action {
   return action.do.startsWith("bfd-");
+}
+
+function isNat(action: Action): action is NatAction & Action {
+  return action.do.startsWith("nat-");
 }
 
 function isChassis(action: Action): action is ChassisAction & Action {

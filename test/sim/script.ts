@@ -21,6 +21,7 @@ export type UserAction =
       readonly do: "pod";
       readonly ns: string;
       readonly name: string;
+      readonly labels?: Readonly<Record<string, string>>;
       readonly wishes?: Wishes;
       readonly host?: boolean;
     }
@@ -120,6 +121,39 @@ export type BfdAction =
   /** northd has another status of a session. */
   | { readonly do: "bfd-status"; readonly pick: number; readonly status: "up" | "down" | "init" }
   | { readonly do: "bfd-destroy"; readonly pick: number };
+
+/** The types of objects that have addresses in external networks, translate them, or describe the network. */
+export type NatType =
+  | "ovn-eips"
+  | "ovn-fips"
+  | "ovn-snat-rules"
+  | "ovn-dnat-rules"
+  | "router-lb-rules"
+  | "services"
+  | "configmaps"
+  | "vlans";
+
+/** Actions on external networks, besides those of all users; see `nat.ts`. */
+export type NatAction =
+  /** Creates the object, or replaces its spec. */
+  | {
+      readonly do: "nat-put";
+      readonly type: NatType;
+      readonly ns?: string;
+      readonly name: string;
+      readonly annotations?: Readonly<Record<string, string>>;
+      readonly spec?: Readonly<Record<string, unknown>>;
+      readonly data?: Readonly<Record<string, string>>;
+    }
+  | { readonly do: "nat-delete"; readonly type: NatType; readonly ns?: string; readonly name: string }
+  /** A node reports its chassis, and may host routers' ports in external networks from now on, or not any more. */
+  | { readonly do: "nat-node"; readonly name: string; readonly gateway: boolean }
+  /** Another client deletes a row. */
+  | {
+      readonly do: "nat-lose-row";
+      readonly table: "NAT" | "Load_Balancer" | "Logical_Router_Port";
+      readonly pick: number;
+    };
 
 /** Actions of another client on the northbound database. */
 export type DatabaseAction =
@@ -252,6 +286,7 @@ export type Action = { readonly at: number } & (
   | UserAction
   | TenantAction
   | BfdAction
+  | NatAction
   | DatabaseAction
   | FaultAction
   | ThrowAction

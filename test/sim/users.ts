@@ -58,9 +58,14 @@ export class Users {
     const cluster = this.#cluster;
     switch (action.do) {
       case "pod": {
-        const { ns, name, wishes, host } = action;
+        const { ns, name, labels, wishes, host } = action;
         if (!this.#namespaceLives(ns)) return;
-        cluster.createPod(ns, name, template(wishes), host ? { spec: { hostNetwork: true } } : {});
+        cluster.createPod(
+          ns,
+          name,
+          { ...template(wishes), ...(labels && { labels }) },
+          host ? { spec: { hostNetwork: true } } : {},
+        );
         return;
       }
       case "delete-pod": {

@@ -21,7 +21,8 @@ export function wrongWaysOut({
 }): string[] {
   const found: string[] = [];
   const routed = picture.subnets.filter(
-    ({ onOvn, name, vpc, accepted }) => accepted && onOvn && vpc === DEFAULT_VPC_NAME && name !== JOIN,
+    ({ onOvn, name, vpc, accepted, object }) =>
+      accepted && onOvn && vpc === DEFAULT_VPC_NAME && name !== JOIN && !(object.spec as { vlan?: string }).vlan,
   );
   const sets = new Map(northbound.rows("Address_Set").map(({ name, addresses }) => [name, addresses]));
   for (const how of ["distributed", "nat"] as const) {

@@ -54,6 +54,19 @@ t.test("a Vip whose status was removed, and that requests another address, gets 
   t.end();
 });
 
+t.test("an object that is refused another address than it had does not keep the former one", (t) => {
+  const { facts, allocator, records, ipam } = world();
+  allocator.start();
+  eip(facts, "a", given("172.30.0.3", "00:00:00:00:00:01"));
+  eip(facts, "b", given("172.30.0.4", "00:00:00:00:00:02"));
+  eip(facts, "a", { uid: "anew", spec: { v4Ip: "172.30.0.4" } });
+  t.equal(ipam.holderOf("external", "172.30.0.4"), "ovnEip/b");
+  t.equal(ipam.holderOf("external", "172.30.0.3"), undefined, "others can have it, as after a restart");
+  facts.set("ovnEips", "b", undefined);
+  t.equal(records.get("ovnEip/a")?.lease.v4, "172.30.0.4");
+  t.end();
+});
+
 t.test("the address of a deleted object is free, also if its status was removed before", (t) => {
   const { facts, allocator, ipam } = world();
   allocator.start();

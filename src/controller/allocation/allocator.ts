@@ -294,9 +294,11 @@ export class Allocator {
   }
 
   #refuse(claim: Claim, refusal: Refusal): void {
-    const { owner, fresh } = claim;
+    const { owner, fresh, recordedIn } = claim;
+    // An object that records its own address, does not record one any more and is refused another one, has none.
+    const lost = recordedIn.kind !== "ips" && !this.#holdings.isRecorded(recordedIn);
     // The address that its port had when this leader started is not kept if the request is invalid; it may be valid later if a subnet is ready again.
-    if (fresh && owner !== undefined && refusal.code !== "SubnetNotReady") this.#holdings.letGo(owner);
+    if ((fresh || lost) && owner !== undefined && refusal.code !== "SubnetNotReady") this.#holdings.letGo(owner);
     this.#refusals.add(claim, refusal);
   }
 

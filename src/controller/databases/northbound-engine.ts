@@ -5,6 +5,7 @@ import type { WeftEffect } from "../../compile/effects.ts";
 import { isOwnKey, isSharedMap } from "../../compile/map-keys.ts";
 import type { Failures } from "../../desired/failures.ts";
 import { type FactStore, strictReader } from "../../facts/store.ts";
+import { EDGE_COLUMNS } from "../../kinds/edge-columns.ts";
 import { rootsOf, UNIT_KINDS } from "../../kinds/units.ts";
 import { OVN_NB } from "../../ovsdb/generated/ovn-nb.ts";
 import { isReference } from "../../ovsdb/schema.ts";
@@ -42,6 +43,7 @@ export function northboundEngine(parts: NorthboundEngineParts): Engine<WeftEffec
     view: northbound.view,
     identity: { clusterId, isReference: (table, column) => isReference(OVN_NB, table, column) },
     ownColumns: OWN_COLUMNS,
+    sets: EDGE_COLUMNS,
     exclusive: (table) => EXCLUSIVE.get(table) ?? [],
     othersKeys: (table, column, keys) =>
       isSharedMap(table, column) ? keys.filter((key) => !isOwnKey(table, column, key)) : undefined,
