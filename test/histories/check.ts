@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { rowDifferences } from "../sim/database-content.ts";
 import { type Edit, historyText } from "./edits.ts";
-import { HistoryWorld, type Plant, rowDifferences } from "./world.ts";
+import { HistoryWorld, type Plant } from "./world.ts";
 
 /**
  * Executes a history, and returns its faults; empty if there are none. At rest, a controller without state writes

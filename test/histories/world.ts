@@ -16,9 +16,9 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
-import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import { merge } from "../sim/cluster.ts";
 import type { CodeMutation } from "../sim/code-mutation.ts";
+import { databaseContent, rowDifferences } from "../sim/database-content.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
 import { Throwing } from "../sim/injected-exceptions.ts";
 import { MachineClocks } from "../sim/machine-clocks.ts";
@@ -137,13 +137,7 @@ export class HistoryWorld {
 
   /** The rows of the database: table and uuid → columns, sorted. */
   rows(): ReadonlyMap<string, string> {
-    const tables = Object.keys(OVN_NB.tables).filter((table) => !NOT_OURS.has(table));
-    const rows = tables.flatMap((table) =>
-      this.#northbound.rows(table as "Logical_Switch").map(({ _uuid, ...columns }) => {
-        return [`${table} ${_uuid}`, JSON.stringify(columns, inOrder)] as const;
-      }),
-    );
-    return new Map(rows);
+    return databaseContent(this.#northbound);
   }
 
   /** Stops everything. */
@@ -263,8 +257,6 @@ export class HistoryWorld {
 
 /** Operations that change nothing. */
 const QUESTIONS: ReadonlySet<string> = new Set(["assert", "select", "wait"]);
-/** Tables that concern the database as a whole. */
-const NOT_OURS: ReadonlySet<string> = new Set(["NB_Global", "Connection", "SSL"]);
 /** The objects that exist without any edit. */
 const STANDING: ReadonlySet<string> = new Set(["ovn-cluster", "ovn-default", "join"]);
 /** Types of objects of which none may be left. */
@@ -277,23 +269,6 @@ function refOf({ namespace, name }: ObjectRef): ObjectRef {
 /** Whether the controller creates and deletes the object: the Service of a SwitchLBRule. */
 function isOfRule(name: string): boolean {
   return /^slr-r\d$/.test(name);
-}
-
-/** Sorts sets of rows, which have no order. */
-function inOrder(_key: string, value: unknown): unknown {
-  return Array.isArray(value) ? value.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : value;
-}
-
-/** Entries that are in only one of two maps, or differ. */
-export function rowDifferences(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-): readonly string[] {
-  const keys = [...new Set([...before.keys(), ...after.keys()])];
-  return keys.flatMap((key) => {
-    const [old, now] = [before.get(key), after.get(key)];
-    return old === now ? [] : [`row ${key} is ${now ?? "not there"}, and was ${old ?? "not there"}`];
-  });
 }
 
 /** Fields of a spec that cannot be changed once they are set, as rules in `crds/` say, which the API server in memory does not know. */

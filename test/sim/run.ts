@@ -21,6 +21,7 @@ import { BfdSessions } from "./bfd-sessions.ts";
 import { Cluster } from "./cluster.ts";
 import { ClusterView, type SimulatedPod } from "./cluster-view.ts";
 import type { CodeMutation } from "./code-mutation.ts";
+import { databaseContent, rowDifferences } from "./database-content.ts";
 import { NorthboundServer } from "./database-server.ts";
 import { EndpointSlices } from "./endpoint-slices.ts";
 import { Faults } from "./faults.ts";
@@ -173,6 +174,7 @@ async function carryOut(
       southbound?.onNorthbound();
     },
   });
+  const empty = northbound.backup();
   const otherClient = new OtherClient(northbound, scheduler, randomFaults);
   const invariants = new Invariants({ kube, northbound, otherClient, onViolation: violate });
   const addressHistory: AddressHistory = new AddressHistory(kube, users.touched, violate);
@@ -323,6 +325,10 @@ async function carryOut(
     );
   }
   await judgeNow("after a restart");
+  const system = kube.object(NAMESPACES, { name: "kube-system" });
+  // Without a cluster id rows have the uuids of former versions; in an empty database they get others.
+  if (nat !== undefined && system?.metadata.annotations?.["weft.kubeovn.io/cluster-id"] !== undefined)
+    await judgeEmptyDatabase();
   const leaders = replicas.filter((replica) => replica.leading).length;
   if (leaders !== 1) violate(`${leaders} controllers lead`);
   for (const replica of replicas) replica.process?.kill();
@@ -370,6 +376,27 @@ async function carryOut(
       ),
     ];
     return needs.some(([kinds, key]) => throwing.concerns(kinds, key));
+  }
+
+  /** Rows follow from the objects alone: controllers with an empty database write the same ones. */
+  async function judgeEmptyDatabase(): Promise<void> {
+    randomFaults.count("empty database judged");
+    const foreign = new Set(
+      northbound
+        .rows("Logical_Switch_Port")
+        .flatMap(({ name, _uuid }) => (otherClient.foreignPorts.has(name) ? [_uuid] : [])),
+    );
+    const rows = databaseContent(northbound, foreign);
+    const { kubeWrites } = activity;
+    northbound.stop();
+    for (const replica of replicas) replica.crash(1_000, "at once");
+    northbound.restore(empty);
+    northbound.start(true);
+    await scheduler.run(180_000);
+    const written = activity.kubeWrites - kubeWrites;
+    if (written > 0) violate(`fresh controllers with an empty database wrote ${written} times to Kubernetes`);
+    for (const difference of rowDifferences(rows, databaseContent(northbound)).slice(0, 5))
+      violate(`fresh controllers with an empty database: ${difference}`);
   }
 
   async function judgeNow(when: string): Promise<void> {
