@@ -38,6 +38,7 @@ t.test("each file of the lab's tests is in the plan", async (t) => {
   t.same(filesOf(labStages(THREE_NODES)), [
     "test/e2e/three-nodes/gateway-failover.test.ts",
     "test/e2e/three-nodes/nat-failover.test.ts",
+    "test/e2e/three-nodes/node-eip-failover.test.ts",
   ]);
 });
 
