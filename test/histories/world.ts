@@ -18,7 +18,7 @@ import {
 import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
 import { merge } from "../sim/cluster.ts";
 import type { CodeMutation } from "../sim/code-mutation.ts";
-import { databaseContent, rowDifferences } from "../sim/database-content.ts";
+import { type DatabaseContent, databaseContent, rowDifferences } from "../sim/database-content.ts";
 import { NorthboundServer } from "../sim/database-server.ts";
 import { Throwing } from "../sim/injected-exceptions.ts";
 import { MachineClocks } from "../sim/machine-clocks.ts";
@@ -136,7 +136,7 @@ export class HistoryWorld {
   }
 
   /** The rows of the database: table and uuid → columns, sorted. */
-  rows(): ReadonlyMap<string, string> {
+  rows(): DatabaseContent {
     return databaseContent(this.#northbound);
   }
 

@@ -6,34 +6,57 @@ import type { NorthboundServer } from "./database-server.ts";
 /** Tables that concern the database as a whole. */
 const NOT_OURS: ReadonlySet<string> = new Set(["NB_Global", "Connection", "SSL"]);
 
-/** The rows of the database: table and uuid → columns, sorted. Rows with the uuids in `foreign` are left out, and so are references to them. */
+/** Table and uuid of each row → its columns → their values as text. */
+export type DatabaseContent = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** The rows of the database. Rows with the uuids in `foreign` are left out, and so are references to them. */
 export function databaseContent(
   northbound: NorthboundServer,
   foreign: ReadonlySet<string> = new Set(),
-): ReadonlyMap<string, string> {
-  /** Sets have no order. */
-  const inOrder = (_key: string, value: unknown): unknown =>
-    Array.isArray(value)
-      ? value.filter((one) => !foreign.has(one)).toSorted((a, b) => (String(a) < String(b) ? -1 : 1))
-      : value;
+): DatabaseContent {
+  const isOurs = (value: unknown): boolean => !foreign.has(String(value));
   const tables = Object.keys(OVN_NB.tables).filter((table) => !NOT_OURS.has(table));
   const rows = tables.flatMap((table) =>
     northbound
       .rows(table as "Logical_Switch")
-      .filter(({ _uuid }) => !foreign.has(_uuid))
-      .map(({ _uuid, ...columns }) => [`${table} ${_uuid}`, JSON.stringify(columns, inOrder)] as const),
+      .filter(({ _uuid }) => isOurs(_uuid))
+      .map(({ _uuid, ...columns }) => {
+        const texts = Object.entries<unknown>(columns).map(
+          ([column, value]) => [column, columnText(Array.isArray(value) ? value.filter(isOurs) : value)] as const,
+        );
+        return [`${table} ${_uuid}`, new Map(texts)] as const;
+      }),
   );
   return new Map(rows);
 }
 
-/** Entries that are in only one of two maps, or differ. */
+/** A column's value as text. Sets have no order. */
+export function columnText(value: unknown): string {
+  return JSON.stringify(Array.isArray(value) ? value.map(String).sort() : value);
+}
+
+/** The rows that are in only one of two databases, or differ in a column that is not in `except`, which has texts of {@link columnKey}. */
 export function rowDifferences(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
+  before: DatabaseContent,
+  after: DatabaseContent,
+  except: ReadonlySet<string> = new Set(),
 ): readonly string[] {
   const keys = [...new Set([...before.keys(), ...after.keys()])];
   return keys.flatMap((key) => {
-    const [old, now] = [before.get(key), after.get(key)];
-    return old === now ? [] : [`row ${key} is ${now ?? "not there"}, and was ${old ?? "not there"}`];
+    const [, uuid = ""] = key.split(" ");
+    const text = (row: ReadonlyMap<string, string> | undefined): string =>
+      row === undefined
+        ? "not there"
+        : [...row]
+            .filter(([column]) => !except.has(columnKey(uuid, column)))
+            .map(([column, value]) => `${column} ${value}`)
+            .join(", ");
+    const [old, now] = [text(before.get(key)), text(after.get(key))];
+    return old === now ? [] : [`row ${key} is ${now}, and was ${old}`];
   });
+}
+
+/** Names a column of one row. */
+export function columnKey(uuid: string, column: string): string {
+  return `${uuid} ${column}`;
 }

@@ -4,6 +4,7 @@ import { OWNER_KEY, rowUuid } from "../../src/desired/identity.ts";
 import { OVN_NB } from "../../src/ovsdb/generated/ovn-nb.ts";
 import type { JsonObject } from "../../src/ovsdb/json.ts";
 import { insert, mutate, remove, update } from "../../src/ovsdb/operation.ts";
+import { columnKey, columnText } from "./database-content.ts";
 import type { Backup, NorthboundServer } from "./database-server.ts";
 import type { SimProcess } from "./process.ts";
 import type { RandomFaults } from "./random-faults.ts";
@@ -20,6 +21,10 @@ export class OtherClient {
   #foreign = 0;
   /** uuids of rows whose content is not ours at the moment, because another client wrote them: ports, and all rows of a restored backup. */
   readonly touched = new Set<string>();
+  /** Columns of ports that another client has set → its last value, as text. */
+  readonly #columns = new Map<string, string>();
+  /** Columns that the controllers have set in rows that they have inserted: they own these, and restore them. */
+  #owned = new Set<string>();
   /** Names of the administrator's own ports. */
   readonly foreignPorts = new Set<string>();
 
@@ -32,10 +37,30 @@ export class OtherClient {
   /** A controller has written rows: they are its own again. */
   committed(from: SimProcess | undefined, operations: readonly JsonObject[]): void {
     if (from === undefined) return;
-    for (const { where, uuid } of operations) {
+    for (const { op, where, uuid, row } of operations) {
+      if (op === "insert")
+        for (const column of Object.keys(row ?? {})) this.#owned.add(columnKey(String(uuid), column));
       const [, , named] = (Array.isArray(where) ? (where[0] as readonly unknown[] | undefined) : undefined) ?? [];
       this.touched.delete(String(uuid ?? (named as readonly string[] | undefined)?.[1]));
     }
+  }
+
+  /** Columns of ports that have the value that another client has set. */
+  editedColumns(): ReadonlySet<string> {
+    const present = this.#ports().flatMap(({ _uuid, ...columns }) =>
+      Object.entries<unknown>(columns).map(([column, value]) => [columnKey(_uuid, column), columnText(value)] as const),
+    );
+    return new Set(present.flatMap(([key, text]) => (this.#columns.get(key) === text ? [key] : [])));
+  }
+
+  /** Notes from now on which columns the controllers own. */
+  forgetOwned(): void {
+    this.#owned = new Set();
+  }
+
+  /** Whether the controllers own a column: see {@link columnKey}. */
+  isOwned(key: string): boolean {
+    return this.#owned.has(key);
   }
 
   act(action: DatabaseAction): void {
@@ -60,6 +85,8 @@ export class OtherClient {
           owner: { external_ids: { [OWNER_KEY]: port.external_ids[OWNER_KEY] ?? "" } },
           security: { port_security: ["0a:00:00:00:00:98"] },
         }[action.how];
+        for (const [column, value] of Object.entries(columns))
+          this.#columns.set(columnKey(port._uuid, column), columnText(value));
         this.#edit([update(OVN_NB, "Logical_Switch_Port", port._uuid, columns)]);
         return;
       }
