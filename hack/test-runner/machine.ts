@@ -5,6 +5,7 @@ import { createProgress } from "../host/progress.ts";
 import { ensureRootfs } from "../image/base.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
 import { KEEPALIVED, LAB_NEEDS } from "../lab/required-packages.ts";
+import { ensureMetallb } from "../tools/metallb.ts";
 import { ensureMultus } from "../tools/multus.ts";
 
 /** The browser of the web page's tests, and a font with Chinese characters. */
@@ -26,4 +27,5 @@ export async function prepareMachine({ release = false }: { readonly release?: b
   await Promise.all([ensureRootfs(progress), ensureKubeBinaries(progress)]);
   if (!release) return;
   for (const program of ["multus", "multus-shim", "multus-daemon"] as const) await ensureMultus(progress, program);
+  await ensureMetallb(progress);
 }
