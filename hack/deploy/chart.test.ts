@@ -197,6 +197,13 @@ await t.test(
       "ovn-sb-leader": "true",
       "ovn-northd-leader": "true",
     });
+    const [{ labelSelector, topologyKey }] =
+      one.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution;
+    t.equal(topologyKey, "kubernetes.io/os", "all nodes");
+    const selects = (labels: Any): boolean =>
+      Object.entries(labelSelector.matchLabels).every(([key, value]) => labels[key] === value);
+    t.ok(selects(one.template.metadata.labels), "no second pod with a database of its own");
+    t.notOk(selects(spec.template.metadata.labels), "members may run beside it");
   },
 );
 

@@ -43,10 +43,12 @@ t.test("one replica becomes three and three become one, without losing a row", a
     start 1 10.0.0.1; until_true 30 works 1; add first
     start 2; start 3; until_true 10 test -e /n/2/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; add second; stop 1; start 1; all_work; switches
     add third; for n in 1 2 3; do stop $n; done; start 2 10.0.0.2; until_true 30 works 2 && echo alone; switches
-    add fourth; start 1; start 3; until_true 10 test -e /n/1/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; stop 2; start 2; all_work; switches
+    add fourth; start 1; start 3; until_true 10 test -e /n/1/run/weft-waiting-nb; until_true 10 test -e /n/3/run/weft-waiting-nb; ls /n/[13]/etc/*.set-aside; stop 2; start 2; all_work; switches
     `,
   );
   t.match(out, `${ALL_WORK}first\nsecond\n`);
+  const aside = [1, 3].map((n) => `/n/${n}/etc/ovnnb_db.db.set-aside\n/n/${n}/etc/ovnsb_db.db.set-aside\n`).join("");
+  t.match(out, aside, "before the one replica ends neither of the others has an old database that it could go on with");
   t.match(out, "alone\nfirst\nsecond\nthird\n");
   t.match(out, `${ALL_WORK}first\nfourth\nsecond\nthird\n`, "no member returns to the former cluster");
 });

@@ -87,6 +87,13 @@ unusable() { # FILE RAFT_PORT
   for answer in "${answers[@]}"; do if [ "$answer" = standalone ]; then echo "is older than another member's standalone database"; return; fi; done
 }
 
+# Sets the file of a cluster's member aside; any other file stays.
+set_aside_member() { # FILE
+  if [ ! -s "$1" ] || ovsdb-tool db-is-standalone "$1" 2>/dev/null; then return 0; fi
+  log "$1 is as old; it is kept as $1.set-aside"
+  mv "$1" "$1.set-aside"
+}
+
 # Whether the file is of this member, but with another scheme in the servers' addresses: TLS has been turned on, or off.
 is_of_other_scheme() { # FILE RAFT_PORT
   local address
@@ -126,6 +133,8 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
     reason=$(unusable "$file" "$4")
     if [ -n "$reason" ]; then
       log "$file $reason; it is kept as $file.set-aside"
+      # The one replica had both databases. Two members with the old southbound one would have a majority and go on with it.
+      if [[ "$1 $reason" == "nb is older "* ]]; then set_aside_member "$data/ovnsb_db.db"; fi
       mv "$file" "$file.set-aside"
     fi
   fi
