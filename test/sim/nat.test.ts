@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
-import { generateScript } from "./generate.ts";
+import { CleanRuns } from "./clean-runs.ts";
 import { NAT_MUTATIONS } from "./nat-mutations.ts";
 import { DEFAULT_JOBS, type Done, type Job, runAll } from "./pool.ts";
 import { outcomeText } from "./report.ts";
-import { runScript } from "./run.ts";
+import { NAT_SEEDS, seedsWith } from "./seeds.ts";
 
-/** How many seeds `npm test` runs with external networks. More: `npm run sim -- --seeds N --with nat`. */
-const SEEDS = 12;
 /** In how many seeds a mutation must be found. */
 const PATIENCE = 20;
 const EXTRAS = ["nat"] as const;
 
 t.setTimeout(1_200_000);
 
-function jobs(count: number, mutation?: string): readonly Job[] {
-  return Array.from({ length: count }, (_, i) => i + 1)
-    .filter((seed) => generateScript(seed, EXTRAS).actions.some(({ do: what }) => what === "nat-put"))
-    .map((seed) => ({ seed, extras: EXTRAS, ...(mutation !== undefined && { mutation }) }));
-}
+const clean = new CleanRuns();
 
 t.test("an external address is given to one thing, and what translates it follows its object", async (t) => {
   const failures: string[] = [];
   const counts = new Set<string>();
-  await runAll(jobs(SEEDS), DEFAULT_JOBS, ({ outcome }) => {
+  // More: `npm run sim -- --seeds N --with nat`.
+  const jobs = NAT_SEEDS.map((seed): Job => ({ seed, extras: EXTRAS }));
+  await runAll(jobs, DEFAULT_JOBS, (done) => {
+    const { outcome } = done;
+    clean.add(done);
     for (const what of Object.keys(outcome.counts)) counts.add(what);
     const hint = `npm run sim -- --first-seed ${outcome.seed} --seeds 1 --with nat`;
     if (outcome.violations.length > 0) failures.push(outcomeText(outcome, hint));
@@ -34,20 +32,17 @@ t.test("an external address is given to one thing, and what translates it follow
   t.ok(counts.has("empty database judged"), "some runs end with an empty database");
 });
 
-for (const { name } of NAT_MUTATIONS) {
+for (const { name, shown } of NAT_MUTATIONS) {
   t.test(`a mutation is found: ${name}`, async (t) => {
     const found: Done[] = [];
-    await runAll(jobs(PATIENCE, name), DEFAULT_JOBS, (done) => {
+    const jobs = seedsWith(EXTRAS, shown, PATIENCE).map((seed): Job => ({ seed, extras: EXTRAS, mutation: name }));
+    await runAll(jobs, DEFAULT_JOBS, (done) => {
       if (done.outcome.violations.length > 0) found.push(done);
       return found.length === 0;
     });
     const [first] = found;
-    if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds`);
+    if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${shown} on`);
     t.comment(`seed ${first.job.seed}: ${first.outcome.violations[0]}`);
-    t.same(
-      (await runScript(generateScript(first.job.seed, EXTRAS))).violations,
-      [],
-      "without it, there is no violation",
-    );
+    t.same(await clean.violations(first.job.seed, EXTRAS), [], "without it, there is no violation");
   });
 }
