@@ -114,7 +114,9 @@ class NatOracle {
         return [`OvnEip ${name} is being deleted and not in use, but it does not go`];
       if (deleting) return [];
       if (forPods !== "" && naming.length === 0) return [`OvnEip ${name} is there for no pod`];
-      if (maker !== undefined && port === undefined) return [`OvnEip ${name} is there for no port of a VPC`];
+      // What rules use is kept.
+      if (maker !== undefined && port === undefined && users.length === 0)
+        return [`OvnEip ${name} is there for no port of a VPC`];
       if (addresses.length === 0)
         return this.#couldHave(eip) ? [`OvnEip ${name} waits for an address although there is one`] : [];
       const subnet = this.#picture.subnet(eip.subnet);
