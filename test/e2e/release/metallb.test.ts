@@ -228,13 +228,15 @@ t.test("MetalLB beside Weft", { skip: whyNoLab(), timeout: 880_000 }, async (t) 
     const writes = (): readonly number[] => given.get("fought") ?? [];
     await when(
       (listener) => services.subscribe(listener),
-      () => writes().length >= 7,
-      "the status is written seven times",
+      () => {
+        const [before, last] = writes().slice(-2);
+        return before !== undefined && last !== undefined && last - before >= 3_000;
+      },
+      "a pause of three seconds",
       90_000,
     );
-    const [first = 0, , , , , , last = 0] = writes();
-    // Three are written at once; the pauses before the others are 0.5, 1, 2 and 4 s.
-    t.ok(last - first >= 5_000, `seven writes in ${last - first} ms`);
+    // The same addresses are written three times at once, then after 0.5, 1, 2 and 4 s. Their release may give the Service others once.
+    t.ok(writes().length <= 12, `${writes().length} writes before a pause of three seconds`);
     await until("it is told", 30_000, () =>
       world.events
         .values()
