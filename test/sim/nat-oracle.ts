@@ -312,11 +312,9 @@ class NatOracle {
       namespace: "kube-system",
       name: "ovn-external-gw-config",
     });
-    // The ConfigMap has no effect on a VPC that names external subnets.
-    const byConfig =
-      vpc === DEFAULT_VPC_NAME && further.length === 0 && config?.data?.["enable-external-gw"] === "true";
+    const byConfig = vpc === DEFAULT_VPC_NAME && config?.data?.["enable-external-gw"] === "true";
     if (!enableExternal && !byConfig) return [];
-    return enableExternal && further.length > 0 ? further : [DEFAULT_EXTERNAL];
+    return further.length > 0 ? further : [DEFAULT_EXTERNAL];
   }
 
   #isConnected(vpc: string, subnet: string): boolean {

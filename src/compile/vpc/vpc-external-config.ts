@@ -10,13 +10,13 @@ type Config = ExternalGatewayConfigFact | undefined;
 
 /**
  * The effect that sets `spec.enableExternal` of the default VPC while ConfigMap `ovn-external-gw-config` exists and does not say otherwise, and clears it
- * afterwards, as in Kube-OVN (`updateDefaultVpcExternal`). An annotation records that Weft has set it: what a user has set stays. With
- * `extraExternalSubnets` the ConfigMap has no effect.
+ * afterwards, as in Kube-OVN (`updateDefaultVpcExternal`). An annotation records that Weft has set it: what a user has set stays. It does
+ * not look at `extraExternalSubnets`, so it does not matter which of them comes first.
  */
 export function followConfig(vpc: VpcFact, config: Config): readonly PatchObjectEffect[] {
   if (!vpc.isDefault) return [];
   const enabled = config?.enabled === true;
-  const isToSet = enabled && vpc.externals.length === 0 && vpc.unusedExternals.length === 0;
+  const isToSet = enabled && vpc.externals.length === 0;
   if (enabled ? !isToSet : !vpc.externalByConfig) return [];
   const annotations = { [EXTERNAL_BY_CONFIG]: enabled ? "true" : null };
   return [patchObject("vpcs", vpc, { metadata: { name: vpc.name, annotations }, spec: { enableExternal: enabled } })];

@@ -89,6 +89,33 @@ t.test("the ConfigMap connects the default VPC and names its nodes, and its remo
   await eventually("and the OvnEip is gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
 });
 
+t.test("the ConfigMap connects a default VPC that names external subnets, whichever of them comes first", async (t) => {
+  for (const isConfigFirst of [true, false]) {
+    const { kube, server } = await cluster(t);
+    await world(kube);
+    await make(kube, vlanKind.type, "w", { provider: "other" });
+    await make(kube, SUBNETS, "other", { cidrBlock: "172.31.0.0/24", gateway: "172.31.0.1", vlan: "w" });
+    candidate(t, kube, server);
+    await eventually("the VPC is there", () => find(kube, VPCS, "ovn-cluster"));
+    const steps = [
+      () => {
+        const data = { "enable-external-gw": "true", "external-gw-nodes": "gw" };
+        return kube.create(CONFIG_MAPS, { metadata: CONFIG, data } as never);
+      },
+      () => {
+        const body = { spec: { extraExternalSubnets: ["other"] } };
+        return kube.patch(VPCS, { name: "ovn-cluster" }, { type: "merge", body });
+      },
+    ];
+    for (const step of isConfigFirst ? steps : steps.toReversed()) await step();
+    await eventually("it is connected to the subnet that it names", () => {
+      const { status } = find(kube, VPCS, "ovn-cluster") ?? {};
+      const isNamed = JSON.stringify(status?.["extraExternalSubnets"]) === '["other"]';
+      return (status?.["enableExternal"] === true && isNamed) || undefined;
+    });
+  }
+});
+
 t.test("what a user has set stays without the ConfigMap, and one that says false changes nothing", async (t) => {
   const { kube, server } = await cluster(t);
   await world(kube);
