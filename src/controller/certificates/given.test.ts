@@ -173,7 +173,7 @@ t.test("a Secret that cannot be used is reported, and the present certificate st
     ["no certificate", { ...good, "tls.crt": "" }, /has no certificate in tls.crt/],
     ["another key", { ...good, "tls.key": await newKey() }, /no private key in tls.key that belongs/],
     ["expired", await issued(t, ca, "central", { from: -10 * 1440 * MINUTE }), /that has ended, on /],
-    ["not yet valid", await issued(t, ca, "central", { from: 1440 * MINUTE }), /that is valid from .* only/],
+    ["not yet valid", await issued(t, ca, "central", { from: 2 * 1440 * MINUTE }), /that is valid from .* only/],
     [
       "the controller's",
       await issued(t, ca, "controller"),
