@@ -5,11 +5,12 @@ import t, { type Test } from "tap";
 import { type RunResult, run as runProgram } from "../../../hack/host/run.ts";
 import { type ProcessId, signal } from "../../../hack/lab/process.ts";
 import { PODS } from "../../../src/kube/resources.ts";
-import { idlePod, ready, run, useNamespace } from "../testing/pods.ts";
+import type { Thing } from "../testing/objects.ts";
+import { idlePod, isReady, ready, run, useNamespace } from "../testing/pods.ts";
 import { inContainer, killProcess, PROGRAM, requireProcess } from "../testing/processes.ts";
 import { steadyDatagrams } from "../testing/steady-datagrams.ts";
 import { type CentralPart, leaderOf, whole, whyNotThreeCentrals } from "../testing/three-centrals.ts";
-import { timed } from "../testing/when.ts";
+import { timed, when } from "../testing/when.ts";
 import { openWorld } from "../testing/world.ts";
 
 const WEFTCTL = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -82,9 +83,15 @@ t.test("three centrals", { skip: whyNotThreeCentrals(), timeout: 900_000 }, asyn
     suffer(t, "a lost disk", async () => {
       const leader = await leaderOf(world, "nb");
       const { uid, name } = leader.metadata;
+      const pod = (): Thing | undefined => world.pods.get(`kube-system/${name}`);
+      const restarts = (): number => pod()?.status.containerStatuses?.[0]?.restartCount ?? 0;
+      const before = restarts();
       await inContainer(uid, PROGRAM.central, ["sh", "-c", "rm -rf /etc/ovn/*.db"]);
       await killProcess(uid, PROGRAM.central);
       return async () => {
+        // Until then the log is that of the container that was killed.
+        const isBack = (): boolean => restarts() > before && isReady(pod());
+        await when((listener) => world.pods.subscribe(listener), isBack, `${name} is Ready after a restart`, 60_000);
         const { stdout } = await world.lab.kubectl(["-n", "kube-system", "logs", name]);
         t.match(stdout, /OVN_Northbound: joining the cluster/);
       };
