@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Test } from "tap";
+import { until } from "../../../hack/lab/wait.ts";
 import { EXTERNAL_GATEWAY_LABEL } from "../../../src/api/annotations.ts";
 import { providerNetworkKind } from "../../../src/kinds/provider-network.ts";
 import { vlanKind } from "../../../src/kinds/vlan.ts";
@@ -85,8 +86,22 @@ export async function gatewayOrder(world: World, port: string): Promise<readonly
     .flatMap(({ chassis_name }) => names.get(chassis_name) ?? []);
 }
 
+/** Waits until a node hosts the port of a router in an external subnet. */
+export function hostedBy(world: World, port: string, node: string): Promise<unknown> {
+  return until(`${node} has ${port}`, 60_000, async () => (await hostOf(world, port)) === node, 500);
+}
+
+/** Waits until another node hosts the port, and returns its name. */
+export function takenOverFrom(world: World, port: string, node: string): Promise<string> {
+  const another = async (): Promise<string | false> => {
+    const host = await hostOf(world, port);
+    return host !== "" && host !== node && host;
+  };
+  return until(`another node than ${node} has ${port}`, 30_000, another, 500);
+}
+
 /** The node that hosts the port of a router in an external subnet now; "" for none. */
-export async function hostOf(world: World, port: string): Promise<string> {
+async function hostOf(world: World, port: string): Promise<string> {
   const script = `ovn-sbctl get Chassis $(ovn-sbctl --bare --columns=chassis find Port_Binding logical_port=cr-${port}) hostname`;
   const command = ["-n", "kube-system", "exec", "deploy/ovn-central", "--", "bash", "-c", script];
   const { stdout } = await world.lab.kubectl(command, { allowFailure: true });

@@ -3,6 +3,7 @@
 import type { Test } from "tap";
 import { openLab } from "../../../hack/lab/lab.ts";
 import { FABRIC, linksOf, OUTSIDE } from "../../../hack/lab/topology.ts";
+import { longestSilence, type Shot } from "../../../hack/traffic/stream.ts";
 import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
 import { VPCS } from "../../../src/kube/resources.ts";
 import { type ExternalNetwork, gatewayOrder } from "./external-network.ts";
@@ -34,6 +35,35 @@ export function wholeNodeFaults({ lab }: World, node: string): readonly WholeNod
     { what: "unplugged", begin: () => links("down"), end: () => links("up") },
     { what: "killed", begin: () => lab.kill(node), end: () => lab.up() },
   ];
+}
+
+/** When a fault began, until when losses count, and when the node was let go on; in ms since 1970. */
+export interface FaultTimes {
+  readonly begun: number;
+  readonly ended: number;
+  readonly restored: number;
+}
+
+/** The longest silence of a flow with a datagram every `everyMs` in a fault, in s. It must have gone through before, and the silence be at most `mostS`. */
+export function lostInFault(
+  t: Test,
+  flow: string,
+  shots: readonly Shot[],
+  { begun, ended, restored }: FaultTimes,
+  { everyMs, mostS }: { readonly everyMs: number; readonly mostS: number },
+): number {
+  const before = shots.filter(({ sent }) => sent < begun).slice(-20);
+  t.ok(
+    before.some(({ echoed }) => echoed !== undefined),
+    `${flow}: it went through before`,
+  );
+  // What a frozen node kept in its sockets and forwards when it goes on was lost for as long.
+  const meanwhile = shots
+    .filter(({ sent }) => sent >= begun && sent < ended)
+    .map(({ sent, echoed }) => (echoed === undefined || echoed >= restored ? { sent } : { sent, echoed }));
+  const seconds = longestSilence(meanwhile, everyMs);
+  t.ok(seconds <= mostS, `${flow}: ${seconds.toFixed(2)} s lost`);
+  return seconds;
 }
 
 /** Creates a VPC whose port in a network outside is hosted by a node while that is alive. Returns its name, which begins with `name`. */

@@ -3,11 +3,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { EXTERNAL, OUTSIDE } from "../../../hack/lab/topology.ts";
-import { until } from "../../../hack/lab/wait.ts";
 import { heldConnection } from "../../../hack/traffic/held.ts";
 import type { LineProgram } from "../../../hack/traffic/lines.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
-import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
+import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
 import { ovnDnatRuleKind } from "../../../src/kinds/ovn-dnat-rule.ts";
 import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
@@ -19,13 +18,14 @@ import { clientAddressServer } from "../testing/client-address.ts";
 import {
   defaultRoutes,
   FAMILIES,
-  hostOf,
+  hostedBy,
   type OutsideFamily,
+  takenOverFrom,
   useExternalNetwork,
 } from "../testing/external-network.ts";
 import { SETTLED_MS } from "../testing/failover.ts";
 import { areReady } from "../testing/nat-tenant.ts";
-import { useVpcAt, wholeNodeFaults, whyNotThreeNodes } from "../testing/node-faults.ts";
+import { lostInFault, useVpcAt, wholeNodeFaults, whyNotThreeNodes } from "../testing/node-faults.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { addressesOf, idlePod, type PodManifest, run, useNamespace } from "../testing/pods.ts";
 import { judged, useSubnet } from "../testing/subnets.ts";
@@ -212,7 +212,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
   };
   for (const { what, begin, end } of wholeNodeFaults(world, victim)) {
     await t.test(`the gateway node is ${what}: another one takes over`, async (t) => {
-      await until(`${victim} has the port`, 60_000, async () => (await hostOf(world, port)) === victim, 500);
+      await hostedBy(world, port, victim);
       await delay(SETTLED_MS);
       const held = await holdAll(t, FAMILIES.flatMap(connections));
       const streams = await Promise.all(
@@ -227,16 +227,7 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
       let restored: number;
       try {
         await begin();
-        const taken = await until(
-          "another node has the port",
-          30_000,
-          async () => {
-            const host = await hostOf(world, port);
-            return host !== "" && host !== victim && host;
-          },
-          500,
-        );
-        t.comment(`${taken} took over`);
+        t.comment(`${await takenOverFrom(world, port, victim)} took over`);
         await delay(Math.max(3_000, begun + 8_000 - Date.now()));
         ended = Date.now();
         await goOn(t, held, begun);
@@ -245,20 +236,11 @@ t.test("the loss of a gateway node of NAT rules and LoadBalancer Services", { sk
         await end();
       }
       const lost: number[] = [];
-      for (const { flow, stream } of streams) {
-        const shots = await stream.stop();
-        const before = shots.filter(({ sent }) => sent < begun).slice(-20);
-        t.ok(
-          before.some(({ echoed }) => echoed !== undefined),
-          `${flow.what}: it went through before`,
-        );
-        // A frozen node keeps datagrams in its sockets, and forwards them when it goes on: those were lost for as long.
-        const meanwhile = shots
-          .filter(({ sent }) => sent >= begun && sent < ended)
-          .map(({ sent, echoed }) => (echoed === undefined || echoed >= restored ? { sent } : { sent, echoed }));
-        lost.push(longestSilence(meanwhile, EVERY_MS));
-        t.ok((lost.at(-1) ?? 0) <= MOST_S, `${flow.what}: ${lost.at(-1)?.toFixed(2)} s lost`);
-      }
+      const [times, limits] = [
+        { begun, ended, restored },
+        { everyMs: EVERY_MS, mostS: MOST_S },
+      ];
+      for (const { flow, stream } of streams) lost.push(lostInFault(t, flow.what, await stream.stop(), times, limits));
       t.comment(`${what}: ${Math.min(...lost).toFixed(2)} to ${Math.max(...lost).toFixed(2)} s lost`);
       t.ok(Math.max(...lost) > 0.3, "flows went by the node that failed");
     });

@@ -3,15 +3,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { OUTSIDE } from "../../../hack/lab/topology.ts";
-import { until } from "../../../hack/lab/wait.ts";
 import { podNetns } from "../../../hack/traffic/pods.ts";
-import { datagramStream, echoServer, longestSilence } from "../../../hack/traffic/stream.ts";
+import { datagramStream, echoServer } from "../../../hack/traffic/stream.ts";
 import { nodeEipPortName } from "../../../src/api/names.ts";
 import { externalEipName } from "../../../src/compile/vpc/vpc-external.ts";
 import { ovnEipKind } from "../../../src/kinds/ovn-eip.ts";
-import { FAMILIES, hostOf, useExternalNetwork } from "../testing/external-network.ts";
+import { FAMILIES, hostedBy, takenOverFrom, useExternalNetwork } from "../testing/external-network.ts";
 import { SETTLED_MS } from "../testing/failover.ts";
-import { useVpcAt, wholeNodeFaults, whyNotThreeNodes } from "../testing/node-faults.ts";
+import { lostInFault, useVpcAt, wholeNodeFaults, whyNotThreeNodes } from "../testing/node-faults.ts";
 import { Objects, type Thing } from "../testing/objects.ts";
 import { idlePod, run, useNamespace } from "../testing/pods.ts";
 import { judged, readiness, useSubnet } from "../testing/subnets.ts";
@@ -108,7 +107,7 @@ t.test("the loss of a node that is one of two next hops", { skip: whyNotThreeNod
   const own = nodeEipPortName(victim);
   for (const { what, begin, end } of wholeNodeFaults(world, victim)) {
     await t.test(`the node is ${what}: another one takes its address over`, async (t) => {
-      await until(`${victim} has its address`, 60_000, async () => (await hostOf(world, own)) === victim, 500);
+      await hostedBy(world, own, victim);
       await delay(SETTLED_MS);
       const streams = await Promise.all(
         flows.map(async (flow) => ({
@@ -122,16 +121,7 @@ t.test("the loss of a node that is one of two next hops", { skip: whyNotThreeNod
       let restored: number;
       try {
         await begin();
-        const taken = await until(
-          "another node has the address",
-          30_000,
-          async () => {
-            const host = await hostOf(world, own);
-            return host !== "" && host !== victim && host;
-          },
-          500,
-        );
-        t.equal(taken, other, "the other next hop has its address");
+        t.equal(await takenOverFrom(world, own, victim), other, "the other next hop has its address");
         await delay(Math.max(3_000, begun + 8_000 - Date.now()));
         ended = Date.now();
         await delay(1_500);
@@ -140,21 +130,11 @@ t.test("the loss of a node that is one of two next hops", { skip: whyNotThreeNod
         await end();
       }
       const lost: number[] = [];
-      for (const { what: flow, stream } of streams) {
-        const shots = await stream.stop();
-        const before = shots.filter(({ sent }) => sent < begun).slice(-20);
-        t.ok(
-          before.some(({ echoed }) => echoed !== undefined),
-          `${flow}: it went through before`,
-        );
-        // What a frozen node kept in its sockets and forwards when it goes on was lost for as long.
-        const meanwhile = shots
-          .filter(({ sent }) => sent >= begun && sent < ended)
-          .map(({ sent, echoed }) => (echoed === undefined || echoed >= restored ? { sent } : { sent, echoed }));
-        const seconds = longestSilence(meanwhile, EVERY_MS);
-        t.ok(seconds <= MOST_S, `${flow}: ${seconds.toFixed(2)} s lost`);
-        lost.push(seconds);
-      }
+      const [times, limits] = [
+        { begun, ended, restored },
+        { everyMs: EVERY_MS, mostS: MOST_S },
+      ];
+      for (const { what: flow, stream } of streams) lost.push(lostInFault(t, flow, await stream.stop(), times, limits));
       lost.sort((a, b) => a - b);
       t.comment(`${what}: ${lost.map((seconds) => seconds.toFixed(2)).join(", ")} s lost`);
       t.ok(lost.at(-1)! > 0.3, "some flows went by the node that failed");
