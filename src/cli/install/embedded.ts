@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import manifest from "../../../package.json" with { type: "json" };
 
 /** The data that the build embeds in `weftctl` (`hack/build/cli.ts`). */
 export interface Embedded {
@@ -16,16 +17,12 @@ export interface Embedded {
 /** The checkout's chart, for a `weftctl` that runs from its sources. */
 const CHECKOUT = join(import.meta.dirname, "../../..");
 
-/** The embedded data; for a `weftctl` that runs from its sources, the checkout's version and no chart. */
+/** The embedded data; for a `weftctl` that runs from its sources or in Weft's image, the version and no chart. */
 export function embedded(): Embedded {
   const given: unknown = Reflect.get(globalThis, Symbol.for("weft.embedded"));
   // The entry that sets it is generated from this type.
   if (typeof given === "object" && given !== null) return given as Embedded;
-  const file = join(CHECKOUT, "package.json");
-  const manifest: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  const version =
-    typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "unknown";
-  return { version, commit: "unknown" };
+  return { version: manifest.version, commit: "unknown" };
 }
 
 /** The folder of the checkout's chart, where this program runs from its sources. */

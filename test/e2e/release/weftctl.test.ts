@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import { until } from "../../../hack/lab/wait.ts";
+import manifest from "../../../package.json" with { type: "json" };
 import { type RunningWeftctl, startWeftctl } from "../../../src/cli/testing/served-cluster.ts";
 import { connectKube } from "../../../src/kube/connect.ts";
 import { SERVICE_ACCOUNTS } from "../../../src/kube/resources.ts";
@@ -73,6 +74,15 @@ t.test("every verb works with a kubeconfig alone: no kubectl on the PATH", { ski
     const looked = await weftctl("diagnose", "node", near, "-o", "json");
     t.notMatch(looked.err, "not looked at");
   });
+
+  await t.test(
+    "the weftctl in Weft's pods says its version, which names the image of its tasks on nodes",
+    async (t) => {
+      const inController = ["-n", "kube-system", "exec", "deploy/kube-ovn-controller", "--"];
+      const { stdout } = await world.lab.kubectl([...inController, "weftctl", "--version"]);
+      t.equal(stdout, `${manifest.version}\n`);
+    },
+  );
 
   await t.test("standard input reaches a program, which ends with it", async (t) => {
     const running = start("ofctl", near, "parse-flows", "-");
