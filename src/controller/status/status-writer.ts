@@ -20,13 +20,15 @@ export type StatusResource = ConditionEffect["resource"];
 export type Status = Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
 
 /**
- * The length of an object's window after its first patch, in ms, in which counters are held back: those of a busy subnet change with each pod, and
- * every daemon watches subnets.
+ * The pause after a patch of an object, in ms, in which its counters are held back: the first one, and the longest. It doubles while they change in each: those of a
+ * busy subnet change with each pod, and every daemon watches subnets. A client may expect them after five seconds (Kube-OVN's test/e2e/vip does).
  */
-const WINDOW_MS = 10_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
 
-/** The number of immediate patches of one object in a window; further ones wait for its end. More means that another client undoes them. */
+/** The number of immediate patches of one object in a window, in ms from its first patch; further ones wait for its end. More means that another client undoes them. */
 const BURST = 10;
+const WINDOW_MS = 10_000;
 
 /** The largest number of concurrent patches, of different objects. */
 const WRITERS = 24;
@@ -58,18 +60,23 @@ interface Entry {
   again: boolean;
   /** A change waits for the end of the window. */
   held: boolean;
+  /** Changed counters wait for the end of the pause. */
+  counted: boolean;
+  /** The length of the pause, in ms, and its timer. */
+  pauseMs: number;
+  pause: (() => void) | undefined;
   /** Patches in this window. */
   writes: number;
   /** Running. */
   failures: number;
-  /** The timer of the window, or of the pause after a failure. */
+  /** The timer of the window, or of the next attempt after a failure. */
   cancel: (() => void) | undefined;
 }
 
 /**
  * Writes the statuses of objects of any kind: conditions and the counters of IPAM. It patches only fields that differ, with the newest values: at
- * once if a condition has changed, and at most once in ten seconds for each object if only counters have. `touch` must be called for changes on both
- * sides, because the informer's status lags and an earlier comparison may have found no difference.
+ * once if a condition has changed, and if only counters have, after a pause for each object that grows from one second to ten while they keep changing. `touch`
+ * must be called for changes on both sides, because the informer's status lags and an earlier comparison may have found no difference.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -102,6 +109,7 @@ export class StatusWriter {
     if (entry === undefined) {
       entry = {
         ...{ key, resource, name, running: false, again: false, held: false },
+        ...{ counted: false, pauseMs: FIRST_PAUSE_MS, pause: undefined },
         ...{ writes: 0, failures: 0, cancel: undefined },
       };
       this.#entries.set(key, entry);
@@ -118,7 +126,10 @@ export class StatusWriter {
   /** Stops writing. */
   stop(): void {
     this.#stopped = true;
-    for (const entry of this.#entries.values()) entry.cancel?.();
+    for (const { cancel, pause } of this.#entries.values()) {
+      cancel?.();
+      pause?.();
+    }
     this.#entries.clear();
     this.#ready.clear();
   }
@@ -143,41 +154,60 @@ export class StatusWriter {
     if (this.#stopped || entry.running || this.#entries.get(entry.key) !== entry) return;
     const patch = this.#due(entry);
     if (patch !== undefined) void this.#write(entry, patch);
-    else if (entry.cancel === undefined) this.#entries.delete(entry.key);
+    else this.#drop(entry);
   }
 
-  /** The fields to patch now. Fields that are held back are processed at the end of the window. */
+  /** Forgets an entry of which nothing is left. */
+  #drop(entry: Entry): void {
+    const idle = !entry.running && entry.cancel === undefined && entry.pause === undefined;
+    if (idle && !this.#ready.has(entry)) this.#entries.delete(entry.key);
+  }
+
+  /** The fields to patch now. Fields that are held back are processed at the end of the window or of the pause. */
   #due(entry: Entry): Record<string, unknown> | undefined {
     const current = this.#options.current(entry.resource, entry.name);
     const state = current && this.#states.get(entry.key);
     const patch = state && differing(current, this.#wanted(current, state));
     const urgent = patch !== undefined && Object.keys(patch).length > 0;
-    if (entry.cancel !== undefined && (!urgent || entry.writes >= BURST)) {
+    if (entry.cancel !== undefined && entry.writes >= BURST) {
       entry.held = true;
       return undefined;
     }
+    if (entry.pause !== undefined && !urgent) {
+      entry.counted = true;
+      return undefined;
+    }
+    entry.held = false;
     const counts = current && differing(current, this.#counters(entry));
     const whole = { ...patch, ...counts };
     const any = Object.keys(whole).length > 0;
     // The counters of an object that is not compiled yet wait for its first conditions.
-    const early = any && state === undefined && !entry.held;
-    if (early) this.#openWindow(entry);
-    entry.held = early;
+    const early = any && state === undefined && !entry.counted;
+    if (early) this.#openPause(entry);
+    entry.counted = early;
     return any && !early ? whole : undefined;
   }
 
   #openWindow(entry: Entry): void {
-    entry.cancel?.();
     entry.writes = 0;
     entry.cancel = this.#options.timers.after(WINDOW_MS, () => this.#resume(entry));
   }
 
-  /** A window or a pause has ended. */
+  /** A window, or the pause after a failure, has ended. */
   #resume(entry: Entry): void {
     entry.cancel = undefined;
-    entry.writes = 0;
     if (entry.held) this.#look(entry);
-    else if (!entry.running && !this.#ready.has(entry)) this.#entries.delete(entry.key);
+    else this.#drop(entry);
+  }
+
+  #openPause(entry: Entry): void {
+    entry.pause = this.#options.timers.after(entry.pauseMs, () => {
+      entry.pause = undefined;
+      entry.pauseMs = entry.counted ? Math.min(2 * entry.pauseMs, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+      if (entry.running) entry.again = true;
+      else if (entry.counted && entry.failures === 0) this.#look(entry);
+      else this.#drop(entry);
+    });
   }
 
   async #write(entry: Entry, patch: Record<string, unknown>): Promise<void> {
@@ -187,6 +217,7 @@ export class StatusWriter {
     entry.running = true;
     entry.again = false;
     if (entry.cancel === undefined) this.#openWindow(entry);
+    if (entry.pause === undefined) this.#openPause(entry);
     entry.writes++;
     try {
       const how = kindOf(resource)?.status === "object" ? {} : ({ subresource: "status" } as const);
@@ -206,7 +237,7 @@ export class StatusWriter {
     if (this.#stopped) return entry.cancel?.();
     if (entry.failures === 0) {
       if (entry.again) this.#look(entry);
-      else if (entry.cancel === undefined) this.#resume(entry);
+      else this.#drop(entry);
     }
     this.#pump();
   }

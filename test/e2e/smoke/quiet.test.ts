@@ -43,7 +43,7 @@ t.test("an idle cluster", { skip: whyNoLab() }, async (t) => {
     const { namespace, name } = object.metadata;
     await kind.gone(namespace === undefined ? name : `${namespace}/${name}`, 60_000);
   }
-  // The controller writes a Subnet's counters at most once in ten seconds, so those of earlier tests may be late.
+  // While a Subnet's counters change, the controller writes them once in ten seconds, so those of earlier tests may be late.
   for (const { metadata } of subnets.values())
     await subnets.until(metadata.name, "has current counters", (subnet) => {
       const { v4usingIPs = 0, v6usingIPs = 0 } = subnet?.status ?? {};
