@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** `npm run conformance`: Kubernetes' own end-to-end tests of networks, against Weft in the lab. */
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { HostError } from "../host/error.ts";
 import { createProgress } from "../host/progress.ts";
 import { ensureKubeBinaries } from "../kube/binaries.ts";
@@ -12,15 +11,8 @@ import { LabError } from "../lab/error.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { importTestImages } from "./images.ts";
 import { describeMode, modeName, modeOf } from "./mode.ts";
-import {
-  goPattern,
-  NOT_APPLICABLE,
-  NOT_BEFORE_OVN_26,
-  NOT_WITHOUT_KUBE_PROXY,
-  skippedSpecs,
-} from "./not-applicable.ts";
-import { readReports } from "./report.ts";
-import { formatResults, runSpecs } from "./specs.ts";
+import { NOT_APPLICABLE, NOT_BEFORE_OVN_26, NOT_WITHOUT_KUBE_PROXY, skippedSpecs } from "./not-applicable.ts";
+import { formatResults, processes, runSpecs } from "./specs.ts";
 
 const FOCUS = "\\[sig-network\\].*\\[Conformance\\]";
 const ALL = "\\[sig-network\\]";
@@ -48,14 +40,7 @@ async function main({ all, focus: chosen, skip: unwanted, procs, resume, json }:
   await labelZones(lab);
   const mode = await modeOf(lab);
   const folder = join(lab.paths.state, "conformance", modeName(mode));
-  if (!resume) await rm(folder, { recursive: true, force: true });
-  const passed = (await readReports(folder)).filter(({ outcome }) => outcome === "passed");
-  const skip = [
-    ...(all ? [skippedSpecs(mode)] : []),
-    ...(unwanted === undefined ? [] : [unwanted]),
-    // Ginkgo puts the name of the suite before that of the spec.
-    ...(passed.length === 0 ? [] : [` (${passed.map(({ name }) => goPattern(name)).join("|")})$`]),
-  ].join("|");
+  const skip = [...(all ? [skippedSpecs(mode)] : []), ...(unwanted === undefined ? [] : [unwanted])].join("|");
 
   const args = [
     `--kubeconfig=${lab.paths.kubeconfig}`,
@@ -64,7 +49,7 @@ async function main({ all, focus: chosen, skip: unwanted, procs, resume, json }:
     // The node with the role's label takes pods like the others, and has no taint.
     "--dump-logs-on-failure=false",
   ];
-  const specs = { program: e2eTest, focus, skip, limit: LIMIT, args, folder };
+  const specs = { program: e2eTest, focus, skip, resume, limit: LIMIT, args, folder };
   const parallel = procs === 1 ? {} : { parallel: { ginkgo: await ensureGinkgo(progress), procs } };
   const ended = await runSpecs({ ...specs, ...parallel }, progress);
   const { results } = ended;
@@ -78,13 +63,6 @@ async function labelZones(lab: Lab): Promise<void> {
     const label = `topology.kubernetes.io/zone=zone-${(index % 3) + 1}`;
     await lab.kubectl(["label", "--overwrite", "node", node, label]);
   }
-}
-
-function processes(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 25)
-    throw new InvalidArgumentError("must be a number from 1 to 25");
-  return value;
 }
 
 function reasons(specs: Readonly<Record<string, string>>): string {

@@ -2,10 +2,13 @@
 
 import { createWriteStream } from "node:fs";
 import { access, mkdir, rm, symlink } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { InvalidArgumentError } from "commander";
 import { HostError } from "../host/error.ts";
+import { withFreeFileLock } from "../host/lock.ts";
 import { formatDuration, type Progress } from "../host/progress.ts";
 import { run } from "../host/run.ts";
+import { goPattern } from "./not-applicable.ts";
 import { readReports, reportName, type SpecResult } from "./report.ts";
 
 /** A binary of Ginkgo's specs, and which of them are run. */
@@ -19,24 +22,43 @@ export interface SpecRun {
   readonly focus: string;
   /** The same; "" skips none. */
   readonly skip: string;
+  /** Leaves out what has passed by the reports in the folder, which are removed otherwise. */
+  readonly resume: boolean;
   /** The longest time of all specs together, such as `3h`. */
   readonly limit: string;
   /** Further flags of the program. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Folder for the report and the output; also the working directory. */
+  /** Folder for the report and the output; also the working directory. In its parent only one run takes place at a time. */
   readonly folder: string;
 }
 
+/** How specs ended: the last result of each one with a report in the folder, and whether all passed and one was run. */
+export interface SpecsEnded {
+  readonly results: readonly SpecResult[];
+  readonly passed: boolean;
+}
+
 /**
- * Runs specs and returns the last result of each one with a report in the folder, and whether all passed and one was run. Rejects with HostError
- * `command-failed` where the program leaves no report.
+ * Runs specs. SIGINT and SIGTERM interrupt the one that runs: it is cleaned up, the others are left out, and the reports are complete. Rejects with HostError
+ * `in-use` while another run takes place, and `command-failed` where the program leaves no report.
  */
-export async function runSpecs(
-  { within = (command) => command, env = {}, folder, ...specs }: SpecRun,
+export async function runSpecs(specs: SpecRun, progress: Progress): Promise<SpecsEnded> {
+  const lock = join(dirname(specs.folder), "lock");
+  const inUse = `specs are running on this lab already (lock ${lock}); wait for their end, or start a lab in another checkout`;
+  return await withFreeFileLock(lock, inUse, () => runAlone(specs, progress));
+}
+
+async function runAlone(
+  { within = (command) => command, env = {}, folder, resume, ...given }: SpecRun,
   progress: Progress,
-): Promise<{ readonly results: readonly SpecResult[]; readonly passed: boolean }> {
+): Promise<SpecsEnded> {
+  if (!resume) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  const passed = (await readReports(folder)).filter(({ outcome }) => outcome === "passed");
+  // Ginkgo puts the name of the suite before that of the spec.
+  const done = passed.length === 0 ? "" : ` (${passed.map(({ name }) => goPattern(name)).join("|")})$`;
+  const specs = { ...given, skip: [given.skip, done].filter((one) => one !== "").join("|") };
   // Ginkgo's command takes programs of this suffix only.
   const suite = join(folder, "e2e.test");
   if (specs.parallel !== undefined) {
@@ -52,6 +74,7 @@ export async function runSpecs(
     const [first = "", ...rest] = within(specCommand(specs, suite, report));
     return run(first, rest, {
       allowFailure: true,
+      forwardSignals: true,
       cwd: folder,
       env,
       onLine: (line) => {
@@ -75,7 +98,7 @@ export async function runSpecs(
 
 /** The command that runs the specs and writes `report`; with several processes it is `suite`, a link to the program in the report's folder, that runs. */
 export function specCommand(
-  { program, parallel, focus, skip, limit, args }: Omit<SpecRun, "folder">,
+  { program, parallel, focus, skip, limit, args }: Omit<SpecRun, "folder" | "resume">,
   suite: string,
   report: string,
 ): readonly string[] {
@@ -114,4 +137,12 @@ export function formatResults(results: readonly SpecResult[], of: string): strin
     `${number("passed")} of ${results.length - skipped} specs passed, ${skipped} skipped (${of})`,
     "",
   ].join("\n");
+}
+
+/** The value of an option: the number of Ginkgo's processes. Throws commander's error. */
+export function processes(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 25)
+    throw new InvalidArgumentError("must be a number from 1 to 25");
+  return value;
 }

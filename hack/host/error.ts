@@ -5,6 +5,7 @@ export type HostErrorCode =
   | "command-failed"
   | "command-missing"
   | "timed-out"
+  | "in-use"
   | "not-root"
   | "unsupported"
   | "download";

@@ -13,24 +13,44 @@ import { HostError } from "./error.ts";
  * on installation.
  */
 export async function withFileLock<T>(path: string, action: () => Promise<T>, onWait?: () => void): Promise<T> {
+  const waiting = setTimeout(() => onWait?.(), 300);
+  try {
+    return await hold(path, [], new HostError("command-failed", `cannot lock ${path}`), () => {
+      clearTimeout(waiting);
+      return action();
+    });
+  } finally {
+    clearTimeout(waiting);
+  }
+}
+
+/** The same, but if another process holds the lock, `action` is not run: rejects with HostError `in-use` and `message`. */
+export async function withFreeFileLock<T>(path: string, message: string, action: () => Promise<T>): Promise<T> {
+  return await hold(path, ["--nonblock"], new HostError("in-use", message), action);
+}
+
+async function hold<T>(
+  path: string,
+  flags: readonly string[],
+  refused: HostError,
+  action: () => Promise<T>,
+): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
   // The child reports that it has the lock and keeps it until its standard input closes: when this process closes it, or when this
   // process ends.
-  const child = spawn("flock", [path, "sh", "-c", "echo locked; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
+  const command = [...flags, path, "sh", "-c", "echo locked; exec cat"];
+  const child = spawn("flock", command, { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
-  const waiting = setTimeout(() => onWait?.(), 300);
   try {
     await new Promise<void>((resolve, reject) => {
       child.stdout.once("data", () => resolve());
       child.once("error", (cause) =>
         reject(new HostError("command-missing", "flock (util-linux) is required", { cause })),
       );
-      child.once("exit", () => reject(new HostError("command-failed", `cannot lock ${path}`)));
+      child.once("exit", () => reject(refused));
     });
-    clearTimeout(waiting);
     return await action();
   } finally {
-    clearTimeout(waiting);
     child.stdin.end();
     await ended;
   }

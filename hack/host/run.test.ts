@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import t from "tap";
 import { run } from "./run.ts";
 
@@ -35,4 +37,25 @@ t.test("a command that takes too long is killed", async (t) => {
     code: "timed-out",
     message: /100 ms/,
   });
+});
+
+t.test("a signal is passed to a command that is to end by itself, and this process goes on", async (t) => {
+  const command = `trap 'echo cleaned; exit 3' INT; echo started; while :; do sleep 0.1; done`;
+  const program = `
+    import { run } from ${JSON.stringify(import.meta.resolve("./run.ts"))};
+    const onLine = (line) => process.stdout.write(line + "\\n");
+    const { code } = await run("sh", ["-c", ${JSON.stringify(command)}], { forwardSignals: true, allowFailure: true, onLine });
+    process.stdout.write("code " + code + "\\n");
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    if (output === "") child.kill("SIGINT");
+    output += text;
+  });
+  const [code] = await once(child, "close");
+  t.equal(output, "started\ncleaned\ncode 3\n");
+  t.equal(code, 0);
 });

@@ -18,6 +18,11 @@ export interface RunOptions {
   readonly allowFailure?: boolean;
   /** Called with each line of both outputs as it comes, for progress. */
   readonly onLine?: (line: string) => void;
+  /**
+   * SIGINT and SIGTERM of this process are passed to the command, which gets a process group of its own so that a terminal's Ctrl-C reaches it once;
+   * this process goes on when the command has ended.
+   */
+  readonly forwardSignals?: boolean;
 }
 
 /** The result of a command. `code` is 128 + n after signal n. */
@@ -27,16 +32,19 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+const FORWARDED = ["SIGINT", "SIGTERM"] as const;
+
 /**
  * Runs a command to its end and returns its output (execa, with the errors of `hack/host`).
  * Rejects with HostError `command-failed` (with the end of its error output), `command-missing` or `timed-out`.
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const { cwd, env, input = "", timeoutMs, onLine } = options;
+  const { cwd, env, input = "", timeoutMs, onLine, forwardSignals = false } = options;
   const child = execa(command, args, {
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env }),
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs, killSignal: "SIGKILL" as const }),
+    ...(forwardSignals ? { detached: true } : {}),
     input,
     stripFinalNewline: false,
     reject: false,
@@ -44,7 +52,10 @@ export async function run(command: string, args: readonly string[], options: Run
   if (onLine !== undefined) {
     for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
   }
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  if (forwardSignals) for (const signal of FORWARDED) process.on(signal, forward);
   const result = await child;
+  for (const signal of FORWARDED) process.off(signal, forward);
   const { stdout, stderr } = result;
   const line = described(command, args);
   if (result.timedOut) throw new HostError("timed-out", `${line} timed out after ${timeoutMs} ms`);

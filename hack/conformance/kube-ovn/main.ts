@@ -11,10 +11,12 @@ import { openLabHost } from "../../docker/lab-host.ts";
 import { HostError } from "../../host/error.ts";
 import { ensurePackages, type Need } from "../../host/packages.ts";
 import { createProgress } from "../../host/progress.ts";
+import { ensureGinkgo } from "../../kube/e2e.ts";
 import { LabError } from "../../lab/error.ts";
 import { type Lab, openLab } from "../../lab/lab.ts";
 import { OUTSIDE } from "../../lab/topology.ts";
-import { formatResults, runSpecs } from "../specs.ts";
+import { describeMode, modeName, modeOf } from "../mode.ts";
+import { formatResults, processes, runSpecs } from "../specs.ts";
 import { ensureSuite, KUBE_OVN } from "./build.ts";
 import { nameImages } from "./images.ts";
 import { NOT_APPLICABLE_IN_SUITE, skippedInSuite } from "./not-applicable.ts";
@@ -36,10 +38,12 @@ interface Options {
   readonly all: boolean;
   readonly focus: string;
   readonly skip?: string;
+  readonly procs: number;
+  readonly resume: boolean;
   readonly json: boolean;
 }
 
-async function main(suite: string, { all, focus, skip: unwanted, json }: Options): Promise<void> {
+async function main(suite: string, { all, focus, skip: unwanted, procs, resume, json }: Options): Promise<void> {
   const progress = createProgress();
   const lab = openLab(progress);
   if (process.getuid?.() !== 0)
@@ -49,10 +53,11 @@ async function main(suite: string, { all, focus, skip: unwanted, json }: Options
   await ensurePackages(NEEDS, progress);
   await nameImages(lab);
   await nameProvider(lab);
-  const folder = join(lab.paths.state, "conformance", `kube-ovn-${suite}`);
-  await rm(folder, { recursive: true, force: true });
-  const programs = join(folder, "bin");
+  const mode = await modeOf(lab);
+  const folder = join(lab.paths.state, "conformance", `kube-ovn-${suite}-${modeName(mode)}`);
+  const programs = join(lab.paths.state, "conformance", "kube-ovn-bin");
   await writePrograms(programs);
+  const parallel = procs === 1 ? {} : { parallel: { ginkgo: await ensureGinkgo(progress), procs } };
 
   const host = await openLabHost(lab);
   // Paths of sockets have at most 107 bytes (unix(7)), and those of checkouts may be longer.
@@ -70,6 +75,8 @@ async function main(suite: string, { all, focus, skip: unwanted, json }: Options
         skip: [all ? undefined : skippedInSuite(suite), unwanted]
           .filter((one) => one !== undefined && one !== "")
           .join("|"),
+        ...parallel,
+        resume,
         limit: LIMIT,
         args: [`-kubeconfig=${lab.paths.nodeKubeconfig}`, `-num-nodes=${lab.nodes.length}`],
         env: {
@@ -85,7 +92,7 @@ async function main(suite: string, { all, focus, skip: unwanted, json }: Options
       },
       progress,
     );
-    const of = `${suite} of Kube-OVN ${KUBE_OVN.version}`;
+    const of = `${suite} of Kube-OVN ${KUBE_OVN.version}; ${describeMode(mode)}`;
     process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatResults(results, of));
     process.exitCode = passed ? 0 : 1;
   } finally {
@@ -123,6 +130,12 @@ const program = new Command("npm run conformance:kube-ovn --")
   .option("--all", "also the specs that are listed below", false)
   .option("--focus <regex>", "run the specs that match", FOCUS)
   .option("--skip <regex>", "skip the specs that match")
+  .option("--procs <n>", "specs that run at once; [Serial] ones run alone", processes, 1)
+  .option(
+    "--resume",
+    "leave out what has passed on this lab with this image of Weft; the result is that of all runs",
+    false,
+  )
   .option("--json", "print the results as JSON", false)
   .addHelpText(
     "after",
@@ -133,6 +146,7 @@ ${reasons()}
 Examples:
   npm run conformance:kube-ovn -- ovn-vpc-nat-gw
   npm run conformance:kube-ovn -- kube-ovn --focus "group:subnet"
+  npm run conformance:kube-ovn -- kube-ovn --procs 2 --resume
   npm run lab -- up --ip-family dual --nodes 3 && npm run conformance:kube-ovn -- kube-ovn`,
   )
   .action(main);
