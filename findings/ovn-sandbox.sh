@@ -10,6 +10,9 @@
 #   nb ARG…  sb ARG…  trace ARG…   ovn-nbctl, ovn-sbctl and ovn-trace on these databases
 #   northd_log                  what ovn-northd has logged
 #   expect WHAT WANTED SEEN     fails unless the two are equal
+#   checksum HEX                the Internet checksum (RFC 1071) of bytes, both in hexadecimal digits
+#   dhcpv6_client OPTION…       after ovn_start_chassis, a port `vm` (02:00:00:00:01:01, fd00:a::11) for which OVN answers DHCPv6 with these options
+#   dhcpv6 MESSAGE              sends a DHCPv6 message, in hexadecimal digits, from there; prints all that OVN has answered so far, one message a line
 set -euo pipefail
 
 ovn_install() {
@@ -70,6 +73,45 @@ two_switches() {
   done
   nb lsp-add a p1 -- lsp-set-addresses p1 "02:00:00:00:01:01 10.0.0.11"
   nb lsp-add b p2 -- lsp-set-addresses p2 "02:00:00:00:02:01 10.0.1.11"
+}
+
+checksum() {
+  local sum=0 i bytes=$1
+  [ $((${#bytes} % 4)) = 0 ] || bytes+=00
+  for ((i = 0; i < ${#bytes}; i += 4)); do sum=$((sum + 16#${bytes:i:4})); done
+  while ((sum > 0xffff)); do sum=$(((sum & 0xffff) + (sum >> 16))); done
+  printf %04x $((0xffff - sum))
+}
+
+dhcpv6_client() {
+  nb dhcp-options-create fd00:a::/64
+  local options
+  options=$(nb dhcp-options-list | cut -d ' ' -f 1)
+  nb dhcp-options-set-options "$options" server_id=02:00:00:00:00:fe "$@"
+  nb ls-add s -- lsp-add s vm -- lsp-set-addresses vm "02:00:00:00:01:01 fd00:a::11" -- lsp-set-dhcpv6-options vm "$options"
+  vsctl add-port br-int vm -- set interface vm type=dummy external_ids:iface-id=vm options:pcap=$run/vm.pcap
+  nb --timeout=30 wait-until logical_switch_port vm up=true
+  nb --timeout=30 --wait=hv sync
+}
+
+# From fe80::ff:fe00:101, port 546, to ff02::1:2, port 547; the answers are from fe80::ff:fe00:fe.
+dhcpv6() {
+  local addresses=fe80000000000000000000fffe000101ff020000000000000000000000010002 length answered
+  answered=$(dhcpv6_answers | wc -l)
+  length=$(printf %04x $((${#1} / 2 + 8)))
+  in_root ovs-appctl -t $run/vswitchd.ctl netdev-dummy/receive vm "33330001000202000000010186dd60000000${length}1101${addresses}02220223$length$(
+    checksum "${addresses}0000${length}0000001102220223${length}0000$1")$1"
+  for _ in $(seq 20); do if [ "$(dhcpv6_answers | wc -l)" -gt "$answered" ]; then break; fi; sleep 0.1; done
+  dhcpv6_answers
+}
+dhcpv6_answers() {
+  local bytes rest length
+  bytes=$(od -An -v -tx1 "$root$run/vm.pcap" | tr -d ' \n')
+  while [[ $bytes =~ fe80000000000000000000fffe0000fefe80000000000000000000fffe00010102230222(....)....(.*) ]]; do
+    rest=${BASH_REMATCH[2]} length=$((2 * 16#${BASH_REMATCH[1]} - 16))
+    echo "${rest:0:length}"
+    bytes=${rest:length}
+  done
 }
 
 expect() {

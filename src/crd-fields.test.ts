@@ -67,7 +67,7 @@ const SUBNET: Samples = {
   disableInterConnection: "no subnet is advertised to other clusters",
   enableDHCP: { value: true },
   dhcpV4Options: { base: { enableDHCP: true }, value: "lease_time=60" },
-  dhcpV6Options: { base: { enableDHCP: true, cidrBlock: "fd00:20::/112" }, value: 'domain_search="a.b"' },
+  dhcpV6Options: { base: { enableDHCP: true, cidrBlock: "fd00:20::/112" }, value: "domain_search=lan" },
   enableIPv6RA: { base: { cidrBlock: "fd00:20::/112" }, value: true },
   ipv6RAConfigs: { base: { enableIPv6RA: true, cidrBlock: "fd00:20::/112" }, value: "max_interval=60,min_interval=5" },
   u2oInterconnection: { base: { vlan: "external" }, value: true },

@@ -130,7 +130,8 @@ export interface SubnetSpec {
    */
   readonly dhcpV4Options?: string;
   /**
-   * DHCPv6 options, in the same format: `dns_server={fd00::a,fd00::b},domain_search="example.com"`. Default
+   * DHCPv6 options, in the same format: `dns_server={fd00::a,fd00::b},domain_search=lan`. `domain_search` is one name
+   * without dots (OVN cannot send others); other search lists are `dnssl` in `ipv6RAConfigs`. Default
    * `server_id=<generated>`.
    */
   readonly dhcpV6Options?: string;

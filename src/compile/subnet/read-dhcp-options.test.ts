@@ -88,6 +88,15 @@ t.test(
   },
 );
 
+t.test("a DHCPv6 search list is one name without dots, because OVN sends the text as one label", async (t) => {
+  t.same(v6("domain_search=lan"), { options: { domain_search: '"lan"' }, problems: [] });
+  for (const text of ["domain_search=shop.example", 'domain_search="lan,home"', `domain_search=${"x".repeat(64)}`]) {
+    const { options, problems } = v6(`${text},dns_server=fd00::a`);
+    t.same(options, { dns_server: "fd00::a" }, text);
+    t.match(problems, [{ message: /must be one name without dots.*dnssl/ }], text);
+  }
+});
+
 t.test("router advertisements have Kube-OVN's defaults, and a mode whatever is specified", async (t) => {
   const defaults = { address_mode: "dhcpv6_stateful", max_interval: "30", min_interval: "5", send_periodic: "true" };
   t.same(readRaConfigs(" "), { options: defaults, problems: [] });
@@ -259,7 +268,7 @@ t.test(
         }),
       ...[
         "dns_server=fd00::1,fd00::2",
-        "domain_search=a.b",
+        "domain_search=lan",
         "bootfile_name=x",
         "fqdn=a.example",
         "dhcpv6_stateless=true",

@@ -17,6 +17,7 @@ const V4_BYTES = 255;
 const V6_BYTES = 1024;
 
 /** RFC 1035 §2.3.1, and `_` as in names of services. */
+const LABEL = /^[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?$/i;
 const DOMAIN = /^(?=.{2,253}$)[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?)*$/i;
 
 const wrong = (text: string): { readonly wrong: string } => ({ wrong: text });
@@ -79,6 +80,16 @@ function domains(limit: number): OptionReader {
     return text.length > V4_BYTES - 2 ? wrong("is longer than 253 characters") : { value: `"${text}"` };
   };
 }
+
+/** OVN sends the text of `domain_search` as one label, with its dots and commas (findings/ovn-dhcpv6-search-list-is-one-label.sh). */
+const label: OptionReader = (value) => {
+  const name = members(value).join(",").replace(/\.$/, "");
+  return LABEL.test(name)
+    ? { value: `"${name}"` }
+    : wrong(
+        'must be one name without dots, as "lan": OVN sends the text as one label; for other search lists use the option dnssl of Subnet.spec.ipv6RAConfigs',
+      );
+};
 
 const host: OptionReader = (value) => {
   const ip = parseIp(value);
@@ -165,7 +176,7 @@ const V6: ReadonlyMap<string, OptionReader> = new Map(
     ia_addr: ownOption,
     server_id: mac,
     dns_server: addresses(6, 63),
-    domain_search: string(V6_BYTES),
+    domain_search: label,
     bootfile_name: string(V6_BYTES),
     bootfile_name_alt: string(V6_BYTES),
     fqdn: domains(1),
