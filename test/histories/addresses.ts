@@ -44,7 +44,7 @@ function holdings(kube: Pick<FakeKube, "objects">): readonly Holding[] {
   const eips = kube
     .objects<Any>(ovnEipKind.type)
     .flatMap(({ metadata: { name }, spec, status }) =>
-      holding(`OvnEip ${name}`, spec?.["externalSubnet"], status?.["v4Ip"], status?.["v6Ip"]),
+      holding(`OvnEip ${name}`, spec?.["externalSubnet"] || "external", status?.["v4Ip"], status?.["v6Ip"]),
     );
   const services = kube.objects<KubeObject & Parameters<typeof projectService>[0]>(SERVICES).flatMap((service) => {
     const given = projectService(service)?.loadBalancer?.given;

@@ -14,6 +14,7 @@ export async function faultsOf(
   plant?: Plant,
   print?: (line: string) => void,
 ): Promise<readonly string[]> {
+  const revert = plant?.install?.();
   const world = new HistoryWorld(historyText(history), plant, print);
   const onBug = (error: unknown): void => world.fault(`uncaught: ${error instanceof Error ? error.stack : error}`);
   process.on("unhandledRejection", onBug);
@@ -30,6 +31,7 @@ export async function faultsOf(
       for (const difference of rowDifferences(rows, world.rows())) world.fault(`when all is deleted: ${difference}`);
   } finally {
     world.end();
+    revert?.();
     process.off("unhandledRejection", onBug);
   }
   return world.faults;

@@ -5,6 +5,7 @@ import { ovnDnatRuleKind } from "../../src/kinds/ovn-dnat-rule.ts";
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
 import { ovnFipKind } from "../../src/kinds/ovn-fip.ts";
 import { ovnSnatRuleKind } from "../../src/kinds/ovn-snat-rule.ts";
+import { routerLbRuleKind } from "../../src/kinds/router-lb-rule.ts";
 import { switchLbRuleKind } from "../../src/kinds/switch-lb-rule.ts";
 import { vlanKind } from "../../src/kinds/vlan.ts";
 import { vpcDnsKind } from "../../src/kinds/vpc-dns.ts";
@@ -41,6 +42,7 @@ export const EDITED: readonly ResourceType[] = [
   ovnFipKind.type,
   ovnSnatRuleKind.type,
   ovnDnatRuleKind.type,
+  routerLbRuleKind.type,
   ovnEipKind.type,
   SERVICES,
   ENDPOINT_SLICES,
@@ -56,30 +58,63 @@ export const EDITED: readonly ResourceType[] = [
 /** Pauses before an edit, in ms: none, shorter than the processing of the previous one, or longer. */
 const after = fc.constantFrom(0, 0, 30, 1_000, 5_000, 40_000);
 
-/** Histories with a maximum number of edits. Some begin with a VPC that has a floating IP, which random edits seldom produce. */
+/** Histories with a maximum number of edits. Some begin with external subnets and what has addresses there, which random edits seldom produce. */
 export function histories(length: number): fc.Arbitrary<readonly Edit[]> {
   const edits = fc.array(edit, { minLength: 1, maxLength: length, size: "max" });
-  return fc.oneof({ weight: 2, arbitrary: edits }, { weight: 1, arbitrary: edits.map((rest) => [...NAT, ...rest]) });
+  return fc.oneof(
+    { weight: 2, arbitrary: edits },
+    { weight: 1, arbitrary: edits.map((rest) => [...EXTERNAL_HISTORY, ...rest]) },
+  );
 }
 
-/** Edits that lead to a floating IP. */
-const NAT: readonly Edit[] = (
-  [
-    [NODES, "n2", {}],
-    [vlanKind.type, "vl", { provider: "external" }],
-    [SUBNETS, "out", { vlan: "vl", cidrBlock: "172.30.0.0/28" }],
-    [VPCS, "va", { enableExternal: true, extraExternalSubnets: ["out"] }],
-    [SUBNETS, "sa", { vpc: "va", cidrBlock: "10.50.0.0/24" }],
-    [ovnEipKind.type, "e1", { externalSubnet: "out" }],
-    [ovnFipKind.type, "f1", { ovnEip: "e1", vpc: "va", v4Ip: "10.50.0.9" }],
-  ] as const
-).map(([type, name, spec]): Edit => {
-  const metadata = {
-    labels: { "ovn.kubernetes.io/external-gw": "true" },
-    annotations: { "ovn.kubernetes.io/chassis": "chassis-2" },
-  };
-  return { after: 0, do: "put", type, ref: { name }, body: type === NODES ? { metadata } : { spec } };
-});
+/** An edit at once that puts an object. */
+export function put(type: ResourceType, ref: ObjectRef, body: objects.Body): Edit {
+  return { after: 0, do: "put", type, ref, body };
+}
+
+/** A VPC and the default one with ports in external subnets, and objects with addresses there: a floating IP, a RouterLBRule, a pod that names its address. */
+export const EXTERNAL_HISTORY: readonly Edit[] = [
+  put(
+    NODES,
+    { name: "n2" },
+    {
+      metadata: {
+        labels: { "ovn.kubernetes.io/external-gw": "true" },
+        annotations: { "ovn.kubernetes.io/chassis": "chassis-2" },
+      },
+    },
+  ),
+  put(vlanKind.type, { name: "vl" }, { spec: { provider: "external" } }),
+  put(SUBNETS, { name: "out" }, { spec: { vlan: "vl", cidrBlock: "172.30.0.0/28" } }),
+  put(SUBNETS, { name: "external" }, { spec: { vlan: "vl", cidrBlock: "172.29.0.0/28" } }),
+  put(VPCS, { name: "va" }, { spec: { enableExternal: true, extraExternalSubnets: ["out"] } }),
+  put(SUBNETS, { name: "sa" }, { spec: { vpc: "va", cidrBlock: "10.50.0.0/24" } }),
+  put(ovnEipKind.type, { name: "e1" }, { spec: { externalSubnet: "out" } }),
+  put(ovnFipKind.type, { name: "f1" }, { spec: { ovnEip: "e1", vpc: "va", v4Ip: "10.50.0.9" } }),
+  put(ovnEipKind.type, { name: "e2" }, { spec: objects.ovnEips.e2 }),
+  put(
+    routerLbRuleKind.type,
+    { name: "b1" },
+    {
+      spec: {
+        ...{ ovnEip: "e2", vpc: "va", namespace: "default", endpoints: ["10.50.0.9"] },
+        ports: [{ name: "a", port: 80, targetPort: 8080, protocol: "TCP" }],
+      },
+    },
+  ),
+  put(
+    CONFIG_MAPS,
+    { namespace: "kube-system", name: "ovn-external-gw-config" },
+    {
+      data: { "enable-external-gw": "true", "external-gw-nodes": "n2", type: "centralized", "nic-ip": "172.29.0.6/28" },
+    },
+  ),
+  put(
+    PODS,
+    { namespace: "default", name: "p3" },
+    { metadata: { annotations: { "ovn.kubernetes.io/eip": "172.29.0.5" } } },
+  ),
+];
 
 /** A line for each edit. */
 export function historyText(history: readonly Edit[]): string {
@@ -125,14 +160,17 @@ function withSpec(spec: fc.Arbitrary<object>, notes: fc.Arbitrary<Notes> = fc.co
 }
 
 const config = { name: "vpc-dns-config", namespace: "kube-system" };
+const externalConfig = { name: "ovn-external-gw-config", namespace: "kube-system" };
 const network: objects.Body = { spec: { config: '{"type":"kube-ovn","provider":"nad.default.ovn"}' } };
 const services = [
   { namespace: "default", name: "s1" },
   { namespace: "blue", name: "s2" },
 ];
-const slices = [...services, { namespace: "default", name: "slr-r1" }].map(({ namespace, name }) => {
-  return { namespace, name: `${name}-x` };
-});
+const slices = [...services, ...named("slr-r1", "rlr-b1").map(({ name }) => ({ namespace: "default", name }))].map(
+  ({ namespace, name }) => {
+    return { namespace, name: `${name}-x` };
+  },
+);
 const pods = [
   { namespace: "blue", name: "p1" },
   { namespace: "blue", name: "p2" },
@@ -154,9 +192,18 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
       objects.dnsConfig.map((data) => ({ data })),
     ),
   },
+  {
+    weight: 1,
+    arbitrary: edits(
+      CONFIG_MAPS,
+      [externalConfig],
+      objects.externalConfig.map((data) => ({ data })),
+    ),
+  },
   { weight: 1, arbitrary: edits(NETWORK_ATTACHMENTS, [{ namespace: "default", name: "nad" }], fc.constant(network)) },
   { weight: 2, arbitrary: edits(VIPS, named("v1", "v2"), withSpec(objects.vip)) },
   { weight: 2, arbitrary: edits(SUBNETS, named("out"), withSpec(objects.externalSubnet)) },
+  { weight: 1, arbitrary: edits(SUBNETS, named("external"), withSpec(objects.defaultExternalSubnet)) },
   { weight: 1, arbitrary: edits(vlanKind.type, named("vl", "vm"), withSpec(objects.vlan)) },
   {
     weight: 2,
@@ -169,6 +216,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 2, arbitrary: edits(ovnFipKind.type, named("f1", "f2"), withSpec(objects.ovnFip)) },
   { weight: 1, arbitrary: edits(ovnSnatRuleKind.type, named("sn1", "sn2"), withSpec(objects.ovnSnatRule)) },
   { weight: 1, arbitrary: edits(ovnDnatRuleKind.type, named("dn1", "dn2"), withSpec(objects.ovnDnatRule)) },
+  { weight: 2, arbitrary: edits(routerLbRuleKind.type, named("b1", "b2"), withSpec(objects.routerRule)) },
   { weight: 3, arbitrary: edits(SERVICES, services, withSpec(objects.service, objects.servicePlace)) },
   { weight: 2, arbitrary: edits(ENDPOINT_SLICES, slices, objects.slice) },
   { weight: 2, arbitrary: edits(NETWORK_POLICIES, [{ namespace: "blue", name: "np" }], withSpec(objects.policy)) },
@@ -196,5 +244,5 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: edits(NAMESPACES, named("blue"), fc.constant({ metadata: { labels: { team: "blue" } } })) },
-  { weight: 1, arbitrary: fc.record({ after, do: fc.constant("restart" as const), crash: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ after, do: fc.constant("restart" as const), crash: fc.boolean() }) },
 );

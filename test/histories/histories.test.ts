@@ -3,13 +3,12 @@
 import fc from "fast-check";
 import t from "tap";
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
-import { NODES, type ResourceType, SERVICES, SUBNETS } from "../../src/kube/resources.ts";
+import type { ResourceType } from "../../src/kube/resources.ts";
 import { fakeKube } from "../../src/kube/testing/fake.ts";
 import { addressesGivenTwice } from "./addresses.ts";
 import { faultsOf } from "./check.ts";
-import { type Edit, histories, historyText } from "./edits.ts";
-import type { Body } from "./objects.ts";
-import type { Plant } from "./world.ts";
+import { EXTERNAL_HISTORY, histories, historyText } from "./edits.ts";
+import { PLANTS, PUTS } from "./plants.ts";
 
 /** Number of histories that `npm test` runs. More: `hack/with-deps node test/histories/main.ts --runs N`. */
 const RUNS = 6;
@@ -27,100 +26,13 @@ t.test("after any edits, the rows do not depend on former states, and deleted ob
   t.comment(`${numRuns} histories`);
 });
 
-const PUTS: readonly Edit[] = [
-  { after: 0, do: "put", type: NODES, ref: { name: "n2" }, body: {} },
-  {
-    after: 0,
-    do: "put",
-    type: SUBNETS,
-    ref: { name: "sa" },
-    body: { spec: { cidrBlock: "10.50.0.0/24", gatewayType: "centralized", gatewayNode: "n1" } },
-  },
-  service("10.96.0.9"),
-  { ...service("10.96.0.3"), after: 40_000 },
-  {
-    after: 40_000,
-    do: "put",
-    type: SERVICES,
-    ref: { namespace: "default", name: "s3" },
-    body: serviceBody("10.96.0.7"),
-  },
-  { after: 40_000, do: "delete", type: SERVICES, ref: { namespace: "default", name: "s3" } },
-];
-
-function service(clusterIP: string): Edit {
-  const ref = { namespace: "default", name: "s1" };
-  return { after: 0, do: "put", type: SERVICES, ref, body: serviceBody(clusterIP) };
-}
-
-function serviceBody(clusterIP: string): Body {
-  const ports = [{ port: 80, protocol: "TCP" }];
-  return { spec: { type: "ClusterIP", clusterIP, clusterIPs: [clusterIP], ports } };
-}
-
-/** Bugs, and the fault that must be found for each. */
-const PLANTS: Readonly<Record<string, { readonly plant: Plant; readonly found: RegExp }>> = {
-  "a change that the controller misses": {
-    plant: {
-      controller: ({ facts }) => {
-        const set = facts.set.bind(facts);
-        facts.set = (kind, key, fact) => {
-          const isMissed = kind === "services" && fact !== undefined && facts.get(kind, key) !== undefined;
-          if (!isMissed) set(kind, key, fact);
-        };
-      },
-    },
-    found: /^a fresh controller: row .*10\.96\.0\.3/,
-  },
-  "a row that stays although nothing wants it any more": {
-    plant: {
-      parts: (parts) => {
-        const { northbound } = parts;
-        const commit = northbound.commit.bind(northbound);
-        northbound.commit = (plan) => commit({ ...plan, deletes: [] });
-        return parts;
-      },
-    },
-    found: /^a fresh controller with an empty database: row Load_Balancer .* is not there/,
-  },
-  "a transaction that is refused": {
-    plant: {
-      parts: (parts) => {
-        const { northbound } = parts;
-        const commit = northbound.commit.bind(northbound);
-        let count = 0;
-        northbound.commit = async (plan) =>
-          ++count === 5 ? { kind: "refused", error: new Error("planted") } : await commit(plan);
-        return parts;
-      },
-    },
-    found: /^a transaction is refused: planted/,
-  },
-  "a finalizer that stays": {
-    plant: {
-      parts: (parts) => {
-        const { kube } = parts;
-        const patch = kube.patch.bind(kube);
-        kube.patch = async (type, ref, change, options) => {
-          const isRelease =
-            type === SUBNETS && /"op":"remove","path":"\/metadata\/finalizers/.test(JSON.stringify(change.body));
-          if (isRelease && ref.name === "sa") return (await kube.get(type, ref)) as never;
-          return await patch(type, ref, change, options);
-        };
-        return parts;
-      },
-    },
-    found: /^when all is deleted, there still is subnets \/sa/,
-  },
-};
-
-t.test("a history without a mutation has no fault", async (t) => {
-  t.same(await faultsOf(PUTS), []);
+t.test("histories without a mutation have no fault", async (t) => {
+  for (const history of [PUTS, EXTERNAL_HISTORY]) t.same(await faultsOf(history), []);
 });
 
-for (const [name, { plant, found }] of Object.entries(PLANTS)) {
-  t.test(`a mutation is found: ${name}`, async (t) => {
-    const faults = await faultsOf(PUTS, plant);
+for (const { bug, history, plant, found } of PLANTS) {
+  t.test(`a mutation is found: ${bug}`, async (t) => {
+    const faults = await faultsOf(history, plant);
     t.ok(
       faults.some((fault) => found.test(fault)),
       faults.join("\n") || "nothing was found",

@@ -26,7 +26,7 @@ const range = pick(
   ...["x", "", "10.96.0.0/16", "100.64.0.0/24", "10.50.0.5/32"],
 );
 const vpcName = pick("va", "vb", "ovn-cluster", "nowhere", "");
-const subnetName = pick("sa", "sb", "sc", "ovn-default", "join", "nowhere");
+const subnetName = pick("sa", "sb", "sc", "ovn-default", "join", "external", "nowhere");
 const match = pick(...["ip4", "ip4.src == 10.50.0.0/24", "ip4 &&", "ip6", "(((", "ip4.dst == $x", 'inport == "x"', ""]);
 
 const staticRoute = fc.record({
@@ -178,18 +178,37 @@ export const externalSubnet = fc.record({
   cidrBlock: pick("172.30.0.0/28", "172.30.0.0/28,fd30::/120", "10.50.0.0/24"),
 });
 
+/** The spec of the external subnet that is used where none is named. */
+export const defaultExternalSubnet = fc.record({
+  vlan: pick("vl", "vl", "nowhere"),
+  cidrBlock: pick("172.29.0.0/28", "172.29.0.0/28,fd29::/120"),
+});
+
+/** The ConfigMap that connects the default VPC to it. */
+export const externalConfig = fc.record(
+  {
+    "enable-external-gw": pick("true", "true", "false", "x"),
+    "external-gw-nodes": pick("n1", "n1,n3", "n2,nowhere", ""),
+    type: pick("centralized", "distributed", "x"),
+    "nic-ip": pick("172.29.0.5/28", "172.29.0.6", "172.29.0.5,fd29::5", "10.50.0.9", "x"),
+    "nic-mac": pick("00:00:00:00:29:05", "x"),
+  },
+  { requiredKeys: [] },
+);
+
 /** A Vlan's spec. */
 export const vlan = fc.record({ id: maybe(pick(0, 7)), provider: pick("external", "x", "") });
 
 /** Specs of OvnEips by name: they cannot be changed once addresses are allocated. */
-export const ovnEips: Readonly<Record<string, object>> = {
+export const ovnEips = {
   e1: { externalSubnet: "out" },
   e2: { externalSubnet: "out", type: "nat", v4Ip: "172.30.0.5" },
   e3: { externalSubnet: "out", type: "lsp", v4Ip: "172.30.0.5" },
   e4: { externalSubnet: "sa", v4Ip: "10.50.0.9" },
-};
+  e5: { v4Ip: "172.29.0.5" },
+} as const;
 
-const eipName = pick("e1", "e2", "e3", "e4", "va-out", "nowhere");
+const eipName = pick("e1", "e2", "e3", "e4", "e5", "va-out", "pods-172-29-0-5", "nowhere");
 const target = {
   ipType: maybe(pick("ip", "vip")),
   ipName: maybe(pick("p1.blue", "p3.default", "v1", "nowhere", "")),
@@ -219,6 +238,17 @@ export const ovnDnatRule = fc.record({
   ...target,
 });
 
+/** A RouterLBRule's spec. */
+export const routerRule = fc.record({
+  ovnEip: eipName,
+  vpc: vpcName,
+  namespace: pick("default", "blue", "nowhere", ""),
+  selector: maybe(pick([], ["app: web"], ["x"])),
+  endpoints: maybe(fc.array(pick("10.50.0.9", "fd50::9", "10.99.0.9", "x"), { maxLength: 3 })),
+  sessionAffinity: maybe(pick("", "ClientIP", "x")),
+  ports: fc.array(port, { maxLength: 2 }),
+});
+
 /** A Service's spec. */
 export const service = fc
   .record({
@@ -238,7 +268,7 @@ export const service = fc
     ),
     selector: maybe(pick({ app: "web" })),
     healthCheckNodePort: maybe(pick(30_999)),
-    loadBalancerIP: maybe(pick("172.30.0.5", "172.30.0.6", "nowhere")),
+    loadBalancerIP: maybe(pick("172.30.0.5", "172.30.0.6", "172.29.0.5", "nowhere")),
     loadBalancerClass: maybe(pick("weft.kubeovn.io/external-subnet", "example.com/other")),
   })
   .map((spec) => ({ ...spec, clusterIPs: [spec.clusterIP] }));
@@ -247,6 +277,7 @@ export const service = fc
 export const servicePlace = maybe(
   pick<Readonly<Record<string, string>>>(
     { "ovn.kubernetes.io/service_external_ip_from_subnet": "out" },
+    { "ovn.kubernetes.io/service_external_ip_from_subnet": "external" },
     { "ovn.kubernetes.io/service_external_ip_from_subnet": "sa", "ovn.kubernetes.io/vpc": "va" },
     { "ovn.kubernetes.io/service_external_ip_from_subnet": "nowhere" },
     { "ovn.kubernetes.io/vpc": "va" },
@@ -297,6 +328,8 @@ export const policy = fc.record({
   egress: maybe(fc.array(fc.record({ to: maybe(fc.array(peer, { maxLength: 2 })) }), { maxLength: 2 })),
 });
 
+const externalAddress = pick("172.29.0.5", "172.29.0.6", "172.30.0.5", "172.29.0.5,fd29::5", "10.50.0.9", "x", "");
+
 /** The requests of a pod. */
 export const podRequests = fc.record(
   {
@@ -310,6 +343,8 @@ export const podRequests = fc.record(
     "ovn.kubernetes.io/tunnel_interface": maybe(pick("storage", "x")),
     "ovn.kubernetes.io/vip": maybe(pick("v1", "x")),
     "ovn.kubernetes.io/aaps": maybe(pick("v1,v2", "x")),
+    "ovn.kubernetes.io/eip": maybe(externalAddress),
+    "ovn.kubernetes.io/snat": maybe(externalAddress),
   },
   { requiredKeys: [] },
 );

@@ -16,6 +16,7 @@ import {
   VPCS,
 } from "../../src/kube/resources.ts";
 import { type FakeKube, fakeKube } from "../../src/kube/testing/fake.ts";
+import { addressesSharedByRows } from "../sim/address-uses.ts";
 import { merge } from "../sim/cluster.ts";
 import type { CodeMutation } from "../sim/code-mutation.ts";
 import { type DatabaseContent, databaseContent, rowDifferences } from "../sim/database-content.ts";
@@ -35,7 +36,7 @@ const QUIET_MS = 130_000;
 const PATIENCE_MS = 20 * 60_000;
 
 /** A bug in the controllers of a world, to show that it is found. */
-export type Plant = Pick<CodeMutation, "parts" | "controller">;
+export type Plant = Pick<CodeMutation, "parts" | "controller" | "install">;
 
 /** An API server, a northbound database and one controller, in simulated time and without faults. */
 export class HistoryWorld {
@@ -251,10 +252,13 @@ export class HistoryWorld {
     const writes = operations.filter((operation) => !("op" in operation) || !QUESTIONS.has(String(operation.op)));
     if (writes.length === 0) return;
     this.#lastWrite = this.#scheduler.elapsed;
+    for (const shared of addressesSharedByRows(this.#northbound, OUTSIDE)) this.fault(`used twice: ${shared}`);
     if (!this.#isFilling) this.#writes.push(JSON.stringify(writes).slice(0, 500));
   }
 }
 
+/** The addresses of external subnets. */
+const OUTSIDE = /^(172\.(29|30)\.0\.|fd(29|30)::)/;
 /** Operations that change nothing. */
 const QUESTIONS: ReadonlySet<string> = new Set(["assert", "select", "wait"]);
 /** The objects that exist without any edit. */
@@ -266,9 +270,9 @@ function refOf({ namespace, name }: ObjectRef): ObjectRef {
   return namespace === undefined ? { name } : { namespace, name };
 }
 
-/** Whether the controller creates and deletes the object: the Service of a SwitchLBRule. */
+/** Whether the controller creates and deletes the object: the Service of a SwitchLBRule or RouterLBRule. */
 function isOfRule(name: string): boolean {
-  return /^slr-r\d$/.test(name);
+  return /^(slr-r|rlr-b)\d$/.test(name);
 }
 
 /** Fields of a spec that cannot be changed once they are set, as rules in `crds/` say, which the API server in memory does not know. */

@@ -5,7 +5,7 @@ import { ovnFipKind } from "../../src/kinds/ovn-fip.ts";
 import { ovnSnatRuleKind } from "../../src/kinds/ovn-snat-rule.ts";
 import { type ResourceType, VPCS } from "../../src/kube/resources.ts";
 import type { FakeKube } from "../../src/kube/testing/fake.ts";
-import { keyOfAddress } from "./addresses.ts";
+import { addressesSharedByRows } from "./address-uses.ts";
 import type { NorthboundServer } from "./database-server.ts";
 import type { SimProcess } from "./process.ts";
 
@@ -16,16 +16,6 @@ export interface TranslationChecksWorld {
   /** uuids of rows that another client has written, and no controller since. */
   readonly touched: ReadonlySet<string>;
   readonly onViolation: (what: string) => void;
-}
-
-/** One use of an address by a row. */
-interface Use {
-  readonly uuid: string;
-  /** The router or switch port that answers for the address. */
-  readonly by: string;
-  /** Whether only one row may use the address in this way. */
-  readonly alone: boolean;
-  readonly what: string;
 }
 
 /** The addresses of routers in networks, and the rules that translate them: what must be true of both after each commit, and of each status. */
@@ -55,15 +45,9 @@ export class TranslationChecks {
     }
   }
 
-  /** When settled: one router or switch port answers for an address, and one floating IP has it. */
-  shared(): string[] {
-    const uses = Map.groupBy(usesOf(this.#world.northbound), ([address]) => address);
-    return [...uses].flatMap(([address, all]) => {
-      const rows = all.map(([, use]) => use);
-      const owners = new Set(rows.map(({ by }) => by));
-      if (owners.size < 2 && rows.filter((use) => use.alone).length < 2) return [];
-      return [`${address} is that of ${rows.map((use) => use.what).join(" and of ")}`];
-    });
+  /** When settled: one router or switch port answers for an address, and one floating IP or load balancer has it. */
+  shared(): readonly string[] {
+    return addressesSharedByRows(this.#world.northbound, OUTSIDE);
   }
 
   /** Rules have changed: none says that it is ready unless its rows have been committed. */
@@ -79,6 +63,9 @@ export class TranslationChecks {
     }
   }
 }
+
+/** The addresses of the external subnets of `nat.ts`. */
+const OUTSIDE = /^(172\.3[01]\.0\.|fd00:30:)/;
 
 type Status = Readonly<Record<string, unknown>>;
 
@@ -132,38 +119,3 @@ export function translationsIn(northbound: NorthboundServer): readonly string[] 
     ),
   ]);
 }
-
-/** Which rows use which addresses of the external subnets: ports of routers, translations, load balancers of routers, and switch ports. */
-function usesOf(northbound: NorthboundServer): readonly (readonly [string, Use])[] {
-  const ports = new Map(northbound.rows("Logical_Router_Port").map((row) => [row._uuid, row]));
-  const nats = new Map(northbound.rows("NAT").map((row) => [row._uuid, row]));
-  const balancers = new Map(northbound.rows("Load_Balancer").map((row) => [row._uuid, row]));
-  const uses: (readonly [string, Use])[] = [];
-  const add = (address: string, use: Use): void => {
-    if (OUTSIDE.test(address)) uses.push([keyOfAddress(address), use]);
-  };
-  for (const { name, ports: own, nat, load_balancer } of northbound.rows("Logical_Router")) {
-    const by = `router ${name}`;
-    for (const uuid of own)
-      for (const network of ports.get(uuid)?.networks ?? [])
-        add(network.split("/")[0] ?? "", { uuid, by, alone: false, what: `the port of ${by}` });
-    for (const uuid of nat) {
-      const { type = "snat", external_ip = "", logical_ip = "" } = nats.get(uuid) ?? {};
-      const alone = type === "dnat_and_snat";
-      add(external_ip, { uuid, by, alone, what: `${logical_ip} in ${by} (${type})` });
-    }
-    for (const uuid of load_balancer)
-      for (const vip of Object.keys(balancers.get(uuid)?.vips ?? {}))
-        add(vip.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""), { uuid, by, alone: false, what: `${vip} in ${by}` });
-  }
-  for (const { _uuid: uuid, name, type, addresses, options } of northbound.rows("Logical_Switch_Port")) {
-    const by = `port ${name}`;
-    const own =
-      type === "virtual" ? [options["virtual-ip"] ?? ""] : addresses.flatMap((text) => text.split(" ").slice(1));
-    for (const address of own) add(address, { uuid, by, alone: false, what: by });
-  }
-  return uses;
-}
-
-/** The addresses of the external subnets of `nat.ts`. */
-const OUTSIDE = /^(172\.3[01]\.0\.|fd00:30:)/;
