@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.ts";
 const AT_ONCE = 3;
 /** Milliseconds after which a record counts as one that lasts; more than the longest pause. */
 const LASTS_MS = 120_000;
-/** The largest number of objects that are remembered. */
+/** The largest number of records that are remembered. */
 const LIMIT = 1_000;
 
 /**
@@ -17,8 +17,8 @@ const LIMIT = 1_000;
  */
 export class UndoneRecords {
   readonly #clock: Pick<Clock, "now">;
-  /** UID of the object → its record, how often it was written without having lasted, and when last; the one written last is at the end. */
-  readonly #written = new Map<string, { readonly text: string; readonly count: number; readonly at: number }>();
+  /** The record, as {@link keyOf} → how often it was written without having lasted, and when last; the one written last is at the end. */
+  readonly #written = new Map<string, { readonly count: number; readonly at: number }>();
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
@@ -32,33 +32,33 @@ export class UndoneRecords {
 
   /** The write has been made. */
   written(write: RecordWrite): void {
-    const uid = sharedObject(write);
-    if (uid === undefined) return;
+    const key = keyOf(write);
+    if (key === undefined) return;
     const count = this.#countOf(write) + 1;
-    this.#written.delete(uid);
-    this.#written.set(uid, { text: textOf(write), count, at: this.#clock.now() });
+    this.#written.delete(key);
+    this.#written.set(key, { count, at: this.#clock.now() });
     for (const oldest of this.#written.keys()) {
       if (this.#written.size <= LIMIT) return;
       this.#written.delete(oldest);
     }
   }
 
-  /** How often this very record was written; another one is wanted because the object or its subnet has changed. */
+  /** How often this very record was written; another one is wanted because the object or its subnet has changed, which may go back and forth. */
   #countOf(write: RecordWrite): number {
-    const found = this.#written.get(sharedObject(write) ?? "");
-    if (found === undefined || this.#clock.now() - found.at >= LASTS_MS) return 0;
-    return found.text === textOf(write) ? found.count : 0;
+    const found = this.#written.get(keyOf(write) ?? "");
+    return found === undefined || this.#clock.now() - found.at >= LASTS_MS ? 0 : found.count;
   }
 }
 
-/** What is recorded, without the resource version. */
-function textOf({ body }: RecordWrite): string {
-  return JSON.stringify({ ...body, metadata: undefined });
+/** The object by its UID and what is recorded in its status, without the resource version; undefined if nothing else writes it. */
+function keyOf(write: RecordWrite): string | undefined {
+  const uid = sharedObject(write);
+  return uid === undefined ? undefined : `${uid} ${JSON.stringify({ ...write.body, metadata: undefined })}`;
 }
 
-/** The UID of an object whose status others write too; an IP object is Weft's own, and each pod of its name writes it. */
+/** The UID of an object whose status others write too: an OvnEip, a Service or a Vip. An IP object is Weft's own, and each pod of its name writes it. */
 function sharedObject(write: RecordWrite): string | undefined {
-  if (write.verb !== "patch" || write.subresource !== "status") return undefined;
+  if (write.verb !== "patch" || write.kind === "ips") return undefined;
   const { uid } = write.body.metadata;
   return typeof uid === "string" ? uid : undefined;
 }
