@@ -10,6 +10,7 @@ import { down } from "../lab/down.ts";
 import { openLab } from "../lab/lab.ts";
 import type { SettingsChoice } from "../lab/settings.ts";
 import { prepareMachine } from "./machine.ts";
+import { type CommandLine, MORE_SEEDS } from "./more-seeds.ts";
 import {
   labStages,
   NO_KUBE_PROXY,
@@ -30,8 +31,8 @@ import { type FileResult, runTestFile } from "./test-file.ts";
 const tally = new Tally();
 
 /** Runs commands concurrently, each of which is one check; their output is shown when they have ended. */
-async function checks(commands: Readonly<Record<string, readonly [string, ...string[]]>>): Promise<void> {
-  const run = async ([title, [command, ...args]]: readonly [string, readonly [string, ...string[]]]): Promise<void> => {
+async function checks(commands: Readonly<Record<string, CommandLine>>): Promise<void> {
+  const run = async ([title, [command, ...args]]: readonly [string, CommandLine]): Promise<void> => {
     const since = performance.now();
     const { all, failed, shortMessage } = await execa(command, args, { all: true, reject: false });
     tally.addCheck(title, !failed);
@@ -157,8 +158,8 @@ async function main(tierName: string, { suite }: { readonly suite?: string }): P
   await Promise.all([unitTests, smoke]);
   if (tierName === "no-kube-proxy") await withoutKubeProxy(suite);
   if (tierName === "release") {
-    await checks({ "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"] });
-    await checks({ "more seeds": ["node", "test/sim/main.ts", "--first-seed", "61", "--seeds", "460"] });
+    // Each uses all processors.
+    for (const [title, command] of Object.entries(MORE_SEEDS)) await checks({ [title]: command });
     await onLab("release tests on the lab", suite ?? DEBIAN_SUITE, labStages(RELEASE));
     await onLab("tests on a lab of three nodes", suite ?? DEBIAN_SUITE, labStages(THREE_NODES), { nodes: 3 });
     await onLab("tests on a lab of three centrals", suite ?? DEBIAN_SUITE, labStages(THREE_CENTRALS), {
