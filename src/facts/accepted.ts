@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { LabelSelector } from "../api/label-selector.ts";
 import { isObject } from "../collections/plain.ts";
 import { type Dual, dualValues, parseDualCidr, parseDualIp } from "../net/dual.ts";
@@ -55,8 +56,18 @@ export function recordText(
 /** The latest first, see {@link FORMER_ACCEPTED_ANNOTATION}. */
 const NAMES = [FORMER_ACCEPTED_ANNOTATION, ACCEPTED_ANNOTATION];
 
-/** Longer ones are not written: the API server accepts 256 KiB for all annotations of an object. */
-const MAX_RECORD = 128 * 1024;
+/** Longer ones are compressed, with this prefix. */
+const MAX_PLAIN = 16 * 1024;
+const COMPRESSED = "deflate:";
+
+/**
+ * Longer ones are not written. The API server accepts 256 KiB for all annotations of an object: the record twice, and kubectl's copy of the whole object
+ * (`kubectl.kubernetes.io/last-applied-configuration`).
+ */
+const MAX_RECORD = 48 * 1024;
+
+/** What a record may be when it is read: clients can write annotations. */
+const MAX_READ = 4 * 1024 * 1024;
 
 /** The text of {@link ACCEPTED_ANNOTATION} of a Subnet. */
 export function writeAcceptedSubnet({
@@ -106,18 +117,23 @@ export function acceptedSubnetOf({
 /** Fields of a spec as the text of an annotation; `undefined` if that is too long. */
 export function writeFields(fields: Readonly<Record<string, unknown>>): string | undefined {
   const text = JSON.stringify(fields);
-  return text.length > MAX_RECORD ? undefined : text;
+  const record = text.length > MAX_PLAIN ? `${COMPRESSED}${deflateRawSync(text).toString("base64")}` : text;
+  return record.length > MAX_RECORD ? undefined : record;
 }
 
 /** Parses the output of {@link writeFields}; `undefined` for anything else. Callers must validate the fields. */
 export function readFields(text: string): Readonly<Record<string, unknown>> | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.startsWith(COMPRESSED) ? inflated(text.slice(COMPRESSED.length)) : text);
   } catch {
     return undefined;
   }
   return isObject(value) ? value : undefined;
+}
+
+function inflated(base64: string): string {
+  return inflateRawSync(Buffer.from(base64, "base64"), { maxOutputLength: MAX_READ }).toString();
 }
 
 /** A list of texts; `undefined` for anything else. */

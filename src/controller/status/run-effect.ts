@@ -169,11 +169,8 @@ function subjectOf(effect: WeftEffect): { type: ResourceType; ref: ObjectRef; ui
  * The condition is correct for the generation that the patch results in, because nothing else of the spec has changed; unless a newer version is
  * known by then, for which the unit returns its own condition, or the unit does not return the effect any more. The same applies if the patch fails.
  */
-async function fillObject(
-  { kube, facts, observed, state }: EffectTools,
-  effect: FillEffect,
-  isWanted: () => boolean,
-): Promise<void> {
+async function fillObject(tools: EffectTools, effect: FillEffect, isWanted: () => boolean): Promise<void> {
+  const { kube, facts, observed, state } = tools;
   const { resource, name, uid, version, generation, condition } = effect;
   const seen = (): Finalized | undefined => facts.get(resource, name);
   const fact = seen();
@@ -187,6 +184,16 @@ async function fillObject(
     object = await kube.patch(typeOf(resource), { name }, patch);
   } catch (error) {
     if (condition !== undefined && isWanted() && seen() === fact) state(condition);
+    // Records must not keep the finalizer from being added: with those of other clients, all annotations together may be too long.
+    if (
+      error instanceof KubeError &&
+      error.code === "invalid" &&
+      effect.finalizer === true &&
+      effect.annotations !== undefined
+    ) {
+      const { annotations: _, condition: __, ...rest } = effect;
+      await fillObject(tools, rest, isWanted);
+    }
     throw error;
   }
   // An object without finalizers is deleted.
