@@ -333,6 +333,21 @@ t.test("a pod uses a Vip's addresses and MAC, and afterwards only the Vip has th
   t.match(said.at(-1), 'Vip "v" is of type "switch_lb_vip", which pods cannot use');
 });
 
+t.test("a pod that uses a Vip's addresses keeps them when a leader starts with an empty database", async (t) => {
+  const facts = sampleFacts();
+  const { allocator, ipam, write, discarded, conflicting } = rig(facts);
+  const spec = { subnet: "ovn-default", namespace: "default", v4ip: "10.16.0.77" };
+  const status = { v4ip: "10.16.0.77", mac: "02:00:00:00:00:77" };
+  allocator.start();
+  facts.set("vips", "v", projectVip({ metadata: { name: "v", uid: "v" }, spec, status }));
+  addPod(facts, "b", { node: "weft-1", annotations: { "ovn.kubernetes.io/vip": "v" } });
+  write("b.default");
+  allocator.stop();
+  allocator.start();
+  t.same([discarded, conflicting], [[], []]);
+  t.equal(ipam.holderOf("ovn-default", "10.16.0.77"), "b.default");
+});
+
 t.test("a Vip's request is refused like a pod's", async (t) => {
   const facts = sampleFacts();
   const { allocator, said, refused } = rig(facts);

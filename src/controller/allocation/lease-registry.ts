@@ -74,6 +74,7 @@ export class LeaseRegistry {
     const held = recoverLeases(facts, rowUuid);
     for (const ip of held.settled) this.#reserve(ip);
     for (const trace of held.ports) this.#restore(trace);
+    for (const ip of held.handedOver) this.#reserve(ip);
     // A Vip's address was free when it was allocated: it takes precedence over a record with this address and without a port.
     for (const kind of this.#holds.keys()) for (const { key } of byAge(facts.all(kind))) this.#tryObject(kind, key);
     for (const ip of held.running) this.#reserve(ip);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { podAnnotation } from "../../api/annotations.ts";
+import { OVN_PROVIDER, POD, podAnnotation } from "../../api/annotations.ts";
 import { nodePortName } from "../../api/port-names.ts";
 import { isFailedTarget } from "../../claims/migration.ts";
 import { interfaceOf, podInterfaces, portOf } from "../../claims/pod-interfaces.ts";
@@ -31,6 +31,8 @@ export interface RecoveredLeases {
   readonly settled: readonly IpFact[];
   /** Committed ports of nodes and pods whose record is lost. */
   readonly ports: readonly RecoveredLease[];
+  /** IP objects without their port whose pods have the addresses of the Vip that they name, the oldest first. */
+  readonly handedOver: readonly IpFact[];
   /** IP objects without their port whose pods or nodes run with the address (the database is an old copy), the older first. */
   readonly running: readonly IpFact[];
   /** Orphaned ports: no record has their name, no running pod has their address. They exist until they are swept. */
@@ -63,7 +65,13 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
   const { settled = [], portless = [] } = Object.groupBy(all, (ip) =>
     matches(ip, committed.get(ip.name)) ? "settled" : "portless",
   );
-  const { running = [], idle = [] } = Object.groupBy(portless, (ip) => (isRunning(facts, ip) ? "running" : "idle"));
+  const {
+    handedOver = [],
+    running = [],
+    idle = [],
+  } = Object.groupBy(portless, (ip) =>
+    isHandedOver(facts, ip) ? "handedOver" : isRunning(facts, ip) ? "running" : "idle",
+  );
   // Of two reservations of one address the completed one has it: creation times are in whole seconds, and the address may have been released for the
   // younger one.
   const records = idle.toSorted((a, b) => Number(isIncomplete(a)) - Number(isIncomplete(b)));
@@ -103,12 +111,23 @@ export function recoverLeases(facts: FactReader, rowUuid: RowUuid): RecoveredLea
   const unspoken = [...committed.values()].filter((port) => !spokenFor.has(port.name));
   const ghosts = unspoken.filter(isGhost);
   const orphans = unspoken.filter((port) => !isGhost(port));
-  return { settled, ports, running, unowned: ghosts, records, annotated: said, orphans, disagreements };
+  return { settled, ports, handedOver, running, unowned: ghosts, records, annotated: said, orphans, disagreements };
 }
 
 /** Whether a user's reservation has not been given its MAC yet. */
 function isIncomplete({ reserved, mac }: IpFact): boolean {
   return reserved && mac === "";
+}
+
+/** Whether a pod has the addresses of the Vip that it names, which has handed them over for as long as the pod exists. */
+function isHandedOver(facts: FactReader, { holder, podUid, provider, subnet, v4, v6 }: IpFact): boolean {
+  if (provider !== OVN_PROVIDER) return false;
+  return facts.by("pods", "holder", holder).some((pod) => {
+    const vip = facts.get("vips", (pod.annotations[POD.vip] ?? "").trim());
+    if (!pod.alive || pod.uid !== podUid || vip?.given !== true || vip.subnet !== subnet) return false;
+    // Of a Vip with one family the pod may have another address of the other.
+    return (vip.v4 === "" || vip.v4 === v4) && (vip.v6 === "" || vip.v6 === v6);
+  });
 }
 
 /** Whether a node or pod uses the address of a record, even without a port. */
