@@ -12,12 +12,13 @@ type Problem = VpcFact["problems"][number];
 
 /**
  * The peerings of a spec. An invalid one is left out; one with a valid VPC but an invalid address is kept without addresses, so that the one that was
- * active before can stay. Problems are added to `problems`.
+ * active before can stay. Problems are added to `problems`. `former`: those that were active.
  */
 export function projectPeerings(
   entries: readonly Partial<VpcPeering>[],
   vpc: string,
   problems: Problem[],
+  former: readonly PeeringFact[] = [],
 ): readonly PeeringFact[] {
   const found: PeeringFact[] = [];
   for (const [i, { remoteVpc = "", localConnectIP = "" }] of entries.entries()) {
@@ -32,18 +33,14 @@ export function projectPeerings(
       wrong("remoteVpc", "InvalidPeering", `${twin.path} is a peering with VPC ${quoted(remoteVpc)} already`);
     else {
       const read = readLink(localConnectIP);
-      const other = "wrong" in read ? undefined : found.find((one) => overlapping(one.local, read.local));
       if ("wrong" in read) wrong("localConnectIP", read.reason ?? "InvalidPeering", read.wrong);
-      else if (other !== undefined)
-        wrong(
-          "localConnectIP",
-          "PeeringConflict",
-          `${quoted(localConnectIP)} is in the network of ${other.path}; each peering needs a network of its own`,
-        );
-      found.push({ path, remoteVpc, local: "wrong" in read || other !== undefined ? {} : read.local });
+      found.push({ path, remoteVpc, local: "wrong" in read ? {} : read.local });
     }
   }
-  return found;
+  return found.map((entry) => {
+    const rivals = [...found, ...former].filter((one) => one.remoteVpc !== entry.remoteVpc && linksOverlap(one, entry));
+    return rivals.length === 0 ? entry : { ...entry, rivals: [...new Set(rivals.map((one) => one.remoteVpc))] };
+  });
 }
 
 /** A peering in the API. */
@@ -80,9 +77,10 @@ function readLink(
   return { local };
 }
 
-function overlapping(a: Dual<LinkAddress>, b: Dual<LinkAddress>): boolean {
+/** Whether two peerings of a VPC have overlapping networks. */
+export function linksOverlap(a: PeeringFact, b: PeeringFact): boolean {
   return (["v4", "v6"] as const).some((family) => {
-    const [mine, theirs] = [parseCidr(a[family]?.network ?? ""), parseCidr(b[family]?.network ?? "")];
+    const [mine, theirs] = [parseCidr(a.local[family]?.network ?? ""), parseCidr(b.local[family]?.network ?? "")];
     return mine !== undefined && theirs !== undefined && cidrsOverlap(mine, theirs);
   });
 }

@@ -22,6 +22,7 @@ export interface VpcObject {
 export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
   const problems: Problem[] = [];
   const accepted = recordText(vpc.metadata.annotations);
+  const former = readFormer(accepted);
   const {
     staticRoutes = [],
     policyRoutes = [],
@@ -36,7 +37,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     defaultSubnet,
     staticRoutes: staticRoutes.flatMap((route, i) => projectStaticRoute(route, `spec.staticRoutes[${i}]`, problems)),
     policyRoutes: policyRoutes.flatMap((route, i) => projectPolicyRoute(route, `spec.policyRoutes[${i}]`, problems)),
-    peerings: projectPeerings(vpcPeerings, vpc.metadata.name, problems),
+    peerings: projectPeerings(vpcPeerings, vpc.metadata.name, problems, former.vpcPeerings),
     ...(vpc.spec?.bfdPort?.enabled === true && { bfdPort: projectBfdPort(vpc.spec.bfdPort, problems) }),
     externals: vpc.spec?.enableExternal === true ? externalsOf(vpc.spec) : [],
     unusedExternals: vpc.spec?.enableExternal === true ? [] : (vpc.spec?.extraExternalSubnets ?? []),
@@ -46,7 +47,7 @@ export function projectVpc(vpc: VpcObject, defaultVpc: string): VpcFact {
     annotated: vpc.metadata.annotations !== undefined,
     accepted,
     records: recordsIn(vpc.metadata.annotations),
-    former: readFormer(accepted),
+    former,
   };
 }
 
@@ -58,16 +59,23 @@ function externalsOf({ extraExternalSubnets = [] }: VpcSpec): readonly string[] 
 /** The accepted lists in the annotation, in the form of the API. A malformed list is ignored. */
 function readFormer(text: string): VpcFact["former"] {
   const fields = readFields(text);
-  const problems: Problem[] = [];
-  const staticRoutes = entriesOf(fields?.["staticRoutes"])?.flatMap((route) => projectStaticRoute(route, "", problems));
-  const policyRoutes = entriesOf(fields?.["policyRoutes"])?.flatMap((route) => projectPolicyRoute(route, "", problems));
-  const vpcPeerings = entriesOf(fields?.["vpcPeerings"]);
-  const peerings = vpcPeerings && projectPeerings(vpcPeerings, "", problems);
-  if (problems.length > 0) return {};
+  const listIn = <T>(name: string, project: (entries: readonly Entry[], problems: Problem[]) => T): T | undefined => {
+    const entries = entriesOf(fields?.[name]);
+    const problems: Problem[] = [];
+    const list = entries && project(entries, problems);
+    return problems.length > 0 ? undefined : list;
+  };
+  const staticRoutes = listIn("staticRoutes", (all, problems) =>
+    all.flatMap((route) => projectStaticRoute(route, "", problems)),
+  );
+  const policyRoutes = listIn("policyRoutes", (all, problems) =>
+    all.flatMap((route) => projectPolicyRoute(route, "", problems)),
+  );
+  const vpcPeerings = listIn("vpcPeerings", (all, problems) => projectPeerings(all, "", problems));
   return {
     ...(staticRoutes && { staticRoutes }),
     ...(policyRoutes && { policyRoutes }),
-    ...(peerings && { vpcPeerings: peerings }),
+    ...(vpcPeerings && { vpcPeerings }),
   };
 }
 

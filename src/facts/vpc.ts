@@ -63,6 +63,8 @@ export interface PeeringFact {
   readonly remoteVpc: string;
   /** This router's end of the link; empty if `localConnectIP` is invalid, which `problems` reports. */
   readonly local: Dual<LinkAddress>;
+  /** The VPCs whose peerings, of the spec or of the record, overlap its network; absent if there are none. */
+  readonly rivals?: readonly string[];
 }
 
 /** A router's address on the link to another router. */

@@ -196,6 +196,40 @@ t.test("an invalid edit leaves the peering unchanged, until both sides match aga
   t.match(condition("a"), { reason: "Ready" });
 });
 
+t.test("a peering that is active keeps its network, whatever the spec names before it", async (t) => {
+  const [b, c] = [
+    { remoteVpc: "b", localConnectIP: "169.254.0.1/30" },
+    { remoteVpc: "c", localConnectIP: "169.254.0.1/30" },
+  ];
+  for (const entries of [
+    [c, b],
+    [b, c],
+    [{ ...b, localConnectIP: "169.254.9.1/30" }, c],
+    [c, { ...b, localConnectIP: "nonsense" }],
+    [{ ...c, localConnectIP: "169.254.0.1/29" }, b],
+  ]) {
+    const { vpc, ports, condition, facts } = peered();
+    const staticRoutes = [{ cidr: "10.2.0.0/24", nextHopIP: "169.254.0.2" }];
+    vpc("c", peering("a", "169.254.0.2/30"));
+    vpc("a", { staticRoutes, vpcPeerings: entries });
+    t.match(ports("a"), [{ name: "a-b", networks: ["169.254.0.1/30"] }], JSON.stringify(entries));
+    t.match(ports("b"), [{ name: "b-a", networks: ["169.254.0.2/30"] }]);
+    t.same(ports("c"), []);
+    const why = /169\.254\.0\.1\/(29|30) is in the network of spec\.vpcPeerings\[\d\], the peering with VPC "b"/;
+    t.match(condition("a"), { refused: { message: why }, status: { vpcPeerings: ["b"] } });
+    t.match(facts.get("vpcs", "a")?.former, { staticRoutes: [{ nextHopIp: "169.254.0.2" }] }, "other records stay");
+  }
+});
+
+t.test("a peering replaces another one with the same network in one edit", async (t) => {
+  const { vpc, ports, condition } = peered();
+  vpc("c", peering("a", "169.254.0.2/30"));
+  vpc("a", peering("c", "169.254.0.1/30"));
+  t.match(ports("a"), [{ name: "a-c" }]);
+  t.match(ports("c"), [{ name: "c-a" }]);
+  t.match(condition("a"), { reason: "Ready" });
+});
+
 t.test("VPCs with overlapping subnets cannot be peered, and both name the other's subnet", async (t) => {
   const { vpc, subnet, ports, condition } = cluster();
   subnet("web", "a", "10.1.0.0/24,fd00:1::/64");

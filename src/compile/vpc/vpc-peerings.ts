@@ -2,8 +2,9 @@
 
 import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, peeringPortName } from "../../api/names.ts";
+import { samePlain } from "../../collections/plain.ts";
 import { stableMac } from "../../desired/identity.ts";
-import { peeringAsWritten } from "../../facts/project-peering.ts";
+import { linksOverlap, peeringAsWritten } from "../../facts/project-peering.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { hasLocalnet, isRouted, isUnderlay } from "../../facts/underlay.ts";
 import type { LinkAddress, PeeringFact, VpcFact } from "../../facts/vpc.ts";
@@ -71,23 +72,26 @@ export function readPeerings(reader: FactReader, vpc: VpcFact): Peerings {
   for (const entry of vpc.peerings) {
     const { path, remoteVpc } = entry;
     const remote = reader.get("vpcs", remoteVpc);
-    const theirs = remote?.peerings.find((one) => one.remoteVpc === vpc.name);
+    const named = remote?.peerings.find((one) => one.remoteVpc === vpc.name);
     if (remote === undefined) {
       notes.push({ reason: "VpcNotFound", message: `${path}.remoteVpc: VPC "${remoteVpc}" does not exist` });
       continue;
     }
-    if (theirs === undefined) {
+    if (named === undefined) {
       notes.push({ reason: "PeeringIncomplete", message: `${path}: ${incomplete(vpc.name, remoteVpc, entry)}` });
       continue;
     }
     const others = connectedRanges(reader, remoteVpc);
+    const taken = takenBy(reader, vpc, entry);
+    const wanted = taken === undefined ? entry : { ...entry, local: {} };
+    const theirs = takenBy(reader, remote, named) === undefined ? named : { ...named, local: {} };
     const judge = (mine: PeeringFact, its: PeeringFact): Omit<PolicyProblem, "path"> | undefined =>
       mismatchOf(mine, its, remoteVpc) ?? overlapOf(own, others, mine, vpc.name, remoteVpc);
-    const wrong = judge(entry, theirs);
-    const former = { mine: formerOf(vpc, entry), theirs: formerOf(remote, theirs) };
+    const wrong = taken === undefined ? judge(entry, theirs) : sharedNetwork(entry, taken);
+    const former = { mine: formerOf(vpc, wanted), theirs: formerOf(remote, theirs) };
     const active =
       wrong === undefined
-        ? { mine: entry, theirs }
+        ? { mine: wanted, theirs }
         : judge(former.mine, former.theirs) === undefined
           ? former
           : undefined;
@@ -192,6 +196,27 @@ export function addPeerings(
 function portName(reader: FactReader, vpc: string, remote: string): string {
   const taken = reader.get("nameCollisions", nameCollisionKey.vpc(vpc))?.taken[peeringRole(remote)];
   return spell(peeringPortName(vpc, remote), taken !== undefined);
+}
+
+/**
+ * The other peering of a VPC that has the network of an entry; undefined if none has. One that is active keeps its network, also while its entry names another
+ * one that is not accepted; of two that are not active, the first in the spec has it.
+ */
+function takenBy(reader: FactReader, vpc: VpcFact, entry: PeeringFact): PeeringFact | undefined {
+  const { rivals = [] } = entry;
+  if (rivals.length === 0) return undefined;
+  const recorded = recordedPeerings(reader, vpc.name);
+  const former = recorded.find(({ remoteVpc }) => remoteVpc === entry.remoteVpc);
+  if (former !== undefined && samePlain(former.local, entry.local)) return undefined;
+  const before = vpc.peerings.slice(0, vpc.peerings.indexOf(entry));
+  const other = [...recorded, ...before].find((one) => rivals.includes(one.remoteVpc) && linksOverlap(one, entry));
+  return other && (vpc.peerings.find(({ remoteVpc }) => remoteVpc === other.remoteVpc) ?? other);
+}
+
+function sharedNetwork(entry: PeeringFact, { path, remoteVpc }: PeeringFact): Omit<PolicyProblem, "path"> {
+  const { localConnectIP } = peeringAsWritten(entry);
+  const message = `localConnectIP ${localConnectIP} is in the network of ${path}, the peering with VPC "${remoteVpc}"; each peering needs a network of its own`;
+  return { reason: "PeeringConflict", message };
 }
 
 function formerOf({ former }: VpcFact, entry: PeeringFact): PeeringFact {
