@@ -33,6 +33,7 @@ const contract = (): fc.Arbitrary<SubnetContractText> =>
       natOutgoing: fc.boolean(),
       gatewayType: fc.constantFrom("distributed", "centralized"),
       mtu: fc.integer({ min: 0, max: 65_535 }),
+      network: fc.constantFrom("external", "b"),
       nodeNetwork: fc.constantFrom("storage", "b"),
     },
     {

@@ -69,6 +69,11 @@ export interface SubnetContract {
   readonly gatewayType: (typeof GATEWAY_TYPES)[number];
   /** MTU of its pods' interfaces, in bytes; 0: the node's own. */
   readonly mtu: number;
+  /**
+   * Name of the network outside that all packets of its pods go through, and no tunnels: its interface on the node has the MTU of pods. Older daemons ignore the field, so the
+   * version is the same.
+   */
+  readonly network?: string;
   /** Name of the node's network that the tunnels of its pods use. Absent: the default one. */
   readonly nodeNetwork?: string;
   /**
@@ -95,11 +100,13 @@ export type SubnetContractText = Omit<SubnetContract, "natSources" | "cidrs" | "
 
 /** The text of the annotation. */
 export function encodeSubnetContract(contract: SubnetContractText): string {
-  const { cidrs, natOutgoing, natSources = [], natRules = [], egress, gatewayType, mtu, nodeNetwork, probe } = contract;
+  const { cidrs, natOutgoing, natSources = [], natRules = [], egress, gatewayType, mtu } = contract;
+  const { network, nodeNetwork, probe } = contract;
   const further = {
     ...(natSources.length > 0 && { natSources }),
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
+    ...(network && { network }),
     ...(nodeNetwork && { nodeNetwork }),
     ...(probe && { probe }),
   };
@@ -114,8 +121,7 @@ export function decodeSubnetContract(text: string): SubnetContract {
   const fields = readDocument(text);
   const natRules = readNatRules(fields);
   const egress = readEgress(fields);
-  const { nodeNetwork } = fields;
-  if (nodeNetwork !== undefined && typeof nodeNetwork !== "string") throw invalidField("nodeNetwork", "a name");
+  const [network, nodeNetwork] = [readName(fields, "network"), readName(fields, "nodeNetwork")];
   const probe = readProbe(fields);
   return {
     cidrs: readList(fields, "cidrs", parsePodCidr, "a list of CIDRs, none of them of length 0"),
@@ -127,9 +133,17 @@ export function decodeSubnetContract(text: string): SubnetContract {
     }),
     ...(natRules.length > 0 && { natRules }),
     ...(egress && { egress }),
+    ...(network && { network }),
     ...(nodeNetwork && { nodeNetwork }),
     ...(probe && { probe }),
   };
+}
+
+/** @throws ContractError */
+function readName(fields: Fields, field: string): string | undefined {
+  const value = fields[field];
+  if (value !== undefined && typeof value !== "string") throw invalidField(field, "a name");
+  return value;
 }
 
 /** The rules of a document; none if it has no such field. @throws ContractError */

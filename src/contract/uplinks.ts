@@ -91,6 +91,12 @@ export function writeUplinkStates(states: ReadonlyMap<string, UplinkReport>): st
   return JSON.stringify(Object.fromEntries([...states].sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
+/** The MTU of a node's interface to a network by its reported states, in bytes; undefined if the node is not connected to it. */
+export function uplinkMtu(text: string | undefined, network: string): number | undefined {
+  const state = readUplinkState(text, network);
+  return state !== undefined && "mtu" in state ? state.mtu : undefined;
+}
+
 /** The reported state of one network; undefined if there is none or it cannot be read. */
 export function readUplinkState(text: string | undefined, network: string): UplinkReport | undefined {
   if (text === undefined || text.length > MAX_TEXT) return undefined;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CONTROLLER_COMPONENT } from "../api/names.ts";
+import { uplinkMtu } from "../contract/uplinks.ts";
 import { logLevelPage } from "../telemetry/log-level.ts";
 import type { Clock } from "../time/clock.ts";
 import { DEFAULT_INSTALLED_MS } from "./cni/add.ts";
@@ -8,7 +9,7 @@ import { DEFAULT_ALLOCATION_DEADLINES } from "./cni/await-allocation.ts";
 import { explainByEvents } from "./cni/explain-by-events.ts";
 import { Journal } from "./cni/journal.ts";
 import type { Lanes } from "./cni/lanes.ts";
-import { podMtu } from "./cni/pod-mtu.ts";
+import { type NodeMtus, podMtu } from "./cni/pod-mtu.ts";
 import { cniVerbs, type VerbDependencies } from "./cni/verbs.ts";
 import { type Components, makeComponents } from "./components.ts";
 import { type DaemonConnections, type DaemonContext, type DaemonLog, daemonContext } from "./context.ts";
@@ -100,14 +101,21 @@ export async function startDaemon(
 /** The dependencies of the CNI verbs. */
 function verbDependencies(
   { options, connections, clock, hostIo, log }: DaemonContext,
-  { pods, subnets }: Watches,
+  { pods, subnets, nodes }: Watches,
   { ports, lanes, gateway, encaps, upkeep, notReady }: Components,
   journal: Journal,
   stopping: AbortSignal,
 ): VerbDependencies {
+  const mtus: NodeMtus = {
+    get mtu() {
+      return gateway.mtu;
+    },
+    plane: (network) => gateway.plane(network),
+    uplink: (network) => uplinkMtu(nodes.get(options.nodeName)?.uplinks, network),
+  };
   return {
     ...{ pods, ports, lanes, journal, clock, notReady, stopping, links: connections.links },
-    mtuOf: (subnet) => podMtu(subnets.get(subnet)?.contract, options.mtu, gateway),
+    mtuOf: (subnet) => podMtu(subnets.get(subnet)?.contract, options.mtu, mtus),
     encapOf: (subnet) => encaps.encapOf(subnet),
     whenTunnelsKnown: (signal) => gateway.whenTunnelsKnown(signal),
     nonPrimary: options.nonPrimary,

@@ -27,7 +27,9 @@ t.test("a daemon can read the contract of any Subnet's spec", async (t) => {
       addSubnet(facts, "s", of as Parameters<typeof addSubnet>[2]);
       const [subnet, verdict] = [facts.get("subnets", "s"), facts.get("verdicts", "s")];
       if (subnet === undefined || verdict === undefined) throw new Error("not judged");
-      const contract = decodeSubnetContract(subnetContract(subnet, verdict, SAMPLE_CLUSTER, undefined) ?? "");
+      const contract = decodeSubnetContract(
+        subnetContract(subnet, verdict, SAMPLE_CLUSTER, undefined, undefined) ?? "",
+      );
       const theirs = verdict.ok && of.vpc !== "other" && !of.vlan && of.provider !== "net.shop";
       t.equal(contract.cidrs.length > 0, theirs, JSON.stringify(of));
       if (theirs) routed++;
@@ -41,7 +43,22 @@ t.test("a subnet without verdict has no contract", async (t) => {
   const subnet = sampleFacts().get("subnets", "ovn-default");
   if (subnet === undefined) throw new Error("no subnet");
   t.equal(
-    subnetContract(subnet, { key: "", ok: false, reason: "", message: "" }, SAMPLE_CLUSTER, undefined),
+    subnetContract(subnet, { key: "", ok: false, reason: "", message: "" }, SAMPLE_CLUSTER, undefined, undefined),
     undefined,
   );
+});
+
+t.test("only a subnet whose packets never go through tunnels names its network outside", async (t) => {
+  const network = (of: Parameters<typeof addSubnet>[2]): string | undefined => {
+    const facts = sampleFacts();
+    addSubnet(facts, "s", { cidrBlock: "10.20.0.0/24", gateway: "10.20.0.1", vlan: "v", ...of });
+    const [subnet, verdict] = [facts.get("subnets", "s"), facts.get("verdicts", "s")];
+    if (subnet === undefined || verdict === undefined) throw new Error("not judged");
+    const localnet = of?.vlan === "" ? undefined : { network: "external", tag: 0 };
+    return decodeSubnetContract(subnetContract(subnet, verdict, SAMPLE_CLUSTER, undefined, localnet) ?? "").network;
+  };
+  t.equal(network({}), "external");
+  t.equal(network({ logicalGateway: true }), undefined, "its gateway is the VPC's router");
+  t.equal(network({ u2oInterconnection: true }), undefined, "the VPC's router has a port there");
+  t.equal(network({ vlan: "" }), undefined, "it is an overlay subnet");
 });

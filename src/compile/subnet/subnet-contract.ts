@@ -4,9 +4,10 @@ import { isOvnProvider } from "../../api/annotations.ts";
 import { encodeSubnetContract } from "../../contract/subnet.ts";
 import type { ClusterFact } from "../../facts/cluster.ts";
 import type { SubnetFact, VerdictFact } from "../../facts/subnet.ts";
-import { isUnderlay } from "../../facts/underlay.ts";
+import { isRouted, isUnderlay } from "../../facts/underlay.ts";
 import { dualValues } from "../../net/dual.ts";
 import { readEgress } from "./subnet-egress.ts";
+import type { Localnet } from "./subnet-localnet.ts";
 import { readNatRules } from "./subnet-nat-rules.ts";
 
 /**
@@ -18,6 +19,7 @@ export function subnetContract(
   verdict: VerdictFact,
   cluster: ClusterFact,
   egressTableOwner: string | undefined,
+  localnet: Localnet | undefined,
 ): string | undefined {
   // A verdict without a key belongs to no subnet.
   if (verdict.key === "") return undefined;
@@ -34,6 +36,8 @@ export function subnetContract(
     natRules: routed ? readNatRules(subnet).rules : [],
     gatewayType,
     mtu: readMtu(subnet.mtu),
+    // With a port of the VPC's router in the subnet, packets to other subnets go through tunnels.
+    ...(verdict.ok && localnet !== undefined && !isRouted(subnet) && { network: localnet.network }),
     ...(egress && { egress }),
     ...(nodeNetwork !== "" && { nodeNetwork }),
     ...(probed && { probe: { vpc, cidrs: dualValues(cidr) } }),

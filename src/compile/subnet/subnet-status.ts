@@ -106,8 +106,9 @@ function wantedAnnotations({
   verdict,
   cluster,
   egressTableOwner,
+  localnet,
 }: SubnetInput): Readonly<Record<string, string>> {
-  const contract = subnetContract(subnet, verdict, cluster, egressTableOwner);
+  const contract = subnetContract(subnet, verdict, cluster, egressTableOwner, localnet);
   return {
     ...(verdict.ok && subnet.protocol !== "Mac" && recordAnnotations(writeAcceptedSubnet(subnet))),
     ...(contract !== undefined && { [SUBNET.nodeContract]: contract }),
