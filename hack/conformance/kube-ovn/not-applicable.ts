@@ -9,6 +9,12 @@ import { goPattern } from "../not-applicable.ts";
 export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "kube-ovn": {
     subinterface: "needs 802.1Q in the kernel",
+    "detect conflict vlan subnet":
+      "leaves its Vlans behind, and the deletion of a ProviderNetwork waits for them (docs/underlay.md#differences-from-kube-ovn)",
+    "U2O overlay only routing":
+      "looks for Kube-OVN's address sets in policies (docs/underlay.md#differences-from-kube-ovn)",
+    "underlay to overlay subnet interconnection":
+      "looks for Kube-OVN's address sets in policies (docs/underlay.md#differences-from-kube-ovn)",
     "subnet add gateway event and metrics": "looks for Kube-OVN's iptables rules; Weft's rules are nftables'",
     "subnet add nat outgoing policy rules":
       "looks for Kube-OVN's iptables rules and ipsets; Weft's rules are nftables'",
