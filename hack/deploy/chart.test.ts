@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import t, { type Test } from "tap";
 import { parse, parseAllDocuments } from "yaml";
 import { OLDEST_KUBERNETES } from "../../src/cli/env-check/cluster.ts";
+import { getOrAdd } from "../../src/collections/get-or-add.ts";
 import { KINDS } from "../../src/kinds/index.ts";
 import * as resources from "../../src/kube/resources.ts";
 import { ROOT } from "../build/npm.ts";
@@ -24,18 +25,26 @@ const chart = join(ROOT, "charts/weft");
 // Some sixty runs of helm.
 t.setTimeout(600_000);
 
+/** What helm has printed, by its arguments: many tests look at the same. */
+const printed = new Map<string, Promise<RunResult>>();
+/** Objects by their text: most of the chart, above all its CRDs, does not depend on the arguments. */
+const parsed = new Map<string, Any>();
+
 function template(...args: readonly string[]): Promise<RunResult> {
-  const version = `--kube-version=${KUBERNETES_VERSION}`;
-  return run(helm ?? "", ["template", "weft", chart, "--namespace=kube-system", version, ...args], {
-    allowFailure: true,
+  return getOrAdd(printed, args.join("\n"), () => {
+    const version = `--kube-version=${KUBERNETES_VERSION}`;
+    return run(helm ?? "", ["template", "weft", chart, "--namespace=kube-system", version, ...args], {
+      allowFailure: true,
+    });
   });
 }
 
 async function render(...args: readonly string[]): Promise<readonly Any[]> {
   const { code, stdout, stderr } = await template(...args);
   if (code !== 0) throw new Error(stderr);
-  return parseAllDocuments(stdout)
-    .map((document) => document.toJS())
+  return stdout
+    .split(/^---$/m)
+    .map((text) => getOrAdd(parsed, text, () => parse(text)))
     .filter((object: unknown) => object !== null);
 }
 
