@@ -47,7 +47,9 @@ export function encodePodQos(qos: PodQos): string | undefined {
 
 /** Parses the output of {@link encodePodQos}. Malformed parts and fields of a later version are left out. */
 export function decodePodQos(text: string | undefined): PodQos {
-  const read = parse(text ?? "");
+  // Most pods have none.
+  if (text === undefined) return {};
+  const read = parse(text);
   const found: Record<string, Qos> = {};
   for (const [provider, of] of Object.entries(isObject(read) ? read : {}))
     if (isObject(of)) found[provider] = readQos(of);
