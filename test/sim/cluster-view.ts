@@ -150,39 +150,23 @@ export class ClusterView {
   readonly conditions: readonly { readonly what: string; readonly time: string }[];
 
   constructor(kube: FakeKube) {
-    this.nodes = kube.objects(NODES).map(nodeOf);
-    this.subnets = kube.objects(SUBNETS).filter(isJudged).map(subnetOf);
-    this.ips = kube.objects(IPS).map(ipOf);
-    this.vips = kube.objects(VIPS).map(vipOf);
+    this.nodes = nodesOf(kube.objects(NODES));
+    this.subnets = subnetsOf(kube.objects(SUBNETS));
+    this.ips = ipsOf(kube.objects(IPS));
+    this.vips = vipsOf(kube.objects(VIPS));
     this.externals = externalHolders(kube);
-    const networks = readNetworks(kube);
+    const networks = networksOf(kube.objects(NETWORK_ATTACHMENTS));
     this.pods = kube
       .objects<SimPod>(PODS)
       .filter(isJudged)
       .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
-    this.conditions = [...kube.objects(SUBNETS), ...kube.objects(VPCS)].filter(isJudged).flatMap(conditionsOf);
-    this.vpcs = new Set(kube.objects(VPCS).map(({ metadata }) => metadata.name));
-    this.peers = new Map(
-      kube.objects(VPCS).map(({ metadata, status }) => {
-        const { vpcPeerings: active } = (status ?? {}) as { readonly vpcPeerings?: unknown };
-        return [metadata.name, Array.isArray(active) ? active.map(String) : []];
-      }),
-    );
+    this.conditions = [...conditionsOf(kube.objects(SUBNETS)), ...conditionsOf(kube.objects(VPCS))];
+    this.vpcs = namesOf(kube.objects(VPCS));
+    this.peers = peersOf(kube.objects(VPCS));
     this.machines = kube.objects(MACHINES);
-    this.pools = kube
-      .objects(IP_POOLS)
-      .filter(isJudged)
-      .map(({ metadata, spec }) => {
-        const {
-          subnet = "",
-          ips = [],
-          namespaces = [],
-        } = spec as { subnet?: string; ips?: string[]; namespaces?: string[] };
-        const ranges = ips.flatMap((text) => readRange(text) ?? []);
-        return { name: metadata.name, subnet, ranges, namespaces, deleting: metadata.deletionTimestamp !== undefined };
-      });
-    this.namespaceLabels = new Map(kube.objects(NAMESPACES).map((ns) => [ns.metadata.name, ns.metadata.labels ?? {}]));
+    this.pools = poolsOf(kube.objects(IP_POOLS));
+    this.namespaceLabels = labelsOf(kube.objects(NAMESPACES));
   }
 
   subnet(name: string): SimulatedSubnet | undefined {
@@ -286,21 +270,47 @@ export function isSound({ blocks, gateways }: Pick<SimulatedSubnet, "blocks" | "
   return blocks.length > 0 && gateways.every((gateway) => blocks.some((block) => isIn(block, gateway)));
 }
 
-/** Reads each object once: the API server's objects are never changed in place, and pictures are taken at each change. */
-function once<R>(read: (object: KubeObject) => R): (object: KubeObject) => R {
-  const known = new WeakMap<KubeObject, R>();
-  return (object) => {
-    const found = known.get(object) ?? read(object);
-    known.set(object, found);
+/** Reads each object, and each list of objects, once: the API server never changes them in place, and views are made at each change. */
+function once<O extends object, R>(read: (objects: O) => R): (objects: O) => R {
+  const known = new WeakMap<O, R>();
+  return (objects) => {
+    const found = known.get(objects) ?? read(objects);
+    known.set(objects, found);
     return found;
   };
 }
 
-const nodeOf = once(readNode);
+type Objects = readonly KubeObject[];
 const subnetOf = once(readSubnet);
 const ipOf = once(readIp);
 const vipOf = once(readVip);
-const conditionsOf = once(readConditions);
+const nodesOf = once((objects: Objects) => objects.map(readNode));
+const subnetsOf = once((objects: Objects) => objects.filter(isJudged).map(subnetOf));
+const ipsOf = once((objects: Objects) => objects.map(ipOf));
+const vipsOf = once((objects: Objects) => objects.map(vipOf));
+const networksOf = once(readNetworks);
+const conditionsOf = once((objects: Objects) => objects.filter(isJudged).flatMap(readConditions));
+const namesOf = once((objects: Objects) => new Set(objects.map(({ metadata }) => metadata.name)));
+const peersOf = once(readPeers);
+const poolsOf = once((objects: Objects) => objects.filter(isJudged).map(readPool));
+const labelsOf = once(
+  (objects: Objects) => new Map(objects.map(({ metadata }) => [metadata.name, metadata.labels ?? {}])),
+);
+
+function readPeers(vpcs: Objects): ClusterView["peers"] {
+  return new Map(
+    vpcs.map(({ metadata, status }) => {
+      const { vpcPeerings: active } = (status ?? {}) as { readonly vpcPeerings?: unknown };
+      return [metadata.name, Array.isArray(active) ? active.map(String) : []];
+    }),
+  );
+}
+
+function readPool({ metadata, spec }: KubeObject): ClusterView["pools"][number] {
+  const { subnet = "", ips = [], namespaces = [] } = spec as { subnet?: string; ips?: string[]; namespaces?: string[] };
+  const ranges = ips.flatMap((text) => readRange(text) ?? []);
+  return { name: metadata.name, subnet, ranges, namespaces, deleting: metadata.deletionTimestamp !== undefined };
+}
 
 function readNode({ metadata, status }: KubeObject): Node {
   const { addresses = [], conditions = [] } = (status ?? {}) as {
@@ -426,17 +436,14 @@ function readVip({ metadata, spec = {}, status = {} }: KubeObject): Vip {
 /** The type of a network of the namespace `default`, by its name; "unknown": it exists, but cannot be read. */
 type Networks = ReadonlyMap<string, "ovn" | "ipam" | "other" | "unknown">;
 
-function readNetworks(kube: FakeKube): Networks {
+function readNetworks(definitions: Objects): Networks {
   return new Map(
-    kube
-      .objects(NETWORK_ATTACHMENTS)
-      .filter(isJudged)
-      .map(({ metadata, spec }) => {
-        const { config = "" } = spec as { config?: string };
-        if (config.includes("foreign.else")) return [metadata.name, "unknown"] as const;
-        if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
-        return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
-      }),
+    definitions.filter(isJudged).map(({ metadata, spec }) => {
+      const { config = "" } = spec as { config?: string };
+      if (config.includes("foreign.else")) return [metadata.name, "unknown"] as const;
+      if (config.includes("macvlan")) return [metadata.name, "ipam"] as const;
+      return [metadata.name, config.includes("host-local") ? "other" : "ovn"] as const;
+    }),
   );
 }
 

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { KubeError } from "../errors.ts";
 import type { JsonPatchStep, Patch } from "../kube.ts";
+import { copyOf } from "./copy.ts";
 
 /** The last manager that applied a condition of an object: `<uid>/<type of the condition>` → field manager. */
 export type ConditionOwners = Map<string, string>;
@@ -18,7 +19,7 @@ export function applyPatch(target: object, patch: Patch, owners: ConditionOwners
     const merged = merge(target, patch.body) as object;
     return patch.type === "merge" ? merged : withConditions(target, merged, patch.fieldManager, owners);
   }
-  let document: unknown = structuredClone(target);
+  let document: unknown = copyOf(target);
   for (const step of patch.body) document = applyStep(document, step);
   return document as object;
 }
@@ -48,7 +49,7 @@ function withConditions(
 
 /** RFC 7386. */
 function merge(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return structuredClone(patch);
+  if (!isRecord(patch)) return copyOf(patch);
   const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
@@ -64,13 +65,13 @@ function applyStep(document: unknown, step: JsonPatchStep): unknown {
       if (!isDeepStrictEqual(tested(document, step), step.value)) refuse(`testing ${step.path} failed`);
       return document;
     case "add":
-      return write(document, step.path, structuredClone(step.value), "add");
+      return write(document, step.path, copyOf(step.value), "add");
     case "replace":
-      return write(document, step.path, structuredClone(step.value), "replace");
+      return write(document, step.path, copyOf(step.value), "replace");
     case "remove":
       return write(document, step.path, undefined, "remove");
     case "copy":
-      return write(document, step.path, structuredClone(read(document, step.from)), "add");
+      return write(document, step.path, copyOf(read(document, step.from)), "add");
     case "move": {
       const value = read(document, step.from);
       return write(write(document, step.from, undefined, "remove"), step.path, value, "add");

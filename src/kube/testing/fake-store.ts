@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { isDeepStrictEqual } from "node:util";
+import { getOrAdd } from "../../collections/get-or-add.ts";
 import type { Clock } from "../../time/clock.ts";
 import { formatTime } from "../../time/rfc3339.ts";
 import { KubeError } from "../errors.ts";
 import type { DeleteOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectMeta, type ObjectRef } from "../object.ts";
 import { apiVersionOf, type ResourceType, typeName } from "../resources.ts";
+import { copyOf } from "./copy.ts";
 
 /**
  * One change of the stored state. `old` absent: created; `new` absent: removed, `old` then has the version of the
@@ -23,7 +25,10 @@ export interface Commit {
 export interface FakeStore {
   /** The version of the store. */
   readonly version: number;
-  /** All objects of a type, in the order of their keys. Objects are frozen, so that stored objects cannot be changed. */
+  /**
+   * All objects of a type, in the order of their keys: the same array until one of them changes. Objects are frozen, so
+   * that stored objects cannot be changed.
+   */
   all(type: ResourceType): readonly KubeObject[];
   find(type: ResourceType, ref: ObjectRef): KubeObject | undefined;
   /** Like `find`, but throws `not-found`. */
@@ -92,6 +97,8 @@ function checkAnnotations(type: ResourceType, { annotations = {}, ...ref }: Obje
 export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit) => void): FakeStore {
   /** type → key → object. */
   const types = new Map<string, Map<string, KubeObject>>();
+  /** type → its objects in their order, as far as that is known. */
+  const ordered = new Map<string, readonly KubeObject[]>();
   let version = 1_000;
   let serial = 0;
 
@@ -118,6 +125,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
     if (isOver(draft.metadata)) return remove(type, draft);
     const next = deepFreeze(draft as unknown as KubeObject);
     objectsOf(type).set(keyOf(next.metadata), next);
+    ordered.delete(typeName(type));
     onCommit({ version, type, new: next, ...(old === undefined ? {} : { old }) });
     return next;
   };
@@ -125,6 +133,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
   const remove = (type: ResourceType, draft: Draft): KubeObject => {
     const last = deepFreeze(draft as unknown as KubeObject);
     objectsOf(type).delete(keyOf(last.metadata));
+    ordered.delete(typeName(type));
     onCommit({ version, type, old: last });
     return last;
   };
@@ -133,7 +142,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
     get version() {
       return version;
     },
-    all: (type) => [...objectsOf(type).entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object),
+    all: (type) => getOrAdd(ordered, typeName(type), () => inOrder(objectsOf(type))),
     find,
     get,
     create(type, object, dryRun) {
@@ -147,7 +156,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
       if (type.namespaced && ref.namespace === "")
         throw refusal("invalid", 400, "BadRequest", type, ref, "no namespace");
       if (objectsOf(type).has(keyOf(ref))) throw refusal("exists", 409, "AlreadyExists", type, ref, "already exists");
-      const draft = structuredClone({ apiVersion: apiVersionOf(type), kind: type.kind, ...object }) as unknown as Draft;
+      const draft = copyOf({ apiVersion: apiVersionOf(type), kind: type.kind, ...object }) as unknown as Draft;
       if (!PLAIN_TYPES.has(type.plural)) delete draft["status"];
       draft.metadata = {
         ...draft.metadata,
@@ -161,7 +170,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
     },
     update(type, ref, change, options) {
       const stored = get(type, ref);
-      const wanted = structuredClone(change(stored)) as Draft;
+      const wanted = copyOf(change(stored)) as Draft;
       const given = wanted.metadata as Partial<ObjectMeta>;
       if (options.whole && !isBuiltIn(type) && !given.resourceVersion) {
         throw refusal(
@@ -214,7 +223,7 @@ export function fakeStore(clock: Pick<Clock, "wall">, onCommit: (commit: Commit)
         throw refusal("conflict", 409, "Conflict", type, ref, "the ResourceVersion in the precondition does not match");
       }
       if (options.dryRun) return;
-      const draft = structuredClone(stored) as unknown as Draft;
+      const draft = copyOf(stored) as unknown as Draft;
       const grace = graceOf(type, stored, options);
       const before = stored.metadata.deletionGracePeriodSeconds;
       // A second deletion can shorten the period, but not restart it.
@@ -328,6 +337,10 @@ function refusal(
   message: string,
 ): KubeError {
   return new KubeError(code, `${typeName(type)} ${keyOf(ref)}: ${message}`, { status, reason });
+}
+
+function inOrder(objects: ReadonlyMap<string, KubeObject>): readonly KubeObject[] {
+  return Object.freeze([...objects.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -5,6 +5,7 @@ import { KubeError } from "../errors.ts";
 import type { Kube, ListOptions, ObjectList, SubresourceOptions, WriteOptions } from "../kube.ts";
 import { type KubeObject, keyOf, type NewObjectMeta, type ObjectRef } from "../object.ts";
 import { type ResourceType, typeName } from "../resources.ts";
+import { copyOf } from "./copy.ts";
 import { type FakeFault, type FakeRequest, fakeFaults } from "./fake-faults.ts";
 import { applyPatch, type ConditionOwners } from "./fake-patch.ts";
 import { selectorOf } from "./fake-selector.ts";
@@ -102,7 +103,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       });
     },
     async create(type, object, call = {}) {
-      const body: { metadata: NewObjectMeta } = structuredClone(object);
+      const body: { metadata: NewObjectMeta } = copyOf(object);
       const { name, namespace } = body.metadata;
       return await faults.serve({ verb: "create", type, name, namespace, body }, call, () => {
         requireServed(type);
@@ -110,7 +111,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       });
     },
     async update(type, object, call = {}) {
-      const body: KubeObject = structuredClone(object);
+      const body: KubeObject = copyOf(object);
       const { name, namespace } = body.metadata;
       const { subresource } = call;
       return await faults.serve({ verb: "update", type, name, namespace, subresource, body }, call, () => {
@@ -122,7 +123,7 @@ export function fakeKube(options: FakeOptions = {}): FakeKube {
       });
     },
     async patch(type, ref, patch, call = {}) {
-      const copy = structuredClone(patch);
+      const copy = copyOf(patch);
       const { subresource } = call;
       return await faults.serve({ verb: "patch", type, ...ref, subresource, body: copy.body }, call, () => {
         requireServed(type);
