@@ -28,6 +28,35 @@ t.test("orphaned members are found in sets of desired rows, and in no others", a
   t.strictSame(found, [{ unit: "group:1", edge: { ...edge, member: "left" } }]);
 });
 
+t.test("of sets in which others have members only ours leave, unless they are many", async (t) => {
+  const desired = new Desired();
+  const row = (table: string, uuid: string) => ({ table, uuid, label: uuid, columns: {} });
+  const has = (unit: string, rows: readonly ReturnType<typeof row>[]): void =>
+    void desired.replace(unit, { database: "OVN_Northbound", rows, edges: [], effects: [] });
+  has("router:a", [row("Router", "a")]);
+  has("rule:changed", [row("Nat", "new")]);
+  has("rule:deleting", []);
+  const nats = new Map(["rule:changed", "rule:deleting", "rule:gone", "rule:odd"].map((owner) => [owner, owner]));
+  const view: DatabaseView = {
+    isRoot: () => true,
+    get: (table, uuid) => {
+      const owner = nats.get(uuid);
+      if (table === "Router") return { nat: [...nats.keys(), "of an administrator"] };
+      return owner === undefined ? { external_ids: {} } : { external_ids: { "weft-owner": owner } };
+    },
+  };
+  const column = { table: "Router", column: "nat", members: "Nat", shared: true } as const;
+  const found = () => findOrphanedMembers(desired, view, [column], (unit) => unit === "rule:odd");
+  const edge = (member: string) => ({ table: "Router", row: "a", column: "nat", member });
+  t.strictSame(found(), [
+    { unit: "rule:changed", edge: edge("rule:changed") },
+    { unit: "router:a", edge: edge("rule:deleting") },
+    { unit: "router:a", edge: edge("rule:gone") },
+  ]);
+  for (let i = 0; i < 50; i++) nats.set(`${i}`, `rule:${i}`);
+  t.strictSame(found(), []);
+});
+
 t.test(
   "a row that is wanted in another set than before leaves the former set with the changes of its unit",
   async (t) => {

@@ -3,6 +3,7 @@
 import { Ipam } from "../../src/ipam/ipam.ts";
 import { ovnDnatRuleKind } from "../../src/kinds/ovn-dnat-rule.ts";
 import { ovnEipKind } from "../../src/kinds/ovn-eip.ts";
+import { ovnFipKind } from "../../src/kinds/ovn-fip.ts";
 import { routerLbRuleKind } from "../../src/kinds/router-lb-rule.ts";
 import { NODES, PODS, SERVICES, SUBNETS, VPCS } from "../../src/kube/resources.ts";
 import { replaced } from "../sim/replaced.ts";
@@ -41,6 +42,20 @@ function serviceBody(clusterIP: string): Body {
   const ports = [{ port: 80, protocol: "TCP" }];
   return { spec: { type: "ClusterIP", clusterIP, clusterIPs: [clusterIP], ports } };
 }
+
+/** External addresses whose users are deleted, and used by others, while no controller runs. */
+export const WHILE_STOPPED: readonly Edit[] = [
+  ...EXTERNAL_HISTORY,
+  put(VPCS, { name: "vb" }, { spec: { enableExternal: true, extraExternalSubnets: ["out"] } }),
+  put(SUBNETS, { name: "sb" }, { spec: { vpc: "vb", cidrBlock: "10.51.0.0/24" } }),
+  { after: 40_000, do: "restart", crash: true },
+  { after: 0, do: "delete", type: routerLbRuleKind.type, ref: { name: "b1" } },
+  put(routerLbRuleKind.type, { name: "b2" }, { spec: balanced("vb", 53) }),
+  { after: 0, do: "delete", type: ovnFipKind.type, ref: { name: "f1" } },
+  put(ovnFipKind.type, { name: "f2" }, { spec: { ovnEip: "e1", vpc: "vb", v4Ip: "10.51.0.9" } }),
+  { after: 0, do: "delete", type: PODS, ref: { namespace: "default", name: "p3" } },
+  put(PODS, { namespace: "default", name: "p4" }, withEip("172.29.0.5")),
+];
 
 /** Bugs, and the fault that must be found in a history for each. */
 export const PLANTS: readonly {

@@ -71,8 +71,12 @@ export const EXCLUSIVE: ReadonlyMap<string, readonly string[]> = new Map(
   ]),
 );
 
-/** The sets that a new leader corrects first: an ACL of a deleted policy would apply to new pods. */
-export const OWN_COLUMNS: readonly OwnColumn[] = [{ table: "Port_Group", column: "acls", members: "ACL" }];
+/** The sets that a new leader corrects first: an ACL of a deleted policy would apply to new pods, and two routers would answer for the address of a deleted rule. */
+export const OWN_COLUMNS: readonly OwnColumn[] = [
+  { table: "Port_Group", column: "acls", members: "ACL" },
+  { table: "Logical_Router", column: "nat", members: "NAT", shared: true },
+  { table: "Logical_Router", column: "load_balancer", members: "Load_Balancer", shared: true },
+];
 
 type Row = Readonly<Record<string, ColumnValue>>;
 
