@@ -100,6 +100,7 @@ export function projectService(service: ServiceObject): ServiceFact | undefined 
     uid,
     namespace,
     name,
+    created: metadata.creationTimestamp ?? "",
     addresses,
     externalIps,
     ingressIps,

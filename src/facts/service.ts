@@ -8,6 +8,8 @@ export interface ServiceFact extends VipServiceFact {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
+  /** Creation time, RFC 3339. */
+  readonly created: string;
   /** Its `clusterIPs`, one of each family at most. */
   readonly addresses: readonly string[];
   /** Its `externalIPs`, which are not `addresses` as well. */
@@ -125,4 +127,12 @@ export function balancedAddresses({
 }: ServiceFact): readonly string[] {
   const open = ingressIps.filter((address) => !restrictedFamilies.includes(address.includes(":") ? 6 : 4));
   return [...addresses, ...externalIps, ...open];
+}
+
+/** A port of an address of a Service, for comparison. */
+export function servicePortKey(
+  address: string,
+  { protocol, port }: Pick<ServicePortFact, "protocol" | "port">,
+): string {
+  return `${address} ${port}/${protocol}`;
 }

@@ -3,7 +3,7 @@
 import { serviceClaim } from "../claims/load-balancer-addresses.ts";
 import { serviceUnit } from "../compile/service/service.ts";
 import { projectEndpointSlice, projectService } from "../facts/project-service.ts";
-import type { EndpointSliceFact, ServiceFact } from "../facts/service.ts";
+import { balancedAddresses, type EndpointSliceFact, type ServiceFact, servicePortKey } from "../facts/service.ts";
 import { ENDPOINT_SLICES, SERVICES } from "../kube/resources.ts";
 import { POLICY_COLUMNS } from "./columns.ts";
 import type { Kind } from "./kind.ts";
@@ -15,7 +15,7 @@ declare module "../facts/types.ts" {
     readonly endpointSlices: EndpointSliceFact;
   }
   interface FactIndexes {
-    readonly services: "address" | "rule" | "checked";
+    readonly services: "address" | "port" | "rule" | "checked";
     readonly endpointSlices: "service" | "rule";
   }
 }
@@ -27,6 +27,7 @@ export const serviceKind: Kind<"services"> = {
   project: projectService,
   indexes: {
     address: ({ addresses, vips }) => [...addresses, ...vips],
+    port: (service) => (service.leftToOthers ? [] : portsOf(service)),
     rule: ({ rule }) => (rule === "" ? [] : [rule]),
     checked: ({ vips, healthCheck, vpc }) => (vips.length > 0 && healthCheck && vpc !== "" ? [vpc] : []),
   },
@@ -49,6 +50,11 @@ export const serviceKind: Kind<"services"> = {
     why: "Watched; an annotation names the VPC of each; those that request one get an external address. SwitchLBRules create some. One of them is the DNS for domain names in policies. (`get` is for weftctl.)",
   },
 };
+
+function portsOf(service: ServiceFact): readonly string[] {
+  const addresses = [...balancedAddresses(service), ...service.vips];
+  return addresses.flatMap((address) => service.ports.map((port) => servicePortKey(address, port)));
+}
 
 /** discovery.k8s.io/v1 EndpointSlice. */
 export const endpointSliceKind: Kind<"endpointSlices"> = {

@@ -2,7 +2,7 @@
 
 import { sameNodeName } from "../../api/names.ts";
 import { mapEntry } from "../../desired/map-entry.ts";
-import type { EndpointSliceFact } from "../../facts/service.ts";
+import { type EndpointSliceFact, servicePortKey } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { chassisVariablesId } from "../owner-ids.ts";
 import { hintedByNode, isByNode, targetsOf } from "./endpoint-choice.ts";
@@ -20,7 +20,7 @@ import { portVariable, templateVip } from "./template-variables.ts";
  */
 export function addSameNode(
   build: FragmentBuilder,
-  { service, vpc, protocol, v6, addresses }: HintedAddresses,
+  { service, vpc, protocol, v6, addresses, taken }: HintedAddresses,
   slices: readonly EndpointSliceFact[],
   nodes: readonly string[],
 ): void {
@@ -32,7 +32,8 @@ export function addSameNode(
     const [same, other] = (["same", "other"] as const).map((kind) =>
       portVariable(kind, { uid, protocol, port: port.port, v6 }),
     ) as [string, string];
-    for (const address of addresses) vips[templateVip(address, port.port)] = `^${same}`;
+    for (const address of addresses)
+      if (!taken.has(servicePortKey(address, port))) vips[templateVip(address, port.port)] = `^${same}`;
     const hinted = hintedByNode(targets);
     for (const node of nodes) {
       const own = hinted.get(node)?.map(({ text }) => text);

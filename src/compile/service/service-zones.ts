@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { otherNodesName, zonalName } from "../../api/names.ts";
-import type { EndpointSliceFact, ServiceFact, ServicePortFact } from "../../facts/service.ts";
+import { type EndpointSliceFact, type ServiceFact, type ServicePortFact, servicePortKey } from "../../facts/service.ts";
 import type { FragmentBuilder } from "../fragment-builder.ts";
 import { isByNode, targetsOf, usable, usableInZone } from "./endpoint-choice.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
@@ -14,6 +14,8 @@ export interface HintedAddresses {
   readonly protocol: ServicePortFact["protocol"];
   readonly v6: boolean;
   readonly addresses: readonly string[];
+  /** The ports of `addresses` that are left out, by {@link servicePortKey}. */
+  readonly taken: ReadonlySet<string>;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface HintedAddresses {
  */
 export function addZonal(
   build: FragmentBuilder,
-  { service, vpc, protocol, v6, addresses }: HintedAddresses,
+  { service, vpc, protocol, v6, addresses, taken }: HintedAddresses,
   slices: readonly EndpointSliceFact[],
   zones: readonly string[],
 ): void {
@@ -40,7 +42,8 @@ export function addZonal(
         .map(({ text }) => text)
         .join(",");
       const where = [...(zone === undefined ? [] : [zoneVariable(zone)]), ...others];
-      return addresses.map((address) => [templateVip(address, port, ...where), chosen] as const);
+      const free = addresses.filter((address) => !taken.has(servicePortKey(address, { protocol, port })));
+      return free.map((address) => [templateVip(address, port, ...where), chosen] as const);
     });
     addLoadBalancer(build, service, vpc, {
       name: zone === undefined ? otherNodesName(service.key, protocol, v6) : zonalName(service.key, protocol, v6, zone),

@@ -31,7 +31,7 @@ import {
 import { serviceUnit } from "./service.ts";
 
 const GROUPS = new Map<string, string>(
-  ["ovn-cluster", "team-a"].map((vpc) => {
+  ["ovn-cluster", "team-a", "team-b"].map((vpc) => {
     const id = loadBalancerGroupId(vpc);
     return [rowUuid("Load_Balancer_Group", id), `Load_Balancer_Group ${id}`] as const;
   }),
@@ -330,6 +330,63 @@ t.test("clients of the default VPC are refused at all addresses of a Service of 
   const own = serviceUnit.compile(serviceUnit.read(facts, "default/own")!).rows;
   t.equal(own.length, 1, "nothing of the default VPC's own is refused");
 });
+
+t.test(
+  "of Services with one external address and port the oldest has it, and a ClusterIP stays with its Service",
+  async (t) => {
+    const facts = sampleFacts();
+    for (const vpc of ["team-a", "team-b"]) addVpc(facts, vpc, {});
+    const DNS = { name: "dns", protocol: "UDP", port: 53 };
+    const add = (name: string, address: string, externalIPs: string[], day: number, vpc = "ovn-cluster") => {
+      const metadata = {
+        annotations: { "ovn.kubernetes.io/vpc": vpc },
+        creationTimestamp: `2026-01-0${day}T00:00:00Z`,
+      };
+      addService(facts, name, { clusterIPs: [address], externalIPs, ports: [HTTP, DNS] }, metadata);
+    };
+    /** Group → the addresses with a port 80 in it. */
+    const served = (name: string) => {
+      const input = serviceUnit.read(facts, `default/${name}`);
+      const { rows, edges } = input === undefined ? { rows: [], edges: [] } : serviceUnit.compile(input);
+      const balancers = new Map(rows.map(({ uuid, columns }) => [uuid, columns]));
+      return edges.flatMap(({ row, member }) => {
+        const { protocol, vips = {} } = balancers.get(String(member)) ?? {};
+        const group = GROUPS.get(row)?.replace(/.*\//, "") ?? "inside";
+        return protocol === "tcp" ? Object.keys(vips as object).map((vip) => `${group} ${vip}`) : [];
+      });
+    };
+    add("second", "10.96.0.21", ["192.0.2.7", "10.96.0.20"], 2);
+    t.same(served("second"), ["ovn-cluster 10.96.0.21:80", "ovn-cluster 10.96.0.20:80", "ovn-cluster 192.0.2.7:80"]);
+    add("first", "10.96.0.20", ["192.0.2.7"], 1);
+    t.same(served("second"), ["ovn-cluster 10.96.0.21:80"]);
+    t.same(served("first"), ["ovn-cluster 10.96.0.20:80", "ovn-cluster 192.0.2.7:80"]);
+    const said = reports(facts, "default/second").join();
+    for (const port of ["80/TCP", "53/UDP"]) {
+      t.match(
+        said,
+        `10.96.0.20 with port ${port} is an address of Service default/first; this Service is not reachable there`,
+      );
+      t.match(
+        said,
+        `192.0.2.7 with port ${port} is also of Service default/first, which is older; this Service is not`,
+      );
+    }
+    add("foreign", "10.96.0.30", ["192.0.2.7", "10.96.0.20", "192.0.2.9"], 0, "team-a");
+    add("also", "10.96.0.31", ["192.0.2.7"], 3, "team-b");
+    t.same(
+      served("foreign"),
+      [
+        ...["10.96.0.30:80", "10.96.0.20:80", "192.0.2.7:80", "192.0.2.9:80"].map((vip) => `team-a ${vip}`),
+        ...["ovn-cluster 10.96.0.30:80", "inside 192.0.2.9:80"],
+      ],
+      "its own VPC has other addresses; where Services of the default VPC are served it refuses no client of them",
+    );
+    t.ok(served("also").includes("team-b 192.0.2.7:80"), "as an older one of another VPC has");
+    t.same(served("first"), ["ovn-cluster 10.96.0.20:80", "ovn-cluster 192.0.2.7:80"]);
+    facts.set("services", "default/first", undefined);
+    t.same(served("second").length, 3, "once it is gone");
+  },
+);
 
 t.test("Services that kube-proxy ignores by a label, whatever its value, are ignored", async (t) => {
   for (const name of ["service-proxy-name", "headless"]) {

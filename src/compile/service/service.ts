@@ -10,6 +10,7 @@ import {
   type ProblemFact,
   type ServiceFact,
   type ServicePortFact,
+  servicePortKey,
 } from "../../facts/service.ts";
 import type { FactReader } from "../../facts/store.ts";
 import { annotate, type WeftEffect } from "../effects.ts";
@@ -18,6 +19,7 @@ import { leavingSetId } from "../owner-ids.ts";
 import { report } from "../reports.ts";
 import { hostPort, isByNode, isV6, isZonal, targetsOf, usable } from "./endpoint-choice.ts";
 import { addExternal, type ExternalService, readExternal, releaseAddresses } from "./external-balancer.ts";
+import { isServed, type Taken, takenPorts } from "./external-conflicts.ts";
 import { type HealthChecks, makeCheckSources, serviceHealth } from "./health-checks.ts";
 import { addLocal } from "./internal-policy-local.ts";
 import { addLoadBalancer } from "./load-balancer.ts";
@@ -43,6 +45,10 @@ interface ServiceInput {
   readonly vips: ServiceVips;
   /** Its addresses in an external subnet. */
   readonly external: ExternalService;
+  /** The ports of external addresses that another Service has. */
+  readonly taken: Taken;
+  /** For a Service of another VPC: the ports of its addresses at which Services of the default VPC are served. */
+  readonly servedInDefault: ReadonlySet<string>;
   readonly health: HealthChecks;
   /** The addresses whose endpoints are not chosen by node. */
   readonly wide: readonly string[];
@@ -83,12 +89,14 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const health = serviceHealth(reader, service, vips.addresses, slices, vpc);
     const serviceRanges = rangesOfServices(reader);
     const replacement = cluster?.kubeProxyReplacement === true;
+    const taken = takenPorts(reader, service, vpc, defaultVpc);
+    const servedInDefault = new Set(vpc === defaultVpc ? [] : servedIn(reader, service, defaultVpc));
     const found = { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, external };
-    return { ...found, health, wide, zones, nodes };
+    return { ...found, taken, servedInDefault, health, wide, zones, nodes };
   },
 
   compile(input): Fragment<WeftEffect> {
-    const { service, vpc, vpcExists, slices } = input;
+    const { service, vpc, vpcExists, slices, servedInDefault } = input;
     const { uid, namespace, name } = service;
     const about = { resource: "services", namespace, name, uid } as const;
     const build = new FragmentBuilder();
@@ -97,7 +105,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     if (service.leftToOthers || !isPlaced(service, slices)) return build.finish(released);
     const foreign = input.defaultVpc !== "" && vpc !== input.defaultVpc;
     if (!vpcExists) {
-      if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
+      if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc, servedInDefault);
       const message = `VPC "${vpc}" does not exist; pods cannot reach the Service at its addresses`;
       const missing = report(about, [{ path: "metadata.annotations", reason: "VpcNotFound", message }]);
       return build.finish([...released, ...missing]);
@@ -107,7 +115,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       addCluster(build, input, protocol);
       if (input.replacement && !foreign) addNodePorts(build, service, vpc, slices, protocol);
     }
-    if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc);
+    if (foreign) refuseInDefaultVpc(build, service, input.defaultVpc, servedInDefault);
     else if (service.keepsClient) noteEndpoints(build, slices);
     if (served !== undefined) addExternal(build, service, vpc, served, slices, !foreign);
     const problems = [
@@ -116,6 +124,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
       ...input.vips.problems,
       ...input.health.problems,
       ...input.external.problems,
+      ...input.taken.problems,
       ...(input.replacement && !foreign ? nodeLimits(service) : []),
     ];
     const annotations = service.vpc === "" ? {} : { [SERVICE.vpc]: service.vpc };
@@ -176,14 +185,23 @@ function addNodePorts(
 /**
  * Refuses clients of the default VPC at the addresses of a Service of another VPC. Otherwise OVN would send them to
  * their node, and kube-proxy, which does not know VPCs, on to the pod with the endpoint's address in the default VPC.
- * Ports that the Service does not have are not served there.
+ * Ports that the Service does not have are not served there. Ports at which a Service of the default VPC is served (`served`) are that Service's.
  */
-function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaultVpc: string): void {
+function refuseInDefaultVpc(
+  build: FragmentBuilder,
+  service: ServiceFact,
+  defaultVpc: string,
+  served: ReadonlySet<string>,
+): void {
   const external = [...service.externalIps, ...service.ingressIps];
   for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
     const ports = service.ports.filter((port) => port.protocol === protocol);
     const refuse = (name: string, addresses: readonly string[], inside: boolean): void => {
-      const vips = addresses.flatMap((address) => ports.map(({ port }) => [hostPort(address, port), ""]));
+      const vips = addresses.flatMap((address) =>
+        ports.flatMap((port) =>
+          served.has(servicePortKey(address, port)) ? [] : [[hostPort(address, port.port), ""]],
+        ),
+      );
       if (vips.length > 0)
         addLoadBalancer(build, service, defaultVpc, { name, protocol, vips: Object.fromEntries(vips), inside });
     };
@@ -192,10 +210,28 @@ function refuseInDefaultVpc(build: FragmentBuilder, service: ServiceFact, defaul
   }
 }
 
+function servedIn(reader: FactReader, service: ServiceFact, vpc: string): readonly string[] {
+  const { addresses, externalIps, ingressIps, ports } = service;
+  return [...addresses, ...externalIps, ...ingressIps].flatMap((address) =>
+    ports.flatMap((port) => (isServed(reader, service, address, port, vpc) ? [servicePortKey(address, port)] : [])),
+  );
+}
+
 /** The addresses at which clients on all nodes use the same endpoints, or those of their node or zone. */
 function addCluster(
   build: FragmentBuilder,
-  { service, vpc, slices, serviceRanges: ranges, wide, zones, nodes, health, vips: { addresses: own } }: ServiceInput,
+  {
+    service,
+    vpc,
+    slices,
+    serviceRanges: ranges,
+    wide,
+    zones,
+    nodes,
+    health,
+    taken,
+    vips: { addresses: own },
+  }: ServiceInput,
   protocol: ServicePortFact["protocol"],
 ): void {
   const { key, affinity } = service;
@@ -205,7 +241,7 @@ function addCluster(
   const hinted = [...new Set([...zonal, ...(nodes.length === 0 ? [] : families(isByNode))])];
   for (const v6 of hinted) {
     const addresses = wide.filter((address) => isV6(address) === v6);
-    const at = { service, vpc, protocol, v6, addresses };
+    const at = { service, vpc, protocol, v6, addresses, taken: taken.ports };
     addSameNode(build, at, slices, nodes);
     addZonal(build, at, slices, zonal.includes(v6) ? zones : []);
   }
@@ -213,6 +249,7 @@ function addCluster(
   for (const address of wide) {
     if (hinted.includes(isV6(address))) continue;
     for (const port of ports) {
+      if (taken.ports.has(servicePortKey(address, port))) continue;
       const targets = usable(targetsOf(port, isV6(address), slices));
       vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
     }

@@ -47,6 +47,8 @@ export type NftProtocol = "tcp" | "udp" | "sctp";
 export interface NodeService {
   readonly key: string;
   /** Its `clusterIPs`. */
+  /** Creation time, RFC 3339. */
+  readonly created: string;
   readonly addresses: readonly Ip[];
   readonly ports: readonly {
     readonly name: string;
@@ -85,6 +87,7 @@ export function readNodeService({ metadata, spec = {}, status }: ServiceWithPort
   const ingress = balanced ? (status?.loadBalancer?.ingress ?? []) : [];
   return {
     key: `${metadata.namespace}/${metadata.name}`,
+    created: metadata.creationTimestamp ?? "",
     addresses,
     ports: (spec.ports ?? []).flatMap(({ name = "", protocol = "TCP", port, nodePort = 0 }) => {
       const word = readNftProtocol(protocol);

@@ -149,6 +149,46 @@ t.test("packets to Services always have the node's address for them", async (t) 
   ]);
 });
 
+t.test(
+  "of Services with one external address and port the oldest of the nodes' VPC has it, and no ClusterIP is taken",
+  async (t) => {
+    const made = (
+      name: string,
+      day: number,
+      more: object = {},
+      vpc = "ovn-cluster",
+      ingress: readonly string[] = [],
+    ) => ({
+      ...service(
+        name,
+        { externalIPs: ["198.51.100.7"], clusterIPs: [`10.96.0.${day}`], ports: [{ port: 80 }], ...more },
+        ingress,
+      ),
+      ...{ created: `2026-01-${day}T00:00:00Z`, vpc },
+    });
+    const foreign = made("foreign", 10, {}, "team-a");
+    const [old, young] = [made("old", 12), made("a-young", 13, { externalIPs: ["198.51.100.7", "10.96.0.12"] })];
+    for (const services of [
+      [foreign, old, young],
+      [young, old, foreign],
+    ])
+      t.match(chain(compileServiceRules(input({ services })), "services"), [
+        "dnat ip to ip daddr . meta l4proto . th dport map { 198.51.100.7 . tcp . 80 : 10.96.0.12 . 80 }",
+      ]);
+    const balanced = made("balanced", 14, { type: "LoadBalancer", externalIPs: [] }, "ovn-cluster", ["198.51.100.7"]);
+    t.match(
+      chain(compileServiceRules(input({ services: [old, balanced] })), "services")[0],
+      "tcp . 80 : 10.96.0.14 . 80",
+    );
+    const local = made("local", 15, { externalTrafficPolicy: "Local", type: "LoadBalancer" });
+    t.notMatch(
+      compileServiceRules(input({ services: [old, local] })),
+      "no endpoint on this node",
+      "nor are its clients dropped",
+    );
+  },
+);
+
 t.test("the order of Services changes nothing", async (t) => {
   const { services } = FULL;
   t.equal(compileServiceRules({ ...FULL, services: [...services].reverse() }), compileServiceRules(FULL));

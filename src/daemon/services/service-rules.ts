@@ -3,7 +3,7 @@
 import { NODE_INTERFACE, SERVICE_INTERFACE } from "../../api/names.ts";
 import type { NodeServices } from "../../contract/node.ts";
 import type { Family, Ip } from "../../net/address.ts";
-import type { Cidr } from "../../net/cidr.ts";
+import { type Cidr, cidrContains } from "../../net/cidr.ts";
 import { isInVpc, type NftProtocol, type NodeService } from "./node-services.ts";
 
 /** The nftables table of the Services that nodes serve. */
@@ -96,8 +96,10 @@ function serviceRules(
   const ofNode: string[] = [];
   const external = new Map<string, string>();
   const nodePorts = new Map<string, string>();
+  const ranked = inOrder(services, contract.vpc);
+  const owners = ownersOf(ranked);
   const toNode = `fib daddr type local ${word} daddr != ${family === 4 ? "127.0.0.0/8" : "::1"}`;
-  for (const service of [...services].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+  for (const service of ranked) {
     const address = service.addresses.find((ip) => ip.family === family);
     if (address === undefined) continue;
     const [own, balanced] = [service.externalIps, service.loadBalancerIps].map((ips) =>
@@ -108,7 +110,7 @@ function serviceRules(
     for (const { name, protocol, port, nodePort, target: number } of service.ports) {
       if (service.sourceRanges.length > 0) {
         const others = ranges.length === 0 ? "" : `${word} saddr != ${set(ranges)} `;
-        for (const ip of balanced ?? [])
+        for (const ip of (balanced ?? []).filter((ip) => owners.get(externalKey(ip, protocol, port)) === service.key))
           filters.push(
             `${word} daddr ${ip.text} ${protocol} dport ${port} ${others}counter drop comment "loadBalancerSourceRanges"`,
           );
@@ -127,8 +129,10 @@ function serviceRules(
         ofNode.push(...(toOne(word, match, ready, service) ?? []));
       };
       for (const ip of [...(own ?? []), ...(balanced ?? [])]) {
+        const key = externalKey(ip, protocol, port);
+        if (owners.get(key) !== service.key || contract.cidrs.some((cidr) => cidrContains(cidr, ip))) continue;
         keep(`${word} daddr ${ip.text} ${protocol} dport ${port}`);
-        external.set(`${ip.text} . ${protocol} . ${port}`, target);
+        external.set(key, target);
       }
       if (nodePort === 0) continue;
       keep(`${toNode} ${protocol} dport ${nodePort}`);
@@ -143,6 +147,29 @@ function serviceRules(
     ...lookUp("meta l4proto . th dport", nodePorts).map((rule) => `${toNode} ${rule}`),
   ];
   return { local: [...filters, ...local].map(indent), own: ofNode.map(indent), all: all.map(indent) };
+}
+
+/** Those of the nodes' VPC first, then by age, then by key: of several Services with one external address and port the first one has it. */
+function inOrder(services: readonly NodeService[], vpc: string): readonly NodeService[] {
+  const rank = (service: NodeService): string => `${isInVpc(service, vpc) ? 0 : 1} ${service.created} ${service.key}`;
+  return [...services].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+}
+
+/** External address and port → the key of the Service that has it. An address in a status comes before `externalIPs`, as in `takenPorts` of the controller. */
+function ownersOf(services: readonly NodeService[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const list of ["loadBalancerIps", "externalIps"] as const)
+    for (const service of services)
+      for (const { protocol, port } of service.ports)
+        for (const ip of service[list]) {
+          const key = externalKey(ip, protocol, port);
+          if (!owners.has(key)) owners.set(key, service.key);
+        }
+  return owners;
+}
+
+function externalKey({ text }: Ip, protocol: NftProtocol, port: number): string {
+  return `${text} . ${protocol} . ${port}`;
 }
 
 /** Without a seed the kernel takes a random one whenever rules are loaded (nft_hash.c), and any change of a Service would move all clients. */
