@@ -160,13 +160,15 @@ export function peeredBy(reader: FactReader, vpc: VpcFact): readonly string[] {
  * Adds the router ports of the active peerings, and no routes: as in Kube-OVN, what is sent to the peer is what the VPC's own `staticRoutes` say
  * (`addStaticRoutes` in `static-routes.ts`). northd connects two router ports that name each other (ovn-nb(5), Logical_Router_Port `peer`) and
  * knows the MAC of each at the other router, so ARP is not needed. Packets from a peer with a source address of this VPC's own subnets are dropped,
- * because policies trust such addresses, and in the default VPC those with a node's address as well: a range of the other VPC may contain it.
+ * because policies trust such addresses, and in the default VPC those with a node's address as well: a range of the other VPC may contain it. So are those
+ * with a source of `dropped` (see `peerSources`).
  */
 export function addPeerings(
   build: FragmentBuilder,
   { name: vpc, isDefault }: Pick<VpcFact, "name" | "isDefault">,
   links: readonly PeeringLink[],
   ranges: readonly ConnectedRange[],
+  dropped: ReadonlyMap<string, readonly string[]>,
 ): void {
   for (const { remoteVpc, local, port, peer } of links) {
     const networks = dualValues(local).map(({ address, network }) => `${address}/${network.split("/")[1]}`);
@@ -178,7 +180,8 @@ export function addPeerings(
       external_ids: externalIds(),
     });
     for (const ip of ["ip4", "ip6"] as const) {
-      const own = ranges.map(({ cidr }) => cidr).filter((cidr) => cidr.includes(":") === (ip === "ip6"));
+      const all = [...ranges.map(({ cidr }) => cidr), ...(dropped.get(remoteVpc) ?? [])];
+      const own = all.filter((cidr) => cidr.includes(":") === (ip === "ip6"));
       if (own.length === 0) continue;
       const sources = [...own.sort(), ...(isDefault ? [`$${nodesAddressSet(ip === "ip4" ? 4 : 6)}`] : [])];
       const id = `${vpc}/peering/${remoteVpc}/sources/${ip}`;

@@ -32,6 +32,7 @@ import { malformedNotes, vpcReferences } from "../references.ts";
 import { problemText, withNotes } from "../reports.ts";
 import { externalIds } from "../rows.ts";
 import { matchNotes, rememberRoutes, routeNotes, settleVpcRoutes } from "./accepted-routes.ts";
+import { peerSources } from "./peer-sources.ts";
 import { resolveNextHop } from "./policy-next-hop.ts";
 import { orderNotes } from "./route-order.ts";
 import { addStaticRoutes } from "./static-routes.ts";
@@ -78,6 +79,8 @@ interface VpcInput {
   readonly missingGateways: readonly string[];
   /** The ranges of the VPCs that it is peered with; read only if it has a port in an external subnet or a BFD port. */
   readonly peerRanges: readonly ConnectedRange[];
+  /** Remote VPC → the ranges of its subnets; read only if there are several peers. */
+  readonly rangesOfPeers: Readonly<Record<string, readonly ConnectedRange[]>>;
   /** The vacant next hops of its routes. */
   readonly vacant: readonly string[];
   /** The BFD sessions that its static routes name. */
@@ -128,6 +131,10 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
         externals.links.length === 0 && vpc.bfdPort === undefined
           ? []
           : peerings.links.flatMap(({ remoteVpc }) => connectedRanges(reader, remoteVpc)),
+      rangesOfPeers:
+        peerings.links.length < 2
+          ? {}
+          : Object.fromEntries(peerings.links.map(({ remoteVpc }) => [remoteVpc, connectedRanges(reader, remoteVpc)])),
       vacant: vacantHops(reader, vpc, ranges, peerings.links),
       sessions: vpc.staticRoutes.flatMap(({ bfdId }) =>
         bfdId === "" ? [] : reader.by("bfdSessions", "uuid", bfdId).map(({ uuid, address }) => ({ uuid, address })),
@@ -173,14 +180,15 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       build.row("Load_Balancer_Group", insideBalancerGroupId(vpc.name), { name: insideBalancerGroupName(vpc.name) });
     // Each subnet adds its own port.
     if (vpc.isDefault) build.row("Port_Group", UPLINKS_ID, { name: UPLINKS_GROUP, external_ids: externalIds() });
-    addPeerings(build, vpc, peerings.links, ranges);
+    const routes = settleVpcRoutes(vpc);
+    const sources = peerSources(peerings.links, input.rangesOfPeers, routes.staticRoutes);
+    addPeerings(build, vpc, peerings.links, ranges, sources.dropped);
     addExternalPorts(build, vpc, externals.links, [...ranges, ...input.peerRanges]);
     if (vpc.isDefault) addProbeSourceGuard(build, vpc.name);
     else {
       addVpcProbe(build, vpc.name);
       addVpcPods(build, vpc.name, input.policies);
     }
-    const routes = settleVpcRoutes(vpc);
     const hops = checkNextHops(routes.staticRoutes, routes.policyRoutes, networksOf(input), input.vacant);
     const tables = new Set(["", ...input.routeTables, ...routes.staticRoutes.map(({ routeTable }) => routeTable)]);
     const sessions = addStaticRoutes(build, input, routes.staticRoutes, tables);
@@ -240,6 +248,7 @@ export const vpcUnit: UnitKind<FactReader, VpcInput, WeftEffect> = {
       { finalizer: true, annotations: rememberRoutes(vpc, routes, peerings.remembered) },
       withNotes(condition, [
         ...peerings.notes,
+        ...sources.notes,
         // The cause before its consequences.
         ...externals.notes,
         ...configNotes(config, input.missingGateways),
