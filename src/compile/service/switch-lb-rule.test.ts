@@ -29,14 +29,14 @@ function addRule(facts: FactStore, name: string, spec: SwitchLBRuleSpec, annotat
 }
 
 /** The Service of a rule in the API server. */
-function addRuleService(facts: FactStore, rule: string, vip = VIP, more = {}): void {
+function addRuleService(facts: FactStore, rule: string, vip = VIP, more = {}, ports: typeof PORTS = PORTS): void {
   const spec = {
     clusterIP: "None",
     clusterIPs: ["None"],
     selector: { app: "web" },
     ipFamilies: ["IPv4"],
     sessionAffinity: "None",
-    ports: PORTS,
+    ports,
   };
   const owner = {
     apiVersion: "kubeovn.io/v1",
@@ -125,7 +125,7 @@ t.test("a VIP that another object of the VPC has is refused; in another VPC it i
   t.same(judge("172.18.0.11"), [false, "VipIsNodeAddress"]);
   t.same(judge("10.16.0.1"), [false, "VipIsGateway"]);
   t.same(judge("10.16.0.200"), [true, "VipNotReserved"]);
-  addService(facts, "dns", { clusterIPs: ["10.96.0.10"], ports: [{ name: "dns", protocol: "UDP", port: 53 }] });
+  addService(facts, "api", { clusterIPs: ["10.96.0.10"], ports: [{ name: "http", protocol: "TCP", port: 80 }] });
   t.same(judge("10.96.0.10"), [false, "VipIsClusterIp"]);
   addRule(facts, "older", {});
   addRuleService(facts, "older");
@@ -151,6 +151,29 @@ t.test("a VIP that another object of the VPC has is refused; in another VPC it i
     { "ovn.kubernetes.io/logical_router": "ovn-cluster", "ovn.kubernetes.io/logical_switch": "x" },
   );
   for (const vip of ["10.96.0.10", "172.18.0.11", "100.64.0.2"]) t.same(judge(vip), [true, "Ready"], vip);
+});
+
+t.test("rules and a Service share an address by different ports", async (t) => {
+  const facts = sampleFacts();
+  const judge = (rule: string, ports: typeof PORTS, vip: string) => {
+    addRule(facts, rule, { vip, ports });
+    addRuleService(facts, rule, vip, {}, ports);
+    addWeb(facts, `slr-${rule}`, "10.16.0.9");
+    return state(facts, rule)?.reason;
+  };
+  const clusterIp = "10.96.0.10";
+  addService(facts, "dns", { clusterIPs: [clusterIp], ports: [{ name: "dns", protocol: "UDP", port: 53 }] });
+  const http = { name: "http", protocol: "TCP", port: 80, targetPort: 8080 };
+  const https = { ...http, port: 443 };
+  t.equal(judge("a", [http], clusterIp), "Ready");
+  t.equal(judge("b", [https], clusterIp), "Ready");
+  t.equal(judge("c", [{ ...http, port: 53 }], clusterIp), "Ready", "of another protocol");
+  t.equal(judge("d", [{ ...http, protocol: "UDP", port: 53 }], clusterIp), "VipIsClusterIp");
+  t.match(
+    state(facts, "d")?.message,
+    /VIP 10\.96\.0\.10 is the ClusterIP of Service default\/dns, which has 53\/UDP, too/u,
+  );
+  t.equal(judge("e", [https], clusterIp), "VipInUse");
 });
 
 t.test("a Service without a rule has no VIP, whatever its annotation says", async (t) => {

@@ -19,8 +19,8 @@ export interface ServiceVips {
 }
 
 /**
- * The VIPs of a Service in its VPC (annotation `switch_lb_vip`). An address that another object of the VPC has is refused; of several Services with
- * the same VIP the oldest has it. While the VPC is not known (no endpoint, and no choice by annotations) there are no VIPs.
+ * The VIPs of a Service in its VPC (annotation `switch_lb_vip`). An address that another object of the VPC has is refused, but Services share it by different ports; of several
+ * with one port of the same VIP the oldest has it. While the VPC is not known (no endpoint, and no choice by annotations) there are no VIPs.
  */
 export function vipsOfService(
   reader: FactReader,
@@ -78,10 +78,14 @@ function holderOf(
     if (other.key === service.key) continue;
     const isVip = !other.addresses.includes(address);
     if (isVip && (!isBefore(reader, other, service) || !vipsByRule(reader, other).includes(address))) continue;
+    const shared = sharedPort(service, other);
+    if (shared === undefined) continue;
     const slices = reader.by("endpointSlices", "service", other.key);
     if (!isPlaced(other, slices) || vpcOfService(reader, other, slices, defaultVpc) !== vpc) continue;
-    if (!isVip) return { reason: "VipIsClusterIp", what: `the ClusterIP of Service ${other.key}` };
-    return { reason: "VipInUse", what: `already the VIP of SwitchLBRule "${other.rule}", which is older` };
+    if (!isVip)
+      return { reason: "VipIsClusterIp", what: `the ClusterIP of Service ${other.key}, which has ${shared}, too` };
+    const what = `already the VIP of SwitchLBRule "${other.rule}", which is older and has ${shared}, too`;
+    return { reason: "VipInUse", what };
   }
   for (const ip of reader.by("ips", "address", address)) {
     if (ip.holder !== "" && reader.get("subnets", ip.subnet)?.vpc === vpc) {
@@ -99,6 +103,12 @@ function holderOf(
       return { reason: "VipIsGateway", what: `the gateway of subnet "${name}"` };
   }
   return undefined;
+}
+
+/** A port that two Services have, for messages. */
+function sharedPort(a: ServiceFact, b: ServiceFact): string | undefined {
+  const shared = a.ports.find((one) => b.ports.some((o) => o.protocol === one.protocol && o.port === one.port));
+  return shared && `${shared.port}/${shared.protocol}`;
 }
 
 /**
