@@ -40,7 +40,7 @@ t.test("a command that takes too long is killed", async (t) => {
 });
 
 t.test("a signal is passed to a command that is to end by itself, and this process goes on", async (t) => {
-  const command = `trap 'echo cleaned; exit 3' INT; echo started; while :; do sleep 0.1; done`;
+  const command = `trap : INT; sh -c 'trap "echo cleaned; exit 3" INT; echo started; while :; do sleep 0.1; done'; exit $?`;
   const program = `
     import { run } from ${JSON.stringify(import.meta.resolve("./run.ts"))};
     const onLine = (line) => process.stdout.write(line + "\\n");

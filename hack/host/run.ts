@@ -19,7 +19,7 @@ export interface RunOptions {
   /** Called with each line of both outputs as it comes, for progress. */
   readonly onLine?: (line: string) => void;
   /**
-   * SIGINT and SIGTERM of this process are passed to the command, which gets a process group of its own so that a terminal's Ctrl-C reaches it once;
+   * SIGINT and SIGTERM of this process are passed to the command and its children, which get a process group of their own so that a terminal's Ctrl-C reaches them once;
    * this process goes on when the command has ended.
    */
   readonly forwardSignals?: boolean;
@@ -52,7 +52,10 @@ export async function run(command: string, args: readonly string[], options: Run
   if (onLine !== undefined) {
     for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
   }
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  // To the whole group, as a terminal does: Ginkgo's command leaves it to its processes to hear the signal.
+  const forward = (signal: NodeJS.Signals): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  };
   if (forwardSignals) for (const signal of FORWARDED) process.on(signal, forward);
   const result = await child;
   for (const signal of FORWARDED) process.off(signal, forward);
