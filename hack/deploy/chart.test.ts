@@ -350,7 +350,7 @@ await t.test("no container can write to its image, and only two are privileged",
   const [daemon] = find(objects, "DaemonSet", "kube-ovn-cni").spec.template.spec.containers;
   t.match(
     daemon.command,
-    ["setpriv", /^--bounding-set=-all,/, "--no-new-privs", "node"],
+    ["setpriv", /^--bounding-set=-all,/, "--no-new-privs", "/opt/weft/bin/supervise", "/opt/weft/bin/start-daemon"],
     "the daemon drops capabilities",
   );
 });

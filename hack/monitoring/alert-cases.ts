@@ -72,6 +72,16 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     fires: [60],
     quiet: [29],
   },
+  WeftProcessRestarts: {
+    series: {
+      'process_start_time_seconds{instance="a"}': "1000x29 2000x4 3000x4 4000x40",
+      'weft_controller_leading{instance="a"}': "1x29 0x50",
+      // Another program that Prometheus scrapes.
+      'process_start_time_seconds{instance="z"}': "1x5 2x5 3x5 4x5 5x5 6x55",
+    },
+    fires: [41],
+    quiet: [29, 36, 75],
+  },
   WeftSubnetAlmostFull: {
     series: {
       ...LEADS,

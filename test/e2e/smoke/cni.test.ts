@@ -22,7 +22,7 @@ import {
   useNamespace,
   withoutRestarts,
 } from "../testing/pods.ts";
-import { killProcess, PROGRAM, requireProcess } from "../testing/processes.ts";
+import { killContainer, PROGRAM, requireProcess } from "../testing/processes.ts";
 import { timed } from "../testing/when.ts";
 import { openWorld, type World, whyNoLab } from "../testing/world.ts";
 
@@ -335,7 +335,7 @@ t.test("the shim and the daemon on a node", { skip: whyNoLab() }, async (t) => {
       let removed: ReturnType<typeof call> | undefined;
       world.lab.pause(kubelet);
       try {
-        await killProcess(daemon!.metadata.uid, PROGRAM.daemon);
+        await killContainer(daemon!.metadata.uid, PROGRAM.daemon);
         t.match(await call("STATUS", V11), { code: 1, out: { code: CNI_ERROR.notAvailable } });
         const exec = inPod(peers.find((pod) => pod.spec.nodeName === NODE)!);
         for (const address of addressesOf(far))

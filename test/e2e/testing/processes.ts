@@ -3,11 +3,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { type RunOptions, type RunResult, run } from "../../../hack/host/run.ts";
 import { identify, killOne, type ProcessId } from "../../../hack/lab/process.ts";
+import { until } from "../../../hack/lab/wait.ts";
 
 /** Words in the command line of each part of Weft. */
 export const PROGRAM = {
   daemon: "weft-daemon.mjs",
   controller: "weft-controller.mjs",
+  /** The first process of the containers of both. */
+  supervisor: "bin/supervise",
   central: "start-central",
   vswitchd: "ovs-vswitchd",
   ovnController: "ovn-controller",
@@ -36,11 +39,17 @@ export function requireProcess(podUid: string, word: string): ProcessId {
   return found;
 }
 
-/** Sends SIGKILL to a process of a pod; if it is the container's first process, the container ends too. Resolves when it is gone. */
+/** Sends SIGKILL to a process of a pod; its container starts it again. Resolves when it is gone. */
 export async function killProcess(podUid: string, word: string): Promise<ProcessId> {
   const found = requireProcess(podUid, word);
   await killOne(found);
   return found;
+}
+
+/** Ends the container of a daemon or a controller: only kubelet starts it again. Resolves when its program is gone too. */
+export async function killContainer(podUid: string, word: string): Promise<void> {
+  await killProcess(podUid, PROGRAM.supervisor);
+  await until(`${word} has ended`, 5_000, () => findProcess(podUid, word) === undefined);
 }
 
 /** Runs a command in the file system and network of that process's container. */

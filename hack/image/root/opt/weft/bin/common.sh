@@ -117,8 +117,19 @@ ensure_database() { # FILE SCHEMA
   fi
 }
 
-# The daemons that this script started: pid file → name, command, process that waits for its end, when it ended (the last four times, in seconds).
-declare -A launched=() commands=() waiters=() ended=()
+# The daemons that this script started: pid file → name, command, process that waits for its end.
+declare -A launched=() commands=() waiters=()
+# When each program has ended, in seconds: the last times.
+declare -A ended=()
+
+# Records that a program has ended. Whether it has done so more than LIMIT times within PERIOD seconds.
+ends_too_often() { # NAME LIMIT PERIOD
+  local ends
+  read -ra ends <<<"${ended[$1]:-} $SECONDS"
+  if [ ${#ends[@]} -gt $(($2 + 1)) ]; then ends=("${ends[@]:1}"); fi
+  ended[$1]=${ends[*]}
+  [ ${#ends[@]} -gt "$2" ] && [ $((SECONDS - ends[0])) -lt "$3" ]
+}
 
 # Starts a daemon, or starts it again. Returns when it serves.
 launch() { # NAME PIDFILE COMMAND…
@@ -164,7 +175,7 @@ keep_after() { # SECONDS COMMAND…
 # Waits for daemons to end and starts them again: the others' state (flows, connections, the databases' data) stays, and
 # kubelet's growing delays do not leave a node without network. Returns when one of them ends too often.
 supervise() {
-  local file ends pid command
+  local file pid command
   while :; do
     wait -n "${waiters[@]}" "${!kept[@]}" || true
     for pid in "${!kept[@]}"; do
@@ -177,10 +188,7 @@ supervise() {
     done
     for file in "${!waiters[@]}"; do
       if kill -0 "${waiters[$file]}" 2>/dev/null; then continue; fi
-      read -ra ends <<<"${ended[$file]:-} $SECONDS"
-      if [ ${#ends[@]} -gt 4 ]; then ends=("${ends[@]: -4}"); fi
-      ended[$file]=${ends[*]}
-      if [ ${#ends[@]} -gt 3 ] && [ $((SECONDS - ends[0])) -lt 30 ]; then
+      if ends_too_often "$file" 3 30; then
         log "${launched[$file]} has ended, for the fourth time within 30 s"
         return
       fi
