@@ -60,6 +60,8 @@ const MAX_NODES = 8;
 /** An ephemeral port, so that no rule for a well-known port matches. */
 const SOURCE_PORT = 45_678;
 const TTL = 64;
+/** Recirculations that the userspace datapath allows, with that of a packet from a tunnel; `ofproto/trace` does not know (findings/ovs-the-ninth-recirculation-drops.sh). */
+const MAX_RECIRCULATIONS = 8;
 
 const KEYWORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp" } as const;
 
@@ -70,6 +72,7 @@ interface=$(ovs-vsctl --data=bare --no-headings --columns=name find Interface "$
 ovs-vsctl --format=json --columns=name,external_ids list Interface
 ovs-vsctl --format=json --columns=name,external_ids list Port
 ovs-vsctl --if-exists get Open_vSwitch . external_ids:ovn-encap-ip
+ovs-vsctl get Bridge br-int datapath_type
 exec ovs-appctl ofproto/trace --names br-int "in_port=\\"$interface\\",$2"`;
 
 /** The fields of the packet; or why it cannot be built. */
@@ -133,6 +136,14 @@ export async function traceOnNodes(tracing: NodeTracing, question: PacketAsked):
     const { result, warnings } = view.trace;
     packet = view.trace.packet;
     const changed = translation(before, packet);
+    const recirculations = view.trace.recirculations + (arrival.length > 0 ? 1 : 0);
+    if (view.datapath === "netdev" && result.kind !== "drop" && recirculations > MAX_RECIRCULATIONS) {
+      add(
+        `the userspace datapath drops it ${way}${changed}: it needs ${recirculations} recirculations, and the limit is ${MAX_RECIRCULATIONS}`,
+        "dropped",
+      );
+      return end("dropped", packet.destination);
+    }
     switch (result.kind) {
       case "tunnel": {
         const { remote } = result.header;
@@ -230,6 +241,8 @@ interface SwitchAnswer {
   /** Interface → the pod that it belongs to. */
   readonly pods: ReadonlyMap<string, string>;
   readonly peers: readonly Peer[];
+  /** `system`: the kernel's; `netdev`: in userspace. */
+  readonly datapath: string;
   /** The own address of the tunnel to a peer. */
   encapOf(peer: Peer): string;
 }
@@ -251,7 +264,7 @@ async function askNode(
   const where = switches.get(node);
   if (where === undefined) throw new Error(`no pod of Open vSwitch runs there`);
   const text = await capture({ ...where, command: ["bash", "-c", SCRIPT, "trace", match, flow] });
-  const [interfaces = "", ports = "", encap = "", ...rest] = text.split("\n");
+  const [interfaces = "", ports = "", encap = "", datapath = "", ...rest] = text.split("\n");
   const pods = new Map(
     namedIds(interfaces).flatMap(([name, ids]) => {
       const [namespace, pod] = [ids.get("pod_namespace"), ids.get("pod_name")];
@@ -266,7 +279,7 @@ async function askNode(
   const trace = parseOfprotoTrace(rest.join("\n"), sent);
   // Of several addresses each tunnel names its own.
   const own = encap.replaceAll('"', "").split(",")[0] ?? "";
-  return { trace, pods, peers, encapOf: ({ local }) => local ?? own };
+  return { trace, pods, peers, datapath: datapath.replaceAll('"', ""), encapOf: ({ local }) => local ?? own };
 }
 
 /** The answer of `ovs-vsctl --format=json --columns=name,external_ids`: name → ids (RFC 7047 §5.1). */

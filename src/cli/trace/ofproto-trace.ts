@@ -41,6 +41,8 @@ export interface OfprotoTrace {
   readonly result: TraceResult;
   /** The packet as it was sent at last. */
   readonly packet: TracedPacket;
+  /** How often it is looked up again, after connection tracking for instance, before it is sent. */
+  readonly recirculations: number;
   /** What Open vSwitch warns of: lines with `>>`. */
   readonly warnings: readonly string[];
 }
@@ -90,7 +92,15 @@ export function parseOfprotoTrace(text: string, sent: TracedPacket): OfprotoTrac
   const sending = read.findLast(({ actions }) => isSent(actions)) ?? read.at(-1);
   const { part = "", actions = [] } = sending ?? {};
   const warnings = [...text.matchAll(/^\s*>>(?:>>)? (.*?)(?: <<<<)?$/gm)].map(([, warning = ""]) => warning);
-  return { result: resultOf(actions, part), packet: packetIn(part, sent), warnings };
+  const recirculations = recirculationsTo(part, parts);
+  return { result: resultOf(actions, part), packet: packetIn(part, sent), recirculations, warnings };
+}
+
+/** How many parts lead to a part: each begins with the number that an action of an earlier one has named. */
+function recirculationsTo(part: string, parts: readonly string[]): number {
+  const id = /^Flow: recirc_id=(0x[0-9a-f]+)/.exec(part)?.[1];
+  const before = parts.slice(0, parts.indexOf(part)).findLast((each) => actionsIn(each).includes(`recirc(${id})`));
+  return id === undefined || before === undefined ? 0 : recirculationsTo(before, parts) + 1;
 }
 
 function actionsIn(part: string): string {

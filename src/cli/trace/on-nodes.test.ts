@@ -16,7 +16,7 @@ function traced(actions: string, destination = "10.16.0.3", tables = ""): string
 }
 
 /** The answers of nodes, by node and in order; records what is run. */
-async function world(answers: Readonly<Record<string, readonly string[]>>) {
+async function world(answers: Readonly<Record<string, readonly string[]>>, datapath = "system") {
   const cluster = await SampleCluster.make();
   await cluster.pod("default/a");
   await cluster.pod("other/b", {}, { node: "weft-2" });
@@ -38,7 +38,7 @@ async function world(answers: Readonly<Record<string, readonly string[]>>) {
       if (next === undefined) throw new ToolError(`${target.pod} does not answer`);
       const pods = table(["b_h", IDS(["pod_namespace", "other"], ["pod_name", "b"])]);
       const peer = target.pod === "ovs-1" ? "c2@172.18.0.12" : "c1@172.18.0.11";
-      return [pods, table(["ovn-x-0", IDS(["ovn-chassis-id", peer])]), '"172.18.0.11"', next].join("\n");
+      return [pods, table(["ovn-x-0", IDS(["ovn-chassis-id", peer])]), '"172.18.0.11"', datapath, next].join("\n");
     },
     start: () => {
       throw new Error("no packet is sent");
@@ -125,3 +125,33 @@ t.test("a loop of nodes ends", async (t) => {
   const { text } = await ask();
   t.match(text, /✗ node weft-1: is the 8th on the way: a loop/);
 });
+
+/** A trace with a number of recirculations before the last actions. */
+function recirculated(times: number, actions: string): string {
+  const part = (i: number): string => {
+    const text = traced(i < times ? `ct(zone=${i + 1}),recirc(0x${(i + 1).toString(16)})` : actions);
+    return i === 0 ? text : text.replace("Flow: ", `Flow: recirc_id=0x${i.toString(16)},`);
+  };
+  return Array.from({ length: times + 1 }, (_, i) => part(i)).join("\n");
+}
+
+t.test(
+  "a packet that the userspace datapath drops for its recirculations is dropped, also where flows send it",
+  async (t) => {
+    const says = async (datapath: string, here: number, there: number): Promise<string> => {
+      const answers = { "ovs-1": [recirculated(here, TUNNEL)], "ovs-2": [recirculated(there, "b_h")] };
+      return (await (await world(answers, datapath)).ask()).text;
+    };
+    t.match(await says("netdev", 8, 7), "✓ node weft-2: Open vSwitch delivers it");
+    t.match(
+      await says("netdev", 9, 7),
+      "✗ node weft-1: the userspace datapath drops it from default/a: it needs 9 recirculations, and the limit is 8",
+    );
+    // That of the tunnel's own header counts.
+    t.match(
+      await says("netdev", 8, 8),
+      "✗ node weft-2: the userspace datapath drops it from the tunnel to weft-1: it needs 9 recirculations",
+    );
+    t.match(await says("system", 9, 9), "✓ node weft-2: Open vSwitch delivers it");
+  },
+);
