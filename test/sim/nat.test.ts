@@ -2,10 +2,11 @@
 
 import t from "tap";
 import { CleanRuns } from "./clean-runs.ts";
+import { MutationSearch } from "./mutation-search.ts";
 import { NAT_MUTATIONS } from "./nat-mutations.ts";
-import { DEFAULT_JOBS, type Done, type Job, runAll } from "./pool.ts";
+import { DEFAULT_JOBS, type Job, runAll } from "./pool.ts";
 import { outcomeText } from "./report.ts";
-import { NAT_SEEDS, seedsWith } from "./seeds.ts";
+import { NAT_SEEDS } from "./seeds.ts";
 
 /** In how many seeds a mutation must be found. */
 const PATIENCE = 20;
@@ -32,17 +33,12 @@ t.test("an external address is given to one thing, and what translates it follow
   t.ok(counts.has("empty database judged"), "some runs end with an empty database");
 });
 
-for (const { name, shown } of NAT_MUTATIONS) {
-  t.test(`a mutation is found: ${name}`, async (t) => {
-    const found: Done[] = [];
-    const jobs = seedsWith(EXTRAS, shown, PATIENCE).map((seed): Job => ({ seed, extras: EXTRAS, mutation: name }));
-    await runAll(jobs, DEFAULT_JOBS, (done) => {
-      if (done.outcome.violations.length > 0) found.push(done);
-      return found.length === 0;
-    });
-    const [first] = found;
-    if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${shown} on`);
-    t.comment(`seed ${first.job.seed}: ${first.outcome.violations[0]}`);
-    t.same(await clean.violations(first.job.seed, EXTRAS), [], "without it, there is no violation");
+const search = new MutationSearch(NAT_MUTATIONS, PATIENCE);
+for (const mutation of NAT_MUTATIONS) {
+  t.test(`a mutation is found: ${mutation.name}`, async (t) => {
+    const found = await search.find(mutation);
+    if (found === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${mutation.shown} on`);
+    t.comment(`seed ${found.seed}: ${found.violation}`);
+    t.same(await clean.violations(found.seed, EXTRAS), [], "without it, there is no violation");
   });
 }

@@ -14,6 +14,8 @@ export interface Job {
   readonly extras?: readonly Extra[];
   /** The mutation, see `mutations.ts`. */
   readonly mutation?: string;
+  /** As in `SimulationOptions`. */
+  readonly untilViolation?: boolean;
 }
 
 /** How a job ended, and how long it took. */

@@ -82,6 +82,8 @@ export interface SimulationOptions {
   readonly print?: (line: string) => void;
   /** A bug in all controllers of the run. */
   readonly mutation?: CodeMutation;
+  /** Whether the run ends with its first violation: while the script runs, or when the cluster is at rest. */
+  readonly untilViolation?: boolean;
 }
 
 /** After this time in ms without an event every pod has its addresses, as far as available. */
@@ -303,34 +305,9 @@ async function carryOut(
     });
   }
   for (const [i, replica] of replicas.entries()) scheduler.after(i * 700, () => replica.start());
-  await scheduler.run(script.length);
-  faults.end();
-  randomFaults.clear();
-  scheduler.note("the faults end");
-  await settle(scheduler, activity, violate);
-  // The controller's watchdog handles lost triggers: without faults it must not be needed.
-  const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.stuckPods.count ?? 0), 0);
-  if (faultless && !throws && overlooked > 0)
-    violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
-  const before = { ...activity };
-  await judgeNow("at rest");
-  // A restarted controller finds nothing to do: no state was in memory only.
-  for (const replica of replicas) replica.crash(1, "at once");
-  nodes?.crash();
-  await scheduler.run(60_000);
-  const { kubeWrites, commits } = activity;
-  if (kubeWrites + commits > before.kubeWrites + before.commits && violations.length === 0) {
-    violate(
-      `a fresh controller wrote ${kubeWrites - before.kubeWrites} times to Kubernetes and ${commits - before.commits} times to the database although nothing had changed`,
-    );
-  }
-  await judgeNow("after a restart");
-  const system = kube.object(NAMESPACES, { name: "kube-system" });
-  // Without a cluster id rows have the uuids of former versions; in an empty database they get others.
-  if (nat !== undefined && system?.metadata.annotations?.["weft.kubeovn.io/cluster-id"] !== undefined)
-    await judgeEmptyDatabase();
-  const leaders = replicas.filter((replica) => replica.leading).length;
-  if (leaders !== 1) violate(`${leaders} controllers lead`);
+  const isOver = (): boolean => options.untilViolation === true && violations.length > 0;
+  await scheduler.run(script.length, isOver);
+  if (!isOver()) await settleAndJudge();
   for (const replica of replicas) replica.process?.kill();
   nodes?.kill();
   const counts: Record<string, number> = { ...Object.fromEntries(randomFaults.injected) };
@@ -344,6 +321,38 @@ async function carryOut(
     events: scheduler.events,
     simulated: scheduler.elapsed,
   };
+
+  /** Ends the faults, waits, and checks the cluster at rest and after a restart of the controllers. */
+  async function settleAndJudge(): Promise<void> {
+    faults.end();
+    randomFaults.clear();
+    scheduler.note("the faults end");
+    await settle(scheduler, activity, violate);
+    // The controller's watchdog handles lost triggers: without faults it must not be needed.
+    const overlooked = replicas.reduce((sum, { controller }) => sum + (controller?.stuckPods.count ?? 0), 0);
+    if (faultless && !throws && overlooked > 0)
+      violate(`${overlooked} times a pod had neither a network nor a reason for 5 s`);
+    const before = { ...activity };
+    await judgeNow("at rest");
+    if (isOver()) return;
+    // A restarted controller finds nothing to do: no state was in memory only.
+    for (const replica of replicas) replica.crash(1, "at once");
+    nodes?.crash();
+    await scheduler.run(60_000);
+    const { kubeWrites, commits } = activity;
+    if (kubeWrites + commits > before.kubeWrites + before.commits && violations.length === 0) {
+      violate(
+        `a fresh controller wrote ${kubeWrites - before.kubeWrites} times to Kubernetes and ${commits - before.commits} times to the database although nothing had changed`,
+      );
+    }
+    await judgeNow("after a restart");
+    const system = kube.object(NAMESPACES, { name: "kube-system" });
+    // Without a cluster id rows have the uuids of former versions; in an empty database they get others.
+    if (nat !== undefined && system?.metadata.annotations?.["weft.kubeovn.io/cluster-id"] !== undefined)
+      await judgeEmptyDatabase();
+    const leaders = replicas.filter((replica) => replica.leading).length;
+    if (leaders !== 1) violate(`${leaders} controllers lead`);
+  }
 
   /** If nothing else happens meanwhile, traffic that left through a dead node uses another one long before the dead one's Node is NotReady. */
   function onDeath(node: string): void {

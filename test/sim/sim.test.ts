@@ -8,8 +8,9 @@ import { CleanRuns } from "./clean-runs.ts";
 import { EXTRAS } from "./extra-actions.ts";
 import { generateScript } from "./generate.ts";
 import { minimise, violationKind } from "./minimise.ts";
+import { MutationSearch } from "./mutation-search.ts";
 import { mutationNamed } from "./mutations.ts";
-import { DEFAULT_JOBS, type Done, type Job, runAll } from "./pool.ts";
+import { DEFAULT_JOBS, type Job, runAll } from "./pool.ts";
 import { outcomeText, SimulationTally } from "./report.ts";
 import { runScript } from "./run.ts";
 import { NAT_SEEDS, seedsWith } from "./seeds.ts";
@@ -65,7 +66,7 @@ t.test(
   async (t) => {
     const script = generateScript(22);
     const first = await runScript(script);
-    await runScript(generateScript(23));
+    const other = await runScript(generateScript(23));
     const again = await runScript(script);
     t.equal(again.hash, first.hash);
     t.equal(again.events, first.events);
@@ -78,27 +79,28 @@ t.test(
     const args = [main, "--first-seed", "22", "--trace"];
     const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1e8 });
     t.match(stdout, `hash ${first.hash}, ${first.events} events`);
-    t.not((await runScript(generateScript(24))).hash, first.hash);
+    t.not(other.hash, first.hash);
   },
 );
 
 // Before the tests that use all processors: the first two use one, and the unit tests that run in parallel the others.
 t.test("a failing script is shortened, and still fails in the same way", async (t) => {
   const mutation = mutationNamed("ordinals-from-zero");
+  const options = { mutation, untilViolation: true };
   let script = generateScript(mutation.shown);
-  let outcome = await runScript(script, { mutation });
+  let outcome = await runScript(script, options);
   for (let seed = mutation.shown + 1; outcome.violations.length === 0 && seed < mutation.shown + PATIENCE; seed++) {
     script = generateScript(seed);
-    outcome = await runScript(script, { mutation });
+    outcome = await runScript(script, options);
   }
-  const shorter = await minimise(script, outcome, { mutation }, 60);
+  const shorter = await minimise(script, outcome, options, 60);
   t.ok(shorter.runs <= 60);
   t.ok(shorter.script.actions.length * 4 < script.actions.length, `${shorter.script.actions.length} actions are left`);
   t.ok(
     shorter.script.actions.some((action) => action.do === "set"),
     "the StatefulSet is among them",
   );
-  const repeated = await runScript(JSON.parse(JSON.stringify(shorter.script)), { mutation });
+  const repeated = await runScript(JSON.parse(JSON.stringify(shorter.script)), options);
   t.equal(repeated.hash, shorter.outcome.hash);
   t.equal(violationKind(repeated.violations[0] ?? ""), violationKind(outcome.violations[0] ?? ""));
   t.same((await runScript(shorter.script)).violations, []);
@@ -150,17 +152,12 @@ for (const [extra, what] of Object.entries(EXTRA)) {
   });
 }
 
-for (const name of SEARCHED) {
-  t.test(`a mutation is found: ${name}`, async (t) => {
-    const { shown, extras = [] } = mutationNamed(name);
-    const seeds = seedsWith(extras, shown, PATIENCE).map((seed): Job => ({ seed, mutation: name, extras }));
-    const found: Done[] = [];
-    await runAll(seeds, DEFAULT_JOBS, (done) => {
-      if (done.outcome.violations.length > 0) found.push(done);
-      return found.length === 0;
-    });
-    const [first] = found;
-    if (first === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${shown} on`);
-    t.same(await clean.violations(first.job.seed, extras), [], "without it, that seed has no violation");
+const searched = SEARCHED.map(mutationNamed);
+const search = new MutationSearch(searched, PATIENCE);
+for (const mutation of searched) {
+  t.test(`a mutation is found: ${mutation.name}`, async (t) => {
+    const found = await search.find(mutation);
+    if (found === undefined) return void t.fail(`not found in ${PATIENCE} seeds from ${mutation.shown} on`);
+    t.same(await clean.violations(found.seed, mutation.extras ?? []), [], "without it, that seed has no violation");
   });
 }

@@ -9,8 +9,9 @@ import { runScript } from "./run.ts";
 /** One thread of the pool: runs what it is asked for, one after the other. */
 parentPort?.on("message", (job: Job) => {
   const began = performance.now();
-  const mutation = job.mutation === undefined ? undefined : mutationNamed(job.mutation);
-  runScript(job.script ?? generateScript(job.seed, job.extras), mutation === undefined ? {} : { mutation }).then(
+  const { untilViolation = false } = job;
+  const mutation = job.mutation === undefined ? {} : { mutation: mutationNamed(job.mutation) };
+  runScript(job.script ?? generateScript(job.seed, job.extras), { untilViolation, ...mutation }).then(
     (outcome) => answer({ done: { job, outcome, ms: performance.now() - began } }),
     (error: unknown) => answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   );
