@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { LABEL } from "../../src/api/annotations.ts";
+import { vlanKind } from "../../src/kinds/vlan.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import {
   IP_POOLS,
@@ -134,6 +135,8 @@ export class ClusterView {
   readonly nodes: readonly Node[];
   readonly sets: readonly SimSet[];
   readonly machines: readonly KubeObject[];
+  /** Vlan → the network outside that it names. */
+  readonly vlans: ReadonlyMap<string, string>;
   /** Names of VPCs. */
   readonly vpcs: ReadonlySet<string>;
   /** VPC → those with which it has an active peering, according to its status. */
@@ -162,6 +165,7 @@ export class ClusterView {
       .flatMap((pod) => (pod.spec.hostNetwork === true ? [] : readInterfaces(pod, networks, this.ips)));
     this.sets = kube.objects<SimSet>(STATEFUL_SETS);
     this.conditions = [...conditionsOf(kube.objects(SUBNETS)), ...conditionsOf(kube.objects(VPCS))];
+    this.vlans = vlansOf(kube.objects(vlanKind.type));
     this.vpcs = namesOf(kube.objects(VPCS));
     this.peers = peersOf(kube.objects(VPCS));
     this.machines = kube.objects(MACHINES);
@@ -290,6 +294,9 @@ const ipsOf = once((objects: Objects) => objects.map(ipOf));
 const vipsOf = once((objects: Objects) => objects.map(vipOf));
 const networksOf = once(readNetworks);
 const conditionsOf = once((objects: Objects) => objects.filter(isJudged).flatMap(readConditions));
+const vlansOf = once(
+  (objects: Objects) => new Map(objects.map(({ metadata, spec }) => [metadata.name, texts(spec)["provider"] ?? ""])),
+);
 const namesOf = once((objects: Objects) => new Set(objects.map(({ metadata }) => metadata.name)));
 const peersOf = once(readPeers);
 const poolsOf = once((objects: Objects) => objects.filter(isJudged).map(readPool));

@@ -384,11 +384,14 @@ function wrongContracts(picture: ClusterView): string[] {
     // Nodes reach pods of custom VPCs only for probes.
     const probed = accepted && onOvn && vpc !== DEFAULT_VPC_NAME && !spec["vlan"];
     const probes = probe && { vpc: probe.vpc, blocks: (probe.cidrs ?? []).map((cidr) => readBlock(cidr)) };
+    // All packets of its pods go through the network outside.
+    const network = accepted && onOvn && typeof spec["vlan"] === "string" ? picture.vlans.get(spec["vlan"]) : undefined;
     const wanted = {
       version: 1,
       natOutgoing: spec["natOutgoing"] === true,
       gatewayType: centralized ? "centralized" : "distributed",
       mtu: Number.isInteger(mtu) && mtu >= 0 && mtu <= 65_535 ? mtu : 0,
+      ...(network && { network }),
     };
     const right =
       isDeepStrictEqual(ranges, routed ? blocks : []) &&
