@@ -156,7 +156,8 @@ function conditionOf(
   const { name, uid, generation } = rule;
   const about = { key: `condition/routerLbRules/${name}`, resource: "routerLbRules", name, uid, generation } as const;
   const ports = (rule.balanced?.ports ?? []).map(({ port, protocol }) => `${port}/${protocol}`).join(",");
-  const status = { ports, service: wanted?.key ?? service?.key ?? "" };
+  // A client takes the name for the sign that there is such a Service.
+  const status = { ports, service: service?.key ?? "" };
   const unused = { reason: "SelectorNotUsed", message: "spec.selector is not used, because spec.endpoints is set" };
   const say = (ready: boolean, reason: string, message: string, notes: readonly Note[] = []): ConditionEffect =>
     withNotes({ kind: "condition", ...about, ready, reason, message, status }, [

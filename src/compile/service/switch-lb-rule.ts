@@ -122,7 +122,8 @@ function conditionOf(
 ): ConditionEffect | undefined {
   const { name, uid, generation, problems } = rule;
   const about = { key: `condition/switchLbRules/${name}`, resource: "switchLbRules", name, uid, generation } as const;
-  const status = { ports: portsText(rule), service: wanted?.key ?? service?.key ?? "" };
+  // A client takes the name for the sign that there is such a Service.
+  const status = { ports: portsText(rule), service: service !== undefined && isOwn(rule, service) ? service.key : "" };
   const [problem] = problems;
   const refused = problem && { reason: problem.reason, message: problemText(problems) };
   const unused = { reason: "SelectorNotUsed", message: "spec.selector is not used, because spec.endpoints is set" };

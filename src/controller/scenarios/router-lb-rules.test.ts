@@ -137,6 +137,7 @@ t.test("a RouterLBRule that cannot be applied says why, and applies when it can"
   await reason(kube, "web", "EipInUse");
   await change(kube, { vpc: "team" });
   t.match(await reason(kube, "web", "PortInUse"), { message: /OvnDnatRule "first"/ });
+  t.equal(find(kube, "web")?.status?.service ?? "", "", "no Service is named before there is one");
   await change(kube, { namespace: "absent", ports: [{ ...PORTS[0], port: 81 }] });
   await reason(kube, "web", "NamespaceNotFound");
   t.equal(service(kube), undefined);
