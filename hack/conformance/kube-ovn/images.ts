@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { AGNHOST_IMAGE } from "../../lab/images.ts";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { findCommand } from "../../host/cache.ts";
+import { ensurePackages, type Need } from "../../host/packages.ts";
+import type { Progress } from "../../host/progress.ts";
+import { buildOnAgnhost } from "../../lab/images.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { PAUSE_IMAGE } from "../../lab/node-parts.ts";
+import { copyProgram } from "../../oci/files.ts";
 
-/** The images that pods of the suites have besides Weft's own (`test/e2e/framework/image.go`), and what of the lab stands for them. */
-const STAND_INS: Readonly<Record<string, string>> = {
-  "ghcr.io/kubeovn/agnhost:2.47": AGNHOST_IMAGE,
-  "ghcr.io/kubeovn/pause:3.9": PAUSE_IMAGE,
-};
+/** The images that pods of the suites have besides Weft's own (`test/e2e/framework/image.go`). */
+const AGNHOST = "ghcr.io/kubeovn/agnhost:2.47";
+const PAUSE = "ghcr.io/kubeovn/pause:3.9";
 
-/** Gives the lab's images the names that the suites ask for, so that nothing is pulled. */
-export async function nameImages(lab: Lab): Promise<void> {
-  for (const node of lab.nodes) {
-    for (const [name, image] of Object.entries(STAND_INS))
-      await lab.node(node).exec(["ctr", "--namespace=k8s.io", "images", "tag", "--force", image, name]);
-  }
+/** Specs read the JSON of `ip`, which busybox's does not have. */
+const IP: Need = { what: "ip", package: "iproute2" };
+
+/**
+ * Puts stand-ins into every node under the names that the suites ask for, so that nothing is pulled: the lab's agnhost with `ip`, by the programs in `kube`, and the lab's pause.
+ * Rejects with HostError.
+ */
+export async function importImages(lab: Lab, kube: string, progress: Progress): Promise<void> {
+  await ensurePackages([IP], progress);
+  const out = join(lab.paths.state, "conformance");
+  await mkdir(out, { recursive: true });
+  const addIp = (root: string): Promise<void> => copyProgram(findCommand(IP.what) ?? IP.what, root, "bin/ip");
+  const archives = await progress.step("building agnhost", () => buildOnAgnhost(kube, [AGNHOST], addIp, out));
+  for (const archive of archives) await lab.importImage(archive);
+  const tag = ["ctr", "--namespace=k8s.io", "images", "tag", "--force", PAUSE_IMAGE, PAUSE];
+  await Promise.all(lab.nodes.map((node) => lab.node(node).exec(tag)));
 }

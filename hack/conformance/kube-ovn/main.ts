@@ -11,6 +11,7 @@ import { openLabHost } from "../../docker/lab-host.ts";
 import { HostError } from "../../host/error.ts";
 import { ensurePackages, type Need } from "../../host/packages.ts";
 import { createProgress } from "../../host/progress.ts";
+import { ensureKubeBinaries } from "../../kube/binaries.ts";
 import { ensureGinkgo } from "../../kube/e2e.ts";
 import { LabError } from "../../lab/error.ts";
 import { type Lab, openLab } from "../../lab/lab.ts";
@@ -18,8 +19,8 @@ import { OUTSIDE } from "../../lab/topology.ts";
 import { describeMode, modeName, modeOf } from "../mode.ts";
 import { formatResults, processes, runSpecs } from "../specs.ts";
 import { ensureSuite, KUBE_OVN } from "./build.ts";
-import { nameImages } from "./images.ts";
-import { NOT_APPLICABLE_IN_SUITE, skippedInSuite } from "./not-applicable.ts";
+import { importImages } from "./images.ts";
+import { NOT_APPLICABLE_IN_SUITE, NOT_WITH_DUAL_STACK, skippedInSuite } from "./not-applicable.ts";
 import { writePrograms } from "./programs.ts";
 
 const FOCUS = "CNI:Kube-OVN";
@@ -51,7 +52,7 @@ async function main(suite: string, { all, focus, skip: unwanted, procs, resume, 
   const program = await ensureSuite(suite, progress);
   if (lab.settings === undefined) await lab.up({ nodes: 2, cni: "weft", ipFamily: "dual" });
   await ensurePackages(NEEDS, progress);
-  await nameImages(lab);
+  await importImages(lab, await ensureKubeBinaries(progress), progress);
   await nameProvider(lab);
   const mode = await modeOf(lab);
   const folder = join(lab.paths.state, "conformance", `kube-ovn-${suite}-${modeName(mode)}`);
@@ -72,7 +73,7 @@ async function main(suite: string, { all, focus, skip: unwanted, procs, resume, 
         // As the machine of kind's containers: outside the nodes, with the gateways' addresses, and without a way to anything but the lab.
         within: lab.node(OUTSIDE).command,
         focus,
-        skip: [all ? undefined : skippedInSuite(suite), unwanted]
+        skip: [all ? undefined : skippedInSuite(suite, mode.ipFamily), unwanted]
           .filter((one) => one !== undefined && one !== "")
           .join("|"),
         ...parallel,
@@ -113,8 +114,8 @@ async function nameProvider(lab: Lab): Promise<void> {
   }
 }
 
-function reasons(): string {
-  return Object.entries(NOT_APPLICABLE_IN_SUITE)
+function reasons(suites: typeof NOT_APPLICABLE_IN_SUITE): string {
+  return Object.entries(suites)
     .flatMap(([suite, specs]) => [
       `  ${suite}`,
       ...Object.entries(specs).map(([part, reason]) => `    ${part}: ${reason}`),
@@ -141,7 +142,9 @@ const program = new Command("npm run conformance:kube-ovn --")
     "after",
     `
 Not run without --all:
-${reasons()}
+${reasons(NOT_APPLICABLE_IN_SUITE)}
+Nor on a lab with two families:
+${reasons(NOT_WITH_DUAL_STACK)}
 
 Examples:
   npm run conformance:kube-ovn -- ovn-vpc-nat-gw
