@@ -20,8 +20,11 @@ export interface TriedConnection {
   readonly connection: PolicyConnection;
 }
 
-/** All connections of a world: between pods, and between pods and nodes or external addresses. */
-export function* attempts(world: OracleWorld): Iterable<TriedConnection> {
+/** All pairs of a world, and these connections between them: between pods, and between pods and nodes or external addresses. */
+export function* attempts(
+  world: OracleWorld,
+  connections: readonly PolicyConnection[] = CONNECTIONS,
+): Iterable<TriedConnection> {
   const pods = world.pods.flatMap(partiesOfPod);
   const others: Party[] = STRANGERS.map((address) => ({ address }));
   for (const [i, node] of world.nodes.entries()) {
@@ -34,7 +37,7 @@ export function* attempts(world: OracleWorld): Iterable<TriedConnection> {
       // Traffic of a pod to itself does not leave it.
       if (from.pod === to.pod || from.address.includes(":") !== to.address.includes(":")) continue;
       if (!areConnected(from, to)) continue;
-      for (const connection of CONNECTIONS) yield { from, to, connection };
+      for (const connection of connections) yield { from, to, connection };
     }
   }
 }

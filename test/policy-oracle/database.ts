@@ -44,7 +44,7 @@ export class MemoryNorthbound implements DatabaseView {
   }
 
   isRoot(table: string): boolean {
-    return schemaOf(table).isRoot;
+    return rulesOf(table).isRoot;
   }
 
   get(table: string, uuid: string): Row | undefined {
@@ -128,7 +128,7 @@ export class MemoryNorthbound implements DatabaseView {
       }
     });
     for (const [table, rows] of this.#tables) {
-      for (const index of schemaOf(table).indexes) {
+      for (const index of rulesOf(table).indexes) {
         const seen = new Set<string>();
         for (const row of rows.values()) {
           const key = JSON.stringify(index.map((column) => row[column]));
@@ -143,11 +143,10 @@ export class MemoryNorthbound implements DatabaseView {
     visit: (table: string, uuid: string, column: string, reference: ColumnSchema["key"], members: string[]) => void,
   ): void {
     for (const [table, rows] of this.#tables) {
-      for (const [column, { key, value }] of Object.entries(schemaOf(table).columns)) {
-        if (key.refTable === undefined || value !== undefined) continue;
+      for (const [column, reference] of rulesOf(table).references) {
         for (const [uuid, row] of rows) {
           const members = asList(row[column]);
-          if (members.length > 0) visit(table, uuid, column, key, members);
+          if (members.length > 0) visit(table, uuid, column, reference, members);
         }
       }
     }
@@ -178,12 +177,24 @@ function asList(value: Row[string]): string[] {
   return Array.isArray(value) ? value.map(String) : [String(value)];
 }
 
-function schemaOf(table: string): {
+/** What is needed of the schema of a table. */
+interface TableRules {
   readonly isRoot: boolean;
   readonly indexes: readonly (readonly string[])[];
-  readonly columns: Readonly<Record<string, ColumnSchema>>;
-} {
-  const schema = Object.entries(OVN_NB.tables).find(([name]) => name === table)?.[1];
-  if (schema === undefined) throw new Error(`the northbound database has no table ${table}`);
-  return schema;
+  /** The columns that refer to rows. */
+  readonly references: readonly (readonly [column: string, reference: ColumnSchema["key"]])[];
+}
+
+const RULES: ReadonlyMap<string, TableRules> = new Map(
+  Object.entries(OVN_NB.tables).map(([name, { isRoot, indexes, columns }]) => {
+    const all: readonly (readonly [string, ColumnSchema])[] = Object.entries(columns);
+    const references = all.filter(([, { key, value }]) => key.refTable !== undefined && value === undefined);
+    return [name, { isRoot, indexes, references: references.map(([column, { key }]) => [column, key]) }];
+  }),
+);
+
+function rulesOf(table: string): TableRules {
+  const rules = RULES.get(table);
+  if (rules === undefined) throw new Error(`the northbound database has no table ${table}`);
+  return rules;
 }

@@ -12,7 +12,7 @@ import { planSweep } from "../../src/reconcile/orphaned-rows.ts";
 import { Tracker } from "../../src/reconcile/tracker.ts";
 import { planSize } from "../../src/reconcile/transaction-plan.ts";
 import { ManualClock } from "../../src/time/testing/manual-clock.ts";
-import { attempts, describe, type TriedConnection } from "./compare.ts";
+import { attempts, CONNECTIONS, describe, type TriedConnection } from "./compare.ts";
 import { FATE, type Fate, MemoryNorthbound } from "./database.ts";
 import { OvnView } from "./ovn-view.ts";
 import { compileRows, type PlainTables, type Row } from "./rows.ts";
@@ -38,7 +38,9 @@ export const conditions: fc.Arbitrary<Conditions> = fc.record({
 });
 
 /** The connections tried after each transaction: fewer than in the comparison with the specifications, because there are many transactions. */
-const TRIED = new Set(["TCP 80", "TCP 81", "UDP 90", "ICMP 0"]);
+const TRIED = CONNECTIONS.filter(({ protocol, port }) =>
+  ["TCP 80", "TCP 81", "UDP 90", "ICMP 0"].includes(`${protocol} ${port}`),
+);
 
 /**
  * Takes a cluster through the steps with the real engine, and returns the first fault, if any:
@@ -110,7 +112,8 @@ export async function firstFault(
       await idle();
       timers.pass(600_000);
       await idle();
-      if (planSize(sweep().plan) > 0) await database.commit(sweep().plan);
+      const { plan } = sweep();
+      if (planSize(plan) > 0) await database.commit(plan);
     }
   };
   const sweep = () => planSweep(engine.desired, database.rows(), (table) => database.isRoot(table), EDGE_COLUMNS);
@@ -158,11 +161,8 @@ export async function firstFault(
 }
 
 function* tryable({ world }: ChangingCluster): Iterable<TriedConnection> {
-  for (const attempt of attempts(world)) {
-    const { protocol, port } = attempt.connection;
-    if (TRIED.has(`${protocol} ${port}`) && attempt.from.node === undefined && attempt.to.node === undefined)
-      yield attempt;
-  }
+  for (const attempt of attempts(world, TRIED))
+    if (attempt.from.node === undefined && attempt.to.node === undefined) yield attempt;
 }
 
 /**

@@ -332,11 +332,18 @@ function selects(selector: ApiLabelSelector, labels: Readonly<Record<string, str
   return true;
 }
 
+/** CIDR → its addresses. There are few, and each is asked for thousands of times. */
+const BLOCKS = new Map<string, BlockList>();
+
 function isIn(address: string, cidr: string): boolean {
   const [network = "", length] = cidr.split("/");
   const family = isIPv6(network) ? "ipv6" : "ipv4";
   if ((family === "ipv6") !== isIPv6(address)) return false;
-  const list = new BlockList();
-  list.addSubnet(network, Number(length), family);
+  let list = BLOCKS.get(cidr);
+  if (list === undefined) {
+    list = new BlockList();
+    list.addSubnet(network, Number(length), family);
+    BLOCKS.set(cidr, list);
+  }
   return list.check(address, family);
 }
