@@ -320,7 +320,7 @@ t.test("objects that could not be rolled back are reported to the collector", as
 });
 
 t.test("a pod whose subnet names a network that the node lacks does not start, and nothing remains", async (t) => {
-  const refused = new CniError(CNI_ERROR.tryAgainLater, 'this node has no network "storage"');
+  const refused = new CniError(CNI_ERROR.tryAgainLater, 'network "storage" is not found on this node');
   const deps: Setup = {
     ...setup(),
     encapOf: () => {

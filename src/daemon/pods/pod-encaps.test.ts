@@ -111,12 +111,12 @@ t.test(
     await soon(() => warned.length === 1);
     encaps.trigger();
     t.match(warned, [
-      /^NodeNetworkNotFound this node has no network "backup" \(spec\.nodeNetwork of Subnet "data"\); its pods that run/,
+      /^NodeNetworkNotFound network "backup" \(spec\.nodeNetwork of Subnet "data"\) is not found on this node; its pods that run/,
     ]);
     t.equal(encapOf("a"), "192.168.10.11");
     t.throws(() => encaps.encapOf("data"), {
       code: 11,
-      message: 'this node has no network "backup" (spec.nodeNetwork of Subnet "data")',
+      message: 'network "backup" (spec.nodeNetwork of Subnet "data") is not found on this node',
     });
     planes.set("backup", { ip: "192.168.20.11", mtu: 1400 });
     encaps.trigger();

@@ -159,7 +159,7 @@ export class PodEncaps {
 const WHAT_TO_DO = `name it and this node's address in it in the Node's annotation ${NODE.nodeNetworks}, or keep such pods off this node`;
 
 function missing(subnet: string, network: string): string {
-  return `this node has no network ${JSON.stringify(network)} (spec.nodeNetwork of Subnet "${subnet}")`;
+  return `network ${JSON.stringify(network)} (spec.nodeNetwork of Subnet "${subnet}") is not found on this node`;
 }
 
 /** Whether a change concerns tunnel addresses: a pod's interface is new, or its tunnel address was changed. */

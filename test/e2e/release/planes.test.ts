@@ -164,7 +164,7 @@ t.test("the tunnels of a subnet use another network of the nodes", { skip: whyNo
       async () => (await ping(inPod(one!), addressesOf(two!)[0], 1)).ok,
     );
     await world.kube.create(PODS, idlePod(namespace, "three", "weft-2", within));
-    const text = `this node has no network "storage" (spec.nodeNetwork of Subnet "${SUBNET}")`;
+    const text = `network "storage" (spec.nodeNetwork of Subnet "${SUBNET}") is not found on this node`;
     const found = () =>
       world.events.values().find(({ involvedObject: of, message }) => of.name === "three" && message.includes(text));
     const event = await until("an Event says why", 30_000, async () => found());
