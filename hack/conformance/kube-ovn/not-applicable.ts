@@ -16,6 +16,8 @@ export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<st
       "looks for Kube-OVN's address sets in policies (docs/underlay.md#differences-from-kube-ovn)",
     "underlay to overlay subnet interconnection":
       "looks for Kube-OVN's address sets in policies (docs/underlay.md#differences-from-kube-ovn)",
+    "drop ARP/ND request from localnet port to LRP":
+      "needs a patch of OVN that Kube-OVN's image has (docs/underlay.md#differences-from-kube-ovn)",
     "subnet add gateway event and metrics": "looks for Kube-OVN's iptables rules; Weft's rules are nftables'",
     "subnet add nat outgoing policy rules":
       "looks for Kube-OVN's iptables rules and ipsets; Weft's rules are nftables'",
@@ -33,6 +35,8 @@ export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<st
     "support multiple network planes on a single node": NO_SUCH_ADDRESS,
     "use default encap IP when subnet nodeNetwork is empty": NO_SUCH_ADDRESS,
     "update pod encap-ip when subnet nodeNetwork is changed": NO_SUCH_ADDRESS,
+    "support north gateway via pod annotation":
+      "compares the match of a router policy, which here also holds the policy to a port that is bound (docs/design/node-traffic.md)",
     "handle pod creation during kube-ovn-controller is down":
       "wants another MAC for a pod that took the name of one that was deleted meanwhile; here it gets the addresses of the name's IP object",
     "SLR with default provider":
