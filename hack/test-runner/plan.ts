@@ -32,7 +32,7 @@ export const RELEASE = ["test/e2e/release/**/*.test.ts"];
 export const NO_KUBE_PROXY = [
   "test/e2e/no-kube-proxy/**/*.test.ts",
   ...["reach", "services"].map((name) => `test/e2e/smoke/${name}.test.ts`),
-  ...["metallb", "tenants-table"].map((name) => `test/e2e/release/${name}.test.ts`),
+  ...["metallb", "metallb-bgp", "tenants-table"].map((name) => `test/e2e/release/${name}.test.ts`),
 ];
 /** Tests that need three nodes: with two chassis, OVN cannot decide which one is disconnected. */
 export const THREE_NODES = ["test/e2e/three-nodes/**/*.test.ts"];

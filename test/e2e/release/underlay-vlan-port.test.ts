@@ -71,6 +71,11 @@ t.test(
     await until("the daemon gives the port its addresses", 60_000, async () => {
       const text = await shown();
       return FAMILIES.every((family) => text.includes(`${address(family)}/`));
+    }).catch(async (cause: unknown) => {
+      const daemon = world.own("kube-ovn-cni", first)[0]?.metadata.name ?? "";
+      const log = await lab.kubectl(["-n", "kube-system", "logs", "--since=90s", daemon]);
+      const row = await vsctl("--columns=error,ofport,mac_in_use", "list", "interface", port);
+      throw new Error(`the port has no addresses: ${await shown()}\n${row.stdout}\n${log.stdout}`, { cause });
     });
     const inVlan = { "ovn.kubernetes.io/logical_switch": vlan.name };
     const [here, there] = await run(

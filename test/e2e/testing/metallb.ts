@@ -19,10 +19,22 @@ const STARTS_MS = 180_000;
 export interface RunningMetallb {
   /** Gives Services without a class, or of its class, addresses of these ranges, and answers for them by ARP and neighbour discovery. */
   pool(name: string, ranges: Both): Promise<void>;
+  /** As `pool`, but it announces them nowhere, or to the peers by its own BGP: that knows IPv4 alone. */
+  bgpPool(name: string, ranges: Pick<Both, "v4"> & Partial<Both>, peers?: BgpPeers): Promise<void>;
   /** The pods of one of its programs. */
   pods(component: "controller" | "speaker"): readonly Thing[];
   /** Starts both programs again, from now on for Services of this class alone, or for those without one. Resolves when they are Ready. */
   restart(loadBalancerClass?: string): Promise<void>;
+}
+
+/** The sessions of its speakers with one router. */
+export interface BgpPeers {
+  readonly asn: number;
+  readonly router: string;
+  readonly routerAsn: number;
+  readonly holdS: number;
+  /** Node → the address from which its speaker connects. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 /** Runs MetalLB on the lab until the end of the test. Resolves when its pods are Ready. */
@@ -56,6 +68,25 @@ export async function useMetallb(t: Test, world: World): Promise<RunningMetallb>
       await apply(lab, [
         { ...about, kind: "IPAddressPool", spec: { addresses: [v4, v6] } },
         { ...about, kind: "L2Advertisement", spec: { ipAddressPools: [name] } },
+      ]);
+    },
+    async bgpPool(name, { v4, v6 }, peers) {
+      const about = (what: string) => ({ metadata: { namespace: NAMESPACE, name: what } });
+      const group = "metallb.io/v1beta1";
+      const addresses = [v4, ...(v6 === undefined ? [] : [v6])];
+      const advertised = { ipAddressPools: [name] };
+      await apply(lab, [
+        { apiVersion: group, kind: "IPAddressPool", ...about(name), spec: { addresses } },
+        ...(peers === undefined
+          ? []
+          : [{ apiVersion: group, kind: "BGPAdvertisement", ...about(name), spec: advertised }]),
+        ...[...(peers?.sources ?? [])].map(([node, sourceAddress]) => ({
+          ...{ apiVersion: "metallb.io/v1beta2", kind: "BGPPeer", ...about(`${name}-${node}`) },
+          spec: {
+            ...{ myASN: peers?.asn, peerASN: peers?.routerAsn, peerAddress: peers?.router, sourceAddress },
+            ...{ holdTime: `${peers?.holdS}s`, nodeSelectors: [{ matchLabels: { "kubernetes.io/hostname": node } }] },
+          },
+        })),
       ]);
     },
     async restart(loadBalancerClass) {
