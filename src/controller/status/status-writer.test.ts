@@ -158,6 +158,21 @@ t.test("a failed patch is retried with growing pauses, with the state that is wa
   t.equal(errors.length, 2);
 });
 
+t.test(
+  "counters whose patch failed, and whose next attempt falls into the pause, are written at its end",
+  async (t) => {
+    const { clock, kube, writer, count, stored } = await rig();
+    writer.state(READY);
+    await clock.advance(15_000);
+    kube.fail({ verb: "patch", code: "unavailable", times: 1 });
+    count(3n);
+    await clock.advance(999);
+    t.equal(stored()["v4usingIPs"], 0);
+    await clock.advance(1);
+    t.equal(stored()["v4usingIPs"], 3);
+  },
+);
+
 t.test("a writer that is stopped writes nothing more and leaves no timer", async (t) => {
   const { clock, writer, count, patches } = await rig();
   writer.state(READY);

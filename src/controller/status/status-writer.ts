@@ -115,7 +115,7 @@ export class StatusWriter {
       this.#entries.set(key, entry);
     }
     if (entry.running) entry.again = true;
-    else if (entry.failures === 0) this.#look(entry);
+    else if (!isRetried(entry)) this.#look(entry);
   }
 
   /** An object was deleted. */
@@ -205,7 +205,7 @@ export class StatusWriter {
       entry.pause = undefined;
       entry.pauseMs = entry.counted ? Math.min(2 * entry.pauseMs, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
       if (entry.running) entry.again = true;
-      else if (entry.counted && entry.failures === 0) this.#look(entry);
+      else if (entry.counted && !isRetried(entry)) this.#look(entry);
       else this.#drop(entry);
     });
   }
@@ -269,6 +269,11 @@ export class StatusWriter {
       );
     return conditions;
   }
+}
+
+/** Whether the next attempt after a failure is to come, which takes what has changed meanwhile. After it counters can still wait for the end of the pause. */
+function isRetried({ failures, cancel }: Entry): boolean {
+  return failures > 0 && cancel !== undefined;
 }
 
 /** Reasons why an object with a valid spec is not ready. */
