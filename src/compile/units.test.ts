@@ -3,6 +3,7 @@
 import t, { type Test } from "tap";
 import { NODE } from "../api/annotations.ts";
 import { equalsGolden } from "../collections/testing/golden.ts";
+import { notPlain } from "../collections/testing/not-plain.ts";
 import type { DesiredRow } from "../desired/fragment.ts";
 import { rowUuid, stableMac } from "../desired/identity.ts";
 import type { AnyUnitKind } from "../desired/unit-kind.ts";
@@ -67,6 +68,7 @@ function namesOf(facts: FactStore): (uuid: string) => string | undefined {
 /** Compares a unit's fragment with `units.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, kind: AnyUnitKind<FactReader, WeftEffect>, facts: FactStore, key: string): void {
   const input: unknown = kind.read(facts, key);
+  t.equal(notPlain(input), undefined, "the input can be compared with a later one");
   const text = input === undefined ? "(no unit)\n" : formatFragment(kind.compile(input), namesOf(facts));
   equalsGolden(t, new URL(`./units.golden/${name}.txt`, import.meta.url), text);
 }

@@ -14,7 +14,7 @@ import { isPlaced } from "./switch-lb-vip-check.ts";
 
 /** Ports that a Service does not have at its external addresses, by {@link servicePortKey}, and the Events about them. */
 export interface Taken {
-  readonly ports: ReadonlySet<string>;
+  readonly ports: readonly string[];
   readonly problems: readonly ProblemFact[];
 }
 
@@ -47,7 +47,7 @@ export function takenPorts(reader: FactReader, service: ServiceFact, vpc: string
       problems.push({ path, reason: "AddressInUse", message });
     }
   }
-  return { ports, problems };
+  return { ports: [...ports], problems };
 }
 
 /** Whether a Service of the VPC other than the given one is served at a port of an address. */

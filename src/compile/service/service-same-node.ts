@@ -33,7 +33,7 @@ export function addSameNode(
       portVariable(kind, { uid, protocol, port: port.port, v6 }),
     ) as [string, string];
     for (const address of addresses)
-      if (!taken.has(servicePortKey(address, port))) vips[templateVip(address, port.port)] = `^${same}`;
+      if (!taken.includes(servicePortKey(address, port))) vips[templateVip(address, port.port)] = `^${same}`;
     const hinted = hintedByNode(targets);
     for (const node of nodes) {
       const own = hinted.get(node)?.map(({ text }) => text);

@@ -15,7 +15,7 @@ export interface HintedAddresses {
   readonly v6: boolean;
   readonly addresses: readonly string[];
   /** The ports of `addresses` that are left out, by {@link servicePortKey}. */
-  readonly taken: ReadonlySet<string>;
+  readonly taken: readonly string[];
 }
 
 /**
@@ -42,7 +42,7 @@ export function addZonal(
         .map(({ text }) => text)
         .join(",");
       const where = [...(zone === undefined ? [] : [zoneVariable(zone)]), ...others];
-      const free = addresses.filter((address) => !taken.has(servicePortKey(address, { protocol, port })));
+      const free = addresses.filter((address) => !taken.includes(servicePortKey(address, { protocol, port })));
       return free.map((address) => [templateVip(address, port, ...where), chosen] as const);
     });
     addLoadBalancer(build, service, vpc, {

@@ -2,6 +2,7 @@
 
 import t, { type Test } from "tap";
 import { equalsGolden } from "../../collections/testing/golden.ts";
+import { notPlain } from "../../collections/testing/not-plain.ts";
 import type { DesiredRow } from "../../desired/fragment.ts";
 import { rowUuid } from "../../desired/identity.ts";
 import { mapEntry } from "../../desired/map-entry.ts";
@@ -42,6 +43,7 @@ for (const node of ["weft-1", "weft-2", "weft-3"])
 /** Compares a Service's fragment with `service.golden/<name>.txt`; WEFT_GOLDEN=write regenerates the file. */
 function golden(t: Test, name: string, facts: FactStore, key: string): void {
   const input = serviceUnit.read(facts, key);
+  t.equal(notPlain(input), undefined, "the input can be compared with a later one");
   const text =
     input === undefined ? "(no unit)\n" : formatFragment(serviceUnit.compile(input), (uuid) => GROUPS.get(uuid));
   equalsGolden(t, new URL(`./service.golden/${name}.txt`, import.meta.url), text);

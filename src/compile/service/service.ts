@@ -48,7 +48,7 @@ interface ServiceInput {
   /** The ports of external addresses that another Service has. */
   readonly taken: Taken;
   /** For a Service of another VPC: the ports of its addresses at which Services of the default VPC are served. */
-  readonly servedInDefault: ReadonlySet<string>;
+  readonly servedInDefault: readonly string[];
   readonly health: HealthChecks;
   /** The addresses whose endpoints are not chosen by node. */
   readonly wide: readonly string[];
@@ -90,7 +90,7 @@ export const serviceUnit: UnitKind<FactReader, ServiceInput, WeftEffect> = {
     const serviceRanges = rangesOfServices(reader);
     const replacement = cluster?.kubeProxyReplacement === true;
     const taken = takenPorts(reader, service, vpc, defaultVpc);
-    const servedInDefault = new Set(vpc === defaultVpc ? [] : servedIn(reader, service, defaultVpc));
+    const servedInDefault = vpc === defaultVpc ? [] : servedIn(reader, service, defaultVpc);
     const found = { service, vpc, defaultVpc, replacement, vpcExists, serviceRanges, slices, vips, external };
     return { ...found, taken, servedInDefault, health, wide, zones, nodes };
   },
@@ -191,7 +191,7 @@ function refuseInDefaultVpc(
   build: FragmentBuilder,
   service: ServiceFact,
   defaultVpc: string,
-  served: ReadonlySet<string>,
+  served: readonly string[],
 ): void {
   const external = [...service.externalIps, ...service.ingressIps];
   for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
@@ -199,7 +199,7 @@ function refuseInDefaultVpc(
     const refuse = (name: string, addresses: readonly string[], inside: boolean): void => {
       const vips = addresses.flatMap((address) =>
         ports.flatMap((port) =>
-          served.has(servicePortKey(address, port)) ? [] : [[hostPort(address, port.port), ""]],
+          served.includes(servicePortKey(address, port)) ? [] : [[hostPort(address, port.port), ""]],
         ),
       );
       if (vips.length > 0)
@@ -249,7 +249,7 @@ function addCluster(
   for (const address of wide) {
     if (hinted.includes(isV6(address))) continue;
     for (const port of ports) {
-      if (taken.ports.has(servicePortKey(address, port))) continue;
+      if (taken.ports.includes(servicePortKey(address, port))) continue;
       const targets = usable(targetsOf(port, isV6(address), slices));
       vips[hostPort(address, port.port)] = targets.map(({ text }) => text).join(",");
     }
