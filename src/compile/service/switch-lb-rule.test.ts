@@ -186,6 +186,17 @@ t.test("a Service without a rule has no VIP, whatever its annotation says", asyn
   t.match(serviceUnit.compile(input).effects[0], { kind: "report", reason: "NoSwitchLBRule" });
 });
 
+t.test("no Event says so of a Service whose rule has just been deleted", async (t) => {
+  const facts = sampleFacts();
+  addRule(facts, "web", {});
+  addRuleService(facts, "web");
+  addWeb(facts, "slr-web", "10.16.0.9");
+  facts.set("switchLbRules", "web", undefined);
+  const { rows, effects } = serviceUnit.compile(serviceUnit.read(facts, "default/slr-web")!);
+  t.same(rows, []);
+  t.notOk(effects.some(({ kind }) => kind === "report"));
+});
+
 t.test("an invalid spec is refused with its fields, and leaves the Service unchanged", async (t) => {
   const facts = sampleFacts();
   const spec = { vip: "10.0.0.256", selector: ["web"], endpoints: ["x"], ports: [{ port: 0 }], sessionAffinity: "Ip" };

@@ -31,7 +31,8 @@ export function vipsOfService(
 ): ServiceVips {
   const confirmed = vipsByRule(reader, service);
   const problems: ProblemFact[] = service.vips
-    .filter((vip) => !confirmed.includes(vip))
+    // Once its rule is gone, the Service is about to be deleted.
+    .filter((vip) => !confirmed.includes(vip) && !isLeftBehind(reader, service))
     .map((vip) => {
       const message = `VIP ${vip} is not used: only the Service of a SwitchLBRule has VIPs; create a SwitchLBRule instead`;
       return { path: "metadata.annotations", reason: "NoSwitchLBRule", message };
@@ -45,6 +46,12 @@ export function vipsOfService(
     return false;
   });
   return { addresses, problems };
+}
+
+/** Whether a Service was made for a SwitchLBRule that does not exist any more, or is being deleted. */
+function isLeftBehind(reader: FactReader, { rule: name, ruleUid }: ServiceFact): boolean {
+  const rule = name === "" ? undefined : reader.get("switchLbRules", name);
+  return name !== "" && (rule === undefined || rule.deleting || rule.uid !== ruleUid);
 }
 
 /** The VIPs in the range of a subnet of the VPC for which ARP and ND are not answered. */
