@@ -78,6 +78,10 @@ function keep(observed: ObservedVlan): VlanOutcome {
     if (port.error !== "") return { problem: { reason: "PortFailed", message: `Open vSwitch: ${port.error}` } };
     return { wait: `ovs-vswitchd has yet to make the device for ${observed.name}` };
   }
+  // A userspace datapath brings the device down for that, and the kernel then removes IPv6 addresses and routes (`netdev_linux_set_etheraddr` in lib/netdev-linux.c).
+  const { mac = "", holder } = port.record ?? {};
+  if (mac !== "" && device.link.mac !== mac && holder !== device.link.index)
+    return { wait: `ovs-vswitchd has yet to give the port for ${observed.name} the MAC ${mac}` };
   if (observed.isUserspace && device.leavesChecksums) return { step: { do: "checksum", link: device.link } };
   const moved = move(view(observed), device, vlan, baseOf(observed, vlan ?? device), {
     beforeRoutes: () => lenient(observed, vlan),
