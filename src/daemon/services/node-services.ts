@@ -46,9 +46,9 @@ export type NftProtocol = "tcp" | "udp" | "sctp";
 /** The part of a Service that a node serves to itself and to clients outside. OVN balances the Service's ClusterIP. */
 export interface NodeService {
   readonly key: string;
-  /** Its `clusterIPs`. */
   /** Creation time, RFC 3339. */
   readonly created: string;
+  /** Its `clusterIPs`. */
   readonly addresses: readonly Ip[];
   readonly ports: readonly {
     readonly name: string;
