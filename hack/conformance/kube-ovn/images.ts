@@ -14,20 +14,27 @@ import { copyProgram } from "../../oci/files.ts";
 const AGNHOST = "ghcr.io/kubeovn/agnhost:2.47";
 const PAUSE = "ghcr.io/kubeovn/pause:3.9";
 
-/** Specs read the JSON of `ip`, which busybox's does not have. */
-const IP: Need = { what: "ip", package: "iproute2" };
+/** Specs read the JSON of `ip`, which busybox's does not have; busybox's shell takes its own `ip` whatever there is. */
+const NEEDS: readonly Need[] = [
+  { what: "ip", package: "iproute2" },
+  { what: "dash", package: "dash" },
+];
 
 /**
  * Puts stand-ins into every node under the names that the suites ask for, so that nothing is pulled: the lab's agnhost with `ip`, by the programs in `kube`, and the lab's pause.
  * Rejects with HostError.
  */
 export async function importImages(lab: Lab, kube: string, progress: Progress): Promise<void> {
-  await ensurePackages([IP], progress);
+  await ensurePackages(NEEDS, progress);
   const out = join(lab.paths.state, "conformance");
   await mkdir(out, { recursive: true });
-  const addIp = (root: string): Promise<void> => copyProgram(findCommand(IP.what) ?? IP.what, root, "bin/ip");
-  const archives = await progress.step("building agnhost", () => buildOnAgnhost(kube, [AGNHOST], addIp, out));
+  const archives = await progress.step("building agnhost", () => buildOnAgnhost(kube, [AGNHOST], tools, out));
   for (const archive of archives) await lab.importImage(archive);
   const tag = ["ctr", "--namespace=k8s.io", "images", "tag", "--force", PAUSE_IMAGE, PAUSE];
   await Promise.all(lab.nodes.map((node) => lab.node(node).exec(tag)));
+}
+
+async function tools(root: string): Promise<void> {
+  for (const [target, program] of Object.entries({ ip: "ip", sh: "dash" }))
+    await copyProgram(findCommand(program) ?? program, root, `bin/${target}`);
 }
