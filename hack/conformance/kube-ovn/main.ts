@@ -71,7 +71,8 @@ async function main(suite: string, { all, focus, skip: unwanted, procs, resume, 
       {
         program,
         // As the machine of kind's containers: outside the nodes, with the gateways' addresses, and without a way to anything but the lab.
-        within: lab.node(OUTSIDE).command,
+        // nsenter changes to the root folder, and Ginkgo's command looks for its report from where it is.
+        within: (command) => lab.node(OUTSIDE).command(["env", `--chdir=${folder}`, ...command]),
         focus,
         skip: [all ? undefined : skippedInSuite(suite, mode.ipFamily), unwanted]
           .filter((one) => one !== undefined && one !== "")

@@ -41,6 +41,8 @@ export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<st
       "wants another MAC for a pod that took the name of one that was deleted meanwhile; here it gets the addresses of the name's IP object",
     "SLR with default provider":
       "waits for the Endpoints of a rule with addresses; Weft writes an EndpointSlice only (docs/vpc-services.md)",
+    "create Service and Endpoints for selector mode":
+      "labels no node external-gw, so its VPC has no port in the external network, which a rule needs (docs/nat.md); with such nodes it goes on until it empties spec.ovnEip, which is refused",
     "propagate a runtime ServiceCIDR object into node ipsets": "looks for Kube-OVN's ipsets; Weft's sets are nftables'",
     "not delete VIPs in other VPCs when deleting SLR with same VIP IP":
       "gives a rule the address and the port of a Service of its VPC, which is refused (docs/vpc-services.md#if-a-rule-is-not-ready)",
