@@ -59,3 +59,19 @@ t.test("only what both have is dropped, of each family", async (t) => {
   ]);
   t.same(hub(routes, { b: "10.2.0.0/24", c: "10.3.0.0/24" }).drops, OWN, "nothing of peers that share no range");
 });
+
+t.test("a hub of many peers with one range in common has one note for it", async (t) => {
+  const facts = sampleFacts();
+  const names = Array.from({ length: 40 }, (_, i) => `spoke-${i + 10}`);
+  const link = (i: number, host: number): string => `169.254.${i}.${host}/30`;
+  addVpc(facts, "hub", { vpcPeerings: names.map((remoteVpc, i) => ({ remoteVpc, localConnectIP: link(i, 1) })) });
+  for (const [i, name] of names.entries()) {
+    addVpc(facts, name, { vpcPeerings: [{ remoteVpc: "hub", localConnectIP: link(i, 2) }] });
+    addSubnet(facts, `${name}-pods`, { vpc: name, cidrBlock: "10.2.0.0/24" });
+  }
+  const input = vpcUnit.read(facts, "hub");
+  const [condition] = input === undefined ? [] : conditionsIn(vpcUnit.compile(input).effects);
+  const notes = condition?.notes?.filter(({ reason }) => reason === "PeersOverlap") ?? [];
+  t.match(notes, [{ message: /"spoke-10", "spoke-11", "spoke-12" and 37 more have 10\.2\.0\.0\/24 in common, and/ }]);
+  t.equal(notes.length, 1);
+});

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { getOrAdd } from "../../collections/get-or-add.ts";
 import type { StaticRouteFact } from "../../facts/vpc.ts";
 import { parseIp } from "../../net/address.ts";
 import { AddressTable } from "../../net/address-table.ts";
 import { type Cidr, cidrContains, cidrContainsCidr, cidrsOverlap, hostCidr, parseCidr } from "../../net/cidr.ts";
-import { dualValues } from "../../net/dual.ts";
+import { type Dual, dualValues } from "../../net/dual.ts";
 import type { Note } from "../effects.ts";
 import type { ConnectedRange, PeeringLink } from "./vpc-peerings.ts";
 
@@ -28,57 +29,56 @@ export function peerSources(
   staticRoutes: readonly StaticRouteFact[],
 ): PeerSources {
   const dropped = new Map<string, Set<string>>();
-  const notes = new Map<string, Note>();
+  const unclear = new Map<string, ReadonlySet<string>>();
   const towards = routesTo(links, staticRoutes);
-  for (const [vpc, other, range] of overlaps(links, rangesOf)) {
-    const { shared } = range;
-    const leads = leadsTo(towards, shared);
-    if (leads.size === 1 && leads.has(other)) {
-      const ranges = dropped.get(vpc) ?? new Set<string>();
-      dropped.set(vpc, ranges.add(shared.text));
-    } else if (!(leads.size === 1 && leads.has(vpc)) && vpc < other) {
-      const message = `subnet ${range.own} of VPC "${vpc}" and subnet ${range.their} of VPC "${other}", with both of which this VPC is peered, contain ${shared.text}, and staticRoutes lead to ${leads.size === 0 ? "neither" : "both"}: policies that select pods of one of them also match pods of the other`;
-      notes.set(message, { reason: "PeersOverlap", message });
-    }
+  for (const { shared, vpcs } of sharedRanges(links, rangesOf)) {
+    const [leader, ...others] = leadsTo(towards, shared);
+    if (leader === undefined || others.length > 0 || !vpcs.has(leader)) unclear.set(shared.text, vpcs);
+    else for (const vpc of vpcs) if (vpc !== leader) getOrAdd(dropped, vpc, () => new Set<string>()).add(shared.text);
   }
   return {
     dropped: new Map([...dropped].map(([vpc, ranges]) => [vpc, [...ranges].sort()])),
-    notes: [...notes.values()],
+    notes: [...unclear].slice(0, NAMED).map(([range, vpcs]) => overlapNote(range, vpcs, unclear.size)),
   };
 }
 
-interface Shared {
-  /** Names of the subnets. */
-  readonly own: string;
-  readonly their: string;
-  /** The smaller range. */
-  readonly shared: Cidr;
+/** How many ranges, and how many VPCs of each, notes name. */
+const NAMED = 3;
+
+function overlapNote(range: string, vpcs: ReadonlySet<string>, ranges: number): Note {
+  const named = [...vpcs]
+    .sort()
+    .slice(0, NAMED)
+    .map((vpc) => `"${vpc}"`)
+    .join(", ");
+  const more = vpcs.size > NAMED ? ` and ${vpcs.size - NAMED} more` : "";
+  const further = ranges > NAMED ? ` (${ranges} such ranges)` : "";
+  const message = `the peered VPCs ${named}${more} have ${range} in common${further}, and staticRoutes do not lead to exactly one of them: policies that select pods of one also match pods of the others`;
+  return { reason: "PeersOverlap", message };
 }
 
-/** For each two peers, in both orders, the ranges that both have. */
-function overlaps(
+/** The ranges that several peers have, with these peers. */
+function sharedRanges(
   links: readonly PeeringLink[],
   rangesOf: Readonly<Record<string, readonly ConnectedRange[]>>,
-): readonly (readonly [vpc: string, other: string, range: Shared])[] {
+): readonly { readonly shared: Cidr; readonly vpcs: ReadonlySet<string> }[] {
   if (links.length < 2) return [];
-  const ranges = links.flatMap(({ remoteVpc }) =>
-    (rangesOf[remoteVpc] ?? []).flatMap(({ subnet, cidr }) => {
-      const block = parseCidr(cidr);
-      return block === undefined
-        ? []
-        : [{ vpc: remoteVpc, subnet, block, dual: cidr.includes(":") ? { v6: cidr } : { v4: cidr } }];
-    }),
-  );
+  const holders = new Map<string, Set<string>>();
+  for (const { remoteVpc } of links)
+    for (const { cidr } of rangesOf[remoteVpc] ?? []) getOrAdd(holders, cidr, () => new Set<string>()).add(remoteVpc);
   const table = new AddressTable();
-  for (const [i, { dual }] of ranges.entries()) table.set(String(i), [dual]);
-  return ranges.flatMap(({ vpc, subnet, block, dual }) => {
-    const { v4, v6 } = table.overlapping(dual);
-    return [...v4, ...v6].flatMap((name) => {
-      const other = ranges[Number(name)];
-      if (other === undefined || other.vpc === vpc) return [];
-      const shared = cidrContainsCidr(block, other.block) ? other.block : block;
-      return [[vpc, other.vpc, { own: subnet, their: other.subnet, shared }] as const];
+  const dual = (cidr: string): Dual<string> => (cidr.includes(":") ? { v6: cidr } : { v4: cidr });
+  for (const cidr of holders.keys()) table.set(cidr, [dual(cidr)]);
+  return [...holders].flatMap(([cidr, own]) => {
+    const block = parseCidr(cidr);
+    const { v4, v6 } = table.overlapping(dual(cidr));
+    // Of two ranges that overlap one contains the other.
+    const around = [...v4, ...v6].filter((other) => {
+      const outer = parseCidr(other);
+      return block !== undefined && outer !== undefined && cidrContainsCidr(outer, block);
     });
+    const vpcs = new Set([...own, ...around.flatMap((other) => [...(holders.get(other) ?? [])])]);
+    return block === undefined || vpcs.size < 2 ? [] : [{ shared: block, vpcs }];
   });
 }
 
