@@ -46,6 +46,7 @@ export const NOT_APPLICABLE_IN_SUITE: Readonly<Record<string, Readonly<Record<st
     "propagate a runtime ServiceCIDR object into node ipsets": "looks for Kube-OVN's ipsets; Weft's sets are nftables'",
     "not delete VIPs in other VPCs when deleting SLR with same VIP IP":
       "gives a rule the address and the port of a Service of its VPC, which is refused (docs/vpc-services.md#if-a-rule-is-not-ready)",
+    "[group:slr-ip-port-mapping]": "looks for the load balancer of all rules of a VPC; here each Service has its own",
     "manage address set when EnableAddressSet is true":
       "connects to the northbound database from the nodes' machine by the ClusterIP, and without TLS",
     "ovn nb change vip when dual-stack service":
