@@ -14,7 +14,7 @@ const WITH: Readonly<Record<Extra, number>> = {
 /** What the release tier generates beyond what `npm test` has run, by title: the first seeds are those after it (`SEEDS` and `EXTRA_SEEDS` in `test/sim`). */
 export const MORE_SEEDS: Readonly<Record<string, CommandLine>> = {
   "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"],
-  "more histories": ["node", "test/histories/main.ts", "--seed", "1", "--runs", "400"],
+  "more histories": ["node", "test/histories/main.ts", "--seed", "1", "--runs", "150"],
   "more seeds": seeds(61, 460),
   ...Object.fromEntries(EXTRAS.map((extra) => [`more seeds with ${extra}`, seeds(13, WITH[extra], "--with", extra)])),
 };
