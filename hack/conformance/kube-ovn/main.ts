@@ -20,7 +20,7 @@ import { describeMode, modeName, modeOf } from "../mode.ts";
 import { formatResults, processes, runSpecs } from "../specs.ts";
 import { ensureSuite, KUBE_OVN } from "./build.ts";
 import { importImages } from "./images.ts";
-import { NOT_APPLICABLE_IN_SUITE, NOT_WITH_DUAL_STACK, skippedInSuite } from "./not-applicable.ts";
+import { NOT_APPLICABLE_IN_SUITE, skippedInSuite } from "./not-applicable.ts";
 import { writePrograms } from "./programs.ts";
 
 const FOCUS = "CNI:Kube-OVN";
@@ -74,7 +74,7 @@ async function main(suite: string, { all, focus, skip: unwanted, procs, resume, 
         // nsenter changes to the root folder, and Ginkgo's command looks for its report from where it is.
         within: (command) => lab.node(OUTSIDE).command(["env", `--chdir=${folder}`, ...command]),
         focus,
-        skip: [all ? undefined : skippedInSuite(suite, mode.ipFamily), unwanted]
+        skip: [all ? undefined : skippedInSuite(suite), unwanted]
           .filter((one) => one !== undefined && one !== "")
           .join("|"),
         ...parallel,
@@ -115,8 +115,8 @@ async function nameProvider(lab: Lab): Promise<void> {
   }
 }
 
-function reasons(suites: typeof NOT_APPLICABLE_IN_SUITE): string {
-  return Object.entries(suites)
+function reasons(): string {
+  return Object.entries(NOT_APPLICABLE_IN_SUITE)
     .flatMap(([suite, specs]) => [
       `  ${suite}`,
       ...Object.entries(specs).map(([part, reason]) => `    ${part}: ${reason}`),
@@ -143,9 +143,7 @@ const program = new Command("npm run conformance:kube-ovn --")
     "after",
     `
 Not run without --all:
-${reasons(NOT_APPLICABLE_IN_SUITE)}
-Nor on a lab with two families:
-${reasons(NOT_WITH_DUAL_STACK)}
+${reasons()}
 
 Examples:
   npm run conformance:kube-ovn -- ovn-vpc-nat-gw
