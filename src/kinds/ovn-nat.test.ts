@@ -400,6 +400,8 @@ t.test("a Service with external addresses is load balancers of its VPC's router"
   addEip(facts, "ovn-cluster-external", 13, { type: "lrp" });
   addBalanced(facts, "shop", "10.16.0.2", "fd00:10:16::2");
   golden(t, "service-external", serviceKind.unit, facts, "default/shop");
+  // The next one has the same addresses.
+  facts.set("services", "default/shop", undefined);
   addBalanced(facts, "team", "10.0.1.5", "fd00:10:1::5");
   golden(t, "service-external-vpc", serviceKind.unit, facts, "default/team");
 });
