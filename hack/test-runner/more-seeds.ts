@@ -15,7 +15,7 @@ const WITH: Readonly<Record<Extra, number>> = {
 export const MORE_SEEDS: Readonly<Record<string, CommandLine>> = {
   "policies by the thousand": ["node", "test/policy-oracle/main.ts", "--runs", "4000"],
   "more histories": ["node", "test/histories/main.ts", "--seed", "1", "--runs", "150"],
-  "more seeds": seeds(61, 460),
+  "more seeds": seeds(46, 475),
   ...Object.fromEntries(EXTRAS.map((extra) => [`more seeds with ${extra}`, seeds(13, WITH[extra], "--with", extra)])),
 };
 

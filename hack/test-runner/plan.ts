@@ -61,16 +61,18 @@ export interface PlanStage {
  */
 const SIDE_BY_SIDE: readonly (readonly string[])[] = [
   // The examples wait for most of their time. They have the one BaselineAdminNetworkPolicy, and `weftctl status` of theirs wants each subnet to be ready.
-  // The entry points are started in namespaces of their own, beside the lab. No policy of the examples selects pods of `explain`.
+  // The entry points and `supervise` are started in namespaces of their own, beside the lab. No policy of the examples selects pods of `explain`.
   ["docs"],
-  ["crds", "reach", "entry-points", "explain", "apiserver-to-pods", "vip", "vpc"],
+  ["crds", "reach", "entry-points", "supervise", "explain", "apiserver-to-pods", "vip", "vpc"],
 ];
 
 /**
  * Tests that have the lab for themselves, and depend as little on times and single datagrams as the files above. All
  * others run when the unit tests have ended.
  */
-const BESIDE_UNIT_TESTS: readonly string[] = ["admin-policy", "attachments", "cni", "install", "lab", "refusals"];
+const BESIDE_UNIT_TESTS: readonly string[] = [
+  ...["admin-policy", "attachments", "churn", "cni", "install", "lab", "objects", "refusals", "services"],
+];
 
 /**
  * The stages in which the lab tests of some patterns run, those beside the unit tests first. An unknown file runs

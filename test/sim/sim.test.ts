@@ -16,7 +16,7 @@ import { runScript } from "./run.ts";
 import { NAT_SEEDS, seedsWith } from "./seeds.ts";
 
 /** How many seeds `npm test` runs, some of them with external networks (`nat.test.ts`); the release tier runs the next ones (`hack/test-runner/main.ts`). More: `npm run sim -- --seeds N`. */
-const SEEDS = 60;
+const SEEDS = 45;
 /** Mutations that this test must find; the others take longer (`npm run sim -- --mutation all`). */
 const SEARCHED = [
   "no-confirmation",
