@@ -8,7 +8,7 @@ import { fakeKube } from "../../src/kube/testing/fake.ts";
 import { addressesGivenTwice } from "./addresses.ts";
 import { faultsOf } from "./check.ts";
 import { EXTERNAL_HISTORY, histories, historyText } from "./edits.ts";
-import { PLANTS, PUTS, WHILE_STOPPED } from "./plants.ts";
+import { PLANTS, PUTS, SAME_CHASSIS, WHILE_STOPPED } from "./plants.ts";
 
 /** Number of histories that `npm test` runs. More: `hack/with-deps node test/histories/main.ts --runs N`. */
 const RUNS = 6;
@@ -27,7 +27,7 @@ t.test("after any edits, the rows do not depend on former states, and deleted ob
 });
 
 t.test("histories without a mutation have no fault", async (t) => {
-  for (const history of [PUTS, EXTERNAL_HISTORY, WHILE_STOPPED]) t.same(await faultsOf(history), []);
+  for (const history of [PUTS, EXTERNAL_HISTORY, WHILE_STOPPED, SAME_CHASSIS]) t.same(await faultsOf(history), []);
 });
 
 for (const { bug, history, plant, found } of PLANTS) {

@@ -57,6 +57,17 @@ export const WHILE_STOPPED: readonly Edit[] = [
   put(PODS, { namespace: "default", name: "p4" }, withEip("172.29.0.5")),
 ];
 
+/** A node that reports, while no controller runs, the chassis that another one has: it is the first of them, and gets the variables. */
+export const SAME_CHASSIS: readonly Edit[] = [
+  put(NODES, { name: "n2" }, withChassis("chassis-2")),
+  { after: 40_000, do: "restart", crash: true },
+  put(NODES, { name: "n1" }, withChassis("chassis-2")),
+];
+
+function withChassis(chassis: string): Body {
+  return { metadata: { annotations: { "ovn.kubernetes.io/chassis": chassis } } };
+}
+
 /** Bugs, and the fault that must be found in a history for each. */
 export const PLANTS: readonly {
   readonly bug: string;

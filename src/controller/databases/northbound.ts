@@ -19,10 +19,12 @@ import type { ObservedChange } from "../../reconcile/drift.ts";
 import type { OwnColumn } from "../../reconcile/orphaned-members.ts";
 import type { SweptRow } from "../../reconcile/orphaned-rows.ts";
 import type { CommitOutcome } from "../../reconcile/outcome.ts";
+import { ownerOf } from "../../reconcile/owner.ts";
 import type { DatabaseView, Plan } from "../../reconcile/transaction-plan.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../time/clock.ts";
 import { sessionsOfRemovedPorts } from "./bfd-sessions.ts";
 import { COUNT_UP, countedUp, staleFlows } from "./find-stale-udp-flows.ts";
+import { formerVariables } from "./former-variables.ts";
 import { northdProbe } from "./northd-probe-interval.ts";
 import { operationsOf } from "./operations.ts";
 import { takeChanges } from "./table-facts.ts";
@@ -94,6 +96,7 @@ export class Northbound {
   readonly #mirror: Mirror<OvnNbTables>;
   readonly #global: Mirror<{ readonly NB_Global: Pick<OvnNbTables["NB_Global"], "external_ids"> }>;
   readonly #clock: Pick<Clock, "now" | "after">;
+  readonly #withChassis: Parameters<typeof formerVariables>[1];
   /** Ended flows of transactions with an unknown outcome, or too soon after the last increment. */
   #owed: readonly StaleFlow[] = [];
   /** When `nb_cfg` may be incremented next. */
@@ -107,6 +110,9 @@ export class Northbound {
     this.#clock = clock;
     this.#mirror = client.monitor(OVN_NB, northboundSelection()) as Mirror<OvnNbTables>;
     this.#global = client.monitor(OVN_NB, { NB_Global: ["external_ids"] });
+    const variables = this.#mirror.index("Chassis_Template_Var", "chassis", ({ chassis }) => chassis);
+    this.#withChassis = (chassis) =>
+      variables.lookup(chassis).map((row) => ({ uuid: row._uuid, ours: ownerOf(row as unknown as Row) !== undefined }));
     this.lock = client.lock(LEADER_LOCK);
     this.view = {
       get: (table, uuid) => this.#mirror.get(table as Table, uuid) as Row | undefined,
@@ -173,7 +179,8 @@ export class Northbound {
     const countable = this.#countable;
     const isCounted = flows.length > 0 && now >= countable;
     if (isCounted) this.#countable = now + COUNT_EVERY_MS;
-    const all = [...sessionsOfRemovedPorts(plan, this.view), ...operations, ...(isCounted ? COUNT_UP : [])];
+    const first = [...sessionsOfRemovedPorts(plan, this.view), ...formerVariables(plan, this.#withChassis)];
+    const all = [...first, ...operations, ...(isCounted ? COUNT_UP : [])];
     try {
       const answers = await this.client.transact(OVN_NB.name, all, { assertLock: LEADER_LOCK, timeoutMs: COMMIT_MS });
       const cfg = isCounted ? countedUp(answers) : undefined;
