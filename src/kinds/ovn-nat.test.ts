@@ -269,6 +269,20 @@ t.test(
       reasonOf((facts) => add(facts, "ovnEips", "team-external", { type: "lrp" })),
       "AddressPending",
     );
+    const long = "v".repeat(253 - "-external".length);
+    const spec = { enableExternal: true, extraExternalSubnets: ["external"] };
+    const made = [long, `${long}v`].map((name) => {
+      const facts = world();
+      addVpc(facts, name, spec);
+      const { effects } = compile(facts, vpcKind, name);
+      const [condition] = conditionsIn(effects);
+      const creates = effects.some(({ kind }) => kind === "make-object");
+      return { creates, reason: condition?.notes?.[0]?.reason };
+    });
+    t.match(made, [
+      { creates: true, reason: undefined },
+      { creates: false, reason: "NameTooLong" },
+    ]);
   },
 );
 

@@ -28,6 +28,9 @@ import { type ConnectedRange, connectedRanges } from "./vpc-peerings.ts";
 
 type OvnEipFact = FactTypes["ovnEips"];
 
+/** The API server's limit for names of objects. */
+const NAME_LIMIT = 253;
+
 /** A router's port in an external subnet. */
 export interface ExternalLink {
   readonly subnet: string;
@@ -113,6 +116,7 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
     if (eip === undefined) {
       // The connection would get no address.
       if (subnet.deleting) notes.push(notReady(name));
+      else if (externalEipName(vpc.name, name).length > NAME_LIMIT) notes.push(nameTooLong(vpc.name, name));
       else missing.push(name);
       continue;
     }
@@ -251,6 +255,12 @@ function unusable(reader: FactReader, vpc: string, name: string, subnet: SubnetF
 function notReady(subnet: string): Note {
   const message = `external subnet "${subnet}" is not ready (see its conditions), or is being deleted: the router has no port in it`;
   return { reason: "SubnetNotReady", message };
+}
+
+function nameTooLong(vpc: string, subnet: string): Note {
+  const { length } = externalEipName(vpc, subnet);
+  const message = `the OvnEip <vpc>-<subnet> for external subnet "${subnet}" would have a name of ${length} characters, of which ${NAME_LIMIT} are possible: the router has no port in the subnet; use a shorter name for the Vpc or the Subnet`;
+  return { reason: "NameTooLong", message };
 }
 
 function overlapOf(
