@@ -185,5 +185,7 @@ t.test("an error of the runner itself, or of its arguments, is not a failed SLA"
   t.equal(broken.code, EXIT.broken);
   t.match(broken.stderr, /file/);
   t.match(await command("check", "a.yaml", "--set=a"), { code: EXIT.invalid, stderr: /^error: .*NAME=VALUE/ });
+  const list = await command("check", "a.yaml", "--set=a=[1");
+  t.match(list, { code: EXIT.invalid, stderr: /^error: .*a=\[1.* VALUE is not YAML: Flow sequence/ });
   t.match(await command("--help"), { code: EXIT.passed, stdout: /Examples:/ });
 });

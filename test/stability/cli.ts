@@ -58,7 +58,11 @@ export interface CliWorld {
 function addVariable(text: string, before: Record<string, unknown>): Record<string, unknown> {
   const [, name, value = ""] = /^(\w+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("must be NAME=VALUE.");
-  return { ...before, [name]: parse(value) as unknown };
+  try {
+    return { ...before, [name]: parse(value, { prettyErrors: false }) as unknown };
+  } catch (error) {
+    throw new InvalidArgumentError(`VALUE is not YAML: ${textOf(error)}`);
+  }
 }
 
 function load(file: string, { set, target, only }: RunOptions, { plugins }: CliWorld): Task {

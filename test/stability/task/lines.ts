@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { StabilityError } from "../errors.ts";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { StabilityError, textOf } from "../errors.ts";
 import type { Issue } from "../plugin.ts";
 import { type Rendered, type SourcePlace, shownPlace } from "./template.ts";
 
@@ -24,9 +24,28 @@ export function locate(file: string, { text, lines }: Rendered): Located {
   if (error !== undefined)
     throw new StabilityError("invalid-task", `${shownPlace(source(error.pos[0]))}: ${error.message}`);
   return {
-    value: document.toJS({ maxAliasCount: 100 }),
+    value: parsedValue(document, (offset, why) => {
+      const message = `${shownPlace(source(offset))}: ${textOf(why)}`;
+      throw new StabilityError("invalid-task", message, { cause: why });
+    }),
     placeOf: (path) => source(offsetOf(document, path)),
   };
+}
+
+/** The value of a document. Only its aliases can be wrong: `fail` gets the offset of the one without an anchor, or of the last if they repeat too much. */
+function parsedValue(document: Document.Parsed, fail: (offset: number, why: unknown) => never): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    let offset = 0;
+    visit(document, {
+      Alias(_, alias) {
+        offset = startOf(alias);
+        return alias.resolve(document) === undefined ? visit.BREAK : undefined;
+      },
+    });
+    return fail(offset, error);
+  }
 }
 
 function offsetOf(document: Document.Parsed, path: readonly (string | number)[]): number {

@@ -65,6 +65,8 @@ t.test("errors have their line and path", async (t) => {
     ["title: t", "t.yaml:1: runs: Invalid input: expected array, received undefined"],
     ["title: t\nruns: [", "t.yaml:3: Flow sequence"],
     ["title: t\ntitle: u\nruns: []", "t.yaml:3: Map keys must be unique"],
+    ["title: t\nruns: *none", "t.yaml:3: Unresolved alias (the anchor must be set before the alias): none"],
+    [`a: &a [1]\nb: &b [${"*a, ".repeat(30)}]\nruns: [${"*b, ".repeat(30)}]`, "t.yaml:4: Excessive alias count"],
     [
       `colour: red\n${task()}`,
       't.yaml:2: colour: unknown field "colour"; must be one of: title, seed, repeat, target, runs',

@@ -74,6 +74,14 @@ t.test("loops that would fill the memory fail with an error", async (t) => {
   const list = JSON.stringify(Array.from({ length: 200 }, (_, n) => n));
   const source = `{% set l = ${list} %}\n{% for a in l %}\n{% for b in l %}\n- 1\n{% endfor %}\n{% endfor %}`;
   t.throws(() => render("t.yaml", source, {}), { message: /t.yaml:4: the task has more than 20000 lines/ });
+  const nested = `${"{% for a in [1,2,3,4,5,6,7,8] %}\n".repeat(12)}${"{% endfor %}\n".repeat(12)}`;
+  t.throws(() => render("t.yaml", nested, {}), { message: /the task has more than 20000 lines/ }, "nor do they hang");
+});
+
+t.test("a value of several lines does not move the lines after it", async (t) => {
+  const rendered = render("t.yaml", "a: {{ a }}\nb: 1", { a: "|\n  x\n  y" });
+  t.equal(rendered.text, "a: |\n  x\n  y\nb: 1");
+  t.same(rendered.lines.map(shownPlace), ["t.yaml:1", "t.yaml:1", "t.yaml:1", "t.yaml:2"]);
 });
 
 function escaped(text: string): string {

@@ -24,7 +24,7 @@ export function shownPlace({ file, line }: SourcePlace): string {
   return `${file}:${line}`;
 }
 
-/** Maximum number of lines, because nested loops multiply. */
+/** Maximum number of lines, with those that loops repeat and their directives, because nested loops multiply. */
 const MAX_LINES = 20_000;
 /** Maximum depth of includes, which stops a file that includes itself. */
 const MAX_DEPTH = 8;
@@ -52,8 +52,10 @@ function fail(at: SourcePlace, message: string): never {
 export function render(file: string, source: string, given: Variables): Rendered {
   const out: string[] = [];
   const lines: SourcePlace[] = [];
+  let walked = 0;
   const walk = (blocks: readonly Block[], scope: Map<string, unknown>): void => {
     for (const block of blocks) {
+      if (++walked > MAX_LINES) fail(block.at, `the task has more than ${MAX_LINES} lines`);
       if (block.kind === "set") {
         if (!scope.has(block.name)) scope.set(block.name, evaluate(block.value, scope, block.at));
       } else if (block.kind === "for") {
@@ -61,9 +63,11 @@ export function render(file: string, source: string, given: Variables): Rendered
         if (!Array.isArray(list)) fail(block.at, `"${block.of}" is not a list`);
         for (const item of list) walk(block.body, new Map([...scope, [block.name, item]]));
       } else {
-        if (out.length >= MAX_LINES) fail(block.at, `the task has more than ${MAX_LINES} lines`);
-        out.push(substitute(block.text, scope, block.at));
-        lines.push(block.at);
+        // A value may have several lines.
+        for (const line of substitute(block.text, scope, block.at).split("\n")) {
+          out.push(line);
+          lines.push(block.at);
+        }
       }
     }
   };
