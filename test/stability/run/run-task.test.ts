@@ -96,6 +96,24 @@ t.test("an SLA with nothing to judge breaks the run", async (t) => {
   ]);
 });
 
+t.test("a part that does not come back while the load lasts is not within any limit", async (t) => {
+  const limits = "recovery: { max: 60 }, longest_gap: { max: 60 }, downtime: { max: 60 }, failures: { max: 1000 }";
+  const parts = { hooks: "{ fault: { nothing: }, at: { seconds: 2 } }", scenario: "work: { fails_from: 50 }" };
+  const result = await new TestBed(t).run(task({ ...parts, sla: limits }));
+  t.equal(result.outcome, "broken");
+  t.match(
+    result.runs[0]?.repeats[0]?.problems,
+    ["recovery", "longest_gap", "downtime"].map((name) => ({
+      code: "unmeasurable",
+      text: new RegExp(
+        `^${name} could not be measured: it is at least [0-9.]+ s, because the last iteration failed too`,
+      ),
+    })),
+  );
+  const failed = await new TestBed(t).run(task({ ...parts, sla: "recovery: { max: 1 }" }));
+  t.equal(failed.outcome, "failed", "it is longer than allowed in any case");
+});
+
 t.test("a context that fails halfway is undone with those before it, and named", async (t) => {
   const bench = new TestBed(t);
   const more = "    context: { thing: { fails: true } }";

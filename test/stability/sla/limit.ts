@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { MEASURES, type Measured } from "../measure/measures.ts";
+import type { LoadRecord } from "../measure/samples.ts";
 import type { Sla, Verdict } from "./sla.ts";
+
+/** Measures of downtimes: if the load ends within one, they are only lower bounds. */
+const OF_DOWNTIME: readonly string[] = ["longest_gap", "downtime", "recovery"];
 
 /** An SLA that puts an upper limit on one measure, whose name it has. */
 export function atMost(measure: string, limit: number): Sla {
@@ -9,10 +13,14 @@ export function atMost(measure: string, limit: number): Sla {
   const unit = description === undefined || description.unit === "" ? "" : ` ${description.unit}`;
   return {
     ofFault: description?.ofFault ?? false,
-    judge(measured: Measured): Verdict {
+    judge(measured: Measured, { samples }: LoadRecord): Verdict {
       const value = measured[measure];
       if (value === undefined)
         return { name: measure, outcome: "unmeasurable", text: `${measure} could not be measured: ${why(measured)}` };
+      if (value <= limit && OF_DOWNTIME.includes(measure) && samples.at(-1)?.ok === false) {
+        const why = `it is at least ${rounded(value)}${unit}, because the last iteration failed too; the load must go on for longer (settle)`;
+        return { name: measure, outcome: "unmeasurable", text: `${measure} could not be measured: ${why}` };
+      }
       const text = `${measure} ${rounded(value)}${unit}, allowed ${limit}${unit}`;
       return { name: measure, outcome: value <= limit ? "passed" : "failed", text };
     },

@@ -48,17 +48,18 @@ export function testRegistry(target: FakeTarget, more: Partial<Registry> = {}): 
       ms: z.number().default(5),
       part: z.string().optional(),
       fails: z.boolean().default(false),
+      fails_from: z.int().default(Number.MAX_SAFE_INTEGER),
     }),
-    bind: ({ ms, part, fails }): Scenario => ({
+    bind: ({ ms, part, fails, fails_from }): Scenario => ({
       needs: [],
       requires: [],
       async prepare({ target: at, clock }) {
         return {
-          iterate: (actions) =>
+          iterate: (actions, n) =>
             actions.timed("work", async () => {
               await pauseOrAbort(clock, ms);
               const away = part !== undefined && isPartName(part) && !target.runs(part, "n1");
-              if (fails || away) throw new Error(`${part ?? "it"} is away`);
+              if (fails || away || n >= fails_from) throw new Error(`${part ?? "it"} is away`);
             }),
           stop: async () => void target.done.push(`stopped on ${at.name}`),
         };
