@@ -120,7 +120,10 @@ export class LeaseRegistry {
     }
     if (kind === "ports") this.#notePort(key, now as PortFact | undefined);
     for (const subnet of subnetsOf(change)) this.#reserveAgain(subnet);
-    if (now !== undefined) this.#reserveObject(kind, key);
+    if (now !== undefined) {
+      this.#releaseChanged(kind, key);
+      this.#reserveObject(kind, key);
+    }
     const gone = now === undefined ? this.#owners.get(`${kind}/${key}`) : undefined;
     if (gone !== undefined) this.#forget(kind, key, gone);
   }
@@ -238,6 +241,14 @@ export class LeaseRegistry {
   #tryObject(kind: FactKind, key: string, subnet?: string): void {
     const subject = { part: "claim", where: "what it holds", kind, key } as const;
     this.#options.facts.failures.run(subject, () => this.#reserveObject(kind, key, subnet));
+  }
+
+  /** Another client has written other addresses to an object's status. What uses the object uses these, so they are its lease, as they would be for the next leader. */
+  #releaseChanged(kind: FactKind, key: string): void {
+    const { facts, ipam } = this.#options;
+    const held = this.heldBy(kind, facts.get(kind, key));
+    if (held !== undefined && ipam.reserve(held).conflicts.some(({ code }) => code === "HoldsAnother"))
+      ipam.release(held.owner);
   }
 
   /** Restores the lease that an object records, now or when a conflicting lease is released. With `subnet`: only if it is in that subnet. */

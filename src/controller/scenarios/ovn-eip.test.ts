@@ -117,3 +117,29 @@ t.test("an OvnEip keeps its address when the controller restarts, and blocks the
   await eventually("they are gone", () => kube.objects(OVN_EIPS).length === 0 || undefined);
   await eventually("and so is it", () => kube.object(SUBNETS, { name: "external" }) === undefined || undefined);
 });
+
+t.test(
+  "an address that another client writes to the status of an OvnEip is that OvnEip's alone, or not used",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    await external(kube);
+    candidate(t, kube, server);
+    const given = async (name: string) => (await settled(kube, name, "True")).status;
+    await make(kube, "a");
+    const a = await given("a");
+    await make(kube, "b");
+    const b = await given("b");
+    const write = (status: object) =>
+      kube.patch(OVN_EIPS, { name: "b" }, { type: "merge", body: { status } }, { subresource: "status" });
+    await write({ v4Ip: a?.v4Ip });
+    t.match(ready(await settled(kube, "b", "False")), { reason: "AddressInUse", message: /is in use by OvnEip "a"/ });
+    await make(kube, "c", { externalSubnet: "external", v4Ip: b?.v4Ip ?? "" });
+    t.equal((await given("c"))?.v4Ip, b?.v4Ip, "its own address is free");
+
+    const [free = ""] = ["172.30.0.2", "172.30.0.3", "172.30.0.4"].filter((ip) => ip !== a?.v4Ip && ip !== b?.v4Ip);
+    await write({ v4Ip: free });
+    await settled(kube, "b", "True");
+    await make(kube, "d", { externalSubnet: "external", v4Ip: free });
+    t.match(ready(await settled(kube, "d", "False")), { reason: "AddressInUse", message: /OvnEip "b"/ });
+  },
+);
