@@ -126,8 +126,7 @@ start_member() { # nb|sb PORT PROBE_MS RAFT_PORT
   if [ -s "$file" ] && is_of_other_scheme "$file" "$4"; then
     # TCP and TLS members cannot form one cluster, so the cluster is created again from its data.
     log "$file is of a cluster that does not use $scheme; going on with its data"
-    rm -f "$file.new"
-    if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
+    cluster_to_standalone "$file"
   fi
   if [ -s "$file" ] && ! ovsdb-tool db-is-standalone "$file" 2>/dev/null; then
     reason=$(unusable "$file" "$4")

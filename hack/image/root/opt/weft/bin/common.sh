@@ -88,6 +88,19 @@ replace_database() { # FILE KEPT
   mv "$1.new" "$1"
 }
 
+# The file of a raft cluster's member becomes a standalone one, if it can be read. A full disk does not make it unreadable.
+cluster_to_standalone() { # FILE
+  # ovsdb-tool does not overwrite files: the remains of an earlier change would stop it, and this file would then be reported as unreadable.
+  rm -f "$1.new"
+  if ovsdb-tool cluster-to-standalone "$1.new" "$1"; then
+    replace_database "$1" "$1.clustered"
+    return
+  fi
+  rm -f "$1.new"
+  head -c "$(stat -c %s "$1")" /dev/zero >"$1.new" || { rm -f "$1.new"; fail "there is no space to convert $1; nothing was changed"; }
+  rm -f "$1.new"
+}
+
 # Creates the database if there is none, converts it if its schema differs, and creates an empty one if it is unreadable: the
 # controller and the daemons write its content again, so a running node is worth more than a damaged copy.
 ensure_database() { # FILE SCHEMA
@@ -95,9 +108,7 @@ ensure_database() { # FILE SCHEMA
   mkdir -p "$(dirname "$file")"
   if [ -s "$file" ] && ovsdb-tool db-is-clustered "$file" 2>/dev/null; then
     log "$file was a member of a raft cluster; going on with its data as a single server"
-    # ovsdb-tool does not overwrite files: the remains of an earlier change would stop it, and this file would then be reported as unreadable.
-    rm -f "$file.new"
-    if ovsdb-tool cluster-to-standalone "$file.new" "$file"; then replace_database "$file" "$file.clustered"; fi
+    cluster_to_standalone "$file"
   fi
   if [ -s "$file" ]; then
     if converts=$(ovsdb-tool needs-conversion "$file" "$schema"); then
