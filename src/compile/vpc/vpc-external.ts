@@ -6,7 +6,7 @@ import { spell } from "../../api/composed-name.ts";
 import { nodesAddressSet, routerPortName, routerSwitchPortName } from "../../api/names.ts";
 import { addressConflictOf } from "../../claims/status-address-conflict.ts";
 import { DEFAULT_EXTERNAL_SUBNET, EXTERNAL_GATEWAYS } from "../../facts/external.ts";
-import type { ExternalGatewayConfigFact } from "../../facts/external-config.ts";
+import { EXTERNAL_GATEWAY_CONFIG, type ExternalGatewayConfigFact } from "../../facts/external-config.ts";
 import type { FactReader } from "../../facts/store.ts";
 import type { SubnetFact } from "../../facts/subnet.ts";
 import type { FactTypes } from "../../facts/types.ts";
@@ -54,7 +54,7 @@ export interface Externals {
   readonly links: readonly ExternalLink[];
   /** Subnets whose OvnEip must be created. */
   readonly missing: readonly string[];
-  /** OvnEips that were created for connections that are no longer wanted, and that no rule uses. */
+  /** OvnEips that were created for connections that are no longer wanted, and that no rule uses; and one that is to be created again. */
   readonly unused: readonly { readonly name: string; readonly uid: string }[];
   readonly notes: readonly Note[];
 }
@@ -89,7 +89,7 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
   const hasRules = (eip: OvnEipFact): boolean =>
     Object.values(appliedRulesOf(reader, eip.name)).some((rules) => rules.length > 0);
   const unused = made
-    .filter((eip) => !eip.deleting && !isWanted(eip) && !hasRules(eip))
+    .filter((eip) => !eip.deleting && ((!isWanted(eip) && !hasRules(eip)) || isOutdated(reader, vpc, eip)))
     .map(({ name, uid }) => ({ name, uid }));
   if (vpc.unusedExternals.length > 0) {
     const message = "spec.extraExternalSubnets has no effect without spec.enableExternal";
@@ -134,6 +134,19 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
     });
   }
   return { links, notes, missing, unused };
+}
+
+/** Whether the OvnEip of the default VPC's port was refused the addresses that it asks for, and the ConfigMap names others now, or none. */
+function isOutdated(
+  reader: FactReader,
+  { isDefault }: VpcFact,
+  { name, subnet, given, v4, v6, mac }: OvnEipFact,
+): boolean {
+  if (!isDefault || subnet !== DEFAULT_EXTERNAL_SUBNET || given !== undefined) return false;
+  if (reader.get("verdicts", `ovnEip/${name}`)?.ok !== false) return false;
+  const config = reader.get("externalGatewayConfigs", EXTERNAL_GATEWAY_CONFIG);
+  const wanted = config?.enabled === true ? config : { v4: "", v6: "", mac: "" };
+  return v4 !== wanted.v4 || v6 !== wanted.v6 || mac !== wanted.mac;
 }
 
 function nodeHops(reader: FactReader, { staticRoutes }: VpcFact, subnet: string): readonly string[] {

@@ -89,6 +89,41 @@ t.test("the ConfigMap connects the default VPC and names its nodes, and its remo
   await eventually("and the OvnEip is gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
 });
 
+t.test("an address in the ConfigMap that is refused can be corrected there", async (t) => {
+  const { kube, server } = await cluster(t);
+  await world(kube);
+  candidate(t, kube, server);
+  const data = { "enable-external-gw": "true", "external-gw-nodes": "gw", "nic-ip": "172.30.0.1/24" };
+  await kube.create(CONFIG_MAPS, { metadata: CONFIG, data } as never);
+  const eip = (text: string) =>
+    eventually(
+      `the OvnEip has ${text}`,
+      () =>
+        JSON.stringify(find(kube, ovnEipKind.type, "ovn-cluster-external")?.status ?? {}).includes(text) || undefined,
+    );
+  const change = (ip: string) =>
+    kube.patch(CONFIG_MAPS, CONFIG, { type: "merge", body: { data: { "nic-ip": ip } } } as never);
+  await eip("AddressIsGateway");
+  await change("172.31.0.5/24");
+  await eip("AddressOutOfSubnet");
+  await change("172.30.0.5/24");
+  await eip('"v4Ip":"172.30.0.5"');
+  await change("172.30.0.6/24");
+  await becomesConnected(kube);
+  t.equal(
+    find(kube, ovnEipKind.type, "ovn-cluster-external")?.status?.["v4Ip"],
+    "172.30.0.5",
+    "a port keeps its address",
+  );
+});
+
+/** Resolves when the default VPC has its port. */
+const becomesConnected = (kube: FakeKube) =>
+  eventually(
+    "the VPC has its port",
+    () => find(kube, VPCS, "ovn-cluster")?.status?.["enableExternal"] === true || undefined,
+  );
+
 t.test("the ConfigMap connects a default VPC that names external subnets, whichever of them comes first", async (t) => {
   for (const isConfigFirst of [true, false]) {
     const { kube, server } = await cluster(t);
