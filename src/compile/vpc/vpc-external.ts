@@ -126,6 +126,7 @@ export function readExternals(reader: FactReader, vpc: VpcFact): Externals {
       continue;
     }
     ranges.push(...dualValues(subnet.cidr).map((cidr) => ({ subnet: name, cidr })));
+    notes.push(...missingFamilies(eip.name, subnet, address.of));
     if (chassis.length === 0) continue;
     links.push({
       ...{ subnet: name, cidr: subnet.cidr, gateway: subnet.gateway, address: address.of, mac: address.mac, chassis },
@@ -263,6 +264,16 @@ function unusable(reader: FactReader, vpc: string, name: string, subnet: SubnetF
     return { reason: "NotExternal", message };
   }
   return readLocalnet(reader, subnet) === undefined ? notReady(name) : undefined;
+}
+
+/** The families of an external subnet that the port does not have: the subnet has got them later, or the port asks for an address of the other one only. */
+function missingFamilies(eip: string, { name, cidr }: SubnetFact, has: Dual<string>): readonly Note[] {
+  return (["v4", "v6"] as const).flatMap((family) => {
+    if (cidr[family] === undefined || has[family] !== undefined) return [];
+    const ip = family === "v4" ? "IPv4" : "IPv6";
+    const message = `OvnEip "${eip}" has no ${ip} address: the router has none in external subnet "${name}", and the ${ip} addresses of the subnet do not lead to the VPC; disconnect the VPC from the subnet until the OvnEip is gone, and connect it again`;
+    return [{ reason: "FamilyMissing", message }];
+  });
 }
 
 function notReady(subnet: string): Note {

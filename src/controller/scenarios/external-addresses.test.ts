@@ -124,6 +124,38 @@ const becomesConnected = (kube: FakeKube) =>
     () => find(kube, VPCS, "ovn-cluster")?.status?.["enableExternal"] === true || undefined,
   );
 
+t.test(
+  "a VPC says that its port lacks the family that the external subnet has got, and gets it when it is connected again",
+  async (t) => {
+    const { kube, server } = await cluster(t);
+    await world(kube);
+    const labels = { [GATEWAY]: "true" };
+    await kube.patch(NODES, { name: "gw" }, { type: "merge", body: { metadata: { labels } } });
+    candidate(t, kube, server);
+    const connect = (enableExternal: boolean) =>
+      kube.patch(VPCS, { name: "ovn-cluster" }, { type: "merge", body: { spec: { enableExternal } } });
+    await eventually("the VPC is there", () => find(kube, VPCS, "ovn-cluster"));
+    await connect(true);
+    await becomesConnected(kube);
+    const told = () => JSON.stringify(find(kube, VPCS, "ovn-cluster")?.status ?? {}).includes("FamilyMissing");
+    t.notOk(told());
+    const both = { cidrBlock: "172.30.0.0/24,fd00:30::/112", gateway: "172.30.0.1,fd00:30::1" };
+    await kube.patch(SUBNETS, { name: "external" }, { type: "merge", body: { spec: both } });
+    await eventually("its condition says so", () => told() || undefined);
+    await connect(false);
+    await eventually("the OvnEip is gone", () => kube.objects(ovnEipKind.type).length === 0 || undefined);
+    await connect(true);
+    await eventually(
+      "the port has both",
+      () =>
+        server
+          .rows(OVN_NB, "Logical_Router_Port")
+          .some(({ name, networks }) => name === "ovn-cluster-external" && networks.length === 2) || undefined,
+    );
+    await eventually("the condition says nothing", () => !told() || undefined);
+  },
+);
+
 t.test("the ConfigMap connects a default VPC that names external subnets, whichever of them comes first", async (t) => {
   for (const isConfigFirst of [true, false]) {
     const { kube, server } = await cluster(t);
