@@ -27,13 +27,15 @@ export async function connections(world: World, pod: Thing): Promise<number> {
   return stdout.match(/reconnect\|INFO\|ssl:.*: connected/g)?.length ?? 0;
 }
 
-/** The serial number of the certificate that a central shows to new clients of a port. */
+/** The serial number of the certificate that a central shows to new clients of a port. While its files are replaced, it may show none. */
 export async function shown(central: Thing, port: number): Promise<string> {
   const show = `openssl s_client -connect [${central.status.podIP}]:${port} </dev/null 2>/dev/null | openssl x509`;
-  const { stdout } = await inContainer(central.metadata.uid, PROGRAM.central, ["bash", "-c", show], {
-    allowFailure: true,
+  const text = await until(`port ${port} of ${central.spec.nodeName} shows a certificate`, 10_000, async () => {
+    const command = ["bash", "-c", show];
+    const { stdout } = await inContainer(central.metadata.uid, PROGRAM.central, command, { allowFailure: true });
+    return stdout !== "" && stdout;
   });
-  return new X509Certificate(stdout).serialNumber;
+  return new X509Certificate(text).serialNumber;
 }
 
 /**
