@@ -90,6 +90,18 @@ await t.test("no program runs without its container", async (t) => {
   t.equal(out, "gone\n");
 });
 
+await t.test("a program starts again although its log has no reader any more", async (t) => {
+  const out = await inContainers(
+    t,
+    `
+    mkfifo /tmp/pipe; exec {reader}<>/tmp/pipe
+    /opt/weft/bin/supervise /opt/weft/bin/start-fake 2>/tmp/pipe >/dev/null {reader}<&- & main=$!; until_true 10 test -e /run/fake/serves
+    exec {reader}<&-; again && echo again; kill -TERM $main; wait $main; echo "ended with $?"
+    `,
+  );
+  t.equal(out, "again\nended with 7\n");
+});
+
 await t.test("the plan has the flags of the controller that runs", async (t) => {
   const out = await inContainers(
     t,
