@@ -17,6 +17,12 @@ export function certificatesIn(text: string): readonly string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)?.map((pem) => `${pem}\n`) ?? [];
 }
 
+/** Whether the time is within a certificate's validity; `now` in ms since the epoch. Throws PkiError `malformed`. */
+export function isValidAt(certificate: string, now: number): boolean {
+  const { validFrom, validTo } = readCertificate(certificate);
+  return Date.parse(validFrom) <= now && now < Date.parse(validTo);
+}
+
 /** Whether the holder of the key of `authority` signed `certificate`. Throws PkiError `malformed`. */
 export function isIssuedBy(certificate: string, authority: string): boolean {
   const [one, issuer] = [readCertificate(certificate), readCertificate(authority)];

@@ -80,7 +80,7 @@ export interface TlsSecret extends CertifiedKey {
   readonly ca: readonly string[];
 }
 
-/** Reads such a Secret. Throws PkiError `malformed`: without a certificate, with a malformed or expired one, or with another key than the certificate's. */
+/** Reads such a Secret. Throws PkiError `malformed`: without a certificate, with a malformed one, one that has ended or is not yet valid, or with another key than the certificate's. */
 export function readTlsSecret(secret: Secret, { namespace, name }: ObjectRef, now: number): TlsSecret {
   const malformed = (problem: string, cause?: unknown): PkiError =>
     new PkiError("malformed", `Secret ${namespace}/${name} ${problem}`, { cause });
@@ -98,6 +98,8 @@ export function readTlsSecret(secret: Secret, { namespace, name }: ObjectRef, no
     throw malformed("has no private key in tls.key that belongs to the certificate in tls.crt");
   if (Date.parse(read.validTo) <= now)
     throw malformed(`has a certificate in tls.crt that has ended, on ${read.validTo}`);
+  if (Date.parse(read.validFrom) > now)
+    throw malformed(`has a certificate in tls.crt that is valid from ${read.validFrom} only`);
   return { certificate, privateKey, chain, ca };
 }
 

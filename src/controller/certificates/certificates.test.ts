@@ -97,6 +97,7 @@ t.test("a Secret without an authority is reported and never overwritten", { skip
   const at = { commonName: "given", now: Date.now(), days: 9 };
   const good = await makeAuthority(scratch(t), at);
   const [other, ended] = [await newKey(), await makeAuthority(scratch(t), { ...at, now: Date.now() - 10 * DAY })];
+  const early = await makeAuthority(scratch(t), { ...at, now: Date.now() + 2 * DAY });
   const leaf = await issueKey(scratch(t), good, { ...at, usages: ["clientAuth"] });
   const broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
   for (const [crt, key, reason, ca = ""] of [
@@ -106,6 +107,7 @@ t.test("a Secret without an authority is reported and never overwritten", { skip
     [good.certificate, "", /no private key in tls.key that belongs/],
     [good.certificate, other, /no private key in tls.key that belongs/],
     [ended.certificate, ended.privateKey, /that has ended, on /],
+    [early.certificate, early.privateKey, /that is valid from .* only/],
     [leaf.certificate, leaf.privateKey, /not of an authority/],
   ] as const) {
     const kube = fakeKube();

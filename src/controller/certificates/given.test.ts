@@ -169,6 +169,11 @@ t.test("a Secret that cannot be used is reported, and the present certificate st
   const [ca, stranger] = [await authority(t), await authority(t, "stranger")];
   const chained = subordinate(scratch(t), ca, "below");
   const good = await issued(t, ca, "central");
+  const spent = await makeAuthority(scratch(t), {
+    commonName: "spent",
+    now: Date.now() - 31 * 1440 * MINUTE,
+    days: 30,
+  });
   for (const [what, bad, reason] of [
     ["no certificate", { ...good, "tls.crt": "" }, /has no certificate in tls.crt/],
     ["another key", { ...good, "tls.key": await newKey() }, /no private key in tls.key that belongs/],
@@ -185,6 +190,11 @@ t.test("a Secret that cannot be used is reported, and the present certificate st
       "another authority",
       { ...good, "ca.crt": stranger.certificate },
       /that none of ca.crt has issued, but "CN=company"/,
+    ],
+    [
+      "an authority that has ended",
+      { ...(await issued(t, spent, "central")), "ca.crt": spent.certificate + stranger.certificate },
+      /issued by "CN=spent", which has ended or is not yet valid/,
     ],
     [
       "no root",

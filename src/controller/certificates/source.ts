@@ -3,7 +3,7 @@
 import { CONTROLLER_NAME } from "../../api/certificates.ts";
 import type { Kube } from "../../kube/kube.ts";
 import { issueKey, type KeyUse } from "../../pki/authority.ts";
-import { certificatesIn, isIssuedBy, readCertificate } from "../../pki/certificate.ts";
+import { certificatesIn, isIssuedBy, isValidAt, readCertificate } from "../../pki/certificate.ts";
 import { PkiError } from "../../pki/error.ts";
 import { pemRenewalTime } from "../../pki/renewal.ts";
 import { type Authority, readSecret, readTlsSecret } from "./authorities.ts";
@@ -103,16 +103,21 @@ async function readGiven(
   const allowed: readonly string[] | undefined = read.keyUsage;
   const missing = allowed === undefined ? [] : usages.filter((usage) => !allowed.includes(USAGES[usage]));
   if (missing.length > 0) throw malformed(`has a certificate in tls.crt that does not allow ${missing.join(" and ")}`);
-  if (Date.parse(read.validFrom) > now)
-    throw malformed(`has a certificate in tls.crt that is valid from ${read.validFrom} only`);
   if (ca.length === 0) throw malformed("has no ca.crt: the authority that all components must trust");
   const authorities = [...new Set([...chain, ...ca])];
-  const issuer = authorities.find((authority) => isIssuedBy(certificate, authority));
-  if (issuer === undefined)
-    throw malformed(`has a certificate in tls.crt that none of ca.crt has issued, but ${JSON.stringify(read.issuer)}`);
-  if (!leadsToRoot(issuer, authorities))
+  const valid = authorities.filter((authority) => isValidAt(authority, now));
+  const issuer = valid.find((authority) => isIssuedBy(certificate, authority));
+  if (issuer === undefined) {
+    const by = JSON.stringify(read.issuer);
     throw malformed(
-      `has no root in ca.crt: ${JSON.stringify(readCertificate(issuer).subject)} is issued by another authority, which is missing`,
+      authorities.some((authority) => isIssuedBy(certificate, authority))
+        ? `has a certificate in tls.crt that is issued by ${by}, which has ended or is not yet valid`
+        : `has a certificate in tls.crt that none of ca.crt has issued, but ${by}`,
+    );
+  }
+  if (!leadsToRoot(issuer, valid))
+    throw malformed(
+      `has no root in ca.crt: ${JSON.stringify(readCertificate(issuer).subject)} is issued by another authority, which is missing, has ended or is not yet valid`,
     );
   return { pem: privateKey + certificate, issuer, authorities, end: Date.parse(read.validTo) };
 }
