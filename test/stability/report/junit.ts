@@ -10,16 +10,29 @@ interface Case {
   readonly error?: string;
 }
 
-/** JUnit XML: a suite for each repeat of a run, a case for each SLA and verifier; what broke a run is an error, not a failure. */
+/** JUnit XML: a suite for each repeat of a run, a case for each SLA and verifier; what broke a run, or prevented it, is an error, not a failure. */
 export const JUNIT_REPORT: ReportFormat = {
   name: "junit",
   summary: "JUnit XML: a case for each SLA and verifier",
   extension: "xml",
   render(result: TaskResult): string {
-    const suites = result.runs.flatMap((run) => run.repeats.map((repeat, n) => suite(run, repeat, n, result.started)));
+    const suites = result.runs.flatMap((run) =>
+      (run.repeats.length > 0 ? run.repeats : [notBegun(result)]).map((repeat, n) =>
+        suite(run, repeat, n, result.started),
+      ),
+    );
     return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${escaped(result.title)}">\n${suites.join("")}</testsuites>\n`;
   },
 };
+
+/** In the place of a run's repeats, if there are none. */
+function notBegun({ outcome }: TaskResult): RepeatResult {
+  const text = "the run was not begun, because the task was interrupted or broken before";
+  return {
+    ...{ outcome: "broken", faults: [], stalls: [], seconds: 0, loads: [], verdicts: [] },
+    problems: [{ code: outcome, text }],
+  };
+}
 
 function suite(run: TaskRunResult, repeat: RepeatResult, n: number, started: string): string {
   const cases = casesOf(repeat);

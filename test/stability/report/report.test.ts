@@ -57,6 +57,20 @@ t.test("JUnit has a case for each verdict, and errors are not failures", async (
   );
 });
 
+t.test("JUnit has an error for a run that was not begun", async (t) => {
+  const xml = JUNIT_REPORT.render(aResult([], { outcome: "interrupted" }));
+  t.same(
+    parseJunit(xml).map(({ title, ok, detail }) => [title, ok, detail]),
+    [
+      [
+        "daemon is killed > interrupted",
+        false,
+        "the run was not begun, because the task was interrupted or broken before",
+      ],
+    ],
+  );
+});
+
 t.test("the table has a cell for each load and fault, with intervals over repeats", async (t) => {
   const repeats = [0.1, 0.2, 0.3].map((gap) => aRepeat(aLoad({ longest_gap: gap })));
   const { columns, rows } = tableOf(aResult(repeats));
