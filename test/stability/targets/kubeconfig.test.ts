@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import t from "tap";
+import { fakeKube } from "../../../src/kube/testing/fake.ts";
 import { TestBed } from "../testing/bench.ts";
+import { answering } from "./cluster/answering.ts";
 import { lacks } from "./cluster/cluster-target.ts";
 
 t.test("what privileged pods on nodes do not support is refused before the run, with a line for each", async (t) => {
@@ -30,4 +32,18 @@ runs:
     ].join("\n"),
   });
   t.same(bench.target.done, []);
+});
+
+t.test("a cluster whose API server does not answer for long is lost, and one that refuses is not", async (t) => {
+  const kube = fakeKube();
+  await answering(kube, 0);
+  kube.fail({ verb: "get", code: "unavailable" });
+  await answering(kube, 60_000);
+  kube.fail({ verb: "get", code: "forbidden" });
+  await answering(kube, 0);
+  kube.fail({ verb: "get", code: "unavailable", times: 1_000 });
+  await t.rejects(answering(kube, 20), {
+    code: "target-lost",
+    message: /^the API server has not answered for 0.02 s: /,
+  });
 });

@@ -70,7 +70,7 @@ export interface Target {
   readonly image: string;
   /** Why it does not support something; undefined if it does. */
   lacks(need: Capability): string | undefined;
-  /** Rejects with `target-lost` if the cluster itself is gone, which no injected fault causes. Needs no API server. */
+  /** Rejects with `target-lost` if the cluster itself is gone, which no injected fault of this target causes. */
   alive(): Promise<void>;
   prober(pod: PodPlace): Promise<RequestProber>;
   /** The running processes of a part, in the order of the nodes. Of parts with roles, only those in it: `controller leader`. */

@@ -15,6 +15,7 @@ import { podProber } from "../pod-prober.ts";
 import { inRole } from "../roles.ts";
 import type { Capability, PodPlace, ProcessHandle, RequestProber, Target } from "../target.ts";
 import { Agents } from "./agents.ts";
+import { answering } from "./answering.ts";
 import { clusterInventory } from "./cluster-inventory.ts";
 import { FOUND, LIST, SIGNAL } from "./node-scripts.ts";
 
@@ -76,8 +77,9 @@ export class ClusterTarget implements Target {
     return lacks(need);
   }
 
-  /** Whether the API server may be unavailable because of an injected fault. */
-  async alive(): Promise<void> {}
+  alive(): Promise<void> {
+    return answering(this.kube);
+  }
 
   #open(): Promise<Agents> {
     const { nodes, kubectl } = this.#access;
