@@ -27,6 +27,7 @@ t.test("a member rejoins with an empty disk, and with a database of another clus
     until_true 10 grep -q 'which had this address before' /n/1/log; sleep 1; servers 1 nb OVN_Northbound
     stop 3; rm /n/3/etc/ovnnb_db.db; ovsdb-tool create-cluster /n/3/etc/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema tcp:[10.0.0.3]:6643 2>/dev/null
     cp /n/2/etc/ovnsb_db.db /n/3/etc/ovnsb_db.db; start 3; all_work
+    for name in nb sb; do until_true 10 grep -q "ovn\${name}_db.db is of .*; it is kept" /n/3/log; done
     grep -o 'ovn.b_db.db is of .*' /n/3/log | sed 's/[0-9a-f-]\\{36\\}/ID/g'; switches
     `,
   );
