@@ -4,6 +4,7 @@ import type { VpcPeering } from "../api/generated/vpc.ts";
 import { PROBE_NETWORK } from "../api/names.ts";
 import { isStorable, quoted } from "../api/text.ts";
 import { hostPrefix, parseIp } from "../net/address.ts";
+import { AddressTable } from "../net/address-table.ts";
 import { broadcastAddress, cidrContains, cidrsOverlap, parseCidr } from "../net/cidr.ts";
 import { type Dual, dualValues } from "../net/dual.ts";
 import type { LinkAddress, PeeringFact, VpcFact } from "./vpc.ts";
@@ -37,10 +38,18 @@ export function projectPeerings(
       found.push({ path, remoteVpc, local: "wrong" in read ? {} : read.local });
     }
   }
+  const networks = new AddressTable();
+  for (const [i, one] of [...found, ...former].entries()) networks.set(`${i} ${one.remoteVpc}`, [networksOf(one)]);
   return found.map((entry) => {
-    const rivals = [...found, ...former].filter((one) => one.remoteVpc !== entry.remoteVpc && linksOverlap(one, entry));
-    return rivals.length === 0 ? entry : { ...entry, rivals: [...new Set(rivals.map((one) => one.remoteVpc))] };
+    const { v4, v6 } = networks.overlapping(networksOf(entry));
+    const vpcs = new Set([...v4, ...v6].map((name) => name.slice(name.indexOf(" ") + 1)));
+    vpcs.delete(entry.remoteVpc);
+    return vpcs.size === 0 ? entry : { ...entry, rivals: [...vpcs].sort() };
   });
+}
+
+function networksOf({ local: { v4, v6 } }: PeeringFact): Dual<string> {
+  return { ...(v4 && { v4: v4.network }), ...(v6 && { v6: v6.network }) };
 }
 
 /** A peering in the API. */

@@ -63,7 +63,7 @@ export interface PeeringFact {
   readonly remoteVpc: string;
   /** This router's end of the link; empty if `localConnectIP` is invalid, which `problems` reports. */
   readonly local: Dual<LinkAddress>;
-  /** The VPCs whose peerings, of the spec or of the record, overlap its network; absent if there are none. */
+  /** The VPCs whose peerings, of the spec or of the record, overlap its network, sorted; absent if there are none. */
   readonly rivals?: readonly string[];
 }
 
