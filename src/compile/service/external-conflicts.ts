@@ -9,8 +9,7 @@ import {
 } from "../../facts/service.ts";
 import { vipsByRule } from "../../facts/service-vips.ts";
 import type { FactReader } from "../../facts/store.ts";
-import { vpcOfService } from "./service-vpc.ts";
-import { isPlaced } from "./switch-lb-vip-check.ts";
+import { isPlacedIn } from "./switch-lb-vip-check.ts";
 
 /** Ports that a Service does not have at its external addresses, by {@link servicePortKey}, and the Events about them. */
 export interface Taken {
@@ -34,7 +33,7 @@ export function takenPorts(reader: FactReader, service: ServiceFact, vpc: string
         // Clients of the default VPC are refused at the ClusterIP of a Service of another VPC.
         if (vpc === defaultVpc && one.addresses.includes(address)) return true;
         const its = rankOf(reader, one, address);
-        return (its < rank || (its === rank && isOlder(one, service))) && isIn(reader, one, vpc, defaultVpc);
+        return (its < rank || (its === rank && isOlder(one, service))) && isPlacedIn(reader, one, vpc, defaultVpc);
       });
       if (other === undefined) continue;
       ports.add(servicePortKey(address, port));
@@ -58,7 +57,7 @@ export function isServed(
   port: ServicePortFact,
   vpc: string,
 ): boolean {
-  return othersAt(reader, service, address, port).some((one) => isIn(reader, one, vpc, vpc));
+  return othersAt(reader, service, address, port).some((one) => isPlacedIn(reader, one, vpc, vpc));
 }
 
 function othersAt(
@@ -68,11 +67,6 @@ function othersAt(
   port: ServicePortFact,
 ): readonly ServiceFact[] {
   return reader.by("services", "port", servicePortKey(address, port)).filter((one) => one.key !== key);
-}
-
-function isIn(reader: FactReader, service: ServiceFact, vpc: string, defaultVpc: string): boolean {
-  const slices = reader.by("endpointSlices", "service", service.key);
-  return isPlaced(service, slices) && vpcOfService(reader, service, slices, defaultVpc) === vpc;
 }
 
 /** How a Service has an address; the smallest is first: its own, from an implementation of load balancers in its status, or by its author's word. */

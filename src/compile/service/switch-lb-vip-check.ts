@@ -73,6 +73,12 @@ export function isPlaced({ addresses, vpc, chosenVpc }: ServiceFact, slices: rea
   return slices.some(({ endpoints }) => endpoints.length > 0);
 }
 
+/** Whether a Service is one of the VPC's. */
+export function isPlacedIn(reader: FactReader, service: ServiceFact, vpc: string, defaultVpc: string): boolean {
+  const slices = reader.by("endpointSlices", "service", service.key);
+  return isPlaced(service, slices) && vpcOfService(reader, service, slices, defaultVpc) === vpc;
+}
+
 /** The other object of the VPC that has an address, for messages. */
 function holderOf(
   reader: FactReader,
@@ -86,9 +92,7 @@ function holderOf(
     const isVip = !other.addresses.includes(address);
     if (isVip && (!isBefore(reader, other, service) || !vipsByRule(reader, other).includes(address))) continue;
     const shared = sharedPort(service, other);
-    if (shared === undefined) continue;
-    const slices = reader.by("endpointSlices", "service", other.key);
-    if (!isPlaced(other, slices) || vpcOfService(reader, other, slices, defaultVpc) !== vpc) continue;
+    if (shared === undefined || !isPlacedIn(reader, other, vpc, defaultVpc)) continue;
     if (!isVip)
       return { reason: "VipIsClusterIp", what: `the ClusterIP of Service ${other.key}, which has ${shared}, too` };
     const what = `already the VIP of SwitchLBRule "${other.rule}", which is older and has ${shared}, too`;
